@@ -1,0 +1,126 @@
+import type { MillraceError } from '../errors.ts';
+
+/** Port: durable messaging (JetStream semantics), key-value buckets with compare-and-set, and plain pub/sub. */
+export interface Bus {
+  /** Creates or checks every stream and bucket of src/bus/topology.ts; throws `failed_precondition` where the server's echo differs. */
+  ensureTopology(): Promise<void>;
+  /**
+   * Publishes durably and waits for the server's acknowledgement.
+   * Throws `resource_exhausted` (retryable: backpressure) when the stream is full, `unavailable` when no server answers.
+   */
+  publish(subject: string, data: Uint8Array, options: PublishOptions): Promise<PublishAck>;
+  /** Starts a durable consumer; every message is given to `handler` once per delivery. */
+  consume(options: ConsumeOptions, handler: (message: BusMessage) => void | Promise<void>): Promise<Consumer>;
+  /** Creates a durable without reading from it, so that an interest stream keeps messages for it. */
+  ensureDurable(options: ConsumeOptions): Promise<void>;
+  deleteDurable(stream: StreamName, durable: string): Promise<void>;
+  /** Deletes every message on the subject (wildcards allowed). Returns how many. */
+  purge(stream: StreamName, subject: string): Promise<number>;
+  streamState(stream: StreamName, subject?: string): Promise<StreamState>;
+  /** Reads the durable messages of a subject filter from `fromSequence` on, in order, until caught up. For history, not for work. */
+  read(stream: StreamName, filter: string, fromSequence?: number): AsyncIterable<StoredMessage>;
+  kv(bucket: BucketName): KeyValue;
+  /** At most once, to whoever listens right now. */
+  emit(subject: string, data: Uint8Array): void;
+  /** Listens to `emit`; returns a function that stops it. */
+  listen(subject: string, handler: (data: Uint8Array, subject: string) => void): () => void;
+  /** Resolves when the connection is closed, with the error if it was not asked for. */
+  readonly closed: Promise<MillraceError | undefined>;
+  /** Delivers what is pending, then closes. */
+  close(): Promise<void>;
+}
+
+/** Streams of DESIGN.md section 4. */
+export type StreamName = 'ROLLOUTS' | 'GROUPS' | 'SCORED' | 'WEIGHTS' | 'EVENTS' | 'DLQ';
+
+/** Key-value buckets: `leases` and `nodes` expire by TTL. */
+export type BucketName = 'jobs' | 'leases' | 'nodes' | 'policies';
+
+export interface PublishOptions {
+  /** Deterministic message id: a second publish within the duplicate window is acknowledged and dropped. */
+  id: string;
+  headers?: Record<string, string>;
+}
+
+export interface PublishAck {
+  sequence: number;
+  duplicate: boolean;
+}
+
+export interface ConsumeOptions {
+  stream: StreamName;
+  /** Name of the durable; consumers with the same name share its work. */
+  durable: string;
+  /** Subject filter. */
+  filter: string;
+  /** Messages given to this handler and not yet settled; further ones wait. Default 64. */
+  maxInFlight?: number;
+  /** Over all consumers of the durable. Default 1000. */
+  maxAckPending?: number;
+  /** Redelivery after this long without ack or working(). Default 30_000. The consumer calls working() by itself at a third. */
+  ackWaitMs?: number;
+  /** Deliveries before the message goes to the DLQ. Default 5; -1 = no limit. */
+  maxDeliver?: number;
+}
+
+export interface BusMessage {
+  readonly subject: string;
+  readonly data: Uint8Array;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly id: string;
+  readonly sequence: number;
+  /** 1 on the first delivery. */
+  readonly deliveryCount: number;
+  /** Done; resolves when the server has confirmed it (double ack). */
+  ack(): Promise<void>;
+  /** Deliver again, after `delayMs`. */
+  nak(delayMs?: number): void;
+  /** Never again: goes to the DLQ with the reason. */
+  term(reason: string): void;
+}
+
+export interface Consumer {
+  /** Messages handed out and not settled. */
+  readonly inFlight: number;
+  /** Waiting on the server for this durable. */
+  pending(): Promise<number>;
+  /** Stops fetching, waits for running handlers up to `timeoutMs` (default 5000), naks what is left. */
+  stop(timeoutMs?: number): Promise<void>;
+}
+
+export interface StreamState {
+  messages: number;
+  bytes: number;
+  lastSequence: number;
+}
+
+export interface StoredMessage {
+  subject: string;
+  data: Uint8Array;
+  sequence: number;
+  id: string;
+  timeMs: number;
+}
+
+export interface KeyValueEntry {
+  key: string;
+  value: Uint8Array;
+  /** Grows with every write to the bucket: the fencing token. */
+  revision: number;
+}
+
+export interface KeyValue {
+  get(key: string): Promise<KeyValueEntry | undefined>;
+  put(key: string, value: Uint8Array): Promise<number>;
+  /** Fails with `already_exists` when the key is there. */
+  create(key: string, value: Uint8Array): Promise<number>;
+  /** Fails with `aborted` when the newest revision is another one. */
+  update(key: string, value: Uint8Array, revision: number): Promise<number>;
+  delete(key: string, revision?: number): Promise<void>;
+  keys(filter?: string): Promise<string[]>;
+  /** Present values first, then every change; a deletion or expiry has `value` undefined. Returns a function that stops it. */
+  watch(
+    filter: string,
+    handler: (change: { key: string; value: Uint8Array | undefined; revision: number }) => void,
+  ): Promise<() => void>;
+}

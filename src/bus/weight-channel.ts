@@ -1,0 +1,21 @@
+import type { WeightManifest } from '../gen/millrace/v1/weights_pb.ts';
+
+/** Port: how policy versions travel. Writing the manifest (compare-and-set) is the commit of a round. */
+export interface WeightChannel {
+  /**
+   * Publishes the blobs in chunks, then the manifest. `manifest.weights` and `manifest.optimizer` are filled in here.
+   * `revision` is the manifest revision this commit replaces (0 = none yet): `aborted` when someone else committed.
+   * Returns the new revision.
+   */
+  commit(manifest: WeightManifest, blobs: { weights: Uint8Array; optimizer: Uint8Array }, revision: number): Promise<number>;
+  /** Newest committed manifest. */
+  latest(job: string): Promise<{ manifest: WeightManifest; revision: number } | undefined>;
+  /** Calls back with the newest manifest now and after every commit. Returns a function that stops it. */
+  watch(job: string, handler: (manifest: WeightManifest) => void): Promise<() => void>;
+  /** Manifest of one version, while it is kept. */
+  manifest(job: string, version: number): Promise<WeightManifest | undefined>;
+  /** Fetches one blob and checks its SHA-256: `not_found` when the version was purged, `data_loss` when the sum differs. */
+  fetch(manifest: WeightManifest, part: 'weights' | 'optimizer'): Promise<Uint8Array>;
+  /** Deletes the chunks of the version. */
+  drop(job: string, version: number): Promise<void>;
+}

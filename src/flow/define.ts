@@ -1,0 +1,135 @@
+import type { z } from 'zod';
+
+/** Anything that JSON can hold. */
+export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
+
+/**
+ * Throw this from a tool when the call was wrong (unknown order, invalid argument): the error is data, the flow goes on and
+ * the policy answers for it. Anything else a tool throws is a crash: the trajectory is sampled again and never scored.
+ */
+export class ToolError extends Error {
+  override readonly name = 'ToolError';
+}
+
+/** A tool: what the executor runs when the planner picks it. */
+export interface Tool<M, I = unknown, R = unknown> {
+  /** One sentence for people and for language-model planners. */
+  description: string;
+  /** What the tool takes. An input that does not satisfy it is a ToolError. */
+  input: z.ZodType<I>;
+  /** How many items of memory an action with this tool points to: 0, 1 or 2. Default 0. */
+  pointers?: 0 | 1 | 2;
+  /** The executor: fills the arguments from memory and the items pointed to (indices into `Plan.items`). */
+  arguments(memory: M, ...pointers: number[]): I;
+  /** Runs the tool. Default time limit: `FlowDefinition.toolTimeoutMs`. */
+  run(input: I, memory: M, signal: AbortSignal): R | Promise<R>;
+  /** Milliseconds; overrides the flow's. */
+  timeoutMs?: number;
+}
+
+/** An action that is open now. */
+export interface OpenAction {
+  tool: string;
+  /** Indices into `Plan.items`; as many as the tool's `pointers`. Default none. */
+  items?: number[];
+  /** Named features of this action; names come from `FlowDefinition.features.action`. Missing ones are 0. */
+  flags?: Record<string, number | boolean>;
+}
+
+/** What the planner sees: the memory as items, flags and open actions. */
+export interface Plan {
+  /** Text read as a whole, e.g. the question. */
+  text?: string;
+  flags?: Record<string, number | boolean>;
+  items: {
+    /** The item's own text, e.g. one request of the customer. */
+    text?: string;
+    /** Index of the whitespace-separated token of `Plan.text` this item stands at. */
+    at?: number;
+    flags?: Record<string, number | boolean>;
+  }[];
+  /** An empty list ends the flow. */
+  actions: OpenAction[];
+}
+
+/** What came of one action. */
+export interface Outcome {
+  tool: string;
+  items: readonly number[];
+  /** The tool's result, when it succeeded. */
+  result?: unknown;
+  /** The ToolError's message, when it did not. */
+  error?: string;
+  /** 0-based. */
+  step: number;
+}
+
+/**
+ * A flow: a multi-step workflow around a trainable planner. `T` is the task, `M` the memory.
+ *
+ * Each step: `plan` shows the planner what is in memory and which actions are open; the planner picks one; the executor
+ * (`Tool.arguments`, `Tool.run`) runs the tool; `verify` writes the outcome into memory and says whether to go on. At the
+ * end `answer` says what the flow leaves behind, and `reward` (in a reward actor) judges it.
+ */
+export interface FlowDefinition<T, M> {
+  name: string;
+  /** One sentence. */
+  description?: string;
+  /** Tasks are checked against it before anything starts. */
+  task: z.ZodType<T>;
+  /** Task id. Default: `task.id`. */
+  id?(task: T): string;
+  /** Tasks with the same key are on the same side of the held-out split. Default: the id. */
+  splitKey?(task: T): string;
+  /**
+   * Reads the tasks. `data` is the folder or file given as `--data` or `data:` in job.yaml (absolute), undefined for the
+   * flow's own default. `options` is `source:` of job.yaml. Called once in each process that runs the flow; `context` is
+   * given to `remember` and `reward` in all of them (a world, a catalogue); tasks travel in the requests.
+   */
+  load(source: {
+    data: string | undefined;
+    options: Readonly<Record<string, Json>>;
+    seed: number;
+  }): Loaded<T> | Promise<Loaded<T>>;
+  tools: Record<string, Tool<M, any, any>>;
+  /** Names of the numeric features used in `Plan`; their order is the order of the network's inputs. */
+  features: { state?: readonly string[]; item?: readonly string[]; action?: readonly string[] };
+  /** Memory at the start. */
+  remember(task: T, context: unknown): M;
+  plan(memory: M): Plan;
+  /** Takes the outcome into memory. Return 'stop' to end the flow. */
+  verify(memory: M, outcome: Outcome): 'continue' | 'stop';
+  /** Most steps of a flow. Default 32. */
+  maxSteps?(task: T): number;
+  /** What the flow leaves behind for the reward actor. */
+  answer(memory: M): Json;
+  /** Outcome reward, usually 0 or 1; more components by name may be added for shaping. Success: outcome >= 1 unless given. */
+  reward(task: T, answer: Json, context: unknown): number | Reward | Promise<number | Reward>;
+  /** A hand-written planner, the ceiling in reports: index into `plan.actions`. */
+  rule?(memory: M, plan: Plan): number;
+  /** Time limit of a tool call. Default 10_000. */
+  toolTimeoutMs?: number;
+}
+
+export interface Reward {
+  outcome: number;
+  success?: boolean;
+  components?: Record<string, number>;
+}
+
+export interface Loaded<T> {
+  tasks: T[];
+  /** Where each task came from, for error messages; same order as `tasks`. */
+  origins?: string[];
+  context?: unknown;
+}
+
+/** Declares a flow; only checks and types it. */
+export function defineFlow<T, M>(flow: FlowDefinition<T, M>): FlowDefinition<T, M> {
+  return flow;
+}
+
+/** Declares a tool of memory type M with its input typed from the schema. */
+export function defineTool<M>() {
+  return <I, R>(tool: Tool<M, I, R>): Tool<M, I, R> => tool;
+}

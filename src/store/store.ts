@@ -1,0 +1,29 @@
+/** Port: the trajectory store. Rows travel as text in ClickHouse's JSONCompactEachRow, in the column order of src/store/tables.ts. */
+export interface Store {
+  /** Brings the schema to the newest version. Returns the versions applied. */
+  migrate(): Promise<number[]>;
+  /**
+   * Inserts rows. Inserting the same rows again (same natural keys) leaves one of each visible.
+   * `token` makes an immediate retry of the same batch a no-op.
+   */
+  insert(table: TableName, rows: Uint8Array, token: string): Promise<void>;
+  /** One read-only statement; `invalid_argument` for anything that writes, or with ClickHouse's message when it is wrong. */
+  query(sql: string, options?: QueryOptions): Promise<QueryResult>;
+  close(): Promise<void>;
+}
+
+export type TableName = 'steps' | 'trajectories' | 'updates' | 'evaluations' | 'job_events';
+
+export interface QueryOptions {
+  /** Default 10_000. More rows set `truncated`. */
+  maxRows?: number;
+  /** Values for {name:Type} placeholders. */
+  parameters?: Record<string, string | number>;
+  signal?: AbortSignal;
+}
+
+export interface QueryResult {
+  columns: { name: string; type: string }[];
+  rows: unknown[][];
+  truncated: boolean;
+}
