@@ -4,28 +4,24 @@
 // @generated from file millrace/v1/admin.proto (package millrace.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenEnum, GenFile, GenMessage, GenService } from '@bufbuild/protobuf/codegenv2';
-import { enumDesc, fileDesc, messageDesc, serviceDesc } from '@bufbuild/protobuf/codegenv2';
-import type { Timestamp } from '@bufbuild/protobuf/wkt';
-import { file_google_protobuf_timestamp } from '@bufbuild/protobuf/wkt';
-import type { Ledger } from './training_pb.ts';
-import { file_millrace_v1_training } from './training_pb.ts';
-import type { Message } from '@bufbuild/protobuf';
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Ledger } from "./training_pb.ts";
+import { file_millrace_v1_training } from "./training_pb.ts";
+import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file millrace/v1/admin.proto.
  */
-export const file_millrace_v1_admin: GenFile =
-  /*@__PURE__*/
-  fileDesc(
-    'ChdtaWxscmFjZS92MS9hZG1pbi5wcm90bxILbWlsbHJhY2UudjEi7QIKA0pvYhIKCgJpZBgBIAEoCRIkCgVzdGF0ZRgCIAEoDjIVLm1pbGxyYWNlLnYxLkpvYlN0YXRlEhMKC2NvbmZpZ19qc29uGAMgASgJEi8KC2NyZWF0ZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzdGFydF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFZXJyb3IYByABKAkSKgoIcHJvZ3Jlc3MYCCABKAsyGC5taWxscmFjZS52MS5Kb2JQcm9ncmVzcxITCgt3YWl0aW5nX2ZvchgJIAEoCRIsCgtldmFsdWF0aW9ucxgKIAMoCzIXLm1pbGxyYWNlLnYxLkV2YWx1YXRpb24SEgoKY2hlY2twb2ludBgLIAEoCSLKAgoLSm9iUHJvZ3Jlc3MSDQoFcm91bmQYASABKA0SFAoMcm91bmRzX3RvdGFsGAIgASgNEg4KBnJld2FyZBgDIAEoARIfChd0cmFqZWN0b3JpZXNfcGVyX3NlY29uZBgEIAEoARIRCglzdGFsZW5lc3MYBSABKAESEAoIcmVxdWVzdHMYBiABKAQSIwoGbGVkZ2VyGAcgASgLMhMubWlsbHJhY2UudjEuTGVkZ2VyEhMKC2V0YV9zZWNvbmRzGAggASgBEhUKDXRyYWluX3NlY29uZHMYCSABKAESPAoKc3RhdGlzdGljcxgKIAMoCzIoLm1pbGxyYWNlLnYxLkpvYlByb2dyZXNzLlN0YXRpc3RpY3NFbnRyeRoxCg9TdGF0aXN0aWNzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4ASK6AQoKRXZhbHVhdGlvbhIMCgRuYW1lGAEgASgJEhYKDnBvbGljeV92ZXJzaW9uGAIgASgNEg0KBXRhc2tzGAMgASgNEhEKCXN1Y2Nlc3NlcxgEIAEoDRIOCgZmYWlsZWQYBSABKA0SEwoLbWVhbl9yZXdhcmQYBiABKAESFAoMdHJhamVjdG9yaWVzGAcgASgEEhUKDXRyYWluX3NlY29uZHMYCCABKAESEgoKbWVhbl9zdGVwcxgJIAEoASI3ChBDcmVhdGVKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCRITCgtjb25maWdfanNvbhgCIAEoCSIyChFDcmVhdGVKb2JSZXNwb25zZRIdCgNqb2IYASABKAsyEC5taWxscmFjZS52MS5Kb2IiHwoNR2V0Sm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiLwoOR2V0Sm9iUmVzcG9uc2USHQoDam9iGAEgASgLMhAubWlsbHJhY2UudjEuSm9iIjgKD0xpc3RKb2JzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCSJLChBMaXN0Sm9ic1Jlc3BvbnNlEh4KBGpvYnMYASADKAsyEC5taWxscmFjZS52MS5Kb2ISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiEKD1dhdGNoSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiMQoQV2F0Y2hKb2JSZXNwb25zZRIdCgNqb2IYASABKAsyEC5taWxscmFjZS52MS5Kb2IiIgoQQ2FuY2VsSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiMgoRQ2FuY2VsSm9iUmVzcG9uc2USHQoDam9iGAEgASgLMhAubWlsbHJhY2UudjEuSm9iIiEKD1BhdXNlSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiMQoQUGF1c2VKb2JSZXNwb25zZRIdCgNqb2IYASABKAsyEC5taWxscmFjZS52MS5Kb2IiIgoQUmVzdW1lSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiMgoRUmVzdW1lSm9iUmVzcG9uc2USHQoDam9iGAEgASgLMhAubWlsbHJhY2UudjEuSm9iIt4CCgROb2RlEgoKAmlkGAEgASgJEg0KBXJvbGVzGAIgAygJEgsKA3BpZBgDIAEoDRIPCgdhZGRyZXNzGAQgASgJEi4KCnN0YXJ0X3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjIKDmhlYXJ0YmVhdF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIRCglyc3NfYnl0ZXMYByABKAQSFgoOcGVha19yc3NfYnl0ZXMYCCABKAQSEwoLY3B1X3NlY29uZHMYCSABKAESGwoTZXZlbnRfbG9vcF9kZWxheV9tcxgKIAEoARItCgZsYWJlbHMYCyADKAsyHS5taWxscmFjZS52MS5Ob2RlLkxhYmVsc0VudHJ5Gi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiEgoQTGlzdE5vZGVzUmVxdWVzdCI1ChFMaXN0Tm9kZXNSZXNwb25zZRIgCgVub2RlcxgBIAMoCzIRLm1pbGxyYWNlLnYxLk5vZGUidwoFQWN0b3ISDwoHYWRkcmVzcxgBIAEoCRINCgVzdGF0ZRgCIAEoCRIVCg1tYWlsYm94X2RlcHRoGAMgASgNEhAKCHJlc3RhcnRzGAQgASgNEhMKC3dhaXRpbmdfZm9yGAUgASgJEhAKCG1lc3NhZ2VzGAYgASgEIiQKEUxpc3RBY3RvcnNSZXF1ZXN0Eg8KB25vZGVfaWQYASABKAkiOAoSTGlzdEFjdG9yc1Jlc3BvbnNlEiIKBmFjdG9ycxgBIAMoCzISLm1pbGxyYWNlLnYxLkFjdG9yIi0KDFF1ZXJ5UmVxdWVzdBILCgNzcWwYASABKAkSEAoIbWF4X3Jvd3MYAiABKA0iVQoNUXVlcnlSZXNwb25zZRIPCgdjb2x1bW5zGAEgAygJEg0KBXR5cGVzGAIgAygJEhEKCXJvd3NfanNvbhgDIAMoCRIRCgl0cnVuY2F0ZWQYBCABKAgqsAEKCEpvYlN0YXRlEhkKFUpPQl9TVEFURV9VTlNQRUNJRklFRBAAEhQKEEpPQl9TVEFURV9RVUVVRUQQARIVChFKT0JfU1RBVEVfUlVOTklORxACEhQKEEpPQl9TVEFURV9QQVVTRUQQAxIXChNKT0JfU1RBVEVfU1VDQ0VFREVEEAQSFAoQSk9CX1NUQVRFX0ZBSUxFRBAFEhcKE0pPQl9TVEFURV9DQU5DRUxMRUQQBjLvBQoMQWRtaW5TZXJ2aWNlEkoKCUNyZWF0ZUpvYhIdLm1pbGxyYWNlLnYxLkNyZWF0ZUpvYlJlcXVlc3QaHi5taWxscmFjZS52MS5DcmVhdGVKb2JSZXNwb25zZRJBCgZHZXRKb2ISGi5taWxscmFjZS52MS5HZXRKb2JSZXF1ZXN0GhsubWlsbHJhY2UudjEuR2V0Sm9iUmVzcG9uc2USRwoITGlzdEpvYnMSHC5taWxscmFjZS52MS5MaXN0Sm9ic1JlcXVlc3QaHS5taWxscmFjZS52MS5MaXN0Sm9ic1Jlc3BvbnNlEkkKCFdhdGNoSm9iEhwubWlsbHJhY2UudjEuV2F0Y2hKb2JSZXF1ZXN0Gh0ubWlsbHJhY2UudjEuV2F0Y2hKb2JSZXNwb25zZTABEkoKCUNhbmNlbEpvYhIdLm1pbGxyYWNlLnYxLkNhbmNlbEpvYlJlcXVlc3QaHi5taWxscmFjZS52MS5DYW5jZWxKb2JSZXNwb25zZRJHCghQYXVzZUpvYhIcLm1pbGxyYWNlLnYxLlBhdXNlSm9iUmVxdWVzdBodLm1pbGxyYWNlLnYxLlBhdXNlSm9iUmVzcG9uc2USSgoJUmVzdW1lSm9iEh0ubWlsbHJhY2UudjEuUmVzdW1lSm9iUmVxdWVzdBoeLm1pbGxyYWNlLnYxLlJlc3VtZUpvYlJlc3BvbnNlEkoKCUxpc3ROb2RlcxIdLm1pbGxyYWNlLnYxLkxpc3ROb2Rlc1JlcXVlc3QaHi5taWxscmFjZS52MS5MaXN0Tm9kZXNSZXNwb25zZRJNCgpMaXN0QWN0b3JzEh4ubWlsbHJhY2UudjEuTGlzdEFjdG9yc1JlcXVlc3QaHy5taWxscmFjZS52MS5MaXN0QWN0b3JzUmVzcG9uc2USQAoFUXVlcnkSGS5taWxscmFjZS52MS5RdWVyeVJlcXVlc3QaGi5taWxscmFjZS52MS5RdWVyeVJlc3BvbnNlMAFiBnByb3RvMw',
-    [file_google_protobuf_timestamp, file_millrace_v1_training],
-  );
+export const file_millrace_v1_admin: GenFile = /*@__PURE__*/
+  fileDesc("ChdtaWxscmFjZS92MS9hZG1pbi5wcm90bxILbWlsbHJhY2UudjEi7QIKA0pvYhIKCgJpZBgBIAEoCRIkCgVzdGF0ZRgCIAEoDjIVLm1pbGxyYWNlLnYxLkpvYlN0YXRlEhMKC2NvbmZpZ19qc29uGAMgASgJEi8KC2NyZWF0ZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzdGFydF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFZXJyb3IYByABKAkSKgoIcHJvZ3Jlc3MYCCABKAsyGC5taWxscmFjZS52MS5Kb2JQcm9ncmVzcxITCgt3YWl0aW5nX2ZvchgJIAEoCRIsCgtldmFsdWF0aW9ucxgKIAMoCzIXLm1pbGxyYWNlLnYxLkV2YWx1YXRpb24SEgoKY2hlY2twb2ludBgLIAEoCSLKAgoLSm9iUHJvZ3Jlc3MSDQoFcm91bmQYASABKA0SFAoMcm91bmRzX3RvdGFsGAIgASgNEg4KBnJld2FyZBgDIAEoARIfChd0cmFqZWN0b3JpZXNfcGVyX3NlY29uZBgEIAEoARIRCglzdGFsZW5lc3MYBSABKAESEAoIcmVxdWVzdHMYBiABKAQSIwoGbGVkZ2VyGAcgASgLMhMubWlsbHJhY2UudjEuTGVkZ2VyEhMKC2V0YV9zZWNvbmRzGAggASgBEhUKDXRyYWluX3NlY29uZHMYCSABKAESPAoKc3RhdGlzdGljcxgKIAMoCzIoLm1pbGxyYWNlLnYxLkpvYlByb2dyZXNzLlN0YXRpc3RpY3NFbnRyeRoxCg9TdGF0aXN0aWNzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4ASK6AQoKRXZhbHVhdGlvbhIMCgRuYW1lGAEgASgJEhYKDnBvbGljeV92ZXJzaW9uGAIgASgNEg0KBXRhc2tzGAMgASgNEhEKCXN1Y2Nlc3NlcxgEIAEoDRIOCgZmYWlsZWQYBSABKA0SEwoLbWVhbl9yZXdhcmQYBiABKAESFAoMdHJhamVjdG9yaWVzGAcgASgEEhUKDXRyYWluX3NlY29uZHMYCCABKAESEgoKbWVhbl9zdGVwcxgJIAEoASI3ChBDcmVhdGVKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCRITCgtjb25maWdfanNvbhgCIAEoCSIyChFDcmVhdGVKb2JSZXNwb25zZRIdCgNqb2IYASABKAsyEC5taWxscmFjZS52MS5Kb2IiHwoNR2V0Sm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiLwoOR2V0Sm9iUmVzcG9uc2USHQoDam9iGAEgASgLMhAubWlsbHJhY2UudjEuSm9iIjgKD0xpc3RKb2JzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCSJLChBMaXN0Sm9ic1Jlc3BvbnNlEh4KBGpvYnMYASADKAsyEC5taWxscmFjZS52MS5Kb2ISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiEKD1dhdGNoSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiMQoQV2F0Y2hKb2JSZXNwb25zZRIdCgNqb2IYASABKAsyEC5taWxscmFjZS52MS5Kb2IiIgoQQ2FuY2VsSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiMgoRQ2FuY2VsSm9iUmVzcG9uc2USHQoDam9iGAEgASgLMhAubWlsbHJhY2UudjEuSm9iIiEKD1BhdXNlSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiMQoQUGF1c2VKb2JSZXNwb25zZRIdCgNqb2IYASABKAsyEC5taWxscmFjZS52MS5Kb2IiIgoQUmVzdW1lSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiMgoRUmVzdW1lSm9iUmVzcG9uc2USHQoDam9iGAEgASgLMhAubWlsbHJhY2UudjEuSm9iIt4CCgROb2RlEgoKAmlkGAEgASgJEg0KBXJvbGVzGAIgAygJEgsKA3BpZBgDIAEoDRIPCgdhZGRyZXNzGAQgASgJEi4KCnN0YXJ0X3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjIKDmhlYXJ0YmVhdF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIRCglyc3NfYnl0ZXMYByABKAQSFgoOcGVha19yc3NfYnl0ZXMYCCABKAQSEwoLY3B1X3NlY29uZHMYCSABKAESGwoTZXZlbnRfbG9vcF9kZWxheV9tcxgKIAEoARItCgZsYWJlbHMYCyADKAsyHS5taWxscmFjZS52MS5Ob2RlLkxhYmVsc0VudHJ5Gi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiEgoQTGlzdE5vZGVzUmVxdWVzdCI1ChFMaXN0Tm9kZXNSZXNwb25zZRIgCgVub2RlcxgBIAMoCzIRLm1pbGxyYWNlLnYxLk5vZGUidwoFQWN0b3ISDwoHYWRkcmVzcxgBIAEoCRINCgVzdGF0ZRgCIAEoCRIVCg1tYWlsYm94X2RlcHRoGAMgASgNEhAKCHJlc3RhcnRzGAQgASgNEhMKC3dhaXRpbmdfZm9yGAUgASgJEhAKCG1lc3NhZ2VzGAYgASgEIiQKEUxpc3RBY3RvcnNSZXF1ZXN0Eg8KB25vZGVfaWQYASABKAkiOAoSTGlzdEFjdG9yc1Jlc3BvbnNlEiIKBmFjdG9ycxgBIAMoCzISLm1pbGxyYWNlLnYxLkFjdG9yIi0KDFF1ZXJ5UmVxdWVzdBILCgNzcWwYASABKAkSEAoIbWF4X3Jvd3MYAiABKA0iVQoNUXVlcnlSZXNwb25zZRIPCgdjb2x1bW5zGAEgAygJEg0KBXR5cGVzGAIgAygJEhEKCXJvd3NfanNvbhgDIAMoCRIRCgl0cnVuY2F0ZWQYBCABKAgqsAEKCEpvYlN0YXRlEhkKFUpPQl9TVEFURV9VTlNQRUNJRklFRBAAEhQKEEpPQl9TVEFURV9RVUVVRUQQARIVChFKT0JfU1RBVEVfUlVOTklORxACEhQKEEpPQl9TVEFURV9QQVVTRUQQAxIXChNKT0JfU1RBVEVfU1VDQ0VFREVEEAQSFAoQSk9CX1NUQVRFX0ZBSUxFRBAFEhcKE0pPQl9TVEFURV9DQU5DRUxMRUQQBjLvBQoMQWRtaW5TZXJ2aWNlEkoKCUNyZWF0ZUpvYhIdLm1pbGxyYWNlLnYxLkNyZWF0ZUpvYlJlcXVlc3QaHi5taWxscmFjZS52MS5DcmVhdGVKb2JSZXNwb25zZRJBCgZHZXRKb2ISGi5taWxscmFjZS52MS5HZXRKb2JSZXF1ZXN0GhsubWlsbHJhY2UudjEuR2V0Sm9iUmVzcG9uc2USRwoITGlzdEpvYnMSHC5taWxscmFjZS52MS5MaXN0Sm9ic1JlcXVlc3QaHS5taWxscmFjZS52MS5MaXN0Sm9ic1Jlc3BvbnNlEkkKCFdhdGNoSm9iEhwubWlsbHJhY2UudjEuV2F0Y2hKb2JSZXF1ZXN0Gh0ubWlsbHJhY2UudjEuV2F0Y2hKb2JSZXNwb25zZTABEkoKCUNhbmNlbEpvYhIdLm1pbGxyYWNlLnYxLkNhbmNlbEpvYlJlcXVlc3QaHi5taWxscmFjZS52MS5DYW5jZWxKb2JSZXNwb25zZRJHCghQYXVzZUpvYhIcLm1pbGxyYWNlLnYxLlBhdXNlSm9iUmVxdWVzdBodLm1pbGxyYWNlLnYxLlBhdXNlSm9iUmVzcG9uc2USSgoJUmVzdW1lSm9iEh0ubWlsbHJhY2UudjEuUmVzdW1lSm9iUmVxdWVzdBoeLm1pbGxyYWNlLnYxLlJlc3VtZUpvYlJlc3BvbnNlEkoKCUxpc3ROb2RlcxIdLm1pbGxyYWNlLnYxLkxpc3ROb2Rlc1JlcXVlc3QaHi5taWxscmFjZS52MS5MaXN0Tm9kZXNSZXNwb25zZRJNCgpMaXN0QWN0b3JzEh4ubWlsbHJhY2UudjEuTGlzdEFjdG9yc1JlcXVlc3QaHy5taWxscmFjZS52MS5MaXN0QWN0b3JzUmVzcG9uc2USQAoFUXVlcnkSGS5taWxscmFjZS52MS5RdWVyeVJlcXVlc3QaGi5taWxscmFjZS52MS5RdWVyeVJlc3BvbnNlMAFiBnByb3RvMw", [file_google_protobuf_timestamp, file_millrace_v1_training]);
 
 /**
  * @generated from message millrace.v1.Job
  */
-export type Job = Message<'millrace.v1.Job'> & {
+export type Job = Message<"millrace.v1.Job"> & {
   /**
    * @generated from field: string id = 1;
    */
@@ -96,12 +92,13 @@ export type Job = Message<'millrace.v1.Job'> & {
  * Describes the message millrace.v1.Job.
  * Use `create(JobSchema)` to create a new message.
  */
-export const JobSchema: GenMessage<Job> = /*@__PURE__*/ messageDesc(file_millrace_v1_admin, 0);
+export const JobSchema: GenMessage<Job> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_admin, 0);
 
 /**
  * @generated from message millrace.v1.JobProgress
  */
-export type JobProgress = Message<'millrace.v1.JobProgress'> & {
+export type JobProgress = Message<"millrace.v1.JobProgress"> & {
   /**
    * Committed rounds = newest policy version.
    *
@@ -167,12 +164,13 @@ export type JobProgress = Message<'millrace.v1.JobProgress'> & {
  * Describes the message millrace.v1.JobProgress.
  * Use `create(JobProgressSchema)` to create a new message.
  */
-export const JobProgressSchema: GenMessage<JobProgress> = /*@__PURE__*/ messageDesc(file_millrace_v1_admin, 1);
+export const JobProgressSchema: GenMessage<JobProgress> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_admin, 1);
 
 /**
  * @generated from message millrace.v1.Evaluation
  */
-export type Evaluation = Message<'millrace.v1.Evaluation'> & {
+export type Evaluation = Message<"millrace.v1.Evaluation"> & {
   /**
    * "trained", "untrained", "random", "do-nothing", "rule".
    *
@@ -229,12 +227,13 @@ export type Evaluation = Message<'millrace.v1.Evaluation'> & {
  * Describes the message millrace.v1.Evaluation.
  * Use `create(EvaluationSchema)` to create a new message.
  */
-export const EvaluationSchema: GenMessage<Evaluation> = /*@__PURE__*/ messageDesc(file_millrace_v1_admin, 2);
+export const EvaluationSchema: GenMessage<Evaluation> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_admin, 2);
 
 /**
  * @generated from message millrace.v1.CreateJobRequest
  */
-export type CreateJobRequest = Message<'millrace.v1.CreateJobRequest'> & {
+export type CreateJobRequest = Message<"millrace.v1.CreateJobRequest"> & {
   /**
    * Lower-case letters, digits and '-', 1 to 40 characters; chosen by the server when empty.
    *
@@ -254,12 +253,13 @@ export type CreateJobRequest = Message<'millrace.v1.CreateJobRequest'> & {
  * Describes the message millrace.v1.CreateJobRequest.
  * Use `create(CreateJobRequestSchema)` to create a new message.
  */
-export const CreateJobRequestSchema: GenMessage<CreateJobRequest> = /*@__PURE__*/ messageDesc(file_millrace_v1_admin, 3);
+export const CreateJobRequestSchema: GenMessage<CreateJobRequest> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_admin, 3);
 
 /**
  * @generated from message millrace.v1.CreateJobResponse
  */
-export type CreateJobResponse = Message<'millrace.v1.CreateJobResponse'> & {
+export type CreateJobResponse = Message<"millrace.v1.CreateJobResponse"> & {
   /**
    * @generated from field: millrace.v1.Job job = 1;
    */
@@ -270,12 +270,13 @@ export type CreateJobResponse = Message<'millrace.v1.CreateJobResponse'> & {
  * Describes the message millrace.v1.CreateJobResponse.
  * Use `create(CreateJobResponseSchema)` to create a new message.
  */
-export const CreateJobResponseSchema: GenMessage<CreateJobResponse> = /*@__PURE__*/ messageDesc(file_millrace_v1_admin, 4);
+export const CreateJobResponseSchema: GenMessage<CreateJobResponse> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_admin, 4);
 
 /**
  * @generated from message millrace.v1.GetJobRequest
  */
-export type GetJobRequest = Message<'millrace.v1.GetJobRequest'> & {
+export type GetJobRequest = Message<"millrace.v1.GetJobRequest"> & {
   /**
    * @generated from field: string job_id = 1;
    */
@@ -286,12 +287,13 @@ export type GetJobRequest = Message<'millrace.v1.GetJobRequest'> & {
  * Describes the message millrace.v1.GetJobRequest.
  * Use `create(GetJobRequestSchema)` to create a new message.
  */
-export const GetJobRequestSchema: GenMessage<GetJobRequest> = /*@__PURE__*/ messageDesc(file_millrace_v1_admin, 5);
+export const GetJobRequestSchema: GenMessage<GetJobRequest> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_admin, 5);
 
 /**
  * @generated from message millrace.v1.GetJobResponse
  */
-export type GetJobResponse = Message<'millrace.v1.GetJobResponse'> & {
+export type GetJobResponse = Message<"millrace.v1.GetJobResponse"> & {
   /**
    * @generated from field: millrace.v1.Job job = 1;
    */
@@ -302,12 +304,13 @@ export type GetJobResponse = Message<'millrace.v1.GetJobResponse'> & {
  * Describes the message millrace.v1.GetJobResponse.
  * Use `create(GetJobResponseSchema)` to create a new message.
  */
-export const GetJobResponseSchema: GenMessage<GetJobResponse> = /*@__PURE__*/ messageDesc(file_millrace_v1_admin, 6);
+export const GetJobResponseSchema: GenMessage<GetJobResponse> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_admin, 6);
 
 /**
  * @generated from message millrace.v1.ListJobsRequest
  */
-export type ListJobsRequest = Message<'millrace.v1.ListJobsRequest'> & {
+export type ListJobsRequest = Message<"millrace.v1.ListJobsRequest"> & {
   /**
    * 1 to 1000, default 50.
    *
@@ -325,12 +328,13 @@ export type ListJobsRequest = Message<'millrace.v1.ListJobsRequest'> & {
  * Describes the message millrace.v1.ListJobsRequest.
  * Use `create(ListJobsRequestSchema)` to create a new message.
  */
-export const ListJobsRequestSchema: GenMessage<ListJobsRequest> = /*@__PURE__*/ messageDesc(file_millrace_v1_admin, 7);
+export const ListJobsRequestSchema: GenMessage<ListJobsRequest> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_admin, 7);
 
 /**
  * @generated from message millrace.v1.ListJobsResponse
  */
-export type ListJobsResponse = Message<'millrace.v1.ListJobsResponse'> & {
+export type ListJobsResponse = Message<"millrace.v1.ListJobsResponse"> & {
   /**
    * @generated from field: repeated millrace.v1.Job jobs = 1;
    */
@@ -346,12 +350,13 @@ export type ListJobsResponse = Message<'millrace.v1.ListJobsResponse'> & {
  * Describes the message millrace.v1.ListJobsResponse.
  * Use `create(ListJobsResponseSchema)` to create a new message.
  */
-export const ListJobsResponseSchema: GenMessage<ListJobsResponse> = /*@__PURE__*/ messageDesc(file_millrace_v1_admin, 8);
+export const ListJobsResponseSchema: GenMessage<ListJobsResponse> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_admin, 8);
 
 /**
  * @generated from message millrace.v1.WatchJobRequest
  */
-export type WatchJobRequest = Message<'millrace.v1.WatchJobRequest'> & {
+export type WatchJobRequest = Message<"millrace.v1.WatchJobRequest"> & {
   /**
    * @generated from field: string job_id = 1;
    */
@@ -362,12 +367,13 @@ export type WatchJobRequest = Message<'millrace.v1.WatchJobRequest'> & {
  * Describes the message millrace.v1.WatchJobRequest.
  * Use `create(WatchJobRequestSchema)` to create a new message.
  */
-export const WatchJobRequestSchema: GenMessage<WatchJobRequest> = /*@__PURE__*/ messageDesc(file_millrace_v1_admin, 9);
+export const WatchJobRequestSchema: GenMessage<WatchJobRequest> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_admin, 9);
 
 /**
  * @generated from message millrace.v1.WatchJobResponse
  */
-export type WatchJobResponse = Message<'millrace.v1.WatchJobResponse'> & {
+export type WatchJobResponse = Message<"millrace.v1.WatchJobResponse"> & {
   /**
    * @generated from field: millrace.v1.Job job = 1;
    */
@@ -378,12 +384,13 @@ export type WatchJobResponse = Message<'millrace.v1.WatchJobResponse'> & {
  * Describes the message millrace.v1.WatchJobResponse.
  * Use `create(WatchJobResponseSchema)` to create a new message.
  */
-export const WatchJobResponseSchema: GenMessage<WatchJobResponse> = /*@__PURE__*/ messageDesc(file_millrace_v1_admin, 10);
+export const WatchJobResponseSchema: GenMessage<WatchJobResponse> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_admin, 10);
 
 /**
  * @generated from message millrace.v1.CancelJobRequest
  */
-export type CancelJobRequest = Message<'millrace.v1.CancelJobRequest'> & {
+export type CancelJobRequest = Message<"millrace.v1.CancelJobRequest"> & {
   /**
    * @generated from field: string job_id = 1;
    */
@@ -394,12 +401,13 @@ export type CancelJobRequest = Message<'millrace.v1.CancelJobRequest'> & {
  * Describes the message millrace.v1.CancelJobRequest.
  * Use `create(CancelJobRequestSchema)` to create a new message.
  */
-export const CancelJobRequestSchema: GenMessage<CancelJobRequest> = /*@__PURE__*/ messageDesc(file_millrace_v1_admin, 11);
+export const CancelJobRequestSchema: GenMessage<CancelJobRequest> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_admin, 11);
 
 /**
  * @generated from message millrace.v1.CancelJobResponse
  */
-export type CancelJobResponse = Message<'millrace.v1.CancelJobResponse'> & {
+export type CancelJobResponse = Message<"millrace.v1.CancelJobResponse"> & {
   /**
    * @generated from field: millrace.v1.Job job = 1;
    */
@@ -410,12 +418,13 @@ export type CancelJobResponse = Message<'millrace.v1.CancelJobResponse'> & {
  * Describes the message millrace.v1.CancelJobResponse.
  * Use `create(CancelJobResponseSchema)` to create a new message.
  */
-export const CancelJobResponseSchema: GenMessage<CancelJobResponse> = /*@__PURE__*/ messageDesc(file_millrace_v1_admin, 12);
+export const CancelJobResponseSchema: GenMessage<CancelJobResponse> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_admin, 12);
 
 /**
  * @generated from message millrace.v1.PauseJobRequest
  */
-export type PauseJobRequest = Message<'millrace.v1.PauseJobRequest'> & {
+export type PauseJobRequest = Message<"millrace.v1.PauseJobRequest"> & {
   /**
    * @generated from field: string job_id = 1;
    */
@@ -426,12 +435,13 @@ export type PauseJobRequest = Message<'millrace.v1.PauseJobRequest'> & {
  * Describes the message millrace.v1.PauseJobRequest.
  * Use `create(PauseJobRequestSchema)` to create a new message.
  */
-export const PauseJobRequestSchema: GenMessage<PauseJobRequest> = /*@__PURE__*/ messageDesc(file_millrace_v1_admin, 13);
+export const PauseJobRequestSchema: GenMessage<PauseJobRequest> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_admin, 13);
 
 /**
  * @generated from message millrace.v1.PauseJobResponse
  */
-export type PauseJobResponse = Message<'millrace.v1.PauseJobResponse'> & {
+export type PauseJobResponse = Message<"millrace.v1.PauseJobResponse"> & {
   /**
    * @generated from field: millrace.v1.Job job = 1;
    */
@@ -442,12 +452,13 @@ export type PauseJobResponse = Message<'millrace.v1.PauseJobResponse'> & {
  * Describes the message millrace.v1.PauseJobResponse.
  * Use `create(PauseJobResponseSchema)` to create a new message.
  */
-export const PauseJobResponseSchema: GenMessage<PauseJobResponse> = /*@__PURE__*/ messageDesc(file_millrace_v1_admin, 14);
+export const PauseJobResponseSchema: GenMessage<PauseJobResponse> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_admin, 14);
 
 /**
  * @generated from message millrace.v1.ResumeJobRequest
  */
-export type ResumeJobRequest = Message<'millrace.v1.ResumeJobRequest'> & {
+export type ResumeJobRequest = Message<"millrace.v1.ResumeJobRequest"> & {
   /**
    * @generated from field: string job_id = 1;
    */
@@ -458,12 +469,13 @@ export type ResumeJobRequest = Message<'millrace.v1.ResumeJobRequest'> & {
  * Describes the message millrace.v1.ResumeJobRequest.
  * Use `create(ResumeJobRequestSchema)` to create a new message.
  */
-export const ResumeJobRequestSchema: GenMessage<ResumeJobRequest> = /*@__PURE__*/ messageDesc(file_millrace_v1_admin, 15);
+export const ResumeJobRequestSchema: GenMessage<ResumeJobRequest> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_admin, 15);
 
 /**
  * @generated from message millrace.v1.ResumeJobResponse
  */
-export type ResumeJobResponse = Message<'millrace.v1.ResumeJobResponse'> & {
+export type ResumeJobResponse = Message<"millrace.v1.ResumeJobResponse"> & {
   /**
    * @generated from field: millrace.v1.Job job = 1;
    */
@@ -474,12 +486,13 @@ export type ResumeJobResponse = Message<'millrace.v1.ResumeJobResponse'> & {
  * Describes the message millrace.v1.ResumeJobResponse.
  * Use `create(ResumeJobResponseSchema)` to create a new message.
  */
-export const ResumeJobResponseSchema: GenMessage<ResumeJobResponse> = /*@__PURE__*/ messageDesc(file_millrace_v1_admin, 16);
+export const ResumeJobResponseSchema: GenMessage<ResumeJobResponse> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_admin, 16);
 
 /**
  * @generated from message millrace.v1.Node
  */
-export type Node = Message<'millrace.v1.Node'> & {
+export type Node = Message<"millrace.v1.Node"> & {
   /**
    * @generated from field: string id = 1;
    */
@@ -546,23 +559,26 @@ export type Node = Message<'millrace.v1.Node'> & {
  * Describes the message millrace.v1.Node.
  * Use `create(NodeSchema)` to create a new message.
  */
-export const NodeSchema: GenMessage<Node> = /*@__PURE__*/ messageDesc(file_millrace_v1_admin, 17);
+export const NodeSchema: GenMessage<Node> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_admin, 17);
 
 /**
  * @generated from message millrace.v1.ListNodesRequest
  */
-export type ListNodesRequest = Message<'millrace.v1.ListNodesRequest'> & {};
+export type ListNodesRequest = Message<"millrace.v1.ListNodesRequest"> & {
+};
 
 /**
  * Describes the message millrace.v1.ListNodesRequest.
  * Use `create(ListNodesRequestSchema)` to create a new message.
  */
-export const ListNodesRequestSchema: GenMessage<ListNodesRequest> = /*@__PURE__*/ messageDesc(file_millrace_v1_admin, 18);
+export const ListNodesRequestSchema: GenMessage<ListNodesRequest> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_admin, 18);
 
 /**
  * @generated from message millrace.v1.ListNodesResponse
  */
-export type ListNodesResponse = Message<'millrace.v1.ListNodesResponse'> & {
+export type ListNodesResponse = Message<"millrace.v1.ListNodesResponse"> & {
   /**
    * @generated from field: repeated millrace.v1.Node nodes = 1;
    */
@@ -573,12 +589,13 @@ export type ListNodesResponse = Message<'millrace.v1.ListNodesResponse'> & {
  * Describes the message millrace.v1.ListNodesResponse.
  * Use `create(ListNodesResponseSchema)` to create a new message.
  */
-export const ListNodesResponseSchema: GenMessage<ListNodesResponse> = /*@__PURE__*/ messageDesc(file_millrace_v1_admin, 19);
+export const ListNodesResponseSchema: GenMessage<ListNodesResponse> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_admin, 19);
 
 /**
  * @generated from message millrace.v1.Actor
  */
-export type Actor = Message<'millrace.v1.Actor'> & {
+export type Actor = Message<"millrace.v1.Actor"> & {
   /**
    * "<node>/<role>/<name>".
    *
@@ -618,12 +635,13 @@ export type Actor = Message<'millrace.v1.Actor'> & {
  * Describes the message millrace.v1.Actor.
  * Use `create(ActorSchema)` to create a new message.
  */
-export const ActorSchema: GenMessage<Actor> = /*@__PURE__*/ messageDesc(file_millrace_v1_admin, 20);
+export const ActorSchema: GenMessage<Actor> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_admin, 20);
 
 /**
  * @generated from message millrace.v1.ListActorsRequest
  */
-export type ListActorsRequest = Message<'millrace.v1.ListActorsRequest'> & {
+export type ListActorsRequest = Message<"millrace.v1.ListActorsRequest"> & {
   /**
    * Only this node's actors; all when empty.
    *
@@ -636,12 +654,13 @@ export type ListActorsRequest = Message<'millrace.v1.ListActorsRequest'> & {
  * Describes the message millrace.v1.ListActorsRequest.
  * Use `create(ListActorsRequestSchema)` to create a new message.
  */
-export const ListActorsRequestSchema: GenMessage<ListActorsRequest> = /*@__PURE__*/ messageDesc(file_millrace_v1_admin, 21);
+export const ListActorsRequestSchema: GenMessage<ListActorsRequest> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_admin, 21);
 
 /**
  * @generated from message millrace.v1.ListActorsResponse
  */
-export type ListActorsResponse = Message<'millrace.v1.ListActorsResponse'> & {
+export type ListActorsResponse = Message<"millrace.v1.ListActorsResponse"> & {
   /**
    * @generated from field: repeated millrace.v1.Actor actors = 1;
    */
@@ -652,12 +671,13 @@ export type ListActorsResponse = Message<'millrace.v1.ListActorsResponse'> & {
  * Describes the message millrace.v1.ListActorsResponse.
  * Use `create(ListActorsResponseSchema)` to create a new message.
  */
-export const ListActorsResponseSchema: GenMessage<ListActorsResponse> = /*@__PURE__*/ messageDesc(file_millrace_v1_admin, 22);
+export const ListActorsResponseSchema: GenMessage<ListActorsResponse> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_admin, 22);
 
 /**
  * @generated from message millrace.v1.QueryRequest
  */
-export type QueryRequest = Message<'millrace.v1.QueryRequest'> & {
+export type QueryRequest = Message<"millrace.v1.QueryRequest"> & {
   /**
    * One SELECT, SHOW, DESCRIBE, EXISTS, EXPLAIN or WITH statement.
    *
@@ -677,12 +697,13 @@ export type QueryRequest = Message<'millrace.v1.QueryRequest'> & {
  * Describes the message millrace.v1.QueryRequest.
  * Use `create(QueryRequestSchema)` to create a new message.
  */
-export const QueryRequestSchema: GenMessage<QueryRequest> = /*@__PURE__*/ messageDesc(file_millrace_v1_admin, 23);
+export const QueryRequestSchema: GenMessage<QueryRequest> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_admin, 23);
 
 /**
  * @generated from message millrace.v1.QueryResponse
  */
-export type QueryResponse = Message<'millrace.v1.QueryResponse'> & {
+export type QueryResponse = Message<"millrace.v1.QueryResponse"> & {
   /**
    * Column names, in the first message only.
    *
@@ -714,7 +735,8 @@ export type QueryResponse = Message<'millrace.v1.QueryResponse'> & {
  * Describes the message millrace.v1.QueryResponse.
  * Use `create(QueryResponseSchema)` to create a new message.
  */
-export const QueryResponseSchema: GenMessage<QueryResponse> = /*@__PURE__*/ messageDesc(file_millrace_v1_admin, 24);
+export const QueryResponseSchema: GenMessage<QueryResponse> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_admin, 24);
 
 /**
  * @generated from enum millrace.v1.JobState
@@ -759,7 +781,8 @@ export enum JobState {
 /**
  * Describes the enum millrace.v1.JobState.
  */
-export const JobStateSchema: GenEnum<JobState> = /*@__PURE__*/ enumDesc(file_millrace_v1_admin, 0);
+export const JobStateSchema: GenEnum<JobState> = /*@__PURE__*/
+  enumDesc(file_millrace_v1_admin, 0);
 
 /**
  * @generated from service millrace.v1.AdminService
@@ -771,90 +794,92 @@ export const AdminService: GenService<{
    * @generated from rpc millrace.v1.AdminService.CreateJob
    */
   createJob: {
-    methodKind: 'unary';
+    methodKind: "unary";
     input: typeof CreateJobRequestSchema;
     output: typeof CreateJobResponseSchema;
-  };
+  },
   /**
    * @generated from rpc millrace.v1.AdminService.GetJob
    */
   getJob: {
-    methodKind: 'unary';
+    methodKind: "unary";
     input: typeof GetJobRequestSchema;
     output: typeof GetJobResponseSchema;
-  };
+  },
   /**
    * Newest first.
    *
    * @generated from rpc millrace.v1.AdminService.ListJobs
    */
   listJobs: {
-    methodKind: 'unary';
+    methodKind: "unary";
     input: typeof ListJobsRequestSchema;
     output: typeof ListJobsResponseSchema;
-  };
+  },
   /**
    * Sends the job at once and again after every change until it has ended.
    *
    * @generated from rpc millrace.v1.AdminService.WatchJob
    */
   watchJob: {
-    methodKind: 'server_streaming';
+    methodKind: "server_streaming";
     input: typeof WatchJobRequestSchema;
     output: typeof WatchJobResponseSchema;
-  };
+  },
   /**
    * Ends the job after the round in progress. Cancelling an ended job changes nothing.
    *
    * @generated from rpc millrace.v1.AdminService.CancelJob
    */
   cancelJob: {
-    methodKind: 'unary';
+    methodKind: "unary";
     input: typeof CancelJobRequestSchema;
     output: typeof CancelJobResponseSchema;
-  };
+  },
   /**
    * Stops admitting rollouts; what was accepted still ends. Resume goes on from the same frontier.
    *
    * @generated from rpc millrace.v1.AdminService.PauseJob
    */
   pauseJob: {
-    methodKind: 'unary';
+    methodKind: "unary";
     input: typeof PauseJobRequestSchema;
     output: typeof PauseJobResponseSchema;
-  };
+  },
   /**
    * @generated from rpc millrace.v1.AdminService.ResumeJob
    */
   resumeJob: {
-    methodKind: 'unary';
+    methodKind: "unary";
     input: typeof ResumeJobRequestSchema;
     output: typeof ResumeJobResponseSchema;
-  };
+  },
   /**
    * @generated from rpc millrace.v1.AdminService.ListNodes
    */
   listNodes: {
-    methodKind: 'unary';
+    methodKind: "unary";
     input: typeof ListNodesRequestSchema;
     output: typeof ListNodesResponseSchema;
-  };
+  },
   /**
    * @generated from rpc millrace.v1.AdminService.ListActors
    */
   listActors: {
-    methodKind: 'unary';
+    methodKind: "unary";
     input: typeof ListActorsRequestSchema;
     output: typeof ListActorsResponseSchema;
-  };
+  },
   /**
    * Runs one read-only statement on the trajectory store.
    *
    * @generated from rpc millrace.v1.AdminService.Query
    */
   query: {
-    methodKind: 'server_streaming';
+    methodKind: "server_streaming";
     input: typeof QueryRequestSchema;
     output: typeof QueryResponseSchema;
-  };
-}> = /*@__PURE__*/ serviceDesc(file_millrace_v1_admin, 0);
+  },
+}> = /*@__PURE__*/
+  serviceDesc(file_millrace_v1_admin, 0);
+

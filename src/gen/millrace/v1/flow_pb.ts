@@ -4,25 +4,22 @@
 // @generated from file millrace/v1/flow.proto (package millrace.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenEnum, GenFile, GenMessage } from '@bufbuild/protobuf/codegenv2';
-import { enumDesc, fileDesc, messageDesc } from '@bufbuild/protobuf/codegenv2';
-import type { Message } from '@bufbuild/protobuf';
+import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file millrace/v1/flow.proto.
  */
-export const file_millrace_v1_flow: GenFile =
-  /*@__PURE__*/
-  fileDesc(
-    'ChZtaWxscmFjZS92MS9mbG93LnByb3RvEgttaWxscmFjZS52MSKrAgoKVHJhamVjdG9yeRIKCgJpZBgBIAEoCRINCgVpbmRleBgCIAEoDRIRCglyZXNhbXBsZXMYAyABKA0SFgoOcG9saWN5X3ZlcnNpb24YBCABKA0SDQoFc3RlcHMYBSABKA0SLQoLdGVybWluYXRpb24YBiABKA4yGC5taWxscmFjZS52MS5UZXJtaW5hdGlvbhIqCgdmYWlsdXJlGAcgASgOMhkubWlsbHJhY2UudjEuRmFpbHVyZUNsYXNzEhcKD2ZhaWx1cmVfbWVzc2FnZRgIIAEoCRITCgthbnN3ZXJfanNvbhgJIAEoCRIVCg1zdGFydGVkX2F0X3VzGAogASgEEhMKC2VuZGVkX2F0X3VzGAsgASgEEhMKC3Rvb2xfZXJyb3JzGAwgASgNIkkKCURlY2lzaW9ucxITCgtvYnNlcnZhdGlvbhgBIAMoDRIOCgZhY3Rpb24YAiADKA0SFwoPbG9nX3Byb2JhYmlsaXR5GAMgAygCInEKCkV4cGVyaWVuY2USDQoFdGV4dHMYASADKAwSFAoMb2JzZXJ2YXRpb25zGAIgAygMEikKCWRlY2lzaW9ucxgDIAMoCzIWLm1pbGxyYWNlLnYxLkRlY2lzaW9ucxITCgt0ZW1wZXJhdHVyZRgEIAEoAiqPAgoMRmFpbHVyZUNsYXNzEh0KGUZBSUxVUkVfQ0xBU1NfVU5TUEVDSUZJRUQQABIeChpGQUlMVVJFX0NMQVNTX1RPT0xfVElNRU9VVBABEhwKGEZBSUxVUkVfQ0xBU1NfVE9PTF9DUkFTSBACEhwKGEZBSUxVUkVfQ0xBU1NfRkxPV19DUkFTSBADEh0KGUZBSUxVUkVfQ0xBU1NfV09SS0VSX0xPU1QQBBIfChtGQUlMVVJFX0NMQVNTX1JFV0FSRF9GQUlMRUQQBRIkCiBGQUlMVVJFX0NMQVNTX1BPTElDWV9VTkFWQUlMQUJMRRAGEh4KGkZBSUxVUkVfQ0xBU1NfSU5WQUxJRF9UQVNLEAcqdwoLVGVybWluYXRpb24SGwoXVEVSTUlOQVRJT05fVU5TUEVDSUZJRUQQABIUChBURVJNSU5BVElPTl9ET05FEAESGgoWVEVSTUlOQVRJT05fU1RFUF9MSU1JVBACEhkKFVRFUk1JTkFUSU9OX05PX0FDVElPThADYgZwcm90bzM',
-  );
+export const file_millrace_v1_flow: GenFile = /*@__PURE__*/
+  fileDesc("ChZtaWxscmFjZS92MS9mbG93LnByb3RvEgttaWxscmFjZS52MSKrAgoKVHJhamVjdG9yeRIKCgJpZBgBIAEoCRINCgVpbmRleBgCIAEoDRIRCglyZXNhbXBsZXMYAyABKA0SFgoOcG9saWN5X3ZlcnNpb24YBCABKA0SDQoFc3RlcHMYBSABKA0SLQoLdGVybWluYXRpb24YBiABKA4yGC5taWxscmFjZS52MS5UZXJtaW5hdGlvbhIqCgdmYWlsdXJlGAcgASgOMhkubWlsbHJhY2UudjEuRmFpbHVyZUNsYXNzEhcKD2ZhaWx1cmVfbWVzc2FnZRgIIAEoCRITCgthbnN3ZXJfanNvbhgJIAEoCRIVCg1zdGFydGVkX2F0X3VzGAogASgEEhMKC2VuZGVkX2F0X3VzGAsgASgEEhMKC3Rvb2xfZXJyb3JzGAwgASgNIkkKCURlY2lzaW9ucxITCgtvYnNlcnZhdGlvbhgBIAMoDRIOCgZhY3Rpb24YAiADKA0SFwoPbG9nX3Byb2JhYmlsaXR5GAMgAygCInEKCkV4cGVyaWVuY2USDQoFdGV4dHMYASADKAwSFAoMb2JzZXJ2YXRpb25zGAIgAygMEikKCWRlY2lzaW9ucxgDIAMoCzIWLm1pbGxyYWNlLnYxLkRlY2lzaW9ucxITCgt0ZW1wZXJhdHVyZRgEIAEoAiqPAgoMRmFpbHVyZUNsYXNzEh0KGUZBSUxVUkVfQ0xBU1NfVU5TUEVDSUZJRUQQABIeChpGQUlMVVJFX0NMQVNTX1RPT0xfVElNRU9VVBABEhwKGEZBSUxVUkVfQ0xBU1NfVE9PTF9DUkFTSBACEhwKGEZBSUxVUkVfQ0xBU1NfRkxPV19DUkFTSBADEh0KGUZBSUxVUkVfQ0xBU1NfV09SS0VSX0xPU1QQBBIfChtGQUlMVVJFX0NMQVNTX1JFV0FSRF9GQUlMRUQQBRIkCiBGQUlMVVJFX0NMQVNTX1BPTElDWV9VTkFWQUlMQUJMRRAGEh4KGkZBSUxVUkVfQ0xBU1NfSU5WQUxJRF9UQVNLEAcqdwoLVGVybWluYXRpb24SGwoXVEVSTUlOQVRJT05fVU5TUEVDSUZJRUQQABIUChBURVJNSU5BVElPTl9ET05FEAESGgoWVEVSTUlOQVRJT05fU1RFUF9MSU1JVBACEhkKFVRFUk1JTkFUSU9OX05PX0FDVElPThADYgZwcm90bzM");
 
 /**
  * One run of a flow on one task.
  *
  * @generated from message millrace.v1.Trajectory
  */
-export type Trajectory = Message<'millrace.v1.Trajectory'> & {
+export type Trajectory = Message<"millrace.v1.Trajectory"> & {
   /**
    * "<request id>:<index>"; unique across the job.
    *
@@ -100,14 +97,15 @@ export type Trajectory = Message<'millrace.v1.Trajectory'> & {
  * Describes the message millrace.v1.Trajectory.
  * Use `create(TrajectorySchema)` to create a new message.
  */
-export const TrajectorySchema: GenMessage<Trajectory> = /*@__PURE__*/ messageDesc(file_millrace_v1_flow, 0);
+export const TrajectorySchema: GenMessage<Trajectory> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_flow, 0);
 
 /**
  * The decisions of one trajectory, as columns.
  *
  * @generated from message millrace.v1.Decisions
  */
-export type Decisions = Message<'millrace.v1.Decisions'> & {
+export type Decisions = Message<"millrace.v1.Decisions"> & {
   /**
    * Index into Experience.observations, one per decision.
    *
@@ -134,7 +132,8 @@ export type Decisions = Message<'millrace.v1.Decisions'> & {
  * Describes the message millrace.v1.Decisions.
  * Use `create(DecisionsSchema)` to create a new message.
  */
-export const DecisionsSchema: GenMessage<Decisions> = /*@__PURE__*/ messageDesc(file_millrace_v1_flow, 1);
+export const DecisionsSchema: GenMessage<Decisions> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_flow, 1);
 
 /**
  * What a learner needs of one group; travels as opaque bytes from the rollout actor to the learner.
@@ -142,7 +141,7 @@ export const DecisionsSchema: GenMessage<Decisions> = /*@__PURE__*/ messageDesc(
  *
  * @generated from message millrace.v1.Experience
  */
-export type Experience = Message<'millrace.v1.Experience'> & {
+export type Experience = Message<"millrace.v1.Experience"> & {
   /**
    * Token ids (int32, little endian), one entry per distinct text.
    *
@@ -176,7 +175,8 @@ export type Experience = Message<'millrace.v1.Experience'> & {
  * Describes the message millrace.v1.Experience.
  * Use `create(ExperienceSchema)` to create a new message.
  */
-export const ExperienceSchema: GenMessage<Experience> = /*@__PURE__*/ messageDesc(file_millrace_v1_flow, 2);
+export const ExperienceSchema: GenMessage<Experience> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_flow, 2);
 
 /**
  * Why a trajectory has no reward. A failed trajectory is never scored: it is sampled again, then counted.
@@ -244,7 +244,8 @@ export enum FailureClass {
 /**
  * Describes the enum millrace.v1.FailureClass.
  */
-export const FailureClassSchema: GenEnum<FailureClass> = /*@__PURE__*/ enumDesc(file_millrace_v1_flow, 0);
+export const FailureClassSchema: GenEnum<FailureClass> = /*@__PURE__*/
+  enumDesc(file_millrace_v1_flow, 0);
 
 /**
  * How a flow ended.
@@ -284,4 +285,6 @@ export enum Termination {
 /**
  * Describes the enum millrace.v1.Termination.
  */
-export const TerminationSchema: GenEnum<Termination> = /*@__PURE__*/ enumDesc(file_millrace_v1_flow, 1);
+export const TerminationSchema: GenEnum<Termination> = /*@__PURE__*/
+  enumDesc(file_millrace_v1_flow, 1);
+

@@ -4,72 +4,65 @@
 // @generated from file millrace/v1/learner.proto (package millrace.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from '@bufbuild/protobuf/codegenv2';
-import { fileDesc, messageDesc, serviceDesc } from '@bufbuild/protobuf/codegenv2';
-import type { Message } from '@bufbuild/protobuf';
+import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file millrace/v1/learner.proto.
  */
-export const file_millrace_v1_learner: GenFile =
-  /*@__PURE__*/
-  fileDesc(
-    'ChltaWxscmFjZS92MS9sZWFybmVyLnByb3RvEgttaWxscmFjZS52MSLSAQoLV29ya1JlcXVlc3QSKgoFaGVsbG8YASABKAsyGS5taWxscmFjZS52MS5MZWFybmVySGVsbG9IABIqCgZyZXN1bHQYAiABKAsyGC5taWxscmFjZS52MS5TaGFyZFJlc3VsdEgAEiwKB2ZhaWx1cmUYAyABKAsyGS5taWxscmFjZS52MS5TaGFyZEZhaWx1cmVIABIyCgloZWFydGJlYXQYBCABKAsyHS5taWxscmFjZS52MS5MZWFybmVySGVhcnRiZWF0SABCCQoHbWVzc2FnZSJQCgxMZWFybmVySGVsbG8SDwoHbGVhcm5lchgBIAEoCRIPCgdiYWNrZW5kGAIgASgJEg4KBmRldmljZRgDIAEoCRIOCgZnZmxvcHMYBCABKAEiOQoQTGVhcm5lckhlYXJ0YmVhdBIUCgxtZW1vcnlfYnl0ZXMYASABKAQSDwoHdGVuc29ycxgCIAEoDSKMAgoLU2hhcmRSZXN1bHQSCwoDam9iGAEgASgJEg0KBXJvdW5kGAIgASgNEg0KBXNoYXJkGAMgASgNEhAKCGdyYWRpZW50GAQgASgMEg4KBndlaWdodBgFIAEoARI8CgpzdGF0aXN0aWNzGAYgAygLMigubWlsbHJhY2UudjEuU2hhcmRSZXN1bHQuU3RhdGlzdGljc0VudHJ5EhIKCmNvbXB1dGVfbXMYByABKAESEQoJZGVjaXNpb25zGAggASgNEhgKEGxvbmdlc3RfYmxvY2tfbXMYCSABKAEaMQoPU3RhdGlzdGljc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAEiSgoMU2hhcmRGYWlsdXJlEgsKA2pvYhgBIAEoCRINCgVyb3VuZBgCIAEoDRINCgVzaGFyZBgDIAEoDRIPCgdtZXNzYWdlGAQgASgJIrcBCgxXb3JrUmVzcG9uc2USJgoFc2V0dXAYASABKAsyFS5taWxscmFjZS52MS5Kb2JTZXR1cEgAEisKB3dlaWdodHMYAiABKAsyGC5taWxscmFjZS52MS5XZWlnaHRDaHVua0gAEiMKBXNoYXJkGAMgASgLMhIubWlsbHJhY2UudjEuU2hhcmRIABIiCgNlbmQYBCABKAsyEy5taWxscmFjZS52MS5Kb2JFbmRIAEIJCgdtZXNzYWdlIkQKCEpvYlNldHVwEgsKA2pvYhgBIAEoCRITCgtwb2xpY3lfanNvbhgCIAEoCRIWCg5hbGdvcml0aG1fanNvbhgDIAEoCSJYCgtXZWlnaHRDaHVuaxILCgNqb2IYASABKAkSDwoHdmVyc2lvbhgCIAEoDRINCgVpbmRleBgDIAEoDRIOCgZjaHVua3MYBCABKA0SDAoEZGF0YRgFIAEoDCJsCgVTaGFyZBILCgNqb2IYASABKAkSDQoFcm91bmQYAiABKA0SDQoFaW5kZXgYAyABKA0SDwoHdmVyc2lvbhgEIAEoDRInCgZncm91cHMYBSADKAsyFy5taWxscmFjZS52MS5TaGFyZEdyb3VwIkMKClNoYXJkR3JvdXASEgoKZXhwZXJpZW5jZRgBIAEoDBISCgphZHZhbnRhZ2VzGAIgAygCEg0KBXZhbGlkGAMgAygIIhUKBkpvYkVuZBILCgNqb2IYASABKAkyWQoWUGFyYW1ldGVyU2VydmVyU2VydmljZRI/CgRXb3JrEhgubWlsbHJhY2UudjEuV29ya1JlcXVlc3QaGS5taWxscmFjZS52MS5Xb3JrUmVzcG9uc2UoATABYgZwcm90bzM',
-  );
+export const file_millrace_v1_learner: GenFile = /*@__PURE__*/
+  fileDesc("ChltaWxscmFjZS92MS9sZWFybmVyLnByb3RvEgttaWxscmFjZS52MSLSAQoLV29ya1JlcXVlc3QSKgoFaGVsbG8YASABKAsyGS5taWxscmFjZS52MS5MZWFybmVySGVsbG9IABIqCgZyZXN1bHQYAiABKAsyGC5taWxscmFjZS52MS5TaGFyZFJlc3VsdEgAEiwKB2ZhaWx1cmUYAyABKAsyGS5taWxscmFjZS52MS5TaGFyZEZhaWx1cmVIABIyCgloZWFydGJlYXQYBCABKAsyHS5taWxscmFjZS52MS5MZWFybmVySGVhcnRiZWF0SABCCQoHbWVzc2FnZSJQCgxMZWFybmVySGVsbG8SDwoHbGVhcm5lchgBIAEoCRIPCgdiYWNrZW5kGAIgASgJEg4KBmRldmljZRgDIAEoCRIOCgZnZmxvcHMYBCABKAEiOQoQTGVhcm5lckhlYXJ0YmVhdBIUCgxtZW1vcnlfYnl0ZXMYASABKAQSDwoHdGVuc29ycxgCIAEoDSKMAgoLU2hhcmRSZXN1bHQSCwoDam9iGAEgASgJEg0KBXJvdW5kGAIgASgNEg0KBXNoYXJkGAMgASgNEhAKCGdyYWRpZW50GAQgASgMEg4KBndlaWdodBgFIAEoARI8CgpzdGF0aXN0aWNzGAYgAygLMigubWlsbHJhY2UudjEuU2hhcmRSZXN1bHQuU3RhdGlzdGljc0VudHJ5EhIKCmNvbXB1dGVfbXMYByABKAESEQoJZGVjaXNpb25zGAggASgNEhgKEGxvbmdlc3RfYmxvY2tfbXMYCSABKAEaMQoPU3RhdGlzdGljc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAEiSgoMU2hhcmRGYWlsdXJlEgsKA2pvYhgBIAEoCRINCgVyb3VuZBgCIAEoDRINCgVzaGFyZBgDIAEoDRIPCgdtZXNzYWdlGAQgASgJIrcBCgxXb3JrUmVzcG9uc2USJgoFc2V0dXAYASABKAsyFS5taWxscmFjZS52MS5Kb2JTZXR1cEgAEisKB3dlaWdodHMYAiABKAsyGC5taWxscmFjZS52MS5XZWlnaHRDaHVua0gAEiMKBXNoYXJkGAMgASgLMhIubWlsbHJhY2UudjEuU2hhcmRIABIiCgNlbmQYBCABKAsyEy5taWxscmFjZS52MS5Kb2JFbmRIAEIJCgdtZXNzYWdlIkQKCEpvYlNldHVwEgsKA2pvYhgBIAEoCRITCgtwb2xpY3lfanNvbhgCIAEoCRIWCg5hbGdvcml0aG1fanNvbhgDIAEoCSJYCgtXZWlnaHRDaHVuaxILCgNqb2IYASABKAkSDwoHdmVyc2lvbhgCIAEoDRINCgVpbmRleBgDIAEoDRIOCgZjaHVua3MYBCABKA0SDAoEZGF0YRgFIAEoDCJsCgVTaGFyZBILCgNqb2IYASABKAkSDQoFcm91bmQYAiABKA0SDQoFaW5kZXgYAyABKA0SDwoHdmVyc2lvbhgEIAEoDRInCgZncm91cHMYBSADKAsyFy5taWxscmFjZS52MS5TaGFyZEdyb3VwIkMKClNoYXJkR3JvdXASEgoKZXhwZXJpZW5jZRgBIAEoDBISCgphZHZhbnRhZ2VzGAIgAygCEg0KBXZhbGlkGAMgAygIIhUKBkpvYkVuZBILCgNqb2IYASABKAkyWQoWUGFyYW1ldGVyU2VydmVyU2VydmljZRI/CgRXb3JrEhgubWlsbHJhY2UudjEuV29ya1JlcXVlc3QaGS5taWxscmFjZS52MS5Xb3JrUmVzcG9uc2UoATABYgZwcm90bzM");
 
 /**
  * From the learner.
  *
  * @generated from message millrace.v1.WorkRequest
  */
-export type WorkRequest = Message<'millrace.v1.WorkRequest'> & {
+export type WorkRequest = Message<"millrace.v1.WorkRequest"> & {
   /**
    * @generated from oneof millrace.v1.WorkRequest.message
    */
-  message:
-    | {
-        /**
-         * @generated from field: millrace.v1.LearnerHello hello = 1;
-         */
-        value: LearnerHello;
-        case: 'hello';
-      }
-    | {
-        /**
-         * @generated from field: millrace.v1.ShardResult result = 2;
-         */
-        value: ShardResult;
-        case: 'result';
-      }
-    | {
-        /**
-         * @generated from field: millrace.v1.ShardFailure failure = 3;
-         */
-        value: ShardFailure;
-        case: 'failure';
-      }
-    | {
-        /**
-         * Sent every few seconds, also while computing between micro-batches.
-         *
-         * @generated from field: millrace.v1.LearnerHeartbeat heartbeat = 4;
-         */
-        value: LearnerHeartbeat;
-        case: 'heartbeat';
-      }
-    | { case: undefined; value?: undefined };
+  message: {
+    /**
+     * @generated from field: millrace.v1.LearnerHello hello = 1;
+     */
+    value: LearnerHello;
+    case: "hello";
+  } | {
+    /**
+     * @generated from field: millrace.v1.ShardResult result = 2;
+     */
+    value: ShardResult;
+    case: "result";
+  } | {
+    /**
+     * @generated from field: millrace.v1.ShardFailure failure = 3;
+     */
+    value: ShardFailure;
+    case: "failure";
+  } | {
+    /**
+     * Sent every few seconds, also while computing between micro-batches.
+     *
+     * @generated from field: millrace.v1.LearnerHeartbeat heartbeat = 4;
+     */
+    value: LearnerHeartbeat;
+    case: "heartbeat";
+  } | { case: undefined; value?: undefined };
 };
 
 /**
  * Describes the message millrace.v1.WorkRequest.
  * Use `create(WorkRequestSchema)` to create a new message.
  */
-export const WorkRequestSchema: GenMessage<WorkRequest> = /*@__PURE__*/ messageDesc(file_millrace_v1_learner, 0);
+export const WorkRequestSchema: GenMessage<WorkRequest> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_learner, 0);
 
 /**
  * @generated from message millrace.v1.LearnerHello
  */
-export type LearnerHello = Message<'millrace.v1.LearnerHello'> & {
+export type LearnerHello = Message<"millrace.v1.LearnerHello"> & {
   /**
    * @generated from field: string learner = 1;
    */
@@ -97,12 +90,13 @@ export type LearnerHello = Message<'millrace.v1.LearnerHello'> & {
  * Describes the message millrace.v1.LearnerHello.
  * Use `create(LearnerHelloSchema)` to create a new message.
  */
-export const LearnerHelloSchema: GenMessage<LearnerHello> = /*@__PURE__*/ messageDesc(file_millrace_v1_learner, 1);
+export const LearnerHelloSchema: GenMessage<LearnerHello> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_learner, 1);
 
 /**
  * @generated from message millrace.v1.LearnerHeartbeat
  */
-export type LearnerHeartbeat = Message<'millrace.v1.LearnerHeartbeat'> & {
+export type LearnerHeartbeat = Message<"millrace.v1.LearnerHeartbeat"> & {
   /**
    * @generated from field: uint64 memory_bytes = 1;
    */
@@ -118,14 +112,15 @@ export type LearnerHeartbeat = Message<'millrace.v1.LearnerHeartbeat'> & {
  * Describes the message millrace.v1.LearnerHeartbeat.
  * Use `create(LearnerHeartbeatSchema)` to create a new message.
  */
-export const LearnerHeartbeatSchema: GenMessage<LearnerHeartbeat> = /*@__PURE__*/ messageDesc(file_millrace_v1_learner, 2);
+export const LearnerHeartbeatSchema: GenMessage<LearnerHeartbeat> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_learner, 2);
 
 /**
  * Sums, never means: the server divides once after adding all shards in shard order.
  *
  * @generated from message millrace.v1.ShardResult
  */
-export type ShardResult = Message<'millrace.v1.ShardResult'> & {
+export type ShardResult = Message<"millrace.v1.ShardResult"> & {
   /**
    * @generated from field: string job = 1;
    */
@@ -184,12 +179,13 @@ export type ShardResult = Message<'millrace.v1.ShardResult'> & {
  * Describes the message millrace.v1.ShardResult.
  * Use `create(ShardResultSchema)` to create a new message.
  */
-export const ShardResultSchema: GenMessage<ShardResult> = /*@__PURE__*/ messageDesc(file_millrace_v1_learner, 3);
+export const ShardResultSchema: GenMessage<ShardResult> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_learner, 3);
 
 /**
  * @generated from message millrace.v1.ShardFailure
  */
-export type ShardFailure = Message<'millrace.v1.ShardFailure'> & {
+export type ShardFailure = Message<"millrace.v1.ShardFailure"> & {
   /**
    * @generated from field: string job = 1;
    */
@@ -215,61 +211,58 @@ export type ShardFailure = Message<'millrace.v1.ShardFailure'> & {
  * Describes the message millrace.v1.ShardFailure.
  * Use `create(ShardFailureSchema)` to create a new message.
  */
-export const ShardFailureSchema: GenMessage<ShardFailure> = /*@__PURE__*/ messageDesc(file_millrace_v1_learner, 4);
+export const ShardFailureSchema: GenMessage<ShardFailure> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_learner, 4);
 
 /**
  * To the learner.
  *
  * @generated from message millrace.v1.WorkResponse
  */
-export type WorkResponse = Message<'millrace.v1.WorkResponse'> & {
+export type WorkResponse = Message<"millrace.v1.WorkResponse"> & {
   /**
    * @generated from oneof millrace.v1.WorkResponse.message
    */
-  message:
-    | {
-        /**
-         * @generated from field: millrace.v1.JobSetup setup = 1;
-         */
-        value: JobSetup;
-        case: 'setup';
-      }
-    | {
-        /**
-         * @generated from field: millrace.v1.WeightChunk weights = 2;
-         */
-        value: WeightChunk;
-        case: 'weights';
-      }
-    | {
-        /**
-         * @generated from field: millrace.v1.Shard shard = 3;
-         */
-        value: Shard;
-        case: 'shard';
-      }
-    | {
-        /**
-         * The job is over: drop its weights.
-         *
-         * @generated from field: millrace.v1.JobEnd end = 4;
-         */
-        value: JobEnd;
-        case: 'end';
-      }
-    | { case: undefined; value?: undefined };
+  message: {
+    /**
+     * @generated from field: millrace.v1.JobSetup setup = 1;
+     */
+    value: JobSetup;
+    case: "setup";
+  } | {
+    /**
+     * @generated from field: millrace.v1.WeightChunk weights = 2;
+     */
+    value: WeightChunk;
+    case: "weights";
+  } | {
+    /**
+     * @generated from field: millrace.v1.Shard shard = 3;
+     */
+    value: Shard;
+    case: "shard";
+  } | {
+    /**
+     * The job is over: drop its weights.
+     *
+     * @generated from field: millrace.v1.JobEnd end = 4;
+     */
+    value: JobEnd;
+    case: "end";
+  } | { case: undefined; value?: undefined };
 };
 
 /**
  * Describes the message millrace.v1.WorkResponse.
  * Use `create(WorkResponseSchema)` to create a new message.
  */
-export const WorkResponseSchema: GenMessage<WorkResponse> = /*@__PURE__*/ messageDesc(file_millrace_v1_learner, 5);
+export const WorkResponseSchema: GenMessage<WorkResponse> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_learner, 5);
 
 /**
  * @generated from message millrace.v1.JobSetup
  */
-export type JobSetup = Message<'millrace.v1.JobSetup'> & {
+export type JobSetup = Message<"millrace.v1.JobSetup"> & {
   /**
    * @generated from field: string job = 1;
    */
@@ -294,12 +287,13 @@ export type JobSetup = Message<'millrace.v1.JobSetup'> & {
  * Describes the message millrace.v1.JobSetup.
  * Use `create(JobSetupSchema)` to create a new message.
  */
-export const JobSetupSchema: GenMessage<JobSetup> = /*@__PURE__*/ messageDesc(file_millrace_v1_learner, 6);
+export const JobSetupSchema: GenMessage<JobSetup> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_learner, 6);
 
 /**
  * @generated from message millrace.v1.WeightChunk
  */
-export type WeightChunk = Message<'millrace.v1.WeightChunk'> & {
+export type WeightChunk = Message<"millrace.v1.WeightChunk"> & {
   /**
    * @generated from field: string job = 1;
    */
@@ -330,12 +324,13 @@ export type WeightChunk = Message<'millrace.v1.WeightChunk'> & {
  * Describes the message millrace.v1.WeightChunk.
  * Use `create(WeightChunkSchema)` to create a new message.
  */
-export const WeightChunkSchema: GenMessage<WeightChunk> = /*@__PURE__*/ messageDesc(file_millrace_v1_learner, 7);
+export const WeightChunkSchema: GenMessage<WeightChunk> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_learner, 7);
 
 /**
  * @generated from message millrace.v1.Shard
  */
-export type Shard = Message<'millrace.v1.Shard'> & {
+export type Shard = Message<"millrace.v1.Shard"> & {
   /**
    * @generated from field: string job = 1;
    */
@@ -368,12 +363,13 @@ export type Shard = Message<'millrace.v1.Shard'> & {
  * Describes the message millrace.v1.Shard.
  * Use `create(ShardSchema)` to create a new message.
  */
-export const ShardSchema: GenMessage<Shard> = /*@__PURE__*/ messageDesc(file_millrace_v1_learner, 8);
+export const ShardSchema: GenMessage<Shard> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_learner, 8);
 
 /**
  * @generated from message millrace.v1.ShardGroup
  */
-export type ShardGroup = Message<'millrace.v1.ShardGroup'> & {
+export type ShardGroup = Message<"millrace.v1.ShardGroup"> & {
   /**
    * An encoded Experience.
    *
@@ -398,12 +394,13 @@ export type ShardGroup = Message<'millrace.v1.ShardGroup'> & {
  * Describes the message millrace.v1.ShardGroup.
  * Use `create(ShardGroupSchema)` to create a new message.
  */
-export const ShardGroupSchema: GenMessage<ShardGroup> = /*@__PURE__*/ messageDesc(file_millrace_v1_learner, 9);
+export const ShardGroupSchema: GenMessage<ShardGroup> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_learner, 9);
 
 /**
  * @generated from message millrace.v1.JobEnd
  */
-export type JobEnd = Message<'millrace.v1.JobEnd'> & {
+export type JobEnd = Message<"millrace.v1.JobEnd"> & {
   /**
    * @generated from field: string job = 1;
    */
@@ -414,7 +411,8 @@ export type JobEnd = Message<'millrace.v1.JobEnd'> & {
  * Describes the message millrace.v1.JobEnd.
  * Use `create(JobEndSchema)` to create a new message.
  */
-export const JobEndSchema: GenMessage<JobEnd> = /*@__PURE__*/ messageDesc(file_millrace_v1_learner, 10);
+export const JobEndSchema: GenMessage<JobEnd> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_learner, 10);
 
 /**
  * @generated from service millrace.v1.ParameterServerService
@@ -426,8 +424,10 @@ export const ParameterServerService: GenService<{
    * @generated from rpc millrace.v1.ParameterServerService.Work
    */
   work: {
-    methodKind: 'bidi_streaming';
+    methodKind: "bidi_streaming";
     input: typeof WorkRequestSchema;
     output: typeof WorkResponseSchema;
-  };
-}> = /*@__PURE__*/ serviceDesc(file_millrace_v1_learner, 0);
+  },
+}> = /*@__PURE__*/
+  serviceDesc(file_millrace_v1_learner, 0);
+

@@ -4,28 +4,24 @@
 // @generated from file millrace/v1/training.proto (package millrace.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenEnum, GenFile, GenMessage } from '@bufbuild/protobuf/codegenv2';
-import { enumDesc, fileDesc, messageDesc } from '@bufbuild/protobuf/codegenv2';
-import type { FailureClass, Trajectory } from './flow_pb.ts';
-import { file_millrace_v1_flow } from './flow_pb.ts';
-import type { Message } from '@bufbuild/protobuf';
+import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { FailureClass, Trajectory } from "./flow_pb.ts";
+import { file_millrace_v1_flow } from "./flow_pb.ts";
+import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file millrace/v1/training.proto.
  */
-export const file_millrace_v1_training: GenFile =
-  /*@__PURE__*/
-  fileDesc(
-    'ChptaWxscmFjZS92MS90cmFpbmluZy5wcm90bxILbWlsbHJhY2UudjEi1gIKDlJvbGxvdXRSZXF1ZXN0EgoKAmlkGAEgASgJEgsKA2pvYhgCIAEoCRIQCghzZXF1ZW5jZRgDIAEoBBIlCgdwdXJwb3NlGAQgASgOMhQubWlsbHJhY2UudjEuUHVycG9zZRIhCgVhZ2VudBgFIAEoDjISLm1pbGxyYWNlLnYxLkFnZW50Eg8KB3Rhc2tfaWQYBiABKAkSEQoJdGFza19qc29uGAcgASgJEhIKCmdyb3VwX3NpemUYCCABKA0SFgoOcG9saWN5X3ZlcnNpb24YCSABKA0SDgoGcGlubmVkGAogASgIEhMKC3RlbXBlcmF0dXJlGAsgASgCEgwKBHNlZWQYDCABKA0SEgoKZXZhbHVhdGlvbhgNIAEoCRIYChBkaXNwYXRjaGVkX2F0X3VzGA4gASgEEg0KBWZlbmNlGA8gASgEEg8KB2F0dGVtcHQYECABKA0iuwEKD1RyYWplY3RvcnlHcm91cBIsCgdyZXF1ZXN0GAEgASgLMhsubWlsbHJhY2UudjEuUm9sbG91dFJlcXVlc3QSLQoMdHJhamVjdG9yaWVzGAIgAygLMhcubWlsbHJhY2UudjEuVHJhamVjdG9yeRISCgpleHBlcmllbmNlGAMgASgMEhEKCXN0ZXBfcm93cxgEIAEoDBIMCgRub2RlGAUgASgJEhYKDnBvbGljeV92ZXJzaW9uGAYgASgNIlsKBVNjb3JlEg4KBnJld2FyZBgBIAEoAhIPCgdvdXRjb21lGAIgASgCEhEKCWFkdmFudGFnZRgDIAEoAhIPCgdzdWNjZXNzGAQgASgIEg0KBXZhbGlkGAUgASgIIrECCgtTY29yZWRHcm91cBIsCgdyZXF1ZXN0GAEgASgLMhsubWlsbHJhY2UudjEuUm9sbG91dFJlcXVlc3QSJQoHdmVyZGljdBgCIAEoDjIULm1pbGxyYWNlLnYxLlZlcmRpY3QSKgoHZmFpbHVyZRgDIAEoDjIZLm1pbGxyYWNlLnYxLkZhaWx1cmVDbGFzcxIXCg9mYWlsdXJlX21lc3NhZ2UYBCABKAkSIgoGc2NvcmVzGAUgAygLMhIubWlsbHJhY2UudjEuU2NvcmUSEgoKZXhwZXJpZW5jZRgGIAEoDBIRCglzdGVwX3Jvd3MYByABKAwSFwoPdHJhamVjdG9yeV9yb3dzGAggASgMEgwKBG5vZGUYCSABKAkSFgoOcG9saWN5X3ZlcnNpb24YCiABKA0igQIKBkxlZGdlchIPCgd0cmFpbmVkGAEgASgEEhAKCGZpbHRlcmVkGAIgASgEEg8KB2V4cGlyZWQYAyABKAQSDgoGZmFpbGVkGAQgASgEEj8KD2ZhaWxlZF9ieV9jbGFzcxgFIAMoCzImLm1pbGxyYWNlLnYxLkxlZGdlci5GYWlsZWRCeUNsYXNzRW50cnkSEAoIZnJvbnRpZXIYBiABKAQSFAoMZW5kZWRfYmV5b25kGAcgAygEEhQKDHRyYWplY3RvcmllcxgIIAEoBBo0ChJGYWlsZWRCeUNsYXNzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgEOgI4ASpLCgdQdXJwb3NlEhcKE1BVUlBPU0VfVU5TUEVDSUZJRUQQABIRCg1QVVJQT1NFX1RSQUlOEAESFAoQUFVSUE9TRV9FVkFMVUFURRACKmUKBUFnZW50EhUKEUFHRU5UX1VOU1BFQ0lGSUVEEAASEAoMQUdFTlRfUE9MSUNZEAESEAoMQUdFTlRfUkFORE9NEAISDgoKQUdFTlRfUlVMRRADEhEKDUFHRU5UX05PVEhJTkcQBCphCgdWZXJkaWN0EhcKE1ZFUkRJQ1RfVU5TUEVDSUZJRUQQABISCg5WRVJESUNUX1NJR05BTBABEhUKEVZFUkRJQ1RfTk9fU0lHTkFMEAISEgoOVkVSRElDVF9GQUlMRUQQA2IGcHJvdG8z',
-    [file_millrace_v1_flow],
-  );
+export const file_millrace_v1_training: GenFile = /*@__PURE__*/
+  fileDesc("ChptaWxscmFjZS92MS90cmFpbmluZy5wcm90bxILbWlsbHJhY2UudjEi1gIKDlJvbGxvdXRSZXF1ZXN0EgoKAmlkGAEgASgJEgsKA2pvYhgCIAEoCRIQCghzZXF1ZW5jZRgDIAEoBBIlCgdwdXJwb3NlGAQgASgOMhQubWlsbHJhY2UudjEuUHVycG9zZRIhCgVhZ2VudBgFIAEoDjISLm1pbGxyYWNlLnYxLkFnZW50Eg8KB3Rhc2tfaWQYBiABKAkSEQoJdGFza19qc29uGAcgASgJEhIKCmdyb3VwX3NpemUYCCABKA0SFgoOcG9saWN5X3ZlcnNpb24YCSABKA0SDgoGcGlubmVkGAogASgIEhMKC3RlbXBlcmF0dXJlGAsgASgCEgwKBHNlZWQYDCABKA0SEgoKZXZhbHVhdGlvbhgNIAEoCRIYChBkaXNwYXRjaGVkX2F0X3VzGA4gASgEEg0KBWZlbmNlGA8gASgEEg8KB2F0dGVtcHQYECABKA0iuwEKD1RyYWplY3RvcnlHcm91cBIsCgdyZXF1ZXN0GAEgASgLMhsubWlsbHJhY2UudjEuUm9sbG91dFJlcXVlc3QSLQoMdHJhamVjdG9yaWVzGAIgAygLMhcubWlsbHJhY2UudjEuVHJhamVjdG9yeRISCgpleHBlcmllbmNlGAMgASgMEhEKCXN0ZXBfcm93cxgEIAEoDBIMCgRub2RlGAUgASgJEhYKDnBvbGljeV92ZXJzaW9uGAYgASgNIlsKBVNjb3JlEg4KBnJld2FyZBgBIAEoAhIPCgdvdXRjb21lGAIgASgCEhEKCWFkdmFudGFnZRgDIAEoAhIPCgdzdWNjZXNzGAQgASgIEg0KBXZhbGlkGAUgASgIIrECCgtTY29yZWRHcm91cBIsCgdyZXF1ZXN0GAEgASgLMhsubWlsbHJhY2UudjEuUm9sbG91dFJlcXVlc3QSJQoHdmVyZGljdBgCIAEoDjIULm1pbGxyYWNlLnYxLlZlcmRpY3QSKgoHZmFpbHVyZRgDIAEoDjIZLm1pbGxyYWNlLnYxLkZhaWx1cmVDbGFzcxIXCg9mYWlsdXJlX21lc3NhZ2UYBCABKAkSIgoGc2NvcmVzGAUgAygLMhIubWlsbHJhY2UudjEuU2NvcmUSEgoKZXhwZXJpZW5jZRgGIAEoDBIRCglzdGVwX3Jvd3MYByABKAwSFwoPdHJhamVjdG9yeV9yb3dzGAggASgMEgwKBG5vZGUYCSABKAkSFgoOcG9saWN5X3ZlcnNpb24YCiABKA0igQIKBkxlZGdlchIPCgd0cmFpbmVkGAEgASgEEhAKCGZpbHRlcmVkGAIgASgEEg8KB2V4cGlyZWQYAyABKAQSDgoGZmFpbGVkGAQgASgEEj8KD2ZhaWxlZF9ieV9jbGFzcxgFIAMoCzImLm1pbGxyYWNlLnYxLkxlZGdlci5GYWlsZWRCeUNsYXNzRW50cnkSEAoIZnJvbnRpZXIYBiABKAQSFAoMZW5kZWRfYmV5b25kGAcgAygEEhQKDHRyYWplY3RvcmllcxgIIAEoBBo0ChJGYWlsZWRCeUNsYXNzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgEOgI4ASpLCgdQdXJwb3NlEhcKE1BVUlBPU0VfVU5TUEVDSUZJRUQQABIRCg1QVVJQT1NFX1RSQUlOEAESFAoQUFVSUE9TRV9FVkFMVUFURRACKmUKBUFnZW50EhUKEUFHRU5UX1VOU1BFQ0lGSUVEEAASEAoMQUdFTlRfUE9MSUNZEAESEAoMQUdFTlRfUkFORE9NEAISDgoKQUdFTlRfUlVMRRADEhEKDUFHRU5UX05PVEhJTkcQBCphCgdWZXJkaWN0EhcKE1ZFUkRJQ1RfVU5TUEVDSUZJRUQQABISCg5WRVJESUNUX1NJR05BTBABEhUKEVZFUkRJQ1RfTk9fU0lHTkFMEAISEgoOVkVSRElDVF9GQUlMRUQQA2IGcHJvdG8z", [file_millrace_v1_flow]);
 
 /**
  * Ask a rollout actor to run one group of flows. Subject `rollout.<job>`.
  *
  * @generated from message millrace.v1.RolloutRequest
  */
-export type RolloutRequest = Message<'millrace.v1.RolloutRequest'> & {
+export type RolloutRequest = Message<"millrace.v1.RolloutRequest"> & {
   /**
    * "<job>:<round>:<task>:<attempt>"; also the message id of everything that follows from it.
    *
@@ -129,14 +125,15 @@ export type RolloutRequest = Message<'millrace.v1.RolloutRequest'> & {
  * Describes the message millrace.v1.RolloutRequest.
  * Use `create(RolloutRequestSchema)` to create a new message.
  */
-export const RolloutRequestSchema: GenMessage<RolloutRequest> = /*@__PURE__*/ messageDesc(file_millrace_v1_training, 0);
+export const RolloutRequestSchema: GenMessage<RolloutRequest> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_training, 0);
 
 /**
  * A finished group, not yet scored. Subject `group.<job>`.
  *
  * @generated from message millrace.v1.TrajectoryGroup
  */
-export type TrajectoryGroup = Message<'millrace.v1.TrajectoryGroup'> & {
+export type TrajectoryGroup = Message<"millrace.v1.TrajectoryGroup"> & {
   /**
    * @generated from field: millrace.v1.RolloutRequest request = 1;
    */
@@ -180,14 +177,15 @@ export type TrajectoryGroup = Message<'millrace.v1.TrajectoryGroup'> & {
  * Describes the message millrace.v1.TrajectoryGroup.
  * Use `create(TrajectoryGroupSchema)` to create a new message.
  */
-export const TrajectoryGroupSchema: GenMessage<TrajectoryGroup> = /*@__PURE__*/ messageDesc(file_millrace_v1_training, 1);
+export const TrajectoryGroupSchema: GenMessage<TrajectoryGroup> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_training, 1);
 
 /**
  * Reward and advantage of one trajectory.
  *
  * @generated from message millrace.v1.Score
  */
-export type Score = Message<'millrace.v1.Score'> & {
+export type Score = Message<"millrace.v1.Score"> & {
   /**
    * Weighted sum of the components.
    *
@@ -224,14 +222,15 @@ export type Score = Message<'millrace.v1.Score'> & {
  * Describes the message millrace.v1.Score.
  * Use `create(ScoreSchema)` to create a new message.
  */
-export const ScoreSchema: GenMessage<Score> = /*@__PURE__*/ messageDesc(file_millrace_v1_training, 2);
+export const ScoreSchema: GenMessage<Score> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_training, 2);
 
 /**
  * A scored group. Subjects `scored.<job>.train` and `scored.<job>.evaluate`.
  *
  * @generated from message millrace.v1.ScoredGroup
  */
-export type ScoredGroup = Message<'millrace.v1.ScoredGroup'> & {
+export type ScoredGroup = Message<"millrace.v1.ScoredGroup"> & {
   /**
    * task_json is left out from here on.
    *
@@ -295,14 +294,15 @@ export type ScoredGroup = Message<'millrace.v1.ScoredGroup'> & {
  * Describes the message millrace.v1.ScoredGroup.
  * Use `create(ScoredGroupSchema)` to create a new message.
  */
-export const ScoredGroupSchema: GenMessage<ScoredGroup> = /*@__PURE__*/ messageDesc(file_millrace_v1_training, 3);
+export const ScoredGroupSchema: GenMessage<ScoredGroup> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_training, 3);
 
 /**
  * How every training request of a job ended. requests = trained + filtered + expired + failed + open.
  *
  * @generated from message millrace.v1.Ledger
  */
-export type Ledger = Message<'millrace.v1.Ledger'> & {
+export type Ledger = Message<"millrace.v1.Ledger"> & {
   /**
    * Groups whose gradient is in a committed version.
    *
@@ -362,7 +362,8 @@ export type Ledger = Message<'millrace.v1.Ledger'> & {
  * Describes the message millrace.v1.Ledger.
  * Use `create(LedgerSchema)` to create a new message.
  */
-export const LedgerSchema: GenMessage<Ledger> = /*@__PURE__*/ messageDesc(file_millrace_v1_training, 4);
+export const LedgerSchema: GenMessage<Ledger> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_training, 4);
 
 /**
  * @generated from enum millrace.v1.Purpose
@@ -391,7 +392,8 @@ export enum Purpose {
 /**
  * Describes the enum millrace.v1.Purpose.
  */
-export const PurposeSchema: GenEnum<Purpose> = /*@__PURE__*/ enumDesc(file_millrace_v1_training, 0);
+export const PurposeSchema: GenEnum<Purpose> = /*@__PURE__*/
+  enumDesc(file_millrace_v1_training, 0);
 
 /**
  * Who decides in the flow.
@@ -436,7 +438,8 @@ export enum Agent {
 /**
  * Describes the enum millrace.v1.Agent.
  */
-export const AgentSchema: GenEnum<Agent> = /*@__PURE__*/ enumDesc(file_millrace_v1_training, 1);
+export const AgentSchema: GenEnum<Agent> = /*@__PURE__*/
+  enumDesc(file_millrace_v1_training, 1);
 
 /**
  * @generated from enum millrace.v1.Verdict
@@ -472,4 +475,6 @@ export enum Verdict {
 /**
  * Describes the enum millrace.v1.Verdict.
  */
-export const VerdictSchema: GenEnum<Verdict> = /*@__PURE__*/ enumDesc(file_millrace_v1_training, 2);
+export const VerdictSchema: GenEnum<Verdict> = /*@__PURE__*/
+  enumDesc(file_millrace_v1_training, 2);
+

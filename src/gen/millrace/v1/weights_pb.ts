@@ -4,26 +4,22 @@
 // @generated from file millrace/v1/weights.proto (package millrace.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage } from '@bufbuild/protobuf/codegenv2';
-import { fileDesc, messageDesc } from '@bufbuild/protobuf/codegenv2';
-import type { Ledger } from './training_pb.ts';
-import { file_millrace_v1_training } from './training_pb.ts';
-import type { Message } from '@bufbuild/protobuf';
+import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
+import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Ledger } from "./training_pb.ts";
+import { file_millrace_v1_training } from "./training_pb.ts";
+import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file millrace/v1/weights.proto.
  */
-export const file_millrace_v1_weights: GenFile =
-  /*@__PURE__*/
-  fileDesc(
-    'ChltaWxscmFjZS92MS93ZWlnaHRzLnByb3RvEgttaWxscmFjZS52MSIpCgpUZW5zb3JJbmZvEgwKBG5hbWUYASABKAkSDQoFc2hhcGUYAiADKA0iNQoEQmxvYhIOCgZjaHVua3MYASABKA0SDQoFYnl0ZXMYAiABKAQSDgoGc2hhMjU2GAMgASgMIoYCCg5XZWlnaHRNYW5pZmVzdBILCgNqb2IYASABKAkSDwoHdmVyc2lvbhgCIAEoDRIiCgd3ZWlnaHRzGAMgASgLMhEubWlsbHJhY2UudjEuQmxvYhIkCglvcHRpbWl6ZXIYBCABKAsyES5taWxscmFjZS52MS5CbG9iEigKB3RlbnNvcnMYBSADKAsyFy5taWxscmFjZS52MS5UZW5zb3JJbmZvEiMKBmxlZGdlchgGIAEoCzITLm1pbGxyYWNlLnYxLkxlZGdlchIXCg9jb21taXR0ZWRfYXRfdXMYByABKAQSDQoFZmVuY2UYCCABKAQSFQoNdHJhaW5fc2Vjb25kcxgJIAEoAWIGcHJvdG8z',
-    [file_millrace_v1_training],
-  );
+export const file_millrace_v1_weights: GenFile = /*@__PURE__*/
+  fileDesc("ChltaWxscmFjZS92MS93ZWlnaHRzLnByb3RvEgttaWxscmFjZS52MSIpCgpUZW5zb3JJbmZvEgwKBG5hbWUYASABKAkSDQoFc2hhcGUYAiADKA0iNQoEQmxvYhIOCgZjaHVua3MYASABKA0SDQoFYnl0ZXMYAiABKAQSDgoGc2hhMjU2GAMgASgMIoYCCg5XZWlnaHRNYW5pZmVzdBILCgNqb2IYASABKAkSDwoHdmVyc2lvbhgCIAEoDRIiCgd3ZWlnaHRzGAMgASgLMhEubWlsbHJhY2UudjEuQmxvYhIkCglvcHRpbWl6ZXIYBCABKAsyES5taWxscmFjZS52MS5CbG9iEigKB3RlbnNvcnMYBSADKAsyFy5taWxscmFjZS52MS5UZW5zb3JJbmZvEiMKBmxlZGdlchgGIAEoCzITLm1pbGxyYWNlLnYxLkxlZGdlchIXCg9jb21taXR0ZWRfYXRfdXMYByABKAQSDQoFZmVuY2UYCCABKAQSFQoNdHJhaW5fc2Vjb25kcxgJIAEoAWIGcHJvdG8z", [file_millrace_v1_training]);
 
 /**
  * @generated from message millrace.v1.TensorInfo
  */
-export type TensorInfo = Message<'millrace.v1.TensorInfo'> & {
+export type TensorInfo = Message<"millrace.v1.TensorInfo"> & {
   /**
    * @generated from field: string name = 1;
    */
@@ -39,14 +35,15 @@ export type TensorInfo = Message<'millrace.v1.TensorInfo'> & {
  * Describes the message millrace.v1.TensorInfo.
  * Use `create(TensorInfoSchema)` to create a new message.
  */
-export const TensorInfoSchema: GenMessage<TensorInfo> = /*@__PURE__*/ messageDesc(file_millrace_v1_weights, 0);
+export const TensorInfoSchema: GenMessage<TensorInfo> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_weights, 0);
 
 /**
  * One blob cut into chunks on subjects weights.<job>.<version>.<part>-<index>.
  *
  * @generated from message millrace.v1.Blob
  */
-export type Blob = Message<'millrace.v1.Blob'> & {
+export type Blob = Message<"millrace.v1.Blob"> & {
   /**
    * @generated from field: uint32 chunks = 1;
    */
@@ -69,14 +66,15 @@ export type Blob = Message<'millrace.v1.Blob'> & {
  * Describes the message millrace.v1.Blob.
  * Use `create(BlobSchema)` to create a new message.
  */
-export const BlobSchema: GenMessage<Blob> = /*@__PURE__*/ messageDesc(file_millrace_v1_weights, 1);
+export const BlobSchema: GenMessage<Blob> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_weights, 1);
 
 /**
  * The commit record of a policy version. Writing it commits the round: weights, optimiser state and ledger together.
  *
  * @generated from message millrace.v1.WeightManifest
  */
-export type WeightManifest = Message<'millrace.v1.WeightManifest'> & {
+export type WeightManifest = Message<"millrace.v1.WeightManifest"> & {
   /**
    * @generated from field: string job = 1;
    */
@@ -135,4 +133,6 @@ export type WeightManifest = Message<'millrace.v1.WeightManifest'> & {
  * Describes the message millrace.v1.WeightManifest.
  * Use `create(WeightManifestSchema)` to create a new message.
  */
-export const WeightManifestSchema: GenMessage<WeightManifest> = /*@__PURE__*/ messageDesc(file_millrace_v1_weights, 2);
+export const WeightManifestSchema: GenMessage<WeightManifest> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_weights, 2);
+
