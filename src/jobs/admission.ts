@@ -1,0 +1,37 @@
+import type { Ledger } from '../gen/millrace/v1/training_pb.ts';
+
+/** What {@link admit} decides by. */
+export interface AdmissionState {
+  /** Requests dispatched so far (sequences 0 … accepted − 1). */
+  accepted: number;
+  /** Live ledger of the job: expired and failed requests count as soon as they have ended. */
+  ledger: Pick<Ledger, 'expired' | 'failed'>;
+  /** Committed rounds = newest policy version. */
+  version: number;
+  /** η: how many versions behind a group may be; 0 = fully synchronous. */
+  maxStaleness: number;
+  /** B: groups that close a round. */
+  groupsPerRound: number;
+  /** Rounds of the whole job. */
+  rounds: number;
+}
+
+/**
+ * How many requests may be dispatched now (DESIGN.md, promise 3).
+ *
+ * accepted − expired − failed ≤ min(η + version + 1, rounds) · B
+ *
+ * Requests that expired or failed count for no round, so each makes room for one more. A request with effective position p
+ * is sent at version ≥ p/B − η − 1 and used in round ⌊p/B⌋ when groups are consumed in order: it is at most η versions behind.
+ * Never zero while nothing is in flight and rounds remain, so the job cannot lock itself up.
+ */
+export function admit(state: AdmissionState): number {
+  const lost = Number(state.ledger.expired) + Number(state.ledger.failed);
+  const rounds = Math.min(state.maxStaleness + state.version + 1, state.rounds);
+  return Math.max(0, rounds * state.groupsPerRound + lost - state.accepted);
+}
+
+/** Groups the whole job consumes, given what expired and failed so far. */
+export function totalRequests(state: Pick<AdmissionState, 'ledger' | 'groupsPerRound' | 'rounds'>): number {
+  return state.rounds * state.groupsPerRound + Number(state.ledger.expired) + Number(state.ledger.failed);
+}

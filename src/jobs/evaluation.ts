@@ -1,0 +1,222 @@
+import { create } from '@bufbuild/protobuf';
+import { wilson } from '../algo/stats/wilson.ts';
+import type { JobConfig } from '../config/job.ts';
+import { MillraceError } from '../errors.ts';
+import { EvaluationSchema, type Evaluation } from '../gen/millrace/v1/admin_pb.ts';
+import { Agent } from '../gen/millrace/v1/training_pb.ts';
+import type { EvaluationRecord } from './record.ts';
+import type { EvaluationPlan } from './requests.ts';
+
+/** What is measured: the planner in training and what it is compared with. */
+export const EVALUATION_NAMES = ['do-nothing', 'random', 'untrained', 'rule', 'trained'] as const;
+
+/** One of {@link EVALUATION_NAMES}. */
+export type EvaluationName = (typeof EVALUATION_NAMES)[number];
+
+const AGENTS: Readonly<Record<EvaluationName, Agent>> = {
+  'do-nothing': Agent.NOTHING,
+  random: Agent.RANDOM,
+  untrained: Agent.POLICY,
+  rule: Agent.RULE,
+  trained: Agent.POLICY,
+};
+
+/** `trained@40`: what requests carry in `evaluation`. */
+export function evaluationKey(name: EvaluationName, version: number): string {
+  return `${name}@${version}`;
+}
+
+export function parseEvaluationKey(key: string): { name: EvaluationName; version: number } {
+  const match = /^([a-z-]+)@(\d+)$/.exec(key);
+  const name = EVALUATION_NAMES.find((candidate) => candidate === match?.[1]);
+  if (name === undefined || match?.[2] === undefined) {
+    throw new MillraceError('invalid_argument', `"${key}" is no evaluation; expected <name>@<version>, e.g. trained@40`, {
+      field: 'evaluation',
+    });
+  }
+  return { name, version: Number(match[2]) };
+}
+
+/** Flows a task for the random planner, whose rate is small and noisy. */
+export const RANDOM_SAMPLES = 8;
+
+export function evaluationPlan(name: EvaluationName, version: number, randomSamples = RANDOM_SAMPLES): EvaluationPlan {
+  return {
+    key: evaluationKey(name, version),
+    agent: AGENTS[name],
+    policyVersion: version,
+    samples: name === 'random' ? randomSamples : 1,
+  };
+}
+
+/** What {@link evaluationsDue} decides by. */
+export interface EvaluationSchedule {
+  /** Committed rounds = newest version. */
+  version: number;
+  rounds: number;
+  evaluation: JobConfig['evaluation'];
+  /** Whether the flow has a rule planner. */
+  hasRule: boolean;
+  /** Keys that were started or finished already. */
+  done: ReadonlySet<string>;
+}
+
+/** The evaluations to start now: baselines before training, then every `every` rounds and at the end. */
+export function evaluationsDue(schedule: EvaluationSchedule): EvaluationPlan[] {
+  const { version, rounds, evaluation, hasRule, done } = schedule;
+  const names: EvaluationName[] = [];
+  if (version === 0 && evaluation.baselines) {
+    names.push('do-nothing', 'random', 'untrained');
+    if (hasRule) names.push('rule');
+  }
+  const regular = evaluation.every > 0 && version > 0 && version % evaluation.every === 0;
+  if (regular || (version > 0 && version >= rounds)) names.push('trained');
+  return names.map((name) => evaluationPlan(name, version)).filter((plan) => !done.has(plan.key));
+}
+
+/** One task's part of an evaluation. */
+export interface EvaluatedTask {
+  taskId: string;
+  /** One per flow, in index order. Flows without a valid score failed for infrastructure reasons. */
+  flows: readonly { valid: boolean; success: boolean; reward: number; steps: number }[];
+}
+
+/** What one task came to: a line of `millrace eval`. Means over the flows that are valid. */
+export interface TaskResult {
+  id: string;
+  success: boolean;
+  reward: number;
+  steps: number;
+}
+
+/** Collects the groups of one evaluation; a task that comes twice (redelivery) counts once. */
+export class EvaluationTally {
+  readonly #tasks = new Map<string, EvaluatedTask>();
+  readonly plan: EvaluationPlan;
+  /** Tasks that must come. */
+  readonly expected: number;
+
+  constructor(plan: EvaluationPlan, expected: number) {
+    this.plan = plan;
+    this.expected = expected;
+  }
+
+  /** Returns false when this task was there already. */
+  add(task: EvaluatedTask): boolean {
+    if (this.#tasks.has(task.taskId)) return false;
+    this.#tasks.set(task.taskId, task);
+    return true;
+  }
+
+  has(taskId: string): boolean {
+    return this.#tasks.has(taskId);
+  }
+
+  get received(): number {
+    return this.#tasks.size;
+  }
+
+  get complete(): boolean {
+    return this.#tasks.size >= this.expected;
+  }
+
+  /** In the order they came; tasks whose flows all failed are left out. */
+  tasks(): TaskResult[] {
+    return [...this.#tasks.values()].flatMap((task) => {
+      const valid = task.flows.filter((flow) => flow.valid);
+      if (valid.length === 0) return [];
+      const mean = (of: (flow: (typeof valid)[number]) => number) =>
+        valid.reduce((sum, flow) => sum + of(flow), 0) / valid.length;
+      return [
+        {
+          id: task.taskId,
+          success: valid.every((flow) => flow.success),
+          reward: mean((flow) => flow.reward),
+          steps: mean((flow) => flow.steps),
+        },
+      ];
+    });
+  }
+
+  /** The result so far. `tasks` counts flows; the success rate is successes / (tasks − failed). */
+  result(at: { trajectories: number; trainSeconds: number }): EvaluationRecord {
+    const { name, version } = parseEvaluationKey(this.plan.key);
+    // Summed in task order, not in order of arrival: the same flows give the same figures to the last bit.
+    const groups = [...this.#tasks.values()].sort((a, b) => (a.taskId < b.taskId ? -1 : 1));
+    const flows = groups.flatMap((group) => group.flows);
+    const valid = flows.filter((flow) => flow.valid);
+    const mean = (total: number) => (valid.length === 0 ? 0 : total / valid.length);
+    return {
+      name,
+      policyVersion: version,
+      tasks: flows.length,
+      successes: valid.filter((flow) => flow.success).length,
+      failed: flows.length - valid.length,
+      meanReward: mean(valid.reduce((sum, flow) => sum + flow.reward, 0)),
+      trajectories: at.trajectories,
+      trainSeconds: at.trainSeconds,
+      meanSteps: mean(valid.reduce((sum, flow) => sum + flow.steps, 0)),
+    };
+  }
+}
+
+export function toProtoEvaluation(record: EvaluationRecord): Evaluation {
+  return create(EvaluationSchema, { ...record, trajectories: BigInt(record.trajectories) });
+}
+
+/** Success rate of the flows that did not fail, with its 95 % interval; rate 0 and [0, 1] when there is none. */
+export function successRate(result: Pick<EvaluationRecord, 'tasks' | 'successes' | 'failed'>): {
+  success: number;
+  ci95: [number, number];
+} {
+  const n = result.tasks - result.failed;
+  return { success: n > 0 ? result.successes / n : 0, ci95: wilson(result.successes, n) };
+}
+
+/** Outcome of {@link compareProportions}; `difference` is b − a. */
+export interface Comparison {
+  difference: number;
+  ci95: [number, number];
+  /** Two-sided p-value of the pooled z test. */
+  p: number;
+}
+
+/**
+ * Compares two independent success rates: the interval is Newcombe's hybrid of the two Wilson intervals (Newcombe 1998,
+ * method 10), the p-value that of the pooled z test. Without observations on one side nothing is known: [−1, 1] and p = 1.
+ */
+export function compareProportions(
+  a: { successes: number; n: number },
+  b: { successes: number; n: number },
+  z = 1.96,
+): Comparison {
+  if (a.n <= 0 || b.n <= 0) return { difference: 0, ci95: [-1, 1], p: 1 };
+  const [pa, pb] = [a.successes / a.n, b.successes / b.n];
+  const [lowA, highA] = wilson(a.successes, a.n, z);
+  const [lowB, highB] = wilson(b.successes, b.n, z);
+  const difference = pb - pa;
+  const pooled = (a.successes + b.successes) / (a.n + b.n);
+  const deviation = Math.sqrt(pooled * (1 - pooled) * (1 / a.n + 1 / b.n));
+  return {
+    difference,
+    ci95: [difference - Math.hypot(pb - lowB, highA - pa), difference + Math.hypot(highB - pb, pa - lowA)],
+    p: deviation === 0 ? 1 : 2 * (1 - normalCdf(Math.abs(difference) / deviation)),
+  };
+}
+
+/** Abramowitz and Stegun 26.2.17; absolute error below 7.5e-8. For x >= 0. */
+function normalCdf(x: number): number {
+  const t = 1 / (1 + 0.2316419 * x);
+  const poly = t * (0.31938153 + t * (-0.356563782 + t * (1.781477937 + t * (-1.821255978 + t * 1.330274429))));
+  return 1 - (Math.exp(-(x * x) / 2) / Math.sqrt(2 * Math.PI)) * poly;
+}
+
+/** The record of the best trained version: highest success rate, the earlier one on a tie. Undefined when none was measured. */
+export function bestEvaluation(records: readonly EvaluationRecord[]): EvaluationRecord | undefined {
+  let best: EvaluationRecord | undefined;
+  for (const record of records) {
+    if (record.name !== 'trained') continue;
+    if (best === undefined || successRate(record).success > successRate(best).success) best = record;
+  }
+  return best;
+}

@@ -1,0 +1,110 @@
+/** Counters at one moment. */
+export interface ProgressSample {
+  /** Clock.monotonic() in milliseconds. */
+  at: number;
+  /** Committed rounds. */
+  rounds: number;
+  /** Trajectories that have ended. */
+  trajectories: number;
+}
+
+/** Rates over the recent past. */
+export interface Rates {
+  trajectoriesPerSecond: number;
+  roundsPerSecond: number;
+}
+
+/** Rates over a sliding window of samples. Call `restart` after a pause, so that the pause is in no rate. */
+export class RateWindow {
+  readonly #windowMs: number;
+  #samples: ProgressSample[] = [];
+
+  /** `windowMs`: how far back the rates look. Default 30_000. */
+  constructor(windowMs = 30_000) {
+    this.#windowMs = windowMs;
+  }
+
+  add(sample: ProgressSample): void {
+    this.#samples.push(sample);
+    // One sample from before the window stays: it is where the window's counts start.
+    while (this.#samples.length > 2 && (this.#samples[1]?.at ?? 0) <= sample.at - this.#windowMs) this.#samples.shift();
+  }
+
+  restart(): void {
+    this.#samples = [];
+  }
+
+  /** Zero until two samples are some time apart. */
+  rates(): Rates {
+    const first = this.#samples[0];
+    const last = this.#samples.at(-1);
+    if (first === undefined || last === undefined || last.at <= first.at) return { trajectoriesPerSecond: 0, roundsPerSecond: 0 };
+    const seconds = (last.at - first.at) / 1000;
+    return {
+      trajectoriesPerSecond: (last.trajectories - first.trajectories) / seconds,
+      roundsPerSecond: (last.rounds - first.rounds) / seconds,
+    };
+  }
+}
+
+/** Seconds until the last round at the present rate; −1 when unknown, 0 when done. */
+export function etaSeconds(round: number, roundsTotal: number, roundsPerSecond: number): number {
+  if (round >= roundsTotal) return 0;
+  return roundsPerSecond > 0 ? (roundsTotal - round) / roundsPerSecond : -1;
+}
+
+/** What a running job may be waiting for; fields that are not known are left out. */
+export interface WaitState {
+  state: 'QUEUED' | 'RUNNING' | 'PAUSED' | 'SUCCEEDED' | 'FAILED' | 'CANCELLED';
+  /** Committed rounds. */
+  round: number;
+  /** B, and how many of them have come for the round in progress. */
+  groups: { received: number; needed: number };
+  /** Training requests dispatched and not ended. */
+  open: number;
+  /** Live nodes of each role. */
+  nodes: { rollout: number; reward: number; learner: number; parameterServer: number; store: number };
+  /** While gradients are computed: shards done of all. */
+  shards?: { done: number; total: number };
+  /** While weights are on their way to JetStream. */
+  publishing?: boolean;
+  /** While held-out tasks are run: key of the evaluation, tasks done of all. */
+  evaluation?: { key: string; done: number; total: number };
+  /** Milliseconds since ROLLOUTS refused a request for space, while that lasts. */
+  backpressureMs?: number;
+  cancelRequested?: boolean;
+}
+
+const ROLES = [
+  ['parameterServer', 'a parameter server'],
+  ['rollout', 'a rollout worker'],
+  ['reward', 'a reward worker'],
+  ['learner', 'a learner'],
+  ['store', 'the store'],
+] as const;
+
+/** What the job waits for, in words, most blocking thing first; '' when it has ended. */
+export function waitingFor(wait: WaitState): string {
+  if (wait.state === 'SUCCEEDED' || wait.state === 'FAILED' || wait.state === 'CANCELLED') return '';
+  if (wait.state === 'QUEUED') return 'a coordinator that takes the job';
+  if (wait.state === 'PAUSED') return `someone to resume it${wait.open > 0 ? `; ${wait.open} requests still end` : ''}`;
+  const missing = ROLES.filter(([role]) => wait.nodes[role] === 0).map(([, words]) => words);
+  if (missing.length > 0) return `${missing.join(' and ')} to connect (none is alive)`;
+  return `${work(wait)}${wait.cancelRequested === true ? ', then it ends as asked' : ''}`;
+}
+
+function work(wait: WaitState): string {
+  const { groups, shards, evaluation } = wait;
+  const round = `round ${wait.round + 1}`;
+  if (wait.publishing === true) return `${round}: weights to be published`;
+  if (shards !== undefined) return `${round}: gradients of ${shards.total - shards.done} of ${shards.total} shards`;
+  const rest: string[] = [];
+  if (groups.received < groups.needed) rest.push(`${round}: ${groups.needed - groups.received} of ${groups.needed} groups`);
+  if (evaluation !== undefined)
+    rest.push(`evaluation ${evaluation.key}: ${evaluation.total - evaluation.done} of ${evaluation.total} tasks`);
+  if (wait.backpressureMs !== undefined) {
+    rest.push(`space in ROLLOUTS for ${(wait.backpressureMs / 1000).toFixed(1)} s (rollout workers are behind)`);
+  }
+  if (rest.length === 0) return `${round}: the parameter server to start on it`;
+  return `${rest.join('; ')} (${wait.open} requests under way)`;
+}

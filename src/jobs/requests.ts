@@ -1,0 +1,120 @@
+import { create } from '@bufbuild/protobuf';
+import type { JobConfig } from '../config/job.ts';
+import { Agent, Purpose, RolloutRequestSchema, type RolloutRequest } from '../gen/millrace/v1/training_pb.ts';
+import { hashSeed } from './seed.ts';
+
+/** A task as it travels in requests. */
+export interface RequestTask {
+  id: string;
+  json: string;
+}
+
+/** What is the same in all requests of a job. */
+export interface RequestContext {
+  job: string;
+  config: Pick<JobConfig, 'seed' | 'rollout'>;
+  /** Fencing token of the job actor's lease. Default 0. */
+  fence?: bigint | number;
+}
+
+/** What differs between two training requests. */
+export interface TrainingRequest {
+  /** Position in the job's sequence of requests, from 0. */
+  sequence: number;
+  task: RequestTask;
+  /** Newest committed version. */
+  policyVersion: number;
+  /** Clock.now() in milliseconds. */
+  now: number;
+  /** Grows when the same sequence is dispatched anew under another message id. Default 0. */
+  attempt?: number;
+}
+
+/** The nominal round of a request: the round it is used in when nothing expires or fails. */
+export function roundOf(sequence: number, groupsPerRound: number): number {
+  return Math.floor(sequence / groupsPerRound);
+}
+
+/** `<job>:<round>:<task>:<attempt>`: also the message id of all that follows from the request. */
+export function requestId(job: string, round: number | string, task: string, attempt: number): string {
+  return `${job}:${round}:${task}:${attempt}`;
+}
+
+/**
+ * The training request with this sequence. Nothing in it but the version, the fence and the time depends on when it is
+ * built: a resumed job asks for the same flows with the same random numbers. Where one round holds a task twice (more groups a
+ * round than tasks), the ids of the further ones carry `#<sequence>`, because message ids must differ.
+ */
+export function requestFor(context: RequestContext, request: TrainingRequest, tasks = Number.POSITIVE_INFINITY): RolloutRequest {
+  const { seed, rollout } = context.config;
+  const { sequence, task, attempt = 0 } = request;
+  const round = roundOf(sequence, rollout.groupsPerRound);
+  const unique = spansOneEpoch(sequence, rollout.groupsPerRound, tasks) ? '' : `#${sequence}`;
+  return create(RolloutRequestSchema, {
+    id: requestId(context.job, round, `${task.id}${unique}`, attempt),
+    job: context.job,
+    sequence: BigInt(sequence),
+    purpose: Purpose.TRAIN,
+    agent: Agent.POLICY,
+    taskId: task.id,
+    taskJson: task.json,
+    groupSize: rollout.groupSize,
+    policyVersion: request.policyVersion,
+    pinned: false,
+    temperature: rollout.temperature,
+    seed: hashSeed(seed, 'train', sequence),
+    evaluation: '',
+    dispatchedAtUs: microseconds(request.now),
+    fence: BigInt(context.fence ?? 0),
+    attempt,
+  });
+}
+
+/** Only a round that touches two epochs can hold the same task twice. */
+function spansOneEpoch(sequence: number, groupsPerRound: number, tasks: number): boolean {
+  const first = sequence - (sequence % groupsPerRound);
+  return Math.floor(first / tasks) === Math.floor((first + groupsPerRound - 1) / tasks);
+}
+
+/** Who decides in an evaluation, and how often each task is run. */
+export interface EvaluationPlan {
+  /** Key of the evaluation, e.g. `trained@40` (see evaluation.ts). */
+  key: string;
+  agent: Agent;
+  /** Run exactly this version. */
+  policyVersion: number;
+  /** Flows a task: 1, or more for an agent that acts at random. */
+  samples: number;
+}
+
+/** The request that measures one task. Greedy, pinned to the version; it never trains and is in no ledger. */
+export function evaluationRequest(
+  context: RequestContext,
+  plan: EvaluationPlan,
+  request: { index: number; task: RequestTask; now: number; attempt?: number },
+): RolloutRequest {
+  const { index, task, attempt = 0 } = request;
+  return create(RolloutRequestSchema, {
+    id: requestId(context.job, plan.key, task.id, attempt),
+    job: context.job,
+    sequence: BigInt(index),
+    purpose: Purpose.EVALUATE,
+    agent: plan.agent,
+    taskId: task.id,
+    taskJson: task.json,
+    groupSize: plan.samples,
+    policyVersion: plan.policyVersion,
+    pinned: true,
+    temperature: 0,
+    // The same numbers at every version: a difference between two evaluations is a difference between the policies.
+    seed: hashSeed(context.config.seed, 'evaluate', task.id),
+    evaluation: plan.key,
+    dispatchedAtUs: microseconds(request.now),
+    fence: BigInt(context.fence ?? 0),
+    attempt,
+  });
+}
+
+function microseconds(ms: number): bigint {
+  return BigInt(Math.round(ms * 1000));
+}

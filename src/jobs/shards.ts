@@ -1,0 +1,136 @@
+import { MillraceError } from '../errors.ts';
+
+/** Groups a shard when nothing else is said. */
+export const GROUPS_PER_SHARD = 1;
+
+/**
+ * Cuts the groups of a round (sorted by sequence) into shards of a fixed size. The cut must not depend on how many learners
+ * there are: float32 sums inside a shard depend on what is in it, so only then do 1, 2 or 4 learners give the same bits.
+ */
+export function cutShards<G>(groups: readonly G[], groupsPerShard = GROUPS_PER_SHARD): G[][] {
+  if (!Number.isInteger(groupsPerShard) || groupsPerShard < 1) {
+    throw new MillraceError('invalid_argument', `groupsPerShard must be a whole number of at least 1, not ${groupsPerShard}`, {
+      field: 'groupsPerShard',
+    });
+  }
+  const shards: G[][] = [];
+  for (let at = 0; at < groups.length; at += groupsPerShard) shards.push(groups.slice(at, at + groupsPerShard));
+  return shards;
+}
+
+/** A learner that can take work. */
+export interface LearnerLoad {
+  learner: string;
+  /** Shards it holds now, of any job. */
+  inFlight: number;
+}
+
+/** Shard to learner. */
+export interface Assignment {
+  shard: number;
+  learner: string;
+}
+
+/** Options of {@link assignShards}. */
+export interface AssignOptions {
+  /** Shards a learner may hold at once: one to compute, the rest on the way to it. Default 2. */
+  perLearner?: number;
+}
+
+/**
+ * Gives waiting shards, lowest first, to the learners with the fewest in flight (ties by name). What does not fit waits.
+ */
+export function assignShards(
+  waiting: readonly number[],
+  learners: readonly LearnerLoad[],
+  options: AssignOptions = {},
+): Assignment[] {
+  const { perLearner = 2 } = options;
+  const load = learners.map((entry) => ({ ...entry })).sort((a, b) => (a.learner < b.learner ? -1 : 1));
+  const assignments: Assignment[] = [];
+  for (const shard of [...waiting].sort((a, b) => a - b)) {
+    let free: LearnerLoad | undefined;
+    for (const candidate of load) if (free === undefined || candidate.inFlight < free.inFlight) free = candidate;
+    if (free === undefined || free.inFlight >= perLearner) break;
+    free.inFlight += 1;
+    assignments.push({ shard, learner: free.learner });
+  }
+  return assignments;
+}
+
+/**
+ * Where the shards of one round are: waiting, with a learner, or done. A lost learner's shards wait again and go to others;
+ * the first result of a shard counts, later ones are ignored.
+ */
+export class ShardBoard {
+  readonly #owner: (string | undefined)[];
+  readonly #done: boolean[];
+  readonly #failures: number[];
+  readonly #maxFailures: number;
+
+  /** `maxFailures`: failures of one shard that its learners reported themselves, after which the round fails. Default 5. */
+  constructor(shards: number, options: { maxFailures?: number } = {}) {
+    this.#owner = Array.from({ length: shards });
+    this.#done = Array.from({ length: shards }, () => false);
+    this.#failures = Array.from({ length: shards }, () => 0);
+    this.#maxFailures = options.maxFailures ?? 5;
+  }
+
+  get shards(): number {
+    return this.#done.length;
+  }
+
+  get done(): number {
+    return this.#done.filter(Boolean).length;
+  }
+
+  get complete(): boolean {
+    return this.#done.every(Boolean);
+  }
+
+  /** Shards nobody works on, ascending. */
+  waiting(): number[] {
+    return [...this.#done.keys()].filter((shard) => !this.#done[shard] && this.#owner[shard] === undefined);
+  }
+
+  /** Shards the learner works on, ascending. */
+  heldBy(learner: string): number[] {
+    return [...this.#done.keys()].filter((shard) => !this.#done[shard] && this.#owner[shard] === learner);
+  }
+
+  /** Assigns waiting shards to the given learners (all that are connected) and notes it. */
+  assign(learners: readonly string[], options: AssignOptions = {}): Assignment[] {
+    const load = learners.map((learner) => ({ learner, inFlight: this.heldBy(learner).length }));
+    const assignments = assignShards(this.waiting(), load, options);
+    for (const { shard, learner } of assignments) this.#owner[shard] = learner;
+    return assignments;
+  }
+
+  /** Notes a result. False when the shard was done already or is not of this round: ignore the result. */
+  finish(shard: number): boolean {
+    if (this.#done[shard] !== false) return false;
+    this.#done[shard] = true;
+    this.#owner[shard] = undefined;
+    return true;
+  }
+
+  /** The learner is gone, or too late: its shards wait again. Returns them. */
+  lost(learner: string): number[] {
+    const shards = this.heldBy(learner);
+    for (const shard of shards) this.#owner[shard] = undefined;
+    return shards;
+  }
+
+  /** The learner says that it cannot compute the shard. Throws `aborted` when that happened too often. */
+  fail(shard: number, learner: string, message: string): void {
+    if (this.#done[shard] !== false || this.#owner[shard] !== learner) return;
+    this.#owner[shard] = undefined;
+    const failures = (this.#failures[shard] ?? 0) + 1;
+    this.#failures[shard] = failures;
+    if (failures >= this.#maxFailures) {
+      throw new MillraceError('aborted', `shard ${shard} failed ${failures} times, last on ${learner}: ${message}`, {
+        retryable: false,
+      });
+    }
+  }
+}

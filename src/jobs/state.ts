@@ -1,0 +1,58 @@
+import { MillraceError } from '../errors.ts';
+import { JobState as ProtoJobState } from '../gen/millrace/v1/admin_pb.ts';
+
+/** States of a job; the names are those of the proto enum without their prefix. */
+export const JOB_STATES = ['QUEUED', 'RUNNING', 'PAUSED', 'SUCCEEDED', 'FAILED', 'CANCELLED'] as const;
+
+/** One of {@link JOB_STATES}. */
+export type JobStateName = (typeof JOB_STATES)[number];
+
+/**
+ * The state machine: from which state a job may go to which. A state without exits is an end.
+ * A coordinator that takes a job over does not change its state: RUNNING stays RUNNING.
+ */
+export const JOB_TRANSITIONS: Readonly<Record<JobStateName, readonly JobStateName[]>> = {
+  QUEUED: ['RUNNING', 'FAILED', 'CANCELLED'],
+  RUNNING: ['PAUSED', 'SUCCEEDED', 'FAILED', 'CANCELLED'],
+  PAUSED: ['RUNNING', 'FAILED', 'CANCELLED'],
+  SUCCEEDED: [],
+  FAILED: [],
+  CANCELLED: [],
+};
+
+/** True for states that a job never leaves. */
+export function isTerminal(state: JobStateName): boolean {
+  return JOB_TRANSITIONS[state].length === 0;
+}
+
+export function canTransition(from: JobStateName, to: JobStateName): boolean {
+  return JOB_TRANSITIONS[from].includes(to);
+}
+
+/** Throws `failed_precondition`, naming the states that can be reached, when a job in `from` cannot go to `to`. */
+export function assertTransition(from: JobStateName, to: JobStateName, job = 'the job'): void {
+  if (canTransition(from, to)) return;
+  const allowed = JOB_TRANSITIONS[from];
+  const rest = allowed.length === 0 ? `${from} is final; create a new job` : `from ${from} it can go to ${allowed.join(', ')}`;
+  throw new MillraceError('failed_precondition', `${job} is ${from} and cannot become ${to}: ${rest}`, { field: 'state' });
+}
+
+const TO_PROTO: Readonly<Record<JobStateName, ProtoJobState>> = {
+  QUEUED: ProtoJobState.QUEUED,
+  RUNNING: ProtoJobState.RUNNING,
+  PAUSED: ProtoJobState.PAUSED,
+  SUCCEEDED: ProtoJobState.SUCCEEDED,
+  FAILED: ProtoJobState.FAILED,
+  CANCELLED: ProtoJobState.CANCELLED,
+};
+
+export function toProtoState(state: JobStateName): ProtoJobState {
+  return TO_PROTO[state];
+}
+
+/** The state's name; `invalid_argument` for UNSPECIFIED and numbers of a newer version. */
+export function fromProtoState(state: ProtoJobState): JobStateName {
+  const name = JOB_STATES.find((candidate) => TO_PROTO[candidate] === state);
+  if (name === undefined) throw new MillraceError('invalid_argument', `unknown job state ${String(state)}`, { field: 'state' });
+  return name;
+}
