@@ -1,0 +1,72 @@
+import { MillraceError } from '../errors.ts';
+import type { Clock } from './clock.ts';
+
+/** Longest delay setTimeout can hold; longer sleeps are cut into pieces. */
+const LONGEST_TIMEOUT_MS = 0x7fffffff;
+
+/** Real time. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  sleep(ms, signal) {
+    return new Promise<void>((resolve, reject) => {
+      if (signal?.aborted) {
+        reject(sleepCancelled(signal));
+        return;
+      }
+      const end = performance.now() + ms;
+      let timer: NodeJS.Timeout;
+      const wait = (left: number): void => {
+        timer = setTimeout(
+          () => {
+            const rest = end - performance.now();
+            if (left > LONGEST_TIMEOUT_MS && rest > 0) wait(rest);
+            else finish();
+          },
+          Math.min(Math.max(left, 0), LONGEST_TIMEOUT_MS),
+        );
+      };
+      const onAbort = (): void => {
+        clearTimeout(timer);
+        reject(sleepCancelled(signal));
+      };
+      const finish = (): void => {
+        signal?.removeEventListener('abort', onAbort);
+        resolve();
+      };
+      signal?.addEventListener('abort', onAbort, { once: true });
+      wait(ms);
+    });
+  },
+  every(ms, fn) {
+    return repeat(systemClock, ms, fn);
+  },
+};
+
+/** What a sleep rejects with when its signal aborts. */
+export function sleepCancelled(signal: AbortSignal | undefined): MillraceError {
+  return new MillraceError('cancelled', 'the wait was cancelled', { cause: signal?.reason });
+}
+
+/**
+ * `Clock.every` on top of `sleep`: calls `fn` every `ms`, skips turns that `fn` is still running in. An error of `fn` ends
+ * nothing here and is rethrown as an unhandled rejection: whoever repeats must handle its own errors.
+ */
+export function repeat(clock: Clock, ms: number, fn: () => void | Promise<void>): () => void {
+  const stop = new AbortController();
+  void (async () => {
+    let due = clock.monotonic() + ms;
+    while (!stop.signal.aborted) {
+      const slept = await clock.sleep(Math.max(0, due - clock.monotonic()), stop.signal).then(
+        () => true,
+        () => false,
+      );
+      if (!slept || stop.signal.aborted) return;
+      await fn();
+      const now = clock.monotonic();
+      // The next multiple of ms that is still to come.
+      due = due > now ? due : due + ms * Math.max(1, Math.ceil((now - due) / ms));
+    }
+  })();
+  return () => stop.abort();
+}

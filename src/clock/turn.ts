@@ -1,0 +1,20 @@
+/**
+ * Gives way to the event loop. Whatever yields for fairness rather than for time uses this, so that a VirtualClock knows
+ * that work is still going on and does not advance time meanwhile.
+ */
+export function nextTurn(): Promise<void> {
+  pending += 1;
+  return new Promise((resolve) => {
+    setImmediate(() => {
+      pending -= 1;
+      resolve();
+    });
+  });
+}
+
+/** How many `nextTurn` calls have not resolved yet, in the whole process. */
+export function pendingTurns(): number {
+  return pending;
+}
+
+let pending = 0;

@@ -1,0 +1,163 @@
+import { MillraceError } from '../errors.ts';
+import type { Clock } from './clock.ts';
+import { repeat, sleepCancelled } from './system.ts';
+import { pendingTurns } from './turn.ts';
+
+/** Options of {@link VirtualClock}. */
+export interface VirtualClockOptions {
+  /** `now()` at the start, in milliseconds since the Unix epoch. Default 1_700_000_000_000. */
+  origin?: number;
+  /** Event-loop turns in a row without work before time moves. Default 4. */
+  quietTurns?: number;
+  /** `run` fails with `deadline_exceeded` after this much virtual time. Default 30 days. */
+  limitMs?: number;
+}
+
+interface Sleeper {
+  at: number;
+  order: number;
+  wake: () => void;
+  gone: boolean;
+}
+
+/**
+ * Time that stands still while anything can run, for serial mode and tests. `run` drives it: when the event loop has had
+ * nothing to do for a few turns, time jumps to the next sleeper. Sleepers wake in the order (time, registration), one at a
+ * time. Real asynchronous work (a compute backend, a file) is invisible to it; give such a promise to `hold`.
+ */
+export class VirtualClock implements Clock {
+  readonly #origin: number;
+  readonly #quietTurns: number;
+  readonly #limitMs: number;
+  readonly #heap: Sleeper[] = [];
+  readonly #held = new Set<Promise<unknown>>();
+  #time = 0;
+  #order = 0;
+
+  constructor(options: VirtualClockOptions = {}) {
+    this.#origin = options.origin ?? 1_700_000_000_000;
+    this.#quietTurns = options.quietTurns ?? 4;
+    this.#limitMs = options.limitMs ?? 30 * 86_400_000;
+  }
+
+  now(): number {
+    return this.#origin + this.#time;
+  }
+
+  monotonic(): number {
+    return this.#time;
+  }
+
+  sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) {
+        reject(sleepCancelled(signal));
+        return;
+      }
+      const onAbort = (): void => {
+        sleeper.gone = true;
+        reject(sleepCancelled(signal));
+      };
+      const sleeper: Sleeper = {
+        at: this.#time + Math.max(0, ms),
+        order: this.#order++,
+        gone: false,
+        wake: () => {
+          signal?.removeEventListener('abort', onAbort);
+          resolve();
+        },
+      };
+      signal?.addEventListener('abort', onAbort, { once: true });
+      this.#push(sleeper);
+    });
+  }
+
+  every(ms: number, fn: () => void | Promise<void>): () => void {
+    return repeat(this, ms, fn);
+  }
+
+  /** Time stands still until `work` settles. Returns `work`. */
+  hold<T>(work: Promise<T>): Promise<T> {
+    this.#held.add(work);
+    const release = (): void => void this.#held.delete(work);
+    work.then(release, release);
+    return work;
+  }
+
+  /**
+   * Advances time until `until` settles and returns what it settles to. Throws `failed_precondition` when nothing sleeps and
+   * nothing runs any more (a deadlock), `deadline_exceeded` past `limitMs`.
+   */
+  async run<T>(until: Promise<T>): Promise<T> {
+    let settled = false;
+    const settle = (): void => void (settled = true);
+    until.then(settle, settle);
+    const end = this.#time + this.#limitMs;
+    for (;;) {
+      await this.#quiet(() => settled);
+      if (settled) return until;
+      if (this.#held.size > 0) {
+        await Promise.race([until, ...this.#held]).then(settleNothing, settleNothing);
+        continue;
+      }
+      const next = this.#pop();
+      if (next === undefined)
+        throw new MillraceError(
+          'failed_precondition',
+          'virtual time cannot go on: nothing sleeps and nothing runs, yet the awaited work has not ended',
+        );
+      if (next.at > end)
+        throw new MillraceError('deadline_exceeded', `the awaited work did not end within ${this.#limitMs} ms of virtual time`);
+      this.#time = next.at;
+      next.wake();
+    }
+  }
+
+  async #quiet(stop: () => boolean): Promise<void> {
+    for (let quiet = 0; quiet < this.#quietTurns && !stop();) {
+      quiet = pendingTurns() > 0 ? 0 : quiet + 1;
+      await new Promise<void>((resolve) => setImmediate(resolve));
+    }
+  }
+
+  #push(sleeper: Sleeper): void {
+    const heap = this.#heap;
+    let i = heap.push(sleeper) - 1;
+    while (i > 0) {
+      const parent = (i - 1) >> 1;
+      if (!earlier(sleeper, heap[parent]!)) break;
+      heap[i] = heap[parent]!;
+      i = parent;
+    }
+    heap[i] = sleeper;
+  }
+
+  /** The next sleeper that was not cancelled. */
+  #pop(): Sleeper | undefined {
+    const heap = this.#heap;
+    for (;;) {
+      const top = heap[0];
+      const last = heap.pop();
+      if (top === undefined || last === undefined) return undefined;
+      if (heap.length > 0) {
+        let i = 0;
+        for (;;) {
+          let child = 2 * i + 1;
+          if (child >= heap.length) break;
+          if (child + 1 < heap.length && earlier(heap[child + 1]!, heap[child]!)) child += 1;
+          if (!earlier(heap[child]!, last)) break;
+          heap[i] = heap[child]!;
+          i = child;
+        }
+        heap[i] = last;
+      }
+      if (!top.gone) return top;
+    }
+  }
+}
+
+function earlier(a: Sleeper, b: Sleeper): boolean {
+  return a.at < b.at || (a.at === b.at && a.order < b.order);
+}
+
+function settleNothing(): void {}
