@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { jobConfigSchema, type JobConfig } from '../config/job.ts';
 import { MillraceError } from '../errors.ts';
-import { assertTransition, isTerminal, JOB_STATES, type JobStateName } from './state.ts';
+import { assertTransition, isEnded, JOB_STATES, type JobStateName } from './state.ts';
 
 /** A finished evaluation as it is kept in the record; the same fields as the proto `Evaluation`. */
 export const evaluationRecordSchema = z.object({
@@ -83,7 +83,7 @@ export function transition(record: JobRecord, to: JobStateName, at: { now: numbe
     if (record.startedAt === undefined) next.startedAt = at.now;
     else next.resumedAt = [...record.resumedAt, at.now];
   }
-  if (isTerminal(to)) next.endedAt = at.now;
+  if (isEnded(to)) next.endedAt = at.now;
   if (to === 'FAILED') next.error = at.error ?? 'failed without a message';
   return next;
 }

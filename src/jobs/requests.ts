@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import type { JobConfig } from '../config/job.ts';
 import { Agent, Purpose, RolloutRequestSchema, type RolloutRequest } from '../gen/millrace/v1/training_pb.ts';
-import { hashSeed } from './seed.ts';
+import { seedFrom } from '../random/seeded.ts';
 
 /** A task as it travels in requests. */
 export interface RequestTask {
@@ -62,7 +62,7 @@ export function requestFor(context: RequestContext, request: TrainingRequest, ta
     policyVersion: request.policyVersion,
     pinned: false,
     temperature: rollout.temperature,
-    seed: hashSeed(seed, 'train', sequence),
+    seed: seedFrom(seed, 'train', sequence),
     evaluation: '',
     dispatchedAtUs: microseconds(request.now),
     fence: BigInt(context.fence ?? 0),
@@ -107,7 +107,7 @@ export function evaluationRequest(
     pinned: true,
     temperature: 0,
     // The same numbers at every version: a difference between two evaluations is a difference between the policies.
-    seed: hashSeed(context.config.seed, 'evaluate', task.id),
+    seed: seedFrom(context.config.seed, 'evaluate', task.id),
     evaluation: plan.key,
     dispatchedAtUs: microseconds(request.now),
     fence: BigInt(context.fence ?? 0),

@@ -21,7 +21,7 @@ export const JOB_TRANSITIONS: Readonly<Record<JobStateName, readonly JobStateNam
 };
 
 /** True for states that a job never leaves. */
-export function isTerminal(state: JobStateName): boolean {
+export function isEnded(state: JobStateName): boolean {
   return JOB_TRANSITIONS[state].length === 0;
 }
 

@@ -1,0 +1,264 @@
+import type { Clock } from '../clock/clock.ts';
+import { MillraceError } from '../errors.ts';
+import type { Random } from '../random/random.ts';
+import type { ActorContext, ActorRef, ActorState, ActorStatus, Behaviour, Reply } from './behaviour.ts';
+import { Mailbox } from './mailbox.ts';
+import { RestartBudget, type Supervision } from './supervision.ts';
+
+/** What an actor reports to its node; pino loggers fit. */
+export interface ActorLog {
+  warn(details: Record<string, unknown>, message: string): void;
+  error(details: Record<string, unknown>, message: string): void;
+}
+
+/** What {@link Actor} is made of. */
+export interface ActorParts<M> {
+  address: string;
+  /** Made anew at each start when it is a function, so that a restart begins with fresh state. */
+  behaviour: Behaviour<M> | (() => Behaviour<M>);
+  capacity: number;
+  supervision: Supervision;
+  clock: Clock;
+  random: Random;
+  log: ActorLog;
+  /** Called once when the actor has ended; `error` when the supervisor gave up. */
+  ended(error?: MillraceError): void;
+}
+
+interface Letter<M> {
+  message: M;
+  /** Of an `ask`: told when the message is dropped. */
+  dropped?: (error: MillraceError) => void;
+}
+
+/** One actor: a mailbox and the loop that hands its messages to the behaviour, one at a time and in order. */
+export class Actor<M> implements ActorRef<M>, ActorContext<M> {
+  readonly address: string;
+  readonly clock: Clock;
+  readonly #parts: ActorParts<M>;
+  readonly #mailbox: Mailbox<Letter<M>>;
+  readonly #budget: RestartBudget;
+  readonly #abort = new AbortController();
+  readonly #finished: Promise<void>;
+  #state: ActorState = 'starting';
+  #waitingFor = '';
+  #restarts = 0;
+  #messages = 0;
+  #stopping = false;
+  #wake: (() => void) | undefined;
+
+  constructor(parts: ActorParts<M>) {
+    this.address = parts.address;
+    this.clock = parts.clock;
+    this.#parts = parts;
+    this.#mailbox = new Mailbox(parts.capacity);
+    this.#budget = new RestartBudget(parts.supervision, parts.random);
+    this.#finished = this.#live();
+  }
+
+  get self(): ActorRef<M> {
+    return this;
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  waitingFor(text: string): void {
+    this.#waitingFor = text;
+  }
+
+  tell(message: M): boolean {
+    return this.#sent(this.#mailbox.offer({ message }));
+  }
+
+  async send(message: M, timeoutMs = 30_000): Promise<void> {
+    await this.#post({ message }, timeoutMs);
+  }
+
+  #sent(taken: boolean): boolean {
+    if (taken) this.#wake?.();
+    return taken;
+  }
+
+  async #post(letter: Letter<M>, timeoutMs: number): Promise<void> {
+    if (this.#sent(this.#mailbox.offer(letter))) return;
+    const full = () =>
+      new MillraceError(
+        'resource_exhausted',
+        `the mailbox of ${this.address} stayed full (${this.#mailbox.capacity}) for ${timeoutMs} ms`,
+      );
+    await this.#within(timeoutMs, full, (signal) => this.#mailbox.put(letter, signal));
+    this.#sent(true);
+  }
+
+  async ask<R>(message: (reply: Reply<R>) => M, timeoutMs = 30_000): Promise<R> {
+    const late = () => new MillraceError('deadline_exceeded', `${this.address} did not answer within ${timeoutMs} ms`);
+    return this.#within(
+      timeoutMs,
+      late,
+      (signal) =>
+        new Promise<R>((resolve, reject) => {
+          signal.addEventListener('abort', () => reject(MillraceError.from(signal.reason)), { once: true });
+          const letter = { message: message({ resolve, reject }), dropped: reject };
+          this.#mailbox.put(letter, signal).then(() => this.#sent(true), reject);
+        }),
+    );
+  }
+
+  /** Runs `work` with a signal that aborts, with `error()` as its reason, after `ms`. */
+  async #within<R>(ms: number, error: () => MillraceError, work: (signal: AbortSignal) => Promise<R>): Promise<R> {
+    const deadline = new AbortController();
+    const done = new AbortController();
+    this.clock.sleep(ms, done.signal).then(
+      () => deadline.abort(error()),
+      () => undefined,
+    );
+    try {
+      return await work(deadline.signal);
+    } finally {
+      done.abort();
+    }
+  }
+
+  async stop(timeoutMs = 5000): Promise<void> {
+    if (!this.#stopping && this.#state !== 'failed' && this.#state !== 'stopped') {
+      this.#stopping = true;
+      this.#state = 'stopping';
+      this.#abort.abort(new MillraceError('cancelled', `${this.address} was stopped`));
+      this.#close(new MillraceError('unavailable', `${this.address} was stopped`));
+      this.#wake?.();
+    }
+    const late = () => new MillraceError('deadline_exceeded', `${this.address} did not stop within ${timeoutMs} ms`);
+    await this.#within(timeoutMs, late, (signal) => {
+      const aborted = new Promise<void>((_, reject) => {
+        signal.addEventListener('abort', () => reject(MillraceError.from(signal.reason)), { once: true });
+      });
+      return Promise.race([this.#finished, aborted]);
+    }).catch((error: unknown) => this.#parts.log.error({ err: error, actor: this.address }, 'actor still runs'));
+  }
+
+  status(): ActorStatus {
+    return {
+      address: this.address,
+      state: this.#state,
+      mailboxDepth: this.#mailbox.depth,
+      restarts: this.#restarts,
+      waitingFor: this.#waitingFor,
+      messages: this.#messages,
+    };
+  }
+
+  /** Start, handle, restart … until stopped or given up. Never rejects. */
+  async #live(): Promise<void> {
+    // Whoever spawns has the reference before `start` runs.
+    await Promise.resolve();
+    let error: MillraceError | undefined;
+    while (!this.#stopping && error === undefined) {
+      const behaviour = this.#make();
+      const failure = await this.#run(behaviour);
+      await this.#stopBehaviour(behaviour);
+      if (failure !== undefined && !this.#stopping) error = await this.#backOff(failure);
+    }
+    this.#waitingFor = '';
+    this.#state = error === undefined ? 'stopped' : 'failed';
+    if (error !== undefined) {
+      this.#abort.abort(error);
+      this.#close(new MillraceError('unavailable', `${this.address} has failed: ${error.message}`, { cause: error }));
+    }
+    this.#parts.ended(error);
+  }
+
+  #make(): Behaviour<M> {
+    const { behaviour } = this.#parts;
+    if (typeof behaviour !== 'function') return behaviour;
+    try {
+      return behaviour();
+    } catch (error) {
+      return { start: () => Promise.reject(MillraceError.from(error)), receive: () => undefined };
+    }
+  }
+
+  /** One life of the behaviour. Returns what was thrown, or undefined when it was stopped. */
+  async #run(behaviour: Behaviour<M>): Promise<unknown> {
+    let letter: Letter<M> | undefined;
+    try {
+      this.#enter('starting');
+      await behaviour.start?.(this);
+      for (;;) {
+        letter = await this.#next();
+        if (letter === undefined) return undefined;
+        this.#enter('busy');
+        this.#messages += 1;
+        await behaviour.receive(letter.message, this);
+        letter = undefined;
+      }
+    } catch (thrown) {
+      if (letter !== undefined) this.#failedMessage(letter, thrown);
+      return thrown ?? new MillraceError('internal', 'threw nothing');
+    }
+  }
+
+  #enter(state: ActorState): void {
+    if (this.#stopping) return;
+    this.#state = state;
+    this.#waitingFor = '';
+  }
+
+  /** The next message, or undefined when the actor is to stop. */
+  async #next(): Promise<Letter<M> | undefined> {
+    for (;;) {
+      if (this.#stopping) return undefined;
+      const taken = this.#mailbox.take();
+      if (taken !== undefined) return taken.message;
+      // What `start` said that it waits for stays until there is a message.
+      if (this.#state !== 'starting' || this.#waitingFor === '') this.#enter('idle');
+      else this.#state = 'idle';
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+      this.#wake = undefined;
+    }
+  }
+
+  #failedMessage(letter: Letter<M>, thrown: unknown): void {
+    const error = MillraceError.from(thrown);
+    if (this.#parts.supervision.failedMessage === 'retry' && !this.#stopping) {
+      this.#mailbox.putBack(letter);
+      return;
+    }
+    letter.dropped?.(new MillraceError('unavailable', `${this.address} dropped the message: ${error.message}`, { cause: error }));
+    this.#parts.log.warn({ err: error, actor: this.address }, 'message dropped: its handling failed');
+  }
+
+  /** Waits before the next start. Returns the error to end with when the supervisor gives up. */
+  async #backOff(thrown: unknown): Promise<MillraceError | undefined> {
+    const error = MillraceError.from(thrown);
+    const wait = this.#budget.next(this.clock.monotonic());
+    if (wait === undefined) {
+      this.#parts.log.error({ err: error, actor: this.address, restarts: this.#restarts }, 'actor given up');
+      return error;
+    }
+    this.#enter('restarting');
+    this.#waitingFor = `restart in ${Math.round(wait)} ms after: ${error.message}`;
+    this.#parts.log.warn({ err: error, actor: this.address, waitMs: Math.round(wait) }, 'actor restarts');
+    await this.clock.sleep(wait, this.signal).catch(() => undefined);
+    if (!this.#stopping) this.#restarts += 1;
+    return undefined;
+  }
+
+  async #stopBehaviour(behaviour: Behaviour<M>): Promise<void> {
+    try {
+      await behaviour.stop?.(this);
+    } catch (error) {
+      this.#parts.log.warn({ err: MillraceError.from(error), actor: this.address }, 'stop of an actor failed');
+    }
+  }
+
+  #close(reason: MillraceError): void {
+    const left = this.#mailbox.close(reason);
+    for (const letter of left) letter.dropped?.(reason);
+    if (left.length > 0)
+      this.#parts.log.warn({ actor: this.address, messages: left.length }, 'messages dropped: the actor ended');
+  }
+}

@@ -1,0 +1,22 @@
+import { MillraceError } from '../errors.ts';
+
+const PART = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
+
+/** `<node>/<role>/<name>`; `invalid_argument` when a part is empty or has other characters than letters, digits and `_.-`. */
+export function formatAddress(node: string, role: string, name: string): string {
+  for (const [field, part] of Object.entries({ node, role, name })) {
+    if (!PART.test(part)) {
+      throw new MillraceError('invalid_argument', `"${part}" is no ${field} of an address: use letters, digits and _.-`, {
+        field,
+      });
+    }
+  }
+  return `${node}/${role}/${name}`;
+}
+
+export function parseAddress(address: string): { node: string; role: string; name: string } {
+  const [node = '', role = '', name = '', ...rest] = address.split('/');
+  if (rest.length > 0) throw new MillraceError('invalid_argument', `"${address}" is no address: expected <node>/<role>/<name>`);
+  formatAddress(node, role, name);
+  return { node, role, name };
+}

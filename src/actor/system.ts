@@ -1,0 +1,90 @@
+import type { Clock } from '../clock/clock.ts';
+import { MillraceError } from '../errors.ts';
+import type { Random } from '../random/random.ts';
+import { systemRandom } from '../random/seeded.ts';
+import { Actor, type ActorLog } from './actor.ts';
+import { formatAddress } from './address.ts';
+import type { ActorRef, ActorStatus, Behaviour } from './behaviour.ts';
+import type { Supervision } from './supervision.ts';
+
+/** Options of {@link ActorSystem}. */
+export interface ActorSystemOptions {
+  /** Node id: the first part of every address. */
+  node: string;
+  clock: Clock;
+  /** For the jitter of restarts. Default: seeded from the operating system. */
+  random?: Random;
+  /** Default: nothing is logged. */
+  log?: ActorLog;
+  /** Told when the supervisor gives an actor up; a node usually ends itself or re-spawns. */
+  onFailed?(address: string, error: MillraceError): void;
+}
+
+/** Options of {@link ActorSystem.spawn}. */
+export interface SpawnOptions {
+  /** Messages that wait at most. Default 1024. */
+  mailboxCapacity?: number;
+  supervision?: Supervision;
+}
+
+const SILENT: ActorLog = { warn: () => undefined, error: () => undefined };
+
+/**
+ * The actors of one node. Uses no timers of its own: under a virtual clock and a seeded Random everything that happens is
+ * determined by the messages.
+ *
+ * A message is handled as soon as the one before it has ended, in microtasks: actors that only ever send to each other
+ * without waiting for anything else keep the event loop busy.
+ */
+export class ActorSystem {
+  readonly node: string;
+  readonly #options: ActorSystemOptions;
+  readonly #random: Random;
+  readonly #actors = new Map<string, Actor<never>>();
+
+  constructor(options: ActorSystemOptions) {
+    this.node = options.node;
+    this.#options = options;
+    this.#random = options.random ?? systemRandom();
+  }
+
+  /**
+   * Starts an actor at `<node>/<role>/<name>`. `already_exists` while one lives there; one that has failed is replaced.
+   * Give a function that makes the behaviour where a restart should begin with fresh state.
+   */
+  spawn<M>(role: string, name: string, behaviour: Behaviour<M> | (() => Behaviour<M>), options: SpawnOptions = {}): ActorRef<M> {
+    const address = formatAddress(this.node, role, name);
+    const present = this.#actors.get(address);
+    if (present !== undefined && present.status().state !== 'failed') {
+      throw new MillraceError('already_exists', `there is an actor at ${address}; stop it first or take another name`);
+    }
+    const actor = new Actor<M>({
+      address,
+      behaviour,
+      capacity: options.mailboxCapacity ?? 1024,
+      supervision: options.supervision ?? {},
+      clock: this.#options.clock,
+      random: this.#random.fork(address),
+      log: this.#options.log ?? SILENT,
+      ended: (error) => {
+        if (error !== undefined) this.#options.onFailed?.(address, error);
+        else if (this.#actors.get(address) === (actor as unknown as Actor<never>)) this.#actors.delete(address);
+      },
+    });
+    this.#actors.set(address, actor as unknown as Actor<never>);
+    return actor;
+  }
+
+  /** Actors that live and those that have failed, by address. */
+  list(): ActorStatus[] {
+    return [...this.#actors.values()].map((actor) => actor.status()).sort((a, b) => (a.address < b.address ? -1 : 1));
+  }
+
+  /** Stops all actors, the youngest first. Each has `timeoutMs` (default 5000). */
+  async stop(timeoutMs = 5000): Promise<void> {
+    for (const [address, actor] of [...this.#actors].reverse()) {
+      await actor.stop(timeoutMs);
+      this.#actors.delete(address);
+    }
+  }
+}
