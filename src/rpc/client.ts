@@ -1,0 +1,207 @@
+import { create } from '@bufbuild/protobuf';
+import type { DescMethod, DescService, Message } from '@bufbuild/protobuf';
+import { Client, credentials, Metadata } from '@grpc/grpc-js';
+import type { CallOptions as GrpcCallOptions, ChannelOptions, ClientDuplexStream, ClientReadableStream } from '@grpc/grpc-js';
+import { MillraceError } from '../errors.ts';
+import { methodDefinition, MAX_MESSAGE_BYTES } from './definition.ts';
+import type { InputInit, InputOf, OutputOf } from './definition.ts';
+import { errorFromStatus } from './status.ts';
+import { readCall, writeWithDrain } from './streams.ts';
+
+/** Options of {@link createClient}. */
+export interface ClientOptions {
+  /** Bearer token, when the server wants one. */
+  token?: string | undefined;
+  /** Deadline of unary calls in milliseconds. Default 30_000; servers cap it at 60_000. */
+  timeoutMs?: number;
+}
+
+/** Options of one call. */
+export interface CallOptions {
+  /** Milliseconds from now. Default: the client's for unary calls, none for streams. */
+  timeoutMs?: number;
+  /** Cancels the call; it then fails with `cancelled`. */
+  signal?: AbortSignal;
+}
+
+/** The client's end of a bidirectional stream. */
+export interface ClientBidi<Out, In> {
+  /** What the server sends, until it ends the call; throws when the call fails. Iterate it once. */
+  readonly messages: AsyncIterable<In>;
+  /** Resolves when the server has accepted the call; rejects when it refused it or cannot be reached. */
+  readonly opened: Promise<void>;
+  /** Waits while the server is slower. Rejects once the call is over. */
+  send(message: Out): Promise<void>;
+  /** Ends our half; the server still answers. */
+  end(): void;
+  /** Drops the call at once. */
+  cancel(): void;
+}
+
+/** How a method is called, by its kind. Calls fail with the MillraceError that the server threw. */
+export type ClientMethod<M extends DescMethod> = M['methodKind'] extends 'unary'
+  ? (request: InputInit<M>, options?: CallOptions) => Promise<OutputOf<M>>
+  : M['methodKind'] extends 'server_streaming'
+    ? (request: InputInit<M>, options?: CallOptions) => AsyncIterable<OutputOf<M>>
+    : M['methodKind'] extends 'bidi_streaming'
+      ? (options?: CallOptions) => ClientBidi<InputInit<M> | InputOf<M>, OutputOf<M>>
+      : never;
+
+/** A client of a generated service: its methods, and `close`. */
+export type ServiceClient<S extends DescService> = { [K in keyof S['method']]: ClientMethod<S['method'][K]> } & {
+  /** Drops the connection once the calls in progress are over. */
+  close(): void;
+};
+
+const CHANNEL_OPTIONS: ChannelOptions = {
+  'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
+  'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
+  'grpc.keepalive_time_ms': 30_000,
+  'grpc.keepalive_timeout_ms': 15_000,
+  'grpc.initial_reconnect_backoff_ms': 100,
+  'grpc.max_reconnect_backoff_ms': 5_000,
+  // Cluster traffic never goes through the proxy that http_proxy names.
+  'grpc.enable_http_proxy': 0,
+  'grpc.enable_channelz': 0,
+};
+
+/** Connects (lazily) to a service at "host:port". Failures to connect are `unavailable` errors of the calls. */
+export function createClient<S extends DescService>(service: S, address: string, options: ClientOptions = {}): ServiceClient<S> {
+  const client = new Client(checkedAddress(address), credentials.createInsecure(), CHANNEL_OPTIONS);
+  const caller: Caller = { client, address, metadata: new Metadata(), timeoutMs: options.timeoutMs ?? 30_000 };
+  // Call credentials are refused on channels without TLS, so the token travels as plain metadata.
+  if (options.token) caller.metadata.set('authorization', `Bearer ${options.token}`);
+  const methods = service.methods.map((method) => [method.localName, callerOf(method, caller)] as const);
+  return Object.assign(Object.fromEntries(methods), { close: () => client.close() }) as unknown as ServiceClient<S>;
+}
+
+interface Caller {
+  client: Client;
+  address: string;
+  metadata: Metadata;
+  timeoutMs: number;
+}
+
+function callerOf(method: DescMethod, caller: Caller): unknown {
+  switch (method.methodKind) {
+    case 'unary':
+      return (request: object, options?: CallOptions) => unary(method, caller, request, options);
+    case 'server_streaming':
+      return (request: object, options?: CallOptions) => serverStream(method, caller, request, options);
+    case 'bidi_streaming':
+      return (options?: CallOptions) => bidi(method, caller, options);
+    case 'client_streaming':
+      return () => {
+        throw new MillraceError('unimplemented', `${method.name}: client streams are not supported by this client`);
+      };
+  }
+}
+
+function unary(method: DescMethod, caller: Caller, request: object, options: CallOptions = {}): Promise<Message> {
+  const { path, requestSerialize, responseDeserialize } = methodDefinition(method);
+  return new Promise((resolve, reject) => {
+    const call = caller.client.makeUnaryRequest(
+      path,
+      requestSerialize,
+      responseDeserialize,
+      create(method.input, request as never) as Message,
+      caller.metadata,
+      deadline(options.timeoutMs ?? caller.timeoutMs),
+      (error, response) => {
+        unlink();
+        if (error) reject(abortedError(options.signal) ?? errorFromStatus(error, caller.address));
+        else resolve(response as Message);
+      },
+    );
+    const unlink = cancelOn(options.signal, call);
+  });
+}
+
+async function* serverStream(
+  method: DescMethod,
+  caller: Caller,
+  request: object,
+  options: CallOptions = {},
+): AsyncGenerator<Message> {
+  const { path, requestSerialize, responseDeserialize } = methodDefinition(method);
+  const call: ClientReadableStream<Message> = caller.client.makeServerStreamRequest(
+    path,
+    requestSerialize,
+    responseDeserialize,
+    create(method.input, request as never) as Message,
+    caller.metadata,
+    deadline(options.timeoutMs),
+  );
+  const unlink = cancelOn(options.signal, call);
+  call.on('error', () => {}); // Thrown by the iterator; this keeps a late one from ending the process.
+  try {
+    for await (const message of readCall<Message>(call)) yield message;
+  } catch (thrown) {
+    throw abortedError(options.signal) ?? errorFromStatus(thrown, caller.address);
+  } finally {
+    unlink();
+    call.cancel();
+  }
+}
+
+function bidi(method: DescMethod, caller: Caller, options: CallOptions = {}): ClientBidi<object, Message> {
+  const { path, requestSerialize, responseDeserialize } = methodDefinition(method);
+  const call: ClientDuplexStream<Message, Message> = caller.client.makeBidiStreamRequest(
+    path,
+    requestSerialize,
+    responseDeserialize,
+    caller.metadata,
+    deadline(options.timeoutMs),
+  );
+  const over = new AbortController();
+  const unlink = cancelOn(options.signal, call);
+  const failure = (thrown: unknown): MillraceError => abortedError(options.signal) ?? errorFromStatus(thrown, caller.address);
+  call.on('error', (thrown: unknown) => over.abort(failure(thrown)));
+  call.on('status', () => {
+    unlink();
+    over.abort(new MillraceError('unavailable', 'The server has ended the call.'));
+  });
+  const opened = new Promise<void>((resolve, reject) => {
+    call.once('metadata', () => resolve());
+    over.signal.addEventListener('abort', () => reject(over.signal.reason as MillraceError), { once: true });
+  });
+  opened.catch(() => {}); // Whoever waits for it sees it; the iterator tells the same error to the others.
+  const messages = async function* (): AsyncGenerator<Message> {
+    try {
+      for await (const message of readCall<Message>(call)) yield message;
+    } catch (thrown) {
+      throw failure(thrown);
+    }
+  };
+  return {
+    opened,
+    messages: messages(),
+    send: (message) => writeWithDrain(call, create(method.input, message as never) as Message, over.signal),
+    end: () => void call.end(),
+    cancel: () => call.cancel(),
+  };
+}
+
+function deadline(timeoutMs: number | undefined): GrpcCallOptions {
+  return timeoutMs === undefined ? {} : { deadline: Date.now() + timeoutMs };
+}
+
+function cancelOn(signal: AbortSignal | undefined, call: { cancel(): void }): () => void {
+  if (!signal) return () => {};
+  const cancel = (): void => call.cancel();
+  if (signal.aborted) cancel();
+  else signal.addEventListener('abort', cancel, { once: true });
+  return () => signal.removeEventListener('abort', cancel);
+}
+
+function abortedError(signal: AbortSignal | undefined): MillraceError | undefined {
+  return signal?.aborted ? new MillraceError('cancelled', 'The call was cancelled.', { cause: signal.reason }) : undefined;
+}
+
+function checkedAddress(address: string): string {
+  const port = Number(/^(?:\[[0-9a-fA-F:]+\]|[^\s:/]+):(\d{1,5})$/.exec(address)?.[1]);
+  if (port >= 1 && port <= 65535) return address;
+  throw new MillraceError('invalid_argument', `"${address}" is no address; write host:port, e.g. 127.0.0.1:7500.`, {
+    field: 'address',
+  });
+}

@@ -1,0 +1,173 @@
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { Metadata, ResponderBuilder, ServerInterceptingCall, ServerListenerBuilder, status as Status } from '@grpc/grpc-js';
+import type { ServerInterceptingCallInterface, ServerInterceptor } from '@grpc/grpc-js';
+import { MillraceError } from '../errors.ts';
+import { UndecodableRequest } from './definition.ts';
+import type { RpcLog } from './log.ts';
+import type { RpcMetrics } from './metrics.ts';
+import type { RateLimiter } from './rate-limit.ts';
+import { statusFrom, TRACE_KEY } from './status.ts';
+
+/** What the interceptors of a server need. */
+export interface InterceptorOptions {
+  /** Undefined: everyone may call. */
+  token: string | undefined;
+  /** Longest a unary call may take, in milliseconds, whatever deadline the caller sets. */
+  deadlineCapMs: number;
+  limiter: RateLimiter;
+  metrics: RpcMetrics;
+  log: RpcLog;
+}
+
+/** The server's interceptors, from the wire to the handler. */
+export function serverInterceptors(options: InterceptorOptions): ServerInterceptor[] {
+  return [trace(), authentication(options), deadline(options), rateLimit(options), metrics(options), errors()];
+}
+
+/** Health checks and reflection are open to load balancers and tools, which send neither tokens nor deadlines. */
+function isExempt(path: string): boolean {
+  return path.startsWith('/grpc.health.') || path.startsWith('/grpc.reflection.');
+}
+
+/** Gives every call an id, taken from the caller's W3C `traceparent` when there is a valid one, and returns it. */
+function trace(): ServerInterceptor {
+  return (_method, call) => {
+    let id = '';
+    const listener = new ServerListenerBuilder()
+      .withOnReceiveMetadata((metadata, next) => {
+        const parent = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}/.exec(String(metadata.get('traceparent')[0] ?? ''));
+        id = parent?.[1] ?? randomBytes(16).toString('hex');
+        metadata.set(TRACE_KEY, id);
+        next(metadata);
+      })
+      .build();
+    const responder = new ResponderBuilder()
+      .withStart((next) => next(listener))
+      .withSendStatus((status, next) => {
+        const trailers = status.metadata ?? new Metadata();
+        if (id) trailers.set(TRACE_KEY, id);
+        next({ ...status, metadata: trailers });
+      })
+      .build();
+    return new ServerInterceptingCall(call, responder);
+  };
+}
+
+function authentication({ token, metrics, log }: InterceptorOptions): ServerInterceptor {
+  const expected = token === undefined ? undefined : digest(`Bearer ${token}`);
+  return gate(metrics, log, (path, metadata) => {
+    if (!expected || isExempt(path)) return;
+    const given = metadata.get('authorization')[0];
+    if (given === undefined) {
+      throw new MillraceError('unauthenticated', 'This server wants a token: send the metadata "authorization: Bearer <token>".');
+    }
+    // Digests have one length, so the comparison tells nothing about the token.
+    if (!timingSafeEqual(digest(String(given)), expected)) {
+      throw new MillraceError('unauthenticated', 'The token is not the one this server was started with.');
+    }
+  });
+}
+
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}
+
+/** Unary calls must say how long they wait. Streams live as long as both sides want. */
+function deadline({ deadlineCapMs, metrics, log }: InterceptorOptions): ServerInterceptor {
+  const required = gate(metrics, log, (path, _metadata, call, isStream) => {
+    if (isStream || isExempt(path)) return;
+    if (Number(call.getDeadline()) === Infinity) {
+      throw new MillraceError(
+        'invalid_argument',
+        `Set a deadline of at most ${deadlineCapMs / 1000} s on this call (grpcurl: -max-time 10), so that it cannot wait for ever.`,
+        { field: 'grpc-timeout' },
+      );
+    }
+  });
+  return (method, call) => {
+    const isStream = method.requestStream || method.responseStream;
+    if (isStream || Number(call.getDeadline()) <= Date.now() + deadlineCapMs) return required(method, call);
+    const timer = setTimeout(() => {
+      call.sendStatus(
+        statusFrom(new MillraceError('deadline_exceeded', `The server ends unary calls after ${deadlineCapMs / 1000} s.`)),
+      );
+    }, deadlineCapMs);
+    const listener = new ServerListenerBuilder().withOnCancel(() => clearTimeout(timer)).build();
+    const responder = new ResponderBuilder().withStart((next) => next(listener)).build();
+    return new ServerInterceptingCall(required(method, call), responder);
+  };
+}
+
+function rateLimit({ limiter, metrics, log }: InterceptorOptions): ServerInterceptor {
+  return gate(metrics, log, (path, _metadata, call) => {
+    if (isExempt(path)) return;
+    const wait = limiter.take(call.getConnectionInfo().remoteAddress ?? 'local');
+    if (wait > 0) throw new MillraceError('resource_exhausted', `Too many calls from this address; try again in ${wait} ms.`);
+  });
+}
+
+function metrics({ metrics: counts }: InterceptorOptions): ServerInterceptor {
+  return ({ path }, call) => {
+    let started: number | undefined;
+    const end = (code: Status): void => {
+      if (started === undefined) return;
+      counts.ended(path, Status[code], performance.now() - started);
+      started = undefined;
+    };
+    const listener = new ServerListenerBuilder()
+      .withOnReceiveMetadata((metadata, next) => {
+        started = performance.now();
+        counts.started(path);
+        next(metadata);
+      })
+      .withOnCancel(() => end(Date.now() >= Number(call.getDeadline()) ? Status.DEADLINE_EXCEEDED : Status.CANCELLED))
+      .build();
+    const responder = new ResponderBuilder()
+      .withStart((next) => next(listener))
+      .withSendStatus((status, next) => {
+        end(status.code ?? Status.UNKNOWN);
+        next(status);
+      })
+      .build();
+    return new ServerInterceptingCall(call, responder);
+  };
+}
+
+/** Requests that are no message of the method's type end the call with INVALID_ARGUMENT; see {@link UndecodableRequest}. */
+function errors(): ServerInterceptor {
+  return (_method, call) => {
+    const listener = new ServerListenerBuilder()
+      .withOnReceiveMessage((message: unknown, next) => {
+        if (message instanceof UndecodableRequest) call.sendStatus(statusFrom(message.error));
+        else next(message);
+      })
+      .build();
+    return new ServerInterceptingCall(call, new ResponderBuilder().withStart((next) => next(listener)).build());
+  };
+}
+
+type Check = (path: string, metadata: Metadata, call: ServerInterceptingCallInterface, isStream: boolean) => void;
+
+/** An interceptor that lets a call pass or ends it with what `check` throws. */
+function gate(metrics: RpcMetrics, log: RpcLog, check: Check): ServerInterceptor {
+  return ({ path, requestStream, responseStream }, call) => {
+    const listener = new ServerListenerBuilder()
+      .withOnReceiveMetadata((metadata, next) => {
+        try {
+          check(path, metadata, call, requestStream || responseStream);
+        } catch (thrown) {
+          const status = statusFrom(thrown);
+          metrics.refused(path, Status[status.code]);
+          log.debug(
+            { method: path, peer: call.getPeer(), traceId: metadata.get(TRACE_KEY)[0], status: status.code },
+            'call refused',
+          );
+          call.sendStatus(status);
+          return;
+        }
+        next(metadata);
+      })
+      .build();
+    return new ServerInterceptingCall(call, new ResponderBuilder().withStart((next) => next(listener)).build());
+  };
+}

@@ -1,0 +1,97 @@
+import { Metadata, status as Status } from '@grpc/grpc-js';
+import type { ServiceError, StatusObject } from '@grpc/grpc-js';
+import { MillraceError, type ErrorCode } from '../errors.ts';
+
+const STATUS_OF: Record<ErrorCode, Status> = {
+  invalid_argument: Status.INVALID_ARGUMENT,
+  not_found: Status.NOT_FOUND,
+  already_exists: Status.ALREADY_EXISTS,
+  failed_precondition: Status.FAILED_PRECONDITION,
+  permission_denied: Status.PERMISSION_DENIED,
+  unauthenticated: Status.UNAUTHENTICATED,
+  resource_exhausted: Status.RESOURCE_EXHAUSTED,
+  aborted: Status.ABORTED,
+  cancelled: Status.CANCELLED,
+  deadline_exceeded: Status.DEADLINE_EXCEEDED,
+  unavailable: Status.UNAVAILABLE,
+  unimplemented: Status.UNIMPLEMENTED,
+  data_loss: Status.DATA_LOSS,
+  internal: Status.INTERNAL,
+};
+
+const CODE_OF = new Map<Status, ErrorCode>([
+  ...Object.entries(STATUS_OF).map(([code, status]) => [status, code as ErrorCode] as const),
+  [Status.UNKNOWN, 'internal'],
+  [Status.OUT_OF_RANGE, 'invalid_argument'],
+]);
+
+/** Trailing metadata: where in the request the problem is (percent-encoded). */
+export const FIELD_KEY = 'millrace-field';
+/** Trailing metadata: "true" when the same call may succeed later. */
+export const RETRYABLE_KEY = 'millrace-retryable';
+/** Header and trailing metadata: the id under which the server logged the call. */
+export const TRACE_KEY = 'millrace-trace-id';
+
+/** The message travels in an HTTP/2 header, percent-encoded; peers refuse headers beyond 8 to 16 KB. */
+const LONGEST_DETAILS = 2000;
+
+/** A gRPC status, complete. */
+export type RpcStatus = Pick<StatusObject, 'code' | 'details' | 'metadata'>;
+
+/** Anything thrown as a gRPC status. The field is in the metadata and, for people, at the start of the details. */
+export function statusFrom(thrown: unknown): RpcStatus {
+  const error = MillraceError.from(thrown);
+  const metadata = new Metadata();
+  if (error.field !== undefined) metadata.set(FIELD_KEY, encodeURIComponent(wellFormed(error.field)));
+  metadata.set(RETRYABLE_KEY, String(error.retryable));
+  const details = wellFormed(error.field === undefined ? error.message : `${error.field}: ${error.message}`);
+  return { code: STATUS_OF[error.code], details, metadata };
+}
+
+/** A failed call as the MillraceError that the server threw; failures of the transport are told with the server's address. */
+export function errorFromStatus(thrown: unknown, address: string): MillraceError {
+  if (thrown instanceof MillraceError || !isServiceError(thrown)) return MillraceError.from(thrown);
+  const code = CODE_OF.get(thrown.code) ?? 'internal';
+  const metadata = thrown.metadata instanceof Metadata ? thrown.metadata : new Metadata();
+  const retryable = first(metadata, RETRYABLE_KEY);
+  if (retryable === undefined) return transportError(code, thrown.details, address, thrown);
+  const encoded = first(metadata, FIELD_KEY);
+  const field = encoded === undefined ? undefined : decode(encoded);
+  const prefix = `${field}: `;
+  const message = field !== undefined && thrown.details.startsWith(prefix) ? thrown.details.slice(prefix.length) : thrown.details;
+  return new MillraceError(code, message, {
+    cause: thrown,
+    retryable: retryable === 'true',
+    ...(field !== undefined && { field }),
+  });
+}
+
+function transportError(code: ErrorCode, details: string, address: string, cause: unknown): MillraceError {
+  if (code === 'unavailable') {
+    return new MillraceError(code, `Nothing answers at ${address} (${details}). Is the cluster running?`, { cause });
+  }
+  return new MillraceError(code, `${details} (from ${address})`, { cause });
+}
+
+function isServiceError(thrown: unknown): thrown is ServiceError {
+  return thrown instanceof Error && typeof (thrown as Partial<ServiceError>).code === 'number' && 'details' in thrown;
+}
+
+function first(metadata: Metadata, key: string): string | undefined {
+  const value = metadata.get(key)[0];
+  return typeof value === 'string' ? value : undefined;
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/** grpc-js percent-encodes the details with encodeURI, which throws on half a surrogate pair. */
+function wellFormed(text: string): string {
+  const short = text.length > LONGEST_DETAILS ? `${text.slice(0, LONGEST_DETAILS)} …` : text;
+  return short.replace(/\p{Surrogate}/gu, '\ufffd');
+}
