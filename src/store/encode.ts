@@ -1,0 +1,122 @@
+import type { TableName } from './store.ts';
+import { MAX_TEXT, TABLES } from './tables.ts';
+import type { Rows, StepRow, TrajectoryRow } from './tables.ts';
+
+/**
+ * Encodes rows as JSONCompactEachRow: one JSON array a line, each line ended by `\n`, values in the column order of
+ * {@link TABLES}. Encoded rows may be concatenated. Never throws for well-typed rows: lone surrogates become U+FFFD,
+ * NaN and infinities become the strings ClickHouse reads as such, long texts are cut.
+ */
+export function encodeRows<T extends TableName>(table: T, rows: readonly Rows[T][]): Buffer {
+  const line = ENCODERS[table];
+  let text = '';
+  for (const row of rows) text += line(row);
+  return Buffer.from(text, 'utf8');
+}
+
+/** How many rows an encoded block holds. */
+export function countRows(block: Uint8Array): number {
+  let rows = 0;
+  for (let at = block.indexOf(10); at >= 0; at = block.indexOf(10, at + 1)) rows += 1;
+  return block.length > 0 && block[block.length - 1] !== 10 ? rows + 1 : rows;
+}
+
+/** JSON has no NaN and no infinities; ClickHouse reads them from strings. */
+function float(value: number): number | string {
+  if (Number.isFinite(value)) return value;
+  return Number.isNaN(value) ? 'nan' : value > 0 ? 'inf' : '-inf';
+}
+
+/** ClickHouse refuses a lone surrogate's escape, and with it the whole block. */
+const text = (value: string): string => value.toWellFormed();
+
+const cut = (value: string): string => (value.length > MAX_TEXT ? `${value.slice(0, MAX_TEXT - 1)}…` : value).toWellFormed();
+
+const base64 = (vector: Float32Array | undefined): string =>
+  vector === undefined || vector.length === 0
+    ? ''
+    : Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength).toString('base64');
+
+function stepLine(row: StepRow): string {
+  return `${JSON.stringify([
+    text(row.job),
+    text(row.trajectory_id),
+    text(row.request_id),
+    text(row.task_id),
+    row.purpose,
+    text(row.evaluation),
+    row.policy_version,
+    row.step,
+    text(row.tool),
+    row.items,
+    cut(row.arguments),
+    cut(row.result),
+    row.error,
+    float(row.log_probability),
+    float(row.entropy),
+    row.open_actions,
+    Math.round(row.plan_us),
+    Math.round(row.tool_us),
+    Math.round(row.started_at),
+    base64(row.state_flags),
+  ])}\n`;
+}
+
+function trajectoryLine(row: TrajectoryRow): string {
+  const components: Record<string, number | string> = {};
+  for (const [name, value] of Object.entries(row.components)) components[text(name)] = float(value);
+  return `${JSON.stringify([
+    text(row.job),
+    text(row.trajectory_id),
+    text(row.request_id),
+    row.sequence,
+    row.member,
+    text(row.task_id),
+    row.purpose,
+    text(row.evaluation),
+    row.agent,
+    row.policy_version,
+    row.dispatch_version,
+    row.steps,
+    row.tool_errors,
+    row.termination,
+    row.failure,
+    cut(row.failure_message),
+    row.resamples,
+    float(row.outcome),
+    float(row.reward),
+    float(row.advantage),
+    row.success,
+    row.valid,
+    row.verdict,
+    components,
+    cut(row.answer),
+    text(row.node),
+    text(row.reward_node),
+    Math.round(row.dispatched_at),
+    Math.round(row.started_at),
+    Math.round(row.ended_at),
+    Math.round(row.scored_at),
+  ])}\n`;
+}
+
+/** Tables with a few rows a round need no encoder of their own. */
+function plainLine(table: TableName): (row: object) => string {
+  const columns = TABLES[table].columns;
+  return (row) => {
+    const values = columns.map((column) => {
+      const value = (row as Record<string, unknown>)[column];
+      if (typeof value === 'number') return column.endsWith('at') ? Math.round(value) : float(value);
+      return typeof value === 'string' ? cut(value) : value;
+    });
+    return `${JSON.stringify(values)}\n`;
+  };
+}
+
+const ENCODERS: { readonly [T in TableName]: (row: Rows[T]) => string } = {
+  steps: stepLine,
+  trajectories: trajectoryLine,
+  updates: plainLine('updates'),
+  evaluations: plainLine('evaluations'),
+  job_events: plainLine('job_events'),
+};
