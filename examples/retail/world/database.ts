@@ -1,0 +1,89 @@
+import { createHash } from 'node:crypto';
+import type { Order, Product, User } from './records.ts';
+import type { World } from './world.ts';
+
+/** Records that differ from the world's, by `orders/<id>` or `users/<id>`: a digest of each one's canonical JSON. */
+export type Changes = Record<string, string>;
+
+/** One flow's view of the shop: reads come from the world, a record is copied when it is first written. */
+export class Database {
+  readonly world: World;
+  #users: Map<string, User> | undefined;
+  #orders: Map<string, Order> | undefined;
+
+  constructor(world: World) {
+    this.world = world;
+  }
+
+  user(id: string): Readonly<User> | undefined {
+    return this.#users?.get(id) ?? own(this.world.users, id);
+  }
+
+  product(id: string): Readonly<Product> | undefined {
+    return own(this.world.products, id);
+  }
+
+  order(id: string): Readonly<Order> | undefined {
+    return this.#orders?.get(id) ?? own(this.world.orders, id);
+  }
+
+  /** The user as a record that may be written to. The user must exist. */
+  writableUser(id: string): User {
+    return writable((this.#users ??= new Map()), this.world.users, id);
+  }
+
+  /** The order as a record that may be written to. The order must exist. */
+  writableOrder(id: string): Order {
+    return writable((this.#orders ??= new Map()), this.world.orders, id);
+  }
+
+  /** What differs from the world now. Two databases over one world are equal when their changes are. */
+  changes(): Changes {
+    const changes: Changes = {};
+    for (const [kind, written, base] of [
+      ['orders', this.#orders, this.world.orders],
+      ['users', this.#users, this.world.users],
+    ] as const) {
+      for (const id of [...(written?.keys() ?? [])].sort()) {
+        const now = canonicalJson(written!.get(id));
+        if (now !== canonicalJson(base[id]))
+          changes[`${kind}/${id}`] = createHash('sha256').update(now).digest('hex').slice(0, 16);
+      }
+    }
+    return changes;
+  }
+}
+
+/** Whether two sets of changes describe the same database. */
+export function sameChanges(a: Changes, b: Changes): boolean {
+  const keys = Object.keys(a);
+  return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && a[key] === b[key]);
+}
+
+/** JSON with the keys of every object in order, so that equal values are equal strings. */
+export function canonicalJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
+  if (typeof value === 'object' && value !== null) {
+    const record = value as Record<string, unknown>;
+    const keys = Object.keys(record)
+      .filter((key) => record[key] !== undefined)
+      .sort();
+    return `{${keys.map((key) => `${JSON.stringify(key)}:${canonicalJson(record[key])}`).join(',')}}`;
+  }
+  return JSON.stringify(value);
+}
+
+// Ids come from customers: `constructor` must not find Object's.
+function own<V>(records: Readonly<Record<string, V>>, id: string): V | undefined {
+  return Object.hasOwn(records, id) ? records[id] : undefined;
+}
+
+function writable<V>(written: Map<string, V>, base: Readonly<Record<string, V>>, id: string): V {
+  let record = written.get(id);
+  if (record === undefined) {
+    const original = own(base, id);
+    if (original === undefined) throw new Error(`no record ${id} to write to`);
+    written.set(id, (record = structuredClone(original)));
+  }
+  return record;
+}
