@@ -9,7 +9,11 @@ export interface Bus {
    * Throws `resource_exhausted` (retryable: backpressure) when the stream is full, `unavailable` when no server answers.
    */
   publish(subject: string, data: Uint8Array, options: PublishOptions): Promise<PublishAck>;
-  /** Starts a durable consumer; every message is given to `handler` once per delivery. */
+  /**
+   * Starts a durable consumer; every message is given to `handler` once per delivery. The message stays the handler's until
+   * it settles it (ack, nak or term), also after the handler has returned; when the handler throws, it is delivered again
+   * later (250 ms after the first delivery, twice as long after each further one, at most 30 s).
+   */
   consume(options: ConsumeOptions, handler: (message: BusMessage) => void | Promise<void>): Promise<Consumer>;
   /** Creates a durable without reading from it, so that an interest stream keeps messages for it. */
   ensureDurable(options: ConsumeOptions): Promise<void>;
@@ -19,6 +23,19 @@ export interface Bus {
   streamState(stream: StreamName, subject?: string): Promise<StreamState>;
   /** Reads the durable messages of a subject filter from `fromSequence` on, in order, until caught up. For history, not for work. */
   read(stream: StreamName, filter: string, fromSequence?: number): AsyncIterable<StoredMessage>;
+  /** Newest stored message on this very subject; undefined when there is none. */
+  last(stream: StreamName, subject: string): Promise<StoredMessage | undefined>;
+  /** The stored message with this sequence; undefined when it is gone. */
+  message(stream: StreamName, sequence: number): Promise<StoredMessage | undefined>;
+  /** Deletes one stored message. Returns false when it was gone already. */
+  deleteMessage(stream: StreamName, sequence: number): Promise<boolean>;
+  /**
+   * Calls back whenever some durable gives a message up after maxDeliver deliveries. At most once and only while listening:
+   * {@link Bus.abandoned} finds what was missed. Returns a function that stops it.
+   */
+  onMaxDeliveries(handler: (event: MaxDeliveries) => void): () => void;
+  /** Sequences of the messages of a work queue that its durable gave up: stored, but never to be delivered again. */
+  abandoned(stream: StreamName, durable: string): Promise<number[]>;
   kv(bucket: BucketName): KeyValue;
   /** At most once, to whoever listens right now. */
   emit(subject: string, data: Uint8Array): void;
@@ -94,9 +111,18 @@ export interface StreamState {
   lastSequence: number;
 }
 
+/** A message was delivered maxDeliver times and not acknowledged. */
+export interface MaxDeliveries {
+  stream: StreamName;
+  durable: string;
+  sequence: number;
+  deliveries: number;
+}
+
 export interface StoredMessage {
   subject: string;
   data: Uint8Array;
+  headers: Readonly<Record<string, string>>;
   sequence: number;
   id: string;
   timeMs: number;
@@ -110,6 +136,8 @@ export interface KeyValueEntry {
 }
 
 export interface KeyValue {
+  /** How long a value lives after its last write, in ms; 0 = for ever. */
+  readonly ttlMs: number;
   get(key: string): Promise<KeyValueEntry | undefined>;
   put(key: string, value: Uint8Array): Promise<number>;
   /** Fails with `already_exists` when the key is there. */

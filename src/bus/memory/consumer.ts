@@ -1,0 +1,152 @@
+import type { Clock } from '../../clock/clock.ts';
+import { MillraceError } from '../../errors.ts';
+import type { BusMessage, Consumer, StoredMessage } from '../bus.ts';
+import { retryDelayMs } from '../callback.ts';
+import type { MemoryDurable, Taker } from './durable.ts';
+import type { MemoryServer } from './server.ts';
+
+/** One handler attached to a durable of a memory server. */
+export class MemoryConsumer implements Consumer, Taker {
+  private readonly server: MemoryServer;
+  private readonly durable: MemoryDurable;
+  private readonly clock: Clock;
+  private readonly maxInFlight: number;
+  private readonly handler: (message: BusMessage) => void | Promise<void>;
+  private readonly held = new Set<MemoryMessage>();
+  private running = 0;
+  private idle: (() => void) | undefined;
+  private stopping: Promise<void> | undefined;
+  private readonly onStopped: () => void;
+
+  constructor(
+    server: MemoryServer,
+    durable: MemoryDurable,
+    maxInFlight: number,
+    handler: (message: BusMessage) => void | Promise<void>,
+    onStopped: () => void,
+  ) {
+    this.server = server;
+    this.clock = server.clock;
+    this.durable = durable;
+    this.maxInFlight = maxInFlight;
+    this.handler = handler;
+    this.onStopped = onStopped;
+    durable.attach(this);
+  }
+
+  get inFlight(): number {
+    return this.held.size;
+  }
+
+  get room(): number {
+    return this.stopping === undefined ? this.maxInFlight - this.held.size : 0;
+  }
+
+  take(stored: StoredMessage, deliveryCount: number): void {
+    const message = new MemoryMessage(this.server, this.durable, stored, deliveryCount, (m) => {
+      this.held.delete(m);
+      this.durable.wake();
+    });
+    this.held.add(message);
+    this.running++;
+    void this.run(message);
+  }
+
+  pending(): Promise<number> {
+    return Promise.resolve(this.durable.waiting());
+  }
+
+  stop(timeoutMs = 5000): Promise<void> {
+    this.stopping ??= this.drain(timeoutMs);
+    return this.stopping;
+  }
+
+  /** The connection is gone: nothing is handed back, whatever the handlers still do counts for nothing. */
+  sever(): void {
+    this.stopping ??= Promise.resolve();
+    for (const message of this.held) message.sever();
+    this.durable.lost(this);
+    this.held.clear();
+  }
+
+  private async run(message: MemoryMessage): Promise<void> {
+    try {
+      await this.handler(message);
+    } catch {
+      message.nak(retryDelayMs(message.deliveryCount));
+    }
+    this.running--;
+    if (this.running === 0) this.idle?.();
+  }
+
+  private async drain(timeoutMs: number): Promise<void> {
+    this.durable.detach(this);
+    if (this.running > 0) {
+      const timeout = new AbortController();
+      const finished = new Promise<void>((resolve) => (this.idle = resolve));
+      await Promise.race([finished, this.clock.sleep(timeoutMs, timeout.signal).catch(() => {})]);
+      timeout.abort();
+    }
+    for (const message of [...this.held]) message.nak();
+    this.onStopped();
+  }
+}
+
+class MemoryMessage implements BusMessage {
+  readonly subject: string;
+  readonly data: Uint8Array;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly id: string;
+  readonly sequence: number;
+  readonly deliveryCount: number;
+  private readonly server: MemoryServer;
+  private readonly durable: MemoryDurable;
+  private readonly onSettled: (message: MemoryMessage) => void;
+  private state: 'held' | 'settled' | 'severed' = 'held';
+
+  constructor(
+    server: MemoryServer,
+    durable: MemoryDurable,
+    stored: StoredMessage,
+    deliveryCount: number,
+    onSettled: (message: MemoryMessage) => void,
+  ) {
+    this.server = server;
+    this.durable = durable;
+    this.subject = stored.subject;
+    this.data = stored.data.slice();
+    this.headers = stored.headers;
+    this.id = stored.id;
+    this.sequence = stored.sequence;
+    this.deliveryCount = deliveryCount;
+    this.onSettled = onSettled;
+  }
+
+  ack(): Promise<void> {
+    if (this.state === 'severed')
+      return Promise.reject(new MillraceError('unavailable', 'the connection was lost before the ack'));
+    if (this.settle()) this.server.acked(this.durable, this.sequence);
+    return Promise.resolve();
+  }
+
+  nak(delayMs = 0): void {
+    if (this.settle()) this.durable.again(this.sequence, delayMs);
+  }
+
+  term(reason: string): void {
+    if (!this.settle()) return;
+    this.server.bury(this.durable.config.stream, this, reason);
+    this.server.acked(this.durable, this.sequence);
+  }
+
+  sever(): void {
+    this.state = 'severed';
+  }
+
+  private settle(): boolean {
+    if (this.state !== 'held') return false;
+    this.state = 'settled';
+    this.onSettled(this);
+    return true;
+  }
+}

@@ -1,0 +1,185 @@
+import type { Clock } from '../../clock/clock.ts';
+import type { ConsumeOptions, MaxDeliveries, StoredMessage } from '../bus.ts';
+import { subjectMatches } from '../subject.ts';
+import type { MemoryStream } from './stream.ts';
+
+/** Someone who takes messages from a durable. */
+export interface Taker {
+  /** How many more messages it would take now. */
+  readonly room: number;
+  take(message: StoredMessage, deliveryCount: number): void;
+}
+
+/** {@link ConsumeOptions} with every default filled in. */
+export type DurableConfig = Required<ConsumeOptions>;
+
+/** Fills in the defaults that {@link ConsumeOptions} documents. */
+export function durableConfig(options: ConsumeOptions): DurableConfig {
+  return { maxInFlight: 64, maxAckPending: 1000, ackWaitMs: 30_000, maxDeliver: 5, ...options };
+}
+
+/** One durable consumer as the server sees it: what was delivered, what waits for an acknowledgement, what comes again. */
+export class MemoryDurable {
+  config: DurableConfig;
+  private readonly stream: MemoryStream;
+  private readonly clock: Clock;
+  private readonly onDead: (event: MaxDeliveries) => void;
+  /** Next sequence that was never delivered. */
+  private cursor = 1;
+  /** Delivered, or waiting for its next delivery; counts against maxAckPending. Holds the taker while someone has it. */
+  private readonly pending = new Map<number, Taker | undefined>();
+  private readonly deliveries = new Map<number, number>();
+  private redeliver: number[] = [];
+  private readonly dead = new Set<number>();
+  private readonly takers = new Set<Taker>();
+  private scheduled = false;
+  private readonly stopped = new AbortController();
+
+  constructor(config: DurableConfig, stream: MemoryStream, clock: Clock, onDead: (event: MaxDeliveries) => void) {
+    this.config = config;
+    this.stream = stream;
+    this.clock = clock;
+    this.onDead = onDead;
+  }
+
+  matches(subject: string): boolean {
+    return subjectMatches(this.config.filter, subject);
+  }
+
+  /** Whether this durable needs the message no more. */
+  isDone(sequence: number): boolean {
+    return sequence < this.cursor && !this.pending.has(sequence) && !this.dead.has(sequence);
+  }
+
+  /** Messages it gave up that are still stored. */
+  abandoned(): number[] {
+    return [...this.dead];
+  }
+
+  /** Messages never delivered so far. */
+  waiting(): number {
+    let count = 0;
+    for (const [sequence, message] of this.stream.messages) if (sequence >= this.cursor && this.matches(message.subject)) count++;
+    return count;
+  }
+
+  attach(taker: Taker): void {
+    this.takers.add(taker);
+    this.wake();
+  }
+
+  detach(taker: Taker): void {
+    this.takers.delete(taker);
+  }
+
+  /** The taker is gone without a word: what it had comes again after the ack wait. */
+  lost(taker: Taker): void {
+    this.takers.delete(taker);
+    for (const [sequence, holder] of this.pending) if (holder === taker) this.again(sequence, this.config.ackWaitMs);
+  }
+
+  ack(sequence: number): void {
+    this.pending.delete(sequence);
+    this.forget(sequence);
+    this.wake();
+  }
+
+  /** Deliver again after a while. */
+  again(sequence: number, delayMs: number): void {
+    if (!this.pending.has(sequence)) return;
+    this.pending.set(sequence, undefined);
+    const queue = (): void => {
+      if (!this.pending.has(sequence)) return;
+      this.redeliver.push(sequence);
+      this.wake();
+    };
+    if (delayMs <= 0) queue();
+    else this.clock.sleep(delayMs, this.stopped.signal).then(queue, () => {});
+  }
+
+  /** The message left the stream. */
+  removed(sequence: number): void {
+    if (this.pending.delete(sequence)) this.wake();
+    this.dead.delete(sequence);
+    this.forget(sequence);
+  }
+
+  stop(): void {
+    this.stopped.abort();
+    this.takers.clear();
+  }
+
+  /** Hands out what can be handed out, in a microtask of its own. */
+  wake(): void {
+    if (this.scheduled) return;
+    this.scheduled = true;
+    queueMicrotask(() => {
+      this.scheduled = false;
+      this.pump();
+    });
+  }
+
+  private pump(): void {
+    this.bury();
+    for (;;) {
+      const taker = this.nextTaker();
+      if (taker === undefined) return;
+      const message = this.next();
+      if (message === undefined) return;
+      const count = (this.deliveries.get(message.sequence) ?? 0) + 1;
+      this.deliveries.set(message.sequence, count);
+      this.pending.set(message.sequence, taker);
+      taker.take(message, count);
+    }
+  }
+
+  /** Takes turns: a taker that got a message goes to the end of the line. */
+  private nextTaker(): Taker | undefined {
+    for (const taker of this.takers) {
+      if (taker.room <= 0) continue;
+      this.takers.delete(taker);
+      this.takers.add(taker);
+      return taker;
+    }
+    return undefined;
+  }
+
+  private next(): StoredMessage | undefined {
+    for (let sequence = this.redeliver.shift(); sequence !== undefined; sequence = this.redeliver.shift()) {
+      const message = this.stream.get(sequence);
+      if (message !== undefined && this.pending.has(sequence)) return message;
+    }
+    if (this.pending.size >= this.config.maxAckPending) return undefined;
+    while (this.cursor <= this.stream.lastSequence) {
+      const message = this.stream.get(this.cursor++);
+      if (message !== undefined && this.matches(message.subject)) return message;
+    }
+    return undefined;
+  }
+
+  /** Gives up what was delivered too often. */
+  private bury(): void {
+    if (this.config.maxDeliver < 0) return;
+    const rest: number[] = [];
+    const events: MaxDeliveries[] = [];
+    for (const sequence of this.redeliver) {
+      const deliveries = this.deliveries.get(sequence) ?? 0;
+      if (deliveries < this.config.maxDeliver) {
+        rest.push(sequence);
+        continue;
+      }
+      this.pending.delete(sequence);
+      this.deliveries.delete(sequence);
+      this.dead.add(sequence);
+      events.push({ stream: this.config.stream, durable: this.config.durable, sequence, deliveries });
+    }
+    this.redeliver = rest;
+    for (const event of events) this.onDead(event);
+  }
+
+  private forget(sequence: number): void {
+    this.deliveries.delete(sequence);
+    const at = this.redeliver.indexOf(sequence);
+    if (at >= 0) this.redeliver.splice(at, 1);
+  }
+}

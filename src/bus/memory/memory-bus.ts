@@ -1,0 +1,183 @@
+import type { Clock } from '../../clock/clock.ts';
+import { MillraceError } from '../../errors.ts';
+import type {
+  BucketName,
+  Bus,
+  BusMessage,
+  ConsumeOptions,
+  Consumer,
+  KeyValue,
+  MaxDeliveries,
+  PublishAck,
+  PublishOptions,
+  StoredMessage,
+  StreamName,
+  StreamState,
+} from '../bus.ts';
+import { checkFilter, subjectMatches } from '../subject.ts';
+import type { TopologyOptions } from '../topology.ts';
+import { MemoryConsumer } from './consumer.ts';
+import { MemoryServer } from './server.ts';
+
+/** Options of {@link MemoryBus}: a clock for a server of its own, or the server to connect to. */
+export interface MemoryBusOptions extends TopologyOptions {
+  clock: Clock;
+  /** Default: a new server with these options. */
+  server?: MemoryServer;
+}
+
+/** A connection to a {@link MemoryServer}: the Bus of serial mode, tests and simulation. */
+export class MemoryBus implements Bus {
+  /** What this connection shares with others: `bus.server.connect()` makes another one. */
+  readonly server: MemoryServer;
+  readonly closed: Promise<MillraceError | undefined>;
+  private readonly resolveClosed: (error: MillraceError | undefined) => void;
+  private readonly consumers = new Set<MemoryConsumer>();
+  private readonly stops = new Set<() => void>();
+  private state: 'open' | 'closing' | 'closed' = 'open';
+
+  constructor(options: MemoryBusOptions) {
+    this.server = options.server ?? new MemoryServer(options);
+    let resolve!: (error: MillraceError | undefined) => void;
+    this.closed = new Promise((r) => (resolve = r));
+    this.resolveClosed = resolve;
+    this.server.connected(1);
+  }
+
+  ensureTopology(): Promise<void> {
+    return this.run(() => {});
+  }
+
+  publish(subject: string, data: Uint8Array, options: PublishOptions): Promise<PublishAck> {
+    return this.run(() => this.server.publish(subject, data, options.id, options.headers));
+  }
+
+  consume(options: ConsumeOptions, handler: (message: BusMessage) => void | Promise<void>): Promise<Consumer> {
+    return this.run(() => {
+      const durable = this.server.durable(options);
+      const consumer: MemoryConsumer = new MemoryConsumer(this.server, durable, options.maxInFlight ?? 64, handler, () =>
+        this.consumers.delete(consumer),
+      );
+      this.consumers.add(consumer);
+      return consumer;
+    });
+  }
+
+  ensureDurable(options: ConsumeOptions): Promise<void> {
+    return this.run(() => void this.server.durable(options));
+  }
+
+  deleteDurable(stream: StreamName, durable: string): Promise<void> {
+    return this.run(() => this.server.deleteDurable(stream, durable));
+  }
+
+  purge(stream: StreamName, subject: string): Promise<number> {
+    return this.run(() => {
+      checkFilter(subject);
+      return this.server.stream(stream).purge(subject);
+    });
+  }
+
+  streamState(stream: StreamName, subject?: string): Promise<StreamState> {
+    return this.run(() => this.server.stream(stream).state(subject));
+  }
+
+  async *read(stream: StreamName, filter: string, fromSequence = 1): AsyncIterable<StoredMessage> {
+    checkFilter(filter);
+    const messages = await this.run(() =>
+      [...this.server.stream(stream).messages.values()].filter(
+        (m) => m.sequence >= fromSequence && subjectMatches(filter, m.subject),
+      ),
+    );
+    for (const message of messages) yield copyOf(message);
+  }
+
+  last(stream: StreamName, subject: string): Promise<StoredMessage | undefined> {
+    return this.run(() => copyOf(this.server.stream(stream).last(subject)));
+  }
+
+  message(stream: StreamName, sequence: number): Promise<StoredMessage | undefined> {
+    return this.run(() => copyOf(this.server.stream(stream).get(sequence)));
+  }
+
+  deleteMessage(stream: StreamName, sequence: number): Promise<boolean> {
+    return this.run(() => this.server.stream(stream).remove(sequence));
+  }
+
+  onMaxDeliveries(handler: (event: MaxDeliveries) => void): () => void {
+    return this.until(this.server.onMaxDeliveries(handler));
+  }
+
+  abandoned(stream: StreamName, durable: string): Promise<number[]> {
+    return this.run(() => this.server.abandoned(stream, durable));
+  }
+
+  kv(bucket: BucketName): KeyValue {
+    const shared = this.server.bucket(bucket);
+    return {
+      ttlMs: shared.ttlMs,
+      get: (key) => this.run(() => shared.get(key)),
+      put: (key, value) => this.run(() => shared.put(key, value)),
+      create: (key, value) => this.run(() => shared.create(key, value)),
+      update: (key, value, revision) => this.run(() => shared.update(key, value, revision)),
+      delete: (key, revision) => this.run(() => shared.delete(key, revision)),
+      keys: (filter) => this.run(() => shared.keys(filter)),
+      watch: async (filter, handler) => this.until(await this.run(() => shared.watch(filter, handler))),
+    };
+  }
+
+  emit(subject: string, data: Uint8Array): void {
+    if (this.state === 'open') this.server.emit(subject, data);
+  }
+
+  listen(subject: string, handler: (data: Uint8Array, subject: string) => void): () => void {
+    return this.until(this.server.listen(subject, handler));
+  }
+
+  async close(): Promise<void> {
+    if (this.state !== 'open') return void (await this.closed);
+    this.state = 'closing';
+    await Promise.all([...this.consumers].map((consumer) => consumer.stop()));
+    this.end(undefined);
+  }
+
+  /**
+   * Drops the connection the way a killed process does: nothing is handed back, messages it held come again after their ack
+   * wait. For tests and simulation.
+   */
+  sever(): void {
+    if (this.state === 'closed') return;
+    for (const consumer of this.consumers) consumer.sever();
+    this.end(new MillraceError('unavailable', 'the connection was severed'));
+  }
+
+  private end(error: MillraceError | undefined): void {
+    if (this.state === 'closed') return;
+    this.state = 'closed';
+    this.consumers.clear();
+    for (const stop of this.stops) stop();
+    this.stops.clear();
+    this.server.connected(-1);
+    this.resolveClosed(error);
+  }
+
+  private until(stop: () => void): () => void {
+    this.stops.add(stop);
+    return () => {
+      this.stops.delete(stop);
+      stop();
+    };
+  }
+
+  /** Runs at the call, not later; what it throws becomes a rejection. */
+  private run<T>(fn: () => T | Promise<T>): Promise<T> {
+    return new Promise((resolve) => {
+      if (this.state === 'closed') throw new MillraceError('unavailable', 'the connection is closed', { retryable: false });
+      resolve(fn());
+    });
+  }
+}
+
+function copyOf<T extends StoredMessage | undefined>(message: T): T {
+  return message === undefined ? message : { ...message, data: message.data.slice() };
+}

@@ -1,0 +1,193 @@
+import type { Clock } from '../../clock/clock.ts';
+import { MillraceError } from '../../errors.ts';
+import type { BucketName, BusMessage, ConsumeOptions, MaxDeliveries, PublishAck, StreamName } from '../bus.ts';
+import { runCallback } from '../callback.ts';
+import { deadLetterHeaders, deadLetterId, deadLetterSubject } from '../dead-letter.ts';
+import { checkFilter, checkSubject, subjectMatches } from '../subject.ts';
+import { streamOf, topology } from '../topology.ts';
+import type { TopologyOptions } from '../topology.ts';
+import { MemoryDurable, durableConfig } from './durable.ts';
+import { MemoryBucket } from './key-value.ts';
+import { MemoryBus } from './memory-bus.ts';
+import { MemoryStream } from './stream.ts';
+
+/** Options of {@link MemoryServer}. */
+export interface MemoryServerOptions extends TopologyOptions {
+  /** Drives ack waits, delays and expiry; nothing else waits. */
+  clock: Clock;
+}
+
+type Listener = { filter: string; handler: (data: Uint8Array, subject: string) => void };
+
+/**
+ * JetStream's semantics in one process: what several {@link MemoryBus} connections share. Everything happens at the call or
+ * in promise jobs after it, in an order that depends on nothing but the calls and the clock.
+ */
+export class MemoryServer {
+  readonly clock: Clock;
+  private readonly streams = new Map<StreamName, MemoryStream>();
+  private readonly durables = new Map<string, MemoryDurable>();
+  private readonly buckets = new Map<BucketName, MemoryBucket>();
+  private readonly listeners = new Set<Listener>();
+  private readonly deadListeners = new Set<(event: MaxDeliveries) => void>();
+  private connections = 0;
+
+  constructor(options: MemoryServerOptions) {
+    this.clock = options.clock;
+    const { streams, buckets } = topology(options);
+    for (const spec of streams) {
+      const stream = new MemoryStream(spec, () => this.clock.now());
+      stream.hasInterest = (subject) => this.of(spec.name).some((d) => d.matches(subject));
+      stream.onRemoved = (sequence) => {
+        for (const durable of this.of(spec.name)) durable.removed(sequence);
+      };
+      this.streams.set(spec.name, stream);
+    }
+    for (const spec of buckets) this.buckets.set(spec.name, new MemoryBucket(spec, this.clock));
+  }
+
+  /** A new connection; each stands for one node. */
+  connect(): MemoryBus {
+    return new MemoryBus({ clock: this.clock, server: this });
+  }
+
+  /** @internal Connections count themselves: timers run only while there is one. */
+  connected(change: 1 | -1): void {
+    this.connections += change;
+    for (const bucket of this.buckets.values()) bucket.setTimers(this.connections > 0);
+  }
+
+  stream(name: StreamName): MemoryStream {
+    return this.streams.get(name)!;
+  }
+
+  bucket(name: BucketName): MemoryBucket {
+    return this.buckets.get(name)!;
+  }
+
+  publish(subject: string, data: Uint8Array, id: string, headers: Record<string, string> = {}): PublishAck {
+    checkSubject(subject);
+    const spec = streamOf(
+      subject,
+      [...this.streams.values()].map((s) => s.spec),
+    );
+    if (spec === undefined)
+      throw new MillraceError('invalid_argument', `no stream stores the subject ${subject}`, { field: 'subject' });
+    const ack = this.stream(spec.name).append(subject, data.slice(), { ...headers }, id);
+    if (!ack.duplicate) for (const durable of this.of(spec.name)) durable.wake();
+    return ack;
+  }
+
+  /** Finds or makes the durable; other options than it was made with are refused unless they may change. */
+  durable(options: ConsumeOptions): MemoryDurable {
+    checkFilter(options.filter);
+    const config = durableConfig(options);
+    const name = `${config.stream}/${config.durable}`;
+    const known = this.durables.get(name);
+    if (known !== undefined) {
+      if (known.config.filter !== config.filter) {
+        throw new MillraceError(
+          'failed_precondition',
+          `durable ${name} exists with the filter ${known.config.filter}; delete it or use another name`,
+          { field: 'filter' },
+        );
+      }
+      known.config = config;
+      known.wake();
+      return known;
+    }
+    const stream = this.stream(config.stream);
+    if (stream.spec.retention === 'workqueue') {
+      const other = this.of(config.stream).find((d) => overlap(d.config.filter, config.filter));
+      if (other !== undefined) {
+        throw new MillraceError(
+          'failed_precondition',
+          `work queue ${config.stream} already has the durable ${other.config.durable} on ${other.config.filter}`,
+          { field: 'filter' },
+        );
+      }
+    }
+    const durable = new MemoryDurable(config, stream, this.clock, (event) => {
+      for (const listener of this.deadListeners) queueMicrotask(() => runCallback(() => listener(event)));
+    });
+    this.durables.set(name, durable);
+    return durable;
+  }
+
+  deleteDurable(stream: StreamName, name: string): void {
+    const durable = this.durables.get(`${stream}/${name}`);
+    if (durable === undefined) return;
+    durable.stop();
+    this.durables.delete(`${stream}/${name}`);
+    for (const sequence of [...this.stream(stream).messages.keys()]) this.release(stream, sequence);
+  }
+
+  /** The messages the durable gave up. */
+  abandoned(stream: StreamName, name: string): number[] {
+    return this.durables.get(`${stream}/${name}`)?.abandoned() ?? [];
+  }
+
+  acked(durable: MemoryDurable, sequence: number): void {
+    durable.ack(sequence);
+    const { stream } = durable.config;
+    const { retention } = this.stream(stream).spec;
+    if (retention === 'workqueue') this.stream(stream).remove(sequence);
+    else if (retention === 'interest') this.release(stream, sequence);
+  }
+
+  /** Copies a message to the DLQ. */
+  bury(stream: StreamName, message: BusMessage, reason: string): void {
+    const headers = deadLetterHeaders({ ...message, stream, reason, deliveries: message.deliveryCount });
+    this.publish(deadLetterSubject(stream), message.data, deadLetterId(stream, message.sequence), headers);
+  }
+
+  onMaxDeliveries(handler: (event: MaxDeliveries) => void): () => void {
+    const listener = (event: MaxDeliveries): void => handler(event);
+    this.deadListeners.add(listener);
+    return () => this.deadListeners.delete(listener);
+  }
+
+  emit(subject: string, data: Uint8Array): void {
+    checkSubject(subject);
+    for (const listener of this.listeners) {
+      if (!subjectMatches(listener.filter, subject)) continue;
+      const copy = data.slice();
+      queueMicrotask(() => {
+        if (this.listeners.has(listener)) runCallback(() => listener.handler(copy, subject));
+      });
+    }
+  }
+
+  listen(filter: string, handler: Listener['handler']): () => void {
+    checkFilter(filter);
+    const listener: Listener = { filter, handler };
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  private of(stream: StreamName): MemoryDurable[] {
+    return [...this.durables.values()].filter((d) => d.config.stream === stream);
+  }
+
+  /** Interest: a message goes when every durable that wants it is done with it. */
+  private release(stream: StreamName, sequence: number): void {
+    const messages = this.stream(stream);
+    if (messages.spec.retention !== 'interest') return;
+    const message = messages.get(sequence);
+    if (message === undefined) return;
+    if (this.of(stream).every((d) => !d.matches(message.subject) || d.isDone(sequence))) messages.remove(sequence);
+  }
+}
+
+/** Whether some subject matches both filters. */
+function overlap(a: string, b: string): boolean {
+  const left = a.split('.');
+  const right = b.split('.');
+  for (let i = 0; ; i++) {
+    const l = left[i];
+    const r = right[i];
+    if (l === undefined || r === undefined) return l === r;
+    if (l === '>' || r === '>') return true;
+    if (l !== r && l !== '*' && r !== '*') return false;
+  }
+}
