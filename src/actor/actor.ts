@@ -1,4 +1,5 @@
 import type { Clock } from '../clock/clock.ts';
+import { nextTurn } from '../clock/turn.ts';
 import { MillraceError } from '../errors.ts';
 import type { Random } from '../random/random.ts';
 import type { ActorContext, ActorRef, ActorState, ActorStatus, Behaviour, Reply } from './behaviour.ts';
@@ -24,6 +25,9 @@ export interface ActorParts<M> {
   /** Called once when the actor has ended; `error` when the supervisor gave up. */
   ended(error?: MillraceError): void;
 }
+
+/** Messages handled in a row before the event loop gets a turn: nothing else may starve, heartbeats least of all. */
+const FAIR_SHARE = 128;
 
 interface Letter<M> {
   message: M;
@@ -166,7 +170,11 @@ export class Actor<M> implements ActorRef<M>, ActorContext<M> {
       this.#abort.abort(error);
       this.#close(new MillraceError('unavailable', `${this.address} has failed: ${error.message}`, { cause: error }));
     }
-    this.#parts.ended(error);
+    try {
+      this.#parts.ended(error);
+    } catch (thrown) {
+      this.#parts.log.error({ err: MillraceError.from(thrown), actor: this.address }, 'onFailed of the node threw');
+    }
   }
 
   #make(): Behaviour<M> {
@@ -192,6 +200,7 @@ export class Actor<M> implements ActorRef<M>, ActorContext<M> {
         this.#messages += 1;
         await behaviour.receive(letter.message, this);
         letter = undefined;
+        if (this.#messages % FAIR_SHARE === 0) await nextTurn();
       }
     } catch (thrown) {
       if (letter !== undefined) this.#failedMessage(letter, thrown);

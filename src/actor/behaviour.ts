@@ -39,7 +39,8 @@ export interface ActorRef<M> {
   ask<R>(message: (reply: Reply<R>) => M, timeoutMs?: number): Promise<R>;
   /**
    * Ends the actor after the message in hand; messages that wait are dropped. Resolves when it has stopped, or after
-   * `timeoutMs` (default 5000) with a line in the log when the message in hand does not end.
+   * `timeoutMs` (default 5000) with a line in the log when the message in hand does not end. An actor may stop itself, but
+   * must not await it: its own message is the one in hand.
    */
   stop(timeoutMs?: number): Promise<void>;
   status(): ActorStatus;

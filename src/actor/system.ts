@@ -30,11 +30,8 @@ export interface SpawnOptions {
 const SILENT: ActorLog = { warn: () => undefined, error: () => undefined };
 
 /**
- * The actors of one node. Uses no timers of its own: under a virtual clock and a seeded Random everything that happens is
+ * The actors of one node. Waits on its clock only: under a virtual clock and a seeded Random everything that happens is
  * determined by the messages.
- *
- * A message is handled as soon as the one before it has ended, in microtasks: actors that only ever send to each other
- * without waiting for anything else keep the event loop busy.
  */
 export class ActorSystem {
   readonly node: string;
