@@ -1,0 +1,106 @@
+import { describe, expect, it } from 'vitest';
+import {
+  bestEvaluation,
+  compareProportions,
+  EvaluationTally,
+  evaluationPlan,
+  evaluationsDue,
+  parseEvaluationKey,
+  successRate,
+  toProtoEvaluation,
+} from './evaluation.ts';
+
+const evaluation = { every: 25, baselines: true };
+const due = (version: number, rest: Partial<Parameters<typeof evaluationsDue>[0]> = {}): string[] =>
+  evaluationsDue({ version, rounds: 60, evaluation, hasRule: true, done: new Set(), ...rest }).map((plan) => plan.key);
+
+describe('evaluationsDue', () => {
+  it('measures baselines first, then every so many rounds and at the end', () => {
+    expect(due(0)).toEqual(['do-nothing@0', 'random@0', 'untrained@0', 'rule@0']);
+    expect(due(0, { hasRule: false })).toEqual(['do-nothing@0', 'random@0', 'untrained@0']);
+    expect(due(0, { evaluation: { every: 25, baselines: false } })).toEqual([]);
+    expect([due(24), due(25), due(50), due(59), due(60)]).toEqual([[], ['trained@25'], ['trained@50'], [], ['trained@60']]);
+    expect([
+      due(25, { evaluation: { every: 0, baselines: true } }),
+      due(60, { evaluation: { every: 0, baselines: true } }),
+    ]).toEqual([[], ['trained@60']]);
+  });
+
+  it('starts none twice', () => {
+    expect(due(0, { done: new Set(['random@0', 'rule@0']) })).toEqual(['do-nothing@0', 'untrained@0']);
+  });
+
+  it('names evaluations so that they can be read again', () => {
+    expect(parseEvaluationKey('do-nothing@0')).toEqual({ name: 'do-nothing', version: 0 });
+    expect(() => parseEvaluationKey('best@3')).toThrow(expect.objectContaining({ code: 'invalid_argument' }));
+    expect(() => parseEvaluationKey('trained@')).toThrow(expect.objectContaining({ field: 'evaluation' }));
+  });
+});
+
+describe('EvaluationTally', () => {
+  const flow = (success: boolean, steps = 4, valid = true) => ({ valid, success, reward: success ? 1 : 0, steps });
+
+  it('counts each task once and leaves failed flows out of every rate', () => {
+    const tally = new EvaluationTally(evaluationPlan('trained', 40), 3);
+    expect(tally.add({ taskId: 'b', flows: [flow(true, 3)] })).toBe(true);
+    expect(tally.add({ taskId: 'b', flows: [flow(false)] })).toBe(false);
+    tally.add({ taskId: 'a', flows: [flow(false, 6)] });
+    expect(tally.complete).toBe(false);
+    tally.add({ taskId: 'c', flows: [flow(false, 0, false)] });
+    expect(tally.complete).toBe(true);
+    const record = tally.result({ trajectories: 640, trainSeconds: 12 });
+    expect(record).toEqual({
+      name: 'trained',
+      policyVersion: 40,
+      tasks: 3,
+      successes: 1,
+      failed: 1,
+      meanReward: 0.5,
+      trajectories: 640,
+      trainSeconds: 12,
+      meanSteps: 4.5,
+    });
+    expect(successRate(record).success).toBe(0.5);
+    expect(tally.tasks()).toEqual([
+      { id: 'b', success: true, reward: 1, steps: 3 },
+      { id: 'a', success: false, reward: 0, steps: 6 },
+    ]);
+    expect(toProtoEvaluation(record)).toMatchObject({ trajectories: 640n, tasks: 3, name: 'trained' });
+  });
+
+  it('is empty without tasks', () => {
+    const record = new EvaluationTally(evaluationPlan('rule', 0), 0).result({ trajectories: 0, trainSeconds: 0 });
+    expect(record).toMatchObject({ tasks: 0, meanReward: 0, meanSteps: 0 });
+    expect(successRate(record)).toEqual({ success: 0, ci95: [0, 1] });
+  });
+});
+
+describe('compareProportions', () => {
+  // Newcombe 1998, table II, (a) 56/70 against 48/80, method 10: 0.2000 (0.0524 to 0.3339).
+  it("gives Newcombe's interval", () => {
+    const { difference, ci95, p } = compareProportions({ successes: 48, n: 80 }, { successes: 56, n: 70 });
+    expect(difference).toBeCloseTo(0.2, 12);
+    expect(ci95[0]).toBeCloseTo(0.0524, 4);
+    expect(ci95[1]).toBeCloseTo(0.3339, 4);
+    // z = 0.2 / sqrt(0.69333 · 0.30667 · (1/80 + 1/70)) = 2.65
+    expect(p).toBeCloseTo(0.00805, 4);
+  });
+
+  it('knows nothing without observations, and no difference between equals', () => {
+    expect(compareProportions({ successes: 0, n: 0 }, { successes: 1, n: 1 })).toEqual({ difference: 0, ci95: [-1, 1], p: 1 });
+    expect(compareProportions({ successes: 5, n: 5 }, { successes: 7, n: 7 }).p).toBe(1);
+  });
+});
+
+describe('bestEvaluation', () => {
+  it('is the trained version with the highest success rate, the earliest on a tie', () => {
+    const at = (policyVersion: number, successes: number, name = 'trained') => ({
+      ...new EvaluationTally(evaluationPlan('trained', policyVersion), 0).result({ trajectories: 0, trainSeconds: 0 }),
+      name,
+      tasks: 10,
+      successes,
+    });
+    expect(bestEvaluation([at(0, 10, 'rule'), at(1, 4), at(2, 7), at(3, 7)])?.policyVersion).toBe(2);
+    expect(bestEvaluation([at(0, 10, 'rule')])).toBeUndefined();
+  });
+});

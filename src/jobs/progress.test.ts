@@ -1,0 +1,54 @@
+import { describe, expect, it } from 'vitest';
+import { etaSeconds, RateWindow, waitingFor, type WaitState } from './progress.ts';
+
+describe('RateWindow', () => {
+  it('looks back as far as its window', () => {
+    const window = new RateWindow(10_000);
+    expect(window.rates()).toEqual({ trajectoriesPerSecond: 0, roundsPerSecond: 0 });
+    for (let s = 0; s <= 60; s++) window.add({ at: s * 1000, rounds: s < 50 ? 0 : s - 50, trajectories: s * 8 });
+    expect(window.rates()).toEqual({ trajectoriesPerSecond: 8, roundsPerSecond: 1 });
+    window.restart();
+    window.add({ at: 100_000, rounds: 10, trajectories: 480 });
+    expect(window.rates().trajectoriesPerSecond).toBe(0);
+    window.add({ at: 102_000, rounds: 10, trajectories: 500 });
+    expect(window.rates()).toEqual({ trajectoriesPerSecond: 10, roundsPerSecond: 0 });
+  });
+});
+
+describe('etaSeconds', () => {
+  it('is unknown without a rate and zero at the end', () => {
+    expect([etaSeconds(10, 60, 0.5), etaSeconds(10, 60, 0), etaSeconds(60, 60, 0)]).toEqual([100, -1, 0]);
+  });
+});
+
+describe('waitingFor', () => {
+  const nodes = { rollout: 2, reward: 1, learner: 2, parameterServer: 1, store: 1 };
+  const base: WaitState = { state: 'RUNNING', round: 11, groups: { received: 3, needed: 8 }, open: 13, nodes };
+
+  it.each<[string, Partial<WaitState>, string]>([
+    ['groups', {}, 'round 12: 5 of 8 groups (13 requests under way)'],
+    ['nothing, once it has ended', { state: 'SUCCEEDED' }, ''],
+    ['a coordinator', { state: 'QUEUED' }, 'a coordinator that takes the job'],
+    ['a person', { state: 'PAUSED' }, 'someone to resume it; 13 requests still end'],
+    [
+      'roles that nobody plays',
+      { nodes: { ...nodes, learner: 0, rollout: 0 } },
+      'a rollout worker and a learner to connect (none is alive)',
+    ],
+    ['gradients', { shards: { done: 3, total: 8 } }, 'round 12: gradients of 5 of 8 shards'],
+    ['weights', { publishing: true, shards: { done: 8, total: 8 } }, 'round 12: weights to be published'],
+    [
+      'an evaluation and space',
+      { groups: { received: 8, needed: 8 }, evaluation: { key: 'trained@11', done: 4, total: 94 }, backpressureMs: 2500 },
+      'evaluation trained@11: 90 of 94 tasks; space in ROLLOUTS for 2.5 s (rollout workers are behind) (13 requests under way)',
+    ],
+    [
+      'the end it was asked for',
+      { cancelRequested: true },
+      'round 12: 5 of 8 groups (13 requests under way), then it ends as asked',
+    ],
+    ['the parameter server', { groups: { received: 8, needed: 8 } }, 'round 12: the parameter server to start on it'],
+  ])('names %s', (_, change, text) => {
+    expect(waitingFor({ ...base, ...change })).toBe(text);
+  });
+});
