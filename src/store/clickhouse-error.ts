@@ -1,0 +1,78 @@
+import { MillraceError } from '../errors.ts';
+import type { ErrorCode } from '../errors.ts';
+
+/** ClickHouse error numbers that need more than "the statement is wrong". */
+const BY_NUMBER: ReadonlyMap<number, ErrorCode> = new Map<number, ErrorCode>([
+  [76, 'failed_precondition'], // CANNOT_OPEN_FILE: the data directory is locked
+  [159, 'deadline_exceeded'], // TIMEOUT_EXCEEDED
+  [160, 'deadline_exceeded'], // TOO_SLOW
+  [164, 'invalid_argument'], // READONLY
+  [202, 'unavailable'], // TOO_MANY_SIMULTANEOUS_QUERIES
+  [203, 'unavailable'], // NO_FREE_CONNECTION
+  [209, 'unavailable'], // SOCKET_TIMEOUT
+  [210, 'unavailable'], // NETWORK_ERROR
+  [236, 'unavailable'], // ABORTED: shutting down
+  [241, 'resource_exhausted'], // MEMORY_LIMIT_EXCEEDED
+  [242, 'unavailable'], // TABLE_IS_READ_ONLY
+  [243, 'unavailable'], // NOT_ENOUGH_SPACE: disk full; someone must make room, nobody must lose rows
+  [252, 'unavailable'], // TOO_MANY_PARTS: merges must catch up
+  [319, 'unavailable'], // UNKNOWN_STATUS_OF_INSERT
+  [394, 'cancelled'], // QUERY_WAS_CANCELLED
+  [497, 'permission_denied'], // ACCESS_DENIED
+  [516, 'unauthenticated'], // AUTHENTICATION_FAILED
+  [999, 'unavailable'], // KEEPER_EXCEPTION
+]);
+
+/** Missing tables and the like are nobody's rows' fault. */
+const SCHEMA_ERRORS = new Set([16, 36, 60, 81]);
+
+const NETWORK = /ECONNREFUSED|ECONNRESET|EPIPE|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|socket hang up|Timeout error/i;
+
+/** What was being done: the same ClickHouse error means different things in a query and in an insert. */
+export type Operation = 'query' | 'insert' | 'migrate';
+
+/** Turns what the client or the engine threw into a MillraceError with ClickHouse's own text. */
+export function clickHouseError(thrown: unknown, operation: Operation): MillraceError {
+  if (thrown instanceof MillraceError) return thrown;
+  const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+  const number = errorNumber(error);
+  if (number === undefined) {
+    if (error.name === 'AbortError' || /abort/i.test(error.message)) {
+      return new MillraceError('cancelled', `${operation} cancelled`, { cause: error });
+    }
+    if (/413|Request Entity Too Large/i.test(error.message)) {
+      return new MillraceError('resource_exhausted', `ClickHouse: ${error.message}`, { cause: error });
+    }
+    const network = NETWORK.test(`${(error as { code?: string }).code ?? ''} ${error.message}`);
+    if (network) {
+      const advice = 'check that the server runs and that the URL is right';
+      return new MillraceError('unavailable', `ClickHouse does not answer (${error.message}); ${advice}`, { cause: error });
+    }
+    return new MillraceError('internal', `ClickHouse: ${error.message}`, { cause: error });
+  }
+  let code = BY_NUMBER.get(number) ?? 'invalid_argument';
+  if (operation !== 'query' && SCHEMA_ERRORS.has(number)) code = 'failed_precondition';
+  return new MillraceError(code, `ClickHouse: ${tidy(error.message)} (code ${number})`, {
+    cause: error,
+    ...(operation === 'query' ? { field: 'sql' } : {}),
+  });
+}
+
+function errorNumber(error: Error): number | undefined {
+  const own = Number((error as { code?: unknown }).code);
+  if (Number.isInteger(own) && own > 0) return own;
+  const inText = /Code: (\d+)/.exec(error.message);
+  return inText ? Number(inText[1]) : undefined;
+}
+
+/** One line without the engine's own prefixes, long "Expected one of" lists and dumps of rows cut. */
+function tidy(message: string): string {
+  const line = message
+    .replace(/^.*?DB::Exception: /s, '')
+    .replace(/\(version [^)]*\)/g, '')
+    .replace(/:?\s*\n\s*Row \d+:[\s\S]*$/, '')
+    .replace(/\s+/g, ' ')
+    .replace(/\s*\.?\s*$/, '')
+    .trim();
+  return line.length > 600 ? `${line.slice(0, 599)}…` : line;
+}

@@ -1,0 +1,106 @@
+import { MillraceError } from '../errors.ts';
+import { clickHouseError } from './clickhouse-error.ts';
+import type { Engine } from './engine.ts';
+import { guardQuery } from './guard.ts';
+import { migrateUp } from './migrate.ts';
+import { parseResult } from './result.ts';
+import type { QueryOptions, QueryResult, Store, TableName } from './store.ts';
+import { TABLES } from './tables.ts';
+
+const DEFAULT_MAX_ROWS = 10_000;
+
+/** Limits of one statement. */
+export interface Limits {
+  /** Seconds a query may run. Default 60. */
+  maxQuerySeconds?: number;
+  /** Bytes a query may use. Default 512 MiB. */
+  maxQueryBytes?: number;
+  /** Threads of a statement; the server decides when absent. */
+  threads?: number;
+}
+
+/** The Store over any ClickHouse. Made by openEmbeddedStore and openServerStore. */
+export class ClickHouseStore implements Store {
+  readonly #engine: Engine;
+  readonly #limits: Limits;
+  #closing: Promise<void> | undefined;
+
+  constructor(engine: Engine, limits: Limits = {}) {
+    this.#engine = engine;
+    this.#limits = limits;
+  }
+
+  async migrate(): Promise<number[]> {
+    this.#assertOpen();
+    return migrateUp((sql) => this.#engine.run(sql));
+  }
+
+  async insert(table: TableName, rows: Uint8Array, token: string): Promise<void> {
+    this.#assertOpen();
+    if (rows.length === 0) return;
+    const { threads } = this.#limits;
+    const settings = {
+      insert_deduplication_token: token,
+      // An acknowledged insert is a written insert.
+      async_insert: 0,
+      // Several parsers are for blocks much larger than ours.
+      input_format_parallel_parsing: 0,
+      ...(threads === undefined ? {} : { max_threads: threads, max_insert_threads: threads }),
+    };
+    try {
+      await this.#engine.insert({ table, columns: TABLES[table].columns, settings }, rows);
+    } catch (error) {
+      throw clickHouseError(error, 'insert');
+    }
+  }
+
+  async query(sql: string, options: QueryOptions = {}): Promise<QueryResult> {
+    this.#assertOpen();
+    const statement = guardQuery(sql);
+    const maxRows = options.maxRows ?? DEFAULT_MAX_ROWS;
+    if (!Number.isInteger(maxRows) || maxRows < 1) {
+      throw new MillraceError('invalid_argument', `maxRows must be a positive integer, not ${maxRows}`, { field: 'maxRows' });
+    }
+    options.signal?.throwIfAborted();
+    try {
+      const printed = await this.#engine.run(`${statement}\nFORMAT JSONCompactEachRowWithNamesAndTypes\n${this.#tail(maxRows)}`, {
+        reading: true,
+        ...(options.parameters && { parameters: options.parameters }),
+        ...(options.signal && { signal: options.signal }),
+      });
+      return parseResult(printed, maxRows);
+    } catch (error) {
+      throw clickHouseError(error, 'query');
+    }
+  }
+
+  /** Waits for what runs, then lets go of the engine. Closing twice is one close. */
+  close(): Promise<void> {
+    this.#closing ??= this.#engine.close();
+    return this.#closing;
+  }
+
+  #tail(maxRows: number): string {
+    const { threads, maxQuerySeconds = 60, maxQueryBytes = 512 * 1024 * 1024 } = this.#limits;
+    const settings: Record<string, string | number> = {
+      readonly: 1,
+      // Redelivered rows that no merge has collapsed yet are not counted twice.
+      final: 1,
+      max_execution_time: maxQuerySeconds,
+      max_memory_usage: maxQueryBytes,
+      // Stops after the block that reaches one row too many; parseResult cuts to the row.
+      max_result_rows: maxRows + 1,
+      result_overflow_mode: `'break'`,
+      output_format_json_quote_64bit_integers: 1,
+      output_format_json_quote_denormals: 1,
+    };
+    if (threads !== undefined) settings['max_threads'] = threads;
+    return `SETTINGS ${Object.entries(settings)
+      .map(([name, value]) => `${name} = ${value}`)
+      .join(', ')}`;
+  }
+
+  #assertOpen(): void {
+    if (this.#closing) throw new MillraceError('failed_precondition', 'the store is closed');
+  }
+}

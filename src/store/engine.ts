@@ -1,0 +1,22 @@
+/** What a ClickHouse must do for {@link ClickHouseStore}: the embedded engine and a server differ only here. */
+export interface Engine {
+  /** Runs one statement and returns what it prints. Settings are in the SQL, never beside it. */
+  run(sql: string, options?: RunOptions): Promise<string>;
+  /** Sends encoded rows after `INSERT ... FORMAT JSONCompactEachRow`. */
+  insert(into: InsertTarget, rows: Uint8Array): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface RunOptions {
+  /** Values for {name:Type} placeholders. */
+  parameters?: Record<string, string | number>;
+  signal?: AbortSignal;
+  /** Runs on the connection for queries, so that a long SELECT never delays an insert. */
+  reading?: boolean;
+}
+
+export interface InsertTarget {
+  table: string;
+  columns: readonly string[];
+  settings: Readonly<Record<string, string | number>>;
+}

@@ -1,0 +1,5 @@
+DROP TABLE IF EXISTS job_events;
+DROP TABLE IF EXISTS evaluations;
+DROP TABLE IF EXISTS updates;
+DROP TABLE IF EXISTS trajectories;
+DROP TABLE IF EXISTS steps;
