@@ -1,0 +1,39 @@
+import type { StdKind } from '../config.ts';
+
+/** Options of {@link grpoAdvantages}. */
+export interface AdvantageOptions {
+  /** What the centred rewards are divided by. Default 'sample'. */
+  std?: StdKind;
+  /** Added to the standard deviation. Default 1e-4. */
+  epsilon?: number;
+  /** Rewards whose spread (max - min) is at most this are equal. Default 1e-9. */
+  tolerance?: number;
+  /** Members that count; the others get 0 and stay out of mean and deviation. Default: all with a finite reward. */
+  valid?: readonly boolean[];
+}
+
+/**
+ * Group-relative advantages, one per trajectory: (R_i - mean) / (std + epsilon) over the group's valid members.
+ *
+ * A group whose rewards are equal, or with fewer than two valid members, gives exactly 0 for everyone: in floating point
+ * the residuals of the mean divided by a rounding-sized deviation would be of order one. Rewards that are not finite never
+ * count, whatever `valid` says.
+ *
+ * Source: DeepSeekMath (arXiv 2402.03300), outcome supervision; conventions of the deviation as in ALGORITHMS.
+ */
+export function grpoAdvantages(rewards: readonly number[], options: AdvantageOptions = {}): number[] {
+  const { std = 'sample', epsilon = 1e-4, tolerance = 1e-9, valid } = options;
+  const advantages = new Array<number>(rewards.length).fill(0);
+  const counts = rewards.map((reward, index) => Number.isFinite(reward) && (valid?.[index] ?? valid === undefined));
+  const members = rewards.filter((_, index) => counts[index]);
+  if (members.length < 2) return advantages;
+  if (members.reduce((a, b) => Math.max(a, b)) - members.reduce((a, b) => Math.min(a, b)) <= tolerance) return advantages;
+
+  const mean = members.reduce((sum, reward) => sum + reward, 0) / members.length;
+  const squares = members.reduce((sum, reward) => sum + (reward - mean) ** 2, 0);
+  const deviation = std === 'none' ? 1 : Math.sqrt(squares / (std === 'sample' ? members.length - 1 : members.length)) + epsilon;
+  rewards.forEach((reward, index) => {
+    if (counts[index]) advantages[index] = (reward - mean) / deviation;
+  });
+  return advantages;
+}

@@ -1,0 +1,34 @@
+import type { AdamWState } from '../algo/optim/adamw.ts';
+import type { Parameters } from '../policy/policy.ts';
+import type { PolicySpec } from '../policy/spec.ts';
+
+/**
+ * Everything needed to run a policy or go on training it. On disk a folder:
+ * `manifest.json` (format, specification, meta, SHA-256 of the other files), `model.safetensors` (weights by name) and,
+ * where there is one, `optimizer.safetensors` (AdamW moments as `m.<name>` and `v.<name>`).
+ */
+export interface Checkpoint {
+  spec: PolicySpec;
+  parameters: Parameters;
+  optimizer?: Readonly<AdamWState>;
+  /** Whatever JSON can hold: job, version, how good it is. */
+  meta: Record<string, unknown>;
+}
+
+export const MANIFEST = 'manifest.json';
+export const MODEL = 'model.safetensors';
+export const OPTIMIZER = 'optimizer.safetensors';
+
+/** Version of the folder's layout. */
+export const FORMAT = 1;
+
+/** `manifest.json`. */
+export interface CheckpointManifest {
+  format: number;
+  spec: PolicySpec;
+  meta: Record<string, unknown>;
+  /** AdamW steps taken; only with an optimiser. */
+  optimizerStep?: number;
+  /** SHA-256 in hex by file name. */
+  files: Record<string, string>;
+}

@@ -1,0 +1,100 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { MillraceError } from '../errors.ts';
+import { parameterLayout } from '../policy/parameters.ts';
+import type { Parameters } from '../policy/policy.ts';
+import { type Checkpoint, type CheckpointManifest, FORMAT, MANIFEST, MODEL, OPTIMIZER } from './checkpoint.ts';
+import { decodeSafetensors } from './safetensors.ts';
+import { sha256 } from './save.ts';
+
+/**
+ * Reads the checkpoint in the folder `path`. `not_found` when there is none; `data_loss` when a file is missing, damaged or
+ * does not hold the tensors of the specification; `failed_precondition` when another version of Millrace wrote it.
+ */
+export async function loadCheckpoint(path: string): Promise<Checkpoint> {
+  const manifest = await readManifest(path);
+  const model = await readPart(path, MODEL, manifest);
+  let layout: Parameters['tensors'];
+  try {
+    layout = parameterLayout(manifest.spec);
+  } catch (error) {
+    throw new MillraceError('data_loss', `${join(path, MANIFEST)}: ${MillraceError.from(error).message}`, { cause: error });
+  }
+  const values = assemble(layout, model, join(path, MODEL));
+  const checkpoint: Checkpoint = { spec: manifest.spec, parameters: { tensors: layout, values }, meta: manifest.meta };
+  if (!(OPTIMIZER in manifest.files)) return checkpoint;
+  const moments = await readPart(path, OPTIMIZER, manifest);
+  const where = join(path, OPTIMIZER);
+  const optimizer = {
+    m: assemble(layout, moments, where, 'm.'),
+    v: assemble(layout, moments, where, 'v.'),
+    step: manifest.optimizerStep ?? 0,
+  };
+  return { ...checkpoint, optimizer };
+}
+
+type Stored = ReturnType<typeof decodeSafetensors>['tensors'];
+
+async function readManifest(path: string): Promise<CheckpointManifest> {
+  const file = join(path, MANIFEST);
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (error) {
+    throw new MillraceError('not_found', `${path} is not a checkpoint: ${MANIFEST} cannot be read (${code(error)})`, {
+      cause: error,
+      field: 'checkpoint',
+    });
+  }
+  let manifest: Partial<CheckpointManifest> | null;
+  try {
+    manifest = JSON.parse(text) as Partial<CheckpointManifest> | null;
+  } catch (error) {
+    throw new MillraceError('data_loss', `${file} is damaged: ${(error as Error).message}`, { cause: error });
+  }
+  if (manifest?.format !== FORMAT) {
+    throw new MillraceError('failed_precondition', `${file} has format ${manifest?.format}; this version reads format ${FORMAT}`);
+  }
+  if (manifest.spec?.kind !== 'planner' || typeof manifest.files !== 'object') {
+    throw new MillraceError('data_loss', `${file} is damaged: it names no planner specification or no files`);
+  }
+  return { ...manifest, meta: manifest.meta ?? {} } as CheckpointManifest;
+}
+
+async function readPart(path: string, name: string, manifest: CheckpointManifest): Promise<Stored> {
+  const file = join(path, name);
+  let bytes: Uint8Array;
+  try {
+    bytes = await readFile(file);
+  } catch (error) {
+    throw new MillraceError('data_loss', `the checkpoint is incomplete: ${file} cannot be read (${code(error)})`, {
+      cause: error,
+    });
+  }
+  if (sha256(bytes) !== manifest.files[name]) {
+    throw new MillraceError('data_loss', `${file} is damaged: its SHA-256 is not the one in ${MANIFEST}; use another checkpoint`);
+  }
+  return decodeSafetensors(bytes, file).tensors;
+}
+
+/** One flat array in layout order. */
+function assemble(layout: Parameters['tensors'], stored: Stored, file: string, prefix = ''): Float32Array {
+  const byName = new Map(stored.map((tensor) => [tensor.name, tensor]));
+  const values = new Float32Array(layout.reduce((sum, { size }) => sum + size, 0));
+  for (const { name, shape, offset } of layout) {
+    const tensor = byName.get(prefix + name);
+    if (tensor?.shape.join() !== shape.join()) {
+      const found = tensor ? `has shape [${tensor.shape.join(', ')}]` : 'is missing';
+      throw new MillraceError(
+        'data_loss',
+        `${file}: tensor ${prefix}${name} ${found}, the specification in ${MANIFEST} needs [${shape.join(', ')}]`,
+      );
+    }
+    values.set(tensor.values, offset);
+  }
+  return values;
+}
+
+function code(error: unknown): string {
+  return String((error as { code?: string }).code ?? (error as Error).message);
+}

@@ -1,0 +1,144 @@
+/**
+ * Gradients of the kernels that policies use.
+ *
+ * tfjs-core's CommonJS build, the one Node loads, registers none: they live in the union package, with layers, converters
+ * and browser backends around them. These are written for few kernels per gradient: no broadcast bookkeeping where shapes
+ * agree. A gradient that is registered already (tfjs-node brings all of them) is left alone.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+
+type Gradient = Omit<tf.GradConfig, 'kernelName'>;
+
+const GRADIENTS: Record<string, Gradient> = {
+  Identity: { gradFunc: (dy) => ({ x: () => one(dy) }) },
+  Reshape: { inputsToSave: ['x'], gradFunc: (dy, [x]) => ({ x: () => tf.reshape(one(dy), x!.shape) }) },
+  Add: {
+    inputsToSave: ['a', 'b'],
+    gradFunc: (dy, [a, b]) => ({ a: () => unbroadcast(one(dy), a!.shape), b: () => unbroadcast(one(dy), b!.shape) }),
+  },
+  Sub: {
+    inputsToSave: ['a', 'b'],
+    gradFunc: (dy, [a, b]) => ({
+      a: () => unbroadcast(one(dy), a!.shape),
+      b: () => unbroadcast(tf.neg(one(dy)), b!.shape),
+    }),
+  },
+  Multiply: {
+    inputsToSave: ['a', 'b'],
+    gradFunc: (dy, [a, b]) => ({
+      a: () => unbroadcast(tf.mul(one(dy), b!), a!.shape),
+      b: () => unbroadcast(tf.mul(one(dy), a!), b!.shape),
+    }),
+  },
+  RealDiv: {
+    inputsToSave: ['a', 'b'],
+    gradFunc: (dy, [a, b]) => ({
+      a: () => unbroadcast(tf.div(one(dy), b!), a!.shape),
+      b: () => unbroadcast(tf.neg(tf.div(tf.mul(one(dy), a!), tf.square(b!))), b!.shape),
+    }),
+  },
+  Neg: { gradFunc: (dy) => ({ x: () => tf.neg(one(dy)) }) },
+  Square: { inputsToSave: ['x'], gradFunc: (dy, [x]) => ({ x: () => tf.mul(one(dy), tf.mul(x!, 2)) }) },
+  Exp: { outputsToSave: [true], gradFunc: (dy, [y]) => ({ x: () => tf.mul(one(dy), y!) }) },
+  Log: { inputsToSave: ['x'], gradFunc: (dy, [x]) => ({ x: () => tf.div(one(dy), x!) }) },
+  Tanh: {
+    outputsToSave: [true],
+    gradFunc: (dy, [y]) => ({ x: () => tf.sub(one(dy), tf.mul(one(dy), tf.square(y!))) }),
+  },
+  Sigmoid: {
+    outputsToSave: [true],
+    gradFunc: (dy, [y]) => ({ x: () => tf.mul(one(dy), tf.sub(y!, tf.square(y!))) }),
+  },
+  Relu: { inputsToSave: ['x'], gradFunc: (dy, [x]) => ({ x: () => tf.mul(one(dy), tf.step(x!)) }) },
+  Sum: {
+    inputsToSave: ['x'],
+    gradFunc: (dy, [x], attrs) => ({
+      x: () => {
+        const axes = tf.util.parseAxisParam(attrs['axis'] as number | number[], x!.shape);
+        const kept = x!.shape.map((dimension, index) => (axes.includes(index) ? 1 : dimension));
+        return tf.mul(tf.reshape(one(dy), kept), tf.ones(x!.shape));
+      },
+    }),
+  },
+  Softmax: {
+    outputsToSave: [true],
+    gradFunc: (dy, [y], attrs) => ({
+      logits: () => {
+        const weighted = tf.mul(one(dy), y!);
+        return tf.sub(weighted, tf.mul(tf.sum(weighted, attrs['dim'] as number, true), y!));
+      },
+    }),
+  },
+  BatchMatMul: {
+    inputsToSave: ['a', 'b'],
+    gradFunc: (dy, [a, b], attrs) =>
+      matMulGradient(one(dy), a!, b!, attrs['transposeA'] as boolean, attrs['transposeB'] as boolean),
+  },
+  Transpose: {
+    gradFunc: (dy, _saved, attrs) => ({
+      x: () => {
+        const inverse: number[] = [];
+        (attrs['perm'] as number[]).forEach((from, to) => (inverse[from] = to));
+        return tf.transpose(one(dy), inverse);
+      },
+    }),
+  },
+  Concat: {
+    saveAllInputs: true,
+    gradFunc: (dy, inputs, attrs) => {
+      const axis = tf.util.parseAxisParam(attrs['axis'] as number, inputs[0]!.shape)[0]!;
+      let start = 0;
+      return Object.fromEntries(
+        inputs.map((input, index) => {
+          const begin = input.shape.map((_, dimension) => (dimension === axis ? start : 0));
+          start += input.shape[axis]!;
+          return [String(index), () => tf.slice(one(dy), begin, input.shape)];
+        }),
+      );
+    },
+  },
+  GatherV2: {
+    inputsToSave: ['x', 'indices'],
+    gradFunc: (dy, [x, indices], attrs) => ({
+      x: () => {
+        if (attrs['axis'] !== 0 || attrs['batchDims']) throw new Error('only gathers of whole rows can be differentiated');
+        const rows = tf.reshape(one(dy), [indices!.size, ...x!.shape.slice(1)]);
+        return tf.unsortedSegmentSum(rows, tf.reshape(indices!, [indices!.size]) as tf.Tensor1D, x!.shape[0]!);
+      },
+      indices: () => tf.zerosLike(indices!),
+    }),
+  },
+};
+
+/** Registers what is missing. */
+export function registerGradients(): void {
+  for (const [kernelName, gradient] of Object.entries(GRADIENTS)) {
+    if (!tf.getGradient(kernelName)) tf.registerGradient({ kernelName, ...gradient });
+  }
+}
+
+function one(dy: tf.Tensor | tf.Tensor[]): tf.Tensor {
+  return dy as tf.Tensor;
+}
+
+/** Sums out what broadcasting repeated. */
+function unbroadcast(dy: tf.Tensor, shape: number[]): tf.Tensor {
+  if (tf.util.arraysEqual(dy.shape, shape)) return dy;
+  const axes = tf.broadcast_util.getReductionAxes(shape, dy.shape);
+  return tf.reshape(axes.length > 0 ? tf.sum(dy, axes) : dy, shape);
+}
+
+function matMulGradient(
+  dy: tf.Tensor,
+  a: tf.Tensor,
+  b: tf.Tensor,
+  transposeA: boolean,
+  transposeB: boolean,
+): ReturnType<Gradient['gradFunc']> {
+  if (!transposeA && !transposeB) {
+    return { a: () => tf.matMul(dy, b, false, true), b: () => tf.matMul(a, dy, true, false) };
+  }
+  if (!transposeA) return { a: () => tf.matMul(dy, b), b: () => tf.matMul(dy, a, true, false) };
+  if (!transposeB) return { a: () => tf.matMul(b, dy, false, true), b: () => tf.matMul(a, dy) };
+  return { a: () => tf.matMul(b, dy, true, true), b: () => tf.matMul(dy, a, true, true) };
+}

@@ -1,0 +1,38 @@
+import { type KernelConfig, type KernelFunc, getKernel, registerKernel, unregisterKernel } from '@tensorflow/tfjs-core';
+import { gather } from './gather.ts';
+import { batchMatMul, fusedMatMul } from './matmul.ts';
+import { segmentSum } from './segment-sum.ts';
+import { tanh } from './tanh.ts';
+
+/** What a replacement gets from the kernel it replaces. */
+export type KernelWrapper = (original: KernelFunc) => KernelFunc;
+
+/** Kernels the wasm backend lacks. */
+const ADDED: Record<string, KernelFunc> = { UnsortedSegmentSum: segmentSum };
+
+/** Kernels it has, but slow; they fall back to the original where they do not apply. */
+const REPLACED: Record<string, KernelWrapper> = {
+  BatchMatMul: batchMatMul,
+  _FusedMatMul: fusedMatMul,
+  GatherV2: gather,
+  Tanh: tanh,
+};
+
+let registered = false;
+
+/** Completes the wasm backend. Call after its package is imported; calling again does nothing. Returns the kernels' names. */
+export function registerWasmKernels(): string[] {
+  const names = [...Object.keys(ADDED), ...Object.keys(REPLACED)];
+  if (registered) return names;
+  registered = true;
+  for (const [kernelName, kernelFunc] of Object.entries(ADDED)) {
+    if (!getKernel(kernelName, 'wasm')) registerKernel({ kernelName, backendName: 'wasm', kernelFunc });
+  }
+  for (const [kernelName, wrap] of Object.entries(REPLACED)) {
+    const original: KernelConfig | undefined = getKernel(kernelName, 'wasm');
+    if (!original) continue;
+    unregisterKernel(kernelName, 'wasm');
+    registerKernel({ ...original, kernelFunc: wrap(original.kernelFunc) });
+  }
+  return names;
+}

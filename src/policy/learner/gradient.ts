@@ -1,0 +1,181 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { AlgorithmConfig } from '../../algo/config.ts';
+import { MillraceError } from '../../errors.ts';
+import type { FlatBatch } from '../planner/flatten.ts';
+import { Planner } from '../planner/planner.ts';
+import type { GradientSum, LearnerGroup, Policy } from '../policy.ts';
+import { type DecisionTable, policyLoss, type PolicyLoss } from './loss.ts';
+import { type Piece, pieces, takePieces } from './micro-batches.ts';
+import { addStatistics } from './statistics.ts';
+
+/** A gradient sum and how long its longest micro-batch held the event loop. */
+export interface ComputedGradient extends GradientSum {
+  longestBlockMs: number;
+}
+
+/** Options of {@link computeGradients}. */
+export interface GradientOptions {
+  /** Decisions in a micro-batch. Default 512. */
+  maxDecisions?: number;
+}
+
+/** Options of {@link computeGradientsInSlices}. */
+export interface SliceOptions {
+  /** Decisions in a micro-batch. Default: adapted to `targetMs`; give a number where two runs must agree to the last bit. */
+  maxDecisions?: number;
+  /** Milliseconds a micro-batch should take. Default 80. */
+  targetMs?: number;
+  /** Stops between two micro-batches with a `cancelled` error. */
+  signal?: AbortSignal;
+}
+
+const DEFAULT_DECISIONS = 512;
+const FIRST_DECISIONS = 128;
+const FEWEST_DECISIONS = 8;
+const MOST_DECISIONS = 4096;
+
+/**
+ * Gradient of the algorithm's loss over groups, as sums: `gradient` = sum of weight x gradient, `weight` = sum of weights,
+ * statistics likewise. Results of any split into groups add up to the same total.
+ *
+ * Groups whose advantages are all 0 add nothing, no weight either. The micro-batches are the same in every run, so the
+ * result is, too. `invalid_argument` (with the field) when a group contradicts itself.
+ */
+export function computeGradients(
+  policy: Policy,
+  groups: readonly LearnerGroup[],
+  algorithm: AlgorithmConfig,
+  options: GradientOptions = {},
+): ComputedGradient {
+  const accumulator = new Accumulator(planner(policy), algorithm);
+  const queue = pieces(groups, algorithm.aggregation);
+  while (queue.length > 0) accumulator.add(takePieces(queue, options.maxDecisions ?? DEFAULT_DECISIONS));
+  return accumulator.finish();
+}
+
+/** Like {@link computeGradients}, with a turn of the event loop after each micro-batch, so that heartbeats live. */
+export async function computeGradientsInSlices(
+  policy: Policy,
+  groups: readonly LearnerGroup[],
+  algorithm: AlgorithmConfig,
+  options: SliceOptions = {},
+): Promise<ComputedGradient> {
+  const { targetMs = 80, signal } = options;
+  const accumulator = new Accumulator(planner(policy), algorithm);
+  const queue = pieces(groups, algorithm.aggregation);
+  let limit = options.maxDecisions ?? FIRST_DECISIONS;
+  while (queue.length > 0) {
+    if (signal?.aborted) throw new MillraceError('cancelled', 'the gradient is no longer wanted', { cause: signal.reason });
+    const batch = takePieces(queue, limit);
+    const milliseconds = accumulator.add(batch);
+    if (options.maxDecisions === undefined) {
+      const decisions = batch.reduce((sum, piece) => sum + piece.decisions.length, 0);
+      const fitting = (decisions * targetMs) / Math.max(1, milliseconds);
+      limit = Math.round(Math.min(MOST_DECISIONS, 2 * limit, Math.max(FEWEST_DECISIONS, fitting)));
+    }
+    await new Promise<void>((resolve) => setImmediate(resolve));
+  }
+  return accumulator.finish();
+}
+
+class Accumulator {
+  private readonly gradient: Float64Array;
+  private readonly statistics: Record<string, number> = {};
+  private weight = 0;
+  private decisions = 0;
+  private longestBlockMs = 0;
+
+  constructor(
+    private readonly policy: Planner,
+    private readonly algorithm: AlgorithmConfig,
+  ) {
+    this.gradient = new Float64Array(policy.layout.reduce((sum, tensor) => sum + tensor.size, 0));
+  }
+
+  /** Adds a micro-batch and returns how many milliseconds it took. */
+  add(batch: readonly Piece[]): number {
+    const begun = performance.now();
+    const flat = this.policy.flatten(batch.map((piece) => piece.batch));
+    const table = decisionTable(batch, flat);
+    const temperature = new Float64Array(flat.observations);
+    batch.forEach((piece, index) => flat.indices[index]!.forEach((o) => (temperature[o] = piece.temperature)));
+
+    const statistics = tf.tidy(() => this.backward(flat, temperature, table));
+    addStatistics(this.statistics, statistics);
+    this.weight += table.weight.reduce((sum, weight) => sum + weight, 0);
+    this.decisions += table.weight.length;
+    const milliseconds = performance.now() - begun;
+    this.longestBlockMs = Math.max(this.longestBlockMs, milliseconds);
+    return milliseconds;
+  }
+
+  finish(): ComputedGradient {
+    return {
+      gradient: Float32Array.from(this.gradient),
+      weight: this.weight,
+      decisions: this.decisions,
+      statistics: this.statistics,
+      longestBlockMs: this.longestBlockMs,
+    };
+  }
+
+  private backward(flat: FlatBatch, temperature: Float64Array, table: DecisionTable): PolicyLoss['statistics'] {
+    let result: PolicyLoss | undefined;
+    // One node of the tape whose value and derivative are computed outside tfjs: the algorithm stays a pure function.
+    const loss = tf.customGrad((scores: tf.Tensor | tf.GradSaveFunc) => {
+      const values = (scores as tf.Tensor).dataSync() as Float32Array;
+      const computed = policyLoss(values, flat.actionStart, temperature, table, this.algorithm);
+      result = computed;
+      return {
+        value: tf.scalar(computed.loss),
+        gradFunc: (dy: tf.Tensor) => tf.mul(dy, tf.tensor1d(computed.derivative)),
+      };
+    });
+    const { grads } = tf.engine().gradients(() => loss(this.policy.scores(flat)), this.policy.tensors(), undefined, true);
+    this.policy.layout.forEach(({ offset, size }, index) => {
+      // A parameter that no observation of the batch uses has no gradient.
+      const values = (grads[index] as tf.Tensor | null | undefined)?.dataSync();
+      if (values) for (let i = 0; i < size; i++) this.gradient[offset + i]! += values[i]!;
+    });
+    return result!.statistics;
+  }
+}
+
+function planner(policy: Policy): Planner {
+  if (policy instanceof Planner) return policy;
+  throw new MillraceError(
+    'unimplemented',
+    `gradients of a policy of kind ${policy.spec.kind} are only known for planners made by createPlanner`,
+  );
+}
+
+function decisionTable(batch: readonly Piece[], flat: FlatBatch): DecisionTable {
+  const n = batch.reduce((sum, piece) => sum + piece.decisions.length, 0);
+  const table: DecisionTable = {
+    observation: new Int32Array(n),
+    action: new Int32Array(n),
+    oldLogProb: new Float64Array(n),
+    advantage: new Float64Array(n),
+    weight: new Float64Array(n),
+  };
+  let d = 0;
+  batch.forEach((piece, index) => {
+    for (const decision of piece.decisions) {
+      const o = flat.indices[index]![decision.observation]!;
+      const open = flat.actionStart[o + 1]! - flat.actionStart[o]!;
+      if (decision.action >= open) {
+        throw new MillraceError(
+          'invalid_argument',
+          `a decision chose action ${decision.action}, but its observation has ${open} open`,
+        );
+      }
+      table.observation[d] = o;
+      table.action[d] = decision.action;
+      table.oldLogProb[d] = decision.oldLogProb;
+      table.advantage[d] = decision.advantage;
+      table.weight[d] = decision.weight;
+      d++;
+    }
+  });
+  return table;
+}

@@ -1,0 +1,248 @@
+/** Many observations side by side as flat index arrays: what the network computes on. */
+import { MillraceError } from '../../errors.ts';
+import type { ObservationBatch } from '../policy.ts';
+import type { PolicySpec } from '../spec.ts';
+import { decode, type Decoded } from './decode.ts';
+
+/** Tuples of one arity over all observations. */
+export interface FlatTuples {
+  count: number;
+  observation: Int32Array;
+  /** One array per pointer: indices into the flat items. */
+  args: Int32Array[];
+}
+
+/** Distinct texts and observations of a batch; O observations, I items, A actions, D distinct action features. */
+export interface FlatBatch {
+  /** Distinct texts; 0 is the empty text, which stands for "none". */
+  texts: Int32Array[];
+  /** For each sub-batch, for each of its observations: the index of the distinct observation. */
+  indices: Int32Array[];
+  observations: number;
+  /** Index of the text read as a whole. */
+  observationText: Int32Array;
+  state: Float32Array;
+  items: number;
+  itemObservation: Int32Array;
+  itemText: Int32Array;
+  /** Position in the observation's text, -1 when nowhere. */
+  itemAt: Int32Array;
+  itemFlags: Float32Array;
+  /** 1 / number of items of each observation, 0 where there are none. */
+  itemShare: Float32Array;
+  /** By arity. */
+  tuples: [FlatTuples, FlatTuples, FlatTuples];
+  /** Where each observation's actions start; O + 1 entries. */
+  actionStart: Int32Array;
+  /** Index of each action's score in the concatenated tuple x tool matrices, arity after arity. */
+  actionScore: Int32Array;
+  /** Index of each action in the matrix of distinct features x tools. */
+  actionFeature: Int32Array;
+  rows: Float32Array;
+  rowCount: number;
+}
+
+/** Tools by arity: how many there are and which column each tool has. */
+export interface ToolColumns {
+  count: [number, number, number];
+  column: Int32Array;
+}
+
+/** Columns of the tools among those of their arity, in the specification's order. */
+export function toolColumns(spec: PolicySpec): ToolColumns {
+  const counts: [number, number, number] = [0, 0, 0];
+  const column = Int32Array.from(spec.tools, (tool) => counts[tool.arity]++);
+  return { count: counts, column };
+}
+
+const CACHE_LIMIT = 8192;
+const SPECIFICATIONS = 4;
+const flatteners = new Map<string, Flattener>();
+
+/** The flattener for a specification. Planners of one process that differ only in their weights share it. */
+export function flattenerFor(spec: PolicySpec): Flattener {
+  const key = JSON.stringify([spec.tools.map((tool) => tool.arity), spec.features, spec.text.buckets, spec.text.maxLength]);
+  let flattener = flatteners.get(key);
+  if (!flattener) {
+    if (flatteners.size >= SPECIFICATIONS) flatteners.delete(flatteners.keys().next().value!);
+    flattener = new Flattener(spec);
+    flatteners.set(key, flattener);
+  }
+  return flattener;
+}
+
+/** Flattens batches for one specification; remembers decoded observations by their bytes. */
+export class Flattener {
+  private readonly decoded = new Map<string, Decoded>();
+  private readonly columns: ToolColumns;
+
+  constructor(private readonly spec: PolicySpec) {
+    this.columns = toolColumns(spec);
+  }
+
+  /** Sub-batches have text tables of their own; equal texts are merged over all of them. */
+  flatten(batches: readonly ObservationBatch[]): FlatBatch {
+    const texts: Int32Array[] = [new Int32Array(0)];
+    const textIndex = new Map<string, number>([['', 0]]);
+    const distinct: { decoded: Decoded; texts: Int32Array }[] = [];
+    const indices: Int32Array[] = [];
+    for (const batch of batches) {
+      const textMap = Int32Array.from(batch.texts, (text) => {
+        const kept = text.length > this.spec.text.maxLength ? text.subarray(0, this.spec.text.maxLength) : text;
+        const key = byteKey(kept);
+        let index = textIndex.get(key);
+        if (index === undefined) {
+          index = texts.length;
+          textIndex.set(key, index);
+          texts.push(checkTokens(kept, this.spec.text.buckets));
+        }
+        return index;
+      });
+      const seen = new Map<string, number>();
+      indices.push(
+        Int32Array.from(batch.observations, (bytes) => {
+          const key = byteKey(bytes);
+          let index = seen.get(key);
+          if (index === undefined) {
+            index = distinct.length;
+            seen.set(key, index);
+            distinct.push({ decoded: this.decode(key, bytes), texts: textMap });
+          }
+          return index;
+        }),
+      );
+    }
+    return this.assemble(texts, indices, distinct);
+  }
+
+  private decode(key: string, bytes: Uint8Array): Decoded {
+    let decoded = this.decoded.get(key);
+    if (!decoded) {
+      decoded = decode(bytes, this.spec);
+      if (this.decoded.size >= CACHE_LIMIT) this.decoded.clear();
+      this.decoded.set(key, decoded);
+    }
+    return decoded;
+  }
+
+  private assemble(texts: Int32Array[], indices: Int32Array[], distinct: { decoded: Decoded; texts: Int32Array }[]): FlatBatch {
+    const { features, tools } = this.spec;
+    const observations = distinct.length;
+    let items = 0;
+    let actions = 0;
+    const tupleTotals = [0, 0, 0];
+    for (const { decoded } of distinct) {
+      items += decoded.items;
+      actions += decoded.actions;
+      for (let k = 0; k < 3; k++) tupleTotals[k]! += decoded.tuples[k]!.count;
+    }
+    const tuples = tupleTotals.map((count, arity) => ({
+      count,
+      observation: new Int32Array(count),
+      args: Array.from({ length: arity }, () => new Int32Array(count)),
+    })) as [FlatTuples, FlatTuples, FlatTuples];
+    const scoreBase = [
+      0,
+      tupleTotals[0]! * this.columns.count[0],
+      tupleTotals[0]! * this.columns.count[0] + tupleTotals[1]! * this.columns.count[1],
+    ];
+    const flat: FlatBatch = {
+      texts,
+      indices,
+      observations,
+      observationText: new Int32Array(observations),
+      state: new Float32Array(observations * features.state),
+      items,
+      itemObservation: new Int32Array(items),
+      itemText: new Int32Array(items),
+      itemAt: new Int32Array(items),
+      itemFlags: new Float32Array(items * features.item),
+      itemShare: new Float32Array(observations),
+      tuples,
+      actionStart: new Int32Array(observations + 1),
+      actionScore: new Int32Array(actions),
+      actionFeature: new Int32Array(actions),
+      rows: new Float32Array(0),
+      rowCount: 0,
+    };
+    const rowIndex = new Map<string, number>();
+    const rows: Float32Array[] = [];
+    const tupleOffset = [0, 0, 0];
+    let item = 0;
+    let action = 0;
+    for (let o = 0; o < observations; o++) {
+      const { decoded, texts: textMap } = distinct[o]!;
+      const text = resolve(decoded.text, textMap);
+      const textLength = texts[text]!.length;
+      flat.observationText[o] = text;
+      flat.state.set(decoded.state, o * features.state);
+      flat.itemFlags.set(decoded.itemFlags, item * features.item);
+      flat.itemShare[o] = decoded.items > 0 ? 1 / decoded.items : 0;
+      for (let i = 0; i < decoded.items; i++) {
+        flat.itemObservation[item + i] = o;
+        flat.itemText[item + i] = resolve(decoded.itemText[i]!, textMap);
+        const at = decoded.itemAt[i]!;
+        flat.itemAt[item + i] = at < textLength ? at : -1;
+      }
+      for (let k = 0; k < 3; k++) {
+        const from = decoded.tuples[k]!;
+        const to = tuples[k]!;
+        const start = tupleOffset[k]!;
+        to.observation.fill(o, start, start + from.count);
+        for (let j = 0; j < k; j++) {
+          const args = to.args[j]!;
+          for (let t = 0; t < from.count; t++) args[start + t] = item + from.args[t * k + j]!;
+        }
+      }
+      const rowMap = decoded.rowKeys.map((key, r) => {
+        let index = rowIndex.get(key);
+        if (index === undefined) {
+          index = rows.length;
+          rowIndex.set(key, index);
+          rows.push(decoded.rows.subarray(r * features.action, (r + 1) * features.action));
+        }
+        return index;
+      });
+      for (let a = 0; a < decoded.actions; a++) {
+        const tool = decoded.actionTool[a]!;
+        const arity = tools[tool]!.arity;
+        const tuple = tupleOffset[arity]! + decoded.actionTuple[a]!;
+        flat.actionScore[action + a] = scoreBase[arity]! + tuple * this.columns.count[arity] + this.columns.column[tool]!;
+        if (features.action > 0) flat.actionFeature[action + a] = rowMap[decoded.actionRow[a]!]! * tools.length + tool;
+      }
+      for (let k = 0; k < 3; k++) tupleOffset[k]! += decoded.tuples[k]!.count;
+      item += decoded.items;
+      action += decoded.actions;
+      flat.actionStart[o + 1] = action;
+    }
+    flat.rowCount = rows.length;
+    flat.rows = new Float32Array(rows.length * features.action);
+    rows.forEach((row, r) => flat.rows.set(row, r * features.action));
+    return flat;
+  }
+}
+
+function resolve(text: number, textMap: Int32Array): number {
+  if (text < 0) return 0;
+  const index = textMap[text];
+  if (index === undefined) {
+    throw new MillraceError(
+      'invalid_argument',
+      `an observation refers to text ${text}, but its batch has ${textMap.length} texts`,
+    );
+  }
+  return index;
+}
+
+function checkTokens(tokens: Int32Array, buckets: number): Int32Array {
+  for (const token of tokens) {
+    if (token < 0 || token >= buckets) {
+      throw new MillraceError('invalid_argument', `token id ${token} is outside [0, ${buckets}): tokenised for another policy`);
+    }
+  }
+  return tokens;
+}
+
+function byteKey(array: Uint8Array | Int32Array): string {
+  return Buffer.from(array.buffer, array.byteOffset, array.byteLength).toString('latin1');
+}

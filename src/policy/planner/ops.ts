@@ -1,0 +1,53 @@
+/** The few operations the network is made of, with gradients that use as few kernels as possible. */
+import * as tf from '@tensorflow/tfjs-core';
+
+/** The network's parameters by name. */
+export type Weights = ReadonlyMap<string, tf.Tensor>;
+
+/** A parameter that must exist. */
+export function weight<T extends tf.Tensor>(weights: Weights, name: string): T {
+  const tensor = weights.get(name);
+  if (!tensor) throw new Error(`the planner has no parameter ${name}`);
+  return tensor as T;
+}
+
+/** A matrix from row-major values. */
+export function matrix(values: Float32Array, rows: number, columns: number): tf.Tensor2D {
+  return tf.tensor2d(values, [rows, columns], 'float32');
+}
+
+/** A vector of indices. */
+export function indices(values: Int32Array): tf.Tensor1D {
+  return tf.tensor1d(values, 'int32');
+}
+
+/** Rows (or entries) of `x` at `index`; its gradient is one segment sum. */
+export function take<T extends tf.Tensor>(x: T, index: tf.Tensor1D): T {
+  const op = tf.customGrad((input: tf.Tensor | tf.GradSaveFunc) => ({
+    value: tf.gather(input as tf.Tensor, index),
+    gradFunc: (dy: tf.Tensor) => tf.unsortedSegmentSum(dy, index, x.shape[0]!),
+  }));
+  return op(x) as T;
+}
+
+/** Sums the rows of `x` by segment; its gradient is one gather. Ids need not be sorted. */
+export function segmentSum(x: tf.Tensor2D, ids: tf.Tensor1D, segments: number): tf.Tensor2D {
+  const op = tf.customGrad((input: tf.Tensor | tf.GradSaveFunc) => ({
+    value: tf.unsortedSegmentSum(input as tf.Tensor2D, ids, segments),
+    gradFunc: (dy: tf.Tensor) => tf.gather(dy, ids),
+  }));
+  return op(x) as tf.Tensor2D;
+}
+
+/** x W + b for the layer `name`; without b when it has none. */
+export function dense(weights: Weights, name: string, x: tf.Tensor2D): tf.Tensor2D {
+  const bias = weights.get(`${name}.bias`);
+  const w = weight<tf.Tensor2D>(weights, `${name}.weight`);
+  return bias ? (tf.fused.matMul({ a: x, b: w, bias }) as tf.Tensor2D) : tf.matMul(x, w);
+}
+
+/** Side by side, leaving out matrices without columns. */
+export function beside(parts: tf.Tensor2D[]): tf.Tensor2D {
+  const wide = parts.filter((part) => part.shape[1] > 0);
+  return wide.length === 1 ? wide[0]! : tf.concat2d(wide, 1);
+}

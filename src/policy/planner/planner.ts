@@ -1,0 +1,120 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { MillraceError } from '../../errors.ts';
+import type { ObservationBatch, Parameters, Policy } from '../policy.ts';
+import type { PolicySpec } from '../spec.ts';
+import { encodeTexts } from './encoders.ts';
+import { type FlatBatch, type Flattener, flattenerFor } from './flatten.ts';
+import { initialParameters, parameterLayout, type TensorPlace } from './layout.ts';
+import { actionScores, type TextVectors } from './network.ts';
+import { indices, matrix, take, type Weights } from './ops.ts';
+import { segmentLogSoftmax } from './softmax.ts';
+import { flattenTexts } from './texts.ts';
+import { textWidth } from './width.ts';
+
+/** The planner policy on the current tfjs backend. */
+export class Planner implements Policy {
+  readonly layout: readonly TensorPlace[];
+  private readonly flattener: Flattener;
+  private weights = new Map<string, tf.Tensor>();
+  private values: Float32Array;
+
+  constructor(
+    readonly spec: PolicySpec,
+    values: Float32Array = initialParameters(spec).values,
+  ) {
+    this.layout = parameterLayout(spec);
+    this.flattener = flattenerFor(spec);
+    this.values = new Float32Array(0);
+    this.load(values);
+  }
+
+  parameters(): Parameters {
+    return { tensors: this.layout, values: this.values.slice() };
+  }
+
+  load(values: Float32Array): void {
+    const expected = this.layout.reduce((sum, tensor) => sum + tensor.size, 0);
+    if (values.length !== expected) {
+      throw new MillraceError(
+        'invalid_argument',
+        `the policy has ${expected} parameters, got ${values.length}: other specification?`,
+      );
+    }
+    this.values = values.slice();
+    for (const tensor of this.weights.values()) tensor.dispose();
+    this.weights = new Map(
+      this.layout.map(({ name, shape, offset, size }) => [
+        name,
+        tf.tensor(this.values.slice(offset, offset + size), [...shape], 'float32'),
+      ]),
+    );
+  }
+
+  logProbabilities(batch: ObservationBatch, temperature: number): Float32Array[] {
+    return this.logProbabilitiesOf([batch], temperature)[0]!;
+  }
+
+  /**
+   * Like `logProbabilities` for several batches with text tables of their own, in one pass. Equal observations share one
+   * array: do not write into the results.
+   */
+  logProbabilitiesOf(batches: readonly ObservationBatch[], temperature: number): Float32Array[][] {
+    if (!(temperature > 0)) throw new MillraceError('invalid_argument', `temperature must be above 0, got ${temperature}`);
+    const flat = this.flatten(batches);
+    if (flat.observations === 0) return batches.map(() => []);
+    const scores = tf.tidy(() => this.scores(flat).dataSync() as Float32Array);
+    const logProbs = segmentLogSoftmax(scores, flat.actionStart, temperature);
+    const rows = Array.from({ length: flat.observations }, (_, o) =>
+      logProbs.slice(flat.actionStart[o]!, flat.actionStart[o + 1]!),
+    );
+    return flat.indices.map((index) => Array.from(index, (o) => rows[o]!));
+  }
+
+  /** Side-by-side form of batches; equal texts and observations once. */
+  flatten(batches: readonly ObservationBatch[]): FlatBatch {
+    return this.flattener.flatten(batches);
+  }
+
+  /** The parameters as tensors, in layout order. They stay the planner's. */
+  tensors(): tf.Tensor[] {
+    return this.layout.map(({ name }) => this.weights.get(name)!);
+  }
+
+  /** Scores of all actions, differentiable in the parameters. Call within a tidy. */
+  scores(flat: FlatBatch, weights: Weights = this.weights): tf.Tensor1D {
+    return actionScores(this.spec, weights, flat, this.textVectors(flat, weights));
+  }
+
+  dispose(): void {
+    for (const tensor of this.weights.values()) tensor.dispose();
+    this.weights.clear();
+  }
+
+  private textVectors(flat: FlatBatch, weights: Weights): TextVectors {
+    const texts = flattenTexts(flat.texts);
+    const { pooled, states } = encodeTexts(this.spec, weights, texts);
+    const width = textWidth(this.spec);
+    const stands = new Float32Array(flat.items);
+    const row = new Int32Array(flat.items);
+    let some = false;
+    let all = true;
+    for (let i = 0; i < flat.items; i++) {
+      const at = flat.itemAt[i]!;
+      if (at < 0) {
+        all = false;
+        continue;
+      }
+      some = true;
+      stands[i] = 1;
+      row[i] = texts.start[flat.observationText[flat.itemObservation[i]!]!]! + at;
+    }
+    if (!some) return { pooled, at: tf.zeros<tf.Rank.R2>([flat.items, width]) };
+    const at = take(states, indices(row));
+    return { pooled, at: all ? at : tf.mul(at, matrix(stands, flat.items, 1)) };
+  }
+}
+
+/** A planner with the given parameters, or the initial ones of its specification. `initCompute` must have been awaited. */
+export function createPlanner(spec: PolicySpec, values?: Float32Array): Planner {
+  return new Planner(spec, values);
+}
