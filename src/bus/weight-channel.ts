@@ -8,6 +8,11 @@ export interface WeightChannel {
    * Returns the new revision.
    */
   commit(manifest: WeightManifest, blobs: { weights: Uint8Array; optimizer: Uint8Array }, revision: number): Promise<number>;
+  /**
+   * Replaces the newest manifest by one with the same version and blobs and a new ledger (compare-and-set on `revision`,
+   * `aborted` when someone else committed). Returns the new revision. Watchers are called.
+   */
+  amend(manifest: WeightManifest, revision: number): Promise<number>;
   /** Newest committed manifest. */
   latest(job: string): Promise<{ manifest: WeightManifest; revision: number } | undefined>;
   /** Calls back with the newest manifest now and after every commit. Returns a function that stops it. */

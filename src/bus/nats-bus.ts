@@ -1,0 +1,201 @@
+import type { StreamInfoRequestOptions } from '@nats-io/jetstream';
+import { MillraceError } from '../errors.ts';
+import type {
+  BucketName,
+  Bus,
+  BusMessage,
+  ConsumeOptions,
+  Consumer,
+  KeyValue,
+  MaxDeliveries,
+  PublishAck,
+  PublishOptions,
+  StoredMessage,
+  StreamName,
+  StreamState,
+} from './bus.ts';
+import { runCallback } from './callback.ts';
+import { findAbandoned, listenMaxDeliveries } from './nats/advisories.ts';
+import { NatsConsumer } from './nats/consumer.ts';
+import { ensureDurable } from './nats/durable.ts';
+import { API_ERRORS, apiCode, toBusError } from './nats/errors.ts';
+import { NatsBucket } from './nats/key-value.ts';
+import { openLink } from './nats/link.ts';
+import type { Link, LinkOptions } from './nats/link.ts';
+import { toStored } from './nats/messages.ts';
+import { publish } from './nats/publisher.ts';
+import { readByGet, readStored } from './nats/reader.ts';
+import { bucketConfig, ensureStream, streamConfig } from './nats/stream-config.ts';
+import { checkFilter, checkSubject } from './subject.ts';
+import { streamOf, topology } from './topology.ts';
+import type { Topology, TopologyOptions } from './topology.ts';
+
+/** Options of {@link connectNats}. */
+export interface NatsBusOptions extends LinkOptions, TopologyOptions {}
+
+/** How long {@link Bus.close} waits for what is under way, in ms. */
+const CLOSE_TIMEOUT_MS = 5000;
+
+/**
+ * Connects to NATS. Throws `unavailable` when no server answers within `connectTimeoutMs`, `unauthenticated` when it refuses
+ * the token, `failed_precondition` when it is too old. Afterwards the connection comes back by itself, for ever; calls made
+ * while it is away wait for it at most `callTimeoutMs`.
+ */
+export async function connectNats(options: NatsBusOptions): Promise<Bus> {
+  return new NatsBus(await openLink(options), topology(options));
+}
+
+class NatsBus implements Bus {
+  readonly closed: Promise<MillraceError | undefined>;
+  private readonly link: Link;
+  private readonly topology: Topology;
+  private readonly consumers = new Set<NatsConsumer>();
+  private readonly stops = new Set<() => void>();
+  private closing: Promise<void> | undefined;
+
+  constructor(link: Link, wanted: Topology) {
+    this.link = link;
+    this.topology = wanted;
+    this.closed = link.nc.closed().then((error) => {
+      for (const stop of [...this.stops]) stop();
+      return this.closing !== undefined || error === undefined ? undefined : toBusError(error, 'connection to NATS');
+    });
+  }
+
+  async ensureTopology(): Promise<void> {
+    for (const spec of this.topology.streams) await ensureStream(this.link, streamConfig(spec, this.topology.replicas));
+    for (const spec of this.topology.buckets) await ensureStream(this.link, bucketConfig(spec, this.topology.replicas));
+  }
+
+  async publish(subject: string, data: Uint8Array, options: PublishOptions): Promise<PublishAck> {
+    checkSubject(subject);
+    if (streamOf(subject, this.topology.streams) === undefined) {
+      throw new MillraceError('invalid_argument', `no stream stores the subject ${subject}`, { field: 'subject' });
+    }
+    return publish(this.link, subject, data, options.id, options.headers);
+  }
+
+  async consume(options: ConsumeOptions, handler: (message: BusMessage) => void | Promise<void>): Promise<Consumer> {
+    checkFilter(options.filter);
+    const consumer = await NatsConsumer.start(this.link, options, handler, (stopped) => this.consumers.delete(stopped));
+    this.consumers.add(consumer);
+    return consumer;
+  }
+
+  async ensureDurable(options: ConsumeOptions): Promise<void> {
+    checkFilter(options.filter);
+    await ensureDurable(this.link, options);
+  }
+
+  async deleteDurable(stream: StreamName, durable: string): Promise<void> {
+    await this.link.call(`durable ${durable} of ${stream}`, () =>
+      this.link.jsm.consumers.delete(stream, durable).catch((thrown: unknown) => {
+        if (apiCode(thrown) !== API_ERRORS.consumerNotFound) throw thrown;
+      }),
+    );
+  }
+
+  async purge(stream: StreamName, subject: string): Promise<number> {
+    checkFilter(subject);
+    const answer = await this.link.call(`purging ${subject}`, () => this.link.jsm.streams.purge(stream, { filter: subject }));
+    return answer.purged;
+  }
+
+  async streamState(stream: StreamName, subject?: string): Promise<StreamState> {
+    const request: Partial<StreamInfoRequestOptions> = subject === undefined ? {} : { subjects_filter: subject };
+    const { state } = await this.link.call(`stream ${stream}`, () => this.link.jsm.streams.info(stream, request));
+    if (subject === undefined) return { messages: state.messages, bytes: state.bytes, lastSequence: state.last_seq };
+    const messages = Object.values(state.subjects ?? {}).reduce((sum, count) => sum + count, 0);
+    // The server keeps bytes for the whole stream only.
+    const bytes = state.messages === 0 ? 0 : Math.round((state.bytes * messages) / state.messages);
+    return { messages, bytes, lastSequence: state.last_seq };
+  }
+
+  read(stream: StreamName, filter: string, fromSequence = 1): AsyncIterable<StoredMessage> {
+    checkFilter(filter);
+    const { retention } = this.topology.streams.find((s) => s.name === stream)!;
+    return (retention === 'limits' ? readStored : readByGet)(this.link, stream, filter, fromSequence);
+  }
+
+  async last(stream: StreamName, subject: string): Promise<StoredMessage | undefined> {
+    checkSubject(subject);
+    const message = await this.link.call(`reading ${subject}`, () =>
+      this.link.jsm.direct.getMessage(stream, { last_by_subj: subject }),
+    );
+    return message === null ? undefined : toStored(message);
+  }
+
+  async message(stream: StreamName, sequence: number): Promise<StoredMessage | undefined> {
+    const message = await this.link.call(`reading ${stream} ${sequence}`, () =>
+      this.link.jsm.streams.getMessage(stream, { seq: sequence }),
+    );
+    return message === null ? undefined : toStored(message);
+  }
+
+  async deleteMessage(stream: StreamName, sequence: number): Promise<boolean> {
+    return this.link.call(`deleting ${stream} ${sequence}`, () =>
+      this.link.jsm.streams.deleteMessage(stream, sequence, false).catch((thrown: unknown) => {
+        // "no message found", or "message not found" with the general number for a failed delete.
+        if (apiCode(thrown) !== undefined && /not found|no message/i.test(String(thrown))) return false;
+        throw thrown;
+      }),
+    );
+  }
+
+  onMaxDeliveries(handler: (event: MaxDeliveries) => void): () => void {
+    return this.until(listenMaxDeliveries(this.link, (event) => runCallback(() => handler(event))));
+  }
+
+  abandoned(stream: StreamName, durable: string): Promise<number[]> {
+    return findAbandoned(this.link, stream, durable);
+  }
+
+  kv(bucket: BucketName): KeyValue {
+    const spec = this.topology.buckets.find((b) => b.name === bucket);
+    if (spec === undefined) throw new MillraceError('invalid_argument', `no bucket ${bucket}`, { field: 'bucket' });
+    return new NatsBucket(this.link, spec, (stop) => this.until(stop));
+  }
+
+  emit(subject: string, data: Uint8Array): void {
+    checkSubject(subject);
+    if (this.closing === undefined && !this.link.nc.isClosed()) this.link.nc.publish(subject, data);
+  }
+
+  listen(subject: string, handler: (data: Uint8Array, subject: string) => void): () => void {
+    checkFilter(subject);
+    const subscription = this.link.nc.subscribe(subject, {
+      callback: (error, message) => {
+        if (error === null) runCallback(() => handler(message.data, message.subject));
+      },
+    });
+    return this.until(() => subscription.unsubscribe());
+  }
+
+  close(): Promise<void> {
+    this.closing ??= this.shutDown();
+    return this.closing;
+  }
+
+  private async shutDown(): Promise<void> {
+    await Promise.all([...this.consumers].map((consumer) => consumer.stop(CLOSE_TIMEOUT_MS)));
+    for (const stop of [...this.stops]) stop();
+    const { nc } = this.link;
+    if (nc.isClosed()) return;
+    let timer: NodeJS.Timeout | undefined;
+    const timeout = new Promise((resolve) => {
+      timer = setTimeout(resolve, CLOSE_TIMEOUT_MS);
+    });
+    // Draining waits for an answer of the server, which may be gone.
+    await Promise.race([nc.drain().catch(() => {}), timeout]);
+    clearTimeout(timer);
+    await nc.close().catch(() => {});
+  }
+
+  private until(stop: () => void): () => void {
+    const once = (): void => {
+      if (this.stops.delete(once)) stop();
+    };
+    this.stops.add(once);
+    return once;
+  }
+}

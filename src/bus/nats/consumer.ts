@@ -1,0 +1,240 @@
+import { nanos } from '@nats-io/nats-core';
+import type { Msg } from '@nats-io/nats-core';
+import type { BusMessage, ConsumeOptions, Consumer, StreamName } from '../bus.ts';
+import { retryDelayMs } from '../callback.ts';
+import { deadLetterHeaders, deadLetterId, deadLetterSubject } from '../dead-letter.ts';
+import { ensureDurable } from './durable.ts';
+import type { Link } from './link.ts';
+import { messageId, parseDelivery, plainHeaders } from './messages.ts';
+import { publish } from './publisher.ts';
+import { PullRequests } from './pull.ts';
+
+/** Wait before the durable is looked after again when that failed, in ms. */
+const TROUBLE_WAIT_MS = 500;
+
+/** One handler attached to a durable: pulls what there is room for, keeps alive what is held, comes back after trouble. */
+export class NatsConsumer implements Consumer {
+  private readonly link: Link;
+  private readonly options: ConsumeOptions;
+  private readonly handler: (message: BusMessage) => void | Promise<void>;
+  private readonly held = new Set<NatsMessage>();
+  private readonly running = new Set<Promise<void>>();
+  private readonly pull: PullRequests;
+  private readonly keepAlive: NodeJS.Timeout;
+  private readonly offReconnect: () => void;
+  private readonly onStopped: () => void;
+  private recovering = false;
+  private recoveredAt = -Infinity;
+  private stopping: Promise<void> | undefined;
+
+  private constructor(
+    link: Link,
+    options: ConsumeOptions,
+    handler: (message: BusMessage) => void | Promise<void>,
+    onStopped: (consumer: NatsConsumer) => void,
+  ) {
+    this.link = link;
+    this.options = options;
+    this.handler = handler;
+    this.onStopped = () => onStopped(this);
+    const maxInFlight = options.maxInFlight ?? 64;
+    this.pull = new PullRequests(link, {
+      stream: options.stream,
+      durable: options.durable,
+      batch: Math.ceil(maxInFlight / 4),
+      room: () => (this.stopping === undefined ? maxInFlight - this.held.size : 0),
+      onMessage: (message) => this.take(message),
+      onTrouble: () => void this.recover(),
+    });
+    this.keepAlive = setInterval(
+      () => {
+        for (const message of this.held) message.working();
+      },
+      (options.ackWaitMs ?? 30_000) / 3,
+    );
+    this.offReconnect = link.onReconnect(() => void this.recover());
+  }
+
+  static async start(
+    link: Link,
+    options: ConsumeOptions,
+    handler: (message: BusMessage) => void | Promise<void>,
+    onStopped: (consumer: NatsConsumer) => void,
+  ): Promise<NatsConsumer> {
+    await ensureDurable(link, options);
+    const consumer = new NatsConsumer(link, options, handler, onStopped);
+    consumer.pull.restart();
+    return consumer;
+  }
+
+  get inFlight(): number {
+    return this.held.size;
+  }
+
+  async pending(): Promise<number> {
+    const { stream, durable } = this.options;
+    const info = await this.link.call(`durable ${durable} of ${stream}`, () => this.link.jsm.consumers.info(stream, durable));
+    return info.num_pending;
+  }
+
+  stop(timeoutMs = 5000): Promise<void> {
+    this.stopping ??= this.drain(timeoutMs);
+    return this.stopping;
+  }
+
+  private async drain(timeoutMs: number): Promise<void> {
+    const deadline = performance.now() + timeoutMs;
+    this.offReconnect();
+    await this.pull.stop(timeoutMs);
+    let timer: NodeJS.Timeout | undefined;
+    const timeout = new Promise((resolve) => {
+      timer = setTimeout(resolve, Math.max(0, deadline - performance.now()));
+    });
+    await Promise.race([Promise.allSettled(this.running), timeout]);
+    for (const message of [...this.held]) message.nak();
+    if (!this.link.nc.isClosed()) await Promise.race([this.link.nc.flush().catch(() => {}), timeout]);
+    clearTimeout(timer);
+    clearInterval(this.keepAlive);
+    this.onStopped();
+  }
+
+  private take(raw: Msg): void {
+    const delivery = parseDelivery(raw.reply ?? '');
+    if (delivery === undefined) return;
+    if (this.stopping !== undefined) {
+      raw.respond('-NAK');
+      return;
+    }
+    const message = new NatsMessage(this.link, this.options.stream, raw, delivery, (work) => {
+      this.held.delete(message);
+      if (work !== undefined) this.track(work);
+      this.pull.refill();
+    });
+    this.held.add(message);
+    this.track(
+      (async () => {
+        try {
+          await this.handler(message);
+        } catch {
+          message.nak(retryDelayMs(message.deliveryCount));
+        }
+      })(),
+    );
+  }
+
+  private track(work: Promise<void>): void {
+    this.running.add(work);
+    void work.finally(() => this.running.delete(work));
+  }
+
+  /** The durable may be gone, or the server may have forgotten our requests: sees to both until it succeeds. */
+  private async recover(): Promise<void> {
+    if (this.recovering) return;
+    this.recovering = true;
+    // Trouble that comes back at once must not become a busy loop.
+    const rest = this.recoveredAt + TROUBLE_WAIT_MS - performance.now();
+    if (rest > 0) await new Promise((resolve) => setTimeout(resolve, rest));
+    while (this.stopping === undefined && !this.link.nc.isClosed()) {
+      try {
+        await ensureDurable(this.link, this.options);
+        if (this.stopping === undefined) this.pull.restart();
+        break;
+      } catch {
+        await new Promise((resolve) => setTimeout(resolve, TROUBLE_WAIT_MS));
+      }
+    }
+    this.recoveredAt = performance.now();
+    this.recovering = false;
+  }
+}
+
+class NatsMessage implements BusMessage {
+  readonly subject: string;
+  readonly data: Uint8Array;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly id: string;
+  readonly sequence: number;
+  readonly deliveryCount: number;
+  private readonly link: Link;
+  private readonly stream: StreamName;
+  private readonly raw: Msg;
+  private readonly onSettled: (work?: Promise<void>) => void;
+  private settled: Promise<void> | undefined;
+
+  constructor(
+    link: Link,
+    stream: StreamName,
+    raw: Msg,
+    delivery: { sequence: number; deliveryCount: number },
+    onSettled: (work?: Promise<void>) => void,
+  ) {
+    this.link = link;
+    this.stream = stream;
+    this.raw = raw;
+    this.subject = raw.subject;
+    this.data = raw.data;
+    this.headers = plainHeaders(raw.headers);
+    this.id = messageId(raw.headers);
+    this.sequence = delivery.sequence;
+    this.deliveryCount = delivery.deliveryCount;
+    this.onSettled = onSettled;
+  }
+
+  ack(): Promise<void> {
+    if (this.settled === undefined) {
+      this.settled = this.confirm('+ACK');
+      this.settled.then(
+        () => this.onSettled(),
+        () => this.onSettled(),
+      );
+    }
+    return this.settled;
+  }
+
+  nak(delayMs = 0): void {
+    if (this.settled !== undefined) return;
+    this.settled = Promise.resolve();
+    this.say(delayMs > 0 ? `-NAK ${JSON.stringify({ delay: nanos(delayMs) })}` : '-NAK');
+    this.onSettled();
+  }
+
+  term(reason: string): void {
+    if (this.settled !== undefined) return;
+    this.settled = this.bury(reason);
+    this.onSettled(this.settled);
+  }
+
+  working(): void {
+    this.say('+WPI');
+  }
+
+  private say(word: string): void {
+    if (!this.link.nc.isClosed()) this.link.nc.publish(this.raw.reply!, word);
+  }
+
+  private async confirm(word: string): Promise<void> {
+    const { nc } = this.link;
+    await this.link.call(`acknowledging ${this.stream} ${this.sequence}`, () =>
+      nc.request(this.raw.reply!, word, { timeout: 5000 }),
+    );
+  }
+
+  /** First the copy, then the end: a message whose copy failed is delivered again. */
+  private async bury(reason: string): Promise<void> {
+    const headers = deadLetterHeaders({
+      stream: this.stream,
+      subject: this.subject,
+      id: this.id,
+      sequence: this.sequence,
+      headers: this.headers,
+      reason,
+      deliveries: this.deliveryCount,
+    });
+    try {
+      await publish(this.link, deadLetterSubject(this.stream), this.data, deadLetterId(this.stream, this.sequence), headers);
+      await this.confirm('+TERM');
+    } catch {
+      this.say(`-NAK ${JSON.stringify({ delay: nanos(retryDelayMs(this.deliveryCount)) })}`);
+    }
+  }
+}

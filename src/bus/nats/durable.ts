@@ -1,0 +1,61 @@
+import type { ConsumerConfig } from '@nats-io/jetstream';
+import { nanos } from '@nats-io/nats-core';
+import { MillraceError } from '../../errors.ts';
+import type { ConsumeOptions } from '../bus.ts';
+import { API_ERRORS, apiCode } from './errors.ts';
+import type { Link } from './link.ts';
+
+function durableConfig(options: ConsumeOptions): Partial<ConsumerConfig> & { filter_subject: string } {
+  return {
+    durable_name: options.durable,
+    filter_subject: options.filter,
+    ack_policy: 'explicit',
+    deliver_policy: 'all',
+    replay_policy: 'instant',
+    ack_wait: nanos(options.ackWaitMs ?? 30_000),
+    max_deliver: options.maxDeliver ?? 5,
+    max_ack_pending: options.maxAckPending ?? 1000,
+    max_waiting: 512,
+  };
+}
+
+/** Creates the durable, or changes an existing one of the same filter to these options. */
+export async function ensureDurable(link: Link, options: ConsumeOptions): Promise<void> {
+  const what = `durable ${options.durable} of ${options.stream}`;
+  const asked = durableConfig(options);
+  const { consumers } = link.jsm;
+  const info = (): Promise<ConsumerConfig | undefined> =>
+    link.call(what, () =>
+      consumers.info(options.stream, options.durable).then(
+        (found) => found.config,
+        (thrown: unknown) => {
+          if (apiCode(thrown) === API_ERRORS.consumerNotFound) return undefined;
+          throw thrown;
+        },
+      ),
+    );
+  let found = await info();
+  if (found === undefined) {
+    found = await link.call(what, () =>
+      consumers.add(options.stream, asked).then(
+        (made) => made.config,
+        (thrown: unknown) => {
+          if (apiCode(thrown) === API_ERRORS.consumerExists) return undefined;
+          throw thrown;
+        },
+      ),
+    );
+    found ??= await info();
+  }
+  if (found?.filter_subject !== asked.filter_subject) {
+    throw new MillraceError(
+      'failed_precondition',
+      `${what} exists with the filter ${found?.filter_subject ?? '(none)'}; delete it or use another name`,
+      { field: 'filter' },
+    );
+  }
+  const { ack_wait, max_deliver, max_ack_pending } = asked;
+  if (found.ack_wait !== ack_wait || found.max_deliver !== max_deliver || found.max_ack_pending !== max_ack_pending) {
+    await link.call(what, () => consumers.update(options.stream, options.durable, { ack_wait, max_deliver, max_ack_pending }));
+  }
+}

@@ -1,0 +1,202 @@
+import { DeliverPolicy } from '@nats-io/jetstream';
+import type { Consumer as OrderedConsumer, ConsumerMessages, JsMsg } from '@nats-io/jetstream';
+import { MillraceError } from '../../errors.ts';
+import { runCallback } from '../callback.ts';
+import { isDeletion } from './key-value.ts';
+import type { Link } from './link.ts';
+
+/** What a watcher hears; `value` undefined = deleted or expired. */
+export interface KeyValueChange {
+  key: string;
+  value: Uint8Array | undefined;
+  revision: number;
+}
+
+const START_TIMEOUT_MS = 10_000;
+const RETRY_MS = 250;
+
+/**
+ * Follows a bucket through an ordered consumer: the client makes it again from the last sequence when there is a gap, when
+ * the server restarted or forgot it. What cannot come that way is added here: expiry, of which servers before 2.11 say
+ * nothing (each value of a bucket with a TTL is looked up when its time is over), and a bucket that was made anew.
+ */
+export class KeyValueWatch {
+  private readonly link: Link;
+  private readonly stream: string;
+  private readonly prefix: string;
+  private readonly filter: string;
+  private readonly ttlMs: number;
+  private readonly newest: (key: string) => Promise<{ value: Uint8Array; revision: number; deleted: boolean } | undefined>;
+  private readonly handler: (change: KeyValueChange) => void;
+  /** Keys present as far as the handler knows. */
+  private readonly present = new Map<string, { revision: number; expiresAt: number }>();
+  private lastRevision = 0;
+  private consumer: OrderedConsumer | undefined;
+  private messages: ConsumerMessages | undefined;
+  private expiry: NodeJS.Timeout | undefined;
+  /** Everything that was present at the start has been told. */
+  private live = false;
+  private stopped = false;
+  private offReconnect: (() => void) | undefined;
+  private created = '';
+
+  constructor(
+    link: Link,
+    stream: string,
+    prefix: string,
+    filter: string,
+    ttlMs: number,
+    newest: (key: string) => Promise<{ value: Uint8Array; revision: number; deleted: boolean } | undefined>,
+    handler: (change: KeyValueChange) => void,
+  ) {
+    this.link = link;
+    this.stream = stream;
+    this.prefix = prefix;
+    this.filter = filter;
+    this.ttlMs = ttlMs;
+    this.newest = newest;
+    this.handler = handler;
+  }
+
+  /** Resolves when the handler has heard of everything present. */
+  async start(): Promise<void> {
+    this.offReconnect = this.link.onReconnect(() => void this.checkStream());
+    this.created = await this.streamCreated();
+    await this.open();
+  }
+
+  stop(): void {
+    this.stopped = true;
+    this.offReconnect?.();
+    clearTimeout(this.expiry);
+    this.close();
+  }
+
+  private close(): void {
+    const { messages, consumer } = this;
+    this.messages = undefined;
+    this.consumer = undefined;
+    void messages?.close();
+    if (!this.link.nc.isClosed()) consumer?.delete().catch(() => {});
+  }
+
+  private async open(): Promise<void> {
+    const what = `watching ${this.filter} of ${this.stream}`;
+    const consumer = await this.link.call(what, () =>
+      this.link.js.consumers.get(this.stream, {
+        filter_subjects: `${this.prefix}${this.filter}`,
+        ...(this.lastRevision > 0
+          ? { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: this.lastRevision + 1 }
+          : { deliver_policy: DeliverPolicy.LastPerSubject }),
+      }),
+    );
+    const { num_pending: waiting } = await consumer.info(true);
+    let caughtUp = (): void => {};
+    let timer: NodeJS.Timeout | undefined;
+    const initial = new Promise<void>((resolve, reject) => {
+      caughtUp = resolve;
+      timer = setTimeout(
+        () => reject(new MillraceError('unavailable', `${what}: the present values did not come`)),
+        START_TIMEOUT_MS,
+      );
+    });
+    this.consumer = consumer;
+    const messages = await consumer.consume({
+      max_messages: 256,
+      callback: (message) => {
+        this.receive(message);
+        if (message.info.pending === 0) caughtUp();
+      },
+    });
+    this.messages = messages;
+    void messages.closed().then(() => {
+      if (this.messages === messages) void this.reopen();
+    });
+    if (waiting === 0) caughtUp();
+    try {
+      await initial;
+    } finally {
+      clearTimeout(timer);
+    }
+    this.live = true;
+    if (this.stopped) this.close();
+  }
+
+  /** The client gave the consumer up (a bucket that is gone for long, a permission): go on from where we were. */
+  private async reopen(): Promise<void> {
+    while (!this.stopped && !this.link.nc.isClosed()) {
+      try {
+        await this.open();
+        return;
+      } catch {
+        this.close();
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      }
+    }
+  }
+
+  private receive(message: JsMsg): void {
+    if (this.stopped || message.seq <= this.lastRevision) return;
+    this.lastRevision = message.seq;
+    const key = message.subject.slice(this.prefix.length);
+    if (isDeletion(message.headers?.get('KV-Operation'))) {
+      // Marks of old deletions are no news to one who just began to watch.
+      if (this.present.delete(key) || this.live) this.tell({ key, value: undefined, revision: message.seq });
+      return;
+    }
+    if (this.ttlMs > 0) {
+      const age = Math.min(Math.max(0, Date.now() - message.time.getTime()), this.ttlMs);
+      this.present.set(key, { revision: message.seq, expiresAt: performance.now() + this.ttlMs - age });
+      this.scheduleExpiry();
+    } else this.present.set(key, { revision: message.seq, expiresAt: Infinity });
+    this.tell({ key, value: message.data, revision: message.seq });
+  }
+
+  private tell(change: KeyValueChange): void {
+    runCallback(() => this.handler(change));
+  }
+
+  private scheduleExpiry(): void {
+    if (this.expiry !== undefined || this.stopped) return;
+    let first = Infinity;
+    for (const { expiresAt } of this.present.values()) first = Math.min(first, expiresAt);
+    if (first === Infinity) return;
+    this.expiry = setTimeout(() => void this.expire(), Math.max(5, first - performance.now()));
+  }
+
+  private async expire(): Promise<void> {
+    const recheckMs = Math.max(50, this.ttlMs / 50);
+    for (const [key, slot] of [...this.present]) {
+      if (this.stopped) return;
+      if (slot.expiresAt > performance.now()) continue;
+      // The server has not got round to it yet, cannot be asked, or a newer value is on its way: look again soon.
+      slot.expiresAt = performance.now() + recheckMs;
+      const gone = await this.newest(key).then(
+        (found) => found === undefined,
+        () => false,
+      );
+      if (!gone || this.stopped || this.present.get(key) !== slot) continue;
+      this.present.delete(key);
+      this.tell({ key, value: undefined, revision: slot.revision });
+    }
+    this.expiry = undefined;
+    this.scheduleExpiry();
+  }
+
+  /** After a reconnection: a bucket that was made anew has other revisions, so start over and say what is gone. */
+  private async checkStream(): Promise<void> {
+    const created = await this.streamCreated().catch(() => this.created);
+    if (this.stopped || created === this.created) return;
+    this.created = created;
+    this.lastRevision = 0;
+    for (const [key, { revision }] of this.present) this.tell({ key, value: undefined, revision });
+    this.present.clear();
+    // Closing makes the watch open again from the start.
+    void this.messages?.close();
+  }
+
+  private async streamCreated(): Promise<string> {
+    const info = await this.link.call(`bucket ${this.stream}`, () => this.link.jsm.streams.info(this.stream));
+    return info.created;
+  }
+}

@@ -1,0 +1,115 @@
+import { headers as newHeaders, nuid } from '@nats-io/nats-core';
+import type { MsgHdrs } from '@nats-io/nats-core';
+import { MillraceError } from '../../errors.ts';
+import type { KeyValue, KeyValueEntry } from '../bus.ts';
+import { checkFilter, checkKey } from '../subject.ts';
+import type { BucketSpec } from '../topology.ts';
+import { KeyValueWatch } from './key-value-watch.ts';
+import type { KeyValueChange } from './key-value-watch.ts';
+import type { Link } from './link.ts';
+import { readStored } from './reader.ts';
+import { bucketStream } from './stream-config.ts';
+
+const OPERATION = 'KV-Operation';
+
+/** Whether a message of a bucket marks a deletion. */
+export function isDeletion(operation: string | undefined): boolean {
+  return operation === 'DEL' || operation === 'PURGE';
+}
+
+/** One bucket: the newest message of each subject `$KV.<bucket>.<key>`. Reads go to the leader, so they see every write before. */
+export class NatsBucket implements KeyValue {
+  readonly ttlMs: number;
+  private readonly link: Link;
+  private readonly stream: string;
+  private readonly prefix: string;
+  private readonly onWatch: (stop: () => void) => () => void;
+
+  /** `onWatch` registers what ends a watch with its connection and returns what the caller may stop it with. */
+  constructor(link: Link, spec: BucketSpec, onWatch: (stop: () => void) => () => void) {
+    this.link = link;
+    this.ttlMs = spec.ttlMs;
+    this.stream = bucketStream(spec.name);
+    this.prefix = `$KV.${spec.name}.`;
+    this.onWatch = onWatch;
+  }
+
+  async get(key: string): Promise<KeyValueEntry | undefined> {
+    const found = await this.newest(key);
+    return found === undefined || found.deleted ? undefined : { key, value: found.value, revision: found.revision };
+  }
+
+  put(key: string, value: Uint8Array): Promise<number> {
+    return this.write(key, value);
+  }
+
+  async create(key: string, value: Uint8Array): Promise<number> {
+    for (;;) {
+      const found = await this.newest(key);
+      if (found !== undefined && !found.deleted) {
+        throw new MillraceError('already_exists', `key ${key} exists already`, { field: 'key' });
+      }
+      try {
+        return await this.write(key, value, found?.revision ?? 0);
+      } catch (thrown) {
+        // Written or deleted between the look and the write: look again.
+        if (!(thrown instanceof MillraceError && thrown.code === 'aborted')) throw thrown;
+      }
+    }
+  }
+
+  update(key: string, value: Uint8Array, revision: number): Promise<number> {
+    return this.write(key, value, revision);
+  }
+
+  async delete(key: string, revision?: number): Promise<void> {
+    const headers = newHeaders();
+    headers.set(OPERATION, 'DEL');
+    await this.write(key, new Uint8Array(0), revision, headers);
+  }
+
+  async keys(filter = '>'): Promise<string[]> {
+    checkFilter(filter);
+    const keys: string[] = [];
+    for await (const message of readStored(this.link, this.stream, `${this.prefix}${filter}`, 1, 'last_per_subject', true)) {
+      if (!isDeletion(message.headers[OPERATION])) keys.push(message.subject.slice(this.prefix.length));
+    }
+    return keys.sort();
+  }
+
+  async watch(filter: string, handler: (change: KeyValueChange) => void): Promise<() => void> {
+    checkFilter(filter);
+    const watch = new KeyValueWatch(this.link, this.stream, this.prefix, filter, this.ttlMs, (key) => this.newest(key), handler);
+    const stop = this.onWatch(() => watch.stop());
+    try {
+      await watch.start();
+    } catch (thrown) {
+      stop();
+      throw thrown;
+    }
+    return stop;
+  }
+
+  private async newest(key: string): Promise<{ value: Uint8Array; revision: number; deleted: boolean } | undefined> {
+    checkKey(key);
+    const message = await this.link.call(`reading key ${key}`, () =>
+      this.link.jsm.streams.getMessage(this.stream, { last_by_subj: `${this.prefix}${key}` }),
+    );
+    if (message === null) return undefined;
+    return { value: message.data, revision: message.seq, deleted: isDeletion(message.header?.get(OPERATION)) };
+  }
+
+  private async write(key: string, value: Uint8Array, revision?: number, headers: MsgHdrs = newHeaders()): Promise<number> {
+    checkKey(key);
+    // The id makes a repeated try harmless: without it, one that went through unseen would look like someone else's write.
+    const msgID = nuid.next();
+    const ack = await this.link.call(`writing key ${key}`, () =>
+      this.link.js.publish(`${this.prefix}${key}`, value, {
+        msgID,
+        headers,
+        ...(revision === undefined ? {} : { expect: { lastSubjectSequence: revision } }),
+      }),
+    );
+    return ack.seq;
+  }
+}

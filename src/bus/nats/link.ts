@@ -1,0 +1,159 @@
+import { jetstream, jetstreamManager } from '@nats-io/jetstream';
+import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream';
+import { connect } from '@nats-io/transport-node';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { MillraceError } from '../../errors.ts';
+import { checkServerVersion } from '../features.ts';
+import { Disconnected, isTransient, toBusError } from './errors.ts';
+
+/** Options of {@link openLink}. */
+export interface LinkOptions {
+  servers: string | string[];
+  /** Shown by the server's monitoring. */
+  name: string;
+  token?: string;
+  /** Bound of the first connection, in ms. Default 10_000. */
+  connectTimeoutMs?: number;
+  /** Bound of every later call, reconnection included, in ms. Default 10_000. */
+  callTimeoutMs?: number;
+}
+
+/** Wait between two tries of a call while the server does not answer. */
+const RETRY_MS = 100;
+/** One try of a call; a lost request is sent again after this. */
+const ATTEMPT_MS = 5000;
+
+/** A connection that comes back by itself, and calls over it that wait for it at most so long. */
+export class Link {
+  readonly nc: NatsConnection;
+  readonly js: JetStreamClient;
+  readonly jsm: JetStreamManager;
+  private readonly callTimeoutMs: number;
+  private connected = true;
+  private readonly waiting = new Set<() => void>();
+  private readonly dropped = new Set<() => void>();
+  private readonly reconnected = new Set<() => void>();
+
+  constructor(nc: NatsConnection, jsm: JetStreamManager, callTimeoutMs: number) {
+    this.nc = nc;
+    this.jsm = jsm;
+    this.js = jetstream(nc, { timeout: ATTEMPT_MS });
+    this.callTimeoutMs = callTimeoutMs;
+    void this.follow();
+    void nc.closed().then(() => this.wake());
+  }
+
+  get serverVersion(): string {
+    return this.nc.info?.version ?? '0.0.0';
+  }
+
+  /** Calls back after every reconnection; returns a function that stops it. */
+  onReconnect(fn: () => void): () => void {
+    this.reconnected.add(fn);
+    return () => this.reconnected.delete(fn);
+  }
+
+  /**
+   * Runs one request; while the server cannot be reached it waits and tries again, up to the call timeout, then throws
+   * `unavailable`. So `attempt` must be safe to repeat: reads, or writes with a message id.
+   */
+  async call<T>(what: string, attempt: () => Promise<T>): Promise<T> {
+    const deadline = performance.now() + this.callTimeoutMs;
+    for (;;) {
+      try {
+        await this.untilConnected(deadline);
+        return await this.unlessDropped(attempt(), deadline);
+      } catch (thrown) {
+        const left = deadline - performance.now();
+        if (!isTransient(thrown) || left <= RETRY_MS || this.nc.isClosed()) throw toBusError(thrown, what);
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      }
+    }
+  }
+
+  /** Waits for the connection; throws {@link Disconnected} at the deadline. */
+  private async untilConnected(deadline: number): Promise<void> {
+    while (!this.connected) {
+      if (this.nc.isClosed()) throw new MillraceError('unavailable', 'the connection to NATS is closed', { retryable: false });
+      const left = deadline - performance.now();
+      if (left <= 0) throw new Disconnected('not connected');
+      await new Promise<void>((resolve) => {
+        const done = (): void => {
+          clearTimeout(timer);
+          this.waiting.delete(done);
+          resolve();
+        };
+        const timer = setTimeout(done, left);
+        this.waiting.add(done);
+      });
+    }
+  }
+
+  /** An answer cannot come over a connection that is gone: the client would wait for its timeout. */
+  private unlessDropped<T>(answer: Promise<T>, deadline: number): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const drop = (): void => finish(() => reject(new Disconnected('the connection was lost')));
+      const timer = setTimeout(() => finish(() => reject(new Disconnected('no answer in time'))), deadline - performance.now());
+      const finish = (settle: () => void): void => {
+        clearTimeout(timer);
+        this.dropped.delete(drop);
+        settle();
+      };
+      this.dropped.add(drop);
+      answer.then(
+        (value) => finish(() => resolve(value)),
+        (thrown: unknown) => finish(() => reject(thrown instanceof Error ? thrown : new Error(String(thrown)))),
+      );
+    });
+  }
+
+  private async follow(): Promise<void> {
+    for await (const status of this.nc.status()) {
+      if (status.type === 'disconnect') {
+        this.connected = false;
+        for (const drop of [...this.dropped]) drop();
+      } else if (status.type === 'reconnect') {
+        this.connected = true;
+        this.wake();
+        for (const fn of [...this.reconnected]) fn();
+      }
+    }
+  }
+
+  private wake(): void {
+    for (const done of [...this.waiting]) done();
+  }
+}
+
+/** Connects within the bound, or throws `unavailable` or `unauthenticated`; from then on it reconnects for ever. */
+export async function openLink(options: LinkOptions): Promise<Link> {
+  const what = `connecting to NATS at ${String(options.servers)}`;
+  const deadline = performance.now() + (options.connectTimeoutMs ?? 10_000);
+  const callTimeoutMs = options.callTimeoutMs ?? 10_000;
+  for (;;) {
+    let nc: NatsConnection | undefined;
+    try {
+      nc = await connect({
+        servers: options.servers,
+        name: options.name,
+        ...(options.token === undefined ? {} : { token: options.token }),
+        timeout: Math.max(100, Math.min(ATTEMPT_MS, deadline - performance.now())),
+        reconnect: true,
+        maxReconnectAttempts: -1,
+        reconnectTimeWait: 250,
+        reconnectJitter: 250,
+        pingInterval: 10_000,
+        maxPingOut: 3,
+        ignoreAuthErrorAbort: true,
+      });
+      checkServerVersion(nc.info?.version ?? '0.0.0');
+      const jsm = await jetstreamManager(nc, { timeout: ATTEMPT_MS });
+      return new Link(nc, jsm, callTimeoutMs);
+    } catch (thrown) {
+      await nc?.close().catch(() => {});
+      const error = toBusError(thrown, what);
+      if (error.code !== 'unavailable' || performance.now() + RETRY_MS > deadline) throw error;
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    }
+  }
+}

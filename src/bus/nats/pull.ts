@@ -1,0 +1,124 @@
+import { createInbox, nanos } from '@nats-io/nats-core';
+import type { Msg, Subscription } from '@nats-io/nats-core';
+import type { Link } from './link.ts';
+
+const EXPIRES_MS = 30_000;
+const HEARTBEAT_MS = 3000;
+/** Silence of this length while requests are open means that the server forgot them. */
+const SILENCE_MS = 2.5 * HEARTBEAT_MS;
+
+/** What {@link PullRequests} needs to know of its consumer. */
+export interface PullOptions {
+  stream: string;
+  durable: string;
+  /** How many more messages could be taken if none were on their way. */
+  room: () => number;
+  /** Messages asked for at once: a quarter of the most that are taken. */
+  batch: number;
+  onMessage: (message: Msg) => void;
+  /** The durable or stream is gone, or the server forgot us: see to the durable, then call `restart`. */
+  onTrouble: (reason: string) => void;
+}
+
+interface Request {
+  id: number;
+  left: number;
+  sentAt: number;
+}
+
+/**
+ * The open pull requests of one consumer. Never asks for more messages than there is room for, so no message waits here
+ * unseen while its ack wait runs, and a busy worker leaves work to idle ones.
+ */
+export class PullRequests {
+  private readonly link: Link;
+  private readonly options: PullOptions;
+  private subscription: Subscription | undefined;
+  private inbox = '';
+  private requests: Request[] = [];
+  private nextId = 1;
+  private heardAt = 0;
+  private watchdog: NodeJS.Timeout | undefined;
+
+  constructor(link: Link, options: PullOptions) {
+    this.link = link;
+    this.options = options;
+  }
+
+  /** Forgets all open requests (their inbox is gone for the server too) and asks anew. */
+  restart(): void {
+    this.subscription?.unsubscribe();
+    this.requests = [];
+    this.inbox = createInbox();
+    this.heardAt = performance.now();
+    this.subscription = this.link.nc.subscribe(`${this.inbox}.*`, {
+      callback: (error, message) => {
+        if (error !== null) this.options.onTrouble(error.message);
+        else this.receive(message);
+      },
+    });
+    this.watchdog ??= setInterval(() => this.watch(), HEARTBEAT_MS);
+    this.refill();
+  }
+
+  /** Asks for as many messages as there is room for, a batch at a time. */
+  refill(): void {
+    if (this.subscription === undefined || this.link.nc.isClosed()) return;
+    const open = this.requests.reduce((sum, r) => sum + r.left, 0);
+    const free = this.options.room() - open;
+    if (free <= 0 || (open > 0 && free < this.options.batch)) return;
+    const id = this.nextId++;
+    this.requests.push({ id, left: free, sentAt: performance.now() });
+    const subject = `$JS.API.CONSUMER.MSG.NEXT.${this.options.stream}.${this.options.durable}`;
+    const body = JSON.stringify({ batch: free, expires: nanos(EXPIRES_MS), idle_heartbeat: nanos(HEARTBEAT_MS) });
+    this.link.nc.publish(subject, body, { reply: `${this.inbox}.${id}` });
+  }
+
+  /** Asks for nothing more; what was on its way still reaches `onMessage` before this resolves (or the time is up). */
+  async stop(timeoutMs: number): Promise<void> {
+    clearInterval(this.watchdog);
+    this.watchdog = undefined;
+    const { subscription } = this;
+    this.subscription = undefined;
+    if (subscription === undefined || subscription.isClosed() || this.link.nc.isClosed()) return;
+    let timer: NodeJS.Timeout | undefined;
+    await Promise.race([
+      subscription.drain().catch(() => {}),
+      new Promise((resolve) => {
+        timer = setTimeout(resolve, timeoutMs);
+      }),
+    ]);
+    clearTimeout(timer);
+  }
+
+  private receive(message: Msg): void {
+    this.heardAt = performance.now();
+    if (!message.subject.startsWith(`${this.inbox}.`)) {
+      // Requests are served in the order they came in.
+      const request = this.requests[0];
+      if (request !== undefined && --request.left <= 0) this.requests.shift();
+      this.options.onMessage(message);
+      this.refill();
+      return;
+    }
+    const code = message.headers?.code ?? 0;
+    if (code === 100) return;
+    const id = Number(message.subject.slice(this.inbox.length + 1));
+    const known = this.requests.length;
+    this.requests = this.requests.filter((r) => r.id !== id);
+    if (this.requests.length === known) return;
+    if (code === 404 || code === 408) this.refill();
+    else if (this.subscription !== undefined) this.options.onTrouble(`${code} ${message.headers?.description ?? ''}`.trim());
+  }
+
+  private watch(): void {
+    const now = performance.now();
+    if (
+      this.requests.some((r) => now - r.sentAt > EXPIRES_MS + SILENCE_MS) ||
+      (this.requests.length > 0 && now - this.heardAt > SILENCE_MS)
+    ) {
+      this.heardAt = now;
+      this.options.onTrouble('heartbeats missed');
+    } else this.refill();
+  }
+}

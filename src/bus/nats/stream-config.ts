@@ -1,0 +1,98 @@
+import type { StreamConfig } from '@nats-io/jetstream';
+import { nanos } from '@nats-io/nats-core';
+import { MillraceError } from '../../errors.ts';
+import type { BucketSpec, StreamSpec } from '../topology.ts';
+import { API_ERRORS, apiCode } from './errors.ts';
+import type { Link } from './link.ts';
+
+/** What is asked of the server for a stream; everything in it is compared with the echo. */
+export type AskedConfig = Partial<StreamConfig> & { name: string };
+
+/** The server's words for a stream. */
+export function streamConfig(spec: StreamSpec, replicas: number): AskedConfig {
+  return {
+    name: spec.name,
+    subjects: [spec.subjects],
+    retention: spec.retention,
+    discard: spec.discard,
+    storage: 'file',
+    max_bytes: spec.maxBytes,
+    max_msgs: spec.maxMessages,
+    max_age: nanos(spec.maxAgeMs),
+    max_msgs_per_subject: spec.maxPerSubject,
+    duplicate_window: nanos(spec.duplicateWindowMs),
+    num_replicas: replicas,
+    allow_direct: true,
+  };
+}
+
+/** The stream under a bucket, laid out as every NATS client and the nats tool expect it. */
+export function bucketConfig(spec: BucketSpec, replicas: number): AskedConfig {
+  return {
+    name: bucketStream(spec.name),
+    subjects: [`$KV.${spec.name}.>`],
+    retention: 'limits',
+    discard: 'new',
+    storage: 'file',
+    max_bytes: spec.maxBytes,
+    max_age: nanos(spec.ttlMs),
+    max_msgs_per_subject: 1,
+    duplicate_window: nanos(spec.ttlMs === 0 ? 120_000 : Math.min(120_000, spec.ttlMs)),
+    num_replicas: replicas,
+    allow_direct: true,
+    allow_rollup_hdrs: true,
+    deny_delete: true,
+  };
+}
+
+export function bucketStream(bucket: string): string {
+  return `KV_${bucket}`;
+}
+
+/**
+ * Throws `failed_precondition`, naming the field, where the server's echo of a configuration is not what was asked: servers
+ * drop what they do not know without an error.
+ */
+export function checkEcho(asked: AskedConfig, echoed: Partial<StreamConfig>): void {
+  const field = firstDifference(asked, echoed);
+  if (field === undefined) return;
+  const has = JSON.stringify(echoed[field]);
+  throw new MillraceError(
+    'failed_precondition',
+    `stream ${asked.name}: asked for ${field} = ${JSON.stringify(asked[field])}, the server has ${has ?? 'dropped it'}; ` +
+      `use a server that supports it, or remove the stream if it was made by something else`,
+    { field: `${asked.name}.${field}` },
+  );
+}
+
+function firstDifference(asked: AskedConfig, echoed: Partial<StreamConfig>): keyof StreamConfig | undefined {
+  return (Object.keys(asked) as (keyof StreamConfig)[]).find((key) => {
+    const want = asked[key];
+    // The server leaves out what is false.
+    const have = echoed[key] ?? (typeof want === 'boolean' ? false : undefined);
+    return JSON.stringify(want) !== JSON.stringify(have);
+  });
+}
+
+/** Creates the stream, or brings an existing one in line, and checks the echo. */
+export async function ensureStream(link: Link, asked: AskedConfig): Promise<void> {
+  const what = `stream ${asked.name}`;
+  const { streams } = link.jsm;
+  const found = await link.call(what, () =>
+    streams.info(asked.name).catch((thrown: unknown) => {
+      if (apiCode(thrown) === API_ERRORS.streamNotFound) return undefined;
+      throw thrown;
+    }),
+  );
+  if (found !== undefined && firstDifference(asked, found.config) === undefined) return;
+  const info = await link.call(what, () =>
+    (found === undefined ? streams.add({ ...asked }) : streams.update(asked.name, { ...asked })).catch((thrown: unknown) => {
+      // Made by another node meanwhile: what it has is compared below.
+      if (apiCode(thrown) === API_ERRORS.streamNameInUse) return streams.info(asked.name);
+      // What cannot be changed is reported as a difference, with its field.
+      if (found !== undefined && apiCode(thrown) !== undefined) checkEcho(asked, found.config);
+      throw thrown;
+    }),
+  );
+  checkEcho(asked, info.config);
+}
