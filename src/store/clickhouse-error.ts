@@ -23,8 +23,14 @@ const BY_NUMBER: ReadonlyMap<number, ErrorCode> = new Map<number, ErrorCode>([
   [999, 'unavailable'], // KEEPER_EXCEPTION
 ]);
 
-/** Missing tables and the like are nobody's rows' fault. */
-const SCHEMA_ERRORS = new Set([16, 36, 60, 81]);
+/**
+ * What says that the rows themselves are wrong: they do not parse, or do not fit the columns. Only these condemn a message;
+ * whatever else happens to an insert is the store's trouble and the rows are kept.
+ */
+const BAD_ROWS = new Set([
+  6, 7, 20, 25, 26, 27, 28, 32, 33, 38, 39, 40, 41, 42, 43, 53, 69, 70, 72, 108, 117, 130, 131, 190, 321, 349, 375, 376, 441, 467,
+  691,
+]);
 
 const NETWORK = /ECONNREFUSED|ECONNRESET|EPIPE|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|socket hang up|Timeout error/i;
 
@@ -50,8 +56,8 @@ export function clickHouseError(thrown: unknown, operation: Operation): Millrace
     }
     return new MillraceError('internal', `ClickHouse: ${error.message}`, { cause: error });
   }
-  let code = BY_NUMBER.get(number) ?? 'invalid_argument';
-  if (operation !== 'query' && SCHEMA_ERRORS.has(number)) code = 'failed_precondition';
+  const wrongStatement = operation === 'query' || (operation === 'insert' && BAD_ROWS.has(number));
+  const code = BY_NUMBER.get(number) ?? (wrongStatement ? 'invalid_argument' : 'failed_precondition');
   return new MillraceError(code, `ClickHouse: ${tidy(error.message)} (code ${number})`, {
     cause: error,
     ...(operation === 'query' ? { field: 'sql' } : {}),

@@ -93,7 +93,9 @@ class EmbeddedEngine implements Engine {
     });
     const open = (): Connection => {
       const connection = connect({ path });
-      return { connection, client: createClient({ connection }) };
+      // chdb's types come from another copy of the client's contract; its shape is the same.
+      type Pluggable = NonNullable<NonNullable<Parameters<typeof createClient>[0]>['connection']>;
+      return { connection, client: createClient({ connection: connection as unknown as Pluggable }) };
     };
     const engine = new EmbeddedEngine(root, open(), open());
     try {

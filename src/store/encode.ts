@@ -28,9 +28,12 @@ function float(value: number): number | string {
 }
 
 /** ClickHouse refuses a lone surrogate's escape, and with it the whole block. */
-const text = (value: string): string => value.toWellFormed();
+const text = (value: string): string => (value as WellFormable).toWellFormed();
 
-const cut = (value: string): string => (value.length > MAX_TEXT ? `${value.slice(0, MAX_TEXT - 1)}…` : value).toWellFormed();
+const cut = (value: string): string => text(value.length > MAX_TEXT ? `${value.slice(0, MAX_TEXT - 1)}…` : value);
+
+/** Node 20 has it, the ES2023 types do not. */
+type WellFormable = string & { toWellFormed(): string };
 
 const base64 = (vector: Float32Array | undefined): string =>
   vector === undefined || vector.length === 0

@@ -1,0 +1,88 @@
+import { createHash } from 'node:crypto';
+import type { BusMessage } from '../bus/bus.ts';
+import type { Clock } from '../clock/clock.ts';
+import { MillraceError } from '../errors.ts';
+import type { Store, TableName } from './store.ts';
+import { TABLE_NAMES } from './tables.ts';
+
+/** A bus message on its way into the store. */
+export interface Item {
+  message: BusMessage;
+  /** Identity that survives redelivery. */
+  id: string;
+  /** Encoded rows, by table. */
+  blocks: Partial<Record<TableName, Uint8Array>>;
+  rows: number;
+  bytes: number;
+}
+
+/** What inserting needs, and where it tells what happened. */
+export interface InsertContext {
+  store: Store;
+  clock: Clock;
+  /** Uniform in [0, 1), for jitter. */
+  uniform: () => number;
+  /** Stops the waiting between attempts. */
+  signal: AbortSignal;
+  onRetry(error: MillraceError, attempt: number, delayMs: number): void;
+  /** The items are in the store. */
+  onStored(items: readonly Item[]): void;
+  /** The store refuses the rows of this item. */
+  onPoison(item: Item, error: MillraceError): void;
+}
+
+const FIRST_DELAY_MS = 100;
+const LONGEST_DELAY_MS = 10_000;
+
+/**
+ * Inserts items and reports each one exactly once as stored or poison. Repeats the identical blocks with the identical token
+ * while the store is in trouble; halves the batch when it is too large, or when some row of it is refused, until the item to
+ * blame is alone. Throws `cancelled` when the signal ends the waiting: items not reported then are not stored.
+ */
+export async function insertItems(items: readonly Item[], context: InsertContext): Promise<void> {
+  const blocks = joinBlocks(items);
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      for (const { table, rows, token } of blocks) await context.store.insert(table, rows, token);
+      context.onStored(items);
+      return;
+    } catch (thrown) {
+      const error = MillraceError.from(thrown);
+      const divisible = items.length > 1;
+      if (divisible && (error.code === 'invalid_argument' || error.code === 'resource_exhausted')) break;
+      if (error.code === 'invalid_argument') {
+        context.onPoison(items[0]!, error);
+        return;
+      }
+      const ceiling = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** (attempt - 1));
+      const delayMs = ceiling * (0.5 + context.uniform() / 2);
+      context.onRetry(error, attempt, delayMs);
+      await context.clock.sleep(delayMs, context.signal);
+    }
+  }
+  const middle = items.length >> 1;
+  await insertItems(items.slice(0, middle), context);
+  await insertItems(items.slice(middle), context);
+}
+
+/**
+ * One block a table, the items in the order of their ids, so that the same items make the same block. The token covers ids and
+ * bytes: a request that was run twice has one id and two contents, and the second must not be dropped as a repetition.
+ */
+function joinBlocks(items: readonly Item[]): { table: TableName; rows: Uint8Array; token: string }[] {
+  const sorted = [...items].sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
+  return TABLE_NAMES.flatMap((table) => {
+    const hash = createHash('sha256').update(table);
+    const parts: Uint8Array[] = [];
+    for (const { id, blocks } of sorted) {
+      const block = blocks[table];
+      if (block === undefined || block.length === 0) continue;
+      hash.update(`\n${id}\n`).update(block);
+      parts.push(block);
+      if (block[block.length - 1] !== NEWLINE[0]) parts.push(NEWLINE);
+    }
+    return parts.length === 0 ? [] : [{ table, rows: Buffer.concat(parts), token: hash.digest('hex') }];
+  });
+}
+
+const NEWLINE = Buffer.from('\n');

@@ -1,0 +1,143 @@
+import { MillraceError } from '../errors.ts';
+import { guardQuery } from './guard.ts';
+import type { QueryOptions, QueryResult, Store, TableName } from './store.ts';
+import { TABLES, TABLE_NAMES } from './tables.ts';
+
+/** A row as an object, keyed by column. */
+export type MemoryRow = Readonly<Record<string, unknown>>;
+
+const QUERY = new RegExp(
+  [
+    /^SELECT\s+(?<select>count\(\)|\*|\w+(?:\s*,\s*\w+)*)\s+FROM\s+(?<table>\w+)/,
+    /(?:\s+WHERE\s+(?<column>\w+)\s*=\s*(?:'(?<literal>[^']*)'|\{(?<parameter>\w+):\w+\}))?/,
+    /(?:\s+ORDER\s+BY\s+(?<order>\w+(?:\s*,\s*\w+)*))?(?:\s+LIMIT\s+(?<limit>\d+))?$/,
+  ]
+    .map((part) => part.source)
+    .join(''),
+  'i',
+);
+
+/**
+ * The store of serial mode and tests: rows by natural key, the newest insert wins.
+ *
+ * `query` knows only `SELECT count() | * | columns FROM table [WHERE column = 'text' | {name:Type}] [ORDER BY columns]
+ * [LIMIT n]`, and throws `unimplemented` for other reads.
+ */
+export class MemoryStore implements Store {
+  readonly #tables = new Map<TableName, Map<string, MemoryRow>>(TABLE_NAMES.map((table) => [table, new Map()]));
+  #migrated = false;
+  #closed = false;
+
+  migrate(): Promise<number[]> {
+    return this.#run(() => {
+      const applied = this.#migrated ? [] : [1];
+      this.#migrated = true;
+      return applied;
+    });
+  }
+
+  insert(table: TableName, rows: Uint8Array, _token: string): Promise<void> {
+    return this.#run(() => {
+      const { columns, key } = TABLES[table];
+      const parsed = Buffer.from(rows)
+        .toString('utf8')
+        .split('\n')
+        .filter(Boolean)
+        .map((line) => parseLine(line, columns.length));
+      const stored = this.#tables.get(table)!;
+      for (const values of parsed) {
+        const row = Object.fromEntries(columns.map((column, index) => [column, values[index]]));
+        stored.set(JSON.stringify(key.map((index) => values[index])), table === 'steps' ? withFlags(row) : row);
+      }
+    });
+  }
+
+  query(sql: string, options: QueryOptions = {}): Promise<QueryResult> {
+    return this.#run(() => {
+      options.signal?.throwIfAborted();
+      const groups = QUERY.exec(guardQuery(sql))?.groups;
+      if (!groups) throw new MillraceError('unimplemented', 'the in-memory store reads only one table with simple conditions');
+      const table = groups['table'] as TableName;
+      if (!(table in TABLES)) throw new MillraceError('invalid_argument', `there is no table ${table}`, { field: 'sql' });
+      let rows = this.rows(table);
+      if (groups['column'] !== undefined) {
+        const wanted = groups['literal'] ?? options.parameters?.[groups['parameter']!];
+        rows = rows.filter((row) => String(row[groups['column']!]) === String(wanted));
+      }
+      if (groups['order'] !== undefined)
+        rows = sortBy(
+          rows,
+          groups['order'].split(',').map((name) => name.trim()),
+        );
+      if (groups['select']!.toLowerCase() === 'count()')
+        return { columns: [{ name: 'count()', type: 'UInt64' }], rows: [[rows.length]], truncated: false };
+      if (groups['limit'] !== undefined) rows = rows.slice(0, Number(groups['limit']));
+      return project(table, rows, groups['select']!, options.maxRows ?? 10_000);
+    });
+  }
+
+  close(): Promise<void> {
+    this.#closed = true;
+    return Promise.resolve();
+  }
+
+  /** The rows of a table, one a natural key, in order of insertion. */
+  rows(table: TableName): MemoryRow[] {
+    return [...this.#tables.get(table)!.values()];
+  }
+
+  async #run<T>(work: () => T): Promise<T> {
+    if (this.#closed) throw new MillraceError('failed_precondition', 'the store is closed');
+    return work();
+  }
+}
+
+function parseLine(line: string, width: number): unknown[] {
+  let values: unknown;
+  try {
+    values = JSON.parse(line);
+  } catch (cause) {
+    throw new MillraceError('invalid_argument', `a row is not JSON: ${line.slice(0, 80)}`, { cause });
+  }
+  if (!Array.isArray(values) || values.length !== width) {
+    throw new MillraceError('invalid_argument', `a row is not an array of ${width} values: ${line.slice(0, 80)}`);
+  }
+  return values as unknown[];
+}
+
+function withFlags({ state_flags_base64: base64, ...row }: MemoryRow): MemoryRow {
+  const bytes = Buffer.from(String(base64), 'base64');
+  const flags = Array.from({ length: bytes.length >> 2 }, (_, index) => bytes.readFloatLE(index * 4));
+  return { ...row, state_flags: flags };
+}
+
+function sortBy(rows: readonly MemoryRow[], columns: readonly string[]): MemoryRow[] {
+  return [...rows].sort((a, b) => {
+    for (const column of columns) {
+      const [x, y] = [a[column] as string | number, b[column] as string | number];
+      if (x !== y) return x < y ? -1 : 1;
+    }
+    return 0;
+  });
+}
+
+function project(table: TableName, rows: readonly MemoryRow[], select: string, maxRows: number): QueryResult {
+  const known = TABLES[table].columns.map((name) => (name === 'state_flags_base64' ? 'state_flags' : name));
+  const names = select === '*' ? known : select.split(',').map((name) => name.trim());
+  const unknown = names.find((name) => !known.includes(name));
+  if (unknown !== undefined)
+    throw new MillraceError('invalid_argument', `table ${table} has no column ${unknown}`, { field: 'sql' });
+  const kept = rows.slice(0, maxRows);
+  return {
+    columns: names.map((name) => ({ name, type: typeName(kept[0]?.[name]) })),
+    rows: kept.map((row) => names.map((name) => row[name])),
+    truncated: rows.length > maxRows,
+  };
+}
+
+function typeName(value: unknown): string {
+  if (typeof value === 'number') return 'Float64';
+  if (typeof value === 'boolean') return 'Bool';
+  if (Array.isArray(value)) return 'Array(Float64)';
+  return typeof value === 'object' ? 'Map(String, Float64)' : 'String';
+}
