@@ -22,7 +22,7 @@ import { API_ERRORS, apiCode, toBusError } from './nats/errors.ts';
 import { NatsBucket } from './nats/key-value.ts';
 import { openLink } from './nats/link.ts';
 import type { Link, LinkOptions } from './nats/link.ts';
-import { toStored } from './nats/messages.ts';
+import { plainBytes, toStored } from './nats/messages.ts';
 import { publish } from './nats/publisher.ts';
 import { readByGet, readStored } from './nats/reader.ts';
 import { bucketConfig, ensureStream, streamConfig } from './nats/stream-config.ts';
@@ -165,7 +165,7 @@ class NatsBus implements Bus {
     checkFilter(subject);
     const subscription = this.link.nc.subscribe(subject, {
       callback: (error, message) => {
-        if (error === null) runCallback(() => handler(message.data, message.subject));
+        if (error === null) runCallback(() => handler(plainBytes(message.data), message.subject));
       },
     });
     return this.until(() => subscription.unsubscribe());

@@ -5,7 +5,7 @@ import { retryDelayMs } from '../callback.ts';
 import { deadLetterHeaders, deadLetterId, deadLetterSubject } from '../dead-letter.ts';
 import { ensureDurable } from './durable.ts';
 import type { Link } from './link.ts';
-import { messageId, parseDelivery, plainHeaders } from './messages.ts';
+import { messageId, parseDelivery, plainBytes, plainHeaders } from './messages.ts';
 import { publish } from './publisher.ts';
 import { PullRequests } from './pull.ts';
 
@@ -172,7 +172,7 @@ class NatsMessage implements BusMessage {
     this.stream = stream;
     this.raw = raw;
     this.subject = raw.subject;
-    this.data = raw.data;
+    this.data = plainBytes(raw.data);
     this.headers = plainHeaders(raw.headers);
     this.id = messageId(raw.headers);
     this.sequence = delivery.sequence;

@@ -4,6 +4,7 @@ import { MillraceError } from '../../errors.ts';
 import { runCallback } from '../callback.ts';
 import { isDeletion } from './key-value.ts';
 import type { Link } from './link.ts';
+import { plainBytes } from './messages.ts';
 
 /** What a watcher hears; `value` undefined = deleted or expired. */
 export interface KeyValueChange {
@@ -149,7 +150,7 @@ export class KeyValueWatch {
       this.present.set(key, { revision: message.seq, expiresAt: performance.now() + this.ttlMs - age });
       this.scheduleExpiry();
     } else this.present.set(key, { revision: message.seq, expiresAt: Infinity });
-    this.tell({ key, value: message.data, revision: message.seq });
+    this.tell({ key, value: plainBytes(message.data), revision: message.seq });
   }
 
   private tell(change: KeyValueChange): void {

@@ -7,6 +7,7 @@ import type { BucketSpec } from '../topology.ts';
 import { KeyValueWatch } from './key-value-watch.ts';
 import type { KeyValueChange } from './key-value-watch.ts';
 import type { Link } from './link.ts';
+import { plainBytes } from './messages.ts';
 import { readStored } from './reader.ts';
 import { bucketStream } from './stream-config.ts';
 
@@ -96,7 +97,7 @@ export class NatsBucket implements KeyValue {
       this.link.jsm.streams.getMessage(this.stream, { last_by_subj: `${this.prefix}${key}` }),
     );
     if (message === null) return undefined;
-    return { value: message.data, revision: message.seq, deleted: isDeletion(message.header?.get(OPERATION)) };
+    return { value: plainBytes(message.data), revision: message.seq, deleted: isDeletion(message.header?.get(OPERATION)) };
   }
 
   private async write(key: string, value: Uint8Array, revision?: number, headers: MsgHdrs = newHeaders()): Promise<number> {

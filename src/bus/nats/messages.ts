@@ -26,7 +26,7 @@ export function toHeaders(from: Readonly<Record<string, string>> | undefined): M
 export function toStored(message: StoredMsg): StoredMessage {
   return {
     subject: message.subject,
-    data: message.data,
+    data: plainBytes(message.data),
     headers: plainHeaders(message.header),
     sequence: message.seq,
     id: messageId(message.header),
@@ -51,4 +51,9 @@ export function parseDelivery(reply: string): Delivery | undefined {
     sequence: Number(tokens[at + 1]),
     timeMs: Math.floor(Number(tokens[at + 3]) / 1e6),
   };
+}
+
+/** The same bytes without Buffer's own meaning of slice(). */
+export function plainBytes(data: Uint8Array): Uint8Array {
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }

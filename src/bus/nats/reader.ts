@@ -3,7 +3,7 @@ import type { Consumer as OrderedConsumer, ConsumerMessages, JsMsg } from '@nats
 import { MillraceError } from '../../errors.ts';
 import type { StoredMessage } from '../bus.ts';
 import type { Link } from './link.ts';
-import { messageId, plainHeaders, toStored } from './messages.ts';
+import { messageId, plainBytes, plainHeaders, toStored } from './messages.ts';
 
 /** Longest silence while messages are known to be there. */
 const SILENCE_MS = 10_000;
@@ -12,7 +12,7 @@ const BATCH = 256;
 function deliveredOf(message: JsMsg): StoredMessage {
   return {
     subject: message.subject,
-    data: message.data,
+    data: plainBytes(message.data),
     headers: plainHeaders(message.headers),
     sequence: message.seq,
     id: messageId(message.headers),

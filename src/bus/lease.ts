@@ -1,0 +1,173 @@
+import { randomUUID } from 'node:crypto';
+import type { Clock } from '../clock/clock.ts';
+import { MillraceError } from '../errors.ts';
+import type { Bus, KeyValue } from './bus.ts';
+
+/** Options of {@link acquireLease}. */
+export interface LeaseOptions {
+  /** How long the lease outlives its last confirmed renewal; at most the TTL of the bucket. Default: that TTL. */
+  ttlMs?: number;
+  /** Releases the lease when aborted. */
+  signal?: AbortSignal;
+}
+
+/** A right that one owner has at a time. */
+export interface Lease {
+  readonly key: string;
+  /**
+   * Fencing token: greater for every later owner of the key. Writes carry it, and whoever stores them refuses a smaller one
+   * than it has seen.
+   */
+  readonly token: number;
+  /** False from the moment the lease is lost or released. */
+  readonly held: boolean;
+  /** Resolves when the lease is lost or released: stop at once what it protects. */
+  readonly lost: Promise<void>;
+  /** Gives it up, so that others need not wait for its expiry. */
+  release(): Promise<void>;
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/**
+ * Takes the lease `key` in the bucket `leases` if nobody has it; undefined if somebody does. It is renewed every third of
+ * its TTL; it is lost at the first renewal that finds another revision, and when a whole TTL went by, counted from before
+ * the request, without one that was confirmed. So the owner always stops before the server lets another one in.
+ */
+export async function acquireLease(
+  bus: Bus,
+  clock: Clock,
+  key: string,
+  owner: string,
+  options: LeaseOptions = {},
+): Promise<Lease | undefined> {
+  const bucket = bus.kv('leases');
+  const ttlMs = options.ttlMs ?? bucket.ttlMs;
+  if (!(ttlMs > 0) || (bucket.ttlMs > 0 && ttlMs > bucket.ttlMs)) {
+    throw new MillraceError('invalid_argument', `a lease lives between 1 and ${bucket.ttlMs} ms, not ${ttlMs}`, {
+      field: 'ttlMs',
+    });
+  }
+  if (options.signal?.aborted === true) throw new MillraceError('cancelled', `taking the lease ${key} was cancelled`);
+  const value = encoder.encode(JSON.stringify({ owner, id: randomUUID() }));
+  const askedAt = clock.monotonic();
+  try {
+    const token = await bucket.create(key, value);
+    return new HeldLease(bucket, clock, key, value, token, ttlMs, askedAt, options.signal);
+  } catch (thrown) {
+    const error = MillraceError.from(thrown);
+    if (error.code === 'already_exists' || error.code === 'aborted') return undefined;
+    throw error;
+  }
+}
+
+/** Who holds the lease now, if anyone. */
+export async function leaseOwner(bus: Bus, key: string): Promise<{ owner: string; token: number } | undefined> {
+  const entry = await bus.kv('leases').get(key);
+  if (entry === undefined) return undefined;
+  return { owner: (JSON.parse(decoder.decode(entry.value)) as { owner: string }).owner, token: entry.revision };
+}
+
+class HeldLease implements Lease {
+  readonly key: string;
+  readonly token: number;
+  readonly lost: Promise<void>;
+  private readonly bucket: KeyValue;
+  private readonly clock: Clock;
+  private readonly value: Uint8Array;
+  private readonly ttlMs: number;
+  private readonly ended = new AbortController();
+  private resolveLost!: () => void;
+  /** Newest revision; renewals move it on. */
+  private revision: number;
+  private renewing: Promise<void> | undefined;
+
+  constructor(
+    bucket: KeyValue,
+    clock: Clock,
+    key: string,
+    value: Uint8Array,
+    token: number,
+    ttlMs: number,
+    confirmedAt: number,
+    signal: AbortSignal | undefined,
+  ) {
+    this.bucket = bucket;
+    this.clock = clock;
+    this.key = key;
+    this.value = value;
+    this.token = token;
+    this.revision = token;
+    this.ttlMs = ttlMs;
+    this.lost = new Promise((resolve) => (this.resolveLost = resolve));
+    void this.keep(confirmedAt);
+    const onAbort = (): void => void this.release().catch(() => {});
+    signal?.addEventListener('abort', onAbort, { once: true });
+    void this.lost.then(() => signal?.removeEventListener('abort', onAbort));
+    if (signal?.aborted === true) onAbort();
+  }
+
+  get held(): boolean {
+    return !this.ended.signal.aborted;
+  }
+
+  async release(): Promise<void> {
+    if (!this.held) return;
+    this.end();
+    // A renewal under way would make the revision wrong.
+    await this.renewing;
+    await this.bucket.delete(this.key, this.revision).catch((thrown: unknown) => {
+      // Expired or taken over: it is not ours to delete.
+      if (MillraceError.from(thrown).code !== 'aborted') throw thrown;
+    });
+  }
+
+  private end(): void {
+    this.ended.abort();
+    this.resolveLost();
+  }
+
+  private async keep(firstConfirmedAt: number): Promise<void> {
+    let confirmedAt = firstConfirmedAt;
+    const { signal } = this.ended;
+    const pause = (ms: number): Promise<void> => this.clock.sleep(Math.max(0, ms), signal).catch(() => {});
+    while (this.held) {
+      await pause(confirmedAt + this.ttlMs / 3 - this.clock.monotonic());
+      while (this.held) {
+        const askedAt = this.clock.monotonic();
+        if (askedAt >= confirmedAt + this.ttlMs) return this.end();
+        const outcome = await Promise.race([this.renew(), pause(confirmedAt + this.ttlMs - askedAt).then(() => 'late' as const)]);
+        if (!this.held) return;
+        if (outcome === 'renewed') {
+          confirmedAt = askedAt;
+          break;
+        }
+        if (outcome !== 'unknown') return this.end();
+        // Nobody answered; there may be time for another try.
+        await pause(this.ttlMs / 10);
+      }
+    }
+  }
+
+  /** `unknown`: no answer, so it may or may not have gone through. */
+  private renew(): Promise<'renewed' | 'refused' | 'unknown'> {
+    const renewal = this.bucket.update(this.key, this.value, this.revision).then(
+      (revision) => {
+        this.revision = revision;
+        return 'renewed' as const;
+      },
+      async (thrown: unknown) => {
+        const { code, retryable } = MillraceError.from(thrown);
+        if (code !== 'aborted') return retryable ? ('unknown' as const) : ('refused' as const);
+        // An earlier try may have gone through unheard: then the value is still ours.
+        const entry = await this.bucket.get(this.key).catch(() => undefined);
+        if (entry === undefined || !Buffer.from(entry.value).equals(this.value)) return 'refused' as const;
+        this.revision = entry.revision;
+        return 'unknown' as const;
+      },
+    );
+    this.renewing = renewal.then(() => {});
+    return renewal;
+  }
+}
