@@ -1,0 +1,227 @@
+import { create } from '@bufbuild/protobuf';
+import type { Clock } from '../clock/clock.ts';
+import { nextTurn } from '../clock/turn.ts';
+import { MillraceError } from '../errors.ts';
+import { FailureClass, Termination, TrajectorySchema } from '../gen/millrace/v1/flow_pb.ts';
+import {
+  Agent,
+  Purpose,
+  TrajectoryGroupSchema,
+  type RolloutRequest,
+  type TrajectoryGroup,
+} from '../gen/millrace/v1/training_pb.ts';
+import { seededRandom } from '../random/seeded.ts';
+import { parseTask } from '../tasks/check.ts';
+import type { FlowDefinition } from './define.ts';
+import { ExperienceTable } from './experience.ts';
+import type { MicroBatcher } from './micro-batcher.ts';
+import { flowShape, type FlowShape } from './plan.ts';
+import { nothingPlanner, randomPlanner, rulePlanner, type Planner } from './planner.ts';
+import type { PolicySource } from './policies.ts';
+import { policyPlanner } from './policy-planner.ts';
+import type { PlanEncoder } from './prepare.ts';
+import { runFlow, type FlowRun } from './run.ts';
+import { encodeStepRows, type MemberRun } from './step-rows.ts';
+
+/** What AGENT_POLICY needs; the encoder and the batcher serve many groups. */
+export interface PolicyRuntime {
+  source: PolicySource;
+  encoder: PlanEncoder;
+  batcher: MicroBatcher;
+}
+
+/** What a group runs with. */
+export interface GroupOptions<T, M> {
+  request: RolloutRequest;
+  flow: FlowDefinition<T, M>;
+  /** What `load` returned as context. */
+  context: unknown;
+  /** Required for AGENT_POLICY. */
+  policy?: PolicyRuntime | undefined;
+  /** How often a member that failed is sampled again. Default 3. */
+  maxResamples?: number;
+  /** Id of this node. */
+  node: string;
+  clock: Clock;
+  /** Stops the group: `runGroup` then rejects with `cancelled` and nothing is published. */
+  signal?: AbortSignal | undefined;
+}
+
+interface Member extends MemberRun {
+  resamples: number;
+}
+
+/**
+ * Runs the flows of one request at once. A member that fails is sampled again with new random numbers; one that goes on
+ * failing is in the group with its class. A member's numbers depend on (request.seed, member, resample) only: the same
+ * request gives the same trajectories on any worker.
+ */
+export async function runGroup<T, M>(options: GroupOptions<T, M>): Promise<TrajectoryGroup> {
+  const { request, flow, node } = options;
+  if (request.groupSize < 1)
+    throw new MillraceError('invalid_argument', 'a rollout request needs a group size of at least 1', { field: 'group_size' });
+  const members = await runMembers(options, request.groupSize);
+  const table = members.table;
+  const runs = members.runs;
+  const learns = request.purpose === Purpose.TRAIN && table !== undefined;
+  return create(TrajectoryGroupSchema, {
+    request,
+    node,
+    policyVersion: runs.reduce((least, run) => Math.min(least, run.policyVersion), runs[0]?.policyVersion ?? 0),
+    trajectories: runs.map((member, index) => trajectory(member, index)),
+    experience: learns ? table.encode(runs.map(decisionsOf), request.temperature || 1) : new Uint8Array(),
+    stepRows: encodeStepRows(request, runs),
+  });
+
+  function decisionsOf({ run }: Member): { observation: number; action: number; logProbability: number }[] {
+    if (run.failure !== undefined) return [];
+    return run.steps.map(({ observation, action, logProbability }) => {
+      if (observation === undefined)
+        throw new MillraceError('internal', `a decision of the policy in flow '${flow.name}' has no observation`);
+      return { observation, action, logProbability };
+    });
+  }
+}
+
+async function runMembers<T, M>(
+  options: GroupOptions<T, M>,
+  size: number,
+): Promise<{ runs: Member[]; table: ExperienceTable | undefined }> {
+  const { request, flow, clock } = options;
+  const task = parseTask(flow, request.taskJson);
+  if ('problem' in task) {
+    const run = (): FlowRun => failedRun(clock, FailureClass.INVALID_TASK, `task ${request.taskId}: ${task.problem}`);
+    const runs = Array.from({ length: size }, (_, i) => ({
+      id: `${request.id}:${i}`,
+      policyVersion: request.policyVersion,
+      run: run(),
+      resamples: 0,
+    }));
+    return { runs, table: undefined };
+  }
+  const seats = seatsFor(options);
+  const shape = flowShape(flow);
+  const runs = await Promise.all(
+    Array.from({ length: size }, (_, index) => runMember(options, seats, shape, task.task as T, index)),
+  );
+  return { runs, table: seats.table };
+}
+
+/** A planner for one flow, with the version it plays and what to call at its end. */
+interface Seat {
+  planner: Planner;
+  version: number;
+  leave: () => void;
+}
+
+interface Seats {
+  table: ExperienceTable | undefined;
+  take(): Promise<Seat>;
+}
+
+function seatsFor<T, M>({ request, flow, policy }: GroupOptions<T, M>): Seats {
+  const simple = (planner: Planner): Seats => ({
+    table: undefined,
+    take: async () => {
+      // Flows that never wait for a policy must not hold up the event loop for a whole group.
+      await nextTurn();
+      return { planner, version: request.policyVersion, leave: () => undefined };
+    },
+  });
+  switch (request.agent) {
+    case Agent.RANDOM:
+      return simple(randomPlanner);
+    case Agent.RULE:
+      return simple(rulePlanner(flow));
+    case Agent.NOTHING:
+      return simple(nothingPlanner);
+    case Agent.POLICY: {
+      if (policy === undefined)
+        throw new MillraceError('failed_precondition', 'this request is for the policy, but none was given to runGroup');
+      const { source, encoder, batcher } = policy;
+      const table = new ExperienceTable(encoder.spec);
+      const { temperature, policyVersion, pinned } = request;
+      return {
+        table,
+        take: async () => {
+          const lease = await source.acquire(policyVersion, pinned);
+          const leaveBatcher = batcher.join();
+          return {
+            planner: policyPlanner({ encoder, table, batcher, lease, temperature }),
+            version: lease.version,
+            leave: () => {
+              leaveBatcher();
+              lease.release();
+            },
+          };
+        },
+      };
+    }
+    default:
+      throw new MillraceError('invalid_argument', `rollout request ${request.id} names no known agent (${request.agent})`, {
+        field: 'agent',
+      });
+  }
+}
+
+async function runMember<T, M>(
+  options: GroupOptions<T, M>,
+  seats: Seats,
+  shape: FlowShape,
+  task: T,
+  index: number,
+): Promise<Member> {
+  const { request, flow, context, clock, signal, maxResamples = 3 } = options;
+  const id = `${request.id}:${index}`;
+  for (let resamples = 0; ; resamples++) {
+    let seat: Seat;
+    try {
+      seat = await seats.take();
+    } catch (thrown) {
+      if (signal?.aborted) throw MillraceError.from(thrown);
+      // The source has waited as long as it may; asking again would not help.
+      const run = failedRun(clock, FailureClass.POLICY_UNAVAILABLE, MillraceError.from(thrown).message);
+      return { id, policyVersion: request.policyVersion, resamples, run };
+    }
+    try {
+      const random = seededRandom(request.seed).fork(`${index}/${resamples}`);
+      const run = await runFlow({ flow, task, context, planner: seat.planner, random, clock, shape, signal });
+      if (run.failure === undefined || resamples >= maxResamples) return { id, policyVersion: seat.version, resamples, run };
+    } finally {
+      seat.leave();
+    }
+  }
+}
+
+function failedRun(clock: Clock, failure: FailureClass, message: string): FlowRun {
+  const now = clock.now() * 1000;
+  return {
+    steps: [],
+    termination: Termination.UNSPECIFIED,
+    answerJson: '',
+    failure: { class: failure, message },
+    toolErrors: 0,
+    startedAt: now,
+    endedAt: now,
+  };
+}
+
+function trajectory(
+  { id, policyVersion, resamples, run }: Member,
+  index: number,
+): ReturnType<typeof create<typeof TrajectorySchema>> {
+  return create(TrajectorySchema, {
+    id,
+    index,
+    resamples,
+    policyVersion,
+    steps: run.steps.length,
+    termination: run.termination,
+    failure: run.failure?.class ?? FailureClass.UNSPECIFIED,
+    failureMessage: run.failure?.message ?? '',
+    answerJson: run.answerJson,
+    startedAtUs: BigInt(Math.round(run.startedAt)),
+    endedAtUs: BigInt(Math.round(run.endedAt)),
+    toolErrors: run.toolErrors,
+  });
+}

@@ -1,0 +1,171 @@
+import type { Clock } from '../clock/clock.ts';
+import { nextTurn } from '../clock/turn.ts';
+import { MillraceError } from '../errors.ts';
+import { FailureClass, Termination } from '../gen/millrace/v1/flow_pb.ts';
+import type { Random } from '../random/random.ts';
+import type { FlowDefinition } from './define.ts';
+import { execute, type Execution } from './executor.ts';
+import { describe, flowCrash, FlowFailure, isPromise } from './failure.ts';
+import { generate } from './generator.ts';
+import { remember, stepLimit } from './memory.ts';
+import { flowShape, planStep, type FlowShape } from './plan.ts';
+import type { Choice, Planner } from './planner.ts';
+import { verify } from './verifier.ts';
+
+/** Arguments and results are kept up to this many characters. */
+export const MAX_RECORDED_TEXT = 4000;
+
+/** One decision and what came of it. */
+export interface StepRecord extends Choice {
+  tool: string;
+  /** Memory items that the action points to. */
+  items: readonly number[];
+  /** As JSON text, cut. */
+  arguments: string;
+  /** Texts as they are, everything else as JSON, cut; the message when the tool answered with an error. */
+  result: string;
+  /** The tool answered with an error. */
+  error: boolean;
+  openActions: number;
+  /** Microseconds from asking the flow for its plan to the planner's choice. */
+  planUs: number;
+  /** Microseconds in the executor. */
+  toolUs: number;
+  /** Unix time in microseconds. */
+  startedAt: number;
+}
+
+/** One run of a flow. */
+export interface FlowRun {
+  steps: StepRecord[];
+  /** UNSPECIFIED when it failed. */
+  termination: Termination;
+  /** What the flow left behind, as JSON; empty when it failed. */
+  answerJson: string;
+  failure: { class: FailureClass; message: string } | undefined;
+  toolErrors: number;
+  /** Unix time in microseconds. */
+  startedAt: number;
+  endedAt: number;
+}
+
+/** What a run needs. */
+export interface RunOptions<T, M> {
+  flow: FlowDefinition<T, M>;
+  /** A task that satisfies the flow's schema. */
+  task: T;
+  /** What `load` returned as context. */
+  context: unknown;
+  planner: Planner;
+  random: Random;
+  clock: Clock;
+  /** Order of tools and features; made from the flow when absent (give it when running many). */
+  shape?: FlowShape;
+  /** Stops the flow between two steps and in asynchronous tools. */
+  signal?: AbortSignal | undefined;
+}
+
+/** A flow without asynchronous tools gives way to the event loop after this many steps. */
+const STEPS_WITHOUT_TURN = 64;
+
+/**
+ * Runs one flow to its end: plan, choose, execute, verify, until the verifier says stop, nothing is open or the step limit is
+ * reached; then the answer. Failures are in the result, with the steps until then. Throws only `cancelled`, when stopped.
+ */
+export async function runFlow<T, M>(options: RunOptions<T, M>): Promise<FlowRun> {
+  const { clock } = options;
+  const run: FlowRun = {
+    steps: [],
+    termination: Termination.UNSPECIFIED,
+    answerJson: '',
+    failure: undefined,
+    toolErrors: 0,
+    startedAt: clock.now() * 1000,
+    endedAt: 0,
+  };
+  try {
+    const memory = remember(options.flow, options.task, options.context);
+    const termination = await takeSteps(options, memory, run);
+    run.answerJson = generate(options.flow, memory);
+    run.termination = termination;
+  } catch (thrown) {
+    if (thrown instanceof MillraceError && thrown.code === 'cancelled' && options.signal?.aborted) throw thrown;
+    run.failure = failureOf(thrown);
+  }
+  run.endedAt = clock.now() * 1000;
+  return run;
+}
+
+async function takeSteps<T, M>(options: RunOptions<T, M>, memory: M, run: FlowRun): Promise<Termination> {
+  const { flow, planner, random, clock, signal } = options;
+  const shape = options.shape ?? flowShape(flow);
+  const limit = stepLimit(flow, options.task);
+  for (let step = 0; step < limit; step++) {
+    if (signal?.aborted) throw new MillraceError('cancelled', 'the flow was stopped', { cause: signal.reason });
+    if (step % STEPS_WITHOUT_TURN === STEPS_WITHOUT_TURN - 1) await nextTurn();
+    const started = clock.monotonic();
+    const startedAt = clock.now() * 1000;
+    const prepared = planStep(flow, shape, memory, step);
+    const open = prepared.plan.actions;
+    if (open.length === 0) return Termination.NO_ACTION;
+    const pending = planner.choose(prepared, random);
+    const choice = isPromise(pending) ? await pending : pending;
+    if (choice === undefined) return Termination.DONE;
+    const { tool, items = [] } = open[choice.action]!;
+    const planned = clock.monotonic();
+    const work = execute(flow, tool, items, memory, { clock, signal });
+    const execution = isPromise(work) ? await work : work;
+    const ended = clock.monotonic();
+    run.steps.push(record(choice, tool, items, execution, open.length, [started, planned, ended], startedAt));
+    if (execution.error !== undefined) run.toolErrors += 1;
+    const outcome =
+      execution.error === undefined
+        ? { tool, items, result: execution.result, step }
+        : { tool, items, error: execution.error, step };
+    if (!verify(flow, memory, outcome)) return Termination.DONE;
+  }
+  return Termination.STEP_LIMIT;
+}
+
+function record(
+  choice: Choice,
+  tool: string,
+  items: readonly number[],
+  execution: Execution,
+  openActions: number,
+  [started, planned, ended]: readonly [number, number, number],
+  startedAt: number,
+): StepRecord {
+  return {
+    ...choice,
+    tool,
+    items,
+    arguments: textOf(execution.input),
+    result: execution.error ?? textOf(execution.result),
+    error: execution.error !== undefined,
+    openActions,
+    planUs: (planned - started) * 1000,
+    toolUs: (ended - planned) * 1000,
+    startedAt,
+  };
+}
+
+/** For people who read steps: what JSON cannot hold is shown as text, never an error. */
+function textOf(value: unknown): string {
+  if (value === undefined) return '';
+  let text: string;
+  try {
+    text = typeof value === 'string' ? value : ((JSON.stringify(value) as string | undefined) ?? String(value));
+  } catch {
+    text = Object.prototype.toString.call(value);
+  }
+  return text.length > MAX_RECORDED_TEXT ? `${text.slice(0, MAX_RECORDED_TEXT - 1)}…` : text;
+}
+
+function failureOf(thrown: unknown): { class: FailureClass; message: string } {
+  if (thrown instanceof FlowFailure) return { class: thrown.failure, message: thrown.message };
+  // Neither the flow's code nor its tools: the policy, or a defect of ours; sampled again like any infrastructure failure.
+  if (thrown instanceof MillraceError) return { class: FailureClass.POLICY_UNAVAILABLE, message: thrown.message };
+  const crash = flowCrash('planner', describe(thrown), thrown);
+  return { class: crash.failure, message: crash.message };
+}

@@ -1,0 +1,46 @@
+import type { RolloutRequest } from '../gen/millrace/v1/training_pb.ts';
+import { encodeRows } from '../store/encode.ts';
+import type { StepRow } from '../store/tables.ts';
+import { purposeWord } from '../store/words.ts';
+import type { FlowRun } from './run.ts';
+
+/** A member of a group with the id its trajectory has. */
+export interface MemberRun {
+  id: string;
+  policyVersion: number;
+  run: FlowRun;
+}
+
+/** Rows of table `steps` for every step of every member, failed ones too: what happened until then is worth seeing. */
+export function encodeStepRows(request: RolloutRequest, members: readonly MemberRun[]): Uint8Array {
+  const { job, id: request_id, taskId: task_id, evaluation } = request;
+  const purpose = purposeWord(request.purpose);
+  const rows: StepRow[] = [];
+  for (const { id: trajectory_id, policyVersion: policy_version, run } of members)
+    run.steps.forEach((record, step) => {
+      const row: StepRow = {
+        job,
+        trajectory_id,
+        request_id,
+        task_id,
+        purpose,
+        evaluation,
+        policy_version,
+        step,
+        tool: record.tool,
+        items: record.items,
+        arguments: record.arguments,
+        result: record.result,
+        error: record.error,
+        log_probability: record.logProbability,
+        entropy: record.entropy,
+        open_actions: record.openActions,
+        plan_us: record.planUs,
+        tool_us: record.toolUs,
+        started_at: record.startedAt,
+      };
+      if (record.stateFlags !== undefined) row.state_flags = Float32Array.from(record.stateFlags);
+      rows.push(row);
+    });
+  return encodeRows('steps', rows);
+}

@@ -1,0 +1,53 @@
+import type { ScoredGroup, TrajectoryGroup } from '../gen/millrace/v1/training_pb.ts';
+import { encodeRows } from '../store/encode.ts';
+import type { TrajectoryRow } from '../store/tables.ts';
+import { agentWord, failureWord, purposeWord, terminationWord, verdictWord } from '../store/words.ts';
+import type { Judgement } from './judge.ts';
+
+/** Rows of table `trajectories`, one per member of the group. */
+export function encodeTrajectoryRows(
+  group: TrajectoryGroup,
+  scored: ScoredGroup,
+  judgements: readonly Judgement[],
+  { rewardNode, scoredAt }: { rewardNode: string; scoredAt: number },
+): Uint8Array {
+  const request = group.request!;
+  const rows = group.trajectories.map((trajectory, i): TrajectoryRow => {
+    const score = scored.scores[i]!;
+    const judgement = judgements[i]!;
+    return {
+      job: request.job,
+      trajectory_id: trajectory.id,
+      request_id: request.id,
+      sequence: Number(request.sequence),
+      member: trajectory.index,
+      task_id: request.taskId,
+      purpose: purposeWord(request.purpose),
+      evaluation: request.evaluation,
+      agent: agentWord(request.agent),
+      policy_version: trajectory.policyVersion,
+      dispatch_version: request.policyVersion,
+      steps: trajectory.steps,
+      tool_errors: trajectory.toolErrors,
+      termination: terminationWord(trajectory.termination),
+      failure: 'failure' in judgement ? failureWord(judgement.failure) : '',
+      failure_message: 'failure' in judgement ? judgement.message : '',
+      resamples: trajectory.resamples,
+      outcome: score.outcome,
+      reward: score.reward,
+      advantage: score.advantage,
+      success: score.success,
+      valid: score.valid,
+      verdict: verdictWord(scored.verdict),
+      components: 'components' in judgement ? judgement.components : {},
+      answer: trajectory.answerJson,
+      node: group.node,
+      reward_node: rewardNode,
+      dispatched_at: Number(request.dispatchedAtUs),
+      started_at: Number(trajectory.startedAtUs),
+      ended_at: Number(trajectory.endedAtUs),
+      scored_at: scoredAt,
+    };
+  });
+  return encodeRows('trajectories', rows);
+}

@@ -1,0 +1,138 @@
+import type { Clock } from '../clock/clock.ts';
+import { systemClock } from '../clock/system.ts';
+import { MillraceError } from '../errors.ts';
+import type { FlowDefinition, Json, Loaded } from '../flow/define.ts';
+import { describe } from '../flow/failure.ts';
+import { checkTask } from './check.ts';
+
+/** A task that satisfies its flow's schema. */
+export interface LoadedTask {
+  id: string;
+  /** Tasks with the same key are on the same side of the held-out split. */
+  key: string;
+  /** As it was read: what travels, as JSON, and is checked again where it arrives. */
+  task: unknown;
+  /** Where it came from, for messages. */
+  origin: string;
+}
+
+/** What a flow's source gave. */
+export interface LoadedTasks {
+  tasks: LoadedTask[];
+  context: unknown;
+}
+
+/** Where tasks are to come from. */
+export interface LoadTasksOptions {
+  /** Folder or file, absolute; undefined for the flow's own source. */
+  data?: string | undefined;
+  /** `source:` of the job. */
+  options?: Readonly<Record<string, Json>>;
+  seed?: number;
+  /** Default 300_000. */
+  timeoutMs?: number;
+  /** Default: real time. */
+  clock?: Clock;
+}
+
+/** Wrong tasks named in one error; more are counted. */
+const PROBLEMS_SHOWN = 5;
+
+/**
+ * Reads a flow's tasks and checks every one: its schema, its id (unique, 1 to 200 characters without control characters) and
+ * its split key. `invalid_argument` with file or origin, index, field and allowed values when something is wrong.
+ */
+export async function loadTasks<T, M>(flow: FlowDefinition<T, M>, options: LoadTasksOptions = {}): Promise<LoadedTasks> {
+  const loaded = await callLoad(flow, options);
+  const tasks: LoadedTask[] = [];
+  const problems: { text: string; field: string }[] = [];
+  const ids = new Map<string, string>();
+  loaded.tasks.forEach((raw: unknown, index) => {
+    const origin = loaded.origins?.[index] ?? `task ${index}`;
+    const where = loaded.origins?.[index] === undefined ? origin : `${origin} (task ${index})`;
+    const report = (text: string, field: string): void => {
+      problems.push({ text: `${where}: ${text}`, field: `tasks[${index}]${field === '' ? '' : `.${field}`}` });
+    };
+    const checked = checkTask(flow, raw);
+    if ('problem' in checked) return report(checked.problem, checked.field);
+    const id = identify(flow, checked.task, 'id');
+    if ('problem' in id) return report(id.problem, 'id');
+    const key = flow.splitKey === undefined ? id : identify(flow, checked.task, 'splitKey');
+    if ('problem' in key) return report(key.problem, '');
+    const first = ids.get(id.value);
+    if (first !== undefined) return report(`id '${id.value}' is already the id of ${first}; ids must be unique`, 'id');
+    ids.set(id.value, origin);
+    tasks.push({ id: id.value, key: key.value, task: raw, origin });
+  });
+  if (problems.length > 0) {
+    const more = problems.length - PROBLEMS_SHOWN;
+    const lines = problems.slice(0, PROBLEMS_SHOWN).map(({ text }) => text);
+    throw new MillraceError(
+      'invalid_argument',
+      `${problems.length} of ${loaded.tasks.length} tasks of flow '${flow.name}' are wrong:\n  ${lines.join('\n  ')}${more > 0 ? `\n  and ${more} more` : ''}`,
+      { field: problems[0]!.field },
+    );
+  }
+  if (tasks.length === 0)
+    throw new MillraceError('invalid_argument', `flow '${flow.name}' loaded no tasks from ${options.data ?? 'its own source'}`, {
+      field: 'data',
+    });
+  return { tasks, context: loaded.context };
+}
+
+async function callLoad<T, M>(flow: FlowDefinition<T, M>, options: LoadTasksOptions): Promise<Loaded<T>> {
+  const { data, options: own = {}, seed = 1, timeoutMs = 300_000, clock = systemClock } = options;
+  const timer = new AbortController();
+  const late = clock.sleep(timeoutMs, timer.signal).then(
+    () => {
+      throw new MillraceError('deadline_exceeded', `load of flow '${flow.name}' took longer than ${timeoutMs} ms`);
+    },
+    () => new Promise<never>(() => undefined),
+  );
+  let loaded: unknown;
+  try {
+    loaded = await Promise.race([(async () => flow.load({ data, options: own, seed }))(), late]);
+  } catch (thrown) {
+    if (thrown instanceof Error && thrown.name === 'MillraceError') throw thrown;
+    throw new MillraceError('invalid_argument', `load of flow '${flow.name}': ${describe(thrown)}`, {
+      cause: thrown,
+      field: 'data',
+    });
+  } finally {
+    timer.abort();
+  }
+  const { tasks, origins } = (loaded ?? {}) as Partial<Loaded<T>>;
+  if (!Array.isArray(tasks))
+    throw new MillraceError('invalid_argument', `load of flow '${flow.name}' must return { tasks: [...] }`, { field: 'load' });
+  if (origins !== undefined && (!Array.isArray(origins) || origins.length !== tasks.length))
+    throw new MillraceError(
+      'invalid_argument',
+      `load of flow '${flow.name}' returned ${String((origins as { length?: unknown }).length)} origins for ${tasks.length} tasks; give one for each or none`,
+      { field: 'load' },
+    );
+  return loaded as Loaded<T>;
+}
+
+/** The task's id or split key; a number is as good as its text. */
+function identify<T>(flow: FlowDefinition<T, any>, task: T, what: 'id' | 'splitKey'): { value: string } | { problem: string } {
+  let value: unknown;
+  try {
+    value = what in flow && flow[what] !== undefined ? flow[what](task) : (task as { id?: unknown } | null | undefined)?.id;
+  } catch (thrown) {
+    return { problem: `${what} of the flow: ${describe(thrown)}` };
+  }
+  if (typeof value === 'number' && Number.isFinite(value)) value = String(value);
+  if (typeof value !== 'string')
+    return {
+      problem:
+        what === 'id' && flow.id === undefined
+          ? 'the task has no id; give it one or define `id` in the flow'
+          : `${what} of the flow must return a text`,
+    };
+  // Ids travel in message headers.
+  if (value === '' || value.length > 200 || /\p{Cc}/u.test(value))
+    return {
+      problem: `${what} ${JSON.stringify(value.slice(0, 40))} must have 1 to 200 characters, none of them control characters`,
+    };
+  return { value };
+}
