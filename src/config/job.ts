@@ -1,93 +1,137 @@
 import { z } from 'zod';
 
-/**
- * A training job: what job.yaml holds. Unknown keys are errors. Defaults here are the defaults everywhere.
- */
-export const jobConfigSchema = z.strictObject({
-  /** Lower-case letters, digits and '-'. */
+/** Heads of the transformer encoder's attention: its width is a multiple of this. */
+export const ATTENTION_HEADS = 4;
+
+const share = (description: string) => z.number().min(0).max(1).describe(description);
+
+const jobShape = z.strictObject({
   name: z
     .string()
     .regex(/^[a-z0-9][a-z0-9-]{0,39}$/)
     .describe('job name: lower-case letters, digits and "-", at most 40'),
-  /** Path of the flow's module, relative to the job file. */
-  flow: z.string().min(1),
-  /** Folder or file of task data, relative to the job file; the flow's own source when absent. */
-  data: z.string().optional(),
-  /** Options for the flow's own source. */
-  source: z.record(z.string(), z.json()).default({}),
-  seed: z.int().min(0).max(0xffffffff).default(1),
+  flow: z.string().min(1).describe("path of the flow's module, relative to the job file"),
+  data: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("folder or file of task data, relative to the job file; the flow's own source when absent"),
+  source: z.record(z.string(), z.json()).default({}).describe("options for the flow's own source"),
+  seed: z.int().min(0).max(0xffffffff).default(1).describe('seed of every random choice'),
   split: z
     .strictObject({
-      /** Share of split keys held out. */
-      heldOut: z.number().min(0.01).max(0.9).default(0.2),
+      heldOut: z.number().min(0.01).max(0.9).default(0.2).describe('share of split keys held out'),
     })
     .prefault({}),
   policy: z
     .strictObject({
-      buckets: z.int().min(16).max(1_000_000).default(1024),
-      embed: z.int().min(1).max(1024).default(24),
-      encoder: z.enum(['bag', 'gru', 'transformer']).default('bag'),
-      width: z.int().min(1).max(2048).default(64),
-      layers: z.int().min(1).max(24).default(1),
-      maxLength: z.int().min(1).max(4096).default(64),
-      hidden: z.int().min(1).max(4096).default(64),
+      buckets: z.int().min(16).max(1_000_000).default(1024).describe('rows of the embedding that token ids are hashed into'),
+      embed: z.int().min(1).max(1024).default(24).describe('width of a token embedding'),
+      encoder: z
+        .enum(['bag', 'gru', 'transformer'])
+        .default('bag')
+        .describe('how a text becomes a vector: mean of embeddings, bidirectional GRU, or pre-norm transformer'),
+      width: z.int().min(1).max(2048).default(64).describe("width of the encoder's output; gru: both directions together"),
+      layers: z.int().min(1).max(24).default(1).describe('transformer layers'),
+      maxLength: z.int().min(1).max(4096).default(64).describe('tokens kept of a text'),
+      hidden: z.int().min(1).max(4096).default(64).describe('width of the hidden layers'),
     })
     .prefault({}),
   rollout: z
     .strictObject({
-      /** Trajectories per group (G). */
-      groupSize: z.int().min(2).max(1024).default(16),
-      /** Groups per update (B). */
-      groupsPerRound: z.int().min(1).max(4096).default(8),
-      temperature: z.number().min(0.01).max(10).default(1),
-      /** η: how many versions behind a group may be. 0 = fully synchronous. */
-      maxStaleness: z.int().min(0).max(64).default(1),
-      /** A member that failed for infrastructure reasons is sampled again at most this often. */
-      maxResamples: z.int().min(0).max(100).default(3),
+      groupSize: z.int().min(2).max(1024).default(16).describe('G: trajectories of one group'),
+      groupsPerRound: z.int().min(1).max(4096).default(8).describe('B: groups of one update'),
+      temperature: z.number().min(0.01).max(10).default(1).describe('sampling temperature of the rollouts'),
+      maxStaleness: z
+        .int()
+        .min(0)
+        .max(64)
+        .default(1)
+        .describe('η: how many versions behind a group may be; 0 = fully synchronous'),
+      maxResamples: z
+        .int()
+        .min(0)
+        .max(100)
+        .default(3)
+        .describe('how often a member that failed for infrastructure reasons is sampled again'),
     })
     .prefault({}),
   algorithm: z
     .strictObject({
-      name: z.enum(['grpo']).default('grpo'),
-      /** Divide the centred reward by the group's standard deviation. */
-      std: z.enum(['sample', 'population', 'none']).default('sample'),
-      epsilon: z.number().min(0).max(1).default(1e-4),
-      /** Clip range of the probability ratio: [1 - low, 1 + high]. */
-      clipLow: z.number().min(0).max(1).default(0.2),
-      clipHigh: z.number().min(0).max(10).default(0.2),
-      /** trajectory: each trajectory weighs the same; decision: each decision does. */
-      aggregation: z.enum(['trajectory', 'decision']).default('trajectory'),
-      entropy: z.number().min(0).max(10).default(0.02),
+      name: z.enum(['grpo']).default('grpo').describe('training algorithm'),
+      std: z
+        .enum(['sample', 'population', 'none'])
+        .default('sample')
+        .describe('standard deviation of the group that the centred reward is divided by; none = not divided'),
+      epsilon: share('added to that standard deviation').default(1e-4),
+      clipLow: share('the probability ratio is clipped below at 1 - clipLow').default(0.2),
+      clipHigh: z.number().min(0).max(10).default(0.2).describe('the probability ratio is clipped above at 1 + clipHigh'),
+      aggregation: z
+        .enum(['trajectory', 'decision'])
+        .default('trajectory')
+        .describe('trajectory: each trajectory weighs the same; decision: each decision does'),
+      entropy: z.number().min(0).max(10).default(0.02).describe('weight of the entropy bonus'),
     })
     .prefault({}),
   optimizer: z
     .strictObject({
-      learningRate: z.number().min(0).max(10).default(3e-3),
-      beta1: z.number().min(0).max(0.9999).default(0.9),
-      beta2: z.number().min(0).max(0.99999).default(0.999),
-      epsilon: z.number().min(0).max(1).default(1e-8),
-      weightDecay: z.number().min(0).max(1).default(0),
-      /** Global-norm clipping; 0 = off. */
-      maxGradientNorm: z.number().min(0).max(1e6).default(1),
-      /** Learning rate at the last round, as a share of learningRate; linear in between. */
-      finalLearningRate: z.number().min(0).max(1).default(1),
+      learningRate: z.number().min(0).max(10).default(3e-3).describe('AdamW learning rate'),
+      beta1: z.number().min(0).max(0.9999).default(0.9).describe('decay of the first moment'),
+      beta2: z.number().min(0).max(0.99999).default(0.999).describe('decay of the second moment'),
+      epsilon: share("added to the second moment's root").default(1e-8),
+      weightDecay: share('decoupled weight decay').default(0),
+      maxGradientNorm: z.number().min(0).max(1e6).default(1).describe('global-norm clipping; 0 = off'),
+      finalLearningRate: share('learning rate of the last round as a share of learningRate; linear in between').default(1),
     })
     .prefault({}),
-  rounds: z.int().min(1).max(10_000_000).default(300),
+  rounds: z.int().min(1).max(10_000_000).default(300).describe('updates until the job ends'),
   evaluation: z
     .strictObject({
-      /** Rounds between two evaluations on the held-out tasks; one more at the end. 0 = only at the end. */
-      every: z.int().min(0).max(1_000_000).default(25),
-      /** Measure do-nothing, random, untrained and rule planners before training. */
-      baselines: z.boolean().default(true),
+      every: z
+        .int()
+        .min(0)
+        .max(1_000_000)
+        .default(25)
+        .describe('rounds between two evaluations on the held-out tasks; one more at the end; 0 = only at the end'),
+      baselines: z.boolean().default(true).describe('measure do-nothing, random, untrained and rule planners before training'),
     })
     .prefault({}),
   checkpoint: z
     .strictObject({
-      /** Best checkpoints kept, by held-out success. */
-      keep: z.int().min(1).max(100).default(5),
+      keep: z.int().min(1).max(100).default(5).describe('best checkpoints kept, by held-out success'),
     })
     .prefault({}),
+});
+
+/** The most floats an embedding table may have: past this a broadcast of the weights would take longer than a round. */
+const MAX_EMBEDDING = 64 * 1024 * 1024;
+
+/**
+ * A training job: what job.yaml holds. Unknown keys are errors. Defaults here are the defaults everywhere. What each field
+ * means is in its description, which is also what editors show.
+ */
+export const jobConfigSchema = jobShape.superRefine((config, context) => {
+  const { policy } = config;
+  const wrong = (path: string[], got: unknown, message: string): void => {
+    context.addIssue({ code: 'custom', path, input: got, message });
+  };
+  if (policy.encoder === 'gru' && policy.width % 2 !== 0) {
+    wrong(['policy', 'width'], policy.width, "an even number, since each of the gru encoder's two directions gets half of it");
+  }
+  if (policy.encoder === 'transformer' && policy.width % ATTENTION_HEADS !== 0) {
+    wrong(
+      ['policy', 'width'],
+      policy.width,
+      `a multiple of ${ATTENTION_HEADS}, since the transformer encoder has that many heads`,
+    );
+  }
+  if (policy.buckets * policy.embed > MAX_EMBEDDING) {
+    wrong(
+      ['policy', 'buckets'],
+      policy.buckets,
+      `at most ${Math.floor(MAX_EMBEDDING / policy.embed)} with embed ${policy.embed}, since the whole table is sent to every rollout worker after each round`,
+    );
+  }
 });
 
 /** A job configuration with all defaults filled in. */

@@ -1,0 +1,100 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { learnerCount, loadClusterConfig, withoutSecrets } from './cluster.ts';
+
+describe('loadClusterConfig', () => {
+  it('has a default for everything', () => {
+    const { config, sources } = loadClusterConfig({ cwd: '/srv' });
+    expect(config).toMatchObject({
+      stateDir: '/srv/.millrace',
+      learners: 'auto',
+      rollouts: 1,
+      rewards: 1,
+      ports: { admin: 0, nats: 0 },
+      logLevel: 'info',
+    });
+    expect(config.clickhouse).toEqual({ user: 'default', password: '', database: 'millrace' });
+    expect(config.token).toBeUndefined();
+    expect(new Set(Object.values(sources))).toEqual(new Set(['default']));
+  });
+
+  it('knows the variables that people know', () => {
+    const { config, sources } = loadClusterConfig({
+      env: {
+        CLICKHOUSE_URL: 'http://127.0.0.1:8123',
+        CLICKHOUSE_USER: 'me',
+        CLICKHOUSE_PASSWORD: '123',
+        NATS_URL: 'nats://127.0.0.1:4222',
+        MILLRACE_TOKEN: '0123456789abcdef',
+        MILLRACE_CLUSTER__PORTS__PARAMETER_SERVER: '7001',
+        MILLRACE_LOG_LEVEL: '',
+      },
+      overrides: ['learners=3'],
+      flags: { rollouts: 2 },
+    });
+    expect(config).toMatchObject({
+      clickhouse: { url: 'http://127.0.0.1:8123', user: 'me', password: '123' },
+      nats: { url: 'nats://127.0.0.1:4222' },
+      token: '0123456789abcdef',
+      ports: { parameterServer: 7001 },
+      learners: 3,
+      rollouts: 2,
+    });
+    expect(sources).toMatchObject({
+      'clickhouse.url': 'environment',
+      'ports.parameterServer': 'environment',
+      learners: 'flag',
+      logLevel: 'default',
+    });
+  });
+
+  it('reads a file below the environment', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'millrace-cluster-'));
+    try {
+      writeFileSync(join(folder, 'cluster.yaml'), 'learners: 2\nlogLevel: debug\n');
+      const { config, sources } = loadClusterConfig({ file: 'cluster.yaml', cwd: folder, env: { MILLRACE_LOG_LEVEL: 'warn' } });
+      expect(config).toMatchObject({ learners: 2, logLevel: 'warn', stateDir: join(folder, '.millrace') });
+      expect(sources).toMatchObject({ learners: 'file', logLevel: 'environment' });
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it.each([
+    [
+      { env: { CLICKHOUSE_URL: 'localhost:8123' } },
+      /^CLICKHOUSE_URL: clickhouse\.url: got "localhost:8123", expected text \(a ClickHouse server, like/,
+    ],
+    [{ env: { MILLRACE_LOG_LEVEL: 'loud' } }, /^MILLRACE_LOG_LEVEL: logLevel: got "loud", expected one of fatal, error/],
+    [{ env: { MILLRACE_CLUSTER__LEARNER: '2' } }, /^MILLRACE_CLUSTER__LEARNER: unknown key "LEARNER"; did you mean "learners"/],
+    [{ overrides: ['learners=none'] }, /^--set learners: learners: got "none", expected an integer from 1 to 64 or auto/],
+    [{ overrides: ['ports.admin=70000'] }, /got 70000, expected an integer from 0 to 65535/],
+    [{ flags: { token: 'short' } }, /^--token: token: got .*at least 16 characters/],
+  ])('rejects %o', (options, message) => {
+    expect(() => loadClusterConfig(options)).toThrow(message);
+  });
+
+  it('never shows a secret', () => {
+    const { config } = loadClusterConfig({
+      env: {
+        CLICKHOUSE_URL: 'http://u:hunter2@host:8123',
+        CLICKHOUSE_PASSWORD: 'hunter2',
+        NATS_URL: 'nats://t:hunter2@host:4222',
+        MILLRACE_TOKEN: 'hunter2-hunter2-hunter2',
+      },
+    });
+    expect(JSON.stringify(withoutSecrets(config))).not.toContain('hunter2');
+    expect(withoutSecrets(config).clickhouse.url).toBe('http://***@host:8123');
+    expect(() => loadClusterConfig({ env: { MILLRACE_TOKEN: 'hunter2' } })).toThrow(/MILLRACE_TOKEN/);
+    expect(() => loadClusterConfig({ env: { MILLRACE_TOKEN: 'hunter2' } })).not.toThrow(/hunter2/);
+  });
+});
+
+describe('learnerCount', () => {
+  it('is one a core, at most two, unless told', () => {
+    expect([1, 2, 64].map((cores) => learnerCount({ learners: 'auto' }, cores))).toEqual([1, 2, 2]);
+    expect(learnerCount({ learners: 4 }, 2)).toBe(4);
+  });
+});

@@ -1,0 +1,141 @@
+import { availableParallelism } from 'node:os';
+import { resolve as resolvePath } from 'node:path';
+import { z } from 'zod';
+import type { ConfigSource, Environment } from './layers.ts';
+import { resolve } from './resolve.ts';
+import { readYamlFile } from './yaml-file.ts';
+
+const port = (what: string) => z.int().min(0).max(65_535).default(0).describe(`port of ${what}; 0 = a free one`);
+const workers = (what: string) => z.int().min(1).max(256).default(1).describe(`number of ${what} processes`);
+const url = (protocol: RegExp, example: string) => z.url({ protocol, hostname: /.*/ }).optional().describe(`like ${example}`);
+
+/** What `millrace up` and the node processes need to know; nothing of it is about a job. */
+export const clusterConfigSchema = z.strictObject({
+  stateDir: z.string().min(1).default('.millrace').describe('folder for logs, checkpoints, streams and the embedded store'),
+  learners: z
+    .union([z.int().min(1).max(64), z.literal('auto')])
+    .default('auto')
+    .describe('number of learner processes; auto = one a core, at most 2'),
+  rollouts: workers('rollout'),
+  rewards: workers('reward'),
+  ports: z
+    .strictObject({
+      admin: port('the admin API (gRPC)'),
+      parameterServer: port('the parameter server (gRPC)'),
+      store: port('the store (gRPC)'),
+      nats: port('the nats-server that is started'),
+      metrics: port("the coordinator's Prometheus metrics (HTTP)"),
+    })
+    .prefault({}),
+  nats: z
+    .strictObject({
+      url: url(/^(nats|tls|ws|wss)$/, 'nats://host:4222').describe(
+        'a running NATS server, like nats://host:4222; one is started when absent',
+      ),
+    })
+    .prefault({}),
+  clickhouse: z
+    .strictObject({
+      url: url(/^https?$/, 'http://host:8123').describe(
+        'a ClickHouse server, like http://host:8123; the embedded engine when absent',
+      ),
+      user: z.string().min(1).default('default').describe('ClickHouse user'),
+      password: z.string().default('').describe('ClickHouse password'),
+      database: z
+        .string()
+        .regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/)
+        .default('millrace')
+        .describe('ClickHouse database: letters, digits and "_"'),
+    })
+    .prefault({}),
+  logLevel: z
+    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
+    .default('info')
+    .describe('least severe log lines written'),
+  token: z
+    .string()
+    .min(16)
+    .optional()
+    .describe('bearer token of the admin API, at least 16 characters; made anew at each start when absent'),
+});
+
+/** Settings of a cluster with all defaults filled in. */
+export type ClusterConfig = z.infer<typeof clusterConfigSchema>;
+
+/** Variables with this prefix are settings: MILLRACE_CLUSTER__PORTS__ADMIN=7000 is ports.admin. */
+export const CLUSTER_ENV_PREFIX = 'MILLRACE_CLUSTER__';
+
+/** Variables with names that people know, and the setting each stands for. */
+export const CLUSTER_ENV_NAMES: Readonly<Record<string, string>> = {
+  CLICKHOUSE_URL: 'clickhouse.url',
+  CLICKHOUSE_USER: 'clickhouse.user',
+  CLICKHOUSE_PASSWORD: 'clickhouse.password',
+  CLICKHOUSE_DATABASE: 'clickhouse.database',
+  NATS_URL: 'nats.url',
+  MILLRACE_STATE_DIR: 'stateDir',
+  MILLRACE_LOG_LEVEL: 'logLevel',
+  MILLRACE_TOKEN: 'token',
+};
+
+/** Options of {@link loadClusterConfig}. */
+export interface LoadClusterOptions {
+  /** A YAML file of settings; none by default. */
+  readonly file?: string;
+  /** Default: none; the CLI passes process.env. */
+  readonly env?: Environment;
+  /** `key.path=value` texts. */
+  readonly overrides?: readonly string[];
+  /** Values of named flags by dotted path; undefined ones are skipped. */
+  readonly flags?: Readonly<Record<string, unknown>>;
+  /** Folder that a relative `stateDir` and `file` are in. Default: the working directory. */
+  readonly cwd?: string;
+}
+
+/** Settings, and by dotted path where each comes from. */
+export interface LoadedCluster {
+  /** `stateDir` is absolute. */
+  readonly config: ClusterConfig;
+  readonly sources: Record<string, ConfigSource>;
+}
+
+/**
+ * Reads the cluster's settings: defaults < file < environment < flags.
+ *
+ * @throws MillraceError invalid_argument with a line for each problem; not_found for a missing file.
+ */
+export function loadClusterConfig(options: LoadClusterOptions = {}): LoadedCluster {
+  const cwd = options.cwd ?? process.cwd();
+  const path = options.file === undefined ? undefined : resolvePath(cwd, options.file);
+  const { config, sources } = resolve(clusterConfigSchema, {
+    ...(path === undefined ? {} : { file: readYamlFile(path) }),
+    name: path ?? 'cluster settings',
+    envPrefix: CLUSTER_ENV_PREFIX,
+    envNames: CLUSTER_ENV_NAMES,
+    env: options.env ?? {},
+    overrides: options.overrides ?? [],
+    flags: options.flags ?? {},
+  });
+  return { config: { ...config, stateDir: resolvePath(cwd, config.stateDir) }, sources };
+}
+
+/** The number of learner processes to start: `auto` is one a core, at most 2, since rollouts need the rest. */
+export function learnerCount(config: Pick<ClusterConfig, 'learners'>, cores: number = availableParallelism()): number {
+  return config.learners === 'auto' ? Math.max(1, Math.min(2, cores)) : config.learners;
+}
+
+/** The settings without their secrets, for printing. */
+export function withoutSecrets(config: ClusterConfig): ClusterConfig {
+  const hidden = (value: string): string => (value === '' ? '' : '***');
+  const hiddenIn = (address: string): string => address.replace(/\/\/[^@/]*@/, '//***@');
+  const { clickhouse, nats, token } = config;
+  return {
+    ...config,
+    clickhouse: {
+      ...clickhouse,
+      password: hidden(clickhouse.password),
+      ...(clickhouse.url === undefined ? {} : { url: hiddenIn(clickhouse.url) }),
+    },
+    nats: nats.url === undefined ? {} : { url: hiddenIn(nats.url) },
+    ...(token === undefined ? {} : { token: hidden(token) }),
+  };
+}

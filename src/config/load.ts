@@ -1,0 +1,74 @@
+import { existsSync } from 'node:fs';
+import { dirname, resolve as resolvePath } from 'node:path';
+import { MillraceError } from '../errors.ts';
+import { jobConfigSchema, type JobConfig } from './job.ts';
+import type { ConfigSource, Environment } from './layers.ts';
+import { check } from './problems.ts';
+import { resolve } from './resolve.ts';
+import { readYamlFile } from './yaml-file.ts';
+
+/** Variables with this prefix are part of the job: MILLRACE_JOB__ROLLOUT__GROUPSIZE=8 is rollout.groupSize. */
+export const JOB_ENV_PREFIX = 'MILLRACE_JOB__';
+
+/** Options of {@link loadJobConfig}. */
+export interface LoadJobOptions {
+  /** Default: none, so that a caller says what it reads; the CLI passes process.env. */
+  readonly env?: Environment;
+  /** `key.path=value` texts, as given with `--set`. */
+  readonly overrides?: readonly string[];
+  /** Values of named flags by dotted path, e.g. `{ data: '/srv/tasks' }`; undefined ones are skipped. */
+  readonly flags?: Readonly<Record<string, unknown>>;
+  /** Folder that paths from the environment and from flags are relative to. Default: the working directory. */
+  readonly cwd?: string;
+}
+
+/** A job as it will run. */
+export interface LoadedJob {
+  /** `flow` and `data` are absolute paths of things that exist. */
+  readonly config: JobConfig;
+  /** By dotted path, where each value comes from. */
+  readonly sources: Record<string, ConfigSource>;
+  /** Absolute path of the job file. */
+  readonly file: string;
+}
+
+/**
+ * Reads a job file: defaults < file < environment (`MILLRACE_JOB__…`) < flags. Paths in the file are relative to the file,
+ * paths from the environment and flags to the working directory.
+ *
+ * @throws MillraceError not_found or invalid_argument; the message has a line for each problem, with its place and field.
+ */
+export function loadJobConfig(path: string, options: LoadJobOptions = {}): LoadedJob {
+  const cwd = options.cwd ?? process.cwd();
+  const file = resolvePath(cwd, path);
+  const yaml = readYamlFile(file);
+  const { config, sources } = resolve(jobConfigSchema, { ...options, file: yaml, name: file, envPrefix: JOB_ENV_PREFIX });
+  const locate = (key: 'flow' | 'data'): string => {
+    const value = config[key] ?? '';
+    const found = resolvePath(sources[key] === 'file' ? dirname(file) : cwd, value);
+    if (existsSync(found)) return found;
+    const place = sources[key] === 'file' ? yaml.locate([key], 'value') : `${key} (from ${sources[key] ?? 'default'})`;
+    throw new MillraceError('not_found', `${place}: ${key}: there is no ${found}`, { field: key });
+  };
+  const flow = locate('flow');
+  return { config: config.data === undefined ? { ...config, flow } : { ...config, flow, data: locate('data') }, sources, file };
+}
+
+/**
+ * Checks a job given as JSON text, as in the admin API. Paths are left as they are.
+ *
+ * @param json - JSON text, or the value it stands for
+ * @param name - what to call it in errors
+ * @throws MillraceError invalid_argument, in the style of {@link loadJobConfig}.
+ */
+export function parseJobConfig(json: unknown, name = 'config_json'): JobConfig {
+  let value = json;
+  if (typeof json === 'string') {
+    try {
+      value = JSON.parse(json);
+    } catch (cause) {
+      throw new MillraceError('invalid_argument', `${name}: not valid JSON: ${MillraceError.from(cause).message}`, { cause });
+    }
+  }
+  return check(jobConfigSchema, value, name, () => undefined);
+}

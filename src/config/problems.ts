@@ -1,0 +1,73 @@
+import type { z } from 'zod';
+import { MillraceError } from '../errors.ts';
+import { unknownKey } from './layers.ts';
+import { allowedBy, keysOf, schemaAt, type Schema } from './schema-walk.ts';
+
+/** Says where a value was written: `job.yaml:12`, `--set rollout.groupSize`; undefined when nobody wrote it. */
+export type Locate = (path: readonly string[], what: 'key' | 'value') => string | undefined;
+
+/** Fields whose values are in no message. */
+const SECRET = /(token|password|secret)$/i;
+
+/** Problems named in one error; more are counted. */
+const MAX_NAMED = 12;
+
+/**
+ * Checks a value against a schema.
+ *
+ * @param what - what the value is, for the error of a missing field, e.g. the file's name
+ * @throws MillraceError invalid_argument: one line a problem, each with its place, its field, what was got and what is
+ *   allowed; `field` is the first one's.
+ */
+export function check<T extends z.ZodType>(schema: T, value: unknown, what: string, locate: Locate): z.output<T> {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const problems = result.error.issues.flatMap((issue) => describe(schema, value, issue, what, locate));
+  const lines = problems.slice(0, MAX_NAMED).map((problem) => problem.text);
+  if (problems.length > MAX_NAMED) lines.push(`… and ${problems.length - MAX_NAMED} more`);
+  const field = problems[0]?.field;
+  throw new MillraceError('invalid_argument', lines.join('\n'), field === undefined || field === '' ? {} : { field });
+}
+
+interface Problem {
+  readonly field: string;
+  readonly text: string;
+}
+
+function describe(schema: Schema, value: unknown, issue: z.core.$ZodIssue, what: string, locate: Locate): Problem[] {
+  const path = issue.path.map(String);
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => {
+      const at = [...path, key];
+      const section = schemaAt(schema, path);
+      const text = `${locate(at, 'key') ?? what}: ${unknownKey(at, (section === undefined ? undefined : keysOf(section)) ?? [])}`;
+      return { field: at.join('.'), text };
+    });
+  }
+  const field = path.join('.');
+  const leaf = schemaAt(schema, path);
+  const place = locate(path, 'value');
+  const allowed = issue.code === 'custom' ? issue.message : ((leaf === undefined ? undefined : allowedBy(leaf)) ?? issue.message);
+  const got = valueAt(value, path);
+  if (got === undefined && issue.code !== 'custom') return [{ field, text: `${what}: ${field} is missing: expected ${allowed}` }];
+  return [
+    {
+      field,
+      text: `${place ?? what}: ${field === '' ? '' : `${field}: `}got ${SECRET.test(field) ? 'something else' : shorten(got)}, expected ${allowed}`,
+    },
+  ];
+}
+
+function valueAt(value: unknown, path: readonly string[]): unknown {
+  return path.reduce<unknown>(
+    (at, key) => (typeof at === 'object' && at !== null ? (at as Record<string, unknown>)[key] : undefined),
+    value,
+  );
+}
+
+/** The value as people write it, cut to a length that fits a line. */
+function shorten(value: unknown): string {
+  if (typeof value === 'number' || value === undefined) return String(value);
+  const text = (JSON.stringify(value) ?? typeof value).replace(/\/\/[^/@]*@/, '//***@');
+  return text.length <= 60 ? text : `${text.slice(0, 57)}...`;
+}

@@ -1,0 +1,86 @@
+import { closest } from 'fastest-levenshtein';
+import type { z } from 'zod';
+
+/** Any zod schema, seen through the definitions that its wrappers share. */
+export type Schema = z.core.$ZodType;
+type Def = z.core.$ZodTypes['_zod']['def'];
+
+const defOf = (schema: Schema): Def => (schema as z.core.$ZodTypes)._zod.def;
+
+/** The schema inside optional, default, prefault and other wrappers. */
+export function unwrap(schema: Schema): Schema {
+  const def = defOf(schema);
+  return 'innerType' in def ? unwrap(def.innerType) : schema;
+}
+
+/** Keys that the object schema has; undefined when the schema is no object with fixed keys. */
+export function keysOf(schema: Schema): string[] | undefined {
+  const def = defOf(unwrap(schema));
+  return def.type === 'object' ? Object.keys(def.shape) : undefined;
+}
+
+/** The schema of one key; undefined when there is no such key. */
+export function childOf(schema: Schema, key: string): Schema | undefined {
+  const def = defOf(unwrap(schema));
+  if (def.type === 'object') return Object.hasOwn(def.shape, key) ? def.shape[key] : undefined;
+  if (def.type === 'record') return def.valueType;
+  if (def.type === 'array') return def.element;
+  return undefined;
+}
+
+/** The schema at a path; undefined when the path leads outside of the schema. */
+export function schemaAt(schema: Schema, path: readonly string[]): Schema | undefined {
+  let at: Schema | undefined = schema;
+  for (const key of path) {
+    if (at === undefined) return undefined;
+    at = childOf(at, key);
+  }
+  return at;
+}
+
+/** Whether text given for this schema stands for itself and is not read as a number, boolean or list. */
+export function takesText(schema: Schema): boolean {
+  const { type } = defOf(unwrap(schema));
+  return type === 'string' || type === 'enum';
+}
+
+/** The key most like `key`: the fewest changes, whatever the case; undefined when there are no keys. */
+export function nearestKey(key: string, keys: readonly string[]): string | undefined {
+  const plain = (text: string): string => text.toLowerCase().replace(/[-_ ]/g, '');
+  const candidates = keys.map(plain);
+  return keys[candidates.indexOf(closest(plain(key), candidates))];
+}
+
+/** What a schema allows, in words: "an integer from 2 to 1024". */
+export function allowedBy(schema: Schema): string | undefined {
+  const inner = unwrap(schema);
+  const def = defOf(inner);
+  switch (def.type) {
+    case 'string': {
+      const { description } = schema as z.ZodType;
+      return description === undefined ? 'text' : `text (${description})`;
+    }
+    case 'boolean':
+      return 'true or false';
+    case 'enum':
+      return `one of ${Object.values(def.entries).join(', ')}`;
+    case 'literal':
+      return def.values.map(String).join(' or ');
+    case 'union':
+      return def.options.map((option) => allowedBy(option) ?? 'another value').join(' or ');
+    case 'object':
+      return `a section with the keys ${Object.keys(def.shape).join(', ')}`;
+    case 'record':
+      return 'a section of keys and values';
+    case 'number': {
+      const { minValue, maxValue, isInt } = inner as z.ZodNumber;
+      const bounded = (value: number | null): value is number => value !== null && Math.abs(value) < Number.MAX_SAFE_INTEGER;
+      const kind = isInt ? 'an integer' : 'a number';
+      if (bounded(minValue) && bounded(maxValue)) return `${kind} from ${minValue} to ${maxValue}`;
+      if (bounded(minValue)) return `${kind} of at least ${minValue}`;
+      return bounded(maxValue) ? `${kind} of at most ${maxValue}` : kind;
+    }
+    default:
+      return undefined;
+  }
+}

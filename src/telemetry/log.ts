@@ -1,0 +1,92 @@
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { destination, pino, stdSerializers, type DestinationStream, type Logger } from 'pino';
+import { MillraceError } from '../errors.ts';
+
+export type { Logger } from 'pino';
+
+/** Least severe lines that are written. */
+export type LogLevel = 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
+
+/** Options of {@link createLogger}. */
+export interface LoggerOptions {
+  /** The program, e.g. `millrace`. */
+  readonly name: string;
+  /** Node id. */
+  readonly node?: string;
+  /** The role, or roles joined by `+`, that the process hosts. */
+  readonly role?: string;
+  /** Default: info. */
+  readonly level?: LogLevel;
+  /** File that lines are appended to; its folder is made. Default: standard error. */
+  readonly file?: string;
+  /** Where lines go instead of a file; for tests. */
+  readonly stream?: DestinationStream;
+}
+
+/** Fields that hold secrets, wherever they stand one level deep. */
+const SECRETS = ['token', 'authorization', 'password', 'apiKey', 'secret', 'cookie'];
+
+/** What takes the place of a secret. */
+const HIDDEN = '[hidden]';
+
+/**
+ * A logger that writes one JSON object a line: `time` (ISO 8601), `level` (by name), `name`, `node`, `role`, `msg`, and
+ * `err` with code, retryability and causes. Lines are written at once, so the last ones before a crash are there.
+ */
+export function createLogger(options: LoggerOptions): Logger {
+  const { name, node, role, level = 'info' } = options;
+  return pino(
+    {
+      name,
+      level,
+      base: { pid: process.pid, ...(node === undefined ? {} : { node }), ...(role === undefined ? {} : { role }) },
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      serializers: { err: serializeError, error: serializeError },
+      redact: { paths: SECRETS.flatMap((key) => [key, `*.${key}`, `*.*.${key}`]), censor: HIDDEN },
+    },
+    options.stream ?? streamTo(options.file),
+  );
+}
+
+/** A logger for one actor, or for what is done for one job. */
+export function childLogger(log: Logger, fields: { job?: string; actor?: string; [field: string]: unknown }): Logger {
+  return log.child(fields);
+}
+
+/** A logger that writes nothing. */
+export function silentLogger(): Logger {
+  return pino({ level: 'silent' });
+}
+
+function streamTo(file: string | undefined): DestinationStream {
+  if (file === undefined) return destination({ fd: 2, sync: true });
+  mkdirSync(dirname(file), { recursive: true });
+  return destination({ dest: file, append: true, sync: true });
+}
+
+/** An error as an object: type, message, stack and, for ours, code, retryable and field; causes nested. Tokens are hidden. */
+export function serializeError(thrown: unknown): unknown {
+  if (!(thrown instanceof Error)) return thrown;
+  const { type, message, stack } = stdSerializers.errWithCause(thrown);
+  const own =
+    thrown instanceof MillraceError ? { code: thrown.code, retryable: thrown.retryable, field: thrown.field } : codeOf(thrown);
+  return {
+    type,
+    message: hideTokens(message),
+    ...own,
+    stack: stack === undefined ? undefined : hideTokens(stack),
+    ...(thrown.cause === undefined ? {} : { cause: serializeError(thrown.cause) }),
+  };
+}
+
+function codeOf(error: Error): { code?: unknown } {
+  const { code } = error as Error & { code?: unknown };
+  return typeof code === 'string' || typeof code === 'number' ? { code } : {};
+}
+
+/** Hides bearer tokens and passwords in addresses. */
+function hideTokens(text: string): string {
+  return text.replace(/\b(Bearer\s+)[\w.~+/=-]+/gi, `$1${HIDDEN}`).replace(/(\w+:\/\/)[^\s/@]+@/g, `$1${HIDDEN}@`);
+}
