@@ -5,4 +5,5 @@ export { MillraceError } from './errors.ts';
 export type { ErrorCode, MillraceErrorOptions } from './errors.ts';
 export { seededRandom } from './random/seeded.ts';
 export type { Random } from './random/random.ts';
+export { readCsv, readJson, readJsonLines, readTasks } from './tasks/read.ts';
 export { z } from 'zod';

@@ -1,0 +1,51 @@
+import { stat } from 'node:fs/promises';
+import { register } from 'node:module';
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { MillraceError } from '../errors.ts';
+import type { FlowDefinition } from './define.ts';
+import { describe } from './failure.ts';
+import { validateFlow } from './validate.ts';
+
+/**
+ * Imports a flow's module, anywhere on disk, and checks it. TypeScript is loaded by what runs this process (tsx). In the
+ * module and all it imports, `millrace` and `zod` are this package's unless its folder has its own.
+ *
+ * Throws `not_found` when there is no such file, `invalid_argument` with the field when it holds no flow. Never imported
+ * twice: a changed file takes a new process.
+ */
+export async function loadFlow(modulePath: string): Promise<FlowDefinition<unknown, unknown>> {
+  const file = resolve(modulePath);
+  const found = await stat(file).catch(() => undefined);
+  if (!found?.isFile())
+    throw new MillraceError(
+      'not_found',
+      `${file}: there is no such flow module; give the path of a .ts, .mts, .js or .mjs file`,
+      {
+        field: 'flow',
+      },
+    );
+  registerHooks();
+  let module: { default?: unknown };
+  try {
+    module = (await import(/* @vite-ignore */ pathToFileURL(file).href)) as { default?: unknown };
+  } catch (thrown) {
+    throw new MillraceError('invalid_argument', `${file} cannot be imported: ${describe(thrown)}`, {
+      cause: thrown,
+      field: 'flow',
+    });
+  }
+  if (module.default === undefined)
+    throw new MillraceError('invalid_argument', `${file} has no default export; write \`export default defineFlow({ … })\``, {
+      field: 'flow',
+    });
+  return validateFlow(module.default, file);
+}
+
+let registered = false;
+
+function registerHooks(): void {
+  if (registered) return;
+  registered = true;
+  register('./resolve-hook.mjs', import.meta.url, { data: { millrace: new URL('../index.ts', import.meta.url).href } });
+}
