@@ -68,7 +68,8 @@ export function errorFromStatus(thrown: unknown, address: string): MillraceError
 
 function transportError(code: ErrorCode, details: string, address: string, cause: unknown): MillraceError {
   if (code === 'unavailable') {
-    return new MillraceError(code, `Nothing answers at ${address} (${details}). Is the cluster running?`, { cause });
+    const reason = /Last error: (?:Error: )?(.*?)\. Resolution note/.exec(details)?.[1] ?? details;
+    return new MillraceError(code, `Nothing answers at ${address} (${reason}). Is the cluster running?`, { cause });
   }
   return new MillraceError(code, `${details} (from ${address})`, { cause });
 }

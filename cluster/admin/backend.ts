@@ -1,0 +1,32 @@
+import type { JobConfig } from '../../src/config/job.ts';
+import type { Actor, Job, Node } from '../../src/gen/millrace/v1/admin_pb.ts';
+import type { QueryResult } from '../../src/store/store.ts';
+
+/**
+ * What the admin API needs of the cluster. The service in service.ts checks every argument before it calls a method, so that
+ * ids are well formed and configurations valid; methods throw MillraceErrors, which reach the caller as they are.
+ */
+export interface AdminBackend {
+  /** Queues a job and returns it. `already_exists` when the id is taken. */
+  createJob(id: string, config: JobConfig): Promise<Job>;
+  /** `not_found` when there is none. */
+  getJob(id: string): Promise<Job>;
+  /** All jobs, in any order. */
+  listJobs(): Promise<Job[]>;
+  /**
+   * Yields the job as it is now, at once, and then after every change, until it has ended or `signal` aborts. `not_found` is
+   * thrown by the first step. Every value is a message of its own, not one that changes later.
+   */
+  watchJob(id: string, signal: AbortSignal): AsyncIterable<Job>;
+  /** Ends the job after the round in progress. An ended job is returned unchanged. */
+  cancelJob(id: string): Promise<Job>;
+  /** Stops admitting rollouts. `failed_precondition` when the job has ended. */
+  pauseJob(id: string): Promise<Job>;
+  /** Goes on with a paused job. `failed_precondition` when the job has ended. */
+  resumeJob(id: string): Promise<Job>;
+  listNodes(): Promise<Node[]>;
+  /** Actors of one node, or of all when `nodeId` is undefined. `not_found` when there is no such node. */
+  listActors(nodeId: string | undefined): Promise<Actor[]>;
+  /** One read-only statement on the trajectory store; see {@link Store.query}. */
+  query(sql: string, maxRows: number, signal: AbortSignal): Promise<QueryResult>;
+}

@@ -1,0 +1,76 @@
+import { randomBytes } from 'node:crypto';
+import { equals } from '@bufbuild/protobuf';
+import { parseJobConfig } from '../../src/config/load.ts';
+import { MillraceError } from '../../src/errors.ts';
+import { AdminService, JobSchema, JobState } from '../../src/gen/millrace/v1/admin_pb.ts';
+import type { Job } from '../../src/gen/millrace/v1/admin_pb.ts';
+import { defineService } from '../../src/rpc/handlers.ts';
+import type { ServiceRegistration } from '../../src/rpc/handlers.ts';
+import type { AdminBackend } from './backend.ts';
+import { latest } from './latest.ts';
+import { pageOfJobs } from './page.ts';
+import { queryMessages } from './query-rows.ts';
+import { checkCount, checkJobId, checkNodeId, checkSql } from './validation.ts';
+
+/** True for SUCCEEDED, FAILED and CANCELLED. */
+export function hasEnded(state: JobState): boolean {
+  return state === JobState.SUCCEEDED || state === JobState.FAILED || state === JobState.CANCELLED;
+}
+
+/** The admin API (admin.proto) over a backend, ready for `startServer`. */
+export function adminService(backend: AdminBackend): ServiceRegistration {
+  return defineService(AdminService, {
+    createJob: async ({ jobId, configJson }) => {
+      if (jobId !== '') checkJobId(jobId);
+      if (configJson === '') {
+        throw new MillraceError('invalid_argument', 'is missing; give the job configuration as JSON.', { field: 'config_json' });
+      }
+      const config = parseJobConfig(configJson);
+      return { job: await backend.createJob(jobId === '' ? freshId(config.name) : jobId, config) };
+    },
+    getJob: async ({ jobId }) => ({ job: await backend.getJob(checkJobId(jobId)) }),
+    listJobs: async ({ pageSize, pageToken }) => {
+      const size = checkCount('page_size', pageSize, { min: 1, max: 1000, byDefault: 50 });
+      return pageOfJobs(await backend.listJobs(), size, pageToken);
+    },
+    watchJob: ({ jobId }, { signal }) => watch(backend, checkJobId(jobId), signal),
+    cancelJob: async ({ jobId }) => ({ job: await backend.cancelJob(checkJobId(jobId)) }),
+    pauseJob: async ({ jobId }) => ({ job: await backend.pauseJob(checkJobId(jobId)) }),
+    resumeJob: async ({ jobId }) => ({ job: await backend.resumeJob(checkJobId(jobId)) }),
+    listNodes: async () => ({ nodes: sorted(await backend.listNodes(), (node) => node.id) }),
+    listActors: async ({ nodeId }) => ({
+      actors: sorted(await backend.listActors(checkNodeId(nodeId)), (actor) => actor.address),
+    }),
+    query: ({ sql, maxRows }, { signal }) => query(backend, sql, maxRows, signal),
+  });
+}
+
+async function* watch(backend: AdminBackend, id: string, signal: AbortSignal): AsyncGenerator<{ job: Job }> {
+  const over = new AbortController();
+  let sent: Job | undefined;
+  try {
+    for await (const job of latest(backend.watchJob(id, AbortSignal.any([signal, over.signal])), signal)) {
+      if (sent && equals(JobSchema, sent, job)) continue;
+      yield { job };
+      if (hasEnded(job.state)) return;
+      sent = job;
+    }
+    throw new MillraceError('unavailable', `The watch of job ${id} has ended before the job; watch it again.`);
+  } finally {
+    over.abort();
+  }
+}
+
+async function* query(backend: AdminBackend, sql: string, maxRows: number, signal: AbortSignal): AsyncGenerator<object> {
+  const rows = checkCount('max_rows', maxRows, { min: 1, max: 100_000, byDefault: 10_000 });
+  yield* queryMessages(await backend.query(checkSql(sql), rows, signal));
+}
+
+/** An id for a job that came without one: its name and eight hexadecimal digits. */
+function freshId(name: string): string {
+  return `${name.slice(0, 31)}-${randomBytes(4).toString('hex')}`;
+}
+
+function sorted<T>(items: T[], key: (item: T) => string): T[] {
+  return [...items].sort((a, b) => (key(a) < key(b) ? -1 : Number(key(a) > key(b))));
+}

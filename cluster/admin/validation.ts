@@ -1,0 +1,45 @@
+import { MillraceError } from '../../src/errors.ts';
+
+const JOB_ID = /^[a-z0-9][a-z0-9-]{0,39}$/;
+/** Longest SQL statement, in characters. */
+const LONGEST_SQL = 100_000;
+
+function invalid(field: string, message: string): MillraceError {
+  return new MillraceError('invalid_argument', message, { field });
+}
+
+/** A job's id: lower-case letters, digits and '-', 1 to 40 characters, no '-' at the start. */
+export function checkJobId(id: string): string {
+  if (id === '') throw invalid('job_id', 'is missing; give the id of a job.');
+  if (JOB_ID.test(id)) return id;
+  throw invalid('job_id', `${quote(id)} is no job id: use 1 to 40 lower-case letters, digits and "-", the first one no "-".`);
+}
+
+/** An integer from `min` to `max`; 0, which proto3 cannot tell from absent, is the default. */
+export function checkCount(
+  field: string,
+  value: number,
+  { min, max, byDefault }: { min: number; max: number; byDefault: number },
+): number {
+  if (value === 0) return byDefault;
+  if (Number.isInteger(value) && value >= min && value <= max) return value;
+  throw invalid(field, `got ${value}, expected ${min} to ${max} (0 or absent: ${byDefault}).`);
+}
+
+/** A node's id, or undefined for all nodes. */
+export function checkNodeId(id: string): string | undefined {
+  if (id === '') return undefined;
+  if (/^[\w.:-]{1,100}$/.test(id)) return id;
+  throw invalid('node_id', `${quote(id)} is no node id; the list of nodes has them.`);
+}
+
+/** One SQL statement. */
+export function checkSql(sql: string): string {
+  if (sql.trim() === '') throw invalid('sql', 'is empty; give one SELECT, SHOW, DESCRIBE, EXISTS, EXPLAIN or WITH statement.');
+  if (sql.length > LONGEST_SQL) throw invalid('sql', `has ${sql.length} characters; the most is ${LONGEST_SQL}.`);
+  return sql;
+}
+
+function quote(text: string): string {
+  return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
+}

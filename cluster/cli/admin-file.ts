@@ -1,0 +1,58 @@
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { MillraceError } from '../../src/errors.ts';
+
+/** What a running cluster leaves in its state folder for the command line. */
+export interface AdminFile {
+  /** "host:port" of the admin API. */
+  address: string;
+  /** Bearer token, when the admin API wants one. */
+  token?: string | undefined;
+  /** Process that serves it. */
+  pid?: number | undefined;
+}
+
+/** Path of the file in a state folder. */
+export function adminFilePath(stateDir: string): string {
+  return join(stateDir, 'admin.json');
+}
+
+/** Writes the file in one step, readable by this user only since it holds the token. */
+export function writeAdminFile(stateDir: string, content: AdminFile): void {
+  mkdirSync(stateDir, { recursive: true });
+  const path = adminFilePath(stateDir);
+  const temporary = `${path}.${process.pid}`;
+  writeFileSync(temporary, `${JSON.stringify(content)}\n`, { mode: 0o600 });
+  renameSync(temporary, path);
+}
+
+/** Removes the file if it is still the one that was written for `address`. */
+export function removeAdminFile(stateDir: string, address: string): void {
+  if (readAdminFile(stateDir)?.address === address) rmSync(adminFilePath(stateDir), { force: true });
+}
+
+/** Reads the file; undefined when there is none, `failed_precondition` when it cannot be read. */
+export function readAdminFile(stateDir: string): AdminFile | undefined {
+  const path = adminFilePath(stateDir);
+  try {
+    return checked(JSON.parse(readFileSync(path, 'utf8')));
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw new MillraceError(
+      'failed_precondition',
+      `${path} cannot be read; delete it and start the cluster again, or give --address.`,
+      {
+        cause,
+      },
+    );
+  }
+}
+
+/* By hand: loading a schema library would double the start-up time of every command. */
+function checked(value: unknown): AdminFile {
+  const { address, token, pid } = value as Partial<AdminFile>;
+  if (typeof address !== 'string' || (token !== undefined && typeof token !== 'string'))
+    throw new TypeError('address and token are texts');
+  return { address, token, pid: typeof pid === 'number' ? pid : undefined };
+}

@@ -1,0 +1,109 @@
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { MillraceError } from '../../src/errors.ts';
+import type { AdminService } from '../../src/gen/millrace/v1/admin_pb.ts';
+import type { ServiceClient } from '../../src/rpc/client.ts';
+import { findEndpoint } from './endpoint.ts';
+import type { CliEnvironment } from './main.ts';
+
+/** Where text goes: process.stdout is one. */
+export interface CliOutput {
+  write(text: string): unknown;
+  readonly isTTY?: boolean;
+  /** Width of the terminal. */
+  readonly columns?: number;
+}
+
+/** Data goes to stdout, everything else to stderr. */
+export interface CliStreams {
+  readonly stdout: CliOutput;
+  readonly stderr: CliOutput;
+}
+
+/** A client of the admin API. */
+export type AdminClient = ServiceClient<typeof AdminService>;
+
+/** What every command gets: the global options, where to write, and the cluster. */
+export interface CliContext extends CliStreams {
+  readonly env: NodeJS.ProcessEnv;
+  /** Folder that relative paths of the command line are relative to. */
+  readonly cwd: string;
+  /** Aborts at the first Ctrl-C. Long commands stop what they started and return. */
+  readonly signal: AbortSignal;
+  /** Whether data is printed as JSON (`-o json`). */
+  readonly json: boolean;
+  /** Absolute path of the cluster's state folder: --state, MILLRACE_STATE, MILLRACE_STATE_DIR, else ./.millrace. */
+  readonly stateDir: string;
+  /** Exit code of a command that ends without an error. Default 0. */
+  exitCode: number;
+  /** Calls the cluster; errors name where its address came from. */
+  withAdmin<T>(use: (admin: AdminClient) => Promise<T>): Promise<T>;
+  /** Prints `json` with `-o json`, otherwise `text`; both to stdout. */
+  print(json: unknown, text: () => string): void;
+  /** One line for people, to stderr. */
+  note(line: string): void;
+}
+
+/** Options that every command takes. */
+interface GlobalOptions {
+  address?: string;
+  token?: string;
+  state?: string;
+  output: string;
+}
+
+/** The context of one run. Options are read when they are used, since the command line is parsed later. */
+export function createContext(program: Command, environment: CliEnvironment): CliContext {
+  const { stdout, stderr, env, cwd, signal } = environment;
+  const options = (): GlobalOptions => program.opts<GlobalOptions>();
+  const context: CliContext = {
+    stdout,
+    stderr,
+    env,
+    cwd,
+    signal,
+    exitCode: 0,
+    get json() {
+      const { output } = options();
+      if (output === 'json' || output === 'table') return output === 'json';
+      throw new MillraceError('invalid_argument', `"${output}" is no output format; use json or table.`, { field: '--output' });
+    },
+    get stateDir() {
+      return resolve(cwd, options().state ?? (env['MILLRACE_STATE'] || env['MILLRACE_STATE_DIR'] || '.millrace'));
+    },
+    withAdmin: async (use) => {
+      const { address, token } = options();
+      void context.json; // A wrong format is told before anything is done.
+      const endpoint = findEndpoint({ address, token, stateDir: context.stateDir, env });
+      const [{ createClient }, { AdminService }] = await Promise.all([
+        import('../../src/rpc/client.ts'),
+        import('../../src/gen/millrace/v1/admin_pb.ts'),
+      ]);
+      const admin = createClient(AdminService, endpoint.address, { token: endpoint.token });
+      try {
+        return await use(admin);
+      } catch (thrown) {
+        throw withOrigin(thrown, endpoint.origin);
+      } finally {
+        admin.close();
+      }
+    },
+    print: (json, text) => {
+      stdout.write(context.json ? `${JSON.stringify(json, null, 2)}\n` : text());
+    },
+    note: (line) => {
+      stderr.write(`${line}\n`);
+    },
+  };
+  return context;
+}
+
+function withOrigin(thrown: unknown, origin: string): unknown {
+  if (!(thrown instanceof MillraceError)) return thrown;
+  if (thrown.code !== 'unavailable' && thrown.code !== 'unauthenticated') return thrown;
+  return new MillraceError(thrown.code, `${thrown.message} The address is from ${origin}.`, {
+    cause: thrown,
+    retryable: thrown.retryable,
+    ...(thrown.field !== undefined && { field: thrown.field }),
+  });
+}

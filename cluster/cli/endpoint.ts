@@ -1,0 +1,37 @@
+import { MillraceError } from '../../src/errors.ts';
+import { adminFilePath, readAdminFile } from './admin-file.ts';
+
+/** Where the admin API is. */
+export interface Endpoint {
+  address: string;
+  token: string | undefined;
+  /** Where the address was found, for messages. */
+  origin: string;
+}
+
+/** What {@link findEndpoint} looks at. */
+export interface EndpointSources {
+  /** --address */
+  address: string | undefined;
+  /** --token */
+  token: string | undefined;
+  stateDir: string;
+  env: NodeJS.ProcessEnv;
+}
+
+/**
+ * Finds the admin API: --address, MILLRACE_ADDRESS, else the file that a running cluster leaves in its state folder. The
+ * token likewise; the file's token is only used for the file's address. `unavailable` when there is nothing.
+ */
+export function findEndpoint({ address, token, stateDir, env }: EndpointSources): Endpoint {
+  const given = address ?? (env['MILLRACE_ADDRESS'] || undefined);
+  const givenToken = token ?? (env['MILLRACE_TOKEN'] || undefined);
+  const file = readAdminFile(stateDir);
+  if (given !== undefined) {
+    const fileToken = file?.address === given ? file.token : undefined;
+    return { address: given, token: givenToken ?? fileToken, origin: address === undefined ? 'MILLRACE_ADDRESS' : '--address' };
+  }
+  const path = adminFilePath(stateDir);
+  if (file) return { address: file.address, token: givenToken ?? file.token, origin: path };
+  throw new MillraceError('unavailable', `No cluster is running here: there is no ${path}.`);
+}

@@ -1,0 +1,135 @@
+import { toJson } from '@bufbuild/protobuf';
+import type { Evaluation, Job, JobProgress } from '../../src/gen/millrace/v1/admin_pb.ts';
+import { JobSchema } from '../../src/gen/millrace/v1/admin_pb.ts';
+import { MillraceError } from '../../src/errors.ts';
+import { successRate } from '../../src/jobs/evaluation.ts';
+import { accounting, checkLedger } from '../../src/jobs/ledger.ts';
+import { ago, duration, figure, oneLine, percent, timestamp } from './format.ts';
+import { progressOf, stateName } from './progress.ts';
+import { fields, table } from './table.ts';
+
+/** A job as JSON: the fields of admin.proto in lowerCamelCase, with `config` in place of its JSON text. */
+export function jobJson(job: Job): Record<string, unknown> {
+  const { configJson, ...rest } = toJson(JobSchema, job, { alwaysEmitImplicit: true }) as Record<string, unknown>;
+  return { ...rest, config: parsed(String(configJson ?? '')) };
+}
+
+/** One line a job. */
+export function jobTable(jobs: readonly Job[], now: number): string {
+  const rows = jobs.map((job) => {
+    const { round, rounds, reward, heldOut } = progressOf(job);
+    return [
+      job.id,
+      stateName(job.state),
+      `${round}/${rounds}`,
+      reward === undefined ? '–' : reward.toFixed(2),
+      heldOut === undefined ? '–' : percent(heldOut),
+      ago(job.createTime, now),
+      job.error || job.waitingFor,
+    ];
+  });
+  const header = ['JOB', 'STATE', 'ROUND', 'REWARD', 'HELD OUT', 'CREATED', 'WAITING FOR / ERROR'];
+  return table(header, rows, { right: [2, 3, 4], maxCell: 80 });
+}
+
+/** Everything about one job, for people. */
+export function describeJob(job: Job, now: number): string {
+  const sections = [
+    fields([
+      ['job', job.id],
+      ['state', stateName(job.state)],
+      ['error', oneLine(job.error)],
+      ['waiting for', oneLine(job.waitingFor)],
+      ['created', `${timestamp(job.createTime)} (${ago(job.createTime, now)})`],
+      ['started', job.startTime ? timestamp(job.startTime) : ''],
+      ['ended', job.endTime ? timestamp(job.endTime) : ''],
+      ['checkpoint', job.checkpoint],
+    ]),
+  ];
+  if (job.progress)
+    sections.push(`Progress\n${indent(progressFields(job.progress))}`, `Requests\n${indent(ledgerText(job.progress))}`);
+  if (job.evaluations.length > 0) sections.push(`Evaluations on held-out tasks\n${indent(evaluationTable(job.evaluations))}`);
+  return sections.join('\n');
+}
+
+function progressFields(progress: JobProgress): string {
+  const share = progress.roundsTotal > 0 ? ` (${percent(progress.round / progress.roundsTotal)})` : '';
+  const statistics = Object.entries(progress.statistics).sort(([a], [b]) => (a < b ? -1 : 1));
+  return fields([
+    ['round', `${progress.round} of ${progress.roundsTotal}${share}`],
+    ['reward', figure(progress.reward)],
+    ['trajectories/s', figure(progress.trajectoriesPerSecond)],
+    ['staleness', `${figure(progress.staleness)} versions`],
+    ['training time', duration(progress.trainSeconds)],
+    ['ETA', progress.etaSeconds < 0 ? 'unknown' : duration(progress.etaSeconds)],
+    ['statistics', statistics.map(([name, value]) => `${name} ${figure(value)}`).join(', ')],
+  ]);
+}
+
+/** How every training request ended, and whether the counts add up. */
+function ledgerText({ ledger, requests }: JobProgress): string {
+  if (!ledger) return fields([['requests', String(requests)]]);
+  const counts = accounting(ledger, requests);
+  const classes = Object.entries(counts.failedByClass).map(([name, count]) => `${oneLine(name)} ${count}`);
+  const sum = `${counts.trained} trained + ${counts.filtered} filtered + ${counts.expired} expired + ${counts.failed} failed + ${counts.open} open`;
+  return fields([
+    ['requests', `${counts.requests} = ${sum}`],
+    ['check', ledgerProblem({ ledger, requests }) ?? 'adds up'],
+    ['failed', classes.join(', ')],
+    ['trajectories', String(ledger.trajectories)],
+    ['frontier', `${ledger.frontier}${ledger.endedBeyond.length > 0 ? `, and ${ledger.endedBeyond.length} beyond it` : ''}`],
+  ]);
+}
+
+function ledgerProblem({ ledger, requests }: Pick<JobProgress, 'ledger' | 'requests'>): string | undefined {
+  if (!ledger) return undefined;
+  try {
+    checkLedger(ledger, requests);
+    return undefined;
+  } catch (thrown) {
+    return `WRONG: ${MillraceError.from(thrown).message}`;
+  }
+}
+
+function evaluationTable(evaluations: readonly Evaluation[]): string {
+  const rows = evaluations.map((evaluation) => {
+    const { success, ci95 } = successRate(evaluation);
+    return [
+      evaluation.name,
+      String(evaluation.policyVersion),
+      evaluation.tasks > evaluation.failed ? percent(success) : '–',
+      `${(ci95[0] * 100).toFixed(1)}–${(ci95[1] * 100).toFixed(1)} %`,
+      `${evaluation.successes}/${evaluation.tasks - evaluation.failed}`,
+      String(evaluation.failed),
+      figure(evaluation.meanReward),
+      figure(evaluation.meanSteps),
+      String(evaluation.trajectories),
+      duration(evaluation.trainSeconds),
+    ];
+  });
+  const header = [
+    'PLANNER',
+    'VERSION',
+    'SUCCESS',
+    '95 % INTERVAL',
+    'TASKS',
+    'FAILED',
+    'REWARD',
+    'STEPS',
+    'TRAJECTORIES',
+    'TRAINING',
+  ];
+  return table(header, rows, { right: [1, 2, 3, 4, 5, 6, 7, 8, 9] });
+}
+
+function indent(text: string): string {
+  return text.replace(/^(?=.)/gm, '  ');
+}
+
+function parsed(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return json;
+  }
+}

@@ -1,0 +1,88 @@
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { MillraceError } from '../../src/errors.ts';
+import type { CliContext, CliStreams } from './context.ts';
+import { createContext } from './context.ts';
+import { exitCodeOf, EXIT, reportError } from './errors.ts';
+import { register as actor } from './commands/actor.ts';
+import { register as config } from './commands/config.ts';
+import { register as job } from './commands/job.ts';
+import { register as node } from './commands/node.ts';
+import { register as sql } from './commands/sql.ts';
+
+/** One file per command. They import what they need when they run, so that `--help` and errors come at once. */
+const COMMANDS: ((program: Command, context: CliContext) => void)[] = [job, node, actor, sql, config];
+
+const EXIT_HELP = `
+Exit codes: ${EXIT.ok} done, ${EXIT.failure} failed, ${EXIT.usage} wrong usage or invalid argument, ${EXIT.notFound} not found, ${EXIT.unavailable} cluster unavailable, ${EXIT.interrupted} interrupted.
+Environment: MILLRACE_ADDRESS, MILLRACE_TOKEN, MILLRACE_STATE; NO_COLOR; MILLRACE_DEBUG=1 shows where an error comes from.`;
+
+/** What {@link main} works with; tests give their own. */
+export interface CliEnvironment extends CliStreams {
+  env: NodeJS.ProcessEnv;
+  cwd: string;
+  /** Aborts when the user interrupts. */
+  signal: AbortSignal;
+}
+
+/** Runs one command line (without "node" and the script) and returns the exit code. Never throws. */
+export async function main(args: readonly string[], environment: CliEnvironment): Promise<number> {
+  const { stdout, stderr } = environment;
+  const program = new Command('millrace');
+  program
+    .description('Train agent policies from the flows they run.')
+    .version(version())
+    .option('--address <host:port>', 'admin API of the cluster (default: the cluster whose state folder this is)')
+    .option('--token <token>', 'bearer token of the admin API')
+    .option('--state <folder>', 'state folder of the cluster (default: ./.millrace)')
+    .option('-o, --output <format>', 'json or table', 'table')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => stdout.write(text),
+      writeErr: (text) => stderr.write(text),
+      outputError: (text, write) => write(text),
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    })
+    .showHelpAfterError('Run with --help to see what there is.')
+    .addHelpText('after', EXIT_HELP);
+  const context = createContext(program, environment);
+  for (const register of COMMANDS) register(program, context);
+  try {
+    if (args.length === 0) {
+      stderr.write(program.helpInformation());
+      return EXIT.usage;
+    }
+    await program.parseAsync(args, { from: 'user' });
+    return context.exitCode;
+  } catch (thrown) {
+    // commander has printed it already.
+    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    const error = environment.signal.aborted ? new MillraceError('cancelled', 'Interrupted.') : MillraceError.from(thrown);
+    reportError(error, stderr, environment.env);
+    return environment.signal.aborted ? EXIT.interrupted : exitCodeOf(error);
+  }
+}
+
+/** Runs the command line of this process. The first Ctrl-C asks the command to end, the second one ends it. */
+export async function run(): Promise<void> {
+  const interrupted = new AbortController();
+  const onSignal = (): void => {
+    if (interrupted.signal.aborted) process.exit(EXIT.interrupted);
+    interrupted.abort();
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  // The reader of a pipe has seen enough (`millrace sql … | head`).
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.failure));
+  const { env, stdout, stderr } = process;
+  const code = await main(process.argv.slice(2), { env, stdout, stderr, cwd: process.cwd(), signal: interrupted.signal });
+  process.off('SIGINT', onSignal);
+  process.off('SIGTERM', onSignal);
+  process.exitCode = code;
+}
+
+function version(): string {
+  const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
+  return manifest.version;
+}

@@ -1,0 +1,66 @@
+import type { Job } from '../../src/gen/millrace/v1/admin_pb.ts';
+import { JobState } from '../../src/gen/millrace/v1/admin_pb.ts';
+import { successRate } from '../../src/jobs/evaluation.ts';
+import { duration, figure, oneLine, percent } from './format.ts';
+
+/** What the progress line shows. Numbers that are not known yet are undefined. */
+export interface ProgressView {
+  /** "queued", "running", "paused", "succeeded", "failed", "cancelled". */
+  state: string;
+  /** Committed rounds. */
+  round: number;
+  rounds: number;
+  /** Mean training reward of the last round. */
+  reward?: number | undefined;
+  /** Success on the held-out tasks at the newest evaluation, 0 to 1. */
+  heldOut?: number | undefined;
+  trajectoriesPerSecond?: number | undefined;
+  /** Mean staleness of the last round, in versions. */
+  staleness?: number | undefined;
+  /** Seconds until the end. */
+  etaSeconds?: number | undefined;
+  /** What the job waits for; shown until the first round is committed and while the job does not run. */
+  waitingFor: string;
+}
+
+/** The view of a job as the admin API gives it. */
+export function progressOf(job: Job): ProgressView {
+  const { progress } = job;
+  const started = progress !== undefined && progress.round > 0;
+  const measured = job.evaluations.findLast(({ name }) => name === 'trained' || name === 'untrained');
+  return {
+    state: stateName(job.state),
+    round: progress?.round ?? 0,
+    rounds: progress?.roundsTotal ?? 0,
+    reward: started ? progress.reward : undefined,
+    heldOut: measured && measured.tasks > measured.failed ? successRate(measured).success : undefined,
+    trajectoriesPerSecond: progress && progress.trajectoriesPerSecond > 0 ? progress.trajectoriesPerSecond : undefined,
+    staleness: started ? progress.staleness : undefined,
+    etaSeconds: progress && progress.etaSeconds >= 0 ? progress.etaSeconds : undefined,
+    waitingFor: job.waitingFor,
+  };
+}
+
+/** "running", "succeeded" and so on; "unknown" for what a newer server may send. */
+export function stateName(state: JobState): string {
+  return state === JobState.UNSPECIFIED ? 'unknown' : (JobState[state]?.toLowerCase() ?? 'unknown');
+}
+
+/**
+ * One line of progress: `round  41/300 · reward 0.62 · held out 71.2 % · 312 trajectories/s · staleness 0.40 · ETA 1m 32s`.
+ * What is not known is left out. Cut to `width` characters when given.
+ */
+export function progressLine(view: ProgressView, width = Infinity): string {
+  const rounds = String(view.rounds);
+  const parts = [`round ${String(view.round).padStart(rounds.length)}/${rounds}`];
+  if (view.state !== 'running') parts.unshift(view.state);
+  if (view.reward !== undefined) parts.push(`reward ${view.reward.toFixed(2)}`);
+  if (view.heldOut !== undefined) parts.push(`held out ${percent(view.heldOut)}`);
+  if (view.trajectoriesPerSecond !== undefined) parts.push(`${figure(view.trajectoriesPerSecond)} trajectories/s`);
+  if (view.staleness !== undefined) parts.push(`staleness ${view.staleness.toFixed(2)}`);
+  if (view.state === 'running' && view.etaSeconds !== undefined) parts.push(`ETA ${duration(view.etaSeconds)}`);
+  if (view.waitingFor !== '' && (view.round === 0 || view.state !== 'running'))
+    parts.push(`waiting for ${oneLine(view.waitingFor)}`);
+  const line = parts.join(' · ');
+  return line.length > width ? `${line.slice(0, Math.max(0, width - 1))}…` : line;
+}
