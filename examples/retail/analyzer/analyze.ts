@@ -2,7 +2,7 @@ import type { World } from '../world/world.ts';
 import { findGroups, maskGroups } from './brackets.ts';
 import { isAboutTheCustomer, readHeader, type Header } from './header.ts';
 import { cutIntoPieces, type Piece } from './pieces.ts';
-import { ORDER_ID, readSlots, type Slots } from './slots.ts';
+import { givesAddress, ORDER_ID, readSlots, type Slots } from './slots.ts';
 
 /** One request of the customer. */
 export interface Clause {
@@ -18,14 +18,11 @@ export interface Analysis {
   clauses: Clause[];
 }
 
-const PROFILE_ADDRESS =
-  /\b(?:profile|default|account|on file)\b[^#]*\baddress|\baddress\b[^#]*\b(?:profile|default|account|on file)\b/i;
-
 /**
  * The frozen analyzer: splits a message into who writes and what they want. It decides nothing about tools.
  *
- * A clause starts at each piece that names an order, or the address in the profile; what follows belongs to it until the next
- * one. Pieces before the first clause, and any that give an e-mail or zip code, are about the customer.
+ * A clause starts at each piece that names an order, or that gives an address without naming one; what follows belongs to it
+ * until the next one. Pieces before the first clause, and any that give an e-mail or zip code, are about the customer.
  */
 export function analyze(message: string, world: World): Analysis {
   return world.once('analysis', message, () => {
@@ -50,8 +47,8 @@ function cutIntoClauses(message: string): string[] {
   return clauses;
 }
 
-function startsClause({ masked }: Piece): boolean {
-  return ORDER_ID.test(masked) || PROFILE_ADDRESS.test(masked);
+function startsClause({ text, masked }: Piece): boolean {
+  return ORDER_ID.test(masked) || (/\baddress\b/i.test(masked) && givesAddress(text));
 }
 
 function shorten(text: string): string {

@@ -57,6 +57,8 @@ export function readSlots(text: string, productNames: readonly string[]): Slots 
   if (payment !== undefined) slots.payment = payment;
   const reason = readReason(masked);
   if (reason !== undefined) slots.reason = reason;
+  const address = readAddress(text);
+  if (address !== undefined) slots.address = address;
 
   // A group belongs to the product named last before it.
   const named = findNames(masked, productNames);
@@ -64,11 +66,6 @@ export function readSlots(text: string, productNames: readonly string[]): Slots 
   for (const group of groups) {
     const pairs = readPairs(group.inner);
     if (pairs === undefined) continue;
-    const address = addressSchema.safeParse(pairs);
-    if (address.success) {
-      slots.address = address.data;
-      continue;
-    }
     const index = named.findLastIndex(({ end }) => end <= group.start);
     const owner = named[index];
     const item = slots.items[index];
@@ -77,7 +74,6 @@ export function readSlots(text: string, productNames: readonly string[]): Slots 
     if (text.slice(owner.end, group.start).trim() === '') item.from ??= pairs;
     else item.to ??= pairs;
   }
-  slots.address ??= readProseAddress(masked);
   return slots;
 }
 
@@ -111,7 +107,18 @@ function readReason(masked: string): CancelReason | undefined {
   return NOT_NEEDED.test(masked) ? 'no longer needed' : undefined;
 }
 
-function readProseAddress(masked: string): AddressSlot | undefined {
+/** Whether a text spells an address out. */
+export function givesAddress(text: string): boolean {
+  return typeof readAddress(text) === 'object';
+}
+
+function readAddress(text: string): AddressSlot | undefined {
+  const groups = findGroups(text);
+  for (const group of groups) {
+    const address = addressSchema.safeParse(readPairs(group.inner));
+    if (address.success) return address.data;
+  }
+  const masked = maskGroups(text, groups);
   const [, address1, address2, city, state, zip, country] = PROSE_ADDRESS.exec(masked) ?? [];
   if (address1 !== undefined && city !== undefined && state !== undefined && zip !== undefined) {
     return { address1, address2: address2 ?? '', city, country: country ?? 'USA', state, zip };
