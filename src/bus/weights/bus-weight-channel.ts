@@ -73,6 +73,19 @@ export class BusWeightChannel implements WeightChannel {
       const subject = manifestSubject(job, previous.manifest.version);
       await this.bus.publish(subject, toBinary(WeightManifestSchema, previous.manifest), { id: `${subject}:${attempt}` });
     }
+    return this.replace(manifest, revision);
+  }
+
+  amend(manifest: WeightManifest, revision: number): Promise<number> {
+    checkJob(manifest.job);
+    if (revision === 0) {
+      throw new MillraceError('failed_precondition', `job ${manifest.job} has no version to amend yet`, { field: 'revision' });
+    }
+    return this.replace(manifest, revision);
+  }
+
+  private async replace(manifest: WeightManifest, revision: number): Promise<number> {
+    const { job } = manifest;
     const value = toBinary(WeightManifestSchema, manifest);
     try {
       return revision === 0 ? await this.policies.create(job, value) : await this.policies.update(job, value, revision);

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file millrace/v1/weights.proto.
  */
 export const file_millrace_v1_weights: GenFile = /*@__PURE__*/
-  fileDesc("ChltaWxscmFjZS92MS93ZWlnaHRzLnByb3RvEgttaWxscmFjZS52MSIpCgpUZW5zb3JJbmZvEgwKBG5hbWUYASABKAkSDQoFc2hhcGUYAiADKA0iNQoEQmxvYhIOCgZjaHVua3MYASABKA0SDQoFYnl0ZXMYAiABKAQSDgoGc2hhMjU2GAMgASgMIoYCCg5XZWlnaHRNYW5pZmVzdBILCgNqb2IYASABKAkSDwoHdmVyc2lvbhgCIAEoDRIiCgd3ZWlnaHRzGAMgASgLMhEubWlsbHJhY2UudjEuQmxvYhIkCglvcHRpbWl6ZXIYBCABKAsyES5taWxscmFjZS52MS5CbG9iEigKB3RlbnNvcnMYBSADKAsyFy5taWxscmFjZS52MS5UZW5zb3JJbmZvEiMKBmxlZGdlchgGIAEoCzITLm1pbGxyYWNlLnYxLkxlZGdlchIXCg9jb21taXR0ZWRfYXRfdXMYByABKAQSDQoFZmVuY2UYCCABKAQSFQoNdHJhaW5fc2Vjb25kcxgJIAEoAWIGcHJvdG8z", [file_millrace_v1_training]);
+  fileDesc("ChltaWxscmFjZS92MS93ZWlnaHRzLnByb3RvEgttaWxscmFjZS52MSIpCgpUZW5zb3JJbmZvEgwKBG5hbWUYASABKAkSDQoFc2hhcGUYAiADKA0iNQoEQmxvYhIOCgZjaHVua3MYASABKA0SDQoFYnl0ZXMYAiABKAQSDgoGc2hhMjU2GAMgASgMIp8CCg5XZWlnaHRNYW5pZmVzdBILCgNqb2IYASABKAkSDwoHdmVyc2lvbhgCIAEoDRIiCgd3ZWlnaHRzGAMgASgLMhEubWlsbHJhY2UudjEuQmxvYhIkCglvcHRpbWl6ZXIYBCABKAsyES5taWxscmFjZS52MS5CbG9iEigKB3RlbnNvcnMYBSADKAsyFy5taWxscmFjZS52MS5UZW5zb3JJbmZvEiMKBmxlZGdlchgGIAEoCzITLm1pbGxyYWNlLnYxLkxlZGdlchIXCg9jb21taXR0ZWRfYXRfdXMYByABKAQSDQoFZmVuY2UYCCABKAQSFQoNdHJhaW5fc2Vjb25kcxgJIAEoARIXCg9vcHRpbWl6ZXJfc3RlcHMYCiABKA1iBnByb3RvMw", [file_millrace_v1_training]);
 
 /**
  * @generated from message millrace.v1.TensorInfo
@@ -127,6 +127,13 @@ export type WeightManifest = Message<"millrace.v1.WeightManifest"> & {
    * @generated from field: double train_seconds = 9;
    */
   trainSeconds: number;
+
+  /**
+   * Optimiser steps taken: rounds whose groups all lacked a signal commit a version without a step.
+   *
+   * @generated from field: uint32 optimizer_steps = 10;
+   */
+  optimizerSteps: number;
 };
 
 /**

@@ -1,0 +1,35 @@
+import type { Logger } from 'pino';
+import type { ActorSystem } from '../src/actor/system.ts';
+import type { Bus } from '../src/bus/bus.ts';
+import type { WeightChannel } from '../src/bus/weight-channel.ts';
+import type { Clock } from '../src/clock/clock.ts';
+import type { Random } from '../src/random/random.ts';
+import type { JobDirectory } from './jobs/directory.ts';
+import type { JobRuntimes } from './jobs/runtime.ts';
+
+/** What every role of a node works with: the ports, and the jobs it can look up. */
+export interface NodeContext {
+  /** Node id, unique in the cluster, e.g. `rollout-1`. */
+  readonly id: string;
+  readonly bus: Bus;
+  readonly weights: WeightChannel;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly actors: ActorSystem;
+  readonly jobs: JobDirectory;
+  readonly runtimes: JobRuntimes;
+  /** Folder for checkpoints; shared by the nodes of a cluster. */
+  readonly stateDir: string;
+}
+
+/** A role hosted by a node. */
+export interface Role {
+  readonly name: RoleName;
+  /** Finishes what it has begun, within `timeoutMs`. */
+  stop(timeoutMs?: number): Promise<void>;
+}
+
+export const ROLE_NAMES = ['coordinator', 'parameter-server', 'learner', 'rollout', 'reward', 'store'] as const;
+/** One of {@link ROLE_NAMES}. */
+export type RoleName = (typeof ROLE_NAMES)[number];

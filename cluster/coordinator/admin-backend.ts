@@ -1,0 +1,183 @@
+import { create } from '@bufbuild/protobuf';
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import type { JobConfig } from '../../src/config/job.ts';
+import { MillraceError } from '../../src/errors.ts';
+import { ActorSchema, NodeSchema, type Actor, type Job, type Node } from '../../src/gen/millrace/v1/admin_pb.ts';
+import { createJobRecord, transition, type JobRecord } from '../../src/jobs/record.ts';
+import { isEnded } from '../../src/jobs/state.ts';
+import type { QueryResult } from '../../src/store/store.ts';
+import type { AdminBackend } from '../admin/backend.ts';
+import type { NodeContext } from '../context.ts';
+import { loadJobRuntime } from '../jobs/runtime.ts';
+import { taskPlan } from '../jobs/tasks.ts';
+import type { NodeInfo, NodeList } from '../nodes.ts';
+import { JobEvents } from './events.ts';
+import { JobViews } from './job-view.ts';
+
+/** Asks the store node. */
+export type RunQuery = (sql: string, maxRows: number, signal: AbortSignal) => Promise<QueryResult>;
+
+const MAX_ID_ATTEMPTS = 1000;
+/** A watcher hears of a running job at least this often: what it waits for changes without any event. */
+const WATCH_REFRESH_MS = 1_000;
+
+/** What the admin API does, over the ports of a coordinator node. */
+export class CoordinatorBackend implements AdminBackend {
+  readonly #context: NodeContext;
+  readonly #nodes: NodeList;
+  readonly #query: RunQuery;
+  readonly #views: JobViews;
+
+  constructor(context: NodeContext, nodes: NodeList, query: RunQuery) {
+    this.#context = context;
+    this.#nodes = nodes;
+    this.#query = query;
+    this.#views = new JobViews(context, nodes);
+  }
+
+  close(): void {
+    this.#views.close();
+  }
+
+  async createJob(id: string, config: JobConfig): Promise<Job> {
+    // Load flow and tasks before anything is stored: what is wrong with them is the caller's to hear.
+    const runtime = await loadJobRuntime(config);
+    taskPlan(runtime, await runtime.tasks());
+    const { clock, bus } = this.#context;
+    for (let attempt = 1; attempt <= MAX_ID_ATTEMPTS; attempt += 1) {
+      const name = id === '' ? `${config.name.slice(0, 34)}-${attempt}` : id;
+      if (id === '' && this.#context.jobs.get(name)) continue;
+      const record = createJobRecord({
+        id: name,
+        config,
+        flowPath: config.flow,
+        ...(config.data !== undefined && { dataPath: config.data }),
+        now: clock.now(),
+      });
+      try {
+        await this.#context.jobs.create(record);
+      } catch (error) {
+        if (id === '' && MillraceError.from(error).code === 'already_exists') continue;
+        if (MillraceError.from(error).code !== 'already_exists') throw error;
+        throw new MillraceError('already_exists', `There is a job "${id}" already; choose another id or leave it out.`, {
+          field: 'job_id',
+        });
+      }
+      await new JobEvents(bus, clock, this.#context.id, name).note('created', 1, `job ${name} created`);
+      return this.#views.view(record);
+    }
+    throw new MillraceError('resource_exhausted', `No free id for a job named "${config.name}"; give one.`, { field: 'job_id' });
+  }
+
+  async getJob(id: string): Promise<Job> {
+    return this.#views.view((await this.#record(id)).record);
+  }
+
+  async listJobs(): Promise<Job[]> {
+    return Promise.all(this.#context.jobs.list().map(({ record }) => this.#views.view(record)));
+  }
+
+  async *watchJob(id: string, signal: AbortSignal): AsyncIterable<Job> {
+    await this.#record(id);
+    let wake = (): void => {};
+    const stop = this.#views.onChange((job) => {
+      if (job === id) wake();
+    });
+    try {
+      while (!signal.aborted) {
+        const changed = new Promise<void>((resolve) => (wake = resolve));
+        const { record } = this.#context.jobs.get(id)!;
+        yield await this.#views.view(record);
+        if (isEnded(record.state)) return;
+        const sleeping = new AbortController();
+        const abort = (): void => sleeping.abort();
+        signal.addEventListener('abort', abort, { once: true });
+        await Promise.race([changed, this.#context.clock.sleep(WATCH_REFRESH_MS, sleeping.signal).catch(() => {})]);
+        sleeping.abort();
+        signal.removeEventListener('abort', abort);
+      }
+    } finally {
+      stop();
+    }
+  }
+
+  async cancelJob(id: string): Promise<Job> {
+    const { clock } = this.#context;
+    return this.#change(id, 'cancel', (record) => {
+      if (isEnded(record.state)) return undefined;
+      if (record.state === 'QUEUED') return transition(record, 'CANCELLED', { now: clock.now() });
+      return { ...record, cancelRequested: true };
+    });
+  }
+
+  async pauseJob(id: string): Promise<Job> {
+    const { clock } = this.#context;
+    return this.#change(id, 'paused', (record) =>
+      record.state === 'PAUSED' ? undefined : transition(record, 'PAUSED', { now: clock.now() }),
+    );
+  }
+
+  async resumeJob(id: string): Promise<Job> {
+    const { clock } = this.#context;
+    return this.#change(id, 'resumed', (record) =>
+      record.state === 'RUNNING' ? undefined : transition(record, 'RUNNING', { now: clock.now() }),
+    );
+  }
+
+  listNodes(): Promise<Node[]> {
+    return Promise.resolve(this.#nodes.list().map(toNode));
+  }
+
+  listActors(nodeId: string | undefined): Promise<Actor[]> {
+    const nodes = this.#nodes.list().filter((node) => nodeId === undefined || node.id === nodeId);
+    if (nodeId !== undefined && nodes.length === 0) {
+      throw new MillraceError('not_found', `There is no node "${nodeId}". \`millrace node list\` shows the nodes.`, {
+        field: 'node_id',
+      });
+    }
+    return Promise.resolve(
+      nodes.flatMap((node) => node.actors.map((actor) => create(ActorSchema, { ...actor, messages: BigInt(actor.messages) }))),
+    );
+  }
+
+  query(sql: string, maxRows: number, signal: AbortSignal): Promise<QueryResult> {
+    return this.#query(sql, maxRows, signal);
+  }
+
+  async #record(id: string): Promise<{ record: JobRecord }> {
+    const entry = this.#context.jobs.get(id) ?? (await this.#context.jobs.fetch(id));
+    if (entry) return entry;
+    throw new MillraceError('not_found', `There is no job "${id}". \`millrace job list\` shows the jobs.`, { field: 'job_id' });
+  }
+
+  async #change(id: string, kind: string, change: (record: JobRecord) => JobRecord | undefined): Promise<Job> {
+    await this.#record(id);
+    let changed = false;
+    const { record, revision } = await this.#context.jobs.update(id, (before) => {
+      const after = change(before);
+      changed = after !== undefined;
+      return after;
+    });
+    if (changed) {
+      const events = new JobEvents(this.#context.bus, this.#context.clock, this.#context.id, id);
+      await events.note(kind, revision, `${kind} by the admin API`);
+    }
+    return this.#views.view(record);
+  }
+}
+
+function toNode(info: NodeInfo): Node {
+  return create(NodeSchema, {
+    id: info.id,
+    roles: info.roles,
+    pid: info.pid,
+    address: info.address,
+    startTime: timestampFromMs(info.startedAt),
+    heartbeatTime: timestampFromMs(info.heartbeatAt),
+    rssBytes: BigInt(info.rssBytes),
+    peakRssBytes: BigInt(info.peakRssBytes),
+    cpuSeconds: info.cpuSeconds,
+    eventLoopDelayMs: info.eventLoopDelayMs,
+    labels: info.labels,
+  });
+}

@@ -1,0 +1,52 @@
+import type { Bus } from '../../src/bus/bus.ts';
+import type { Clock } from '../../src/clock/clock.ts';
+import { successRate } from '../../src/jobs/evaluation.ts';
+import type { EvaluationRecord } from '../../src/jobs/record.ts';
+import { encodeRows } from '../../src/store/encode.ts';
+
+/** Writes a job's history: stream EVENTS, and from there the tables `job_events` and `evaluations`. */
+export class JobEvents {
+  readonly #bus: Bus;
+  readonly #clock: Clock;
+  readonly #node: string;
+  readonly #job: string;
+
+  constructor(bus: Bus, clock: Clock, node: string, job: string) {
+    this.#bus = bus;
+    this.#clock = clock;
+    this.#node = node;
+    this.#job = job;
+  }
+
+  /** `key` tells events of a kind apart; the same kind and key is the same event. */
+  async note(kind: string, key: string | number, message: string, data: Record<string, unknown> = {}): Promise<void> {
+    const id = `${kind}:${key}`;
+    const row = { job: this.#job, id, kind, message, node: this.#node, data: JSON.stringify(data), at: this.#micros() };
+    await this.#bus.publish(`event.${this.#job}.${kind}`, encodeRows('job_events', [row]), { id: `${this.#job}:${id}` });
+  }
+
+  async evaluated(record: EvaluationRecord): Promise<void> {
+    const [low, high] = successRate(record).ci95;
+    const row = {
+      job: this.#job,
+      name: record.name,
+      policy_version: record.policyVersion,
+      tasks: record.tasks,
+      successes: record.successes,
+      failed: record.failed,
+      mean_reward: record.meanReward,
+      mean_steps: record.meanSteps,
+      ci_low: low,
+      ci_high: high,
+      trajectories: record.trajectories,
+      train_seconds: record.trainSeconds,
+      evaluated_at: this.#micros(),
+    };
+    const id = `${this.#job}:evaluation:${record.name}@${record.policyVersion}`;
+    await this.#bus.publish(`event.${this.#job}.evaluation`, encodeRows('evaluations', [row]), { id });
+  }
+
+  #micros(): number {
+    return Math.round(this.#clock.now() * 1000);
+  }
+}

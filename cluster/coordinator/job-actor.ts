@@ -1,0 +1,225 @@
+import { toBinary } from '@bufbuild/protobuf';
+import type { ActorContext, Behaviour } from '../../src/actor/behaviour.ts';
+import type { BusMessage, Consumer } from '../../src/bus/bus.ts';
+import type { Lease } from '../../src/bus/lease.ts';
+import { MillraceError } from '../../src/errors.ts';
+import { RolloutRequestSchema } from '../../src/gen/millrace/v1/training_pb.ts';
+import type { WeightManifest } from '../../src/gen/millrace/v1/weights_pb.ts';
+import { admit } from '../../src/jobs/admission.ts';
+import { evaluationsDue } from '../../src/jobs/evaluation.ts';
+import { acceptedOnResume, emptyLedger, open } from '../../src/jobs/ledger.ts';
+import { transition, type EvaluationRecord, type JobRecord } from '../../src/jobs/record.ts';
+import { requestFor, type RequestContext, type RequestTask } from '../../src/jobs/requests.ts';
+import { isEnded } from '../../src/jobs/state.ts';
+import { ensureWriterDurables } from '../../src/store/writer.ts';
+import type { NodeContext } from '../context.ts';
+import { taskPlan, type TaskPlan } from '../jobs/tasks.ts';
+import { checkpointPath } from '../parameter-server/checkpoints.ts';
+import { trainerDurable } from '../parameter-server/trainer.ts';
+import { evaluationDurable, RunningEvaluations } from './evaluations.ts';
+import { JobEvents } from './events.ts';
+import { retainBest } from './retention.ts';
+
+/** What arrives in a job actor's mailbox. */
+export type JobMessage =
+  | { kind: 'manifest'; manifest: WeightManifest }
+  | { kind: 'record'; record: JobRecord }
+  | { kind: 'evaluation'; message: BusMessage }
+  | { kind: 'look' };
+
+const LOOK_MS = 1_000;
+const BACKPRESSURE_DELAY_MS = 200;
+/** A job whose groups fail one after the other, this many rounds' worth without one that counts, is beyond help. */
+const HOPELESS_ROUNDS = 5;
+
+/**
+ * The actor of one job: admits training requests within the staleness bound, runs evaluations, and ends the job. It holds
+ * nothing that is not in the job's record or in the weight manifest; after a crash another one goes on from there.
+ */
+export class JobActor implements Behaviour<JobMessage> {
+  readonly #context: NodeContext;
+  readonly #lease: Lease;
+  readonly #events: JobEvents;
+  readonly #requests: RequestContext;
+  readonly #evaluations: RunningEvaluations;
+  #record: JobRecord;
+  #tasks!: TaskPlan;
+  #manifest: WeightManifest | undefined;
+  #consumer: Consumer | undefined;
+  #stops: (() => void)[] = [];
+  /** Requests of an earlier incarnation that had not ended have been sent again. */
+  #resent = false;
+  #failedAtVersion = { version: -1, failed: 0 };
+
+  constructor(context: NodeContext, lease: Lease, record: JobRecord) {
+    this.#context = context;
+    this.#lease = lease;
+    this.#record = record;
+    this.#events = new JobEvents(context.bus, context.clock, context.id, record.id);
+    this.#requests = { job: record.id, config: record.config, fence: lease.token };
+    this.#evaluations = new RunningEvaluations(context, this.#requests, lease.token);
+  }
+
+  get #job(): string {
+    return this.#record.id;
+  }
+
+  async start(actor: ActorContext<JobMessage>): Promise<void> {
+    const { bus, clock, weights, jobs, runtimes } = this.#context;
+    const { config } = this.#record;
+    const runtime = await runtimes.get(this.#job, config);
+    this.#tasks = taskPlan(runtime, await runtime.tasks());
+    await ensureWriterDurables(bus);
+    await bus.ensureDurable(trainerDurable(this.#job, config));
+    await bus.ensureDurable(evaluationDurable(this.#job));
+    if (this.#record.state === 'QUEUED') {
+      await this.#update((record) => transition(record, 'RUNNING', { now: clock.now() }));
+      const { train, heldOut } = this.#tasks;
+      await this.#events.note('started', 1, `training on ${train.length} tasks, ${heldOut.length} held out`);
+    }
+    this.#consumer = await bus.consume(evaluationDurable(this.#job), (message) =>
+      actor.self.send({ kind: 'evaluation', message }),
+    );
+    const tell = (message: JobMessage): void => void actor.self.tell(message);
+    this.#stops = [
+      await weights.watch(this.#job, (manifest) => tell({ kind: 'manifest', manifest })),
+      jobs.onChange(({ record }) => record.id === this.#job && tell({ kind: 'record', record })),
+      clock.every(LOOK_MS, () => tell({ kind: 'look' })),
+    ];
+  }
+
+  async receive(message: JobMessage): Promise<void> {
+    if (message.kind === 'manifest') {
+      if (!this.#manifest || message.manifest.version >= this.#manifest.version) this.#manifest = message.manifest;
+    } else if (message.kind === 'record') {
+      this.#record = message.record;
+    } else if (message.kind === 'evaluation') {
+      const finished = await this.#evaluations.take(message.message);
+      if (finished) await this.#evaluated(finished);
+    }
+    await this.#advance();
+  }
+
+  async stop(): Promise<void> {
+    for (const stop of this.#stops) stop();
+    this.#stops = [];
+    await this.#consumer?.stop(1000);
+    this.#consumer = undefined;
+  }
+
+  /** Does whatever can be done now. */
+  async #advance(): Promise<void> {
+    const manifest = this.#manifest;
+    if (!manifest || isEnded(this.#record.state)) return;
+    if (this.#record.cancelRequested) {
+      await this.#end('CANCELLED');
+      return;
+    }
+    if (this.#record.state !== 'RUNNING') return;
+    await this.#startEvaluations(manifest);
+    if (!this.#baselinesRun()) return;
+    await this.#failIfHopeless(manifest);
+    if (isEnded(this.#record.state)) return;
+    await this.#dispatch(manifest);
+    if (manifest.version >= this.#record.config.rounds && this.#evaluations.keys.length === 0) await this.#end('SUCCEEDED');
+  }
+
+  async #startEvaluations(manifest: WeightManifest): Promise<void> {
+    const { evaluation, rounds } = this.#record.config;
+    const { version } = manifest;
+    // Commits may be seen late, several at once: measure the last version that was due, whose weights are kept for it.
+    const due = evaluation.every > 0 ? version - (version % evaluation.every) : 0;
+    const done = new Set([
+      ...this.#record.evaluations.map((record) => `${record.name}@${record.policyVersion}`),
+      ...this.#evaluations.keys,
+    ]);
+    const schedule = { rounds, evaluation, hasRule: this.#tasks.hasRule, done };
+    const plans = [due, ...(version >= rounds ? [version] : [])].flatMap((at) => evaluationsDue({ ...schedule, version: at }));
+    const moment = { trajectories: Number(manifest.ledger?.trajectories ?? 0n), trainSeconds: manifest.trainSeconds };
+    for (const plan of plans) {
+      if (this.#evaluations.keys.includes(plan.key)) continue;
+      await this.#evaluations.start(plan, this.#tasks.heldOut, moment);
+    }
+  }
+
+  /** Baselines come first: they would take the machine from training, and the other way round. */
+  #baselinesRun(): boolean {
+    return !this.#evaluations.keys.some((key) => !key.startsWith('trained@'));
+  }
+
+  async #evaluated(result: EvaluationRecord): Promise<void> {
+    const same = (other: EvaluationRecord): boolean => other.name === result.name && other.policyVersion === result.policyVersion;
+    const checkpoint = checkpointPath(this.#context.stateDir, this.#job, result.policyVersion);
+    await this.#update((record) => ({
+      ...record,
+      evaluations: [...record.evaluations.filter((other) => !same(other)), result],
+      ...(result.name === 'trained' && { checkpoint }),
+    }));
+    await this.#events.evaluated(result);
+    if (result.name === 'trained') await retainBest(this.#context, this.#record);
+  }
+
+  async #dispatch(manifest: WeightManifest): Promise<void> {
+    const ledger = manifest.ledger ?? emptyLedger();
+    const { rollout, rounds } = this.#record.config;
+    const { maxStaleness, groupsPerRound } = rollout;
+    if (!this.#resent) {
+      const accepted = acceptedOnResume(ledger, this.#record.accepted);
+      if (accepted !== this.#record.accepted) await this.#update((record) => ({ ...record, accepted }));
+      for (const sequence of open(ledger, accepted)) await this.#send(sequence, manifest.version);
+      this.#resent = true;
+    }
+    const from = this.#record.accepted;
+    const more = admit({ accepted: from, ledger, version: manifest.version, maxStaleness, groupsPerRound, rounds });
+    if (more === 0) return;
+    // Written ahead: a request that was sent is always in the record, so that nobody sends it under another number.
+    await this.#update((record) => ({ ...record, accepted: from + more }));
+    for (let sequence = from; sequence < from + more; sequence += 1) await this.#send(sequence, manifest.version);
+  }
+
+  async #send(sequence: number, policyVersion: number): Promise<void> {
+    const { bus, clock } = this.#context;
+    const task: RequestTask = this.#tasks.taskFor(sequence);
+    const request = requestFor(this.#requests, { sequence, task, policyVersion, now: clock.now() }, this.#tasks.train.length);
+    const bytes = toBinary(RolloutRequestSchema, request);
+    for (;;) {
+      try {
+        await bus.publish(`rollout.${this.#job}`, bytes, { id: request.id });
+        return;
+      } catch (thrown) {
+        const error = MillraceError.from(thrown);
+        if (error.code !== 'resource_exhausted') throw error;
+        this.#context.log.warn({ job: this.#job, sequence }, 'ROLLOUTS is full: rollout workers are behind; waiting for space');
+        await clock.sleep(BACKPRESSURE_DELAY_MS);
+      }
+    }
+  }
+
+  async #failIfHopeless(manifest: WeightManifest): Promise<void> {
+    const failed = Number(manifest.ledger?.failed ?? 0n);
+    if (manifest.version !== this.#failedAtVersion.version) this.#failedAtVersion = { version: manifest.version, failed };
+    const lost = failed - this.#failedAtVersion.failed;
+    if (lost < HOPELESS_ROUNDS * this.#record.config.rollout.groupsPerRound) return;
+    const classes = Object.entries(manifest.ledger!.failedByClass).map(([name, n]) => `${n} × ${name}`);
+    await this.#end(
+      'FAILED',
+      `${lost} groups failed in a row without one that counts (${classes.join(', ')}). \`millrace query failures\` shows the messages.`,
+    );
+  }
+
+  async #end(state: 'SUCCEEDED' | 'FAILED' | 'CANCELLED', error?: string): Promise<void> {
+    const { bus, clock } = this.#context;
+    await this.#update((record) =>
+      isEnded(record.state) ? undefined : transition(record, state, { now: clock.now(), ...(error && { error }) }),
+    );
+    await this.#events.note(state.toLowerCase(), 1, error ?? `job ${state.toLowerCase()}`);
+    await bus.purge('ROLLOUTS', `rollout.${this.#job}`);
+    await this.#consumer?.stop(1000);
+    this.#consumer = undefined;
+    await bus.deleteDurable('SCORED', evaluationDurable(this.#job).durable);
+  }
+
+  async #update(change: (record: JobRecord) => JobRecord | undefined): Promise<void> {
+    this.#record = (await this.#context.jobs.update(this.#job, change)).record;
+  }
+}

@@ -1,0 +1,136 @@
+import { create } from '@bufbuild/protobuf';
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { JobSchema, type Job } from '../../src/gen/millrace/v1/admin_pb.ts';
+import type { WeightManifest } from '../../src/gen/millrace/v1/weights_pb.ts';
+import { toProtoEvaluation } from '../../src/jobs/evaluation.ts';
+import { emptyLedger, endedCount } from '../../src/jobs/ledger.ts';
+import { etaSeconds, RateWindow, waitingFor } from '../../src/jobs/progress.ts';
+import type { JobRecord } from '../../src/jobs/record.ts';
+import { isEnded, toProtoState } from '../../src/jobs/state.ts';
+import type { NodeContext } from '../context.ts';
+import type { NodeList } from '../nodes.ts';
+import { decodeProgress, progressSubject, type TrainingProgress } from '../progress.ts';
+
+interface Followed {
+  manifest?: WeightManifest | undefined;
+  progress?: TrainingProgress | undefined;
+  rates: RateWindow;
+  stops: (() => void)[];
+  ready: Promise<void>;
+}
+
+/** Puts together what is known of a job: its record, its newest manifest, and what its trainer tells. Any coordinator can. */
+export class JobViews {
+  readonly #context: NodeContext;
+  readonly #nodes: NodeList;
+  readonly #followed = new Map<string, Followed>();
+  readonly #handlers = new Set<(job: string) => void>();
+  readonly #stopChanges: () => void;
+
+  constructor(context: NodeContext, nodes: NodeList) {
+    this.#context = context;
+    this.#nodes = nodes;
+    this.#stopChanges = context.jobs.onChange(({ record }) => this.#changed(record.id));
+  }
+
+  /** Calls back whenever the view of a job may have changed. Returns a function that stops it. */
+  onChange(handler: (job: string) => void): () => void {
+    this.#handlers.add(handler);
+    return () => this.#handlers.delete(handler);
+  }
+
+  async view(record: JobRecord): Promise<Job> {
+    const followed = this.#follow(record.id);
+    await followed.ready;
+    const { manifest, progress } = followed;
+    const ledger = manifest?.ledger ?? emptyLedger();
+    const version = manifest?.version ?? 0;
+    const running = record.state === 'RUNNING';
+    const rates = running ? followed.rates.rates() : { trajectoriesPerSecond: 0, roundsPerSecond: 0 };
+    const { rounds } = record.config;
+    return create(JobSchema, {
+      id: record.id,
+      state: toProtoState(record.state),
+      configJson: JSON.stringify(record.config),
+      createTime: timestampFromMs(record.createdAt),
+      ...(record.startedAt !== undefined && { startTime: timestampFromMs(record.startedAt) }),
+      ...(record.endedAt !== undefined && { endTime: timestampFromMs(record.endedAt) }),
+      error: record.error ?? '',
+      progress: {
+        round: version,
+        roundsTotal: rounds,
+        reward: progress?.last?.reward ?? 0,
+        trajectoriesPerSecond: rates.trajectoriesPerSecond,
+        staleness: progress?.last?.staleness ?? 0,
+        requests: BigInt(Math.max(record.accepted, endedCount(ledger))),
+        ledger,
+        etaSeconds: isEnded(record.state) ? 0 : etaSeconds(version, rounds, rates.roundsPerSecond),
+        trainSeconds: manifest?.trainSeconds ?? 0,
+        statistics: progress?.last?.statistics ?? {},
+      },
+      waitingFor: this.#waiting(record, followed),
+      evaluations: record.evaluations.map(toProtoEvaluation),
+      checkpoint: record.checkpoint ?? '',
+    });
+  }
+
+  close(): void {
+    this.#stopChanges();
+    this.#handlers.clear();
+    for (const { stops } of this.#followed.values()) for (const stop of stops) stop();
+    this.#followed.clear();
+  }
+
+  #follow(job: string): Followed {
+    let followed = this.#followed.get(job);
+    if (!followed) {
+      followed = { rates: new RateWindow(), stops: [], ready: Promise.resolve() };
+      followed.ready = this.#start(job, followed);
+      this.#followed.set(job, followed);
+    }
+    return followed;
+  }
+
+  async #start(job: string, followed: Followed): Promise<void> {
+    const { bus, weights, clock } = this.#context;
+    const take = (manifest: WeightManifest): void => {
+      followed.manifest = manifest;
+      const trajectories = Number(manifest.ledger?.trajectories ?? 0n);
+      followed.rates.add({ at: clock.monotonic(), rounds: manifest.version, trajectories });
+      this.#changed(job);
+    };
+    const latest = await weights.latest(job);
+    if (latest) take(latest.manifest);
+    followed.stops.push(await weights.watch(job, take));
+    followed.stops.push(
+      bus.listen(progressSubject(job), (data) => {
+        followed.progress = decodeProgress(data);
+        this.#changed(job);
+      }),
+    );
+  }
+
+  #changed(job: string): void {
+    for (const handler of this.#handlers) handler(job);
+  }
+
+  #waiting(record: JobRecord, { manifest, progress }: Followed): string {
+    const ledger = manifest?.ledger ?? emptyLedger();
+    const count = (role: Parameters<NodeList['withRole']>[0]): number => this.#nodes.withRole(role).length;
+    return waitingFor({
+      state: record.state,
+      round: manifest?.version ?? 0,
+      groups: progress?.groups ?? { received: 0, needed: record.config.rollout.groupsPerRound },
+      open: Math.max(0, record.accepted - endedCount(ledger)),
+      nodes: {
+        rollout: count('rollout'),
+        reward: count('reward'),
+        learner: count('learner'),
+        parameterServer: count('parameter-server'),
+        store: count('store'),
+      },
+      ...(progress?.shards && progress.round === manifest?.version && { shards: progress.shards }),
+      ...(record.cancelRequested && { cancelRequested: true }),
+    });
+  }
+}

@@ -1,0 +1,53 @@
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { startDeadLetters, type DeadLetter } from '../../src/bus/dead-letters.ts';
+import { FailureClass } from '../../src/gen/millrace/v1/flow_pb.ts';
+import {
+  Purpose,
+  RolloutRequestSchema,
+  ScoredGroupSchema,
+  TrajectoryGroupSchema,
+  Verdict,
+  type RolloutRequest,
+} from '../../src/gen/millrace/v1/training_pb.ts';
+import type { NodeContext } from '../context.ts';
+
+/**
+ * A request or group that was delivered too often (it takes its worker down every time) still has to end: it is scored as
+ * failed, with its class, and goes the way of every other group. Returns a function that stops listening.
+ */
+export async function endLostRequests(context: NodeContext): Promise<() => Promise<void>> {
+  const { bus, clock, log } = context;
+  const onDead = async (letter: DeadLetter): Promise<void> => {
+    const lost = readRequest(letter);
+    if (!lost) return;
+    const { request, failure } = lost;
+    log.error({ request: request.id, reason: letter.reason, deliveries: letter.deliveries }, 'a request was given up');
+    const scored = create(ScoredGroupSchema, {
+      request: { ...request, taskJson: '' },
+      verdict: Verdict.FAILED,
+      failure,
+      failureMessage: `given up after ${letter.deliveries} deliveries: ${letter.reason}`,
+      node: context.id,
+      policyVersion: request.policyVersion,
+    });
+    const kind = request.purpose === Purpose.EVALUATE ? 'evaluate' : 'train';
+    await bus.publish(`scored.${request.job}.${kind}`, toBinary(ScoredGroupSchema, scored), { id: `${request.id}:lost` });
+  };
+  const onError = (error: unknown): void =>
+    log.warn({ err: error }, 'a dead letter could not be moved; the next sweep tries again');
+  const deadLetters = await startDeadLetters(bus, onDead, { clock, onError });
+  return () => deadLetters.stop();
+}
+
+function readRequest(letter: DeadLetter): { request: RolloutRequest; failure: FailureClass } | undefined {
+  try {
+    if (letter.stream === 'ROLLOUTS') {
+      return { request: fromBinary(RolloutRequestSchema, letter.data), failure: FailureClass.WORKER_LOST };
+    }
+    if (letter.stream !== 'GROUPS') return undefined;
+    const { request } = fromBinary(TrajectoryGroupSchema, letter.data);
+    return request && { request, failure: FailureClass.REWARD_FAILED };
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,22 @@
+import { rm } from 'node:fs/promises';
+import { best } from '../../src/checkpoint/retention.ts';
+import { successRate } from '../../src/jobs/evaluation.ts';
+import type { JobRecord } from '../../src/jobs/record.ts';
+import type { NodeContext } from '../context.ts';
+import { checkpointPath } from '../parameter-server/checkpoints.ts';
+
+/** Keeps the best checkpoints by held-out success, and the newest one; deletes the others with their weights on the bus. */
+export async function retainBest(context: NodeContext, record: JobRecord): Promise<void> {
+  const measured = record.evaluations.filter((evaluation) => evaluation.name === 'trained');
+  const newest = Math.max(...measured.map((evaluation) => evaluation.policyVersion));
+  const kept = best(
+    record.config.checkpoint.keep,
+    measured.map((evaluation) => ({ version: evaluation.policyVersion, score: successRate(evaluation).success })),
+  );
+  const keep = new Set([newest, ...kept.map(({ version }) => version)]);
+  for (const { policyVersion } of measured) {
+    if (keep.has(policyVersion)) continue;
+    await rm(checkpointPath(context.stateDir, record.id, policyVersion), { recursive: true, force: true });
+    await context.weights.drop(record.id, policyVersion);
+  }
+}

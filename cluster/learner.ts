@@ -1,0 +1,190 @@
+import { create, fromBinary } from '@bufbuild/protobuf';
+import type { AlgorithmConfig } from '../src/algo/config.ts';
+import type { ComputeInfo } from '../src/compute/backend.ts';
+import { MillraceError } from '../src/errors.ts';
+import { ExperienceSchema } from '../src/gen/millrace/v1/flow_pb.ts';
+import { WorkRequestSchema, type Shard, type WorkRequest, type WorkResponse } from '../src/gen/millrace/v1/learner_pb.ts';
+import { computeGradientsInSlices } from '../src/policy/learner/gradient.ts';
+import { createPlanner } from '../src/policy/planner/planner.ts';
+import type { Policy } from '../src/policy/policy.ts';
+import type { PolicySpec } from '../src/policy/spec.ts';
+import type { Link } from '../src/rpc/link.ts';
+import type { NodeContext, Role } from './context.ts';
+
+/** Options of the learner role. */
+export interface LearnerOptions {
+  compute: ComputeInfo;
+  /** Address of the parameter server, or undefined while none is known. */
+  findServer: () => Promise<string | undefined>;
+  connect: (address: string) => Promise<Link<WorkResponse, WorkRequest>>;
+  /** Decisions in a micro-batch; default: adapted to what this machine computes in 80 ms. Serial mode fixes it. */
+  maxDecisions?: number | undefined;
+}
+
+const HEARTBEAT_MS = 2_000;
+const RECONNECT_MS = 500;
+
+/** What a learner keeps of a job: its policy with the weights of one version. */
+interface JobState {
+  algorithm: AlgorithmConfig;
+  policy: Policy;
+  version: number;
+  chunks: Uint8Array[];
+}
+
+/**
+ * A learner connects to the parameter server, receives weights and shards of rounds, and answers each shard with sums of
+ * gradients, weights and statistics. It owns nothing durable: when it is lost, its shard goes to another learner.
+ */
+export async function startLearner(context: NodeContext, options: LearnerOptions): Promise<Role> {
+  const { clock, log } = context;
+  const stopping = new AbortController();
+  let link: Link<WorkResponse, WorkRequest> | undefined;
+  const actor = context.actors.spawn('learner', 'worker', { receive: () => {} });
+
+  const serve = async (connected: Link<WorkResponse, WorkRequest>): Promise<void> => {
+    const session = new LearnerSession(context.id, connected, options, log);
+    const stopHeartbeats = clock.every(HEARTBEAT_MS, () => session.heartbeat());
+    await connected.closed;
+    stopHeartbeats();
+    session.close();
+  };
+
+  const run = async (): Promise<void> => {
+    while (!stopping.signal.aborted) {
+      try {
+        const address = await options.findServer();
+        if (address !== undefined) {
+          link = await options.connect(address);
+          log.info({ address }, 'connected to the parameter server');
+          await serve(link);
+        }
+      } catch (error) {
+        log.warn({ err: error }, 'no parameter server answers; trying again');
+      }
+      await clock.sleep(RECONNECT_MS, stopping.signal).catch(() => {});
+    }
+  };
+  const running = run();
+
+  return {
+    name: 'learner',
+    async stop() {
+      stopping.abort();
+      link?.close();
+      await running;
+      await actor.stop();
+    },
+  };
+}
+
+/** One connection: messages are handled one after the other, in order. */
+class LearnerSession {
+  readonly #link: Link<WorkResponse, WorkRequest>;
+  readonly #log: NodeContext['log'];
+  readonly #jobs = new Map<string, JobState>();
+  readonly #slices: { maxDecisions?: number };
+  #queue: Promise<void> = Promise.resolve();
+  #closed = false;
+
+  constructor(learner: string, link: Link<WorkResponse, WorkRequest>, options: LearnerOptions, log: NodeContext['log']) {
+    this.#slices = options.maxDecisions === undefined ? {} : { maxDecisions: options.maxDecisions };
+    this.#link = link;
+    this.#log = log;
+    const { backend, device, gflops } = options.compute;
+    this.#send({ case: 'hello', value: { learner, backend, device, gflops } });
+    link.onMessage((message) => {
+      this.#queue = this.#queue.then(() => (this.#closed ? undefined : this.#handle(message)));
+    });
+  }
+
+  heartbeat(): void {
+    this.#send({ case: 'heartbeat', value: { memoryBytes: BigInt(process.memoryUsage.rss()), tensors: 0 } });
+  }
+
+  close(): void {
+    this.#closed = true;
+    void this.#queue.then(() => {
+      for (const state of this.#jobs.values()) state.policy.dispose();
+      this.#jobs.clear();
+    });
+  }
+
+  async #handle({ message }: WorkResponse): Promise<void> {
+    switch (message.case) {
+      case 'setup': {
+        const { job, policyJson, algorithmJson } = message.value;
+        this.#jobs.get(job)?.policy.dispose();
+        const policy = createPlanner(JSON.parse(policyJson) as PolicySpec);
+        this.#jobs.set(job, { algorithm: JSON.parse(algorithmJson) as AlgorithmConfig, policy, version: -1, chunks: [] });
+        return;
+      }
+      case 'weights':
+        this.#takeWeights(message.value);
+        return;
+      case 'shard':
+        await this.#compute(message.value);
+        return;
+      case 'end':
+        this.#jobs.get(message.value.job)?.policy.dispose();
+        this.#jobs.delete(message.value.job);
+        return;
+      default:
+        this.#log.warn({ case: message.case }, 'the parameter server sent something this learner does not know');
+    }
+  }
+
+  #takeWeights(chunk: { job: string; version: number; index: number; chunks: number; data: Uint8Array }): void {
+    const state = this.#jobs.get(chunk.job);
+    if (!state) return;
+    state.chunks = chunk.index === 0 ? [chunk.data] : [...state.chunks, chunk.data];
+    if (state.chunks.length !== chunk.chunks) return;
+    state.policy.load(new Float32Array(Uint8Array.from(Buffer.concat(state.chunks)).buffer));
+    state.version = chunk.version;
+    state.chunks = [];
+  }
+
+  async #compute(shard: Shard): Promise<void> {
+    const { job, round, index } = shard;
+    const started = performance.now();
+    try {
+      const state = this.#jobs.get(job);
+      if (state?.version !== shard.version) {
+        throw new MillraceError(
+          'failed_precondition',
+          `has version ${state?.version ?? 'none'} of job ${job}, not ${shard.version}`,
+        );
+      }
+      const groups = shard.groups.map((group) => ({
+        experience: fromBinary(ExperienceSchema, group.experience),
+        advantages: group.advantages,
+        valid: group.valid,
+      }));
+      const sum = await computeGradientsInSlices(state.policy, groups, state.algorithm, this.#slices);
+      const { gradient, weight, statistics, decisions } = sum;
+      this.#send({
+        case: 'result',
+        value: {
+          job,
+          round,
+          shard: index,
+          gradient: new Uint8Array(gradient.buffer, gradient.byteOffset, gradient.byteLength),
+          weight,
+          statistics,
+          decisions,
+          computeMs: performance.now() - started,
+          longestBlockMs: sum.longestBlockMs,
+        },
+      });
+    } catch (thrown) {
+      const { message } = MillraceError.from(thrown);
+      this.#log.warn({ err: thrown, job, round, shard: index }, 'shard failed');
+      this.#send({ case: 'failure', value: { job, round, shard: index, message } });
+    }
+  }
+
+  #send(message: object): void {
+    // A failed send means a closed link; the session ends through `closed`.
+    this.#link.send(create(WorkRequestSchema, { message } as never)).catch(() => {});
+  }
+}

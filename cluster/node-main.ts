@@ -1,0 +1,65 @@
+/** Entry of a node process: settings from MILLRACE_NODE, orders over the IPC channel of whoever started it. */
+import { join } from 'node:path';
+import { MillraceError } from '../src/errors.ts';
+import { createLogger } from '../src/telemetry/log.ts';
+import { startNode, type RunningNode } from './node.ts';
+import type { FromNode, NodeSettings, ToNode } from './up/protocol.ts';
+
+const settings = JSON.parse(process.env['MILLRACE_NODE'] ?? '{}') as NodeSettings;
+const log = createLogger({
+  name: 'millrace',
+  node: settings.id,
+  level: settings.logLevel,
+  file: join(settings.stateDir, 'logs', `${settings.id}.log`),
+});
+
+let node: RunningNode | undefined;
+let ending = false;
+
+const tell = (message: FromNode): Promise<void> =>
+  new Promise((done) => (process.connected ? process.send!(message, undefined, undefined, () => done()) : done()));
+
+async function end(code: number, timeoutMs?: number): Promise<void> {
+  if (ending) return;
+  ending = true;
+  await node?.stop(timeoutMs).catch((error: unknown) => log.error({ err: error }, 'stopping failed'));
+  log.flush();
+  process.exit(code);
+}
+
+async function endOnError(thrown: unknown): Promise<void> {
+  const error = MillraceError.from(thrown);
+  log.fatal({ err: error }, 'node cannot go on');
+  await tell({ kind: 'error', message: error.message });
+  await end(1, 1000);
+}
+
+process.on('message', (message: ToNode) => {
+  if (message.kind === 'stop') void end(0);
+  else void tell({ kind: 'pong' });
+});
+// The supervisor is gone: nothing may be left running.
+process.on('disconnect', () => {
+  void end(0, 2000).finally(() => undefined);
+});
+process.on('exit', () => {
+  if (process.connected || settings.natsPid === undefined || !settings.roles.includes('store')) return;
+  try {
+    process.kill(settings.natsPid, 'SIGTERM');
+  } catch {
+    // It has ended already.
+  }
+});
+// A terminal's Ctrl-C reaches the whole group; the supervisor decides when a node ends.
+process.on('SIGINT', () => undefined);
+process.on('SIGTERM', () => void end(0));
+process.on('unhandledRejection', (reason) => void endOnError(reason));
+process.on('uncaughtException', (error) => void endOnError(error));
+
+try {
+  node = await startNode({ ...settings, log });
+  void node.failed.then(endOnError);
+  await tell({ kind: 'ready', address: node.address });
+} catch (error) {
+  await endOnError(error);
+}

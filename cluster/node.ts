@@ -1,0 +1,165 @@
+import type { Logger } from 'pino';
+import { ActorSystem } from '../src/actor/system.ts';
+import { connectNats } from '../src/bus/nats-bus.ts';
+import { BusWeightChannel } from '../src/bus/weights/bus-weight-channel.ts';
+import { systemClock } from '../src/clock/system.ts';
+import { initCompute, type ComputeInfo } from '../src/compute/backend.ts';
+import { MillraceError } from '../src/errors.ts';
+import { systemRandom } from '../src/random/seeded.ts';
+import type { ServiceRegistration } from '../src/rpc/handlers.ts';
+import { startServer, type RunningServer } from '../src/rpc/server.ts';
+import { connectWork, serveWork } from '../src/rpc/work.ts';
+import { openStore } from '../src/store/open.ts';
+import { monitorProcess } from '../src/telemetry/process-stats.ts';
+import { adminService } from './admin/service.ts';
+import type { NodeContext, Role, RoleName } from './context.ts';
+import { startCoordinator } from './coordinator.ts';
+import { CoordinatorBackend } from './coordinator/admin-backend.ts';
+import { openJobDirectory } from './jobs/directory.ts';
+import { createJobRuntimes } from './jobs/runtime.ts';
+import { startLearner } from './learner.ts';
+import { announce, watchNodes, type NodeInfo, type NodeList } from './nodes.ts';
+import { startParameterServer } from './parameter-server.ts';
+import { startReward } from './reward.ts';
+import { startRollout } from './rollout.ts';
+import { remoteQuery, storeService } from './services.ts';
+import { startStore } from './store.ts';
+
+/** A killed node's jobs are taken over after at most this long; nobody's event loop stands still for a third of it. */
+const LEASE_TTL_MS = 5_000;
+
+/** What a node needs to start. */
+export interface NodeOptions {
+  /** Unique in the cluster. */
+  id: string;
+  roles: readonly RoleName[];
+  natsUrl: string;
+  /** Folder for checkpoints and, with role store, the embedded database. */
+  stateDir: string;
+  log: Logger;
+  /** ClickHouse server; the embedded engine when absent. */
+  clickhouse?: { url: string; username?: string; password?: string; database?: string } | undefined;
+  /** Port of this node's gRPC server. Default 0: a free one. */
+  port?: number;
+  /** Token for all gRPC of the cluster. */
+  token?: string | undefined;
+  /** tfjs backend to insist on. */
+  backend?: string | undefined;
+}
+
+/** A running node. */
+export interface RunningNode {
+  /** gRPC address, '' when the roles serve nothing. */
+  address: string;
+  /** Resolves with the error when the node cannot go on (its connection is gone for good, an actor gave up). */
+  failed: Promise<MillraceError>;
+  stop(timeoutMs?: number): Promise<void>;
+}
+
+/** One process of the cluster: connects to the bus, starts its roles, and tells the others that it is there. */
+export async function startNode(options: NodeOptions): Promise<RunningNode> {
+  const { id, roles, log } = options;
+  let fail = (_: MillraceError): void => {};
+  const failed = new Promise<MillraceError>((resolve) => (fail = resolve));
+  const clock = systemClock;
+  const bus = await connectNats({ servers: options.natsUrl, name: id, leaseTtlMs: LEASE_TTL_MS });
+  void bus.closed.then((error) => error && fail(error));
+  await bus.ensureTopology();
+  const context: NodeContext = {
+    id,
+    bus,
+    weights: new BusWeightChannel(bus, { clock }),
+    clock,
+    random: systemRandom(),
+    log,
+    actors: new ActorSystem({ node: id, clock, log, onFailed: (_, error) => fail(error) }),
+    jobs: await openJobDirectory(bus),
+    runtimes: createJobRuntimes(),
+    stateDir: options.stateDir,
+  };
+  const nodes = await watchNodes(bus);
+  const computes = roles.includes('rollout') || roles.includes('learner');
+  const compute = computes ? await initCompute({ preferred: options.backend }) : undefined;
+  if (compute) log.info(compute.describe());
+
+  const started: Role[] = [];
+  const services: ServiceRegistration[] = [];
+  const closers: (() => void)[] = [];
+  for (const role of roles) started.push(await startRole(role, { context, options, nodes, compute, services, closers }));
+
+  let server: RunningServer | undefined;
+  if (services.length > 0) server = await startServer({ port: options.port ?? 0, services, token: options.token, log });
+  const address = server?.address ?? '';
+  const stats = monitorProcess();
+  const startedAt = clock.now();
+  const describe = (): NodeInfo => ({
+    id,
+    roles: [...roles],
+    pid: process.pid,
+    address,
+    startedAt,
+    heartbeatAt: clock.now(),
+    ...stats.read(),
+    labels: compute ? { backend: compute.backend, device: compute.device, gflops: compute.gflops.toFixed(1) } : {},
+    actors: context.actors.list(),
+  });
+  const unannounce = await announce(bus, clock, describe);
+  log.info({ roles, address }, 'node started');
+
+  return {
+    address,
+    failed,
+    async stop(timeoutMs = 5000) {
+      await unannounce();
+      for (const close of closers) close();
+      await server?.stop(Math.min(1000, timeoutMs));
+      for (const role of started.reverse()) await role.stop(timeoutMs);
+      stats.stop();
+      nodes.close();
+      context.jobs.close();
+      await bus.close();
+      log.info('node stopped');
+    },
+  };
+}
+
+interface RoleStart {
+  context: NodeContext;
+  options: NodeOptions;
+  nodes: NodeList;
+  compute: ComputeInfo | undefined;
+  services: ServiceRegistration[];
+  closers: (() => void)[];
+}
+
+async function startRole(role: RoleName, { context, options, nodes, compute, services, closers }: RoleStart): Promise<Role> {
+  switch (role) {
+    case 'coordinator': {
+      const backend = new CoordinatorBackend(context, nodes, remoteQuery(nodes, options.token));
+      closers.push(() => backend.close());
+      services.push(adminService(backend));
+      return startCoordinator(context);
+    }
+    case 'parameter-server': {
+      const server = await startParameterServer(context);
+      services.push(serveWork((link) => server.connect(link)));
+      return server;
+    }
+    case 'learner':
+      return startLearner(context, {
+        compute: compute!,
+        findServer: () => Promise.resolve(nodes.withRole('parameter-server')[0]?.address),
+        connect: (address) => connectWork(address, options.token),
+      });
+    case 'rollout':
+      return startRollout(context);
+    case 'reward':
+      return startReward(context);
+    case 'store': {
+      const store = await openStore({ ...options.clickhouse, path: `${options.stateDir}/clickhouse` });
+      const started = await startStore(context, store);
+      services.push(storeService((sql, maxRows, signal) => started.query(sql, maxRows, signal)));
+      return started;
+    }
+  }
+}

@@ -1,0 +1,221 @@
+import { create } from '@bufbuild/protobuf';
+import type { Logger } from 'pino';
+import type { Clock } from '../../src/clock/clock.ts';
+import { MillraceError } from '../../src/errors.ts';
+import {
+  WorkResponseSchema,
+  type LearnerHello,
+  type ShardGroup,
+  type ShardResult,
+  type WorkRequest,
+  type WorkResponse,
+} from '../../src/gen/millrace/v1/learner_pb.ts';
+import { ShardBoard } from '../../src/jobs/shards.ts';
+import type { Link } from '../../src/rpc/link.ts';
+
+/** A learner that says nothing for this long is taken for lost: its shards go to others. */
+const SILENCE_MS = 15_000;
+const CHECK_MS = 2_000;
+/** Bytes of weights in one message. */
+const WEIGHT_CHUNK = 768 * 1024;
+
+/** What a round asks the learners for. */
+export interface GradientRound {
+  job: string;
+  /** PolicySpec and AlgorithmConfig as JSON; sent to a learner once a job. */
+  policyJson: string;
+  algorithmJson: string;
+  round: number;
+  /** Version whose weights the gradients are taken at. */
+  version: number;
+  /** float32 little endian. */
+  weights: Uint8Array;
+  shards: ShardGroup[][];
+  /** Called after each shard. */
+  onProgress?: (done: number, total: number) => void;
+}
+
+interface Member {
+  name: string;
+  hello: LearnerHello;
+  link: Link<WorkRequest, WorkResponse>;
+  lastSeen: number;
+  setups: Set<string>;
+  versions: Map<string, number>;
+}
+
+interface Running {
+  round: GradientRound;
+  board: ShardBoard;
+  results: Map<number, ShardResult>;
+  finish: (error?: MillraceError) => void;
+}
+
+/** The learners connected to this parameter server. Any number of them, coming and going at any time. */
+export class LearnerPool {
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  readonly #members = new Map<string, Member>();
+  readonly #running = new Map<string, Running>();
+  readonly #stopChecks: () => void;
+  #connections = 0;
+
+  constructor(clock: Clock, log: Logger) {
+    this.#clock = clock;
+    this.#log = log;
+    this.#stopChecks = clock.every(CHECK_MS, () => this.#dropSilent());
+  }
+
+  /** Names of the learners that have said hello. */
+  get learners(): string[] {
+    return [...this.#members.keys()].sort();
+  }
+
+  /** Takes a new connection. */
+  connect(link: Link<WorkRequest, WorkResponse>): void {
+    this.#connections += 1;
+    const connection = this.#connections;
+    let member: Member | undefined;
+    link.onMessage((request) => {
+      const { message } = request;
+      if (message.case === 'hello') {
+        member = this.#join(message.value, link, connection);
+        return;
+      }
+      if (!member) throw new MillraceError('failed_precondition', 'a learner must say hello first', { field: 'hello' });
+      member.lastSeen = this.#clock.monotonic();
+      if (message.case === 'result') this.#result(member, message.value);
+      else if (message.case === 'failure') this.#failure(member, message.value);
+    });
+    void link.closed.then(() => member && this.#leave(member));
+  }
+
+  /** Gradient sums of all shards, in no particular order. Waits for learners as long as it takes; ends early with `cancelled`. */
+  compute(round: GradientRound, signal?: AbortSignal): Promise<ShardResult[]> {
+    return new Promise((resolve, reject) => {
+      const running: Running = {
+        round,
+        board: new ShardBoard(round.shards.length),
+        results: new Map(),
+        finish: (error) => {
+          this.#running.delete(round.job);
+          signal?.removeEventListener('abort', abort);
+          if (error) reject(error);
+          else resolve([...running.results.values()]);
+        },
+      };
+      const abort = (): void =>
+        running.finish(new MillraceError('cancelled', `round ${round.round} of job ${round.job} was stopped`));
+      if (signal?.aborted) {
+        abort();
+        return;
+      }
+      signal?.addEventListener('abort', abort, { once: true });
+      this.#running.set(round.job, running);
+      if (round.shards.length === 0) running.finish();
+      else this.#assign(running);
+    });
+  }
+
+  /** The job is over: learners may forget it. */
+  endJob(job: string): void {
+    for (const member of this.#members.values()) {
+      if (member.setups.delete(job)) this.#send(member, { case: 'end', value: { job } });
+      member.versions.delete(job);
+    }
+  }
+
+  close(): void {
+    this.#stopChecks();
+    for (const running of [...this.#running.values()])
+      running.finish(new MillraceError('cancelled', 'the parameter server stops'));
+    for (const member of this.#members.values()) member.link.close();
+    this.#members.clear();
+  }
+
+  #join(hello: LearnerHello, link: Link<WorkRequest, WorkResponse>, connection: number): Member {
+    const name = this.#members.has(hello.learner) || hello.learner === '' ? `${hello.learner}#${connection}` : hello.learner;
+    const member: Member = { name, hello, link, lastSeen: this.#clock.monotonic(), setups: new Set(), versions: new Map() };
+    this.#members.set(name, member);
+    this.#log.info({ learner: name, backend: hello.backend, device: hello.device, gflops: hello.gflops }, 'learner joined');
+    for (const running of this.#running.values()) this.#assign(running);
+    return member;
+  }
+
+  #leave(member: Member): void {
+    if (this.#members.get(member.name) !== member) return;
+    this.#members.delete(member.name);
+    this.#log.warn({ learner: member.name, err: member.link.error }, 'learner left; its shards go to others');
+    for (const running of this.#running.values()) {
+      running.board.lost(member.name);
+      this.#assign(running);
+    }
+  }
+
+  #dropSilent(): void {
+    const now = this.#clock.monotonic();
+    for (const member of [...this.#members.values()]) {
+      if (now - member.lastSeen <= SILENCE_MS) continue;
+      this.#log.warn({ learner: member.name }, `learner silent for ${SILENCE_MS} ms`);
+      member.link.close();
+      this.#leave(member);
+    }
+  }
+
+  #result(member: Member, result: ShardResult): void {
+    const running = this.#running.get(result.job);
+    if (!running || running.round.round !== result.round || !running.board.finish(result.shard)) return;
+    running.results.set(result.shard, result);
+    running.round.onProgress?.(running.board.done, running.board.shards);
+    if (running.board.complete) running.finish();
+    else this.#assign(running);
+  }
+
+  #failure(member: Member, failure: { job: string; round: number; shard: number; message: string }): void {
+    const running = this.#running.get(failure.job);
+    if (!running || running.round.round !== failure.round) return;
+    this.#log.warn({ learner: member.name, ...failure }, 'a learner could not compute a shard');
+    member.versions.delete(failure.job);
+    member.setups.delete(failure.job);
+    try {
+      running.board.fail(failure.shard, member.name, failure.message);
+      this.#assign(running);
+    } catch (error) {
+      running.finish(MillraceError.from(error));
+    }
+  }
+
+  #assign(running: Running): void {
+    const { round, board } = running;
+    for (const { shard, learner } of board.assign(this.learners)) {
+      const member = this.#members.get(learner)!;
+      this.#prepare(member, round);
+      const { job, version } = round;
+      this.#send(member, {
+        case: 'shard',
+        value: { job, round: round.round, index: shard, version, groups: round.shards[shard]! },
+      });
+    }
+  }
+
+  /** Sends what the learner lacks of the job: its set-up, the weights of the version. Messages keep their order. */
+  #prepare(member: Member, round: GradientRound): void {
+    const { job, version, weights } = round;
+    if (!member.setups.has(job)) {
+      member.setups.add(job);
+      this.#send(member, { case: 'setup', value: { job, policyJson: round.policyJson, algorithmJson: round.algorithmJson } });
+    }
+    if (member.versions.get(job) === version) return;
+    member.versions.set(job, version);
+    const chunks = Math.max(1, Math.ceil(weights.length / WEIGHT_CHUNK));
+    for (let index = 0; index < chunks; index += 1) {
+      const data = weights.subarray(index * WEIGHT_CHUNK, (index + 1) * WEIGHT_CHUNK);
+      this.#send(member, { case: 'weights', value: { job, version, index, chunks, data } });
+    }
+  }
+
+  #send(member: Member, message: NonNullable<Parameters<typeof create<typeof WorkResponseSchema>>[1]>['message']): void {
+    // A send that fails means a closed link, and that is handled by `closed`.
+    member.link.send(create(WorkResponseSchema, { message } as never)).catch(() => {});
+  }
+}

@@ -1,0 +1,72 @@
+import type { JobConfig } from '../../src/config/job.ts';
+import { Verdict, type ScoredGroup } from '../../src/gen/millrace/v1/training_pb.ts';
+import type { UpdateRow } from '../../src/store/tables.ts';
+
+/** One group of a round as the record of the round needs it. */
+export interface RoundGroup {
+  scored: ScoredGroup;
+  staleness: number;
+}
+
+/** Everything that is known about a committed round. */
+export interface RoundFacts {
+  job: string;
+  config: JobConfig;
+  /** The version the round made. */
+  version: number;
+  /** Groups with and without signal that closed the round. */
+  groups: readonly RoundGroup[];
+  expired: number;
+  failed: number;
+  decisions: number;
+  weight: number;
+  /** Sums over the round, to be divided by `weight`. */
+  sums: Readonly<Record<string, number>>;
+  gradientNorm: number;
+  learningRate: number;
+  waitMs: number;
+  computeMs: number;
+  commitMs: number;
+  roundMs: number;
+  learners: number;
+  shards: number;
+  now: number;
+}
+
+/** The row of table `updates` for a round. */
+export function updateRow(facts: RoundFacts): UpdateRow {
+  const scores = facts.groups.flatMap(({ scored }) => scored.scores.filter((score) => score.valid));
+  const mean = (values: readonly number[]): number =>
+    values.length === 0 ? 0 : values.reduce((a, b) => a + b, 0) / values.length;
+  const staleness = facts.groups.map((group) => group.staleness);
+  const perWeight = (name: string): number => (facts.weight > 0 ? (facts.sums[name] ?? 0) / facts.weight : 0);
+  const trained = facts.groups.filter(({ scored }) => scored.verdict === Verdict.SIGNAL).length;
+  return {
+    job: facts.job,
+    version: facts.version,
+    groups: facts.groups.length,
+    trained,
+    filtered: facts.groups.length - trained,
+    expired: facts.expired,
+    failed: facts.failed,
+    trajectories: scores.length,
+    decisions: facts.decisions,
+    reward_mean: mean(scores.map((score) => score.reward)),
+    success_mean: mean(scores.map((score) => (score.success ? 1 : 0))),
+    staleness_mean: mean(staleness),
+    staleness_max: staleness.length === 0 ? 0 : Math.max(...staleness),
+    loss: perWeight('loss'),
+    entropy: perWeight('entropy'),
+    kl: perWeight('kl'),
+    clip_fraction: perWeight('clipFraction'),
+    gradient_norm: facts.gradientNorm,
+    learning_rate: facts.learningRate,
+    wait_groups_ms: facts.waitMs,
+    compute_ms: facts.computeMs,
+    commit_ms: facts.commitMs,
+    round_ms: facts.roundMs,
+    learners: facts.learners,
+    shards: facts.shards,
+    committed_at: Math.round(facts.now * 1000),
+  };
+}

@@ -1,0 +1,387 @@
+import { fromBinary } from '@bufbuild/protobuf';
+import type { ActorContext, Behaviour } from '../../src/actor/behaviour.ts';
+import type { BusMessage, Consumer } from '../../src/bus/bus.ts';
+import type { Lease } from '../../src/bus/lease.ts';
+import { MillraceError } from '../../src/errors.ts';
+import { FailureClass } from '../../src/gen/millrace/v1/flow_pb.ts';
+import { ScoredGroupSchema, Verdict, type Ledger, type ScoredGroup } from '../../src/gen/millrace/v1/training_pb.ts';
+import type { WeightManifest } from '../../src/gen/millrace/v1/weights_pb.ts';
+import { emptyLedger, end, hasEnded, open } from '../../src/jobs/ledger.ts';
+import type { JobRecord } from '../../src/jobs/record.ts';
+import { reduceShards, type RoundSum } from '../../src/jobs/reduce.ts';
+import { RoundAssembly, type ArrivedGroup, type Disposition } from '../../src/jobs/round.ts';
+import { cutShards } from '../../src/jobs/shards.ts';
+import { isEnded } from '../../src/jobs/state.ts';
+import { initialParameters } from '../../src/policy/parameters.ts';
+import { encodeRows } from '../../src/store/encode.ts';
+import type { NodeContext } from '../context.ts';
+import type { JobRuntime } from '../jobs/runtime.ts';
+import { encodeProgress, progressSubject, type TrainingProgress } from '../progress.ts';
+import { saveVersion } from './checkpoints.ts';
+import type { LearnerPool } from './learner-pool.ts';
+import { Master } from './master.ts';
+import { updateRow } from './round-log.ts';
+
+/** What arrives in the trainer's mailbox. */
+export type TrainerMessage = { kind: 'group'; message: BusMessage } | { kind: 'job'; record: JobRecord };
+
+interface Group extends ArrivedGroup {
+  scored: ScoredGroup;
+}
+
+const durableName = (job: string): string => `trainer-${job}`;
+
+/** Durable of a job's trainer on SCORED, made before the first request is sent. */
+export function trainerDurable(
+  job: string,
+  config: JobRecord['config'],
+): {
+  stream: 'SCORED';
+  durable: string;
+  filter: string;
+  maxInFlight: number;
+  maxAckPending: number;
+  maxDeliver: number;
+} {
+  // All groups of η + 1 rounds may be held unacknowledged until their round commits, and as many more may be on the way.
+  const held = 2 * (config.rollout.maxStaleness + 2) * config.rollout.groupsPerRound + 64;
+  return {
+    stream: 'SCORED',
+    durable: durableName(job),
+    filter: `scored.${job}.train`,
+    maxInFlight: held,
+    maxAckPending: held,
+    maxDeliver: -1,
+  };
+}
+
+/**
+ * The parameter server's actor for one job: holds the master weights and the optimiser state, assembles rounds from scored
+ * groups, has the learners compute the gradients, applies one update a round and commits it. Whatever it holds can be lost:
+ * it starts again from the last committed version, and every group not acknowledged by then is delivered again.
+ */
+export class Trainer implements Behaviour<TrainerMessage> {
+  readonly #context: NodeContext;
+  readonly #runtime: JobRuntime;
+  readonly #pool: LearnerPool;
+  readonly #lease: Lease;
+  #record: JobRecord;
+  #master!: Master;
+  #revision = 0;
+  #manifest!: WeightManifest;
+  /** Ledger of the last commit plus what expired or failed since: what a commit without a round may hold. */
+  #base!: Ledger;
+  #round!: RoundAssembly<Group>;
+  /** Deliveries to acknowledge with the next commit, by sequence. */
+  #unacked = new Map<number, BusMessage[]>();
+  /** Sequences that expired or failed since the last commit. */
+  #dropped: { sequence: number; kind: 'expired' | 'failed' }[] = [];
+  /** Groups that count for the round in progress, with and without signal. */
+  #counted: Group[] = [];
+  #roundStartedAt = 0;
+  /** No group has come since the start or a pause: the time until then is not training time. */
+  #idle = true;
+  #consumer: Consumer | undefined;
+  #last: TrainingProgress['last'];
+
+  constructor(context: NodeContext, runtime: JobRuntime, pool: LearnerPool, lease: Lease, record: JobRecord) {
+    this.#context = context;
+    this.#runtime = runtime;
+    this.#pool = pool;
+    this.#lease = lease;
+    this.#record = record;
+  }
+
+  get #job(): string {
+    return this.#record.id;
+  }
+
+  async start(actor: ActorContext<TrainerMessage>): Promise<void> {
+    await this.#restore();
+    this.#unacked.clear();
+    this.#dropped = [];
+    this.#counted = [];
+    this.#idle = true;
+    this.#roundStartedAt = this.#context.clock.monotonic();
+    this.#consumer = await this.#context.bus.consume(trainerDurable(this.#job, this.#record.config), (message) =>
+      actor.self.send({ kind: 'group', message }),
+    );
+    this.#tell();
+    actor.waitingFor(`groups of round ${this.#round.version + 1}`);
+  }
+
+  async receive(message: TrainerMessage, actor: ActorContext<TrainerMessage>): Promise<void> {
+    if (message.kind === 'job') {
+      this.#record = message.record;
+      if (message.record.state !== 'RUNNING') this.#idle = true;
+      if (isEnded(message.record.state)) await this.#finish();
+      return;
+    }
+    await this.#take(message.message, actor);
+    actor.waitingFor(`groups of round ${this.#round.version + 1}`);
+  }
+
+  async stop(): Promise<void> {
+    await this.#consumer?.stop(1000);
+    this.#consumer = undefined;
+  }
+
+  /** Goes on from the last committed version, or commits version 0. */
+  async #restore(): Promise<void> {
+    const { weights, clock } = this.#context;
+    const layout = initialParameters(this.#runtime.spec);
+    const latest = await weights.latest(this.#job);
+    if (latest) {
+      const [values, optimizer] = await Promise.all([
+        weights.fetch(latest.manifest, 'weights'),
+        weights.fetch(latest.manifest, 'optimizer'),
+      ]);
+      this.#master = Master.restore(this.#record.config, layout, latest.manifest, { weights: values, optimizer });
+      this.#manifest = latest.manifest;
+      this.#revision = latest.revision;
+    } else {
+      this.#master = new Master(this.#record.config, layout);
+      this.#manifest = this.#master.manifest({
+        job: this.#job,
+        version: 0,
+        ledger: emptyLedger(),
+        now: clock.now(),
+        fence: this.#lease.token,
+        trainSeconds: 0,
+      });
+      this.#revision = await weights.commit(this.#manifest, this.#blobs(), 0);
+    }
+    this.#base = this.#manifest.ledger ?? emptyLedger();
+    this.#round = new RoundAssembly<Group>({ ledger: this.#base, version: this.#manifest.version, ...this.#bounds });
+    this.#context.log.info({ job: this.#job, version: this.#manifest.version }, 'training goes on from this version');
+  }
+
+  get #bounds(): { groupsPerRound: number; maxStaleness: number } {
+    const { groupsPerRound, maxStaleness } = this.#record.config.rollout;
+    return { groupsPerRound, maxStaleness };
+  }
+
+  #blobs(): { weights: Uint8Array; optimizer: Uint8Array } {
+    return { weights: this.#master.weightBytes.slice(), optimizer: this.#master.optimizerBytes };
+  }
+
+  async #take(message: BusMessage, actor: ActorContext<TrainerMessage>): Promise<void> {
+    let scored: ScoredGroup;
+    try {
+      scored = fromBinary(ScoredGroupSchema, message.data);
+      if (!scored.request) throw new MillraceError('invalid_argument', 'it has no request', { field: 'request' });
+    } catch (error) {
+      message.term(`not a ScoredGroup: ${MillraceError.from(error).message}`);
+      return;
+    }
+    const group = arrived(scored);
+    if (isEnded(this.#record.state) || hasEnded(this.#manifest.ledger ?? emptyLedger(), group.sequence)) {
+      await message.ack();
+      return;
+    }
+    const held = this.#unacked.get(group.sequence);
+    if (held) held.push(message);
+    else this.#unacked.set(group.sequence, [message]);
+    if (this.#idle) this.#beginTiming(scored);
+    this.#note(group, this.#round.offer(group));
+    while (this.#round.complete) await this.#runRound(actor);
+    if (this.#dropped.length > 0) await this.#commitLedger();
+    this.#tell();
+  }
+
+  /** Training time starts when the first group of a stretch was asked for. */
+  #beginTiming(scored: ScoredGroup): void {
+    const { clock } = this.#context;
+    this.#idle = false;
+    this.#roundStartedAt = clock.monotonic() - Math.max(0, clock.now() - Number(scored.request!.dispatchedAtUs) / 1000);
+  }
+
+  /** Keeps what became of a group; what expired or failed may be committed without a round. */
+  #note(group: Group, disposition: Disposition): void {
+    if (disposition === 'trained' || disposition === 'filtered') this.#counted.push(group);
+    else if (disposition === 'expired') {
+      this.#base = end(this.#base, group.sequence, 'expired');
+      this.#dropped.push({ sequence: group.sequence, kind: 'expired' });
+    } else if (disposition === 'failed') {
+      this.#base = end(this.#base, group.sequence, { failed: group.failure ?? 'UNSPECIFIED' });
+      this.#dropped.push({ sequence: group.sequence, kind: 'failed' });
+    }
+  }
+
+  async #runRound(actor: ActorContext<TrainerMessage>): Promise<void> {
+    const { clock, weights } = this.#context;
+    const round = this.#round;
+    const gathered = clock.monotonic();
+    actor.waitingFor(`gradients of round ${round.version + 1} from the learners`);
+    const { sum, decisions, shards } = await this.#gradients(round.groups(), actor.signal);
+    const computed = clock.monotonic();
+
+    const report = this.#master.update(sum, round.version);
+    const { round: next, decided } = round.next();
+    const version = round.version + 1;
+    actor.waitingFor(`the weights of version ${version} to be published`);
+    const manifest = this.#master.manifest({
+      job: this.#job,
+      version,
+      ledger: round.committed(),
+      now: clock.now(),
+      fence: this.#lease.token,
+      trainSeconds: this.#manifest.trainSeconds + (clock.monotonic() - this.#roundStartedAt) / 1000,
+    });
+    if (this.#isEvaluated(version)) await saveVersion(this.#context, this.#record, this.#runtime.spec, this.#master, manifest);
+    this.#revision = await weights.commit(manifest, this.#blobs(), this.#revision);
+    const committed = clock.monotonic();
+
+    const staleness = round.staleness;
+    const expired = this.#dropped.filter((entry) => entry.kind === 'expired').length;
+    const row = updateRow({
+      job: this.#job,
+      config: this.#record.config,
+      version,
+      groups: this.#counted.map((group) => ({ scored: group.scored, staleness: round.version - group.policyVersion })),
+      expired,
+      failed: this.#dropped.length - expired,
+      decisions,
+      weight: sum.weight,
+      sums: sum.statistics,
+      ...report,
+      waitMs: gathered - this.#roundStartedAt,
+      computeMs: computed - gathered,
+      commitMs: committed - computed,
+      roundMs: committed - this.#roundStartedAt,
+      learners: this.#pool.learners.length,
+      shards,
+      now: clock.now(),
+    });
+    const {
+      reward_mean: reward,
+      success_mean: success,
+      loss,
+      entropy,
+      kl,
+      clip_fraction: clipFraction,
+      gradient_norm: gradientNorm,
+    } = row;
+    this.#last = { reward, success, staleness, statistics: { loss, entropy, kl, clipFraction, gradientNorm } };
+
+    const previous = this.#manifest.version;
+    this.#manifest = manifest;
+    this.#base = manifest.ledger!;
+    this.#dropped = [];
+    this.#counted = [];
+    this.#round = next;
+    this.#roundStartedAt = committed;
+    for (const { group, disposition } of decided) this.#note(group, disposition);
+    await this.#ackEnded();
+    await this.#context.bus.publish(`event.${this.#job}.update`, encodeRows('updates', [row]), {
+      id: `${this.#job}:update:${version}`,
+    });
+    this.#forget(previous);
+  }
+
+  async #gradients(groups: Group[], signal: AbortSignal): Promise<{ sum: RoundSum; decisions: number; shards: number }> {
+    const shards = cutShards(groups).map((shard) =>
+      shard.map(({ scored }) => ({
+        $typeName: 'millrace.v1.ShardGroup' as const,
+        experience: scored.experience,
+        advantages: scored.scores.map((score) => score.advantage),
+        valid: scored.scores.map((score) => score.valid),
+      })),
+    );
+    const results = await this.#pool.compute(
+      {
+        job: this.#job,
+        policyJson: JSON.stringify(this.#runtime.spec),
+        algorithmJson: JSON.stringify(this.#record.config.algorithm),
+        round: this.#round.version + 1,
+        version: this.#round.version,
+        weights: this.#master.weightBytes.slice(),
+        shards,
+        onProgress: (done, total) => this.#tell({ shards: { done, total } }),
+      },
+      signal,
+    );
+    const sums = results.map((result) => ({
+      shard: result.shard,
+      gradient: new Float32Array(result.gradient.slice().buffer),
+      weight: result.weight,
+      statistics: result.statistics,
+    }));
+    return {
+      sum: reduceShards(sums, shards.length),
+      decisions: results.reduce((total, result) => total + result.decisions, 0),
+      shards: shards.length,
+    };
+  }
+
+  /** Commits expired and failed requests on their own, so that admission can replace them before the round is complete. */
+  async #commitLedger(): Promise<void> {
+    const manifest: WeightManifest = { ...this.#manifest, ledger: this.#base };
+    this.#revision = await this.#context.weights.amend(manifest, this.#revision);
+    this.#manifest = manifest;
+    this.#dropped = [];
+    await this.#ackEnded();
+  }
+
+  async #ackEnded(): Promise<void> {
+    const ledger = this.#manifest.ledger!;
+    const done = [...this.#unacked].filter(([sequence]) => hasEnded(ledger, sequence));
+    for (const [sequence] of done) this.#unacked.delete(sequence);
+    await Promise.all(done.flatMap(([, messages]) => messages.map((message) => message.ack())));
+  }
+
+  /** A cancelled or failed job: what is still open ends as failed, so that the ledger adds up for good. */
+  async #finish(): Promise<void> {
+    await this.#consumer?.stop(1000);
+    this.#consumer = undefined;
+    let ledger = this.#base;
+    for (const sequence of open(ledger, this.#record.accepted)) ledger = end(ledger, sequence, { failed: this.#record.state });
+    if (ledger !== this.#manifest.ledger) {
+      const manifest: WeightManifest = { ...this.#manifest, ledger };
+      this.#revision = await this.#context.weights.amend(manifest, this.#revision);
+      this.#manifest = manifest;
+    }
+    await this.#ackEnded();
+    for (const messages of this.#unacked.values()) await Promise.all(messages.map((message) => message.ack()));
+    this.#unacked.clear();
+    this.#pool.endJob(this.#job);
+    await this.#context.bus.deleteDurable('SCORED', durableName(this.#job));
+  }
+
+  #isEvaluated(version: number): boolean {
+    const { evaluation, rounds } = this.#record.config;
+    return version === rounds || (evaluation.every > 0 && version % evaluation.every === 0);
+  }
+
+  /** Keeps what flows in progress, stragglers and evaluations may still ask for. */
+  #forget(previous: number): void {
+    const { maxStaleness } = this.#record.config.rollout;
+    const version = previous - maxStaleness - 2;
+    if (version < 0 || this.#isEvaluated(version)) return;
+    this.#context.weights.drop(this.#job, version).catch((error: unknown) => {
+      this.#context.log.warn({ err: error, job: this.#job, version }, 'old weights could not be deleted');
+    });
+  }
+
+  #tell(more: Partial<TrainingProgress> = {}): void {
+    const progress: TrainingProgress = {
+      round: this.#round.version,
+      groups: { received: Math.min(this.#round.count, this.#bounds.groupsPerRound), needed: this.#bounds.groupsPerRound },
+      learners: this.#pool.learners.length,
+      ...(this.#last && { last: this.#last }),
+      ...more,
+    };
+    this.#context.bus.emit(progressSubject(this.#job), encodeProgress(progress));
+  }
+}
+
+function arrived(scored: ScoredGroup): Group {
+  return {
+    sequence: Number(scored.request!.sequence),
+    policyVersion: scored.policyVersion,
+    verdict: scored.verdict === Verdict.SIGNAL ? 'signal' : scored.verdict === Verdict.NO_SIGNAL ? 'no_signal' : 'failed',
+    failure: FailureClass[scored.failure] ?? 'UNSPECIFIED',
+    trajectories: scored.scores.filter((score) => score.valid).length,
+    scored,
+  };
+}

@@ -1,0 +1,88 @@
+import { plot } from 'asciichart';
+import type { TrainingReport } from './report.ts';
+
+/** A question and the table that answers it, already formatted. */
+export interface Answer {
+  title: string;
+  /** What to type to get it again. */
+  command: string;
+  table: string;
+}
+
+const CHART_WIDTH = 60;
+const CHART_HEIGHT = 10;
+
+const percent = (share: number | null | undefined): string =>
+  share === null || share === undefined ? 'not measured' : `${(100 * share).toFixed(1)} %`;
+
+/** The report for people. */
+export function reportText(report: TrainingReport, answers: readonly Answer[]): string {
+  const sections = [
+    heldOutText(report),
+    curveText(report),
+    ...answers.map(answerText),
+    accountingText(report),
+    processText(report),
+  ];
+  return `\n${sections.filter((section) => section !== '').join('\n\n')}\n`;
+}
+
+function heldOutText({ heldOut, trajectories, trainSeconds, totalSeconds, trajectoriesPerSecond }: TrainingReport): string {
+  const { trained } = heldOut;
+  const interval = trained ? `   95 % interval ${percent(trained.ci95[0])} to ${percent(trained.ci95[1])}` : '';
+  const rows: [string, string][] = [
+    ['do nothing', percent(heldOut.doNothing)],
+    ['uniform random', percent(heldOut.random)],
+    ['untrained planner', percent(heldOut.untrained)],
+    ['trained planner', percent(trained?.success) + interval],
+    ['rule planner (the ceiling)', percent(heldOut.oracle)],
+  ];
+  return [
+    `Success on ${heldOut.tasks} held-out tasks`,
+    ...rows.map(([name, value]) => `  ${name.padEnd(28)}${value}`),
+    `  ${trajectories.toLocaleString('en')} trajectories in ${trainSeconds.toFixed(1)} s of training ` +
+      `(${trajectoriesPerSecond.toFixed(0)}/s), ${totalSeconds.toFixed(1)} s in all`,
+  ].join('\n');
+}
+
+function curveText({ curve }: TrainingReport): string {
+  if (curve.length < 2) return '';
+  const values = resample(curve.map(({ trajectories, success }) => [trajectories, 100 * success] as const));
+  const chart = plot(values, { height: CHART_HEIGHT, min: 0, max: 100, format: (x) => `${x.toFixed(0).padStart(4)} %` });
+  const last = curve.at(-1)!.trajectories.toLocaleString('en');
+  const axis = `       0${last.padStart(CHART_WIDTH - 1)} trajectories`;
+  return `Held-out success while it learned\n${chart}\n${axis}`;
+}
+
+/** Values at evenly spaced places, since evaluations need not be. */
+function resample(points: readonly (readonly [number, number])[]): number[] {
+  const end = points.at(-1)![0];
+  return Array.from({ length: CHART_WIDTH }, (_, i) => {
+    const x = (end * i) / (CHART_WIDTH - 1);
+    const after = points.findIndex(([at]) => at >= x);
+    if (after <= 0) return points[Math.max(0, after)]![1];
+    const [[x0, y0], [x1, y1]] = [points[after - 1]!, points[after]!];
+    return x1 === x0 ? y1 : y0 + ((y1 - y0) * (x - x0)) / (x1 - x0);
+  });
+}
+
+function answerText({ title, command, table }: Answer): string {
+  return `${title}\n${table}\n  ${command}`;
+}
+
+function accountingText({ accounting, checkpoint }: TrainingReport): string {
+  const { requests, trained, filtered, expired, failed } = accounting;
+  const sum = trained + filtered + expired + failed;
+  return [
+    `Accounting: ${requests} requests = ${trained} trained + ${filtered} filtered + ${expired} expired + ${failed} failed` +
+      (sum === requests ? '' : ` + ${requests - sum} open`),
+    ...(checkpoint === '' ? [] : [`Checkpoint: ${checkpoint}`]),
+  ].join('\n');
+}
+
+function processText({ processes }: TrainingReport): string {
+  const line = processes
+    .map(({ role, peakRssBytes, cpuSeconds }) => `${role} ${(peakRssBytes / 2 ** 20).toFixed(0)} MiB/${cpuSeconds.toFixed(0)} s`)
+    .join(' · ');
+  return `Processes (peak memory/processor time): ${line}`;
+}

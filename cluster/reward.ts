@@ -1,0 +1,80 @@
+import { fromBinary, toBinary } from '@bufbuild/protobuf';
+import type { BusMessage } from '../src/bus/bus.ts';
+import { MillraceError } from '../src/errors.ts';
+import { Purpose, ScoredGroupSchema, TrajectoryGroupSchema, type TrajectoryGroup } from '../src/gen/millrace/v1/training_pb.ts';
+import { isEnded } from '../src/jobs/state.ts';
+import { scoreGroup } from '../src/reward/score.ts';
+import type { NodeContext, Role } from './context.ts';
+
+/** Options of the reward role. */
+export interface RewardOptions {
+  /** Groups scored at the same time. Default 16. */
+  maxGroups?: number;
+  /** Time limit of one reward call. Default 30_000 ms. */
+  timeoutMs?: number;
+}
+
+const RETRY_DELAY_MS = 500;
+
+/**
+ * A reward actor scores finished groups: the flow's own reward for every valid trajectory, then the group's advantages. It
+ * owns nothing durable; a group is acknowledged only after its scores are published.
+ */
+export async function startReward(context: NodeContext, options: RewardOptions = {}): Promise<Role> {
+  const { bus, jobs, runtimes, clock, log } = context;
+
+  const score = async (group: TrajectoryGroup): Promise<void> => {
+    const request = group.request!;
+    const entry = jobs.get(request.job) ?? (await jobs.fetch(request.job));
+    if (!entry) throw new MillraceError('not_found', `A group of job "${request.job}", which does not exist.`);
+    const runtime = await runtimes.get(request.job, entry.record.config);
+    const { context: flowContext } = await runtime.tasks();
+    const scored = await scoreGroup(group, {
+      flow: runtime.flow,
+      context: flowContext,
+      algorithm: runtime.config.algorithm,
+      node: context.id,
+      timeoutMs: options.timeoutMs ?? 30_000,
+      clock,
+    });
+    const kind = request.purpose === Purpose.EVALUATE ? 'evaluate' : 'train';
+    await bus.publish(`scored.${request.job}.${kind}`, toBinary(ScoredGroupSchema, scored), { id: request.id });
+  };
+
+  const handle = async (message: BusMessage): Promise<void> => {
+    let group: TrajectoryGroup;
+    try {
+      group = fromBinary(TrajectoryGroupSchema, message.data);
+      if (!group.request) throw new MillraceError('invalid_argument', 'the group has no request', { field: 'request' });
+    } catch (error) {
+      message.term(`not a TrajectoryGroup: ${MillraceError.from(error).message}`);
+      return;
+    }
+    const entry = jobs.get(group.request.job);
+    if (entry && isEnded(entry.record.state)) {
+      await message.ack();
+      return;
+    }
+    try {
+      await score(group);
+      await message.ack();
+    } catch (thrown) {
+      log.warn({ err: thrown, request: group.request.id, delivery: message.deliveryCount }, 'group handed back to the queue');
+      message.nak(RETRY_DELAY_MS);
+    }
+  };
+
+  const consumer = await bus.consume(
+    { stream: 'GROUPS', durable: 'reward', filter: 'group.>', maxInFlight: options.maxGroups ?? 16, maxAckPending: 10_000 },
+    handle,
+  );
+  const actor = context.actors.spawn('reward', 'worker', { receive: () => {} });
+
+  return {
+    name: 'reward',
+    async stop(timeoutMs = 5000) {
+      await consumer.stop(timeoutMs);
+      await actor.stop();
+    },
+  };
+}

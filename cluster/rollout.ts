@@ -1,0 +1,122 @@
+import { fromBinary, toBinary } from '@bufbuild/protobuf';
+import type { BusMessage } from '../src/bus/bus.ts';
+import { MillraceError } from '../src/errors.ts';
+import { runGroup } from '../src/flow/group.ts';
+import { MicroBatcher } from '../src/flow/micro-batcher.ts';
+import { PlanEncoder } from '../src/flow/prepare.ts';
+import { RolloutRequestSchema, TrajectoryGroupSchema, type RolloutRequest } from '../src/gen/millrace/v1/training_pb.ts';
+import { isEnded } from '../src/jobs/state.ts';
+import type { NodeContext, Role } from './context.ts';
+import type { JobRuntime } from './jobs/runtime.ts';
+import { FollowedPolicy } from './rollout/policies.ts';
+
+/** Options of the rollout role. */
+export interface RolloutOptions {
+  /** Groups run at the same time. Default 8. */
+  maxGroups?: number;
+}
+
+/** What a rollout actor keeps per job. */
+interface JobState {
+  runtime: JobRuntime;
+  policy: FollowedPolicy;
+  encoder: PlanEncoder;
+}
+
+const RETRY_DELAY_MS = 500;
+
+/**
+ * A rollout actor takes requests from the work queue, runs the flows of each group at once with their policy calls batched,
+ * and publishes the finished group. It owns nothing durable: a request is acknowledged only after its group is published, so
+ * a lost worker means that somebody else runs the same request again.
+ */
+export async function startRollout(context: NodeContext, options: RolloutOptions = {}): Promise<Role> {
+  const { bus, jobs, runtimes, log } = context;
+  const states = new Map<string, Promise<JobState>>();
+  const stopping = new AbortController();
+  const batcher = new MicroBatcher({ clock: context.clock });
+
+  const stateOf = (job: string): Promise<JobState> => {
+    let state = states.get(job);
+    if (!state) {
+      state = openState(job);
+      state.catch(() => states.delete(job));
+      states.set(job, state);
+    }
+    return state;
+  };
+
+  const openState = async (job: string): Promise<JobState> => {
+    const entry = jobs.get(job) ?? (await jobs.fetch(job));
+    if (!entry) throw new MillraceError('not_found', `Rollout request for job "${job}", which does not exist.`);
+    const runtime = await runtimes.get(job, entry.record.config);
+    const policy = await FollowedPolicy.open(context, job, runtime.spec);
+    return { runtime, policy, encoder: new PlanEncoder(runtime.flow, runtime.spec) };
+  };
+
+  const stopChanges = jobs.onChange(({ record }) => {
+    if (!isEnded(record.state)) return;
+    const state = states.get(record.id);
+    states.delete(record.id);
+    runtimes.forget(record.id);
+    state?.then(({ policy }) => policy.close()).catch(() => {});
+  });
+
+  const run = async (request: RolloutRequest): Promise<void> => {
+    const { runtime, policy, encoder } = await stateOf(request.job);
+    const { context: flowContext } = await runtime.tasks();
+    const group = await runGroup({
+      request,
+      flow: runtime.flow,
+      context: flowContext,
+      policy: { source: policy, encoder, batcher },
+      maxResamples: runtime.config.rollout.maxResamples,
+      node: context.id,
+      clock: context.clock,
+      signal: stopping.signal,
+    });
+    await bus.publish(`group.${request.job}`, toBinary(TrajectoryGroupSchema, group), { id: request.id });
+  };
+
+  const handle = async (message: BusMessage): Promise<void> => {
+    let request: RolloutRequest;
+    try {
+      request = fromBinary(RolloutRequestSchema, message.data);
+    } catch (error) {
+      message.term(`not a RolloutRequest: ${MillraceError.from(error).message}`);
+      return;
+    }
+    const entry = jobs.get(request.job);
+    if (entry && isEnded(entry.record.state)) {
+      await message.ack();
+      return;
+    }
+    try {
+      await run(request);
+      await message.ack();
+    } catch (thrown) {
+      const error = MillraceError.from(thrown);
+      log.warn({ err: error, request: request.id, delivery: message.deliveryCount }, 'request handed back to the queue');
+      message.nak(RETRY_DELAY_MS);
+    }
+  };
+
+  const consumer = await bus.consume(
+    { stream: 'ROLLOUTS', durable: 'rollout', filter: 'rollout.>', maxInFlight: options.maxGroups ?? 8, maxAckPending: 10_000 },
+    handle,
+  );
+  const actor = context.actors.spawn('rollout', 'worker', { receive: () => {} });
+
+  return {
+    name: 'rollout',
+    async stop(timeoutMs = 5000) {
+      stopChanges();
+      await consumer.stop(timeoutMs);
+      stopping.abort();
+      await actor.stop();
+      for (const state of states.values()) {
+        await state.then(({ policy }) => policy.close()).catch(() => {});
+      }
+    },
+  };
+}

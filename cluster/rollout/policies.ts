@@ -1,0 +1,115 @@
+import { MillraceError } from '../../src/errors.ts';
+import type { PolicyLease, PolicySource } from '../../src/flow/policies.ts';
+import type { WeightManifest } from '../../src/gen/millrace/v1/weights_pb.ts';
+import { createPlanner } from '../../src/policy/planner/planner.ts';
+import type { PolicySpec } from '../../src/policy/spec.ts';
+import type { NodeContext } from '../context.ts';
+import { PolicyVersions } from './policy-versions.ts';
+
+/** How long a flow's start may wait for a policy version that was announced. */
+const VERSION_TIMEOUT_MS = 20_000;
+
+/** One job's policy in this process: follows the manifest, fetches new weights, and lets flows swap at their next start. */
+export class FollowedPolicy implements PolicySource {
+  readonly #context: NodeContext;
+  readonly #job: string;
+  readonly #versions: PolicyVersions;
+  #announced: WeightManifest | undefined;
+  #fetching: Promise<void> | undefined;
+  #waiters = new Set<() => void>();
+  #stopWatch: (() => void) | undefined;
+  #closed = false;
+
+  private constructor(context: NodeContext, job: string, spec: PolicySpec) {
+    this.#context = context;
+    this.#job = job;
+    this.#versions = new PolicyVersions(() => createPlanner(spec));
+  }
+
+  static async open(context: NodeContext, job: string, spec: PolicySpec): Promise<FollowedPolicy> {
+    const policy = new FollowedPolicy(context, job, spec);
+    policy.#stopWatch = await context.weights.watch(job, (manifest) => {
+      if (policy.#announced && manifest.version <= policy.#announced.version) return;
+      policy.#announced = manifest;
+      policy.#fetching ??= policy.#follow();
+    });
+    return policy;
+  }
+
+  async acquire(version: number, pinned: boolean): Promise<PolicyLease> {
+    const ready = this.#versions.acquire(version, pinned);
+    if (ready) return ready;
+    if (!pinned || version > this.#versions.newest) await this.#reach(version);
+    return this.#versions.acquire(version, pinned) ?? this.#fetchPinned(version);
+  }
+
+  /** Flows in progress keep their leases; nothing new is fetched. */
+  close(): void {
+    this.#closed = true;
+    this.#stopWatch?.();
+    this.#wake();
+    try {
+      this.#versions.dispose();
+    } catch (error) {
+      this.#context.log.debug({ err: error, job: this.#job }, 'policy versions are left to the end of the process');
+    }
+  }
+
+  /** Loads announced versions until the newest one is in memory. */
+  async #follow(): Promise<void> {
+    try {
+      while (!this.#closed && this.#announced && this.#announced.version > this.#versions.newest) {
+        const manifest = this.#announced;
+        const values = await this.#values(manifest);
+        if (this.#closed) return;
+        this.#versions.publish(manifest.version, values);
+        this.#wake();
+      }
+    } catch (error) {
+      this.#context.log.warn({ err: error, job: this.#job }, 'weights could not be fetched; the next version is tried');
+    } finally {
+      this.#fetching = undefined;
+    }
+  }
+
+  async #fetchPinned(version: number): Promise<PolicyLease> {
+    const manifest = await this.#context.weights.manifest(this.#job, version);
+    if (!manifest) {
+      throw new MillraceError('unavailable', `Version ${version} of job ${this.#job} is no longer published.`, {
+        retryable: false,
+      });
+    }
+    return this.#versions.lend(version, await this.#values(manifest));
+  }
+
+  async #values(manifest: WeightManifest): Promise<Float32Array> {
+    const bytes = await this.#context.weights.fetch(manifest, 'weights');
+    return new Float32Array(bytes.slice().buffer);
+  }
+
+  async #reach(version: number): Promise<void> {
+    const { clock } = this.#context;
+    const deadline = clock.monotonic() + VERSION_TIMEOUT_MS;
+    while (this.#versions.newest < version) {
+      const left = deadline - clock.monotonic();
+      if (left <= 0 || this.#closed) {
+        throw new MillraceError(
+          'unavailable',
+          `Version ${version} of job ${this.#job} did not arrive within ${VERSION_TIMEOUT_MS} ms.`,
+        );
+      }
+      if (this.#announced && this.#announced.version > this.#versions.newest) this.#fetching ??= this.#follow();
+      const stop = new AbortController();
+      await Promise.race([
+        new Promise<void>((resolve) => this.#waiters.add(resolve)),
+        clock.sleep(left, stop.signal).catch(() => {}),
+      ]);
+      stop.abort();
+    }
+  }
+
+  #wake(): void {
+    for (const resolve of this.#waiters) resolve();
+    this.#waiters.clear();
+  }
+}

@@ -1,0 +1,79 @@
+import { MillraceError } from '../../src/errors.ts';
+import type { PolicyLease } from '../../src/flow/policies.ts';
+import type { Policy } from '../../src/policy/policy.ts';
+
+interface Slot {
+  policy: Policy;
+  version: number;
+  leases: number;
+}
+
+/**
+ * The policy versions of one job in one process: the newest weights for new flows, older ones for as long as a flow uses
+ * them. Instances are reused, so there are as many as versions in use at once plus one.
+ */
+export class PolicyVersions {
+  readonly #create: () => Policy;
+  readonly #slots: Slot[] = [];
+  #newest: Slot | undefined;
+
+  /** @param create makes a policy of the job's specification; its initial weights do not matter. */
+  constructor(create: () => Policy) {
+    this.#create = create;
+  }
+
+  /** The newest version; -1 before the first `publish`. */
+  get newest(): number {
+    return this.#newest?.version ?? -1;
+  }
+
+  /** Makes `version` the newest: flows that start from now on use it. An older or the same version changes nothing. */
+  publish(version: number, values: Float32Array): void {
+    if (version > this.newest) this.#newest = this.#load(version, values);
+  }
+
+  /** Makes an older version available for a flow pinned to it. */
+  lend(version: number, values: Float32Array): PolicyLease {
+    return this.acquire(version, true) ?? lease(this.#load(version, values));
+  }
+
+  /** A lease when the version is in memory, undefined when it has to be fetched first. */
+  acquire(version: number, pinned: boolean): PolicyLease | undefined {
+    if (!pinned) return this.#newest && this.newest >= version ? lease(this.#newest) : undefined;
+    const slot = this.#slots.find((candidate) => candidate.version === version);
+    return slot && lease(slot);
+  }
+
+  /** Frees every instance; `failed_precondition` while flows are running. */
+  dispose(): void {
+    if (this.#slots.some((slot) => slot.leases > 0)) {
+      throw new MillraceError('failed_precondition', 'policy versions are in use: let their flows end first');
+    }
+    for (const slot of this.#slots.splice(0)) slot.policy.dispose();
+    this.#newest = undefined;
+  }
+
+  #load(version: number, values: Float32Array): Slot {
+    let slot = this.#slots.find((candidate) => candidate.leases === 0 && candidate !== this.#newest);
+    if (!slot) {
+      slot = { policy: this.#create(), version, leases: 0 };
+      this.#slots.push(slot);
+    }
+    slot.policy.load(values);
+    slot.version = version;
+    return slot;
+  }
+}
+
+function lease(slot: Slot): PolicyLease {
+  slot.leases += 1;
+  let released = false;
+  return {
+    version: slot.version,
+    policy: slot.policy,
+    release: () => {
+      if (!released) slot.leases -= 1;
+      released = true;
+    },
+  };
+}

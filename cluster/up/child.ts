@@ -1,0 +1,127 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { Logger } from 'pino';
+import { MillraceError } from '../../src/errors.ts';
+import type { RoleName } from '../context.ts';
+import { deferred } from './deferred.ts';
+import type { FromNode, NodeSettings, ToNode } from './protocol.ts';
+
+/** Options of {@link superviseNode}. */
+export interface ChildOptions extends NodeSettings {
+  log: Logger;
+}
+
+/** A node process that is started again whenever it dies. */
+export interface SupervisedNode {
+  readonly id: string;
+  readonly roles: readonly RoleName[];
+  readonly pid: number | undefined;
+  readonly restarts: number;
+  /** Resolves when the node is up for the first time; rejects when it cannot start. */
+  readonly ready: Promise<void>;
+  /** gRPC address of the process as it is now. */
+  address(): Promise<string>;
+  /** Asks it to end and kills it when it does not within `timeoutMs` (default 10 s). */
+  stop(timeoutMs?: number): Promise<void>;
+}
+
+const ENTRY = fileURLToPath(new URL('../node-main.ts', import.meta.url));
+const FIRST_DELAY_MS = 200;
+const LAST_DELAY_MS = 5_000;
+/** A node that ran this long has shown that it can: the next restart is quick again. */
+const STABLE_MS = 20_000;
+/** Starts that fail before the node was ever up. */
+const MAX_FIRST_STARTS = 3;
+const PING_MS = 5_000;
+/** A process that does not turn its event loop for this long (a tool in an endless loop) is killed and started again. */
+const SILENCE_MS = 60_000;
+
+/** Starts a node process and keeps it running. */
+export function superviseNode(options: ChildOptions): SupervisedNode {
+  const { log, ...settings } = options;
+  const { id } = settings;
+  let child: ChildProcess | undefined;
+  let exited: Promise<void> = Promise.resolve();
+  let stopping = false;
+  let wasReady = false;
+  let starts = 0;
+  let delay = FIRST_DELAY_MS;
+  let timer: NodeJS.Timeout | undefined;
+  let lastError = '';
+  let address = deferred<string>();
+  const ready = deferred<void>();
+
+  const start = (): void => {
+    starts += 1;
+    const startedAt = Date.now();
+    let heardAt = startedAt;
+    address = deferred<string>();
+    const process_ = fork(ENTRY, [], {
+      execArgv: ['--import', import.meta.resolve('tsx')],
+      env: { ...process.env, MILLRACE_NODE: JSON.stringify(settings) },
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    });
+    child = process_;
+    process_.stderr?.on('data', (data: Buffer) => (lastError = (lastError + data.toString()).slice(-4000)));
+    const ping = setInterval(() => {
+      if (Date.now() - heardAt > SILENCE_MS) {
+        log.error({ node: id }, `node has not answered for ${SILENCE_MS / 1000} s; killing it`);
+        process_.kill('SIGKILL');
+      } else if (process_.connected) {
+        process_.send({ kind: 'ping' } satisfies ToNode);
+      }
+    }, PING_MS);
+    process_.on('message', (message: FromNode) => {
+      heardAt = Date.now();
+      if (message.kind === 'ready') {
+        wasReady = true;
+        address.resolve(message.address);
+        ready.resolve();
+      } else if (message.kind === 'error') {
+        lastError = message.message;
+      }
+    });
+    exited = new Promise((done) => {
+      process_.once('exit', (code, signal) => {
+        clearInterval(ping);
+        child = undefined;
+        done();
+        if (stopping) return;
+        const how = signal ?? `exit code ${code}`;
+        log.warn({ node: id, pid: process_.pid, error: lastError.trim() }, `node ended (${how}); starting it again`);
+        if (!wasReady && starts >= MAX_FIRST_STARTS) {
+          const error = new MillraceError('unavailable', `Node ${id} cannot start (${how}): ${lastError.trim() || 'no message'}`);
+          address.reject(error);
+          ready.reject(error);
+          return;
+        }
+        delay = Date.now() - startedAt > STABLE_MS ? FIRST_DELAY_MS : Math.min(delay * 2, LAST_DELAY_MS);
+        timer = setTimeout(start, delay);
+      });
+    });
+  };
+  start();
+
+  return {
+    id,
+    roles: settings.roles,
+    get pid() {
+      return child?.pid;
+    },
+    get restarts() {
+      return starts - 1;
+    },
+    ready: ready.promise,
+    address: () => address.promise,
+    async stop(timeoutMs = 10_000) {
+      stopping = true;
+      clearTimeout(timer);
+      const running = child;
+      if (!running) return;
+      if (running.connected) running.send({ kind: 'stop' } satisfies ToNode);
+      const kill = setTimeout(() => running.kill('SIGKILL'), timeoutMs);
+      await exited;
+      clearTimeout(kill);
+    },
+  };
+}

@@ -1,0 +1,24 @@
+import type { LogLevel } from '../../src/telemetry/log.ts';
+import type { RoleName } from '../context.ts';
+
+/** What a node process is told at its start, as JSON in MILLRACE_NODE: it may hold a token, which must not be in arguments. */
+export interface NodeSettings {
+  id: string;
+  roles: RoleName[];
+  natsUrl: string;
+  stateDir: string;
+  token?: string | undefined;
+  clickhouse?: { url: string; username?: string; password?: string; database?: string } | undefined;
+  logLevel: LogLevel;
+  /** Port of the node's gRPC server; 0 or absent: a free one. */
+  port?: number | undefined;
+  backend?: string | undefined;
+  /** The embedded cluster's nats-server: ended by the last one out when the supervisor was killed. */
+  natsPid?: number | undefined;
+}
+
+/** Supervisor to node. */
+export type ToNode = { kind: 'stop' } | { kind: 'ping' };
+
+/** Node to supervisor. */
+export type FromNode = { kind: 'ready'; address: string } | { kind: 'pong' } | { kind: 'error'; message: string };
