@@ -1,12 +1,13 @@
 import { MillraceError } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
 
+const READONLY = 164;
+
 /** ClickHouse error numbers that need more than "the statement is wrong". */
 const BY_NUMBER: ReadonlyMap<number, ErrorCode> = new Map<number, ErrorCode>([
   [76, 'failed_precondition'], // CANNOT_OPEN_FILE: the data directory is locked
   [159, 'deadline_exceeded'], // TIMEOUT_EXCEEDED
   [160, 'deadline_exceeded'], // TOO_SLOW
-  [164, 'invalid_argument'], // READONLY
   [202, 'unavailable'], // TOO_MANY_SIMULTANEOUS_QUERIES
   [203, 'unavailable'], // NO_FREE_CONNECTION
   [209, 'unavailable'], // SOCKET_TIMEOUT
@@ -43,7 +44,7 @@ export function clickHouseError(thrown: unknown, operation: Operation): Millrace
   const error = thrown instanceof Error ? thrown : new Error(String(thrown));
   const number = errorNumber(error);
   if (number === undefined) {
-    if (error.name === 'AbortError' || /abort/i.test(error.message)) {
+    if (error.name === 'AbortError' || /\babort/i.test(error.message)) {
       return new MillraceError('cancelled', `${operation} cancelled`, { cause: error });
     }
     if (/413|Request Entity Too Large/i.test(error.message)) {
@@ -58,15 +59,17 @@ export function clickHouseError(thrown: unknown, operation: Operation): Millrace
   }
   const wrongStatement = operation === 'query' || (operation === 'insert' && BAD_ROWS.has(number));
   const code = BY_NUMBER.get(number) ?? (wrongStatement ? 'invalid_argument' : 'failed_precondition');
-  return new MillraceError(code, `ClickHouse: ${tidy(error.message)} (code ${number})`, {
+  const hint = number === READONLY && operation === 'query' ? '; queries run read-only, leave SETTINGS out' : '';
+  return new MillraceError(code, `ClickHouse: ${tidy(error.message)} (code ${number})${hint}`, {
     cause: error,
     ...(operation === 'query' ? { field: 'sql' } : {}),
   });
 }
 
 function errorNumber(error: Error): number | undefined {
-  const own = Number((error as { code?: unknown }).code);
-  if (Number.isInteger(own) && own > 0) return own;
+  // ClickHouseError has its number as text; a DOMException has one of its own.
+  const own = (error as { code?: unknown }).code;
+  if (typeof own === 'string' && /^\d+$/.test(own)) return Number(own);
   const inText = /Code: (\d+)/.exec(error.message);
   return inText ? Number(inText[1]) : undefined;
 }

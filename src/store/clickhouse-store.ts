@@ -61,7 +61,7 @@ export class ClickHouseStore implements Store {
     if (!Number.isInteger(maxRows) || maxRows < 1) {
       throw new MillraceError('invalid_argument', `maxRows must be a positive integer, not ${maxRows}`, { field: 'maxRows' });
     }
-    options.signal?.throwIfAborted();
+    if (options.signal?.aborted) throw new MillraceError('cancelled', 'query cancelled');
     try {
       const printed = await this.#engine.run(`${statement}\nFORMAT JSONCompactEachRowWithNamesAndTypes\n${this.#tail(maxRows)}`, {
         reading: true,

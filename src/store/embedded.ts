@@ -1,6 +1,6 @@
-import { mkdirSync } from 'node:fs';
+import { accessSync, constants, mkdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { isMainThread } from 'node:worker_threads';
 import { createClient } from '@clickhouse/client';
 import type { ClickHouseClient } from '@clickhouse/client';
@@ -33,49 +33,71 @@ let openPath: string | undefined;
  * Opens ClickHouse inside this process (chdb). Call `migrate()` before the first insert.
  *
  * Throws `failed_precondition` when another process has the folder open, when this process has a store open already, and in
- * worker threads (the engine crashes there); `unavailable` when the engine's library is not installed.
+ * worker threads (the engine crashes there); `permission_denied` when the folder cannot be written; `unavailable` when the
+ * engine's library is not installed.
  */
 export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<ClickHouseStore> {
-  if (!isMainThread) {
-    throw new MillraceError('failed_precondition', 'the embedded ClickHouse must run in the main thread of its process');
-  }
-  const path = resolve(options.path);
-  if (openPath !== undefined) {
-    throw new MillraceError('failed_precondition', `this process has a trajectory store open in ${openPath}; close it first`);
-  }
-  openPath = path;
-  try {
-    const engine = await EmbeddedEngine.open(path, options.maxMemoryBytes ?? 1024 * MIB);
-    return new ClickHouseStore(engine, { threads: 1, maxQueryBytes: Math.round((options.maxMemoryBytes ?? 1024 * MIB) / 2) });
-  } catch (error) {
-    openPath = undefined;
-    throw openError(error, path);
-  }
+  const maxMemoryBytes = options.maxMemoryBytes ?? 1024 * MIB;
+  const engine = await EmbeddedEngine.open(options.path, maxMemoryBytes);
+  return new ClickHouseStore(engine, { threads: 1, maxQueryBytes: Math.round(maxMemoryBytes / 2) });
 }
 
 /** Loaded only when a store is opened: the library takes about 200 MB of memory. */
-function loadChdb(): { Session: typeof import('chdb').Session; connect: typeof import('chdb/connection').createChdbConnection } {
+function loadChdb(): {
+  Session: typeof import('chdb').Session;
+  connect: typeof import('chdb/connection').createChdbConnection;
+  drain: typeof import('chdb').drainPending;
+} {
   const require = createRequire(import.meta.url);
-  const { Session } = require('chdb') as typeof import('chdb');
+  const { Session, drainPending } = require('chdb') as typeof import('chdb');
   const { createChdbConnection } = require('chdb/connection') as typeof import('chdb/connection');
-  return { Session, connect: createChdbConnection };
+  return { Session, connect: createChdbConnection, drain: drainPending };
 }
 
-class EmbeddedEngine implements Engine {
+/** The engine under the embedded store: two connections on one folder, one for inserts, one for queries. */
+export class EmbeddedEngine implements Engine {
   readonly #root: { close(): void };
   readonly #writer: Connection;
   readonly #reader: Connection;
+  readonly #drain: () => Promise<void>;
   readonly #running = new Set<Promise<unknown>>();
 
-  private constructor(root: { close(): void }, writer: Connection, reader: Connection) {
+  private constructor(root: { close(): void }, writer: Connection, reader: Connection, drain: () => Promise<void>) {
     this.#root = root;
     this.#writer = writer;
     this.#reader = reader;
+    this.#drain = drain;
   }
 
-  static async open(path: string, maxMemoryBytes: number): Promise<EmbeddedEngine> {
-    mkdirSync(path, { recursive: true });
-    const { Session, connect } = loadChdb();
+  /** See {@link openEmbeddedStore}. */
+  static async open(folder: string, maxMemoryBytes: number): Promise<EmbeddedEngine> {
+    if (!isMainThread) {
+      throw new MillraceError('failed_precondition', 'the embedded ClickHouse must run in the main thread of its process');
+    }
+    const path = resolve(folder);
+    if (openPath !== undefined) {
+      throw new MillraceError('failed_precondition', `this process has a trajectory store open in ${openPath}; close it first`);
+    }
+    openPath = path;
+    try {
+      mkdirSync(path, { recursive: true });
+      accessSync(path, constants.R_OK | constants.W_OK);
+      const engine = EmbeddedEngine.#start(path, maxMemoryBytes);
+      try {
+        await engine.#prepare();
+        return engine;
+      } catch (error) {
+        await engine.close();
+        throw error;
+      }
+    } catch (error) {
+      openPath = undefined;
+      throw openError(error, path);
+    }
+  }
+
+  static #start(path: string, maxMemoryBytes: number): EmbeddedEngine {
+    const { Session, connect, drain } = loadChdb();
     // The first session decides how the engine starts; the two connections join it. The caches' defaults are made for
     // servers (5 GiB each).
     const root = new Session(path, {
@@ -97,17 +119,14 @@ class EmbeddedEngine implements Engine {
       type Pluggable = NonNullable<NonNullable<Parameters<typeof createClient>[0]>['connection']>;
       return { connection, client: createClient({ connection: connection as unknown as Pluggable }) };
     };
-    const engine = new EmbeddedEngine(root, open(), open());
-    try {
-      await engine.run(`CREATE DATABASE IF NOT EXISTS ${DATABASE} ENGINE = Atomic`);
-      for (const reading of [false, true]) await engine.run(`USE ${DATABASE}`, { reading });
-      // The engine's own default database shows the file system as tables: SELECT * FROM '/etc/passwd'.
-      await engine.run('DETACH DATABASE IF EXISTS default');
-      return engine;
-    } catch (error) {
-      await engine.close();
-      throw error;
-    }
+    return new EmbeddedEngine(root, open(), open(), drain);
+  }
+
+  async #prepare(): Promise<void> {
+    await this.run(`CREATE DATABASE IF NOT EXISTS ${DATABASE} ENGINE = Atomic`);
+    for (const reading of [false, true]) await this.run(`USE ${DATABASE}`, { reading });
+    // The engine's own default database shows the file system as tables: SELECT * FROM '/etc/passwd'.
+    await this.run('DETACH DATABASE IF EXISTS default');
   }
 
   run(sql: string, options: RunOptions = {}): Promise<string> {
@@ -145,6 +164,8 @@ class EmbeddedEngine implements Engine {
     await this.#reader.client.close();
     await this.#writer.client.close();
     this.#root.close();
+    // A cancelled query still runs in the engine, for as long as its time limit allows.
+    await this.#drain();
     openPath = undefined;
   }
 
@@ -158,15 +179,27 @@ class EmbeddedEngine implements Engine {
 
 function openError(error: unknown, path: string): MillraceError {
   if (error instanceof MillraceError) return error;
-  const message = error instanceof Error ? error.message : String(error);
-  if (/Cannot lock file/.test(message)) {
+  const { message, code } = error as Error & { code?: string };
+  if (code === 'EACCES' || code === 'EROFS' || code === 'EPERM' || code === 'ENOTDIR' || code === 'EEXIST') {
+    return new MillraceError(
+      'permission_denied',
+      `the trajectory store cannot write to ${path} (${message}); use another folder`,
+      {
+        cause: error,
+      },
+    );
+  }
+  // The engine prints why to stderr and tells nothing but this; a lock is the reason that remains.
+  if (/Failed to create connection|Cannot lock file/.test(message)) {
+    const holder = lockHolder(path);
+    const who = holder === undefined ? 'another process seems to have' : `process ${holder} has`;
     return new MillraceError(
       'failed_precondition',
-      `another process has the trajectory store in ${path} open; stop it, use another folder, or set CLICKHOUSE_URL to share a server`,
+      `${who} the trajectory store in ${path} open; stop it, use another folder, or set CLICKHOUSE_URL to share a server`,
       { cause: error },
     );
   }
-  if (/Cannot find module|MODULE_NOT_FOUND|libchdb|cannot open shared object/.test(message)) {
+  if (/Cannot find module|libchdb|shared object|platform/i.test(message)) {
     return new MillraceError(
       'unavailable',
       `the embedded ClickHouse could not be loaded (${message.split('\n')[0]}); run npm install again, or set CLICKHOUSE_URL to use a server`,
@@ -174,4 +207,15 @@ function openError(error: unknown, path: string): MillraceError {
     );
   }
   return new MillraceError('internal', `cannot open the trajectory store in ${path}: ${message}`, { cause: error });
+}
+
+/** The living process that the engine's status file names. */
+function lockHolder(path: string): number | undefined {
+  try {
+    const pid = Number(/PID: (\d+)/.exec(readFileSync(join(path, 'status'), 'utf8'))?.[1]);
+    process.kill(pid, 0);
+    return pid;
+  } catch {
+    return undefined;
+  }
 }

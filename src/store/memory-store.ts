@@ -54,7 +54,7 @@ export class MemoryStore implements Store {
 
   query(sql: string, options: QueryOptions = {}): Promise<QueryResult> {
     return this.#run(() => {
-      options.signal?.throwIfAborted();
+      if (options.signal?.aborted) throw new MillraceError('cancelled', 'query cancelled');
       const groups = QUERY.exec(guardQuery(sql))?.groups;
       if (!groups) throw new MillraceError('unimplemented', 'the in-memory store reads only one table with simple conditions');
       const table = groups['table'] as TableName;

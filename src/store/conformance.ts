@@ -1,0 +1,130 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { encodeRows } from './encode.ts';
+import { evaluationRow, jobEventRow, stepRow, trajectoryRow, updateRow } from './fixtures.ts';
+import type { Store } from './store.ts';
+import { TABLES, TABLE_NAMES } from './tables.ts';
+
+/** What every Store must do. `open` gives an empty one; it is closed at the end. */
+export function storeConformance(name: string, open: () => Promise<Store>): void {
+  describe(`${name} is a Store`, () => {
+    let store: Store;
+    beforeAll(async () => {
+      store = await open();
+      expect((await store.migrate()).length).toBeGreaterThan(0);
+    });
+    afterAll(() => store.close());
+
+    const count = async (table: string, job: string): Promise<unknown> =>
+      (await store.query(`SELECT count() FROM ${table} WHERE job = {job:String}`, { parameters: { job } })).rows[0]?.[0];
+
+    it('migrates once', async () => {
+      expect(await store.migrate()).toEqual([]);
+    });
+
+    it('takes rows of every table and gives their columns back', async () => {
+      const job = 'every-table';
+      await store.insert('steps', encodeRows('steps', [stepRow({ job })]), 'a1');
+      await store.insert('trajectories', encodeRows('trajectories', [trajectoryRow({ job })]), 'a2');
+      await store.insert('updates', encodeRows('updates', [updateRow({ job })]), 'a3');
+      await store.insert('evaluations', encodeRows('evaluations', [evaluationRow({ job })]), 'a4');
+      await store.insert('job_events', encodeRows('job_events', [jobEventRow({ job })]), 'a5');
+      for (const table of TABLE_NAMES) {
+        expect(await count(table, job), table).toBe(1);
+        const { columns } = await store.query(`SELECT * FROM ${table} WHERE job = 'every-table'`);
+        const wanted = TABLES[table].columns.map((column) => column.replace('_base64', ''));
+        expect(
+          columns.map((column) => column.name).filter((column) => column !== 'ingested_at'),
+          table,
+        ).toEqual(wanted);
+      }
+      const step = await store.query(
+        `SELECT tool, items, arguments, error, step, policy_version FROM steps WHERE job = '${job}'`,
+      );
+      expect(step.rows).toEqual([['find_user', [1, 2], '{"user":"ann"}', false, 0, 0]]);
+      const trajectory = await store.query(`SELECT success, components, reward FROM trajectories WHERE job = '${job}'`);
+      expect(trajectory.rows).toEqual([[true, { outcome: 1 }, 1]]);
+      const evaluation = await store.query(`SELECT ci_low, trajectories FROM evaluations WHERE job = '${job}'`);
+      expect(evaluation.rows).toEqual([[0.82, 5120]]);
+    });
+
+    it('shows one row a natural key, however often it comes and however it is batched', async () => {
+      const rows = [0, 1, 2, 3].map((step) => stepRow({ job: 'again', step }));
+      await store.insert('steps', encodeRows('steps', rows), 'b1');
+      await store.insert('steps', encodeRows('steps', rows), 'b1');
+      await store.insert('steps', encodeRows('steps', rows.slice(1, 3)), 'b2');
+      await store.insert('steps', encodeRows('steps', [...rows, ...rows]), 'b3');
+      expect(await count('steps', 'again')).toBe(4);
+    });
+
+    it('keeps the newest of two rows with one key', async () => {
+      await store.insert('steps', encodeRows('steps', [stepRow({ job: 'newest', tool: 'old' })]), 'c1');
+      await store.insert('steps', encodeRows('steps', [stepRow({ job: 'newest', tool: 'new' })]), 'c2');
+      expect((await store.query(`SELECT tool FROM steps WHERE job = 'newest'`)).rows).toEqual([['new']]);
+    });
+
+    it('gives vectors back that came as base64', async () => {
+      const state_flags = Float32Array.from([0.1, -2.5, 3e-8]);
+      await store.insert('steps', encodeRows('steps', [stepRow({ job: 'vectors', state_flags })]), 'd1');
+      const { rows } = await store.query(`SELECT state_flags FROM steps WHERE job = 'vectors'`);
+      expect(Float32Array.from(rows[0]![0] as number[])).toEqual(state_flags);
+    });
+
+    it('refuses rows that are no rows, and takes none of the block', async () => {
+      const good = encodeRows('steps', [stepRow({ job: 'bad' })]);
+      for (const bad of ['[1,2]\n', 'nonsense\n', '{"job":"bad"}\n']) {
+        const block = Buffer.concat([good, Buffer.from(bad)]);
+        await expect(store.insert('steps', block, `e${bad}`)).rejects.toMatchObject({ code: 'invalid_argument' });
+      }
+      expect(await count('steps', 'bad')).toBe(0);
+      await store.insert('steps', good, 'e2');
+      expect(await count('steps', 'bad')).toBe(1);
+    });
+
+    it('inserts nothing for an empty block', async () => {
+      await store.insert('steps', new Uint8Array(0), 'f1');
+      expect(await count('steps', 'empty')).toBe(0);
+    });
+
+    it('cuts a result at maxRows and says so', async () => {
+      const rows = [0, 1, 2, 3, 4].map((step) => stepRow({ job: 'many', step }));
+      await store.insert('steps', encodeRows('steps', rows), 'g1');
+      const sql = `SELECT step FROM steps WHERE job = 'many' ORDER BY step`;
+      expect(await store.query(sql, { maxRows: 3 })).toMatchObject({ rows: [[0], [1], [2]], truncated: true });
+      expect(await store.query(sql, { maxRows: 5 })).toMatchObject({ rows: [[0], [1], [2], [3], [4]], truncated: false });
+    });
+
+    it('refuses what is not one read-only statement, and names wrong ones', async () => {
+      for (const sql of [
+        'DROP TABLE steps',
+        'SELECT 1; DROP TABLE steps',
+        'TRUNCATE TABLE steps',
+        'INSERT INTO steps (job) VALUES (1)',
+        '',
+      ]) {
+        await expect(store.query(sql), sql).rejects.toMatchObject({ code: 'invalid_argument' });
+      }
+      await expect(store.query('SELECT nope FROM steps')).rejects.toMatchObject({
+        code: 'invalid_argument',
+        message: expect.stringContaining('nope') as string,
+      });
+    });
+
+    it('does not start a query that is cancelled already', async () => {
+      const signal = AbortSignal.abort();
+      await expect(store.query('SELECT count() FROM steps', { signal })).rejects.toMatchObject({ code: 'cancelled' });
+    });
+  });
+
+  describe(`${name}, closed`, () => {
+    it('refuses work; closing twice is one close', async () => {
+      const store = await open();
+      await store.migrate();
+      await store.close();
+      await store.close();
+      await expect(store.query('SELECT count() FROM steps')).rejects.toMatchObject({ code: 'failed_precondition' });
+      await expect(store.insert('steps', encodeRows('steps', [stepRow()]), 'x')).rejects.toMatchObject({
+        code: 'failed_precondition',
+      });
+    });
+  });
+}

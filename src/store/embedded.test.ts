@@ -1,0 +1,188 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { Worker } from 'node:worker_threads';
+import fc from 'fast-check';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { ClickHouseStore } from './clickhouse-store.ts';
+import { EmbeddedEngine, openEmbeddedStore } from './embedded.ts';
+import { encodeRows } from './encode.ts';
+import { stepRow, updateRow } from './fixtures.ts';
+import { SAFE_TABLE_FUNCTIONS, isOutsideFunction } from './guard.ts';
+import { TABLES, TABLE_NAMES } from './tables.ts';
+
+const run = promisify(execFile);
+const MIB = 1024 * 1024;
+const path = mkdtempSync(join(tmpdir(), 'millrace-embedded-'));
+const moduleUrl = (name: string): string => JSON.stringify(new URL(name, import.meta.url).href);
+
+let engine: EmbeddedEngine;
+let store: ClickHouseStore;
+const open = async (): Promise<void> => {
+  engine = await EmbeddedEngine.open(path, 1024 * MIB);
+  store = new ClickHouseStore(engine, { threads: 1 });
+  await store.migrate();
+};
+const one = async (sql: string): Promise<unknown> => (await store.query(sql)).rows[0]?.[0];
+
+beforeAll(open);
+afterAll(async () => {
+  await store.close();
+  rmSync(path, { recursive: true, force: true });
+});
+beforeEach(async () => {
+  for (const table of TABLE_NAMES) await engine.run(`TRUNCATE TABLE ${table}`);
+});
+
+describe('traps of the embedded engine', () => {
+  it('leaves no setting of an insert or a query behind on the connection', async () => {
+    const before = await engine.run('SELECT name, value FROM system.settings WHERE changed ORDER BY name');
+    await store.insert('steps', encodeRows('steps', [stepRow({ step: 1 })]), 'token-a');
+    await store.query('SELECT 1', { maxRows: 1 });
+    for (const reading of [false, true]) {
+      expect(await engine.run('SELECT name, value FROM system.settings WHERE changed ORDER BY name', { reading })).toBe(before);
+    }
+    const columns = TABLES.steps.columns;
+    for (const step of [2, 3]) {
+      await engine.insert({ table: 'steps', columns, settings: {} }, encodeRows('steps', [stepRow({ step })]));
+    }
+    expect(await one('SELECT count() FROM steps')).toBe(3);
+  });
+
+  it('drops a block that comes again with its token, before any merge', async () => {
+    const block = encodeRows('steps', [stepRow()]);
+    for (let i = 0; i < 3; i += 1) await store.insert('steps', block, 'same');
+    expect((await engine.run('SELECT count() FROM steps SETTINGS final = 0')).trim()).toBe('1');
+  });
+
+  it('takes text only: binary rows are refused, never misread', async () => {
+    const binary = Buffer.from(Float32Array.of(1.5, -2.5, 1e30).buffer);
+    await expect(store.insert('steps', binary, 'binary')).rejects.toMatchObject({ code: 'invalid_argument' });
+    expect(await one('SELECT count() FROM steps')).toBe(0);
+  });
+
+  it('keeps any text as it was', async () => {
+    let token = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.string({ unit: 'binary', maxLength: 40 }), { minLength: 1, maxLength: 20 }), async (texts) => {
+        await engine.run('TRUNCATE TABLE steps');
+        const rows = texts.map((result, step) => stepRow({ step, result, arguments: JSON.stringify(result), task_id: result }));
+        await store.insert('steps', encodeRows('steps', rows), `text-${(token += 1)}`);
+        const { rows: read } = await store.query('SELECT result, task_id FROM steps ORDER BY step');
+        expect(read).toEqual(texts.map((text) => [text, text]));
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  it('keeps numbers as they were, the ones JSON has no words for too', async () => {
+    const row = updateRow({ loss: NaN, kl: Infinity, entropy: -Infinity, decisions: Number.MAX_SAFE_INTEGER, reward_mean: 0.1 });
+    await store.insert('updates', encodeRows('updates', [row]), 'numbers');
+    const { rows } = await store.query('SELECT loss, kl, entropy, decisions, reward_mean, committed_at FROM updates');
+    expect(rows).toEqual([['nan', 'inf', '-inf', Number.MAX_SAFE_INTEGER, 0.1, '2026-01-01 00:00:00.000000']]);
+  });
+
+  it('opens a folder once, in this process', async () => {
+    await expect(openEmbeddedStore({ path: `${path}-other` })).rejects.toMatchObject({
+      code: 'failed_precondition',
+      message: expect.stringContaining(path) as string,
+    });
+  });
+
+  it('says who has the folder when another process opens it', async () => {
+    const code = `const { openEmbeddedStore } = await import(${moduleUrl('./embedded.ts')});
+      await openEmbeddedStore({ path: process.argv[1] }).then(() => console.log('open'), (e) => console.log(e.code, e.message));`;
+    const { stdout } = await run(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', code, path]);
+    expect(stdout).toMatch(new RegExp(`^failed_precondition process ${process.pid} has the trajectory store .* CLICKHOUSE_URL`));
+  });
+
+  it('refuses to start in a worker thread', async () => {
+    const code = `import('tsx/esm/api').then(async ({ register }) => {
+      register();
+      const { openEmbeddedStore } = await import(${moduleUrl('./embedded.ts')});
+      const { parentPort, workerData } = await import('node:worker_threads');
+      await openEmbeddedStore({ path: workerData }).then(() => parentPort.postMessage('open'), (e) => parentPort.postMessage(e.code + ' ' + e.message));
+    });`;
+    const worker = new Worker(code, { eval: true, workerData: `${path}-worker` });
+    const answer = await new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject));
+    await worker.terminate();
+    expect(answer).toMatch(/^failed_precondition .*main thread/);
+  });
+
+  it('shows no files as tables', async () => {
+    for (const table of ["'/etc/hostname'", '`/etc/hostname`', 'default.`/etc/hostname`', '"/etc/hostname"']) {
+      await expect(store.query(`SELECT * FROM ${table}`), table).rejects.toMatchObject({ code: 'invalid_argument' });
+    }
+  });
+
+  it('knows every table function of the engine as safe or refused', async () => {
+    const names = (await store.query('SELECT name FROM system.table_functions')).rows.map(([name]) => String(name));
+    expect(names.length).toBeGreaterThan(50);
+    expect(names.filter((name) => !SAFE_TABLE_FUNCTIONS.includes(name) && !isOutsideFunction(name))).toEqual([]);
+  });
+
+  it('keeps a query from changing the limits it runs under', async () => {
+    for (const settings of ['readonly = 0', 'max_execution_time = 0, readonly = 2']) {
+      await expect(store.query(`SELECT 1 SETTINGS ${settings}`)).rejects.toMatchObject({ code: 'invalid_argument' });
+    }
+    await expect(store.query('SELECT 1 SETTINGS max_threads = 64')).rejects.toThrow(/leave SETTINGS out/);
+  });
+
+  it('inserts while a long query runs', async () => {
+    const cancel = new AbortController();
+    const long = store.query('SELECT sum(sleepEachRow(0.1)) FROM numbers(10)', {
+      signal: cancel.signal,
+    });
+    const first = await Promise.race([
+      long.then(() => 'query'),
+      store.insert('steps', encodeRows('steps', [stepRow()]), 'meanwhile').then(() => 'insert'),
+    ]);
+    cancel.abort();
+    expect(first).toBe('insert');
+    await expect(long).rejects.toMatchObject({ code: 'cancelled' });
+  });
+
+  it('says so when the folder cannot be one', async () => {
+    await store.close();
+    await expect(openEmbeddedStore({ path: join(new URL(import.meta.url).pathname, 'x') })).rejects.toMatchObject({
+      code: 'permission_denied',
+    });
+    await open();
+  });
+
+  it('ends a query that runs too long, and one that takes too much memory', async () => {
+    const hasty = new ClickHouseStore(engine, { maxQuerySeconds: 0.2, maxQueryBytes: 20 * MIB });
+    await expect(hasty.query('SELECT sum(sipHash64(number)) FROM numbers(100000000000)')).rejects.toMatchObject({
+      code: 'deadline_exceeded',
+    });
+    await expect(hasty.query('SELECT length(groupArray(number)) FROM numbers(10000000)')).rejects.toMatchObject({
+      code: 'resource_exhausted',
+    });
+  });
+
+  it('has what it acknowledged after kill -9', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'millrace-killed-'));
+    try {
+      const child = `const { openEmbeddedStore } = await import(${moduleUrl('./embedded.ts')});
+        const { encodeRows } = await import(${moduleUrl('./encode.ts')});
+        const { stepRow } = await import(${moduleUrl('./fixtures.ts')});
+        const store = await openEmbeddedStore({ path: process.argv[1] });
+        await store.migrate();
+        for (let step = 0; step < 20; step += 1) await store.insert('steps', encodeRows('steps', [stepRow({ step })]), 't' + step);
+        process.kill(process.pid, 'SIGKILL');`;
+      await expect(run(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', child, folder])).rejects.toMatchObject({
+        signal: 'SIGKILL',
+      });
+      const read = `const { openEmbeddedStore } = await import(${moduleUrl('./embedded.ts')});
+        const store = await openEmbeddedStore({ path: process.argv[1] });
+        console.log(JSON.stringify((await store.query('SELECT count() FROM steps')).rows));
+        await store.close();`;
+      const { stdout } = await run(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', read, folder]);
+      expect(stdout.trim()).toBe('[[20]]');
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+});

@@ -1,0 +1,130 @@
+import type { EvaluationRow, JobEventRow, StepRow, TrajectoryRow, UpdateRow } from './tables.ts';
+
+/** Rows for tests; every field can be given. Times are seconds after 2026-01-01. */
+export const T0 = Date.UTC(2026, 0, 1) * 1000;
+
+export function stepRow(row: Partial<StepRow> = {}): StepRow {
+  return {
+    job: 'job',
+    trajectory_id: 'job:0:t1:0:0',
+    request_id: 'job:0:t1:0',
+    task_id: 't1',
+    purpose: 'train',
+    evaluation: '',
+    policy_version: 0,
+    step: 0,
+    tool: 'find_user',
+    items: [1, 2],
+    arguments: '{"user":"ann"}',
+    result: 'ok',
+    error: false,
+    log_probability: -0.5,
+    entropy: 1.25,
+    open_actions: 7,
+    plan_us: 1000,
+    tool_us: 500,
+    started_at: T0,
+    ...row,
+  };
+}
+
+export function trajectoryRow(row: Partial<TrajectoryRow> = {}): TrajectoryRow {
+  return {
+    job: 'job',
+    trajectory_id: 'job:0:t1:0:0',
+    request_id: 'job:0:t1:0',
+    sequence: 0,
+    member: 0,
+    task_id: 't1',
+    purpose: 'train',
+    evaluation: '',
+    agent: 'policy',
+    policy_version: 0,
+    dispatch_version: 0,
+    steps: 1,
+    tool_errors: 0,
+    termination: 'done',
+    failure: '',
+    failure_message: '',
+    resamples: 0,
+    outcome: 1,
+    reward: 1,
+    advantage: 0.5,
+    success: true,
+    valid: true,
+    verdict: 'signal',
+    components: { outcome: 1 },
+    answer: '{}',
+    node: 'rollout-1',
+    reward_node: 'reward-1',
+    dispatched_at: T0,
+    started_at: T0 + 10_000,
+    ended_at: T0 + 30_000,
+    scored_at: T0 + 35_000,
+    ...row,
+  };
+}
+
+export function updateRow(row: Partial<UpdateRow> = {}): UpdateRow {
+  return {
+    job: 'job',
+    version: 1,
+    groups: 8,
+    trained: 6,
+    filtered: 2,
+    expired: 0,
+    failed: 0,
+    trajectories: 128,
+    decisions: 900,
+    reward_mean: 0.4,
+    success_mean: 0.4,
+    staleness_mean: 0.5,
+    staleness_max: 1,
+    loss: -0.01,
+    entropy: 1.1,
+    kl: 0.001,
+    clip_fraction: 0.02,
+    gradient_norm: 0.7,
+    learning_rate: 0.003,
+    wait_groups_ms: 120,
+    compute_ms: 80,
+    commit_ms: 9,
+    round_ms: 210,
+    learners: 2,
+    shards: 4,
+    committed_at: T0,
+    ...row,
+  };
+}
+
+export function evaluationRow(row: Partial<EvaluationRow> = {}): EvaluationRow {
+  return {
+    job: 'job',
+    name: 'trained',
+    policy_version: 40,
+    tasks: 100,
+    successes: 90,
+    failed: 0,
+    mean_reward: 0.9,
+    mean_steps: 6.5,
+    ci_low: 0.82,
+    ci_high: 0.95,
+    trajectories: 5120,
+    train_seconds: 42.5,
+    evaluated_at: T0,
+    ...row,
+  };
+}
+
+export function jobEventRow(row: Partial<JobEventRow> = {}): JobEventRow {
+  return {
+    job: 'job',
+    id: 'started',
+    kind: 'started',
+    message: 'job started',
+    node: 'coordinator-1',
+    data: '{}',
+    at: T0,
+    ...row,
+  };
+}

@@ -1,0 +1,84 @@
+import { describe, expect, it } from 'vitest';
+import { guardQuery } from './guard.ts';
+import { splitStatements, tokenize } from './lexer.ts';
+
+describe('guardQuery', () => {
+  it.each([
+    ['select 1', 'select 1'],
+    ['  SELECT 1 ;; ', 'SELECT 1'],
+    ['-- a question\nSELECT 1 -- and why', 'SELECT 1'],
+    ['SELECT \';DROP TABLE x\', `into`, "format" FROM t', 'SELECT \';DROP TABLE x\', `into`, "format" FROM t'],
+    ['(SELECT 1) UNION ALL (SELECT 2)', '(SELECT 1) UNION ALL (SELECT 2)'],
+    ['WITH a AS (SELECT 1) SELECT * FROM a', 'WITH a AS (SELECT 1) SELECT * FROM a'],
+    ["SELECT 'it''s \\' fine; ok'", "SELECT 'it''s \\' fine; ok'"],
+    ['SHOW TABLES', 'SHOW TABLES'],
+    ['DESCRIBE steps', 'DESCRIBE steps'],
+    ['EXPLAIN SELECT 1', 'EXPLAIN SELECT 1'],
+    ['EXISTS TABLE steps', 'EXISTS TABLE steps'],
+    ["SELECT file, url FROM (SELECT 'a' AS file, 'b' AS url)", "SELECT file, url FROM (SELECT 'a' AS file, 'b' AS url)"],
+    ["SELECT formatDateTime(now(), '%Y'), format('{}', 'x')", "SELECT formatDateTime(now(), '%Y'), format('{}', 'x')"],
+  ])('lets %j pass', (sql, out) => {
+    expect(guardQuery(sql)).toBe(out);
+  });
+
+  it.each([
+    'SELECT 1; SELECT 2',
+    'SELECT 1 /* ; */ ; DROP TABLE steps',
+    "SELECT 1 INTO OUTFILE '/tmp/x'",
+    'SELECT 1 into /* */ outfile $$/tmp/x$$',
+    'SELECT 1 FORMAT Native',
+    "SELECT * FROM file('/etc/passwd')",
+    "SELECT * FROM FILE ('/etc/passwd')",
+    "SELECT file/* */('/etc/passwd')",
+    "SELECT * FROM `file`('/etc/passwd')",
+    'SELECT * FROM "u\\x72l"(\'http://x\')',
+    "SELECT * FROM s3Cluster('c', 'http://x')",
+    "SELECT * FROM icebergS3('http://x')",
+    "SELECT * FROM remoteSecure('h', db.t)",
+    "SELECT * FROM executable('rm', TSV, 'a String')",
+    'EXPLAIN INSERT INTO steps SELECT 1',
+    'WITH x AS (SELECT 1) INSERT INTO steps SELECT * FROM x',
+    'SET max_threads = 1',
+    'SYSTEM SHUTDOWN',
+    'KILL QUERY WHERE 1',
+    'USE system',
+    "ATTACH TABLE x FROM '/tmp'",
+    ';',
+    '-- nothing',
+    '/* SELECT 1 */ DROP TABLE steps',
+    "SELECT 'open",
+    'SELECT `open',
+    'SELECT 1 /* open',
+    'SELECT ‘x’',
+    'SELECT 1\u00a0\u2212 2',
+  ])('refuses %j', (sql) => {
+    expect(() => guardQuery(sql)).toThrowError(expect.objectContaining({ code: 'invalid_argument', field: 'sql' }) as Error);
+  });
+
+  it('says what to do', () => {
+    expect(() => guardQuery('DROP TABLE steps')).toThrow(/DROP is not allowed; only SELECT/);
+    expect(() => guardQuery('SELECT 1 FORMAT JSON')).toThrow(/leave FORMAT out/);
+    expect(() => guardQuery("SELECT * FROM url('x')")).toThrow(/url\(\) reads or runs things outside the store/);
+  });
+});
+
+describe('splitStatements', () => {
+  it('splits at semicolons outside of literals and comments', () => {
+    const script = "-- first; not here\nCREATE a ';' ; /* ; */ CREATE `b;` -- x\n;;\n SELECT $tag$ ; $tag$";
+    expect(splitStatements(script)).toEqual(["CREATE a ';'", 'CREATE `b;`', 'SELECT $tag$ ; $tag$']);
+  });
+});
+
+describe('tokenize', () => {
+  it('knows words, quoted names, texts, numbers and symbols', () => {
+    expect(tokenize("a1.`b``c` = 'x' + 1.5e3").map((token) => [token.kind, token.text])).toEqual([
+      ['word', 'a1'],
+      ['symbol', '.'],
+      ['quoted', 'b`c'],
+      ['symbol', '='],
+      ['string', "'x'"],
+      ['symbol', '+'],
+      ['number', '1.5e3'],
+    ]);
+  });
+});
