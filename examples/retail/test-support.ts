@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { ToolError, type Outcome, type Plan } from 'millrace';
 import flow from './flow.ts';
 import type { Memory } from './memory.ts';
-import type { Address, Order, RetailTask } from './world/records.ts';
+import type { Address, Order, OrderItem, RetailTask } from './world/records.ts';
 import { World } from './world/world.ts';
 
 /** For the tests of this example only. */
@@ -58,7 +58,7 @@ export const office: Address = { ...home, address1: '9 Crane Street', address2: 
 
 /** A shop of two customers, two products and an order of each status, small enough to reason about. */
 export function tinyWorld(): World {
-  const items = [
+  const items: OrderItem[] = [
     { name: 'Red Lamp', product_id: '10', item_id: '101', price: 20, options: { size: 'S', plug: 'EU' } },
     { name: 'Mug', product_id: '20', item_id: '201', price: 8.5, options: { glaze: 'blue' } },
   ];

@@ -42,7 +42,7 @@ function cutIntoClauses(message: string): string[] {
   const clauses: string[] = [];
   for (const piece of cutIntoPieces(message)) {
     if (startsClause(piece)) clauses.push(piece.text);
-    else if (clauses.length > 0 && !isAboutTheCustomer(piece.masked)) clauses[clauses.length - 1] += piece.text;
+    else if (clauses.length > 0 && !isAboutTheCustomer(piece.masked)) clauses[clauses.length - 1] += ` ${piece.text}`;
   }
   return clauses;
 }

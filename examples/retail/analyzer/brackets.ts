@@ -61,7 +61,8 @@ function splitOutsideQuotes(text: string, separators: string): string[] {
     if (quote !== undefined) {
       if (char === '\\') i += 1;
       else if (char === quote) quote = undefined;
-    } else if ((char === "'" || char === '"') && text.slice(start, i).trim() === '') {
+    } else if ((char === "'" || char === '"') && /(?:^|[,:=])\s*$/.test(text.slice(0, i))) {
+      // Only at the start of a name or value: the apostrophe in "it's" is no quote.
       quote = char;
     } else if (separators.includes(char)) {
       parts.push(text.slice(start, i));
