@@ -5,6 +5,7 @@ import type { CallOptions as GrpcCallOptions, ChannelOptions, ClientDuplexStream
 import { MillraceError } from '../errors.ts';
 import { methodDefinition, MAX_MESSAGE_BYTES } from './definition.ts';
 import type { InputInit, InputOf, OutputOf } from './definition.ts';
+import { quietGrpc } from './log.ts';
 import { errorFromStatus } from './status.ts';
 import { readCall, writeWithDrain } from './streams.ts';
 
@@ -67,6 +68,7 @@ const CHANNEL_OPTIONS: ChannelOptions = {
 
 /** Connects (lazily) to a service at "host:port". Failures to connect are `unavailable` errors of the calls. */
 export function createClient<S extends DescService>(service: S, address: string, options: ClientOptions = {}): ServiceClient<S> {
+  quietGrpc();
   const client = new Client(checkedAddress(address), credentials.createInsecure(), CHANNEL_OPTIONS);
   const caller: Caller = { client, address, metadata: new Metadata(), timeoutMs: options.timeoutMs ?? 30_000 };
   // Call credentials are refused on channels without TLS, so the token travels as plain metadata.

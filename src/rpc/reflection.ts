@@ -14,11 +14,13 @@ export function addReflection(server: Server, services: readonly DescService[]):
     file.dependencies.forEach(add);
   };
   for (const service of services) add(service.file);
+  const ours = [...files.values()].map((file) => Buffer.from(toBinary(FileDescriptorProtoSchema, file.proto)));
+  const health = Object.values(healthDefinition).flatMap((method) => (method as Described).requestType.fileDescriptorProtos);
   // The only part of a package definition that the reflection service reads is the encoded descriptors of its files.
-  const fileDescriptorProtos = [...files.values()].map((file) => Buffer.from(toBinary(FileDescriptorProtoSchema, file.proto)));
-  const definition = {
-    millrace: { format: 'Protocol Buffer 3 DescriptorProto', type: {}, fileDescriptorProtos },
-    ...healthDefinition,
-  };
-  new ReflectionService(definition as never).addToServer(server);
+  new ReflectionService({ all: { fileDescriptorProtos: [...ours, ...health] } } as never).addToServer(server);
+}
+
+/** A method as proto-loader makes it. */
+interface Described {
+  requestType: { fileDescriptorProtos: Buffer[] };
 }

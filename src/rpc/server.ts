@@ -6,7 +6,7 @@ import { MAX_MESSAGE_BYTES, serviceDefinition } from './definition.ts';
 import type { ServiceRegistration } from './handlers.ts';
 import { createHealth } from './health.ts';
 import { serverInterceptors } from './interceptors.ts';
-import { silentLog } from './log.ts';
+import { quietGrpc, silentLog } from './log.ts';
 import type { RpcLog } from './log.ts';
 import { RpcMetrics } from './metrics.ts';
 import type { MethodMetrics } from './metrics.ts';
@@ -74,6 +74,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       field: 'token',
     });
   }
+  quietGrpc();
   const metrics = new RpcMetrics();
   const interceptors = serverInterceptors({
     token: options.token,

@@ -1,0 +1,102 @@
+import { clone, create } from '@bufbuild/protobuf';
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import type { JobConfig } from '../../src/config/job.ts';
+import { MillraceError } from '../../src/errors.ts';
+import { JobSchema, JobState } from '../../src/gen/millrace/v1/admin_pb.ts';
+import type { Actor, Job, Node } from '../../src/gen/millrace/v1/admin_pb.ts';
+import type { QueryResult } from '../../src/store/store.ts';
+import type { AdminBackend } from './backend.ts';
+import { hasEnded } from './service.ts';
+
+/** An {@link AdminBackend} without a cluster, for tests: jobs change only when {@link MemoryBackend.change} is called. */
+export class MemoryBackend implements AdminBackend {
+  readonly jobs = new Map<string, Job>();
+  readonly nodes: Node[] = [];
+  readonly actors: Actor[] = [];
+  readonly queries: { sql: string; maxRows: number }[] = [];
+  result: QueryResult = { columns: [], rows: [], truncated: false };
+  /** Watches that are open. */
+  watchers = 0;
+  #listeners = new Set<(id: string) => void>();
+  #created = 0;
+
+  createJob(id: string, config: JobConfig): Promise<Job> {
+    if (this.jobs.has(id))
+      return Promise.reject(new MillraceError('already_exists', `There is a job ${id} already.`, { field: 'job_id' }));
+    this.#created += 1;
+    const createTime = timestampFromMs(1_700_000_000_000 + this.#created);
+    const job = create(JobSchema, { id, state: JobState.QUEUED, configJson: JSON.stringify(config), createTime });
+    this.jobs.set(id, job);
+    return Promise.resolve(clone(JobSchema, job));
+  }
+
+  getJob(id: string): Promise<Job> {
+    const job = this.jobs.get(id);
+    return job
+      ? Promise.resolve(clone(JobSchema, job))
+      : Promise.reject(new MillraceError('not_found', `There is no job ${id}.`, { field: 'job_id' }));
+  }
+
+  listJobs(): Promise<Job[]> {
+    return Promise.resolve([...this.jobs.values()]);
+  }
+
+  async *watchJob(id: string, signal: AbortSignal): AsyncGenerator<Job> {
+    this.watchers += 1;
+    let changed = (): void => {};
+    const listener = (of: string): void => {
+      if (of === id) changed();
+    };
+    const onAbort = (): void => changed();
+    this.#listeners.add(listener);
+    signal.addEventListener('abort', onAbort);
+    try {
+      for (let job = await this.getJob(id); ; job = await this.getJob(id)) {
+        const next = new Promise<void>((resolve) => (changed = resolve));
+        yield job;
+        if (hasEnded(job.state) || signal.aborted) return;
+        await next;
+      }
+    } finally {
+      this.watchers -= 1;
+      this.#listeners.delete(listener);
+      signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  cancelJob(id: string): Promise<Job> {
+    return this.change(id, (job) => (job.state = JobState.CANCELLED));
+  }
+
+  pauseJob(id: string): Promise<Job> {
+    return this.change(id, (job) => (job.state = JobState.PAUSED));
+  }
+
+  resumeJob(id: string): Promise<Job> {
+    return this.change(id, (job) => (job.state = JobState.RUNNING));
+  }
+
+  listNodes(): Promise<Node[]> {
+    return Promise.resolve(this.nodes);
+  }
+
+  listActors(nodeId: string | undefined): Promise<Actor[]> {
+    return Promise.resolve(this.actors.filter(({ address }) => nodeId === undefined || address.startsWith(`${nodeId}/`)));
+  }
+
+  query(sql: string, maxRows: number): Promise<QueryResult> {
+    this.queries.push({ sql, maxRows });
+    if (!/^\s*(select|show|with)\b/i.test(sql))
+      return Promise.reject(new MillraceError('invalid_argument', 'Only reading is allowed.', { field: 'sql' }));
+    return Promise.resolve(this.result);
+  }
+
+  /** Changes a job that has not ended and tells its watchers. */
+  async change(id: string, edit: (job: Job) => void): Promise<Job> {
+    const job = await this.getJob(id);
+    if (!hasEnded(job.state)) edit(job);
+    this.jobs.set(id, job);
+    for (const listener of this.#listeners) listener(id);
+    return clone(JobSchema, job);
+  }
+}

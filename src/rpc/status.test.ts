@@ -1,0 +1,57 @@
+import { Metadata, status as Status } from '@grpc/grpc-js';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { ERROR_CODES, MillraceError } from '../errors.ts';
+import { errorFromStatus, statusFrom } from './status.ts';
+
+describe('errors and statuses', () => {
+  it('bring code, message, field and retryable to the other side, whatever the text', () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...ERROR_CODES),
+        fc.string({ unit: 'binary', maxLength: 40 }),
+        fc.option(fc.string({ unit: 'grapheme', minLength: 1, maxLength: 10 }), { nil: undefined }),
+        fc.boolean(),
+        (code, message, field, retryable) => {
+          const error = new MillraceError(code, message, { retryable, ...(field !== undefined && { field }) });
+          const status = statusFrom(error);
+          expect(() => encodeURI(status.details)).not.toThrow();
+          const received = errorFromStatus(Object.assign(new Error(), status), 'host:1');
+          const expected = message.replace(/\p{Surrogate}/gu, '\ufffd');
+          expect(received).toMatchObject({ code, message: expected, retryable });
+          expect(received.field).toBe(field?.replace(/\p{Surrogate}/gu, '\ufffd'));
+        },
+      ),
+    );
+  });
+
+  it('shows the field to clients that know nothing of our metadata', () => {
+    const status = statusFrom(new MillraceError('invalid_argument', 'must be positive', { field: 'page_size' }));
+    expect(status).toMatchObject({ code: Status.INVALID_ARGUMENT, details: 'page_size: must be positive' });
+  });
+
+  it('wraps what is no MillraceError as internal', () => {
+    expect(statusFrom(new TypeError('oops'))).toMatchObject({ code: Status.INTERNAL, details: 'oops' });
+    expect(statusFrom('text')).toMatchObject({ code: Status.INTERNAL, details: 'text' });
+  });
+
+  it('cuts messages that no header could carry', () => {
+    expect(statusFrom(new MillraceError('internal', 'x'.repeat(1e6))).details.length).toBeLessThan(2100);
+  });
+
+  it('explains failures of the transport', () => {
+    const details = 'No connection established. Last error: Error: connect ECONNREFUSED 127.0.0.1:9. Resolution note: ';
+    const failure = Object.assign(new Error(), { code: Status.UNAVAILABLE, details, metadata: new Metadata() });
+    expect(errorFromStatus(failure, '127.0.0.1:9')).toMatchObject({
+      code: 'unavailable',
+      message: 'Nothing answers at 127.0.0.1:9 (connect ECONNREFUSED 127.0.0.1:9). Is the cluster running?',
+      retryable: true,
+    });
+  });
+
+  it('knows the statuses that have no code of ours', () => {
+    const failure = (code: Status) => Object.assign(new Error(), { code, details: '', metadata: new Metadata() });
+    expect(errorFromStatus(failure(Status.UNKNOWN), 'h:1').code).toBe('internal');
+    expect(errorFromStatus(failure(Status.OUT_OF_RANGE), 'h:1').code).toBe('invalid_argument');
+  });
+});
