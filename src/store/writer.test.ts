@@ -1,0 +1,271 @@
+import { create, toBinary } from '@bufbuild/protobuf';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { MemoryBus } from '../bus/memory/memory-bus.ts';
+import { VirtualClock } from '../clock/virtual.ts';
+import { MillraceError } from '../errors.ts';
+import { ScoredGroupSchema } from '../gen/millrace/v1/training_pb.ts';
+import { encodeRows } from './encode.ts';
+import { evaluationRow, jobEventRow, stepRow, trajectoryRow, updateRow } from './fixtures.ts';
+import { MemoryStore } from './memory-store.ts';
+import type { TableName } from './store.ts';
+import { ensureWriterDurables, startWriter } from './writer.ts';
+import type { Writer, WriterOptions } from './writer.ts';
+
+interface Attempt {
+  table: TableName;
+  rows: string;
+  token: string;
+}
+
+/** A store that does to each insert what the test says, and remembers them. */
+class TestStore extends MemoryStore {
+  readonly attempts: Attempt[] = [];
+  running = 0;
+  mostRunning = 0;
+  before: (attempt: Attempt) => void | Promise<void> = () => {};
+  after: () => void = () => {};
+
+  override async insert(table: TableName, rows: Uint8Array, token: string): Promise<void> {
+    const attempt = { table, rows: Buffer.from(rows).toString('utf8'), token };
+    this.attempts.push(attempt);
+    this.running += 1;
+    this.mostRunning = Math.max(this.mostRunning, this.running);
+    try {
+      await this.before(attempt);
+      await super.insert(table, rows, token);
+      this.after();
+    } finally {
+      this.running -= 1;
+    }
+  }
+}
+
+const log = { info: () => {}, warn: () => {}, error: () => {} };
+
+/** A bus, a clock, a store and a writer; `run` lets time pass until the work is done. */
+async function rig(options: Partial<WriterOptions> = {}) {
+  const clock = new VirtualClock({ quietTurns: 2 });
+  const bus = new MemoryBus({ clock });
+  const store = new TestStore();
+  await bus.ensureTopology();
+  await ensureWriterDurables(bus);
+  const settings: WriterOptions = { bus, store, clock, log, ...options };
+  const run = <T>(work: Promise<T>): Promise<T> => clock.run(work);
+  const publishGroup = (id: string, steps = 2, rows?: Buffer): Promise<unknown> => {
+    const trajectory_id = `${id}:0`;
+    const group = create(ScoredGroupSchema, {
+      stepRows:
+        rows ??
+        encodeRows(
+          'steps',
+          Array.from({ length: steps }, (_, step) => stepRow({ trajectory_id, step })),
+        ),
+      trajectoryRows: encodeRows('trajectories', [trajectoryRow({ trajectory_id, request_id: id })]),
+    });
+    return bus.publish('scored.job.train', toBinary(ScoredGroupSchema, group), { id });
+  };
+  const letters = async (): Promise<string[]> => {
+    const reasons: string[] = [];
+    for await (const letter of bus.read('DLQ', 'dlq.>')) reasons.push(Buffer.from(letter.data).toString('latin1'));
+    return reasons;
+  };
+  const until = (done: () => boolean): Promise<void> =>
+    run(
+      (async () => {
+        while (!done()) await clock.sleep(10);
+      })(),
+    );
+  const left = async (): Promise<number> => (await bus.streamState('SCORED')).messages;
+  return { clock, bus, store, run, until, publishGroup, letters, left, start: (): Promise<Writer> => startWriter(settings) };
+}
+
+const stepsStored = (store: MemoryStore): string[] => store.rows('steps').map((row) => `${row['trajectory_id']}/${row['step']}`);
+
+describe('startWriter', () => {
+  it('writes scored groups and events of every kind, and acknowledges them', async () => {
+    const { bus, store, publishGroup, until, run, left, start } = await rig();
+    await publishGroup('r1');
+    await publishGroup('r2');
+    await bus.publish('event.job.update', encodeRows('updates', [updateRow()]), { id: 'u1' });
+    await bus.publish('event.job.evaluation', encodeRows('evaluations', [evaluationRow()]), { id: 'e1' });
+    await bus.publish('event.job.started', encodeRows('job_events', [jobEventRow()]), { id: 's1' });
+    const writer = await start();
+    await until(() => writer.stats().messages === 5);
+    expect(stepsStored(store)).toEqual(['r1:0/0', 'r1:0/1', 'r2:0/0', 'r2:0/1']);
+    const counts = (['trajectories', 'updates', 'evaluations', 'job_events'] as const).map((table) => store.rows(table).length);
+    expect(counts).toEqual([2, 1, 1, 1]);
+    expect(await left()).toBe(0);
+    expect(writer.stats()).toMatchObject({ rows: 9, batches: 1, held: 0, waitingFor: '', poisoned: 0, retries: 0 });
+    await run(writer.stop());
+  });
+
+  it('sends a batch when it is full, and a smaller one when it is old', async () => {
+    const { clock, store, publishGroup, until, run, start } = await rig({ batchRows: 6, maxDelayMs: 250 });
+    const writer = await start();
+    const started = clock.monotonic();
+    for (const id of ['a', 'b', 'c']) await publishGroup(id);
+    await until(() => writer.stats().messages === 2);
+    expect(clock.monotonic() - started).toBeLessThan(50);
+    expect(writer.stats()).toMatchObject({ held: 1, heldRows: 3, waitingFor: 'a batch to fill' });
+    await until(() => writer.stats().messages === 3);
+    expect(clock.monotonic() - started).toBeGreaterThanOrEqual(250);
+    expect(store.attempts.filter(({ table }) => table === 'steps').map(({ rows }) => rows.trim().split('\n').length)).toEqual([
+      4, 2,
+    ]);
+    await run(writer.stop());
+  });
+
+  it('limits a batch by bytes too', async () => {
+    const { store, publishGroup, until, run, start } = await rig({ batchBytes: 1500 });
+    const writer = await start();
+    for (const id of ['a', 'b', 'c', 'd']) await publishGroup(id);
+    await until(() => writer.stats().messages === 4);
+    expect(store.attempts.filter(({ table }) => table === 'steps').length).toBeGreaterThan(1);
+    await run(writer.stop());
+  });
+
+  it('repeats the identical block with the identical token while the store is away, and acknowledges nothing before', async () => {
+    const { store, publishGroup, until, run, left, start } = await rig();
+    let away = true;
+    store.before = () => {
+      if (away) throw new MillraceError('unavailable', 'connection refused');
+    };
+    for (const id of ['b', 'a']) await publishGroup(id);
+    const writer = await start();
+    await until(() => writer.stats().retries >= 8);
+    expect(await left()).toBe(2);
+    expect(writer.stats().waitingFor).toMatch(/^the store \(attempt \d+ failed: connection refused\)$/);
+    away = false;
+    await until(() => writer.stats().messages === 2);
+    const steps = store.attempts.filter(({ table }) => table === 'steps');
+    expect(steps.length).toBeGreaterThan(8);
+    expect(new Set(steps.map(({ rows, token }) => rows + token)).size).toBe(1);
+    expect(await left()).toBe(0);
+    await run(writer.stop());
+  });
+
+  it('sends rows the store refuses to the DLQ with the reason, and all others to the store', async () => {
+    const { bus, store, publishGroup, until, run, letters, left, start } = await rig();
+    for (const id of ['a', 'b', 'c', 'd', 'e']) await publishGroup(id, 2, id === 'c' ? Buffer.from('[1,2,3]') : undefined);
+    await bus.publish('scored.job.train', Buffer.from('not a group at all'), { id: 'junk' });
+    await bus.publish('event.job.update', Buffer.from('{}'), { id: 'u' });
+    const writer = await start();
+    await until(() => writer.stats().messages + writer.stats().poisoned === 7);
+    expect(writer.stats()).toMatchObject({ messages: 4, poisoned: 3, held: 0 });
+    expect(new Set(store.rows('trajectories').map((row) => row['request_id']))).toEqual(new Set(['a', 'b', 'd', 'e']));
+    expect(await letters()).toHaveLength(3);
+    expect(await left()).toBe(0);
+    await run(writer.stop());
+  });
+
+  it('halves a batch that is too large', async () => {
+    const { store, publishGroup, until, run, start } = await rig();
+    store.before = ({ rows }) => {
+      if (rows.trim().split('\n').length > 4) throw new MillraceError('resource_exhausted', 'memory limit exceeded');
+    };
+    for (let i = 0; i < 7; i += 1) await publishGroup(`r${i}`);
+    const writer = await start();
+    await until(() => writer.stats().messages === 7);
+    expect(store.rows('steps')).toHaveLength(14);
+    expect(writer.stats()).toMatchObject({ batches: 1, retries: 0, poisoned: 0 });
+    await run(writer.stop());
+  });
+
+  it('gives another token to another content under the same id', async () => {
+    const { store, publishGroup, until, run, clock, start } = await rig();
+    const writer = await start();
+    await publishGroup('r', 2);
+    await until(() => writer.stats().messages === 1);
+    // After the bus has forgotten the id.
+    await run(clock.sleep(10 * 60_000));
+    await publishGroup('r', 3);
+    await until(() => writer.stats().messages === 2);
+    const [first, second] = store.attempts.filter(({ table }) => table === 'steps');
+    expect(first!.token).not.toBe(second!.token);
+    expect(store.rows('steps')).toHaveLength(3);
+    await run(writer.stop());
+  });
+
+  it('holds a bounded number of messages while the store does not answer', async () => {
+    const { clock, store, publishGroup, run, until, start } = await rig({ concurrency: 2, batchRows: 20 });
+    let release = (): void => {};
+    const gate = new Promise<void>((resolve) => (release = resolve));
+    store.before = () => gate;
+    for (let i = 0; i < 400; i += 1) await publishGroup(`r${i}`);
+    const writer = await start();
+    await run(clock.sleep(5000));
+    expect(writer.stats().held).toBeLessThanOrEqual(128);
+    expect(store.mostRunning).toBe(2);
+    release();
+    await until(() => writer.stats().messages === 400);
+    expect(store.rows('trajectories')).toHaveLength(400);
+    await run(writer.stop());
+  });
+
+  it('writes at once what it holds when it stops', async () => {
+    const { clock, store, publishGroup, run, left, start } = await rig({ maxDelayMs: 60_000 });
+    const writer = await start();
+    await publishGroup('r');
+    await run(clock.sleep(20));
+    expect(writer.stats().held).toBe(1);
+    const from = clock.monotonic();
+    await run(writer.stop());
+    expect(clock.monotonic() - from).toBeLessThan(1000);
+    expect(store.rows('trajectories')).toHaveLength(1);
+    expect(await left()).toBe(0);
+  });
+
+  it('leaves to the next writer what it cannot write before it stops', async () => {
+    const { clock, store, publishGroup, run, until, left, start } = await rig();
+    store.before = () => {
+      throw new MillraceError('unavailable', 'connection refused');
+    };
+    for (const id of ['a', 'b', 'c']) await publishGroup(id);
+    const first = await start();
+    await until(() => first.stats().retries > 1);
+    const from = clock.monotonic();
+    await run(first.stop(1000));
+    expect(clock.monotonic() - from).toBeLessThanOrEqual(1100);
+    expect(await left()).toBe(3);
+    store.before = () => {};
+    const second = await start();
+    await until(() => second.stats().messages === 3);
+    expect(store.rows('trajectories')).toHaveLength(3);
+    await run(second.stop());
+  });
+
+  it('loses nothing and counts nothing twice, whatever fails when', async () => {
+    const fault = fc.constantFrom('none', 'none', 'none', 'before', 'after', 'full');
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fault, { maxLength: 40 }),
+        fc.array(fc.boolean(), { minLength: 1, maxLength: 12 }),
+        async (faults, good) => {
+          const { store, publishGroup, until, run, left, letters, start } = await rig({ batchRows: 10, concurrency: 2 });
+          let call = 0;
+          let later = false;
+          store.before = () => {
+            const next = faults[call];
+            call += 1;
+            later = next === 'after';
+            if (next === 'before') throw new MillraceError('unavailable', 'down');
+            if (next === 'full') throw new MillraceError('resource_exhausted', 'full');
+          };
+          store.after = () => {
+            if (later) throw new MillraceError('unavailable', 'the answer was lost');
+          };
+          for (const [index, fine] of good.entries()) await publishGroup(`r${index}`, 3, fine ? undefined : Buffer.from('[]\n'));
+          const writer = await start();
+          await until(() => writer.stats().held === 0 && writer.stats().messages + writer.stats().poisoned === good.length);
+          const expected = good.flatMap((fine, index) => (fine ? [0, 1, 2].map((step) => `r${index}:0/${step}`) : []));
+          expect(stepsStored(store).sort()).toEqual(expected.sort());
+          expect(await left()).toBe(0);
+          expect(await letters()).toHaveLength(good.filter((fine) => !fine).length);
+          await run(writer.stop());
+        },
+      ),
+      { numRuns: 40 },
+    );
+  });
+});
