@@ -1,0 +1,276 @@
+import { create, fromBinary, type MessageInitShape } from '@bufbuild/protobuf';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { VirtualClock } from '../clock/virtual.ts';
+import { jobConfigSchema } from '../config/job.ts';
+import { ExperienceSchema, FailureClass, Termination } from '../gen/millrace/v1/flow_pb.ts';
+import {
+  Agent,
+  Purpose,
+  RolloutRequestSchema,
+  type RolloutRequest,
+  type TrajectoryGroup,
+} from '../gen/millrace/v1/training_pb.ts';
+import { TABLES } from '../store/tables.ts';
+import { ContentPolicy } from './fixtures/content-policy.ts';
+import { parcelFlow, type ParcelBehaviour } from './fixtures/parcels.ts';
+import { runGroup, type GroupOptions } from './group.ts';
+import { MicroBatcher } from './micro-batcher.ts';
+import { fixedPolicy, type PolicySource } from './policies.ts';
+import { PlanEncoder, policySpecFor } from './prepare.ts';
+
+const config = jobConfigSchema.parse({ name: 'j', flow: 'f' });
+const TASK = { id: 't1', parcels: ['a', 'b'] };
+let clock: VirtualClock;
+beforeEach(() => void (clock = new VirtualClock()));
+
+function request(parts: Partial<MessageInitShape<typeof RolloutRequestSchema>> = {}): RolloutRequest {
+  return create(RolloutRequestSchema, {
+    id: 'job:0:t1:0',
+    job: 'job',
+    purpose: Purpose.TRAIN,
+    agent: Agent.POLICY,
+    taskId: 't1',
+    taskJson: JSON.stringify(TASK),
+    groupSize: 8,
+    policyVersion: 3,
+    temperature: 1,
+    seed: 11,
+    ...parts,
+  });
+}
+
+function group(
+  parts: Partial<MessageInitShape<typeof RolloutRequestSchema>> = {},
+  behaviour: ParcelBehaviour = {},
+  options: Partial<GroupOptions<never, never>> & { source?: PolicySource } = {},
+): Promise<TrajectoryGroup> {
+  const flow = parcelFlow(behaviour);
+  const spec = policySpecFor(flow, config.policy, 1);
+  const { source = fixedPolicy(new ContentPolicy(spec), 3), ...rest } = options;
+  const policy = { source, encoder: new PlanEncoder(flow, spec), batcher: new MicroBatcher({ clock }) };
+  const base = { request: request(parts), flow, context: undefined, node: 'worker-1', clock };
+  return clock.run(runGroup({ policy, ...base, ...(rest as object) }));
+}
+
+/** Rows of table `steps` by column name. */
+function stepRows({ stepRows }: TrajectoryGroup): Record<string, unknown>[] {
+  const lines = Buffer.from(stepRows).toString().trim().split('\n');
+  return lines.map((line) =>
+    Object.fromEntries((JSON.parse(line) as unknown[]).map((value, i) => [TABLES.steps.columns[i]!, value])),
+  );
+}
+
+/** What must not depend on time. */
+const content = ({ trajectories, experience }: TrajectoryGroup) => ({
+  trajectories: trajectories.map(({ answerJson, steps, resamples }) => ({ answerJson, steps, resamples })),
+  experience: Buffer.from(experience).toString('base64'),
+});
+
+describe('runGroup', () => {
+  it('runs the members and says what happened to each', async () => {
+    const result = await group();
+    expect(result).toMatchObject({ node: 'worker-1', policyVersion: 3, request: { id: 'job:0:t1:0' } });
+    expect(result.trajectories.map(({ id, index }) => [id, index])).toEqual(
+      Array.from({ length: 8 }, (_, i) => [`job:0:t1:0:${i}`, i]),
+    );
+    for (const trajectory of result.trajectories) {
+      expect(trajectory).toMatchObject({ failure: FailureClass.UNSPECIFIED, resamples: 0, policyVersion: 3 });
+      expect([Termination.DONE, Termination.STEP_LIMIT]).toContain(trajectory.termination);
+      expect(trajectory.steps).toBe((JSON.parse(trajectory.answerJson) as { log: string[] }).log.length);
+    }
+    expect(new Set(result.trajectories.map((trajectory) => trajectory.answerJson)).size).toBeGreaterThan(1);
+  });
+
+  it('keeps rows and experience of every decision, and they agree', async () => {
+    const result = await group();
+    const experience = fromBinary(ExperienceSchema, result.experience);
+    const rows = stepRows(result);
+    expect(experience.decisions.map((d) => d.action.length)).toEqual(result.trajectories.map((t) => t.steps));
+    expect(rows).toHaveLength(result.trajectories.reduce((sum, t) => sum + t.steps, 0));
+    const decisions = experience.decisions.flatMap((d) => d.logProbability);
+    rows.forEach((row, i) => expect(row['log_probability']).toBeCloseTo(decisions[i]!, 6));
+    expect(rows[0]).toMatchObject({
+      job: 'job',
+      task_id: 't1',
+      purpose: 'train',
+      evaluation: '',
+      policy_version: 3,
+      step: 0,
+      open_actions: 3,
+    });
+    expect(rows[0]!['state_flags_base64']).toBe(Buffer.from(Float32Array.of(2).buffer).toString('base64'));
+    // Everyone starts in the same situation.
+    expect(new Set(experience.decisions.map((d) => d.observation[0]))).toEqual(new Set([0]));
+  });
+
+  it('gives the same trajectories again, alone or among others, and other ones for another seed', async () => {
+    const first = content(await group());
+    expect(content(await group())).toEqual(first);
+    const fewer = content(await group({ groupSize: 3 }));
+    expect(fewer.trajectories).toEqual(first.trajectories.slice(0, 3));
+    expect(content(await group({ seed: 12 })).trajectories).not.toEqual(first.trajectories);
+  });
+
+  it('gives the same trajectories when tools take their time', async () => {
+    let calls = 0;
+    const stamp: ParcelBehaviour['stamp'] = async ({ parcel }, memory) => {
+      await clock.sleep((calls++ * 7) % 5);
+      memory.stamped.add(parcel);
+      return memory.stamped.size;
+    };
+    const sync: ParcelBehaviour['stamp'] = ({ parcel }, memory) => memory.stamped.add(parcel).size;
+    expect(content(await group({}, { stamp }))).toEqual(content(await group({}, { stamp: sync })));
+  });
+
+  it('is greedy at temperature 0: all members do the same', async () => {
+    const result = await group({ temperature: 0, purpose: Purpose.EVALUATE, evaluation: 'trained@3', groupSize: 3 });
+    expect(new Set(result.trajectories.map((trajectory) => trajectory.answerJson)).size).toBe(1);
+    expect(result.experience).toHaveLength(0);
+    expect(stepRows(result)[0]).toMatchObject({ purpose: 'evaluate', evaluation: 'trained@3' });
+  });
+
+  it.each([
+    [Agent.RULE, '{"stamped":[0,1],"log":["0:stamp(0)","1:stamp(1)","2:leave()"]}'],
+    [Agent.NOTHING, '{"stamped":[],"log":[]}'],
+  ])('lets agent %i decide without a policy', async (agent, answerJson) => {
+    const result = await group({ agent, purpose: Purpose.EVALUATE, groupSize: 2 }, {}, { policy: undefined });
+    expect(result.trajectories).toMatchObject([{ answerJson }, { answerJson }]);
+    expect(result.experience).toHaveLength(0);
+  });
+});
+
+describe('failures in a group', () => {
+  it('are sampled again with other random numbers, and counted', async () => {
+    const failing = new Set<number>();
+    let attempt = 0;
+    const result = await group(
+      { groupSize: 4 },
+      {
+        remember: (task) => {
+          if (++attempt <= 3) {
+            failing.add(attempt);
+            throw new Error('no memory left');
+          }
+          return { parcels: task.parcels, stamped: new Set(), log: [] };
+        },
+      },
+    );
+    expect(result.trajectories.every((t) => t.failure === FailureClass.UNSPECIFIED)).toBe(true);
+    expect(result.trajectories.reduce((sum, t) => sum + t.resamples, 0)).toBe(3);
+    const clean = await group({ groupSize: 4 });
+    const resampled = result.trajectories.findIndex((t) => t.resamples > 0);
+    const decisions = (g: TrajectoryGroup) => fromBinary(ExperienceSchema, g.experience).decisions.map((d) => d.action.join());
+    expect(decisions(result)[resampled]).not.toBe(decisions(clean)[resampled]);
+  });
+
+  it('stay failures past the cap, without decisions, beside healthy siblings', async () => {
+    let flows = 0;
+    const result = await group(
+      { groupSize: 3 },
+      {
+        remember: (task) => ({ parcels: task.parcels, stamped: new Set(), log: flows++ % 3 === 1 ? ['bad'] : [] }),
+        stamp: (_, memory) => {
+          if (memory.log[0] === 'bad') throw new Error('stamp broke');
+          return 1;
+        },
+        maxSteps: () => 40,
+      },
+      { maxResamples: 0 },
+    );
+    const bad = result.trajectories[1]!;
+    expect(bad).toMatchObject({
+      failure: FailureClass.TOOL_CRASH,
+      termination: Termination.UNSPECIFIED,
+      answerJson: '',
+      resamples: 0,
+    });
+    expect(bad.failureMessage).toMatch(/^tools\.stamp\.run: Error: stamp broke/);
+    const { decisions } = fromBinary(ExperienceSchema, result.experience);
+    expect(decisions[1]!.action).toHaveLength(0);
+    expect(decisions[0]!.action.length).toBe(result.trajectories[0]!.steps);
+  });
+
+  it('stop after maxResamples', async () => {
+    let runs = 0;
+    const result = await group(
+      { groupSize: 1 },
+      {
+        answer: () => {
+          runs += 1;
+          throw new Error('no');
+        },
+      },
+      { maxResamples: 2 },
+    );
+    expect([runs, result.trajectories[0]!.resamples]).toEqual([3, 2]);
+    expect(result.trajectories[0]!.failure).toBe(FailureClass.FLOW_CRASH);
+  });
+
+  it('of the task are not tried again', async () => {
+    const result = await group({ taskJson: '{"id":"t1","parcels":"a"}' });
+    expect(result.trajectories).toHaveLength(8);
+    expect(result.trajectories[0]).toMatchObject({ failure: FailureClass.INVALID_TASK, resamples: 0 });
+    expect(result.trajectories[0]!.failureMessage).toMatch(/^task t1: field parcels: .*array.*\(got "a"\)/);
+    expect((await group({ taskJson: '{' })).trajectories[0]!.failureMessage).toMatch(/not JSON/);
+  });
+
+  it('of the policy: no weights, or a broken evaluation', async () => {
+    const source: PolicySource = { acquire: () => Promise.reject(new Error('version 3 did not arrive')) };
+    expect((await group({}, {}, { source })).trajectories[0]).toMatchObject({
+      failure: FailureClass.POLICY_UNAVAILABLE,
+      failureMessage: 'version 3 did not arrive',
+    });
+    const spec = policySpecFor(parcelFlow(), config.policy, 1);
+    const broken = new ContentPolicy(spec);
+    broken.logProbabilities = (batch) => batch.observations.map(() => Float32Array.of(NaN, NaN, NaN));
+    const result = await group({}, {}, { source: fixedPolicy(broken, 3), maxResamples: 1 });
+    expect(result.trajectories[0]).toMatchObject({ failure: FailureClass.POLICY_UNAVAILABLE, resamples: 1 });
+  });
+});
+
+describe('the policy of a group', () => {
+  it('is taken at the start of each flow and given back at its end', async () => {
+    const spec = policySpecFor(parcelFlow(), config.policy, 1);
+    let [next, out] = [5, 0];
+    const asked: unknown[] = [];
+    const source: PolicySource = {
+      acquire: (version, pinned) => {
+        asked.push([version, pinned]);
+        out += 1;
+        return { version: next++, policy: new ContentPolicy(spec, next), release: () => void (out -= 1) };
+      },
+    };
+    const result = await group({ groupSize: 3, pinned: true }, {}, { source });
+    expect(asked).toEqual([
+      [3, true],
+      [3, true],
+      [3, true],
+    ]);
+    expect(result.trajectories.map((t) => t.policyVersion)).toEqual([5, 6, 7]);
+    expect([result.policyVersion, out]).toEqual([5, 0]);
+  });
+
+  it('is given back when the group is stopped, which publishes nothing', async () => {
+    const spec = policySpecFor(parcelFlow(), config.policy, 1);
+    const abort = new AbortController();
+    let out = 0;
+    const source: PolicySource = {
+      acquire: () => ((out += 1), { version: 1, policy: new ContentPolicy(spec), release: () => void (out -= 1) }),
+    };
+    const stamp: ParcelBehaviour['stamp'] = () => clock.sleep(1000);
+    const running = group({}, { stamp }, { source, signal: abort.signal });
+    clock.sleep(500).then(
+      () => abort.abort(),
+      () => undefined,
+    );
+    await expect(running).rejects.toMatchObject({ code: 'cancelled' });
+    await clock.run(clock.sleep(1));
+    expect(out).toBe(0);
+  });
+
+  it('must be given, and requests must make sense', async () => {
+    await expect(group({}, {}, { policy: undefined })).rejects.toMatchObject({ code: 'failed_precondition' });
+    await expect(group({ groupSize: 0 })).rejects.toMatchObject({ code: 'invalid_argument', field: 'group_size' });
+    await expect(group({ agent: Agent.UNSPECIFIED })).rejects.toMatchObject({ code: 'invalid_argument', field: 'agent' });
+  });
+});
