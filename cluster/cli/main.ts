@@ -6,12 +6,16 @@ import { createContext } from './context.ts';
 import { exitCodeOf, EXIT, reportError } from './errors.ts';
 import { register as actor } from './commands/actor.ts';
 import { register as config } from './commands/config.ts';
+import { register as evaluate } from './commands/eval.ts';
 import { register as job } from './commands/job.ts';
 import { register as node } from './commands/node.ts';
+import { register as query } from './commands/query.ts';
 import { register as sql } from './commands/sql.ts';
+import { register as train } from './commands/train.ts';
+import { register as up } from './commands/up.ts';
 
 /** One file per command. They import what they need when they run, so that `--help` and errors come at once. */
-const COMMANDS: ((program: Command, context: CliContext) => void)[] = [job, node, actor, sql, config];
+const COMMANDS: ((program: Command, context: CliContext) => void)[] = [up, train, evaluate, job, node, actor, sql, query, config];
 
 const EXIT_HELP = `
 Exit codes: ${EXIT.ok} done, ${EXIT.failure} failed, ${EXIT.usage} wrong usage or invalid argument, ${EXIT.notFound} not found, ${EXIT.unavailable} cluster unavailable, ${EXIT.interrupted} interrupted.

@@ -1,0 +1,239 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { create } from '@bufbuild/protobuf';
+import { timestampNow } from '@bufbuild/protobuf/wkt';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { ActorSchema, EvaluationSchema, JobProgressSchema, JobState, NodeSchema } from '../../src/gen/millrace/v1/admin_pb.ts';
+import { LedgerSchema } from '../../src/gen/millrace/v1/training_pb.ts';
+import { startServer } from '../../src/rpc/server.ts';
+import type { RunningServer } from '../../src/rpc/server.ts';
+import { MemoryBackend } from '../admin/memory-backend.ts';
+import { adminService } from '../admin/service.ts';
+import { writeAdminFile } from './admin-file.ts';
+
+const SCRIPT = fileURLToPath(new URL('../../bin/millrace.js', import.meta.url));
+const TOKEN = 'a token of this test';
+
+/** The command line as a process of its own, in a folder that is not ours, against a real server with a backend of its own. */
+describe('millrace', { timeout: 60_000 }, () => {
+  let folder: string;
+  let backend: MemoryBackend;
+  let server: RunningServer;
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'millrace-cli-'));
+    writeFileSync(join(folder, 'flow.ts'), 'export default {};\n');
+    writeFileSync(join(folder, 'job.yaml'), 'name: demo\nflow: flow.ts\nrounds: 12\n');
+    backend = new MemoryBackend();
+    server = await startServer({ services: [adminService(backend)], token: TOKEN });
+    writeAdminFile(join(folder, '.millrace'), { address: server.address, token: TOKEN });
+  });
+  afterAll(async () => {
+    await server.stop(500);
+    rmSync(folder, { recursive: true });
+  });
+  beforeEach(() => backend.jobs.clear());
+
+  interface Finished {
+    code: number | null;
+    stdout: string;
+    stderr: string;
+  }
+
+  function millrace(
+    args: string[],
+    options: { onOutput?: (text: string, interrupt: () => void) => void; env?: NodeJS.ProcessEnv } = {},
+  ): Promise<Finished> {
+    const { MILLRACE_ADDRESS: _a, MILLRACE_TOKEN: _t, MILLRACE_STATE: _s, MILLRACE_DEBUG: _d, ...env } = process.env;
+    const child = spawn(process.execPath, [SCRIPT, ...args], {
+      cwd: folder,
+      env: { ...env, ...options.env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const finished: Finished = { code: null, stdout: '', stderr: '' };
+    const collect = (stream: 'stdout' | 'stderr') => (chunk: Buffer) => {
+      finished[stream] += String(chunk);
+      options.onOutput?.(finished.stdout + finished.stderr, () => child.kill('SIGINT'));
+    };
+    child.stdout.on('data', collect('stdout'));
+    child.stderr.on('data', collect('stderr'));
+    return new Promise((resolve, reject) => {
+      child.on('error', reject);
+      child.on('close', (code) => resolve({ ...finished, code }));
+    });
+  }
+
+  async function addJob(id: string): Promise<void> {
+    await backend.createJob(id, { name: 'demo' } as never);
+  }
+
+  it('creates a job from a file with overrides, and lists it', async () => {
+    const created = await millrace(['job', 'create', 'job.yaml', '--set', 'rollout.groupSize=4', '--id', 'first']);
+    expect(created).toMatchObject({ code: 0, stdout: 'first\n', stderr: 'queued; follow it with: millrace job watch first\n' });
+    const config = JSON.parse(backend.jobs.get('first')?.configJson ?? '{}') as Record<string, unknown>;
+    expect(config).toMatchObject({
+      name: 'demo',
+      rounds: 12,
+      flow: join(folder, 'flow.ts'),
+      rollout: { groupSize: 4, groupsPerRound: 8 },
+    });
+    const table = await millrace(['job', 'list']);
+    expect(table.code).toBe(0);
+    expect(table.stdout).toMatch(/^JOB +STATE +ROUND/);
+    expect(table.stdout).toMatch(/\nfirst +queued +0\/0/);
+    const json = await millrace(['job', 'list', '-o', 'json']);
+    expect(JSON.parse(json.stdout)).toMatchObject([{ id: 'first', state: 'JOB_STATE_QUEUED', config: { name: 'demo' } }]);
+  });
+
+  it('describes a job: what it waits for, its requests and whether they add up', async () => {
+    await addJob('a');
+    const ledger = create(LedgerSchema, {
+      trained: 5n,
+      filtered: 2n,
+      failed: 1n,
+      failedByClass: { TOOL_TIMEOUT: 1n },
+      frontier: 8n,
+      trajectories: 112n,
+    });
+    await backend.change('a', (job) => {
+      job.state = JobState.RUNNING;
+      job.waitingFor = 'round 2: 3 of 8 groups';
+      job.checkpoint = '/somewhere/a-1';
+      job.progress = create(JobProgressSchema, {
+        round: 1,
+        roundsTotal: 12,
+        reward: 0.25,
+        requests: 11n,
+        ledger,
+        etaSeconds: 61,
+        statistics: { entropy: 1.5 },
+      });
+      job.evaluations = [create(EvaluationSchema, { name: 'untrained', tasks: 50, successes: 1 })];
+    });
+    const good = await millrace(['job', 'describe', 'a']);
+    expect(good.code).toBe(0);
+    expect(good.stdout).toMatch(/waiting for +round 2: 3 of 8 groups/);
+    expect(good.stdout).toMatch(
+      /requests +11 = 5 trained \+ 2 filtered \+ 0 expired \+ 1 failed \+ 3 open\n +check +adds up\n +failed +TOOL_TIMEOUT 1/,
+    );
+    expect(good.stdout).toMatch(/untrained +0 +2\.0 % +0\.4–10\.5 % +1\/50/);
+    expect(good.stdout).toMatch(/checkpoint +\/somewhere\/a-1/);
+    expect(good.stdout).toMatch(/ETA +1m 01s/);
+    await backend.change('a', (job) => {
+      if (job.progress?.ledger) job.progress.ledger.trained = 6n;
+    });
+    expect((await millrace(['job', 'describe', 'a'])).stdout).toMatch(/check +WRONG: the ledger does not add up/);
+  });
+
+  it('watches a job to its end with plain lines, and exits by how it ended', async () => {
+    await addJob('a');
+    let round = 0;
+    const advance = (): void => {
+      round += 1;
+      void backend.change('a', (job) => {
+        job.state = round > 3 ? JobState.FAILED : JobState.RUNNING;
+        job.error = round > 3 ? 'weights are not finite' : '';
+        job.progress = create(JobProgressSchema, { round, roundsTotal: 12, reward: round / 10 });
+      });
+    };
+    const timer = setInterval(advance, 300);
+    const watched = await millrace(['job', 'watch', 'a']).finally(() => clearInterval(timer));
+    expect(watched).toMatchObject({ code: 1, stdout: 'a failed\n' });
+    expect(watched.stderr).toMatch(/failed · round {2}4\/12 · reward 0\.40/);
+    expect(watched.stderr).toMatch(/error: weights are not finite\n$/);
+    expect(watched.stderr).not.toMatch(/[\r\x1b]/);
+  });
+
+  it('stops watching at Ctrl-C', async () => {
+    await addJob('a');
+    let interrupted = false;
+    const watched = await millrace(['job', 'watch', 'a'], {
+      onOutput: (text, interrupt) => {
+        if (interrupted || !text.includes('round')) return;
+        interrupted = true;
+        interrupt();
+      },
+    });
+    expect(watched).toMatchObject({ code: 130, stdout: '' });
+    expect(watched.stderr).toMatch(/error: Interrupted\.\n$/);
+    await expect.poll(() => backend.watchers).toBe(0);
+  });
+
+  it('pauses, resumes and cancels', async () => {
+    await addJob('a');
+    expect(await millrace(['job', 'pause', 'a'])).toMatchObject({ code: 0, stdout: 'a is paused\n' });
+    expect(await millrace(['job', 'resume', 'a'])).toMatchObject({ code: 0, stdout: 'a is running\n' });
+    expect(await millrace(['job', 'cancel', 'a'])).toMatchObject({ code: 0, stdout: 'a is cancelled\n' });
+  });
+
+  it('lists nodes and actors', async () => {
+    backend.nodes.push(
+      create(NodeSchema, {
+        id: 'rollout-1',
+        roles: ['rollout'],
+        pid: 4,
+        heartbeatTime: timestampNow(),
+        rssBytes: 1n << 28n,
+        labels: { backend: 'wasm' },
+      }),
+    );
+    backend.actors.push(
+      create(ActorSchema, { address: 'rollout-1/rollout/0', state: 'running', mailboxDepth: 2, waitingFor: 'a request' }),
+    );
+    expect((await millrace(['node', 'list'])).stdout).toMatch(/rollout-1 +rollout +4 .* 256\.0 MiB .* backend=wasm/);
+    expect((await millrace(['actor', 'list', '--node', 'rollout-1'])).stdout).toMatch(
+      /rollout-1\/rollout\/0 +running +2 +0 +0 +a request/,
+    );
+    expect((await millrace(['actor', 'list', '--node', 'x'])).stdout).not.toMatch(/rollout/);
+  });
+
+  it('runs SQL in three formats, and says when rows are left out', async () => {
+    backend.result = {
+      columns: [
+        { name: 'tool', type: 'String' },
+        { name: 'n', type: 'UInt64' },
+      ],
+      rows: [['a,b', 3]],
+      truncated: true,
+    };
+    const table = await millrace(['sql', 'SELECT tool, count() AS n FROM steps GROUP BY tool', '--limit', '1']);
+    expect(table).toMatchObject({ code: 0, stdout: 'tool  n\na,b   3\n' });
+    expect(table.stderr).toMatch(/only the first 1 rows/);
+    expect((await millrace(['sql', 'SELECT 1', '--csv'])).stdout).toBe('tool,n\n"a,b",3\n');
+    expect((await millrace(['sql', 'SELECT 1', '--json'])).stdout).toBe('{"tool":"a,b","n":3}\n');
+    const refused = await millrace(['sql', 'DROP TABLE steps']);
+    expect(refused).toMatchObject({ code: 2, stdout: '', stderr: 'error: Only reading is allowed.\nwhere: sql\n' });
+  });
+
+  it('shows what settings hold', async () => {
+    const job = await millrace(['config', 'show', 'job.yaml', '--set', 'seed=5']);
+    expect(job.code).toBe(0);
+    expect(job.stdout).toMatch(/rounds: 12 # file\n/);
+    expect(job.stdout).toMatch(/seed: 5 # flag\n/);
+    const secret = await millrace(['config', 'show'], { env: { MILLRACE_TOKEN: 'sixteen characters' } });
+    expect(secret.code).toBe(0);
+    expect(secret.stdout).not.toMatch(/sixteen/);
+  });
+
+  it('ends with the documented exit codes and says what to do, without a stack', async () => {
+    const cases: [string[], number, RegExp][] = [
+      [['job', 'describe', 'nobody'], 3, /^error: There is no job nobody\./],
+      [['job', 'describe', 'No Id'], 2, /no job id.*\nwhere: job_id/],
+      [['job', 'nonsense'], 2, /unknown command/],
+      [['job', 'create', 'missing.yaml'], 3, /missing\.yaml/],
+      [['job', 'create', 'job.yaml', '--set', 'rollout.groupsize=4'], 2, /groupSize/],
+      [['job', 'list', '--limit', 'many'], 2, /--limit: got "many"/],
+      [['job', 'list', '--address', '127.0.0.1:1'], 4, /Nothing answers at 127\.0\.0\.1:1 .*from --address\.\nhelp:/],
+      [['job', 'list', '--state', 'elsewhere'], 4, /No cluster is running here.*elsewhere/],
+      [['job', 'list', '--token', 'wrong'], 1, /not the one.*\nhelp: {2}give --token/],
+    ];
+    const results = await Promise.all(cases.map(([args]) => millrace(args)));
+    for (const [i, [args, code, message]] of cases.entries()) {
+      expect(results[i], args.join(' ')).toMatchObject({ code, stdout: '', stderr: expect.stringMatching(message) as string });
+      expect(results[i]?.stderr).not.toMatch(/\n {4}at /);
+    }
+  });
+});

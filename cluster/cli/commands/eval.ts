@@ -1,0 +1,22 @@
+import type { Command } from 'commander';
+import type { CliContext } from '../context.ts';
+import type { EvalFlags } from '../evaluate.ts';
+
+/** `millrace eval`: run tasks through a checkpoint, in this process. */
+export function register(program: Command, context: CliContext): void {
+  program
+    .command('eval')
+    .description('run tasks through a checkpoint: one line of JSON a task, a summary line last')
+    .argument('<job.yaml>', 'job file: the flow and where its world comes from')
+    .requiredOption('--checkpoint <folder>', 'checkpoint to evaluate')
+    .option('--tasks <file>', 'JSON, JSONL or CSV file of tasks; default: the held-out tasks of the job')
+    .option('--data <path>', "folder or file of task data in place of the job's own")
+    .option('--set <path=value>', 'override a value of the job; may be repeated', (value, before: string[] = []) => [
+      ...before,
+      value,
+    ])
+    .action(async (file: string, flags: EvalFlags) => {
+      const { evaluate } = await import('../evaluate.ts');
+      await evaluate(file, flags, context);
+    });
+}

@@ -1,0 +1,26 @@
+import type { Command } from 'commander';
+import type { CliContext } from '../context.ts';
+import type { TrainFlags } from '../train.ts';
+
+/** `millrace train`: start a cluster, run one job to its end, report, stop. What `npm start` does. */
+export function register(program: Command, context: CliContext): void {
+  program
+    .command('train')
+    .description('start a cluster on this machine, run a job to its end, print a report, and stop everything')
+    .argument('[job.yaml]', 'job file; not needed with --resume')
+    .option('--data <path>', "folder or file of task data in place of the job's own")
+    .option(
+      '--set <path=value>',
+      'override a value of the job, e.g. rounds=100; may be repeated',
+      (value, before: string[] = []) => [...before, value],
+    )
+    .option('--resume', 'go on with the job that was interrupted last (of this job file, when one is given)')
+    .option('--report <file>', 'also write the report as JSON')
+    .option('--learners <n>', 'learner processes')
+    .option('--rollouts <n>', 'rollout processes')
+    .option('--config <file>', 'settings of the cluster (YAML)')
+    .action(async (file: string | undefined, flags: TrainFlags) => {
+      const { train } = await import('../train.ts');
+      context.exitCode = await train(file, flags, context);
+    });
+}

@@ -1,0 +1,36 @@
+import { once } from 'node:events';
+import type { Command } from 'commander';
+import type { CliContext } from '../context.ts';
+import type { EmbeddedFlags } from '../embedded.ts';
+
+/** `millrace up`: the embedded cluster, until Ctrl-C. */
+export function register(program: Command, context: CliContext): void {
+  program
+    .command('up')
+    .description('run a cluster on this machine: nats-server, the store and one process a role')
+    .option('--config <file>', 'settings of the cluster (YAML)')
+    .option('--learners <n>', 'learner processes')
+    .option('--rollouts <n>', 'rollout processes')
+    .option(
+      '--set <path=value>',
+      'override a setting, e.g. ports.admin=7000; may be repeated',
+      (value, before: string[] = []) => [...before, value],
+    )
+    .action(async (flags: EmbeddedFlags) => {
+      const { startCluster } = await import('../embedded.ts');
+      const cluster = await startCluster(context, flags, flags.set);
+      try {
+        context.note(`admin API at ${cluster.address}; state in ${context.stateDir}; Ctrl-C stops it`);
+        const failure = await Promise.race([cluster.failed, aborted(context.signal)]);
+        if (failure) throw failure;
+      } finally {
+        context.note('stopping');
+        await cluster.stop();
+      }
+    });
+}
+
+async function aborted(signal: AbortSignal): Promise<undefined> {
+  if (!signal.aborted) await once(signal, 'abort');
+  return undefined;
+}

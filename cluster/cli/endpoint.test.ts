@@ -1,0 +1,58 @@
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { adminFilePath, readAdminFile, removeAdminFile, writeAdminFile } from './admin-file.ts';
+import { findEndpoint } from './endpoint.ts';
+
+describe('finding the cluster', () => {
+  let stateDir: string;
+  beforeEach(() => {
+    stateDir = mkdtempSync(join(tmpdir(), 'millrace-cli-'));
+  });
+  afterEach(() => rmSync(stateDir, { recursive: true }));
+
+  const find = (given: { address?: string; token?: string; env?: NodeJS.ProcessEnv } = {}) =>
+    findEndpoint({ address: given.address, token: given.token, stateDir, env: given.env ?? {} });
+
+  it('prefers the flag to the environment to the file of the running cluster', () => {
+    writeAdminFile(stateDir, { address: 'file:1', token: 'file token' });
+    expect(find()).toEqual({ address: 'file:1', token: 'file token', origin: adminFilePath(stateDir) });
+    const env = { MILLRACE_ADDRESS: 'env:2', MILLRACE_TOKEN: 'env token' };
+    expect(find({ env })).toEqual({ address: 'env:2', token: 'env token', origin: 'MILLRACE_ADDRESS' });
+    expect(find({ env, address: 'flag:3', token: 'flag token' })).toEqual({
+      address: 'flag:3',
+      token: 'flag token',
+      origin: '--address',
+    });
+  });
+
+  it('gives the file’s token to nobody but the file’s address', () => {
+    writeAdminFile(stateDir, { address: 'file:1', token: 'file token' });
+    expect(find({ address: 'file:1' }).token).toBe('file token');
+    expect(find({ address: 'other:1' }).token).toBeUndefined();
+  });
+
+  it('says where it looked when there is nothing', () => {
+    expect(() => find()).toThrow(
+      expect.objectContaining({
+        code: 'unavailable',
+        message: expect.stringContaining(adminFilePath(stateDir)) as string,
+      }) as Error,
+    );
+  });
+
+  it('writes the file for this user only, and removes only its own', () => {
+    writeAdminFile(stateDir, { address: 'file:1', token: 't', pid: 12 });
+    expect(statSync(adminFilePath(stateDir)).mode & 0o777).toBe(0o600);
+    removeAdminFile(stateDir, 'file:2');
+    expect(readAdminFile(stateDir)).toEqual({ address: 'file:1', token: 't', pid: 12 });
+    removeAdminFile(stateDir, 'file:1');
+    expect(readAdminFile(stateDir)).toBeUndefined();
+  });
+
+  it.each(['{', '[]', '{"address": 7}', 'null'])('refuses a damaged file: %s', (text) => {
+    writeFileSync(adminFilePath(stateDir), text);
+    expect(() => find()).toThrow(expect.objectContaining({ code: 'failed_precondition' }) as Error);
+  });
+});

@@ -1,0 +1,131 @@
+import { resolve } from 'node:path';
+import { loadCheckpoint } from '../../src/checkpoint/load.ts';
+import { systemClock } from '../../src/clock/system.ts';
+import { initCompute } from '../../src/compute/backend.ts';
+import { loadJobConfig } from '../../src/config/load.ts';
+import { MillraceError } from '../../src/errors.ts';
+import { runGroup } from '../../src/flow/group.ts';
+import { MicroBatcher } from '../../src/flow/micro-batcher.ts';
+import { fixedPolicy } from '../../src/flow/policies.ts';
+import { PlanEncoder } from '../../src/flow/prepare.ts';
+import { evaluationPlan, EvaluationTally, successRate } from '../../src/jobs/evaluation.ts';
+import { evaluationRequest, type RequestTask } from '../../src/jobs/requests.ts';
+import { createPlanner } from '../../src/policy/planner/planner.ts';
+import type { PolicySpec } from '../../src/policy/spec.ts';
+import { scoreGroup } from '../../src/reward/score.ts';
+import { loadTasks } from '../../src/tasks/load.ts';
+import { readTasks } from '../../src/tasks/read.ts';
+import { loadJobRuntime, type JobRuntime } from '../jobs/runtime.ts';
+import { taskPlan } from '../jobs/tasks.ts';
+import type { CliContext } from './context.ts';
+
+/** Options of `millrace eval`. */
+export interface EvalFlags {
+  checkpoint: string;
+  tasks?: string;
+  data?: string;
+  set?: string[];
+}
+
+/** Flows that run at the same time. */
+const AT_ONCE = 64;
+
+/** Runs tasks greedily through a checkpoint. Needs no cluster: the same flow runtime, reward and policy, in this process. */
+export async function evaluate(file: string, flags: EvalFlags, context: CliContext): Promise<void> {
+  const { cwd, env } = context;
+  const { config } = loadJobConfig(file, { env, cwd, overrides: flags.set ?? [], flags: { data: flags.data } });
+  const checkpoint = await loadCheckpoint(resolve(cwd, flags.checkpoint));
+  const runtime = await loadJobRuntime(config);
+  checkFits(runtime.spec, checkpoint.spec);
+  const { tasks, flowContext } = await tasksOf(runtime, flags, cwd);
+  await initCompute();
+  const policy = createPlanner(checkpoint.spec, checkpoint.parameters.values);
+  const version = Number(checkpoint.meta['version'] ?? 0);
+  const plan = evaluationPlan('trained', version);
+  const tally = new EvaluationTally(plan, tasks.length);
+  const runtimePolicy = {
+    source: fixedPolicy(policy, version),
+    encoder: new PlanEncoder(runtime.flow, checkpoint.spec),
+    batcher: new MicroBatcher({ clock: systemClock }),
+  };
+  const requests = { job: config.name, config };
+
+  const runOne = async (task: RequestTask, index: number): Promise<void> => {
+    const request = evaluationRequest(requests, plan, { index, task, now: systemClock.now() });
+    const common = { flow: runtime.flow, context: flowContext, node: 'eval', clock: systemClock };
+    const group = await runGroup({ ...common, request, policy: runtimePolicy, signal: context.signal });
+    const scored = await scoreGroup(group, { ...common, algorithm: config.algorithm });
+    const [score] = scored.scores;
+    tally.add({ taskId: task.id, flows: scored.scores });
+    const failure = score?.valid === true ? {} : { failure: scored.failureMessage };
+    const line = {
+      id: task.id,
+      success: score?.success ?? false,
+      reward: score?.reward ?? 0,
+      steps: score?.steps ?? 0,
+      ...failure,
+    };
+    context.stdout.write(`${JSON.stringify(line)}\n`);
+  };
+
+  let next = 0;
+  const worker = async (): Promise<void> => {
+    while (next < tasks.length && !context.signal.aborted) {
+      const index = next;
+      next += 1;
+      await runOne(tasks[index]!, index);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(AT_ONCE, tasks.length) }, worker));
+  policy.dispose();
+  if (context.signal.aborted) throw new MillraceError('cancelled', 'Interrupted.');
+  const result = tally.result({ trajectories: 0, trainSeconds: 0 });
+  const { success, ci95 } = successRate(result);
+  const { successes, failed, meanReward, meanSteps } = result;
+  const summary = {
+    tasks: tasks.length,
+    successes,
+    failed,
+    success,
+    ci95,
+    meanReward,
+    meanSteps,
+    checkpoint: resolve(cwd, flags.checkpoint),
+  };
+  context.stdout.write(`${JSON.stringify({ summary })}\n`);
+}
+
+async function tasksOf(
+  runtime: JobRuntime,
+  flags: EvalFlags,
+  cwd: string,
+): Promise<{ tasks: RequestTask[]; flowContext: unknown }> {
+  const loaded = await runtime.tasks();
+  if (flags.tasks === undefined) return { tasks: taskPlan(runtime, loaded).heldOut, flowContext: loaded.context };
+  const file = resolve(cwd, flags.tasks);
+  // The flow's own loader gives the world; the tasks are checked like any others.
+  const given = await loadTasks({ ...runtime.flow, load: () => readTasks(file) });
+  return { tasks: given.tasks.map(({ id, task }) => ({ id, json: JSON.stringify(task) })), flowContext: loaded.context };
+}
+
+/** A checkpoint of another flow, or of this flow with other tools or features, would give numbers that mean nothing. */
+function checkFits(flow: PolicySpec, checkpoint: PolicySpec): void {
+  const tools = (spec: PolicySpec): string => spec.tools.map(({ name, arity }) => `${name}/${arity}`).join(', ');
+  const features = (spec: PolicySpec): string => JSON.stringify(spec.features);
+  if (tools(flow) !== tools(checkpoint)) {
+    throw new MillraceError(
+      'failed_precondition',
+      `The checkpoint is for the tools ${tools(checkpoint)}; the flow has ${tools(flow)}.`,
+      {
+        field: '--checkpoint',
+      },
+    );
+  }
+  if (features(flow) !== features(checkpoint)) {
+    throw new MillraceError(
+      'failed_precondition',
+      `The checkpoint is for the features ${features(checkpoint)}; the flow has ${features(flow)}.`,
+      { field: '--checkpoint' },
+    );
+  }
+}

@@ -1,0 +1,160 @@
+import { writeFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { JobConfig } from '../../src/config/job.ts';
+import { loadJobConfig } from '../../src/config/load.ts';
+import { MillraceError } from '../../src/errors.ts';
+import { JobState, type Job } from '../../src/gen/millrace/v1/admin_pb.ts';
+import { formatTable } from '../../src/store/format.ts';
+import { namedQuery, type QueryName } from '../../src/store/queries.ts';
+import { loadJobRuntime } from '../jobs/runtime.ts';
+import { taskPlan } from '../jobs/tasks.ts';
+import { readProcessUse } from '../report/process-files.ts';
+import { buildReport, processUse, type TrainingReport } from '../report/report.ts';
+import { reportText, type Answer } from '../report/text.ts';
+import type { EmbeddedCluster } from '../up.ts';
+import type { AdminClient, CliContext } from './context.ts';
+import { startCluster, type EmbeddedFlags } from './embedded.ts';
+import { EXIT } from './errors.ts';
+import { followJob } from './follow-job.ts';
+import { runNamedQuery } from './named-query.ts';
+import { createProgressPrinter } from './progress-printer.ts';
+import { progressOf, stateName } from './progress.ts';
+
+/** Options of `millrace train`. */
+export interface TrainFlags extends EmbeddedFlags {
+  data?: string;
+  resume?: boolean;
+  report?: string;
+}
+
+/** The questions the report answers from the store. */
+const ANSWERS: QueryName[] = ['success-by-version', 'tool-use', 'time'];
+/** How long the report waits for the last rows to arrive in the store. */
+const STORE_PATIENCE_MS = 15_000;
+
+/** Runs one job on a cluster of its own, from start to report. Returns the exit code. */
+export async function train(file: string | undefined, flags: TrainFlags, context: CliContext): Promise<number> {
+  const begun = performance.now();
+  const config = file === undefined ? undefined : await checkedJob(file, flags, context);
+  if (!config && !flags.resume)
+    throw new MillraceError('invalid_argument', 'Give a job file, or --resume.', { field: 'job.yaml' });
+  const cluster = await startCluster(context, flags);
+  const printer = createProgressPrinter(context.stderr);
+  let running: Job | undefined;
+  try {
+    running = await context.withAdmin((admin) =>
+      flags.resume ? resume(admin, config, context) : create(admin, config!, context),
+    );
+    context.note(`job ${running.id}; admin API at ${cluster.address}; state in ${context.stateDir}`);
+    const ended = await Promise.race([
+      followJob(running.id, context, (job) => {
+        running = job;
+        printer.update(progressOf(job));
+      }),
+      cluster.failed.then((error) => Promise.reject(error)),
+    ]);
+    printer.end();
+    if (ended.state !== JobState.SUCCEEDED) {
+      context.note(`job ${ended.id} ${stateName(ended.state)}${ended.error === '' ? '' : `: ${ended.error}`}`);
+    }
+    const report = await makeReport(ended, cluster, context, begun);
+    if (flags.report !== undefined) await writeFile(resolve(context.cwd, flags.report), `${JSON.stringify(report, null, 2)}\n`);
+    return ended.state === JobState.SUCCEEDED ? EXIT.ok : EXIT.failure;
+  } catch (error) {
+    printer.end();
+    if (!context.signal.aborted) throw error;
+    if (running) await pause(running, context);
+    return EXIT.interrupted;
+  } finally {
+    await cluster.stop();
+  }
+}
+
+/** Reads the job and loads its flow and tasks, so that what is wrong with them is told before anything is started. */
+async function checkedJob(file: string, flags: TrainFlags, context: CliContext): Promise<JobConfig> {
+  const { config } = loadJobConfig(file, {
+    env: context.env,
+    overrides: flags.set ?? [],
+    flags: { data: flags.data },
+    cwd: context.cwd,
+  });
+  const runtime = await loadJobRuntime(config);
+  const { train: training, heldOut } = taskPlan(runtime, await runtime.tasks());
+  context.note(`${config.name}: ${training.length} training tasks, ${heldOut.length} held out`);
+  return config;
+}
+
+async function create(admin: AdminClient, config: JobConfig, context: CliContext): Promise<Job> {
+  // A run that was killed may have left its job running: it waits, and says how to go on with it.
+  for (const { id, state } of (await admin.listJobs({ pageSize: 1000 })).jobs) {
+    if (state !== JobState.RUNNING) continue;
+    await admin.pauseJob({ jobId: id });
+    context.note(`job ${id} was interrupted and is paused; \`millrace train --resume\` goes on with it`);
+  }
+  const { job } = await admin.createJob({ configJson: JSON.stringify(config) }, { timeoutMs: 60_000 });
+  return job!;
+}
+
+async function resume(admin: AdminClient, config: JobConfig | undefined, context: CliContext): Promise<Job> {
+  const { jobs } = await admin.listJobs({ pageSize: 1000 });
+  const open = jobs.filter(({ state }) => state === JobState.PAUSED || state === JobState.RUNNING || state === JobState.QUEUED);
+  const wanted = open.find(({ configJson }) => !config || (JSON.parse(configJson) as JobConfig).name === config.name);
+  if (!wanted) {
+    const which = config ? ` of "${config.name}"` : '';
+    throw new MillraceError(
+      'not_found',
+      `There is no interrupted job${which} in ${context.stateDir}; start one without --resume.`,
+    );
+  }
+  context.note(`going on with ${wanted.id} from round ${wanted.progress?.round ?? 0} of ${wanted.progress?.roundsTotal ?? 0}`);
+  if (wanted.state !== JobState.PAUSED) return wanted;
+  return (await admin.resumeJob({ jobId: wanted.id })).job!;
+}
+
+async function pause(job: Job, context: CliContext): Promise<void> {
+  try {
+    // The interrupt has ended the command's own signal; this call has a bound of its own.
+    await context.withAdmin((admin) => admin.pauseJob({ jobId: job.id }, { timeoutMs: 5000 }));
+    context.note(`paused ${job.id} at round ${job.progress?.round ?? 0}; \`millrace train --resume\` goes on with it`);
+  } catch (thrown) {
+    context.note(
+      `${job.id} could not be paused (${MillraceError.from(thrown).message}); \`millrace train --resume\` goes on with it`,
+    );
+  }
+}
+
+async function makeReport(job: Job, cluster: EmbeddedCluster, context: CliContext, begun: number): Promise<TrainingReport> {
+  const { answers, nodes } = await context.withAdmin(async (admin) => {
+    await storeHasCaughtUp(admin, job);
+    const answered: Answer[] = [];
+    for (const name of ANSWERS) {
+      const result = await runNamedQuery(admin, name, job.id, context.signal);
+      const table = formatTable(result, { maxWidth: Math.min(context.stdout.columns ?? 110, 110) });
+      answered.push({ title: namedQuery(name).title, command: `npx millrace query ${name} --job ${job.id}`, table });
+    }
+    return { answers: answered, nodes: (await admin.listNodes({})).nodes };
+  });
+  const nats = cluster.natsPid === undefined ? undefined : await readProcessUse('nats-server', cluster.natsPid);
+  const own = await readProcessUse('supervisor', process.pid);
+  const report = buildReport({
+    job,
+    state: stateName(job.state),
+    processes: [...processUse(nodes), ...[nats, own].filter((use) => use !== undefined)],
+    totalSeconds: (performance.now() - begun) / 1000,
+  });
+  context.stdout.write(reportText(report, answers));
+  return report;
+}
+
+/** The writer may be a moment behind: waits until the last round's row is there. */
+async function storeHasCaughtUp(admin: AdminClient, job: Job): Promise<void> {
+  const { collectQuery } = await import('../admin/query-rows.ts');
+  const sql = `SELECT max(version) FROM updates WHERE job = '${job.id}'`;
+  const deadline = performance.now() + STORE_PATIENCE_MS;
+  while (performance.now() < deadline) {
+    const { rows } = await collectQuery(admin.query({ sql, maxRows: 1 }));
+    if (Number(rows[0]?.[0] ?? 0) >= (job.progress?.round ?? 0)) return;
+    await sleep(200);
+  }
+}
