@@ -13,8 +13,8 @@ async function successes(tasks: readonly RetailTask[], world: World, choose: Pla
   return solved;
 }
 
-async function loaded(data: string | undefined, seed = 1): Promise<{ tasks: RetailTask[]; world: World }> {
-  const { tasks, context } = await flow.load({ data, options: {}, seed });
+async function loaded(data: string | undefined): Promise<{ tasks: RetailTask[]; world: World }> {
+  const { tasks, context } = await flow.load({ data, options: {}, seed: 1 });
   return { tasks, world: context as World };
 }
 
@@ -33,15 +33,16 @@ describe.each([
     let lucky = 0;
     for (let i = 0; i < 6; i += 1) lucky += (await successes(tasks, world, chance)).length;
     expect(lucky / 6 / tasks.length).toBeLessThanOrEqual(0.02);
-  });
+  }, 60_000);
 });
 
 it('the rule planner solves all tasks of other seeds', async () => {
-  for (const seed of [2, 3, 4]) {
-    const { tasks, world } = await loaded(undefined, seed);
+  for (const seed of [2, 3]) {
+    const { tasks, context } = await flow.load({ data: undefined, options: { users: 100, tasks: 150 }, seed });
+    const world = context as World;
     expect(await successes(tasks, world, rulePlanner)).toHaveLength(tasks.length);
   }
-});
+}, 60_000);
 
 /** Picks actions by name, e.g. `cancel 0`. */
 function script(...names: string[]): Planner {

@@ -52,13 +52,14 @@ export function generate(options: Readonly<Record<string, Json>>, seed: number):
   const products = makeProducts(random.fork('products'));
   const orders = makeOrders(random.fork('orders'), users, products);
   const world = new World({ users, products, orders });
+  const userIds = Object.keys(users);
   const tasks: RetailTask[] = [];
   const draws = random.fork('tasks');
   while (tasks.length < taskCount) {
     // Only few customers have orders enough for many requests; in a small shop, perhaps none.
     for (let count = 1 + weighted(draws, weights), attempts = 0, made = false; !made; attempts += 1) {
       if (attempts > 0 && attempts % 1000 === 0 && count > 1) count -= 1;
-      const task = makeTask(draws, world, `made-${tasks.length}`, count);
+      const task = makeTask(draws, world, pick(draws, userIds), `made-${tasks.length}`, count);
       if (task !== undefined) tasks.push(task);
       made = task !== undefined;
     }
@@ -66,10 +67,11 @@ export function generate(options: Readonly<Record<string, Json>>, seed: number):
   return { world, tasks };
 }
 
-/** A message with this many requests, or undefined when the customer that was drawn cannot make it. */
-function makeTask(random: Random, world: World, id: string, count: number): RetailTask | undefined {
-  const userId = pick(random, Object.keys(world.users));
+/** A message with this many requests, or undefined when this customer cannot make it. */
+function makeTask(random: Random, world: World, userId: string, id: string, count: number): RetailTask | undefined {
   const user = world.users[userId]!;
+  // At most three requests about an order, and one each about the profile and somebody else's order.
+  if (3 * user.orders.length + 2 < count) return undefined;
   const requests = chooseRequests({ random, world, userId, user }, count);
   if (requests.length !== count || requests.every((request) => request.action === undefined)) return undefined;
   const actions = goldOrder(requests);
@@ -111,11 +113,11 @@ function chooseRequests(scene: Scene, count: number): Request[] {
 function forOrder(scene: Scene, order: Readonly<Order>): Request[] {
   const { random } = scene;
   if (order.status === 'delivered') {
-    const request = chance(random, 0.45) ? makeReturn(scene, order) : makeSwap(scene, order);
+    const request = chance(random, 0.5) ? makeReturn(scene, order) : makeSwap(scene, order);
     return request === undefined ? [] : [request];
   }
   if (order.status !== 'pending') return chance(random, 0.3) ? [makeCancel(scene, order, 'late')] : [];
-  if (chance(random, 0.28)) return [makeCancel(scene, order)];
+  if (chance(random, 0.38)) return [makeCancel(scene, order)];
   const requests: (Request | undefined)[] = [];
   const bundle = weighted(random, [40, 16, 12, 14, 10, 8]);
   if ([0, 3, 4, 5].includes(bundle)) requests.push(makeSwap(scene, order));

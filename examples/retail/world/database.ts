@@ -83,7 +83,16 @@ function writable<V>(written: Map<string, V>, base: Readonly<Record<string, V>>,
   if (record === undefined) {
     const original = own(base, id);
     if (original === undefined) throw new Error(`no record ${id} to write to`);
-    written.set(id, (record = structuredClone(original)));
+    written.set(id, (record = copy(original)));
   }
   return record;
+}
+
+// Several times faster than structuredClone on small records of plain JSON.
+function copy<V>(value: V): V {
+  if (Array.isArray(value)) return value.map(copy) as V;
+  if (typeof value !== 'object' || value === null) return value;
+  const record: Record<string, unknown> = {};
+  for (const [key, child] of Object.entries(value)) record[key] = copy(child);
+  return record as V;
 }
