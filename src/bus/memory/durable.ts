@@ -84,7 +84,7 @@ export class MemoryDurable {
     this.wake();
   }
 
-  /** Deliver again after a while. */
+  /** Deliver again after a while, at least 1 ms. */
   again(sequence: number, delayMs: number): void {
     if (!this.pending.has(sequence)) return;
     this.pending.set(sequence, undefined);
@@ -93,8 +93,8 @@ export class MemoryDurable {
       this.redeliver.push(sequence);
       this.wake();
     };
-    if (delayMs <= 0) queue();
-    else this.clock.sleep(delayMs, this.stopped.signal).then(queue, () => {});
+    // Never at once: a handler that always hands back must not keep everything else from running.
+    this.clock.sleep(Math.max(1, delayMs), this.stopped.signal).then(queue, () => {});
   }
 
   /** The message left the stream. */

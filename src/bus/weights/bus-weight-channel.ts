@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { create, equals, fromBinary, toBinary } from '@bufbuild/protobuf';
 import type { Clock } from '../../clock/clock.ts';
 import { MillraceError } from '../../errors.ts';
 import { BlobSchema, WeightManifestSchema } from '../../gen/millrace/v1/weights_pb.ts';
@@ -86,14 +86,28 @@ export class BusWeightChannel implements WeightChannel {
 
   private async replace(manifest: WeightManifest, revision: number): Promise<number> {
     const { job } = manifest;
-    const value = toBinary(WeightManifestSchema, manifest);
-    try {
-      return revision === 0 ? await this.policies.create(job, value) : await this.policies.update(job, value, revision);
-    } catch (thrown) {
-      const error = MillraceError.from(thrown);
-      if (error.code === 'already_exists' || error.code === 'aborted') throw conflict(job, revision, undefined, error);
-      throw error;
+    return this.write(job, toBinary(WeightManifestSchema, manifest), revision);
+  }
+
+  async amend(manifest: WeightManifest, revision: number): Promise<number> {
+    const { job, version } = manifest;
+    const newest = await this.latest(job);
+    if (newest?.revision !== revision) throw conflict(job, revision, newest?.revision ?? 0);
+    if (newest.manifest.version !== version) {
+      throw new MillraceError(
+        'invalid_argument',
+        `job ${job} is at version ${newest.manifest.version}: only that can be amended`,
+        {
+          field: 'version',
+        },
+      );
     }
+    for (const part of ['weights', 'optimizer'] as const) {
+      if (!sameBlob(manifest[part], newest.manifest[part])) {
+        throw new MillraceError('invalid_argument', `amending changes no blobs: commit a new version instead`, { field: part });
+      }
+    }
+    return this.write(job, toBinary(WeightManifestSchema, manifest), revision);
   }
 
   async latest(job: string): Promise<{ manifest: WeightManifest; revision: number } | undefined> {
@@ -156,6 +170,23 @@ export class BusWeightChannel implements WeightChannel {
     await this.bus.purge('WEIGHTS', `weights.${job}.${version}.>`);
   }
 
+  /** Deletes all that is kept of a job, its newest manifest first: afterwards it can begin again at any version. */
+  async forget(job: string): Promise<void> {
+    checkJob(job);
+    await this.policies.delete(job);
+    await this.bus.purge('WEIGHTS', `weights.${job}.>`);
+  }
+
+  private async write(job: string, value: Uint8Array, revision: number): Promise<number> {
+    try {
+      return revision === 0 ? await this.policies.create(job, value) : await this.policies.update(job, value, revision);
+    } catch (thrown) {
+      const error = MillraceError.from(thrown);
+      if (error.code === 'already_exists' || error.code === 'aborted') throw conflict(job, revision, undefined, error);
+      throw error;
+    }
+  }
+
   private async put(manifest: WeightManifest, part: Part, data: Uint8Array, attempt: string): Promise<Blob> {
     const sum = sha256(data);
     const chunks = chunkCount(data.byteLength, this.chunkBytes);
@@ -166,6 +197,10 @@ export class BusWeightChannel implements WeightChannel {
     });
     return create(BlobSchema, { chunks, bytes: BigInt(data.byteLength), sha256: sum });
   }
+}
+
+function sameBlob(a: Blob | undefined, b: Blob | undefined): boolean {
+  return a !== undefined && b !== undefined && equals(BlobSchema, a, b);
 }
 
 function chunkSubject({ job, version }: WeightManifest, part: Part, sum: Uint8Array, index: number): string {

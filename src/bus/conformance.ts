@@ -1,0 +1,23 @@
+import { describeDelivery } from './conformance/delivery.ts';
+import { describeDeadLetters } from './conformance/dead-letters.ts';
+import type { BusHarness } from './conformance/harness.ts';
+import { describeKeyValue } from './conformance/key-value.ts';
+import { describeLease } from './conformance/lease.ts';
+import { describeStorage } from './conformance/storage.ts';
+import { describeWeights } from './conformance/weights.ts';
+
+export { CONFORMANCE_TOPOLOGY } from './conformance/harness.ts';
+export type { BusHarness, TestConnection } from './conformance/harness.ts';
+
+/**
+ * What every Bus must do, and the weight channel and the leases upon it. Call it inside a test file with a factory; one
+ * harness is made for each group of tests.
+ */
+export function busConformance(name: string, start: () => Promise<BusHarness>): void {
+  describeStorage(name, start);
+  describeDelivery(name, start);
+  describeDeadLetters(name, start);
+  describeKeyValue(name, start);
+  describeWeights(name, start);
+  describeLease(name, start);
+}

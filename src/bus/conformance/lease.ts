@@ -1,0 +1,73 @@
+import { expect } from 'vitest';
+import { acquireLease, leaseOwner } from '../lease.ts';
+import type { BusHarness } from './harness.ts';
+import { bytes, eventually, failure, within } from './harness.ts';
+import { suite } from './suite.ts';
+
+/** Leases: one owner at a time, and a token that tells them apart. */
+export function describeLease(name: string, start: () => Promise<BusHarness>): void {
+  suite(`${name}: leases`, start, (test) => {
+    test('one owner at a time; after a release the next has a greater token', async ({ bus, harness }) => {
+      const { clock } = harness;
+      const first = (await acquireLease(bus, clock, 'turns', 'a'))!;
+      expect(await acquireLease(bus, clock, 'turns', 'b')).toBeUndefined();
+      expect(await leaseOwner(bus, 'turns')).toMatchObject({ owner: 'a' });
+      expect(first.held).toBe(true);
+      await first.release();
+      await first.lost;
+      await first.release();
+      expect(first.held).toBe(false);
+      const second = (await acquireLease(bus, clock, 'turns', 'b'))!;
+      expect(second.token).toBeGreaterThan(first.token);
+      await second.release();
+    });
+
+    test('it is renewed past its TTL', async ({ bus, harness }) => {
+      const lease = (await acquireLease(bus, harness.clock, 'renewed', 'a'))!;
+      await harness.clock.sleep(3500);
+      expect(lease.held).toBe(true);
+      expect(await acquireLease(bus, harness.clock, 'renewed', 'b')).toBeUndefined();
+      await lease.release();
+    });
+
+    test('an owner that is cut off loses it before another gets it', async ({ bus, harness }) => {
+      const { clock } = harness;
+      const cut = await harness.connect();
+      const first = (await acquireLease(cut.bus, clock, 'cut', 'a'))!;
+      const from = clock.monotonic();
+      let lostAt = 0;
+      void first.lost.then(() => (lostAt = clock.monotonic()));
+      cut.cut();
+      let second: Awaited<ReturnType<typeof acquireLease>>;
+      await eventually(clock, async () => (second = await acquireLease(bus, clock, 'cut', 'b')) !== undefined, 'the expiry');
+      const gotAt = clock.monotonic();
+      await within(clock, first.lost, 'the loss');
+      expect(second!.token).toBeGreaterThan(first.token);
+      expect(lostAt).toBeLessThanOrEqual(gotAt);
+      expect(gotAt - from).toBeGreaterThanOrEqual(900);
+      await second!.release();
+    });
+
+    test('it is lost when somebody else writes the key', async ({ bus, harness }) => {
+      const lease = (await acquireLease(bus, harness.clock, 'stolen', 'a'))!;
+      const revision = await bus.kv('leases').put('stolen', bytes('{"owner":"thief"}'));
+      await within(harness.clock, lease.lost, 'the loss');
+      await lease.release();
+      expect((await bus.kv('leases').get('stolen'))?.revision).toBe(revision);
+    });
+
+    test('an abort releases it; wrong lives are refused', async ({ bus, harness }) => {
+      const { clock } = harness;
+      const stop = new AbortController();
+      const lease = (await acquireLease(bus, clock, 'abort', 'a', { signal: stop.signal }))!;
+      stop.abort();
+      await within(clock, lease.lost, 'the release');
+      await eventually(clock, async () => (await leaseOwner(bus, 'abort')) === undefined, 'the key to go');
+      expect((await failure(acquireLease(bus, clock, 'abort', 'a', { signal: stop.signal }))).code).toBe('cancelled');
+      expect(await failure(acquireLease(bus, clock, 'abort', 'a', { ttlMs: 5000 }))).toMatchObject({
+        code: 'invalid_argument',
+        field: 'ttlMs',
+      });
+    });
+  });
+}

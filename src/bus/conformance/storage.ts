@@ -1,0 +1,138 @@
+import { expect } from 'vitest';
+import type { StoredMessage } from '../bus.ts';
+import type { BusHarness } from './harness.ts';
+import { Collected, bytes, failure, text } from './harness.ts';
+import { suite } from './suite.ts';
+
+/** Publishing, stored messages, limits, and plain pub/sub. */
+export function describeStorage(name: string, start: () => Promise<BusHarness>): void {
+  suite(`${name}: streams`, start, (test) => {
+    test('the topology can be ensured again', async ({ bus }) => {
+      await bus.ensureTopology();
+      expect((await bus.streamState('DLQ')).messages).toBe(0);
+    });
+
+    test('a repeated id is acknowledged and dropped', async ({ bus }) => {
+      const first = await bus.publish('event.dup.a', bytes('1'), { id: 'dup-1' });
+      const again = await bus.publish('event.dup.a', bytes('2'), { id: 'dup-1' });
+      expect(first.duplicate).toBe(false);
+      expect(again).toEqual({ sequence: first.sequence, duplicate: true });
+      expect(await texts(bus.read('EVENTS', 'event.dup.>'))).toEqual(['1']);
+    });
+
+    test('the publisher may reuse its buffer', async ({ bus }) => {
+      const buffer = bytes('before');
+      const ack = await bus.publish('event.alias.a', buffer, { id: 'alias-1' });
+      buffer.fill(0);
+      expect(text((await bus.message('EVENTS', ack.sequence))!.data)).toBe('before');
+    });
+
+    test('subjects nobody stores, and wildcards, are refused', async ({ bus }) => {
+      expect((await failure(bus.publish('nowhere.x', bytes('x'), { id: 'n1' }))).code).toBe('invalid_argument');
+      expect((await failure(bus.publish('event.*', bytes('x'), { id: 'n2' }))).code).toBe('invalid_argument');
+      expect((await failure(bus.publish('event..x', bytes('x'), { id: 'n3' }))).code).toBe('invalid_argument');
+    });
+
+    test('reads in order, by filter, from a sequence on', async ({ bus }) => {
+      const sequences: number[] = [];
+      for (let i = 0; i < 6; i++) {
+        const ack = await bus.publish(`event.read.${i % 2}`, bytes(`${i}`), { id: `read-${i}`, headers: { n: `${i}` } });
+        sequences.push(ack.sequence);
+      }
+      const all = await collect(bus.read('EVENTS', 'event.read.*'));
+      expect(all.map((m) => text(m.data))).toEqual(['0', '1', '2', '3', '4', '5']);
+      expect(all.map((m) => m.sequence)).toEqual(sequences);
+      expect(all[3]).toMatchObject({ subject: 'event.read.1', id: 'read-3', headers: { n: '3' } });
+      expect(all[3]!.timeMs).toBeGreaterThan(0);
+      expect(await texts(bus.read('EVENTS', 'event.read.1', sequences[2]))).toEqual(['3', '5']);
+      expect(await texts(bus.read('EVENTS', 'event.read.1', sequences[5]! + 1))).toEqual([]);
+    });
+
+    test('the backlog of a work queue can be read without taking it', async ({ bus }) => {
+      await bus.publish('group.backlog', bytes('a'), { id: 'backlog-a' });
+      await bus.publish('group.backlog', bytes('b'), { id: 'backlog-b' });
+      expect(await texts(bus.read('GROUPS', 'group.backlog'))).toEqual(['a', 'b']);
+      expect(await bus.purge('GROUPS', 'group.backlog')).toBe(2);
+    });
+
+    test('WEIGHTS keeps the newest of each subject', async ({ bus }) => {
+      await bus.publish('weights.one.1.x', bytes('old'), { id: 'w-1' });
+      await bus.publish('weights.one.1.x', bytes('new'), { id: 'w-2' });
+      await bus.publish('weights.one.1.y', bytes('y'), { id: 'w-3' });
+      expect(text((await bus.last('WEIGHTS', 'weights.one.1.x'))!.data)).toBe('new');
+      expect(await texts(bus.read('WEIGHTS', 'weights.one.>'))).toEqual(['new', 'y']);
+      expect(await bus.last('WEIGHTS', 'weights.one.1.z')).toBeUndefined();
+    });
+
+    test('messages can be looked up, deleted, purged and counted', async ({ bus }) => {
+      const acks = [];
+      for (let i = 0; i < 4; i++) acks.push(await bus.publish(`event.purge.${i % 2}`, bytes('x'), { id: `purge-${i}` }));
+      expect((await bus.streamState('EVENTS', 'event.purge.>')).messages).toBe(4);
+      expect((await bus.message('EVENTS', acks[0]!.sequence))?.id).toBe('purge-0');
+      expect(await bus.deleteMessage('EVENTS', acks[0]!.sequence)).toBe(true);
+      expect(await bus.deleteMessage('EVENTS', acks[0]!.sequence)).toBe(false);
+      expect(await bus.message('EVENTS', acks[0]!.sequence)).toBeUndefined();
+      expect(await bus.purge('EVENTS', 'event.purge.1')).toBe(2);
+      const state = await bus.streamState('EVENTS', 'event.purge.>');
+      expect(state.messages).toBe(1);
+      expect(state.lastSequence).toBe(acks[3]!.sequence);
+      expect(state.bytes).toBeGreaterThan(0);
+    });
+
+    test('a full work queue refuses, and takes again when there is room', async ({ bus }) => {
+      let accepted = 0;
+      const fill = async (): Promise<void> => {
+        for (; accepted < 100; accepted++) await bus.publish('rollout.full', bytes('x'), { id: `full-${accepted}` });
+      };
+      const error = await failure(fill());
+      expect(error).toMatchObject({ code: 'resource_exhausted', retryable: true });
+      expect(accepted).toBe(40);
+      expect(await bus.purge('ROLLOUTS', 'rollout.full')).toBe(40);
+      expect((await bus.publish('rollout.full', bytes('x'), { id: `full-${accepted}` })).duplicate).toBe(false);
+      await bus.purge('ROLLOUTS', 'rollout.full');
+    });
+
+    test('an interest stream keeps nothing that nobody waits for', async ({ bus }) => {
+      await bus.publish('scored.lonely.train', bytes('x'), { id: 'lonely' });
+      expect((await bus.streamState('SCORED', 'scored.lonely.>')).messages).toBe(0);
+    });
+
+    test('emit reaches who listens now, in order, until they stop', async ({ bus, harness }) => {
+      const other = (await harness.connect()).bus;
+      const heard = new Collected<string>(harness.clock);
+      const stop = other.listen('telemetry.*.cpu', (data, subject) => heard.add(`${subject}=${text(data)}`));
+      // The subscription is known to the server once an answer to something later has come.
+      await other.streamState('DLQ');
+      for (const n of ['1', '2', '3']) bus.emit('telemetry.a.cpu', bytes(n));
+      bus.emit('telemetry.a.memory', bytes('no'));
+      expect(await heard.count(3)).toEqual(['telemetry.a.cpu=1', 'telemetry.a.cpu=2', 'telemetry.a.cpu=3']);
+      stop();
+      await other.streamState('DLQ');
+      bus.emit('telemetry.a.cpu', bytes('4'));
+      await bus.streamState('DLQ');
+      await other.streamState('DLQ');
+      expect(heard.items).toHaveLength(3);
+    });
+
+    test('after close every call fails, and closed says that it was asked for', async ({ harness }) => {
+      const { bus } = await harness.connect();
+      await bus.close();
+      await bus.close();
+      expect(await bus.closed).toBeUndefined();
+      expect(await failure(bus.publish('event.closed.a', bytes('x'), { id: 'closed' }))).toMatchObject({
+        code: 'unavailable',
+        retryable: false,
+      });
+    });
+  });
+}
+
+async function collect(messages: AsyncIterable<StoredMessage>): Promise<StoredMessage[]> {
+  const all: StoredMessage[] = [];
+  for await (const message of messages) all.push(message);
+  return all;
+}
+
+async function texts(messages: AsyncIterable<StoredMessage>): Promise<string[]> {
+  return (await collect(messages)).map((m) => text(m.data));
+}
