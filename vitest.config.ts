@@ -1,0 +1,36 @@
+import { defineConfig } from 'vitest/config';
+
+// The embedded ClickHouse engine must not run in worker threads, so every file gets a process of its own.
+const pool = 'forks';
+
+export default defineConfig({
+  test: {
+    // Two, however many cores there are: tests start servers, and the timings of some mean something.
+    maxWorkers: 2,
+    reporters: ['default', './scripts/closing-line.js'],
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          pool,
+          include: ['{src,cluster,examples,bench,docs,scripts,deploy}/**/*.test.{ts,js}'],
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
+        },
+      },
+      {
+        test: {
+          // Whole clusters of real processes: one file at a time, after the unit tests.
+          name: 'cluster',
+          pool,
+          include: ['test/**/*.test.ts'],
+          maxWorkers: 1,
+          sequence: { groupOrder: 1 },
+          testTimeout: 240_000,
+          hookTimeout: 120_000,
+          teardownTimeout: 60_000,
+        },
+      },
+    ],
+  },
+});
