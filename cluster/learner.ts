@@ -4,6 +4,7 @@ import type { ComputeInfo } from '../src/compute/backend.ts';
 import { MillraceError } from '../src/errors.ts';
 import { ExperienceSchema } from '../src/gen/millrace/v1/flow_pb.ts';
 import { WorkRequestSchema, type Shard, type WorkRequest, type WorkResponse } from '../src/gen/millrace/v1/learner_pb.ts';
+import { bytesOfFloats, floatsFromBytes } from '../src/policy/float-bytes.ts';
 import { computeGradientsInSlices } from '../src/policy/learner/gradient.ts';
 import { createPlanner } from '../src/policy/planner/planner.ts';
 import type { Policy } from '../src/policy/policy.ts';
@@ -139,7 +140,7 @@ class LearnerSession {
     if (!state) return;
     state.chunks = chunk.index === 0 ? [chunk.data] : [...state.chunks, chunk.data];
     if (state.chunks.length !== chunk.chunks) return;
-    state.policy.load(new Float32Array(Uint8Array.from(Buffer.concat(state.chunks)).buffer));
+    state.policy.load(floatsFromBytes(Buffer.concat(state.chunks)));
     state.version = chunk.version;
     state.chunks = [];
   }
@@ -168,7 +169,7 @@ class LearnerSession {
           job,
           round,
           shard: index,
-          gradient: new Uint8Array(gradient.buffer, gradient.byteOffset, gradient.byteLength),
+          gradient: bytesOfFloats(gradient),
           weight,
           statistics,
           decisions,

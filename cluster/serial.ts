@@ -7,6 +7,7 @@ import type { JobConfig } from '../src/config/job.ts';
 import { MillraceError } from '../src/errors.ts';
 import type { Job } from '../src/gen/millrace/v1/admin_pb.ts';
 import type { WorkRequest, WorkResponse } from '../src/gen/millrace/v1/learner_pb.ts';
+import { floatsFromBytes } from '../src/policy/float-bytes.ts';
 import { seededRandom } from '../src/random/seeded.ts';
 import type { Link } from '../src/rpc/link.ts';
 import { memoryLinkPair } from '../src/rpc/memory-link.ts';
@@ -142,7 +143,7 @@ async function follow(context: NodeContext, config: JobConfig, store: MemoryStor
     const bytes = await context.weights.fetch(latest.manifest, 'weights');
     return {
       job,
-      weights: new Float32Array(bytes.slice().buffer),
+      weights: floatsFromBytes(bytes),
       version: latest.manifest.version,
       store,
       seconds: clock.monotonic() / 1000,

@@ -13,11 +13,12 @@ import type { RunningServer } from '../../src/rpc/server.ts';
 import { MemoryBackend } from '../admin/memory-backend.ts';
 import { adminService } from '../admin/service.ts';
 import { writeAdminFile } from './admin-file.ts';
+import { main } from './main.ts';
 
 const SCRIPT = fileURLToPath(new URL('../../bin/millrace.js', import.meta.url));
 const TOKEN = 'a token of this test';
 
-/** The command line as a process of its own, in a folder that is not ours, against a real server with a backend of its own. */
+/** The command line, partly as a process of its own in a folder that is not ours, against a real server with a fake backend. */
 describe('millrace', { timeout: 60_000 }, () => {
   let folder: string;
   let backend: MemoryBackend;
@@ -43,14 +44,23 @@ describe('millrace', { timeout: 60_000 }, () => {
     stderr: string;
   }
 
-  function millrace(
+  /** Runs a command line in this process, which is faster. */
+  async function inProcess(args: string[], env: NodeJS.ProcessEnv = {}): Promise<Finished> {
+    const finished: Finished = { code: null, stdout: '', stderr: '' };
+    const output = (stream: 'stdout' | 'stderr') => ({ write: (text: string) => (finished[stream] += text) });
+    const { signal } = new AbortController();
+    finished.code = await main(args, { stdout: output('stdout'), stderr: output('stderr'), env, cwd: folder, signal });
+    return finished;
+  }
+
+  function spawned(
     args: string[],
-    options: { onOutput?: (text: string, interrupt: () => void) => void; env?: NodeJS.ProcessEnv } = {},
+    options: { onOutput?: (text: string, interrupt: () => void) => void } = {},
   ): Promise<Finished> {
     const { MILLRACE_ADDRESS: _a, MILLRACE_TOKEN: _t, MILLRACE_STATE: _s, MILLRACE_DEBUG: _d, ...env } = process.env;
     const child = spawn(process.execPath, [SCRIPT, ...args], {
       cwd: folder,
-      env: { ...env, ...options.env },
+      env,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const finished: Finished = { code: null, stdout: '', stderr: '' };
@@ -71,7 +81,7 @@ describe('millrace', { timeout: 60_000 }, () => {
   }
 
   it('creates a job from a file with overrides, and lists it', async () => {
-    const created = await millrace(['job', 'create', 'job.yaml', '--set', 'rollout.groupSize=4', '--id', 'first']);
+    const created = await spawned(['job', 'create', 'job.yaml', '--set', 'rollout.groupSize=4', '--id', 'first']);
     expect(created).toMatchObject({ code: 0, stdout: 'first\n', stderr: 'queued; follow it with: millrace job watch first\n' });
     const config = JSON.parse(backend.jobs.get('first')?.configJson ?? '{}') as Record<string, unknown>;
     expect(config).toMatchObject({
@@ -80,11 +90,11 @@ describe('millrace', { timeout: 60_000 }, () => {
       flow: join(folder, 'flow.ts'),
       rollout: { groupSize: 4, groupsPerRound: 8 },
     });
-    const table = await millrace(['job', 'list']);
+    const table = await inProcess(['job', 'list']);
     expect(table.code).toBe(0);
     expect(table.stdout).toMatch(/^JOB +STATE +ROUND/);
     expect(table.stdout).toMatch(/\nfirst +queued +0\/0/);
-    const json = await millrace(['job', 'list', '-o', 'json']);
+    const json = await inProcess(['job', 'list', '-o', 'json']);
     expect(JSON.parse(json.stdout)).toMatchObject([{ id: 'first', state: 'JOB_STATE_QUEUED', config: { name: 'demo' } }]);
   });
 
@@ -113,7 +123,7 @@ describe('millrace', { timeout: 60_000 }, () => {
       });
       job.evaluations = [create(EvaluationSchema, { name: 'untrained', tasks: 50, successes: 1 })];
     });
-    const good = await millrace(['job', 'describe', 'a']);
+    const good = await inProcess(['job', 'describe', 'a']);
     expect(good.code).toBe(0);
     expect(good.stdout).toMatch(/waiting for +round 2: 3 of 8 groups/);
     expect(good.stdout).toMatch(
@@ -125,7 +135,7 @@ describe('millrace', { timeout: 60_000 }, () => {
     await backend.change('a', (job) => {
       if (job.progress?.ledger) job.progress.ledger.trained = 6n;
     });
-    expect((await millrace(['job', 'describe', 'a'])).stdout).toMatch(/check +WRONG: the ledger does not add up/);
+    expect((await inProcess(['job', 'describe', 'a'])).stdout).toMatch(/check +WRONG: the ledger does not add up/);
   });
 
   it('watches a job to its end with plain lines, and exits by how it ended', async () => {
@@ -140,7 +150,7 @@ describe('millrace', { timeout: 60_000 }, () => {
       });
     };
     const timer = setInterval(advance, 300);
-    const watched = await millrace(['job', 'watch', 'a']).finally(() => clearInterval(timer));
+    const watched = await spawned(['job', 'watch', 'a']).finally(() => clearInterval(timer));
     expect(watched).toMatchObject({ code: 1, stdout: 'a failed\n' });
     expect(watched.stderr).toMatch(/failed · round {2}4\/12 · reward 0\.40/);
     expect(watched.stderr).toMatch(/error: weights are not finite\n$/);
@@ -150,7 +160,7 @@ describe('millrace', { timeout: 60_000 }, () => {
   it('stops watching at Ctrl-C', async () => {
     await addJob('a');
     let interrupted = false;
-    const watched = await millrace(['job', 'watch', 'a'], {
+    const watched = await spawned(['job', 'watch', 'a'], {
       onOutput: (text, interrupt) => {
         if (interrupted || !text.includes('round')) return;
         interrupted = true;
@@ -164,9 +174,9 @@ describe('millrace', { timeout: 60_000 }, () => {
 
   it('pauses, resumes and cancels', async () => {
     await addJob('a');
-    expect(await millrace(['job', 'pause', 'a'])).toMatchObject({ code: 0, stdout: 'a is paused\n' });
-    expect(await millrace(['job', 'resume', 'a'])).toMatchObject({ code: 0, stdout: 'a is running\n' });
-    expect(await millrace(['job', 'cancel', 'a'])).toMatchObject({ code: 0, stdout: 'a is cancelled\n' });
+    expect(await inProcess(['job', 'pause', 'a'])).toMatchObject({ code: 0, stdout: 'a is paused\n' });
+    expect(await inProcess(['job', 'resume', 'a'])).toMatchObject({ code: 0, stdout: 'a is running\n' });
+    expect(await inProcess(['job', 'cancel', 'a'])).toMatchObject({ code: 0, stdout: 'a is cancelled\n' });
   });
 
   it('lists nodes and actors', async () => {
@@ -183,11 +193,11 @@ describe('millrace', { timeout: 60_000 }, () => {
     backend.actors.push(
       create(ActorSchema, { address: 'rollout-1/rollout/0', state: 'running', mailboxDepth: 2, waitingFor: 'a request' }),
     );
-    expect((await millrace(['node', 'list'])).stdout).toMatch(/rollout-1 +rollout +4 .* 256\.0 MiB .* backend=wasm/);
-    expect((await millrace(['actor', 'list', '--node', 'rollout-1'])).stdout).toMatch(
+    expect((await inProcess(['node', 'list'])).stdout).toMatch(/rollout-1 +rollout +4 .* 256\.0 MiB .* backend=wasm/);
+    expect((await inProcess(['actor', 'list', '--node', 'rollout-1'])).stdout).toMatch(
       /rollout-1\/rollout\/0 +running +2 +0 +0 +a request/,
     );
-    expect((await millrace(['actor', 'list', '--node', 'x'])).stdout).not.toMatch(/rollout/);
+    expect((await inProcess(['actor', 'list', '--node', 'x'])).stdout).not.toMatch(/rollout/);
   });
 
   it('runs SQL in three formats, and says when rows are left out', async () => {
@@ -199,21 +209,21 @@ describe('millrace', { timeout: 60_000 }, () => {
       rows: [['a,b', 3]],
       truncated: true,
     };
-    const table = await millrace(['sql', 'SELECT tool, count() AS n FROM steps GROUP BY tool', '--limit', '1']);
+    const table = await inProcess(['sql', 'SELECT tool, count() AS n FROM steps GROUP BY tool', '--limit', '1']);
     expect(table).toMatchObject({ code: 0, stdout: 'tool  n\na,b   3\n' });
     expect(table.stderr).toMatch(/only the first 1 rows/);
-    expect((await millrace(['sql', 'SELECT 1', '--csv'])).stdout).toBe('tool,n\n"a,b",3\n');
-    expect((await millrace(['sql', 'SELECT 1', '--json'])).stdout).toBe('{"tool":"a,b","n":3}\n');
-    const refused = await millrace(['sql', 'DROP TABLE steps']);
+    expect((await inProcess(['sql', 'SELECT 1', '--csv'])).stdout).toBe('tool,n\n"a,b",3\n');
+    expect((await inProcess(['sql', 'SELECT 1', '--json'])).stdout).toBe('{"tool":"a,b","n":3}\n');
+    const refused = await inProcess(['sql', 'DROP TABLE steps']);
     expect(refused).toMatchObject({ code: 2, stdout: '', stderr: 'error: Only reading is allowed.\nwhere: sql\n' });
   });
 
   it('shows what settings hold', async () => {
-    const job = await millrace(['config', 'show', 'job.yaml', '--set', 'seed=5']);
+    const job = await inProcess(['config', 'show', 'job.yaml', '--set', 'seed=5']);
     expect(job.code).toBe(0);
     expect(job.stdout).toMatch(/rounds: 12 # file\n/);
     expect(job.stdout).toMatch(/seed: 5 # flag\n/);
-    const secret = await millrace(['config', 'show'], { env: { MILLRACE_TOKEN: 'sixteen characters' } });
+    const secret = await inProcess(['config', 'show'], { MILLRACE_TOKEN: 'sixteen characters' });
     expect(secret.code).toBe(0);
     expect(secret.stdout).not.toMatch(/sixteen/);
   });
@@ -230,7 +240,9 @@ describe('millrace', { timeout: 60_000 }, () => {
       [['job', 'list', '--state', 'elsewhere'], 4, /No cluster is running here.*elsewhere/],
       [['job', 'list', '--token', 'wrong'], 1, /not the one.*\nhelp: {2}give --token/],
     ];
-    const results = await Promise.all(cases.map(([args]) => millrace(args)));
+    const results = await Promise.all(cases.map(([args]) => inProcess(args)));
+    const asProcess = await spawned(['job', 'describe', 'nobody']);
+    expect(asProcess).toEqual(results[0]);
     for (const [i, [args, code, message]] of cases.entries()) {
       expect(results[i], args.join(' ')).toMatchObject({ code, stdout: '', stderr: expect.stringMatching(message) as string });
       expect(results[i]?.stderr).not.toMatch(/\n {4}at /);

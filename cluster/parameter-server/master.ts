@@ -7,6 +7,7 @@ import { MillraceError } from '../../src/errors.ts';
 import type { Ledger } from '../../src/gen/millrace/v1/training_pb.ts';
 import { WeightManifestSchema, type WeightManifest } from '../../src/gen/millrace/v1/weights_pb.ts';
 import type { RoundSum } from '../../src/jobs/reduce.ts';
+import { bytesOfFloats, floatsFromBytes } from '../../src/policy/float-bytes.ts';
 import type { Parameters } from '../../src/policy/policy.ts';
 
 /** What one update did. */
@@ -35,8 +36,8 @@ export class Master {
     blobs: { weights: Uint8Array; optimizer: Uint8Array },
   ): Master {
     const size = layout.values.length;
-    const values = floats(blobs.weights);
-    const moments = floats(blobs.optimizer);
+    const values = floatsFromBytes(blobs.weights);
+    const moments = floatsFromBytes(blobs.optimizer);
     if (values.length !== size || moments.length !== 2 * size) {
       throw new MillraceError(
         'data_loss',
@@ -52,7 +53,7 @@ export class Master {
   }
 
   get weightBytes(): Uint8Array {
-    return bytesOf(this.#parameters.values);
+    return bytesOfFloats(this.#parameters.values);
   }
 
   get optimizerBytes(): Uint8Array {
@@ -60,7 +61,7 @@ export class Master {
     const both = new Float32Array(m.length + v.length);
     both.set(m);
     both.set(v, m.length);
-    return bytesOf(both);
+    return bytesOfFloats(both);
   }
 
   get optimizer(): Readonly<AdamWState> {
@@ -104,12 +105,4 @@ export class Master {
       optimizerSteps: this.#state.step,
     });
   }
-}
-
-function floats(bytes: Uint8Array): Float32Array {
-  return new Float32Array(bytes.slice().buffer);
-}
-
-function bytesOf(values: Float32Array): Uint8Array {
-  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 }

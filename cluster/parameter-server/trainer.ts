@@ -12,6 +12,7 @@ import { reduceShards, type RoundSum } from '../../src/jobs/reduce.ts';
 import { RoundAssembly, type ArrivedGroup, type Disposition } from '../../src/jobs/round.ts';
 import { cutShards } from '../../src/jobs/shards.ts';
 import { isEnded } from '../../src/jobs/state.ts';
+import { floatsFromBytes } from '../../src/policy/float-bytes.ts';
 import { initialParameters } from '../../src/policy/parameters.ts';
 import { encodeRows } from '../../src/store/encode.ts';
 import type { NodeContext } from '../context.ts';
@@ -303,7 +304,7 @@ export class Trainer implements Behaviour<TrainerMessage> {
     );
     const sums = results.map((result) => ({
       shard: result.shard,
-      gradient: new Float32Array(result.gradient.slice().buffer),
+      gradient: floatsFromBytes(result.gradient),
       weight: result.weight,
       statistics: result.statistics,
     }));

@@ -1,6 +1,7 @@
 import { MillraceError } from '../../src/errors.ts';
 import type { PolicyLease, PolicySource } from '../../src/flow/policies.ts';
 import type { WeightManifest } from '../../src/gen/millrace/v1/weights_pb.ts';
+import { floatsFromBytes } from '../../src/policy/float-bytes.ts';
 import { createPlanner } from '../../src/policy/planner/planner.ts';
 import type { PolicySpec } from '../../src/policy/spec.ts';
 import type { NodeContext } from '../context.ts';
@@ -84,7 +85,7 @@ export class FollowedPolicy implements PolicySource {
 
   async #values(manifest: WeightManifest): Promise<Float32Array> {
     const bytes = await this.#context.weights.fetch(manifest, 'weights');
-    return new Float32Array(bytes.slice().buffer);
+    return floatsFromBytes(bytes);
   }
 
   async #reach(version: number): Promise<void> {
