@@ -1,4 +1,4 @@
-import { create, fromBinary, type MessageInitShape } from '@bufbuild/protobuf';
+import { create, fromBinary } from '@bufbuild/protobuf';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { VirtualClock } from '../clock/virtual.ts';
 import { jobConfigSchema } from '../config/job.ts';
@@ -23,7 +23,11 @@ const TASK = { id: 't1', parcels: ['a', 'b'] };
 let clock: VirtualClock;
 beforeEach(() => void (clock = new VirtualClock()));
 
-function request(parts: Partial<MessageInitShape<typeof RolloutRequestSchema>> = {}): RolloutRequest {
+type Parts = Partial<
+  Pick<RolloutRequest, 'groupSize' | 'seed' | 'temperature' | 'purpose' | 'agent' | 'evaluation' | 'taskJson' | 'pinned'>
+>;
+
+function request(parts: Parts = {}): RolloutRequest {
   return create(RolloutRequestSchema, {
     id: 'job:0:t1:0',
     job: 'job',
@@ -40,7 +44,7 @@ function request(parts: Partial<MessageInitShape<typeof RolloutRequestSchema>> =
 }
 
 function group(
-  parts: Partial<MessageInitShape<typeof RolloutRequestSchema>> = {},
+  parts: Parts = {},
   behaviour: ParcelBehaviour = {},
   options: Partial<GroupOptions<never, never>> & { source?: PolicySource } = {},
 ): Promise<TrajectoryGroup> {
