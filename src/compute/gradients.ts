@@ -83,6 +83,19 @@ const GRADIENTS: Record<string, Gradient> = {
       },
     }),
   },
+  Slice: {
+    inputsToSave: ['x'],
+    gradFunc: (dy, [x], attrs) => ({
+      x: () => {
+        const begin = attrs['begin'] as number[];
+        const padding = x!.shape.map((dimension, index): [number, number] => {
+          const before = begin[index] ?? 0;
+          return [before, dimension - before - one(dy).shape[index]!];
+        });
+        return tf.pad(one(dy), padding);
+      },
+    }),
+  },
   Concat: {
     saveAllInputs: true,
     gradFunc: (dy, inputs, attrs) => {

@@ -11,5 +11,6 @@ export function wilson(successes: number, n: number, z = 1.96): [low: number, hi
   const centre = share + z2 / (2 * n);
   const spread = z * Math.sqrt((share * (1 - share)) / n + z2 / (4 * n * n));
   const scale = 1 + z2 / n;
-  return [Math.max(0, (centre - spread) / scale), Math.min(1, (centre + spread) / scale)];
+  // Exact at the ends, where rounding would leave a speck.
+  return [successes <= 0 ? 0 : (centre - spread) / scale, successes >= n ? 1 : (centre + spread) / scale];
 }

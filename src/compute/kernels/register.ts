@@ -1,5 +1,7 @@
 import { type KernelConfig, type KernelFunc, getKernel, registerKernel, unregisterKernel } from '@tensorflow/tfjs-core';
+import { raggedAttention, raggedAttentionGrad } from './attention.ts';
 import { gather } from './gather.ts';
+import { gruScan, gruScanGrad } from './gru.ts';
 import { batchMatMul, fusedMatMul } from './matmul.ts';
 import { segmentSum } from './segment-sum.ts';
 import { tanh } from './tanh.ts';
@@ -7,8 +9,14 @@ import { tanh } from './tanh.ts';
 /** What a replacement gets from the kernel it replaces. */
 export type KernelWrapper = (original: KernelFunc) => KernelFunc;
 
-/** Kernels the wasm backend lacks. */
-const ADDED: Record<string, KernelFunc> = { UnsortedSegmentSum: segmentSum };
+/** Kernels the wasm backend lacks, and fused ones of our own that networks use where they are registered. */
+const ADDED: Record<string, KernelFunc> = {
+  UnsortedSegmentSum: segmentSum,
+  GruScan: gruScan,
+  GruScanGrad: gruScanGrad,
+  RaggedAttention: raggedAttention,
+  RaggedAttentionGrad: raggedAttentionGrad,
+};
 
 /** Kernels it has, but slow; they fall back to the original where they do not apply. */
 const REPLACED: Record<string, KernelWrapper> = {

@@ -16,6 +16,8 @@ export interface FlatTuples {
 export interface FlatBatch {
   /** Distinct texts; 0 is the empty text, which stands for "none". */
   texts: Int32Array[];
+  /** A key for each text: equal keys, equal texts. */
+  textKeys: string[];
   /** For each sub-batch, for each of its observations: the index of the distinct observation. */
   indices: Int32Array[];
   observations: number;
@@ -80,38 +82,24 @@ export class Flattener {
     this.columns = toolColumns(spec);
   }
 
-  /** Sub-batches have text tables of their own; equal texts are merged over all of them. */
+  /** Sub-batches have text tables of their own; equal texts are merged over all of them, texts nobody refers to left out. */
   flatten(batches: readonly ObservationBatch[]): FlatBatch {
-    const texts: Int32Array[] = [new Int32Array(0)];
-    const textIndex = new Map<string, number>([['', 0]]);
-    const distinct: { decoded: Decoded; texts: Int32Array }[] = [];
-    const indices: Int32Array[] = [];
-    for (const batch of batches) {
-      const textMap = Int32Array.from(batch.texts, (text) => {
-        const kept = text.length > this.spec.text.maxLength ? text.subarray(0, this.spec.text.maxLength) : text;
-        const key = byteKey(kept);
-        let index = textIndex.get(key);
+    const texts = new TextTable(this.spec);
+    const distinct: Placed[] = [];
+    const indices = batches.map((batch) => {
+      const text = texts.resolver(batch.texts);
+      const seen = new Map<string, number>();
+      return Int32Array.from(batch.observations, (bytes) => {
+        const key = byteKey(bytes);
+        let index = seen.get(key);
         if (index === undefined) {
-          index = texts.length;
-          textIndex.set(key, index);
-          texts.push(checkTokens(kept, this.spec.text.buckets));
+          index = distinct.length;
+          seen.set(key, index);
+          distinct.push({ decoded: this.decode(key, bytes), text });
         }
         return index;
       });
-      const seen = new Map<string, number>();
-      indices.push(
-        Int32Array.from(batch.observations, (bytes) => {
-          const key = byteKey(bytes);
-          let index = seen.get(key);
-          if (index === undefined) {
-            index = distinct.length;
-            seen.set(key, index);
-            distinct.push({ decoded: this.decode(key, bytes), texts: textMap });
-          }
-          return index;
-        }),
-      );
-    }
+    });
     return this.assemble(texts, indices, distinct);
   }
 
@@ -125,7 +113,7 @@ export class Flattener {
     return decoded;
   }
 
-  private assemble(texts: Int32Array[], indices: Int32Array[], distinct: { decoded: Decoded; texts: Int32Array }[]): FlatBatch {
+  private assemble(texts: TextTable, indices: Int32Array[], distinct: Placed[]): FlatBatch {
     const { features, tools } = this.spec;
     const observations = distinct.length;
     let items = 0;
@@ -147,7 +135,8 @@ export class Flattener {
       tupleTotals[0]! * this.columns.count[0] + tupleTotals[1]! * this.columns.count[1],
     ];
     const flat: FlatBatch = {
-      texts,
+      texts: texts.texts,
+      textKeys: texts.keys,
       indices,
       observations,
       observationText: new Int32Array(observations),
@@ -171,16 +160,16 @@ export class Flattener {
     let item = 0;
     let action = 0;
     for (let o = 0; o < observations; o++) {
-      const { decoded, texts: textMap } = distinct[o]!;
-      const text = resolve(decoded.text, textMap);
-      const textLength = texts[text]!.length;
+      const { decoded, text: resolve } = distinct[o]!;
+      const text = resolve(decoded.text);
+      const textLength = texts.texts[text]!.length;
       flat.observationText[o] = text;
       flat.state.set(decoded.state, o * features.state);
       flat.itemFlags.set(decoded.itemFlags, item * features.item);
       flat.itemShare[o] = decoded.items > 0 ? 1 / decoded.items : 0;
       for (let i = 0; i < decoded.items; i++) {
         flat.itemObservation[item + i] = o;
-        flat.itemText[item + i] = resolve(decoded.itemText[i]!, textMap);
+        flat.itemText[item + i] = resolve(decoded.itemText[i]!);
         const at = decoded.itemAt[i]!;
         flat.itemAt[item + i] = at < textLength ? at : -1;
       }
@@ -222,25 +211,59 @@ export class Flattener {
   }
 }
 
-function resolve(text: number, textMap: Int32Array): number {
-  if (text < 0) return 0;
-  const index = textMap[text];
-  if (index === undefined) {
-    throw new MillraceError(
-      'invalid_argument',
-      `an observation refers to text ${text}, but its batch has ${textMap.length} texts`,
-    );
+/** Calls back for every item that stands somewhere in its observation's text. */
+export function standingPositions(flat: FlatBatch, visit: (item: number, text: number, position: number) => void): void {
+  for (let item = 0; item < flat.items; item++) {
+    const at = flat.itemAt[item]!;
+    if (at >= 0) visit(item, flat.observationText[flat.itemObservation[item]!]!, at);
   }
-  return index;
 }
 
-function checkTokens(tokens: Int32Array, buckets: number): Int32Array {
-  for (const token of tokens) {
-    if (token < 0 || token >= buckets) {
-      throw new MillraceError('invalid_argument', `token id ${token} is outside [0, ${buckets}): tokenised for another policy`);
-    }
+/** A decoded observation and how its text indices are to be read. */
+interface Placed {
+  decoded: Decoded;
+  text: (index: number) => number;
+}
+
+/** Distinct texts by content; 0 is the empty one. */
+class TextTable {
+  readonly texts: Int32Array[] = [new Int32Array(0)];
+  readonly keys: string[] = [''];
+  private readonly index = new Map<string, number>([['', 0]]);
+
+  constructor(private readonly spec: PolicySpec) {}
+
+  /** Maps indices into `table` (-1: none) to distinct texts, taking a text up when it is first referred to. */
+  resolver(table: readonly Int32Array[]): (text: number) => number {
+    const known = new Int32Array(table.length).fill(-1);
+    return (text) => {
+      if (text < 0) return 0;
+      if (text >= table.length) {
+        throw new MillraceError(
+          'invalid_argument',
+          `an observation refers to text ${text}, but its batch has ${table.length} texts`,
+        );
+      }
+      if (known[text]! < 0) known[text] = this.take(table[text]!);
+      return known[text]!;
+    };
   }
-  return tokens;
+
+  private take(tokens: Int32Array): number {
+    const { maxLength, buckets } = this.spec.text;
+    const kept = tokens.length > maxLength ? tokens.subarray(0, maxLength) : tokens;
+    const key = byteKey(kept);
+    const held = this.index.get(key);
+    if (held !== undefined) return held;
+    for (const token of kept) {
+      if (token < 0 || token >= buckets) {
+        throw new MillraceError('invalid_argument', `token id ${token} is outside [0, ${buckets}): tokenised for another policy`);
+      }
+    }
+    this.index.set(key, this.texts.length);
+    this.keys.push(key);
+    return this.texts.push(kept) - 1;
+  }
 }
 
 function byteKey(array: Uint8Array | Int32Array): string {

@@ -5,17 +5,8 @@ import type { PolicySpec } from '../spec.ts';
 import { encoderTensors } from './encoder-layout.ts';
 import { toolColumns } from './flatten.ts';
 import { Generator } from './generator.ts';
+import { dense, type TensorPlan } from './tensor-plan.ts';
 import { textWidth } from './width.ts';
-
-/** How a tensor starts out: 0, 1, normal with this deviation, or uniform for a layer with these numbers of inputs and outputs. */
-export type Initial = 'zero' | 'one' | { normal: number } | { glorot: [inputs: number, outputs: number] };
-
-/** A parameter tensor before it has a place. */
-export interface TensorPlan {
-  name: string;
-  shape: readonly number[];
-  initial: Initial;
-}
 
 /** A parameter tensor and its place in the flat array. */
 export type TensorPlace = Parameters['tensors'][number];
@@ -60,16 +51,6 @@ export function initialParameters(spec: PolicySpec): Parameters {
     }
   });
   return { tensors, values };
-}
-
-/** A dense layer: `<name>.weight` and, unless `bias` is false, `<name>.bias`. */
-export function dense(name: string, inputs: number, outputs: number, initial?: Initial, bias = true): TensorPlan[] {
-  const weight: TensorPlan = {
-    name: `${name}.weight`,
-    shape: [inputs, outputs],
-    initial: initial ?? { glorot: [inputs, outputs] },
-  };
-  return bias ? [weight, { name: `${name}.bias`, shape: [outputs], initial: 'zero' }] : [weight];
 }
 
 function plans(spec: PolicySpec): TensorPlan[] {

@@ -23,19 +23,25 @@ export function indices(values: Int32Array): tf.Tensor1D {
 
 /** Rows (or entries) of `x` at `index`; its gradient is one segment sum. */
 export function take<T extends tf.Tensor>(x: T, index: tf.Tensor1D): T {
-  const op = tf.customGrad((input: tf.Tensor | tf.GradSaveFunc) => ({
-    value: tf.gather(input as tf.Tensor, index),
-    gradFunc: (dy: tf.Tensor) => tf.unsortedSegmentSum(dy, index, x.shape[0]!),
-  }));
+  const op = tf.customGrad((input: tf.Tensor | tf.GradSaveFunc, save: tf.Tensor | tf.GradSaveFunc) => {
+    (save as tf.GradSaveFunc)([index]);
+    return {
+      value: tf.gather(input as tf.Tensor, index),
+      gradFunc: (dy: tf.Tensor, [ids]: tf.Tensor[]) => tf.unsortedSegmentSum(dy, ids as tf.Tensor1D, x.shape[0]!),
+    };
+  });
   return op(x) as T;
 }
 
 /** Sums the rows of `x` by segment; its gradient is one gather. Ids need not be sorted. */
-export function segmentSum(x: tf.Tensor2D, ids: tf.Tensor1D, segments: number): tf.Tensor2D {
-  const op = tf.customGrad((input: tf.Tensor | tf.GradSaveFunc) => ({
-    value: tf.unsortedSegmentSum(input as tf.Tensor2D, ids, segments),
-    gradFunc: (dy: tf.Tensor) => tf.gather(dy, ids),
-  }));
+export function segmentSum(x: tf.Tensor2D, segments: tf.Tensor1D, count: number): tf.Tensor2D {
+  const op = tf.customGrad((input: tf.Tensor | tf.GradSaveFunc, save: tf.Tensor | tf.GradSaveFunc) => {
+    (save as tf.GradSaveFunc)([segments]);
+    return {
+      value: tf.unsortedSegmentSum(input as tf.Tensor2D, segments, count),
+      gradFunc: (dy: tf.Tensor, [ids]: tf.Tensor[]) => tf.gather(dy, ids as tf.Tensor1D),
+    };
+  });
   return op(x) as tf.Tensor2D;
 }
 

@@ -3,11 +3,12 @@ import { MillraceError } from '../../errors.ts';
 import type { ObservationBatch, Parameters, Policy } from '../policy.ts';
 import type { PolicySpec } from '../spec.ts';
 import { encodeTexts } from './encoders.ts';
-import { type FlatBatch, type Flattener, flattenerFor } from './flatten.ts';
+import { type FlatBatch, type Flattener, flattenerFor, standingPositions } from './flatten.ts';
 import { initialParameters, parameterLayout, type TensorPlace } from './layout.ts';
 import { actionScores, type TextVectors } from './network.ts';
 import { indices, matrix, take, type Weights } from './ops.ts';
 import { segmentLogSoftmax } from './softmax.ts';
+import { TextCache } from './text-cache.ts';
 import { flattenTexts } from './texts.ts';
 import { textWidth } from './width.ts';
 
@@ -15,6 +16,7 @@ import { textWidth } from './width.ts';
 export class Planner implements Policy {
   readonly layout: readonly TensorPlace[];
   private readonly flattener: Flattener;
+  private readonly texts: TextCache;
   private weights = new Map<string, tf.Tensor>();
   private values: Float32Array;
 
@@ -24,6 +26,7 @@ export class Planner implements Policy {
   ) {
     this.layout = parameterLayout(spec);
     this.flattener = flattenerFor(spec);
+    this.texts = new TextCache(spec);
     this.values = new Float32Array(0);
     this.load(values);
   }
@@ -41,6 +44,7 @@ export class Planner implements Policy {
       );
     }
     this.values = values.slice();
+    this.texts.clear();
     for (const tensor of this.weights.values()) tensor.dispose();
     this.weights = new Map(
       this.layout.map(({ name, shape, offset, size }) => [
@@ -62,8 +66,7 @@ export class Planner implements Policy {
     if (!(temperature > 0)) throw new MillraceError('invalid_argument', `temperature must be above 0, got ${temperature}`);
     const flat = this.flatten(batches);
     if (flat.observations === 0) return batches.map(() => []);
-    const scores = tf.tidy(() => this.scores(flat).dataSync() as Float32Array);
-    const logProbs = segmentLogSoftmax(scores, flat.actionStart, temperature);
+    const logProbs = segmentLogSoftmax(this.scoreValues(flat), flat.actionStart, temperature);
     const rows = Array.from({ length: flat.observations }, (_, o) =>
       logProbs.slice(flat.actionStart[o]!, flat.actionStart[o + 1]!),
     );
@@ -85,6 +88,14 @@ export class Planner implements Policy {
     return actionScores(this.spec, weights, flat, this.textVectors(flat, weights));
   }
 
+  private scoreValues(flat: FlatBatch): Float32Array {
+    // The values must not be what the tidy returns: it would look for tensors among them, one by one.
+    const scores = tf.tidy(() => actionScores(this.spec, this.weights, flat, this.texts.vectors(flat, this.weights)));
+    const values = scores.dataSync() as Float32Array;
+    scores.dispose();
+    return values;
+  }
+
   dispose(): void {
     for (const tensor of this.weights.values()) tensor.dispose();
     this.weights.clear();
@@ -93,24 +104,17 @@ export class Planner implements Policy {
   private textVectors(flat: FlatBatch, weights: Weights): TextVectors {
     const texts = flattenTexts(flat.texts);
     const { pooled, states } = encodeTexts(this.spec, weights, texts);
-    const width = textWidth(this.spec);
-    const stands = new Float32Array(flat.items);
     const row = new Int32Array(flat.items);
-    let some = false;
-    let all = true;
-    for (let i = 0; i < flat.items; i++) {
-      const at = flat.itemAt[i]!;
-      if (at < 0) {
-        all = false;
-        continue;
-      }
-      some = true;
-      stands[i] = 1;
-      row[i] = texts.start[flat.observationText[flat.itemObservation[i]!]!]! + at;
-    }
-    if (!some) return { pooled, at: tf.zeros<tf.Rank.R2>([flat.items, width]) };
+    const stands = new Float32Array(flat.items);
+    let standing = 0;
+    standingPositions(flat, (item, text, position) => {
+      row[item] = texts.start[text]! + position;
+      stands[item] = 1;
+      standing++;
+    });
+    if (standing === 0) return { pooled, at: tf.zeros<tf.Rank.R2>([flat.items, textWidth(this.spec)]) };
     const at = take(states, indices(row));
-    return { pooled, at: all ? at : tf.mul(at, matrix(stands, flat.items, 1)) };
+    return { pooled, at: standing === flat.items ? at : tf.mul(at, matrix(stands, flat.items, 1)) };
   }
 }
 

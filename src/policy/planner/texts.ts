@@ -13,12 +13,12 @@ export interface FlatTexts {
 }
 
 /** What an encoder gives: a vector for each text and one for each of its tokens. */
-export interface EncodedTexts {
+export type EncodedTexts = {
   /** [count, width]; zeros for an empty text. */
   pooled: tf.Tensor2D;
   /** [tokens, width] */
   states: tf.Tensor2D;
-}
+};
 
 /** Lays texts one after the other. */
 export function flattenTexts(texts: readonly Int32Array[]): FlatTexts {

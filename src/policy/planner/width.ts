@@ -4,3 +4,8 @@ import type { PolicySpec } from '../spec.ts';
 export function textWidth(spec: PolicySpec): number {
   return spec.text.encoder === 'bag' ? spec.text.embed : spec.text.width;
 }
+
+/** Attention heads of a transformer of this width: 4, or 2 or 1 where it cannot be divided or heads would be narrower than 8. */
+export function attentionHeads(width: number): number {
+  return [4, 2].find((heads) => width % heads === 0 && width / heads >= 8) ?? 1;
+}

@@ -1,0 +1,94 @@
+/** A pre-norm transformer encoder over the distinct texts; tokens of all texts lie one after the other, nothing is padded. */
+import * as tf from '@tensorflow/tfjs-core';
+import type { PolicySpec } from '../spec.ts';
+import { dense, indices, take, weight, type Weights } from './ops.ts';
+import type { FlatTexts } from './texts.ts';
+import { attentionHeads } from './width.ts';
+
+const EPSILON = 1e-5;
+
+/** States of all tokens, [tokens, width]. `embedded` is [tokens, embed]. */
+export function transformerStates(spec: PolicySpec, weights: Weights, embedded: tf.Tensor2D, texts: FlatTexts): tf.Tensor2D {
+  const heads = attentionHeads(spec.text.width);
+  const position = new Int32Array(texts.tokens.length);
+  for (let i = 0; i < position.length; i++) position[i] = i - texts.start[texts.textOf[i]!]!;
+  const positions = take(weight<tf.Tensor2D>(weights, 'text.position'), indices(position));
+  let x = tf.add<tf.Tensor2D>(dense(weights, 'text.input', embedded), positions);
+  for (let layer = 0; layer < spec.text.layers; layer++) {
+    const name = `text.layer${layer}`;
+    const qkv = dense(weights, `${name}.qkv`, layerNorm(weights, `${name}.norm1`, x));
+    x = tf.add(x, dense(weights, `${name}.out`, attention(qkv, texts, heads)));
+    const inner = tf.relu(dense(weights, `${name}.feed1`, layerNorm(weights, `${name}.norm2`, x)));
+    x = tf.add(x, dense(weights, `${name}.feed2`, inner));
+  }
+  return layerNorm(weights, 'text.norm', x);
+}
+
+/** Rows scaled to mean 0 and deviation 1, then by gain and bias; the gradient of the scaling is written out. */
+function layerNorm(weights: Weights, name: string, x: tf.Tensor2D): tf.Tensor2D {
+  const normalize = tf.customGrad((...args) => {
+    const [input, save] = args as [tf.Tensor, tf.GradSaveFunc];
+    const centred = tf.sub(input, tf.mean(input, 1, true));
+    const scale = tf.rsqrt(tf.add(tf.mean(tf.square(centred), 1, true), EPSILON));
+    const y = tf.mul(centred, scale);
+    save([y, scale]);
+    return {
+      value: y,
+      gradFunc: (dy: tf.Tensor, [y, scale]: tf.Tensor[]) => {
+        const along = tf.mul(y!, tf.mean(tf.mul(dy, y!), 1, true));
+        return tf.mul(scale!, tf.sub(tf.sub(dy, tf.mean(dy, 1, true)), along));
+      },
+    };
+  });
+  const scaled = tf.mul(normalize(x), weight(weights, `${name}.gain`));
+  return tf.add(scaled, weight(weights, `${name}.bias`));
+}
+
+function attention(qkv: tf.Tensor2D, texts: FlatTexts, heads: number): tf.Tensor2D {
+  const fused = tf.getKernel('RaggedAttention', tf.getBackend()) !== undefined;
+  return fused ? fusedAttention(qkv, texts, heads) : composedAttention(qkv, texts, heads);
+}
+
+function fusedAttention(qkv: tf.Tensor2D, texts: FlatTexts, heads: number): tf.Tensor2D {
+  const op = tf.customGrad((...args) => {
+    const [input, save] = args as [tf.Tensor, tf.GradSaveFunc];
+    const starts = indices(texts.start);
+    const [out, probabilities] = tf.engine().runKernel('RaggedAttention', { qkv: input, starts }, { heads }) as tf.Tensor[];
+    save([input, probabilities!, starts]);
+    return {
+      value: out!,
+      gradFunc: (dy: tf.Tensor, [qkv, probabilities, starts]: tf.Tensor[]) =>
+        tf
+          .engine()
+          .runKernel(
+            'RaggedAttentionGrad',
+            { dy, qkv: qkv!, probabilities: probabilities!, starts: starts! },
+            { heads },
+          ) as tf.Tensor,
+    };
+  });
+  return op(qkv) as tf.Tensor2D;
+}
+
+/** The same from ordinary operations on padded texts, for backends without the fused kernels. */
+function composedAttention(qkv: tf.Tensor2D, texts: FlatTexts, heads: number): tf.Tensor2D {
+  const { count, longest: L, start, textOf, tokens } = texts;
+  const width = qkv.shape[1] / 3;
+  const place = new Int32Array(count * L);
+  const mask = new Float32Array(count * L).fill(-1e9);
+  for (let i = 0; i < tokens.length; i++) {
+    const slot = textOf[i]! * L + i - start[textOf[i]!]!;
+    place[slot] = i;
+    mask[slot] = 0;
+  }
+  const back = Int32Array.from(tokens, (_, i) => textOf[i]! * L + i - start[textOf[i]!]!);
+  const padded = take(qkv, indices(place));
+  const split = (k: number): tf.Tensor => {
+    const columns = tf.slice2d(padded, [0, k * width], [count * L, width]);
+    return tf.transpose(tf.reshape(columns, [count, L, heads, width / heads]), [0, 2, 1, 3]);
+  };
+  const scores = tf.mul(tf.matMul(split(0), split(1), false, true), 1 / Math.sqrt(width / heads));
+  const probabilities = tf.softmax(tf.add(scores, tf.tensor4d(mask, [count, 1, 1, L])));
+  const mixed = tf.transpose(tf.matMul(probabilities, split(2)), [0, 2, 1, 3]);
+  return take(tf.reshape(mixed, [count * L, width]) as tf.Tensor2D, indices(back));
+}
