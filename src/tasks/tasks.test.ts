@@ -1,0 +1,205 @@
+import fc from 'fast-check';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { VirtualClock } from '../clock/virtual.ts';
+import type { FlowDefinition, Loaded } from '../flow/define.ts';
+import { parcelFlow } from '../flow/fixtures/parcels.ts';
+import { loadTasks } from './load.ts';
+import { taskAt } from './order.ts';
+import { elementLines, readTasks } from './read.ts';
+import { splitTasks } from './split.ts';
+
+type AnyFlow = FlowDefinition<any, any>;
+const flowWith = (loaded: unknown, parts: Partial<AnyFlow> = {}): AnyFlow => ({
+  ...(parcelFlow() as AnyFlow),
+  task: z.object({ id: z.string(), size: z.enum(['small', 'large']) }),
+  load: () => loaded as Loaded<never>,
+  ...parts,
+});
+const good = (id: string) => ({ id, size: 'small' });
+
+describe('loadTasks', () => {
+  it('gives tasks as they were read, with ids, keys and origins', async () => {
+    const flow = flowWith(
+      { tasks: [{ n: 1 }, { n: 2 }], origins: ['a:1', 'a:2'], context: 'world' },
+      {
+        task: z.object({ n: z.number().transform((n) => ({ n })) }),
+        id: (task) => task.n.n,
+        splitKey: (task) => `key ${task.n.n}`,
+      },
+    );
+    expect(await loadTasks(flow)).toEqual({
+      tasks: [
+        { id: '1', key: 'key 1', task: { n: 1 }, origin: 'a:1' },
+        { id: '2', key: 'key 2', task: { n: 2 }, origin: 'a:2' },
+      ],
+      context: 'world',
+    });
+  });
+
+  it('asks the flow with data, options and seed', async () => {
+    let asked: unknown;
+    const flow = flowWith(undefined, { load: (source) => ((asked = source), { tasks: [good('a')] }) });
+    await loadTasks(flow, { data: '/d', options: { n: 1 }, seed: 9 });
+    expect(asked).toEqual({ data: '/d', options: { n: 1 }, seed: 9 });
+  });
+
+  it('names place, field, allowed values and what was there', async () => {
+    const tasks = [good('a'), { id: 'b', size: 'huge' }, { size: 'small' }];
+    const wrong = loadTasks(flowWith({ tasks, origins: ['t.json:1', 't.json:5', 't.json:9'] }));
+    await expect(wrong).rejects.toMatchObject({ code: 'invalid_argument', field: 'tasks[1].size' });
+    await expect(wrong).rejects.toThrow(/2 of 3 tasks/);
+    await expect(wrong).rejects.toThrow(/t\.json:5 \(task 1\): field size: .*"small"\|"large".* \(got "huge"\)/);
+    await expect(wrong).rejects.toThrow(/t\.json:9 \(task 2\): field id: .*string.* \(got nothing\)/);
+    const many = loadTasks(flowWith({ tasks: Array.from({ length: 9 }, () => ({})) }));
+    await expect(many).rejects.toThrow(/task 4: .*\n {2}and 4 more$/s);
+  });
+
+  it('refuses ids that repeat, are missing or cannot travel', async () => {
+    await expect(loadTasks(flowWith({ tasks: [good('a'), good('b'), good('a')] }))).rejects.toThrow(
+      /task 2: id 'a' is already the id of task 0/,
+    );
+    const anything = { task: z.any() };
+    await expect(loadTasks(flowWith({ tasks: [{}] }, anything))).rejects.toThrow(/has no id; give it one or define `id`/);
+    await expect(loadTasks(flowWith({ tasks: [3] }, anything))).rejects.toThrow(/has no id/);
+    for (const id of ['', 'a\nb', 'x'.repeat(201)])
+      await expect(loadTasks(flowWith({ tasks: [{ id }] }, anything))).rejects.toThrow(/1 to 200 characters/);
+    const splitKey = (): never => {
+      throw new Error('no user');
+    };
+    await expect(loadTasks(flowWith({ tasks: [good('a')] }, { splitKey }))).rejects.toThrow(
+      /splitKey of the flow: Error: no user/,
+    );
+  });
+
+  it('refuses what is no list, no tasks, and origins that do not match', async () => {
+    await expect(loadTasks(flowWith(undefined))).rejects.toMatchObject({ field: 'load' });
+    await expect(loadTasks(flowWith({ tasks: [] }), { data: '/none' })).rejects.toThrow(/loaded no tasks from \/none/);
+    await expect(loadTasks(flowWith({ tasks: [good('a')], origins: [] }))).rejects.toThrow(/0 origins for 1 tasks/);
+  });
+
+  it('passes on errors of the source, and does not wait for ever', async () => {
+    const load = (): never => {
+      throw new TypeError('cannot read');
+    };
+    await expect(loadTasks(flowWith(undefined, { load }))).rejects.toThrow(/load of flow 'parcels': TypeError: cannot read/);
+    const clock = new VirtualClock();
+    const hanging = loadTasks(flowWith(new Promise(() => undefined)), { clock, timeoutMs: 50 });
+    await expect(clock.run(hanging)).rejects.toMatchObject({ code: 'deadline_exceeded' });
+  });
+});
+
+describe('splitTasks', () => {
+  const tasks = fc.uniqueArray(fc.string(), { maxLength: 60 }).map((ids) => ids.map((id) => ({ id, key: `user ${id.length}` })));
+
+  it('is a partition by key, in order, the same for any order of the tasks', () => {
+    fc.assert(
+      fc.property(tasks, fc.double({ min: 0.01, max: 0.9, noNaN: true }), fc.nat(), (all, heldOut, seed) => {
+        const sides = splitTasks(all, { heldOut, seed });
+        expect(all.filter((task) => sides.heldOut.includes(task) !== sides.train.includes(task))).toEqual(all);
+        const held = new Set(sides.heldOut.map((task) => task.key));
+        expect(sides.train.some((task) => held.has(task.key))).toBe(false);
+        const again = splitTasks([...all].reverse(), { heldOut, seed });
+        expect(again.heldOut.reverse()).toEqual(sides.heldOut);
+        const keys = new Set(all.map((task) => task.key)).size;
+        if (keys > 1) expect(held.size).toBe(Math.min(keys - 1, Math.max(1, Math.round(heldOut * keys))));
+      }),
+    );
+  });
+
+  it('differs by seed', () => {
+    const all = Array.from({ length: 50 }, (_, i) => ({ i, key: String(i) }));
+    const split = (seed: number) => splitTasks(all, { heldOut: 0.2, seed }).heldOut.map(({ i }) => i);
+    expect(split(1)).toHaveLength(10);
+    expect(split(1)).not.toEqual(split(2));
+  });
+
+  it('moves few tasks when one is added', () => {
+    const all = Array.from({ length: 200 }, (_, i) => ({ key: `u${i}` }));
+    const before = new Set(splitTasks(all.slice(1), { heldOut: 0.2, seed: 1 }).heldOut);
+    const after = splitTasks(all, { heldOut: 0.2, seed: 1 }).heldOut;
+    expect(after.filter((task) => !before.has(task)).length).toBeLessThanOrEqual(1);
+  });
+});
+
+describe('taskAt', () => {
+  it('gives every task once an epoch, each epoch in its own order, from its arguments only', () => {
+    const epoch = (n: number, e: number, seed: number) => Array.from({ length: n }, (_, i) => taskAt(e * n + i, n, seed));
+    const all = Array.from({ length: 20 }, (_, i) => i);
+    for (const e of [0, 1, 7]) expect(epoch(20, e, 3).sort((a, b) => a - b)).toEqual(all);
+    const late = epoch(20, 9, 3);
+    expect(epoch(20, 0, 3)).not.toEqual(epoch(20, 1, 3));
+    expect(epoch(20, 0, 3)).not.toEqual(epoch(20, 0, 4));
+    expect(epoch(20, 9, 3)).toEqual(late);
+  });
+});
+
+describe('readTasks', () => {
+  let folder: string;
+  beforeAll(() => void (folder = mkdtempSync(join(tmpdir(), 'tasks-'))));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  const write = (name: string, text: string): string => {
+    writeFileSync(join(folder, name), text);
+    return join(folder, name);
+  };
+  const lines = ({ origins }: Loaded<unknown>): number[] => origins!.map((origin) => Number(/:(\d+)$/.exec(origin)![1]));
+
+  it('reads JSON with the line of each task', async () => {
+    const file = write('a.json', '\uFEFF[\n  {"id": "a,[", "x": [1,\n 2]},\n\n  {"id": "b\\"]"}, 3\n]\n');
+    const loaded = await readTasks(file);
+    expect(loaded.tasks).toEqual([{ id: 'a,[', x: [1, 2] }, { id: 'b"]' }, 3]);
+    expect(loaded.origins).toEqual([`${file}:2`, `${file}:5`, `${file}:5`]);
+  });
+
+  it('finds the elements of any JSON list', () => {
+    fc.assert(
+      fc.property(fc.array(fc.jsonValue()), fc.constantFrom(0, 1, 3), (values, indent) => {
+        const text = JSON.stringify(values, null, indent);
+        const found = elementLines(text);
+        expect(found).toHaveLength(values.length);
+        if (indent === 0) return;
+        let line = 2;
+        values.forEach((value, i) => {
+          expect(found[i]).toBe(line);
+          line += JSON.stringify([value], null, indent).split('\n').length - 2;
+        });
+      }),
+    );
+  });
+
+  it('reads JSON lines and CSV with the line each task starts on', async () => {
+    const jsonl = await readTasks(write('a.jsonl', '{"id":"a"}\n\n  {"id":"b"}\r\n'));
+    expect([jsonl.tasks, lines(jsonl)]).toEqual([
+      [{ id: 'a' }, { id: 'b' }],
+      [1, 3],
+    ]);
+    const csv = await readTasks(write('a.csv', 'id,text\r\na,"one\ntwo, ""three"""\r\n\r\nb,\r\n'));
+    expect(csv.tasks).toEqual([
+      { id: 'a', text: 'one\ntwo, "three"' },
+      { id: 'b', text: '' },
+    ]);
+    expect(lines(csv)).toEqual([2, 5]);
+  });
+
+  it('says where a file is broken', async () => {
+    const cases: [string, string, number][] = [
+      ['b.json', '[\n{"a":1},\n{"a":1,}\n]', 3],
+      ['c.json', '[\n1,\n2,\nnul\n]', 4],
+      ['d.json', '[\n1,\n', 2],
+      ['e.json', '{"tasks": []}', 1],
+      ['b.jsonl', '{}\n{}\n{"a"}\n', 3],
+      ['b.csv', 'a,b\n1,2\n1,2,3\n', 3],
+      ['c.csv', 'a,b\n1,"2\n', 2],
+    ];
+    for (const [name, text, line] of cases) {
+      const file = write(name, text);
+      await expect(readTasks(file), name).rejects.toMatchObject({ code: 'invalid_argument', field: 'data' });
+      await expect(readTasks(file), name).rejects.toThrow(`${file}:${line}: `);
+    }
+    await expect(readTasks(join(folder, 'none.json'))).rejects.toMatchObject({ code: 'not_found' });
+    await expect(readTasks(write('a.txt', ''))).rejects.toThrow(/\.json, \.jsonl, \.ndjson and \.csv/);
+  });
+});
