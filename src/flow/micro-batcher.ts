@@ -141,7 +141,7 @@ export class MicroBatcher {
         same.push(call);
         continue;
       }
-      if (ofTable === undefined) distinct.set(call.table, (ofTable = new Map()));
+      if (ofTable === undefined) distinct.set(call.table, (ofTable = new Map<string, Pending[]>()));
       ofTable.set(call.key, [call]);
       size += 1;
     }
@@ -158,7 +158,7 @@ export class MicroBatcher {
       groups.forEach((calls, i) => {
         const { table, key } = calls[0]!;
         let known = this.#known.get(table);
-        if (known === undefined) this.#known.set(table, (known = new Map()));
+        if (known === undefined) this.#known.set(table, (known = new Map<string, Float32Array>()));
         known.set(key, results[i]!);
         for (const call of calls) call.resolve(results[i]!);
       });

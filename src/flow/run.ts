@@ -153,12 +153,13 @@ function record(
 /** For people who read steps: what JSON cannot hold is shown as text, never an error. */
 function textOf(value: unknown): string {
   if (value === undefined) return '';
-  let text: string;
+  let text: string | undefined;
   try {
-    text = typeof value === 'string' ? value : ((JSON.stringify(value) as string | undefined) ?? String(value));
+    text = typeof value === 'string' ? value : (JSON.stringify(value) as string | undefined);
   } catch {
-    text = Object.prototype.toString.call(value);
+    // Cyclic, a BigInt, or a toJSON that throws.
   }
+  text ??= Object.prototype.toString.call(value);
   return text.length > MAX_RECORDED_TEXT ? `${text.slice(0, MAX_RECORDED_TEXT - 1)}…` : text;
 }
 

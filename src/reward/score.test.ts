@@ -19,8 +19,8 @@ import { scoreGroup } from './score.ts';
 
 type RewardOf = FlowDefinition<ParcelTask, never>['reward'];
 
-/** A group whose members left these answers; 'failed' members have none. */
-function groupOf(answers: (Json | 'failed')[], purpose = Purpose.TRAIN): TrajectoryGroup {
+/** A group whose members left these answers; for 'failed' the member failed and left none. */
+function groupOf(answers: Json[], purpose = Purpose.TRAIN): TrajectoryGroup {
   return create(TrajectoryGroupSchema, {
     request: create(RolloutRequestSchema, {
       id: 'job:0:t:0',
@@ -176,7 +176,7 @@ describe('the verdict', () => {
   });
 
   it('is NO_SIGNAL exactly when the outcomes of the valid members are equal; then nobody has an advantage', async () => {
-    const member = fc.constantFrom<Json | 'failed'>(0, 1, 1 / 3, 'failed');
+    const member = fc.constantFrom<Json>(0, 1, 1 / 3, 'failed');
     await fc.assert(
       fc.asyncProperty(fc.array(member, { minLength: 1, maxLength: 8 }), async (answers) => {
         const scored = await score(groupOf(answers));
@@ -186,13 +186,10 @@ describe('the verdict', () => {
         const advantages = scored.scores.map((s) => s.advantage);
         expect(Math.abs(advantages.reduce((a, b) => a + b, 0))).toBeLessThan(1e-5);
         if (expected !== Verdict.SIGNAL) expect(advantages.every((a) => a === 0)).toBe(true);
-        scored.scores.forEach((s, i) =>
-          expect([
-            s.valid,
-            s.reward === Math.fround(valid.length && answers[i] !== 'failed' ? (answers[i] as number) : 0) ||
-              Math.abs(s.reward - Number(answers[i])) < 1e-6,
-          ]).toEqual([answers[i] !== 'failed', true]),
-        );
+        scored.scores.forEach(({ valid, reward }, i) => {
+          expect(valid).toBe(answers[i] !== 'failed');
+          expect(reward).toBeCloseTo(valid ? (answers[i] as number) : 0, 6);
+        });
         expect(rows(scored)).toHaveLength(answers.length);
       }),
       { numRuns: 50 },
