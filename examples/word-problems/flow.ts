@@ -1,0 +1,148 @@
+import { defineFlow, defineTool, ToolError, z, type Plan, type Tool } from 'millrace';
+import { loadProblems } from './load.ts';
+import {
+  calculate,
+  lastResult,
+  MOST_CALLS,
+  openCalls,
+  OPERATIONS,
+  remember,
+  type Item,
+  type Memory,
+  type Operation,
+} from './memory.ts';
+import { matches, problemSchema, type Problem } from './problem.ts';
+import { bestStep } from './rule.ts';
+
+const DESCRIPTIONS: Record<Operation, string> = {
+  add: 'Adds two numbers.',
+  subtract: 'Takes the second number away from the first.',
+  multiply: 'Multiplies two numbers.',
+  divide: 'Divides the first number by the second.',
+};
+
+const tool = defineTool<Memory>();
+
+/** The calculator: a result becomes an item that later steps can point to. */
+function calculator(operation: Operation): Tool<Memory, { left: number; right: number }, number> {
+  return tool({
+    description: DESCRIPTIONS[operation],
+    input: z.object({ left: z.number(), right: z.number() }),
+    pointers: 2,
+    arguments: ({ items }, left, right) => ({ left: items[left ?? 0]!.value, right: items[right ?? 0]!.value }),
+    run({ left, right }) {
+      const result = calculate(operation, left, right);
+      if (result === undefined) throw new ToolError(`${operation} ${left} ${right} has no finite result`);
+      return result;
+    },
+  });
+}
+
+/** Arithmetic word problems: which numbers of the text to combine how, with a calculator, and when to answer. */
+export default defineFlow<Problem, Memory>({
+  name: 'word-problems',
+  description: 'Solves arithmetic word problems with a calculator.',
+  task: problemSchema,
+  splitKey: (problem) => problem.cluster ?? problem.id,
+  load: loadProblems,
+  tools: {
+    ...Object.fromEntries(OPERATIONS.map((operation) => [operation, calculator(operation)])),
+    answer: tool({
+      description: 'Answers with a number and ends.',
+      input: z.object({ value: z.number() }),
+      pointers: 1,
+      arguments: ({ items }, item) => ({ value: items[item ?? 0]!.value }),
+      run: ({ value }) => value,
+    }),
+  },
+  features: {
+    state: ['calls_0', 'calls_1', 'calls_2', 'calls_3', 'two_numbers', 'three_numbers', 'more_numbers', 'last_failed'],
+    item: [
+      'result',
+      'newest',
+      'used',
+      'call_0',
+      'call_1',
+      'call_2',
+      ...OPERATIONS.map((name) => `from_${name}`),
+      'size',
+      'whole',
+      'year',
+    ],
+    action: ['left_larger', 'right_larger', 'divides', 'uses_last', 'all_used'],
+  },
+  remember,
+  plan,
+  verify(memory, { tool: name, items, result, error, step }) {
+    memory.lastFailed = error !== undefined;
+    if (name === 'answer') {
+      memory.answer = result as number;
+      return 'stop';
+    }
+    memory.calls += 1;
+    if (error === undefined) {
+      for (const i of items) memory.items[i]!.used = true;
+      memory.items.push({ value: result as number, from: { operation: name as Operation, call: step }, used: false });
+    }
+    return 'continue';
+  },
+  maxSteps: () => MOST_CALLS + 1,
+  answer: ({ answer }) => answer ?? null,
+  reward: (problem, answer) => (typeof answer === 'number' && matches(answer, problem.answer) ? 1 : 0),
+  rule(memory, { actions }) {
+    const step = bestStep(memory);
+    const [name, items] = 'answer' in step ? ['answer', [step.answer]] : [step.operation, [step.left, step.right]];
+    return actions.findIndex((action) => action.tool === name && String(action.items) === String(items));
+  },
+});
+
+/** What the planner sees: the question, its numbers where they stand in it, the results so far, and the open calls. */
+function plan(memory: Memory): Plan {
+  const { problem, items, calls } = memory;
+  const last = lastResult(memory);
+  const unused = problem.numbers.length;
+  const answers = last >= 0 ? [last] : [...items.keys()];
+  return {
+    text: problem.question,
+    flags: {
+      [`calls_${calls}`]: true,
+      two_numbers: unused === 2,
+      three_numbers: unused === 3,
+      more_numbers: unused > 3,
+      last_failed: memory.lastFailed,
+    },
+    items: items.map((item, i) => ({ ...(item.at !== undefined && { at: item.at }), flags: itemFlags(item, i === last) })),
+    actions: [
+      ...openCalls(memory).map(({ operation, left, right }) => {
+        const [a, b] = [items[left]!, items[right]!];
+        return {
+          tool: operation,
+          items: [left, right],
+          flags: {
+            left_larger: a.value > b.value,
+            right_larger: a.value < b.value,
+            divides: b.value !== 0 && Number.isInteger(a.value / b.value),
+            uses_last: last >= 0,
+            all_used: items.every((item, i) => item.used || i === left || i === right),
+          },
+        };
+      }),
+      ...answers.map((i) => ({
+        tool: 'answer',
+        items: [i],
+        flags: { uses_last: i === last, all_used: items.every((item, j) => item.used || j === i) },
+      })),
+    ],
+  };
+}
+
+function itemFlags({ value, from, used }: Item, newest: boolean): Record<string, number | boolean> {
+  return {
+    ...(from !== undefined && { result: true, [`call_${from.call}`]: true, [`from_${from.operation}`]: true }),
+    newest,
+    used,
+    size: Math.log10(1 + Math.abs(value)) / 3,
+    whole: Number.isInteger(value),
+    year: from === undefined && Number.isInteger(value) && value >= 1900 && value <= 2100,
+  };
+}
