@@ -88,9 +88,10 @@ export const gruScanGrad: KernelFunc = ({ inputs, backend, attrs }) => {
   const dBiases = [wasm.makeOutput([3 * H], 'float32'), wasm.makeOutput([3 * H], 'float32')];
   const dHidden = wasm.makeOutput([most, H], 'float32');
   const dGate = wasm.makeOutput([most, 3 * H], 'float32');
-  const allGates = wasm.makeOutput([rows, 3 * H], 'float32');
   const previous = wasm.makeOutput([rows, H], 'float32');
   for (const direction of [0, 1]) {
+    // New for each direction: the product keeps a packed copy of its second operand for as long as that tensor lives.
+    const allGates = wasm.makeOutput([rows, 3 * H], 'float32');
     const backWeight = transposed(backend, inputs[direction === 0 ? 'forwardWeight' : 'backwardWeight'] as TensorInfo);
     floats(wasm, dHidden).fill(0);
     for (let t = steps.length - 1; t >= 0; t--) {
@@ -140,8 +141,9 @@ export const gruScanGrad: KernelFunc = ({ inputs, backend, attrs }) => {
     columnSums(floats(wasm, allGates), floats(wasm, dBiases[direction]!));
     wasm.disposeData(previousT.dataId);
     wasm.disposeData(backWeight.dataId);
+    wasm.disposeData(allGates.dataId);
   }
-  for (const scratch of [dHidden, dGate, allGates, previous]) wasm.disposeData(scratch.dataId);
+  for (const scratch of [dHidden, dGate, previous]) wasm.disposeData(scratch.dataId);
   return [dx, dWeights[0]!, dBiases[0]!, dWeights[1]!, dBiases[1]!];
 };
 

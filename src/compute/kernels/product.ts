@@ -4,7 +4,8 @@ type Backend = Parameters<KernelFunc>[0]['backend'];
 
 /**
  * The wasm backend's vectorised product for use inside a kernel: a [1, n, k] times b [1, k, m] plus an optional bias. The
- * shapes may cover less memory than the tensors have: rows at the front. The caller disposes the result.
+ * shapes may cover less memory than the tensors have: rows at the front. `b` must never be written to after its first use:
+ * the library keeps a packed copy of it until the tensor is disposed. The caller disposes the result.
  */
 export function product(backend: Backend, a: TensorInfo, b: TensorInfo, bias?: TensorInfo): TensorInfo {
   return getKernel('_FusedMatMul', 'wasm').kernelFunc({

@@ -1,0 +1,123 @@
+import { mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { MillraceError } from '../errors.ts';
+import { initialParameters } from '../policy/parameters.ts';
+import { smallSpec } from '../policy/testing.ts';
+import { MANIFEST, MODEL, OPTIMIZER } from './checkpoint.ts';
+import { loadCheckpoint } from './load.ts';
+import { best } from './retention.ts';
+import { decodeSafetensors, encodeSafetensors } from './safetensors.ts';
+import { saveCheckpoint } from './save.ts';
+
+const spec = smallSpec();
+const parameters = initialParameters(spec);
+const optimizer = {
+  m: parameters.values.map((value) => value / 2),
+  v: parameters.values.map((value) => value * value),
+  step: 17,
+};
+const checkpoint = { spec, parameters, optimizer, meta: { job: 'retail', version: 3 } };
+
+let folder: string;
+let path: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'millrace-checkpoint-'));
+  path = join(folder, 'jobs', 'v000003');
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+describe('saveCheckpoint and loadCheckpoint', () => {
+  it('give back what was saved', async () => {
+    await saveCheckpoint(path, checkpoint);
+    expect(await loadCheckpoint(path)).toEqual(checkpoint);
+    expect((await readdir(path)).sort()).toEqual([MANIFEST, MODEL, OPTIMIZER].sort());
+  });
+
+  it('replace an older one and leave nothing else behind', async () => {
+    await saveCheckpoint(path, checkpoint);
+    await saveCheckpoint(path, { spec, parameters, meta: { version: 4 } });
+    expect(await loadCheckpoint(path)).toEqual({ spec, parameters, meta: { version: 4 } });
+    expect(await readdir(join(folder, 'jobs'))).toEqual(['v000003']);
+  });
+
+  it('say that there is none', async () => {
+    await expect(loadCheckpoint(path)).rejects.toMatchObject({ code: 'not_found', field: 'checkpoint' });
+  });
+
+  it('leave no draft when the place cannot be written', async () => {
+    await writeFile(join(folder, 'file'), '');
+    await expect(saveCheckpoint(join(folder, 'file', 'v1'), checkpoint)).rejects.toMatchObject({ code: 'internal' });
+    expect(await readdir(folder)).toEqual(['file']);
+  });
+
+  it.each<[string, () => Promise<unknown>, string, RegExp]>([
+    ['a missing file', () => rm(join(path, MODEL)), 'data_loss', /incomplete.*model\.safetensors/],
+    ['a cut file', () => truncate(join(path, OPTIMIZER), 100), 'data_loss', /optimizer\.safetensors is damaged/],
+    ['a manifest that is not JSON', () => writeFile(join(path, MANIFEST), '{'), 'data_loss', /manifest\.json is damaged/],
+    ['an empty manifest', () => writeFile(join(path, MANIFEST), 'null'), 'failed_precondition', /format undefined/],
+    ['another format', () => edit({ format: 9 }), 'failed_precondition', /format 9/],
+    [
+      'another specification',
+      () => edit({ spec: { ...spec, hidden: 9 } }),
+      'data_loss',
+      /item\.weight has shape \[15, 7\].*needs \[15, 9\]/,
+    ],
+    ['an impossible specification', () => edit({ spec: { ...spec, hidden: -1 } }), 'data_loss', /hidden/],
+  ])('refuse %s', async (_, damage, code, message) => {
+    await saveCheckpoint(path, checkpoint);
+    await damage();
+    await expect(loadCheckpoint(path)).rejects.toMatchObject({ code, message: expect.stringMatching(message) as string });
+  });
+
+  async function edit(change: object): Promise<void> {
+    const manifest = JSON.parse(await readFile(join(path, MANIFEST), 'utf8')) as object;
+    await writeFile(join(path, MANIFEST), JSON.stringify({ ...manifest, ...change }));
+  }
+});
+
+describe('safetensors', () => {
+  const tensors = [
+    { name: 'a', shape: [2, 3], values: Float32Array.of(1, 2, 3, 4, 5, -6) },
+    { name: 'näme', shape: [], values: Float32Array.of(0.5) },
+  ];
+
+  it('has the layout of the format', () => {
+    const file = encodeSafetensors(tensors, { who: 'test' });
+    const headerLength = Number(new DataView(file.buffer).getBigUint64(0, true));
+    expect(headerLength % 8).toBe(0);
+    expect(JSON.parse(Buffer.from(file.subarray(8, 8 + headerLength)).toString())).toEqual({
+      __metadata__: { who: 'test' },
+      a: { dtype: 'F32', shape: [2, 3], data_offsets: [0, 24] },
+      näme: { dtype: 'F32', shape: [], data_offsets: [24, 28] },
+    });
+    expect(decodeSafetensors(file, 'x')).toEqual({ tensors, metadata: { who: 'test' } });
+  });
+
+  it('calls any damage data loss, or reads other values', () => {
+    const file = encodeSafetensors(tensors);
+    fc.assert(
+      fc.property(fc.nat(file.length - 1), fc.integer({ min: 1, max: 255 }), fc.boolean(), (position, change, cut) => {
+        const damaged = cut ? file.slice(0, position) : file.map((byte, index) => (index === position ? byte ^ change : byte));
+        try {
+          decodeSafetensors(damaged, 'x');
+          expect(cut).toBe(false);
+        } catch (error) {
+          if (!(error instanceof MillraceError)) throw error;
+          expect(error.code).toBe('data_loss');
+        }
+      }),
+    );
+  });
+});
+
+describe('best', () => {
+  it('keeps the best, the newer one of equals, and prefers any score to none', () => {
+    const candidates = [0.2, 0.9, NaN, 0.9, 0.5].map((score, version) => ({ version, score }));
+    expect(best(3, candidates).map(({ version }) => version)).toEqual([3, 1, 4]);
+    expect(best(9, candidates).map(({ version }) => version)).toEqual([3, 1, 4, 0, 2]);
+    expect(best(0, candidates)).toEqual([]);
+  });
+});
