@@ -63,6 +63,17 @@ describe('traps of the embedded engine', () => {
     expect(await one('SELECT count() FROM steps')).toBe(0);
   });
 
+  it('blames the rows for a vector that is none', async () => {
+    const good = encodeRows('steps', [stepRow()]).toString('utf8').trimEnd();
+    for (const base64 of ['!!!', 'AAA=']) {
+      const bad = `${good.slice(0, good.lastIndexOf(',') + 1)}"${base64}"]\n`;
+      await expect(store.insert('steps', Buffer.from(bad), base64), base64).rejects.toMatchObject({
+        code: 'invalid_argument',
+        message: expect.not.stringContaining('DB::Exception') as string,
+      });
+    }
+  });
+
   it('keeps any text as it was', async () => {
     let token = 0;
     await fc.assert(

@@ -2,13 +2,16 @@ import { accessSync, constants, mkdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import { isMainThread } from 'node:worker_threads';
-import { createClient } from '@clickhouse/client';
+import { ClickHouseLogLevel, createClient } from '@clickhouse/client';
 import type { ClickHouseClient } from '@clickhouse/client';
 import type { ChdbConnection } from 'chdb/connection';
 import { MillraceError } from '../errors.ts';
 import { ClickHouseStore } from './clickhouse-store.ts';
 import { readText } from './client-text.ts';
 import type { Engine, InsertTarget, RunOptions } from './engine.ts';
+
+/** Errors reach the caller; the client need not print them too. */
+const SILENT = { level: ClickHouseLogLevel.OFF };
 
 /** Options of {@link openEmbeddedStore}. */
 export interface EmbeddedStoreOptions {
@@ -117,7 +120,7 @@ export class EmbeddedEngine implements Engine {
       const connection = connect({ path });
       // chdb's types come from another copy of the client's contract; its shape is the same.
       type Pluggable = NonNullable<NonNullable<Parameters<typeof createClient>[0]>['connection']>;
-      return { connection, client: createClient({ connection: connection as unknown as Pluggable }) };
+      return { connection, client: createClient({ connection: connection as unknown as Pluggable, log: SILENT }) };
     };
     return new EmbeddedEngine(root, open(), open(), drain);
   }

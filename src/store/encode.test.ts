@@ -63,6 +63,13 @@ describe('encodeRows', () => {
     expect(['loss', 'kl', 'entropy'].map((column) => values![columns.indexOf(column)])).toEqual(['nan', 'inf', '-inf']);
   });
 
+  it('keeps durations and times in the range of their columns', () => {
+    const row = stepRow({ plan_us: -3, tool_us: 1e12, started_at: -1.5 });
+    const [values] = decode(encodeRows('steps', [row]));
+    const columns = TABLES.steps.columns;
+    expect(['plan_us', 'tool_us', 'started_at'].map((column) => values![columns.indexOf(column)])).toEqual([0, 0xffffffff, 0]);
+  });
+
   it('takes a view into a larger buffer as the vector it is', () => {
     const state_flags = Float32Array.of(9, 1, 2, 9).subarray(1, 3);
     const [values] = decode(encodeRows('steps', [stepRow({ state_flags })]));

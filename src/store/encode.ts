@@ -27,6 +27,11 @@ function float(value: number): number | string {
   return Number.isNaN(value) ? 'nan' : value > 0 ? 'inf' : '-inf';
 }
 
+/** Whole microseconds in a UInt32; a clock that went back counts as no time. */
+const duration = (us: number): number => Math.min(0xffffffff, Math.max(0, Math.round(us)));
+
+const time = (us: number): number => Math.max(0, Math.round(us));
+
 /** ClickHouse refuses a lone surrogate's escape, and with it the whole block. */
 const text = (value: string): string => (value as WellFormable).toWellFormed();
 
@@ -58,9 +63,9 @@ function stepLine(row: StepRow): string {
     float(row.log_probability),
     float(row.entropy),
     row.open_actions,
-    Math.round(row.plan_us),
-    Math.round(row.tool_us),
-    Math.round(row.started_at),
+    duration(row.plan_us),
+    duration(row.tool_us),
+    time(row.started_at),
     base64(row.state_flags),
   ])}\n`;
 }
@@ -96,10 +101,10 @@ function trajectoryLine(row: TrajectoryRow): string {
     cut(row.answer),
     text(row.node),
     text(row.reward_node),
-    Math.round(row.dispatched_at),
-    Math.round(row.started_at),
-    Math.round(row.ended_at),
-    Math.round(row.scored_at),
+    time(row.dispatched_at),
+    time(row.started_at),
+    time(row.ended_at),
+    time(row.scored_at),
   ])}\n`;
 }
 
@@ -109,7 +114,7 @@ function plainLine(table: TableName): (row: object) => string {
   return (row) => {
     const values = columns.map((column) => {
       const value = (row as Record<string, unknown>)[column];
-      if (typeof value === 'number') return column.endsWith('at') ? Math.round(value) : float(value);
+      if (typeof value === 'number') return column.endsWith('at') ? time(value) : float(value);
       return typeof value === 'string' ? cut(value) : value;
     });
     return `${JSON.stringify(values)}\n`;

@@ -33,7 +33,7 @@ export function formatTable(result: QueryResult, options: FormatOptions = {}): s
 /** One value on one line. */
 function formatValue(value: unknown): string {
   if (value === null || value === undefined) return '';
-  const text = typeof value === 'object' ? JSON.stringify(value) : String(value as string | number | boolean | bigint);
+  const text = typeof value === 'string' ? value : JSON.stringify(value);
   return text.replaceAll(/\s+/g, ' ');
 }
 

@@ -1,11 +1,14 @@
 import { Readable } from 'node:stream';
-import { createClient } from '@clickhouse/client';
+import { ClickHouseLogLevel, createClient } from '@clickhouse/client';
 import type { ClickHouseClient } from '@clickhouse/client';
 import { MillraceError } from '../errors.ts';
 import { clickHouseError } from './clickhouse-error.ts';
 import { ClickHouseStore } from './clickhouse-store.ts';
 import { readText } from './client-text.ts';
 import type { Engine, InsertTarget, RunOptions } from './engine.ts';
+
+/** Errors reach the caller; the client need not print them too. */
+const SILENT = { level: ClickHouseLogLevel.OFF };
 
 /** Options of {@link openServerStore}. */
 export interface ServerStoreOptions {
@@ -77,6 +80,7 @@ class ServerEngine implements Engine {
     this.#client = createClient({
       ...target,
       application: 'millrace',
+      log: SILENT,
       request_timeout: requestTimeoutMs,
       max_open_connections: 8,
       // Below the servers' own limits (3 s managed, 10 s self-hosted), so that no request meets a closing socket.
@@ -86,7 +90,7 @@ class ServerEngine implements Engine {
 
   async createDatabase(): Promise<void> {
     const { database, ...rest } = this.#target;
-    const admin = createClient({ ...rest, application: 'millrace' });
+    const admin = createClient({ ...rest, application: 'millrace', log: SILENT });
     try {
       await admin.command({ query: `CREATE DATABASE IF NOT EXISTS ${database}` });
     } finally {

@@ -80,7 +80,8 @@ async function rig(options: Partial<WriterOptions> = {}) {
   return { clock, bus, store, run, until, publishGroup, letters, left, start: (): Promise<Writer> => startWriter(settings) };
 }
 
-const stepsStored = (store: MemoryStore): string[] => store.rows('steps').map((row) => `${row['trajectory_id']}/${row['step']}`);
+const stepsStored = (store: MemoryStore): string[] =>
+  store.rows('steps').map((row) => `${String(row['trajectory_id'])}/${String(row['step'])}`);
 
 describe('startWriter', () => {
   it('writes scored groups and events of every kind, and acknowledges them', async () => {
