@@ -16,7 +16,7 @@ import type { NodeContext } from '../context.ts';
  * failed, with its class, and goes the way of every other group. Returns a function that stops listening.
  */
 export async function endLostRequests(context: NodeContext): Promise<() => Promise<void>> {
-  const { bus, clock, log } = context;
+  const { bus, log } = context;
   const onDead = async (letter: DeadLetter): Promise<void> => {
     const lost = readRequest(letter);
     if (!lost) return;
@@ -33,9 +33,8 @@ export async function endLostRequests(context: NodeContext): Promise<() => Promi
     const kind = request.purpose === Purpose.EVALUATE ? 'evaluate' : 'train';
     await bus.publish(`scored.${request.job}.${kind}`, toBinary(ScoredGroupSchema, scored), { id: `${request.id}:lost` });
   };
-  const onError = (error: unknown): void =>
-    log.warn({ err: error }, 'a dead letter could not be moved; the next sweep tries again');
-  const deadLetters = await startDeadLetters(bus, onDead, { clock, onError });
+  const onError = (error: unknown): void => log.warn({ err: error }, 'a dead letter could not be handled; it comes again');
+  const deadLetters = await startDeadLetters(bus, onDead, { onError });
   return () => deadLetters.stop();
 }
 

@@ -25,17 +25,6 @@ export interface Bus {
   read(stream: StreamName, filter: string, fromSequence?: number): AsyncIterable<StoredMessage>;
   /** Newest stored message on this very subject; undefined when there is none. */
   last(stream: StreamName, subject: string): Promise<StoredMessage | undefined>;
-  /** The stored message with this sequence; undefined when it is gone. */
-  message(stream: StreamName, sequence: number): Promise<StoredMessage | undefined>;
-  /** Deletes one stored message. Returns false when it was gone already. */
-  deleteMessage(stream: StreamName, sequence: number): Promise<boolean>;
-  /**
-   * Calls back whenever some durable gives a message up after maxDeliver deliveries. At most once and only while listening:
-   * {@link Bus.abandoned} finds what was missed. Returns a function that stops it.
-   */
-  onMaxDeliveries(handler: (event: MaxDeliveries) => void): () => void;
-  /** Sequences of the messages of a work queue that its durable gave up: stored, but never to be delivered again. */
-  abandoned(stream: StreamName, durable: string): Promise<number[]>;
   kv(bucket: BucketName): KeyValue;
   /** At most once, to whoever listens right now. */
   emit(subject: string, data: Uint8Array): void;
@@ -76,7 +65,10 @@ export interface ConsumeOptions {
   maxAckPending?: number;
   /** Redelivery after this long without ack or working(). Default 30_000. The consumer calls working() by itself at a third. */
   ackWaitMs?: number;
-  /** Deliveries before the message goes to the DLQ. Default 5; -1 = no limit. */
+  /**
+   * Deliveries before the message goes to the DLQ, with the reason `max_deliveries`. Default 5; -1 = no limit. The consumer
+   * that is given it once more sees to that, so a message whose handler kills its process ends there too.
+   */
   maxDeliver?: number;
 }
 
@@ -109,14 +101,6 @@ export interface StreamState {
   messages: number;
   bytes: number;
   lastSequence: number;
-}
-
-/** A message was delivered maxDeliver times and not acknowledged. */
-export interface MaxDeliveries {
-  stream: StreamName;
-  durable: string;
-  sequence: number;
-  deliveries: number;
 }
 
 export interface StoredMessage {

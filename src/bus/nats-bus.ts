@@ -7,7 +7,6 @@ import type {
   ConsumeOptions,
   Consumer,
   KeyValue,
-  MaxDeliveries,
   PublishAck,
   PublishOptions,
   StoredMessage,
@@ -15,7 +14,6 @@ import type {
   StreamState,
 } from './bus.ts';
 import { runCallback } from './callback.ts';
-import { findAbandoned, listenMaxDeliveries } from './nats/advisories.ts';
 import { NatsConsumer } from './nats/consumer.ts';
 import { ensureDurable } from './nats/durable.ts';
 import { API_ERRORS, apiCode, toBusError } from './nats/errors.ts';
@@ -123,31 +121,6 @@ class NatsBus implements Bus {
       this.link.jsm.direct.getMessage(stream, { last_by_subj: subject }),
     );
     return message === null ? undefined : toStored(message);
-  }
-
-  async message(stream: StreamName, sequence: number): Promise<StoredMessage | undefined> {
-    const message = await this.link.call(`reading ${stream} ${sequence}`, () =>
-      this.link.jsm.streams.getMessage(stream, { seq: sequence }),
-    );
-    return message === null ? undefined : toStored(message);
-  }
-
-  async deleteMessage(stream: StreamName, sequence: number): Promise<boolean> {
-    return this.link.call(`deleting ${stream} ${sequence}`, () =>
-      this.link.jsm.streams.deleteMessage(stream, sequence, false).catch((thrown: unknown) => {
-        // "no message found", or "message not found" with the general number for a failed delete.
-        if (apiCode(thrown) !== undefined && /not found|no message/i.test(String(thrown))) return false;
-        throw thrown;
-      }),
-    );
-  }
-
-  onMaxDeliveries(handler: (event: MaxDeliveries) => void): () => void {
-    return this.until(listenMaxDeliveries(this.link, (event) => runCallback(() => handler(event))));
-  }
-
-  abandoned(stream: StreamName, durable: string): Promise<number[]> {
-    return findAbandoned(this.link, stream, durable);
   }
 
   kv(bucket: BucketName): KeyValue {

@@ -68,7 +68,7 @@ export class Collected<T> {
   async until(ready: () => boolean, what: string): Promise<T[]> {
     if (!ready()) {
       const reached = new Promise<void>((resolve) => this.waiting.push({ ready, resolve }));
-      await within(this.clock, reached, `${what}; got ${this.items.length}: ${JSON.stringify(this.items).slice(0, 500)}`);
+      await within(this.clock, reached, `${what}, after ${this.items.length} items`);
     }
     return this.items;
   }

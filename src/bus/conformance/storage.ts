@@ -22,9 +22,9 @@ export function describeStorage(name: string, start: () => Promise<BusHarness>):
 
     test('the publisher may reuse its buffer', async ({ bus }) => {
       const buffer = bytes('before');
-      const ack = await bus.publish('event.alias.a', buffer, { id: 'alias-1' });
+      await bus.publish('event.alias.a', buffer, { id: 'alias-1' });
       buffer.fill(0);
-      expect(text((await bus.message('EVENTS', ack.sequence))!.data)).toBe('before');
+      expect(text((await bus.last('EVENTS', 'event.alias.a'))!.data)).toBe('before');
     });
 
     test('subjects nobody stores, and wildcards, are refused', async ({ bus }) => {
@@ -64,17 +64,13 @@ export function describeStorage(name: string, start: () => Promise<BusHarness>):
       expect(await bus.last('WEIGHTS', 'weights.one.1.z')).toBeUndefined();
     });
 
-    test('messages can be looked up, deleted, purged and counted', async ({ bus }) => {
+    test('messages can be purged and counted', async ({ bus }) => {
       const acks = [];
       for (let i = 0; i < 4; i++) acks.push(await bus.publish(`event.purge.${i % 2}`, bytes('x'), { id: `purge-${i}` }));
       expect((await bus.streamState('EVENTS', 'event.purge.>')).messages).toBe(4);
-      expect((await bus.message('EVENTS', acks[0]!.sequence))?.id).toBe('purge-0');
-      expect(await bus.deleteMessage('EVENTS', acks[0]!.sequence)).toBe(true);
-      expect(await bus.deleteMessage('EVENTS', acks[0]!.sequence)).toBe(false);
-      expect(await bus.message('EVENTS', acks[0]!.sequence)).toBeUndefined();
       expect(await bus.purge('EVENTS', 'event.purge.1')).toBe(2);
       const state = await bus.streamState('EVENTS', 'event.purge.>');
-      expect(state.messages).toBe(1);
+      expect(state.messages).toBe(2);
       expect(state.lastSequence).toBe(acks[3]!.sequence);
       expect(state.bytes).toBeGreaterThan(0);
     });

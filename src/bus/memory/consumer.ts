@@ -135,7 +135,7 @@ class MemoryMessage implements BusMessage {
 
   term(reason: string): void {
     if (!this.settle()) return;
-    this.server.bury(this.durable.config.stream, this, reason);
+    this.server.bury(this.durable.config.stream, this, this.deliveryCount, reason);
     this.server.acked(this.durable, this.sequence);
   }
 

@@ -1,5 +1,5 @@
 import type { Clock } from '../../clock/clock.ts';
-import type { ConsumeOptions, MaxDeliveries, StoredMessage } from '../bus.ts';
+import type { ConsumeOptions, StoredMessage } from '../bus.ts';
 import { subjectMatches } from '../subject.ts';
 import type { MemoryStream } from './stream.ts';
 
@@ -23,19 +23,23 @@ export class MemoryDurable {
   config: DurableConfig;
   private readonly stream: MemoryStream;
   private readonly clock: Clock;
-  private readonly onDead: (event: MaxDeliveries) => void;
+  private readonly onDead: (message: StoredMessage, deliveries: number) => void;
   /** Next sequence that was never delivered. */
   private cursor = 1;
   /** Delivered, or waiting for its next delivery; counts against maxAckPending. Holds the taker while someone has it. */
   private readonly pending = new Map<number, Taker | undefined>();
   private readonly deliveries = new Map<number, number>();
   private redeliver: number[] = [];
-  private readonly dead = new Set<number>();
   private readonly takers = new Set<Taker>();
   private scheduled = false;
   private readonly stopped = new AbortController();
 
-  constructor(config: DurableConfig, stream: MemoryStream, clock: Clock, onDead: (event: MaxDeliveries) => void) {
+  constructor(
+    config: DurableConfig,
+    stream: MemoryStream,
+    clock: Clock,
+    onDead: (message: StoredMessage, deliveries: number) => void,
+  ) {
     this.config = config;
     this.stream = stream;
     this.clock = clock;
@@ -48,12 +52,7 @@ export class MemoryDurable {
 
   /** Whether this durable needs the message no more. */
   isDone(sequence: number): boolean {
-    return sequence < this.cursor && !this.pending.has(sequence) && !this.dead.has(sequence);
-  }
-
-  /** Messages it gave up that are still stored. */
-  abandoned(): number[] {
-    return [...this.dead];
+    return sequence < this.cursor && !this.pending.has(sequence);
   }
 
   /** Messages never delivered so far. */
@@ -100,7 +99,6 @@ export class MemoryDurable {
   /** The message left the stream. */
   removed(sequence: number): void {
     if (this.pending.delete(sequence)) this.wake();
-    this.dead.delete(sequence);
     this.forget(sequence);
   }
 
@@ -126,7 +124,7 @@ export class MemoryDurable {
       if (taker === undefined) return;
       const message = this.next();
       if (message === undefined) return;
-      const count = (this.deliveries.get(message.sequence) ?? 0) + 1;
+      const count = this.deliveriesOf(message.sequence) + 1;
       this.deliveries.set(message.sequence, count);
       this.pending.set(message.sequence, taker);
       taker.take(message, count);
@@ -160,21 +158,15 @@ export class MemoryDurable {
   /** Gives up what was delivered too often. */
   private bury(): void {
     if (this.config.maxDeliver < 0) return;
-    const rest: number[] = [];
-    const events: MaxDeliveries[] = [];
-    for (const sequence of this.redeliver) {
-      const deliveries = this.deliveries.get(sequence) ?? 0;
-      if (deliveries < this.config.maxDeliver) {
-        rest.push(sequence);
-        continue;
-      }
-      this.pending.delete(sequence);
-      this.deliveries.delete(sequence);
-      this.dead.add(sequence);
-      events.push({ stream: this.config.stream, durable: this.config.durable, sequence, deliveries });
+    const dead = this.redeliver.filter((sequence) => this.deliveriesOf(sequence) >= this.config.maxDeliver);
+    for (const sequence of dead) {
+      const message = this.stream.get(sequence);
+      if (message !== undefined) this.onDead(message, this.deliveriesOf(sequence));
     }
-    this.redeliver = rest;
-    for (const event of events) this.onDead(event);
+  }
+
+  private deliveriesOf(sequence: number): number {
+    return this.deliveries.get(sequence) ?? 0;
   }
 
   private forget(sequence: number): void {

@@ -7,7 +7,6 @@ import type {
   ConsumeOptions,
   Consumer,
   KeyValue,
-  MaxDeliveries,
   PublishAck,
   PublishOptions,
   StoredMessage,
@@ -94,22 +93,6 @@ export class MemoryBus implements Bus {
 
   last(stream: StreamName, subject: string): Promise<StoredMessage | undefined> {
     return this.run(() => copyOf(this.server.stream(stream).last(subject)));
-  }
-
-  message(stream: StreamName, sequence: number): Promise<StoredMessage | undefined> {
-    return this.run(() => copyOf(this.server.stream(stream).get(sequence)));
-  }
-
-  deleteMessage(stream: StreamName, sequence: number): Promise<boolean> {
-    return this.run(() => this.server.stream(stream).remove(sequence));
-  }
-
-  onMaxDeliveries(handler: (event: MaxDeliveries) => void): () => void {
-    return this.until(this.server.onMaxDeliveries(handler));
-  }
-
-  abandoned(stream: StreamName, durable: string): Promise<number[]> {
-    return this.run(() => this.server.abandoned(stream, durable));
   }
 
   kv(bucket: BucketName): KeyValue {

@@ -1,8 +1,8 @@
 import type { Clock } from '../../clock/clock.ts';
 import { MillraceError } from '../../errors.ts';
-import type { BucketName, BusMessage, ConsumeOptions, MaxDeliveries, PublishAck, StreamName } from '../bus.ts';
+import type { BucketName, ConsumeOptions, PublishAck, StoredMessage, StreamName } from '../bus.ts';
 import { runCallback } from '../callback.ts';
-import { deadLetterHeaders, deadLetterId, deadLetterSubject } from '../dead-letter.ts';
+import { MAX_DELIVERIES, deadLetterHeaders, deadLetterId, deadLetterSubject } from '../dead-letter.ts';
 import { checkFilter, checkSubject, subjectMatches } from '../subject.ts';
 import { streamOf, topology } from '../topology.ts';
 import type { TopologyOptions } from '../topology.ts';
@@ -29,7 +29,6 @@ export class MemoryServer {
   private readonly durables = new Map<string, MemoryDurable>();
   private readonly buckets = new Map<BucketName, MemoryBucket>();
   private readonly listeners = new Set<Listener>();
-  private readonly deadListeners = new Set<(event: MaxDeliveries) => void>();
   private connections = 0;
 
   constructor(options: MemoryServerOptions) {
@@ -107,8 +106,9 @@ export class MemoryServer {
         );
       }
     }
-    const durable = new MemoryDurable(config, stream, this.clock, (event) => {
-      for (const listener of this.deadListeners) queueMicrotask(() => runCallback(() => listener(event)));
+    const durable = new MemoryDurable(config, stream, this.clock, (message, deliveries) => {
+      this.bury(config.stream, message, deliveries, MAX_DELIVERIES);
+      this.acked(durable, message.sequence);
     });
     this.durables.set(name, durable);
     return durable;
@@ -122,11 +122,6 @@ export class MemoryServer {
     for (const sequence of [...this.stream(stream).messages.keys()]) this.release(stream, sequence);
   }
 
-  /** The messages the durable gave up. */
-  abandoned(stream: StreamName, name: string): number[] {
-    return this.durables.get(`${stream}/${name}`)?.abandoned() ?? [];
-  }
-
   acked(durable: MemoryDurable, sequence: number): void {
     durable.ack(sequence);
     const { stream } = durable.config;
@@ -136,15 +131,10 @@ export class MemoryServer {
   }
 
   /** Copies a message to the DLQ. */
-  bury(stream: StreamName, message: BusMessage, reason: string): void {
-    const headers = deadLetterHeaders({ ...message, stream, reason, deliveries: message.deliveryCount });
-    this.publish(deadLetterSubject(stream), message.data, deadLetterId(stream, message.sequence), headers);
-  }
-
-  onMaxDeliveries(handler: (event: MaxDeliveries) => void): () => void {
-    const listener = (event: MaxDeliveries): void => handler(event);
-    this.deadListeners.add(listener);
-    return () => this.deadListeners.delete(listener);
+  bury(stream: StreamName, message: Omit<StoredMessage, 'timeMs'>, deliveries: number, reason: string): void {
+    const { subject, id, sequence, headers, data } = message;
+    const kept = deadLetterHeaders({ stream, subject, id, sequence, headers, reason, deliveries });
+    this.publish(deadLetterSubject(stream), data, deadLetterId(stream, sequence), kept);
   }
 
   emit(subject: string, data: Uint8Array): void {

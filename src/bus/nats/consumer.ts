@@ -2,7 +2,7 @@ import { nanos } from '@nats-io/nats-core';
 import type { Msg } from '@nats-io/nats-core';
 import type { BusMessage, ConsumeOptions, Consumer, StreamName } from '../bus.ts';
 import { retryDelayMs } from '../callback.ts';
-import { deadLetterHeaders, deadLetterId, deadLetterSubject } from '../dead-letter.ts';
+import { MAX_DELIVERIES, deadLetterHeaders, deadLetterId, deadLetterSubject } from '../dead-letter.ts';
 import { ensureDurable } from './durable.ts';
 import type { Link } from './link.ts';
 import { messageId, parseDelivery, plainBytes, plainHeaders } from './messages.ts';
@@ -111,6 +111,11 @@ export class NatsConsumer implements Consumer {
       this.pull.refill();
     });
     this.held.add(message);
+    const maxDeliver = this.options.maxDeliver ?? 5;
+    if (maxDeliver >= 0 && message.deliveryCount > maxDeliver) {
+      message.giveUp();
+      return;
+    }
     this.track(
       (async () => {
         try {
@@ -199,9 +204,12 @@ class NatsMessage implements BusMessage {
   }
 
   term(reason: string): void {
-    if (this.settled !== undefined) return;
-    this.settled = this.bury(reason);
-    this.onSettled(this.settled);
+    this.bury(reason, this.deliveryCount);
+  }
+
+  /** It was delivered too often before. */
+  giveUp(): void {
+    this.bury(MAX_DELIVERIES, this.deliveryCount - 1);
   }
 
   working(): void {
@@ -219,8 +227,14 @@ class NatsMessage implements BusMessage {
     );
   }
 
+  private bury(reason: string, deliveries: number): void {
+    if (this.settled !== undefined) return;
+    this.settled = this.move(reason, deliveries);
+    this.onSettled(this.settled);
+  }
+
   /** First the copy, then the end: a message whose copy failed is delivered again. */
-  private async bury(reason: string): Promise<void> {
+  private async move(reason: string, deliveries: number): Promise<void> {
     const headers = deadLetterHeaders({
       stream: this.stream,
       subject: this.subject,
@@ -228,7 +242,7 @@ class NatsMessage implements BusMessage {
       sequence: this.sequence,
       headers: this.headers,
       reason,
-      deliveries: this.deliveryCount,
+      deliveries,
     });
     try {
       await publish(this.link, deadLetterSubject(this.stream), this.data, deadLetterId(this.stream, this.sequence), headers);

@@ -13,7 +13,9 @@ function durableConfig(options: ConsumeOptions): Partial<ConsumerConfig> & { fil
     deliver_policy: 'all',
     replay_policy: 'instant',
     ack_wait: nanos(options.ackWaitMs ?? 30_000),
-    max_deliver: options.maxDeliver ?? 5,
+    // Enforced by the consumers: a message that the server gives up stays stored without anyone getting it, is announced once
+    // to whoever listens, and cannot be told from one at work afterwards.
+    max_deliver: -1,
     max_ack_pending: options.maxAckPending ?? 1000,
     max_waiting: 512,
   };

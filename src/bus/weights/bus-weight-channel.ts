@@ -73,24 +73,12 @@ export class BusWeightChannel implements WeightChannel {
       const subject = manifestSubject(job, previous.manifest.version);
       await this.bus.publish(subject, toBinary(WeightManifestSchema, previous.manifest), { id: `${subject}:${attempt}` });
     }
-    return this.replace(manifest, revision);
-  }
-
-  amend(manifest: WeightManifest, revision: number): Promise<number> {
-    checkJob(manifest.job);
-    if (revision === 0) {
-      throw new MillraceError('failed_precondition', `job ${manifest.job} has no version to amend yet`, { field: 'revision' });
-    }
-    return this.replace(manifest, revision);
-  }
-
-  private async replace(manifest: WeightManifest, revision: number): Promise<number> {
-    const { job } = manifest;
     return this.write(job, toBinary(WeightManifestSchema, manifest), revision);
   }
 
   async amend(manifest: WeightManifest, revision: number): Promise<number> {
     const { job, version } = manifest;
+    checkJob(job);
     const newest = await this.latest(job);
     if (newest?.revision !== revision) throw conflict(job, revision, newest?.revision ?? 0);
     if (newest.manifest.version !== version) {
