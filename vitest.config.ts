@@ -7,6 +7,7 @@ export default defineConfig({
   test: {
     // Two, however many cores there are: tests start servers, and the timings of some mean something.
     maxWorkers: 2,
+    teardownTimeout: 60_000,
     reporters: ['default', './scripts/closing-line.js'],
     projects: [
       {
@@ -28,7 +29,6 @@ export default defineConfig({
           sequence: { groupOrder: 1 },
           testTimeout: 240_000,
           hookTimeout: 120_000,
-          teardownTimeout: 60_000,
         },
       },
     ],

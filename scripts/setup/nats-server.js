@@ -6,16 +6,20 @@ import { say, SetupError } from './say.js';
 
 const TIMEOUT_MS = 5 * 60_000;
 
+/** Where Debian and people put it, on the path or not. */
+const USUAL_FOLDERS = ['/usr/sbin', '/usr/local/bin'];
+
 /**
  * Installs nats-server from Debian's packages when it is missing and that needs no question: as root, with apt-get.
  *
  * @param required - throw when it cannot be had; otherwise say so and go on
+ * @param folders - where to look for it besides the path
  */
-export async function ensureNatsServer(root, { required }) {
-  if (findNatsServer() !== undefined) return;
-  if (process.getuid?.() === 0 && findProgram('apt-get') !== undefined) {
+export async function ensureNatsServer(root, { required, folders = USUAL_FOLDERS }) {
+  if (findNatsServer(folders) !== undefined) return;
+  if (process.getuid?.() === 0 && findProgram('apt-get', []) !== undefined) {
     const problem = await withLock(join(root, '.millrace', 'setup.lock'), () =>
-      findNatsServer() === undefined ? install() : undefined,
+      findNatsServer(folders) === undefined ? install(folders) : undefined,
     );
     if (problem === undefined) return;
     if (required) throw new SetupError(problem);
@@ -28,14 +32,14 @@ export async function ensureNatsServer(root, { required }) {
 }
 
 /** The same places as where the cluster looks: NATS_SERVER, the path, /usr/sbin, /usr/local/bin. */
-function findNatsServer() {
+function findNatsServer(folders) {
   const named = process.env.NATS_SERVER;
-  return named !== undefined && named !== '' ? named : findProgram('nats-server');
+  return named !== undefined && named !== '' ? named : findProgram('nats-server', folders);
 }
 
-function findProgram(name) {
-  const folders = [...(process.env.PATH ?? '').split(delimiter).filter((folder) => folder !== ''), '/usr/sbin', '/usr/local/bin'];
-  return folders.map((folder) => join(folder, name)).find(isExecutable);
+function findProgram(name, folders) {
+  const path = (process.env.PATH ?? '').split(delimiter).filter((folder) => folder !== '');
+  return [...path, ...folders].map((folder) => join(folder, name)).find(isExecutable);
 }
 
 function isExecutable(path) {
@@ -47,7 +51,7 @@ function isExecutable(path) {
   }
 }
 
-async function install() {
+async function install(folders) {
   const began = Date.now();
   say('Installing nats-server (once) ...');
   // Nothing of this may ask a question or wait for ever: no terminal, no prompts, a bound on dpkg's lock.
@@ -66,7 +70,7 @@ async function install() {
     ({ code, tail } = await apt(...packages));
     if (code !== 0 && update.code !== 0) tail = `${update.tail}\n${tail}`;
   }
-  if (code !== 0 || findNatsServer() === undefined) {
+  if (code !== 0 || findNatsServer(folders) === undefined) {
     return `${tail}\n\nInstalling nats-server failed (apt-get's last lines are above): run "${commandFor()}" and try again.`;
   }
   say(`Installed nats-server in ${Math.round((Date.now() - began) / 1000)} s.`);
