@@ -126,6 +126,17 @@ describe('runGroup', () => {
     expect(content(await group({}, { stamp }))).toEqual(content(await group({}, { stamp: sync })));
   });
 
+  it('cuts texts until the rows fit into a message, and keeps every row', async () => {
+    const stamp: ParcelBehaviour['stamp'] = () => 'long '.repeat(800);
+    const result = await group({ groupSize: 64 }, { stamp });
+    const rows = stepRows(result);
+    expect(rows).toHaveLength(result.trajectories.reduce((sum, t) => sum + t.steps, 0));
+    expect(result.stepRows.length).toBeLessThanOrEqual(400_000);
+    const longest = Math.max(...rows.map((row) => (row['result'] as string).length));
+    expect([1000, 250]).toContain(longest);
+    expect(longest * rows.length).toBeGreaterThan(50_000);
+  });
+
   it('is greedy at temperature 0: all members do the same', async () => {
     const result = await group({ temperature: 0, purpose: Purpose.EVALUATE, evaluation: 'trained@3', groupSize: 3 });
     expect(new Set(result.trajectories.map((trajectory) => trajectory.answerJson)).size).toBe(1);

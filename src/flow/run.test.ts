@@ -145,6 +145,12 @@ describe('an infrastructure failure', () => {
       { answer: () => undefined as never },
     ],
     [
+      'answer, too long',
+      FailureClass.FLOW_CRASH,
+      /^answer: is 65538 characters .* at most 65536/,
+      { answer: () => 'x'.repeat(65_536) },
+    ],
+    [
       'maxSteps',
       FailureClass.FLOW_CRASH,
       /^maxSteps: RangeError: must be an integer of at least 1, got 0/,

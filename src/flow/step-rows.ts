@@ -2,6 +2,7 @@ import type { RolloutRequest } from '../gen/millrace/v1/training_pb.ts';
 import { encodeRows } from '../store/encode.ts';
 import type { StepRow } from '../store/tables.ts';
 import { purposeWord } from '../store/words.ts';
+import { withinBudget } from './row-budget.ts';
 import type { FlowRun } from './run.ts';
 
 /** A member of a group with the id its trajectory has. */
@@ -11,7 +12,7 @@ export interface MemberRun {
   run: FlowRun;
 }
 
-/** Rows of table `steps` for every step of every member, failed ones too: what happened until then is worth seeing. */
+/** Rows of table `steps` for every step of every member, failed ones too: what happened until then is worth seeing. Texts are cut where they would fill a message. */
 export function encodeStepRows(request: RolloutRequest, members: readonly MemberRun[]): Uint8Array {
   const { job, id: request_id, taskId: task_id, evaluation } = request;
   const purpose = purposeWord(request.purpose);
@@ -42,5 +43,10 @@ export function encodeStepRows(request: RolloutRequest, members: readonly Member
       if (record.stateFlags !== undefined) row.state_flags = Float32Array.from(record.stateFlags);
       rows.push(row);
     });
-  return encodeRows('steps', rows);
+  return withinBudget((cut) =>
+    encodeRows(
+      'steps',
+      rows.map((row) => ({ ...row, arguments: cut(row.arguments), result: cut(row.result) })),
+    ),
+  );
 }

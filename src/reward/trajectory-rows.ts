@@ -1,3 +1,4 @@
+import { withinBudget } from '../flow/row-budget.ts';
 import type { ScoredGroup, TrajectoryGroup } from '../gen/millrace/v1/training_pb.ts';
 import { encodeRows } from '../store/encode.ts';
 import type { TrajectoryRow } from '../store/tables.ts';
@@ -49,5 +50,10 @@ export function encodeTrajectoryRows(
       scored_at: scoredAt,
     };
   });
-  return encodeRows('trajectories', rows);
+  return withinBudget((cut) =>
+    encodeRows(
+      'trajectories',
+      rows.map((row) => ({ ...row, answer: cut(row.answer), failure_message: cut(row.failure_message) })),
+    ),
+  );
 }
