@@ -42,14 +42,6 @@ process.on('message', (message: ToNode) => {
 process.on('disconnect', () => {
   void end(0, 2000).finally(() => undefined);
 });
-process.on('exit', () => {
-  if (process.connected || settings.natsPid === undefined || !settings.roles.includes('store')) return;
-  try {
-    process.kill(settings.natsPid, 'SIGTERM');
-  } catch {
-    // It has ended already.
-  }
-});
 // A terminal's Ctrl-C reaches the whole group; the supervisor decides when a node ends.
 process.on('SIGINT', () => undefined);
 process.on('SIGTERM', () => void end(0));

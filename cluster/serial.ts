@@ -135,7 +135,7 @@ async function follow(context: NodeContext, config: JobConfig, store: MemoryStor
     Promise.reject(new MillraceError('unimplemented', 'serial mode has no SQL; read the rows of the in-memory store'));
   const backend = new CoordinatorBackend(context, nodes, noQuery);
   try {
-    const { id } = await backend.createJob('', config);
+    const { id } = await backend.createJob(config.name, config);
     let job: Job | undefined;
     for await (const state of backend.watchJob(id, new AbortController().signal)) job = state;
     const latest = await context.weights.latest(id);

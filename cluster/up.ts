@@ -105,7 +105,7 @@ export async function startEmbeddedCluster(options: EmbeddedOptions): Promise<Em
     onProgress?.(`starting ${plan.length} nodes`);
     // One node makes streams and buckets before the others look for them.
     for (const { id, role, port } of plan) {
-      children.push(superviseNode({ ...base, id, roles: [role], port, log, natsPid: nats?.pid }));
+      children.push(superviseNode({ ...base, id, roles: [role], port, log }));
       if (role === 'store') await children[0]!.ready;
     }
     await Promise.all(children.map((child) => child.ready));

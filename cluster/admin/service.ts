@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto';
 import { equals } from '@bufbuild/protobuf';
 import { parseJobConfig } from '../../src/config/load.ts';
+import type { JobConfig } from '../../src/config/job.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { AdminService, JobSchema, JobState } from '../../src/gen/millrace/v1/admin_pb.ts';
 import type { Job } from '../../src/gen/millrace/v1/admin_pb.ts';
@@ -26,7 +26,7 @@ export function adminService(backend: AdminBackend): ServiceRegistration {
         throw new MillraceError('invalid_argument', 'is missing; give the job configuration as JSON.', { field: 'config_json' });
       }
       const config = parseJobConfig(configJson);
-      return { job: await backend.createJob(jobId === '' ? freshId(config.name) : jobId, config) };
+      return { job: await (jobId === '' ? createNumbered(backend, config) : backend.createJob(jobId, config)) };
     },
     getJob: async ({ jobId }) => ({ job: await backend.getJob(checkJobId(jobId)) }),
     listJobs: async ({ pageSize, pageToken }) => {
@@ -66,9 +66,18 @@ async function* query(backend: AdminBackend, sql: string, maxRows: number, signa
   yield* queryMessages(await backend.query(checkSql(sql), rows, signal));
 }
 
-/** An id for a job that came without one: its name and eight hexadecimal digits. */
-function freshId(name: string): string {
-  return `${name.slice(0, 31)}-${randomBytes(4).toString('hex')}`;
+/** A job that came without an id gets its name and the next number: retail-1, retail-2 ... */
+async function createNumbered(backend: AdminBackend, config: JobConfig): Promise<Job> {
+  const stem = config.name.slice(0, 32);
+  const taken = (await backend.listJobs()).map(({ id }) => Number(id.startsWith(`${stem}-`) ? id.slice(stem.length + 1) : NaN));
+  for (let number = Math.max(0, ...taken.filter(Number.isInteger)) + 1; ; number += 1) {
+    try {
+      return await backend.createJob(`${stem}-${number}`, config);
+    } catch (error) {
+      // Somebody else took the number meanwhile.
+      if (MillraceError.from(error).code !== 'already_exists') throw error;
+    }
+  }
 }
 
 function sorted<T>(items: T[], key: (item: T) => string): T[] {

@@ -68,11 +68,18 @@ export async function main(args: readonly string[], environment: CliEnvironment)
   }
 }
 
+/** Signals this close to the first one are the same interrupt. */
+const SAME_INTERRUPT_MS = 1000;
+
 /** Runs the command line of this process. The first Ctrl-C asks the command to end, the second one ends it. */
 export async function run(): Promise<void> {
   const interrupted = new AbortController();
+  let interruptedAt = 0;
   const onSignal = (): void => {
-    if (interrupted.signal.aborted) process.exit(EXIT.interrupted);
+    // One Ctrl-C may come twice: from the terminal, to the whole process group, and passed on by npm.
+    const again = interrupted.signal.aborted && performance.now() - interruptedAt > SAME_INTERRUPT_MS;
+    if (again) process.exit(EXIT.interrupted);
+    if (!interrupted.signal.aborted) interruptedAt = performance.now();
     interrupted.abort();
   };
   process.on('SIGINT', onSignal);

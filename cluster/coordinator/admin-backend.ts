@@ -17,7 +17,6 @@ import { JobViews } from './job-view.ts';
 /** Asks the store node. */
 export type RunQuery = (sql: string, maxRows: number, signal: AbortSignal) => Promise<QueryResult>;
 
-const MAX_ID_ATTEMPTS = 1000;
 /** A watcher hears of a running job at least this often: what it waits for changes without any event. */
 const WATCH_REFRESH_MS = 1_000;
 
@@ -43,30 +42,17 @@ export class CoordinatorBackend implements AdminBackend {
     // Load flow and tasks before anything is stored: what is wrong with them is the caller's to hear.
     const runtime = await loadJobRuntime(config);
     taskPlan(runtime, await runtime.tasks());
-    const { clock, bus } = this.#context;
-    for (let attempt = 1; attempt <= MAX_ID_ATTEMPTS; attempt += 1) {
-      const name = id === '' ? `${config.name.slice(0, 34)}-${attempt}` : id;
-      if (id === '' && this.#context.jobs.get(name)) continue;
-      const record = createJobRecord({
-        id: name,
-        config,
-        flowPath: config.flow,
-        ...(config.data !== undefined && { dataPath: config.data }),
-        now: clock.now(),
-      });
-      try {
-        await this.#context.jobs.create(record);
-      } catch (error) {
-        if (id === '' && MillraceError.from(error).code === 'already_exists') continue;
-        if (MillraceError.from(error).code !== 'already_exists') throw error;
-        throw new MillraceError('already_exists', `There is a job "${id}" already; choose another id or leave it out.`, {
-          field: 'job_id',
-        });
-      }
-      await new JobEvents(bus, clock, this.#context.id, name).note('created', 1, `job ${name} created`);
-      return this.#views.view(record);
+    const { clock, bus, jobs } = this.#context;
+    const data = config.data === undefined ? {} : { dataPath: config.data };
+    const record = createJobRecord({ id, config, flowPath: config.flow, ...data, now: clock.now() });
+    try {
+      await jobs.create(record);
+    } catch (error) {
+      if (MillraceError.from(error).code !== 'already_exists') throw error;
+      throw new MillraceError('already_exists', `There is a job "${id}" already; choose another id or leave it out.`, { field: 'job_id' });
     }
-    throw new MillraceError('resource_exhausted', `No free id for a job named "${config.name}"; give one.`, { field: 'job_id' });
+    await new JobEvents(bus, clock, this.#context.id, id).note('created', 1, `job ${id} created`);
+    return this.#views.view(record);
   }
 
   async getJob(id: string): Promise<Job> {

@@ -13,8 +13,6 @@ export interface NodeSettings {
   /** Port of the node's gRPC server; 0 or absent: a free one. */
   port?: number | undefined;
   backend?: string | undefined;
-  /** The embedded cluster's nats-server: ended by the last one out when the supervisor was killed. */
-  natsPid?: number | undefined;
 }
 
 /** Supervisor to node. */
