@@ -21,6 +21,8 @@ export interface NodeContext {
   readonly runtimes: JobRuntimes;
   /** Folder for checkpoints; shared by the nodes of a cluster. */
   readonly stateDir: string;
+  /** Marks work that no clock port knows of (files, module loading): serial mode holds its virtual time meanwhile. */
+  outside<T>(work: Promise<T>): Promise<T>;
 }
 
 /** A role hosted by a node. */

@@ -93,7 +93,13 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
   const stop = (): Promise<void> => end(child, exited, () => gone);
   const onAbort = (): void => void stop();
   options.signal?.addEventListener('abort', onAbort, { once: true });
-  void exited.then(() => options.signal?.removeEventListener('abort', onAbort));
+  // Whatever ends this process without stop(), short of a kill, must not leave the server behind.
+  const onExit = (): void => void child.kill('SIGTERM');
+  process.once('exit', onExit);
+  void exited.then(() => {
+    options.signal?.removeEventListener('abort', onAbort);
+    process.removeListener('exit', onExit);
+  });
 
   const deadline = performance.now() + (options.startTimeoutMs ?? 15_000);
   const portsFile = join(folder, `nats-server_${child.pid}.ports`);

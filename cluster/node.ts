@@ -76,6 +76,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     jobs: await openJobDirectory(bus),
     runtimes: createJobRuntimes(),
     stateDir: options.stateDir,
+    outside: (work) => work,
   };
   const nodes = await watchNodes(bus);
   const computes = roles.includes('rollout') || roles.includes('learner');

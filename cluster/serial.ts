@@ -79,8 +79,9 @@ export async function runSerial(config: JobConfig, options: SerialOptions): Prom
       log,
       actors: new ActorSystem({ node: id, clock, log, random: random.fork(`${id}/actors`) }),
       jobs: await openJobDirectory(bus),
-      runtimes: createJobRuntimes(),
+      runtimes: createJobRuntimes((work) => clock.hold(work)),
       stateDir,
+      outside: (work) => clock.hold(work),
     };
     const started = await start(context);
     const unannounce = await announce(bus, clock, () => describe(id, role, context));

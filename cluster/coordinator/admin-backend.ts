@@ -40,7 +40,7 @@ export class CoordinatorBackend implements AdminBackend {
 
   async createJob(id: string, config: JobConfig): Promise<Job> {
     // Load flow and tasks before anything is stored: what is wrong with them is the caller's to hear.
-    const runtime = await loadJobRuntime(config);
+    const runtime = await loadJobRuntime(config, (work) => this.#context.outside(work));
     taskPlan(runtime, await runtime.tasks());
     const { clock, bus, jobs } = this.#context;
     const data = config.data === undefined ? {} : { dataPath: config.data };
@@ -49,7 +49,9 @@ export class CoordinatorBackend implements AdminBackend {
       await jobs.create(record);
     } catch (error) {
       if (MillraceError.from(error).code !== 'already_exists') throw error;
-      throw new MillraceError('already_exists', `There is a job "${id}" already; choose another id or leave it out.`, { field: 'job_id' });
+      throw new MillraceError('already_exists', `There is a job "${id}" already; choose another id or leave it out.`, {
+        field: 'job_id',
+      });
     }
     await new JobEvents(bus, clock, this.#context.id, id).note('created', 1, `job ${id} created`);
     return this.#views.view(record);

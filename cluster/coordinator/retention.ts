@@ -16,7 +16,8 @@ export async function retainBest(context: NodeContext, record: JobRecord): Promi
   const keep = new Set([newest, ...kept.map(({ version }) => version)]);
   for (const { policyVersion } of measured) {
     if (keep.has(policyVersion)) continue;
-    await rm(checkpointPath(context.stateDir, record.id, policyVersion), { recursive: true, force: true });
+    const folder = checkpointPath(context.stateDir, record.id, policyVersion);
+    await context.outside(rm(folder, { recursive: true, force: true }));
     await context.weights.drop(record.id, policyVersion);
   }
 }

@@ -20,26 +20,29 @@ export interface JobRuntimes {
   forget(job: string): void;
 }
 
+/** See `NodeContext.outside`. */
+type Outside = <T>(work: Promise<T>) => Promise<T>;
+
 /** Loads the flow module of a job configuration; its tasks when first asked for. */
-export async function loadJobRuntime(config: JobConfig): Promise<JobRuntime> {
-  const flow = await loadFlow(config.flow);
+export async function loadJobRuntime(config: JobConfig, outside: Outside = (work) => work): Promise<JobRuntime> {
+  const flow = await outside(loadFlow(config.flow));
   let tasks: Promise<LoadedTasks> | undefined;
   return {
     config,
     flow,
     spec: policySpecFor(flow, config.policy, config.seed),
-    tasks: () => (tasks ??= loadTasks(flow, { data: config.data, options: config.source, seed: config.seed })),
+    tasks: () => (tasks ??= outside(loadTasks(flow, { data: config.data, options: config.source, seed: config.seed }))),
   };
 }
 
 /** A cache over {@link loadJobRuntime}; a failed load is forgotten, so that the next call tries again. */
-export function createJobRuntimes(load: (config: JobConfig) => Promise<JobRuntime> = loadJobRuntime): JobRuntimes {
+export function createJobRuntimes(outside?: Outside): JobRuntimes {
   const runtimes = new Map<string, Promise<JobRuntime>>();
   return {
     get(job, config) {
       let runtime = runtimes.get(job);
       if (!runtime) {
-        runtime = load(config);
+        runtime = loadJobRuntime(config, outside);
         runtime.catch(() => runtimes.delete(job));
         runtimes.set(job, runtime);
       }

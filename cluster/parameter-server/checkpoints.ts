@@ -20,10 +20,11 @@ export async function saveVersion(
   manifest: WeightManifest,
 ): Promise<void> {
   const { m, v, step } = master.optimizer;
-  await saveCheckpoint(checkpointPath(context.stateDir, record.id, manifest.version), {
+  const saving = saveCheckpoint(checkpointPath(context.stateDir, record.id, manifest.version), {
     spec,
     parameters: master.parameters,
     optimizer: { m, v, step },
     meta: { job: record.id, version: manifest.version, trainSeconds: manifest.trainSeconds, config: record.config },
   });
+  await context.outside(saving);
 }

@@ -1,0 +1,90 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runSerial, type SerialResult } from '../cluster/serial.ts';
+import { JobState } from '../src/gen/millrace/v1/admin_pb.ts';
+import { seededRandom } from '../src/random/seeded.ts';
+import { temporaryFolder, thermostatJob } from './support/thermostat.ts';
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+beforeAll(async () => {
+  folder = await temporaryFolder();
+});
+afterAll(() => folder.remove());
+
+function ledgerOf({ job }: SerialResult): { requests: number; ended: number } {
+  const { ledger, requests } = job.progress!;
+  const { trained, filtered, expired, failed } = ledger!;
+  return { requests: Number(requests), ended: Number(trained + filtered + expired + failed) };
+}
+
+describe('serial mode', () => {
+  it('gives the same weights, the same books and the same rows in two runs', async () => {
+    const config = thermostatJob(['rounds=8', 'evaluation.every=4', 'rollout.groupsPerRound=4']);
+    const [first, second] = [
+      await runSerial(config, { stateDir: folder.path, learners: 2, rollouts: 2 }),
+      await runSerial(config, { stateDir: folder.path, learners: 2, rollouts: 2 }),
+    ];
+    expect(first.job.state).toBe(JobState.SUCCEEDED);
+    expect(first.version).toBe(8);
+    expect(Buffer.from(first.weights.buffer).equals(Buffer.from(second.weights.buffer))).toBe(true);
+    expect(ledgerOf(first)).toEqual(ledgerOf(second));
+    expect(ledgerOf(first).ended).toBe(ledgerOf(first).requests);
+    expect(first.store.rows('updates')).toEqual(second.store.rows('updates'));
+    expect(first.store.rows('updates')).toHaveLength(8);
+    expect(first.store.rows('trajectories').length).toBeGreaterThan(0);
+    expect(first.job.evaluations.map(({ name, policyVersion }) => `${name}@${policyVersion}`)).toEqual(
+      second.job.evaluations.map(({ name, policyVersion }) => `${name}@${policyVersion}`),
+    );
+  });
+
+  it('another seed gives other weights', async () => {
+    const options = { stateDir: folder.path };
+    const quick = ['rounds=2', 'evaluation.every=0', 'evaluation.baselines=false', 'rollout.groupsPerRound=4'];
+    const one = await runSerial(thermostatJob([...quick, 'seed=1']), options);
+    const two = await runSerial(thermostatJob([...quick, 'seed=2']), options);
+    expect(Buffer.from(one.weights.buffer).equals(Buffer.from(two.weights.buffer))).toBe(false);
+  });
+
+  it('gives the same weights within 1e-6 from 1, 2 and 4 learners in any order of arrival, after 20 rounds', async () => {
+    const config = thermostatJob([
+      'rounds=20',
+      'evaluation.every=0',
+      'evaluation.baselines=false',
+      'rollout.groupsPerRound=6',
+      'rollout.groupSize=8',
+      'rollout.maxStaleness=0',
+    ]);
+    const weights: Float32Array[] = [];
+    for (const [learners, seed] of [
+      [1, 1],
+      [2, 2],
+      [4, 3],
+      [4, 4],
+    ] as const) {
+      const random = seededRandom(seed);
+      const learnerDelayMs = (learner: number): number => random.integer(50) * (1 + (learner % 3));
+      const result = await runSerial(config, { stateDir: folder.path, learners, learnerDelayMs });
+      expect(result.version).toBe(20);
+      weights.push(result.weights);
+    }
+    const [reference, ...others] = weights;
+    // The weights have moved: an equality of initial weights would show nothing.
+    const initial = (
+      await runSerial({ ...config, rounds: 1, optimizer: { ...config.optimizer, learningRate: 0 } }, { stateDir: folder.path })
+    ).weights;
+    expect(largestDifference(reference!, initial)).toBeGreaterThan(1e-3);
+    for (const other of others) expect(largestDifference(reference!, other)).toBeLessThanOrEqual(1e-6);
+  });
+
+  it('keeps staleness within its bound', async () => {
+    const config = thermostatJob(['rounds=12', 'evaluation.every=0', 'evaluation.baselines=false', 'rollout.maxStaleness=2']);
+    const result = await runSerial(config, { stateDir: folder.path, rollouts: 3 });
+    const worst = Math.max(...result.store.rows('updates').map((row) => Number(row['staleness_max'])));
+    expect(worst).toBeGreaterThan(0);
+    expect(worst).toBeLessThanOrEqual(2);
+  });
+});
+
+function largestDifference(a: Float32Array, b: Float32Array): number {
+  expect(a.length).toBe(b.length);
+  return a.reduce((most, value, i) => Math.max(most, Math.abs(value - b[i]!)), 0);
+}
