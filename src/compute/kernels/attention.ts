@@ -31,9 +31,7 @@ export const raggedAttention: KernelFunc = ({ inputs, backend, attrs }) => {
         const q = (from + i) * 3 * width + head * D;
         let largest = -Infinity;
         for (let j = 0, k = from * 3 * width + width + head * D; j < L; j++, k += 3 * width) {
-          let dot = 0;
-          for (let d = 0; d < D; d++) dot += x[q + d]! * x[k + d]!;
-          row[j] = dot * scale;
+          row[j] = scale * dot(x, q, x, k, D);
           if (row[j]! > largest) largest = row[j]!;
         }
         let total = 0;
@@ -75,13 +73,10 @@ export const raggedAttentionGrad: KernelFunc = ({ inputs, backend, attrs }) => {
         let mean = 0;
         for (let j = 0, v = from * 3 * width + 2 * width + head * D; j < L; j++, v += 3 * width) {
           const weight = p[at + j]!;
-          let dot = 0;
-          for (let d = 0; d < D; d++) {
-            dot += g[o + d]! * x[v + d]!;
-            dx[v + d] = dx[v + d]! + weight * g[o + d]!;
-          }
-          dRow[j] = dot;
-          mean += weight * dot;
+          for (let d = 0; d < D; d++) dx[v + d] = dx[v + d]! + weight * g[o + d]!;
+          const flow = dot(g, o, x, v, D);
+          dRow[j] = flow;
+          mean += weight * flow;
         }
         dQuery.fill(0);
         for (let j = 0, k = from * 3 * width + width + head * D; j < L; j++, k += 3 * width) {
@@ -97,6 +92,23 @@ export const raggedAttentionGrad: KernelFunc = ({ inputs, backend, attrs }) => {
   }
   return dqkv;
 };
+
+/** Four sums at a time, so that additions need not wait for each other. */
+function dot(x: Float32Array, i: number, y: Float32Array, j: number, n: number): number {
+  let a = 0;
+  let b = 0;
+  let c = 0;
+  let e = 0;
+  let d = 0;
+  for (; d + 3 < n; d += 4) {
+    a += x[i + d]! * y[j + d]!;
+    b += x[i + d + 1]! * y[j + d + 1]!;
+    c += x[i + d + 2]! * y[j + d + 2]!;
+    e += x[i + d + 3]! * y[j + d + 3]!;
+  }
+  for (; d < n; d++) a += x[i + d]! * y[j + d]!;
+  return a + b + (c + e);
+}
 
 function squares(start: Int32Array): number {
   let sum = 0;

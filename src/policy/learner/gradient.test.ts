@@ -150,8 +150,11 @@ describe('computeGradientsInSlices', () => {
     counting = false;
     expect(turns).toBeGreaterThan(6);
     expect(distance(computeGradients(planner, groups, DEFAULT_ALGORITHM), sliced)).toBeLessThan(1e-6);
-    const adapted = await computeGradientsInSlices(planner, groups, DEFAULT_ALGORITHM);
+    const adapted = await computeGradientsInSlices(planner, groups, DEFAULT_ALGORITHM, { maxDecisions: 2, targetMs: 1000 });
     expect(distance(sliced, adapted)).toBeLessThan(1e-6);
+    expect(await computeGradientsInSlices(planner, groups, DEFAULT_ALGORITHM, { maxDecisions: 4 })).toMatchObject({
+      gradient: sliced.gradient,
+    });
     expect(sliced.longestBlockMs).toBeGreaterThan(0);
     planner.dispose();
   });

@@ -15,22 +15,24 @@ export interface ComputedGradient extends GradientSum {
 
 /** Options of {@link computeGradients}. */
 export interface GradientOptions {
-  /** Decisions in a micro-batch. Default 512. */
+  /** Decisions in a micro-batch. Default 256. */
   maxDecisions?: number;
 }
 
 /** Options of {@link computeGradientsInSlices}. */
 export interface SliceOptions {
-  /** Decisions in a micro-batch. Default: adapted to `targetMs`; give a number where two runs must agree to the last bit. */
+  /** Decisions in a micro-batch, or in the first one when `targetMs` is given. Default 256. */
   maxDecisions?: number;
-  /** Milliseconds a micro-batch should take. Default 80. */
+  /**
+   * Milliseconds a micro-batch should take: their size follows the measured speed. The sums then depend on the clock in
+   * their last bits; leave it out where two runs must agree exactly. Default: sizes are fixed.
+   */
   targetMs?: number;
   /** Stops between two micro-batches with a `cancelled` error. */
   signal?: AbortSignal;
 }
 
-const DEFAULT_DECISIONS = 512;
-const FIRST_DECISIONS = 128;
+const DEFAULT_DECISIONS = 256;
 const FEWEST_DECISIONS = 8;
 const MOST_DECISIONS = 4096;
 
@@ -60,15 +62,15 @@ export async function computeGradientsInSlices(
   algorithm: AlgorithmConfig,
   options: SliceOptions = {},
 ): Promise<ComputedGradient> {
-  const { targetMs = 80, signal } = options;
+  const { targetMs, signal } = options;
   const accumulator = new Accumulator(planner(policy), algorithm);
   const queue = pieces(groups, algorithm.aggregation);
-  let limit = options.maxDecisions ?? FIRST_DECISIONS;
+  let limit = options.maxDecisions ?? DEFAULT_DECISIONS;
   while (queue.length > 0) {
     if (signal?.aborted) throw new MillraceError('cancelled', 'the gradient is no longer wanted', { cause: signal.reason });
     const batch = takePieces(queue, limit);
     const milliseconds = accumulator.add(batch);
-    if (options.maxDecisions === undefined) {
+    if (targetMs !== undefined) {
       const decisions = batch.reduce((sum, piece) => sum + piece.decisions.length, 0);
       const fitting = (decisions * targetMs) / Math.max(1, milliseconds);
       limit = Math.round(Math.min(MOST_DECISIONS, 2 * limit, Math.max(FEWEST_DECISIONS, fitting)));

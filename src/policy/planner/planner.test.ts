@@ -7,7 +7,11 @@ import { initialParameters, parameterCount } from './layout.ts';
 import { createPlanner } from './planner.ts';
 import { referenceLogProbabilities } from './reference.fixture.ts';
 
-beforeAll(() => initCompute());
+beforeAll(async () => {
+  // Before there is a backend, the error says what to do.
+  expect(() => createPlanner(smallSpec())).toThrow(/initCompute/);
+  await initCompute();
+});
 
 const ENCODERS = ['bag', 'gru', 'transformer'] as const;
 

@@ -120,5 +120,8 @@ export class Planner implements Policy {
 
 /** A planner with the given parameters, or the initial ones of its specification. `initCompute` must have been awaited. */
 export function createPlanner(spec: PolicySpec, values?: Float32Array): Planner {
+  if (!tf.engine().backendName) {
+    throw new MillraceError('failed_precondition', 'no compute backend is set up: await initCompute() before making a policy');
+  }
   return new Planner(spec, values);
 }
