@@ -35,7 +35,12 @@ export async function startDeadLetters(
   const consumer = await bus.consume(
     { stream: 'DLQ', durable, filter: 'dlq.>', maxDeliver: -1, maxInFlight },
     async (message) => {
-      await onDead(deadLetterOf(message));
+      try {
+        await onDead(deadLetterOf(message));
+      } catch (thrown) {
+        onError?.(thrown);
+        throw thrown;
+      }
       await message.ack();
     },
   );

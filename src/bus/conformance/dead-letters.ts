@@ -98,6 +98,7 @@ export function describeDeadLetters(name: string, start: () => Promise<BusHarnes
         'the message to go',
       );
       const told = new Collected<string>(harness.clock);
+      const errors: unknown[] = [];
       const times = (): number => told.items.filter((id) => id === 'again-1').length;
       const listener = await startDeadLetters(
         bus,
@@ -105,9 +106,10 @@ export function describeDeadLetters(name: string, start: () => Promise<BusHarnes
           told.add(letter.id);
           if (letter.id === 'again-1' && times() === 1) throw new Error('not now');
         },
-        { durable: 'again-letters' },
+        { durable: 'again-letters', onError: (thrown) => errors.push(thrown) },
       );
       await told.until(() => times() === 2, 'the second telling');
+      expect(errors).toMatchObject([{ message: 'not now' }]);
       await Promise.all([consumer.stop(), listener.stop()]);
     });
   });

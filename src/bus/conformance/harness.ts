@@ -6,7 +6,7 @@ import type { Bus, BusMessage } from '../bus.ts';
 export interface TestConnection {
   bus: Bus;
   /** From now on nothing passes. The bus is not told. */
-  cut(): void;
+  readonly cut: () => void;
 }
 
 /** What the conformance suites need of an implementation. */

@@ -6,7 +6,7 @@ import type { AddressInfo, Socket } from 'node:net';
 export interface Proxy {
   port: number;
   /** Ends every connection and lets no new one through. */
-  cut(): void;
+  readonly cut: () => void;
   /** Lets connections through again. */
   mend(): void;
   close(): Promise<void>;

@@ -2,9 +2,8 @@ import { DeliverPolicy } from '@nats-io/jetstream';
 import type { Consumer as OrderedConsumer, ConsumerMessages, JsMsg } from '@nats-io/jetstream';
 import { MillraceError } from '../../errors.ts';
 import { runCallback } from '../callback.ts';
-import { isDeletion } from './key-value.ts';
 import type { Link } from './link.ts';
-import { plainBytes } from './messages.ts';
+import { KV_OPERATION, isDeletion, plainBytes } from './messages.ts';
 
 /** What a watcher hears; `value` undefined = deleted or expired. */
 export interface KeyValueChange {
@@ -140,7 +139,7 @@ export class KeyValueWatch {
     if (this.stopped || message.seq <= this.lastRevision) return;
     this.lastRevision = message.seq;
     const key = message.subject.slice(this.prefix.length);
-    if (isDeletion(message.headers?.get('KV-Operation'))) {
+    if (isDeletion(message.headers?.get(KV_OPERATION))) {
       // Marks of old deletions are no news to one who just began to watch.
       if (this.present.delete(key) || this.live) this.tell({ key, value: undefined, revision: message.seq });
       return;

@@ -7,16 +7,9 @@ import type { BucketSpec } from '../topology.ts';
 import { KeyValueWatch } from './key-value-watch.ts';
 import type { KeyValueChange } from './key-value-watch.ts';
 import type { Link } from './link.ts';
-import { plainBytes } from './messages.ts';
+import { KV_OPERATION, isDeletion, plainBytes } from './messages.ts';
 import { readStored } from './reader.ts';
 import { bucketStream } from './stream-config.ts';
-
-const OPERATION = 'KV-Operation';
-
-/** Whether a message of a bucket marks a deletion. */
-export function isDeletion(operation: string | undefined): boolean {
-  return operation === 'DEL' || operation === 'PURGE';
-}
 
 /** One bucket: the newest message of each subject `$KV.<bucket>.<key>`. Reads go to the leader, so they see every write before. */
 export class NatsBucket implements KeyValue {
@@ -65,7 +58,7 @@ export class NatsBucket implements KeyValue {
 
   async delete(key: string, revision?: number): Promise<void> {
     const headers = newHeaders();
-    headers.set(OPERATION, 'DEL');
+    headers.set(KV_OPERATION, 'DEL');
     await this.write(key, new Uint8Array(0), revision, headers);
   }
 
@@ -73,7 +66,7 @@ export class NatsBucket implements KeyValue {
     checkFilter(filter);
     const keys: string[] = [];
     for await (const message of readStored(this.link, this.stream, `${this.prefix}${filter}`, 1, 'last_per_subject', true)) {
-      if (!isDeletion(message.headers[OPERATION])) keys.push(message.subject.slice(this.prefix.length));
+      if (!isDeletion(message.headers[KV_OPERATION])) keys.push(message.subject.slice(this.prefix.length));
     }
     return keys.sort();
   }
@@ -97,7 +90,7 @@ export class NatsBucket implements KeyValue {
       this.link.jsm.streams.getMessage(this.stream, { last_by_subj: `${this.prefix}${key}` }),
     );
     if (message === null) return undefined;
-    return { value: plainBytes(message.data), revision: message.seq, deleted: isDeletion(message.header?.get(OPERATION)) };
+    return { value: plainBytes(message.data), revision: message.seq, deleted: isDeletion(message.header?.get(KV_OPERATION)) };
   }
 
   private async write(key: string, value: Uint8Array, revision?: number, headers: MsgHdrs = newHeaders()): Promise<number> {

@@ -145,6 +145,8 @@ export async function openLink(options: LinkOptions): Promise<Link> {
         pingInterval: 10_000,
         maxPingOut: 3,
         ignoreAuthErrorAbort: true,
+        // Two stack traces a request otherwise: a third of the time of a publish.
+        noAsyncTraces: true,
       });
       checkServerVersion(nc.info?.version ?? '0.0.0');
       const jsm = await jetstreamManager(nc, { timeout: ATTEMPT_MS });

@@ -57,3 +57,11 @@ export function parseDelivery(reply: string): Delivery | undefined {
 export function plainBytes(data: Uint8Array): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
+
+/** Header of the messages of a bucket that are no values. */
+export const KV_OPERATION = 'KV-Operation';
+
+/** Whether the value of that header marks a deletion. */
+export function isDeletion(operation: string | undefined): boolean {
+  return operation === 'DEL' || operation === 'PURGE';
+}

@@ -7,7 +7,8 @@ import { messageId, plainBytes, plainHeaders, toStored } from './messages.ts';
 
 /** Longest silence while messages are known to be there. */
 const SILENCE_MS = 10_000;
-const BATCH = 256;
+/** Bytes on their way at once: servers cut a client off that has too much waiting for it (64 MB by default). */
+const WINDOW_BYTES = 16 * 1024 * 1024;
 
 function deliveredOf(message: JsMsg): StoredMessage {
   return {
@@ -72,7 +73,7 @@ export async function* readStored(
   try {
     const { num_pending: waiting } = await consumer.info(true);
     if (waiting === 0) return;
-    const messages = await consumer.consume({ max_messages: Math.min(BATCH, Math.max(1, waiting)) });
+    const messages = await consumer.consume({ max_bytes: WINDOW_BYTES });
     const silence = new SilenceWatch(messages);
     try {
       for await (const message of messages) {

@@ -11,6 +11,9 @@ import { Assembly, chunkCount, sha256, windowed } from './chunks.ts';
 
 type Part = 'weights' | 'optimizer';
 
+/** Up to so many chunks are fetched one by one. */
+const FEW_CHUNKS = 4;
+
 /** Options of {@link BusWeightChannel}. */
 export interface BusWeightChannelOptions {
   clock: Clock;
@@ -127,30 +130,47 @@ export class BusWeightChannel implements WeightChannel {
       throw new MillraceError('invalid_argument', `the manifest says nothing of the ${name}`, { field: part });
     const assembly = new Assembly(Number(blob.bytes), blob.chunks, name);
     const timeout = new AbortController();
-    const read = windowed(blob.chunks, this.window, async (index) => {
-      if (timeout.signal.aborted) return;
-      const chunk = await this.bus.last('WEIGHTS', chunkSubject(manifest, part, blob.sha256, index));
-      if (chunk === undefined) {
-        throw new MillraceError(
-          'not_found',
-          `${name} is no longer kept: chunk ${index} of ${blob.chunks} is gone; use a newer version`,
-        );
-      }
-      assembly.add(index, chunk.data);
-    });
     const late = this.clock.sleep(this.fetchTimeoutMs, timeout.signal).then(
       () => {
         throw new MillraceError('deadline_exceeded', `${name} did not come within ${this.fetchTimeoutMs} ms`);
       },
       () => {},
     );
+    const work = this.collect(manifest, part, blob, assembly, timeout.signal);
     try {
-      await Promise.race([read, late]);
+      await Promise.race([work, late]);
     } finally {
       timeout.abort();
-      read.catch(() => {});
+      work.catch(() => {});
+    }
+    if (assembly.missing > 0) {
+      throw new MillraceError(
+        'not_found',
+        `${name} is no longer kept: ${assembly.missing} of ${blob.chunks} chunks are gone; use a newer version`,
+      );
     }
     return assembly.finish(blob.sha256);
+  }
+
+  /** Few chunks are asked for one by one, which takes one round trip; many come over a consumer, twice as fast. */
+  private async collect(
+    manifest: WeightManifest,
+    part: Part,
+    blob: Blob,
+    assembly: Assembly,
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (blob.chunks <= FEW_CHUNKS) {
+      await windowed(blob.chunks, this.window, async (index) => {
+        const chunk = await this.bus.last('WEIGHTS', chunkSubject(manifest, part, blob.sha256, index));
+        if (chunk !== undefined) assembly.add(index, chunk.data);
+      });
+      return;
+    }
+    for await (const chunk of this.bus.read('WEIGHTS', chunkSubject(manifest, part, blob.sha256, '*'))) {
+      if (signal.aborted) return;
+      assembly.add(Number(chunk.subject.slice(chunk.subject.lastIndexOf('.') + 1)), chunk.data);
+    }
   }
 
   async drop(job: string, version: number): Promise<void> {
@@ -191,7 +211,7 @@ function sameBlob(a: Blob | undefined, b: Blob | undefined): boolean {
   return a !== undefined && b !== undefined && equals(BlobSchema, a, b);
 }
 
-function chunkSubject({ job, version }: WeightManifest, part: Part, sum: Uint8Array, index: number): string {
+function chunkSubject({ job, version }: WeightManifest, part: Part, sum: Uint8Array, index: number | '*'): string {
   return `weights.${job}.${version}.${part}-${Buffer.from(sum.subarray(0, 6)).toString('hex')}.${index}`;
 }
 

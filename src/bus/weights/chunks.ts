@@ -33,6 +33,7 @@ export class Assembly {
   private readonly blob: Uint8Array;
   private readonly chunks: number;
   private readonly name: string;
+  private readonly seen = new Set<number>();
 
   constructor(bytes: number, chunks: number, name: string) {
     this.blob = new Uint8Array(bytes);
@@ -40,14 +41,21 @@ export class Assembly {
     this.name = name;
   }
 
+  /** Chunks that have not come. */
+  get missing(): number {
+    return this.chunks - this.seen.size;
+  }
+
   /** `data_loss` when the chunk does not fit in its place. */
   add(index: number, data: Uint8Array): void {
     const total = this.blob.byteLength;
     // The length of a chunk follows from that of any: all but the last are the same.
     const offset = index < this.chunks - 1 ? index * data.byteLength : total - data.byteLength;
-    if (offset < 0 || offset + data.byteLength > total)
-      throw new MillraceError('data_loss', `chunk ${index} of ${this.name} has the wrong length`);
+    if (!(index >= 0 && index < this.chunks && offset >= 0 && offset + data.byteLength <= total)) {
+      throw new MillraceError('data_loss', `chunk ${index} of ${this.name} does not fit in its place`);
+    }
     this.blob.set(data, offset);
+    this.seen.add(index);
   }
 
   /** The whole blob: `data_loss` when its SHA-256 is another. */
