@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { constants } from 'node:os';
 
 /** Lines of output kept of a quiet command, for when it fails. */
 const TAIL_LINES = 25;
@@ -6,13 +7,15 @@ const TAIL_LINES = 25;
 /**
  * Runs a command without showing its output and without input.
  *
+ * @param onStart - gets the process's id
  * @returns its exit code (127 when it cannot be started, 124 after `timeoutMs`) and the last lines it printed
  */
-export function runQuietly(command, args, { cwd, env, timeoutMs }) {
+export function runQuietly(command, args, { cwd, env, timeoutMs, onStart }) {
   return new Promise((resolve) => {
     let tail = '';
     let timedOut = false;
     const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    if (child.pid !== undefined) onStart?.(child.pid);
     const keep = (chunk) => {
       tail = (tail + chunk).split('\n').slice(-TAIL_LINES).join('\n');
     };
@@ -22,11 +25,8 @@ export function runQuietly(command, args, { cwd, env, timeoutMs }) {
       timedOut = true;
       child.kill('SIGKILL');
     }, timeoutMs);
-    const stop = (signal) => {
-      child.kill(signal);
-    };
     // Our own end ends the command; its half-done work is found at the next start.
-    const undo = onEndSignals(stop);
+    const undo = onEndSignals((signal) => child.kill(signal));
     const finish = (code) => {
       clearTimeout(timer);
       undo();
@@ -40,17 +40,17 @@ export function runQuietly(command, args, { cwd, env, timeoutMs }) {
   });
 }
 
-/** Calls `stop` on the first signal that ends us, then ends us by it once the command is gone; returns how to undo this. */
+/** Calls `stop` on the signals that end us, and ends us once the command is gone; returns what to call then. */
 function onEndSignals(stop) {
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
   let got;
   const onSignal = (signal) => {
     got ??= signal;
     stop(signal);
   };
-  for (const signal of signals) process.on(signal, onSignal);
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, onSignal);
   return () => {
-    for (const signal of signals) process.off(signal, onSignal);
-    if (got !== undefined) process.kill(process.pid, got);
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.off(signal, onSignal);
+    // Not by the signal itself: what is to be done at our exit would not be done.
+    if (got !== undefined) process.exit(128 + constants.signals[got]);
   };
 }

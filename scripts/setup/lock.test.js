@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { withLock } from './lock.js';
@@ -48,8 +48,7 @@ describe('withLock', () => {
   });
 
   it('takes over from a process that died holding it, and only once', async () => {
-    await withLock(path, async () => undefined);
-    writeFileSync(path, `${await deadPid()} some-token`);
+    await hold({ pids: [await deadPid()] });
     let inside = 0;
     let most = 0;
     const work = async () => {
@@ -62,13 +61,37 @@ describe('withLock', () => {
     expect(readdirSync(join(folder, 'state'))).toEqual([]);
   });
 
-  it('takes over from a holder that has shown no life for long, not from one that has', async () => {
-    await withLock(path, async () => undefined);
-    writeFileSync(path, `${process.pid} some-token`);
+  it('waits for what a dead holder has started', async () => {
+    await hold({ pids: [await deadPid(), process.pid] });
     await expect(withLock(path, async () => 'in', { waitMs: 0 })).rejects.toThrow(
       /another setup \(process \d+\) holds .*setup\.lock/,
     );
+    rmSync(path);
+    await withLock(path, async (holdFor) => {
+      holdFor(12345);
+      expect(JSON.parse(readFileSync(path, 'utf8')).pids).toEqual([process.pid, 12345]);
+    });
+    expect(readdirSync(join(folder, 'state'))).toEqual([]);
+  });
+
+  it('takes over from another machine after a while without a sign of life', async () => {
+    await hold({ host: 'elsewhere', pids: [await deadPid()] });
+    await expect(withLock(path, async () => 'in', { waitMs: 0 })).rejects.toThrow(/another setup/);
+    utimesSync(path, new Date(0), new Date(0));
+    expect(await withLock(path, async () => 'in', { waitMs: 0 })).toBe('in');
+  });
+
+  it('takes over from a file that was left half written', async () => {
+    await withLock(path, async () => undefined);
+    writeFileSync(path, '{"tok');
+    await expect(withLock(path, async () => 'in', { waitMs: 0 })).rejects.toThrow(/another setup \(something\)/);
     utimesSync(path, new Date(0), new Date(0));
     expect(await withLock(path, async () => 'in', { waitMs: 0 })).toBe('in');
   });
 });
+
+/** Leaves a lock behind, as a holder does that was killed. */
+async function hold(holder) {
+  await withLock(path, async () => undefined);
+  writeFileSync(path, JSON.stringify({ token: 'some-token', host: hostname(), ...holder }));
+}

@@ -18,8 +18,8 @@ const USUAL_FOLDERS = ['/usr/sbin', '/usr/local/bin'];
 export async function ensureNatsServer(root, { required, folders = USUAL_FOLDERS }) {
   if (findNatsServer(folders) !== undefined) return;
   if (process.getuid?.() === 0 && findProgram('apt-get', []) !== undefined) {
-    const problem = await withLock(join(root, '.millrace', 'setup.lock'), () =>
-      findNatsServer(folders) === undefined ? install(folders) : undefined,
+    const problem = await withLock(join(root, '.millrace', 'setup.lock'), (holdFor) =>
+      findNatsServer(folders) === undefined ? install(folders, holdFor) : undefined,
     );
     if (problem === undefined) return;
     if (required) throw new SetupError(problem);
@@ -51,7 +51,7 @@ function isExecutable(path) {
   }
 }
 
-async function install(folders) {
+async function install(folders, onStart) {
   const began = Date.now();
   say('Installing nats-server (once) ...');
   // Nothing of this may ask a question or wait for ever: no terminal, no prompts, a bound on dpkg's lock.
@@ -61,6 +61,7 @@ async function install(folders) {
       cwd: '/',
       env,
       timeoutMs: TIMEOUT_MS,
+      onStart,
     });
   const packages = ['install', '-y', '--no-install-recommends', 'nats-server'];
   let { code, tail } = await apt(...packages);

@@ -10,8 +10,8 @@ const TIMEOUT_MS = 20 * 60_000;
 /** Installs the npm packages that package-lock.json names, unless they are there already. */
 export async function ensurePackages(root) {
   if (isInstalled(root)) return;
-  await withLock(join(root, '.millrace', 'setup.lock'), async () => {
-    if (!isInstalled(root)) await install(root);
+  await withLock(join(root, '.millrace', 'setup.lock'), async (holdFor) => {
+    if (!isInstalled(root)) await install(root, holdFor);
   });
 }
 
@@ -37,12 +37,17 @@ function isInstalled(root) {
   return true;
 }
 
-async function install(root) {
+async function install(root, onStart) {
   const began = Date.now();
   say('Installing npm packages (once; this takes about a minute) ...');
   const [command, ...args] = npmCommand();
   const options = ['ci', '--include=dev', '--include=optional', '--no-audit', '--no-fund', '--no-progress', '--loglevel=error'];
-  const { code, tail } = await runQuietly(command, [...args, ...options], { cwd: root, env: process.env, timeoutMs: TIMEOUT_MS });
+  const { code, tail } = await runQuietly(command, [...args, ...options], {
+    cwd: root,
+    env: process.env,
+    timeoutMs: TIMEOUT_MS,
+    onStart,
+  });
   if (code !== 0) {
     throw new SetupError(
       `${tail}\n\nInstalling the npm packages failed (npm ci ended with ${code}; its last lines are above). ${adviceFor(tail)}`,
