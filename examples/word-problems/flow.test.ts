@@ -24,6 +24,11 @@ const trees: Problem = {
   answer: 43,
 };
 
+const shape = flowShape(flow);
+function open(memory: Parameters<typeof flow.plan>[0]): string[] {
+  return planStep(flow, shape, memory, 0).plan.actions.map(({ tool, items }) => `${tool} ${String(items)}`);
+}
+
 async function run(task: Problem, planner: Planner, seed = 1) {
   const result = await runFlow({ flow, task, context: undefined, planner, clock: systemClock, random: seededRandom(seed) });
   expect(result.failure).toBeUndefined();
@@ -39,28 +44,55 @@ async function rate(tasks: readonly Problem[], planner: Planner): Promise<number
 describe('the word-problems flow', () => {
   it('opens every call once at first, then only those that use the last result', () => {
     const memory = flow.remember(trees, undefined);
-    const shape = flowShape(flow);
-    const open = () => planStep(flow, shape, memory, 0).plan.actions.map(({ tool, items }) => `${tool} ${String(items)}`);
-    // 3 pairs × 2 commutative operations, 6 ordered pairs × 2 others, and an answer for each number.
-    expect(open()).toHaveLength(6 + 12 + 3);
-    expect(open()).not.toContain('add 1,0');
+    // 3 pairs × 2 commutative operations, 6 ordered pairs × 2 others, and three numbers that may be ignored.
+    expect(open(memory)).toHaveLength(6 + 12 + 3);
+    expect(open(memory)).not.toContain('add 1,0');
     flow.verify(memory, { tool: 'subtract', items: [0, 1], result: 34, step: 0 });
-    expect(open()).toHaveLength(6 + 12 + 1);
-    expect(open().every((action) => action.includes('3'))).toBe(true);
+    expect(open(memory)).toHaveLength(6 + 12 + 1);
+    expect(open(memory).filter((action) => !action.includes('3'))).toEqual(['ignore 2']);
     flow.verify(memory, { tool: 'add', items: [2, 3], result: 43, step: 1 });
+    expect(open(memory)).toContain('answer 4');
     flow.verify(memory, { tool: 'add', items: [2, 4], result: 52, step: 2 });
-    expect(open()).toEqual(['answer 5']);
+    expect(open(memory)).toEqual(['answer 5']);
+  });
+
+  it('lets the planner answer when every number is used or ignored, and not before', () => {
+    const memory = flow.remember(trees, undefined);
+    flow.verify(memory, { tool: 'ignore', items: [1], result: 1, step: 0 });
+    expect(open(memory)).toHaveLength(2 + 4 + 2);
+    expect(open(memory).some((action) => action.startsWith('answer'))).toBe(false);
+    const other = structuredClone(memory);
+    flow.verify(memory, { tool: 'add', items: [0, 2], result: 49, step: 1 });
+    expect(open(memory)).toContain('answer 3');
+    flow.verify(other, { tool: 'ignore', items: [0], result: 0, step: 1 });
+    expect(open(other)).toEqual(['answer 2']);
+  });
+
+  it('leaves something open whatever happens', () => {
+    const memory = flow.remember({ ...trees, numbers: [0, 0, 0] }, undefined);
+    for (let step = 0; step < 3; step++) flow.verify(memory, { tool: 'divide', items: [0, 1], error: 'no', step });
+    expect(open(memory)).toEqual(['ignore 0', 'ignore 1', 'ignore 2']);
+    flow.verify(memory, { tool: 'ignore', items: [2], result: 2, step: 3 });
+    flow.verify(memory, { tool: 'ignore', items: [0], result: 0, step: 4 });
+    expect(open(memory)).toEqual(['answer 1']);
   });
 
   it('shows numbers where they stand in the question, and results by where they come from', () => {
     const memory = flow.remember(trees, undefined);
     flow.verify(memory, { tool: 'subtract', items: [0, 1], result: 34, step: 0 });
-    const { plan } = planStep(flow, flowShape(flow), memory, 1);
+    const { plan } = planStep(flow, shape, memory, 1);
     expect(plan.items.map((item) => item.at)).toEqual([1, 3, 7, undefined]);
     expect(plan.items[3]?.flags).toMatchObject({ result: true, newest: true, call_0: true, from_subtract: true, used: false });
     expect(plan.items[0]?.flags).toMatchObject({ used: true });
     const divide = plan.actions.find((action) => action.tool === 'divide' && String(action.items) === '3,2');
-    expect(divide?.flags).toEqual({ left_larger: true, right_larger: false, divides: false, uses_last: true, all_used: true });
+    expect(divide?.flags).toEqual({
+      left_larger: true,
+      right_larger: false,
+      divides: false,
+      left_new: false,
+      right_new: true,
+      accounts_for_all: true,
+    });
   });
 
   it('answers, is right within 1e-4, and is judged by the value alone', async () => {
@@ -88,7 +120,7 @@ describe('the word-problems flow', () => {
     };
     const { steps, toolErrors } = await run(task, divideFirst);
     expect(toolErrors).toBe(3);
-    expect(steps).toHaveLength(4);
+    expect(steps.map((step) => step.tool)).toEqual(['divide', 'divide', 'divide', 'ignore', 'answer']);
   });
 
   it('has made-up problems by default, each solvable, and none by doing nothing', async () => {

@@ -4,9 +4,12 @@ import {
   calculate,
   lastResult,
   MOST_CALLS,
+  openAnswers,
   openCalls,
+  openIgnores,
   OPERATIONS,
   remember,
+  unaccounted,
   type Item,
   type Memory,
   type Operation,
@@ -47,6 +50,13 @@ export default defineFlow<Problem, Memory>({
   load: loadProblems,
   tools: {
     ...Object.fromEntries(OPERATIONS.map((operation) => [operation, calculator(operation)])),
+    ignore: tool({
+      description: 'Sets a number aside that has nothing to do with the question.',
+      input: z.object({ item: z.int() }),
+      pointers: 1,
+      arguments: (_, item) => ({ item: item ?? 0 }),
+      run: ({ item }) => item,
+    }),
     answer: tool({
       description: 'Answers with a number and ends.',
       input: z.object({ value: z.number() }),
@@ -56,91 +66,106 @@ export default defineFlow<Problem, Memory>({
     }),
   },
   features: {
-    state: ['calls_0', 'calls_1', 'calls_2', 'calls_3', 'two_numbers', 'three_numbers', 'more_numbers', 'last_failed'],
-    item: [
-      'result',
-      'newest',
-      'used',
-      'call_0',
-      'call_1',
-      'call_2',
-      ...OPERATIONS.map((name) => `from_${name}`),
-      'size',
-      'whole',
-      'year',
+    state: [
+      ...['calls_0', 'calls_1', 'calls_2', 'calls_3', 'two_numbers', 'three_numbers', 'more_numbers'],
+      ...['open_1', 'open_2', 'open_more', 'last_failed'],
     ],
-    action: ['left_larger', 'right_larger', 'divides', 'uses_last', 'all_used'],
+    item: [
+      ...['result', 'newest', 'used', 'ignored', 'call_0', 'call_1', 'call_2'],
+      ...OPERATIONS.map((name) => `from_${name}`),
+      ...['size', 'whole', 'year'],
+    ],
+    action: ['left_larger', 'right_larger', 'divides', 'left_new', 'right_new', 'accounts_for_all'],
   },
   remember,
   plan,
-  verify(memory, { tool: name, items, result, error, step }) {
+  verify(memory, { tool: name, items, result, error }) {
     memory.lastFailed = error !== undefined;
     if (name === 'answer') {
       memory.answer = result as number;
       return 'stop';
     }
+    if (name === 'ignore') {
+      memory.items[items[0]!]!.ignored = true;
+      return 'continue';
+    }
     memory.calls += 1;
     if (error === undefined) {
       for (const i of items) memory.items[i]!.used = true;
-      memory.items.push({ value: result as number, from: { operation: name as Operation, call: step }, used: false });
+      memory.items.push({
+        value: result as number,
+        from: { operation: name as Operation, call: memory.calls - 1 },
+        used: false,
+        ignored: false,
+      });
     }
     return 'continue';
   },
-  maxSteps: () => MOST_CALLS + 1,
+  maxSteps: (problem) => MOST_CALLS + problem.numbers.length + 1,
   answer: ({ answer }) => answer ?? null,
   reward: (problem, answer) => (typeof answer === 'number' && matches(answer, problem.answer) ? 1 : 0),
   rule(memory, { actions }) {
     const step = bestStep(memory);
-    const [name, items] = 'answer' in step ? ['answer', [step.answer]] : [step.operation, [step.left, step.right]];
+    const [name, items] =
+      'answer' in step
+        ? ['answer', [step.answer]]
+        : 'ignore' in step
+          ? ['ignore', [step.ignore]]
+          : [step.operation, [step.left, step.right]];
     return actions.findIndex((action) => action.tool === name && String(action.items) === String(items));
   },
 });
 
-/** What the planner sees: the question, its numbers where they stand in it, the results so far, and the open calls. */
+/** What the planner sees: the question, its numbers where they stand in it, the results so far, and what is open. */
 function plan(memory: Memory): Plan {
   const { problem, items, calls } = memory;
   const last = lastResult(memory);
-  const unused = problem.numbers.length;
-  const answers = last >= 0 ? [last] : [...items.keys()];
+  const count = problem.numbers.length;
+  const open = unaccounted(memory);
   return {
     text: problem.question,
     flags: {
       [`calls_${calls}`]: true,
-      two_numbers: unused === 2,
-      three_numbers: unused === 3,
-      more_numbers: unused > 3,
+      two_numbers: count === 2,
+      three_numbers: count === 3,
+      more_numbers: count > 3,
+      open_1: open.length === 1,
+      open_2: open.length === 2,
+      open_more: open.length > 2,
       last_failed: memory.lastFailed,
     },
     items: items.map((item, i) => ({ ...(item.at !== undefined && { at: item.at }), flags: itemFlags(item, i === last) })),
     actions: [
-      ...openCalls(memory).map(({ operation, left, right }) => {
-        const [a, b] = [items[left]!, items[right]!];
-        return {
-          tool: operation,
-          items: [left, right],
-          flags: {
-            left_larger: a.value > b.value,
-            right_larger: a.value < b.value,
-            divides: b.value !== 0 && Number.isInteger(a.value / b.value),
-            uses_last: last >= 0,
-            all_used: items.every((item, i) => item.used || i === left || i === right),
-          },
-        };
-      }),
-      ...answers.map((i) => ({
-        tool: 'answer',
-        items: [i],
-        flags: { uses_last: i === last, all_used: items.every((item, j) => item.used || j === i) },
+      ...openCalls(memory).map(({ operation, left, right }) => ({
+        tool: operation,
+        items: [left, right],
+        flags: callFlags(memory, left, right, open),
       })),
+      ...openIgnores(memory).map((i) => ({ tool: 'ignore', items: [i] })),
+      ...openAnswers(memory).map((i) => ({ tool: 'answer', items: [i] })),
     ],
   };
 }
 
-function itemFlags({ value, from, used }: Item, newest: boolean): Record<string, number | boolean> {
+/** How the two numbers of a call compare, and whether it uses new ones. */
+function callFlags({ items }: Memory, left: number, right: number, open: readonly number[]): Record<string, boolean> {
+  const [a, b] = [items[left]!.value, items[right]!.value];
+  return {
+    left_larger: a > b,
+    right_larger: a < b,
+    divides: b !== 0 && Number.isInteger(a / b),
+    left_new: open.includes(left),
+    right_new: open.includes(right),
+    accounts_for_all: open.every((i) => i === left || i === right),
+  };
+}
+
+function itemFlags({ value, from, used, ignored }: Item, newest: boolean): Record<string, number | boolean> {
   return {
     ...(from !== undefined && { result: true, [`call_${from.call}`]: true, [`from_${from.operation}`]: true }),
     newest,
     used,
+    ignored,
     size: Math.log10(1 + Math.abs(value)) / 3,
     whole: Number.isInteger(value),
     year: from === undefined && Number.isInteger(value) && value >= 1900 && value <= 2100,

@@ -17,6 +17,8 @@ export interface Item {
   from?: { operation: Operation; call: number };
   /** A call has used it. */
   used: boolean;
+  /** A number that was said to have nothing to do with the question. */
+  ignored: boolean;
 }
 
 /** What the flow knows while it works on a problem. */
@@ -32,7 +34,7 @@ export interface Memory {
 
 export function remember(problem: Problem): Memory {
   const stand = slots(problem.question);
-  const items = problem.numbers.map((value, i): Item => ({ value, at: stand.get(i) ?? 0, used: false }));
+  const items = problem.numbers.map((value, i): Item => ({ value, at: stand.get(i) ?? 0, used: false, ignored: false }));
   return { problem, items, calls: 0, lastFailed: false, answer: undefined };
 }
 
@@ -55,11 +57,13 @@ export interface Call {
  */
 export function openCalls(memory: Memory): Call[] {
   if (memory.calls >= MOST_CALLS) return [];
+  const { items } = memory;
   const last = lastResult(memory);
   const calls: Call[] = [];
-  for (let left = 0; left < memory.items.length; left++) {
-    for (let right = 0; right < memory.items.length; right++) {
+  for (let left = 0; left < items.length; left++) {
+    for (let right = 0; right < items.length; right++) {
       if (left === right || (last >= 0 && left !== last && right !== last)) continue;
+      if (items[left]?.ignored === true || items[right]?.ignored === true) continue;
       for (const operation of OPERATIONS) {
         const commutes = operation === 'add' || operation === 'multiply';
         if (commutes && left > right) continue;
@@ -68,6 +72,28 @@ export function openCalls(memory: Memory): Call[] {
     }
   }
   return calls;
+}
+
+/** Numbers of the question that are neither used nor ignored yet. */
+export function unaccounted({ items }: Memory): number[] {
+  return [...items.keys()].filter((i) => items[i]?.from === undefined && items[i]?.used === false && !items[i].ignored);
+}
+
+/** Numbers that may be ignored: any that is not used, as long as something is left to answer with. */
+export function openIgnores(memory: Memory): number[] {
+  const open = unaccounted(memory);
+  return lastResult(memory) < 0 && open.length < 2 ? [] : open;
+}
+
+/**
+ * Items that may be answered. Every number of the question must be used or ignored first: otherwise the planner learns to
+ * answer after one call, which is right often enough, and never finds out what a second one is good for.
+ */
+export function openAnswers(memory: Memory): number[] {
+  const open = unaccounted(memory);
+  const last = lastResult(memory);
+  if (last >= 0) return open.length === 0 ? [last] : [];
+  return open.length === 1 ? open : [];
 }
 
 /** Undefined where there is no finite result. */

@@ -1,23 +1,29 @@
-import { calculate, lastResult, MOST_CALLS, openCalls, type Call, type Memory } from './memory.ts';
+import { calculate, lastResult, MOST_CALLS, openAnswers, openCalls, openIgnores, type Call, type Memory } from './memory.ts';
 import { matches } from './problem.ts';
 
 /** What the rule planner does next. */
-export type Step = Call | { answer: number };
+export type Step = Call | { answer: number } | { ignore: number };
 
 /**
  * The ceiling of this workflow: searches for a shortest sequence of open calls that ends in the answer of the problem, which
  * it knows. It says which problems can be solved at all, not how one would know; nobody could deploy it.
  */
 export function bestStep(memory: Memory): Step {
-  const goal = memory.problem.answer;
+  const { items, problem } = memory;
   const last = lastResult(memory);
-  const answerable = memory.items.findIndex(({ value }, i) => matches(value, goal) && (last < 0 || i === last));
-  if (answerable >= 0) return { answer: answerable };
-  for (let depth = 1; depth <= MOST_CALLS - memory.calls; depth++) {
-    const call = openCalls(memory).find((candidate) => leads(memory, candidate, depth));
-    if (call !== undefined) return call;
+  const isAnswer = (i: number): boolean => matches(items[i]?.value ?? Number.NaN, problem.answer);
+  const there = last >= 0 ? isAnswer(last) : items.some((_, i) => isAnswer(i));
+  if (!there) {
+    for (let depth = 1; depth <= MOST_CALLS - memory.calls; depth++) {
+      const call = openCalls(memory).find((candidate) => leads(memory, candidate, depth));
+      if (call !== undefined) return call;
+    }
   }
-  return { answer: last >= 0 ? last : 0 };
+  // Found, or out of reach: set aside what was not used, and answer.
+  const ignores = openIgnores(memory);
+  const ignore = ignores.find((i) => last >= 0 || !isAnswer(i)) ?? ignores[0];
+  if (ignore !== undefined) return { ignore };
+  return { answer: openAnswers(memory)[0] ?? 0 };
 }
 
 function leads(memory: Memory, call: Call, depth: number): boolean {
@@ -25,6 +31,10 @@ function leads(memory: Memory, call: Call, depth: number): boolean {
   if (value === undefined) return false;
   if (depth === 1) return matches(value, memory.problem.answer);
   const from = { operation: call.operation, call: memory.calls };
-  const next: Memory = { ...memory, calls: memory.calls + 1, items: [...memory.items, { value, from, used: false }] };
+  const next: Memory = {
+    ...memory,
+    calls: memory.calls + 1,
+    items: [...memory.items, { value, from, used: false, ignored: false }],
+  };
   return openCalls(next).some((candidate) => leads(next, candidate, depth - 1));
 }
