@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { learnerCount, loadClusterConfig, withoutSecrets } from './cluster.ts';
+import { loadClusterConfig, withoutSecrets } from './cluster.ts';
 
 describe('loadClusterConfig', () => {
   it('has a default for everything', () => {
@@ -89,12 +89,5 @@ describe('loadClusterConfig', () => {
     expect(withoutSecrets(config).clickhouse.url).toBe('http://***@host:8123');
     expect(() => loadClusterConfig({ env: { MILLRACE_TOKEN: 'hunter2' } })).toThrow(/MILLRACE_TOKEN/);
     expect(() => loadClusterConfig({ env: { MILLRACE_TOKEN: 'hunter2' } })).not.toThrow(/hunter2/);
-  });
-});
-
-describe('learnerCount', () => {
-  it('is one a core, at most two, unless told', () => {
-    expect([1, 2, 64].map((cores) => learnerCount({ learners: 'auto' }, cores))).toEqual([1, 2, 2]);
-    expect(learnerCount({ learners: 4 }, 2)).toBe(4);
   });
 });

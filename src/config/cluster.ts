@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import { resolve as resolvePath } from 'node:path';
 import { z } from 'zod';
 import type { ConfigSource, Environment } from './layers.ts';
@@ -15,7 +14,7 @@ export const clusterConfigSchema = z.strictObject({
   learners: z
     .union([z.int().min(1).max(64), z.literal('auto')])
     .default('auto')
-    .describe('number of learner processes; auto = one a core, at most 2'),
+    .describe('number of learner processes; auto = two'),
   rollouts: workers('rollout'),
   rewards: workers('reward'),
   ports: z
@@ -73,6 +72,7 @@ export const CLUSTER_ENV_NAMES: Readonly<Record<string, string>> = {
   CLICKHOUSE_DATABASE: 'clickhouse.database',
   NATS_URL: 'nats.url',
   MILLRACE_STATE_DIR: 'stateDir',
+  MILLRACE_STATE: 'stateDir',
   MILLRACE_LOG_LEVEL: 'logLevel',
   MILLRACE_TOKEN: 'token',
 };
@@ -116,11 +116,6 @@ export function loadClusterConfig(options: LoadClusterOptions = {}): LoadedClust
     flags: options.flags ?? {},
   });
   return { config: { ...config, stateDir: resolvePath(cwd, config.stateDir) }, sources };
-}
-
-/** The number of learner processes to start: `auto` is one a core, at most 2, since rollouts need the rest. */
-export function learnerCount(config: Pick<ClusterConfig, 'learners'>, cores: number = availableParallelism()): number {
-  return config.learners === 'auto' ? Math.max(1, Math.min(2, cores)) : config.learners;
 }
 
 /** The settings without their secrets, for printing. */
