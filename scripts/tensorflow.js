@@ -6,15 +6,7 @@ import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const name = process.argv[2] === 'gpu' ? '@tensorflow/tfjs-node-gpu' : '@tensorflow/tfjs-node';
-const install = [
-  'install',
-  '--no-save',
-  '--no-audit',
-  '--no-fund',
-  '--ignore-scripts=false',
-  `--allow-scripts=${name}`,
-  `${name}@4.22.0`,
-];
+const install = ['install', '--no-save', '--no-audit', '--no-fund', '--ignore-scripts=false', `${name}@4.22.0`];
 const { status } = spawnSync('npm', install, { cwd: root, stdio: 'inherit' });
 if (status !== 0) {
   console.error(
