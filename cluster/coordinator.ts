@@ -53,7 +53,7 @@ export async function startCoordinator(context: NodeContext, options: Coordinato
         await lease.release();
         return;
       }
-      const actor = context.actors.spawn<JobMessage>('coordinator', record.id, new JobActor(context, lease, newest.record));
+      const actor = context.actors.spawn<JobMessage>('coordinator', record.id, new JobActor(context, lease, newest));
       held.set(record.id, { lease, actor });
       void lease.lost.then(() => release(record.id));
     } catch (error) {

@@ -13,6 +13,7 @@ import { requestFor, type RequestContext, type RequestTask } from '../../src/job
 import { isEnded } from '../../src/jobs/state.ts';
 import { ensureWriterDurables } from '../../src/store/writer.ts';
 import type { NodeContext } from '../context.ts';
+import type { JobEntry } from '../jobs/directory.ts';
 import { taskPlan, type TaskPlan } from '../jobs/tasks.ts';
 import { checkpointPath } from '../parameter-server/checkpoints.ts';
 import { trainerDurable } from '../parameter-server/trainer.ts';
@@ -23,7 +24,7 @@ import { retainBest } from './retention.ts';
 /** What arrives in a job actor's mailbox. */
 export type JobMessage =
   | { kind: 'manifest'; manifest: WeightManifest }
-  | { kind: 'record'; record: JobRecord }
+  | { kind: 'record'; entry: JobEntry }
   | { kind: 'evaluation'; message: BusMessage }
   | { kind: 'look' };
 
@@ -43,6 +44,8 @@ export class JobActor implements Behaviour<JobMessage> {
   readonly #requests: RequestContext;
   readonly #evaluations: RunningEvaluations;
   #record: JobRecord;
+  /** Revision of `#record`: changes are told late, and an older record must not replace what was written since. */
+  #revision: number;
   #tasks!: TaskPlan;
   #manifest: WeightManifest | undefined;
   #consumer: Consumer | undefined;
@@ -51,10 +54,11 @@ export class JobActor implements Behaviour<JobMessage> {
   #resent = false;
   #failedAtVersion = { version: -1, failed: 0 };
 
-  constructor(context: NodeContext, lease: Lease, record: JobRecord) {
+  constructor(context: NodeContext, lease: Lease, { record, revision }: JobEntry) {
     this.#context = context;
     this.#lease = lease;
     this.#record = record;
+    this.#revision = revision;
     this.#events = new JobEvents(context.bus, context.clock, context.id, record.id);
     this.#requests = { job: record.id, config: record.config, fence: lease.token };
     this.#evaluations = new RunningEvaluations(context, this.#requests, lease.token);
@@ -83,7 +87,7 @@ export class JobActor implements Behaviour<JobMessage> {
     const tell = (message: JobMessage): void => void actor.self.tell(message);
     this.#stops = [
       await weights.watch(this.#job, (manifest) => tell({ kind: 'manifest', manifest })),
-      jobs.onChange(({ record }) => record.id === this.#job && tell({ kind: 'record', record })),
+      jobs.onChange((entry) => entry.record.id === this.#job && tell({ kind: 'record', entry })),
       clock.every(LOOK_MS, () => tell({ kind: 'look' })),
     ];
   }
@@ -92,7 +96,7 @@ export class JobActor implements Behaviour<JobMessage> {
     if (message.kind === 'manifest') {
       if (!this.#manifest || message.manifest.version >= this.#manifest.version) this.#manifest = message.manifest;
     } else if (message.kind === 'record') {
-      this.#record = message.record;
+      this.#know(message.entry);
     } else if (message.kind === 'evaluation') {
       const finished = await this.#evaluations.take(message.message);
       if (finished) await this.#evaluated(finished);
@@ -220,6 +224,12 @@ export class JobActor implements Behaviour<JobMessage> {
   }
 
   async #update(change: (record: JobRecord) => JobRecord | undefined): Promise<void> {
-    this.#record = (await this.#context.jobs.update(this.#job, change)).record;
+    this.#know(await this.#context.jobs.update(this.#job, change));
+  }
+
+  #know({ record, revision }: JobEntry): void {
+    if (revision < this.#revision) return;
+    this.#record = record;
+    this.#revision = revision;
   }
 }

@@ -1,0 +1,112 @@
+import { readFile } from 'node:fs/promises';
+import { startEmbeddedCluster, type EmbeddedCluster } from '../../cluster/up.ts';
+import type { JobConfig } from '../../src/config/job.ts';
+import { AdminService, JobState, type Job } from '../../src/gen/millrace/v1/admin_pb.ts';
+import { createClient, type ServiceClient } from '../../src/rpc/client.ts';
+import { silentLogger } from '../../src/telemetry/log.ts';
+import { collectQuery } from '../../cluster/admin/query-rows.ts';
+import { temporaryFolder } from './thermostat.ts';
+
+/** A cluster of real processes in a folder of its own, with a client. */
+export interface TestCluster extends EmbeddedCluster {
+  admin: ServiceClient<typeof AdminService>;
+  stateDir: string;
+  createJob(config: JobConfig): Promise<Job>;
+  /** Waits until `done` holds for the job; fails when it ends before. */
+  until(job: string, done: (job: Job) => boolean, timeoutMs?: number): Promise<Job>;
+  /** Waits for its end. */
+  ended(job: string, timeoutMs?: number): Promise<Job>;
+  rows(sql: string): Promise<unknown[][]>;
+  /** Kills the process of a node outright and returns its pid. */
+  kill(node: string): number;
+  /** Stops everything and removes the folder. Fails when one of the processes is left running. */
+  end(options?: { keep?: boolean }): Promise<void>;
+}
+
+/** Options of {@link startTestCluster}. */
+export interface TestClusterOptions {
+  learners?: number;
+  rollouts?: number;
+  /** An earlier cluster's folder. */
+  stateDir?: string;
+}
+
+export async function startTestCluster(options: TestClusterOptions = {}): Promise<TestCluster> {
+  const folder = options.stateDir === undefined ? await temporaryFolder() : { path: options.stateDir, remove: removeNothing };
+  const { learners = 2, rollouts = 2 } = options;
+  const cluster = await startEmbeddedCluster({ stateDir: folder.path, learners, rollouts, log: silentLogger() });
+  const admin = createClient(AdminService, cluster.address);
+  const pids = new Set<number>();
+  const remember = (): void => {
+    for (const { pid } of cluster.nodes()) if (pid !== undefined) pids.add(pid);
+    if (cluster.natsPid !== undefined) pids.add(cluster.natsPid);
+  };
+  remember();
+
+  const until = async (jobId: string, done: (job: Job) => boolean, timeoutMs = 120_000): Promise<Job> => {
+    const deadline = Date.now() + timeoutMs;
+    let last: Job | undefined;
+    while (Date.now() < deadline) {
+      // The coordinator may be the one that was killed: ask again.
+      last = (await admin.getJob({ jobId }, { timeoutMs: 5000 }).catch(() => undefined))?.job ?? last;
+      remember();
+      if (last && done(last)) return last;
+      if (last && isOver(last)) throw new Error(`job ${jobId} ended as ${JobState[last.state]}: ${last.error}`);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    const { progress, waitingFor } = last ?? {};
+    throw new Error(`job ${jobId} did not get there in ${timeoutMs} ms: round ${progress?.round}, waiting for ${waitingFor}`);
+  };
+
+  return {
+    ...cluster,
+    admin,
+    stateDir: folder.path,
+    until,
+    createJob: async (config) => (await admin.createJob({ configJson: JSON.stringify(config) })).job!,
+    ended: (job, timeoutMs) => until(job, isOver, timeoutMs),
+    rows: async (sql) => (await collectQuery(admin.query({ sql }))).rows,
+    kill(id) {
+      const pid = cluster.nodes().find((node) => node.id === id)?.pid;
+      if (pid === undefined) throw new Error(`node ${id} does not run`);
+      process.kill(pid, 'SIGKILL');
+      return pid;
+    },
+    async end({ keep = false } = {}) {
+      remember();
+      admin.close();
+      await cluster.stop();
+      if (!keep) await folder.remove();
+      const left = await Promise.all([...pids].map(stillRuns));
+      const running = [...pids].filter((_, i) => left[i]);
+      if (running.length > 0) throw new Error(`processes left running: ${running.join(', ')}`);
+    },
+  };
+}
+
+const removeNothing = (): Promise<void> => Promise.resolve();
+
+function isOver({ state }: Job): boolean {
+  return state === JobState.SUCCEEDED || state === JobState.FAILED || state === JobState.CANCELLED;
+}
+
+async function stillRuns(pid: number): Promise<boolean> {
+  const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+  return command.includes('node-main') || command.includes('nats-server');
+}
+
+/** Requests of a job and how many of them have ended in one of the four ways. */
+export function books(job: Job): {
+  requests: number;
+  trained: number;
+  filtered: number;
+  expired: number;
+  failed: number;
+  ended: number;
+} {
+  const { ledger, requests } = job.progress!;
+  const [trained, filtered, expired, failed] = [ledger!.trained, ledger!.filtered, ledger!.expired, ledger!.failed].map(
+    Number,
+  ) as [number, number, number, number];
+  return { requests: Number(requests), trained, filtered, expired, failed, ended: trained + filtered + expired + failed };
+}
