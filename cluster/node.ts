@@ -4,7 +4,7 @@ import { connectNats } from '../src/bus/nats-bus.ts';
 import { BusWeightChannel } from '../src/bus/weights/bus-weight-channel.ts';
 import { systemClock } from '../src/clock/system.ts';
 import { initCompute, type ComputeInfo } from '../src/compute/backend.ts';
-import { MillraceError } from '../src/errors.ts';
+import type { MillraceError } from '../src/errors.ts';
 import { systemRandom } from '../src/random/seeded.ts';
 import type { ServiceRegistration } from '../src/rpc/handlers.ts';
 import { startServer, type RunningServer } from '../src/rpc/server.ts';

@@ -67,8 +67,17 @@ export async function startParameterServer(context: NodeContext): Promise<Parame
       await take(entry);
       return;
     }
-    await mine.actor.send({ kind: 'job', record: entry.record });
-    if (isEnded(entry.record.state)) await release(entry.record.id);
+    const { record } = entry;
+    if (!isEnded(record.state)) {
+      await mine.actor.send({ kind: 'job', record });
+      return;
+    }
+    await mine.actor
+      .ask<void>((reply) => ({ kind: 'end', record, reply }))
+      .catch((error: unknown) => {
+        log.error({ err: error, job: record.id }, 'the books could not be closed');
+      });
+    await release(record.id);
   };
 
   const guard = (work: Promise<void>): void => void work.catch((error: unknown) => log.error({ err: error }, 'parameter server'));

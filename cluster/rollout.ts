@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import type { BusMessage } from '../src/bus/bus.ts';
 import { MillraceError } from '../src/errors.ts';
@@ -34,6 +35,8 @@ export async function startRollout(context: NodeContext, options: RolloutOptions
   const { bus, jobs, runtimes, log } = context;
   const states = new Map<string, Promise<JobState>>();
   const stopping = new AbortController();
+  // Every flow in a tool listens to it.
+  setMaxListeners(0, stopping.signal);
   const batcher = new MicroBatcher({ clock: context.clock });
 
   const stateOf = (job: string): Promise<JobState> => {

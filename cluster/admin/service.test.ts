@@ -31,8 +31,9 @@ describe('admin service', () => {
     const { job } = await admin.createJob({ jobId: 'mine', configJson: CONFIG });
     expect(job).toMatchObject({ id: 'mine', state: JobState.QUEUED });
     expect(JSON.parse(job?.configJson ?? '')).toMatchObject({ name: 'retail', rollout: { groupSize: 16 } });
-    const other = await admin.createJob({ configJson: CONFIG });
-    expect(other.job?.id).toMatch(/^retail-[0-9a-f]{8}$/);
+    expect((await admin.createJob({ configJson: CONFIG })).job?.id).toBe('retail-1');
+    await admin.createJob({ jobId: 'retail-7', configJson: CONFIG });
+    expect((await admin.createJob({ configJson: CONFIG })).job?.id).toBe('retail-8');
     await expect(admin.createJob({ jobId: 'mine', configJson: CONFIG })).rejects.toMatchObject({
       code: 'already_exists',
       field: 'job_id',

@@ -10,8 +10,8 @@ import { fields, table } from './table.ts';
 
 /** A job as JSON: the fields of admin.proto in lowerCamelCase, with `config` in place of its JSON text. */
 export function jobJson(job: Job): Record<string, unknown> {
-  const { configJson, ...rest } = toJson(JobSchema, job, { alwaysEmitImplicit: true }) as Record<string, unknown>;
-  return { ...rest, config: parsed(String(configJson ?? '')) };
+  const { configJson: _, ...rest } = toJson(JobSchema, job, { alwaysEmitImplicit: true }) as Record<string, unknown>;
+  return { ...rest, config: parsed(job.configJson) };
 }
 
 /** One line a job. */

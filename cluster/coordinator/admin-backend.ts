@@ -3,6 +3,7 @@ import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import type { JobConfig } from '../../src/config/job.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { ActorSchema, NodeSchema, type Actor, type Job, type Node } from '../../src/gen/millrace/v1/admin_pb.ts';
+import { endedCount } from '../../src/jobs/ledger.ts';
 import { createJobRecord, transition, type JobRecord } from '../../src/jobs/record.ts';
 import { isEnded } from '../../src/jobs/state.ts';
 import type { QueryResult } from '../../src/store/store.ts';
@@ -19,6 +20,8 @@ export type RunQuery = (sql: string, maxRows: number, signal: AbortSignal) => Pr
 
 /** A watcher hears of a running job at least this often: what it waits for changes without any event. */
 const WATCH_REFRESH_MS = 1_000;
+/** How long the end of a watch waits for requests that were open when the job ended to be booked. */
+const LAST_BOOKS_MS = 5_000;
 
 /** What the admin API does, over the ports of a coordinator node. */
 export class CoordinatorBackend implements AdminBackend {
@@ -75,8 +78,11 @@ export class CoordinatorBackend implements AdminBackend {
       while (!signal.aborted) {
         const changed = new Promise<void>((resolve) => (wake = resolve));
         const { record } = this.#context.jobs.get(id)!;
+        if (isEnded(record.state)) {
+          yield await this.#finalView(record);
+          return;
+        }
         yield await this.#views.view(record);
-        if (isEnded(record.state)) return;
         const sleeping = new AbortController();
         const abort = (): void => sleeping.abort();
         signal.addEventListener('abort', abort, { once: true });
@@ -130,6 +136,18 @@ export class CoordinatorBackend implements AdminBackend {
 
   query(sql: string, maxRows: number, signal: AbortSignal): Promise<QueryResult> {
     return this.#query(sql, maxRows, signal);
+  }
+
+  /** The last word about a job: its trainer books what was still open, which takes a moment. */
+  async #finalView(record: JobRecord): Promise<Job> {
+    const { clock } = this.#context;
+    const deadline = clock.monotonic() + LAST_BOOKS_MS;
+    for (;;) {
+      const job = await this.#views.view(record);
+      const { ledger, requests = 0n } = job.progress ?? {};
+      if (!ledger || BigInt(endedCount(ledger)) >= requests || clock.monotonic() >= deadline) return job;
+      await clock.sleep(LAST_BOOKS_MS / 50);
+    }
   }
 
   async #record(id: string): Promise<{ record: JobRecord }> {

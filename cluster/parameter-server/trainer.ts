@@ -1,5 +1,5 @@
 import { fromBinary } from '@bufbuild/protobuf';
-import type { ActorContext, Behaviour } from '../../src/actor/behaviour.ts';
+import type { ActorContext, Behaviour, Reply } from '../../src/actor/behaviour.ts';
 import type { BusMessage, Consumer } from '../../src/bus/bus.ts';
 import type { Lease } from '../../src/bus/lease.ts';
 import { MillraceError } from '../../src/errors.ts';
@@ -24,7 +24,11 @@ import { Master } from './master.ts';
 import { updateRow } from './round-log.ts';
 
 /** What arrives in the trainer's mailbox. */
-export type TrainerMessage = { kind: 'group'; message: BusMessage } | { kind: 'job'; record: JobRecord };
+export type TrainerMessage =
+  | { kind: 'group'; message: BusMessage }
+  | { kind: 'job'; record: JobRecord }
+  /** The job has ended; answered once the books are closed. */
+  | { kind: 'end'; record: JobRecord; reply: Reply<void> };
 
 interface Group extends ArrivedGroup {
   scored: ScoredGroup;
@@ -115,7 +119,12 @@ export class Trainer implements Behaviour<TrainerMessage> {
     if (message.kind === 'job') {
       this.#record = message.record;
       if (message.record.state !== 'RUNNING') this.#idle = true;
-      if (isEnded(message.record.state)) await this.#finish();
+      return;
+    }
+    if (message.kind === 'end') {
+      this.#record = message.record;
+      await this.#finish();
+      message.reply.resolve();
       return;
     }
     await this.#take(message.message, actor);

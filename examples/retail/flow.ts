@@ -50,7 +50,8 @@ export default defineFlow<RetailTask, Memory>({
     else if (tool === 'get_user') memory.userLoaded = true;
     else if (tool === 'get_order') memory.orders.add(state!.clause.slots.orderId!);
     else if (tool === 'get_product') for (const product of result as Product[]) memory.products.add(product.product_id);
-    return tool === 'done' || tool === 'transfer' ? 'stop' : 'continue';
+    if (tool === 'done' || tool === 'transfer') return 'stop';
+    return memory.clauses.every((clause) => clause.written) ? 'stop' : 'continue';
   },
   maxSteps: (task) => 8 + 4 * countRequests(task.instruction),
   answer: (memory) => memory.database.changes(),

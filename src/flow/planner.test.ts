@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../random/seeded.ts';
 import { logSoftmax } from './fixtures/content-policy.ts';
 import { parcelFlow } from './fixtures/parcels.ts';
-import { entropyOf, nothingPlanner, randomPlanner, rulePlanner, sampleAction, type Choice } from './planner.ts';
+import { entropyOf, mostLikely, nothingPlanner, randomPlanner, rulePlanner, sampleAction, type Choice } from './planner.ts';
 import type { PreparedPlan } from './plan.ts';
 
 const logits = fc.array(fc.double({ min: -8, max: 8, noNaN: true }), { minLength: 1, maxLength: 12 });
@@ -13,7 +13,7 @@ describe('sampleAction', () => {
     fc.assert(
       fc.property(logits, fc.nat(), (values, seed) => {
         const logProbabilities = logSoftmax(values);
-        const action = sampleAction(logProbabilities, seededRandom(seed), false);
+        const action = sampleAction(logProbabilities, seededRandom(seed));
         expect(logProbabilities[action]).toBeGreaterThan(-Infinity);
       }),
     );
@@ -23,7 +23,7 @@ describe('sampleAction', () => {
     const p = [0.1, 0.6, 0, 0.3];
     const counts = [0, 0, 0, 0];
     const random = seededRandom(3);
-    for (let i = 0; i < 20_000; i++) counts[sampleAction(Float32Array.from(p, Math.log), random, false)]! += 1;
+    for (let i = 0; i < 20_000; i++) counts[sampleAction(Float32Array.from(p, Math.log), random)]! += 1;
     counts.forEach((count, i) => expect(Math.abs(count / 20_000 - p[i]!)).toBeLessThan(0.015));
     expect(counts[2]).toBe(0);
   });
@@ -32,17 +32,28 @@ describe('sampleAction', () => {
     fc.assert(
       fc.property(logits, (values) => {
         const [a, b] = [seededRandom(5), seededRandom(5)];
-        sampleAction(logSoftmax(values), a, false);
+        sampleAction(logSoftmax(values), a);
         b.uniform();
         expect(a.uniform()).toBe(b.uniform());
       }),
     );
   });
 
-  it('takes the first of the most likely ones when greedy, and survives rounding', () => {
-    expect(sampleAction([-2, -1, -1, -3], seededRandom(1), true)).toBe(1);
+  it('survives rounding', () => {
     const most = { ...seededRandom(1), uniform: () => 1 - 2 ** -53 };
-    expect(sampleAction([Math.log(0.5), Math.log(0.5)], most, false)).toBe(1);
+    expect(sampleAction([Math.log(0.5), Math.log(0.5)], most)).toBe(1);
+  });
+});
+
+describe('mostLikely', () => {
+  it('takes the first of the most likely actions', () => {
+    expect(mostLikely([-2, -1, -1, -3])).toBe(1);
+  });
+
+  it('passes over what was tried, until everything was', () => {
+    expect(mostLikely([-2, -1, -1, -3], new Set([1]))).toBe(2);
+    expect(mostLikely([-2, -1], new Set([1]))).toBe(0);
+    expect(mostLikely([-2, -1], new Set([0, 1]))).toBe(1);
   });
 });
 

@@ -49,15 +49,9 @@ export function rulePlanner<M>(flow: Pick<FlowDefinition<any, M>, 'rule' | 'name
   };
 }
 
-/**
- * Draws an action from log-probabilities, or takes the first of the most likely ones when `greedy`. One number of `random`
- * decides, so the draw does not depend on who else was in the policy's batch.
- */
-export function sampleAction(logProbabilities: ArrayLike<number>, random: Random, greedy: boolean): number {
+/** Draws an action from log-probabilities. One number of `random` decides, whoever else was in the policy's batch. */
+export function sampleAction(logProbabilities: ArrayLike<number>, random: Random): number {
   const n = logProbabilities.length;
-  let best = 0;
-  for (let i = 1; i < n; i++) if (logProbabilities[i]! > logProbabilities[best]!) best = i;
-  if (greedy) return best;
   let total = 0;
   for (let i = 0; i < n; i++) total += Math.exp(logProbabilities[i]!);
   let left = random.uniform() * total;
@@ -66,6 +60,17 @@ export function sampleAction(logProbabilities: ArrayLike<number>, random: Random
     if (left < 0) return i;
   }
   // Rounding left a crumb of probability after the last action.
+  return mostLikely(logProbabilities);
+}
+
+/** The first of the most likely actions that are not in `tried`; of all when every one was tried. */
+export function mostLikely(logProbabilities: ArrayLike<number>, tried?: ReadonlySet<number>): number {
+  const n = logProbabilities.length;
+  let best = -1;
+  for (let i = 0; i < n; i++) {
+    if (tried !== undefined && tried.size < n && tried.has(i)) continue;
+    if (best < 0 || logProbabilities[i]! > logProbabilities[best]!) best = i;
+  }
   return best;
 }
 

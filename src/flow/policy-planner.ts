@@ -3,7 +3,7 @@ import type { ExperienceTable } from './experience.ts';
 import { FlowFailure } from './failure.ts';
 import type { MicroBatcher } from './micro-batcher.ts';
 import type { PlanEncoder } from './prepare.ts';
-import { entropyOf, sampleAction, type Planner } from './planner.ts';
+import { entropyOf, mostLikely, sampleAction, type Planner } from './planner.ts';
 import type { PolicyLease } from './policies.ts';
 
 /** What a policy planner needs. */
@@ -14,7 +14,10 @@ export interface PolicyPlannerOptions {
   batcher: MicroBatcher;
   /** The version this flow keeps to its end. */
   lease: PolicyLease;
-  /** 0 = greedy; log-probabilities are then those at temperature 1. */
+  /**
+   * 0 = greedy: the most likely action that this flow has not taken in the very same situation, since a policy that did not
+   * get anywhere with an action would choose it again for ever. Log-probabilities are then those at temperature 1.
+   */
   temperature: number;
 }
 
@@ -22,6 +25,7 @@ export interface PolicyPlannerOptions {
 export function policyPlanner(options: PolicyPlannerOptions): Planner {
   const { encoder, table, batcher, lease, temperature } = options;
   const greedy = temperature === 0;
+  const tried = new Map<number, Set<number>>();
   return {
     async choose({ plan }, random) {
       const observation = table.observation(encoder.encode(plan, table));
@@ -31,7 +35,7 @@ export function policyPlanner(options: PolicyPlannerOptions): Planner {
         lease,
         temperature: greedy ? 1 : temperature,
       });
-      const action = sampleAction(logProbabilities, random, greedy);
+      const action = greedy ? untried(observation, logProbabilities) : sampleAction(logProbabilities, random);
       const logProbability = logProbabilities[action];
       if (logProbability === undefined || !Number.isFinite(logProbability))
         throw new FlowFailure(
@@ -47,4 +51,12 @@ export function policyPlanner(options: PolicyPlannerOptions): Planner {
       };
     },
   };
+
+  function untried(observation: number, logProbabilities: Float32Array): number {
+    let taken = tried.get(observation);
+    if (taken === undefined) tried.set(observation, (taken = new Set()));
+    const action = mostLikely(logProbabilities, taken);
+    taken.add(action);
+    return action;
+  }
 }

@@ -29,12 +29,12 @@ export class Database {
 
   /** The user as a record that may be written to. The user must exist. */
   writableUser(id: string): User {
-    return writable((this.#users ??= new Map()), this.world.users, id);
+    return writable((this.#users ??= new Map<string, User>()), this.world.users, id);
   }
 
   /** The order as a record that may be written to. The order must exist. */
   writableOrder(id: string): Order {
-    return writable((this.#orders ??= new Map()), this.world.orders, id);
+    return writable((this.#orders ??= new Map<string, Order>()), this.world.orders, id);
   }
 
   /** What differs from the world now. Two databases over one world are equal when their changes are. */

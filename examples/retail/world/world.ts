@@ -47,7 +47,7 @@ export class World implements Records {
    */
   once<V>(kind: string, key: string, compute: () => V): V {
     let results = this.#memo.get(kind);
-    if (results === undefined) this.#memo.set(kind, (results = new Map()));
+    if (results === undefined) this.#memo.set(kind, (results = new Map<string, unknown>()));
     if (results.has(key)) return results.get(key) as V;
     const value = compute();
     if (results.size >= 20_000) results.clear();
