@@ -18,11 +18,13 @@ export interface LearnerOptions {
   /** Address of the parameter server, or undefined while none is known. */
   findServer: () => Promise<string | undefined>;
   connect: (address: string) => Promise<Link<WorkResponse, WorkRequest>>;
-  /** Decisions in a micro-batch; default: adapted to what this machine computes in 80 ms. Serial mode fixes it. */
+  /** Decisions in a micro-batch; default: what this machine computes in about 80 ms. Serial mode fixes it. */
   maxDecisions?: number | undefined;
 }
 
 const HEARTBEAT_MS = 2_000;
+/** Between two turns of the event loop: half of what heartbeats can bear. */
+const MICRO_BATCH_MS = 80;
 const RECONNECT_MS = 500;
 
 /** What a learner keeps of a job: its policy with the weights of one version. */
@@ -84,12 +86,12 @@ class LearnerSession {
   readonly #link: Link<WorkResponse, WorkRequest>;
   readonly #log: NodeContext['log'];
   readonly #jobs = new Map<string, JobState>();
-  readonly #slices: { maxDecisions?: number };
+  readonly #slices: { maxDecisions?: number; targetMs?: number };
   #queue: Promise<void> = Promise.resolve();
   #closed = false;
 
   constructor(learner: string, link: Link<WorkResponse, WorkRequest>, options: LearnerOptions, log: NodeContext['log']) {
-    this.#slices = options.maxDecisions === undefined ? {} : { maxDecisions: options.maxDecisions };
+    this.#slices = options.maxDecisions === undefined ? { targetMs: MICRO_BATCH_MS } : { maxDecisions: options.maxDecisions };
     this.#link = link;
     this.#log = log;
     const { backend, device, gflops } = options.compute;

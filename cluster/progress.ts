@@ -10,12 +10,22 @@ export interface TrainingProgress {
   last?: { reward: number; success: number; staleness: number; statistics: Record<string, number> };
 }
 
+/** What a job's actor tells about what it waits for; subject `waiting.<job>`. */
+export interface DispatchProgress {
+  /** The oldest evaluation under way. */
+  evaluation?: { key: string; done: number; total: number } | undefined;
+  /** Milliseconds since ROLLOUTS refused a request for space, while that lasts. */
+  backpressureMs?: number | undefined;
+}
+
+export const waitingSubject = (job: string): string => `waiting.${job}`;
 export const progressSubject = (job: string): string => `progress.${job}`;
 
-export function encodeProgress(progress: TrainingProgress): Uint8Array {
+export function encodeProgress(progress: TrainingProgress | DispatchProgress): Uint8Array {
   return new TextEncoder().encode(JSON.stringify(progress));
 }
 
-export function decodeProgress(bytes: Uint8Array): TrainingProgress {
-  return JSON.parse(new TextDecoder().decode(bytes)) as TrainingProgress;
+/** Reads what {@link encodeProgress} wrote; the subject says which of the two it is. */
+export function decodeProgress<T extends TrainingProgress | DispatchProgress>(bytes: Uint8Array): T {
+  return JSON.parse(new TextDecoder().decode(bytes)) as T;
 }

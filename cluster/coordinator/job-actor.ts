@@ -15,6 +15,7 @@ import { ensureWriterDurables } from '../../src/store/writer.ts';
 import type { NodeContext } from '../context.ts';
 import type { JobEntry } from '../jobs/directory.ts';
 import { taskPlan, type TaskPlan } from '../jobs/tasks.ts';
+import { encodeProgress, waitingSubject, type DispatchProgress } from '../progress.ts';
 import { checkpointPath } from '../parameter-server/checkpoints.ts';
 import { trainerDurable } from '../parameter-server/trainer.ts';
 import { evaluationDurable, RunningEvaluations } from './evaluations.ts';
@@ -102,6 +103,12 @@ export class JobActor implements Behaviour<JobMessage> {
       if (finished) await this.#evaluated(finished);
     }
     await this.#advance();
+    this.#tell({});
+  }
+
+  #tell(more: DispatchProgress): void {
+    const progress: DispatchProgress = { evaluation: this.#evaluations.current(), ...more };
+    this.#context.bus.emit(waitingSubject(this.#job), encodeProgress(progress));
   }
 
   async stop(): Promise<void> {
@@ -186,6 +193,7 @@ export class JobActor implements Behaviour<JobMessage> {
     const task: RequestTask = this.#tasks.taskFor(sequence);
     const request = requestFor(this.#requests, { sequence, task, policyVersion, now: clock.now() }, this.#tasks.train.length);
     const bytes = toBinary(RolloutRequestSchema, request);
+    const begun = clock.monotonic();
     for (;;) {
       try {
         await bus.publish(`rollout.${this.#job}`, bytes, { id: request.id });
@@ -194,6 +202,7 @@ export class JobActor implements Behaviour<JobMessage> {
         const error = MillraceError.from(thrown);
         if (error.code !== 'resource_exhausted') throw error;
         this.#context.log.warn({ job: this.#job, sequence }, 'ROLLOUTS is full: rollout workers are behind; waiting for space');
+        this.#tell({ backpressureMs: clock.monotonic() - begun });
         await clock.sleep(BACKPRESSURE_DELAY_MS);
       }
     }

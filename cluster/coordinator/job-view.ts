@@ -9,11 +9,12 @@ import type { JobRecord } from '../../src/jobs/record.ts';
 import { isEnded, toProtoState } from '../../src/jobs/state.ts';
 import type { NodeContext } from '../context.ts';
 import type { NodeList } from '../nodes.ts';
-import { decodeProgress, progressSubject, type TrainingProgress } from '../progress.ts';
+import { decodeProgress, progressSubject, waitingSubject, type DispatchProgress, type TrainingProgress } from '../progress.ts';
 
 interface Followed {
   manifest?: WeightManifest | undefined;
   progress?: TrainingProgress | undefined;
+  dispatch?: DispatchProgress | undefined;
   rates: RateWindow;
   stops: (() => void)[];
   ready: Promise<void>;
@@ -107,6 +108,10 @@ export class JobViews {
         followed.progress = decodeProgress(data);
         this.#changed(job);
       }),
+      bus.listen(waitingSubject(job), (data) => {
+        followed.dispatch = decodeProgress(data);
+        this.#changed(job);
+      }),
     );
   }
 
@@ -114,7 +119,7 @@ export class JobViews {
     for (const handler of this.#handlers) handler(job);
   }
 
-  #waiting(record: JobRecord, { manifest, progress }: Followed): string {
+  #waiting(record: JobRecord, { manifest, progress, dispatch }: Followed): string {
     const ledger = manifest?.ledger ?? emptyLedger();
     const count = (role: Parameters<NodeList['withRole']>[0]): number => this.#nodes.withRole(role).length;
     return waitingFor({
@@ -130,6 +135,9 @@ export class JobViews {
         store: count('store'),
       },
       ...(progress?.shards && progress.round === manifest?.version && { shards: progress.shards }),
+      ...(progress?.publishing && progress.round === manifest?.version && { publishing: true }),
+      ...(dispatch?.evaluation && { evaluation: dispatch.evaluation }),
+      ...(dispatch?.backpressureMs !== undefined && { backpressureMs: dispatch.backpressureMs }),
       ...(record.cancelRequested && { cancelRequested: true }),
     });
   }

@@ -10,11 +10,12 @@ import { emptyLedger, end, hasEnded, open } from '../../src/jobs/ledger.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
 import { reduceShards, type RoundSum } from '../../src/jobs/reduce.ts';
 import { RoundAssembly, type ArrivedGroup, type Disposition } from '../../src/jobs/round.ts';
-import { cutShards } from '../../src/jobs/shards.ts';
+import { cutShards, groupsPerShard } from '../../src/jobs/shards.ts';
 import { isEnded } from '../../src/jobs/state.ts';
 import { floatsFromBytes } from '../../src/policy/float-bytes.ts';
 import { initialParameters } from '../../src/policy/parameters.ts';
 import { encodeRows } from '../../src/store/encode.ts';
+import type { UpdateRow } from '../../src/store/tables.ts';
 import type { NodeContext } from '../context.ts';
 import type { JobRuntime } from '../jobs/runtime.ts';
 import { encodeProgress, progressSubject, type TrainingProgress } from '../progress.ts';
@@ -79,8 +80,8 @@ export class Trainer implements Behaviour<TrainerMessage> {
   #round!: RoundAssembly<Group>;
   /** Deliveries to acknowledge with the next commit, by sequence. */
   #unacked = new Map<number, BusMessage[]>();
-  /** Sequences that expired or failed since the last commit. */
-  #dropped: { sequence: number; kind: 'expired' | 'failed' }[] = [];
+  /** Requests that expired or failed since the last round; `uncommitted` since the last commit of any kind. */
+  #lost = { expired: 0, failed: 0, uncommitted: 0 };
   /** Groups that count for the round in progress, with and without signal. */
   #counted: Group[] = [];
   #roundStartedAt = 0;
@@ -104,7 +105,7 @@ export class Trainer implements Behaviour<TrainerMessage> {
   async start(actor: ActorContext<TrainerMessage>): Promise<void> {
     await this.#restore();
     this.#unacked.clear();
-    this.#dropped = [];
+    this.#lost = { expired: 0, failed: 0, uncommitted: 0 };
     this.#counted = [];
     this.#idle = true;
     this.#roundStartedAt = this.#context.clock.monotonic();
@@ -149,6 +150,8 @@ export class Trainer implements Behaviour<TrainerMessage> {
       this.#master = Master.restore(this.#record.config, layout, latest.manifest, { weights: values, optimizer });
       this.#manifest = latest.manifest;
       this.#revision = latest.revision;
+      // Whoever committed it may have died before telling.
+      if (latest.manifest.updateRow.length > 0) await this.#publishRow(latest.manifest.version, latest.manifest.updateRow);
     } else {
       this.#master = new Master(this.#record.config, layout);
       this.#manifest = this.#master.manifest({
@@ -195,7 +198,7 @@ export class Trainer implements Behaviour<TrainerMessage> {
     if (this.#idle) this.#beginTiming(scored);
     this.#note(group, this.#round.offer(group));
     while (this.#round.complete) await this.#runRound(actor);
-    if (this.#dropped.length > 0) await this.#commitLedger();
+    if (this.#lost.uncommitted > 0) await this.#commitLedger();
     this.#tell();
   }
 
@@ -211,10 +214,12 @@ export class Trainer implements Behaviour<TrainerMessage> {
     if (disposition === 'trained' || disposition === 'filtered') this.#counted.push(group);
     else if (disposition === 'expired') {
       this.#base = end(this.#base, group.sequence, 'expired');
-      this.#dropped.push({ sequence: group.sequence, kind: 'expired' });
+      this.#lost.expired += 1;
+      this.#lost.uncommitted += 1;
     } else if (disposition === 'failed') {
       this.#base = end(this.#base, group.sequence, { failed: group.failure ?? 'UNSPECIFIED' });
-      this.#dropped.push({ sequence: group.sequence, kind: 'failed' });
+      this.#lost.failed += 1;
+      this.#lost.uncommitted += 1;
     }
   }
 
@@ -230,6 +235,7 @@ export class Trainer implements Behaviour<TrainerMessage> {
     const { round: next, decided } = round.next();
     const version = round.version + 1;
     actor.waitingFor(`the weights of version ${version} to be published`);
+    this.#tell({ publishing: true });
     const manifest = this.#master.manifest({
       job: this.#job,
       version,
@@ -238,31 +244,33 @@ export class Trainer implements Behaviour<TrainerMessage> {
       fence: this.#lease.token,
       trainSeconds: this.#manifest.trainSeconds + (clock.monotonic() - this.#roundStartedAt) / 1000,
     });
+    const rowAt = (committed: number): UpdateRow =>
+      updateRow({
+        job: this.#job,
+        config: this.#record.config,
+        version,
+        groups: this.#counted.map((group) => ({ scored: group.scored, staleness: round.version - group.policyVersion })),
+        expired: this.#lost.expired,
+        failed: this.#lost.failed,
+        decisions,
+        weight: sum.weight,
+        sums: sum.statistics,
+        ...report,
+        waitMs: gathered - this.#roundStartedAt,
+        computeMs: computed - gathered,
+        commitMs: committed - computed,
+        roundMs: committed - this.#roundStartedAt,
+        learners: this.#pool.learners.length,
+        shards,
+        now: clock.now(),
+      });
+    manifest.updateRow = encodeRows('updates', [rowAt(clock.monotonic())]);
     if (this.#isEvaluated(version)) await saveVersion(this.#context, this.#record, this.#runtime.spec, this.#master, manifest);
     this.#revision = await weights.commit(manifest, this.#blobs(), this.#revision);
     const committed = clock.monotonic();
 
     const staleness = round.staleness;
-    const expired = this.#dropped.filter((entry) => entry.kind === 'expired').length;
-    const row = updateRow({
-      job: this.#job,
-      config: this.#record.config,
-      version,
-      groups: this.#counted.map((group) => ({ scored: group.scored, staleness: round.version - group.policyVersion })),
-      expired,
-      failed: this.#dropped.length - expired,
-      decisions,
-      weight: sum.weight,
-      sums: sum.statistics,
-      ...report,
-      waitMs: gathered - this.#roundStartedAt,
-      computeMs: computed - gathered,
-      commitMs: committed - computed,
-      roundMs: committed - this.#roundStartedAt,
-      learners: this.#pool.learners.length,
-      shards,
-      now: clock.now(),
-    });
+    const row = rowAt(committed);
     const {
       reward_mean: reward,
       success_mean: success,
@@ -277,20 +285,23 @@ export class Trainer implements Behaviour<TrainerMessage> {
     const previous = this.#manifest.version;
     this.#manifest = manifest;
     this.#base = manifest.ledger!;
-    this.#dropped = [];
+    this.#lost = { expired: 0, failed: 0, uncommitted: 0 };
     this.#counted = [];
     this.#round = next;
     this.#roundStartedAt = committed;
     for (const { group, disposition } of decided) this.#note(group, disposition);
     await this.#ackEnded();
-    await this.#context.bus.publish(`event.${this.#job}.update`, encodeRows('updates', [row]), {
-      id: `${this.#job}:update:${version}`,
-    });
+    await this.#publishRow(version, encodeRows('updates', [row]));
     this.#forget(previous);
   }
 
+  /** The same version's row again is dropped on the way, or replaces the first one in the store. */
+  async #publishRow(version: number, row: Uint8Array): Promise<void> {
+    await this.#context.bus.publish(`event.${this.#job}.update`, row, { id: `${this.#job}:update:${version}` });
+  }
+
   async #gradients(groups: Group[], signal: AbortSignal): Promise<{ sum: RoundSum; decisions: number; shards: number }> {
-    const shards = cutShards(groups).map((shard) =>
+    const shards = cutShards(groups, groupsPerShard(this.#bounds.groupsPerRound)).map((shard) =>
       shard.map(({ scored }) => ({
         $typeName: 'millrace.v1.ShardGroup' as const,
         experience: scored.experience,
@@ -329,7 +340,7 @@ export class Trainer implements Behaviour<TrainerMessage> {
     const manifest: WeightManifest = { ...this.#manifest, ledger: this.#base };
     this.#revision = await this.#context.weights.amend(manifest, this.#revision);
     this.#manifest = manifest;
-    this.#dropped = [];
+    this.#lost.uncommitted = 0;
     await this.#ackEnded();
   }
 

@@ -10,9 +10,9 @@ describe('loadClusterConfig', () => {
     expect(config).toMatchObject({
       stateDir: '/srv/.millrace',
       learners: 'auto',
-      rollouts: 1,
+      rollouts: 2,
       rewards: 1,
-      ports: { admin: 0, nats: 0 },
+      ports: { admin: 0 },
       logLevel: 'info',
     });
     expect(config.clickhouse).toEqual({ user: 'default', password: '', database: 'millrace' });
@@ -28,23 +28,23 @@ describe('loadClusterConfig', () => {
         CLICKHOUSE_PASSWORD: '123',
         NATS_URL: 'nats://127.0.0.1:4222',
         MILLRACE_TOKEN: '0123456789abcdef',
-        MILLRACE_CLUSTER__PORTS__PARAMETER_SERVER: '7001',
+        MILLRACE_CLUSTER__PORTS__ADMIN: '7001',
         MILLRACE_LOG_LEVEL: '',
       },
       overrides: ['learners=3'],
-      flags: { rollouts: 2 },
+      flags: { rollouts: 3 },
     });
     expect(config).toMatchObject({
       clickhouse: { url: 'http://127.0.0.1:8123', user: 'me', password: '123' },
       nats: { url: 'nats://127.0.0.1:4222' },
       token: '0123456789abcdef',
-      ports: { parameterServer: 7001 },
+      ports: { admin: 7001 },
       learners: 3,
-      rollouts: 2,
+      rollouts: 3,
     });
     expect(sources).toMatchObject({
       'clickhouse.url': 'environment',
-      'ports.parameterServer': 'environment',
+      'ports.admin': 'environment',
       learners: 'flag',
       logLevel: 'default',
     });

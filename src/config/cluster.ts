@@ -5,7 +5,7 @@ import { resolve } from './resolve.ts';
 import { readYamlFile } from './yaml-file.ts';
 
 const port = (what: string) => z.int().min(0).max(65_535).default(0).describe(`port of ${what}; 0 = a free one`);
-const workers = (what: string) => z.int().min(1).max(256).default(1).describe(`number of ${what} processes`);
+const workers = (what: string, usual: number) => z.int().min(1).max(256).default(usual).describe(`number of ${what} processes`);
 const url = (protocol: RegExp, example: string) => z.url({ protocol, hostname: /.*/ }).optional().describe(`like ${example}`);
 
 /** What `millrace up` and the node processes need to know; nothing of it is about a job. */
@@ -15,15 +15,11 @@ export const clusterConfigSchema = z.strictObject({
     .union([z.int().min(1).max(64), z.literal('auto')])
     .default('auto')
     .describe('number of learner processes; auto = two'),
-  rollouts: workers('rollout'),
-  rewards: workers('reward'),
+  rollouts: workers('rollout', 2),
+  rewards: workers('reward', 1),
   ports: z
     .strictObject({
       admin: port('the admin API (gRPC)'),
-      parameterServer: port('the parameter server (gRPC)'),
-      store: port('the store (gRPC)'),
-      nats: port('the nats-server that is started'),
-      metrics: port("the coordinator's Prometheus metrics (HTTP)"),
     })
     .prefault({}),
   nats: z
@@ -55,7 +51,7 @@ export const clusterConfigSchema = z.strictObject({
     .string()
     .min(16)
     .optional()
-    .describe('bearer token of the admin API, at least 16 characters; made anew at each start when absent'),
+    .describe('bearer token of all gRPC of the cluster, at least 16 characters; none on this machine when absent'),
 });
 
 /** Settings of a cluster with all defaults filled in. */

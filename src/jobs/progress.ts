@@ -99,12 +99,15 @@ function work(wait: WaitState): string {
   if (wait.publishing === true) return `${round}: weights to be published`;
   if (shards !== undefined) return `${round}: gradients of ${shards.total - shards.done} of ${shards.total} shards`;
   const rest: string[] = [];
-  if (groups.received < groups.needed) rest.push(`${round}: ${groups.needed - groups.received} of ${groups.needed} groups`);
+  // Nothing is asked for while the baselines run.
+  const asked = wait.open > 0 || evaluation === undefined;
+  if (asked && groups.received < groups.needed)
+    rest.push(`${round}: ${groups.needed - groups.received} of ${groups.needed} groups`);
   if (evaluation !== undefined)
     rest.push(`evaluation ${evaluation.key}: ${evaluation.total - evaluation.done} of ${evaluation.total} tasks`);
   if (wait.backpressureMs !== undefined) {
     rest.push(`space in ROLLOUTS for ${(wait.backpressureMs / 1000).toFixed(1)} s (rollout workers are behind)`);
   }
   if (rest.length === 0) return `${round}: the parameter server to start on it`;
-  return `${rest.join('; ')} (${wait.open} requests under way)`;
+  return wait.open > 0 ? `${rest.join('; ')} (${wait.open} requests under way)` : rest.join('; ');
 }

@@ -3,6 +3,14 @@ import { MillraceError } from '../errors.ts';
 /** Groups a shard when nothing else is said. */
 export const GROUPS_PER_SHARD = 1;
 
+/** Shards a full round is cut into: enough for as many learners to share it evenly, few enough gradients to send and add. */
+const SHARDS_PER_ROUND = 8;
+
+/** Groups a shard for rounds of `groupsPerRound`: depends on the job alone, so that any number of learners cuts alike. */
+export function groupsPerShard(groupsPerRound: number): number {
+  return Math.max(GROUPS_PER_SHARD, Math.ceil(groupsPerRound / SHARDS_PER_ROUND));
+}
+
 /**
  * Cuts the groups of a round (sorted by sequence) into shards of a fixed size. The cut must not depend on how many learners
  * there are: float32 sums inside a shard depend on what is in it, so only then do 1, 2 or 4 learners give the same bits.

@@ -187,14 +187,14 @@ export const TrajectoryGroupSchema: GenMessage<TrajectoryGroup> = /*@__PURE__*/
  */
 export type Score = Message<"millrace.v1.Score"> & {
   /**
-   * Weighted sum of the components.
+   * What the advantage is computed from: the outcome.
    *
    * @generated from field: float reward = 1;
    */
   reward: number;
 
   /**
-   * The flow's own outcome reward, before shaping.
+   * The flow's own outcome reward.
    *
    * @generated from field: float outcome = 2;
    */

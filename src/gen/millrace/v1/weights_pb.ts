@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file millrace/v1/weights.proto.
  */
 export const file_millrace_v1_weights: GenFile = /*@__PURE__*/
-  fileDesc("ChltaWxscmFjZS92MS93ZWlnaHRzLnByb3RvEgttaWxscmFjZS52MSIpCgpUZW5zb3JJbmZvEgwKBG5hbWUYASABKAkSDQoFc2hhcGUYAiADKA0iNQoEQmxvYhIOCgZjaHVua3MYASABKA0SDQoFYnl0ZXMYAiABKAQSDgoGc2hhMjU2GAMgASgMIp8CCg5XZWlnaHRNYW5pZmVzdBILCgNqb2IYASABKAkSDwoHdmVyc2lvbhgCIAEoDRIiCgd3ZWlnaHRzGAMgASgLMhEubWlsbHJhY2UudjEuQmxvYhIkCglvcHRpbWl6ZXIYBCABKAsyES5taWxscmFjZS52MS5CbG9iEigKB3RlbnNvcnMYBSADKAsyFy5taWxscmFjZS52MS5UZW5zb3JJbmZvEiMKBmxlZGdlchgGIAEoCzITLm1pbGxyYWNlLnYxLkxlZGdlchIXCg9jb21taXR0ZWRfYXRfdXMYByABKAQSDQoFZmVuY2UYCCABKAQSFQoNdHJhaW5fc2Vjb25kcxgJIAEoARIXCg9vcHRpbWl6ZXJfc3RlcHMYCiABKA1iBnByb3RvMw", [file_millrace_v1_training]);
+  fileDesc("ChltaWxscmFjZS92MS93ZWlnaHRzLnByb3RvEgttaWxscmFjZS52MSIpCgpUZW5zb3JJbmZvEgwKBG5hbWUYASABKAkSDQoFc2hhcGUYAiADKA0iNQoEQmxvYhIOCgZjaHVua3MYASABKA0SDQoFYnl0ZXMYAiABKAQSDgoGc2hhMjU2GAMgASgMIrMCCg5XZWlnaHRNYW5pZmVzdBILCgNqb2IYASABKAkSDwoHdmVyc2lvbhgCIAEoDRIiCgd3ZWlnaHRzGAMgASgLMhEubWlsbHJhY2UudjEuQmxvYhIkCglvcHRpbWl6ZXIYBCABKAsyES5taWxscmFjZS52MS5CbG9iEigKB3RlbnNvcnMYBSADKAsyFy5taWxscmFjZS52MS5UZW5zb3JJbmZvEiMKBmxlZGdlchgGIAEoCzITLm1pbGxyYWNlLnYxLkxlZGdlchIXCg9jb21taXR0ZWRfYXRfdXMYByABKAQSDQoFZmVuY2UYCCABKAQSFQoNdHJhaW5fc2Vjb25kcxgJIAEoARIXCg9vcHRpbWl6ZXJfc3RlcHMYCiABKA0SEgoKdXBkYXRlX3JvdxgLIAEoDGIGcHJvdG8z", [file_millrace_v1_training]);
 
 /**
  * @generated from message millrace.v1.TensorInfo
@@ -39,7 +39,7 @@ export const TensorInfoSchema: GenMessage<TensorInfo> = /*@__PURE__*/
   messageDesc(file_millrace_v1_weights, 0);
 
 /**
- * One blob cut into chunks on subjects weights.<job>.<version>.<part>-<index>.
+ * One blob cut into chunks on subjects weights.<job>.<version>.<part>-<first 12 hex digits of sha256>.<index>.
  *
  * @generated from message millrace.v1.Blob
  */
@@ -93,7 +93,7 @@ export type WeightManifest = Message<"millrace.v1.WeightManifest"> & {
   weights?: Blob | undefined;
 
   /**
-   * Optimiser moments (AdamW m then v), float32 little endian; empty at version 0.
+   * Optimiser moments (AdamW m then v), float32 little endian.
    *
    * @generated from field: millrace.v1.Blob optimizer = 4;
    */
@@ -134,6 +134,13 @@ export type WeightManifest = Message<"millrace.v1.WeightManifest"> & {
    * @generated from field: uint32 optimizer_steps = 10;
    */
   optimizerSteps: number;
+
+  /**
+   * The round's row of table `updates`, encoded; published after the commit, and again by whoever takes over.
+   *
+   * @generated from field: bytes update_row = 11;
+   */
+  updateRow: Uint8Array;
 };
 
 /**
