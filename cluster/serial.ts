@@ -1,17 +1,20 @@
 import { ActorSystem } from '../src/actor/system.ts';
 import { MemoryBus } from '../src/bus/memory/memory-bus.ts';
+import type { MemoryServer } from '../src/bus/memory/server.ts';
 import { BusWeightChannel } from '../src/bus/weights/bus-weight-channel.ts';
 import { VirtualClock } from '../src/clock/virtual.ts';
-import { initCompute } from '../src/compute/backend.ts';
+import { initCompute, type ComputeInfo } from '../src/compute/backend.ts';
 import type { JobConfig } from '../src/config/job.ts';
 import { MillraceError } from '../src/errors.ts';
 import type { Job } from '../src/gen/millrace/v1/admin_pb.ts';
 import type { WorkRequest, WorkResponse } from '../src/gen/millrace/v1/learner_pb.ts';
 import { floatsFromBytes } from '../src/policy/float-bytes.ts';
+import type { Random } from '../src/random/random.ts';
 import { seededRandom } from '../src/random/seeded.ts';
 import type { Link } from '../src/rpc/link.ts';
 import { memoryLinkPair } from '../src/rpc/memory-link.ts';
 import { MemoryStore } from '../src/store/memory-store.ts';
+import type { Store } from '../src/store/store.ts';
 import { silentLogger, type Logger } from '../src/telemetry/log.ts';
 import type { NodeContext, Role, RoleName } from './context.ts';
 import { startCoordinator } from './coordinator.ts';
@@ -35,6 +38,8 @@ export interface SerialOptions {
   seed?: number;
   /** Virtual milliseconds that a learner's message takes; to try out orders of arrival. Default 0. */
   learnerDelayMs?: (learner: number) => number;
+  /** Stops every node once this many rounds are committed, and starts new ones that go on. Default: never. */
+  interruptAfterRound?: number;
   /** Folder for checkpoints. */
   stateDir: string;
   log?: Logger;
@@ -60,99 +65,145 @@ const MAX_DECISIONS = 512;
  * code as everywhere, and the same result to the last bit in every run.
  */
 export async function runSerial(config: JobConfig, options: SerialOptions): Promise<SerialResult> {
-  const { learners = 1, rollouts = 1, seed = 1, stateDir, log = silentLogger() } = options;
+  const { seed = 1, log = silentLogger() } = options;
   const compute = await initCompute();
   const clock = new VirtualClock();
   const store = new MemoryStore();
-  const server = new MemoryBus({ clock }).server;
-  const random = seededRandom(seed);
-  const stops: (() => Promise<void>)[] = [];
+  const { server } = new MemoryBus({ clock });
+  const cluster = { clock, server, store, compute, random: seededRandom(seed), log, ...options };
+  return clock.run(run(config, cluster));
+}
 
+/** What the nodes of one serial run share. */
+interface Shared extends SerialOptions {
+  clock: VirtualClock;
+  server: MemoryServer;
+  store: MemoryStore;
+  compute: ComputeInfo;
+  random: Random;
+  log: Logger;
+}
+
+async function run(config: JobConfig, shared: Shared): Promise<SerialResult> {
+  const { interruptAfterRound } = shared;
+  let nodes = await startNodes(shared);
+  try {
+    const { id } = await withBackend(nodes.coordinator, (backend) => backend.createJob(config.name, config));
+    if (interruptAfterRound !== undefined) {
+      await follow(nodes.coordinator, id, (job) => (job.progress?.round ?? 0) >= interruptAfterRound);
+      await nodes.stop();
+      nodes = await startNodes(shared);
+    }
+    const job = await follow(nodes.coordinator, id, () => false);
+    const { weights } = nodes.coordinator;
+    const latest = await weights.latest(id);
+    if (!latest) throw new MillraceError('internal', `job ${id} ended without a committed version: ${job.error}`);
+    const values = floatsFromBytes(await weights.fetch(latest.manifest, 'weights'));
+    const seconds = shared.clock.monotonic() / 1000;
+    return { job, weights: values, version: latest.manifest.version, store: shared.store, seconds };
+  } finally {
+    await nodes.stop();
+  }
+}
+
+/** One node of each role, more of some, each with a connection of its own. */
+async function startNodes(shared: Shared): Promise<{ coordinator: NodeContext; stop: () => Promise<void> }> {
+  const { learners = 1, rollouts = 1, store, compute } = shared;
+  const stops: (() => Promise<void>)[] = [];
   const join = async (id: string, role: RoleName, start: (context: NodeContext) => Promise<Role>): Promise<NodeContext> => {
-    const bus = server.connect();
-    const context: NodeContext = {
-      id,
-      bus,
-      weights: new BusWeightChannel(bus, { clock }),
-      clock,
-      random: random.fork(id),
-      log,
-      actors: new ActorSystem({ node: id, clock, log, random: random.fork(`${id}/actors`) }),
-      jobs: await openJobDirectory(bus),
-      runtimes: createJobRuntimes((work) => clock.hold(work)),
-      stateDir,
-      outside: (work) => clock.hold(work),
-    };
+    const context = await connect(id, shared);
     const started = await start(context);
-    const unannounce = await announce(bus, clock, () => describe(id, role, context));
+    const unannounce = await announce(context.bus, shared.clock, () => describe(id, role, context));
     stops.unshift(async () => {
       await unannounce();
       await started.stop();
       context.jobs.close();
-      await bus.close();
+      await context.bus.close();
     });
     return context;
   };
 
-  const run = async (): Promise<SerialResult> => {
-    await join('store', 'store', (context) => startStore(context, store));
-    const coordinator = await join('coordinator', 'coordinator', startCoordinator);
-    const connectors: ((link: Link<WorkRequest, WorkResponse>) => void)[] = [];
-    await join('parameter-server', 'parameter-server', async (context) => {
-      const started = await startParameterServer(context);
-      connectors.push((link) => started.connect(link));
-      return started;
-    });
-    await join('reward-1', 'reward', startReward);
-    for (let i = 1; i <= rollouts; i += 1) await join(`rollout-${i}`, 'rollout', startRollout);
-    for (let i = 1; i <= learners; i += 1) {
-      const connect = (): Promise<Link<WorkResponse, WorkRequest>> => {
-        const [theirs, ours] = memoryLinkPair<WorkRequest, WorkResponse>();
-        connectors[0]!(theirs);
-        return Promise.resolve(options.learnerDelayMs ? delayed(ours, clock, () => options.learnerDelayMs!(i)) : ours);
-      };
-      const findServer = (): Promise<string> => Promise.resolve('serial');
-      await join(`learner-${i}`, 'learner', (context) =>
-        startLearner(context, { compute, findServer, connect, maxDecisions: MAX_DECISIONS }),
-      );
-    }
-    return follow(coordinator, config, store, clock);
-  };
-
-  try {
-    return await clock.run(run());
-  } finally {
-    await clock.run(
-      (async () => {
-        for (const stop of stops) await stop();
-      })(),
+  // The store outlives an interruption: closing it would forget the rows.
+  await join('store', 'store', (context) => startStore(context, kept(store)));
+  const coordinator = await join('coordinator', 'coordinator', startCoordinator);
+  let connectLearner = (_: Link<WorkRequest, WorkResponse>): void => {};
+  await join('parameter-server', 'parameter-server', async (context) => {
+    const started = await startParameterServer(context);
+    connectLearner = (link) => started.connect(link);
+    return started;
+  });
+  await join('reward-1', 'reward', startReward);
+  for (let i = 1; i <= rollouts; i += 1) await join(`rollout-${i}`, 'rollout', startRollout);
+  for (let i = 1; i <= learners; i += 1) {
+    const toServer = (): Promise<Link<WorkResponse, WorkRequest>> => {
+      const [theirs, ours] = memoryLinkPair<WorkRequest, WorkResponse>();
+      connectLearner(theirs);
+      const { learnerDelayMs, clock } = shared;
+      return Promise.resolve(learnerDelayMs ? delayed(ours, clock, () => learnerDelayMs(i)) : ours);
+    };
+    const findServer = (): Promise<string> => Promise.resolve('serial');
+    await join(`learner-${i}`, 'learner', (context) =>
+      startLearner(context, { compute, findServer, connect: toServer, maxDecisions: MAX_DECISIONS }),
     );
   }
+  return {
+    coordinator,
+    stop: async () => {
+      for (const stop of stops.splice(0)) await stop();
+    },
+  };
 }
 
-async function follow(context: NodeContext, config: JobConfig, store: MemoryStore, clock: VirtualClock): Promise<SerialResult> {
+async function connect(id: string, { clock, server, random, log, stateDir }: Shared): Promise<NodeContext> {
+  const bus = server.connect();
+  return {
+    id,
+    bus,
+    weights: new BusWeightChannel(bus, { clock }),
+    clock,
+    random: random.fork(id),
+    log,
+    actors: new ActorSystem({ node: id, clock, log, random: random.fork(`${id}/actors`) }),
+    jobs: await openJobDirectory(bus),
+    runtimes: createJobRuntimes((work) => clock.hold(work)),
+    stateDir,
+    outside: (work) => clock.hold(work),
+  };
+}
+
+/** The store without its end. */
+function kept(store: MemoryStore): Store {
+  return {
+    migrate: () => store.migrate(),
+    insert: (table, rows, token) => store.insert(table, rows, token),
+    query: (sql, options) => store.query(sql, options),
+    close: () => Promise.resolve(),
+  };
+}
+
+async function withBackend<T>(context: NodeContext, use: (backend: CoordinatorBackend) => Promise<T>): Promise<T> {
   const nodes = await watchNodes(context.bus);
   const noQuery = (): Promise<never> =>
     Promise.reject(new MillraceError('unimplemented', 'serial mode has no SQL; read the rows of the in-memory store'));
   const backend = new CoordinatorBackend(context, nodes, noQuery);
   try {
-    const { id } = await backend.createJob(config.name, config);
-    let job: Job | undefined;
-    for await (const state of backend.watchJob(id, new AbortController().signal)) job = state;
-    const latest = await context.weights.latest(id);
-    if (!job || !latest) throw new MillraceError('internal', `job ${id} ended without a committed version: ${job?.error ?? ''}`);
-    const bytes = await context.weights.fetch(latest.manifest, 'weights');
-    return {
-      job,
-      weights: floatsFromBytes(bytes),
-      version: latest.manifest.version,
-      store,
-      seconds: clock.monotonic() / 1000,
-    };
+    return await use(backend);
   } finally {
     backend.close();
     nodes.close();
   }
+}
+
+/** Follows the job until `done`, or its end. */
+function follow(context: NodeContext, id: string, done: (job: Job) => boolean): Promise<Job> {
+  return withBackend(context, async (backend) => {
+    let last: Job | undefined;
+    for await (const job of backend.watchJob(id, new AbortController().signal)) {
+      last = job;
+      if (done(job)) break;
+    }
+    return last!;
+  });
 }
 
 function describe(id: string, role: RoleName, { clock, actors }: NodeContext): NodeInfo {

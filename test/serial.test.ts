@@ -75,6 +75,19 @@ describe('serial mode', () => {
     for (const other of others) expect(largestDifference(reference!, other)).toBeLessThanOrEqual(1e-6);
   });
 
+  it('an interrupted run ends with the weights of an uninterrupted one', async () => {
+    const config = thermostatJob(['rounds=10', 'evaluation.every=5', 'rollout.groupsPerRound=4', 'rollout.maxStaleness=0']);
+    const whole = await runSerial(config, { stateDir: folder.path });
+    for (const interruptAfterRound of [3, 7]) {
+      const interrupted = await runSerial(config, { stateDir: folder.path, interruptAfterRound });
+      expect(interrupted.job.state).toBe(JobState.SUCCEEDED);
+      expect(interrupted.version).toBe(10);
+      expect(Buffer.from(interrupted.weights.buffer).equals(Buffer.from(whole.weights.buffer))).toBe(true);
+      expect(ledgerOf(interrupted)).toEqual(ledgerOf(whole));
+      expect(interrupted.store.rows('updates')).toHaveLength(10);
+    }
+  });
+
   it('keeps staleness within its bound', async () => {
     const config = thermostatJob(['rounds=12', 'evaluation.every=0', 'evaluation.baselines=false', 'rollout.maxStaleness=2']);
     const result = await runSerial(config, { stateDir: folder.path, rollouts: 3 });
