@@ -6,6 +6,7 @@ import { connect } from 'node:net';
 import { delimiter, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MillraceError } from '../src/errors.ts';
+import { endsWithParent } from './up/parent-death.ts';
 
 /** Options of {@link startNatsServer}. */
 export interface NatsServerOptions {
@@ -81,7 +82,7 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
   const configFile = join(folder, 'nats-server.conf');
   await writeFile(configFile, configuration(options, host, folder, pidFile));
 
-  const [command, ...prefix] = [...(await endsWithParent()), binary];
+  const [command, ...prefix] = [...endsWithParent('TERM'), binary];
   const child = spawn(command!, [...prefix, '--config', configFile], { stdio: ['ignore', 'ignore', 'pipe'], detached: true });
   const log = lastLines(child, 20);
   const exited = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((done) => {
@@ -124,12 +125,6 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
     throw thrown;
   }
   return { url: `nats://${host}:${port}`, port, pid: child.pid!, stop, exited };
-}
-
-/** Command prefix that has the kernel end the server when this process is gone, even if it was killed outright. Linux only. */
-async function endsWithParent(): Promise<string[]> {
-  const setpriv = '/usr/bin/setpriv';
-  return process.platform === 'linux' && (await isExecutable(setpriv)) ? [setpriv, '--pdeathsig', 'TERM', '--'] : [];
 }
 
 function configuration(options: NatsServerOptions, host: string, folder: string, pidFile: string): string {

@@ -19,9 +19,11 @@ let ending = false;
 const tell = (message: FromNode): Promise<void> =>
   new Promise((done) => (process.connected ? process.send!(message, undefined, undefined, () => done()) : done()));
 
-async function end(code: number, timeoutMs?: number): Promise<void> {
+/** Stops the roles, then the process; by force when they take a second longer than they may. */
+async function end(code: number, timeoutMs = 5_000): Promise<void> {
   if (ending) return;
   ending = true;
+  setTimeout(() => process.exit(code), timeoutMs + 1_000).unref();
   await node?.stop(timeoutMs).catch((error: unknown) => log.error({ err: error }, 'stopping failed'));
   log.flush();
   process.exit(code);
@@ -38,10 +40,8 @@ process.on('message', (message: ToNode) => {
   if (message.kind === 'stop') void end(0);
   else void tell({ kind: 'pong' });
 });
-// The supervisor is gone: nothing may be left running.
-process.on('disconnect', () => {
-  void end(0, 2000).finally(() => undefined);
-});
+// The supervisor is gone, and where the kernel does not end us for that: nothing may be left running.
+process.on('disconnect', () => void end(0, 2000));
 // A terminal's Ctrl-C reaches the whole group; the supervisor decides when a node ends.
 process.on('SIGINT', () => undefined);
 process.on('SIGTERM', () => void end(0));

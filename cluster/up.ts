@@ -1,10 +1,12 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MillraceError } from '../src/errors.ts';
 import type { Logger, LogLevel } from '../src/telemetry/log.ts';
 import type { RoleName } from './context.ts';
 import { startNatsServer, type NatsServerProcess } from './nats-server.ts';
+import { forgetAdminFile, writeAdminFile } from './up/admin-file.ts';
 import { superviseNode, type SupervisedNode } from './up/child.ts';
+import { deferred } from './up/deferred.ts';
 import { freePort } from './up/free-port.ts';
 import { lockState, NATS_FOLDER } from './up/lock.ts';
 
@@ -27,6 +29,8 @@ export interface EmbeddedOptions {
   natsUrl?: string | undefined;
   logLevel?: LogLevel;
   log: Logger;
+  /** Gives up starting when aborted: `cancelled`, with everything stopped again. A cluster that is up stays up. */
+  signal?: AbortSignal;
   /** Told in words what is being started. */
   onProgress?: (text: string) => void;
 }
@@ -45,23 +49,30 @@ export interface EmbeddedCluster {
   stop(): Promise<void>;
 }
 
-/** File in the state folder that tells clients where the admin API is. */
-export const ADMIN_FILE = 'admin.json';
+/** What nodes get to end in when nats-server is gone: they have nobody to hand their work back to. */
+const GIVE_UP_MS = 1_000;
 
 /** Starts nats-server and one process for each role (several for learners and rollouts), and restarts those that die. */
 export async function startEmbeddedCluster(options: EmbeddedOptions): Promise<EmbeddedCluster> {
   const { stateDir, log, onProgress } = options;
   await mkdir(join(stateDir, 'logs'), { recursive: true });
   const unlock = await lockState(stateDir);
+  forgetAdminFile(stateDir);
   let nats: NatsServerProcess | undefined;
   const children: SupervisedNode[] = [];
   let fail = (_: MillraceError): void => {};
   const failed = new Promise<MillraceError>((resolve) => (fail = resolve));
-  let stopping = false;
+  let [stopping, natsGone] = [false, false];
+  const { signal } = options;
+  const cancelled = deferred<never>();
+  const cancel = (): void => cancelled.reject(new MillraceError('cancelled', 'Interrupted while the cluster was starting.'));
+  if (signal?.aborted) cancel();
+  signal?.addEventListener('abort', cancel, { once: true });
 
   const stop = async (): Promise<void> => {
     stopping = true;
-    await rm(join(stateDir, ADMIN_FILE), { force: true });
+    forgetAdminFile(stateDir);
+    if (natsGone) await Promise.all(children.map((child) => child.stop(GIVE_UP_MS)));
     // Those that produce go first, so that what they made is still taken in.
     const order: RoleName[] = ['coordinator', 'rollout', 'learner', 'reward', 'parameter-server', 'store'];
     for (const role of order)
@@ -74,14 +85,10 @@ export async function startEmbeddedCluster(options: EmbeddedOptions): Promise<Em
     if (options.natsUrl === undefined) {
       onProgress?.('starting nats-server');
       nats = await startNatsServer({ storeDir: join(stateDir, NATS_FOLDER) });
-      void nats.exited.then(({ code, signal }) => {
-        if (!stopping)
-          fail(
-            new MillraceError(
-              'unavailable',
-              `nats-server ended by itself (${signal ?? `exit code ${code}`}); start again to go on.`,
-            ),
-          );
+      void nats.exited.then(({ code, signal: by }) => {
+        natsGone = true;
+        const how = by ?? `exit code ${code}`;
+        if (!stopping) fail(new MillraceError('unavailable', `nats-server ended by itself (${how}); start again to go on.`));
       });
     }
     const natsUrl = options.natsUrl ?? nats!.url;
@@ -106,12 +113,11 @@ export async function startEmbeddedCluster(options: EmbeddedOptions): Promise<Em
     // One node makes streams and buckets before the others look for them.
     for (const { id, role, port } of plan) {
       children.push(superviseNode({ ...base, id, roles: [role], port, log }));
-      if (role === 'store') await children[0]!.ready;
+      if (role === 'store') await Promise.race([children[0]!.ready, cancelled.promise]);
     }
-    await Promise.all(children.map((child) => child.ready));
+    await Promise.race([Promise.all(children.map((child) => child.ready)), cancelled.promise]);
     const address = await children.find((child) => child.id === 'coordinator')!.address();
-    const admin = { address, ...(options.token !== undefined && { token: options.token }) };
-    await writeFile(join(stateDir, ADMIN_FILE), JSON.stringify(admin), { mode: 0o600 });
+    writeAdminFile(stateDir, { address, token: options.token, pid: process.pid });
     return {
       address,
       natsUrl,
@@ -123,6 +129,8 @@ export async function startEmbeddedCluster(options: EmbeddedOptions): Promise<Em
   } catch (error) {
     await stop();
     throw error;
+  } finally {
+    signal?.removeEventListener('abort', cancel);
   }
 }
 

@@ -12,7 +12,7 @@ import { startServer } from '../../src/rpc/server.ts';
 import type { RunningServer } from '../../src/rpc/server.ts';
 import { MemoryBackend } from '../admin/memory-backend.ts';
 import { adminService } from '../admin/service.ts';
-import { writeAdminFile } from './admin-file.ts';
+import { writeAdminFile } from '../up/admin-file.ts';
 import { main } from './main.ts';
 
 const SCRIPT = fileURLToPath(new URL('../../bin/millrace.js', import.meta.url));

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { adminFilePath, readAdminFile, removeAdminFile, writeAdminFile } from './admin-file.ts';
+import { adminFilePath, forgetAdminFile, readAdminFile, writeAdminFile } from '../up/admin-file.ts';
 import { findEndpoint } from './endpoint.ts';
 
 describe('finding the cluster', () => {
@@ -27,6 +27,14 @@ describe('finding the cluster', () => {
     });
   });
 
+  it('says when the process that left the file is gone', () => {
+    writeAdminFile(stateDir, { address: 'file:1', pid: process.pid });
+    expect(find().origin).toBe(adminFilePath(stateDir));
+    // No process has a number this high.
+    writeAdminFile(stateDir, { address: 'file:1', pid: 2 ** 22 + 1 });
+    expect(find().origin).toBe(`${adminFilePath(stateDir)}, left by process 4194305, which is gone`);
+  });
+
   it('gives the file’s token to nobody but the file’s address', () => {
     writeAdminFile(stateDir, { address: 'file:1', token: 'file token' });
     expect(find({ address: 'file:1' }).token).toBe('file token');
@@ -42,12 +50,11 @@ describe('finding the cluster', () => {
     );
   });
 
-  it('writes the file for this user only, and removes only its own', () => {
+  it('writes the file for this user only', () => {
     writeAdminFile(stateDir, { address: 'file:1', token: 't', pid: 12 });
     expect(statSync(adminFilePath(stateDir)).mode & 0o777).toBe(0o600);
-    removeAdminFile(stateDir, 'file:2');
     expect(readAdminFile(stateDir)).toEqual({ address: 'file:1', token: 't', pid: 12 });
-    removeAdminFile(stateDir, 'file:1');
+    forgetAdminFile(stateDir);
     expect(readAdminFile(stateDir)).toBeUndefined();
   });
 

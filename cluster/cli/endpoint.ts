@@ -1,5 +1,5 @@
 import { MillraceError } from '../../src/errors.ts';
-import { adminFilePath, readAdminFile } from './admin-file.ts';
+import { adminFilePath, readAdminFile } from '../up/admin-file.ts';
 
 /** Where the admin API is. */
 export interface Endpoint {
@@ -32,6 +32,19 @@ export function findEndpoint({ address, token, stateDir, env }: EndpointSources)
     return { address: given, token: givenToken ?? fileToken, origin: address === undefined ? 'MILLRACE_ADDRESS' : '--address' };
   }
   const path = adminFilePath(stateDir);
-  if (file) return { address: file.address, token: givenToken ?? file.token, origin: path };
+  if (file) {
+    const gone = file.pid !== undefined && !isAlive(file.pid) ? `, left by process ${file.pid}, which is gone` : '';
+    return { address: file.address, token: givenToken ?? file.token, origin: `${path}${gone}` };
+  }
   throw new MillraceError('unavailable', `No cluster is running here: there is no ${path}.`);
+}
+
+/** No proof that the cluster is gone: it may run in a container of its own. */
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
 }

@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import { MillraceError } from '../../src/errors.ts';
 import type { RoleName } from '../context.ts';
 import { deferred } from './deferred.ts';
+import { endsWithParent } from './parent-death.ts';
 import type { FromNode, NodeSettings, ToNode } from './protocol.ts';
 
 /** Options of {@link superviseNode}. */
@@ -56,8 +57,11 @@ export function superviseNode(options: ChildOptions): SupervisedNode {
     const startedAt = Date.now();
     let heardAt = startedAt;
     address = deferred<string>();
+    // Killed, not asked: nats-server goes at the same time, and there is nobody left to hand work back to.
+    const [command, ...prefix] = [...endsWithParent('KILL'), process.execPath];
     const process_ = fork(ENTRY, [], {
-      execArgv: ['--import', import.meta.resolve('tsx')],
+      execPath: command!,
+      execArgv: [...prefix, '--import', import.meta.resolve('tsx')],
       env: { ...process.env, MILLRACE_NODE: JSON.stringify(settings) },
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });

@@ -26,9 +26,9 @@ export function writeAdminFile(stateDir: string, content: AdminFile): void {
   renameSync(temporary, path);
 }
 
-/** Removes the file if it is still the one that was written for `address`. */
-export function removeAdminFile(stateDir: string, address: string): void {
-  if (readAdminFile(stateDir)?.address === address) rmSync(adminFilePath(stateDir), { force: true });
+/** Removes the file. Only for whoever holds the lock of the state folder. */
+export function forgetAdminFile(stateDir: string): void {
+  rmSync(adminFilePath(stateDir), { force: true });
 }
 
 /** Reads the file; undefined when there is none, `failed_precondition` when it cannot be read. */

@@ -1,0 +1,94 @@
+import { spawn } from 'node:child_process';
+import { readdir, readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+
+const SCRIPT = fileURLToPath(new URL('../../bin/millrace.js', import.meta.url));
+export const REPOSITORY = fileURLToPath(new URL('../..', import.meta.url));
+
+/** A command line of its own process, as a person runs it. */
+export interface RunningCommand {
+  readonly pid: number;
+  /** What it has written so far. */
+  readonly stdout: string;
+  readonly stderr: string;
+  /** Exit code, or the signal that ended it. */
+  readonly ended: Promise<number | NodeJS.Signals>;
+  kill(signal: NodeJS.Signals): void;
+  /** Waits until its output on both streams matches; fails when it ends before, or after `timeoutMs` (default 60 s). */
+  until(pattern: RegExp, timeoutMs?: number): Promise<RegExpMatchArray>;
+}
+
+/** Starts `millrace …` without the variables of whoever runs the test. */
+export function millrace(args: readonly string[], options: { cwd?: string; env?: NodeJS.ProcessEnv } = {}): RunningCommand {
+  const inherited = Object.entries(process.env).filter(([name]) => !/^(MILLRACE|NATS_URL|CLICKHOUSE)/.test(name));
+  const child = spawn(process.execPath, [SCRIPT, ...args], {
+    cwd: options.cwd ?? REPOSITORY,
+    env: { ...Object.fromEntries(inherited), ...options.env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const output = { stdout: '', stderr: '' };
+  let over: number | NodeJS.Signals | undefined;
+  for (const stream of ['stdout', 'stderr'] as const)
+    child[stream].setEncoding('utf8').on('data', (text: string) => (output[stream] += text));
+  const ended = new Promise<number | NodeJS.Signals>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code, signal) => resolve((over = code ?? signal!)));
+  });
+  return {
+    pid: child.pid!,
+    get stdout() {
+      return output.stdout;
+    },
+    get stderr() {
+      return output.stderr;
+    },
+    ended,
+    kill: (signal) => void child.kill(signal),
+    async until(pattern, timeoutMs = 60_000) {
+      const deadline = Date.now() + timeoutMs;
+      for (;;) {
+        const found = pattern.exec(output.stdout) ?? pattern.exec(output.stderr);
+        if (found) return found;
+        if (over !== undefined || Date.now() > deadline) {
+          const how =
+            over === undefined ? `has not said ${pattern} in ${timeoutMs} ms` : `ended with ${over}, without ${pattern}`;
+          throw new Error(`millrace ${args.join(' ')} ${how}:\n${output.stderr}\n${output.stdout}`);
+        }
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+    },
+  };
+}
+
+/** Runs it to its end. */
+export async function millraceToEnd(
+  args: readonly string[],
+  options: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
+): Promise<{ code: number | NodeJS.Signals; stdout: string; stderr: string }> {
+  const command = millrace(args, options);
+  const code = await command.ended;
+  return { code, stdout: command.stdout, stderr: command.stderr };
+}
+
+/** The processes that have a state folder in their command line or their environment, other than this one. */
+export async function processesOf(folder: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)) {
+    const [command, environment] = await Promise.all(
+      ['cmdline', 'environ'].map((file) => readFile(`/proc/${pid}/${file}`, 'utf8').catch(() => '')),
+    );
+    if (!command!.includes(folder) && !environment!.includes(folder)) continue;
+    found.push(`${pid} ${command!.replaceAll('\0', ' ')} ${/MILLRACE_NODE=\{"id":"[^"]*"/.exec(environment!)?.[0] ?? ''}`.trim());
+  }
+  return found;
+}
+
+/** Waits until no process of a state folder is left; what is left after `timeoutMs` is returned. */
+export async function processesGone(folder: string, timeoutMs: number): Promise<string[]> {
+  const deadline = Date.now() + timeoutMs;
+  for (;;) {
+    const left = await processesOf(folder);
+    if (left.length === 0 || Date.now() > deadline) return left;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
