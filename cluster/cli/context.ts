@@ -34,6 +34,12 @@ export interface CliContext extends CliStreams {
   readonly json: boolean;
   /** Absolute path of the cluster's state folder: --state, MILLRACE_STATE, MILLRACE_STATE_DIR, else ./.millrace. */
   readonly stateDir: string;
+  /** --address, when it was given. */
+  readonly address: string | undefined;
+  /** The cluster that this command runs itself; it is called whatever address is given for others. */
+  own?: { address: string; token?: string | undefined };
+  /** What was given as global flags. */
+  readonly flags: Readonly<{ state?: string; token?: string }>;
   /** Exit code of a command that ends without an error. Default 0. */
   exitCode: number;
   /** Calls the cluster; errors name where its address came from. */
@@ -63,10 +69,16 @@ export function createContext(program: Command, environment: CliEnvironment): Cl
     cwd,
     signal,
     exitCode: 0,
+    get flags() {
+      return options();
+    },
     get json() {
       const { output } = options();
       if (output === 'json' || output === 'table') return output === 'json';
       throw new MillraceError('invalid_argument', `"${output}" is no output format; use json or table.`, { field: '--output' });
+    },
+    get address() {
+      return options().address;
     },
     get stateDir() {
       return resolve(cwd, options().state ?? (env['MILLRACE_STATE'] || env['MILLRACE_STATE_DIR'] || '.millrace'));
@@ -74,7 +86,9 @@ export function createContext(program: Command, environment: CliEnvironment): Cl
     withAdmin: async (use) => {
       const { address, token } = options();
       void context.json; // A wrong format is told before anything is done.
-      const endpoint = findEndpoint({ address, token, stateDir: context.stateDir, env });
+      const endpoint = context.own
+        ? { token: undefined, ...context.own, origin: 'this command' }
+        : findEndpoint({ address, token, stateDir: context.stateDir, env });
       const [{ createClient }, { AdminService }] = await Promise.all([
         import('../../src/rpc/client.ts'),
         import('../../src/gen/millrace/v1/admin_pb.ts'),

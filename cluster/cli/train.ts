@@ -7,6 +7,7 @@ import { MillraceError } from '../../src/errors.ts';
 import { JobState, type Job } from '../../src/gen/millrace/v1/admin_pb.ts';
 import { formatTable } from '../../src/store/format.ts';
 import { namedQuery, type QueryName } from '../../src/store/queries.ts';
+import { collectQuery } from '../admin/query-rows.ts';
 import { loadJobRuntime } from '../jobs/runtime.ts';
 import { taskPlan } from '../jobs/tasks.ts';
 import { readProcessUse } from '../report/process-files.ts';
@@ -17,7 +18,7 @@ import type { AdminClient, CliContext } from './context.ts';
 import { startCluster, type EmbeddedFlags } from './embedded.ts';
 import { EXIT } from './errors.ts';
 import { followJob } from './follow-job.ts';
-import { runNamedQuery } from './named-query.ts';
+import { namedQuerySql } from './named-query.ts';
 import { createProgressPrinter } from './progress-printer.ts';
 import { progressOf, stateName } from './progress.ts';
 
@@ -44,9 +45,9 @@ export async function train(file: string | undefined, flags: TrainFlags, context
   let running: Job | undefined;
   try {
     running = await context.withAdmin((admin) =>
-      flags.resume ? resume(admin, config, context) : create(admin, config!, context),
+      flags.resume ? resume(admin, config, cluster.stateDir, context) : create(admin, config!, context),
     );
-    context.note(`job ${running.id}; admin API at ${cluster.address}; state in ${context.stateDir}`);
+    context.note(`job ${running.id}; admin API at ${cluster.address}; state in ${cluster.stateDir}`);
     const ended = await Promise.race([
       followJob(running.id, context, (job) => {
         running = job;
@@ -96,16 +97,13 @@ async function create(admin: AdminClient, config: JobConfig, context: CliContext
   return job!;
 }
 
-async function resume(admin: AdminClient, config: JobConfig | undefined, context: CliContext): Promise<Job> {
+async function resume(admin: AdminClient, config: JobConfig | undefined, stateDir: string, context: CliContext): Promise<Job> {
   const { jobs } = await admin.listJobs({ pageSize: 1000 });
   const open = jobs.filter(({ state }) => state === JobState.PAUSED || state === JobState.RUNNING || state === JobState.QUEUED);
   const wanted = open.find(({ configJson }) => !config || (JSON.parse(configJson) as JobConfig).name === config.name);
   if (!wanted) {
     const which = config ? ` of "${config.name}"` : '';
-    throw new MillraceError(
-      'not_found',
-      `There is no interrupted job${which} in ${context.stateDir}; start one without --resume.`,
-    );
+    throw new MillraceError('not_found', `There is no interrupted job${which} in ${stateDir}; start one without --resume.`);
   }
   context.note(`going on with ${wanted.id} from round ${wanted.progress?.round ?? 0} of ${wanted.progress?.roundsTotal ?? 0}`);
   if (wanted.state !== JobState.PAUSED) return wanted;
@@ -129,7 +127,9 @@ async function makeReport(job: Job, cluster: EmbeddedCluster, context: CliContex
     await storeHasCaughtUp(admin, job);
     const answered: Answer[] = [];
     for (const name of ANSWERS) {
-      const result = await runNamedQuery(admin, name, job.id, context.signal);
+      const result = await collectQuery(
+        admin.query({ sql: namedQuerySql(name, job.id), maxRows: 1000 }, { signal: context.signal }),
+      );
       const table = formatTable(result, { maxWidth: Math.min(context.stdout.columns ?? 110, 110) });
       answered.push({ title: namedQuery(name).title, command: `npx millrace query ${name} --job ${job.id}`, table });
     }
@@ -149,7 +149,6 @@ async function makeReport(job: Job, cluster: EmbeddedCluster, context: CliContex
 
 /** The writer may be a moment behind: waits until the last round's row is there. */
 async function storeHasCaughtUp(admin: AdminClient, job: Job): Promise<void> {
-  const { collectQuery } = await import('../admin/query-rows.ts');
   const sql = `SELECT max(version) FROM updates WHERE job = '${job.id}'`;
   const deadline = performance.now() + STORE_PATIENCE_MS;
   while (performance.now() < deadline) {

@@ -12,6 +12,8 @@ export interface Answer {
 const CHART_WIDTH = 60;
 const CHART_HEIGHT = 10;
 
+const MORE = 'What the policy learned to do: npx millrace query why. Anything else: npx millrace sql "SELECT ...".';
+
 const percent = (share: number | null | undefined): string =>
   share === null || share === undefined ? 'not measured' : `${(100 * share).toFixed(1)} %`;
 

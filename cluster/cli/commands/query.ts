@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { MillraceError } from '../../../src/errors.ts';
 import { namedQuery, QUERY_NAMES, type QueryName } from '../../../src/store/queries.ts';
 import type { CliContext } from '../context.ts';
-import { runNamedQuery } from '../named-query.ts';
+import { namedQuerySql } from '../named-query.ts';
 
 /** `millrace query`: the questions people ask about a job. */
 export function register(program: Command, context: CliContext): void {
@@ -23,12 +23,12 @@ export function register(program: Command, context: CliContext): void {
           field: 'name',
         });
       }
-      const { rowsAsCsv, rowsAsJson, rowsAsTable } = await import('../rows.ts');
-      const result = await context.withAdmin(async (admin) => {
-        const job = options.job ?? (await admin.listJobs({ pageSize: 1 })).jobs[0]?.id;
-        if (job === undefined) throw new MillraceError('not_found', 'There is no job yet; `millrace job create` makes one.');
-        return runNamedQuery(admin, name as QueryName, job, context.signal);
-      });
+      const [{ newestJob, runQuery }, { rowsAsCsv, rowsAsJson, rowsAsTable }] = await Promise.all([
+        import('../run-query.ts'),
+        import('../rows.ts'),
+      ]);
+      const job = options.job ?? (await newestJob(context));
+      const result = await runQuery(context, namedQuerySql(name as QueryName, job), 1000);
       const format = options.csv ? rowsAsCsv : options.json || context.json ? rowsAsJson : rowsAsTable;
       context.stdout.write(format(result));
     });

@@ -1,0 +1,40 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { MillraceError } from '../../src/errors.ts';
+import type { QueryResult } from '../../src/store/store.ts';
+import { collectQuery } from '../admin/query-rows.ts';
+import { readAdminFile } from '../up/admin-file.ts';
+import type { CliContext } from './context.ts';
+
+/**
+ * Runs one read-only statement: on the cluster, or, where none is running, on the embedded store that the last one left in
+ * the state folder. So the questions of a report can be asked after its cluster has stopped.
+ */
+export async function runQuery(context: CliContext, sql: string, maxRows: number): Promise<QueryResult> {
+  if (!storeIsAtRest(context)) {
+    return context.withAdmin((admin) => collectQuery(admin.query({ sql, maxRows }, { signal: context.signal })));
+  }
+  const path = join(context.stateDir, 'clickhouse');
+  context.note(`no cluster is running; reading the store in ${path}`);
+  const { openEmbeddedStore } = await import('../../src/store/embedded.ts');
+  const store = await openEmbeddedStore({ path });
+  try {
+    return await store.query(sql, { maxRows, signal: context.signal });
+  } finally {
+    await store.close();
+  }
+}
+
+/** The id of the newest job in the store or on the cluster; `not_found` when there is none. */
+export async function newestJob(context: CliContext): Promise<string> {
+  const { rows } = await runQuery(context, 'SELECT job FROM job_events ORDER BY at DESC LIMIT 1', 1);
+  const job = rows[0]?.[0];
+  if (typeof job === 'string') return job;
+  throw new MillraceError('not_found', 'There is no job yet; `millrace train` runs one.');
+}
+
+/** No address is given, no cluster runs in the state folder, and one has left its store there. */
+function storeIsAtRest({ stateDir, env, address }: CliContext): boolean {
+  if (address !== undefined || env['MILLRACE_ADDRESS']) return false;
+  return readAdminFile(stateDir) === undefined && existsSync(join(stateDir, 'clickhouse'));
+}
