@@ -17,7 +17,7 @@ import type { JobEntry } from '../jobs/directory.ts';
 import { taskPlan, type TaskPlan } from '../jobs/tasks.ts';
 import { encodeProgress, waitingSubject, type DispatchProgress } from '../progress.ts';
 import { checkpointPath } from '../parameter-server/checkpoints.ts';
-import { trainerDurable } from '../parameter-server/trainer.ts';
+import { trainerDurable } from '../parameter-server/durable.ts';
 import { evaluationDurable, RunningEvaluations } from './evaluations.ts';
 import { JobEvents } from './events.ts';
 import { retainBest } from './retention.ts';

@@ -3,16 +3,13 @@ import type { ActorContext, Behaviour, Reply } from '../../src/actor/behaviour.t
 import type { BusMessage, Consumer } from '../../src/bus/bus.ts';
 import type { Lease } from '../../src/bus/lease.ts';
 import { MillraceError } from '../../src/errors.ts';
-import { FailureClass } from '../../src/gen/millrace/v1/flow_pb.ts';
-import { ScoredGroupSchema, Verdict, type Ledger, type ScoredGroup } from '../../src/gen/millrace/v1/training_pb.ts';
+import { ScoredGroupSchema, type Ledger, type ScoredGroup } from '../../src/gen/millrace/v1/training_pb.ts';
 import type { WeightManifest } from '../../src/gen/millrace/v1/weights_pb.ts';
 import { emptyLedger, end, hasEnded, open } from '../../src/jobs/ledger.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
-import { reduceShards, type RoundSum } from '../../src/jobs/reduce.ts';
-import { RoundAssembly, type ArrivedGroup, type Disposition } from '../../src/jobs/round.ts';
+import { RoundAssembly, type Disposition } from '../../src/jobs/round.ts';
 import { cutShards, groupsPerShard } from '../../src/jobs/shards.ts';
 import { isEnded } from '../../src/jobs/state.ts';
-import { floatsFromBytes } from '../../src/policy/float-bytes.ts';
 import { initialParameters } from '../../src/policy/parameters.ts';
 import { encodeRows } from '../../src/store/encode.ts';
 import type { UpdateRow } from '../../src/store/tables.ts';
@@ -20,9 +17,11 @@ import type { NodeContext } from '../context.ts';
 import type { JobRuntime } from '../jobs/runtime.ts';
 import { encodeProgress, progressSubject, type TrainingProgress } from '../progress.ts';
 import { saveVersion } from './checkpoints.ts';
+import { trainerDurable } from './durable.ts';
 import type { LearnerPool } from './learner-pool.ts';
 import { Master } from './master.ts';
 import { updateRow } from './round-log.ts';
+import { arrived, reduceResults, shardGroup, type Group } from './scored.ts';
 
 /** What arrives in the trainer's mailbox. */
 export type TrainerMessage =
@@ -30,36 +29,6 @@ export type TrainerMessage =
   | { kind: 'job'; record: JobRecord }
   /** The job has ended; answered once the books are closed. */
   | { kind: 'end'; record: JobRecord; reply: Reply<void> };
-
-interface Group extends ArrivedGroup {
-  scored: ScoredGroup;
-}
-
-const durableName = (job: string): string => `trainer-${job}`;
-
-/** Durable of a job's trainer on SCORED, made before the first request is sent. */
-export function trainerDurable(
-  job: string,
-  config: JobRecord['config'],
-): {
-  stream: 'SCORED';
-  durable: string;
-  filter: string;
-  maxInFlight: number;
-  maxAckPending: number;
-  maxDeliver: number;
-} {
-  // All groups of η + 1 rounds may be held unacknowledged until their round commits, and as many more may be on the way.
-  const held = 2 * (config.rollout.maxStaleness + 2) * config.rollout.groupsPerRound + 64;
-  return {
-    stream: 'SCORED',
-    durable: durableName(job),
-    filter: `scored.${job}.train`,
-    maxInFlight: held,
-    maxAckPending: held,
-    maxDeliver: -1,
-  };
-}
 
 /**
  * The parameter server's actor for one job: holds the master weights and the optimiser state, assembles rounds from scored
@@ -87,6 +56,7 @@ export class Trainer implements Behaviour<TrainerMessage> {
   #roundStartedAt = 0;
   /** No group has come since the start or a pause: the time until then is not training time. */
   #idle = true;
+  #idleSince = 0;
   #consumer: Consumer | undefined;
   #last: TrainingProgress['last'];
 
@@ -108,7 +78,8 @@ export class Trainer implements Behaviour<TrainerMessage> {
     this.#lost = { expired: 0, failed: 0, uncommitted: 0 };
     this.#counted = [];
     this.#idle = true;
-    this.#roundStartedAt = this.#context.clock.monotonic();
+    this.#idleSince = this.#context.clock.monotonic();
+    this.#roundStartedAt = this.#idleSince;
     this.#consumer = await this.#context.bus.consume(trainerDurable(this.#job, this.#record.config), (message) =>
       actor.self.send({ kind: 'group', message }),
     );
@@ -119,7 +90,10 @@ export class Trainer implements Behaviour<TrainerMessage> {
   async receive(message: TrainerMessage, actor: ActorContext<TrainerMessage>): Promise<void> {
     if (message.kind === 'job') {
       this.#record = message.record;
-      if (message.record.state !== 'RUNNING') this.#idle = true;
+      if (message.record.state !== 'RUNNING') {
+        this.#idle = true;
+        this.#idleSince = this.#context.clock.monotonic();
+      }
       return;
     }
     if (message.kind === 'end') {
@@ -206,7 +180,9 @@ export class Trainer implements Behaviour<TrainerMessage> {
   #beginTiming(scored: ScoredGroup): void {
     const { clock } = this.#context;
     this.#idle = false;
-    this.#roundStartedAt = clock.monotonic() - Math.max(0, clock.now() - Number(scored.request!.dispatchedAtUs) / 1000);
+    const asked = clock.monotonic() - Math.max(0, clock.now() - Number(scored.request!.dispatchedAtUs) / 1000);
+    // A group that was asked for before a pause must not count the pause.
+    this.#roundStartedAt = Math.max(asked, this.#idleSince);
   }
 
   /** Keeps what became of a group; what expired or failed may be committed without a round. */
@@ -228,7 +204,21 @@ export class Trainer implements Behaviour<TrainerMessage> {
     const round = this.#round;
     const gathered = clock.monotonic();
     actor.waitingFor(`gradients of round ${round.version + 1} from the learners`);
-    const { sum, decisions, shards } = await this.#gradients(round.groups(), actor.signal);
+    const shards = cutShards(round.groups(), groupsPerShard(this.#bounds.groupsPerRound)).map((shard) => shard.map(shardGroup));
+    const results = await this.#pool.compute(
+      {
+        job: this.#job,
+        policyJson: JSON.stringify(this.#runtime.spec),
+        algorithmJson: JSON.stringify(this.#record.config.algorithm),
+        round: round.version + 1,
+        version: round.version,
+        weights: this.#master.weightBytes.slice(),
+        shards,
+        onProgress: (done, total) => this.#tell({ shards: { done, total } }),
+      },
+      actor.signal,
+    );
+    const { sum, decisions } = reduceResults(results, shards.length);
     const computed = clock.monotonic();
 
     const report = this.#master.update(sum, round.version);
@@ -261,7 +251,7 @@ export class Trainer implements Behaviour<TrainerMessage> {
         commitMs: committed - computed,
         roundMs: committed - this.#roundStartedAt,
         learners: this.#pool.learners.length,
-        shards,
+        shards: shards.length,
         now: clock.now(),
       });
     manifest.updateRow = encodeRows('updates', [rowAt(clock.monotonic())]);
@@ -300,41 +290,6 @@ export class Trainer implements Behaviour<TrainerMessage> {
     await this.#context.bus.publish(`event.${this.#job}.update`, row, { id: `${this.#job}:update:${version}` });
   }
 
-  async #gradients(groups: Group[], signal: AbortSignal): Promise<{ sum: RoundSum; decisions: number; shards: number }> {
-    const shards = cutShards(groups, groupsPerShard(this.#bounds.groupsPerRound)).map((shard) =>
-      shard.map(({ scored }) => ({
-        $typeName: 'millrace.v1.ShardGroup' as const,
-        experience: scored.experience,
-        advantages: scored.scores.map((score) => score.advantage),
-        valid: scored.scores.map((score) => score.valid),
-      })),
-    );
-    const results = await this.#pool.compute(
-      {
-        job: this.#job,
-        policyJson: JSON.stringify(this.#runtime.spec),
-        algorithmJson: JSON.stringify(this.#record.config.algorithm),
-        round: this.#round.version + 1,
-        version: this.#round.version,
-        weights: this.#master.weightBytes.slice(),
-        shards,
-        onProgress: (done, total) => this.#tell({ shards: { done, total } }),
-      },
-      signal,
-    );
-    const sums = results.map((result) => ({
-      shard: result.shard,
-      gradient: floatsFromBytes(result.gradient),
-      weight: result.weight,
-      statistics: result.statistics,
-    }));
-    return {
-      sum: reduceShards(sums, shards.length),
-      decisions: results.reduce((total, result) => total + result.decisions, 0),
-      shards: shards.length,
-    };
-  }
-
   /** Commits expired and failed requests on their own, so that admission can replace them before the round is complete. */
   async #commitLedger(): Promise<void> {
     const manifest: WeightManifest = { ...this.#manifest, ledger: this.#base };
@@ -366,7 +321,7 @@ export class Trainer implements Behaviour<TrainerMessage> {
     for (const messages of this.#unacked.values()) await Promise.all(messages.map((message) => message.ack()));
     this.#unacked.clear();
     this.#pool.endJob(this.#job);
-    await this.#context.bus.deleteDurable('SCORED', durableName(this.#job));
+    await this.#context.bus.deleteDurable('SCORED', trainerDurable(this.#job, this.#record.config).durable);
   }
 
   #isEvaluated(version: number): boolean {
@@ -394,15 +349,4 @@ export class Trainer implements Behaviour<TrainerMessage> {
     };
     this.#context.bus.emit(progressSubject(this.#job), encodeProgress(progress));
   }
-}
-
-function arrived(scored: ScoredGroup): Group {
-  return {
-    sequence: Number(scored.request!.sequence),
-    policyVersion: scored.policyVersion,
-    verdict: scored.verdict === Verdict.SIGNAL ? 'signal' : scored.verdict === Verdict.NO_SIGNAL ? 'no_signal' : 'failed',
-    failure: FailureClass[scored.failure] ?? 'UNSPECIFIED',
-    trajectories: scored.scores.filter((score) => score.valid).length,
-    scored,
-  };
 }

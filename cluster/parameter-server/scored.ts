@@ -1,0 +1,47 @@
+import { create } from '@bufbuild/protobuf';
+import { FailureClass } from '../../src/gen/millrace/v1/flow_pb.ts';
+import { ShardGroupSchema, type ShardGroup, type ShardResult } from '../../src/gen/millrace/v1/learner_pb.ts';
+import { Verdict, type ScoredGroup } from '../../src/gen/millrace/v1/training_pb.ts';
+import { reduceShards, type RoundSum } from '../../src/jobs/reduce.ts';
+import type { ArrivedGroup } from '../../src/jobs/round.ts';
+import { floatsFromBytes } from '../../src/policy/float-bytes.ts';
+
+/** A scored group as the trainer keeps it. */
+export interface Group extends ArrivedGroup {
+  scored: ScoredGroup;
+}
+
+const VERDICTS = { [Verdict.SIGNAL]: 'signal', [Verdict.NO_SIGNAL]: 'no_signal' } as const;
+
+/** Reads what round assembly needs; the group must have its request. */
+export function arrived(scored: ScoredGroup): Group {
+  const { request, policyVersion, verdict, failure, scores } = scored;
+  return {
+    sequence: Number(request!.sequence),
+    policyVersion,
+    verdict: verdict === Verdict.SIGNAL || verdict === Verdict.NO_SIGNAL ? VERDICTS[verdict] : 'failed',
+    failure: FailureClass[failure] ?? 'UNSPECIFIED',
+    trajectories: scores.filter((score) => score.valid).length,
+    scored,
+  };
+}
+
+/** What a learner gets of a group. */
+export function shardGroup({ scored }: Group): ShardGroup {
+  return create(ShardGroupSchema, {
+    experience: scored.experience,
+    advantages: scored.scores.map((score) => score.advantage),
+    valid: scored.scores.map((score) => score.valid),
+  });
+}
+
+/** Adds up what the learners answered. */
+export function reduceResults(results: readonly ShardResult[], shards: number): { sum: RoundSum; decisions: number } {
+  const sums = results.map(({ shard, gradient, weight, statistics }) => ({
+    shard,
+    gradient: floatsFromBytes(gradient),
+    weight,
+    statistics,
+  }));
+  return { sum: reduceShards(sums, shards), decisions: results.reduce((total, result) => total + result.decisions, 0) };
+}
