@@ -12,25 +12,34 @@ export interface EmbeddedFlags {
   set?: string[];
 }
 
-/** Starts the embedded cluster in the command's state folder, with the settings of file, environment and flags. */
+/** A cluster of this command, and the folder of what it keeps. */
+export interface OwnCluster extends EmbeddedCluster {
+  stateDir: string;
+}
+
+/**
+ * Starts the embedded cluster with the settings of file, environment and flags. From then on the command calls this one, even
+ * if an address of another is given.
+ */
 export async function startCluster(
   context: CliContext,
   flags: EmbeddedFlags,
   overrides: readonly string[] = [],
-): Promise<EmbeddedCluster> {
+): Promise<OwnCluster> {
   const { config } = loadClusterConfig({
     env: context.env,
     cwd: context.cwd,
     overrides,
     ...(flags.config !== undefined && { file: flags.config }),
     flags: {
-      stateDir: context.stateDir,
+      stateDir: context.flags.state,
+      token: context.flags.token,
       learners: asNumber(flags.learners),
       rollouts: asNumber(flags.rollouts),
     },
   });
   const { stateDir, clickhouse, nats, ports, logLevel, token } = config;
-  return startEmbeddedCluster({
+  const cluster = await startEmbeddedCluster({
     stateDir,
     learners: learnerCount(config),
     rollouts: config.rollouts,
@@ -41,8 +50,11 @@ export async function startCluster(
     natsUrl: nats.url,
     logLevel,
     log: createLogger({ name: 'millrace', node: 'supervisor', level: logLevel, file: join(stateDir, 'logs', 'supervisor.log') }),
+    signal: context.signal,
     onProgress: (text) => context.note(text),
   });
+  context.own = { address: cluster.address, token };
+  return { ...cluster, stateDir };
 }
 
 /** `auto` is two: the least that shows a round being split, and no more than two cores carry beside the rollouts. */

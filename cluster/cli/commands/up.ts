@@ -20,7 +20,7 @@ export function register(program: Command, context: CliContext): void {
       const { startCluster } = await import('../embedded.ts');
       const cluster = await startCluster(context, flags, flags.set);
       try {
-        context.note(`admin API at ${cluster.address}; state in ${context.stateDir}; Ctrl-C stops it`);
+        context.note(`admin API at ${cluster.address}; state in ${cluster.stateDir}; Ctrl-C stops it`);
         const failure = await Promise.race([cluster.failed, aborted(context.signal)]);
         if (failure) throw failure;
       } finally {
