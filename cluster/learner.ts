@@ -1,4 +1,4 @@
-import { create, fromBinary } from '@bufbuild/protobuf';
+import { create, fromBinary, type MessageInitShape } from '@bufbuild/protobuf';
 import type { AlgorithmConfig } from '../src/algo/config.ts';
 import type { ComputeInfo } from '../src/compute/backend.ts';
 import { MillraceError } from '../src/errors.ts';
@@ -186,8 +186,8 @@ class LearnerSession {
     }
   }
 
-  #send(message: object): void {
+  #send(message: NonNullable<MessageInitShape<typeof WorkRequestSchema>['message']>): void {
     // A failed send means a closed link; the session ends through `closed`.
-    this.#link.send(create(WorkRequestSchema, { message } as never)).catch(() => {});
+    this.#link.send(create(WorkRequestSchema, { message })).catch(() => {});
   }
 }

@@ -1,4 +1,4 @@
-import { create } from '@bufbuild/protobuf';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import type { Logger } from 'pino';
 import type { Clock } from '../../src/clock/clock.ts';
 import { MillraceError } from '../../src/errors.ts';
@@ -35,6 +35,15 @@ export interface GradientRound {
   onProgress?: (done: number, total: number) => void;
 }
 
+/** What is sent to a learner. */
+type Answer = MessageInitShape<typeof WorkResponseSchema>['message'];
+
+/** A shard that a learner was sent and has not answered. */
+interface Sent {
+  running: Running;
+  shard: number;
+}
+
 interface Member {
   name: string;
   hello: LearnerHello;
@@ -42,6 +51,8 @@ interface Member {
   lastSeen: number;
   setups: Set<string>;
   versions: Map<string, number>;
+  /** Oldest first; a learner answers in this order. */
+  sent: Sent[];
 }
 
 interface Running {
@@ -79,13 +90,19 @@ export class LearnerPool {
     link.onMessage((request) => {
       const { message } = request;
       if (message.case === 'hello') {
+        if (member) throw new MillraceError('failed_precondition', 'a learner says hello once', { field: 'hello' });
         member = this.#join(message.value, link, connection);
         return;
       }
       if (!member) throw new MillraceError('failed_precondition', 'a learner must say hello first', { field: 'hello' });
       member.lastSeen = this.#clock.monotonic();
-      if (message.case === 'result') this.#result(member, message.value);
-      else if (message.case === 'failure') this.#failure(member, message.value);
+      if (message.case === 'result') {
+        const running = this.#answered(member, message.value);
+        if (running) this.#result(running, message.value);
+      } else if (message.case === 'failure') {
+        const running = this.#answered(member, message.value);
+        if (running) this.#failure(running, member, message.value);
+      }
     });
     void link.closed.then(() => member && this.#leave(member));
   }
@@ -135,7 +152,8 @@ export class LearnerPool {
 
   #join(hello: LearnerHello, link: Link<WorkRequest, WorkResponse>, connection: number): Member {
     const name = this.#members.has(hello.learner) || hello.learner === '' ? `${hello.learner}#${connection}` : hello.learner;
-    const member: Member = { name, hello, link, lastSeen: this.#clock.monotonic(), setups: new Set(), versions: new Map() };
+    const lastSeen = this.#clock.monotonic();
+    const member: Member = { name, hello, link, lastSeen, setups: new Set(), versions: new Map(), sent: [] };
     this.#members.set(name, member);
     this.#log.info({ learner: name, backend: hello.backend, device: hello.device, gflops: hello.gflops }, 'learner joined');
     for (const running of this.#running.values()) this.#assign(running);
@@ -162,18 +180,27 @@ export class LearnerPool {
     }
   }
 
-  #result(member: Member, result: ShardResult): void {
-    const running = this.#running.get(result.job);
-    if (!running || running.round.round !== result.round || !running.board.finish(result.shard)) return;
+  /**
+   * The computation that an answer belongs to; undefined when nobody waits for it any more. Job, round and shard do not tell: a
+   * round that is computed again, after its trainer fell over, may be made of other groups.
+   */
+  #answered(member: Member, answer: { job: string; round: number; shard: number }): Running | undefined {
+    const at = member.sent.findIndex(
+      ({ running: { round }, shard }) => round.job === answer.job && round.round === answer.round && shard === answer.shard,
+    );
+    const [sent] = at < 0 ? [] : member.sent.splice(at, 1);
+    return sent && this.#running.get(answer.job) === sent.running ? sent.running : undefined;
+  }
+
+  #result(running: Running, result: ShardResult): void {
+    if (!running.board.finish(result.shard)) return;
     running.results.set(result.shard, result);
     running.round.onProgress?.(running.board.done, running.board.shards);
     if (running.board.complete) running.finish();
     else this.#assign(running);
   }
 
-  #failure(member: Member, failure: { job: string; round: number; shard: number; message: string }): void {
-    const running = this.#running.get(failure.job);
-    if (!running || running.round.round !== failure.round) return;
+  #failure(running: Running, member: Member, failure: { job: string; round: number; shard: number; message: string }): void {
     this.#log.warn({ learner: member.name, ...failure }, 'a learner could not compute a shard');
     member.versions.delete(failure.job);
     member.setups.delete(failure.job);
@@ -191,6 +218,7 @@ export class LearnerPool {
       const member = this.#members.get(learner)!;
       this.#prepare(member, round);
       const { job, version } = round;
+      member.sent.push({ running, shard });
       this.#send(member, {
         case: 'shard',
         value: { job, round: round.round, index: shard, version, groups: round.shards[shard]! },
@@ -214,8 +242,8 @@ export class LearnerPool {
     }
   }
 
-  #send(member: Member, message: NonNullable<Parameters<typeof create<typeof WorkResponseSchema>>[1]>['message']): void {
+  #send(member: Member, message: NonNullable<Answer>): void {
     // A send that fails means a closed link, and that is handled by `closed`.
-    member.link.send(create(WorkResponseSchema, { message } as never)).catch(() => {});
+    member.link.send(create(WorkResponseSchema, { message })).catch(() => {});
   }
 }
