@@ -44,16 +44,12 @@ export class FollowedPolicy implements PolicySource {
     return this.#versions.acquire(version, pinned) ?? this.#fetchPinned(version);
   }
 
-  /** Flows in progress keep their leases; nothing new is fetched. */
+  /** Flows in progress keep their leases; nothing new is fetched, and who waits for a version is told that there is none. */
   close(): void {
     this.#closed = true;
     this.#stopWatch?.();
+    this.#versions.close();
     this.#wake();
-    try {
-      this.#versions.dispose();
-    } catch (error) {
-      this.#context.log.debug({ err: error, job: this.#job }, 'policy versions are left to the end of the process');
-    }
   }
 
   /** Loads announced versions until the newest one is in memory. */
@@ -93,7 +89,8 @@ export class FollowedPolicy implements PolicySource {
     const deadline = clock.monotonic() + VERSION_TIMEOUT_MS;
     while (this.#versions.newest < version) {
       const left = deadline - clock.monotonic();
-      if (left <= 0 || this.#closed) {
+      if (this.#closed) throw new MillraceError('cancelled', `Job ${this.#job} has ended.`);
+      if (left <= 0) {
         throw new MillraceError(
           'unavailable',
           `Version ${version} of job ${this.#job} did not arrive within ${VERSION_TIMEOUT_MS} ms.`,

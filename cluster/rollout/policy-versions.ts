@@ -16,6 +16,7 @@ export class PolicyVersions {
   readonly #create: () => Policy;
   readonly #slots: Slot[] = [];
   #newest: Slot | undefined;
+  #closed = false;
 
   /** @param create makes a policy of the job's specification; its initial weights do not matter. */
   constructor(create: () => Policy) {
@@ -34,26 +35,25 @@ export class PolicyVersions {
 
   /** Makes an older version available for a flow pinned to it. */
   lend(version: number, values: Float32Array): PolicyLease {
-    return this.acquire(version, true) ?? lease(this.#load(version, values));
+    return this.acquire(version, true) ?? this.#lease(this.#load(version, values));
   }
 
   /** A lease when the version is in memory, undefined when it has to be fetched first. */
   acquire(version: number, pinned: boolean): PolicyLease | undefined {
-    if (!pinned) return this.#newest && this.newest >= version ? lease(this.#newest) : undefined;
+    if (!pinned) return this.#newest && this.newest >= version ? this.#lease(this.#newest) : undefined;
     const slot = this.#slots.find((candidate) => candidate.version === version);
-    return slot && lease(slot);
+    return slot && this.#lease(slot);
   }
 
-  /** Frees every instance; `failed_precondition` while flows are running. */
-  dispose(): void {
-    if (this.#slots.some((slot) => slot.leases > 0)) {
-      throw new MillraceError('failed_precondition', 'policy versions are in use: let their flows end first');
-    }
-    for (const slot of this.#slots.splice(0)) slot.policy.dispose();
+  /** Frees every instance, those in use as soon as their flows have ended; there are no new leases. */
+  close(): void {
+    this.#closed = true;
     this.#newest = undefined;
+    for (const slot of this.#slots.splice(0)) if (slot.leases === 0) slot.policy.dispose();
   }
 
   #load(version: number, values: Float32Array): Slot {
+    if (this.#closed) throw new MillraceError('cancelled', 'the job has ended: no more versions of its policy are loaded');
     let slot = this.#slots.find((candidate) => candidate.leases === 0 && candidate !== this.#newest);
     if (!slot) {
       slot = { policy: this.#create(), version, leases: 0 };
@@ -63,17 +63,19 @@ export class PolicyVersions {
     slot.version = version;
     return slot;
   }
-}
 
-function lease(slot: Slot): PolicyLease {
-  slot.leases += 1;
-  let released = false;
-  return {
-    version: slot.version,
-    policy: slot.policy,
-    release: () => {
-      if (!released) slot.leases -= 1;
-      released = true;
-    },
-  };
+  #lease(slot: Slot): PolicyLease {
+    slot.leases += 1;
+    let released = false;
+    return {
+      version: slot.version,
+      policy: slot.policy,
+      release: () => {
+        if (released) return;
+        released = true;
+        slot.leases -= 1;
+        if (this.#closed && slot.leases === 0) slot.policy.dispose();
+      },
+    };
+  }
 }

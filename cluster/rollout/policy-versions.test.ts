@@ -1,0 +1,54 @@
+import { describe, expect, it } from 'vitest';
+import type { Policy } from '../../src/policy/policy.ts';
+import { PolicyVersions } from './policy-versions.ts';
+
+/** Versions over policies that only count. */
+function versions(): { versions: PolicyVersions; made: () => number; disposed: () => number } {
+  let [made, disposed] = [0, 0];
+  const create = (): Policy => {
+    made += 1;
+    return { load: () => undefined, dispose: () => (disposed += 1) } as unknown as Policy;
+  };
+  return { versions: new PolicyVersions(create), made: () => made, disposed: () => disposed };
+}
+
+const values = new Float32Array(1);
+
+describe('PolicyVersions', () => {
+  it('gives new flows the newest version and keeps older ones while they are used', () => {
+    const { versions: policies, made } = versions();
+    policies.publish(1, values);
+    const old = policies.acquire(0, false)!;
+    policies.publish(2, values);
+    policies.publish(1, values);
+    expect([old.version, policies.newest, policies.acquire(0, false)!.version]).toEqual([1, 2, 2]);
+    expect(policies.acquire(3, false)).toBeUndefined();
+    expect(policies.acquire(1, true)!.version).toBe(1);
+    expect(made()).toBe(2);
+  });
+
+  it('uses the instance of a version that nobody uses any more', () => {
+    const { versions: policies, made } = versions();
+    policies.publish(1, values);
+    policies.acquire(1, false)!.release();
+    policies.publish(2, values);
+    policies.publish(3, values);
+    expect(made()).toBe(2);
+  });
+
+  it('frees what is idle when it is closed, and the rest with the end of its flows', () => {
+    const { versions: policies, made, disposed } = versions();
+    policies.publish(1, values);
+    const [first, second] = [policies.acquire(1, false)!, policies.acquire(1, false)!];
+    policies.publish(2, values);
+    policies.close();
+    expect(disposed()).toBe(1);
+    first.release();
+    first.release();
+    expect(disposed()).toBe(1);
+    second.release();
+    expect(disposed()).toBe(made());
+    expect(policies.acquire(1, true)).toBeUndefined();
+    expect(() => policies.lend(1, values)).toThrow(expect.objectContaining({ code: 'cancelled' }));
+  });
+});
