@@ -1,20 +1,15 @@
-import { acquireLease, type Lease } from '../src/bus/lease.ts';
-import type { ActorRef } from '../src/actor/behaviour.ts';
 import type { WorkRequest, WorkResponse } from '../src/gen/millrace/v1/learner_pb.ts';
 import { isEnded } from '../src/jobs/state.ts';
 import type { Link } from '../src/rpc/link.ts';
 import type { NodeContext, Role } from './context.ts';
 import type { JobEntry } from './jobs/directory.ts';
+import { JobHoldings } from './jobs/holdings.ts';
+import { closeBooks } from './parameter-server/books.ts';
 import { LearnerPool } from './parameter-server/learner-pool.ts';
 import { Trainer, type TrainerMessage } from './parameter-server/trainer.ts';
 
 /** How often jobs without a trainer are looked for: another node's lease may have run out. */
 const SCAN_MS = 1_000;
-
-interface Held {
-  lease: Lease;
-  actor: ActorRef<TrainerMessage>;
-}
 
 /** The parameter-server role, with the way for learners to reach it. */
 export interface ParameterServerRole extends Role {
@@ -26,58 +21,52 @@ export interface ParameterServerRole extends Role {
  * A parameter server runs one trainer for each job whose lease it holds, and hands the shards of their rounds to the learners
  * that are connected. When it dies, the lease expires and another one (or its own restart) goes on from the last commit.
  */
-export async function startParameterServer(context: NodeContext): Promise<ParameterServerRole> {
-  const { bus, clock, jobs, runtimes, log } = context;
+export function startParameterServer(context: NodeContext): Promise<ParameterServerRole> {
+  const { clock, jobs, runtimes, log } = context;
   const pool = new LearnerPool(clock, log);
-  const held = new Map<string, Held>();
-  const taking = new Set<string>();
-  let stopped = false;
+  const held = new JobHoldings<TrainerMessage>(context, 'trainer');
+  const ending = new Set<string>();
 
   const take = async ({ record }: JobEntry): Promise<void> => {
-    if (stopped || record.state !== 'RUNNING' || held.has(record.id) || taking.has(record.id)) return;
-    taking.add(record.id);
-    try {
-      const lease = await acquireLease(bus, clock, `trainer.${record.id}`, context.id);
-      if (!lease) return;
+    const ended = isEnded(record.state);
+    if (ended ? !record.unsettled.includes('books') : record.state !== 'RUNNING') return;
+    await held.take(record.id, async (lease) => {
+      if (ended) {
+        await closeBooks(context, record);
+        return undefined;
+      }
       const runtime = await runtimes.get(record.id, record.config);
       const trainer = new Trainer(context, runtime, pool, lease, record);
       const capacity = 8 * (record.config.rollout.maxStaleness + 2) * record.config.rollout.groupsPerRound + 1024;
-      const actor = context.actors.spawn<TrainerMessage>('parameter-server', record.id, trainer, { mailboxCapacity: capacity });
-      held.set(record.id, { lease, actor });
-      void lease.lost.then(() => release(record.id));
-    } catch (error) {
-      log.error({ err: error, job: record.id }, 'the trainer could not be started');
-    } finally {
-      taking.delete(record.id);
-    }
-  };
-
-  const release = async (job: string): Promise<void> => {
-    const entry = held.get(job);
-    if (!entry) return;
-    held.delete(job);
-    await entry.actor.stop();
-    await entry.lease.release();
-    runtimes.forget(job);
+      return context.actors.spawn<TrainerMessage>('parameter-server', record.id, trainer, {
+        mailboxCapacity: capacity,
+        onFailed: (error) => guard(held.giveUp(record.id, error)),
+      });
+    });
   };
 
   const onJob = async (entry: JobEntry): Promise<void> => {
-    const mine = held.get(entry.record.id);
-    if (!mine) {
+    const { record } = entry;
+    const trainer = held.get(record.id);
+    if (!trainer) {
       await take(entry);
       return;
     }
-    const { record } = entry;
     if (!isEnded(record.state)) {
-      await mine.actor.send({ kind: 'job', record });
+      await trainer.send({ kind: 'job', record });
       return;
     }
-    await mine.actor
-      .ask<void>((reply) => ({ kind: 'end', record, reply }))
-      .catch((error: unknown) => {
-        log.error({ err: error, job: record.id }, 'the books could not be closed');
-      });
-    await release(record.id);
+    if (ending.has(record.id)) return;
+    ending.add(record.id);
+    try {
+      await trainer.ask<void>((reply) => ({ kind: 'end', record, reply }));
+    } catch (error) {
+      // A round that waits for learners, for instance.
+      log.warn({ err: error, job: record.id }, 'the trainer could not close its books; the next look at the jobs does it');
+    } finally {
+      ending.delete(record.id);
+      await held.release(record.id);
+    }
   };
 
   const guard = (work: Promise<void>): void => void work.catch((error: unknown) => log.error({ err: error }, 'parameter server'));
@@ -87,15 +76,14 @@ export async function startParameterServer(context: NodeContext): Promise<Parame
   });
   for (const entry of jobs.list()) guard(take(entry));
 
-  return {
-    name: 'parameter-server',
-    connect: (link) => pool.connect(link),
+  return Promise.resolve({
+    name: 'parameter-server' as const,
+    connect: (link: Link<WorkRequest, WorkResponse>) => pool.connect(link),
     async stop() {
-      stopped = true;
       stopChanges();
       stopScan();
-      for (const job of [...held.keys()]) await release(job);
+      await held.stop();
       pool.close();
     },
-  };
+  });
 }

@@ -6,6 +6,8 @@ export interface TrainingProgress {
   shards?: { done: number; total: number };
   publishing?: boolean;
   learners: number;
+  /** What goes wrong without stopping the training, in words: a checkpoint that could not be written. */
+  problem?: string;
   /** Of the last committed round. */
   last?: { reward: number; success: number; staleness: number; statistics: Record<string, number> };
 }

@@ -9,10 +9,10 @@ import { isEnded } from '../../src/jobs/state.ts';
 import type { QueryResult } from '../../src/store/store.ts';
 import type { AdminBackend } from '../admin/backend.ts';
 import type { NodeContext } from '../context.ts';
+import { JobEvents } from '../jobs/events.ts';
 import { loadJobRuntime } from '../jobs/runtime.ts';
 import { taskPlan } from '../jobs/tasks.ts';
 import type { NodeInfo, NodeList } from '../nodes.ts';
-import { JobEvents } from './events.ts';
 import { JobViews } from './job-view.ts';
 
 /** Asks the store node. */

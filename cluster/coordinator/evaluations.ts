@@ -24,15 +24,22 @@ export interface EvaluationMoment {
   trainSeconds: number;
 }
 
+interface Running {
+  tally: EvaluationTally;
+  plan: EvaluationPlan;
+  tasks: readonly RequestTask[];
+  moment: EvaluationMoment;
+}
+
 /**
  * The evaluations of a job that are under way. They are kept in memory only: after a crash they are run again under message
- * ids of their own (`attempt` is the lease's token).
+ * ids of their own (`attempt` is the lease's token). Over a restart of the job's actor they stay.
  */
 export class RunningEvaluations {
   readonly #context: NodeContext;
   readonly #requests: RequestContext;
   readonly #attempt: number;
-  readonly #tallies = new Map<string, { tally: EvaluationTally; moment: EvaluationMoment }>();
+  readonly #running = new Map<string, Running>();
 
   constructor(context: NodeContext, requests: RequestContext, attempt: number) {
     this.#context = context;
@@ -41,27 +48,38 @@ export class RunningEvaluations {
   }
 
   get keys(): string[] {
-    return [...this.#tallies.keys()];
+    return [...this.#running.keys()];
   }
 
   /** The oldest one under way. */
   current(): { key: string; done: number; total: number } | undefined {
-    const first = this.#tallies.values().next().value;
+    const first = this.#running.values().next().value;
     return first && { key: first.tally.plan.key, done: first.tally.received, total: first.tally.expected };
   }
 
   async start(plan: EvaluationPlan, tasks: readonly RequestTask[], moment: EvaluationMoment): Promise<void> {
-    this.#tallies.set(plan.key, { tally: new EvaluationTally(plan, tasks.length), moment });
+    const running = { tally: new EvaluationTally(plan, tasks.length), plan, tasks, moment };
+    this.#running.set(plan.key, running);
+    await this.#send(running);
+  }
+
+  /** Asks again for all that has not come: an actor that fell over may have sent a part only. What was sent is not doubled. */
+  async resend(): Promise<void> {
+    for (const running of this.#running.values()) await this.#send(running);
+  }
+
+  async #send({ tally, plan, tasks }: Running): Promise<void> {
     const now = this.#context.clock.now();
     const subject = `rollout.${this.#requests.job}`;
     for (const [index, task] of tasks.entries()) {
+      if (tally.has(task.id)) continue;
       const request = evaluationRequest(this.#requests, plan, { index, task, now, attempt: this.#attempt });
       await this.#context.bus.publish(subject, toBinary(RolloutRequestSchema, request), { id: request.id });
     }
   }
 
-  /** Takes a scored group; returns the evaluation's result when it was the last one. */
-  async take(message: BusMessage): Promise<EvaluationRecord | undefined> {
+  /** Takes a scored group. */
+  async take(message: BusMessage): Promise<void> {
     let scored: ScoredGroup;
     try {
       scored = fromBinary(ScoredGroupSchema, message.data);
@@ -69,15 +87,21 @@ export class RunningEvaluations {
       parseEvaluationKey(scored.request.evaluation);
     } catch (error) {
       message.term(`not a scored evaluation: ${MillraceError.from(error).message}`);
-      return undefined;
+      return;
     }
     const { request } = scored;
-    const running = this.#tallies.get(request.evaluation);
+    const running = this.#running.get(request.evaluation);
     if (running && request.attempt === this.#attempt) running.tally.add({ taskId: request.taskId, flows: flowsOf(scored) });
     await message.ack();
-    if (!running?.tally.complete) return undefined;
-    this.#tallies.delete(request.evaluation);
-    return running.tally.result(running.moment);
+  }
+
+  /** Results of those that are complete, oldest first: they stay until {@link forget}, when they are kept elsewhere. */
+  finished(): EvaluationRecord[] {
+    return [...this.#running.values()].flatMap(({ tally, moment }) => (tally.complete ? [tally.result(moment)] : []));
+  }
+
+  forget({ name, policyVersion }: EvaluationRecord): void {
+    this.#running.delete(`${name}@${policyVersion}`);
   }
 }
 

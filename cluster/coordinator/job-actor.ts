@@ -2,24 +2,26 @@ import { toBinary } from '@bufbuild/protobuf';
 import type { ActorContext, Behaviour } from '../../src/actor/behaviour.ts';
 import type { BusMessage, Consumer } from '../../src/bus/bus.ts';
 import type { Lease } from '../../src/bus/lease.ts';
+import { checkpointExists } from '../../src/checkpoint/load.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { RolloutRequestSchema } from '../../src/gen/millrace/v1/training_pb.ts';
 import type { WeightManifest } from '../../src/gen/millrace/v1/weights_pb.ts';
 import { admit } from '../../src/jobs/admission.ts';
 import { evaluationsDue } from '../../src/jobs/evaluation.ts';
 import { acceptedOnResume, emptyLedger, open } from '../../src/jobs/ledger.ts';
-import { transition, type EvaluationRecord, type JobRecord } from '../../src/jobs/record.ts';
+import { markResumed, transition, type EvaluationRecord, type JobRecord } from '../../src/jobs/record.ts';
 import { requestFor, type RequestContext, type RequestTask } from '../../src/jobs/requests.ts';
 import { isEnded } from '../../src/jobs/state.ts';
 import { ensureWriterDurables } from '../../src/store/writer.ts';
 import type { NodeContext } from '../context.ts';
 import type { JobEntry } from '../jobs/directory.ts';
+import { JobEvents } from '../jobs/events.ts';
 import { taskPlan, type TaskPlan } from '../jobs/tasks.ts';
 import { encodeProgress, waitingSubject, type DispatchProgress } from '../progress.ts';
 import { checkpointPath } from '../parameter-server/checkpoints.ts';
 import { trainerDurable } from '../parameter-server/durable.ts';
+import { settleQueues } from './ending.ts';
 import { evaluationDurable, RunningEvaluations } from './evaluations.ts';
-import { JobEvents } from './events.ts';
 import { retainBest } from './retention.ts';
 
 /** What arrives in a job actor's mailbox. */
@@ -51,8 +53,10 @@ export class JobActor implements Behaviour<JobMessage> {
   #manifest: WeightManifest | undefined;
   #consumer: Consumer | undefined;
   #stops: (() => void)[] = [];
-  /** Requests of an earlier incarnation that had not ended have been sent again. */
+  /** Requests that had not ended when this life of the actor began have been sent again. */
   #resent = false;
+  /** That the job began, or that this lease's owner goes on with it, is noted. */
+  #noted = false;
   #failedAtVersion = { version: -1, failed: 0 };
 
   constructor(context: NodeContext, lease: Lease, { record, revision }: JobEntry) {
@@ -70,18 +74,18 @@ export class JobActor implements Behaviour<JobMessage> {
   }
 
   async start(actor: ActorContext<JobMessage>): Promise<void> {
-    const { bus, clock, weights, jobs, runtimes } = this.#context;
+    const { bus, clock, weights, jobs } = this.#context;
     const { config } = this.#record;
-    const runtime = await runtimes.get(this.#job, config);
-    this.#tasks = taskPlan(runtime, await runtime.tasks());
+    const tasks = await this.#loadTasks();
+    if (!tasks) return;
+    this.#tasks = tasks;
     await ensureWriterDurables(bus);
     await bus.ensureDurable(trainerDurable(this.#job, config));
     await bus.ensureDurable(evaluationDurable(this.#job));
-    if (this.#record.state === 'QUEUED') {
-      await this.#update((record) => transition(record, 'RUNNING', { now: clock.now() }));
-      const { train, heldOut } = this.#tasks;
-      await this.#events.note('started', 1, `training on ${train.length} tasks, ${heldOut.length} held out`);
-    }
+    await this.#noteStart(tasks);
+    // Whatever ended the last life of this actor may have ended it between two requests.
+    this.#resent = false;
+    await this.#evaluations.resend();
     this.#consumer = await bus.consume(evaluationDurable(this.#job), (message) =>
       actor.self.send({ kind: 'evaluation', message }),
     );
@@ -93,16 +97,47 @@ export class JobActor implements Behaviour<JobMessage> {
     ];
   }
 
-  async receive(message: JobMessage): Promise<void> {
+  /** The job's tasks. What trying again cannot mend (the flow is gone, its data is wrong) ends the job. */
+  async #loadTasks(): Promise<TaskPlan | undefined> {
+    try {
+      const runtime = await this.#context.runtimes.get(this.#job, this.#record.config);
+      return taskPlan(runtime, await runtime.tasks());
+    } catch (thrown) {
+      const error = MillraceError.from(thrown);
+      if (error.retryable) throw error;
+      await this.#end('FAILED', `the flow or its tasks cannot be loaded: ${error.message}`);
+      return undefined;
+    }
+  }
+
+  async #noteStart({ train, heldOut }: TaskPlan): Promise<void> {
+    const { clock, id } = this.#context;
+    if (this.#noted) return;
+    if (this.#record.state === 'QUEUED') {
+      await this.#events.note('started', 1, `training on ${train.length} tasks, ${heldOut.length} held out`);
+      await this.#update((record) =>
+        record.state === 'QUEUED' ? transition(record, 'RUNNING', { now: clock.now() }) : undefined,
+      );
+    } else if (this.#record.state === 'RUNNING') {
+      await this.#events.note('taken-over', this.#lease.token, `node ${id} goes on with the job`);
+      await this.#update((record) => (record.state === 'RUNNING' ? markResumed(record, clock.now()) : undefined));
+    }
+    this.#noted = true;
+  }
+
+  async receive(message: JobMessage, actor: ActorContext<JobMessage>): Promise<void> {
     if (message.kind === 'manifest') {
       if (!this.#manifest || message.manifest.version >= this.#manifest.version) this.#manifest = message.manifest;
     } else if (message.kind === 'record') {
       this.#know(message.entry);
     } else if (message.kind === 'evaluation') {
-      const finished = await this.#evaluations.take(message.message);
-      if (finished) await this.#evaluated(finished);
+      await this.#evaluations.take(message.message);
     }
-    await this.#advance();
+    for (const result of this.#evaluations.finished()) {
+      await this.#evaluated(result);
+      this.#evaluations.forget(result);
+    }
+    await this.#advance(actor.signal);
     this.#tell({});
   }
 
@@ -119,19 +154,19 @@ export class JobActor implements Behaviour<JobMessage> {
   }
 
   /** Does whatever can be done now. */
-  async #advance(): Promise<void> {
-    const manifest = this.#manifest;
-    if (!manifest || isEnded(this.#record.state)) return;
+  async #advance(signal: AbortSignal): Promise<void> {
+    if (isEnded(this.#record.state)) return;
     if (this.#record.cancelRequested) {
       await this.#end('CANCELLED');
       return;
     }
-    if (this.#record.state !== 'RUNNING') return;
+    const manifest = this.#manifest;
+    if (!manifest || this.#record.state !== 'RUNNING') return;
     await this.#startEvaluations(manifest);
     if (!this.#baselinesRun()) return;
     await this.#failIfHopeless(manifest);
     if (isEnded(this.#record.state)) return;
-    await this.#dispatch(manifest);
+    await this.#dispatch(manifest, signal);
     if (manifest.version >= this.#record.config.rounds && this.#evaluations.keys.length === 0) await this.#end('SUCCEEDED');
   }
 
@@ -161,23 +196,32 @@ export class JobActor implements Behaviour<JobMessage> {
   async #evaluated(result: EvaluationRecord): Promise<void> {
     const same = (other: EvaluationRecord): boolean => other.name === result.name && other.policyVersion === result.policyVersion;
     const checkpoint = checkpointPath(this.#context.stateDir, this.#job, result.policyVersion);
+    // The disk may have been full.
+    const written = result.name === 'trained' && (await this.#context.outside(checkpointExists(checkpoint)));
+    // The row before the record: what the record holds is not measured again.
+    await this.#events.evaluated(result);
     await this.#update((record) => ({
       ...record,
       evaluations: [...record.evaluations.filter((other) => !same(other)), result],
-      ...(result.name === 'trained' && { checkpoint }),
+      ...(written && { checkpoint }),
     }));
-    await this.#events.evaluated(result);
-    if (result.name === 'trained') await retainBest(this.#context, this.#record);
+    if (result.name !== 'trained') return;
+    await retainBest(this.#context, this.#record).catch((error: unknown) => {
+      this.#context.log.warn(
+        { err: error, job: this.#job },
+        'old checkpoints could not be deleted; tried again at the next evaluation',
+      );
+    });
   }
 
-  async #dispatch(manifest: WeightManifest): Promise<void> {
+  async #dispatch(manifest: WeightManifest, signal: AbortSignal): Promise<void> {
     const ledger = manifest.ledger ?? emptyLedger();
     const { rollout, rounds } = this.#record.config;
     const { maxStaleness, groupsPerRound } = rollout;
     if (!this.#resent) {
       const accepted = acceptedOnResume(ledger, this.#record.accepted);
       if (accepted !== this.#record.accepted) await this.#update((record) => ({ ...record, accepted }));
-      for (const sequence of open(ledger, accepted)) await this.#send(sequence, manifest.version);
+      for (const sequence of open(ledger, accepted)) await this.#send(sequence, manifest.version, signal);
       this.#resent = true;
     }
     const from = this.#record.accepted;
@@ -185,11 +229,12 @@ export class JobActor implements Behaviour<JobMessage> {
     if (more === 0) return;
     // Written ahead: a request that was sent is always in the record, so that nobody sends it under another number.
     await this.#update((record) => ({ ...record, accepted: from + more }));
-    for (let sequence = from; sequence < from + more; sequence += 1) await this.#send(sequence, manifest.version);
+    for (let sequence = from; sequence < from + more; sequence += 1) await this.#send(sequence, manifest.version, signal);
   }
 
-  async #send(sequence: number, policyVersion: number): Promise<void> {
-    const { bus, clock } = this.#context;
+  /** Sends a request, waiting for space on the queue for as long as the job goes on. */
+  async #send(sequence: number, policyVersion: number, signal: AbortSignal): Promise<void> {
+    const { bus, clock, jobs } = this.#context;
     const task: RequestTask = this.#tasks.taskFor(sequence);
     const request = requestFor(this.#requests, { sequence, task, policyVersion, now: clock.now() }, this.#tasks.train.length);
     const bytes = toBinary(RolloutRequestSchema, request);
@@ -203,7 +248,9 @@ export class JobActor implements Behaviour<JobMessage> {
         if (error.code !== 'resource_exhausted') throw error;
         this.#context.log.warn({ job: this.#job, sequence }, 'ROLLOUTS is full: rollout workers are behind; waiting for space');
         this.#tell({ backpressureMs: clock.monotonic() - begun });
-        await clock.sleep(BACKPRESSURE_DELAY_MS);
+        await clock.sleep(BACKPRESSURE_DELAY_MS, signal);
+        const newest = jobs.get(this.#job)?.record;
+        if (newest && (newest.cancelRequested || isEnded(newest.state))) return;
       }
     }
   }
@@ -221,15 +268,13 @@ export class JobActor implements Behaviour<JobMessage> {
   }
 
   async #end(state: 'SUCCEEDED' | 'FAILED' | 'CANCELLED', error?: string): Promise<void> {
-    const { bus, clock } = this.#context;
+    const { clock } = this.#context;
     await this.#update((record) =>
       isEnded(record.state) ? undefined : transition(record, state, { now: clock.now(), ...(error && { error }) }),
     );
-    await this.#events.note(state.toLowerCase(), 1, error ?? `job ${state.toLowerCase()}`);
-    await bus.purge('ROLLOUTS', `rollout.${this.#job}`);
     await this.#consumer?.stop(1000);
     this.#consumer = undefined;
-    await bus.deleteDurable('SCORED', evaluationDurable(this.#job).durable);
+    await settleQueues(this.#context, this.#record);
   }
 
   async #update(change: (record: JobRecord) => JobRecord | undefined): Promise<void> {

@@ -86,7 +86,11 @@ export class JobViews {
     let followed = this.#followed.get(job);
     if (!followed) {
       followed = { rates: new RateWindow(), stops: [], ready: Promise.resolve() };
-      followed.ready = this.#start(job, followed);
+      followed.ready = this.#start(job, followed).catch((error: unknown) => {
+        // Asked again at the next look.
+        this.#followed.delete(job);
+        throw error;
+      });
       this.#followed.set(job, followed);
     }
     return followed;
@@ -139,6 +143,7 @@ export class JobViews {
       ...(dispatch?.evaluation && { evaluation: dispatch.evaluation }),
       ...(dispatch?.backpressureMs !== undefined && { backpressureMs: dispatch.backpressureMs }),
       ...(record.cancelRequested && { cancelRequested: true }),
+      ...(progress?.problem !== undefined && { problem: progress.problem }),
     });
   }
 }

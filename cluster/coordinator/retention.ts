@@ -5,7 +5,7 @@ import type { JobRecord } from '../../src/jobs/record.ts';
 import type { NodeContext } from '../context.ts';
 import { checkpointPath } from '../parameter-server/checkpoints.ts';
 
-/** Keeps the best checkpoints by held-out success, and the newest one; deletes the others with their weights on the bus. */
+/** Keeps the best checkpoints by held-out success, and the newest ones measured and written; deletes the others with their weights on the bus. */
 export async function retainBest(context: NodeContext, record: JobRecord): Promise<void> {
   const measured = record.evaluations.filter((evaluation) => evaluation.name === 'trained');
   const newest = Math.max(...measured.map((evaluation) => evaluation.policyVersion));
@@ -17,6 +17,8 @@ export async function retainBest(context: NodeContext, record: JobRecord): Promi
   for (const { policyVersion } of measured) {
     if (keep.has(policyVersion)) continue;
     const folder = checkpointPath(context.stateDir, record.id, policyVersion);
+    // The newest that could be written, where a later one could not.
+    if (folder === record.checkpoint) continue;
     await context.outside(rm(folder, { recursive: true, force: true }));
     await context.weights.drop(record.id, policyVersion);
   }

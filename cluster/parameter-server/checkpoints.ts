@@ -1,9 +1,11 @@
 import { join } from 'node:path';
 import { saveCheckpoint } from '../../src/checkpoint/save.ts';
+import { MillraceError } from '../../src/errors.ts';
 import type { WeightManifest } from '../../src/gen/millrace/v1/weights_pb.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
 import type { PolicySpec } from '../../src/policy/spec.ts';
 import type { NodeContext } from '../context.ts';
+import { JobEvents } from '../jobs/events.ts';
 import type { Master } from './master.ts';
 
 /** Folder of a job's checkpoint of one version. */
@@ -11,14 +13,18 @@ export function checkpointPath(stateDir: string, job: string, version: number): 
   return join(stateDir, 'checkpoints', job, `v${String(version).padStart(6, '0')}`);
 }
 
-/** Writes weights, optimiser state and what is needed to run or go on from them. Written before the commit, so that a committed version always has its checkpoint. */
+/**
+ * Writes weights, optimiser state and what is needed to run or go on from them: before the commit, so that a committed version
+ * has its checkpoint. Where that fails (a full disk) training goes on, since what it needs itself is on the bus: the failure is
+ * an event of the job, and is returned in words.
+ */
 export async function saveVersion(
   context: NodeContext,
   record: JobRecord,
   spec: PolicySpec,
   master: Master,
   manifest: WeightManifest,
-): Promise<void> {
+): Promise<string | undefined> {
   const { m, v, step } = master.optimizer;
   const saving = saveCheckpoint(checkpointPath(context.stateDir, record.id, manifest.version), {
     spec,
@@ -26,5 +32,16 @@ export async function saveVersion(
     optimizer: { m, v, step },
     meta: { job: record.id, version: manifest.version, trainSeconds: manifest.trainSeconds, config: record.config },
   });
-  await context.outside(saving);
+  try {
+    await context.outside(saving);
+    return undefined;
+  } catch (thrown) {
+    const { message } = MillraceError.from(thrown);
+    const { bus, clock, id, log } = context;
+    log.error({ err: thrown, job: record.id, version: manifest.version }, 'training goes on without this checkpoint');
+    await new JobEvents(bus, clock, id, record.id).note('checkpoint-failed', manifest.version, message, {
+      version: manifest.version,
+    });
+    return `${message}; training goes on without it`;
+  }
 }

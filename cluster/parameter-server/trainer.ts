@@ -5,7 +5,7 @@ import type { Lease } from '../../src/bus/lease.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { ScoredGroupSchema, type Ledger, type ScoredGroup } from '../../src/gen/millrace/v1/training_pb.ts';
 import type { WeightManifest } from '../../src/gen/millrace/v1/weights_pb.ts';
-import { emptyLedger, end, hasEnded, open } from '../../src/jobs/ledger.ts';
+import { emptyLedger, end, hasEnded } from '../../src/jobs/ledger.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
 import { RoundAssembly, type Disposition } from '../../src/jobs/round.ts';
 import { cutShards, groupsPerShard } from '../../src/jobs/shards.ts';
@@ -16,6 +16,7 @@ import type { UpdateRow } from '../../src/store/tables.ts';
 import type { NodeContext } from '../context.ts';
 import type { JobRuntime } from '../jobs/runtime.ts';
 import { encodeProgress, progressSubject, type TrainingProgress } from '../progress.ts';
+import { closeBooks } from './books.ts';
 import { saveVersion } from './checkpoints.ts';
 import { trainerDurable } from './durable.ts';
 import type { LearnerPool } from './learner-pool.ts';
@@ -59,6 +60,8 @@ export class Trainer implements Behaviour<TrainerMessage> {
   #idleSince = 0;
   #consumer: Consumer | undefined;
   #last: TrainingProgress['last'];
+  /** What people should know of, in words, until it is over. */
+  #problem: string | undefined;
 
   constructor(context: NodeContext, runtime: JobRuntime, pool: LearnerPool, lease: Lease, record: JobRecord) {
     this.#context = context;
@@ -255,7 +258,9 @@ export class Trainer implements Behaviour<TrainerMessage> {
         now: clock.now(),
       });
     manifest.updateRow = encodeRows('updates', [rowAt(clock.monotonic())]);
-    if (this.#isEvaluated(version)) await saveVersion(this.#context, this.#record, this.#runtime.spec, this.#master, manifest);
+    if (this.#isEvaluated(version)) {
+      this.#problem = await saveVersion(this.#context, this.#record, this.#runtime.spec, this.#master, manifest);
+    }
     this.#revision = await weights.commit(manifest, this.#blobs(), this.#revision);
     const committed = clock.monotonic();
 
@@ -306,22 +311,13 @@ export class Trainer implements Behaviour<TrainerMessage> {
     await Promise.all(done.flatMap(([, messages]) => messages.map((message) => message.ack())));
   }
 
-  /** A cancelled or failed job: what is still open ends as failed, so that the ledger adds up for good. */
+  /** The job has ended: nothing more is taken, and what is held is in the books as failed. */
   async #finish(): Promise<void> {
     await this.#consumer?.stop(1000);
     this.#consumer = undefined;
-    let ledger = this.#base;
-    for (const sequence of open(ledger, this.#record.accepted)) ledger = end(ledger, sequence, { failed: this.#record.state });
-    if (ledger !== this.#manifest.ledger) {
-      const manifest: WeightManifest = { ...this.#manifest, ledger };
-      this.#revision = await this.#context.weights.amend(manifest, this.#revision);
-      this.#manifest = manifest;
-    }
-    await this.#ackEnded();
-    for (const messages of this.#unacked.values()) await Promise.all(messages.map((message) => message.ack()));
     this.#unacked.clear();
     this.#pool.endJob(this.#job);
-    await this.#context.bus.deleteDurable('SCORED', trainerDurable(this.#job, this.#record.config).durable);
+    await closeBooks(this.#context, this.#record);
   }
 
   #isEvaluated(version: number): boolean {
@@ -345,6 +341,7 @@ export class Trainer implements Behaviour<TrainerMessage> {
       groups: { received: Math.min(this.#round.count, this.#bounds.groupsPerRound), needed: this.#bounds.groupsPerRound },
       learners: this.#pool.learners.length,
       ...(this.#last && { last: this.#last }),
+      ...(this.#problem !== undefined && { problem: this.#problem }),
       ...more,
     };
     this.#context.bus.emit(progressSubject(this.#job), encodeProgress(progress));

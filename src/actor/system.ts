@@ -25,6 +25,8 @@ export interface SpawnOptions {
   /** Messages that wait at most. Default 1024. */
   mailboxCapacity?: number;
   supervision?: Supervision;
+  /** Told, in place of the system's `onFailed`, when the supervisor gives this actor up. */
+  onFailed?(error: MillraceError): void;
 }
 
 const SILENT: ActorLog = { warn: () => undefined, error: () => undefined };
@@ -64,8 +66,10 @@ export class ActorSystem {
       random: this.#random.fork(address),
       log: this.#options.log ?? SILENT,
       ended: (error) => {
-        if (error !== undefined) this.#options.onFailed?.(address, error);
-        else if (this.#actors.get(address) === (actor as unknown as Actor<never>)) this.#actors.delete(address);
+        if (error !== undefined) {
+          if (options.onFailed) options.onFailed(error);
+          else this.#options.onFailed?.(address, error);
+        } else if (this.#actors.get(address) === (actor as unknown as Actor<never>)) this.#actors.delete(address);
       },
     });
     this.#actors.set(address, actor as unknown as Actor<never>);

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MillraceError } from '../errors.ts';
 import { parameterLayout } from '../policy/parameters.ts';
@@ -31,6 +31,14 @@ export async function loadCheckpoint(path: string): Promise<Checkpoint> {
     step: manifest.optimizerStep ?? 0,
   };
   return { ...checkpoint, optimizer };
+}
+
+/** Whether there is a checkpoint in the folder `path`; one that is there was written completely. */
+export async function checkpointExists(path: string): Promise<boolean> {
+  return stat(join(path, MANIFEST)).then(
+    (found) => found.isFile(),
+    () => false,
+  );
 }
 
 type Stored = ReturnType<typeof decodeSafetensors>['tensors'];

@@ -73,6 +73,8 @@ export interface WaitState {
   /** Milliseconds since ROLLOUTS refused a request for space, while that lasts. */
   backpressureMs?: number;
   cancelRequested?: boolean;
+  /** What goes wrong without stopping the job, in words. */
+  problem?: string;
 }
 
 const ROLES = [
@@ -90,7 +92,8 @@ export function waitingFor(wait: WaitState): string {
   if (wait.state === 'PAUSED') return `someone to resume it${wait.open > 0 ? `; ${wait.open} requests still end` : ''}`;
   const missing = ROLES.filter(([role]) => wait.nodes[role] === 0).map(([, words]) => words);
   if (missing.length > 0) return `${missing.join(' and ')} to connect (none is alive)`;
-  return `${work(wait)}${wait.cancelRequested === true ? ', then it ends as asked' : ''}`;
+  const after = wait.cancelRequested === true ? ', then it ends as asked' : '';
+  return `${work(wait)}${after}${wait.problem === undefined ? '' : ` (note: ${wait.problem})`}`;
 }
 
 function work(wait: WaitState): string {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { jobConfigSchema } from '../config/job.ts';
-import { createJobRecord, decodeJobRecord, encodeJobRecord, transition, type JobRecord } from './record.ts';
+import { createJobRecord, decodeJobRecord, encodeJobRecord, markResumed, settle, transition, type JobRecord } from './record.ts';
 
 const config = jobConfigSchema.parse({ name: 'sums', flow: './flow.ts', seed: 3 });
 const create = (): JobRecord => createJobRecord({ id: 'sums', config, flowPath: '/flows/flow.ts', now: 1000 });
@@ -56,6 +56,7 @@ describe('job records', () => {
 
   it('carry the times of their transitions', () => {
     let record = transition(create(), 'RUNNING', { now: 2000 });
+    expect(markResumed(record, 2500)).toMatchObject({ state: 'RUNNING', startedAt: 2000, resumedAt: [2500] });
     record = transition(record, 'PAUSED', { now: 3000 });
     record = transition(record, 'RUNNING', { now: 4000 });
     record = transition(record, 'FAILED', { now: 5000, error: 'the flow has no tasks' });
@@ -66,6 +67,9 @@ describe('job records', () => {
       error: 'the flow has no tasks',
       state: 'FAILED',
     });
+    expect(record.unsettled).toEqual(['queues', 'books']);
+    expect(settle(record, 'queues')?.unsettled).toEqual(['books']);
+    expect(settle(create(), 'queues')).toBeUndefined();
     expect(() => transition(record, 'RUNNING', { now: 6000 })).toThrow(expect.objectContaining({ code: 'failed_precondition' }));
   });
 });

@@ -50,10 +50,18 @@ export const jobRecordSchema = z.object({
   evaluations: z.array(evaluationRecordSchema).default([]),
   /** Folder of the newest checkpoint. */
   checkpoint: z.string().optional(),
+  /**
+   * What a job that has ended leaves to be done, by whoever gets to it: `queues` (the coordinator drops its requests and
+   * durable), `books` (the parameter server books what was open). Kept here, so that no crash in between forgets it.
+   */
+  unsettled: z.array(z.enum(['queues', 'books'])).default([]),
 });
 
 /** A job as stored. */
 export type JobRecord = z.infer<typeof jobRecordSchema>;
+
+/** One of the things to be done after a job's end. */
+export type Unsettled = JobRecord['unsettled'][number];
 
 /** What {@link createJobRecord} needs. */
 export interface NewJob {
@@ -83,9 +91,18 @@ export function transition(record: JobRecord, to: JobStateName, at: { now: numbe
     if (record.startedAt === undefined) next.startedAt = at.now;
     else next.resumedAt = [...record.resumedAt, at.now];
   }
-  if (isEnded(to)) next.endedAt = at.now;
+  if (isEnded(to)) {
+    next.endedAt = at.now;
+    next.unsettled = ['queues', 'books'];
+  }
   if (to === 'FAILED') next.error = at.error ?? 'failed without a message';
   return next;
+}
+
+/** Notes that one of the things to be done after the end is done; undefined when it was noted before. */
+export function settle(record: JobRecord, what: Unsettled): JobRecord | undefined {
+  if (!record.unsettled.includes(what)) return undefined;
+  return { ...record, unsettled: record.unsettled.filter((other) => other !== what) };
 }
 
 /** Notes that another coordinator goes on with a RUNNING job. */

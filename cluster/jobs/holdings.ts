@@ -1,0 +1,91 @@
+import type { ActorRef } from '../../src/actor/behaviour.ts';
+import { acquireLease, type Lease } from '../../src/bus/lease.ts';
+import type { MillraceError } from '../../src/errors.ts';
+import { transition } from '../../src/jobs/record.ts';
+import { isEnded } from '../../src/jobs/state.ts';
+import type { NodeContext } from '../context.ts';
+
+interface Holding<M> {
+  lease: Lease;
+  actor: ActorRef<M>;
+}
+
+/** The jobs whose lease this node holds for one purpose, each with the actor that works for it. */
+export class JobHoldings<M> {
+  readonly #context: NodeContext;
+  readonly #purpose: string;
+  readonly #held = new Map<string, Holding<M>>();
+  readonly #taking = new Set<string>();
+  #stopped = false;
+
+  /** @param purpose first part of the leases' keys: `<purpose>.<job>`. */
+  constructor(context: NodeContext, purpose: string) {
+    this.#context = context;
+    this.#purpose = purpose;
+  }
+
+  get(job: string): ActorRef<M> | undefined {
+    return this.#held.get(job)?.actor;
+  }
+
+  /**
+   * Takes the job's lease when nobody has it, and does `work` under it. The actor that it returns keeps the lease until it is
+   * released or lost; without one the lease is given back. What `work` throws is logged: whoever takes tries again later.
+   */
+  async take(job: string, work: (lease: Lease) => Promise<ActorRef<M> | undefined>): Promise<void> {
+    if (this.#stopped || this.#held.has(job) || this.#taking.has(job)) return;
+    this.#taking.add(job);
+    try {
+      const { bus, clock, id } = this.#context;
+      const lease = await acquireLease(bus, clock, `${this.#purpose}.${job}`, id);
+      if (!lease) return;
+      try {
+        const actor = await work(lease);
+        if (!actor) return;
+        const holding = { lease, actor };
+        this.#held.set(job, holding);
+        void lease.lost.then(async () => {
+          if (this.#held.get(job) === holding) await this.release(job);
+        });
+      } finally {
+        if (this.#held.get(job)?.lease !== lease) await lease.release();
+      }
+      if (this.#stopped) await this.release(job);
+    } catch (error) {
+      this.#context.log.error({ err: error, job }, `the job could not be taken (${this.#purpose})`);
+    } finally {
+      this.#taking.delete(job);
+    }
+  }
+
+  /** Ends the job's actor, then gives the lease back. */
+  async release(job: string): Promise<void> {
+    const holding = this.#held.get(job);
+    if (!holding) return;
+    this.#held.delete(job);
+    this.#context.runtimes.forget(job);
+    await holding.actor.stop();
+    await holding.lease.release();
+  }
+
+  /**
+   * For an actor that failed again and again. Where trying again may help (a server is away), the lease is given back and
+   * somebody takes the job anew; otherwise the job ends as FAILED with what the actor said.
+   */
+  async giveUp(job: string, error: MillraceError): Promise<void> {
+    const { jobs, clock, id } = this.#context;
+    if (!error.retryable) {
+      const message = `${error.message} (${this.#purpose} on node ${id}; its log says more)`;
+      await jobs.update(job, (record) =>
+        isEnded(record.state) ? undefined : transition(record, 'FAILED', { now: clock.now(), error: message }),
+      );
+    }
+    await this.release(job);
+  }
+
+  /** Releases all, and takes no more. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    for (const job of [...this.#held.keys()]) await this.release(job);
+  }
+}

@@ -1,0 +1,23 @@
+import type { WeightManifest } from '../../src/gen/millrace/v1/weights_pb.ts';
+import { emptyLedger, end, open } from '../../src/jobs/ledger.ts';
+import { settle, type JobRecord } from '../../src/jobs/record.ts';
+import type { NodeContext } from '../context.ts';
+import { trainerDurable } from './durable.ts';
+
+/**
+ * What a parameter server does after a job has ended: requests that are still open end as failed, with the job's state as
+ * their class, so that the ledger adds up for good; then the trainer's durable goes. Needs nothing but what was committed, so
+ * that it works without the trainer too, and may be done again: the record says that it is to be done until it is done.
+ */
+export async function closeBooks({ weights, bus, jobs }: NodeContext, record: JobRecord): Promise<void> {
+  const latest = await weights.latest(record.id);
+  if (latest) {
+    const before = latest.manifest.ledger ?? emptyLedger();
+    let ledger = before;
+    for (const sequence of open(ledger, record.accepted)) ledger = end(ledger, sequence, { failed: record.state });
+    const manifest: WeightManifest = { ...latest.manifest, ledger };
+    if (ledger !== before) await weights.amend(manifest, latest.revision);
+  }
+  await bus.deleteDurable('SCORED', trainerDurable(record.id, record.config).durable);
+  await jobs.update(record.id, (newest) => settle(newest, 'books'));
+}

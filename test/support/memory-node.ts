@@ -1,0 +1,50 @@
+import { ActorSystem } from '../../src/actor/system.ts';
+import type { Bus } from '../../src/bus/bus.ts';
+import { MemoryBus } from '../../src/bus/memory/memory-bus.ts';
+import { BusWeightChannel } from '../../src/bus/weights/bus-weight-channel.ts';
+import { VirtualClock } from '../../src/clock/virtual.ts';
+import { seededRandom } from '../../src/random/seeded.ts';
+import { silentLogger } from '../../src/telemetry/log.ts';
+import type { NodeContext } from '../../cluster/context.ts';
+import { openJobDirectory } from '../../cluster/jobs/directory.ts';
+import { createJobRuntimes } from '../../cluster/jobs/runtime.ts';
+
+/** Nodes in this process on one in-memory server, under one virtual clock. */
+export class MemoryNodes {
+  readonly clock = new VirtualClock();
+  readonly #server = new MemoryBus({ clock: this.clock }).server;
+  readonly #stateDir: string;
+
+  constructor(stateDir: string) {
+    this.#stateDir = stateDir;
+  }
+
+  /** A node without roles; `wrap` may make its bus misbehave. */
+  async node(id: string, wrap: (bus: Bus) => Bus = (bus) => bus): Promise<NodeContext> {
+    const { clock } = this;
+    const bus = wrap(this.#server.connect());
+    const log = silentLogger();
+    return {
+      id,
+      bus,
+      weights: new BusWeightChannel(bus, { clock }),
+      clock,
+      random: seededRandom(1).fork(id),
+      log,
+      actors: new ActorSystem({ node: id, clock, log, random: seededRandom(1).fork(`${id}/actors`) }),
+      jobs: await openJobDirectory(bus),
+      runtimes: createJobRuntimes((work) => clock.hold(work)),
+      stateDir: this.#stateDir,
+      outside: (work) => clock.hold(work),
+    };
+  }
+
+  /** Runs on virtual time until `done` holds; fails after `seconds` of it. */
+  async until(done: () => boolean | Promise<boolean>, seconds = 60): Promise<void> {
+    for (let step = 0; step < seconds * 10; step += 1) {
+      if (await this.clock.run(Promise.resolve(done()))) return;
+      await this.clock.run(this.clock.sleep(100));
+    }
+    throw new Error(`not within ${seconds} virtual seconds`);
+  }
+}
