@@ -43,6 +43,8 @@ export interface NodeOptions {
   port?: number;
   /** Token for all gRPC of the cluster. */
   token?: string | undefined;
+  /** The process before this one died: its work may be what killed it. Default false. */
+  afterCrash?: boolean | undefined;
   /** tfjs backend to insist on. */
   backend?: string | undefined;
 }
@@ -153,9 +155,9 @@ async function startRole(role: RoleName, { context, options, nodes, compute, ser
         connect: (address) => connectWork(address, options.token),
       });
     case 'rollout':
-      return startRollout(context);
+      return startRollout(context, { afterCrash: options.afterCrash ?? false });
     case 'reward':
-      return startReward(context);
+      return startReward(context, { afterCrash: options.afterCrash ?? false });
     case 'store': {
       const store = await openStore({ ...options.clickhouse, path: `${options.stateDir}/clickhouse` });
       const started = await startStore(context, store);

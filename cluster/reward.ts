@@ -5,6 +5,7 @@ import { Purpose, ScoredGroupSchema, TrajectoryGroupSchema, type TrajectoryGroup
 import { isEnded } from '../src/jobs/state.ts';
 import { scoreGroup } from '../src/reward/score.ts';
 import type { NodeContext, Role } from './context.ts';
+import { startIntake } from './intake.ts';
 
 /** Options of the reward role. */
 export interface RewardOptions {
@@ -12,9 +13,13 @@ export interface RewardOptions {
   maxGroups?: number;
   /** Time limit of one reward call. Default 30_000 ms. */
   timeoutMs?: number;
+  /** The process before this one died at its work. Default false. */
+  afterCrash?: boolean;
 }
 
 const RETRY_DELAY_MS = 500;
+/** A lost worker's groups are given to another after this long. */
+const ACK_WAIT_MS = 10_000;
 
 /**
  * A reward actor scores finished groups: the flow's own reward for every valid trajectory, then the group's advantages. It
@@ -64,8 +69,17 @@ export async function startReward(context: NodeContext, options: RewardOptions =
     }
   };
 
-  const consumer = await bus.consume(
-    { stream: 'GROUPS', durable: 'reward', filter: 'group.>', maxInFlight: options.maxGroups ?? 16, maxAckPending: 10_000 },
+  const intake = await startIntake(
+    context,
+    {
+      stream: 'GROUPS',
+      durable: 'reward',
+      filter: 'group.>',
+      maxInFlight: options.maxGroups ?? 16,
+      maxAckPending: 10_000,
+      ackWaitMs: ACK_WAIT_MS,
+      afterCrash: options.afterCrash ?? false,
+    },
     handle,
   );
   const actor = context.actors.spawn('reward', 'worker', { receive: () => {} });
@@ -73,7 +87,7 @@ export async function startReward(context: NodeContext, options: RewardOptions =
   return {
     name: 'reward',
     async stop(timeoutMs = 5000) {
-      await consumer.stop(timeoutMs);
+      await intake.stop(timeoutMs);
       await actor.stop();
     },
   };

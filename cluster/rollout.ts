@@ -8,6 +8,7 @@ import { PlanEncoder } from '../src/flow/prepare.ts';
 import { RolloutRequestSchema, TrajectoryGroupSchema, type RolloutRequest } from '../src/gen/millrace/v1/training_pb.ts';
 import { isEnded } from '../src/jobs/state.ts';
 import type { NodeContext, Role } from './context.ts';
+import { startIntake } from './intake.ts';
 import type { JobRuntime } from './jobs/runtime.ts';
 import { FollowedPolicy } from './rollout/policies.ts';
 
@@ -15,6 +16,8 @@ import { FollowedPolicy } from './rollout/policies.ts';
 export interface RolloutOptions {
   /** Groups run at the same time. Default 8. */
   maxGroups?: number;
+  /** The process before this one died at its work. Default false. */
+  afterCrash?: boolean;
 }
 
 /** What a rollout actor keeps per job. */
@@ -25,6 +28,8 @@ interface JobState {
 }
 
 const RETRY_DELAY_MS = 500;
+/** A lost worker's requests are given to another after this long. */
+const ACK_WAIT_MS = 10_000;
 
 /**
  * A rollout actor takes requests from the work queue, runs the flows of each group at once with their policy calls batched,
@@ -104,8 +109,17 @@ export async function startRollout(context: NodeContext, options: RolloutOptions
     }
   };
 
-  const consumer = await bus.consume(
-    { stream: 'ROLLOUTS', durable: 'rollout', filter: 'rollout.>', maxInFlight: options.maxGroups ?? 8, maxAckPending: 10_000 },
+  const intake = await startIntake(
+    context,
+    {
+      stream: 'ROLLOUTS',
+      durable: 'rollout',
+      filter: 'rollout.>',
+      maxInFlight: options.maxGroups ?? 8,
+      maxAckPending: 10_000,
+      ackWaitMs: ACK_WAIT_MS,
+      afterCrash: options.afterCrash ?? false,
+    },
     handle,
   );
   const actor = context.actors.spawn('rollout', 'worker', { receive: () => {} });
@@ -114,7 +128,7 @@ export async function startRollout(context: NodeContext, options: RolloutOptions
     name: 'rollout',
     async stop(timeoutMs = 5000) {
       stopChanges();
-      await consumer.stop(timeoutMs);
+      await intake.stop(timeoutMs);
       stopping.abort();
       await actor.stop();
       for (const state of states.values()) {

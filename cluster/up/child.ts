@@ -48,6 +48,7 @@ export function superviseNode(options: ChildOptions): SupervisedNode {
   let starts = 0;
   let delay = FIRST_DELAY_MS;
   let timer: NodeJS.Timeout | undefined;
+  /** What it said when it could not go on, or the end of what it wrote to stderr. */
   let lastError = '';
   let address = deferred<string>();
   const ready = deferred<void>();
@@ -56,13 +57,14 @@ export function superviseNode(options: ChildOptions): SupervisedNode {
     starts += 1;
     const startedAt = Date.now();
     let heardAt = startedAt;
+    lastError = '';
     address = deferred<string>();
     // Killed, not asked: nats-server goes at the same time, and there is nobody left to hand work back to.
     const [command, ...prefix] = [...endsWithParent('KILL'), process.execPath];
     const process_ = fork(ENTRY, [], {
       execPath: command!,
       execArgv: [...prefix, '--import', import.meta.resolve('tsx')],
-      env: { ...process.env, MILLRACE_NODE: JSON.stringify(settings) },
+      env: { ...process.env, MILLRACE_NODE: JSON.stringify({ ...settings, afterCrash: starts > 1 } satisfies NodeSettings) },
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
     child = process_;
@@ -94,7 +96,7 @@ export function superviseNode(options: ChildOptions): SupervisedNode {
         const how = signal ?? `exit code ${code}`;
         log.warn({ node: id, pid: process_.pid, error: lastError.trim() }, `node ended (${how}); starting it again`);
         if (!wasReady && starts >= MAX_FIRST_STARTS) {
-          const error = new MillraceError('unavailable', `Node ${id} cannot start (${how}): ${lastError.trim() || 'no message'}`);
+          const error = new MillraceError('unavailable', `Node ${id} cannot start (${how}): ${essence(lastError)}`);
           address.reject(error);
           ready.reject(error);
           return;
@@ -128,4 +130,11 @@ export function superviseNode(options: ChildOptions): SupervisedNode {
       clearTimeout(kill);
     },
   };
+}
+
+/** Of an uncaught error as Node prints it, the line that says what it is. */
+function essence(text: string): string {
+  const lines = text.split('\n').map((line) => line.trim());
+  const said = lines.find((line) => /^(\w*Error\b|Error \[)/.test(line)) ?? lines.filter((line) => line !== '').at(-1);
+  return said ?? "no message; the supervisor's log and the node's own say more";
 }

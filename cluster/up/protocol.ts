@@ -13,6 +13,8 @@ export interface NodeSettings {
   /** Port of the node's gRPC server; 0 or absent: a free one. */
   port?: number | undefined;
   backend?: string | undefined;
+  /** The process before this one died. */
+  afterCrash?: boolean;
 }
 
 /** Supervisor to node. */

@@ -19,6 +19,8 @@ export interface TestCluster extends EmbeddedCluster {
   rows(sql: string): Promise<unknown[][]>;
   /** Kills the process of a node outright and returns its pid. */
   kill(node: string): number;
+  /** Sends a signal to the process of a node and returns its pid. */
+  signal(node: string, signal: NodeJS.Signals): number;
   /** Stops everything and removes the folder. Fails when one of the processes is left running. */
   end(options?: { keep?: boolean }): Promise<void>;
 }
@@ -58,6 +60,13 @@ export async function startTestCluster(options: TestClusterOptions = {}): Promis
     throw new Error(`job ${jobId} did not get there in ${timeoutMs} ms: round ${progress?.round}, waiting for ${waitingFor}`);
   };
 
+  const signal = (id: string, name: NodeJS.Signals): number => {
+    const pid = cluster.nodes().find((node) => node.id === id)?.pid;
+    if (pid === undefined) throw new Error(`node ${id} does not run`);
+    process.kill(pid, name);
+    return pid;
+  };
+
   return {
     ...cluster,
     admin,
@@ -66,12 +75,8 @@ export async function startTestCluster(options: TestClusterOptions = {}): Promis
     createJob: async (config) => (await admin.createJob({ configJson: JSON.stringify(config) })).job!,
     ended: (job, timeoutMs) => until(job, isOver, timeoutMs),
     rows: async (sql) => (await collectQuery(admin.query({ sql }))).rows,
-    kill(id) {
-      const pid = cluster.nodes().find((node) => node.id === id)?.pid;
-      if (pid === undefined) throw new Error(`node ${id} does not run`);
-      process.kill(pid, 'SIGKILL');
-      return pid;
-    },
+    kill: (id) => signal(id, 'SIGKILL'),
+    signal,
     async end({ keep = false } = {}) {
       remember();
       admin.close();
