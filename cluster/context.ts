@@ -4,6 +4,7 @@ import type { Bus } from '../src/bus/bus.ts';
 import type { WeightChannel } from '../src/bus/weight-channel.ts';
 import type { Clock } from '../src/clock/clock.ts';
 import type { Random } from '../src/random/random.ts';
+import type { MetricsRegistry } from '../src/telemetry/metrics.ts';
 import type { JobDirectory } from './jobs/directory.ts';
 import type { JobRuntimes } from './jobs/runtime.ts';
 
@@ -16,6 +17,7 @@ export interface NodeContext {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
+  readonly metrics: MetricsRegistry;
   readonly actors: ActorSystem;
   readonly jobs: JobDirectory;
   readonly runtimes: JobRuntimes;

@@ -46,7 +46,7 @@ export async function startLearner(context: NodeContext, options: LearnerOptions
   const actor = context.actors.spawn('learner', 'worker', { receive: () => {} });
 
   const serve = async (connected: Link<WorkResponse, WorkRequest>): Promise<void> => {
-    const session = new LearnerSession(context.id, connected, options, log);
+    const session = new LearnerSession(context, connected, options);
     const stopHeartbeats = clock.every(HEARTBEAT_MS, () => session.heartbeat());
     await connected.closed;
     stopHeartbeats();
@@ -85,17 +85,19 @@ export async function startLearner(context: NodeContext, options: LearnerOptions
 class LearnerSession {
   readonly #link: Link<WorkResponse, WorkRequest>;
   readonly #log: NodeContext['log'];
+  readonly #metrics: NodeContext['metrics'];
   readonly #jobs = new Map<string, JobState>();
   readonly #slices: { maxDecisions?: number; targetMs?: number };
   #queue: Promise<void> = Promise.resolve();
   #closed = false;
 
-  constructor(learner: string, link: Link<WorkResponse, WorkRequest>, options: LearnerOptions, log: NodeContext['log']) {
+  constructor({ id, log, metrics }: NodeContext, link: Link<WorkResponse, WorkRequest>, options: LearnerOptions) {
     this.#slices = options.maxDecisions === undefined ? { targetMs: MICRO_BATCH_MS } : { maxDecisions: options.maxDecisions };
     this.#link = link;
     this.#log = log;
+    this.#metrics = metrics;
     const { backend, device, gflops } = options.compute;
-    this.#send({ case: 'hello', value: { learner, backend, device, gflops } });
+    this.#send({ case: 'hello', value: { learner: id, backend, device, gflops } });
     link.onMessage((message) => {
       this.#queue = this.#queue.then(() => (this.#closed ? undefined : this.#handle(message)));
     });
@@ -165,6 +167,8 @@ class LearnerSession {
       }));
       const sum = await computeGradientsInSlices(state.policy, groups, state.algorithm, this.#slices);
       const { gradient, weight, statistics, decisions } = sum;
+      const computeMs = performance.now() - started;
+      this.#metrics.observe('shard_seconds', { job }, computeMs / 1000);
       this.#send({
         case: 'result',
         value: {
@@ -175,13 +179,14 @@ class LearnerSession {
           weight,
           statistics,
           decisions,
-          computeMs: performance.now() - started,
+          computeMs,
           longestBlockMs: sum.longestBlockMs,
         },
       });
     } catch (thrown) {
       const { message } = MillraceError.from(thrown);
       this.#log.warn({ err: thrown, job, round, shard: index }, 'shard failed');
+      this.#metrics.count('shards_failed_total', { job });
       this.#send({ case: 'failure', value: { job, round, shard: index, message } });
     }
   }

@@ -10,6 +10,8 @@ import type { ServiceRegistration } from '../src/rpc/handlers.ts';
 import { startServer, type RunningServer } from '../src/rpc/server.ts';
 import { connectWork, serveWork } from '../src/rpc/work.ts';
 import { openStore } from '../src/store/open.ts';
+import { serveMetrics } from '../src/telemetry/metrics-server.ts';
+import { createMetrics } from '../src/telemetry/metrics.ts';
 import { monitorProcess } from '../src/telemetry/process-stats.ts';
 import { adminService } from './admin/service.ts';
 import type { NodeContext, Role, RoleName } from './context.ts';
@@ -18,6 +20,7 @@ import { CoordinatorBackend } from './coordinator/admin-backend.ts';
 import { openJobDirectory } from './jobs/directory.ts';
 import { createJobRuntimes } from './jobs/runtime.ts';
 import { startLearner } from './learner.ts';
+import { readNode, boundSeries } from './metrics.ts';
 import { announce, watchNodes, type NodeInfo, type NodeList } from './nodes.ts';
 import { startParameterServer } from './parameter-server.ts';
 import { startReward } from './reward.ts';
@@ -41,6 +44,8 @@ export interface NodeOptions {
   clickhouse?: { url: string; username?: string; password?: string; database?: string } | undefined;
   /** Port of this node's gRPC server. Default 0: a free one. */
   port?: number;
+  /** Port on which metrics are served to Prometheus, at 127.0.0.1. Default 0: a free one. */
+  metricsPort?: number | undefined;
   /** Token for all gRPC of the cluster. */
   token?: string | undefined;
   /** The process before this one died: its work may be what killed it. Default false. */
@@ -67,6 +72,9 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const bus = await connectNats({ servers: options.natsUrl, name: id, leaseTtlMs: LEASE_TTL_MS });
   void bus.closed.then((error) => error && fail(error));
   await bus.ensureTopology();
+  // Another one than the heartbeats': each reading begins a new window.
+  const scraped = monitorProcess();
+  const metrics = createMetrics({ node: id, role: roles.join('+'), monitor: scraped });
   const context: NodeContext = {
     id,
     bus,
@@ -74,6 +82,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     clock,
     random: systemRandom(),
     log,
+    metrics,
     actors: new ActorSystem({ node: id, clock, log, onFailed: (_, error) => fail(error) }),
     jobs: await openJobDirectory(bus),
     runtimes: createJobRuntimes(),
@@ -93,6 +102,9 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   let server: RunningServer | undefined;
   if (services.length > 0) server = await startServer({ port: options.port ?? 0, services, token: options.token, log });
   const address = server?.address ?? '';
+  readNode(context, server);
+  const stopForgetting = boundSeries(context);
+  const scrapes = await serveMetrics(metrics, options.metricsPort);
   const stats = monitorProcess();
   const startedAt = clock.now();
   const describe = (): NodeInfo => ({
@@ -103,11 +115,14 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     startedAt,
     heartbeatAt: clock.now(),
     ...stats.read(),
-    labels: compute ? { backend: compute.backend, device: compute.device, gflops: compute.gflops.toFixed(1) } : {},
+    labels: {
+      ...(compute && { backend: compute.backend, device: compute.device, gflops: compute.gflops.toFixed(1) }),
+      metrics: scrapes.url,
+    },
     actors: context.actors.list(),
   });
   const unannounce = await announce(bus, clock, describe);
-  log.info({ roles, address }, 'node started');
+  log.info({ roles, address, metrics: scrapes.url }, 'node started');
 
   return {
     address,
@@ -118,6 +133,9 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       await server?.stop(Math.min(1000, timeoutMs));
       for (const role of started.reverse()) await role.stop(timeoutMs);
       stats.stop();
+      stopForgetting();
+      await scrapes.close();
+      scraped.stop();
       nodes.close();
       context.jobs.close();
       await bus.close();

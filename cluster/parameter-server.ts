@@ -22,10 +22,11 @@ export interface ParameterServerRole extends Role {
  * that are connected. When it dies, the lease expires and another one (or its own restart) goes on from the last commit.
  */
 export function startParameterServer(context: NodeContext): Promise<ParameterServerRole> {
-  const { clock, jobs, runtimes, log } = context;
+  const { clock, jobs, runtimes, log, metrics } = context;
   const pool = new LearnerPool(clock, log);
   const held = new JobHoldings<TrainerMessage>(context, 'trainer');
   const ending = new Set<string>();
+  metrics.onScrape(() => metrics.set('learners', {}, pool.learners.length));
 
   const take = async ({ record }: JobEntry): Promise<void> => {
     const ended = isEnded(record.state);

@@ -1,7 +1,13 @@
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import type { BusMessage } from '../src/bus/bus.ts';
 import { MillraceError } from '../src/errors.ts';
-import { Purpose, ScoredGroupSchema, TrajectoryGroupSchema, type TrajectoryGroup } from '../src/gen/millrace/v1/training_pb.ts';
+import {
+  Purpose,
+  ScoredGroupSchema,
+  TrajectoryGroupSchema,
+  Verdict,
+  type TrajectoryGroup,
+} from '../src/gen/millrace/v1/training_pb.ts';
 import { isEnded } from '../src/jobs/state.ts';
 import { scoreGroup } from '../src/reward/score.ts';
 import type { NodeContext, Role } from './context.ts';
@@ -26,7 +32,7 @@ const ACK_WAIT_MS = 10_000;
  * owns nothing durable; a group is acknowledged only after its scores are published.
  */
 export async function startReward(context: NodeContext, options: RewardOptions = {}): Promise<Role> {
-  const { bus, jobs, runtimes, clock, log } = context;
+  const { bus, jobs, runtimes, clock, log, metrics } = context;
 
   const score = async (group: TrajectoryGroup): Promise<void> => {
     const request = group.request!;
@@ -44,6 +50,7 @@ export async function startReward(context: NodeContext, options: RewardOptions =
     });
     const kind = request.purpose === Purpose.EVALUATE ? 'evaluate' : 'train';
     await bus.publish(`scored.${request.job}.${kind}`, toBinary(ScoredGroupSchema, scored), { id: request.id });
+    metrics.count('groups_scored_total', { job: request.job, verdict: Verdict[scored.verdict] });
   };
 
   const handle = async (message: BusMessage): Promise<void> => {

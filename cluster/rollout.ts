@@ -5,7 +5,14 @@ import { MillraceError } from '../src/errors.ts';
 import { runGroup } from '../src/flow/group.ts';
 import { MicroBatcher } from '../src/flow/micro-batcher.ts';
 import { PlanEncoder } from '../src/flow/prepare.ts';
-import { RolloutRequestSchema, TrajectoryGroupSchema, type RolloutRequest } from '../src/gen/millrace/v1/training_pb.ts';
+import { FailureClass } from '../src/gen/millrace/v1/flow_pb.ts';
+import {
+  Purpose,
+  RolloutRequestSchema,
+  TrajectoryGroupSchema,
+  type RolloutRequest,
+  type TrajectoryGroup,
+} from '../src/gen/millrace/v1/training_pb.ts';
 import { isEnded } from '../src/jobs/state.ts';
 import type { NodeContext, Role } from './context.ts';
 import { startIntake } from './intake.ts';
@@ -37,7 +44,7 @@ const ACK_WAIT_MS = 10_000;
  * a lost worker means that somebody else runs the same request again.
  */
 export async function startRollout(context: NodeContext, options: RolloutOptions = {}): Promise<Role> {
-  const { bus, jobs, runtimes, log } = context;
+  const { bus, jobs, runtimes, log, metrics } = context;
   const states = new Map<string, Promise<JobState>>();
   const stopping = new AbortController();
   // Every flow in a tool listens to it.
@@ -73,6 +80,7 @@ export async function startRollout(context: NodeContext, options: RolloutOptions
   const run = async (request: RolloutRequest): Promise<void> => {
     const { runtime, policy, encoder } = await stateOf(request.job);
     const { context: flowContext } = await runtime.tasks();
+    const started = context.clock.monotonic();
     const group = await runGroup({
       request,
       flow: runtime.flow,
@@ -84,7 +92,25 @@ export async function startRollout(context: NodeContext, options: RolloutOptions
       signal: stopping.signal,
     });
     await bus.publish(`group.${request.job}`, toBinary(TrajectoryGroupSchema, group), { id: request.id });
+    measure(group, (context.clock.monotonic() - started) / 1000);
   };
+
+  const measure = ({ request, trajectories }: TrajectoryGroup, seconds: number): void => {
+    const { job } = request!;
+    metrics.count('groups_rolled_out_total', { job, purpose: request!.purpose === Purpose.EVALUATE ? 'evaluate' : 'train' });
+    metrics.observe('rollout_seconds', { job }, seconds);
+    for (const { failure, steps, toolErrors, resamples } of trajectories) {
+      const outcome = failure === FailureClass.UNSPECIFIED ? 'ok' : FailureClass[failure].toLowerCase();
+      metrics.count('trajectories_total', { job, outcome });
+      metrics.count('steps_total', { job }, steps);
+      metrics.count('tool_errors_total', { job }, toolErrors);
+      metrics.count('resamples_total', { job }, resamples);
+    }
+  };
+  metrics.onScrape(() => {
+    metrics.total('policy_calls_total', {}, batcher.stats.calls);
+    metrics.total('policy_batches_total', {}, batcher.stats.batches);
+  });
 
   const handle = async (message: BusMessage): Promise<void> => {
     let request: RolloutRequest;
@@ -115,7 +141,7 @@ export async function startRollout(context: NodeContext, options: RolloutOptions
       stream: 'ROLLOUTS',
       durable: 'rollout',
       filter: 'rollout.>',
-      maxInFlight: options.maxGroups ?? 8,
+      maxInFlight: options.maxGroups ?? 4,
       maxAckPending: 10_000,
       ackWaitMs: ACK_WAIT_MS,
       afterCrash: options.afterCrash ?? false,

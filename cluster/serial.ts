@@ -16,6 +16,7 @@ import { memoryLinkPair } from '../src/rpc/memory-link.ts';
 import { MemoryStore } from '../src/store/memory-store.ts';
 import type { Store } from '../src/store/store.ts';
 import { silentLogger, type Logger } from '../src/telemetry/log.ts';
+import { createMetrics } from '../src/telemetry/metrics.ts';
 import type { NodeContext, Role, RoleName } from './context.ts';
 import { startCoordinator } from './coordinator.ts';
 import { CoordinatorBackend } from './coordinator/admin-backend.ts';
@@ -163,6 +164,7 @@ async function connect(id: string, { clock, server, random, log, stateDir }: Sha
     clock,
     random: random.fork(id),
     log,
+    metrics: createMetrics(),
     actors: new ActorSystem({ node: id, clock, log, random: random.fork(`${id}/actors`) }),
     jobs: await openJobDirectory(bus),
     runtimes: createJobRuntimes((work) => clock.hold(work)),

@@ -16,6 +16,15 @@ export async function startStore(context: NodeContext, store: Store): Promise<St
   if (applied.length > 0) context.log.info({ applied }, 'migrations applied');
   await ensureWriterDurables(context.bus);
   const writer = await startWriter({ bus: context.bus, store, clock: context.clock, log: context.log });
+  const { metrics } = context;
+  metrics.onScrape(() => {
+    const { rows, batches, retries, poisoned, heldRows } = writer.stats();
+    metrics.total('store_rows_total', {}, rows);
+    metrics.total('store_batches_total', {}, batches);
+    metrics.total('store_retries_total', {}, retries);
+    metrics.total('store_refused_total', {}, poisoned);
+    metrics.set('store_held_rows', {}, heldRows);
+  });
   const actor = context.actors.spawn('store', 'writer', { receive: () => {} });
 
   return {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { CLUSTER_ENV_NAMES } from '../src/config/cluster.ts';
 import { ERROR_CODES } from '../src/errors.ts';
+import { METRICS } from '../src/telemetry/metrics.ts';
 import { FailureClass } from '../src/gen/millrace/v1/flow_pb.ts';
 
 /** A page's text; runs of blanks, with which tables are aligned, as one. */
@@ -21,6 +22,14 @@ describe('the reference pages', () => {
     const classes = Object.values(FailureClass).filter((name) => typeof name === 'string' && name !== 'UNSPECIFIED');
     expect(classes.length).toBeGreaterThan(3);
     expect(classes.filter((name) => !page.includes(`| \`${name}\` |`))).toEqual([]);
+  });
+
+  it('explain every metric', () => {
+    const rows = read('metrics.md').split('\n');
+    const missing = Object.entries(METRICS).filter(
+      ([name, { type, labels }]) => !rows.some((row) => row.startsWith(`| \`${name}\` | ${type} | ${labels.join(', ')}`)),
+    );
+    expect(missing).toEqual([]);
   });
 
   it('name every environment variable of the cluster with its setting', () => {

@@ -75,6 +75,7 @@ export class RunningEvaluations {
       if (tally.has(task.id)) continue;
       const request = evaluationRequest(this.#requests, plan, { index, task, now, attempt: this.#attempt });
       await this.#context.bus.publish(subject, toBinary(RolloutRequestSchema, request), { id: request.id });
+      this.#context.metrics.count('requests_total', { job: this.#requests.job, purpose: 'evaluate' });
     }
   }
 

@@ -7,7 +7,7 @@ import { MillraceError } from '../../src/errors.ts';
 import { RolloutRequestSchema } from '../../src/gen/millrace/v1/training_pb.ts';
 import type { WeightManifest } from '../../src/gen/millrace/v1/weights_pb.ts';
 import { admit } from '../../src/jobs/admission.ts';
-import { evaluationsDue } from '../../src/jobs/evaluation.ts';
+import { evaluationsDue, successRate } from '../../src/jobs/evaluation.ts';
 import { acceptedOnResume, emptyLedger, open } from '../../src/jobs/ledger.ts';
 import { markResumed, transition, type EvaluationRecord, type JobRecord } from '../../src/jobs/record.ts';
 import { requestFor, type RequestContext, type RequestTask } from '../../src/jobs/requests.ts';
@@ -200,6 +200,7 @@ export class JobActor implements Behaviour<JobMessage> {
     const written = result.name === 'trained' && (await this.#context.outside(checkpointExists(checkpoint)));
     // The row before the record: what the record holds is not measured again.
     await this.#events.evaluated(result);
+    this.#context.metrics.set('held_out_success', { job: this.#job, planner: result.name }, successRate(result).success);
     await this.#update((record) => ({
       ...record,
       evaluations: [...record.evaluations.filter((other) => !same(other)), result],
@@ -234,7 +235,7 @@ export class JobActor implements Behaviour<JobMessage> {
 
   /** Sends a request, waiting for space on the queue for as long as the job goes on. */
   async #send(sequence: number, policyVersion: number, signal: AbortSignal): Promise<void> {
-    const { bus, clock, jobs } = this.#context;
+    const { bus, clock, jobs, metrics } = this.#context;
     const task: RequestTask = this.#tasks.taskFor(sequence);
     const request = requestFor(this.#requests, { sequence, task, policyVersion, now: clock.now() }, this.#tasks.train.length);
     const bytes = toBinary(RolloutRequestSchema, request);
@@ -242,10 +243,12 @@ export class JobActor implements Behaviour<JobMessage> {
     for (;;) {
       try {
         await bus.publish(`rollout.${this.#job}`, bytes, { id: request.id });
+        metrics.count('requests_total', { job: this.#job, purpose: 'train' });
         return;
       } catch (thrown) {
         const error = MillraceError.from(thrown);
         if (error.code !== 'resource_exhausted') throw error;
+        metrics.count('requests_refused_total', { job: this.#job });
         this.#context.log.warn({ job: this.#job, sequence }, 'ROLLOUTS is full: rollout workers are behind; waiting for space');
         this.#tell({ backpressureMs: clock.monotonic() - begun });
         await clock.sleep(BACKPRESSURE_DELAY_MS, signal);

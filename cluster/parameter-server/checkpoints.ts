@@ -37,7 +37,8 @@ export async function saveVersion(
     return undefined;
   } catch (thrown) {
     const { message } = MillraceError.from(thrown);
-    const { bus, clock, id, log } = context;
+    const { bus, clock, id, log, metrics } = context;
+    metrics.count('checkpoints_failed_total', { job: record.id });
     log.error({ err: thrown, job: record.id, version: manifest.version }, 'training goes on without this checkpoint');
     await new JobEvents(bus, clock, id, record.id).note('checkpoint-failed', manifest.version, message, {
       version: manifest.version,

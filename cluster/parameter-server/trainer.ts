@@ -143,6 +143,7 @@ export class Trainer implements Behaviour<TrainerMessage> {
     }
     this.#base = this.#manifest.ledger ?? emptyLedger();
     this.#round = new RoundAssembly<Group>({ ledger: this.#base, version: this.#manifest.version, ...this.#bounds });
+    this.#measureBooks();
     this.#context.log.info({ job: this.#job, version: this.#manifest.version }, 'training goes on from this version');
   }
 
@@ -277,6 +278,7 @@ export class Trainer implements Behaviour<TrainerMessage> {
     } = row;
     this.#last = { reward, success, staleness, statistics: { loss, entropy, kl, clipFraction, gradientNorm } };
 
+    this.#measure(row);
     const previous = this.#manifest.version;
     this.#manifest = manifest;
     this.#base = manifest.ledger!;
@@ -288,6 +290,26 @@ export class Trainer implements Behaviour<TrainerMessage> {
     await this.#ackEnded();
     await this.#publishRow(version, encodeRows('updates', [row]));
     this.#forget(previous);
+  }
+
+  #measure(row: UpdateRow): void {
+    const { metrics } = this.#context;
+    const job = this.#job;
+    metrics.count('rounds_total', { job });
+    metrics.observe('round_seconds', { job }, row.round_ms / 1000);
+    metrics.count('round_wait_seconds_total', { job }, row.wait_groups_ms / 1000);
+    metrics.set('policy_version', { job }, row.version);
+    metrics.set('reward', { job }, row.reward_mean);
+    for (const { policyVersion } of this.#counted)
+      metrics.observe('staleness_versions', { job }, row.version - 1 - policyVersion);
+  }
+
+  /** The books as they were committed, so that nothing counts twice after a restart. */
+  #measureBooks(): void {
+    const ledger = this.#manifest.ledger ?? emptyLedger();
+    for (const outcome of ['trained', 'filtered', 'expired', 'failed'] as const) {
+      this.#context.metrics.total('groups_total', { job: this.#job, outcome }, Number(ledger[outcome]));
+    }
   }
 
   /** The same version's row again is dropped on the way, or replaces the first one in the store. */
@@ -305,6 +327,7 @@ export class Trainer implements Behaviour<TrainerMessage> {
   }
 
   async #ackEnded(): Promise<void> {
+    this.#measureBooks();
     const ledger = this.#manifest.ledger!;
     const done = [...this.#unacked].filter(([sequence]) => hasEnded(ledger, sequence));
     for (const [sequence] of done) this.#unacked.delete(sequence);

@@ -12,6 +12,8 @@ export interface NodeSettings {
   logLevel: LogLevel;
   /** Port of the node's gRPC server; 0 or absent: a free one. */
   port?: number | undefined;
+  /** Port on which the node serves metrics to Prometheus, on this machine; 0 or absent: a free one. */
+  metricsPort?: number | undefined;
   backend?: string | undefined;
   /** The process before this one died. */
   afterCrash?: boolean;

@@ -17,6 +17,14 @@ describe('createMetrics', () => {
     expect(text).toContain('millrace_staleness_versions_sum{node="n1",node_role="rollout",job="a"} 4');
   });
 
+  it('takes over what is counted elsewhere, at each scrape', async () => {
+    const metrics = createMetrics();
+    let rows = 0;
+    metrics.onScrape(() => metrics.total('store_rows_total', {}, (rows += 10)));
+    await metrics.text();
+    expect(await metrics.text()).toContain('millrace_store_rows_total 20');
+  });
+
   it('keeps registries apart and forgets a job', async () => {
     const [one, two] = [createMetrics(), createMetrics()];
     one.count('rounds_total', { job: 'a' });

@@ -12,49 +12,56 @@ interface Metric {
 
 const SECONDS = [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 60];
 
-/** Every metric of Millrace, without the `millrace_` that all names begin with. */
+/** Every metric of Millrace, without the `millrace_` that all names begin with. Each is counted by one role. */
 export const METRICS = {
-  groups_total: { type: 'counter', help: 'Groups by how they ended.', labels: ['job', 'outcome'] },
-  trajectories_total: { type: 'counter', help: 'Trajectories run by outcome.', labels: ['job', 'outcome'] },
-  steps_total: { type: 'counter', help: 'Steps run by kind and status.', labels: ['job', 'kind', 'status'] },
-  resamples_total: { type: 'counter', help: 'Trajectories sampled again, by failure class.', labels: ['job', 'class'] },
-  tool_calls_total: { type: 'counter', help: 'Tool calls by tool and status.', labels: ['job', 'tool', 'status'] },
-  policy_batch_size: {
-    type: 'histogram',
-    help: 'Observations in one policy call.',
-    labels: ['job'],
-    buckets: [1, 2, 4, 8, 16, 32, 64, 128],
+  // Coordinator.
+  requests_total: { type: 'counter', help: 'Rollout requests sent, by purpose.', labels: ['job', 'purpose'] },
+  requests_refused_total: { type: 'counter', help: 'Requests that ROLLOUTS refused for space: backpressure.', labels: ['job'] },
+  held_out_success: { type: 'gauge', help: 'Held-out success at the last evaluation.', labels: ['job', 'planner'] },
+  // Rollout.
+  groups_rolled_out_total: { type: 'counter', help: 'Groups run and published, by purpose.', labels: ['job', 'purpose'] },
+  trajectories_total: {
+    type: 'counter',
+    help: 'Trajectories run, by outcome: ok, or the failure class.',
+    labels: ['job', 'outcome'],
   },
-  policy_call_seconds: { type: 'histogram', help: 'Time of one batched policy call.', labels: ['job'], buckets: SECONDS },
+  steps_total: { type: 'counter', help: 'Steps of those trajectories.', labels: ['job'] },
+  tool_errors_total: { type: 'counter', help: 'Tool errors the flows were told of.', labels: ['job'] },
+  resamples_total: { type: 'counter', help: 'Trajectories sampled again after a failure.', labels: ['job'] },
+  rollout_seconds: { type: 'histogram', help: 'Time of one group.', labels: ['job'], buckets: SECONDS },
+  policy_calls_total: { type: 'counter', help: 'Decisions asked of the policy.', labels: [] },
+  policy_batches_total: { type: 'counter', help: 'Evaluations of the policy that answered them.', labels: [] },
+  // Reward.
+  groups_scored_total: { type: 'counter', help: 'Groups scored, by verdict.', labels: ['job', 'verdict'] },
+  // Parameter server.
+  groups_total: { type: 'counter', help: 'Training groups booked, by how they ended.', labels: ['job', 'outcome'] },
   rounds_total: { type: 'counter', help: 'Committed rounds.', labels: ['job'] },
   round_seconds: { type: 'histogram', help: 'Time from one commit to the next.', labels: ['job'], buckets: SECONDS },
-  wait_for_batch_seconds_total: { type: 'counter', help: 'Time the parameter server waited for scored groups.', labels: ['job'] },
-  wait_for_policy_seconds_total: { type: 'counter', help: 'Time rollouts waited for a newer policy.', labels: ['job'] },
+  round_wait_seconds_total: { type: 'counter', help: 'Part of it spent waiting for scored groups.', labels: ['job'] },
   staleness_versions: {
     type: 'histogram',
     help: 'Versions between dispatch and use of a group.',
     labels: ['job'],
     buckets: [0, 1, 2, 4, 8, 16],
   },
-  policy_version: { type: 'gauge', help: 'Newest policy version this process knows.', labels: ['job'] },
+  policy_version: { type: 'gauge', help: 'Newest committed policy version.', labels: ['job'] },
   reward: { type: 'gauge', help: 'Mean training reward of the last round.', labels: ['job'] },
-  held_out_success: { type: 'gauge', help: 'Held-out success at the last evaluation.', labels: ['job'] },
+  learners: { type: 'gauge', help: 'Learners connected.', labels: [] },
+  checkpoints_failed_total: { type: 'counter', help: 'Checkpoints that could not be written.', labels: ['job'] },
+  // Learner.
   shard_seconds: { type: 'histogram', help: 'Time a learner computed on one shard.', labels: ['job'], buckets: SECONDS },
-  weight_transfer_seconds: {
-    type: 'histogram',
-    help: 'Time to publish or fetch one version of the weights.',
-    labels: ['direction'],
-    buckets: SECONDS,
-  },
-  store_rows_total: { type: 'counter', help: 'Rows inserted by table.', labels: ['table'] },
-  store_insert_seconds: { type: 'histogram', help: 'Time of one insert.', labels: ['table'], buckets: SECONDS },
-  messages_total: { type: 'counter', help: 'Messages handled by stream and result.', labels: ['stream', 'result'] },
-  redeliveries_total: { type: 'counter', help: 'Messages delivered again by stream.', labels: ['stream'] },
-  in_flight: { type: 'gauge', help: 'Messages taken and not yet acked by stream.', labels: ['stream'] },
-  mailbox_depth: { type: 'gauge', help: 'Messages waiting in the mailboxes of a role.', labels: ['role'] },
-  actor_restarts_total: { type: 'counter', help: 'Actors restarted by their supervisor.', labels: ['role'] },
-  rpc_total: { type: 'counter', help: 'gRPC calls by method and status.', labels: ['method', 'code'] },
-  rpc_seconds: { type: 'histogram', help: 'Time of one gRPC call.', labels: ['method'], buckets: SECONDS },
+  shards_failed_total: { type: 'counter', help: 'Shards a learner could not compute.', labels: ['job'] },
+  // Store.
+  store_rows_total: { type: 'counter', help: 'Rows inserted and acknowledged.', labels: [] },
+  store_batches_total: { type: 'counter', help: 'Inserts, without repetitions.', labels: [] },
+  store_retries_total: { type: 'counter', help: 'Inserts that failed and were repeated.', labels: [] },
+  store_refused_total: { type: 'counter', help: 'Messages whose rows the store refuses.', labels: [] },
+  store_held_rows: { type: 'gauge', help: 'Rows that wait for their insert.', labels: [] },
+  // Every node.
+  mailbox_depth: { type: 'gauge', help: 'Messages waiting in the mailbox of an actor.', labels: ['actor'] },
+  actor_restarts_total: { type: 'counter', help: 'Restarts of the actors a node has now.', labels: ['actor'] },
+  rpc_total: { type: 'counter', help: 'gRPC calls answered, by method and status.', labels: ['method', 'code'] },
+  rpc_active: { type: 'gauge', help: 'gRPC calls in progress.', labels: ['method'] },
 } as const satisfies Record<string, Metric>;
 
 type Metrics = typeof METRICS;
@@ -70,8 +77,12 @@ export interface MetricsRegistry {
   count<N extends OfType<'counter'>>(name: N, labels: LabelsOf<N>, by?: number): void;
   /** Sets a gauge. */
   set<N extends OfType<'gauge'>>(name: N, labels: LabelsOf<N>, value: number): void;
+  /** Sets a counter to what somebody else has counted; never less than before. */
+  total<N extends OfType<'counter'>>(name: N, labels: LabelsOf<N>, value: number): void;
   /** Puts a value into a histogram; seconds where the name says so. */
   observe<N extends OfType<'histogram'>>(name: N, labels: LabelsOf<N>, value: number): void;
+  /** Has `read` called before each scrape: for what is counted elsewhere. */
+  onScrape(read: () => void): void;
   /** Forgets the series of a job that ended, so that their number stays bounded. */
   forgetJob(job: string): Promise<void>;
   /** The text that Prometheus scrapes. */
@@ -97,6 +108,7 @@ export function createMetrics(options: MetricsOptions = {}): MetricsRegistry {
   const counters = new Map<string, Counter>();
   const gauges = new Map<string, Gauge>();
   const histograms = new Map<string, Histogram>();
+  const readers: (() => void)[] = [];
   for (const [key, metric] of Object.entries<Metric>(METRICS)) {
     const common = { name: `millrace_${key}`, help: metric.help, labelNames: [...metric.labels], registers: [registry] };
     if (metric.type === 'counter') counters.set(key, new Counter(common));
@@ -114,12 +126,23 @@ export function createMetrics(options: MetricsOptions = {}): MetricsRegistry {
     observe(name, labels, value) {
       histograms.get(name)?.observe(labels, value);
     },
+    total(name, labels, value) {
+      const counter = counters.get(name);
+      counter?.remove(labels);
+      counter?.inc(labels, value);
+    },
+    onScrape(read) {
+      readers.push(read);
+    },
     async forgetJob(job) {
       for (const [key, metric] of Object.entries<Metric>(METRICS)) {
         if (metric.labels.includes('job')) await removeJob(counters.get(key) ?? gauges.get(key) ?? histograms.get(key), job);
       }
     },
-    text: () => registry.metrics(),
+    text() {
+      for (const read of readers) read();
+      return registry.metrics();
+    },
     contentType: registry.contentType,
   };
 }

@@ -5,6 +5,7 @@ import { BusWeightChannel } from '../../src/bus/weights/bus-weight-channel.ts';
 import { VirtualClock } from '../../src/clock/virtual.ts';
 import { seededRandom } from '../../src/random/seeded.ts';
 import { silentLogger } from '../../src/telemetry/log.ts';
+import { createMetrics } from '../../src/telemetry/metrics.ts';
 import type { NodeContext } from '../../cluster/context.ts';
 import { openJobDirectory } from '../../cluster/jobs/directory.ts';
 import { createJobRuntimes } from '../../cluster/jobs/runtime.ts';
@@ -31,6 +32,7 @@ export class MemoryNodes {
       clock,
       random: seededRandom(1).fork(id),
       log,
+      metrics: createMetrics(),
       actors: new ActorSystem({ node: id, clock, log, random: seededRandom(1).fork(`${id}/actors`) }),
       jobs: await openJobDirectory(bus),
       runtimes: createJobRuntimes((work) => clock.hold(work)),

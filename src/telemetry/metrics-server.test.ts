@@ -1,0 +1,21 @@
+import { expect, it } from 'vitest';
+import { serveMetrics } from './metrics-server.ts';
+import { createMetrics } from './metrics.ts';
+
+it('serves what is counted, and nothing else', async () => {
+  const metrics = createMetrics({ node: 'n1' });
+  metrics.count('rounds_total', { job: 'a' }, 3);
+  const server = await serveMetrics(metrics);
+  try {
+    const answer = await fetch(server.url);
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get('content-type')).toContain('text/plain');
+    expect(await answer.text()).toContain('millrace_rounds_total{job="a",node="n1"} 3');
+    expect((await fetch(new URL('/', server.url))).status).toBe(404);
+    expect((await fetch(server.url, { method: 'POST' })).status).toBe(405);
+    const port = Number(new URL(server.url).port);
+    await expect(serveMetrics(metrics, port)).rejects.toMatchObject({ code: 'failed_precondition', field: 'metricsPort' });
+  } finally {
+    await server.close();
+  }
+});
