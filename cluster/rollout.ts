@@ -21,7 +21,7 @@ import { FollowedPolicy } from './rollout/policies.ts';
 
 /** Options of the rollout role. */
 export interface RolloutOptions {
-  /** Groups run at the same time. Default 8. */
+  /** Groups run at the same time. Default 4: with more, groups of a round overtake those of the round before, which then expire. */
   maxGroups?: number;
   /** The process before this one died at its work. Default false. */
   afterCrash?: boolean;
