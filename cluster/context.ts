@@ -3,7 +3,6 @@ import type { ActorSystem } from '../src/actor/system.ts';
 import type { Bus } from '../src/bus/bus.ts';
 import type { WeightChannel } from '../src/bus/weight-channel.ts';
 import type { Clock } from '../src/clock/clock.ts';
-import type { Random } from '../src/random/random.ts';
 import type { MetricsRegistry } from '../src/telemetry/metrics.ts';
 import type { JobDirectory } from './jobs/directory.ts';
 import type { JobRuntimes } from './jobs/runtime.ts';
@@ -15,7 +14,6 @@ export interface NodeContext {
   readonly bus: Bus;
   readonly weights: WeightChannel;
   readonly clock: Clock;
-  readonly random: Random;
   readonly log: Logger;
   readonly metrics: MetricsRegistry;
   readonly actors: ActorSystem;

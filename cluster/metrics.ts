@@ -13,8 +13,9 @@ export function readNode({ metrics, actors }: NodeContext, server: RunningServer
       metrics.set('mailbox_depth', { actor: address }, mailboxDepth);
       metrics.total('actor_restarts_total', { actor: address }, restarts);
     }
-    for (const { method, calls, active } of server?.metrics() ?? []) {
+    for (const { method, calls, active, latencySumMs } of server?.metrics() ?? []) {
       metrics.set('rpc_active', { method }, active);
+      metrics.total('rpc_seconds_total', { method }, latencySumMs / 1000);
       for (const [code, count] of Object.entries(calls)) metrics.total('rpc_total', { method, code }, count);
     }
   });

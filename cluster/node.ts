@@ -5,7 +5,6 @@ import { BusWeightChannel } from '../src/bus/weights/bus-weight-channel.ts';
 import { systemClock } from '../src/clock/system.ts';
 import { initCompute, type ComputeInfo } from '../src/compute/backend.ts';
 import type { MillraceError } from '../src/errors.ts';
-import { systemRandom } from '../src/random/seeded.ts';
 import type { ServiceRegistration } from '../src/rpc/handlers.ts';
 import { startServer, type RunningServer } from '../src/rpc/server.ts';
 import { connectWork, serveWork } from '../src/rpc/work.ts';
@@ -80,7 +79,6 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     bus,
     weights: new BusWeightChannel(bus, { clock }),
     clock,
-    random: systemRandom(),
     log,
     metrics,
     actors: new ActorSystem({ node: id, clock, log, onFailed: (_, error) => fail(error) }),

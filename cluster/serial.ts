@@ -162,7 +162,6 @@ async function connect(id: string, { clock, server, random, log, stateDir }: Sha
     bus,
     weights: new BusWeightChannel(bus, { clock }),
     clock,
-    random: random.fork(id),
     log,
     metrics: createMetrics(),
     actors: new ActorSystem({ node: id, clock, log, random: random.fork(`${id}/actors`) }),

@@ -40,7 +40,7 @@ const quick = [
 function record(overrides: readonly string[] = quick, flow?: string): JobRecord {
   const config = thermostatJob(overrides);
   const changed = flow === undefined ? config : { ...config, flow };
-  return createJobRecord({ id: 'thermostat', config: changed, flowPath: changed.flow, now: 0 });
+  return createJobRecord({ id: 'thermostat', config: changed, now: 0 });
 }
 
 async function start(starting: Promise<Role>): Promise<Role> {

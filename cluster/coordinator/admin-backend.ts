@@ -46,8 +46,7 @@ export class CoordinatorBackend implements AdminBackend {
     const runtime = await loadJobRuntime(config, (work) => this.#context.outside(work));
     taskPlan(runtime, await runtime.tasks());
     const { clock, bus, jobs } = this.#context;
-    const data = config.data === undefined ? {} : { dataPath: config.data };
-    const record = createJobRecord({ id, config, flowPath: config.flow, ...data, now: clock.now() });
+    const record = createJobRecord({ id, config, now: clock.now() });
     try {
       await jobs.create(record);
     } catch (error) {

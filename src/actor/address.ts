@@ -13,10 +13,3 @@ export function formatAddress(node: string, role: string, name: string): string 
   }
   return `${node}/${role}/${name}`;
 }
-
-export function parseAddress(address: string): { node: string; role: string; name: string } {
-  const [node = '', role = '', name = '', ...rest] = address.split('/');
-  if (rest.length > 0) throw new MillraceError('invalid_argument', `"${address}" is no address: expected <node>/<role>/<name>`);
-  formatAddress(node, role, name);
-  return { node, role, name };
-}

@@ -3,9 +3,6 @@ import { MillraceError } from '../errors.ts';
 /** Oldest nats-server that everything in src/bus works on. */
 export const OLDEST_SERVER = '2.9.0';
 
-/** Oldest release with its security fixes that production should run. */
-export const PRODUCTION_SERVER = '2.12.7';
-
 /**
  * Since which server version a feature exists. An older server drops unknown fields of a stream's configuration
  * without an error, so nothing may be asked of a server before this table was consulted.

@@ -30,8 +30,3 @@ export function admit(state: AdmissionState): number {
   const rounds = Math.min(state.maxStaleness + state.version + 1, state.rounds);
   return Math.max(0, rounds * state.groupsPerRound + lost - state.accepted);
 }
-
-/** Groups the whole job consumes, given what expired and failed so far. */
-export function totalRequests(state: Pick<AdmissionState, 'ledger' | 'groupsPerRound' | 'rounds'>): number {
-  return state.rounds * state.groupsPerRound + Number(state.ledger.expired) + Number(state.ledger.failed);
-}

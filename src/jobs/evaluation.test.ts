@@ -1,7 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import {
-  bestEvaluation,
-  compareProportions,
   EvaluationTally,
   evaluationPlan,
   evaluationsDue,
@@ -72,35 +70,5 @@ describe('EvaluationTally', () => {
     const record = new EvaluationTally(evaluationPlan('rule', 0), 0).result({ trajectories: 0, trainSeconds: 0 });
     expect(record).toMatchObject({ tasks: 0, meanReward: 0, meanSteps: 0 });
     expect(successRate(record)).toEqual({ success: 0, ci95: [0, 1] });
-  });
-});
-
-describe('compareProportions', () => {
-  // Newcombe 1998, table II, (a) 56/70 against 48/80, method 10: 0.2000 (0.0524 to 0.3339).
-  it("gives Newcombe's interval", () => {
-    const { difference, ci95, p } = compareProportions({ successes: 48, n: 80 }, { successes: 56, n: 70 });
-    expect(difference).toBeCloseTo(0.2, 12);
-    expect(ci95[0]).toBeCloseTo(0.0524, 4);
-    expect(ci95[1]).toBeCloseTo(0.3339, 4);
-    // z = 0.2 / sqrt(0.69333 · 0.30667 · (1/80 + 1/70)) = 2.65
-    expect(p).toBeCloseTo(0.00805, 4);
-  });
-
-  it('knows nothing without observations, and no difference between equals', () => {
-    expect(compareProportions({ successes: 0, n: 0 }, { successes: 1, n: 1 })).toEqual({ difference: 0, ci95: [-1, 1], p: 1 });
-    expect(compareProportions({ successes: 5, n: 5 }, { successes: 7, n: 7 }).p).toBe(1);
-  });
-});
-
-describe('bestEvaluation', () => {
-  it('is the trained version with the highest success rate, the earliest on a tie', () => {
-    const at = (policyVersion: number, successes: number, name = 'trained') => ({
-      ...new EvaluationTally(evaluationPlan('trained', policyVersion), 0).result({ trajectories: 0, trainSeconds: 0 }),
-      name,
-      tasks: 10,
-      successes,
-    });
-    expect(bestEvaluation([at(0, 10, 'rule'), at(1, 4), at(2, 7), at(3, 7)])?.policyVersion).toBe(2);
-    expect(bestEvaluation([at(0, 10, 'rule')])).toBeUndefined();
   });
 });

@@ -3,7 +3,7 @@ import { jobConfigSchema } from '../config/job.ts';
 import { createJobRecord, decodeJobRecord, encodeJobRecord, markResumed, settle, transition, type JobRecord } from './record.ts';
 
 const config = jobConfigSchema.parse({ name: 'sums', flow: './flow.ts', seed: 3 });
-const create = (): JobRecord => createJobRecord({ id: 'sums', config, flowPath: '/flows/flow.ts', now: 1000 });
+const create = (): JobRecord => createJobRecord({ id: 'sums', config, now: 1000 });
 
 describe('job records', () => {
   it('start QUEUED with nothing dispatched', () => {
@@ -49,7 +49,7 @@ describe('job records', () => {
     );
     const wrong = new TextEncoder().encode(JSON.stringify({ ...create(), accepted: -1 }));
     expect(() => decodeJobRecord(wrong)).toThrow(expect.objectContaining({ code: 'data_loss', field: 'accepted' }));
-    expect(() => createJobRecord({ id: 'No Such', config, flowPath: '/f', now: 1 })).toThrow(
+    expect(() => createJobRecord({ id: 'No Such', config, now: 1 })).toThrow(
       expect.objectContaining({ code: 'invalid_argument', field: 'id' }),
     );
   });

@@ -31,10 +31,6 @@ export const jobRecordSchema = z.object({
   id: z.string().regex(/^[a-z0-9][a-z0-9-]{0,39}$/),
   state: z.enum(JOB_STATES),
   config: jobConfigSchema,
-  /** Absolute path of the flow's module. */
-  flowPath: z.string().min(1),
-  /** Absolute path of the task data; absent: the flow's own source. */
-  dataPath: z.string().optional(),
   createdAt: time,
   startedAt: time.optional(),
   endedAt: time.optional(),
@@ -67,8 +63,6 @@ export type Unsettled = JobRecord['unsettled'][number];
 export interface NewJob {
   id: string;
   config: JobConfig;
-  flowPath: string;
-  dataPath?: string;
   now: number;
 }
 

@@ -49,10 +49,3 @@ const TO_PROTO: Readonly<Record<JobStateName, ProtoJobState>> = {
 export function toProtoState(state: JobStateName): ProtoJobState {
   return TO_PROTO[state];
 }
-
-/** The state's name; `invalid_argument` for UNSPECIFIED and numbers of a newer version. */
-export function fromProtoState(state: ProtoJobState): JobStateName {
-  const name = JOB_STATES.find((candidate) => TO_PROTO[candidate] === state);
-  if (name === undefined) throw new MillraceError('invalid_argument', `unknown job state ${String(state)}`, { field: 'state' });
-  return name;
-}

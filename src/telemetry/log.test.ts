@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { MillraceError } from '../errors.ts';
-import { childLogger, createLogger, silentLogger, type LoggerOptions } from './log.ts';
+import { createLogger, silentLogger, type LoggerOptions } from './log.ts';
 
 function recorded(options: Partial<LoggerOptions> = {}): {
   log: ReturnType<typeof createLogger>;
@@ -23,7 +23,7 @@ function recorded(options: Partial<LoggerOptions> = {}): {
 describe('createLogger', () => {
   it('writes one JSON object a line, with who wrote it', () => {
     const { log, lines } = recorded();
-    childLogger(log, { job: 'demo', actor: 'n1/rollout/0' }).info({ round: 3 }, 'round begins');
+    log.child({ job: 'demo', actor: 'n1/rollout/0' }).info({ round: 3 }, 'round begins');
     log.debug('not written');
     expect(lines()).toHaveLength(1);
     expect(lines()[0]).toMatchObject({

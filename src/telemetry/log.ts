@@ -50,11 +50,6 @@ export function createLogger(options: LoggerOptions): Logger {
   );
 }
 
-/** A logger for one actor, or for what is done for one job. */
-export function childLogger(log: Logger, fields: { job?: string; actor?: string; [field: string]: unknown }): Logger {
-  return log.child(fields);
-}
-
 /** A logger that writes nothing. */
 export function silentLogger(): Logger {
   return pino({ level: 'silent' });

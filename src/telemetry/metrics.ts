@@ -61,6 +61,7 @@ export const METRICS = {
   mailbox_depth: { type: 'gauge', help: 'Messages waiting in the mailbox of an actor.', labels: ['actor'] },
   actor_restarts_total: { type: 'counter', help: 'Restarts of the actors a node has now.', labels: ['actor'] },
   rpc_total: { type: 'counter', help: 'gRPC calls answered, by method and status.', labels: ['method', 'code'] },
+  rpc_seconds_total: { type: 'counter', help: 'Time those calls took together.', labels: ['method'] },
   rpc_active: { type: 'gauge', help: 'gRPC calls in progress.', labels: ['method'] },
 } as const satisfies Record<string, Metric>;
 

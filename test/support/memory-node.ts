@@ -30,7 +30,6 @@ export class MemoryNodes {
       bus,
       weights: new BusWeightChannel(bus, { clock }),
       clock,
-      random: seededRandom(1).fork(id),
       log,
       metrics: createMetrics(),
       actors: new ActorSystem({ node: id, clock, log, random: seededRandom(1).fork(`${id}/actors`) }),

@@ -3,11 +3,11 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { AlgorithmConfig } from '../../algo/config.ts';
 import { DEFAULT_ALGORITHM } from '../../algo/config.ts';
 import { initCompute } from '../../compute/backend.ts';
+import { reduceShards } from '../../jobs/reduce.ts';
 import { createPlanner } from '../planner/planner.ts';
 import type { GradientSum, LearnerGroup } from '../policy.ts';
 import { dice, livelyParameters, randomGroup, smallSpec } from '../testing.ts';
 import { computeGradients, computeGradientsInSlices } from './gradient.ts';
-import { addGradientSums } from './statistics.ts';
 
 beforeAll(() => initCompute());
 
@@ -17,7 +17,7 @@ const groupsOf = (spec = smallSpec(), count = 4): LearnerGroup[] =>
   Array.from({ length: count }, (_, i) => randomGroup(spec, 20 + i));
 
 /** Largest difference in relation to the largest value. */
-function distance(a: GradientSum, b: GradientSum): number {
+function distance(a: GradientSum, b: { gradient: ArrayLike<number> }): number {
   const largest = a.gradient.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-12);
   return a.gradient.reduce((most, value, i) => Math.max(most, Math.abs(value - b.gradient[i]!)), 0) / largest;
 }
@@ -58,10 +58,13 @@ describe('computeGradients', () => {
       const sums = Array.from({ length: parts }, (_, p) =>
         computeGradients(planner, groups.slice(p * size, (p + 1) * size), DEFAULT_ALGORITHM),
       );
-      const total = addGradientSums(sums, whole.gradient.length);
+      const total = reduceShards(
+        sums.map((sum, shard) => ({ ...sum, shard })),
+        parts,
+      );
       expect(distance(whole, total)).toBeLessThan(1e-6);
       expect(total.weight).toBeCloseTo(whole.weight, 9);
-      expect(total.decisions).toBe(whole.decisions);
+      expect(sums.reduce((count, { decisions }) => count + decisions, 0)).toBe(whole.decisions);
       expect(total.statistics['loss']).toBeCloseTo(whole.statistics['loss']!, 5);
     }
     expect(distance(whole, computeGradients(planner, groups, DEFAULT_ALGORITHM, { maxDecisions: 3 }))).toBeLessThan(1e-6);
