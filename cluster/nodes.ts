@@ -29,9 +29,11 @@ export async function announce(bus: Bus, clock: Clock, describe: () => NodeInfo)
   const { id } = describe();
   const beat = async (): Promise<void> => void (await kv.put(id, new TextEncoder().encode(JSON.stringify(describe()))));
   await beat();
+  // One that is missed says the same as it would in the log: the node cannot be reached.
   const stop = clock.every(HEARTBEAT_MS, () => beat().catch(() => {}));
   return async () => {
     stop();
+    // Where nobody takes the farewell, the entry expires.
     await kv.delete(id).catch(() => {});
   };
 }

@@ -41,8 +41,7 @@ export class JobViews {
   }
 
   async view(record: JobRecord): Promise<Job> {
-    const followed = this.#follow(record.id);
-    await followed.ready;
+    const followed = await this.#known(record);
     const { manifest, progress } = followed;
     const ledger = manifest?.ledger ?? emptyLedger();
     const version = manifest?.version ?? 0;
@@ -80,6 +79,17 @@ export class JobViews {
     this.#handlers.clear();
     for (const { stops } of this.#followed.values()) for (const stop of stops) stop();
     this.#followed.clear();
+  }
+
+  /** What is known besides the record. A job that has ended is read once: nothing follows the many that are only listed. */
+  async #known(record: JobRecord): Promise<Pick<Followed, 'manifest' | 'progress' | 'dispatch' | 'rates'>> {
+    if (isEnded(record.state) && !this.#followed.has(record.id)) {
+      const latest = await this.#context.weights.latest(record.id);
+      return { manifest: latest?.manifest, rates: new RateWindow() };
+    }
+    const followed = this.#follow(record.id);
+    await followed.ready;
+    return followed;
   }
 
   #follow(job: string): Followed {
@@ -123,7 +133,7 @@ export class JobViews {
     for (const handler of this.#handlers) handler(job);
   }
 
-  #waiting(record: JobRecord, { manifest, progress, dispatch }: Followed): string {
+  #waiting(record: JobRecord, { manifest, progress, dispatch }: Pick<Followed, 'manifest' | 'progress' | 'dispatch'>): string {
     const ledger = manifest?.ledger ?? emptyLedger();
     const count = (role: Parameters<NodeList['withRole']>[0]): number => this.#nodes.withRole(role).length;
     return waitingFor({

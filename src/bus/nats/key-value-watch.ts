@@ -100,20 +100,22 @@ export class KeyValueWatch {
         START_TIMEOUT_MS,
       );
     });
+    // When consuming cannot begin, nobody waits for the values.
+    initial.catch(() => {});
     this.consumer = consumer;
-    const messages = await consumer.consume({
-      max_messages: 256,
-      callback: (message) => {
-        this.receive(message);
-        if (message.info.pending === 0) caughtUp();
-      },
-    });
-    this.messages = messages;
-    void messages.closed().then(() => {
-      if (this.messages === messages) void this.reopen();
-    });
-    if (waiting === 0) caughtUp();
     try {
+      const messages = await consumer.consume({
+        max_messages: 256,
+        callback: (message) => {
+          this.receive(message);
+          if (message.info.pending === 0) caughtUp();
+        },
+      });
+      this.messages = messages;
+      void messages.closed().then(() => {
+        if (this.messages === messages) void this.reopen();
+      });
+      if (waiting === 0) caughtUp();
       await initial;
     } finally {
       clearTimeout(timer);
