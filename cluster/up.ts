@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MillraceError } from '../src/errors.ts';
 import type { Logger, LogLevel } from '../src/telemetry/log.ts';
@@ -9,6 +8,7 @@ import { superviseNode, type SupervisedNode } from './up/child.ts';
 import { deferred } from './up/deferred.ts';
 import { freePort } from './up/free-port.ts';
 import { lockState, NATS_FOLDER } from './up/lock.ts';
+import { makeStateFolder } from './up/state-folder.ts';
 
 /** Options of {@link startEmbeddedCluster}. */
 export interface EmbeddedOptions {
@@ -55,7 +55,7 @@ const GIVE_UP_MS = 1_000;
 /** Starts nats-server and one process for each role (several for learners and rollouts), and restarts those that die. */
 export async function startEmbeddedCluster(options: EmbeddedOptions): Promise<EmbeddedCluster> {
   const { stateDir, log, onProgress } = options;
-  await mkdir(join(stateDir, 'logs'), { recursive: true });
+  makeStateFolder(stateDir);
   const unlock = await lockState(stateDir);
   forgetAdminFile(stateDir);
   let nats: NatsServerProcess | undefined;

@@ -223,6 +223,11 @@ describe('millrace', { timeout: 60_000 }, () => {
     expect(job.code).toBe(0);
     expect(job.stdout).toMatch(/rounds: 12 # file\n/);
     expect(job.stdout).toMatch(/seed: 5 # flag\n/);
+    const schema = JSON.parse((await inProcess(['config', 'schema'])).stdout) as { properties: object; required: string[] };
+    expect(schema.required).toEqual(['name', 'flow']);
+    expect(schema.properties).toMatchObject({ rounds: { type: 'integer', default: 300 } });
+    const elsewhere = await inProcess(['--state', '/srv/other', 'config', 'show']);
+    expect(elsewhere.stdout).toContain('stateDir: /srv/other # flag');
     const secret = await inProcess(['config', 'show'], { MILLRACE_TOKEN: 'sixteen characters' });
     expect(secret.code).toBe(0);
     expect(secret.stdout).not.toMatch(/sixteen/);

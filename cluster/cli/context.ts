@@ -38,6 +38,8 @@ export interface CliContext extends CliStreams {
   readonly address: string | undefined;
   /** The cluster that this command runs itself; it is called whatever address is given for others. */
   own?: { address: string; token?: string | undefined };
+  /** Where the cluster that this command runs itself writes its logs. */
+  logs?: string;
   /** What was given as global flags. */
   readonly flags: Readonly<{ state?: string; token?: string }>;
   /** Exit code of a command that ends without an error. Default 0. */

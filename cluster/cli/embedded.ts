@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { loadClusterConfig, type ClusterConfig } from '../../src/config/cluster.ts';
 import { createLogger } from '../../src/telemetry/log.ts';
 import { startEmbeddedCluster, type EmbeddedCluster } from '../up.ts';
+import { makeStateFolder } from '../up/state-folder.ts';
 import type { CliContext } from './context.ts';
 
 /** Options that `up` and `train` share. */
@@ -17,16 +18,9 @@ export interface OwnCluster extends EmbeddedCluster {
   stateDir: string;
 }
 
-/**
- * Starts the embedded cluster with the settings of file, environment and flags. From then on the command calls this one, even
- * if an address of another is given.
- */
-export async function startCluster(
-  context: CliContext,
-  flags: EmbeddedFlags,
-  overrides: readonly string[] = [],
-): Promise<OwnCluster> {
-  const { config } = loadClusterConfig({
+/** The settings of the cluster that a command is to start, from file, environment and flags. */
+export function clusterSettings(context: CliContext, flags: EmbeddedFlags, overrides: readonly string[] = []): ClusterConfig {
+  return loadClusterConfig({
     env: context.env,
     cwd: context.cwd,
     overrides,
@@ -37,8 +31,14 @@ export async function startCluster(
       learners: asNumber(flags.learners),
       rollouts: asNumber(flags.rollouts),
     },
-  });
+  }).config;
+}
+
+/** Starts the embedded cluster. From then on the command calls this one, even if an address of another is given. */
+export async function startCluster(context: CliContext, config: ClusterConfig): Promise<OwnCluster> {
   const { stateDir, clickhouse, nats, ports, logLevel, token } = config;
+  const logs = makeStateFolder(stateDir);
+  context.logs = logs;
   const cluster = await startEmbeddedCluster({
     stateDir,
     learners: learnerCount(config),
@@ -49,7 +49,7 @@ export async function startCluster(
     clickhouse: clickhouse.url === undefined ? undefined : { ...clickhouse, url: clickhouse.url, username: clickhouse.user },
     natsUrl: nats.url,
     logLevel,
-    log: createLogger({ name: 'millrace', node: 'supervisor', level: logLevel, file: join(stateDir, 'logs', 'supervisor.log') }),
+    log: createLogger({ name: 'millrace', node: 'supervisor', level: logLevel, file: join(logs, 'supervisor.log') }),
     signal: context.signal,
     onProgress: (text) => context.note(text),
   });

@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { MillraceError } from '../../src/errors.ts';
 import { exitCodeOf, reportError } from './errors.ts';
 
-function reported(error: MillraceError, env: NodeJS.ProcessEnv = {}): string {
+function reported(error: MillraceError, env: NodeJS.ProcessEnv = {}, logs?: string): string {
   let text = '';
-  reportError(error, { write: (chunk) => (text += chunk) }, env);
+  reportError(error, { write: (chunk) => (text += chunk) }, { env, logs });
   return text;
 }
 
@@ -22,6 +22,9 @@ describe('errors of the command line', () => {
     );
     expect(reported(new MillraceError('invalid_argument', 'job.yaml:3: a.b: got 1', { field: 'a.b' }))).not.toMatch(/where/);
     expect(reported(new MillraceError('unavailable', 'nothing there'))).toMatch(/\nhelp: {2}start a cluster with `millrace up`/);
+    expect(reported(new MillraceError('unavailable', 'nothing there'), {}, '/s/logs')).toMatch(
+      /\nhelp: {2}the logs in \/s\/logs/,
+    );
   });
 
   it('show the stack only when asked', () => {

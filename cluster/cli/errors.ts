@@ -36,11 +36,18 @@ const WHAT_TO_DO: Partial<Record<ErrorCode, string>> = {
   resource_exhausted: 'try again in a moment',
 };
 
+/** What {@link reportError} knows of the command. */
+export interface ErrorSetting {
+  env: NodeJS.ProcessEnv;
+  /** Folder of the logs of the cluster that the command ran itself. */
+  logs?: string | undefined;
+}
+
 /** Prints what went wrong, where, and what to do; with MILLRACE_DEBUG=1 also the stack. */
-export function reportError(error: MillraceError, stderr: CliOutput, env: NodeJS.ProcessEnv): void {
+export function reportError(error: MillraceError, stderr: CliOutput, { env, logs }: ErrorSetting): void {
   const lines = [`error: ${error.message}`];
   if (error.field !== undefined && !error.message.includes(error.field)) lines.push(`where: ${error.field}`);
-  const help = WHAT_TO_DO[error.code];
+  const help = logs !== undefined && error.code === 'unavailable' ? `the logs in ${logs} say more` : WHAT_TO_DO[error.code];
   if (help !== undefined) lines.push(`help:  ${help}`);
   else if (error.code === 'internal')
     lines.push('help:  this may be a fault of millrace; run again with MILLRACE_DEBUG=1 and report it');

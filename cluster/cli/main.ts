@@ -63,7 +63,7 @@ export async function main(args: readonly string[], environment: CliEnvironment)
     // commander has printed it already.
     if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? EXIT.ok : EXIT.usage;
     const error = environment.signal.aborted ? new MillraceError('cancelled', 'Interrupted.') : MillraceError.from(thrown);
-    reportError(error, stderr, environment.env);
+    reportError(error, stderr, { env: environment.env, logs: context.logs });
     return environment.signal.aborted ? EXIT.interrupted : exitCodeOf(error);
   }
 }

@@ -1,5 +1,6 @@
-import { writeFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { constants } from 'node:fs';
+import { access, stat, writeFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { JobConfig } from '../../src/config/job.ts';
 import { loadJobConfig } from '../../src/config/load.ts';
@@ -15,9 +16,9 @@ import { buildReport, processUse, type TrainingReport } from '../report/report.t
 import { reportText, type Answer } from '../report/text.ts';
 import type { EmbeddedCluster } from '../up.ts';
 import type { AdminClient, CliContext } from './context.ts';
-import { startCluster, type EmbeddedFlags } from './embedded.ts';
+import { clusterSettings, startCluster, type EmbeddedFlags } from './embedded.ts';
 import { EXIT } from './errors.ts';
-import { followJob } from './follow-job.ts';
+import { followJob, isOver } from './follow-job.ts';
 import { namedQuerySql } from './named-query.ts';
 import { createProgressPrinter } from './progress-printer.ts';
 import { progressOf, stateName } from './progress.ts';
@@ -37,10 +38,12 @@ const STORE_PATIENCE_MS = 15_000;
 /** Runs one job on a cluster of its own, from start to report. Returns the exit code. */
 export async function train(file: string | undefined, flags: TrainFlags, context: CliContext): Promise<number> {
   const begun = performance.now();
-  const config = file === undefined ? undefined : await checkedJob(file, flags, context);
-  if (!config && !flags.resume)
+  if (file === undefined && !flags.resume)
     throw new MillraceError('invalid_argument', 'Give a job file, or --resume.', { field: 'job.yaml' });
-  const cluster = await startCluster(context, flags);
+  const settings = clusterSettings(context, flags);
+  const reportFile = flags.report === undefined ? undefined : await writableFile(resolve(context.cwd, flags.report));
+  const config = file === undefined ? undefined : await checkedJob(file, flags, context);
+  const cluster = await startCluster(context, settings);
   const printer = createProgressPrinter(context.stderr);
   let running: Job | undefined;
   try {
@@ -60,15 +63,30 @@ export async function train(file: string | undefined, flags: TrainFlags, context
       context.note(`job ${ended.id} ${stateName(ended.state)}${ended.error === '' ? '' : `: ${ended.error}`}`);
     }
     const report = await makeReport(ended, cluster, context, begun);
-    if (flags.report !== undefined) await writeFile(resolve(context.cwd, flags.report), `${JSON.stringify(report, null, 2)}\n`);
+    if (reportFile !== undefined) await writeFile(reportFile, `${JSON.stringify(report, null, 2)}\n`);
     return ended.state === JobState.SUCCEEDED ? EXIT.ok : EXIT.failure;
   } catch (error) {
     printer.end();
-    if (!context.signal.aborted) throw error;
+    if (!context.signal.aborted) {
+      if (running && !isOver(running)) context.note(`${running.id} is not finished; \`millrace train --resume\` goes on with it`);
+      throw error;
+    }
     if (running) await pause(running, context);
     return EXIT.interrupted;
   } finally {
     await cluster.stop();
+  }
+}
+
+/** Told now rather than after the training. */
+async function writableFile(path: string): Promise<string> {
+  try {
+    await access(dirname(path), constants.W_OK);
+    if ((await stat(path).catch(() => undefined))?.isDirectory()) throw Object.assign(new Error(), { code: 'EISDIR' });
+    return path;
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code;
+    throw new MillraceError('invalid_argument', `${path} cannot be written (${code}).`, { cause, field: '--report' });
   }
 }
 
@@ -88,12 +106,15 @@ async function checkedJob(file: string, flags: TrainFlags, context: CliContext):
 
 async function create(admin: AdminClient, config: JobConfig, context: CliContext): Promise<Job> {
   // A run that was killed may have left its job running: it waits, and says how to go on with it.
-  for (const { id, state } of (await admin.listJobs({ pageSize: 1000 })).jobs) {
+  const { jobs } = await admin.listJobs({ pageSize: 1000 });
+  for (const { id, state } of jobs) {
     if (state !== JobState.RUNNING) continue;
     await admin.pauseJob({ jobId: id });
     context.note(`job ${id} was interrupted and is paused; \`millrace train --resume\` goes on with it`);
   }
   const { job } = await admin.createJob({ configJson: JSON.stringify(config) }, { timeoutMs: 60_000 });
+  const before = jobs.filter(({ state }) => state === JobState.QUEUED).map(({ id }) => id);
+  if (before.length > 0) context.note(`${before.join(', ')} was queued before and runs first; \`millrace job cancel\` drops it`);
   return job!;
 }
 

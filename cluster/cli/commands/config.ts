@@ -1,9 +1,16 @@
 import type { Command } from 'commander';
 import type { CliContext } from '../context.ts';
 
-/** `millrace config show`: what holds, and where it comes from. */
+/** `millrace config`: what holds and where it comes from, and what there is to set. */
 export function register(program: Command, context: CliContext): void {
   const config = program.command('config').description('settings');
+  config
+    .command('schema')
+    .description('print the JSON Schema of job files, for editors')
+    .action(async () => {
+      const { jobJsonSchema } = await import('../../../src/config/json-schema.ts');
+      context.stdout.write(`${JSON.stringify(jobJsonSchema(), null, 2)}\n`);
+    });
   config
     .command('show')
     .description('print the settings of a job, or of the cluster when no job file is given, and where each comes from')

@@ -17,8 +17,8 @@ export function register(program: Command, context: CliContext): void {
       (value, before: string[] = []) => [...before, value],
     )
     .action(async (flags: EmbeddedFlags) => {
-      const { startCluster } = await import('../embedded.ts');
-      const cluster = await startCluster(context, flags, flags.set);
+      const { clusterSettings, startCluster } = await import('../embedded.ts');
+      const cluster = await startCluster(context, clusterSettings(context, flags, flags.set));
       try {
         context.note(`admin API at ${cluster.address}; state in ${cluster.stateDir}; Ctrl-C stops it`);
         const failure = await Promise.race([cluster.failed, aborted(context.signal)]);
