@@ -23,6 +23,7 @@ export function reportText(report: TrainingReport, answers: readonly Answer[]): 
     heldOutText(report),
     curveText(report),
     ...answers.map(answerText),
+    MORE,
     accountingText(report),
     processText(report),
   ];
