@@ -8,6 +8,7 @@ import {
   Verdict,
   type TrajectoryGroup,
 } from '../src/gen/millrace/v1/training_pb.ts';
+import type { JobConfig } from '../src/config/job.ts';
 import { isEnded } from '../src/jobs/state.ts';
 import { scoreGroup } from '../src/reward/score.ts';
 import type { NodeContext, Role } from './context.ts';
@@ -34,11 +35,9 @@ const ACK_WAIT_MS = 10_000;
 export async function startReward(context: NodeContext, options: RewardOptions = {}): Promise<Role> {
   const { bus, jobs, runtimes, clock, log, metrics } = context;
 
-  const score = async (group: TrajectoryGroup): Promise<void> => {
+  const score = async (group: TrajectoryGroup, config: JobConfig): Promise<void> => {
     const request = group.request!;
-    const entry = jobs.get(request.job) ?? (await jobs.fetch(request.job));
-    if (!entry) throw new MillraceError('not_found', `A group of job "${request.job}", which does not exist.`);
-    const runtime = await runtimes.get(request.job, entry.record.config);
+    const runtime = await runtimes.get(request.job, config);
     const { context: flowContext } = await runtime.tasks();
     const scored = await scoreGroup(group, {
       flow: runtime.flow,
@@ -62,13 +61,13 @@ export async function startReward(context: NodeContext, options: RewardOptions =
       message.term(`not a TrajectoryGroup: ${MillraceError.from(error).message}`);
       return;
     }
-    const entry = jobs.get(group.request.job);
-    if (entry && isEnded(entry.record.state)) {
-      await message.ack();
-      return;
-    }
     try {
-      await score(group);
+      const entry = await jobs.find(group.request.job);
+      if (!entry) {
+        message.term(`there is no job "${group.request.job}"`);
+        return;
+      }
+      if (!isEnded(entry.record.state)) await score(group, entry.record.config);
       await message.ack();
     } catch (thrown) {
       log.warn({ err: thrown, request: group.request.id, delivery: message.deliveryCount }, 'group handed back to the queue');

@@ -13,6 +13,8 @@ import {
   type RolloutRequest,
   type TrajectoryGroup,
 } from '../src/gen/millrace/v1/training_pb.ts';
+import type { JobConfig } from '../src/config/job.ts';
+import type { JobRecord } from '../src/jobs/record.ts';
 import { isEnded } from '../src/jobs/state.ts';
 import type { NodeContext, Role } from './context.ts';
 import { startIntake } from './intake.ts';
@@ -51,20 +53,18 @@ export async function startRollout(context: NodeContext, options: RolloutOptions
   setMaxListeners(0, stopping.signal);
   const batcher = new MicroBatcher({ clock: context.clock });
 
-  const stateOf = (job: string): Promise<JobState> => {
+  const stateOf = ({ id: job, config }: JobRecord): Promise<JobState> => {
     let state = states.get(job);
     if (!state) {
-      state = openState(job);
+      state = openState(job, config);
       state.catch(() => states.delete(job));
       states.set(job, state);
     }
     return state;
   };
 
-  const openState = async (job: string): Promise<JobState> => {
-    const entry = jobs.get(job) ?? (await jobs.fetch(job));
-    if (!entry) throw new MillraceError('not_found', `Rollout request for job "${job}", which does not exist.`);
-    const runtime = await runtimes.get(job, entry.record.config);
+  const openState = async (job: string, config: JobConfig): Promise<JobState> => {
+    const runtime = await runtimes.get(job, config);
     const policy = await FollowedPolicy.open(context, job, runtime.spec);
     return { runtime, policy, encoder: new PlanEncoder(runtime.flow, runtime.spec) };
   };
@@ -77,8 +77,8 @@ export async function startRollout(context: NodeContext, options: RolloutOptions
     state?.then(({ policy }) => policy.close()).catch(() => {});
   });
 
-  const run = async (request: RolloutRequest): Promise<void> => {
-    const { runtime, policy, encoder } = await stateOf(request.job);
+  const run = async (request: RolloutRequest, job: JobRecord): Promise<void> => {
+    const { runtime, policy, encoder } = await stateOf(job);
     const { context: flowContext } = await runtime.tasks();
     const started = context.clock.monotonic();
     const group = await runGroup({
@@ -120,13 +120,13 @@ export async function startRollout(context: NodeContext, options: RolloutOptions
       message.term(`not a RolloutRequest: ${MillraceError.from(error).message}`);
       return;
     }
-    const entry = jobs.get(request.job);
-    if (entry && isEnded(entry.record.state)) {
-      await message.ack();
-      return;
-    }
     try {
-      await run(request);
+      const entry = await jobs.find(request.job);
+      if (!entry) {
+        message.term(`there is no job "${request.job}"`);
+        return;
+      }
+      if (!isEnded(entry.record.state)) await run(request, entry.record);
       await message.ack();
     } catch (thrown) {
       const error = MillraceError.from(thrown);

@@ -21,6 +21,10 @@ export async function endLostRequests(context: NodeContext): Promise<() => Promi
     const lost = readRequest(letter);
     if (!lost) return;
     const { request, failure } = lost;
+    if (!(await context.jobs.find(request.job))) {
+      log.warn({ request: request.id, job: request.job, reason: letter.reason }, 'a request of no job was dropped');
+      return;
+    }
     log.error({ request: request.id, reason: letter.reason, deliveries: letter.deliveries }, 'a request was given up');
     const scored = create(ScoredGroupSchema, {
       request: { ...request, taskJson: '' },

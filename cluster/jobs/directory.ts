@@ -12,6 +12,8 @@ export interface JobEntry {
 export interface JobDirectory {
   get(id: string): JobEntry | undefined;
   list(): JobEntry[];
+  /** The job as it is known here, else as the bus has it; undefined when there is none, also for what can be no id. */
+  find(id: string): Promise<JobEntry | undefined>;
   /** Reads the newest record from the bus rather than from the watched copy. */
   fetch(id: string): Promise<JobEntry | undefined>;
   create(record: JobRecord): Promise<JobEntry>;
@@ -50,6 +52,7 @@ export async function openJobDirectory(bus: Bus): Promise<JobDirectory> {
   return {
     get: (id) => entries.get(id),
     list: () => [...entries.values()].sort((a, b) => b.record.createdAt - a.record.createdAt),
+    find: async (id) => entries.get(id) ?? (/^[\w-]+$/.test(id) ? await fetch(id) : undefined),
     fetch,
     async create(record) {
       const revision = await kv.create(record.id, encodeJobRecord(record));

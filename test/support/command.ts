@@ -60,13 +60,15 @@ export function millrace(args: readonly string[], options: { cwd?: string; env?:
   };
 }
 
-/** Runs it to its end. */
+/** Runs it to its end, which must come within `timeoutMs` (default 60 s). */
 export async function millraceToEnd(
   args: readonly string[],
-  options: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
+  options: { cwd?: string; env?: NodeJS.ProcessEnv; timeoutMs?: number } = {},
 ): Promise<{ code: number | NodeJS.Signals; stdout: string; stderr: string }> {
   const command = millrace(args, options);
+  const timer = setTimeout(() => command.kill('SIGKILL'), options.timeoutMs ?? 60_000);
   const code = await command.ended;
+  clearTimeout(timer);
   return { code, stdout: command.stdout, stderr: command.stderr };
 }
 

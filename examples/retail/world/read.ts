@@ -77,8 +77,7 @@ async function readChecked<V>(folder: string, name: string, schema: z.ZodType<V>
   try {
     parsed = JSON.parse(text);
   } catch (cause) {
-    const at = /position (\d+)/.exec(String(cause))?.[1];
-    const line = at === undefined ? text.split('\n').length : text.slice(0, Number(at)).split('\n').length;
+    const line = text.slice(0, placeOfError(text, String(cause))).split('\n').length;
     throw new MillraceError('invalid_argument', `${file}:${line}: not JSON: ${(cause as Error).message}`, { cause, field: name });
   }
   // Lines of the tasks are asked for one by one; from the start of the file each time that would be quadratic.
@@ -108,6 +107,16 @@ async function readChecked<V>(folder: string, name: string, schema: z.ZodType<V>
     fail(issue.path, issue.message);
   }
   return { value: result.data, fail, line };
+}
+
+/** JSON.parse says where in its message: as a position, as a piece of the text around it, or not at all at the end. */
+function placeOfError(text: string, message: string): number {
+  const position = /at position (\d+)/.exec(message)?.[1];
+  if (position !== undefined) return Number(position);
+  const piece = /, (?:\.\.\.)?"(.*?)"(?:\.\.\.)? is not valid JSON/s.exec(message)?.[1] ?? '';
+  const start = piece === '' ? -1 : text.indexOf(piece);
+  // The piece starts at most ten characters before the error.
+  return start < 0 ? text.trimEnd().length : start + Math.min(10, piece.length - 1);
 }
 
 /** Line of each element of the array that a JSON text holds. */

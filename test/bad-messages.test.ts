@@ -1,0 +1,105 @@
+import { create, toBinary } from '@bufbuild/protobuf';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Bus } from '../src/bus/bus.ts';
+import { connectNats } from '../src/bus/nats-bus.ts';
+import { JobState } from '../src/gen/millrace/v1/admin_pb.ts';
+import { RolloutRequestSchema, TrajectoryGroupSchema } from '../src/gen/millrace/v1/training_pb.ts';
+import { books, startTestCluster, type TestCluster } from './support/cluster.ts';
+import { thermostatJob } from './support/thermostat.ts';
+
+let cluster: TestCluster;
+let bus: Bus;
+beforeAll(async () => {
+  cluster = await startTestCluster({ learners: 1, rollouts: 1 });
+  bus = await connectNats({ servers: cluster.natsUrl, name: 'test' });
+});
+afterAll(async () => {
+  await bus?.close();
+  await cluster?.end();
+});
+
+const GARBAGE: Record<string, Uint8Array> = {
+  nothing: new Uint8Array(0),
+  text: new TextEncoder().encode('hello, this is no message'),
+  noise: Uint8Array.from({ length: 300 }, (_, i) => (i * 37) % 256),
+  'a field that is cut off': Uint8Array.from([0x0a, 0xff, 0xff, 0xff, 0xff, 0x0f]),
+};
+
+interface Dead {
+  subject: string;
+  reason: string;
+  deliveries: string;
+}
+
+async function deadLetters(): Promise<Dead[]> {
+  const letters: Dead[] = [];
+  for await (const { headers } of bus.read('DLQ', 'dlq.>')) {
+    const [subject, reason, deliveries] = ['Subject', 'Reason', 'Deliveries'].map((name) => headers[`Millrace-Dead-${name}`]!);
+    letters.push({ subject: subject!, reason: reason!, deliveries: deliveries! });
+  }
+  return letters;
+}
+
+/** Lines of all logs at a level, with the node's name. */
+async function logged(level: string): Promise<string[]> {
+  const folder = join(cluster.stateDir, 'logs');
+  const files = await Promise.all((await readdir(folder)).map((name) => readFile(join(folder, name), 'utf8')));
+  const lines = files.flatMap((text) => text.split('\n').filter((line) => line !== ''));
+  return lines
+    .map((line) => JSON.parse(line) as Record<string, string>)
+    .flatMap((line) => (line['level'] === level ? [`${line['node']}: ${line['msg']}`] : []));
+}
+
+describe('messages that nobody can read', () => {
+  it('go to the dead letters with a reason, end no process, and cost a running job nothing', async () => {
+    const quick = ['rounds=30', 'rollout.groupsPerRound=4', 'evaluation.every=0', 'evaluation.baselines=false'];
+    const { id } = await cluster.createJob(thermostatJob(quick));
+    await cluster.until(id, ({ progress }) => (progress?.round ?? 0) >= 2);
+    const kinds = [
+      `rollout.${id}`,
+      `group.${id}`,
+      `scored.${id}.train`,
+      `scored.${id}.evaluate`,
+      'scored.nobody.train',
+      `event.${id}.update`,
+    ];
+    for (const [name, bytes] of Object.entries(GARBAGE))
+      for (const subject of kinds) await bus.publish(subject, bytes, { id: `garbage ${subject} ${name}` });
+    for (const job of ['nobody', '', '../x', '*']) {
+      const request = create(RolloutRequestSchema, { job, id: `${job}:0:a:0`, groupSize: 4 });
+      await bus.publish('rollout.stranger', toBinary(RolloutRequestSchema, request), { id: `stranger ${job}` });
+      const group = toBinary(TrajectoryGroupSchema, create(TrajectoryGroupSchema, { request }));
+      await bus.publish('group.stranger', group, { id: `strange group ${job}` });
+    }
+
+    const job = await cluster.ended(id, 60_000);
+    expect(job.state).toBe(JobState.SUCCEEDED);
+    expect(books(job)).toMatchObject({ requests: 120, expired: 0, failed: 0, ended: 120 });
+
+    const readable = ['rollout', 'group', 'scored'];
+    await expect.poll(async () => (await bus.streamState('ROLLOUTS')).messages, { timeout: 15_000 }).toBe(0);
+    for (const stream of ['GROUPS', 'SCORED'] as const)
+      await expect.poll(async () => (await bus.streamState(stream)).messages).toBe(0);
+    const letters = await deadLetters();
+    for (const subject of kinds.filter((kind) => readable.includes(kind.split('.')[0]!) && !kind.includes('nobody'))) {
+      expect([subject, letters.filter((letter) => letter.subject === subject).length]).toEqual([
+        subject,
+        Object.keys(GARBAGE).length,
+      ]);
+    }
+    for (const { subject, reason, deliveries } of letters) {
+      expect([subject, deliveries]).toEqual([subject, '1']);
+      expect(reason).not.toBe('');
+    }
+    expect(letters.filter(({ subject, reason }) => /stranger/.test(subject) && /^there is no job "/.test(reason))).toHaveLength(
+      8,
+    );
+
+    for (const { id: node, restarts } of cluster.nodes()) expect([node, restarts]).toEqual([node, 0]);
+    expect(await logged('fatal')).toEqual([]);
+    // Each of them is told once at most.
+    expect((await logged('error')).length + (await logged('warn')).length).toBeLessThanOrEqual(letters.length * 2);
+  });
+});
