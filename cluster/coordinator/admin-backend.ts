@@ -113,7 +113,8 @@ export class CoordinatorBackend implements AdminBackend {
   async resumeJob(id: string): Promise<Job> {
     const { clock } = this.#context;
     return this.#change(id, 'resumed', (record) =>
-      record.state === 'RUNNING' ? undefined : transition(record, 'RUNNING', { now: clock.now() }),
+      // A queued job is not waiting for anybody's word: it runs when it is its turn.
+      record.state === 'RUNNING' || record.state === 'QUEUED' ? undefined : transition(record, 'RUNNING', { now: clock.now() }),
     );
   }
 

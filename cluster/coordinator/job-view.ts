@@ -134,6 +134,9 @@ export class JobViews {
   }
 
   #waiting(record: JobRecord, { manifest, progress, dispatch }: Pick<Followed, 'manifest' | 'progress' | 'dispatch'>): string {
+    const running = this.#context.jobs.list().filter((entry) => entry.record.state === 'RUNNING');
+    if (record.state === 'QUEUED' && running.length > 0)
+      return `its turn: ${running.map((entry) => entry.record.id).join(', ')} runs`;
     const ledger = manifest?.ledger ?? emptyLedger();
     const count = (role: Parameters<NodeList['withRole']>[0]): number => this.#nodes.withRole(role).length;
     return waitingFor({

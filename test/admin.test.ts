@@ -1,0 +1,175 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Bus } from '../src/bus/bus.ts';
+import { connectNats } from '../src/bus/nats-bus.ts';
+import { openLink } from '../src/bus/nats/link.ts';
+import { JobState, type Job } from '../src/gen/millrace/v1/admin_pb.ts';
+import { checkLedger } from '../src/jobs/ledger.ts';
+import { books, startTestCluster, type TestCluster } from './support/cluster.ts';
+import { millraceToEnd } from './support/command.ts';
+import { faultyJob } from './support/faulty.ts';
+import { connectByReflection, type GenericClient } from './support/reflection.ts';
+import { thermostatJob } from './support/thermostat.ts';
+
+const ADMIN = 'millrace.v1.AdminService';
+
+let cluster: TestCluster;
+let client: GenericClient;
+let bus: Bus;
+beforeAll(async () => {
+  cluster = await startTestCluster({ learners: 1, rollouts: 1 });
+  client = await connectByReflection(cluster.address);
+  bus = await connectNats({ servers: cluster.natsUrl, name: 'test' });
+});
+afterAll(async () => {
+  client?.close();
+  await bus?.close();
+  await cluster?.end();
+});
+
+const job = async (jobId: string): Promise<Job> => (await cluster.admin.getJob({ jobId })).job!;
+const round = async (jobId: string): Promise<number> => (await job(jobId)).progress!.round;
+const small = (...more: string[]): string =>
+  JSON.stringify(thermostatJob(['rollout.groupsPerRound=4', 'evaluation.every=0', 'evaluation.baselines=false', ...more]));
+
+async function durables(): Promise<string[]> {
+  const link = await openLink({ servers: cluster.natsUrl, name: 'test-durables' });
+  const names: string[] = [];
+  for await (const { name } of link.jsm.consumers.list('SCORED')) names.push(name);
+  await link.nc.close();
+  return names.sort();
+}
+
+describe('a client that knows nothing but the address', () => {
+  it('finds the services, and reads nodes, actors and health', async () => {
+    expect(client.services).toEqual(expect.arrayContaining([ADMIN, 'grpc.health.v1.Health']));
+    expect(await client.health('')).toBe(1);
+    expect(await client.health(ADMIN)).toBe(1);
+    await expect(client.health('no.Such')).rejects.toMatchObject({ code: 5 });
+    const { nodes } = (await client.call(`${ADMIN}/ListNodes`, {})) as { nodes: { id: string; pid: number }[] };
+    const running = Object.fromEntries(cluster.nodes().map(({ id, pid }) => [id, pid]));
+    expect(Object.fromEntries(nodes.map(({ id, pid }) => [id, pid]))).toEqual(running);
+    const { actors } = (await client.call(`${ADMIN}/ListActors`, { nodeId: 'rollout-1' })) as { actors: { address: string }[] };
+    expect(actors.map(({ address }) => address)).toEqual(['rollout-1/rollout/worker']);
+  });
+
+  it.each<[string, string, object, number, RegExp]>([
+    ['GetJob', 'nobody', { jobId: 'nobody' }, 5, /job_id: There is no job "nobody"/],
+    ['GetJob', 'an id that is none', { jobId: 'No Id' }, 3, /job_id: "No Id" is no job id/],
+    ['CreateJob', 'nothing', {}, 3, /config_json: is missing/],
+    ['CreateJob', 'no JSON', { configJson: '{' }, 3, /config_json: not valid JSON/],
+    [
+      'CreateJob',
+      'a wrong field',
+      { configJson: '{"name":"x","flow":"/f.ts","rollout":{"groupSize":1}}' },
+      3,
+      /rollout\.groupSize: got 1, expected an integer/,
+    ],
+    [
+      'CreateJob',
+      'no flow there',
+      { configJson: '{"name":"x","flow":"/no/flow.ts"}' },
+      5,
+      /flow: \/no\/flow\.ts: there is no such flow module/,
+    ],
+    ['ListActors', 'no such node', { nodeId: 'rollout-9' }, 5, /node_id: There is no node "rollout-9"/],
+    ['ListJobs', 'a page too large', { pageSize: 5000 }, 3, /page_size: got 5000, expected 1 to 1000/],
+    ['ListJobs', 'a token of nobody', { pageToken: 'x' }, 3, /page_token: is no page token/],
+  ])('%s refuses %s', async (method, _, request, code, details) => {
+    await expect(client.call(`${ADMIN}/${method}`, request as never)).rejects.toMatchObject({
+      code,
+      details: expect.stringMatching(details),
+    });
+  });
+
+  it('CreateJob refuses tasks that are wrong, with the field, and queues nothing', async () => {
+    const config = JSON.stringify({ ...faultyJob(['fine']), source: { kinds: ['fine', 'rotten'] } });
+    await expect(client.call(`${ADMIN}/CreateJob`, { configJson: config })).rejects.toMatchObject({
+      code: 3,
+      details: expect.stringMatching(/^data: .*kinds|^data: load of flow 'faulty'/),
+    });
+    expect(await client.call(`${ADMIN}/ListJobs`, {})).toEqual({});
+  });
+});
+
+describe('jobs, from queue to end', () => {
+  let [first, second] = ['', ''];
+
+  it('run one after the other, and say what they wait for', async () => {
+    ({ id: first } = (await cluster.admin.createJob({ configJson: small('rounds=5000') })).job!);
+    ({ id: second } = (await cluster.admin.createJob({ configJson: small('rounds=3') })).job!);
+    expect([first, second]).toEqual(['thermostat-1', 'thermostat-2']);
+    await cluster.until(first, ({ progress }) => progress!.round >= 2);
+    expect(await job(second)).toMatchObject({ state: JobState.QUEUED, waitingFor: 'its turn: thermostat-1 runs' });
+    await client.call(`${ADMIN}/ResumeJob`, { jobId: second });
+    expect(await job(second)).toMatchObject({ state: JobState.QUEUED });
+    const { jobs } = (await client.call(`${ADMIN}/ListJobs`, { pageSize: 1 })) as { jobs: { id: string }[] };
+    expect(jobs.map(({ id }) => id)).toEqual(['thermostat-2']);
+  });
+
+  it('name the missing role while the rollout worker stands still', async () => {
+    cluster.signal('rollout-1', 'SIGSTOP');
+    await cluster.until(first, ({ waitingFor }) => /^a rollout worker to connect \(none is alive\)$/.test(waitingFor), 30_000);
+    const described = await millraceToEnd(['--state', cluster.stateDir, 'job', 'describe', first]);
+    expect(described).toMatchObject({ code: 0, stderr: '' });
+    expect(described.stdout).toMatch(/^waiting for +a rollout worker to connect \(none is alive\)$/m);
+    expect(described.stdout).toMatch(/^ +check +adds up$/m);
+    const before = await round(first);
+    cluster.signal('rollout-1', 'SIGCONT');
+    await cluster.until(first, ({ progress }) => progress!.round > before + 2);
+  });
+
+  it('are paused and go on; a paused one lets the next one run, whose watch ends with it', async () => {
+    await client.call(`${ADMIN}/PauseJob`, { jobId: first });
+    const states: string[] = [];
+    for await (const answer of client.stream(`${ADMIN}/WatchJob`, { jobId: second })) {
+      const { state } = (answer as { job: { state: string } }).job;
+      if (states.at(-1) !== state) states.push(state);
+    }
+    expect(states.at(-1)).toBe('JOB_STATE_SUCCEEDED');
+    expect(states).toContain('JOB_STATE_RUNNING');
+    expect(books(await job(second))).toMatchObject({ requests: 12, ended: 12 });
+
+    const paused = await job(first);
+    expect(paused).toMatchObject({ state: JobState.PAUSED, waitingFor: expect.stringMatching(/^someone to resume it/) });
+    await sleep(1_000);
+    expect(await round(first)).toBe(paused.progress!.round);
+    await client.call(`${ADMIN}/ResumeJob`, { jobId: first });
+    await cluster.until(first, ({ progress }) => progress!.round > paused.progress!.round + 2);
+  });
+
+  it('are cancelled in the middle: the books add up, and nothing of them is left', async () => {
+    const watched: Promise<Job> = (async () => {
+      let last: Job | undefined;
+      for await (const answer of cluster.admin.watchJob({ jobId: first })) last = answer.job;
+      return last!;
+    })();
+    await client.call(`${ADMIN}/CancelJob`, { jobId: first });
+    const ended = await watched;
+    expect(ended.state).toBe(JobState.CANCELLED);
+    const { requests, trained, filtered, failed, ended: all } = books(ended);
+    expect(all).toBe(requests);
+    checkLedger(ended.progress!.ledger!, requests);
+    expect(failed).toBeGreaterThan(0);
+    expect(ended.progress!.ledger!.failedByClass).toEqual({ CANCELLED: BigInt(failed) });
+    expect(trained + filtered).toBeGreaterThanOrEqual(4 * ended.progress!.round);
+
+    await expect.poll(() => durables(), { timeout: 10_000 }).toEqual(['writer']);
+    expect((await bus.streamState('ROLLOUTS', `rollout.${first}`)).messages).toBe(0);
+    const actors = async (): Promise<string[]> => (await cluster.admin.listActors({})).actors.map(({ address }) => address);
+    await expect.poll(actors, { timeout: 10_000 }).not.toEqual(expect.arrayContaining([expect.stringContaining('thermostat')]));
+    // Cancelled is cancelled: again changes nothing, and there is no way back.
+    await client.call(`${ADMIN}/CancelJob`, { jobId: first });
+    await expect(client.call(`${ADMIN}/ResumeJob`, { jobId: first })).rejects.toMatchObject({
+      code: 9,
+      details: expect.stringMatching(/CANCELLED is final/),
+    });
+    await expect.poll(async () => (await bus.streamState('SCORED')).messages, { timeout: 10_000 }).toBe(0);
+  });
+
+  it('are in the store with their history', async () => {
+    const kinds = async (): Promise<string[]> =>
+      (await cluster.rows(`SELECT DISTINCT kind FROM job_events WHERE job = '${first}'`)).map(([kind]) => String(kind)).sort();
+    await expect.poll(kinds, { timeout: 10_000 }).toEqual(['cancel', 'cancelled', 'created', 'paused', 'resumed', 'started']);
+  });
+});
