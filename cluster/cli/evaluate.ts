@@ -49,6 +49,13 @@ export async function evaluate(file: string, flags: EvalFlags, context: CliConte
     batcher: new MicroBatcher({ clock: systemClock }),
   };
   const requests = { job: config.name, config };
+  /** In the order of the tasks, each as soon as those before it are there. */
+  const lines: (string | undefined)[] = [];
+  let printed = 0;
+  const print = (index: number, line: object): void => {
+    lines[index] = `${JSON.stringify(line)}\n`;
+    for (; lines[printed] !== undefined; printed += 1) context.stdout.write(lines[printed]!);
+  };
 
   const runOne = async (task: RequestTask, index: number): Promise<void> => {
     const request = evaluationRequest(requests, plan, { index, task, now: systemClock.now() });
@@ -58,14 +65,8 @@ export async function evaluate(file: string, flags: EvalFlags, context: CliConte
     const [score] = scored.scores;
     tally.add({ taskId: task.id, flows: scored.scores });
     const failure = score?.valid === true ? {} : { failure: scored.failureMessage };
-    const line = {
-      id: task.id,
-      success: score?.success ?? false,
-      reward: score?.reward ?? 0,
-      steps: score?.steps ?? 0,
-      ...failure,
-    };
-    context.stdout.write(`${JSON.stringify(line)}\n`);
+    const { success = false, reward = 0, steps = 0 } = score ?? {};
+    print(index, { id: task.id, success, reward, steps, ...failure });
   };
 
   let next = 0;
@@ -104,7 +105,7 @@ async function tasksOf(
   if (flags.tasks === undefined) return { tasks: taskPlan(runtime, loaded).heldOut, flowContext: loaded.context };
   const file = resolve(cwd, flags.tasks);
   // The flow's own loader gives the world; the tasks are checked like any others.
-  const given = await loadTasks({ ...runtime.flow, load: () => readTasks(file) });
+  const given = await loadTasks({ ...runtime.flow, load: () => readTasks(file) }, { data: file });
   return { tasks: given.tasks.map(({ id, task }) => ({ id, json: JSON.stringify(task) })), flowContext: loaded.context };
 }
 

@@ -1,0 +1,164 @@
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runSerial } from '../cluster/serial.ts';
+import { millraceToEnd, REPOSITORY } from './support/command.ts';
+import { faultyJob } from './support/faulty.ts';
+import { temporaryFolder, thermostatJob } from './support/thermostat.ts';
+
+const JOB = join(REPOSITORY, 'docs/first-flow/job.yaml');
+
+interface Result {
+  id: string;
+  success: boolean;
+  reward: number;
+  steps: number;
+  failure?: string;
+}
+interface Summary {
+  tasks: number;
+  successes: number;
+  failed: number;
+  success: number;
+  ci95: [number, number];
+  meanReward: number;
+  meanSteps: number;
+  checkpoint: string;
+}
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+let checkpoint: string;
+beforeAll(async () => {
+  folder = await temporaryFolder();
+  const quick = ['rounds=30', 'evaluation.every=0', 'evaluation.baselines=false'];
+  ({ checkpoint } = (await runSerial(thermostatJob(quick), { stateDir: folder.path })).job);
+});
+afterAll(() => folder.remove());
+
+const evaluate = (...args: string[]) => millraceToEnd(['eval', ...args], { cwd: folder.path });
+
+/** The lines of a good run, and the summary that must be the last one. */
+async function results(...args: string[]): Promise<{ lines: Result[]; summary: Summary }> {
+  const { code, stdout, stderr } = await evaluate(...args);
+  expect([code, stderr]).toEqual([0, '']);
+  const lines = stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Result & { summary?: Summary });
+  const { summary } = lines.pop()!;
+  return { lines, summary: summary! };
+}
+
+describe('millrace eval', () => {
+  it('prints one line a held-out task and the summary last, the same each time', async () => {
+    const { lines, summary } = await results(JOB, '--checkpoint', checkpoint);
+    expect(lines).toHaveLength(40);
+    expect(new Set(lines.map(({ id }) => id)).size).toBe(40);
+    for (const line of lines) {
+      expect(Object.keys(line)).toEqual(['id', 'success', 'reward', 'steps']);
+      expect(line.success).toBe(line.reward === 1);
+      expect(line.steps).toBeGreaterThan(0);
+    }
+    const successes = lines.filter(({ success }) => success).length;
+    expect(summary).toMatchObject({ tasks: 40, successes, failed: 0, success: successes / 40, checkpoint });
+    expect(summary.ci95[0]).toBeLessThan(summary.success);
+    expect(summary.ci95[1]).toBeGreaterThanOrEqual(summary.success);
+    expect(summary.meanSteps).toBeCloseTo(lines.reduce((sum, { steps }) => sum + steps, 0) / 40, 6);
+    expect((await results(JOB, '--checkpoint', checkpoint)).lines).toEqual(lines);
+  });
+
+  it('runs tasks that training never saw, from a file, in its order', async () => {
+    const tasks = Array.from({ length: 70 }, (_, i) => ({
+      id: `new-${i}`,
+      target: 20,
+      rooms: [{ degrees: 20 + (i % 5) - 2, windowOpen: false }],
+    }));
+    writeFileSync(join(folder.path, 'new.json'), JSON.stringify(tasks));
+    const { lines, summary } = await results(JOB, '--checkpoint', checkpoint, '--tasks', 'new.json');
+    expect(lines.map(({ id }) => id)).toEqual(tasks.map(({ id }) => id));
+    expect(summary.tasks).toBe(70);
+    writeFileSync(
+      join(folder.path, 'new.jsonl'),
+      tasks
+        .slice(0, 3)
+        .map((task) => `${JSON.stringify(task)}\n`)
+        .join(''),
+    );
+    expect((await results(JOB, '--checkpoint', checkpoint, '--tasks', 'new.jsonl')).lines).toEqual(lines.slice(0, 3));
+  });
+
+  it('says why a task failed, and counts it as failed rather than unsuccessful', async () => {
+    const config = faultyJob(['fine', 'broken-tool'], ['rounds=1']);
+    const { job } = await runSerial(config, { stateDir: join(folder.path, 'faulty') });
+    const file = join(REPOSITORY, 'test/flows/faulty.yaml');
+    const kinds = 'source={kinds: [fine, broken-tool]}';
+    const { lines, summary } = await results(file, '--checkpoint', job.checkpoint, '--set', kinds);
+    const failed = lines.filter((line) => 'failure' in line);
+    expect(failed.length).toBeGreaterThan(0);
+    for (const line of failed)
+      expect(line).toMatchObject({ success: false, reward: 0, failure: expect.stringMatching(/the lever came off/) });
+    expect(summary).toMatchObject({
+      tasks: lines.length,
+      failed: failed.length,
+      successes: lines.filter(({ success }) => success).length,
+    });
+  });
+
+  it('refuses what it cannot evaluate, and says what and where', async () => {
+    const damaged = join(folder.path, 'damaged');
+    cpSync(checkpoint, damaged, { recursive: true });
+    const model = join(damaged, 'model.safetensors');
+    const bytes = readFileSync(model);
+    bytes[bytes.length - 1]! ^= 1;
+    writeFileSync(model, bytes);
+    const torn = join(folder.path, 'torn');
+    cpSync(checkpoint, torn, { recursive: true });
+    writeFileSync(join(torn, 'manifest.json'), readFileSync(join(checkpoint, 'manifest.json'), 'utf8').slice(0, 100));
+    mkdirSync(join(folder.path, 'empty'));
+    const rooms = [{ degrees: 20, windowOpen: false }];
+    writeFileSync(
+      join(folder.path, 'bad.json'),
+      JSON.stringify(
+        [
+          { id: 'a', target: 20, rooms },
+          { id: 'b', target: 'warm', rooms },
+        ],
+        null,
+        1,
+      ),
+    );
+    writeFileSync(
+      join(folder.path, 'twice.json'),
+      JSON.stringify([
+        { id: 'a', target: 20, rooms },
+        { id: 'a', target: 21, rooms },
+      ]),
+    );
+    writeFileSync(join(folder.path, 'none.json'), '[]');
+    const cases: [string[], number, RegExp][] = [
+      [[JOB, '--checkpoint', 'nowhere'], 3, /nowhere is not a checkpoint: manifest\.json cannot be read \(ENOENT\)/],
+      [[JOB, '--checkpoint', 'empty'], 3, /empty is not a checkpoint/],
+      [[JOB, '--checkpoint', damaged], 1, /model\.safetensors is damaged: its SHA-256 is not the one in manifest\.json/],
+      [[JOB, '--checkpoint', torn], 1, /manifest\.json is damaged/],
+      [
+        [JOB, '--checkpoint', checkpoint, '--tasks', 'bad.json'],
+        2,
+        /1 of 2 tasks .* are wrong:\n {2}.*bad\.json:\d+ \(task 1\): field target: .*number.* \(got "warm"\)/,
+      ],
+      [[JOB, '--checkpoint', checkpoint, '--tasks', 'twice.json'], 2, /twice\.json:1 \(task 1\): id 'a' is already the id of/],
+      [[JOB, '--checkpoint', checkpoint, '--tasks', 'none.json'], 2, /loaded no tasks from .*none\.json/],
+      [[JOB, '--checkpoint', checkpoint, '--tasks', 'nowhere.json'], 3, /nowhere\.json: cannot be read \(ENOENT\)/],
+      [
+        [join(REPOSITORY, 'test/flows/faulty.yaml'), '--checkpoint', checkpoint],
+        1,
+        /The checkpoint is for the tools heat\/1, .*; the flow has left\/0, right\/0\./,
+      ],
+    ];
+    const ended = await Promise.all(cases.map(([args]) => evaluate(...args)));
+    for (const [i, [args, code, says]] of cases.entries()) {
+      expect([args.join(' '), ended[i]!.code, ended[i]!.stdout]).toEqual([args.join(' '), code, '']);
+      expect(ended[i]!.stderr).toMatch(says);
+      expect(ended[i]!.stderr).not.toMatch(/\n\s+at /);
+    }
+  });
+});
