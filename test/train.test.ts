@@ -130,7 +130,7 @@ describe('millrace train', () => {
   it('is paused by Ctrl-C, survives kill -9 of the whole command, and goes on where it was', async () => {
     const first = train(JOB, ...SMALL, '--set', 'rounds=60', '--set', 'evaluation.every=30');
     const seen = await untilRound(first, 4);
-    first.kill('SIGINT');
+    first.interrupt();
     expect(await first.ended).toBe(130);
     const [, job, paused] = /paused (thermostat-2) at round (\d+); `millrace train --resume` goes on/.exec(first.stderr) ?? [];
     expect(job).toBe('thermostat-2');

@@ -14,6 +14,8 @@ export interface RunningCommand {
   /** Exit code, or the signal that ended it. */
   readonly ended: Promise<number | NodeJS.Signals>;
   kill(signal: NodeJS.Signals): void;
+  /** Ctrl-C in its terminal: SIGINT to it and to every process of its group. */
+  interrupt(): void;
   /** Waits until its output on both streams matches; fails when it ends before, or after `timeoutMs` (default 60 s). */
   until(pattern: RegExp, timeoutMs?: number): Promise<RegExpMatchArray>;
 }
@@ -25,6 +27,8 @@ export function millrace(args: readonly string[], options: { cwd?: string; env?:
     cwd: options.cwd ?? REPOSITORY,
     env: { ...Object.fromEntries(inherited), ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
+    // A process group of its own, as a shell gives it.
+    detached: true,
   });
   const output = { stdout: '', stderr: '' };
   let over: number | NodeJS.Signals | undefined;
@@ -44,6 +48,7 @@ export function millrace(args: readonly string[], options: { cwd?: string; env?:
     },
     ended,
     kill: (signal) => void child.kill(signal),
+    interrupt: () => void process.kill(-child.pid!, 'SIGINT'),
     async until(pattern, timeoutMs = 60_000) {
       const deadline = Date.now() + timeoutMs;
       for (;;) {

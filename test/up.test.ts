@@ -1,0 +1,109 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { millrace, millraceToEnd, processesGone, processesOf, type RunningCommand } from './support/command.ts';
+import { temporaryFolder } from './support/thermostat.ts';
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+let up: RunningCommand;
+beforeAll(async () => {
+  folder = await temporaryFolder();
+  up = await started();
+});
+afterAll(async () => {
+  up?.kill('SIGKILL');
+  await processesGone(folder.path, 10_000);
+  await folder.remove();
+});
+
+const here = (...args: string[]): string[] => ['--state', folder.path, ...args];
+const other = (...args: string[]) => millraceToEnd(here(...args));
+const create = (rounds: number) =>
+  other(
+    'job',
+    'create',
+    'docs/first-flow/job.yaml',
+    ...[
+      'policy.hidden=16',
+      'rollout.groupsPerRound=4',
+      'evaluation.every=0',
+      'evaluation.baselines=false',
+      `rounds=${rounds}`,
+    ].flatMap((setting) => ['--set', setting]),
+  );
+
+async function started(): Promise<RunningCommand> {
+  const command = millrace(here('up', '--learners', '1', '--rollouts', '1'));
+  await command.until(/admin API at 127\.0\.0\.1:\d+; state in .*; Ctrl-C stops it/);
+  return command;
+}
+
+/** State of the job, and its round. */
+async function described(id: string): Promise<{ state: string; round: number }> {
+  const { code, stdout, stderr } = await other('-o', 'json', 'job', 'describe', id);
+  expect([code, stderr]).toEqual([0, '']);
+  const { state, progress } = JSON.parse(stdout) as { state: string; progress: { round: number } };
+  return { state, round: progress.round };
+}
+
+describe('millrace up', () => {
+  it('serves other terminals: a job is created, watched to its end and asked about', async () => {
+    const created = await create(5);
+    expect(created).toMatchObject({ code: 0, stdout: 'thermostat-1\n' });
+    expect(created.stderr).toBe('queued; follow it with: millrace job watch thermostat-1\n');
+    const watched = await other('job', 'watch', 'thermostat-1');
+    expect(watched).toMatchObject({ code: 0, stdout: 'thermostat-1 succeeded\n' });
+    expect(watched.stderr).toMatch(/^checkpoint: .*checkpoints\/thermostat-1\/v000005$/m);
+    const nodes = await other('node', 'list');
+    for (const id of ['coordinator', 'learner-1', 'parameter-server', 'reward-1', 'rollout-1', 'store'])
+      expect(nodes.stdout).toContain(id);
+    const answer = await other('sql', "SELECT count() AS n FROM updates WHERE job = 'thermostat-1'", '--json');
+    expect(answer).toMatchObject({ code: 0, stdout: '{"n":5}\n' });
+    expect(JSON.parse(readFileSync(join(folder.path, 'admin.json'), 'utf8'))).toMatchObject({ pid: up.pid });
+  });
+
+  it('keeps a second cluster out of its folder', async () => {
+    for (const command of [['up'], ['train', 'docs/first-flow/job.yaml']]) {
+      const second = await other(...command);
+      expect(second).toMatchObject({ code: 1, stdout: '' });
+      expect(second.stderr).toMatch(
+        new RegExp(`error: A cluster is running in ${folder.path} already \\(process ${up.pid}\\)\\. Stop it, or choose another`),
+      );
+    }
+    expect((await other('job', 'list')).code).toBe(0);
+  });
+
+  it('ends at Ctrl-C in good order, and the next one goes on with what was running', async () => {
+    expect((await create(4000)).stdout).toBe('thermostat-2\n');
+    const watch = millrace(here('job', 'watch', 'thermostat-2'));
+    await watch.until(/^round +[1-9]/m);
+    const before = await described('thermostat-2');
+    up.interrupt();
+    expect(await up.ended).toBe(0);
+    expect(up.stderr).toMatch(/\nstopping\n$/);
+    expect(up.stderr).not.toMatch(/error/i);
+    watch.interrupt();
+    expect(await watch.ended).toBe(130);
+    expect(await processesOf(folder.path)).toEqual([]);
+    for (const file of ['admin.json', 'lock']) expect(existsSync(join(folder.path, file))).toBe(false);
+    const gone = await other('job', 'list');
+    expect(gone.code).toBe(4);
+    expect(gone.stderr).toMatch(/No cluster is running here: .*\nhelp: {2}start a cluster with `millrace up`/);
+
+    up = await started();
+    await expect.poll(async () => (await described('thermostat-2')).round, { timeout: 30_000 }).toBeGreaterThan(before.round + 2);
+    const cancelled = await other('job', 'cancel', 'thermostat-2');
+    expect(cancelled.code).toBe(0);
+    await expect.poll(async () => (await described('thermostat-2')).state, { timeout: 10_000 }).toBe('JOB_STATE_CANCELLED');
+  });
+
+  it('ends with everything it started when nats-server dies', async () => {
+    const nats = (await processesOf(folder.path)).find((line) => /^\d+ \S*nats-server /.test(line));
+    process.kill(Number(nats!.split(' ')[0]), 'SIGKILL');
+    expect(await up.ended).toBe(4);
+    expect(up.stderr).toMatch(
+      /error: nats-server ended by itself \(SIGKILL\); start again to go on\.\nhelp: {2}the logs in .*logs say more\n$/,
+    );
+    expect(await processesOf(folder.path)).toEqual([]);
+  });
+});
