@@ -1,3 +1,4 @@
+/* eslint-disable millrace/layers -- a client that knows nothing of src/rpc, as grpcurl does */
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import {
