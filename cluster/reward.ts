@@ -1,4 +1,5 @@
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
+import { publishWithRoom } from '../src/bus/backpressure.ts';
 import type { BusMessage } from '../src/bus/bus.ts';
 import { MillraceError } from '../src/errors.ts';
 import {
@@ -48,7 +49,7 @@ export async function startReward(context: NodeContext, options: RewardOptions =
       clock,
     });
     const kind = request.purpose === Purpose.EVALUATE ? 'evaluate' : 'train';
-    await bus.publish(`scored.${request.job}.${kind}`, toBinary(ScoredGroupSchema, scored), { id: request.id });
+    await publishWithRoom(bus, `scored.${request.job}.${kind}`, toBinary(ScoredGroupSchema, scored), { id: request.id, clock });
     metrics.count('groups_scored_total', { job: request.job, verdict: Verdict[scored.verdict] });
   };
 

@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
+import { publishWithRoom } from '../src/bus/backpressure.ts';
 import type { BusMessage } from '../src/bus/bus.ts';
 import { MillraceError } from '../src/errors.ts';
 import { runGroup } from '../src/flow/group.ts';
@@ -91,7 +92,9 @@ export async function startRollout(context: NodeContext, options: RolloutOptions
       clock: context.clock,
       signal: stopping.signal,
     });
-    await bus.publish(`group.${request.job}`, toBinary(TrajectoryGroupSchema, group), { id: request.id });
+    const { clock } = context;
+    const data = toBinary(TrajectoryGroupSchema, group);
+    await publishWithRoom(bus, `group.${request.job}`, data, { id: request.id, clock, signal: stopping.signal });
     measure(group, (context.clock.monotonic() - started) / 1000);
   };
 

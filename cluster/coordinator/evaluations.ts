@@ -1,4 +1,5 @@
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
+import { publishWithRoom } from '../../src/bus/backpressure.ts';
 import type { BusMessage } from '../../src/bus/bus.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { RolloutRequestSchema, ScoredGroupSchema, type ScoredGroup } from '../../src/gen/millrace/v1/training_pb.ts';
@@ -74,7 +75,8 @@ export class RunningEvaluations {
     for (const [index, task] of tasks.entries()) {
       if (tally.has(task.id)) continue;
       const request = evaluationRequest(this.#requests, plan, { index, task, now, attempt: this.#attempt });
-      await this.#context.bus.publish(subject, toBinary(RolloutRequestSchema, request), { id: request.id });
+      const { bus, clock } = this.#context;
+      await publishWithRoom(bus, subject, toBinary(RolloutRequestSchema, request), { id: request.id, clock });
       this.#context.metrics.count('requests_total', { job: this.#requests.job, purpose: 'evaluate' });
     }
   }

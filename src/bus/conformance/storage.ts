@@ -1,7 +1,8 @@
 import { expect } from 'vitest';
+import { publishWithRoom } from '../backpressure.ts';
 import type { StoredMessage } from '../bus.ts';
 import type { BusHarness } from './harness.ts';
-import { Collected, bytes, failure, text } from './harness.ts';
+import { Collected, bytes, eventually, failure, text } from './harness.ts';
 import { suite } from './suite.ts';
 
 /** Publishing, stored messages, limits, and plain pub/sub. */
@@ -86,6 +87,21 @@ export function describeStorage(name: string, start: () => Promise<BusHarness>):
       expect(await bus.purge('ROLLOUTS', 'rollout.full')).toBe(40);
       expect((await bus.publish('rollout.full', bytes('x'), { id: `full-${accepted}` })).duplicate).toBe(false);
       await bus.purge('ROLLOUTS', 'rollout.full');
+    });
+
+    test('what was expensive to make waits for room on a full stream', async ({ bus, harness: { clock } }) => {
+      for (let i = 0; i < 40; i++) await bus.publish('rollout.room', bytes('x'), { id: `room-${i}` });
+      let refused = 0;
+      const options = { clock, timeoutMs: 10_000, onRefused: () => refused++ };
+      const waiting = publishWithRoom(bus, 'rollout.room', bytes('y'), { ...options, id: 'room-40' });
+      await eventually(clock, () => Promise.resolve(refused > 0), 'a refusal');
+      await bus.purge('ROLLOUTS', 'rollout.room');
+      await waiting;
+      expect(await texts(bus.read('ROLLOUTS', 'rollout.room'))).toEqual(['y']);
+      for (let i = 0; i < 39; i++) await bus.publish('rollout.room', bytes('x'), { id: `room-again-${i}` });
+      const late = await failure(publishWithRoom(bus, 'rollout.room', bytes('y'), { ...options, timeoutMs: 0, id: 'room-41' }));
+      expect(late).toMatchObject({ code: 'resource_exhausted' });
+      await bus.purge('ROLLOUTS', 'rollout.room');
     });
 
     test('an interest stream keeps nothing that nobody waits for', async ({ bus }) => {

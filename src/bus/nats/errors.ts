@@ -28,8 +28,14 @@ export function apiCode(thrown: unknown): number | undefined {
   return thrown instanceof JetStreamApiError ? thrown.code : undefined;
 }
 
+function isFull(thrown: unknown): boolean {
+  return thrown instanceof JetStreamApiError && FULL.test(thrown.message);
+}
+
 /** Whether another try over a healthy connection may go through: nothing answered, or nothing could be sent. */
 export function isTransient(thrown: unknown): boolean {
+  // A full stream answers 503 too, but it is an answer: only the caller knows whether to wait for room.
+  if (isFull(thrown)) return false;
   if (thrown instanceof Disconnected || thrown instanceof errors.TimeoutError || thrown instanceof errors.NoRespondersError)
     return true;
   if (thrown instanceof jserrors.JetStreamNotEnabled)
@@ -72,7 +78,7 @@ export function toBusError(thrown: unknown, what: string): MillraceError {
       return new MillraceError('resource_exhausted', `${what}: ${message}; give the server more storage (max_file_store)`, cause);
     default:
   }
-  if (thrown instanceof JetStreamApiError && FULL.test(message)) {
+  if (isFull(thrown)) {
     return new MillraceError('resource_exhausted', `${what}: ${message}; try again when the stream has been worked off`, cause);
   }
   if (isTransient(thrown)) return new MillraceError('unavailable', `${what}: no answer from NATS (${message})`, cause);
