@@ -1,0 +1,5 @@
+import { compute } from './compute/scenario.ts';
+import type { Scenario } from './scenario.ts';
+
+/** Every scenario of `npm run bench`, in the order of the help. A new one is one line here. */
+export const SCENARIOS: readonly Scenario[] = [compute];
