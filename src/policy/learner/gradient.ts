@@ -1,10 +1,10 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { AlgorithmConfig } from '../../algo/config.ts';
 import { MillraceError } from '../../errors.ts';
-import type { FlatBatch } from '../planner/flatten.ts';
 import { Planner } from '../planner/planner.ts';
 import type { GradientSum, LearnerGroup, Policy } from '../policy.ts';
-import { type DecisionTable, policyLoss, type PolicyLoss } from './loss.ts';
+import { backward, prepareBatch, type PreparedBatch } from './backward.ts';
+import type { PolicyLoss } from './loss.ts';
 import { type Piece, pieces, takePieces } from './micro-batches.ts';
 import { addStatistics } from './statistics.ts';
 
@@ -97,15 +97,12 @@ class Accumulator {
   /** Adds a micro-batch and returns how many milliseconds it took. */
   add(batch: readonly Piece[]): number {
     const begun = performance.now();
-    const flat = this.policy.flatten(batch.map((piece) => piece.batch));
-    const table = decisionTable(batch, flat);
-    const temperature = new Float64Array(flat.observations);
-    batch.forEach((piece, index) => flat.indices[index]!.forEach((o) => (temperature[o] = piece.temperature)));
-
-    const statistics = tf.tidy(() => this.backward(flat, temperature, table));
+    const prepared = prepareBatch(this.policy, batch);
+    const statistics = tf.tidy(() => this.backward(prepared));
     addStatistics(this.statistics, statistics);
-    this.weight += table.weight.reduce((sum, weight) => sum + weight, 0);
-    this.decisions += table.weight.length;
+    const { weight } = prepared.table;
+    this.weight += weight.reduce((sum, each) => sum + each, 0);
+    this.decisions += weight.length;
     const milliseconds = performance.now() - begun;
     this.longestBlockMs = Math.max(this.longestBlockMs, milliseconds);
     return milliseconds;
@@ -121,25 +118,13 @@ class Accumulator {
     };
   }
 
-  private backward(flat: FlatBatch, temperature: Float64Array, table: DecisionTable): PolicyLoss['statistics'] {
-    let result: PolicyLoss | undefined;
-    // One node of the tape whose value and derivative are computed outside tfjs: the algorithm stays a pure function.
-    const loss = tf.customGrad((scores: tf.Tensor | tf.GradSaveFunc) => {
-      const values = (scores as tf.Tensor).dataSync() as Float32Array;
-      const computed = policyLoss(values, flat.actionStart, temperature, table, this.algorithm);
-      result = computed;
-      return {
-        value: tf.scalar(computed.loss),
-        gradFunc: (dy: tf.Tensor) => tf.mul(dy, tf.tensor1d(computed.derivative)),
-      };
-    });
-    const { grads } = tf.engine().gradients(() => loss(this.policy.scores(flat)), this.policy.tensors(), undefined, true);
+  private backward(batch: PreparedBatch): PolicyLoss['statistics'] {
+    const { gradients, result } = backward(this.policy, batch, this.algorithm);
     this.policy.layout.forEach(({ offset, size }, index) => {
-      // A parameter that no observation of the batch uses has no gradient.
-      const values = (grads[index] as tf.Tensor | null | undefined)?.dataSync();
+      const values = gradients[index]?.dataSync();
       if (values) for (let i = 0; i < size; i++) this.gradient[offset + i]! += values[i]!;
     });
-    return result!.statistics;
+    return result.statistics;
   }
 }
 
@@ -149,35 +134,4 @@ function planner(policy: Policy): Planner {
     'unimplemented',
     `gradients of a policy of kind ${policy.spec.kind} are only known for planners made by createPlanner`,
   );
-}
-
-function decisionTable(batch: readonly Piece[], flat: FlatBatch): DecisionTable {
-  const n = batch.reduce((sum, piece) => sum + piece.decisions.length, 0);
-  const table: DecisionTable = {
-    observation: new Int32Array(n),
-    action: new Int32Array(n),
-    oldLogProb: new Float64Array(n),
-    advantage: new Float64Array(n),
-    weight: new Float64Array(n),
-  };
-  let d = 0;
-  batch.forEach((piece, index) => {
-    for (const decision of piece.decisions) {
-      const o = flat.indices[index]![decision.observation]!;
-      const open = flat.actionStart[o + 1]! - flat.actionStart[o]!;
-      if (decision.action >= open) {
-        throw new MillraceError(
-          'invalid_argument',
-          `a decision chose action ${decision.action}, but its observation has ${open} open`,
-        );
-      }
-      table.observation[d] = o;
-      table.action[d] = decision.action;
-      table.oldLogProb[d] = decision.oldLogProb;
-      table.advantage[d] = decision.advantage;
-      table.weight[d] = decision.weight;
-      d++;
-    }
-  });
-  return table;
 }
