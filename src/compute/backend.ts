@@ -4,6 +4,7 @@ import { MillraceError } from '../errors.ts';
 import { registerGradients } from './gradients.ts';
 import { registerWasmKernels } from './kernels/register.ts';
 import { measureGflops, selfTest } from './self-test.ts';
+import { loadTensorflow } from './tensorflow/load.ts';
 import { loadWasm } from './wasm.ts';
 
 /** Backends by name, best first; `tensorflow-gpu` and `tensorflow` are optional packages. */
@@ -71,8 +72,8 @@ async function choose(preferred: string | undefined): Promise<ComputeInfo> {
 
 /** Loads a backend, makes it the current one and says what it computes on. */
 const LOADERS: Record<BackendName, () => Promise<string>> = {
-  'tensorflow-gpu': () => loadNative('@tensorflow/tfjs-node-gpu', 'GPU (CUDA)'),
-  tensorflow: () => loadNative('@tensorflow/tfjs-node', 'CPU (libtensorflow)'),
+  'tensorflow-gpu': () => loadTensorflow(true),
+  tensorflow: () => loadTensorflow(false),
   wasm: async () => {
     const device = await loadWasm();
     registerWasmKernels();
@@ -86,20 +87,12 @@ const LOADERS: Record<BackendName, () => Promise<string>> = {
   },
 };
 
-/** The package name is a variable: it is optional, and neither the compiler nor a bundler should look for it. */
-async function loadNative(name: string, device: string): Promise<string> {
-  await import(name);
-  await use('tensorflow');
-  return device;
-}
-
 async function use(name: string): Promise<void> {
   if (!(await tf.setBackend(name))) throw new Error(`tfjs could not start the backend ${name}`);
   await tf.ready();
 }
 
 function firstLine(thrown: unknown): string {
-  if ((thrown as { code?: string } | null)?.code === 'ERR_MODULE_NOT_FOUND') return 'not installed';
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   return message.split('\n')[0]!.slice(0, 200);
 }
