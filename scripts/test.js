@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { runInForeground } from './setup/child.js';
 import { ensureNatsServer } from './setup/nats-server.js';
+import { ensureNative } from './setup/native.js';
 import { checkNodeVersion } from './setup/node-version.js';
 import { ensurePackages } from './setup/packages.js';
 import { main } from './setup/say.js';
@@ -13,6 +14,7 @@ await main(async () => {
   checkNodeVersion();
   await ensurePackages(root);
   await ensureNatsServer(root, { required: false });
+  await ensureNative(root);
   const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
   return runInForeground(process.execPath, [vitest, 'run', ...process.argv.slice(2)], { cwd: root, env: process.env });
 });

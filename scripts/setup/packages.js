@@ -44,7 +44,7 @@ async function install(root, onStart) {
   const options = ['ci', '--include=dev', '--include=optional', '--no-audit', '--no-fund', '--no-progress', '--loglevel=error'];
   const { code, tail } = await runQuietly(command, [...args, ...options], {
     cwd: root,
-    env: process.env,
+    env: { ...process.env, MILLRACE_SETUP: '1' },
     timeoutMs: TIMEOUT_MS,
     onStart,
   });

@@ -5,10 +5,11 @@ import { registerGradients } from './gradients.ts';
 import { registerWasmKernels } from './kernels/register.ts';
 import { measureGflops, selfTest } from './self-test.ts';
 import { loadTensorflow } from './tensorflow/load.ts';
+import { NATIVE, registerNative } from './native/backend.ts';
 import { loadWasm } from './wasm.ts';
 
 /** Backends by name, best first; `tensorflow-gpu` and `tensorflow` are optional packages. */
-export const BACKENDS = ['tensorflow-gpu', 'tensorflow', 'wasm', 'cpu'] as const;
+export const BACKENDS = ['tensorflow-gpu', 'tensorflow', 'native', 'wasm', 'cpu'] as const;
 /** One of {@link BACKENDS}. */
 export type BackendName = (typeof BACKENDS)[number];
 
@@ -74,6 +75,12 @@ async function choose(preferred: string | undefined): Promise<ComputeInfo> {
 const LOADERS: Record<BackendName, () => Promise<string>> = {
   'tensorflow-gpu': () => loadTensorflow(true),
   tensorflow: () => loadTensorflow(false),
+  native: async () => {
+    await LOADERS.wasm();
+    registerNative();
+    await use(NATIVE);
+    return 'CPU (compiled kernels with BLAS over WebAssembly memory, 1 thread)';
+  },
   wasm: async () => {
     const device = await loadWasm();
     registerWasmKernels();

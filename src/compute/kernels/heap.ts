@@ -1,26 +1,34 @@
 import type { DataType, TensorInfo } from '@tensorflow/tfjs-core';
 
-/** The parts of the wasm backend that kernels written in TypeScript use. */
+/** The parts of the wasm backend that kernels written here use. */
 export interface WasmBackend {
   wasm: { HEAPU8: Uint8Array };
   dataIdMap: { get(dataId: object): { memoryOffset: number } };
   makeOutput(shape: number[], dtype: DataType): TensorInfo;
+  incRef(dataId: object): void;
   disposeData(dataId: object): void;
+}
+
+/** Where a tensor's values start in the heap, in bytes. */
+export function offset(backend: WasmBackend, tensor: TensorInfo): number {
+  return backend.dataIdMap.get(tensor.dataId).memoryOffset >>> 0;
 }
 
 /**
  * A tensor's values in place. Taking memory may grow the heap and detach views: make all outputs first, then take views.
  */
 export function floats(backend: WasmBackend, tensor: TensorInfo): Float32Array {
-  return new Float32Array(backend.wasm.HEAPU8.buffer, backend.dataIdMap.get(tensor.dataId).memoryOffset >>> 0, size(tensor));
+  return new Float32Array(backend.wasm.HEAPU8.buffer, offset(backend, tensor), size(tensor));
 }
 
 /** Like {@link floats} for int32 tensors. */
 export function integers(backend: WasmBackend, tensor: TensorInfo): Int32Array {
-  return new Int32Array(backend.wasm.HEAPU8.buffer, backend.dataIdMap.get(tensor.dataId).memoryOffset >>> 0, size(tensor));
+  return new Int32Array(backend.wasm.HEAPU8.buffer, offset(backend, tensor), size(tensor));
 }
 
 /** Number of values. */
 export function size(tensor: TensorInfo): number {
-  return tensor.shape.reduce((product, dimension) => product * dimension, 1);
+  let product = 1;
+  for (const dimension of tensor.shape) product *= dimension;
+  return product;
 }

@@ -36,11 +36,16 @@ export function registerWasmKernels(): string[] {
   for (const [kernelName, kernelFunc] of Object.entries(ADDED)) {
     if (!getKernel(kernelName, 'wasm')) registerKernel({ kernelName, backendName: 'wasm', kernelFunc });
   }
-  for (const [kernelName, wrap] of Object.entries(REPLACED)) {
-    const original: KernelConfig | undefined = getKernel(kernelName, 'wasm');
+  replaceKernels('wasm', REPLACED);
+  return names;
+}
+
+/** Puts wrappers around kernels of a backend; those it does not have are left out. */
+export function replaceKernels(backendName: string, wrappers: Record<string, KernelWrapper>): void {
+  for (const [kernelName, wrap] of Object.entries(wrappers)) {
+    const original: KernelConfig | undefined = getKernel(kernelName, backendName);
     if (!original) continue;
-    unregisterKernel(kernelName, 'wasm');
+    unregisterKernel(kernelName, backendName);
     registerKernel({ ...original, kernelFunc: wrap(original.kernelFunc) });
   }
-  return names;
 }

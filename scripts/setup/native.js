@@ -1,0 +1,131 @@
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { processor } from '../../src/compute/native/processor.js';
+import { aptCommand, aptInstall, canInstall, findProgram } from './apt.js';
+import { runQuietly } from './command.js';
+import { withLock } from './lock.js';
+import { say } from './say.js';
+
+const TIMEOUT_MS = 5 * 60_000;
+
+/** What the build needs, and the Debian package that has it. */
+const NEEDS = [
+  { debian: 'g++', here: () => findProgram('g++') ?? findProgram('clang++') },
+  { debian: 'make', here: () => findProgram('make') },
+  { debian: 'python3', here: () => findProgram('python3') },
+  { debian: 'libopenblas-dev', here: () => process.platform === 'darwin' || hasOpenBlas() },
+];
+
+/**
+ * Builds the compiled kernels (backend `native`) unless they are there already, installing what that needs from Debian's
+ * packages where it can. Never an error: without them training runs on WebAssembly, and one line says how to get them.
+ *
+ * @param install - whether Debian packages may be installed
+ * @returns whether the kernels are there
+ */
+export async function ensureNative(root, { install = true } = {}) {
+  const folder = join(root, 'src', 'compute', 'native');
+  if (isBuilt(folder)) return true;
+  return withLock(join(root, '.millrace', 'setup.lock'), (holdFor) => isBuilt(folder) || build(folder, { install, holdFor }));
+}
+
+async function build(folder, { install, holdFor }) {
+  const began = Date.now();
+  const missing = () => NEEDS.filter(({ here }) => !here()).map(({ debian }) => debian);
+  if (missing().length > 0 && install && canInstall()) {
+    say(`Installing ${missing().join(', ')} (once), for compute kernels that are built on this machine ...`);
+    const tail = await aptInstall(missing(), holdFor);
+    if (tail !== undefined) say(tail);
+  }
+  if (missing().length > 0) {
+    say(`${SLOWER}: missing ${missing().join(', ')}. ${adviceFor(missing())}`);
+    return false;
+  }
+  const gyp = nodeGyp();
+  if (gyp === undefined) {
+    say(`${SLOWER}: npm's node-gyp was not found; run "npm run setup:native".`);
+    return false;
+  }
+  rmSync(recordOf(folder), { force: true });
+  const { code, tail } = await runQuietly(process.execPath, [gyp, 'rebuild', ...headers()], {
+    cwd: folder,
+    env: { ...process.env, GYP_DEFINES: `arch=${arch()}` },
+    timeoutMs: TIMEOUT_MS,
+    onStart: holdFor,
+  });
+  if (code !== 0) {
+    const log = join(folder, 'build', 'failure.log');
+    mkdirSync(dirname(log), { recursive: true });
+    writeFileSync(log, `${tail}\n`);
+    say(`${SLOWER}: building them failed, see ${log}; "npm run setup:native" tries again.`);
+    return false;
+  }
+  writeFileSync(
+    recordOf(folder),
+    `${JSON.stringify({ processor: arch() === 'native' ? processor() : 'any', sources: sources(folder) })}\n`,
+  );
+  say(`Built the compute kernels in ${Math.round((Date.now() - began) / 1000)} s.`);
+  return true;
+}
+
+const SLOWER = 'Training runs on WebAssembly, several times slower than on compiled kernels';
+
+function adviceFor(packages) {
+  if (process.platform === 'darwin') return 'To build them: xcode-select --install, then "npm run setup:native".';
+  return `To build them: ${aptCommand(packages)}, then "npm run setup:native".`;
+}
+
+/** What the compiler may use: this processor's own by default; for an image that moves about, say x86-64-v3. */
+function arch() {
+  return process.env.MILLRACE_NATIVE_ARCH || 'native';
+}
+
+function recordOf(folder) {
+  return join(folder, 'build', 'millrace.json');
+}
+
+/** Built from these sources, on a machine of this kind. */
+function isBuilt(folder) {
+  if (!existsSync(join(folder, 'build', 'Release', 'millrace_native.node')) || !existsSync(recordOf(folder))) return false;
+  const record = JSON.parse(readFileSync(recordOf(folder), 'utf8'));
+  return (record.processor === 'any' || record.processor === processor()) && record.sources === sources(folder);
+}
+
+function sources(folder) {
+  const hash = createHash('sha256').update(arch());
+  const addon = join(folder, 'addon');
+  for (const file of [
+    join(folder, 'binding.gyp'),
+    ...readdirSync(addon)
+      .sort()
+      .map((name) => join(addon, name)),
+  ]) {
+    hash.update(file.slice(folder.length)).update(readFileSync(file));
+  }
+  return hash.digest('hex');
+}
+
+/** npm brings node-gyp along. */
+function nodeGyp() {
+  const npm = process.env.npm_execpath ?? findProgram('npm');
+  const besides = npm === undefined ? [] : [join(dirname(npm), '..', 'node_modules', 'node-gyp', 'bin', 'node-gyp.js')];
+  const prefix = dirname(dirname(process.execPath));
+  const usual = join('lib', 'node_modules', 'npm', 'node_modules', 'node-gyp', 'bin', 'node-gyp.js');
+  const shared = join('share', 'nodejs', 'node-gyp', 'bin', 'node-gyp.js');
+  return [process.env.npm_config_node_gyp, ...besides, join(prefix, usual), join('/usr', usual), join('/usr', shared)].find(
+    (path) => path !== undefined && existsSync(path),
+  );
+}
+
+/** Node's headers where they come with it; otherwise node-gyp downloads them. */
+function headers() {
+  const prefix = dirname(dirname(process.execPath));
+  return existsSync(join(prefix, 'include', 'node', 'node_api.h')) ? [`--nodedir=${prefix}`] : [];
+}
+
+function hasOpenBlas() {
+  const folders = ['/usr/include', '/usr/local/include', '/usr/include/openblas'];
+  for (const triplet of ['x86_64-linux-gnu', 'aarch64-linux-gnu']) folders.push(join('/usr/include', triplet));
+  return folders.some((folder) => existsSync(join(folder, 'cblas.h')));
+}

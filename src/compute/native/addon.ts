@@ -1,0 +1,77 @@
+import { createRequire } from 'node:module';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { processor } from './processor.js';
+
+/** Activations that may follow a product, by the addon's numbers. */
+export const ACTIVATIONS = { linear: 0, relu: 1, tanh: 2, sigmoid: 3 } as const;
+
+/** Functions of one value, by the addon's numbers. */
+export const UNARY = {
+  Neg: 0,
+  Square: 1,
+  Sqrt: 2,
+  Rsqrt: 3,
+  Exp: 4,
+  Log: 5,
+  Tanh: 6,
+  Sigmoid: 7,
+  Relu: 8,
+  Gelu: 9,
+} as const;
+
+/** Functions of two values, by the addon's numbers. */
+export const BINARY = { Add: 0, Sub: 1, Multiply: 2, RealDiv: 3 } as const;
+
+type Kernel = (heap: Uint8Array, ...args: (number | Float32Array | Float64Array | Int32Array)[]) => void;
+
+/**
+ * The compiled kernels; the arguments of each are in the comment above it in `addon/`. Offsets are in bytes from the start of
+ * the heap. Every offset, size and index is checked: a RangeError says which argument is wrong.
+ */
+export type NativeAddon = Record<
+  | 'accumulate'
+  | 'adamW'
+  | 'attention'
+  | 'attentionGrad'
+  | 'binary'
+  | 'copyBlocks'
+  | 'denseGrad'
+  | 'gather'
+  | 'gruScan'
+  | 'gruScanGrad'
+  | 'layerNorm'
+  | 'layerNormGrad'
+  | 'permute'
+  | 'product'
+  | 'segmentSum'
+  | 'softmax'
+  | 'softmaxGrad'
+  | 'sumColumns'
+  | 'sumRows'
+  | 'unary'
+  | 'unaryGrad',
+  Kernel
+>;
+
+const require = createRequire(import.meta.url);
+const file = fileURLToPath(new URL('build/Release/millrace_native.node', import.meta.url));
+
+let loaded: NativeAddon | undefined;
+
+/** The addon, loaded once. Throws, with what to do, when it is not built or was built for another processor. */
+export function loadAddon(): NativeAddon {
+  if (loaded) return loaded;
+  if (!existsSync(file)) throw new Error('not built; npm run setup:native builds it and says what is missing');
+  const record = require('./build/millrace.json') as { processor: string };
+  if (record.processor !== 'any' && processor() !== record.processor) {
+    // It may use instructions that this processor does not have, which would end the process.
+    throw new Error('built for another processor; npm run setup:native builds it again');
+  }
+  return (loaded = require(file) as NativeAddon);
+}
+
+/** The addon if it is loaded. */
+export function addon(): NativeAddon | undefined {
+  return loaded;
+}

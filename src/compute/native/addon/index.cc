@@ -1,0 +1,80 @@
+// Rows by index, and blocks of memory.
+#include <cstring>
+
+#include "call.h"
+
+namespace millrace {
+
+// count, rows, width, x [rows, width], index [count], out [count, width]
+void gather(Call& call) {
+  const int64_t count = call.size(), rows = call.size(), width = call.size();
+  const float* x = call.floats(times(rows, width));
+  const int32_t* index = call.integers(count);
+  float* out = call.floats(times(count, width));
+  for (int64_t i = 0; i < count; i++) {
+    const int64_t row = index[i];
+    if (row < 0 || row >= rows) {
+      throw std::range_error("gather: index " + std::to_string(row) + " is outside [0, " + std::to_string(rows) + ")");
+    }
+    if (width == 1) out[i] = x[row];
+    else std::memcpy(out + i * width, x + row * width, static_cast<size_t>(width) * sizeof(float));
+  }
+}
+
+// count, segments, width, x [count, width], ids [count] (others than [0, segments) are dropped), out [segments, width]
+void segmentSum(Call& call) {
+  const int64_t count = call.size(), segments = call.size(), width = call.size();
+  const float* x = call.floats(times(count, width));
+  const int32_t* ids = call.integers(count);
+  float* out = call.floats(times(segments, width));
+  std::memset(out, 0, static_cast<size_t>(segments * width) * sizeof(float));
+  for (int64_t i = 0; i < count; i++) {
+    const int64_t id = ids[i];
+    if (id < 0 || id >= segments) continue;
+    const float* from = x + i * width;
+    float* to = out + id * width;
+    for (int64_t j = 0; j < width; j++) to[j] += from[j];
+  }
+}
+
+// blocks, length, from-step, to-step (all in values of 4 bytes), from, to: copies `length` values a block
+void copyBlocks(Call& call) {
+  const int64_t blocks = call.size(), length = call.size(), fromStep = call.size(), toStep = call.size();
+  const int64_t last = blocks == 0 ? 0 : blocks - 1;
+  const float* from = call.floats(blocks == 0 ? 0 : times(fromStep, last) + length);
+  float* to = call.floats(blocks == 0 ? 0 : times(toStep, last) + length);
+  for (int64_t i = 0; i < blocks; i++) {
+    std::memcpy(to + i * toStep, from + i * fromStep, static_cast<size_t>(length) * sizeof(float));
+  }
+}
+
+// rank (at most 6), shape of the result, step in the source for each of its dimensions, source size, x, out
+void permute(Call& call) {
+  constexpr int64_t most = 6;
+  const int64_t rank = call.size();
+  if (rank < 1 || rank > most) throw std::range_error("permute: rank must be 1 to 6");
+  int64_t shape[most], step[most], size = 1, reach = 0;
+  for (int64_t d = 0; d < rank; d++) size = times(size, shape[d] = call.size());
+  for (int64_t d = 0; d < rank; d++) {
+    step[d] = call.size();
+    if (shape[d] > 0) reach += times(step[d], shape[d] - 1);
+  }
+  const float* x = call.floats(size == 0 ? 0 : reach + 1);
+  float* out = call.floats(size);
+  if (size == 0) return;
+  int64_t index[most] = {};
+  const int64_t columns = shape[rank - 1], stride = step[rank - 1];
+  for (int64_t at = 0, from = 0; at < size;) {
+    for (int64_t j = 0; j < columns; j++) out[at++] = x[from + j * stride];
+    int64_t d = rank - 2;
+    for (; d >= 0; d--) {
+      from += step[d];
+      if (++index[d] < shape[d]) break;
+      from -= step[d] * shape[d];
+      index[d] = 0;
+    }
+    if (d < 0) break;
+  }
+}
+
+}  // namespace millrace
