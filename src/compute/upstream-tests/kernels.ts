@@ -1,0 +1,37 @@
+/**
+ * Upstream's tests of every kernel that Millrace replaces or adds on some backend, by the kernel's name, with those of
+ * operations that are made of it. Paths are relative to the library's `dist/`.
+ */
+export const TESTS_OF_KERNELS: Readonly<Record<string, readonly string[]>> = {
+  BatchMatMul: ['ops/mat_mul_test'],
+  _FusedMatMul: ['ops/fused/fused_mat_mul_test', 'ops/basic_lstm_cell_test', 'ops/multi_rnn_cell_test'],
+  GatherV2: ['ops/gather_test', 'ops/boolean_mask_test'],
+  UnsortedSegmentSum: ['ops/unsorted_segment_sum_test'],
+  Sum: ['ops/sum_test', 'ops/norm_test', 'ops/euclidean_norm_test'],
+  Mean: ['ops/mean_test', 'ops/moments_test', 'ops/batchnorm_test', 'ops/losses/mean_squared_error_test'],
+  Softmax: ['ops/softmax_test', 'ops/losses/softmax_cross_entropy_test'],
+  LogSoftmax: ['ops/log_softmax_test', 'ops/log_sum_exp_test'],
+  Identity: ['ops/clone_test', 'ops/ensure_shape_test', 'gradients_test'],
+  Reshape: ['ops/expand_dims_test', 'ops/squeeze_test'],
+  Add: ['ops/add_test', 'ops/add_n_test'],
+  Sub: ['ops/sub_test'],
+  Multiply: ['ops/arithmetic_test', 'ops/broadcast_to_test', 'ops/binary_ops_test'],
+  RealDiv: ['ops/arithmetic_test'],
+  Neg: ['ops/neg_test'],
+  Square: ['ops/square_test'],
+  Exp: ['ops/exp_test'],
+  Log: ['ops/log_test', 'ops/losses/log_loss_test'],
+  Sqrt: ['ops/sqrt_test'],
+  Rsqrt: ['ops/rsqrt_test'],
+  Tanh: ['ops/tanh_test'],
+  Sigmoid: ['ops/sigmoid_test', 'ops/log_sigmoid_test', 'ops/losses/sigmoid_cross_entropy_test'],
+  Relu: ['ops/relu_test'],
+  Step: ['ops/step_test'],
+  Transpose: ['ops/transpose_test'],
+  Concat: ['ops/concat_test', 'ops/stack_test'],
+  Slice: ['ops/slice_test', 'ops/slice1d_test', 'ops/slice2d_test', 'ops/slice3d_test', 'ops/slice4d_test', 'ops/unstack_test'],
+  SplitV: ['ops/split_test'],
+  PadV2: ['ops/pad_test'],
+  ZerosLike: ['ops/zeros_like_test', 'ops/zeros_test'],
+  Fill: ['ops/fill_test', 'ops/ones_like_test', 'ops/ones_test'],
+};

@@ -1,0 +1,3 @@
+import { runUpstreamTests } from './run.ts';
+
+await runUpstreamTests('native');
