@@ -6,6 +6,7 @@
  * agree. A gradient that is registered already (tfjs-node brings all of them) is left alone.
  */
 import * as tf from '@tensorflow/tfjs-core';
+import { hasKernel, runKernel } from './fused.ts';
 
 type Gradient = Omit<tf.GradConfig, 'kernelName'>;
 
@@ -43,20 +44,38 @@ const GRADIENTS: Record<string, Gradient> = {
   Log: { inputsToSave: ['x'], gradFunc: (dy, [x]) => ({ x: () => tf.div(one(dy), x!) }) },
   Tanh: {
     outputsToSave: [true],
-    gradFunc: (dy, [y]) => ({ x: () => tf.sub(one(dy), tf.mul(one(dy), tf.square(y!))) }),
+    gradFunc: (dy, [y]) => ({
+      x: () =>
+        hasKernel('TanhGrad')
+          ? runKernel('TanhGrad', { dy: one(dy), saved: y! })
+          : tf.sub(one(dy), tf.mul(one(dy), tf.square(y!))),
+    }),
   },
   Sigmoid: {
     outputsToSave: [true],
-    gradFunc: (dy, [y]) => ({ x: () => tf.mul(one(dy), tf.sub(y!, tf.square(y!))) }),
+    gradFunc: (dy, [y]) => ({
+      x: () =>
+        hasKernel('SigmoidGrad')
+          ? runKernel('SigmoidGrad', { dy: one(dy), saved: y! })
+          : tf.mul(one(dy), tf.sub(y!, tf.square(y!))),
+    }),
   },
-  Relu: { inputsToSave: ['x'], gradFunc: (dy, [x]) => ({ x: () => tf.mul(one(dy), tf.step(x!)) }) },
+  Relu: {
+    inputsToSave: ['x'],
+    gradFunc: (dy, [x]) => ({
+      x: () => (hasKernel('ReluGrad') ? runKernel('ReluGrad', { dy: one(dy), saved: x! }) : tf.mul(one(dy), tf.step(x!))),
+    }),
+  },
   Sum: {
+    inputsToSave: ['x'],
+    gradFunc: (dy, [x], attrs) => ({ x: () => spread(one(dy), x!, attrs, 1) }),
+  },
+  Mean: {
     inputsToSave: ['x'],
     gradFunc: (dy, [x], attrs) => ({
       x: () => {
-        const axes = tf.util.parseAxisParam(attrs['axis'] as number | number[], x!.shape);
-        const kept = x!.shape.map((dimension, index) => (axes.includes(index) ? 1 : dimension));
-        return tf.mul(tf.reshape(one(dy), kept), tf.ones(x!.shape));
+        const reduced = tf.util.parseAxisParam(attrs['axis'] as number | number[], x!.shape);
+        return spread(one(dy), x!, attrs, 1 / reduced.reduce((total, axis) => total * x!.shape[axis]!, 1));
       },
     }),
   },
@@ -64,6 +83,7 @@ const GRADIENTS: Record<string, Gradient> = {
     outputsToSave: [true],
     gradFunc: (dy, [y], attrs) => ({
       logits: () => {
+        if (hasKernel('SoftmaxGrad')) return runKernel('SoftmaxGrad', { dy: one(dy), y: y! });
         const weighted = tf.mul(one(dy), y!);
         return tf.sub(weighted, tf.mul(tf.sum(weighted, attrs['dim'] as number, true), y!));
       },
@@ -154,4 +174,11 @@ function matMulGradient(
   if (!transposeA) return { a: () => tf.matMul(dy, b), b: () => tf.matMul(dy, a, true, false) };
   if (!transposeB) return { a: () => tf.matMul(b, dy, false, true), b: () => tf.matMul(a, dy) };
   return { a: () => tf.matMul(b, dy, true, true), b: () => tf.matMul(dy, a, true, true) };
+}
+
+/** What flowed into a sum, back over everything that was summed, times a factor. */
+function spread(dy: tf.Tensor, x: tf.Tensor, attrs: tf.NamedAttrMap, factor: number): tf.Tensor {
+  const axes = tf.util.parseAxisParam(attrs['axis'] as number | number[], x.shape);
+  const kept = x.shape.map((dimension, index) => (axes.includes(index) ? 1 : dimension));
+  return tf.mul(tf.reshape(dy, kept), tf.fill(x.shape, factor));
 }

@@ -1,5 +1,6 @@
 /** A one-layer bidirectional GRU over the distinct texts; see compute/kernels/gru.ts for the equations and the packing. */
 import * as tf from '@tensorflow/tfjs-core';
+import { hasKernel } from '../../compute/fused.ts';
 import { dense, indices, take, weight, type Weights } from './ops.ts';
 import type { FlatTexts } from './texts.ts';
 
@@ -14,8 +15,7 @@ interface Packing {
 export function gruStates(weights: Weights, embedded: tf.Tensor2D, texts: FlatTexts): tf.Tensor2D {
   const packing = pack(texts);
   const x = dense(weights, 'text.gru.input', embedded);
-  const fused = tf.getKernel('GruScan', tf.getBackend()) !== undefined;
-  return fused ? fusedScan(weights, x, packing) : composedScan(weights, x, packing);
+  return hasKernel('GruScan') ? fusedScan(weights, x, packing) : composedScan(weights, x, packing);
 }
 
 function pack(texts: FlatTexts): Packing {

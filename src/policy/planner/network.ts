@@ -11,7 +11,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { PolicySpec } from '../spec.ts';
 import type { FlatBatch } from './flatten.ts';
-import { beside, dense, indices, matrix, segmentSum, take, weight, type Weights } from './ops.ts';
+import { beside, dense, indices, matrix, segmentSum, take, type Weights } from './ops.ts';
 
 /** Text vectors as the head needs them. */
 export interface TextVectors {
@@ -33,7 +33,7 @@ export function actionScores(spec: PolicySpec, weights: Weights, flat: FlatBatch
         matrix(flat.itemShare, flat.observations, 1),
       )
     : tf.zeros<tf.Rank.R2>([flat.observations, hidden]);
-  const context = tf.tanh(dense(weights, 'context', beside([observationText, mean, state])));
+  const context = dense(weights, 'context', beside([observationText, mean, state]), 'tanh');
 
   const scores: tf.Tensor1D[] = [];
   flat.tuples.forEach((tuples, arity) => {
@@ -52,16 +52,13 @@ function itemVectors(spec: PolicySpec, weights: Weights, flat: FlatBatch, texts:
   if (flat.items === 0) return undefined;
   const own = take(texts.pooled, indices(flat.itemText));
   const flags = matrix(flat.itemFlags, flat.items, spec.features.item);
-  return tf.tanh(dense(weights, 'item', beside([own, texts.at, flags])));
+  return dense(weights, 'item', beside([own, texts.at, flags]), 'tanh');
 }
 
 /** What the action's own flags say, computed once for each distinct row of flags. */
 function flagScores(spec: PolicySpec, weights: Weights, flat: FlatBatch): tf.Tensor1D {
   const rows = matrix(flat.rows, flat.rowCount, spec.features.action);
-  const hidden = tf.tanh(dense(weights, 'action.hidden2', tf.tanh(dense(weights, 'action.hidden1', rows))));
-  const byTool = tf.add(
-    tf.matMul(hidden, weight<tf.Tensor2D>(weights, 'action.tools.weight')),
-    tf.matMul(rows, weight<tf.Tensor2D>(weights, 'action.linear.weight')),
-  );
+  const hidden = dense(weights, 'action.hidden2', dense(weights, 'action.hidden1', rows, 'tanh'), 'tanh');
+  const byTool = tf.add(dense(weights, 'action.tools', hidden), dense(weights, 'action.linear', rows));
   return take(tf.reshape(byTool, [-1]), indices(flat.actionFeature));
 }

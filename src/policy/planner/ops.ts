@@ -1,5 +1,6 @@
 /** The few operations the network is made of, with gradients that use as few kernels as possible. */
 import * as tf from '@tensorflow/tfjs-core';
+import { dense as fusedDense, type DenseActivation } from '../../compute/fused.ts';
 
 /** The network's parameters by name. */
 export type Weights = ReadonlyMap<string, tf.Tensor>;
@@ -45,11 +46,10 @@ export function segmentSum(x: tf.Tensor2D, segments: tf.Tensor1D, count: number)
   return op(x) as tf.Tensor2D;
 }
 
-/** x W + b for the layer `name`; without b when it has none. */
-export function dense(weights: Weights, name: string, x: tf.Tensor2D): tf.Tensor2D {
-  const bias = weights.get(`${name}.bias`);
-  const w = weight<tf.Tensor2D>(weights, `${name}.weight`);
-  return bias ? (tf.fused.matMul({ a: x, b: w, bias }) as tf.Tensor2D) : tf.matMul(x, w);
+/** activation(x W + b) for the layer `name`; without b when it has none. */
+export function dense(weights: Weights, name: string, x: tf.Tensor2D, activation?: DenseActivation): tf.Tensor2D {
+  const bias = weights.get(`${name}.bias`) as tf.Tensor1D | undefined;
+  return fusedDense(x, weight<tf.Tensor2D>(weights, `${name}.weight`), bias, activation);
 }
 
 /** Side by side, leaving out matrices without columns. */

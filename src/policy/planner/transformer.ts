@@ -1,11 +1,10 @@
 /** A pre-norm transformer encoder over the distinct texts; tokens of all texts lie one after the other, nothing is padded. */
 import * as tf from '@tensorflow/tfjs-core';
+import { hasKernel, layerNorm } from '../../compute/fused.ts';
 import type { PolicySpec } from '../spec.ts';
 import { dense, indices, take, weight, type Weights } from './ops.ts';
 import type { FlatTexts } from './texts.ts';
 import { attentionHeads } from './width.ts';
-
-const EPSILON = 1e-5;
 
 /** States of all tokens, [tokens, width]. `embedded` is [tokens, embed]. */
 export function transformerStates(spec: PolicySpec, weights: Weights, embedded: tf.Tensor2D, texts: FlatTexts): tf.Tensor2D {
@@ -16,37 +15,20 @@ export function transformerStates(spec: PolicySpec, weights: Weights, embedded: 
   let x = tf.add<tf.Tensor2D>(dense(weights, 'text.input', embedded), positions);
   for (let layer = 0; layer < spec.text.layers; layer++) {
     const name = `text.layer${layer}`;
-    const qkv = dense(weights, `${name}.qkv`, layerNorm(weights, `${name}.norm1`, x));
+    const qkv = dense(weights, `${name}.qkv`, norm(weights, `${name}.norm1`, x));
     x = tf.add(x, dense(weights, `${name}.out`, attention(qkv, texts, heads)));
-    const inner = tf.relu(dense(weights, `${name}.feed1`, layerNorm(weights, `${name}.norm2`, x)));
+    const inner = dense(weights, `${name}.feed1`, norm(weights, `${name}.norm2`, x), 'relu');
     x = tf.add(x, dense(weights, `${name}.feed2`, inner));
   }
-  return layerNorm(weights, 'text.norm', x);
+  return norm(weights, 'text.norm', x);
 }
 
-/** Rows scaled to mean 0 and deviation 1, then by gain and bias; the gradient of the scaling is written out. */
-function layerNorm(weights: Weights, name: string, x: tf.Tensor2D): tf.Tensor2D {
-  const normalize = tf.customGrad((...args) => {
-    const [input, save] = args as [tf.Tensor, tf.GradSaveFunc];
-    const centred = tf.sub(input, tf.mean(input, 1, true));
-    const scale = tf.rsqrt(tf.add(tf.mean(tf.square(centred), 1, true), EPSILON));
-    const y = tf.mul(centred, scale);
-    save([y, scale]);
-    return {
-      value: y,
-      gradFunc: (dy: tf.Tensor, [y, scale]: tf.Tensor[]) => {
-        const along = tf.mul(y!, tf.mean(tf.mul(dy, y!), 1, true));
-        return tf.mul(scale!, tf.sub(tf.sub(dy, tf.mean(dy, 1, true)), along));
-      },
-    };
-  });
-  const scaled = tf.mul(normalize(x), weight(weights, `${name}.gain`));
-  return tf.add(scaled, weight(weights, `${name}.bias`));
+function norm(weights: Weights, name: string, x: tf.Tensor2D): tf.Tensor2D {
+  return layerNorm(x, weight<tf.Tensor1D>(weights, `${name}.gain`), weight<tf.Tensor1D>(weights, `${name}.bias`));
 }
 
 function attention(qkv: tf.Tensor2D, texts: FlatTexts, heads: number): tf.Tensor2D {
-  const fused = tf.getKernel('RaggedAttention', tf.getBackend()) !== undefined;
-  return fused ? fusedAttention(qkv, texts, heads) : composedAttention(qkv, texts, heads);
+  return hasKernel('RaggedAttention') ? fusedAttention(qkv, texts, heads) : composedAttention(qkv, texts, heads);
 }
 
 function fusedAttention(qkv: tf.Tensor2D, texts: FlatTexts, heads: number): tf.Tensor2D {

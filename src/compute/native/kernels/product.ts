@@ -25,7 +25,10 @@ export const matMul =
       activation in ACTIVATIONS &&
       (!bias || (bias.dtype === 'float32' && size(bias) === n && bias.shape.at(-1) === n));
     if (!fits) return original(parameters);
-    if (k !== inner) throw new RangeError(`matMul: inner dimensions ${k} and ${inner} differ ([${a.shape}] and [${b.shape}])`);
+    if (k !== inner)
+      throw new RangeError(
+        `matMul: inner dimensions ${k} and ${inner} differ ([${a.shape.join(', ')}] and [${b.shape.join(', ')}])`,
+      );
     const wasm = parameters.backend as unknown as WasmBackend;
     const batchA = a.shape.slice(0, -2);
     const batchB = b.shape.slice(0, -2);
