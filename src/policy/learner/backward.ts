@@ -16,7 +16,7 @@ export interface PreparedBatch {
 }
 
 /** Decodes and flattens pieces. `invalid_argument` when a decision chose an action its observation does not have. */
-export function prepareBatch(policy: Planner, batch: readonly Piece[]): PreparedBatch {
+export function prepareBatch(policy: Pick<Planner, 'flatten'>, batch: readonly Piece[]): PreparedBatch {
   const flat = policy.flatten(batch.map((piece) => piece.batch));
   const table = decisionTable(batch, flat);
   const temperature = new Float64Array(flat.observations);

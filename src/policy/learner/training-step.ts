@@ -1,0 +1,70 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { AlgorithmConfig, OptimizerConfig } from '../../algo/config.ts';
+import { adamW, adamWState } from '../../algo/optim/adamw.ts';
+import type { Planner } from '../planner/planner.ts';
+import { backward, type PreparedBatch } from './backward.ts';
+
+/** Loss and gradient of a batch as means over its decisions. */
+export interface MeanGradient {
+  loss: number;
+  /** Same layout as Parameters.values. */
+  gradient: Float32Array;
+}
+
+/**
+ * Trains one planner in one process, step by step on prepared batches: forward, loss, backward and AdamW.
+ *
+ * The cluster splits these between learners and the parameter server; this is the same arithmetic in one place, for
+ * measuring it. The gradient is not clipped and the learning rate stays as it is.
+ */
+export class SingleProcessTrainer {
+  private readonly values: Float32Array;
+  private readonly state;
+
+  constructor(
+    private readonly policy: Planner,
+    private readonly algorithm: AlgorithmConfig,
+    private readonly optimizer: OptimizerConfig,
+  ) {
+    this.values = policy.parameters().values;
+    this.state = adamWState(this.values.length);
+  }
+
+  /** Mean loss and gradient; changes nothing. */
+  gradient(batch: PreparedBatch): MeanGradient {
+    const { weight } = batch.table;
+    const share = 1 / weight.reduce((sum, each) => sum + each, 0);
+    const gradient = new Float32Array(this.values.length);
+    const loss = tf.tidy(() => {
+      const { gradients, result } = backward(this.policy, batch, this.algorithm);
+      this.policy.layout.forEach(({ offset, size }, index) => {
+        const values = gradients[index]?.dataSync();
+        if (values) for (let i = 0; i < size; i++) gradient[offset + i] = values[i]! * share;
+      });
+      return result.loss;
+    });
+    return { loss: loss * share, gradient };
+  }
+
+  /** One update; returns the mean loss before it. */
+  step(batch: PreparedBatch): number {
+    const { loss, gradient } = this.gradient(batch);
+    adamW(this.values, gradient, this.state, this.optimizer);
+    this.policy.load(this.values);
+    return loss;
+  }
+
+  /** Scores of all actions of a batch, texts encoded anew. */
+  scores(batch: PreparedBatch): Float32Array {
+    const scores = tf.tidy(() => this.policy.scores(batch.flat));
+    const values = scores.dataSync() as Float32Array;
+    scores.dispose();
+    return values;
+  }
+}
+
+/** What the present backend holds: tensors and their bytes. */
+export function tensorMemory(): { tensors: number; bytes: number } {
+  const { numTensors, numBytes } = tf.memory();
+  return { tensors: numTensors, bytes: numBytes };
+}
