@@ -1,16 +1,30 @@
-// Adds the optional `tensorflow` backend: npm run setup:tensorflow [-- gpu]
-// See docs/operations.md for why it is no dependency.
-import { spawnSync } from 'node:child_process';
-import { dirname } from 'node:path';
+// Builds the optional backends on TensorFlow's own library: npm run setup:tensorflow [-- --gpu] [--version 2.21.0]
+// See docs/gpu.md.
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { runInForeground } from './setup/child.js';
+import { TESTED_VERSION } from './setup/libtensorflow.js';
+import { checkNodeVersion } from './setup/node-version.js';
+import { ensurePackages } from './setup/packages.js';
+import { main, say } from './setup/say.js';
+import { hasNvidiaDriver, setupTensorflow } from './setup/tensorflow.js';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const name = process.argv[2] === 'gpu' ? '@tensorflow/tfjs-node-gpu' : '@tensorflow/tfjs-node';
-const install = ['install', '--no-save', '--no-audit', '--no-fund', '--ignore-scripts=false', `${name}@4.22.0`];
-const { status } = spawnSync('npm', install, { cwd: root, stdio: 'inherit' });
-if (status !== 0) {
-  console.error(
-    `${name} could not be installed: its binary comes from a host of its own that must be reachable (TFJS_NODE_CDN_STORAGE names a mirror). Millrace works without it, on the wasm backend.`,
-  );
-}
-process.exitCode = status ?? 1;
+const { values } = parseArgs({
+  options: { gpu: { type: 'boolean', default: false }, version: { type: 'string', default: TESTED_VERSION } },
+});
+
+await main(async () => {
+  checkNodeVersion();
+  await ensurePackages(root);
+  const began = Date.now();
+  await setupTensorflow(root, values);
+  say(`Built in ${Math.round((Date.now() - began) / 1000)} s. This machine says:`);
+  const probe = [join(root, 'scripts', 'tensorflow', 'probe.ts'), values.gpu ? 'tensorflow-gpu' : 'tensorflow'];
+  const code = await runInForeground(process.execPath, ['--import', 'tsx', ...probe], { cwd: root, env: process.env });
+  // An image for machines with GPUs may well be built on one without.
+  const mayBeElsewhere = values.gpu && !hasNvidiaDriver();
+  if (code !== 0 && mayBeElsewhere) say('It is built all the same, for a machine with an NVIDIA driver.');
+  return mayBeElsewhere ? 0 : code;
+});

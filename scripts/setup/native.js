@@ -107,7 +107,7 @@ function sources(folder) {
 }
 
 /** npm brings node-gyp along. */
-function nodeGyp() {
+export function nodeGyp() {
   const npm = process.env.npm_execpath ?? findProgram('npm');
   const besides = npm === undefined ? [] : [join(dirname(npm), '..', 'node_modules', 'node-gyp', 'bin', 'node-gyp.js')];
   const prefix = dirname(dirname(process.execPath));
@@ -119,7 +119,7 @@ function nodeGyp() {
 }
 
 /** Node's headers where they come with it; otherwise node-gyp downloads them. */
-function headers() {
+export function headers() {
   const prefix = dirname(dirname(process.execPath));
   return existsSync(join(prefix, 'include', 'node', 'node_api.h')) ? [`--nodedir=${prefix}`] : [];
 }

@@ -59,7 +59,7 @@ async function install(root, onStart) {
 }
 
 /** The npm that runs us if there is one, else the one on the path. */
-function npmCommand() {
+export function npmCommand() {
   const path = process.env.npm_execpath;
   return path !== undefined && /npm-cli\.c?js$/.test(path) ? [process.execPath, path] : ['npm'];
 }

@@ -16,13 +16,15 @@ interface NodeBackend {
  *
  * One thread, because a cluster has a process for each core. Float32 all through, because rollouts may compute elsewhere and
  * the ratio of old to new probabilities should not see TF32's ten bits. Memory as needed, because TensorFlow would take the
- * whole device for the first process. Errors only: everything else that matters is in the log line of the process.
+ * whole device for the first process. Without oneDNN, which was no faster here, sums in another order on every kind of
+ * processor, and announces itself. Errors only: everything else that matters is in the log line of the process.
  */
 const DEFAULTS: Readonly<Record<string, string>> = {
   TF_NUM_INTRAOP_THREADS: '1',
   TF_NUM_INTEROP_THREADS: '1',
   NVIDIA_TF32_OVERRIDE: '0',
   TF_FORCE_GPU_ALLOW_GROWTH: 'true',
+  TF_ENABLE_ONEDNN_OPTS: '0',
   TF_CPP_MIN_LOG_LEVEL: '2',
 };
 
