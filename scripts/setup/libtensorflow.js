@@ -17,8 +17,8 @@ const WANTED = [
   'tensorflow/libtensorflow_framework.so.*',
   'tensorflow/include/tensorflow/c/*.h',
   'tensorflow/include/tensorflow/core/platform/*.h',
-  'tensorflow/include/tsl/platform/*.h',
-  'tensorflow/include/xla/tsl/platform/*.h',
+  'tensorflow/include/tsl/*.h',
+  'tensorflow/include/xla/tsl/*.h',
   '*.dist-info/METADATA',
 ];
 /** Of CUDA's packages: libraries, and the compiler of kernels with its own library; no headers. */

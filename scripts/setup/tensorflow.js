@@ -1,6 +1,6 @@
 // The optional backends `tensorflow` and `tensorflow-gpu`: the unmodified binding of tfjs-node, built against a newer library.
 import { existsSync, rmSync, symlinkSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { aptCommand, findProgram } from './apt.js';
 import { runQuietly } from './command.js';
 import { ensureLibtensorflow } from './libtensorflow.js';
@@ -76,7 +76,7 @@ async function installPackage(root, kind, holdFor) {
 async function build(folder, library, holdFor) {
   const deps = join(folder, 'deps');
   for (const old of [deps, join(folder, 'lib')]) rmSync(old, { recursive: true, force: true });
-  symlinkSync(library, deps);
+  symlinkSync(relative(folder, library), deps);
   say('Building the binding ...');
   const binding = [
     '--module_name=tfjs_binding',
