@@ -10,6 +10,7 @@ import {
   type RolloutRequest,
   type TrajectoryGroup,
 } from '../gen/millrace/v1/training_pb.ts';
+import { unpackRows } from '../store/pack.ts';
 import { TABLES } from '../store/tables.ts';
 import { ContentPolicy } from './fixtures/content-policy.ts';
 import { parcelFlow, type ParcelBehaviour } from './fixtures/parcels.ts';
@@ -58,7 +59,7 @@ function group(
 
 /** Rows of table `steps` by column name. */
 function stepRows({ stepRows }: TrajectoryGroup): Record<string, unknown>[] {
-  const lines = Buffer.from(stepRows).toString().trim().split('\n');
+  const lines = Buffer.from(unpackRows(stepRows)).toString().trim().split('\n');
   return lines.map((line) =>
     Object.fromEntries((JSON.parse(line) as unknown[]).map((value, i) => [TABLES.steps.columns[i]!, value])),
   );
@@ -131,7 +132,7 @@ describe('runGroup', () => {
     const result = await group({ groupSize: 64 }, { stamp });
     const rows = stepRows(result);
     expect(rows).toHaveLength(result.trajectories.reduce((sum, t) => sum + t.steps, 0));
-    expect(result.stepRows.length).toBeLessThanOrEqual(400_000);
+    expect(unpackRows(result.stepRows).length).toBeLessThanOrEqual(400_000);
     const longest = Math.max(...rows.map((row) => (row['result'] as string).length));
     expect([1000, 250]).toContain(longest);
     expect(longest * rows.length).toBeGreaterThan(50_000);

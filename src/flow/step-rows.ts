@@ -1,5 +1,6 @@
 import type { RolloutRequest } from '../gen/millrace/v1/training_pb.ts';
 import { encodeRows } from '../store/encode.ts';
+import { packRows } from '../store/pack.ts';
 import type { StepRow } from '../store/tables.ts';
 import { purposeWord } from '../store/words.ts';
 import { withinBudget } from './row-budget.ts';
@@ -12,7 +13,10 @@ export interface MemberRun {
   run: FlowRun;
 }
 
-/** Rows of table `steps` for every step of every member, failed ones too: what happened until then is worth seeing. Texts are cut where they would fill a message. */
+/**
+ * Rows of table `steps` for every step of every member, packed; failed members' too: what happened until then is worth
+ * seeing. Texts are cut where they would fill a message.
+ */
 export function encodeStepRows(request: RolloutRequest, members: readonly MemberRun[]): Uint8Array {
   const { job, id: request_id, taskId: task_id, evaluation } = request;
   const purpose = purposeWord(request.purpose);
@@ -43,10 +47,11 @@ export function encodeStepRows(request: RolloutRequest, members: readonly Member
       if (record.stateFlags !== undefined) row.state_flags = Float32Array.from(record.stateFlags);
       rows.push(row);
     });
-  return withinBudget((cut) =>
+  const encoded = withinBudget((cut) =>
     encodeRows(
       'steps',
       rows.map((row) => ({ ...row, arguments: cut(row.arguments), result: cut(row.result) })),
     ),
   );
+  return packRows(encoded);
 }

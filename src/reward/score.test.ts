@@ -14,6 +14,7 @@ import {
   type ScoredGroup,
   type TrajectoryGroup,
 } from '../gen/millrace/v1/training_pb.ts';
+import { unpackRows } from '../store/pack.ts';
 import { TABLES } from '../store/tables.ts';
 import { scoreGroup } from './score.ts';
 
@@ -61,7 +62,7 @@ function score(group: TrajectoryGroup, reward: RewardOf = byAnswer, timeoutMs = 
 }
 
 function rows({ trajectoryRows }: ScoredGroup): Record<string, unknown>[] {
-  const lines = Buffer.from(trajectoryRows).toString().trim().split('\n');
+  const lines = Buffer.from(unpackRows(trajectoryRows)).toString().trim().split('\n');
   return lines.map((line) =>
     Object.fromEntries((JSON.parse(line) as unknown[]).map((v, i) => [TABLES.trajectories.columns[i]!, v])),
   );

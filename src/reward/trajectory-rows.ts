@@ -1,11 +1,12 @@
 import { withinBudget } from '../flow/row-budget.ts';
 import type { ScoredGroup, TrajectoryGroup } from '../gen/millrace/v1/training_pb.ts';
 import { encodeRows } from '../store/encode.ts';
+import { packRows } from '../store/pack.ts';
 import type { TrajectoryRow } from '../store/tables.ts';
 import { agentWord, failureWord, purposeWord, terminationWord, verdictWord } from '../store/words.ts';
 import type { Judgement } from './judge.ts';
 
-/** Rows of table `trajectories`, one per member of the group. */
+/** Rows of table `trajectories`, one per member of the group, packed. */
 export function encodeTrajectoryRows(
   group: TrajectoryGroup,
   scored: ScoredGroup,
@@ -50,10 +51,11 @@ export function encodeTrajectoryRows(
       scored_at: scoredAt,
     };
   });
-  return withinBudget((cut) =>
+  const encoded = withinBudget((cut) =>
     encodeRows(
       'trajectories',
       rows.map((row) => ({ ...row, answer: cut(row.answer), failure_message: cut(row.failure_message) })),
     ),
   );
+  return packRows(encoded);
 }

@@ -8,6 +8,7 @@ import { Batcher } from './batcher.ts';
 import type { BatcherStats, WriterLog } from './batcher.ts';
 import type { Item } from './batch.ts';
 import { countRows } from './encode.ts';
+import { unpackRows } from './pack.ts';
 import type { Store, TableName } from './store.ts';
 
 export type { BatcherStats, WriterLog };
@@ -114,7 +115,7 @@ export async function startWriter(options: WriterOptions): Promise<Writer> {
 /** step_rows and trajectory_rows of a ScoredGroup. */
 function scoredBlocks(message: BusMessage): Item['blocks'] {
   const group = fromBinary(ScoredGroupSchema, message.data);
-  return { steps: group.stepRows, trajectories: group.trajectoryRows };
+  return { steps: unpackRows(group.stepRows), trajectories: unpackRows(group.trajectoryRows) };
 }
 
 /** event.<job>.update and event.<job>.evaluation have tables of their own; all other kinds are job events. */
