@@ -6,7 +6,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { replaceKernels, type KernelWrapper } from '../kernels/register.ts';
 import { loadAddon, type NativeAddon } from './addon.ts';
 import { addedUnary, binary, unary, unaryGrad } from './kernels/elementwise.ts';
-import { concat, gather, identity, segmentSum, transpose } from './kernels/index.ts';
+import { concat, gather, segmentSum, transpose } from './kernels/index.ts';
 import { denseGrad, matMul } from './kernels/product.ts';
 import { norm, normGrad, reduction, softmax, softmaxGrad } from './kernels/rows.ts';
 import { attention, attentionGrad, gruScan, gruScanGrad } from './kernels/sequences.ts';
@@ -22,7 +22,6 @@ function replaced(native: NativeAddon): Record<string, KernelWrapper> {
     Concat: concat(native),
     Exp: unary(native, 'Exp'),
     GatherV2: gather(native),
-    Identity: identity,
     Log: unary(native, 'Log'),
     Mean: reduction(native, 'Mean'),
     Multiply: binary(native, 'Multiply'),

@@ -14,7 +14,7 @@ void gather(Call& call) {
   for (int64_t i = 0; i < count; i++) {
     const int64_t row = index[i];
     if (row < 0 || row >= rows) {
-      throw std::range_error("gather: index " + std::to_string(row) + " is outside [0, " + std::to_string(rows) + ")");
+      throw std::range_error("GatherV2: the index value " + std::to_string(row) + " is not in [0, " + std::to_string(rows - 1) + "]");
     }
     if (width == 1) out[i] = x[row];
     else std::memcpy(out + i * width, x + row * width, static_cast<size_t>(width) * sizeof(float));

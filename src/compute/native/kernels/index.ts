@@ -1,4 +1,4 @@
-import type { KernelFunc, TensorInfo } from '@tensorflow/tfjs-core';
+import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { offset, size, type WasmBackend } from '../../kernels/heap.ts';
 import type { KernelWrapper } from '../../kernels/register.ts';
 import type { NativeAddon } from '../addon.ts';
@@ -17,7 +17,12 @@ export const gather =
     const out = wasm.makeOutput([...indices.shape, ...x.shape.slice(1)], 'float32');
     const width = x.shape.slice(1).reduce((n, d) => n * d, 1);
     const places = [x, indices, out].map((tensor) => offset(wasm, tensor));
-    native.gather(wasm.wasm.HEAPU8, size(indices), x.shape[0]!, width, ...places);
+    try {
+      native.gather(wasm.wasm.HEAPU8, size(indices), x.shape[0]!, width, ...places);
+    } catch (thrown) {
+      wasm.disposeData(out.dataId);
+      throw thrown;
+    }
     return out;
   };
 
@@ -36,13 +41,6 @@ export const segmentSum =
     native.segmentSum(wasm.wasm.HEAPU8, x.shape[0]!, segments, width, ...places);
     return out;
   };
-
-/** Identity as another name for the same memory: tensors are never written to. */
-export const identity: KernelWrapper = () => (parameters) => {
-  const x = parameters.inputs['x'] as TensorInfo;
-  (parameters.backend as unknown as WasmBackend).incRef(x.dataId);
-  return { dataId: x.dataId, shape: x.shape, dtype: x.dtype };
-};
 
 /** Transpose of up to 6 dimensions of 4-byte values. */
 export const transpose =
