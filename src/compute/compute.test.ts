@@ -84,7 +84,7 @@ describe.each(available)('%s kernels', (backend) => {
 
   it('refuse to gather beyond the table', async () => {
     await initCompute({ preferred: backend });
-    expect(() => tf.gather(numbers([2, 2]), index(2))).toThrow(/outside/);
+    expect(() => tf.gather(numbers([2, 2]), index(2))).toThrow(/not in \[0, 1\]/);
   });
 
   it.each(['bag', 'gru', 'transformer'] as const)('give the same planner gradients as the cpu backend (%s)', async (encoder) => {

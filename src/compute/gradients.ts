@@ -6,12 +6,13 @@
  * agree. A gradient that is registered already (tfjs-node brings all of them) is left alone.
  */
 import * as tf from '@tensorflow/tfjs-core';
+import { gatherGradient } from './gather-gradient.ts';
 import { hasKernel, runKernel } from './fused.ts';
 
 type Gradient = Omit<tf.GradConfig, 'kernelName'>;
 
 const GRADIENTS: Record<string, Gradient> = {
-  Identity: { gradFunc: (dy) => ({ x: () => one(dy) }) },
+  Identity: { gradFunc: (dy) => ({ x: () => unbroadcast(one(dy), one(dy).shape) }) },
   Reshape: { inputsToSave: ['x'], gradFunc: (dy, [x]) => ({ x: () => tf.reshape(one(dy), x!.shape) }) },
   Add: {
     inputsToSave: ['a', 'b'],
@@ -133,11 +134,7 @@ const GRADIENTS: Record<string, Gradient> = {
   GatherV2: {
     inputsToSave: ['x', 'indices'],
     gradFunc: (dy, [x, indices], attrs) => ({
-      x: () => {
-        if (attrs['axis'] !== 0 || attrs['batchDims']) throw new Error('only gathers of whole rows can be differentiated');
-        const rows = tf.reshape(one(dy), [indices!.size, ...x!.shape.slice(1)]);
-        return tf.unsortedSegmentSum(rows, tf.reshape(indices!, [indices!.size]) as tf.Tensor1D, x!.shape[0]!);
-      },
+      x: () => gatherGradient(one(dy), x!, indices!, attrs),
       indices: () => tf.zerosLike(indices!),
     }),
   },
@@ -154,9 +151,12 @@ function one(dy: tf.Tensor | tf.Tensor[]): tf.Tensor {
   return dy as tf.Tensor;
 }
 
-/** Sums out what broadcasting repeated. */
+/**
+ * Sums out what broadcasting repeated. Always a tensor of its own, if over the same memory: the library disposes what it was
+ * given once it has added something to it, and dy may flow to others too.
+ */
 function unbroadcast(dy: tf.Tensor, shape: number[]): tf.Tensor {
-  if (tf.util.arraysEqual(dy.shape, shape)) return dy;
+  if (tf.util.arraysEqual(dy.shape, shape)) return tf.reshape(dy, shape);
   const axes = tf.broadcast_util.getReductionAxes(shape, dy.shape);
   return tf.reshape(axes.length > 0 ? tf.sum(dy, axes) : dy, shape);
 }

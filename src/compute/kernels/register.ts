@@ -2,8 +2,10 @@ import { type KernelConfig, type KernelFunc, getKernel, registerKernel, unregist
 import { raggedAttention, raggedAttentionGrad } from './attention.ts';
 import { gather } from './gather.ts';
 import { gruScan, gruScanGrad } from './gru.ts';
+import { identity } from './identity.ts';
 import { batchMatMul, fusedMatMul } from './matmul.ts';
 import { segmentSum } from './segment-sum.ts';
+import { slice } from './slice.ts';
 import { tanh } from './tanh.ts';
 
 /** What a replacement gets from the kernel it replaces. */
@@ -18,11 +20,13 @@ const ADDED: Record<string, KernelFunc> = {
   RaggedAttentionGrad: raggedAttentionGrad,
 };
 
-/** Kernels it has, but slow; they fall back to the original where they do not apply. */
+/** Kernels it has, but slow or unsafe; they fall back to the original where they do not apply. */
 const REPLACED: Record<string, KernelWrapper> = {
   BatchMatMul: batchMatMul,
   _FusedMatMul: fusedMatMul,
   GatherV2: gather,
+  Identity: identity,
+  Slice: slice,
   Tanh: tanh,
 };
 

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, sep } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
-import { build, type Plugin } from 'esbuild';
+import { build as compile, type Plugin } from 'esbuild';
 
 const require = createRequire(import.meta.url);
 const LIBRARY = '@tensorflow/tfjs-core';
@@ -21,7 +21,7 @@ export type Modules = Record<string, Record<string, unknown>>;
  */
 export async function loadUpstream(paths: readonly string[]): Promise<() => Modules> {
   const entries = paths.map((path) => `get ${JSON.stringify(path)}() { return require(${JSON.stringify(`./${path}`)}); }`);
-  const { outputFiles } = await build({
+  const { outputFiles } = await compile({
     stdin: { contents: `module.exports = { ${entries.join(', ')} };`, resolveDir: folder, loader: 'js' },
     bundle: true,
     write: false,
@@ -45,11 +45,11 @@ export async function loadUpstream(paths: readonly string[]): Promise<() => Modu
 
 const sameInstance: Plugin = {
   name: 'same-instance',
-  setup({ onResolve, onLoad }) {
+  setup(build) {
     // Upstream asks for jasmine only to set its timeout.
-    onResolve({ filter: /^jasmine-core/ }, () => ({ path: 'jasmine', namespace: 'stub' }));
-    onLoad({ filter: /.*/, namespace: 'stub' }, () => ({ contents: 'exports.core = () => ({})' }));
-    onLoad({ filter: /\.js$/ }, ({ path }) => {
+    build.onResolve({ filter: /^jasmine-core/ }, () => ({ path: 'jasmine', namespace: 'stub' }));
+    build.onLoad({ filter: /.*/, namespace: 'stub' }, () => ({ contents: 'exports.core = () => ({})' }));
+    build.onLoad({ filter: /\.js$/ }, ({ path }) => {
       if (!path.startsWith(folder + sep) || path.endsWith('_test.js')) return undefined;
       return isExported(path) ? { contents: `module.exports = require(${JSON.stringify(LIBRARY)})` } : undefined;
     });

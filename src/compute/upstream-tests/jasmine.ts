@@ -7,7 +7,7 @@ export interface CollectedTest {
   /** The names of the suites around it, then its own. */
   path: readonly string[];
   /** Runs the test between the hooks of its suites. Those of a whole suite run around each test: tests share nothing. */
-  run(): Promise<void>;
+  run: () => Promise<void>;
 }
 
 const HOOKS = ['beforeAll', 'beforeEach', 'afterEach', 'afterAll'] as const;
