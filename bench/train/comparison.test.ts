@@ -61,7 +61,7 @@ describe('what is compared', () => {
     const report = {
       ...{ job: 'retail-1', state: 'succeeded', checkpoint: '', processes: [] },
       heldOut: { tasks: 93, doNothing: 0, random: 0, untrained: 0, oracle: 1, trained: null },
-      ...{ trajectories: 3000, trainSeconds: 30, totalSeconds: 90, trajectoriesPerSecond: 100, curve },
+      ...{ trajectories: 3000, trainSeconds: 30, totalSeconds: 90, trajectoriesPerSecond: 100, curve: [...curve] },
       accounting: { requests: 0, trained: 0, filtered: 0, expired: 0, failed: 0 },
     };
     expect(runOfReport(report)).toEqual(millrace);

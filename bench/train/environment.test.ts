@@ -1,12 +1,13 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadJobRuntime, type JobRuntime } from '../../cluster/jobs/runtime.ts';
 import { initCompute } from '../../src/compute/backend.ts';
 import { loadJobConfig } from '../../src/config/load.ts';
 import { systemClock } from '../../src/clock/system.ts';
 import { runFlow } from '../../src/flow/run.ts';
 import { initialParameters } from '../../src/policy/planner/layout.ts';
-import { createPlanner } from '../../src/policy/planner/planner.ts';
+import { createPlanner, type Planner } from '../../src/policy/planner/planner.ts';
+import { SingleProcessTrainer } from '../../src/policy/learner/training-step.ts';
 import { seededRandom } from '../../src/random/seeded.ts';
 import { judge } from '../../src/reward/judge.ts';
 import { pytorchCommand } from '../compute/participants.ts';
@@ -161,39 +162,89 @@ describe('the environment as a process', () => {
 });
 
 const python = pytorchCommand();
-/** What the peer's network gives for the first decisions of two groups. */
+/** What the peer's network gives for the first decisions of two flows, and its gradient over two whole ones. */
 const PEER = `
 import json, sys, torch, grpo
 environment = grpo.Environment(sys.argv[1:])
 planner = grpo.Planner(environment.spec, environment.parameters)
+answer = environment.train(2, [0])
 with torch.no_grad():
     decided = grpo.Decided(planner)
-    rows = decided.take(environment.train(1, [0, 1]))
-print(json.dumps([[value for value in row if value > -1e9] for row in rows.tolist()]))
+    first = decided.take(answer)
+    taken, step = [[], []], 0
+    while len(answer["flows"]) > 0:
+        rows = decided.take(answer) if step > 0 else first
+        actions = [(7 * f + 3 * step + 5) % int(torch.isfinite(row).sum()) for f, row in zip(answer["flows"].tolist(), rows)]
+        for f, action in zip(answer["flows"].tolist(), actions):
+            taken[f].append(action)
+        answer = environment.step(actions)
+        step += 1
+learnable = environment.learn([0, 1])
+action = torch.tensor(taken[0] + taken[1])
+old = torch.full((len(action),), -1.0)
+loss = grpo.loss_of(planner, learnable, decided.texts, action, old, torch.tensor([1.0, -1.0]), environment.job["algorithm"])
+loss.backward()
+gradient = torch.cat([parameter.grad.flatten() for parameter in planner.parameters()])
+first = [[value for value in row if value > -1e9] for row in first.tolist()]
+print(json.dumps(dict(first=first, taken=taken, loss=loss.item(), gradient=gradient.tolist())))
 environment.close()
 `;
 
+interface PeerAnswer {
+  first: number[][];
+  taken: number[][];
+  loss: number;
+  gradient: number[];
+}
+
 describe.skipIf(python === undefined)('the peer (skipped where no python has torch)', () => {
-  it('computes the same network from the same weights', async () => {
+  let theirs: PeerAnswer;
+  let planner: Planner;
+  beforeAll(async () => {
     await initCompute();
+    planner = createPlanner(runtime.spec);
     const { stdout, stderr } = spawnSync(python!.file, ['-c', PEER, process.execPath, ...MAIN], {
-      cwd: ROOT,
-      encoding: 'utf8',
+      ...{ cwd: ROOT, encoding: 'utf8', maxBuffer: 1 << 26 },
       env: { ...process.env, ...python!.env, PYTHONPATH: 'bench/peers' },
     });
     expect(stderr).not.toMatch(/Error/);
-    const theirs = JSON.parse(stdout) as number[][];
-    const { fresh } = await environment.reset({ purpose: 'train', groupSize: 1, tasks: [0, 1] });
-    const planner = createPlanner(runtime.spec);
+    theirs = JSON.parse(stdout) as PeerAnswer;
+  });
+  afterAll(() => planner.dispose());
+
+  it('computes the same network from the same weights', async () => {
+    const { fresh, flows } = await environment.reset({ purpose: 'train', groupSize: 2, tasks: [0] });
     const scores = await planner.scores(fresh.flat).array();
-    planner.dispose();
-    theirs.forEach((row, o) => {
-      const own = scores.slice(fresh.flat.actionStart[o], fresh.flat.actionStart[o + 1]);
-      const normalizer = Math.log(own.reduce((sum, score) => sum + Math.exp(score), 0));
-      expect(row).toHaveLength(own.length);
-      row.forEach((value, a) => expect(value).toBeCloseTo(own[a]! - normalizer, 5));
-    });
-    expect(new Set(theirs.flat().map((value) => value.toFixed(6))).size).toBeGreaterThan(20);
-    await environment.step([4, 4]);
+    const normalizer = Math.log(scores.reduce((sum, score) => sum + Math.exp(score), 0));
+    // Two flows that stand at the same place.
+    for (const row of theirs.first) expect(row).toEqual(scores.map((score) => expect.closeTo(score - normalizer, 5)));
+    expect(new Set(theirs.first[0]!.map((value) => value.toFixed(6))).size).toBeGreaterThan(10);
+    await environment.step(Array.from(flows, () => 4));
+  });
+
+  it('computes the same loss and gradient from the same decisions', async () => {
+    let standing = await environment.reset({ purpose: 'train', groupSize: 2, tasks: [0] });
+    for (let step = 0; standing.flows.length > 0; step++) {
+      standing = await environment.step(Array.from(standing.flows, (flow) => theirs.taken[flow]![step]!));
+    }
+    const { batch, lengths, observations } = environment.learnable([0, 1]);
+    const { flat } = batch;
+    const perDecision = (of: (flow: number) => number) =>
+      Float64Array.from([...lengths].flatMap((length, flow) => new Array<number>(length).fill(of(flow))));
+    const table = {
+      observation: observations,
+      action: Int32Array.from(theirs.taken.flat()),
+      oldLogProb: perDecision(() => -1),
+      advantage: perDecision((flow) => (flow === 0 ? 1 : -1)),
+      weight: perDecision((flow) => 1 / lengths[flow]!),
+    };
+    const { algorithm, optimizer } = runtime.config;
+    const trainer = new SingleProcessTrainer(planner, algorithm, optimizer);
+    const own = trainer.gradient({ flat, temperature: new Float64Array(flat.observations).fill(1), table });
+    expect(theirs.loss).toBeCloseTo(own.loss, 5);
+    const norm = Math.hypot(...own.gradient);
+    expect(norm).toBeGreaterThan(1e-3);
+    const distance = Math.hypot(...own.gradient.map((value, i) => value - theirs.gradient[i]!));
+    expect(distance / norm).toBeLessThan(1e-4);
   });
 });

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { ROOT, runChild } from './child.ts';
+import { runChild } from './child.ts';
 import type { CurvePoint, TrainingRun } from './comparison.ts';
 import type { TrainingSetup } from './millrace.ts';
 

@@ -81,17 +81,17 @@ function load(when: string): string {
   return `load average ${when}: ${loadavg()[0]!.toFixed(1)}`;
 }
 
-function progress({ note }: BenchContext): (line: PeerLine) => void {
+function progress(context: BenchContext): (line: PeerLine) => void {
   let shown = 0;
   return (line) => {
-    if ('start' in line) return note(`pytorch ${line.torch}: ${line.train} training tasks, ${line.heldOut} held out`);
+    if ('start' in line) return context.note(`pytorch ${line.torch}: ${line.train} training tasks, ${line.heldOut} held out`);
     if (line.success === undefined && line.seconds < shown + PROGRESS_SECONDS) return;
     shown = line.seconds;
     const { round, trajectories, seconds, reward, success } = line;
     const parts = [`round ${round}`, `${trajectories} trajectories in ${seconds.toFixed(1)} s`];
     if (reward !== undefined) parts.push(`reward ${reward.toFixed(2)}`);
     if (success !== undefined) parts.push(`held out ${(100 * success).toFixed(1)} %`);
-    note(`pytorch: ${parts.join(' · ')}`);
+    context.note(`pytorch: ${parts.join(' · ')}`);
   };
 }
 
