@@ -1,6 +1,6 @@
 import { create, toBinary } from '@bufbuild/protobuf';
 import { ExperienceSchema } from '../gen/millrace/v1/flow_pb.ts';
-import { encodeObservation } from '../policy/codec.ts';
+import { encodeObservation, observationKey } from '../policy/codec.ts';
 import type { Observation } from '../policy/observation.ts';
 import type { PolicySpec } from '../policy/spec.ts';
 
@@ -38,12 +38,11 @@ export class ExperienceTable {
 
   /** Index of an observation whose text indices point into this table. */
   observation(observation: Observation): number {
-    const bytes = encodeObservation(observation, this.spec);
-    const key = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+    const key = observationKey(observation, this.spec);
     const known = this.#observationIndex.get(key);
     if (known !== undefined) return known;
     const index = this.observations.push(observation) - 1;
-    this.#bytes.push(bytes);
+    this.#bytes.push(Buffer.from(key, 'latin1'));
     this.#observationIndex.set(key, index);
     return index;
   }

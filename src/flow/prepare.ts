@@ -2,7 +2,7 @@ import type { JobConfig } from '../config/job.ts';
 import type { Observation, ObservedAction, ObservedItem } from '../policy/observation.ts';
 import type { PolicySpec } from '../policy/spec.ts';
 import { tokenizeWithPositions } from '../policy/tokenizer.ts';
-import type { FlowDefinition, Plan } from './define.ts';
+import type { FlowDefinition, OpenAction, Plan } from './define.ts';
 import type { ExperienceTable } from './experience.ts';
 import { flowShape, type FeatureNames, type FlowShape } from './plan.ts';
 
@@ -29,6 +29,10 @@ export function policySpecFor(
 
 /** Texts kept with their tokens; past this many the cache starts anew. */
 const CACHED_TEXTS = 20_000;
+/** Actions kept; the same ones are open step after step. */
+const CACHED_ACTIONS = 10_000;
+/** Larger than any index of an item in use, so that two of them make one key. */
+const INDICES = 2 ** 26;
 
 interface Tokenised {
   tokens: Int32Array;
@@ -40,32 +44,46 @@ export class PlanEncoder {
   readonly spec: PolicySpec;
   readonly #shape: FlowShape;
   readonly #texts = new Map<string, Tokenised>();
+  /** Actions without flags by tool, then by the items they point to. */
+  readonly #plain: Map<number, ObservedAction>[];
+  #plainCount = 0;
 
   constructor(flow: Pick<FlowDefinition<any, any>, 'tools' | 'features'>, spec: PolicySpec) {
     this.spec = spec;
     this.#shape = flowShape(flow);
+    this.#plain = this.#shape.toolNames.map(() => new Map<number, ObservedAction>());
   }
 
   /** The plan as an observation whose texts are in `table`. The plan must have been checked (plan.ts). */
   encode(plan: Plan, table: ExperienceTable): Observation {
-    const { features, tools } = this.#shape;
+    const { features } = this.#shape;
     const whole = plan.text === undefined ? undefined : this.#tokenise(plan.text);
     const items: ObservedItem[] = plan.items.map((item) => ({
       text: item.text === undefined ? -1 : table.text(this.#tokenise(item.text).tokens),
       at: item.at === undefined ? -1 : (whole?.positions[item.at] ?? -1),
       flags: flagsOf(item.flags, features.item),
     }));
-    const actions: ObservedAction[] = plan.actions.map((action) => ({
-      tool: tools.get(action.tool)!.index,
-      args: action.items ?? [],
-      flags: flagsOf(action.flags, features.action),
-    }));
     return {
       text: whole === undefined ? -1 : table.text(whole.tokens),
       flags: flagsOf(plan.flags, features.state),
       items,
-      actions,
+      actions: plan.actions.map((action) => this.#action(action)),
     };
+  }
+
+  #action({ tool, items = [], flags }: OpenAction): ObservedAction {
+    const { features, tools } = this.#shape;
+    const { index } = tools.get(tool)!;
+    const [first = 0, second = 0] = items;
+    if (flags !== undefined || items.length > 2 || first >= INDICES || second >= INDICES)
+      return { tool: index, args: items, flags: flagsOf(flags, features.action) };
+    const key = first * INDICES + second;
+    let action = this.#plain[index]!.get(key);
+    if (action === undefined) {
+      action = { tool: index, args: [...items], flags: flagsOf(undefined, features.action) };
+      if (this.#plainCount++ < CACHED_ACTIONS) this.#plain[index]!.set(key, action);
+    }
+    return action;
   }
 
   #tokenise(text: string): Tokenised {

@@ -18,34 +18,49 @@ const scratch = new DataView(new ArrayBuffer(4));
  * flags or arguments, an unknown tool, an index out of range, a flag that is not finite, no action.
  */
 export function encodeObservation(observation: Observation, spec: PolicySpec): Uint8Array {
-  const writer = new Writer();
+  write(observation, spec);
+  return writer.finish();
+}
+
+/** The bytes of {@link encodeObservation} as a text of as many characters, to look observations up by. */
+export function observationKey(observation: Observation, spec: PolicySpec): string {
+  write(observation, spec);
+  return writer.text();
+}
+
+/** Encodes into `writer`. Runs for every decision: paths of fields are put together only when something is wrong. */
+function write({ text, flags, items, actions }: Observation, spec: PolicySpec): void {
+  const { features, tools } = spec;
+  writer.start();
   writer.byte(VERSION);
-  writer.index(observation.text, 'text');
-  writer.flags(observation.flags, spec.features.state, 'flags');
-  writer.integer(observation.items.length);
-  for (const [i, item] of observation.items.entries()) {
-    writer.index(item.text, `items[${i}].text`);
-    writer.index(item.at, `items[${i}].at`);
-    writer.flags(item.flags, spec.features.item, `items[${i}].flags`);
+  writer.index(text, '', -1, 'text');
+  writer.flags(flags, features.state, '', -1);
+  writer.integer(items.length);
+  for (let i = 0; i < items.length; i++) {
+    const item = items[i]!;
+    writer.index(item.text, 'items', i, 'text');
+    writer.index(item.at, 'items', i, 'at');
+    writer.flags(item.flags, features.item, 'items', i);
   }
-  if (observation.actions.length === 0) throw invalid('actions', 'an observation needs at least one open action');
-  writer.integer(observation.actions.length);
-  for (const [i, action] of observation.actions.entries()) {
-    const tool = spec.tools[action.tool];
-    if (!tool) throw invalid(`actions[${i}].tool`, `no tool has index ${action.tool}; the policy has ${spec.tools.length}`);
-    if (action.args.length !== tool.arity) {
-      throw invalid(`actions[${i}].args`, `${tool.name} takes ${tool.arity} item(s), got ${action.args.length}`);
+  if (actions.length === 0) throw invalid('actions', 'an observation needs at least one open action');
+  writer.integer(actions.length);
+  for (let i = 0; i < actions.length; i++) {
+    const { tool: index, args, flags: ofAction } = actions[i]!;
+    const tool = tools[index];
+    if (!tool) throw invalid(`actions[${i}].tool`, `no tool has index ${index}; the policy has ${tools.length}`);
+    if (args.length !== tool.arity) {
+      throw invalid(`actions[${i}].args`, `${tool.name} takes ${tool.arity} item(s), got ${args.length}`);
     }
-    writer.integer(action.tool);
-    for (const arg of action.args) {
-      if (!Number.isInteger(arg) || arg < 0 || arg >= observation.items.length) {
-        throw invalid(`actions[${i}].args`, `there is no item ${arg}; the observation has ${observation.items.length}`);
+    writer.integer(index);
+    for (let k = 0; k < args.length; k++) {
+      const arg = args[k]!;
+      if (!Number.isInteger(arg) || arg < 0 || arg >= items.length) {
+        throw invalid(`actions[${i}].args`, `there is no item ${arg}; the observation has ${items.length}`);
       }
       writer.integer(arg);
     }
-    writer.flags(action.flags, spec.features.action, `actions[${i}].flags`);
+    writer.flags(ofAction, features.action, 'actions', i);
   }
-  return writer.finish();
 }
 
 /** Visits the parts of an encoded observation in order; flags are written into the arrays given. */
@@ -132,13 +147,18 @@ export function decodeObservation(bytes: Uint8Array, spec: PolicySpec): Observat
   return { text, flags: state, items, actions };
 }
 
+/** Writes one observation at a time into bytes that are used again. */
 class Writer {
-  private bytes = new Uint8Array(256);
+  private bytes = Buffer.alloc(1024);
   private length = 0;
+
+  start(): void {
+    this.length = 0;
+  }
 
   byte(value: number): void {
     if (this.length === this.bytes.length) {
-      const larger = new Uint8Array(2 * this.bytes.length);
+      const larger = Buffer.alloc(2 * this.bytes.length);
       larger.set(this.bytes);
       this.bytes = larger;
     }
@@ -154,16 +174,19 @@ class Writer {
     this.byte(rest);
   }
 
-  index(value: number, field: string): void {
-    if (!Number.isInteger(value) || value < -1 || value >= 2 ** 28) throw invalid(field, `${value} is not an index (or -1)`);
+  index(value: number, list: string, i: number, field: string): void {
+    if (!Number.isInteger(value) || value < -1 || value >= 2 ** 28)
+      throw invalid(pathOf(list, i, field), `${value} is not an index (or -1)`);
     this.integer(value + 1);
   }
 
-  flags(values: readonly number[], count: number, field: string): void {
-    if (values.length !== count) throw invalid(field, `the policy has ${count} of these features, got ${values.length}`);
-    for (const value of values) {
+  flags(values: readonly number[], count: number, list: string, at: number): void {
+    if (values.length !== count)
+      throw invalid(pathOf(list, at, 'flags'), `the policy has ${count} of these features, got ${values.length}`);
+    for (let k = 0; k < count; k++) {
+      const value = values[k]!;
       const single = Math.fround(value);
-      if (!Number.isFinite(single)) throw invalid(field, `${value} is not a finite 32-bit number`);
+      if (!Number.isFinite(single)) throw invalid(pathOf(list, at, 'flags'), `${value} is not a finite 32-bit number`);
       if (single === 0 || single === 1) {
         this.byte(single === 1 ? 1 : 0);
         continue;
@@ -175,9 +198,17 @@ class Writer {
   }
 
   finish(): Uint8Array {
-    return this.bytes.slice(0, this.length);
+    return new Uint8Array(this.bytes.subarray(0, this.length));
+  }
+
+  text(): string {
+    return this.bytes.toString('latin1', 0, this.length);
   }
 }
+
+const writer = new Writer();
+
+const pathOf = (list: string, i: number, field: string): string => (i < 0 ? field : `${list}[${i}].${field}`);
 
 function invalid(field: string, message: string): MillraceError {
   return new MillraceError('invalid_argument', `observation.${field}: ${message}`, { field: `observation.${field}` });
