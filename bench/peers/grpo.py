@@ -95,7 +95,7 @@ class Planner(torch.nn.Module):
         self.spec = spec
         self.arities = [k for k in range(3) if f"arity{k}.tools.weight" in parameters]
         for name, values in parameters.items():
-            self.register_parameter(name.replace(".", "_"), torch.nn.Parameter(values))
+            self.register_parameter(name.replace(".", "_"), torch.nn.Parameter(values.clone()))
 
     def dense(self, name, x):
         weight, bias = getattr(self, f"{name}_weight"), getattr(self, f"{name}_bias", None)
