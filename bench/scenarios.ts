@@ -1,6 +1,7 @@
 import { compute } from './compute/scenario.ts';
+import { memory } from './memory/scenario.ts';
 import type { Scenario } from './scenario.ts';
 import { train } from './train/scenario.ts';
 
 /** Every scenario of `npm run bench`, in the order of the help. A new one is one line here. */
-export const SCENARIOS: readonly Scenario[] = [compute, train];
+export const SCENARIOS: readonly Scenario[] = [compute, memory, train];

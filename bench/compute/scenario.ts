@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { MillraceError } from '../../src/errors.ts';
+import { integerOf, listOf, oneOf } from '../options.ts';
 import type { BenchContext, Scenario } from '../scenario.ts';
 import { CASES, type ComputeCase } from './cases.ts';
 import { type Clock, FULL, measure, QUICK } from './measure.ts';
@@ -36,7 +37,7 @@ export const compute: Scenario = {
   async run(given, context) {
     const options = given as unknown as Options;
     const cases = chosenCases(options);
-    const clock = oneOf('--clock', options.clock, ['wall', 'cpu']) as Clock;
+    const clock = oneOf<Clock>('--clock', options.clock, ['wall', 'cpu']);
     const backends = listOf('--backends', options.backends, MEASURED_BACKENDS);
     const core = coreOf(options.core);
     const participants = await startAll(backends, core, context);
@@ -98,18 +99,6 @@ export function chosenCases({ policies, sizes }: Pick<Options, 'policies' | 'siz
   return of.filter(({ size }) => sizeNames.includes(size));
 }
 
-function listOf(option: string, given: string | undefined, known: readonly string[]): readonly string[] {
-  if (given === undefined) return known;
-  return given.split(',').map((name) => oneOf(option, name.trim(), known));
-}
-
-function oneOf(option: string, given: string, known: readonly string[]): string {
-  if (known.includes(given)) return given;
-  throw new MillraceError('invalid_argument', `${option}: "${given}" is none of ${known.join(', ')}`, { field: option });
-}
-
 function coreOf(given: string | undefined): number | undefined {
-  if (given === undefined) return pinnableCore();
-  if (!/^\d+$/.test(given)) throw new MillraceError('invalid_argument', `--core: "${given}" is not the number of a core`);
-  return Number(given);
+  return given === undefined ? pinnableCore() : integerOf('--core', given, 0);
 }

@@ -16,6 +16,9 @@ interface Current {
   trainer: SingleProcessTrainer;
 }
 
+/** Parts of the batch that `run` trains on in turn. */
+const SHARES = [1, 0.4, 0.75, 0.1];
+
 let current: Current | undefined;
 
 function take(from: ComputeCase): Current {
@@ -62,8 +65,16 @@ function time(kind: Kind, repetitions: number, warmup: number): Timed {
   return timed;
 }
 
+/** Training on batches of several sizes, as learners see them: a heap that breaks into pieces would show. */
 function run(steps: number): Held {
-  for (let i = 0; i < steps; i++) current!.trainer.step(current!.batch);
+  const { policy, from, trainer } = current!;
+  const whole = workload(from);
+  const batches = SHARES.map((share) => {
+    const decisions = whole.decisions.slice(0, Math.ceil(share * whole.decisions.length));
+    const observations = whole.batch.observations.slice(0, decisions.at(-1)!.observation + 1);
+    return prepareBatch(policy, [{ ...whole, batch: { ...whole.batch, observations }, decisions }]);
+  });
+  for (let i = 0; i < steps; i++) trainer.step(batches[i % batches.length]!);
   // Where node runs with --expose-gc, what is left is what is held.
   globalThis.gc?.();
   return { ...tensorMemory(), rss: process.memoryUsage.rss() };
