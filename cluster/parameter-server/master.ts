@@ -76,7 +76,10 @@ export class Master {
     const { optimizer, rounds } = this.#config;
     const learningRate = learningRateAt(round, rounds, optimizer);
     if (sum.weight === 0) return { gradientNorm: 0, learningRate };
-    const gradient = Float32Array.from(sum.gradient, (value) => value / sum.weight);
+    const { length } = sum.gradient;
+    const gradient = new Float32Array(length);
+    // Not Float32Array.from: with a function it goes through an iterator, fifty times slower.
+    for (let i = 0; i < length; i++) gradient[i] = sum.gradient[i]! / sum.weight;
     const gradientNorm = clipByGlobalNorm(gradient, optimizer.maxGradientNorm);
     if (!Number.isFinite(gradientNorm)) {
       throw new MillraceError('data_loss', `the gradient of round ${round + 1} is not finite; lower optimizer.learningRate`);

@@ -42,14 +42,15 @@ function add(sum: RoundSum, result: ShardSum): void {
   if (gradient.length !== total.length) {
     throw new MillraceError('internal', `shard ${shard} has ${gradient.length} gradient values, not ${total.length}`);
   }
-  let check = weight;
-  for (let i = 0; i < total.length; i++) {
-    const value = gradient[i] ?? 0;
-    total[i] = (total[i] ?? 0) + value;
-    // A finite float32 sum of absolute values cannot overflow in float64, so this catches NaN and infinity in one pass.
-    check += value < 0 ? -value : value;
+  const { length } = total;
+  let check = 0;
+  for (let i = 0; i < length; i++) {
+    const value = gradient[i]!;
+    total[i]! += value;
+    // A sum of squares of finite float32 values cannot overflow in float64, so this catches NaN and infinity in one pass.
+    check += value * value;
   }
-  if (!Number.isFinite(check)) {
+  if (!Number.isFinite(check + weight)) {
     throw new MillraceError('data_loss', `shard ${shard} holds a gradient or weight that is not finite; lower learningRate`);
   }
   sum.weight += weight;
