@@ -26,6 +26,8 @@ import { startReward } from './reward.ts';
 import { startRollout } from './rollout.ts';
 import { remoteQuery, storeService } from './services.ts';
 import { startStore } from './store.ts';
+import { startLine } from './up/start-line.ts';
+import type { Gpu } from './up/gpus.ts';
 
 /** A killed node's jobs are taken over after at most this long; nobody's event loop stands still for a third of it. */
 const LEASE_TTL_MS = 5_000;
@@ -51,6 +53,8 @@ export interface NodeOptions {
   afterCrash?: boolean | undefined;
   /** tfjs backend to insist on. */
   backend?: string | undefined;
+  /** The GPU this process was given, for the log. */
+  gpu?: Gpu | undefined;
 }
 
 /** A running node. */
@@ -90,7 +94,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const nodes = await watchNodes(bus);
   const computes = roles.includes('rollout') || roles.includes('learner');
   const compute = computes ? await initCompute({ preferred: options.backend }) : undefined;
-  if (compute) log.info(compute.describe());
+  if (compute) log.info(...startLine(compute, options.gpu));
 
   const started: Role[] = [];
   const services: ServiceRegistration[] = [];

@@ -1,4 +1,6 @@
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { missingBinding } from '../src/compute/tensorflow/binding.ts';
 import { MillraceError } from '../src/errors.ts';
 import type { Logger, LogLevel } from '../src/telemetry/log.ts';
 import type { RoleName } from './context.ts';
@@ -7,6 +9,8 @@ import { forgetAdminFile, writeAdminFile } from './up/admin-file.ts';
 import { superviseNode, type SupervisedNode } from './up/child.ts';
 import { deferred } from './up/deferred.ts';
 import { freePort } from './up/free-port.ts';
+import { findGpus, type Gpu } from './up/gpus.ts';
+import { gpuEnvironment, planLearners, usesGpus, type LearnerPlan } from './up/learners.ts';
 import { lockState, NATS_FOLDER } from './up/lock.ts';
 import { makeStateFolder } from './up/state-folder.ts';
 
@@ -14,8 +18,12 @@ import { makeStateFolder } from './up/state-folder.ts';
 export interface EmbeddedOptions {
   /** Everything the cluster keeps: JetStream's files, the database, checkpoints, logs. Created when missing. */
   stateDir: string;
-  /** Learner processes. Default 2. */
-  learners?: number;
+  /** Learner processes; `auto` is one for each GPU, and where there is none one for each core. Default 2. */
+  learners?: number | 'auto';
+  /** Cores that `auto` counts on. Default `auto`: all of the machine. */
+  cores?: number | 'auto';
+  /** Compute backend to insist on. Default: the best that works, in each process. */
+  backend?: string | undefined;
   /** Rollout processes. Default 2. */
   rollouts?: number;
   /** Reward processes. Default 1. */
@@ -101,18 +109,21 @@ export async function startEmbeddedCluster(options: EmbeddedOptions): Promise<Em
     };
     // Chosen here, so that a coordinator that is started again answers where the last one did.
     const adminPort = options.port || (await freePort());
-    const plan: { id: string; role: RoleName; port?: number }[] = [
+    const { learners, gpus } = await learnersOf(options, log);
+    const plan: { id: string; role: RoleName; port?: number; gpu?: Gpu }[] = [
       { id: 'store', role: 'store' },
       { id: 'coordinator', role: 'coordinator', port: adminPort },
       { id: 'parameter-server', role: 'parameter-server' },
-      ...count('learner', options.learners ?? 2),
+      ...learners.map((learner) => ({ ...learner, role: 'learner' as const })),
       ...count('rollout', options.rollouts ?? 2),
       ...count('reward', options.rewards ?? 1),
     ];
     onProgress?.(`starting ${plan.length} nodes`);
     // One node makes streams and buckets before the others look for them.
-    for (const { id, role, port } of plan) {
-      children.push(superviseNode({ ...base, id, roles: [role], port, log }));
+    for (const { id, role, port, gpu } of plan) {
+      const backend = backendOf(role, options.backend);
+      const env = gpus ? gpuEnvironment(gpu, process.env) : {};
+      children.push(superviseNode({ ...base, id, roles: [role], port, backend, gpu, env, log }));
       if (role === 'store') await Promise.race([children[0]!.ready, cancelled.promise]);
     }
     await Promise.race([Promise.all(children.map((child) => child.ready)), cancelled.promise]);
@@ -132,6 +143,24 @@ export async function startEmbeddedCluster(options: EmbeddedOptions): Promise<Em
   } finally {
     signal?.removeEventListener('abort', cancel);
   }
+}
+
+/** The learners to start, and whether they use GPUs. */
+async function learnersOf(options: EmbeddedOptions, log: Logger): Promise<{ learners: LearnerPlan[]; gpus: boolean }> {
+  const wishes = { learners: options.learners ?? 2, cores: options.cores ?? 'auto', backend: options.backend } as const;
+  const missing = missingBinding(true);
+  const devices = { gpus: await findGpus(), gpuBackend: missing === undefined, cores: availableParallelism() };
+  const gpus = usesGpus(wishes, devices);
+  if (devices.gpus.length > 0 && !gpus) {
+    const reason = options.backend === undefined ? missing : `the backend is set to ${options.backend}`;
+    log.warn({ gpus: devices.gpus }, `${devices.gpus.length} GPUs are not used: ${reason}`);
+  }
+  return { learners: planLearners(wishes, devices), gpus };
+}
+
+/** Rollouts ask for few decisions at a time and stay on the processor when learners are told to use GPUs. */
+function backendOf(role: RoleName, backend: string | undefined): string | undefined {
+  return role !== 'learner' && backend === 'tensorflow-gpu' ? undefined : backend;
 }
 
 function count(role: RoleName, n: number): { id: string; role: RoleName }[] {

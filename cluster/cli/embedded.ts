@@ -41,7 +41,9 @@ export async function startCluster(context: CliContext, config: ClusterConfig): 
   context.logs = logs;
   const cluster = await startEmbeddedCluster({
     stateDir,
-    learners: learnerCount(config),
+    learners: config.learners,
+    cores: config.cores,
+    backend: config.compute.backend,
     rollouts: config.rollouts,
     rewards: config.rewards,
     port: ports.admin,
@@ -55,11 +57,6 @@ export async function startCluster(context: CliContext, config: ClusterConfig): 
   });
   context.own = { address: cluster.address, token };
   return { ...cluster, stateDir };
-}
-
-/** `auto` is two: the least that shows a round being split, and no more than two cores carry beside the rollouts. */
-function learnerCount({ learners }: ClusterConfig): number {
-  return learners === 'auto' ? 2 : learners;
 }
 
 /** A number where the text is one; what is not is left to the settings' own check, which names the field. */

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { loadCheckpoint } from '../../src/checkpoint/load.ts';
 import { systemClock } from '../../src/clock/system.ts';
 import { initCompute } from '../../src/compute/backend.ts';
+import { loadClusterConfig } from '../../src/config/cluster.ts';
 import { loadJobConfig } from '../../src/config/load.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { runGroup } from '../../src/flow/group.ts';
@@ -38,7 +39,7 @@ export async function evaluate(file: string, flags: EvalFlags, context: CliConte
   const runtime = await loadJobRuntime(config);
   checkFits(runtime.spec, checkpoint.spec);
   const { tasks, flowContext } = await tasksOf(runtime, flags, cwd);
-  await initCompute();
+  await initCompute({ preferred: loadClusterConfig({ env, cwd }).config.compute.backend });
   const policy = createPlanner(checkpoint.spec, checkpoint.parameters.values);
   const version = Number(checkpoint.meta['version'] ?? 0);
   const plan = evaluationPlan('trained', version);

@@ -9,6 +9,8 @@ import type { FromNode, NodeSettings, ToNode } from './protocol.ts';
 
 /** Options of {@link superviseNode}. */
 export interface ChildOptions extends NodeSettings {
+  /** Added to the environment of this process. Default: nothing. */
+  env?: Readonly<Record<string, string>>;
   log: Logger;
 }
 
@@ -39,7 +41,7 @@ const SILENCE_MS = 60_000;
 
 /** Starts a node process and keeps it running. */
 export function superviseNode(options: ChildOptions): SupervisedNode {
-  const { log, ...settings } = options;
+  const { log, env, ...settings } = options;
   const { id } = settings;
   let child: ChildProcess | undefined;
   let exited: Promise<void> = Promise.resolve();
@@ -64,7 +66,11 @@ export function superviseNode(options: ChildOptions): SupervisedNode {
     const process_ = fork(ENTRY, [], {
       execPath: command!,
       execArgv: [...prefix, '--import', import.meta.resolve('tsx')],
-      env: { ...process.env, MILLRACE_NODE: JSON.stringify({ ...settings, afterCrash: starts > 1 } satisfies NodeSettings) },
+      env: {
+        ...process.env,
+        ...env,
+        MILLRACE_NODE: JSON.stringify({ ...settings, afterCrash: starts > 1 } satisfies NodeSettings),
+      },
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
     child = process_;

@@ -1,5 +1,6 @@
 import type { LogLevel } from '../../src/telemetry/log.ts';
 import type { RoleName } from '../context.ts';
+import type { Gpu } from './gpus.ts';
 
 /** What a node process is told at its start, as JSON in MILLRACE_NODE: it may hold a token, which must not be in arguments. */
 export interface NodeSettings {
@@ -14,7 +15,10 @@ export interface NodeSettings {
   port?: number | undefined;
   /** Port on which the node serves metrics to Prometheus, on this machine; 0 or absent: a free one. */
   metricsPort?: number | undefined;
+  /** Compute backend to insist on. */
   backend?: string | undefined;
+  /** The GPU it alone sees, if it has one. */
+  gpu?: Gpu | undefined;
   /** The process before this one died. */
   afterCrash?: boolean;
 }

@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { loadClusterConfig, withoutSecrets } from './cluster.ts';
+import { BACKENDS } from '../compute/backend.ts';
+import { COMPUTE_BACKENDS, loadClusterConfig, withoutSecrets } from './cluster.ts';
 
 describe('loadClusterConfig', () => {
   it('has a default for everything', () => {
@@ -10,6 +11,8 @@ describe('loadClusterConfig', () => {
     expect(config).toMatchObject({
       stateDir: '/srv/.millrace',
       learners: 'auto',
+      cores: 'auto',
+      compute: {},
       rollouts: 2,
       rewards: 1,
       ports: { admin: 0 },
@@ -18,6 +21,13 @@ describe('loadClusterConfig', () => {
     expect(config.clickhouse).toEqual({ user: 'default', password: '', database: 'millrace' });
     expect(config.token).toBeUndefined();
     expect(new Set(Object.values(sources))).toEqual(new Set(['default']));
+  });
+
+  it('knows every compute backend', () => {
+    expect(COMPUTE_BACKENDS).toEqual(BACKENDS);
+    const env = { MILLRACE_COMPUTE_BACKEND: 'tensorflow' };
+    expect(loadClusterConfig({ env }).config.compute).toEqual({ backend: 'tensorflow' });
+    expect(() => loadClusterConfig({ env: { MILLRACE_COMPUTE_BACKEND: 'cuda' } })).toThrow(/compute\.backend: got "cuda"/);
   });
 
   it('knows the variables that people know', () => {

@@ -8,13 +8,28 @@ const port = (what: string) => z.int().min(0).max(65_535).default(0).describe(`p
 const workers = (what: string, usual: number) => z.int().min(1).max(256).default(usual).describe(`number of ${what} processes`);
 const url = (protocol: RegExp, example: string) => z.url({ protocol, hostname: /.*/ }).optional().describe(`like ${example}`);
 
+/** Compute backends by name, as in `src/compute`, which is not loaded for a list of names. */
+export const COMPUTE_BACKENDS = ['tensorflow-gpu', 'tensorflow', 'native', 'wasm', 'cpu'] as const;
+
 /** What `millrace up` and the node processes need to know; nothing of it is about a job. */
 export const clusterConfigSchema = z.strictObject({
   stateDir: z.string().min(1).default('.millrace').describe('folder for logs, checkpoints, streams and the embedded store'),
   learners: z
     .union([z.int().min(1).max(64), z.literal('auto')])
     .default('auto')
-    .describe('number of learner processes; auto = two'),
+    .describe('number of learner processes; auto = one for each GPU, without any one for each core, at most eight'),
+  cores: z
+    .union([z.int().min(1).max(256), z.literal('auto')])
+    .default('auto')
+    .describe('processor cores that learners: auto counts on; auto = all of the machine'),
+  compute: z
+    .strictObject({
+      backend: z
+        .enum(COMPUTE_BACKENDS)
+        .optional()
+        .describe('what learners and rollouts compute with; the best that works when absent'),
+    })
+    .prefault({}),
   rollouts: workers('rollout', 2),
   rewards: workers('reward', 1),
   ports: z
@@ -70,6 +85,7 @@ export const CLUSTER_ENV_NAMES: Readonly<Record<string, string>> = {
   MILLRACE_STATE_DIR: 'stateDir',
   MILLRACE_STATE: 'stateDir',
   MILLRACE_LOG_LEVEL: 'logLevel',
+  MILLRACE_COMPUTE_BACKEND: 'compute.backend',
   MILLRACE_TOKEN: 'token',
 };
 

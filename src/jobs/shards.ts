@@ -4,7 +4,7 @@ import { MillraceError } from '../errors.ts';
 export const GROUPS_PER_SHARD = 1;
 
 /** Shards a full round is cut into: enough for as many learners to share it evenly, few enough gradients to send and add. */
-const SHARDS_PER_ROUND = 8;
+export const SHARDS_PER_ROUND = 8;
 
 /** Groups a shard for rounds of `groupsPerRound`: depends on the job alone, so that any number of learners cuts alike. */
 export function groupsPerShard(groupsPerRound: number): number {

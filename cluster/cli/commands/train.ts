@@ -16,7 +16,7 @@ export function register(program: Command, context: CliContext): void {
     )
     .option('--resume', 'go on with the job that was interrupted last (of this job file, when one is given)')
     .option('--report <file>', 'also write the report as JSON')
-    .option('--learners <n>', 'learner processes')
+    .option('--learners <n>', 'learner processes, or auto: one for each GPU, else one for each core')
     .option('--rollouts <n>', 'rollout processes')
     .option('--config <file>', 'settings of the cluster (YAML)')
     .action(async (file: string | undefined, flags: TrainFlags) => {

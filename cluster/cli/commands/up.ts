@@ -9,7 +9,7 @@ export function register(program: Command, context: CliContext): void {
     .command('up')
     .description('run a cluster on this machine: nats-server, the store and one process a role')
     .option('--config <file>', 'settings of the cluster (YAML)')
-    .option('--learners <n>', 'learner processes')
+    .option('--learners <n>', 'learner processes, or auto: one for each GPU, else one for each core')
     .option('--rollouts <n>', 'rollout processes')
     .option(
       '--set <path=value>',

@@ -1,9 +1,7 @@
 /** Loads TensorFlow's own library through `@tensorflow/tfjs-node` or `@tensorflow/tfjs-node-gpu`, both optional packages. */
-import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
 import util from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
+import { missingBinding, packageName } from './binding.ts';
 import { hasNvidiaDriver, visibleGpus } from './visible-gpus.ts';
 
 /** What this uses of the backend that the packages register; its class is not part of their types. */
@@ -39,10 +37,12 @@ let loaded: string | undefined;
  *   for the other kind of device is loaded already.
  */
 export async function loadTensorflow(gpu: boolean): Promise<string> {
-  const name = gpu ? '@tensorflow/tfjs-node-gpu' : '@tensorflow/tfjs-node';
+  const name = packageName(gpu);
   // The package for GPUs computes on the processor too when it finds none.
   if (loaded === undefined) {
-    requireBinding(name, gpu);
+    // Importing a package without its binding fails too, but only after it has registered hundreds of kernels.
+    const missing = missingBinding(gpu);
+    if (missing !== undefined) throw new Error(missing);
     if (gpu) requireGpu();
     for (const [key, value] of Object.entries(DEFAULTS)) process.env[key] ??= value;
     restoreUtil();
@@ -68,21 +68,6 @@ export async function loadTensorflow(gpu: boolean): Promise<string> {
 function threads(): string {
   const count = process.env['TF_NUM_INTRAOP_THREADS'];
   return count === '1' ? '1 thread' : `${count} threads`;
-}
-
-/** Importing a package whose binding is missing fails too, but only after it has registered hundreds of kernels. */
-function requireBinding(name: string, gpu: boolean): void {
-  const setup = `npm run setup:tensorflow${gpu ? ' -- --gpu' : ''}`;
-  let folder: string;
-  try {
-    folder = dirname(createRequire(import.meta.url).resolve(`${name}/package.json`));
-  } catch {
-    throw new Error(`not installed (${setup})`);
-  }
-  // Node-API versions are compatible upwards; 8 is the highest the package knows.
-  if (!existsSync(join(folder, 'lib', 'napi-v8', 'tfjs_binding.node'))) {
-    throw new Error(`the binding of ${name} is not built (${setup})`);
-  }
 }
 
 function requireGpu(): void {
