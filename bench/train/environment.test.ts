@@ -166,6 +166,7 @@ const python = pytorchCommand();
 const PEER = `
 import json, sys, torch, grpo
 environment = grpo.Environment(sys.argv[1:])
+threads = grpo.fastest_threads(environment)
 planner = grpo.Planner(environment.spec, environment.parameters)
 answer = environment.train(2, [0])
 with torch.no_grad():
@@ -186,11 +187,13 @@ loss = grpo.loss_of(planner, learnable, decided.texts, action, old, torch.tensor
 loss.backward()
 gradient = torch.cat([parameter.grad.flatten() for parameter in planner.parameters()])
 first = [[value for value in row if value > -1e9] for row in first.tolist()]
-print(json.dumps(dict(first=first, taken=taken, loss=loss.item(), gradient=gradient.tolist())))
+print(json.dumps(dict(threads=threads, first=first, taken=taken, loss=loss.item(), gradient=gradient.tolist())))
 environment.close()
 `;
 
 interface PeerAnswer {
+  /** Measured first: that must leave the weights alone. */
+  threads: number;
   first: number[][];
   taken: number[][];
   loss: number;
@@ -213,6 +216,7 @@ describe.skipIf(python === undefined)('the peer (skipped where no python has tor
   afterAll(() => planner.dispose());
 
   it('computes the same network from the same weights', async () => {
+    expect([1, 2]).toContain(theirs.threads);
     const { fresh, flows } = await environment.reset({ purpose: 'train', groupSize: 2, tasks: [0] });
     const scores = await planner.scores(fresh.flat).array();
     const normalizer = Math.log(scores.reduce((sum, score) => sum + Math.exp(score), 0));
