@@ -36,6 +36,7 @@ export type NativeAddon = Record<
   | 'attentionGrad'
   | 'binary'
   | 'copyBlocks'
+  | 'copyScaled'
   | 'denseGrad'
   | 'gather'
   | 'gruScan'

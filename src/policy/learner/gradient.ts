@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { AlgorithmConfig } from '../../algo/config.ts';
+import { accumulate } from '../../compute/arrays.ts';
 import { MillraceError } from '../../errors.ts';
 import { Planner } from '../planner/planner.ts';
 import type { GradientSum, LearnerGroup, Policy } from '../policy.ts';
@@ -120,9 +121,9 @@ class Accumulator {
 
   private backward(batch: PreparedBatch): PolicyLoss['statistics'] {
     const { gradients, result } = backward(this.policy, batch, this.algorithm);
-    this.policy.layout.forEach(({ offset, size }, index) => {
-      const values = gradients[index]?.dataSync();
-      if (values) for (let i = 0; i < size; i++) this.gradient[offset + i]! += values[i]!;
+    this.policy.layout.forEach(({ offset }, index) => {
+      const of = gradients[index];
+      if (of) accumulate(of, this.gradient, offset);
     });
     return result.statistics;
   }

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { AlgorithmConfig, OptimizerConfig } from '../../algo/config.ts';
-import { adamW, adamWState } from '../../algo/optim/adamw.ts';
+import { adamWState } from '../../algo/optim/adamw.ts';
+import { adamW, copyScaled } from '../../compute/arrays.ts';
 import type { Planner } from '../planner/planner.ts';
 import { backward, type PreparedBatch } from './backward.ts';
 
@@ -37,9 +38,9 @@ export class SingleProcessTrainer {
     const gradient = new Float32Array(this.values.length);
     const loss = tf.tidy(() => {
       const { gradients, result } = backward(this.policy, batch, this.algorithm);
-      this.policy.layout.forEach(({ offset, size }, index) => {
-        const values = gradients[index]?.dataSync();
-        if (values) for (let i = 0; i < size; i++) gradient[offset + i] = values[i]! * share;
+      this.policy.layout.forEach(({ offset }, index) => {
+        const of = gradients[index];
+        if (of) copyScaled(of, share, gradient, offset);
       });
       return result.loss;
     });

@@ -49,7 +49,8 @@ export class Planner implements Policy {
     this.weights = new Map(
       this.layout.map(({ name, shape, offset, size }) => [
         name,
-        tf.tensor(this.values.slice(offset, offset + size), [...shape], 'float32'),
+        // A view is enough: our copy of the values is never written to.
+        tf.tensor(this.values.subarray(offset, offset + size), [...shape], 'float32'),
       ]),
     );
   }

@@ -114,6 +114,7 @@ void attention(Call&);
 void attentionGrad(Call&);
 void binary(Call&);
 void copyBlocks(Call&);
+void copyScaled(Call&);
 void denseGrad(Call&);
 void gather(Call&);
 void gruScan(Call&);

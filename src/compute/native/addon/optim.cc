@@ -45,4 +45,16 @@ void accumulate(Call& call) {
   for (int64_t i = 0; i < n; i++) sums[i] += x[i];
 }
 
+// n, x (in the heap), factor, start, into (a Float32Array): into[start + i] = factor x[i]
+void copyScaled(Call& call) {
+  const int64_t n = call.size();
+  const float* x = call.floats(n);
+  const double factor = call.number();
+  const int64_t start = call.size();
+  const int64_t length = call.length();
+  if (start > length || n > length - start) throw std::range_error("copyScaled: reaches beyond the array");
+  float* into = call.array<float>(length) + start;
+  for (int64_t i = 0; i < n; i++) into[i] = static_cast<float>(factor * x[i]);
+}
+
 }  // namespace millrace

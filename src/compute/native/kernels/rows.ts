@@ -20,7 +20,7 @@ export const reduction =
     const wasm = parameters.backend as unknown as WasmBackend;
     const shape = keepDims ? x.shape.map((d, i) => (axes.includes(i) ? 1 : d)) : x.shape.filter((_, i) => !axes.includes(i));
     const out = wasm.makeOutput(shape, 'float32');
-    const scale = kind === 'Mean' ? 1 / total : 1;
+    const scale = kind === 'Mean' && total > 0 ? 1 / total : 1;
     const [rows, columns] = last ? [kept, total] : [total, kept];
     const sum = last ? native.sumRows : native.sumColumns;
     sum(wasm.wasm.HEAPU8, rows, columns, scale, offset(wasm, x), offset(wasm, out));
