@@ -37,11 +37,25 @@ export interface MicroBatcherStats {
   batches: number;
 }
 
-interface Pending extends PolicyCall {
+/** What a policy version says of a group's observations at one temperature. */
+interface Answers {
+  table: ExperienceTable;
+  version: number;
+  temperature: number;
+  /** By observation. */
+  known: Map<number, Float32Array>;
+}
+
+interface Pending {
+  observation: number;
+  answers: Answers;
+  /** Of the flow that asks: while it waits, the policy has these weights. */
+  lease: PolicyLease;
   resolve: (logProbabilities: Float32Array) => void;
   reject: (error: unknown) => void;
-  key: string;
 }
+
+type Distinct = Map<Answers, Map<number, Pending[]>>;
 
 /**
  * Gathers the decisions that all flows of a process are waiting for and evaluates them together: one call of the policy per
@@ -52,8 +66,8 @@ export class MicroBatcher {
   readonly #maxDelayMs: number;
   readonly #maxBatch: number;
   readonly #stats: MicroBatcherStats = { calls: 0, evaluated: 0, batches: 0 };
-  /** Results by group, then by version, temperature and observation. */
-  readonly #known = new WeakMap<ExperienceTable, Map<string, Float32Array>>();
+  /** By group; one entry for each version and temperature in use. */
+  readonly #answers = new WeakMap<ExperienceTable, Answers[]>();
   #pending: Pending[] = [];
   #flows = 0;
   #running = false;
@@ -86,14 +100,24 @@ export class MicroBatcher {
   /** log-probabilities of the observation's open actions; the array is shared, do not write to it. */
   logProbabilities(call: PolicyCall): Promise<Float32Array> {
     this.#stats.calls += 1;
-    const key = `${call.lease.version}/${call.temperature}/${call.observation}`;
-    const known = this.#known.get(call.table)?.get(key);
+    const { observation, lease } = call;
+    const answers = this.#answersFor(call);
+    const known = answers.known.get(observation);
     if (known !== undefined) return Promise.resolve(known);
     return new Promise((resolve, reject) => {
-      this.#pending.push({ ...call, key, resolve, reject });
+      this.#pending.push({ observation, answers, lease, resolve, reject });
       this.#flushIfAllWait();
       if (!this.#running) void this.#run();
     });
+  }
+
+  #answersFor({ table, lease, temperature }: PolicyCall): Answers {
+    let all = this.#answers.get(table);
+    if (all === undefined) this.#answers.set(table, (all = []));
+    for (const answers of all) if (answers.version === lease.version && answers.temperature === temperature) return answers;
+    const answers = { table, version: lease.version, temperature, known: new Map<number, Float32Array>() };
+    all.push(answers);
+    return answers;
   }
 
   #flushIfAllWait(): void {
@@ -126,14 +150,17 @@ export class MicroBatcher {
   #evaluateOne(): void {
     const first = this.#pending[0];
     if (first === undefined) return;
-    const distinct = new Map<ExperienceTable, Map<string, Pending[]>>();
+    const { policy, version } = first.lease;
+    const { temperature } = first.answers;
+    const distinct: Distinct = new Map();
     const later: Pending[] = [];
     let size = 0;
     for (const call of this.#pending) {
-      const fits = call.lease.policy === first.lease.policy && call.lease.version === first.lease.version;
-      let ofTable = distinct.get(call.table);
-      const same = ofTable?.get(call.key);
-      if (!fits || call.temperature !== first.temperature || (same === undefined && size >= this.#maxBatch)) {
+      const { answers, observation, lease } = call;
+      const fits = lease.policy === policy && lease.version === version && answers.temperature === temperature;
+      let ofGroup = distinct.get(answers);
+      const same = ofGroup?.get(observation);
+      if (!fits || (same === undefined && size >= this.#maxBatch)) {
         later.push(call);
         continue;
       }
@@ -141,38 +168,36 @@ export class MicroBatcher {
         same.push(call);
         continue;
       }
-      if (ofTable === undefined) distinct.set(call.table, (ofTable = new Map<string, Pending[]>()));
-      ofTable.set(call.key, [call]);
+      if (ofGroup === undefined) distinct.set(answers, (ofGroup = new Map<number, Pending[]>()));
+      ofGroup.set(observation, [call]);
       size += 1;
     }
     this.#pending = later;
-    this.#answer(first.lease.policy, first.temperature, distinct);
+    this.#answer(policy, temperature, distinct);
   }
 
-  #answer(policy: Policy, temperature: number, distinct: Map<ExperienceTable, Map<string, Pending[]>>): void {
-    const groups = [...distinct.values()].flatMap((ofTable) => [...ofTable.values()]);
+  #answer(policy: Policy, temperature: number, distinct: Distinct): void {
+    const calls = [...distinct.values()].flatMap((ofGroup) => [...ofGroup.values()]);
     try {
-      const results = policy.logProbabilities(batchOf(groups.map((calls) => calls[0]!)), temperature);
+      const results = policy.logProbabilities(batchOf(calls.map((same) => same[0]!)), temperature);
       this.#stats.batches += 1;
-      this.#stats.evaluated += groups.length;
-      groups.forEach((calls, i) => {
-        const { table, key } = calls[0]!;
-        let known = this.#known.get(table);
-        if (known === undefined) this.#known.set(table, (known = new Map<string, Float32Array>()));
-        known.set(key, results[i]!);
-        for (const call of calls) call.resolve(results[i]!);
+      this.#stats.evaluated += calls.length;
+      calls.forEach((same, i) => {
+        const { answers, observation } = same[0]!;
+        answers.known.set(observation, results[i]!);
+        for (const call of same) call.resolve(results[i]!);
       });
     } catch (error) {
-      for (const calls of groups) for (const call of calls) call.reject(error);
+      for (const same of calls) for (const call of same) call.reject(error);
     }
   }
 }
 
 /** Observations of several groups as one batch: only the texts they refer to, each once. */
-function batchOf(calls: readonly PolicyCall[]): ObservationBatch {
+function batchOf(calls: readonly Pending[]): ObservationBatch {
   const texts: Int32Array[] = [];
   const index = new Map<Int32Array, number>();
-  const observations = calls.map(({ table, observation }) =>
+  const observations = calls.map(({ answers: { table }, observation }) =>
     encodeObservation(
       renumberTexts(table.observations[observation]!, (text) => {
         const tokens = table.texts[text]!;
