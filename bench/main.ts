@@ -32,6 +32,7 @@ async function main(args: readonly string[]): Promise<number> {
     await benchProgram(context, (finished) => (code = finished)).parseAsync(args, { from: 'user' });
   } catch (thrown) {
     if (thrown instanceof CommanderError) return thrown.exitCode;
+    if (interrupted.signal.aborted) return 130;
     const error = MillraceError.from(thrown);
     context.note(error.code === 'internal' && thrown instanceof Error ? (thrown.stack ?? error.message) : error.message);
     return 1;

@@ -11,7 +11,16 @@ export interface Command {
   env?: Record<string, string>;
 }
 
-/** Longest wait for any answer, in milliseconds. */
+/** Options of {@link Participant}. */
+export interface ParticipantOptions {
+  /** Pins it to this processor core, by `taskset`. Default: wherever the system puts it. */
+  core?: number | undefined;
+  /** Longest wait for any answer, in milliseconds. Default: four minutes. */
+  patienceMs?: number;
+  /** Ends the process. */
+  signal?: AbortSignal;
+}
+
 const PATIENCE_MS = 240_000;
 
 /** A process that computes what it is asked; see protocol.ts. */
@@ -21,10 +30,10 @@ export class Participant {
   private readonly lines: AsyncIterator<string>;
   private problems = '';
 
-  /** Starts it; `core` pins it to one processor core where the system can. */
+  /** Starts it. */
   constructor(
     command: Command,
-    private readonly options: { core?: number | undefined; patienceMs?: number } = {},
+    private readonly options: ParticipantOptions = {},
   ) {
     this.name = command.name;
     const { core } = options;
@@ -37,6 +46,7 @@ export class Participant {
     this.child.on('error', (error) => (this.problems += error.message));
     this.child.stdin!.on('error', () => undefined);
     this.child.stderr!.on('data', (text: Buffer) => (this.problems = (this.problems + String(text)).slice(-4000)));
+    options.signal?.addEventListener('abort', this.interrupted);
     this.lines = createInterface({ input: this.child.stdout! })[Symbol.asyncIterator]();
   }
 
@@ -57,8 +67,11 @@ export class Participant {
     return this.ask({ op: 'run', steps }) as Promise<Held>;
   }
 
+  private readonly interrupted = (): void => void this.stop();
+
   /** Ends the process and waits until it is gone. */
   async stop(): Promise<void> {
+    this.options.signal?.removeEventListener('abort', this.interrupted);
     if (this.child.exitCode !== null || this.child.signalCode !== null || this.child.pid === undefined) return;
     const gone = new Promise<void>((resolve) => this.child.once('exit', () => resolve()));
     this.child.kill('SIGKILL');
@@ -76,6 +89,7 @@ export class Participant {
     const late = new Promise<'late'>((resolve) => (timer = setTimeout(() => resolve('late'), patienceMs)));
     const line = await Promise.race([this.lines.next(), late]);
     clearTimeout(timer);
+    this.options.signal?.throwIfAborted();
     if (line === 'late') throw this.failure('deadline_exceeded', `gave no answer within ${patienceMs / 1000} s`);
     if (line.done === true) throw this.failure('unavailable', 'ended');
     let message: unknown;

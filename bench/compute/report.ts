@@ -42,9 +42,15 @@ export function computeTable(rows: readonly ComputeRow[]): string {
   }
   const cells = lines.map((line) => {
     const [{ policy, size, kind }] = Object.values(line) as [ComputeRow];
-    const milliseconds = backends.map((name) => line[name]?.medianMs.toPrecision(3) ?? '');
+    const times = backends.map((name) => milliseconds(line[name]));
     const ratios = ours.map((name) => line[name]?.ratioToPyTorch?.toFixed(2) ?? '');
-    return [policy, size, kind, ...milliseconds, ...ratios];
+    return [policy, size, kind, ...times, ...ratios];
   });
   return table(header, cells, { right: header.map((_, index) => index).slice(3) });
+}
+
+/** Three digits, and all of those before the point. */
+function milliseconds(row: ComputeRow | undefined): string {
+  if (row === undefined) return '';
+  return row.medianMs >= 100 ? row.medianMs.toFixed(0) : row.medianMs.toPrecision(3);
 }

@@ -71,7 +71,7 @@ async function startAll(backends: readonly string[], core: number | undefined, c
   const ready: Participant[] = [];
   try {
     for (const command of commands) {
-      const participant = new Participant(command, { core });
+      const participant = new Participant(command, { core, signal: context.signal });
       ready.push(participant);
       const hello = await participant.hello();
       const works = 'ready' in hello;

@@ -60,28 +60,28 @@ async function onBackend(
   backend: string,
   cases: readonly ComputeCase[],
   steps: number,
-  { note, signal }: BenchContext,
+  context: BenchContext,
 ): Promise<{ each: ComputeCase; course: Course }[] | undefined> {
   const measured: { each: ComputeCase; course: Course }[] = [];
   for (const each of cases) {
     // A process for each: what one policy leaves must not hide what the next one takes.
-    const participant = new Participant(backendCommand(backend, ['--expose-gc']), { patienceMs: 1_800_000 });
-    const interrupted = (): void => void participant.stop();
-    signal.addEventListener('abort', interrupted);
+    const participant = new Participant(backendCommand(backend, ['--expose-gc']), {
+      patienceMs: 1_800_000,
+      signal: context.signal,
+    });
     try {
       const hello = await participant.hello();
       if ('unavailable' in hello) {
-        note(`${backend} is left out: ${hello.unavailable}`);
+        context.note(`${backend} is left out: ${hello.unavailable}`);
         return undefined;
       }
-      note(`${backend}, ${caseName(each)}: ${steps} steps`);
+      context.note(`${backend}, ${caseName(each)}: ${steps} steps`);
       await participant.load(CASES.indexOf(each), '');
       const start = await participant.run(WARM_UP);
       const middle = await participant.run(Math.ceil(steps / 2));
       const end = await participant.run(Math.floor(steps / 2));
       measured.push({ each, course: [start, middle, end] });
     } finally {
-      signal.removeEventListener('abort', interrupted);
       await participant.stop();
     }
   }
