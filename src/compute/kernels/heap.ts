@@ -26,6 +26,14 @@ export function integers(backend: WasmBackend, tensor: TensorInfo): Int32Array {
   return new Int32Array(backend.wasm.HEAPU8.buffer, offset(backend, tensor), size(tensor));
 }
 
+/** Like {@link floats} for any type: bool takes a byte a value, the others four. */
+export function values(backend: WasmBackend, tensor: TensorInfo): Float32Array | Int32Array | Uint8Array {
+  if (tensor.dtype === 'float32') return floats(backend, tensor);
+  if (tensor.dtype === 'int32') return integers(backend, tensor);
+  const start = offset(backend, tensor);
+  return backend.wasm.HEAPU8.subarray(start, start + size(tensor));
+}
+
 /** Number of values. */
 export function size(tensor: TensorInfo): number {
   let product = 1;

@@ -15,9 +15,11 @@ export function product(backend: Backend, a: TensorInfo, b: TensorInfo, bias?: T
   }) as TensorInfo;
 }
 
-/** A transposed copy of a matrix; the caller disposes it. */
+/** A copy with the last two dimensions swapped; the caller disposes it. */
 export function transposed(backend: Backend, x: TensorInfo): TensorInfo {
-  return getKernel('Transpose', 'wasm').kernelFunc({ backend, inputs: { x }, attrs: { perm: [1, 0] } }) as TensorInfo;
+  const perm = x.shape.map((_, index) => index);
+  perm.push(perm.splice(-2, 1)[0]!);
+  return getKernel('Transpose', 'wasm').kernelFunc({ backend, inputs: { x }, attrs: { perm } }) as TensorInfo;
 }
 
 /** The front of a tensor under another shape. */

@@ -1,5 +1,6 @@
 import { type KernelConfig, type KernelFunc, getKernel, registerKernel, unregisterKernel } from '@tensorflow/tfjs-core';
 import { raggedAttention, raggedAttentionGrad } from './attention.ts';
+import { mean, sum, transpose } from './empty.ts';
 import { gather } from './gather.ts';
 import { gruScan, gruScanGrad } from './gru.ts';
 import { identity } from './identity.ts';
@@ -26,8 +27,11 @@ const REPLACED: Record<string, KernelWrapper> = {
   _FusedMatMul: fusedMatMul,
   GatherV2: gather,
   Identity: identity,
+  Mean: mean,
   Slice: slice,
+  Sum: sum,
   Tanh: tanh,
+  Transpose: transpose,
 };
 
 let registered = false;

@@ -26,15 +26,4 @@ export const EXCLUSIONS: readonly Exclusion[] = [
     tests: [/^matmul > upcasts when dtypes dont match$/],
     unmodified: 'fails',
   },
-  {
-    reason: 'a bias of more than one row: the wasm backend adds vectors only, and says so',
-    tests: [/^fused matmul > fused A x B with 2d bias/],
-    unmodified: 'fails',
-  },
-  {
-    reason: 'a bias that is not a vector, though of one row: the wasm backend adds vectors only, and says so',
-    tests: [/^fused matmul > fused A x B with relu and broadcasted bias different rank$/],
-    on: ['wasm'],
-    unmodified: 'fails',
-  },
 ];
