@@ -4,12 +4,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { initCompute } from '../backend.ts';
 import { OPERATIONS, type AnyOperation } from './operations.ts';
 
-/** Fixed, so that a failure is found again. MILLRACE_FUZZ_SEED looks elsewhere, MILLRACE_FUZZ_RUNS further. */
+/** Fixed, so that a failure is found again. MILLRACE_FUZZ_SEED looks elsewhere, MILLRACE_FUZZ_RUNS further, MILLRACE_FUZZ_BACKENDS on others. */
 const seed = Number(process.env['MILLRACE_FUZZ_SEED'] ?? 1);
 const numRuns = Number(process.env['MILLRACE_FUZZ_RUNS'] ?? 60);
 
 const backends: string[] = [];
-for (const preferred of ['wasm', 'native', 'cpu']) {
+for (const preferred of [...(process.env['MILLRACE_FUZZ_BACKENDS']?.split(',') ?? ['wasm', 'native']), 'cpu']) {
   await initCompute({ preferred }).then(
     () => preferred !== 'cpu' && backends.push(preferred),
     (error: unknown) => process.stderr.write(`not tested here: ${String(error)}\n`),

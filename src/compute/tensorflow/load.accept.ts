@@ -1,0 +1,41 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { describe, expect, it } from 'vitest';
+import { DEFAULT_ALGORITHM } from '../../algo/config.ts';
+import { computeGradients } from '../../policy/learner/gradient.ts';
+import { createPlanner } from '../../policy/planner/planner.ts';
+import { livelyParameters, randomGroup, smallSpec } from '../../policy/testing.ts';
+import { initCompute } from '../backend.ts';
+
+const STEPS = 400;
+const MIB = 2 ** 20;
+
+describe('the backend under test', () => {
+  it('is a libtensorflow of 2.18 or newer, on the device that was asked for', async () => {
+    const { backend, device } = await initCompute({ preferred: 'tensorflow' });
+    const [, kind, major, minor] = /^(CPU|GPU).*libtensorflow (\d+)\.(\d+)/.exec(device) ?? [];
+    expect(kind).toBe(backend === 'tensorflow-gpu' ? 'GPU' : 'CPU');
+    expect(Number(major) * 100 + Number(minor)).toBeGreaterThanOrEqual(218);
+  });
+
+  it('is found again after another one was used', async () => {
+    await initCompute({ preferred: 'cpu' });
+    expect(tf.getBackend()).toBe('cpu');
+    await initCompute({ preferred: 'tensorflow' });
+    expect(tf.getBackend()).toBe('tensorflow');
+    expect(tf.tidy(() => tf.matMul([[1, 2]], [[3], [4]]).arraySync())).toEqual([[11]]);
+  });
+
+  it(`keeps nothing over ${STEPS} training steps`, async () => {
+    await initCompute({ preferred: 'tensorflow' });
+    const spec = smallSpec('transformer');
+    const planner = createPlanner(spec, livelyParameters(spec));
+    const groups = [1, 2].map((seed) => randomGroup(spec, seed));
+    const step = (): void => void computeGradients(planner, groups, DEFAULT_ALGORITHM);
+    for (let i = 0; i < STEPS / 4; i++) step();
+    const [tensors, bytes] = [tf.memory().numTensors, process.memoryUsage.rss()];
+    for (let i = 0; i < STEPS; i++) step();
+    expect(tf.memory().numTensors).toBe(tensors);
+    expect(process.memoryUsage.rss() - bytes).toBeLessThan(48 * MIB);
+    planner.dispose();
+  });
+});
