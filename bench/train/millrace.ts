@@ -17,7 +17,7 @@ export interface TrainingSetup {
 
 /** Trains on a cluster of its own in a temporary state folder, as `npm start` does. */
 export async function trainMillrace(setup: TrainingSetup, signal: AbortSignal): Promise<TrainingRun> {
-  const folder = await mkdtemp(join(tmpdir(), 'millrace-bench-'));
+  const folder = await mkdtemp(join(tmpdir(), 'millrace-train-'));
   try {
     const report = join(folder, 'report.json');
     const args = ['--state', join(folder, 'state'), 'train', setup.job, '--report', report];
