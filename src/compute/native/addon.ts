@@ -50,6 +50,8 @@ export type NativeAddon = Record<
   | 'softmaxGrad'
   | 'sumColumns'
   | 'sumRows'
+  | 'transformer'
+  | 'transformerGrad'
   | 'unary'
   | 'unaryGrad',
   Kernel

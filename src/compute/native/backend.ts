@@ -3,12 +3,14 @@
  * works on that memory in place. What the addon does not cover goes to the WebAssembly kernels.
  */
 import * as tf from '@tensorflow/tfjs-core';
+import { checked } from '../kernels/contracts.ts';
 import { replaceKernels, type KernelWrapper } from '../kernels/register.ts';
 import { loadAddon, type NativeAddon } from './addon.ts';
 import { addedUnary, binary, unary, unaryGrad } from './kernels/elementwise.ts';
 import { concat, gather, segmentSum, transpose } from './kernels/index.ts';
 import { denseGrad, matMul } from './kernels/product.ts';
 import { norm, normGrad, reduction, softmax, softmaxGrad } from './kernels/rows.ts';
+import { transformer, transformerGrad } from './kernels/transformer.ts';
 import { attention, attentionGrad, gruScan, gruScanGrad } from './kernels/sequences.ts';
 
 /** Name under which tensorflow.js knows it. */
@@ -66,6 +68,8 @@ function added(native: NativeAddon): Record<string, tf.KernelFunc> {
     SigmoidGrad: unaryGrad(native, 'Sigmoid'),
     SoftmaxGrad: softmaxGrad(native, false),
     TanhGrad: unaryGrad(native, 'Tanh'),
+    TransformerLayers: transformer(native),
+    TransformerLayersGrad: transformerGrad(native),
   };
 }
 
@@ -81,7 +85,7 @@ export function registerNative(): void {
   tf.copyRegisteredKernels('wasm', NATIVE);
   replaceKernels(NATIVE, replaced(native));
   for (const [kernelName, kernelFunc] of Object.entries(added(native))) {
-    tf.registerKernel({ kernelName, backendName: NATIVE, kernelFunc });
+    tf.registerKernel({ kernelName, backendName: NATIVE, kernelFunc: checked(kernelName, kernelFunc) });
   }
   tf.registerBackend(NATIVE, () => wasm, 4);
 }

@@ -13,6 +13,7 @@
         'addon/optim.cc',
         'addon/product.cc',
         'addon/rows.cc',
+        'addon/transformer.cc',
       ],
       'defines': ['NAPI_VERSION=8'],
       'cflags!': ['-fno-exceptions'],

@@ -9,7 +9,7 @@ export const EMBEDDING = 'text.embedding';
 const EMBEDDING_DEVIATION = 0.5;
 
 /** Width of a transformer's feed-forward layer, as a multiple of its width. */
-const FEED_FORWARD = 2;
+export const FEED_FORWARD = 2;
 
 /** Parameters of the specification's encoder. */
 export function encoderTensors(spec: PolicySpec): TensorPlan[] {
@@ -39,7 +39,8 @@ export function encoderTensors(spec: PolicySpec): TensorPlan[] {
   }
 }
 
-function transformerLayer(name: string, width: number): TensorPlan[] {
+/** Parameters of one transformer layer, in the order in which fused kernels take them. */
+export function transformerLayer(name: string, width: number): TensorPlan[] {
   return [
     ...norm(`${name}.norm1`, width),
     ...dense(`${name}.qkv`, width, 3 * width, { glorot: [width, width] }),

@@ -1,18 +1,24 @@
 /** A pre-norm transformer encoder over the distinct texts; tokens of all texts lie one after the other, nothing is padded. */
 import * as tf from '@tensorflow/tfjs-core';
-import { hasKernel, layerNorm } from '../../compute/fused.ts';
+import { hasKernel, layerNorm, runKernel } from '../../compute/fused.ts';
 import type { PolicySpec } from '../spec.ts';
+import { FEED_FORWARD, transformerLayer } from './encoder-layout.ts';
 import { dense, indices, take, weight, type Weights } from './ops.ts';
 import type { FlatTexts } from './texts.ts';
 import { attentionHeads } from './width.ts';
 
 /** States of all tokens, [tokens, width]. `embedded` is [tokens, embed]. */
 export function transformerStates(spec: PolicySpec, weights: Weights, embedded: tf.Tensor2D, texts: FlatTexts): tf.Tensor2D {
-  const heads = attentionHeads(spec.text.width);
   const position = new Int32Array(texts.tokens.length);
   for (let i = 0; i < position.length; i++) position[i] = i - texts.start[texts.textOf[i]!]!;
   const positions = take(weight<tf.Tensor2D>(weights, 'text.position'), indices(position));
   let x = tf.add<tf.Tensor2D>(dense(weights, 'text.input', embedded), positions);
+  x = hasKernel('TransformerLayers') ? fusedLayers(spec, weights, x, texts) : composedLayers(spec, weights, x, texts);
+  return norm(weights, 'text.norm', x);
+}
+
+function composedLayers(spec: PolicySpec, weights: Weights, x: tf.Tensor2D, texts: FlatTexts): tf.Tensor2D {
+  const heads = attentionHeads(spec.text.width);
   for (let layer = 0; layer < spec.text.layers; layer++) {
     const name = `text.layer${layer}`;
     const qkv = dense(weights, `${name}.qkv`, norm(weights, `${name}.norm1`, x));
@@ -20,7 +26,29 @@ export function transformerStates(spec: PolicySpec, weights: Weights, embedded: 
     const inner = dense(weights, `${name}.feed1`, norm(weights, `${name}.norm2`, x), 'relu');
     x = tf.add(x, dense(weights, `${name}.feed2`, inner));
   }
-  return norm(weights, 'text.norm', x);
+  return x;
+}
+
+/** All layers in one kernel each way: a few texts at a time go through them, so that what lies between stays near. */
+function fusedLayers(spec: PolicySpec, weights: Weights, x: tf.Tensor2D, texts: FlatTexts): tf.Tensor2D {
+  const parameters = Array.from({ length: spec.text.layers }, (_, layer) =>
+    transformerLayer(`text.layer${layer}`, spec.text.width).map(({ name }) => weight(weights, name)),
+  ).flat();
+  const attrs = { heads: attentionHeads(spec.text.width), inner: FEED_FORWARD * spec.text.width };
+  const op = tf.customGrad((...args) => {
+    const save = args.pop() as tf.GradSaveFunc;
+    const [x, ...own] = args as tf.Tensor[];
+    const starts = indices(texts.start);
+    const named = (tensors: tf.Tensor[]) => Object.fromEntries(tensors.map((tensor, i) => [`p${i}`, tensor]));
+    const [y, trace] = runKernel<tf.Tensor[]>('TransformerLayers', { x: x!, starts, ...named(own) }, attrs);
+    save([trace!, starts, ...own]);
+    return {
+      value: y!,
+      gradFunc: (dy: tf.Tensor, [trace, starts, ...own]: tf.Tensor[]) =>
+        runKernel<tf.Tensor[]>('TransformerLayersGrad', { dy, trace: trace!, starts: starts!, ...named(own) }, attrs),
+    };
+  });
+  return op(x, ...parameters) as tf.Tensor2D;
 }
 
 function norm(weights: Weights, name: string, x: tf.Tensor2D): tf.Tensor2D {

@@ -45,6 +45,9 @@ class Call {
   float* floats(int64_t count) { return at<float>(count); }
   int32_t* integers(int64_t count) { return at<int32_t>(count); }
 
+  // The same with an offset that came in an array.
+  float* floatsAt(double offset, int64_t count) { return reach<float>(offset, count); }
+
   // The next argument is a typed array of its own with `count` values.
   template <typename T>
   T* array(int64_t count) {
@@ -83,12 +86,18 @@ class Call {
   T* at(int64_t count) {
     const double value = number();
     next_--;
+    T* result = reach<T>(value, count);
+    next_++;
+    return result;
+  }
+
+  template <typename T>
+  T* reach(double value, int64_t count) {
     if (count < 0 || count > static_cast<int64_t>(bytes_ / sizeof(T))) fail("would reach beyond the heap");
     const double end = value + static_cast<double>(count) * sizeof(T);
     if (!(value >= 0) || !(end <= static_cast<double>(bytes_))) fail("reaches beyond the heap");
     const int64_t offset = static_cast<int64_t>(value);
     if (offset % static_cast<int64_t>(alignof(T)) != 0) fail("is not aligned");
-    next_++;
     return reinterpret_cast<T*>(heap_ + offset);
   }
 
@@ -128,6 +137,8 @@ void softmax(Call&);
 void softmaxGrad(Call&);
 void sumColumns(Call&);
 void sumRows(Call&);
+void transformer(Call&);
+void transformerGrad(Call&);
 void unary(Call&);
 void unaryGrad(Call&);
 void setThreads(int);

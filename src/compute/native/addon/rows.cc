@@ -4,6 +4,7 @@
 
 #include "call.h"
 #include "columns.h"
+#include "norm.h"
 #include "scratch.h"
 #include "vector.h"
 
@@ -114,18 +115,8 @@ void layerNorm(Call& call) {
   float* y = call.floats(times(rows, columns));
   float* trace = call.floats(times(rows, 2));
   for (int64_t i = 0; i < rows; i++, x += columns, y += columns, trace += 2) {
-    const float mean = centred ? rowSum(x, columns) / static_cast<float>(columns) : 0;
-    float squares = 0;
-#pragma omp simd reduction(+ : squares)
-    for (int64_t j = 0; j < columns; j++) squares += (x[j] - mean) * (x[j] - mean);
-    const float scale = 1 / std::sqrt(squares / static_cast<float>(columns) + epsilon);
-    trace[0] = mean;
-    trace[1] = scale;
-    if (bias) {
-      for (int64_t j = 0; j < columns; j++) y[j] = (x[j] - mean) * scale * gain[j] + bias[j];
-    } else {
-      for (int64_t j = 0; j < columns; j++) y[j] = (x[j] - mean) * scale * gain[j];
-    }
+    if (centred) normRow<true>(columns, epsilon, x, gain, bias, y, trace);
+    else normRow<false>(columns, epsilon, x, gain, bias, y, trace);
   }
 }
 
@@ -144,22 +135,9 @@ void layerNormGrad(Call& call) {
   float* biases = scratch(1, columns);
   std::fill(gains, gains + columns, 0.0f);
   std::fill(biases, biases + columns, 0.0f);
-  const float share = 1 / static_cast<float>(columns);
   for (int64_t i = 0; i < rows; i++, dy += columns, x += columns, dx += columns, trace += 2) {
-    const float mean = trace[0], scale = trace[1];
-    float flow = 0, along = 0;
-#pragma omp simd reduction(+ : flow, along)
-    for (int64_t j = 0; j < columns; j++) {
-      const float normal = (x[j] - mean) * scale;
-      const float g = dy[j] * gain[j];
-      gains[j] += dy[j] * normal;
-      biases[j] += dy[j];
-      flow += g;
-      along += g * normal;
-    }
-    flow = centred ? flow * share : 0;
-    along *= share;
-    for (int64_t j = 0; j < columns; j++) dx[j] = scale * (dy[j] * gain[j] - flow - (x[j] - mean) * scale * along);
+    if (centred) normRowGrad<true>(columns, dy, x, gain, trace, nullptr, dx, gains, biases);
+    else normRowGrad<false>(columns, dy, x, gain, trace, nullptr, dx, gains, biases);
   }
   std::copy(gains, gains + columns, dgain);
   if (dbias) std::copy(biases, biases + columns, dbias);

@@ -1,0 +1,232 @@
+// A stack of pre-norm transformer layers over many sequences of different lengths, in one kernel each way:
+//
+//   m = x + attention(norm1(x) Wqkv + bqkv) Wout + bout
+//   y = m + relu(norm2(m) Wfeed1 + bfeed1) Wfeed2 + bfeed2
+//
+// Sequences do not see each other, so a few at a time go through all layers: what lies between two products then stays in the
+// second cache, which is worth more than longer products.
+#include <algorithm>
+#include <vector>
+
+#include "attention.h"
+#include "call.h"
+#include "columns.h"
+#include "norm.h"
+#include "scratch.h"
+
+namespace millrace {
+
+namespace {
+
+constexpr float kEpsilon = 1e-5f;
+// Rows that go through the layers together.
+constexpr int64_t kRows = 192;
+
+// A layer's parameters, or their gradients.
+struct Layer {
+  static constexpr int kCount = 12;
+  float *gain1, *bias1, *qkv, *qkvBias, *out, *outBias, *gain2, *bias2, *feed1, *feed1Bias, *feed2, *feed2Bias;
+};
+
+struct Shape {
+  int64_t rows, width, inner, layers, sequences, squares;
+  Heads heads;
+  const int32_t* starts;
+
+  explicit Shape(Call& call)
+      : rows(call.size()), width(call.size()), inner(call.size()), layers(call.size()), sequences(call.size()), heads(width, call.size()) {
+    if (width == 0) throw std::range_error("transformer: the width must be above 0");
+    starts = call.integers(sequences + 1);
+    const Lengths lengths(starts, sequences, rows);
+    if (starts[0] != 0 || starts[sequences] != rows) throw std::range_error("transformer: the sequences must make up all rows");
+    squares = times(heads.heads, lengths.squares);
+    longest = lengths.longest;
+  }
+
+  int64_t longest;
+
+  // Sizes of a layer's parameters in their order.
+  void sizes(int64_t (&size)[Layer::kCount]) const {
+    const int64_t all[] = {width,        width, times(width, 3 * width), 3 * width, times(width, width), width, width, width,
+                           times(width, inner), inner, times(inner, width),      width};
+    std::copy(all, all + Layer::kCount, size);
+  }
+
+  std::vector<Layer> parameters(Call& call) const {
+    int64_t size[Layer::kCount];
+    sizes(size);
+    const double* offsets = call.array<double>(layers * Layer::kCount);
+    std::vector<Layer> result(static_cast<size_t>(layers));
+    for (auto& layer : result) {
+      float** place = &layer.gain1;
+      for (int i = 0; i < Layer::kCount; i++) place[i] = call.floatsAt(*offsets++, size[i]);
+    }
+    return result;
+  }
+
+  int64_t traceSize() const { return times(layers, times(rows, 6 * width + inner + 4) + squares); }
+};
+
+// What the forward pass keeps of a layer: each of these has a row for every row of x.
+struct Trace {
+  float *x, *norm1, *qkv, *mixed, *middle, *norm2, *hidden, *probabilities;
+
+  Trace(const Shape& s, float* data, int64_t layer) {
+    float* at = data + layer * (s.rows * (6 * s.width + s.inner + 4) + s.squares);
+    const auto take = [&](int64_t columns) {
+      float* start = at;
+      at += s.rows * columns;
+      return start;
+    };
+    x = take(s.width);
+    norm1 = take(2);
+    qkv = take(3 * s.width);
+    mixed = take(s.width);
+    middle = take(s.width);
+    norm2 = take(2);
+    hidden = take(s.inner);
+    probabilities = at;
+  }
+};
+
+// Sequences [first, next) make up a chunk; `square` counts the squared lengths before it.
+struct Chunk {
+  int64_t first = 0, next = 0, square = 0;
+
+  bool advance(const Shape& s) {
+    for (; first < next; first++) square += length(s, first) * length(s, first);
+    if (next == s.sequences) return false;
+    do next++;
+    while (next < s.sequences && s.starts[next + 1] - s.starts[first] <= kRows);
+    return true;
+  }
+  static int64_t length(const Shape& s, int64_t sequence) { return s.starts[sequence + 1] - s.starts[sequence]; }
+};
+
+void dense(int64_t rows, int64_t in, int64_t out, const float* x, const float* w, const float* bias, const float* residual, float* y) {
+  for (int64_t i = 0; i < rows; i++) {
+    float* row = y + i * out;
+    if (residual) for (int64_t j = 0; j < out; j++) row[j] = bias[j] + residual[i * out + j];
+    else std::copy(bias, bias + out, row);
+  }
+  gemm(false, false, rows, out, in, 1, x, in, w, out, 1, y, out);
+}
+
+// Adds to dw and dbias; dx is set.
+void denseGrad(int64_t rows, int64_t in, int64_t out, const float* dy, const float* x, const float* w, float* dx, float* dw, float* dbias) {
+  gemm(true, false, in, out, rows, 1, x, in, dy, out, 1, dw, out);
+  for (int64_t i = 0; i < rows; i++) for (int64_t j = 0; j < out; j++) dbias[j] += dy[i * out + j];
+  gemm(false, true, rows, in, out, 1, dy, out, w, out, 0, dx, in);
+}
+
+}  // namespace
+
+// rows, width, inner, layers, sequences, heads, starts, x [rows, width], offsets of the layers' parameters (Float64Array,
+// 12 a layer), y [rows, width], size of the trace, trace
+void transformer(Call& call) {
+  const Shape s(call);
+  const float* x = call.floats(times(s.rows, s.width));
+  const auto layers = s.parameters(call);
+  float* y = call.floats(times(s.rows, s.width));
+  if (call.size() != s.traceSize()) throw std::range_error("transformer: the trace has another size");
+  float* trace = call.floats(s.traceSize());
+  const int64_t W = s.width, F = s.inner;
+  const int64_t most = std::max(kRows, s.longest);
+  float* normal = scratch(0, most * W);
+  for (Chunk chunk; chunk.advance(s);) {
+    const int64_t from = s.starts[chunk.first], rows = s.starts[chunk.next] - from;
+    const float* input = x + from * W;
+    for (int64_t l = 0; l < s.layers; l++) {
+      const Layer& p = layers[static_cast<size_t>(l)];
+      const Trace t(s, trace, l);
+      float* own = t.x + from * W;
+      std::copy(input, input + rows * W, own);
+      for (int64_t i = 0; i < rows; i++) normRow<true>(W, kEpsilon, own + i * W, p.gain1, p.bias1, normal + i * W, t.norm1 + 2 * (from + i));
+      float* qkv = t.qkv + from * 3 * W;
+      dense(rows, W, 3 * W, normal, p.qkv, p.qkvBias, nullptr, qkv);
+      float* probabilities = t.probabilities + s.heads.heads * chunk.square;
+      for (int64_t q = chunk.first; q < chunk.next; q++) {
+        const int64_t length = Chunk::length(s, q);
+        attend(s.heads, length, t.qkv + s.starts[q] * 3 * W, t.mixed + s.starts[q] * W, probabilities);
+        probabilities += s.heads.heads * length * length;
+      }
+      float* middle = t.middle + from * W;
+      dense(rows, W, W, t.mixed + from * W, p.out, p.outBias, own, middle);
+      for (int64_t i = 0; i < rows; i++) normRow<true>(W, kEpsilon, middle + i * W, p.gain2, p.bias2, normal + i * W, t.norm2 + 2 * (from + i));
+      float* hidden = t.hidden + from * F;
+      dense(rows, W, F, normal, p.feed1, p.feed1Bias, nullptr, hidden);
+      for (int64_t i = 0; i < rows * F; i++) hidden[i] = hidden[i] < 0 ? 0 : hidden[i];
+      dense(rows, F, W, hidden, p.feed2, p.feed2Bias, middle, y + from * W);
+      input = y + from * W;
+    }
+    if (s.layers == 0) std::copy(input, input + rows * W, y + from * W);
+  }
+}
+
+// rows, width, inner, layers, sequences, heads, starts, dy, offsets of the parameters, size of the trace, trace, dx, offsets of
+// the parameters' gradients
+void transformerGrad(Call& call) {
+  const Shape s(call);
+  const float* dy = call.floats(times(s.rows, s.width));
+  const auto layers = s.parameters(call);
+  if (call.size() != s.traceSize()) throw std::range_error("transformer: the trace has another size");
+  float* trace = call.floats(s.traceSize());
+  float* dx = call.floats(times(s.rows, s.width));
+  const auto gradients = s.parameters(call);
+  int64_t size[Layer::kCount];
+  s.sizes(size);
+  for (const auto& gradient : gradients) {
+    float* const* place = &gradient.gain1;
+    for (int i = 0; i < Layer::kCount; i++) std::fill(place[i], place[i] + size[i], 0.0f);
+  }
+  const int64_t W = s.width, F = s.inner;
+  const int64_t most = std::max(kRows, s.longest);
+  float* normal = scratch(0, most * W);
+  float* dNormal = scratch(1, most * W);
+  float* dHidden = scratch(2, most * F);
+  float* dQkv = scratch(3, most * 3 * W);
+  float* flow = scratch(4, s.longest * s.longest);
+  for (Chunk chunk; chunk.advance(s);) {
+    const int64_t from = s.starts[chunk.first], rows = s.starts[chunk.next] - from;
+    float* d = dx + from * W;
+    std::copy(dy + from * W, dy + (from + rows) * W, d);
+    for (int64_t l = s.layers - 1; l >= 0; l--) {
+      const Layer& p = layers[static_cast<size_t>(l)];
+      const Layer& g = gradients[static_cast<size_t>(l)];
+      const Trace t(s, trace, l);
+      const float* hidden = t.hidden + from * F;
+      denseGrad(rows, F, W, d, hidden, p.feed2, dHidden, g.feed2, g.feed2Bias);
+      for (int64_t i = 0; i < rows * F; i++) dHidden[i] = hidden[i] > 0 ? dHidden[i] : 0;
+      const float* middle = t.middle + from * W;
+      const auto again = [&](const float* x, const float* norm, const float* gain, const float* bias) {
+        for (int64_t i = 0; i < rows; i++) {
+          const float mean = norm[2 * i], scale = norm[2 * i + 1];
+          for (int64_t j = 0; j < W; j++) normal[i * W + j] = (x[i * W + j] - mean) * scale * gain[j] + bias[j];
+        }
+      };
+      const float* norm2 = t.norm2 + 2 * from;
+      again(middle, norm2, p.gain2, p.bias2);
+      denseGrad(rows, W, F, dHidden, normal, p.feed1, dNormal, g.feed1, g.feed1Bias);
+      for (int64_t i = 0; i < rows; i++) {
+        normRowGrad<true>(W, dNormal + i * W, middle + i * W, p.gain2, norm2 + 2 * i, d + i * W, d + i * W, g.gain2, g.bias2);
+      }
+      float* dMixed = dNormal;
+      denseGrad(rows, W, W, d, t.mixed + from * W, p.out, dMixed, g.out, g.outBias);
+      const float* probabilities = t.probabilities + s.heads.heads * chunk.square;
+      for (int64_t q = chunk.first; q < chunk.next; q++) {
+        const int64_t length = Chunk::length(s, q), at = s.starts[q] - from;
+        attendGrad(s.heads, length, dMixed + at * W, t.qkv + s.starts[q] * 3 * W, probabilities, dQkv + at * 3 * W, flow);
+        probabilities += s.heads.heads * length * length;
+      }
+      const float* x = t.x + from * W;
+      const float* norm1 = t.norm1 + 2 * from;
+      again(x, norm1, p.gain1, p.bias1);
+      denseGrad(rows, W, 3 * W, dQkv, normal, p.qkv, dNormal, g.qkv, g.qkvBias);
+      for (int64_t i = 0; i < rows; i++) {
+        normRowGrad<true>(W, dNormal + i * W, x + i * W, p.gain1, norm1 + 2 * i, d + i * W, d + i * W, g.gain1, g.bias1);
+      }
+    }
+  }
+}
+
+}  // namespace millrace
