@@ -20,6 +20,8 @@ export type RunQuery = (sql: string, maxRows: number, signal: AbortSignal) => Pr
 
 /** A watcher hears of a running job at least this often: what it waits for changes without any event. */
 const WATCH_REFRESH_MS = 1_000;
+/** And at most this often: a trainer tells of every group and every shard, dozens of times a second. */
+const WATCH_PAUSE_MS = 100;
 /** How long the end of a watch waits for requests that were open when the job ended to be booked. */
 const LAST_BOOKS_MS = 5_000;
 
@@ -82,6 +84,7 @@ export class CoordinatorBackend implements AdminBackend {
           return;
         }
         yield await this.#views.view(record);
+        await this.#context.clock.sleep(WATCH_PAUSE_MS, signal).catch(() => {});
         const sleeping = new AbortController();
         const abort = (): void => sleeping.abort();
         signal.addEventListener('abort', abort, { once: true });

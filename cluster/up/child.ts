@@ -65,7 +65,7 @@ export function superviseNode(options: ChildOptions): SupervisedNode {
     const [command, ...prefix] = [...endsWithParent('KILL'), process.execPath];
     const process_ = fork(ENTRY, [], {
       execPath: command!,
-      execArgv: [...prefix, '--import', import.meta.resolve('tsx')],
+      execArgv: [...prefix, ...heapFlags(settings.roles), '--import', import.meta.resolve('tsx')],
       env: {
         ...process.env,
         ...env,
@@ -136,6 +136,14 @@ export function superviseNode(options: ChildOptions): SupervisedNode {
       clearTimeout(kill);
     },
   };
+}
+
+/**
+ * What a group's flows make lives for as long as the group, some hundred milliseconds: with the usual young generation of 16 MB
+ * it is copied twice and kept, and a sixth of a rollout worker's time goes into that.
+ */
+function heapFlags(roles: readonly RoleName[]): string[] {
+  return roles.includes('rollout') ? ['--max-semi-space-size=64'] : [];
 }
 
 /** Of an uncaught error as Node prints it, the line that says what it is. */

@@ -26,7 +26,7 @@ export interface WriterOptions {
   batchRows?: number;
   /** ... or this many bytes. Default 8 MiB. */
   batchBytes?: number;
-  /** ... or when its first message is this old. Default 250. */
+  /** ... or when its first message is this old. Default 1000: each insert makes parts to be merged, whatever its size. */
   maxDelayMs?: number;
   /** Batches on their way at once. Default 1. */
   concurrency?: number;
@@ -86,7 +86,7 @@ export async function startWriter(options: WriterOptions): Promise<Writer> {
     uniform: random ? () => random.uniform() : Math.random,
     batchRows: options.batchRows ?? 5000,
     batchBytes: options.batchBytes ?? 8 * 1024 * 1024,
-    maxDelayMs: options.maxDelayMs ?? 250,
+    maxDelayMs: options.maxDelayMs ?? 1000,
     concurrency: options.concurrency ?? 1,
   });
   const handle =
