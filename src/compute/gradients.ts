@@ -42,6 +42,11 @@ const GRADIENTS: Record<string, Gradient> = {
   Neg: { gradFunc: (dy) => ({ x: () => tf.neg(one(dy)) }) },
   Square: { inputsToSave: ['x'], gradFunc: (dy, [x]) => ({ x: () => tf.mul(one(dy), tf.mul(x!, 2)) }) },
   Exp: { outputsToSave: [true], gradFunc: (dy, [y]) => ({ x: () => tf.mul(one(dy), y!) }) },
+  // 2 / sqrt(pi) exp(-x^2)
+  Erf: {
+    inputsToSave: ['x'],
+    gradFunc: (dy, [x]) => ({ x: () => tf.mul(tf.mul(one(dy), 2 / Math.sqrt(Math.PI)), tf.exp(tf.neg(tf.square(x!)))) }),
+  },
   Log: { inputsToSave: ['x'], gradFunc: (dy, [x]) => ({ x: () => tf.div(one(dy), x!) }) },
   Tanh: {
     outputsToSave: [true],
@@ -168,12 +173,13 @@ function matMulGradient(
   transposeA: boolean,
   transposeB: boolean,
 ): ReturnType<Gradient['gradFunc']> {
-  if (!transposeA && !transposeB) {
-    return { a: () => tf.matMul(dy, b, false, true), b: () => tf.matMul(a, dy, true, false) };
-  }
-  if (!transposeA) return { a: () => tf.matMul(dy, b), b: () => tf.matMul(dy, a, true, false) };
-  if (!transposeB) return { a: () => tf.matMul(b, dy, false, true), b: () => tf.matMul(a, dy) };
-  return { a: () => tf.matMul(b, dy, true, true), b: () => tf.matMul(dy, a, true, true) };
+  const [forA, forB] = [
+    (): tf.Tensor => (transposeA ? tf.matMul(b, dy, transposeB, true) : tf.matMul(dy, b, false, !transposeB)),
+    (): tf.Tensor => (transposeB ? tf.matMul(dy, a, true, transposeA) : tf.matMul(a, dy, !transposeA, false)),
+  ];
+  const sized = (gradient: tf.Tensor, { shape }: tf.Tensor): tf.Tensor =>
+    tf.util.arraysEqual(gradient.shape, shape) ? gradient : unbroadcast(gradient, shape);
+  return { a: () => sized(forA(), a), b: () => sized(forB(), b) };
 }
 
 /** What flowed into a sum, back over everything that was summed, times a factor. */

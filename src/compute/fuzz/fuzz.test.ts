@@ -1,20 +1,12 @@
 import * as tf from '@tensorflow/tfjs-core';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { initCompute } from '../backend.ts';
+import { availableBackends } from './backends.ts';
 import { OPERATIONS, type AnyOperation } from './operations.ts';
 
 /** Fixed, so that a failure is found again. MILLRACE_FUZZ_SEED looks elsewhere, MILLRACE_FUZZ_RUNS further, MILLRACE_FUZZ_BACKENDS on others. */
 const seed = Number(process.env['MILLRACE_FUZZ_SEED'] ?? 1);
 const numRuns = Number(process.env['MILLRACE_FUZZ_RUNS'] ?? 60);
-
-const backends: string[] = [];
-for (const preferred of [...(process.env['MILLRACE_FUZZ_BACKENDS']?.split(',') ?? ['wasm', 'native']), 'cpu']) {
-  await initCompute({ preferred }).then(
-    () => preferred !== 'cpu' && backends.push(preferred),
-    (error: unknown) => process.stderr.write(`not tested here: ${String(error)}\n`),
-  );
-}
 
 type Outcome = { error: string } | { shape: number[]; dtype: string; values: number[] }[];
 
@@ -51,7 +43,7 @@ function isClose(value: number, wanted: number): boolean {
   return Math.abs(value - wanted) <= 2e-5 + 2e-5 * Math.abs(wanted);
 }
 
-describe.each(backends)('%s', (backend) => {
+describe.each(await availableBackends())('%s', (backend) => {
   beforeAll(() => void tf.env().set('IS_TEST', true));
   afterAll(() => void tf.env().set('IS_TEST', false));
 

@@ -16,6 +16,7 @@ export const raggedAttention: KernelFunc = ({ inputs, backend, attrs }) => {
   const width = qkv.shape[1]! / 3;
   const D = width / heads;
   const scale = 1 / Math.sqrt(D);
+  checkStarts(integers(wasm, starts), qkv.shape[0]!);
   const out = wasm.makeOutput([qkv.shape[0]!, width], 'float32');
   const probabilities = wasm.makeOutput([heads * squares(integers(wasm, starts))], 'float32');
   const start = integers(wasm, starts);
@@ -56,6 +57,10 @@ export const raggedAttentionGrad: KernelFunc = ({ inputs, backend, attrs }) => {
   const width = qkv.shape[1]! / 3;
   const D = width / heads;
   const scale = 1 / Math.sqrt(D);
+  checkStarts(integers(wasm, starts), qkv.shape[0]!);
+  if (probabilities.shape[0] !== heads * squares(integers(wasm, starts))) {
+    throw new RangeError('attention: the probabilities are of other sequences');
+  }
   const dqkv = wasm.makeOutput([...qkv.shape], 'float32');
   const start = integers(wasm, starts);
   const [g, x, p, dx] = [floats(wasm, dy), floats(wasm, qkv), floats(wasm, probabilities), floats(wasm, dqkv)];
@@ -108,6 +113,14 @@ function dot(x: Float32Array, i: number, y: Float32Array, j: number, n: number):
   }
   for (; d < n; d++) a += x[i + d]! * y[j + d]!;
   return a + b + (c + e);
+}
+
+function checkStarts(start: Int32Array, rows: number): void {
+  for (let s = 0; s < start.length; s++) {
+    if (start[s]! < (start[s - 1] ?? 0) || start[s]! > rows) {
+      throw new RangeError(`attention: sequence ${s} starts at ${start[s]!}, before another or beyond the ${rows} rows`);
+    }
+  }
 }
 
 function squares(start: Int32Array): number {

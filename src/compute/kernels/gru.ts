@@ -15,10 +15,13 @@ import { floats, integers, type WasmBackend } from './heap.ts';
 import { product, reshaped, transposed } from './product.ts';
 import { fastTanh } from './tanh.ts';
 
-/** Rows before each step, and in total. */
-function packing(steps: readonly number[]): { start: number[]; rows: number } {
+/** Rows before each step, and in total, which must be all; RangeError also for an order that names other tokens. */
+function packing(steps: readonly number[], order: Int32Array): { start: number[]; rows: number } {
   let rows = 0;
   const start = steps.map((count) => (rows += count) - count);
+  if (steps.some((count, t) => !(count >= 0) || count > (steps[t - 1] ?? count))) throw new RangeError('gru: steps must fall');
+  if (2 * rows !== order.length) throw new RangeError(`gru: the steps have ${rows} rows, the order ${order.length / 2}`);
+  for (const token of order) if (token < 0 || token >= rows) throw new RangeError(`gru: token ${token} is outside [0, ${rows})`);
   return { start, rows };
 }
 
@@ -26,11 +29,11 @@ export const gruScan: KernelFunc = ({ inputs, backend, attrs }) => {
   const wasm = backend as unknown as WasmBackend;
   const { x, order } = inputs as { x: TensorInfo; order: TensorInfo };
   const steps = attrs!['steps'] as unknown as number[];
-  const { start, rows } = packing(steps);
+  const { start, rows } = packing(steps, integers(wasm, order));
   const H = x.shape[1]! / 6;
   const states = wasm.makeOutput([rows, 2 * H], 'float32');
   const trace = wasm.makeOutput([2 * rows, 4 * H], 'float32');
-  const hidden = wasm.makeOutput([steps[0]!, H], 'float32');
+  const hidden = wasm.makeOutput([steps[0] ?? 0, H], 'float32');
   for (const direction of [0, 1]) {
     const weight = inputs[direction === 0 ? 'forwardWeight' : 'backwardWeight'] as TensorInfo;
     const bias = inputs[direction === 0 ? 'forwardBias' : 'backwardBias'] as TensorInfo;
@@ -80,9 +83,9 @@ export const gruScanGrad: KernelFunc = ({ inputs, backend, attrs }) => {
   const wasm = backend as unknown as WasmBackend;
   const { dy, states, trace, order } = inputs as Record<'dy' | 'states' | 'trace' | 'order', TensorInfo>;
   const steps = attrs!['steps'] as unknown as number[];
-  const { start, rows } = packing(steps);
+  const { start, rows } = packing(steps, integers(wasm, order));
   const H = states.shape[1]! / 2;
-  const most = steps[0]!;
+  const most = steps[0] ?? 0;
   const dx = wasm.makeOutput([rows, 6 * H], 'float32');
   const dWeights: TensorInfo[] = [];
   const dBiases = [wasm.makeOutput([3 * H], 'float32'), wasm.makeOutput([3 * H], 'float32')];

@@ -1,5 +1,6 @@
 import { type KernelConfig, type KernelFunc, getKernel, registerKernel, unregisterKernel } from '@tensorflow/tfjs-core';
 import { raggedAttention, raggedAttentionGrad } from './attention.ts';
+import { checked } from './contracts.ts';
 import { mean, sum, transpose } from './empty.ts';
 import { gather } from './gather.ts';
 import { gruScan, gruScanGrad } from './gru.ts';
@@ -42,7 +43,9 @@ export function registerWasmKernels(): string[] {
   if (registered) return names;
   registered = true;
   for (const [kernelName, kernelFunc] of Object.entries(ADDED)) {
-    if (!getKernel(kernelName, 'wasm')) registerKernel({ kernelName, backendName: 'wasm', kernelFunc });
+    if (!getKernel(kernelName, 'wasm')) {
+      registerKernel({ kernelName, backendName: 'wasm', kernelFunc: checked(kernelName, kernelFunc) });
+    }
   }
   replaceKernels('wasm', REPLACED);
   return names;
@@ -54,6 +57,6 @@ export function replaceKernels(backendName: string, wrappers: Record<string, Ker
     const original: KernelConfig | undefined = getKernel(kernelName, backendName);
     if (!original) continue;
     unregisterKernel(kernelName, backendName);
-    registerKernel({ ...original, kernelFunc: wrap(original.kernelFunc) });
+    registerKernel({ ...original, kernelFunc: checked(kernelName, wrap(original.kernelFunc)) });
   }
 }

@@ -32,7 +32,9 @@ export const segmentSum =
   (original) =>
   (parameters) => {
     const { x, segmentIds } = parameters.inputs as { x: TensorInfo; segmentIds: TensorInfo };
-    if (x.dtype !== 'float32' || segmentIds.dtype !== 'int32' || segmentIds.shape.length !== 1) return original(parameters);
+    const fits = segmentIds.dtype === 'int32' && segmentIds.shape.length === 1 && segmentIds.shape[0] === x.shape[0];
+    // The original also says what is wrong.
+    if (x.dtype !== 'float32' || !fits) return original(parameters);
     const wasm = parameters.backend as unknown as WasmBackend;
     const segments = parameters.attrs!['numSegments'] as number;
     const out = wasm.makeOutput([segments, ...x.shape.slice(1)], 'float32');
