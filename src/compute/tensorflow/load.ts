@@ -2,6 +2,7 @@
 import util from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
 import { missingBinding, packageName } from './binding.ts';
+import { registerTensorflowKernels } from './kernels.ts';
 import { hasNvidiaDriver, visibleGpus } from './visible-gpus.ts';
 
 /** What this uses of the backend that the packages register; its class is not part of their types. */
@@ -49,6 +50,7 @@ export async function loadTensorflow(gpu: boolean): Promise<string> {
     // A variable, since neither the compiler nor a bundler should look for an optional package.
     await import(name);
     loaded = name;
+    registerTensorflowKernels();
   }
   if (!(await tf.setBackend('tensorflow'))) throw new Error(`tfjs could not start the backend that ${loaded} registers`);
   await tf.ready();
