@@ -15,14 +15,16 @@ export interface Effort {
   burstMs: number;
   /** Turns of each participant for a case and kind. */
   rounds: number;
+  /** Participants so slow that their turns took this long together sit out the rest, once they have had three. */
+  mostMs: number;
   /** Repetitions before anything is counted, and for how many milliseconds at least. */
   warmup: { repetitions: number; ms: number };
 }
 
 /** The usual effort. */
-export const FULL: Effort = { burstMs: 150, rounds: 9, warmup: { repetitions: 4, ms: 500 } };
+export const FULL: Effort = { burstMs: 150, rounds: 9, mostMs: 10_000, warmup: { repetitions: 4, ms: 500 } };
 /** Enough for a look. */
-export const QUICK: Effort = { burstMs: 60, rounds: 3, warmup: { repetitions: 2, ms: 100 } };
+export const QUICK: Effort = { burstMs: 60, rounds: 3, mostMs: 3000, warmup: { repetitions: 2, ms: 100 } };
 
 /** The clock on the wall, or time of the process on its processor: what to look at when others use the same core. */
 export type Clock = keyof Timed;
@@ -98,6 +100,7 @@ export async function inTurns(
   for (let round = 0; round < effort.rounds; round++) {
     for (const [index, participant] of participants.entries()) {
       signal.throwIfAborted();
+      if (round >= FEWEST_ROUNDS && sum(times[index]!.wall) > effort.mostMs) continue;
       // The caches hold another process's numbers: the first repetitions of a turn bring ours back and are not counted.
       const { wall, cpu } = await participant.time(kind, repetitions[index]!, Math.ceil(repetitions[index]! / 8));
       times[index]!.wall.push(...wall);
@@ -107,13 +110,20 @@ export async function inTurns(
   return times;
 }
 
+/** Turns that everyone gets. */
+const FEWEST_ROUNDS = 3;
+
 /** Runs until compilers and caches have settled; returns how many repetitions fill a turn. */
-async function warmUp(participant: Participant, kind: Kind, { warmup, burstMs }: Effort): Promise<number> {
+async function warmUp(participant: Participant, kind: Kind, { warmup, burstMs, mostMs }: Effort): Promise<number> {
   let last: number[] = [];
-  for (let spent = 0, done = 0; spent < warmup.ms || done < warmup.repetitions;) {
+  for (let spent = 0, done = 0; (spent < warmup.ms || done < warmup.repetitions) && spent < mostMs / 4;) {
     ({ wall: last } = await participant.time(kind, last.length === 0 ? 1 : repetitionsFor(100, median(last)), 0));
-    spent += last.reduce((sum, ms) => sum + ms, 0);
+    spent += sum(last);
     done += last.length;
   }
   return repetitionsFor(burstMs, median(last));
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
 }

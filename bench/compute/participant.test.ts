@@ -85,6 +85,8 @@ describe('measuring', () => {
     expect(fast!.wall).toEqual(Array(60).fill(4));
     expect(slow!.wall).toEqual(Array(6).fill(40));
     expect(slow!.cpu).toEqual(Array(6).fill(1));
+    const [, hurried] = await inTurns(participants, 'train', { ...effort, rounds: 5, mostMs: 100 }, new AbortController().signal);
+    expect(hurried!.wall).toHaveLength(2 * 3);
   });
 
   it('refuses participants that do not compute the same', async () => {
