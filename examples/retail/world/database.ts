@@ -46,7 +46,7 @@ export class Database {
     ] as const) {
       for (const id of [...(written?.keys() ?? [])].sort()) {
         const now = canonicalJson(written!.get(id));
-        if (now !== canonicalJson(base[id]))
+        if (now !== canonicalBase(base[id]!))
           changes[`${kind}/${id}`] = createHash('sha256').update(now).digest('hex').slice(0, 16);
       }
     }
@@ -62,16 +62,28 @@ export function sameChanges(a: Changes, b: Changes): boolean {
 
 /** JSON with the keys of every object in order, so that equal values are equal strings. */
 export function canonicalJson(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
-  if (typeof value === 'object' && value !== null) {
-    const record = value as Record<string, unknown>;
-    const keys = Object.keys(record)
-      .filter((key) => record[key] !== undefined)
-      .sort();
-    return `{${keys.map((key) => `${JSON.stringify(key)}:${canonicalJson(record[key])}`).join(',')}}`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  let text = '';
+  if (Array.isArray(value)) {
+    for (const child of value) text += `${text === '' ? '' : ','}${canonicalJson(child)}`;
+    return `[${text}]`;
   }
-  return JSON.stringify(value);
+  const record = value as Record<string, unknown>;
+  for (const key of Object.keys(record).sort()) {
+    const child = record[key];
+    if (child !== undefined) text += `${text === '' ? '' : ','}${JSON.stringify(key)}:${canonicalJson(child)}`;
+  }
+  return `{${text}}`;
 }
+
+/** Of a record of the world, which is never written to: all flows compare with the same ones. */
+function canonicalBase(record: Order | User): string {
+  let text = canonicalOf.get(record);
+  if (text === undefined) canonicalOf.set(record, (text = canonicalJson(record)));
+  return text;
+}
+
+const canonicalOf = new WeakMap<Order | User, string>();
 
 // Ids come from customers: `constructor` must not find Object's.
 function own<V>(records: Readonly<Record<string, V>>, id: string): V | undefined {
