@@ -20,38 +20,35 @@ export interface MemberRun {
 export function encodeStepRows(request: RolloutRequest, members: readonly MemberRun[]): Uint8Array {
   const { job, id: request_id, taskId: task_id, evaluation } = request;
   const purpose = purposeWord(request.purpose);
-  const rows: StepRow[] = [];
-  for (const { id: trajectory_id, policyVersion: policy_version, run } of members)
-    run.steps.forEach((record, step) => {
-      const row: StepRow = {
-        job,
-        trajectory_id,
-        request_id,
-        task_id,
-        purpose,
-        evaluation,
-        policy_version,
-        step,
-        tool: record.tool,
-        items: record.items,
-        arguments: record.arguments,
-        result: record.result,
-        error: record.error,
-        log_probability: record.logProbability,
-        entropy: record.entropy,
-        open_actions: record.openActions,
-        plan_us: record.planUs,
-        tool_us: record.toolUs,
-        started_at: record.startedAt,
-      };
-      if (record.stateFlags !== undefined) row.state_flags = Float32Array.from(record.stateFlags);
-      rows.push(row);
-    });
-  const encoded = withinBudget((cut) =>
-    encodeRows(
-      'steps',
-      rows.map((row) => ({ ...row, arguments: cut(row.arguments), result: cut(row.result) })),
-    ),
-  );
+  const encoded = withinBudget((cut) => {
+    const rows: StepRow[] = [];
+    for (const { id: trajectory_id, policyVersion: policy_version, run } of members)
+      for (const [step, record] of run.steps.entries()) {
+        const row: StepRow = {
+          job,
+          trajectory_id,
+          request_id,
+          task_id,
+          purpose,
+          evaluation,
+          policy_version,
+          step,
+          tool: record.tool,
+          items: record.items,
+          arguments: cut(record.arguments),
+          result: cut(record.result),
+          error: record.error,
+          log_probability: record.logProbability,
+          entropy: record.entropy,
+          open_actions: record.openActions,
+          plan_us: record.planUs,
+          tool_us: record.toolUs,
+          started_at: record.startedAt,
+        };
+        if (record.stateFlags !== undefined) row.state_flags = Float32Array.from(record.stateFlags);
+        rows.push(row);
+      }
+    return encodeRows('steps', rows);
+  });
   return packRows(encoded);
 }
