@@ -3,15 +3,15 @@ import * as tf from '@tensorflow/tfjs-core';
 
 const BACKEND = 'tensorflow';
 
-/** Given the kernel as it is, calculates what its inputs need otherwise; undefined leaves them to the kernel. */
+/** Calculates what the kernel that is there would not; undefined leaves the inputs to it. */
 type Exception = (inputs: tf.NamedTensorMap, attrs: tf.NamedAttrMap) => tf.Tensor | undefined;
 
 const EXCEPTIONS: Readonly<Record<string, Exception>> = {
-  /** TensorFlow has no such sums of bool; of others' they are float32. */
+  /** TensorFlow has no such sums of bool, and those of others are float32. */
   UnsortedSegmentSum: ({ x, segmentIds }, attrs) =>
-    x!.dtype === 'bool'
-      ? tf.unsortedSegmentSum(tf.cast(x!, 'float32'), segmentIds as tf.Tensor1D, attrs['numSegments'] as number)
-      : undefined,
+    x!.dtype === 'float32'
+      ? undefined
+      : tf.unsortedSegmentSum(tf.cast(x!, 'float32'), segmentIds as tf.Tensor1D, attrs['numSegments'] as number),
   /** tfjs-node chooses between floats, whatever the input is. */
   Step: ({ x }, attrs) =>
     x!.dtype === 'float32' ? undefined : tf.cast(tf.step(tf.cast(x!, 'float32'), attrs['alpha'] as number), x!.dtype),
@@ -22,6 +22,18 @@ const EXCEPTIONS: Readonly<Record<string, Exception>> = {
     if (over > 0) return undefined;
     const shape = x!.shape.flatMap((size, axis) => (!axes.includes(axis) ? [size] : attrs['keepDims'] ? [1] : []));
     return tf.zeros(shape);
+  },
+};
+
+/** The same for what only shows when the kernel has failed: looking first would cost every call that does not. */
+const AFTER_FAILURE: Readonly<Record<string, Exception>> = {
+  /** Rows whose segment is too large are dropped on other backends, and on TensorFlow's GPUs; on its processors they fail. */
+  UnsortedSegmentSum: ({ x, segmentIds }, attrs) => {
+    const segments = attrs['numSegments'] as number;
+    const inside = tf.less(segmentIds!, segments);
+    if (tf.all(inside).dataSync()[0]) return undefined;
+    const none = tf.fill(segmentIds!.shape, -1, 'int32');
+    return tf.unsortedSegmentSum(x!, tf.where(inside, segmentIds!, none) as tf.Tensor1D, segments);
   },
 };
 
@@ -39,8 +51,21 @@ export function registerTensorflowKernels(): void {
       ...original,
       kernelFunc: (call) => {
         const { inputs, attrs } = call as unknown as { inputs: tf.NamedTensorMap; attrs: tf.NamedAttrMap };
-        return tf.tidy(() => exception(inputs, attrs)!) ?? original.kernelFunc(call);
+        const result = tf.tidy(() => exception(inputs, attrs)!);
+        if (result) return result;
+        const afterwards = AFTER_FAILURE[kernelName];
+        if (!afterwards) return original.kernelFunc(call);
+        try {
+          // One that fails leaves behind what it has made for itself.
+          return tf.tidy(() => original.kernelFunc(call) as tf.Tensor);
+        } catch (thrown) {
+          return tf.tidy(() => afterwards(inputs, attrs)!) ?? rethrow(thrown);
+        }
       },
     });
   }
+}
+
+function rethrow(thrown: unknown): never {
+  throw thrown;
 }
