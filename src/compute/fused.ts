@@ -19,6 +19,11 @@ export function runKernel<T>(name: string, inputs: Record<string, tf.Tensor>, at
   return tf.engine().runKernel(name, inputs, attrs as tf.NamedAttrMap) as T;
 }
 
+/** Inputs `p0`, `p1`, ... of a kernel that takes a list. */
+export function numbered(tensors: readonly tf.Tensor[]): Record<string, tf.Tensor> {
+  return Object.fromEntries(tensors.map((tensor, index) => [`p${index}`, tensor]));
+}
+
 /** activation(x [m, k] w [k, n] + bias [n]), with the activation's and the layer's gradients in one kernel. */
 export function dense(x: tf.Tensor2D, w: tf.Tensor2D, bias?: tf.Tensor1D, activation: DenseActivation = 'linear'): tf.Tensor2D {
   if (!hasKernel('DenseGrad')) {

@@ -44,6 +44,8 @@ export type NativeAddon = Record<
   | 'layerNorm'
   | 'layerNormGrad'
   | 'permute'
+  | 'planner'
+  | 'plannerGrad'
   | 'product'
   | 'segmentSum'
   | 'softmax'

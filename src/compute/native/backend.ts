@@ -8,6 +8,7 @@ import { replaceKernels, type KernelWrapper } from '../kernels/register.ts';
 import { loadAddon, type NativeAddon } from './addon.ts';
 import { addedUnary, binary, unary, unaryGrad } from './kernels/elementwise.ts';
 import { concat, gather, segmentSum, transpose } from './kernels/index.ts';
+import { plannerHead, plannerHeadGrad } from './kernels/planner.ts';
 import { denseGrad, matMul } from './kernels/product.ts';
 import { norm, normGrad, reduction, softmax, softmaxGrad } from './kernels/rows.ts';
 import { transformer, transformerGrad } from './kernels/transformer.ts';
@@ -62,6 +63,8 @@ function added(native: NativeAddon): Record<string, tf.KernelFunc> {
     LayerNormGrad: normGrad(native, true),
     LogSoftmaxFused: softmax(native, true),
     LogSoftmaxGrad: softmaxGrad(native, true),
+    PlannerHead: plannerHead(native),
+    PlannerHeadGrad: plannerHeadGrad(native),
     ReluGrad: unaryGrad(native, 'Relu'),
     RmsNorm: norm(native, false),
     RmsNormGrad: normGrad(native, false),

@@ -11,6 +11,7 @@
         'addon/gru.cc',
         'addon/index.cc',
         'addon/optim.cc',
+        'addon/planner.cc',
         'addon/product.cc',
         'addon/rows.cc',
         'addon/transformer.cc',

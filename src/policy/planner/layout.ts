@@ -55,11 +55,15 @@ export function initialParameters(spec: PolicySpec): Parameters {
 
 function plans(spec: PolicySpec): TensorPlan[] {
   check(spec);
+  return [...encoderTensors(spec), ...headTensors(spec)];
+}
+
+/** Parameters of the head, in the order in which fused kernels take them. */
+export function headTensors(spec: PolicySpec): TensorPlan[] {
   const { features, hidden } = spec;
   const width = textWidth(spec);
   const tools = toolColumns(spec).count;
   const tensors = [
-    ...encoderTensors(spec),
     ...dense('item', 2 * width + features.item, hidden),
     ...dense('context', width + hidden + features.state, hidden),
   ];

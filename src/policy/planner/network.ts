@@ -10,8 +10,10 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import type { PolicySpec } from '../spec.ts';
-import type { FlatBatch } from './flatten.ts';
-import { beside, dense, indices, matrix, segmentSum, take, type Weights } from './ops.ts';
+import { hasKernel, numbered, runKernel } from '../../compute/fused.ts';
+import { toolColumns, type FlatBatch } from './flatten.ts';
+import { headTensors } from './layout.ts';
+import { beside, dense, indices, matrix, segmentSum, take, weight, type Weights } from './ops.ts';
 
 /** Text vectors as the head needs them. */
 export interface TextVectors {
@@ -23,6 +25,32 @@ export interface TextVectors {
 
 /** Scores of all actions, observation after observation: a vector of length `flat.actionStart[O]`. */
 export function actionScores(spec: PolicySpec, weights: Weights, flat: FlatBatch, texts: TextVectors): tf.Tensor1D {
+  return hasKernel('PlannerHead') ? fusedScores(spec, weights, flat, texts) : composedScores(spec, weights, flat, texts);
+}
+
+/** The whole head in one kernel each way. */
+function fusedScores(spec: PolicySpec, weights: Weights, flat: FlatBatch, { pooled, at }: TextVectors): tf.Tensor1D {
+  const { hidden, features, tools } = spec;
+  const attrs = { hidden, features, tools: tools.length, toolsByArity: toolColumns(spec).count, flat };
+  const op = tf.customGrad((...args) => {
+    const save = args.pop() as tf.GradSaveFunc;
+    const [pooled, at, ...own] = args as tf.Tensor[];
+    const inputs = { pooled: pooled!, at: at!, ...numbered(own) };
+    const [scores, trace] = runKernel<tf.Tensor[]>('PlannerHead', inputs, attrs);
+    save([trace!, pooled!, at!, ...own]);
+    return {
+      value: scores!,
+      gradFunc: (dy: tf.Tensor, [trace, pooled, at, ...own]: tf.Tensor[]) => {
+        const inputs = { dy, trace: trace!, pooled: pooled!, at: at!, ...numbered(own) };
+        return runKernel<tf.Tensor[]>('PlannerHeadGrad', inputs, attrs);
+      },
+    };
+  });
+  return op(pooled, at, ...headTensors(spec).map(({ name }) => weight(weights, name))) as tf.Tensor1D;
+}
+
+/** The same from ordinary operations, for backends without the fused kernels. */
+function composedScores(spec: PolicySpec, weights: Weights, flat: FlatBatch, texts: TextVectors): tf.Tensor1D {
   const { features, hidden } = spec;
   const items = itemVectors(spec, weights, flat, texts);
   const observationText = take(texts.pooled, indices(flat.observationText));

@@ -1,6 +1,6 @@
 /** A pre-norm transformer encoder over the distinct texts; tokens of all texts lie one after the other, nothing is padded. */
 import * as tf from '@tensorflow/tfjs-core';
-import { hasKernel, layerNorm, runKernel } from '../../compute/fused.ts';
+import { hasKernel, layerNorm, numbered, runKernel } from '../../compute/fused.ts';
 import type { PolicySpec } from '../spec.ts';
 import { FEED_FORWARD, transformerLayer } from './encoder-layout.ts';
 import { dense, indices, take, weight, type Weights } from './ops.ts';
@@ -39,13 +39,12 @@ function fusedLayers(spec: PolicySpec, weights: Weights, x: tf.Tensor2D, texts: 
     const save = args.pop() as tf.GradSaveFunc;
     const [x, ...own] = args as tf.Tensor[];
     const starts = indices(texts.start);
-    const named = (tensors: tf.Tensor[]) => Object.fromEntries(tensors.map((tensor, i) => [`p${i}`, tensor]));
-    const [y, trace] = runKernel<tf.Tensor[]>('TransformerLayers', { x: x!, starts, ...named(own) }, attrs);
+    const [y, trace] = runKernel<tf.Tensor[]>('TransformerLayers', { x: x!, starts, ...numbered(own) }, attrs);
     save([trace!, starts, ...own]);
     return {
       value: y!,
       gradFunc: (dy: tf.Tensor, [trace, starts, ...own]: tf.Tensor[]) =>
-        runKernel<tf.Tensor[]>('TransformerLayersGrad', { dy, trace: trace!, starts: starts!, ...named(own) }, attrs),
+        runKernel<tf.Tensor[]>('TransformerLayersGrad', { dy, trace: trace!, starts: starts!, ...numbered(own) }, attrs),
     };
   });
   return op(x, ...parameters) as tf.Tensor2D;

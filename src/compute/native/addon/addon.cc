@@ -25,7 +25,7 @@ napi_value start(napi_env env, napi_value exports) {
       KERNEL(accumulate),  KERNEL(adamW),      KERNEL(attention), KERNEL(attentionGrad), KERNEL(binary),    KERNEL(copyBlocks),
       KERNEL(denseGrad),   KERNEL(gather),     KERNEL(gruScan),   KERNEL(gruScanGrad),   KERNEL(layerNorm), KERNEL(layerNormGrad),
       KERNEL(permute),     KERNEL(product),    KERNEL(segmentSum), KERNEL(softmax),      KERNEL(softmaxGrad), KERNEL(sumColumns),
-      KERNEL(sumRows),     KERNEL(unary),      KERNEL(unaryGrad),   KERNEL(copyScaled), KERNEL(transformer), KERNEL(transformerGrad),
+      KERNEL(sumRows),     KERNEL(unary),      KERNEL(unaryGrad),   KERNEL(copyScaled), KERNEL(transformer), KERNEL(transformerGrad), KERNEL(planner), KERNEL(plannerGrad),
   };
 #undef KERNEL
   napi_define_properties(env, exports, sizeof(properties) / sizeof(properties[0]), properties);

@@ -101,7 +101,7 @@ class Call {
     return reinterpret_cast<T*>(heap_ + offset);
   }
 
-  static constexpr size_t kMost = 24;
+  static constexpr size_t kMost = 48;
   napi_env env_;
   napi_value values_[kMost];
   size_t count_ = kMost;
@@ -131,6 +131,8 @@ void gruScanGrad(Call&);
 void layerNorm(Call&);
 void layerNormGrad(Call&);
 void permute(Call&);
+void planner(Call&);
+void plannerGrad(Call&);
 void product(Call&);
 void segmentSum(Call&);
 void softmax(Call&);
