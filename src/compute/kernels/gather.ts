@@ -29,10 +29,15 @@ export const gather: KernelWrapper = (original) => (parameters) => {
   const to = values(wasm, out);
   const index = integers(wasm, indices);
   const each = batchSize === 0 ? 0 : index.length / batchSize;
+  // The heap in units of a value: rows are moved within it, without a view of each.
+  const heap = new (from.constructor as Float32ArrayConstructor)(wasm.wasm.HEAPU8.buffer);
+  const [source, target] = [from, to].map((view) => view.byteOffset / view.BYTES_PER_ELEMENT) as [number, number];
   for (let block = 0, at = 0; block < batchSize * outerSize; block++) {
     const first = Math.floor(block / outerSize) * each;
-    for (let i = first; i < first + each; i++) {
-      for (let j = 0, start = (block * dimSize + index[i]!) * sliceSize; j < sliceSize; j++) to[at++] = from[start + j]!;
+    for (let i = first; i < first + each; i++, at += sliceSize) {
+      const start = (block * dimSize + index[i]!) * sliceSize;
+      if (sliceSize >= 16) heap.copyWithin(target + at, source + start, source + start + sliceSize);
+      else for (let j = 0; j < sliceSize; j++) to[at + j] = from[start + j]!;
     }
   }
   return out;
