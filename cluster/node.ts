@@ -3,29 +3,18 @@ import { ActorSystem } from '../src/actor/system.ts';
 import { connectNats } from '../src/bus/nats-bus.ts';
 import { BusWeightChannel } from '../src/bus/weights/bus-weight-channel.ts';
 import { systemClock } from '../src/clock/system.ts';
-import { initCompute, type ComputeInfo } from '../src/compute/backend.ts';
 import type { MillraceError } from '../src/errors.ts';
 import type { ServiceRegistration } from '../src/rpc/handlers.ts';
-import { startServer, type RunningServer } from '../src/rpc/server.ts';
-import { connectWork, serveWork } from '../src/rpc/work.ts';
-import { openStore } from '../src/store/open.ts';
+import type { RunningServer } from '../src/rpc/server.ts';
 import { serveMetrics } from '../src/telemetry/metrics-server.ts';
 import { createMetrics } from '../src/telemetry/metrics.ts';
 import { monitorProcess } from '../src/telemetry/process-stats.ts';
-import { adminService } from './admin/service.ts';
 import type { NodeContext, Role, RoleName } from './context.ts';
-import { startCoordinator } from './coordinator.ts';
-import { CoordinatorBackend } from './coordinator/admin-backend.ts';
 import { openJobDirectory } from './jobs/directory.ts';
 import { createJobRuntimes } from './jobs/runtime.ts';
-import { startLearner } from './learner.ts';
 import { readNode, boundSeries } from './metrics.ts';
-import { announce, watchNodes, type NodeInfo, type NodeList } from './nodes.ts';
-import { startParameterServer } from './parameter-server.ts';
-import { startReward } from './reward.ts';
-import { startRollout } from './rollout.ts';
-import { remoteQuery, storeService } from './services.ts';
-import { startStore } from './store.ts';
+import { announce, watchNodes, type NodeInfo } from './nodes.ts';
+import { startRole } from './roles.ts';
 import { startLine } from './up/start-line.ts';
 import type { Gpu } from './up/gpus.ts';
 
@@ -93,7 +82,10 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   };
   const nodes = await watchNodes(bus);
   const computes = roles.includes('rollout') || roles.includes('learner');
-  const compute = computes ? await initCompute({ preferred: options.backend }) : undefined;
+  // Modules of the roles at hand only: all of them take a second to load, and every process would.
+  const compute = computes
+    ? await (await import('../src/compute/backend.ts')).initCompute({ preferred: options.backend })
+    : undefined;
   if (compute) log.info(...startLine(compute, options.gpu));
 
   const started: Role[] = [];
@@ -102,7 +94,10 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   for (const role of roles) started.push(await startRole(role, { context, options, nodes, compute, services, closers }));
 
   let server: RunningServer | undefined;
-  if (services.length > 0) server = await startServer({ port: options.port ?? 0, services, token: options.token, log });
+  if (services.length > 0) {
+    const { startServer } = await import('../src/rpc/server.ts');
+    server = await startServer({ port: options.port ?? 0, services, token: options.token, log });
+  }
   const address = server?.address ?? '';
   readNode(context, server);
   const stopForgetting = boundSeries(context);
@@ -144,45 +139,4 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       log.info('node stopped');
     },
   };
-}
-
-interface RoleStart {
-  context: NodeContext;
-  options: NodeOptions;
-  nodes: NodeList;
-  compute: ComputeInfo | undefined;
-  services: ServiceRegistration[];
-  closers: (() => void)[];
-}
-
-async function startRole(role: RoleName, { context, options, nodes, compute, services, closers }: RoleStart): Promise<Role> {
-  switch (role) {
-    case 'coordinator': {
-      const backend = new CoordinatorBackend(context, nodes, remoteQuery(nodes, options.token));
-      closers.push(() => backend.close());
-      services.push(adminService(backend));
-      return startCoordinator(context);
-    }
-    case 'parameter-server': {
-      const server = await startParameterServer(context);
-      services.push(serveWork((link) => server.connect(link)));
-      return server;
-    }
-    case 'learner':
-      return startLearner(context, {
-        compute: compute!,
-        findServer: () => Promise.resolve(nodes.withRole('parameter-server')[0]?.address),
-        connect: (address) => connectWork(address, options.token),
-      });
-    case 'rollout':
-      return startRollout(context, { afterCrash: options.afterCrash ?? false });
-    case 'reward':
-      return startReward(context, { afterCrash: options.afterCrash ?? false });
-    case 'store': {
-      const store = await openStore({ ...options.clickhouse, path: `${options.stateDir}/clickhouse` });
-      const started = await startStore(context, store);
-      services.push(storeService((sql, maxRows, signal) => started.query(sql, maxRows, signal)));
-      return started;
-    }
-  }
 }

@@ -1,0 +1,71 @@
+import type { ComputeInfo } from '../src/compute/backend.ts';
+import type { ServiceRegistration } from '../src/rpc/handlers.ts';
+import type { NodeContext, Role, RoleName } from './context.ts';
+import type { NodeOptions } from './node.ts';
+import type { NodeList } from './nodes.ts';
+
+/** What a role starts with, and where it leaves what its node must know. */
+export interface RoleStart {
+  context: NodeContext;
+  options: NodeOptions;
+  nodes: NodeList;
+  /** There for rollouts and learners. */
+  compute: ComputeInfo | undefined;
+  /** gRPC services that the node is to serve. */
+  services: ServiceRegistration[];
+  /** Called when the node stops, before the roles. */
+  closers: (() => void)[];
+}
+
+/** Starts one role of a node, and loads what it needs: no role's modules are loaded for another. */
+export async function startRole(
+  role: RoleName,
+  { context, options, nodes, compute, services, closers }: RoleStart,
+): Promise<Role> {
+  const afterCrash = options.afterCrash ?? false;
+  switch (role) {
+    case 'coordinator': {
+      const { CoordinatorBackend } = await import('./coordinator/admin-backend.ts');
+      const { remoteQuery } = await import('./services.ts');
+      const { adminService } = await import('./admin/service.ts');
+      const { startCoordinator } = await import('./coordinator.ts');
+      const backend = new CoordinatorBackend(context, nodes, remoteQuery(nodes, options.token));
+      closers.push(() => backend.close());
+      services.push(adminService(backend));
+      return startCoordinator(context);
+    }
+    case 'parameter-server': {
+      const { startParameterServer } = await import('./parameter-server.ts');
+      const { serveWork } = await import('../src/rpc/work.ts');
+      const server = await startParameterServer(context);
+      services.push(serveWork((link) => server.connect(link)));
+      return server;
+    }
+    case 'learner': {
+      const { startLearner } = await import('./learner.ts');
+      const { connectWork } = await import('../src/rpc/work.ts');
+      return startLearner(context, {
+        compute: compute!,
+        findServer: () => Promise.resolve(nodes.withRole('parameter-server')[0]?.address),
+        connect: (address) => connectWork(address, options.token),
+      });
+    }
+    case 'rollout': {
+      const { startRollout } = await import('./rollout.ts');
+      return startRollout(context, { afterCrash });
+    }
+    case 'reward': {
+      const { startReward } = await import('./reward.ts');
+      return startReward(context, { afterCrash });
+    }
+    case 'store': {
+      const { openStore } = await import('../src/store/open.ts');
+      const { startStore } = await import('./store.ts');
+      const { storeService } = await import('./services.ts');
+      const store = await openStore({ ...options.clickhouse, path: `${options.stateDir}/clickhouse` });
+      const started = await startStore(context, store);
+      services.push(storeService((sql, maxRows, signal) => started.query(sql, maxRows, signal)));
+      return started;
+    }
+  }
+}
