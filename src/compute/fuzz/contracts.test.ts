@@ -13,6 +13,7 @@ interface Call {
 
 const order = { order: [0, 2, 1, 3, 1, 3, 0, 2] };
 const weights = { forwardWeight: [2, 6], backwardWeight: [2, 6] };
+const layer = [[4], [4], [4, 12], [12], [4, 4], [4], [4], [4], [4, 3], [3], [3, 4], [4]];
 const norms = { x: [2, 3, 4], gain: [4] };
 
 /** One right call of each kernel of our own. */
@@ -38,6 +39,12 @@ const CALLS: Call[] = [
     attrs: { steps: [2, 2] },
   },
   { kernel: 'RaggedAttention', inputs: { qkv: [5, 12] }, integers: { starts: [0, 2, 5] }, attrs: { heads: 2 } },
+  {
+    kernel: 'TransformerLayers',
+    inputs: { x: [5, 4], ...Object.fromEntries([...layer, ...layer].map((shape, i) => [`p${i}`, shape])) },
+    integers: { starts: [0, 2, 5] },
+    attrs: { heads: 2, inner: 3 },
+  },
   {
     kernel: 'RaggedAttentionGrad',
     inputs: { dy: [5, 4], qkv: [5, 12], probabilities: [2 * (4 + 9)] },

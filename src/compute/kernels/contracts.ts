@@ -26,6 +26,22 @@ const normGrad: Contract = ({ x }) => {
   return { x: shapeOf(x), dy: shapeOf(x), gain: [columns], trace: [columns === 0 ? 0 : rows, 2] };
 };
 
+/** Layers of 12 parameters each, `p0`, `p1`, ...; see ../native/kernels/transformer.ts. */
+const layers =
+  (first: string): Contract =>
+  (inputs, attrs) => {
+    const [N, W] = [shapeOf(inputs[first])[0] ?? NaN, shapeOf(inputs[first])[1] ?? NaN];
+    const inner = attrs['inner'] as number;
+    const norm = [[W], [W]];
+    const attention = [[W, 3 * W], [3 * W], [W, W], [W]];
+    const layer = [...norm, ...attention, ...norm, [W, inner], [inner], [inner, W], [W]];
+    const wanted: Record<string, readonly number[]> = { [first]: [N, W], starts: [shapeOf(inputs['starts'])[0] ?? NaN] };
+    const given = Object.keys(inputs).filter((name) => /^p\d+$/.test(name)).length;
+    for (let i = 0; i < given || i % layer.length !== 0; i++) wanted[`p${i}`] = layer[i % layer.length]!;
+    if (first === 'dy') wanted['trace'] = [shapeOf(inputs['trace'])[0] ?? NaN];
+    return wanted;
+  };
+
 /**
  * The inputs of kernels of our own, which no operation of the library checks first: shapes as they follow from the first
  * one. The kernels compute addresses from them.
@@ -67,6 +83,8 @@ const CONTRACTS: Record<string, Contract> = {
   SigmoidGrad: sameAsDy('saved'),
   SoftmaxGrad: sameAsDy('y'),
   TanhGrad: sameAsDy('saved'),
+  TransformerLayers: layers('x'),
+  TransformerLayersGrad: layers('dy'),
 };
 
 /** The kernel, with its inputs checked first: RangeError for a wrong shape or type. Kernels without a contract stay as they are. */
