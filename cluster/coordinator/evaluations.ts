@@ -32,6 +32,9 @@ interface Running {
   moment: EvaluationMoment;
 }
 
+/** Requests on their way to the queue at once. */
+const AT_ONCE = 16;
+
 /**
  * The evaluations of a job that are under way. They are kept in memory only: after a crash they are run again under message
  * ids of their own (`attempt` is the lease's token). Over a restart of the job's actor they stay.
@@ -70,15 +73,17 @@ export class RunningEvaluations {
   }
 
   async #send({ tally, plan, tasks }: Running): Promise<void> {
-    const now = this.#context.clock.now();
+    const { bus, clock, metrics } = this.#context;
+    const now = clock.now();
     const subject = `rollout.${this.#requests.job}`;
-    for (const [index, task] of tasks.entries()) {
-      if (tally.has(task.id)) continue;
+    const publish = async ({ index, task }: { index: number; task: RequestTask }): Promise<void> => {
       const request = evaluationRequest(this.#requests, plan, { index, task, now, attempt: this.#attempt });
-      const { bus, clock } = this.#context;
       await publishWithRoom(bus, subject, toBinary(RolloutRequestSchema, request), { id: request.id, clock });
-      this.#context.metrics.count('requests_total', { job: this.#requests.job, purpose: 'evaluate' });
-    }
+      metrics.count('requests_total', { job: this.#requests.job, purpose: 'evaluate' });
+    };
+    const missing = tasks.map((task, index) => ({ index, task })).filter(({ task }) => !tally.has(task.id));
+    // Training is not admitted meanwhile: a round trip for each task would hold it up.
+    for (let at = 0; at < missing.length; at += AT_ONCE) await Promise.all(missing.slice(at, at + AT_ONCE).map(publish));
   }
 
   /** Takes a scored group. */
