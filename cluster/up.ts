@@ -9,9 +9,10 @@ import { forgetAdminFile, writeAdminFile } from './up/admin-file.ts';
 import { superviseNode, type SupervisedNode } from './up/child.ts';
 import { deferred } from './up/deferred.ts';
 import { freePort } from './up/free-port.ts';
-import { findGpus, type Gpu } from './up/gpus.ts';
-import { gpuEnvironment, planLearners, usesGpus, type LearnerPlan } from './up/learners.ts';
+import { findGpus } from './up/gpus.ts';
+import { usesGpus, type Devices } from './up/learners.ts';
 import { lockState, NATS_FOLDER } from './up/lock.ts';
+import { planNodes } from './up/plan.ts';
 import { makeStateFolder } from './up/state-folder.ts';
 
 /** Options of {@link startEmbeddedCluster}. */
@@ -109,21 +110,12 @@ export async function startEmbeddedCluster(options: EmbeddedOptions): Promise<Em
     };
     // Chosen here, so that a coordinator that is started again answers where the last one did.
     const adminPort = options.port || (await freePort());
-    const { learners, gpus } = await learnersOf(options, log);
-    const plan: { id: string; role: RoleName; port?: number; gpu?: Gpu }[] = [
-      { id: 'store', role: 'store' },
-      { id: 'coordinator', role: 'coordinator', port: adminPort },
-      { id: 'parameter-server', role: 'parameter-server' },
-      ...learners.map((learner) => ({ ...learner, role: 'learner' as const })),
-      ...count('rollout', options.rollouts ?? 2),
-      ...count('reward', options.rewards ?? 1),
-    ];
+    const devices = await Promise.race([findDevices(options.backend, log), cancelled.promise]);
+    const plan = planNodes({ ...options, adminPort }, devices, process.env);
     onProgress?.(`starting ${plan.length} nodes`);
     // One node makes streams and buckets before the others look for them.
-    for (const { id, role, port, gpu } of plan) {
-      const backend = backendOf(role, options.backend);
-      const env = gpus ? gpuEnvironment(gpu, process.env) : {};
-      children.push(superviseNode({ ...base, id, roles: [role], port, backend, gpu, env, log }));
+    for (const { role, ...node } of plan) {
+      children.push(superviseNode({ ...base, ...node, roles: [role], log }));
       if (role === 'store') await Promise.race([children[0]!.ready, cancelled.promise]);
     }
     await Promise.race([Promise.all(children.map((child) => child.ready)), cancelled.promise]);
@@ -145,24 +137,13 @@ export async function startEmbeddedCluster(options: EmbeddedOptions): Promise<Em
   }
 }
 
-/** The learners to start, and whether they use GPUs. */
-async function learnersOf(options: EmbeddedOptions, log: Logger): Promise<{ learners: LearnerPlan[]; gpus: boolean }> {
-  const wishes = { learners: options.learners ?? 2, cores: options.cores ?? 'auto', backend: options.backend } as const;
+/** What this machine has for learners; a line in the log when it has GPUs that cannot be used. */
+async function findDevices(backend: string | undefined, log: Logger): Promise<Devices> {
   const missing = missingBinding(true);
   const devices = { gpus: await findGpus(), gpuBackend: missing === undefined, cores: availableParallelism() };
-  const gpus = usesGpus(wishes, devices);
-  if (devices.gpus.length > 0 && !gpus) {
-    const reason = options.backend === undefined ? missing : `the backend is set to ${options.backend}`;
+  if (devices.gpus.length > 0 && !usesGpus({ backend }, devices)) {
+    const reason = backend === undefined ? missing : `the backend is set to ${backend}`;
     log.warn({ gpus: devices.gpus }, `${devices.gpus.length} GPUs are not used: ${reason}`);
   }
-  return { learners: planLearners(wishes, devices), gpus };
-}
-
-/** Rollouts ask for few decisions at a time and stay on the processor when learners are told to use GPUs. */
-function backendOf(role: RoleName, backend: string | undefined): string | undefined {
-  return role !== 'learner' && backend === 'tensorflow-gpu' ? undefined : backend;
-}
-
-function count(role: RoleName, n: number): { id: string; role: RoleName }[] {
-  return Array.from({ length: n }, (_, i) => ({ id: `${role}-${i + 1}`, role }));
+  return devices;
 }
