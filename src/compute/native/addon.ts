@@ -34,6 +34,8 @@ export type NativeAddon = Record<
   | 'adamW'
   | 'attention'
   | 'attentionGrad'
+  | 'bag'
+  | 'bagGrad'
   | 'binary'
   | 'copyBlocks'
   | 'copyScaled'

@@ -7,7 +7,7 @@ import { checked } from '../kernels/contracts.ts';
 import { replaceKernels, type KernelWrapper } from '../kernels/register.ts';
 import { loadAddon, type NativeAddon } from './addon.ts';
 import { addedUnary, binary, unary, unaryGrad } from './kernels/elementwise.ts';
-import { concat, gather, segmentSum, transpose } from './kernels/index.ts';
+import { bag, bagGrad, concat, gather, segmentSum, transpose } from './kernels/index.ts';
 import { plannerHead, plannerHeadGrad } from './kernels/planner.ts';
 import { denseGrad, matMul } from './kernels/product.ts';
 import { norm, normGrad, reduction, softmax, softmaxGrad } from './kernels/rows.ts';
@@ -56,6 +56,8 @@ function replaced(native: NativeAddon): Record<string, KernelWrapper> {
 /** Kernels of our own that gradients and networks use where they are registered. */
 function added(native: NativeAddon): Record<string, tf.KernelFunc> {
   return {
+    Bag: bag(native),
+    BagGrad: bagGrad(native),
     DenseGrad: denseGrad(native),
     Gelu: addedUnary(native, 'Gelu'),
     GeluGrad: unaryGrad(native, 'Gelu'),

@@ -8,6 +8,7 @@
         'addon/addon.cc',
         'addon/attention.cc',
         'addon/elementwise.cc',
+        'addon/gemm.cc',
         'addon/gru.cc',
         'addon/index.cc',
         'addon/optim.cc',

@@ -3,36 +3,27 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { PolicySpec } from '../spec.ts';
 import { EMBEDDING } from './encoder-layout.ts';
 import { gruStates } from './gru.ts';
-import { indices, matrix, segmentSum, take, weight, type Weights } from './ops.ts';
+import { indices, meanRows, take, weight, type Weights } from './ops.ts';
 import type { EncodedTexts, FlatTexts } from './texts.ts';
 import { transformerStates } from './transformer.ts';
 import { textWidth } from './width.ts';
 
 /** Encodes distinct texts; a text's vector is the mean of its tokens' states, for all encoders. */
 export function encodeTexts(spec: PolicySpec, weights: Weights, texts: FlatTexts): EncodedTexts {
-  if (texts.tokens.length === 0) {
+  const { tokens, start } = texts;
+  if (tokens.length === 0) {
     const width = textWidth(spec);
-    return { pooled: tf.zeros([texts.count, width]), states: tf.zeros([0, width]) };
+    return { pooled: tf.zeros([texts.count, width]), at: (rows) => tf.zeros([rows.length, width]) };
   }
-  const states = tokenStates(spec, weights, texts);
-  return { states, pooled: meanByText(states, texts) };
-}
-
-function tokenStates(spec: PolicySpec, weights: Weights, texts: FlatTexts): tf.Tensor2D {
-  const embedded = take(weight<tf.Tensor2D>(weights, EMBEDDING), indices(texts.tokens));
-  switch (spec.text.encoder) {
-    case 'bag':
-      return embedded;
-    case 'gru':
-      return gruStates(weights, embedded, texts);
-    case 'transformer':
-      return transformerStates(spec, weights, embedded, texts);
+  const embedding = weight<tf.Tensor2D>(weights, EMBEDDING);
+  // A bag's states are rows of the table: they need not be laid out to be averaged.
+  if (spec.text.encoder === 'bag') {
+    const at = (rows: Int32Array): tf.Tensor2D => take(embedding, indices(rows.map((row) => tokens[row]!)));
+    return { pooled: meanRows(embedding, tokens, start), at };
   }
-}
-
-/** Mean of each text's token vectors, zeros for an empty text. */
-function meanByText(states: tf.Tensor2D, texts: FlatTexts): tf.Tensor2D {
-  const share = new Float32Array(texts.count);
-  for (let t = 0; t < texts.count; t++) share[t] = 1 / Math.max(1, texts.start[t + 1]! - texts.start[t]!);
-  return tf.mul(segmentSum(states, indices(texts.textOf), texts.count), matrix(share, texts.count, 1));
+  const embedded = take(embedding, indices(tokens));
+  const states =
+    spec.text.encoder === 'gru' ? gruStates(weights, embedded, texts) : transformerStates(spec, weights, embedded, texts);
+  const all = Int32Array.from(tokens, (_, row) => row);
+  return { pooled: meanRows(states, all, start), at: (rows) => take(states, indices(rows)) };
 }

@@ -1,6 +1,6 @@
 /** The few operations the network is made of, with gradients that use as few kernels as possible. */
 import * as tf from '@tensorflow/tfjs-core';
-import { dense as fusedDense, type DenseActivation } from '../../compute/fused.ts';
+import { dense as fusedDense, hasKernel, runKernel, type DenseActivation } from '../../compute/fused.ts';
 
 /** The network's parameters by name. */
 export type Weights = ReadonlyMap<string, tf.Tensor>;
@@ -44,6 +44,28 @@ export function segmentSum(x: tf.Tensor2D, segments: tf.Tensor1D, count: number)
     };
   });
   return op(x) as tf.Tensor2D;
+}
+
+/** Means of the rows of `table` at index[start[t]] to index[start[t + 1] - 1] for each t; zeros where there are none. */
+export function meanRows(table: tf.Tensor2D, index: Int32Array, start: Int32Array): tf.Tensor2D {
+  const count = start.length - 1;
+  if (!hasKernel('Bag')) {
+    const segments = new Int32Array(index.length);
+    for (let t = 0; t < count; t++) segments.fill(t, start[t], start[t + 1]);
+    const share = Float32Array.from({ length: count }, (_, t) => 1 / Math.max(1, start[t + 1]! - start[t]!));
+    return tf.mul(segmentSum(take(table, indices(index)), indices(segments), count), matrix(share, count, 1));
+  }
+  const op = tf.customGrad((...args) => {
+    const [table, save] = args as [tf.Tensor2D, tf.GradSaveFunc];
+    const [tokens, starts] = [indices(index), indices(start)];
+    save([tokens, starts]);
+    return {
+      value: runKernel<tf.Tensor>('Bag', { table, tokens, starts }),
+      gradFunc: (dy: tf.Tensor, [tokens, starts]: tf.Tensor[]) =>
+        runKernel<tf.Tensor>('BagGrad', { dy, tokens: tokens!, starts: starts! }, { rows: table.shape[0] }),
+    };
+  });
+  return op(table) as tf.Tensor2D;
 }
 
 /** activation(x W + b) for the layer `name`; without b when it has none. */

@@ -6,7 +6,7 @@ import { encodeTexts } from './encoders.ts';
 import { type FlatBatch, type Flattener, flattenerFor, standingPositions } from './flatten.ts';
 import { initialParameters, parameterLayout, type TensorPlace } from './layout.ts';
 import { actionScores, type TextVectors } from './network.ts';
-import { indices, matrix, take, type Weights } from './ops.ts';
+import { matrix, type Weights } from './ops.ts';
 import { segmentLogSoftmax } from './softmax.ts';
 import { TextCache } from './text-cache.ts';
 import { flattenTexts } from './texts.ts';
@@ -104,7 +104,7 @@ export class Planner implements Policy {
 
   private textVectors(flat: FlatBatch, weights: Weights): TextVectors {
     const texts = flattenTexts(flat.texts);
-    const { pooled, states } = encodeTexts(this.spec, weights, texts);
+    const { pooled, at: statesAt } = encodeTexts(this.spec, weights, texts);
     const row = new Int32Array(flat.items);
     const stands = new Float32Array(flat.items);
     let standing = 0;
@@ -114,7 +114,7 @@ export class Planner implements Policy {
       standing++;
     });
     if (standing === 0) return { pooled, at: tf.zeros<tf.Rank.R2>([flat.items, textWidth(this.spec)]) };
-    const at = take(states, indices(row));
+    const at = statesAt(row);
     return { pooled, at: standing === flat.items ? at : tf.mul(at, matrix(stands, flat.items, 1)) };
   }
 }

@@ -54,10 +54,12 @@ export class TextCache {
     if (missing.length === 0) return;
     const width = textWidth(this.spec);
     const texts = flattenTexts(missing.map((index) => flat.texts[index]!));
-    const vectors = tf.tidy(() => encodeTexts(this.spec, weights, texts));
-    const pooled = vectors.pooled.dataSync() as Float32Array;
-    const states = vectors.states.dataSync() as Float32Array;
-    tf.dispose([vectors.pooled, vectors.states]);
+    const vectors = tf.tidy(() => {
+      const { pooled, at } = encodeTexts(this.spec, weights, texts);
+      return [pooled, at(Int32Array.from(texts.tokens, (_, row) => row))] as const;
+    });
+    const [pooled, states] = vectors.map((vector) => vector.dataSync() as Float32Array) as [Float32Array, Float32Array];
+    tf.dispose([...vectors]);
     missing.forEach((index, i) => {
       this.encoded.set(flat.textKeys[index]!, {
         pooled: pooled.slice(i * width, (i + 1) * width),

@@ -22,10 +22,12 @@ napi_value start(napi_env env, napi_value exports) {
   const napi_property_attributes attributes = napi_enumerable;
 #define KERNEL(name) {#name, nullptr, entry<name>, nullptr, nullptr, nullptr, attributes, nullptr}
   const napi_property_descriptor properties[] = {
-      KERNEL(accumulate),  KERNEL(adamW),      KERNEL(attention), KERNEL(attentionGrad), KERNEL(binary),    KERNEL(copyBlocks),
-      KERNEL(denseGrad),   KERNEL(gather),     KERNEL(gruScan),   KERNEL(gruScanGrad),   KERNEL(layerNorm), KERNEL(layerNormGrad),
-      KERNEL(permute),     KERNEL(product),    KERNEL(segmentSum), KERNEL(softmax),      KERNEL(softmaxGrad), KERNEL(sumColumns),
-      KERNEL(sumRows),     KERNEL(unary),      KERNEL(unaryGrad),   KERNEL(copyScaled), KERNEL(transformer), KERNEL(transformerGrad), KERNEL(planner), KERNEL(plannerGrad),
+      KERNEL(accumulate), KERNEL(adamW), KERNEL(attention), KERNEL(attentionGrad), KERNEL(bag),
+      KERNEL(bagGrad), KERNEL(binary), KERNEL(copyBlocks), KERNEL(copyScaled), KERNEL(denseGrad),
+      KERNEL(gather), KERNEL(gruScan), KERNEL(gruScanGrad), KERNEL(layerNorm), KERNEL(layerNormGrad),
+      KERNEL(permute), KERNEL(planner), KERNEL(plannerGrad), KERNEL(product), KERNEL(segmentSum),
+      KERNEL(softmax), KERNEL(softmaxGrad), KERNEL(sumColumns), KERNEL(sumRows), KERNEL(transformer),
+      KERNEL(transformerGrad), KERNEL(unary), KERNEL(unaryGrad),
   };
 #undef KERNEL
   napi_define_properties(env, exports, sizeof(properties) / sizeof(properties[0]), properties);

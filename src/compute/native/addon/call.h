@@ -121,6 +121,8 @@ void accumulate(Call&);
 void adamW(Call&);
 void attention(Call&);
 void attentionGrad(Call&);
+void bag(Call&);
+void bagGrad(Call&);
 void binary(Call&);
 void copyBlocks(Call&);
 void copyScaled(Call&);

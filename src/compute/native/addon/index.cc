@@ -37,6 +37,55 @@ void segmentSum(Call& call) {
   }
 }
 
+namespace {
+
+// Throws unless `starts` [texts + 1] rises from 0 to `count` and all tokens are rows of the table.
+void checkBag(const int32_t* starts, int64_t texts, const int32_t* tokens, int64_t count, int64_t rows) {
+  if (starts[0] != 0 || starts[texts] != count) throw std::range_error("bag: the texts must make up all tokens");
+  for (int64_t t = 0; t < texts; t++) if (starts[t + 1] < starts[t]) throw std::range_error("bag: starts must rise");
+  for (int64_t i = 0; i < count; i++) if (tokens[i] < 0 || tokens[i] >= rows) throw std::range_error("bag: a token is outside the table");
+}
+
+}  // namespace
+
+// texts, count, rows, width, starts [texts + 1], tokens [count], table [rows, width], out [texts, width]: means, 0 without tokens
+void bag(Call& call) {
+  const int64_t texts = call.size(), count = call.size(), rows = call.size(), width = call.size();
+  const int32_t* starts = call.integers(texts + 1);
+  const int32_t* tokens = call.integers(count);
+  checkBag(starts, texts, tokens, count, rows);
+  const float* table = call.floats(times(rows, width));
+  float* out = call.floats(times(texts, width));
+  for (int64_t t = 0; t < texts; t++, out += width) {
+    std::memset(out, 0, static_cast<size_t>(width) * sizeof(float));
+    for (int64_t i = starts[t]; i < starts[t + 1]; i++) {
+      const float* row = table + tokens[i] * width;
+      for (int64_t j = 0; j < width; j++) out[j] += row[j];
+    }
+    const int64_t length = starts[t + 1] - starts[t];
+    const float share = length > 0 ? 1 / static_cast<float>(length) : 0;
+    for (int64_t j = 0; j < width; j++) out[j] *= share;
+  }
+}
+
+// texts, count, rows, width, starts, tokens, dy [texts, width], dtable [rows, width]
+void bagGrad(Call& call) {
+  const int64_t texts = call.size(), count = call.size(), rows = call.size(), width = call.size();
+  const int32_t* starts = call.integers(texts + 1);
+  const int32_t* tokens = call.integers(count);
+  checkBag(starts, texts, tokens, count, rows);
+  const float* dy = call.floats(times(texts, width));
+  float* dtable = call.floats(times(rows, width));
+  std::memset(dtable, 0, static_cast<size_t>(rows * width) * sizeof(float));
+  for (int64_t t = 0; t < texts; t++, dy += width) {
+    const float share = 1 / static_cast<float>(starts[t + 1] - starts[t]);
+    for (int64_t i = starts[t]; i < starts[t + 1]; i++) {
+      float* row = dtable + tokens[i] * width;
+      for (int64_t j = 0; j < width; j++) row[j] += share * dy[j];
+    }
+  }
+}
+
 // blocks, length, from-step, to-step (all in values of 4 bytes), from, to: copies `length` values a block
 void copyBlocks(Call& call) {
   const int64_t blocks = call.size(), length = call.size(), fromStep = call.size(), toStep = call.size();

@@ -10,7 +10,7 @@
 
 #include "attention.h"
 #include "call.h"
-#include "columns.h"
+#include "gemm.h"
 #include "norm.h"
 #include "scratch.h"
 
@@ -103,20 +103,49 @@ struct Chunk {
   static int64_t length(const Shape& s, int64_t sequence) { return s.starts[sequence + 1] - s.starts[sequence]; }
 };
 
-void dense(int64_t rows, int64_t in, int64_t out, const float* x, const float* w, const float* bias, const float* residual, float* y) {
-  for (int64_t i = 0; i < rows; i++) {
-    float* row = y + i * out;
-    if (residual) for (int64_t j = 0; j < out; j++) row[j] = bias[j] + residual[i * out + j];
-    else std::copy(bias, bias + out, row);
+// A layer's four matrices, packed: as they are for the forward pass, transposed for the backward one.
+struct Packed {
+  std::vector<float> values;
+  const float *qkv, *out, *feed1, *feed2;
+
+  Packed(const Shape& s, const Layer& p, bool transpose) {
+    const int64_t W = s.width, F = s.inner;
+    const int64_t inputs[] = {W, W, W, F}, outputs[] = {3 * W, W, F, W};
+    const float* const matrices[] = {p.qkv, p.out, p.feed1, p.feed2};
+    const float** const places[] = {&qkv, &out, &feed1, &feed2};
+    int64_t size[4], total = 0;
+    for (int i = 0; i < 4; i++) {
+      size[i] = transpose ? packedSize(outputs[i], inputs[i]) : packedSize(inputs[i], outputs[i]);
+      total += size[i];
+    }
+    values.resize(static_cast<size_t>(total));
+    float* at = values.data();
+    for (int i = 0; i < 4; i++, at += size[i - 1]) {
+      const View w = rowMajor(matrices[i], outputs[i]);
+      if (transpose) pack(transposed(w), outputs[i], inputs[i], at);
+      else pack(w, inputs[i], outputs[i], at);
+      *places[i] = at;
+    }
   }
-  gemm(false, false, rows, out, in, 1, x, in, w, out, 1, y, out);
+};
+
+std::vector<Packed> packAll(const Shape& s, const std::vector<Layer>& layers, bool transpose) {
+  std::vector<Packed> packed;
+  packed.reserve(layers.size());
+  for (const auto& layer : layers) packed.emplace_back(s, layer, transpose);
+  return packed;
 }
 
-// Adds to dw and dbias; dx is set.
-void denseGrad(int64_t rows, int64_t in, int64_t out, const float* dy, const float* x, const float* w, float* dx, float* dw, float* dbias) {
-  gemm(true, false, in, out, rows, 1, x, in, dy, out, 1, dw, out);
+// dw += x^T dy, dbias += column sums of dy, dx = dy w^T.
+void denseGrad(int64_t rows, int64_t in, int64_t out, const float* dy, const float* x, const float* transposedW, float* dx, float* dw,
+               float* dbias) {
+  float* packed = scratch(7, packedSize(rows, out));
+  pack(rowMajor(dy, out), rows, out, packed);
+  Finish add;
+  add.add = true;
+  multiply(transposed(rowMajor(x, in)), packed, in, out, rows, dw, add);
   for (int64_t i = 0; i < rows; i++) for (int64_t j = 0; j < out; j++) dbias[j] += dy[i * out + j];
-  gemm(false, true, rows, in, out, 1, dy, out, w, out, 0, dx, in);
+  multiply(rowMajor(dy, out), transposedW, rows, in, out, dx);
 }
 
 }  // namespace
@@ -131,6 +160,7 @@ void transformer(Call& call) {
   if (call.size() != s.traceSize()) throw std::range_error("transformer: the trace has another size");
   float* trace = call.floats(s.traceSize());
   const int64_t W = s.width, F = s.inner;
+  const auto packed = packAll(s, layers, false);
   const int64_t most = std::max(kRows, s.longest);
   float* normal = scratch(0, most * W);
   for (Chunk chunk; chunk.advance(s);) {
@@ -138,12 +168,13 @@ void transformer(Call& call) {
     const float* input = x + from * W;
     for (int64_t l = 0; l < s.layers; l++) {
       const Layer& p = layers[static_cast<size_t>(l)];
+      const Packed& w = packed[static_cast<size_t>(l)];
       const Trace t(s, trace, l);
       float* own = t.x + from * W;
       std::copy(input, input + rows * W, own);
       for (int64_t i = 0; i < rows; i++) normRow<true>(W, kEpsilon, own + i * W, p.gain1, p.bias1, normal + i * W, t.norm1 + 2 * (from + i));
       float* qkv = t.qkv + from * 3 * W;
-      dense(rows, W, 3 * W, normal, p.qkv, p.qkvBias, nullptr, qkv);
+      multiply(rowMajor(normal, W), w.qkv, rows, 3 * W, W, qkv, {false, false, p.qkvBias, nullptr});
       float* probabilities = t.probabilities + s.heads.heads * chunk.square;
       for (int64_t q = chunk.first; q < chunk.next; q++) {
         const int64_t length = Chunk::length(s, q);
@@ -151,12 +182,11 @@ void transformer(Call& call) {
         probabilities += s.heads.heads * length * length;
       }
       float* middle = t.middle + from * W;
-      dense(rows, W, W, t.mixed + from * W, p.out, p.outBias, own, middle);
+      multiply(rowMajor(t.mixed + from * W, W), w.out, rows, W, W, middle, {false, false, p.outBias, own});
       for (int64_t i = 0; i < rows; i++) normRow<true>(W, kEpsilon, middle + i * W, p.gain2, p.bias2, normal + i * W, t.norm2 + 2 * (from + i));
       float* hidden = t.hidden + from * F;
-      dense(rows, W, F, normal, p.feed1, p.feed1Bias, nullptr, hidden);
-      for (int64_t i = 0; i < rows * F; i++) hidden[i] = hidden[i] < 0 ? 0 : hidden[i];
-      dense(rows, F, W, hidden, p.feed2, p.feed2Bias, middle, y + from * W);
+      multiply(rowMajor(normal, W), w.feed1, rows, F, W, hidden, {false, true, p.feed1Bias, nullptr});
+      multiply(rowMajor(hidden, F), w.feed2, rows, W, F, y + from * W, {false, false, p.feed2Bias, middle});
       input = y + from * W;
     }
     if (s.layers == 0) std::copy(input, input + rows * W, y + from * W);
@@ -180,6 +210,7 @@ void transformerGrad(Call& call) {
     for (int i = 0; i < Layer::kCount; i++) std::fill(place[i], place[i] + size[i], 0.0f);
   }
   const int64_t W = s.width, F = s.inner;
+  const auto packed = packAll(s, layers, true);
   const int64_t most = std::max(kRows, s.longest);
   float* normal = scratch(0, most * W);
   float* dNormal = scratch(1, most * W);
@@ -193,9 +224,10 @@ void transformerGrad(Call& call) {
     for (int64_t l = s.layers - 1; l >= 0; l--) {
       const Layer& p = layers[static_cast<size_t>(l)];
       const Layer& g = gradients[static_cast<size_t>(l)];
+      const Packed& w = packed[static_cast<size_t>(l)];
       const Trace t(s, trace, l);
       const float* hidden = t.hidden + from * F;
-      denseGrad(rows, F, W, d, hidden, p.feed2, dHidden, g.feed2, g.feed2Bias);
+      denseGrad(rows, F, W, d, hidden, w.feed2, dHidden, g.feed2, g.feed2Bias);
       for (int64_t i = 0; i < rows * F; i++) dHidden[i] = hidden[i] > 0 ? dHidden[i] : 0;
       const float* middle = t.middle + from * W;
       const auto again = [&](const float* x, const float* norm, const float* gain, const float* bias) {
@@ -206,12 +238,12 @@ void transformerGrad(Call& call) {
       };
       const float* norm2 = t.norm2 + 2 * from;
       again(middle, norm2, p.gain2, p.bias2);
-      denseGrad(rows, W, F, dHidden, normal, p.feed1, dNormal, g.feed1, g.feed1Bias);
+      denseGrad(rows, W, F, dHidden, normal, w.feed1, dNormal, g.feed1, g.feed1Bias);
       for (int64_t i = 0; i < rows; i++) {
         normRowGrad<true>(W, dNormal + i * W, middle + i * W, p.gain2, norm2 + 2 * i, d + i * W, d + i * W, g.gain2, g.bias2);
       }
       float* dMixed = dNormal;
-      denseGrad(rows, W, W, d, t.mixed + from * W, p.out, dMixed, g.out, g.outBias);
+      denseGrad(rows, W, W, d, t.mixed + from * W, w.out, dMixed, g.out, g.outBias);
       const float* probabilities = t.probabilities + s.heads.heads * chunk.square;
       for (int64_t q = chunk.first; q < chunk.next; q++) {
         const int64_t length = Chunk::length(s, q), at = s.starts[q] - from;
@@ -221,7 +253,7 @@ void transformerGrad(Call& call) {
       const float* x = t.x + from * W;
       const float* norm1 = t.norm1 + 2 * from;
       again(x, norm1, p.gain1, p.bias1);
-      denseGrad(rows, W, 3 * W, dQkv, normal, p.qkv, dNormal, g.qkv, g.qkvBias);
+      denseGrad(rows, W, 3 * W, dQkv, normal, w.qkv, dNormal, g.qkv, g.qkvBias);
       for (int64_t i = 0; i < rows; i++) {
         normRowGrad<true>(W, dNormal + i * W, x + i * W, p.gain1, norm1 + 2 * i, d + i * W, d + i * W, g.gain1, g.bias1);
       }

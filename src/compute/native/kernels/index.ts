@@ -1,4 +1,4 @@
-import type { TensorInfo } from '@tensorflow/tfjs-core';
+import type { KernelFunc, TensorInfo } from '@tensorflow/tfjs-core';
 import { offset, size, type WasmBackend } from '../../kernels/heap.ts';
 import type { KernelWrapper } from '../../kernels/register.ts';
 import type { NativeAddon } from '../addon.ts';
@@ -89,5 +89,33 @@ export const concat =
       if (rows > 0 && own > 0) native.copyBlocks(wasm.wasm.HEAPU8, rows, own, own, width, offset(wasm, x), at);
       at += 4 * own;
     }
+    return out;
+  };
+
+/** Means of the table's rows over the tokens of each text: inputs table, tokens, starts -> [texts, width]. */
+export const bag =
+  (native: NativeAddon): KernelFunc =>
+  ({ inputs, backend }) => {
+    const { table, tokens, starts } = inputs as Record<'table' | 'tokens' | 'starts', TensorInfo>;
+    const wasm = backend as unknown as WasmBackend;
+    const [rows, width] = table.shape as [number, number];
+    const texts = starts.shape[0]! - 1;
+    const out = wasm.makeOutput([texts, width], 'float32');
+    const places = [starts, tokens, table, out].map((tensor) => offset(wasm, tensor));
+    native.bag(wasm.wasm.HEAPU8, texts, tokens.shape[0]!, rows, width, ...places);
+    return out;
+  };
+
+/** Its gradient: inputs dy, tokens, starts; attrs rows -> [rows, width]. */
+export const bagGrad =
+  (native: NativeAddon): KernelFunc =>
+  ({ inputs, backend, attrs }) => {
+    const { dy, tokens, starts } = inputs as Record<'dy' | 'tokens' | 'starts', TensorInfo>;
+    const wasm = backend as unknown as WasmBackend;
+    const rows = attrs!['rows'] as number;
+    const [texts, width] = dy.shape as [number, number];
+    const out = wasm.makeOutput([rows, width], 'float32');
+    const places = [starts, tokens, dy, out].map((tensor) => offset(wasm, tensor));
+    native.bagGrad(wasm.wasm.HEAPU8, texts, tokens.shape[0]!, rows, width, ...places);
     return out;
   };

@@ -1,0 +1,35 @@
+// Products of row-major matrices for the shapes of small networks: a few hundred columns, any number of rows.
+//
+// The right operand is packed into panels two vectors wide, once, and may then be used for many products; the left one is read
+// in place, and what follows a product happens while the result is in registers. BLAS packs both at every call.
+#pragma once
+#include <cstdint>
+
+namespace millrace {
+
+// A matrix in place: element (i, j) is at data[i * row + j * column]; one of the steps is 1.
+struct View {
+  const float* data;
+  int64_t row, column;
+};
+
+inline View rowMajor(const float* data, int64_t columns) { return {data, columns, 1}; }
+inline View transposed(View x) { return {x.data, x.column, x.row}; }
+
+// c = relu?(product + bias) + residual, or c += product.
+struct Finish {
+  bool add = false;
+  bool relu = false;
+  const float* bias = nullptr;      // [n]
+  const float* residual = nullptr;  // like c
+};
+
+// Values that packing b [k, n] takes.
+int64_t packedSize(int64_t k, int64_t n);
+
+void pack(View b, int64_t k, int64_t n, float* packed);
+
+// c [m, n] of rows next to each other, from a [m, k] and the packed b [k, n].
+void multiply(View a, const float* packed, int64_t m, int64_t n, int64_t k, float* c, const Finish& finish = {});
+
+}  // namespace millrace
