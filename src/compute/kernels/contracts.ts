@@ -1,9 +1,10 @@
 import type { KernelFunc, NamedAttrMap, TensorInfo } from '@tensorflow/tfjs-core';
+import type { PlannerHeadAttrs } from '../native/kernels/planner.ts';
 
 type Shapes = Record<string, readonly number[]>;
 type Contract = (inputs: Record<string, TensorInfo>, attrs: NamedAttrMap) => Shapes;
 
-const INTEGERS = new Set(['order', 'starts']);
+const INTEGERS = new Set(['order', 'starts', 'tokens']);
 
 const gruWeights = (H: number): Shapes => ({ forwardWeight: [H, 3 * H], backwardWeight: [H, 3 * H] });
 
@@ -42,11 +43,39 @@ const layers =
     return wanted;
   };
 
+/** The planner's head: parameters in the order of headTensors in src/policy/planner/layout.ts. */
+const head =
+  (backward: boolean): Contract =>
+  ({ pooled, at, trace }, attrs) => {
+    const { hidden: H, features, tools, toolsByArity, flat } = attrs as unknown as PlannerHeadAttrs;
+    const W = shapeOf(pooled)[1] ?? NaN;
+    const parameters = [[2 * W + features.item, H], [H], [W + H + features.state, H], [H]];
+    toolsByArity.forEach((count, arity) => {
+      if (count === 0) return;
+      parameters.push([H, H], [H], ...Array.from({ length: arity }, () => [H, H]), [H, count], [count]);
+    });
+    if (features.action > 0) {
+      parameters.push([features.action, H], [H], [H, H], [H], [H, tools], [features.action, tools]);
+    }
+    return {
+      pooled: [shapeOf(pooled)[0] ?? NaN, W],
+      at: [shapeOf(at)[0] ?? NaN, W],
+      ...Object.fromEntries(parameters.map((shape, i) => [`p${i}`, shape])),
+      ...(backward ? { dy: [flat.actionScore.length], trace: [shapeOf(trace)[0] ?? NaN] } : {}),
+    };
+  };
+
 /**
  * The inputs of kernels of our own, which no operation of the library checks first: shapes as they follow from the first
  * one. The kernels compute addresses from them.
  */
 const CONTRACTS: Record<string, Contract> = {
+  Bag({ table, tokens, starts }) {
+    return { table: [shapeOf(table)[0] ?? NaN, shapeOf(table)[1] ?? NaN], tokens: [sizeOf(tokens)], starts: [sizeOf(starts)] };
+  },
+  BagGrad({ dy, tokens, starts }) {
+    return { dy: [sizeOf(starts) - 1, shapeOf(dy)[1] ?? NaN], tokens: [sizeOf(tokens)], starts: [sizeOf(starts)] };
+  },
   DenseGrad({ x, w }) {
     const [m, k, n] = [shapeOf(x)[0] ?? NaN, shapeOf(x)[1] ?? NaN, shapeOf(w)[1] ?? NaN];
     return { x: [m, k], w: [k, n], y: [m, n], dy: [m, n] };
@@ -77,6 +106,8 @@ const CONTRACTS: Record<string, Contract> = {
       probabilities: [shapeOf(probabilities)[0] ?? NaN],
     };
   },
+  PlannerHead: head(false),
+  PlannerHeadGrad: head(true),
   ReluGrad: sameAsDy('saved'),
   RmsNorm: norm(['gain']),
   RmsNormGrad: normGrad,
@@ -103,6 +134,9 @@ export function checked(kernelName: string, kernel: KernelFunc): KernelFunc {
     return kernel(parameters);
   };
 }
+
+/** Length of a vector. */
+const sizeOf = (tensor: TensorInfo | undefined): number => shapeOf(tensor)[0] ?? NaN;
 
 const shapeOf = (tensor: TensorInfo | undefined): readonly number[] => tensor?.shape ?? [];
 
