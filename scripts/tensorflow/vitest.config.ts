@@ -10,7 +10,7 @@ export default defineConfig({
     reporters: ['default', './scripts/closing-line.js'],
     include: [
       'src/compute/compute.test.ts',
-      'src/compute/fuzz/fuzz.test.ts',
+      'src/compute/fuzz/{fuzz,gradients,memory}.test.ts',
       'src/compute/tensorflow/*.accept.ts',
       'src/policy/**/*.test.ts',
     ],

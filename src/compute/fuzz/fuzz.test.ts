@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { availableBackends } from './backends.ts';
 import { OPERATIONS, type AnyOperation } from './operations.ts';
 
-/** Fixed, so that a failure is found again. MILLRACE_FUZZ_SEED looks elsewhere, MILLRACE_FUZZ_RUNS further, MILLRACE_FUZZ_BACKENDS on others. */
+/** Fixed, so that a failure is found again. MILLRACE_FUZZ_SEED looks elsewhere, MILLRACE_FUZZ_RUNS further. */
 const seed = Number(process.env['MILLRACE_FUZZ_SEED'] ?? 1);
 const numRuns = Number(process.env['MILLRACE_FUZZ_RUNS'] ?? 60);
 
