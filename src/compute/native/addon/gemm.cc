@@ -66,43 +66,45 @@ struct Place {
 };
 
 template <int R>
-__attribute__((noinline)) void tile(View a, const float* b, int64_t depth, Place to) {
+__attribute__((noinline)) void tile(const float* from, int64_t row, int64_t column, const float* b, int64_t depth, const Place& to) {
   Tile<R> t;
 #pragma GCC unroll 14
   for (int r = 0; r < R; r++) t.left[r] = t.right[r] = Vector{};
-  if (a.column == 1) alongRows<R>(t, a.data, a.row, b, depth);
-  else alongColumns<R>(t, a.data, a.column, b, depth);
+  if (column == 1) alongRows<R>(t, from, row, b, depth);
+  else alongColumns<R>(t, from, column, b, depth);
   const Vector zero{};
+  float* c = to.c;
+  const float* residual = to.residual;
   if (to.columns == kColumns) {
 #pragma GCC unroll 14
-    for (int r = 0; r < R; r++, to.c += to.step) {
+    for (int r = 0; r < R; r++, c += to.step) {
       Vector x = t.left[r], y = t.right[r];
-      if (to.add) x += load(to.c), y += load(to.c + kLanes);
+      if (to.add) x += load(c), y += load(c + kLanes);
       if (to.bias) x += load(to.bias), y += load(to.bias + kLanes);
       if (to.relu) x = x < zero ? zero : x, y = y < zero ? zero : y;
-      if (to.residual) x += load(to.residual), y += load(to.residual + kLanes), to.residual += to.step;
-      store(to.c, x);
-      store(to.c + kLanes, y);
+      if (residual) x += load(residual), y += load(residual + kLanes), residual += to.step;
+      store(c, x);
+      store(c + kLanes, y);
     }
     return;
   }
-  for (int r = 0; r < R; r++, to.c += to.step) {
+  for (int r = 0; r < R; r++, c += to.step) {
     float row[kColumns];
     store(row, t.left[r]);
     store(row + kLanes, t.right[r]);
     for (int64_t j = 0; j < to.columns; j++) {
       float v = row[j];
-      if (to.add) v += to.c[j];
+      if (to.add) v += c[j];
       if (to.bias) v += to.bias[j];
       if (to.relu) v = v < 0 ? 0 : v;
-      if (to.residual) v += to.residual[j];
-      to.c[j] = v;
+      if (residual) v += residual[j];
+      c[j] = v;
     }
-    if (to.residual) to.residual += to.step;
+    if (residual) residual += to.step;
   }
 }
 
-using Kernel = void (*)(View, const float*, int64_t, Place);
+using Kernel = void (*)(const float*, int64_t, int64_t, const float*, int64_t, const Place&);
 
 template <int... R>
 constexpr Kernel kernelFor(int64_t rows, std::integer_sequence<int, R...>) {
@@ -140,12 +142,16 @@ void multiply(View a, const float* packed, int64_t m, int64_t n, int64_t k, floa
     const float* panel = packed + from * panels(n) * kColumns;
     // Each panel stays in the first cache while the rows, which are in the second, go by.
     for (int64_t column = 0; column < n; column += kColumns, panel += depth * kColumns) {
+      // One place for all tiles of a panel, changed in place: copying it stalls on what was just written.
+      Place to{c + column, n, std::min<int64_t>(kColumns, n - column), finish.add || from > 0, finish.relu && last,
+               finish.bias && last ? finish.bias + column : nullptr, finish.residual && last ? finish.residual + column : nullptr};
+      const float* x = a.data + from * a.column;
       for (int64_t i = 0; i < m; i += kRows) {
-        const Kernel kernel = kernelFor(std::min<int64_t>(kRows, m - i), std::make_integer_sequence<int, kRows>{});
-        const int64_t place = i * n + column;
-        kernel({a.data + i * a.row + from * a.column, a.row, a.column}, panel, depth,
-               {c + place, n, std::min<int64_t>(kColumns, n - column), finish.add || from > 0, finish.relu && last,
-                finish.bias && last ? finish.bias + column : nullptr, finish.residual && last ? finish.residual + place : nullptr});
+        const int64_t rows = std::min<int64_t>(kRows, m - i);
+        kernelFor(rows, std::make_integer_sequence<int, kRows>{})(x, a.row, a.column, panel, depth, to);
+        x += rows * a.row;
+        to.c += rows * n;
+        if (to.residual) to.residual += rows * n;
       }
     }
   }
