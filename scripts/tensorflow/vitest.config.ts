@@ -7,6 +7,8 @@ export default defineConfig({
   test: {
     pool: 'forks',
     maxWorkers: 1,
+    // Memory is measured after a collection.
+    execArgv: ['--expose-gc'],
     reporters: ['default', './scripts/closing-line.js'],
     include: [
       'src/compute/compute.test.ts',

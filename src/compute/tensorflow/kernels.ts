@@ -15,6 +15,12 @@ const EXCEPTIONS: Readonly<Record<string, Exception>> = {
   /** tfjs-node chooses between floats, whatever the input is. */
   Step: ({ x }, attrs) =>
     x!.dtype === 'float32' ? undefined : tf.cast(tf.step(tf.cast(x!, 'float32'), attrs['alpha'] as number), x!.dtype),
+  /** tfjs-node looks at the indices first, where it neither counts axes from the last nor fetches tensors of another backend. */
+  GatherV2: ({ x, indices }, attrs) => {
+    const axis = attrs['axis'] as number;
+    (tf.backend() as unknown as { tensorMap: tf.DataStorage<unknown> }).tensorMap.get(indices!.dataId);
+    return axis < 0 ? tf.gather(x!, indices!, axis + x!.rank, attrs['batchDims'] as number) : undefined;
+  },
   /** The mean of nothing is NaN there and 0 everywhere else. */
   Mean: ({ x }, attrs) => {
     const axes = tf.util.parseAxisParam(attrs['axis'] as number | number[], x!.shape);
@@ -39,10 +45,14 @@ const AFTER_FAILURE: Readonly<Record<string, Exception>> = {
 
 let registered = false;
 
+/** Gradients that come with the package and take no batches of different sizes; ours (`gradients.ts`) are registered in their place. */
+const OUR_GRADIENTS = ['BatchMatMul'];
+
 /** Registers them. Call after the package is imported; calling again does nothing. */
 export function registerTensorflowKernels(): void {
   if (registered) return;
   registered = true;
+  for (const kernelName of OUR_GRADIENTS) tf.unregisterGradient(kernelName);
   for (const [kernelName, exception] of Object.entries(EXCEPTIONS)) {
     const original = tf.getKernel(kernelName, BACKEND);
     if (!original) continue;
