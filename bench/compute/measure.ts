@@ -22,7 +22,7 @@ export interface Effort {
 }
 
 /** The usual effort. */
-export const FULL: Effort = { burstMs: 150, rounds: 9, mostMs: 10_000, warmup: { repetitions: 4, ms: 500 } };
+export const FULL: Effort = { burstMs: 150, rounds: 9, mostMs: 10_000, warmup: { repetitions: 4, ms: 1500 } };
 /** Enough for a look. */
 export const QUICK: Effort = { burstMs: 60, rounds: 3, mostMs: 3000, warmup: { repetitions: 2, ms: 100 } };
 

@@ -39,7 +39,10 @@ const layers =
     const wanted: Record<string, readonly number[]> = { [first]: [N, W], starts: [shapeOf(inputs['starts'])[0] ?? NaN] };
     const given = Object.keys(inputs).filter((name) => /^p\d+$/.test(name)).length;
     for (let i = 0; i < given || i % layer.length !== 0; i++) wanted[`p${i}`] = layer[i % layer.length]!;
-    if (first === 'dy') wanted['trace'] = [shapeOf(inputs['trace'])[0] ?? NaN];
+    if (first === 'dy') {
+      wanted['x'] = [N, W];
+      wanted['trace'] = [shapeOf(inputs['trace'])[0] ?? NaN];
+    }
     return wanted;
   };
 

@@ -40,11 +40,11 @@ function fusedLayers(spec: PolicySpec, weights: Weights, x: tf.Tensor2D, texts: 
     const [x, ...own] = args as tf.Tensor[];
     const starts = indices(texts.start);
     const [y, trace] = runKernel<tf.Tensor[]>('TransformerLayers', { x: x!, starts, ...numbered(own) }, attrs);
-    save([trace!, starts, ...own]);
+    save([trace!, starts, x!, ...own]);
     return {
       value: y!,
-      gradFunc: (dy: tf.Tensor, [trace, starts, ...own]: tf.Tensor[]) =>
-        runKernel<tf.Tensor[]>('TransformerLayersGrad', { dy, trace: trace!, starts: starts!, ...numbered(own) }, attrs),
+      gradFunc: (dy: tf.Tensor, [trace, starts, x, ...own]: tf.Tensor[]) =>
+        runKernel<tf.Tensor[]>('TransformerLayersGrad', { dy, x: x!, trace: trace!, starts: starts!, ...numbered(own) }, attrs),
     };
   });
   return op(x, ...parameters) as tf.Tensor2D;

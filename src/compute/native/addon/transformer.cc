@@ -170,8 +170,7 @@ void transformer(Call& call) {
       const Layer& p = layers[static_cast<size_t>(l)];
       const Packed& w = packed[static_cast<size_t>(l)];
       const Trace t(s, trace, l);
-      float* own = t.x + from * W;
-      std::copy(input, input + rows * W, own);
+      const float* own = input;
       for (int64_t i = 0; i < rows; i++) normRow<true>(W, kEpsilon, own + i * W, p.gain1, p.bias1, normal + i * W, t.norm1 + 2 * (from + i));
       float* qkv = t.qkv + from * 3 * W;
       multiply(rowMajor(normal, W), w.qkv, rows, 3 * W, W, qkv, {false, false, p.qkvBias, nullptr});
@@ -185,19 +184,22 @@ void transformer(Call& call) {
       multiply(rowMajor(t.mixed + from * W, W), w.out, rows, W, W, middle, {false, false, p.outBias, own});
       for (int64_t i = 0; i < rows; i++) normRow<true>(W, kEpsilon, middle + i * W, p.gain2, p.bias2, normal + i * W, t.norm2 + 2 * (from + i));
       float* hidden = t.hidden + from * F;
+      // What goes on to the next layer is kept as its input.
+      float* output = (l + 1 < s.layers ? Trace(s, trace, l + 1).x : y) + from * W;
       multiply(rowMajor(normal, W), w.feed1, rows, F, W, hidden, {false, true, p.feed1Bias, nullptr});
-      multiply(rowMajor(hidden, F), w.feed2, rows, W, F, y + from * W, {false, false, p.feed2Bias, middle});
-      input = y + from * W;
+      multiply(rowMajor(hidden, F), w.feed2, rows, W, F, output, {false, false, p.feed2Bias, middle});
+      input = output;
     }
     if (s.layers == 0) std::copy(input, input + rows * W, y + from * W);
   }
 }
 
-// rows, width, inner, layers, sequences, heads, starts, dy, offsets of the parameters, size of the trace, trace, dx, offsets of
-// the parameters' gradients
+// rows, width, inner, layers, sequences, heads, starts, dy, x, offsets of the parameters, size of the trace, trace, dx, offsets
+// of the parameters' gradients
 void transformerGrad(Call& call) {
   const Shape s(call);
   const float* dy = call.floats(times(s.rows, s.width));
+  const float* first = call.floats(times(s.rows, s.width));
   const auto layers = s.parameters(call);
   if (call.size() != s.traceSize()) throw std::range_error("transformer: the trace has another size");
   float* trace = call.floats(s.traceSize());
@@ -250,7 +252,7 @@ void transformerGrad(Call& call) {
         attendGrad(s.heads, length, dMixed + at * W, t.qkv + s.starts[q] * 3 * W, probabilities, dQkv + at * 3 * W, flow);
         probabilities += s.heads.heads * length * length;
       }
-      const float* x = t.x + from * W;
+      const float* x = (l == 0 ? first : t.x) + from * W;
       const float* norm1 = t.norm1 + 2 * from;
       again(x, norm1, p.gain1, p.bias1);
       denseGrad(rows, W, 3 * W, dQkv, normal, w.qkv, dNormal, g.qkv, g.qkvBias);

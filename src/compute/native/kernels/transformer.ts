@@ -28,19 +28,19 @@ export const transformer =
     return [y, trace];
   };
 
-/** Its gradients: inputs dy, trace, starts and the parameters -> dx and a gradient for each parameter. */
+/** Its gradients: inputs dy, x, trace, starts and the parameters -> dx and a gradient for each parameter. */
 export const transformerGrad =
   (native: NativeAddon): KernelFunc =>
   ({ inputs, backend, attrs }) => {
     const wasm = backend as unknown as WasmBackend;
-    const { dy, trace, starts } = inputs as { dy: TensorInfo; trace: TensorInfo; starts: TensorInfo };
+    const { dy, x, trace, starts } = inputs as Record<'dy' | 'x' | 'trace' | 'starts', TensorInfo>;
     const parameters = parametersOf(inputs as Record<string, TensorInfo>);
     const { head } = shape(wasm, dy, starts, parameters, attrs as unknown as Attrs);
     const dx = wasm.makeOutput([...dy.shape], 'float32');
     const gradients = parameters.map((parameter) => wasm.makeOutput([...parameter.shape], 'float32'));
-    const [flow, kept, out] = [dy, trace, dx].map((tensor) => offset(wasm, tensor)) as [number, number, number];
+    const [flow, from, kept, out] = [dy, x, trace, dx].map((tensor) => offset(wasm, tensor)) as [number, number, number, number];
     const [own, theirs] = [offsets(wasm, parameters), offsets(wasm, gradients)];
-    native.transformerGrad(wasm.wasm.HEAPU8, ...head, flow, own, trace.shape[0]!, kept, out, theirs);
+    native.transformerGrad(wasm.wasm.HEAPU8, ...head, flow, from, own, trace.shape[0]!, kept, out, theirs);
     return [dx, ...gradients];
   };
 
