@@ -8,7 +8,7 @@ import { backward, type PreparedBatch } from './backward.ts';
 /** Loss and gradient of a batch as means over its decisions. */
 export interface MeanGradient {
   loss: number;
-  /** Same layout as Parameters.values. */
+  /** Same layout as Parameters.values; the next gradient is written over it. */
   gradient: Float32Array;
 }
 
@@ -21,6 +21,7 @@ export interface MeanGradient {
 export class SingleProcessTrainer {
   private readonly values: Float32Array;
   private readonly state;
+  private readonly mean: Float32Array;
 
   constructor(
     private readonly policy: Planner,
@@ -29,13 +30,14 @@ export class SingleProcessTrainer {
   ) {
     this.values = policy.parameters().values;
     this.state = adamWState(this.values.length);
+    this.mean = new Float32Array(this.values.length);
   }
 
   /** Mean loss and gradient; changes nothing. */
   gradient(batch: PreparedBatch): MeanGradient {
     const { weight } = batch.table;
     const share = 1 / weight.reduce((sum, each) => sum + each, 0);
-    const gradient = new Float32Array(this.values.length);
+    const gradient = this.mean.fill(0);
     const loss = tf.tidy(() => {
       const { gradients, result } = backward(this.policy, batch, this.algorithm);
       this.policy.layout.forEach(({ offset }, index) => {

@@ -43,7 +43,9 @@ export class Planner implements Policy {
         `the policy has ${expected} parameters, got ${values.length}: other specification?`,
       );
     }
-    this.values = values.slice();
+    // Memory of the old values is used again, if there are any: their tensors go below.
+    if (this.values.length !== expected) this.values = new Float32Array(expected);
+    this.values.set(values);
     this.texts.clear();
     for (const tensor of this.weights.values()) tensor.dispose();
     this.weights = new Map(

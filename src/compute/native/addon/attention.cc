@@ -2,7 +2,6 @@
 #include "attention.h"
 
 #include "call.h"
-#include "scratch.h"
 
 namespace millrace {
 

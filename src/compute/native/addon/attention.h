@@ -6,7 +6,8 @@
 #include <limits>
 #include <stdexcept>
 
-#include "blas.h"
+#include "gemm.h"
+#include "scratch.h"
 #include "vector.h"
 
 namespace millrace {
@@ -24,7 +25,8 @@ struct Lengths {
   }
 };
 
-inline void softmaxRows(float* x, int64_t rows, int64_t columns) {
+// Softmax of scale x, row by row, in place.
+inline void softmaxRows(float* x, int64_t rows, int64_t columns, float scale) {
   for (int64_t i = 0; i < rows; i++, x += columns) {
     float most = -std::numeric_limits<float>::infinity();
 #pragma omp simd reduction(max : most)
@@ -32,11 +34,11 @@ inline void softmaxRows(float* x, int64_t rows, int64_t columns) {
     float sum = 0;
 #pragma omp simd reduction(+ : sum)
     for (int64_t j = 0; j < columns; j++) {
-      x[j] = fastExp(x[j] - most);
+      x[j] = fastExp(scale * (x[j] - most));
       sum += x[j];
     }
-    const float scale = 1 / sum;
-    for (int64_t j = 0; j < columns; j++) x[j] *= scale;
+    const float share = 1 / sum;
+    for (int64_t j = 0; j < columns; j++) x[j] *= share;
   }
 }
 
@@ -52,34 +54,40 @@ struct Heads {
 
 // out [length, width] and the probabilities p [heads, length, length] of one sequence's qkv.
 inline void attend(const Heads& h, int64_t length, const float* qkv, float* out, float* p) {
-  const int64_t row = std::max<int64_t>(1, length);
+  float* packed = scratch(7, std::max(packedSize(h.depth, length), packedSize(length, h.depth)));
   for (int64_t head = 0; head < h.heads; head++, p += length * length) {
-    const float* q = qkv + head * h.depth;
-    gemm(false, true, length, length, h.depth, h.scale, q, h.step, q + h.width, h.step, 0, p, row);
-    softmaxRows(p, length, length);
-    gemm(false, false, length, h.depth, length, 1, p, row, q + 2 * h.width, h.step, 0, out + head * h.depth, h.width);
+    const View q{qkv + head * h.depth, h.step, 1}, k{q.data + h.width, h.step, 1}, v{q.data + 2 * h.width, h.step, 1};
+    pack(transposed(k), h.depth, length, packed);
+    multiply(q, packed, length, length, h.depth, p, length);
+    softmaxRows(p, length, length, h.scale);
+    pack(v, length, h.depth, packed);
+    multiply(rowMajor(p, length), packed, length, h.depth, length, out + head * h.depth, h.width);
   }
 }
 
 // dqkv of one sequence; `flow` has room for length x length values.
 inline void attendGrad(const Heads& h, int64_t length, const float* dy, const float* qkv, const float* p, float* dqkv, float* flow) {
-  const int64_t row = std::max<int64_t>(1, length);
+  float* packed = scratch(7, std::max(packedSize(h.depth, length), packedSize(length, h.depth)));
   for (int64_t head = 0; head < h.heads; head++, p += length * length) {
-    const float* q = qkv + head * h.depth;
+    const View q{qkv + head * h.depth, h.step, 1}, k{q.data + h.width, h.step, 1}, v{q.data + 2 * h.width, h.step, 1};
+    const View dout{dy + head * h.depth, h.width, 1}, weights = rowMajor(p, length), flows = rowMajor(flow, length);
     float* dq = dqkv + head * h.depth;
-    const float* dout = dy + head * h.depth;
-    gemm(true, false, length, h.depth, length, 1, p, row, dout, h.width, 0, dq + 2 * h.width, h.step);
-    gemm(false, true, length, length, h.depth, 1, dout, h.width, q + 2 * h.width, h.step, 0, flow, row);
+    pack(dout, length, h.depth, packed);
+    multiply(transposed(weights), packed, length, h.depth, length, dq + 2 * h.width, h.step);
+    pack(transposed(v), h.depth, length, packed);
+    multiply(dout, packed, length, length, h.depth, flow, length);
     for (int64_t i = 0; i < length; i++) {
       float* f = flow + i * length;
       const float* weight = p + i * length;
       float mean = 0;
 #pragma omp simd reduction(+ : mean)
       for (int64_t j = 0; j < length; j++) mean += weight[j] * f[j];
-      for (int64_t j = 0; j < length; j++) f[j] = weight[j] * (f[j] - mean);
+      for (int64_t j = 0; j < length; j++) f[j] = h.scale * weight[j] * (f[j] - mean);
     }
-    gemm(false, false, length, h.depth, length, h.scale, flow, row, q + h.width, h.step, 0, dq, h.step);
-    gemm(true, false, length, h.depth, length, h.scale, flow, row, q, h.step, 0, dq + h.width, h.step);
+    pack(k, length, h.depth, packed);
+    multiply(flows, packed, length, h.depth, length, dq, h.step);
+    pack(q, length, h.depth, packed);
+    multiply(transposed(flows), packed, length, h.depth, length, dq + h.width, h.step);
   }
 }
 

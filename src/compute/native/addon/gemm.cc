@@ -126,8 +126,13 @@ void pack(View b, int64_t k, int64_t n, float* packed) {
       const int64_t columns = std::min<int64_t>(kColumns, n - column);
       if (columns < kColumns) std::fill(packed, packed + depth * kColumns, 0.0f);
       const float* x = b.data + from * b.row + column * b.column;
-      if (b.column == 1) {
-        for (int64_t p = 0; p < depth; p++) std::copy(x + p * b.row, x + p * b.row + columns, packed + p * kColumns);
+      if (b.column == 1 && columns == kColumns) {
+        for (int64_t p = 0; p < depth; p++) {
+          store(packed + p * kColumns, load(x + p * b.row));
+          store(packed + p * kColumns + kLanes, load(x + p * b.row + kLanes));
+        }
+      } else if (b.column == 1) {
+        for (int64_t p = 0; p < depth; p++) for (int64_t j = 0; j < columns; j++) packed[p * kColumns + j] = x[p * b.row + j];
       } else {
         for (int64_t j = 0; j < columns; j++) for (int64_t p = 0; p < depth; p++) packed[p * kColumns + j] = x[p * b.row + j * b.column];
       }
@@ -135,7 +140,23 @@ void pack(View b, int64_t k, int64_t n, float* packed) {
   }
 }
 
-void multiply(View a, const float* packed, int64_t m, int64_t n, int64_t k, float* c, const Finish& finish) {
+// Depth block after depth block, in each tile after tile, in each [depth, rows of the tile].
+void packLeft(View a, int64_t m, int64_t k, float* packed) {
+  for (int64_t from = 0; from < k; from += kDepth) {
+    const int64_t depth = std::min(kDepth, k - from);
+    for (int64_t i = 0; i < m; i += kRows) {
+      const int64_t rows = std::min<int64_t>(kRows, m - i);
+      const float* x = a.data + i * a.row + from * a.column;
+      for (int64_t p = 0; p < depth; p++, packed += rows) for (int64_t r = 0; r < rows; r++) packed[r] = x[r * a.row + p * a.column];
+    }
+  }
+}
+
+namespace {
+
+// `tileOf(from, depth, i, rows)` gives the view of a tile of a.
+template <typename F>
+void product(F tileOf, const float* packed, int64_t m, int64_t n, int64_t k, float* c, int64_t step, const Finish& finish) {
   for (int64_t from = 0; from < k; from += kDepth) {
     const int64_t depth = std::min(kDepth, k - from);
     const bool last = from + kDepth >= k;
@@ -143,18 +164,33 @@ void multiply(View a, const float* packed, int64_t m, int64_t n, int64_t k, floa
     // Each panel stays in the first cache while the rows, which are in the second, go by.
     for (int64_t column = 0; column < n; column += kColumns, panel += depth * kColumns) {
       // One place for all tiles of a panel, changed in place: copying it stalls on what was just written.
-      Place to{c + column, n, std::min<int64_t>(kColumns, n - column), finish.add || from > 0, finish.relu && last,
+      Place to{c + column, step, std::min<int64_t>(kColumns, n - column), finish.add || from > 0, finish.relu && last,
                finish.bias && last ? finish.bias + column : nullptr, finish.residual && last ? finish.residual + column : nullptr};
-      const float* x = a.data + from * a.column;
       for (int64_t i = 0; i < m; i += kRows) {
         const int64_t rows = std::min<int64_t>(kRows, m - i);
-        kernelFor(rows, std::make_integer_sequence<int, kRows>{})(x, a.row, a.column, panel, depth, to);
-        x += rows * a.row;
-        to.c += rows * n;
-        if (to.residual) to.residual += rows * n;
+        const View x = tileOf(from, depth, i, rows);
+        kernelFor(rows, std::make_integer_sequence<int, kRows>{})(x.data, x.row, x.column, panel, depth, to);
+        to.c += rows * step;
+        if (to.residual) to.residual += rows * step;
       }
     }
   }
+}
+
+}  // namespace
+
+void multiply(View a, const float* packed, int64_t m, int64_t n, int64_t k, float* c, int64_t step, const Finish& finish) {
+  const auto tileOf = [&](int64_t from, int64_t, int64_t i, int64_t) {
+    return View{a.data + i * a.row + from * a.column, a.row, a.column};
+  };
+  product(tileOf, packed, m, n, k, c, step, finish);
+}
+
+void multiplyPacked(const float* a, const float* packed, int64_t m, int64_t n, int64_t k, float* c, int64_t step, const Finish& finish) {
+  const auto tileOf = [&](int64_t from, int64_t depth, int64_t i, int64_t rows) {
+    return View{a + from * m + i * depth, 1, rows};
+  };
+  product(tileOf, packed, m, n, k, c, step, finish);
 }
 
 }  // namespace millrace

@@ -29,7 +29,16 @@ int64_t packedSize(int64_t k, int64_t n);
 
 void pack(View b, int64_t k, int64_t n, float* packed);
 
-// c [m, n] of rows next to each other, from a [m, k] and the packed b [k, n].
-void multiply(View a, const float* packed, int64_t m, int64_t n, int64_t k, float* c, const Finish& finish = {});
+// c [m, n], rows `step` apart, from a [m, k] and the packed b [k, n].
+void multiply(View a, const float* packed, int64_t m, int64_t n, int64_t k, float* c, int64_t step, const Finish& finish = {});
+
+// Values that packing a [m, k] takes: worth it for a transposed a with many columns of b, whose rows lie far apart.
+inline int64_t packedLeftSize(int64_t m, int64_t k) { return m * k; }
+
+void packLeft(View a, int64_t m, int64_t k, float* packed);
+
+// The same with both packed.
+void multiplyPacked(const float* a, const float* packed, int64_t m, int64_t n, int64_t k, float* c, int64_t step,
+                    const Finish& finish = {});
 
 }  // namespace millrace

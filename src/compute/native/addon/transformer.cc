@@ -139,13 +139,15 @@ std::vector<Packed> packAll(const Shape& s, const std::vector<Layer>& layers, bo
 // dw += x^T dy, dbias += column sums of dy, dx = dy w^T.
 void denseGrad(int64_t rows, int64_t in, int64_t out, const float* dy, const float* x, const float* transposedW, float* dx, float* dw,
                float* dbias) {
-  float* packed = scratch(7, packedSize(rows, out));
-  pack(rowMajor(dy, out), rows, out, packed);
+  float* right = scratch(7, packedSize(rows, out));
+  float* left = scratch(6, packedLeftSize(in, rows));
+  pack(rowMajor(dy, out), rows, out, right);
+  packLeft(transposed(rowMajor(x, in)), in, rows, left);
   Finish add;
   add.add = true;
-  multiply(transposed(rowMajor(x, in)), packed, in, out, rows, dw, add);
+  multiplyPacked(left, right, in, out, rows, dw, out, add);
   for (int64_t i = 0; i < rows; i++) for (int64_t j = 0; j < out; j++) dbias[j] += dy[i * out + j];
-  multiply(rowMajor(dy, out), transposedW, rows, in, out, dx);
+  multiply(rowMajor(dy, out), transposedW, rows, in, out, dx, in);
 }
 
 }  // namespace
@@ -173,7 +175,7 @@ void transformer(Call& call) {
       const float* own = input;
       for (int64_t i = 0; i < rows; i++) normRow<true>(W, kEpsilon, own + i * W, p.gain1, p.bias1, normal + i * W, t.norm1 + 2 * (from + i));
       float* qkv = t.qkv + from * 3 * W;
-      multiply(rowMajor(normal, W), w.qkv, rows, 3 * W, W, qkv, {false, false, p.qkvBias, nullptr});
+      multiply(rowMajor(normal, W), w.qkv, rows, 3 * W, W, qkv, 3 * W, {false, false, p.qkvBias, nullptr});
       float* probabilities = t.probabilities + s.heads.heads * chunk.square;
       for (int64_t q = chunk.first; q < chunk.next; q++) {
         const int64_t length = Chunk::length(s, q);
@@ -181,13 +183,13 @@ void transformer(Call& call) {
         probabilities += s.heads.heads * length * length;
       }
       float* middle = t.middle + from * W;
-      multiply(rowMajor(t.mixed + from * W, W), w.out, rows, W, W, middle, {false, false, p.outBias, own});
+      multiply(rowMajor(t.mixed + from * W, W), w.out, rows, W, W, middle, W, {false, false, p.outBias, own});
       for (int64_t i = 0; i < rows; i++) normRow<true>(W, kEpsilon, middle + i * W, p.gain2, p.bias2, normal + i * W, t.norm2 + 2 * (from + i));
       float* hidden = t.hidden + from * F;
       // What goes on to the next layer is kept as its input.
       float* output = (l + 1 < s.layers ? Trace(s, trace, l + 1).x : y) + from * W;
-      multiply(rowMajor(normal, W), w.feed1, rows, F, W, hidden, {false, true, p.feed1Bias, nullptr});
-      multiply(rowMajor(hidden, F), w.feed2, rows, W, F, output, {false, false, p.feed2Bias, middle});
+      multiply(rowMajor(normal, W), w.feed1, rows, F, W, hidden, F, {false, true, p.feed1Bias, nullptr});
+      multiply(rowMajor(hidden, F), w.feed2, rows, W, F, output, W, {false, false, p.feed2Bias, middle});
       input = output;
     }
     if (s.layers == 0) std::copy(input, input + rows * W, y + from * W);
