@@ -70,6 +70,12 @@ __attribute__((noinline)) void tile(const float* from, int64_t row, int64_t colu
   Tile<R> t;
 #pragma GCC unroll 14
   for (int r = 0; r < R; r++) t.left[r] = t.right[r] = Vector{};
+  // The result is often far away: ask for it now, use it when the sums are done.
+#pragma GCC unroll 14
+  for (int r = 0; r < R; r++) {
+    __builtin_prefetch(to.c + r * to.step, 1);
+    __builtin_prefetch(to.c + r * to.step + kLanes, 1);
+  }
   if (column == 1) alongRows<R>(t, from, row, b, depth);
   else alongColumns<R>(t, from, column, b, depth);
   const Vector zero{};
@@ -147,7 +153,11 @@ void packLeft(View a, int64_t m, int64_t k, float* packed) {
     for (int64_t i = 0; i < m; i += kRows) {
       const int64_t rows = std::min<int64_t>(kRows, m - i);
       const float* x = a.data + i * a.row + from * a.column;
-      for (int64_t p = 0; p < depth; p++, packed += rows) for (int64_t r = 0; r < rows; r++) packed[r] = x[r * a.row + p * a.column];
+      if (rows == kRows && a.row == 1) {
+        for (int64_t p = 0; p < depth; p++, packed += kRows) for (int r = 0; r < kRows; r++) packed[r] = x[r + p * a.column];
+      } else {
+        for (int64_t p = 0; p < depth; p++, packed += rows) for (int64_t r = 0; r < rows; r++) packed[r] = x[r * a.row + p * a.column];
+      }
     }
   }
 }
