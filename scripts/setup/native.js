@@ -124,8 +124,9 @@ export function headers() {
   return existsSync(join(prefix, 'include', 'node', 'node_api.h')) ? [`--nodedir=${prefix}`] : [];
 }
 
+/** The name to link against comes with the package for developers alone; a header of the same name comes with any BLAS. */
 function hasOpenBlas() {
-  const folders = ['/usr/include', '/usr/local/include', '/usr/include/openblas'];
-  for (const triplet of ['x86_64-linux-gnu', 'aarch64-linux-gnu']) folders.push(join('/usr/include', triplet));
-  return folders.some((folder) => existsSync(join(folder, 'cblas.h')));
+  const folders = ['/usr/lib', '/usr/lib64', '/usr/local/lib'];
+  for (const triplet of ['x86_64-linux-gnu', 'aarch64-linux-gnu']) folders.push(join('/usr/lib', triplet));
+  return folders.some((folder) => existsSync(join(folder, 'libopenblas.so')));
 }

@@ -9,7 +9,7 @@ import { NATIVE, registerNative } from './native/backend.ts';
 import { loadWasm } from './wasm.ts';
 
 /** Backends by name, best first; `tensorflow-gpu` and `tensorflow` are optional packages. */
-export const BACKENDS = ['tensorflow-gpu', 'tensorflow', 'native', 'wasm', 'cpu'] as const;
+export const BACKENDS = ['tensorflow-gpu', 'native', 'tensorflow', 'wasm', 'cpu'] as const;
 /** One of {@link BACKENDS}. */
 export type BackendName = (typeof BACKENDS)[number];
 

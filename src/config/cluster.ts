@@ -9,7 +9,7 @@ const workers = (what: string, usual: number) => z.int().min(1).max(256).default
 const url = (protocol: RegExp, example: string) => z.url({ protocol, hostname: /.*/ }).optional().describe(`like ${example}`);
 
 /** Compute backends by name, as in `src/compute`, which is not loaded for a list of names. */
-export const COMPUTE_BACKENDS = ['tensorflow-gpu', 'tensorflow', 'native', 'wasm', 'cpu'] as const;
+export const COMPUTE_BACKENDS = ['tensorflow-gpu', 'native', 'tensorflow', 'wasm', 'cpu'] as const;
 
 /** What `millrace up` and the node processes need to know; nothing of it is about a job. */
 export const clusterConfigSchema = z.strictObject({
