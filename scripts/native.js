@@ -10,7 +10,7 @@ const afterInstall = process.argv.includes('--after-install');
 await main(async () => {
   // Where our own setup installs the packages, it builds the kernels itself afterwards.
   if (afterInstall && process.env.MILLRACE_SETUP === '1') return 0;
-  const built = await ensureNative(root, { install: !afterInstall });
+  const built = await ensureNative(root, { install: !afterInstall, again: !afterInstall });
   if (built && !afterInstall) say('The compute kernels are built: backend native.');
   return built || afterInstall ? 0 : 1;
 });

@@ -9,30 +9,43 @@ import { say } from './say.js';
 
 const TIMEOUT_MS = 5 * 60_000;
 
-/** What the build needs, and the Debian package that has it. */
-const NEEDS = [
-  { debian: 'g++', here: () => findProgram('g++') ?? findProgram('clang++') },
-  { debian: 'make', here: () => findProgram('make') },
-  { debian: 'python3', here: () => findProgram('python3') },
-  { debian: 'libopenblas-dev', here: () => process.platform === 'darwin' || hasOpenBlas() },
-];
+/** Where the library may be; a header of the same name comes with any BLAS, the name to link against does not. */
+const LIBRARIES = ['/usr/lib/x86_64-linux-gnu', '/usr/lib/aarch64-linux-gnu', '/usr/lib64', '/usr/lib', '/usr/local/lib'];
 
 /**
  * Builds the compiled kernels (backend `native`) unless they are there already, installing what that needs from Debian's
  * packages where it can. Never an error: without them training runs on WebAssembly, and one line says how to get them.
  *
  * @param install - whether Debian packages may be installed
+ * @param again - try even if the same build has failed before
+ * @param libraries - folders to look for OpenBLAS in
  * @returns whether the kernels are there
  */
-export async function ensureNative(root, { install = true } = {}) {
+export async function ensureNative(root, { install = true, again = false, libraries = LIBRARIES } = {}) {
   const folder = join(root, 'src', 'compute', 'native');
   if (isBuilt(folder)) return true;
-  return withLock(join(root, '.millrace', 'setup.lock'), (holdFor) => isBuilt(folder) || build(folder, { install, holdFor }));
+  if (!again && hasFailed(folder)) {
+    say(`${SLOWER}: building them has failed before, see ${failureOf(folder)}; "npm run setup:native" tries again.`);
+    return false;
+  }
+  const once = (holdFor) => isBuilt(folder) || build(folder, { install, libraries, holdFor });
+  return withLock(join(root, '.millrace', 'setup.lock'), once);
 }
 
-async function build(folder, { install, holdFor }) {
+/** Debian packages that the build needs and that are not there. */
+function missingPackages(libraries) {
+  const here = {
+    'g++': findProgram('g++') ?? findProgram('clang++'),
+    make: findProgram('make'),
+    python3: findProgram('python3'),
+    'libopenblas-dev': process.platform === 'darwin' || libraries.some((folder) => existsSync(join(folder, 'libopenblas.so'))),
+  };
+  return Object.keys(here).filter((name) => !here[name]);
+}
+
+async function build(folder, { install, libraries, holdFor }) {
   const began = Date.now();
-  const missing = () => NEEDS.filter(({ here }) => !here()).map(({ debian }) => debian);
+  const missing = () => missingPackages(libraries);
   if (missing().length > 0 && install && canInstall()) {
     say(`Installing ${missing().join(', ')} (once), for compute kernels that are built on this machine ...`);
     const tail = await aptInstall(missing(), holdFor);
@@ -55,10 +68,9 @@ async function build(folder, { install, holdFor }) {
     onStart: holdFor,
   });
   if (code !== 0) {
-    const log = join(folder, 'build', 'failure.log');
-    mkdirSync(dirname(log), { recursive: true });
-    writeFileSync(log, `${tail}\n`);
-    say(`${SLOWER}: building them failed, see ${log}; "npm run setup:native" tries again.`);
+    mkdirSync(dirname(failureOf(folder)), { recursive: true });
+    writeFileSync(failureOf(folder), `${identity(folder)}\n${tail}\n`);
+    say(`${SLOWER}: building them failed, see ${failureOf(folder)}; "npm run setup:native" tries again.`);
     return false;
   }
   writeFileSync(
@@ -92,6 +104,19 @@ function isBuilt(folder) {
   return (record.processor === 'any' || record.processor === processor()) && record.sources === sources(folder);
 }
 
+function failureOf(folder) {
+  return join(folder, 'build', 'failure.log');
+}
+
+function hasFailed(folder) {
+  return existsSync(failureOf(folder)) && readFileSync(failureOf(folder), 'utf8').startsWith(`${identity(folder)}\n`);
+}
+
+/** What a build came from. */
+function identity(folder) {
+  return `${processor()} ${sources(folder)}`;
+}
+
 function sources(folder) {
   const hash = createHash('sha256').update(arch());
   const addon = join(folder, 'addon');
@@ -122,11 +147,4 @@ export function nodeGyp() {
 export function headers() {
   const prefix = dirname(dirname(process.execPath));
   return existsSync(join(prefix, 'include', 'node', 'node_api.h')) ? [`--nodedir=${prefix}`] : [];
-}
-
-/** The name to link against comes with the package for developers alone; a header of the same name comes with any BLAS. */
-function hasOpenBlas() {
-  const folders = ['/usr/lib', '/usr/lib64', '/usr/local/lib'];
-  for (const triplet of ['x86_64-linux-gnu', 'aarch64-linux-gnu']) folders.push(join('/usr/lib', triplet));
-  return folders.some((folder) => existsSync(join(folder, 'libopenblas.so')));
 }
