@@ -10,6 +10,7 @@ import type { Proxy } from '../src/bus/conformance/proxy.ts';
 import { hasFeature } from '../src/bus/features.ts';
 import { connectNats } from '../src/bus/nats-bus.ts';
 import { openLink } from '../src/bus/nats/link.ts';
+import { readStored } from '../src/bus/nats/reader.ts';
 import { checkEcho, ensureStream } from '../src/bus/nats/stream-config.ts';
 import { systemClock } from '../src/clock/system.ts';
 import { startNatsServer } from './nats-server.ts';
@@ -206,6 +207,45 @@ describe('nats bus and its server', () => {
         'asked for max_age = 5, the server has 6',
       );
       await link.jsm.streams.delete('OTHER');
+    } finally {
+      await link.nc.close();
+    }
+  });
+
+  it('a read whose last messages expire, or are purged, under it ends with what was there', async () => {
+    const link = await openLink({ servers: server.url, name: 'vanishing' });
+    try {
+      await ensureStream(link, {
+        name: 'GONE',
+        subjects: ['gone.>'],
+        storage: 'file',
+        retention: 'limits',
+        max_bytes: 1 << 20,
+        allow_direct: true,
+      });
+      for (const subject of ['gone.a', 'gone.b', 'gone.c']) await link.js.publish(subject, bytes(subject));
+      const get = link.js.consumers.get.bind(link.js.consumers);
+      const purgeBelow = [3, 4];
+      link.js.consumers.get = async (...wanted) => {
+        const consumer = await get(...wanted);
+        const info = consumer.info.bind(consumer);
+        // The promise of pending messages is made, then broken.
+        consumer.info = async (...how) => {
+          const before = await info(...how);
+          expect(before.num_pending).toBeGreaterThan(0);
+          await link.jsm.streams.purge('GONE', { seq: purgeBelow.shift()! });
+          return before;
+        };
+        return consumer;
+      };
+      const read = async (): Promise<string[]> => {
+        const subjects = [];
+        for await (const { subject } of readStored(link, 'GONE', 'gone.*', 1)) subjects.push(subject);
+        return subjects;
+      };
+      expect(await read()).toEqual(['gone.c']);
+      expect(await read()).toEqual([]);
+      await link.jsm.streams.delete('GONE');
     } finally {
       await link.nc.close();
     }

@@ -145,7 +145,14 @@ describe('jobs, from queue to end', () => {
       for await (const answer of cluster.admin.watchJob({ jobId: first })) last = answer.job;
       return last!;
     })();
+    // With its only worker standing still, the job has requests open for certain.
+    cluster.signal('rollout-1', 'SIGSTOP');
+    await cluster.until(first, (current) => {
+      const { requests, ended } = books(current);
+      return requests > ended;
+    });
     await client.call(`${ADMIN}/CancelJob`, { jobId: first });
+    cluster.signal('rollout-1', 'SIGCONT');
     const ended = await watched;
     expect(ended.state).toBe(JobState.CANCELLED);
     const { requests, trained, filtered, failed, ended: all } = books(ended);

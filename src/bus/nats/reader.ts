@@ -5,6 +5,8 @@ import type { StoredMessage } from '../bus.ts';
 import type { Link } from './link.ts';
 import { messageId, plainBytes, plainHeaders, toStored } from './messages.ts';
 
+/** Silence after which the stream is asked whether anything is left. */
+const DOUBT_MS = 500;
 /** Longest silence while messages are known to be there. */
 const SILENCE_MS = 10_000;
 /** Bytes on their way at once: servers cut a client off that has too much waiting for it (64 MB by default). */
@@ -21,18 +23,23 @@ function deliveredOf(message: JsMsg): StoredMessage {
   };
 }
 
-/** Closes the iteration when a message that must be there does not come; time spent by the reader does not count. */
+/**
+ * Closes the iteration when what is awaited will not come: the server's count of pending messages is a promise that
+ * expiry, deletion and purging break, so silence is checked against the stream itself. Time spent by the reader does not
+ * count.
+ */
 class SilenceWatch {
-  silent = false;
+  ending: 'nothing left' | 'silent' | undefined;
   private since = performance.now();
+  private asking = false;
   private readonly timer: NodeJS.Timeout;
+  private readonly messages: ConsumerMessages;
+  private readonly nothingLeft: () => Promise<boolean>;
 
-  constructor(messages: ConsumerMessages) {
-    this.timer = setInterval(() => {
-      if (performance.now() - this.since < SILENCE_MS) return;
-      this.silent = true;
-      void messages.close();
-    }, SILENCE_MS / 4);
+  constructor(messages: ConsumerMessages, nothingLeft: () => Promise<boolean>) {
+    this.messages = messages;
+    this.nothingLeft = nothingLeft;
+    this.timer = setInterval(() => void this.check(), DOUBT_MS);
   }
 
   pause(): void {
@@ -45,6 +52,23 @@ class SilenceWatch {
 
   end(): void {
     clearInterval(this.timer);
+  }
+
+  private async check(): Promise<void> {
+    const since = this.since;
+    const silentMs = performance.now() - since;
+    if (silentMs >= SILENCE_MS) return this.close('silent');
+    if (silentMs < DOUBT_MS || this.asking) return;
+    this.asking = true;
+    // No answer proves nothing: the next tick asks again.
+    const over = await this.nothingLeft().catch(() => false);
+    this.asking = false;
+    if (over && this.since === since) this.close('nothing left');
+  }
+
+  private close(ending: 'nothing left' | 'silent'): void {
+    this.ending ??= ending;
+    void this.messages.close();
   }
 }
 
@@ -74,17 +98,20 @@ export async function* readStored(
     const { num_pending: waiting } = await consumer.info(true);
     if (waiting === 0) return;
     const messages = await consumer.consume({ max_bytes: WINDOW_BYTES });
-    const silence = new SilenceWatch(messages);
+    let next = fromSequence;
+    const silence = new SilenceWatch(messages, async () => (await nextOf(link, stream, filter, next)) === null);
     try {
       for await (const message of messages) {
         silence.pause();
+        next = message.seq + 1;
         yield deliveredOf(message);
         silence.resume();
         if (message.info.pending === 0) return;
       }
+      if (silence.ending === 'nothing left') return;
       throw new MillraceError(
         'unavailable',
-        `${what}: ${silence.silent ? `nothing came for ${SILENCE_MS} ms` : 'the server ended it early'}`,
+        `${what}: ${silence.ending === 'silent' ? `nothing came for ${SILENCE_MS} ms` : 'the server ended it early'}`,
       );
     } finally {
       silence.end();
@@ -95,14 +122,17 @@ export async function* readStored(
   }
 }
 
+function nextOf(link: Link, stream: string, filter: string, sequence: number): ReturnType<Link['jsm']['direct']['getMessage']> {
+  return link.jsm.direct.getMessage(stream, { seq: sequence, next_by_subj: filter });
+}
+
 /**
  * The same one message at a time, without a consumer: a work queue allows no second one, and on an interest stream it would
  * make the server keep messages for it.
  */
 export async function* readByGet(link: Link, stream: string, filter: string, fromSequence: number): AsyncIterable<StoredMessage> {
   for (let sequence = fromSequence; ;) {
-    const query = { seq: sequence, next_by_subj: filter };
-    const message = await link.call(`reading ${filter} of ${stream}`, () => link.jsm.direct.getMessage(stream, query));
+    const message = await link.call(`reading ${filter} of ${stream}`, () => nextOf(link, stream, filter, sequence));
     if (message === null) return;
     yield toStored(message);
     sequence = message.seq + 1;

@@ -17,7 +17,7 @@ export type EncodedTexts = {
   /** [count, width]; zeros for an empty text. */
   pooled: tf.Tensor2D;
   /** States of the tokens at these places among all tokens, [rows, width]. */
-  at(rows: Int32Array): tf.Tensor2D;
+  at: (rows: Int32Array) => tf.Tensor2D;
 };
 
 /** Lays texts one after the other. */
