@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file millrace/v1/flow.proto.
  */
 export const file_millrace_v1_flow: GenFile = /*@__PURE__*/
-  fileDesc("ChZtaWxscmFjZS92MS9mbG93LnByb3RvEgttaWxscmFjZS52MSKrAgoKVHJhamVjdG9yeRIKCgJpZBgBIAEoCRINCgVpbmRleBgCIAEoDRIRCglyZXNhbXBsZXMYAyABKA0SFgoOcG9saWN5X3ZlcnNpb24YBCABKA0SDQoFc3RlcHMYBSABKA0SLQoLdGVybWluYXRpb24YBiABKA4yGC5taWxscmFjZS52MS5UZXJtaW5hdGlvbhIqCgdmYWlsdXJlGAcgASgOMhkubWlsbHJhY2UudjEuRmFpbHVyZUNsYXNzEhcKD2ZhaWx1cmVfbWVzc2FnZRgIIAEoCRITCgthbnN3ZXJfanNvbhgJIAEoCRIVCg1zdGFydGVkX2F0X3VzGAogASgEEhMKC2VuZGVkX2F0X3VzGAsgASgEEhMKC3Rvb2xfZXJyb3JzGAwgASgNIkkKCURlY2lzaW9ucxITCgtvYnNlcnZhdGlvbhgBIAMoDRIOCgZhY3Rpb24YAiADKA0SFwoPbG9nX3Byb2JhYmlsaXR5GAMgAygCInEKCkV4cGVyaWVuY2USDQoFdGV4dHMYASADKAwSFAoMb2JzZXJ2YXRpb25zGAIgAygMEikKCWRlY2lzaW9ucxgDIAMoCzIWLm1pbGxyYWNlLnYxLkRlY2lzaW9ucxITCgt0ZW1wZXJhdHVyZRgEIAEoAiqPAgoMRmFpbHVyZUNsYXNzEh0KGUZBSUxVUkVfQ0xBU1NfVU5TUEVDSUZJRUQQABIeChpGQUlMVVJFX0NMQVNTX1RPT0xfVElNRU9VVBABEhwKGEZBSUxVUkVfQ0xBU1NfVE9PTF9DUkFTSBACEhwKGEZBSUxVUkVfQ0xBU1NfRkxPV19DUkFTSBADEh0KGUZBSUxVUkVfQ0xBU1NfV09SS0VSX0xPU1QQBBIfChtGQUlMVVJFX0NMQVNTX1JFV0FSRF9GQUlMRUQQBRIkCiBGQUlMVVJFX0NMQVNTX1BPTElDWV9VTkFWQUlMQUJMRRAGEh4KGkZBSUxVUkVfQ0xBU1NfSU5WQUxJRF9UQVNLEAcqdwoLVGVybWluYXRpb24SGwoXVEVSTUlOQVRJT05fVU5TUEVDSUZJRUQQABIUChBURVJNSU5BVElPTl9ET05FEAESGgoWVEVSTUlOQVRJT05fU1RFUF9MSU1JVBACEhkKFVRFUk1JTkFUSU9OX05PX0FDVElPThADYgZwcm90bzM");
+  fileDesc("ChZtaWxscmFjZS92MS9mbG93LnByb3RvEgttaWxscmFjZS52MSLoAgoKVHJhamVjdG9yeRIKCgJpZBgBIAEoCRINCgVpbmRleBgCIAEoDRIRCglyZXNhbXBsZXMYAyABKA0SFgoOcG9saWN5X3ZlcnNpb24YBCABKA0SDQoFc3RlcHMYBSABKA0SLQoLdGVybWluYXRpb24YBiABKA4yGC5taWxscmFjZS52MS5UZXJtaW5hdGlvbhIqCgdmYWlsdXJlGAcgASgOMhkubWlsbHJhY2UudjEuRmFpbHVyZUNsYXNzEhcKD2ZhaWx1cmVfbWVzc2FnZRgIIAEoCRITCgthbnN3ZXJfanNvbhgJIAEoCRIVCg1zdGFydGVkX2F0X3VzGAogASgEEhMKC2VuZGVkX2F0X3VzGAsgASgEEhMKC3Rvb2xfZXJyb3JzGAwgASgNEhAKCGV4cGxvcmVkGA0gASgIEikKB3NpZ25hbHMYDiABKAsyGC5taWxscmFjZS52MS5TdGVwU2lnbmFscyJfCgtTdGVwU2lnbmFscxIMCgR0b29sGAEgAygNEg0KBWVycm9yGAIgAygIEhAKCHZlcmlmaWVkGAMgAygIEhEKCXBvdGVudGlhbBgEIAMoAhIOCgZidWNrZXQYBSADKA0iSQoJRGVjaXNpb25zEhMKC29ic2VydmF0aW9uGAEgAygNEg4KBmFjdGlvbhgCIAMoDRIXCg9sb2dfcHJvYmFiaWxpdHkYAyADKAIicQoKRXhwZXJpZW5jZRINCgV0ZXh0cxgBIAMoDBIUCgxvYnNlcnZhdGlvbnMYAiADKAwSKQoJZGVjaXNpb25zGAMgAygLMhYubWlsbHJhY2UudjEuRGVjaXNpb25zEhMKC3RlbXBlcmF0dXJlGAQgASgCKo8CCgxGYWlsdXJlQ2xhc3MSHQoZRkFJTFVSRV9DTEFTU19VTlNQRUNJRklFRBAAEh4KGkZBSUxVUkVfQ0xBU1NfVE9PTF9USU1FT1VUEAESHAoYRkFJTFVSRV9DTEFTU19UT09MX0NSQVNIEAISHAoYRkFJTFVSRV9DTEFTU19GTE9XX0NSQVNIEAMSHQoZRkFJTFVSRV9DTEFTU19XT1JLRVJfTE9TVBAEEh8KG0ZBSUxVUkVfQ0xBU1NfUkVXQVJEX0ZBSUxFRBAFEiQKIEZBSUxVUkVfQ0xBU1NfUE9MSUNZX1VOQVZBSUxBQkxFEAYSHgoaRkFJTFVSRV9DTEFTU19JTlZBTElEX1RBU0sQByp3CgtUZXJtaW5hdGlvbhIbChdURVJNSU5BVElPTl9VTlNQRUNJRklFRBAAEhQKEFRFUk1JTkFUSU9OX0RPTkUQARIaChZURVJNSU5BVElPTl9TVEVQX0xJTUlUEAISGQoVVEVSTUlOQVRJT05fTk9fQUNUSU9OEANiBnByb3RvMw");
 
 /**
  * One run of a flow on one task.
@@ -91,6 +91,18 @@ export type Trajectory = Message<"millrace.v1.Trajectory"> & {
    * @generated from field: uint32 tool_errors = 12;
    */
   toolErrors: number;
+
+  /**
+   * Sampled with forced exploration: it is compared with its like only.
+   *
+   * @generated from field: bool explored = 13;
+   */
+  explored: boolean;
+
+  /**
+   * @generated from field: millrace.v1.StepSignals signals = 14;
+   */
+  signals?: StepSignals | undefined;
 };
 
 /**
@@ -99,6 +111,55 @@ export type Trajectory = Message<"millrace.v1.Trajectory"> & {
  */
 export const TrajectorySchema: GenMessage<Trajectory> = /*@__PURE__*/
   messageDesc(file_millrace_v1_flow, 0);
+
+/**
+ * What came of each step of a trajectory, as columns.
+ *
+ * @generated from message millrace.v1.StepSignals
+ */
+export type StepSignals = Message<"millrace.v1.StepSignals"> & {
+  /**
+   * Index of the tool in the flow's order.
+   *
+   * @generated from field: repeated uint32 tool = 1;
+   */
+  tool: number[];
+
+  /**
+   * The tool answered with an error.
+   *
+   * @generated from field: repeated bool error = 2;
+   */
+  error: boolean[];
+
+  /**
+   * The verifier confirmed the step.
+   *
+   * @generated from field: repeated bool verified = 3;
+   */
+  verified: boolean[];
+
+  /**
+   * The flow's potential before the step; empty when the flow has none.
+   *
+   * @generated from field: repeated float potential = 4;
+   */
+  potential: number[];
+
+  /**
+   * State bucket the step was taken in (exploration statistics); empty without exploration.
+   *
+   * @generated from field: repeated uint32 bucket = 5;
+   */
+  bucket: number[];
+};
+
+/**
+ * Describes the message millrace.v1.StepSignals.
+ * Use `create(StepSignalsSchema)` to create a new message.
+ */
+export const StepSignalsSchema: GenMessage<StepSignals> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_flow, 1);
 
 /**
  * The decisions of one trajectory, as columns.
@@ -133,7 +194,7 @@ export type Decisions = Message<"millrace.v1.Decisions"> & {
  * Use `create(DecisionsSchema)` to create a new message.
  */
 export const DecisionsSchema: GenMessage<Decisions> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_flow, 1);
+  messageDesc(file_millrace_v1_flow, 2);
 
 /**
  * What a learner needs of one group; travels as opaque bytes from the rollout actor to the learner.
@@ -176,7 +237,7 @@ export type Experience = Message<"millrace.v1.Experience"> & {
  * Use `create(ExperienceSchema)` to create a new message.
  */
 export const ExperienceSchema: GenMessage<Experience> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_flow, 2);
+  messageDesc(file_millrace_v1_flow, 3);
 
 /**
  * Why a trajectory has no reward. A failed trajectory is never scored: it is sampled again, then counted.

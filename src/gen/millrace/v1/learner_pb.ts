@@ -4,15 +4,15 @@
 // @generated from file millrace/v1/learner.proto (package millrace.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file millrace/v1/learner.proto.
  */
 export const file_millrace_v1_learner: GenFile = /*@__PURE__*/
-  fileDesc("ChltaWxscmFjZS92MS9sZWFybmVyLnByb3RvEgttaWxscmFjZS52MSLSAQoLV29ya1JlcXVlc3QSKgoFaGVsbG8YASABKAsyGS5taWxscmFjZS52MS5MZWFybmVySGVsbG9IABIqCgZyZXN1bHQYAiABKAsyGC5taWxscmFjZS52MS5TaGFyZFJlc3VsdEgAEiwKB2ZhaWx1cmUYAyABKAsyGS5taWxscmFjZS52MS5TaGFyZEZhaWx1cmVIABIyCgloZWFydGJlYXQYBCABKAsyHS5taWxscmFjZS52MS5MZWFybmVySGVhcnRiZWF0SABCCQoHbWVzc2FnZSJQCgxMZWFybmVySGVsbG8SDwoHbGVhcm5lchgBIAEoCRIPCgdiYWNrZW5kGAIgASgJEg4KBmRldmljZRgDIAEoCRIOCgZnZmxvcHMYBCABKAEiOQoQTGVhcm5lckhlYXJ0YmVhdBIUCgxtZW1vcnlfYnl0ZXMYASABKAQSDwoHdGVuc29ycxgCIAEoDSKMAgoLU2hhcmRSZXN1bHQSCwoDam9iGAEgASgJEg0KBXJvdW5kGAIgASgNEg0KBXNoYXJkGAMgASgNEhAKCGdyYWRpZW50GAQgASgMEg4KBndlaWdodBgFIAEoARI8CgpzdGF0aXN0aWNzGAYgAygLMigubWlsbHJhY2UudjEuU2hhcmRSZXN1bHQuU3RhdGlzdGljc0VudHJ5EhIKCmNvbXB1dGVfbXMYByABKAESEQoJZGVjaXNpb25zGAggASgNEhgKEGxvbmdlc3RfYmxvY2tfbXMYCSABKAEaMQoPU3RhdGlzdGljc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAEiSgoMU2hhcmRGYWlsdXJlEgsKA2pvYhgBIAEoCRINCgVyb3VuZBgCIAEoDRINCgVzaGFyZBgDIAEoDRIPCgdtZXNzYWdlGAQgASgJIrcBCgxXb3JrUmVzcG9uc2USJgoFc2V0dXAYASABKAsyFS5taWxscmFjZS52MS5Kb2JTZXR1cEgAEisKB3dlaWdodHMYAiABKAsyGC5taWxscmFjZS52MS5XZWlnaHRDaHVua0gAEiMKBXNoYXJkGAMgASgLMhIubWlsbHJhY2UudjEuU2hhcmRIABIiCgNlbmQYBCABKAsyEy5taWxscmFjZS52MS5Kb2JFbmRIAEIJCgdtZXNzYWdlIkQKCEpvYlNldHVwEgsKA2pvYhgBIAEoCRITCgtwb2xpY3lfanNvbhgCIAEoCRIWCg5hbGdvcml0aG1fanNvbhgDIAEoCSJYCgtXZWlnaHRDaHVuaxILCgNqb2IYASABKAkSDwoHdmVyc2lvbhgCIAEoDRINCgVpbmRleBgDIAEoDRIOCgZjaHVua3MYBCABKA0SDAoEZGF0YRgFIAEoDCJsCgVTaGFyZBILCgNqb2IYASABKAkSDQoFcm91bmQYAiABKA0SDQoFaW5kZXgYAyABKA0SDwoHdmVyc2lvbhgEIAEoDRInCgZncm91cHMYBSADKAsyFy5taWxscmFjZS52MS5TaGFyZEdyb3VwIkMKClNoYXJkR3JvdXASEgoKZXhwZXJpZW5jZRgBIAEoDBISCgphZHZhbnRhZ2VzGAIgAygCEg0KBXZhbGlkGAMgAygIIhUKBkpvYkVuZBILCgNqb2IYASABKAkyWQoWUGFyYW1ldGVyU2VydmVyU2VydmljZRI/CgRXb3JrEhgubWlsbHJhY2UudjEuV29ya1JlcXVlc3QaGS5taWxscmFjZS52MS5Xb3JrUmVzcG9uc2UoATABYgZwcm90bzM");
+  fileDesc("ChltaWxscmFjZS92MS9sZWFybmVyLnByb3RvEgttaWxscmFjZS52MSLSAQoLV29ya1JlcXVlc3QSKgoFaGVsbG8YASABKAsyGS5taWxscmFjZS52MS5MZWFybmVySGVsbG9IABIqCgZyZXN1bHQYAiABKAsyGC5taWxscmFjZS52MS5TaGFyZFJlc3VsdEgAEiwKB2ZhaWx1cmUYAyABKAsyGS5taWxscmFjZS52MS5TaGFyZEZhaWx1cmVIABIyCgloZWFydGJlYXQYBCABKAsyHS5taWxscmFjZS52MS5MZWFybmVySGVhcnRiZWF0SABCCQoHbWVzc2FnZSJQCgxMZWFybmVySGVsbG8SDwoHbGVhcm5lchgBIAEoCRIPCgdiYWNrZW5kGAIgASgJEg4KBmRldmljZRgDIAEoCRIOCgZnZmxvcHMYBCABKAEiOQoQTGVhcm5lckhlYXJ0YmVhdBIUCgxtZW1vcnlfYnl0ZXMYASABKAQSDwoHdGVuc29ycxgCIAEoDSLFAgoLU2hhcmRSZXN1bHQSCwoDam9iGAEgASgJEg0KBXJvdW5kGAIgASgNEg0KBXNoYXJkGAMgASgNEhAKCGdyYWRpZW50GAQgASgMEg4KBndlaWdodBgFIAEoARI8CgpzdGF0aXN0aWNzGAYgAygLMigubWlsbHJhY2UudjEuU2hhcmRSZXN1bHQuU3RhdGlzdGljc0VudHJ5EhIKCmNvbXB1dGVfbXMYByABKAESEQoJZGVjaXNpb25zGAggASgNEhgKEGxvbmdlc3RfYmxvY2tfbXMYCSABKAESGQoRbG9nX3Byb2JhYmlsaXRpZXMYCiADKAISDgoGdmFsdWVzGAsgAygCEgwKBHBhc3MYDCABKA0aMQoPU3RhdGlzdGljc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAEiSgoMU2hhcmRGYWlsdXJlEgsKA2pvYhgBIAEoCRINCgVyb3VuZBgCIAEoDRINCgVzaGFyZBgDIAEoDRIPCgdtZXNzYWdlGAQgASgJIrcBCgxXb3JrUmVzcG9uc2USJgoFc2V0dXAYASABKAsyFS5taWxscmFjZS52MS5Kb2JTZXR1cEgAEisKB3dlaWdodHMYAiABKAsyGC5taWxscmFjZS52MS5XZWlnaHRDaHVua0gAEiMKBXNoYXJkGAMgASgLMhIubWlsbHJhY2UudjEuU2hhcmRIABIiCgNlbmQYBCABKAsyEy5taWxscmFjZS52MS5Kb2JFbmRIAEIJCgdtZXNzYWdlIkQKCEpvYlNldHVwEgsKA2pvYhgBIAEoCRITCgtwb2xpY3lfanNvbhgCIAEoCRIWCg5hbGdvcml0aG1fanNvbhgDIAEoCSJYCgtXZWlnaHRDaHVuaxILCgNqb2IYASABKAkSDwoHdmVyc2lvbhgCIAEoDRINCgVpbmRleBgDIAEoDRIOCgZjaHVua3MYBCABKA0SDAoEZGF0YRgFIAEoDCKgAQoFU2hhcmQSCwoDam9iGAEgASgJEg0KBXJvdW5kGAIgASgNEg0KBWluZGV4GAMgASgNEg8KB3ZlcnNpb24YBCABKA0SJwoGZ3JvdXBzGAUgAygLMhcubWlsbHJhY2UudjEuU2hhcmRHcm91cBIkCgR3b3JrGAYgASgOMhYubWlsbHJhY2UudjEuU2hhcmRXb3JrEgwKBHBhc3MYByABKA0irQEKClNoYXJkR3JvdXASEgoKZXhwZXJpZW5jZRgBIAEoDBISCgphZHZhbnRhZ2VzGAIgAygCEg0KBXZhbGlkGAMgAygIEhsKE2RlY2lzaW9uX2FkdmFudGFnZXMYBCADKAISEAoIcHJveGltYWwYBSADKAISEQoJcmVmZXJlbmNlGAYgAygCEhUKDXZhbHVlX3RhcmdldHMYByADKAISDwoHcmV3YXJkcxgIIAMoAiIVCgZKb2JFbmQSCwoDam9iGAEgASgJKlkKCVNoYXJkV29yaxIaChZTSEFSRF9XT1JLX1VOU1BFQ0lGSUVEEAASFwoTU0hBUkRfV09SS19HUkFESUVOVBABEhcKE1NIQVJEX1dPUktfRVZBTFVBVEUQAjJZChZQYXJhbWV0ZXJTZXJ2ZXJTZXJ2aWNlEj8KBFdvcmsSGC5taWxscmFjZS52MS5Xb3JrUmVxdWVzdBoZLm1pbGxyYWNlLnYxLldvcmtSZXNwb25zZSgBMAFiBnByb3RvMw");
 
 /**
  * From the learner.
@@ -173,6 +173,25 @@ export type ShardResult = Message<"millrace.v1.ShardResult"> & {
    * @generated from field: double longest_block_ms = 9;
    */
   longestBlockMs: number;
+
+  /**
+   * Answers to SHARD_WORK_EVALUATE, one per decision: groups, trajectories and decisions in order.
+   *
+   * @generated from field: repeated float log_probabilities = 10;
+   */
+  logProbabilities: number[];
+
+  /**
+   * State values, of a policy with a value head.
+   *
+   * @generated from field: repeated float values = 11;
+   */
+  values: number[];
+
+  /**
+   * @generated from field: uint32 pass = 12;
+   */
+  pass: number;
 };
 
 /**
@@ -357,6 +376,18 @@ export type Shard = Message<"millrace.v1.Shard"> & {
    * @generated from field: repeated millrace.v1.ShardGroup groups = 5;
    */
   groups: ShardGroup[];
+
+  /**
+   * @generated from field: millrace.v1.ShardWork work = 6;
+   */
+  work: ShardWork;
+
+  /**
+   * Distinguishes the passes over one round: several evaluations and updates.
+   *
+   * @generated from field: uint32 pass = 7;
+   */
+  pass: number;
 };
 
 /**
@@ -388,6 +419,42 @@ export type ShardGroup = Message<"millrace.v1.ShardGroup"> & {
    * @generated from field: repeated bool valid = 3;
    */
   valid: boolean[];
+
+  /**
+   * Columns with one entry per decision, trajectory after trajectory; empty where the method has no use for them.
+   * Advantages of single decisions, instead of `advantages`.
+   *
+   * @generated from field: repeated float decision_advantages = 4;
+   */
+  decisionAdvantages: number[];
+
+  /**
+   * Log-probabilities under the policy at the start of the round.
+   *
+   * @generated from field: repeated float proximal = 5;
+   */
+  proximal: number[];
+
+  /**
+   * Log-probabilities under the reference policy.
+   *
+   * @generated from field: repeated float reference = 6;
+   */
+  reference: number[];
+
+  /**
+   * Targets of the value head.
+   *
+   * @generated from field: repeated float value_targets = 7;
+   */
+  valueTargets: number[];
+
+  /**
+   * One per trajectory: shaped rewards.
+   *
+   * @generated from field: repeated float rewards = 8;
+   */
+  rewards: number[];
 };
 
 /**
@@ -413,6 +480,38 @@ export type JobEnd = Message<"millrace.v1.JobEnd"> & {
  */
 export const JobEndSchema: GenMessage<JobEnd> = /*@__PURE__*/
   messageDesc(file_millrace_v1_learner, 10);
+
+/**
+ * What a learner does with a shard.
+ *
+ * @generated from enum millrace.v1.ShardWork
+ */
+export enum ShardWork {
+  /**
+   * @generated from enum value: SHARD_WORK_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Sums of gradients.
+   *
+   * @generated from enum value: SHARD_WORK_GRADIENT = 1;
+   */
+  GRADIENT = 1,
+
+  /**
+   * Log-probabilities and values of all decisions.
+   *
+   * @generated from enum value: SHARD_WORK_EVALUATE = 2;
+   */
+  EVALUATE = 2,
+}
+
+/**
+ * Describes the enum millrace.v1.ShardWork.
+ */
+export const ShardWorkSchema: GenEnum<ShardWork> = /*@__PURE__*/
+  enumDesc(file_millrace_v1_learner, 0);
 
 /**
  * @generated from service millrace.v1.ParameterServerService
