@@ -20,6 +20,12 @@ export interface Method<C extends AlgorithmConfig = AlgorithmConfig> {
   roundAdvantages?(round: readonly RoundGroup[], config: C): RoundAdvantages | undefined;
   /** What the loss must see at once: single decisions, or all decisions of a group. */
   scope: 'decision' | 'group';
+  /**
+   * Weights of all decisions of a shard, trajectory after trajectory, and the shard's share of what all sums are divided by:
+   * for most methods the sum of the weights, for a sum over a constant the number of trajectories, for GVPO the number of
+   * groups. `lengths`: decisions of each valid trajectory of the groups with a signal, `[group][trajectory]`.
+   */
+  weigh(lengths: readonly (readonly number[])[], config: C): { weights: Float64Array; total: number };
   /** Loss and its derivative with respect to the chosen actions' log-probabilities. */
   loss(columns: LossColumns, config: C): LossResult;
 }
