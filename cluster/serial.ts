@@ -41,6 +41,8 @@ export interface SerialOptions {
   learnerDelayMs?: (learner: number) => number;
   /** Stops every node once this many rounds are committed, and starts new ones that go on. Default: never. */
   interruptAfterRound?: number;
+  /** Sees the job after each of its changes, as whoever watches it through the admin API does. */
+  onJob?: (job: Job) => void;
   /** Folder for checkpoints. */
   stateDir: string;
   log?: Logger;
@@ -86,16 +88,17 @@ interface Shared extends SerialOptions {
 }
 
 async function run(config: JobConfig, shared: Shared): Promise<SerialResult> {
-  const { interruptAfterRound } = shared;
+  const { interruptAfterRound, onJob = () => {} } = shared;
   let nodes = await startNodes(shared);
   try {
     const { id } = await withBackend(nodes.coordinator, (backend) => backend.createJob(config.name, config));
     if (interruptAfterRound !== undefined) {
-      await follow(nodes.coordinator, id, (job) => (job.progress?.round ?? 0) >= interruptAfterRound);
+      const reached = (job: Job): boolean => (job.progress?.round ?? 0) >= interruptAfterRound;
+      await follow(nodes.coordinator, id, { onJob, done: reached });
       await nodes.stop();
       nodes = await startNodes(shared);
     }
-    const job = await follow(nodes.coordinator, id, () => false);
+    const job = await follow(nodes.coordinator, id, { onJob, done: () => false });
     const { weights } = nodes.coordinator;
     const latest = await weights.latest(id);
     if (!latest) throw new MillraceError('internal', `job ${id} ended without a committed version: ${job.error}`);
@@ -196,11 +199,16 @@ async function withBackend<T>(context: NodeContext, use: (backend: CoordinatorBa
 }
 
 /** Follows the job until `done`, or its end. */
-function follow(context: NodeContext, id: string, done: (job: Job) => boolean): Promise<Job> {
+function follow(
+  context: NodeContext,
+  id: string,
+  { onJob, done }: { onJob: (job: Job) => void; done: (job: Job) => boolean },
+): Promise<Job> {
   return withBackend(context, async (backend) => {
     let last: Job | undefined;
     for await (const job of backend.watchJob(id, new AbortController().signal)) {
       last = job;
+      onJob(job);
       if (done(job)) break;
     }
     return last!;
