@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { rewardSchema } from './job/reward.ts';
 
 /** Heads of the transformer encoder's attention: its width is a multiple of this. */
 export const ATTENTION_HEADS = 4;
@@ -73,6 +74,7 @@ const jobShape = z.strictObject({
       entropy: z.number().min(0).max(10).default(0.02).describe('weight of the entropy bonus'),
     })
     .prefault({}),
+  reward: rewardSchema,
   optimizer: z
     .strictObject({
       learningRate: z.number().min(0).max(10).default(3e-3).describe('AdamW learning rate'),
