@@ -19,6 +19,8 @@ export interface Layers {
   readonly overrides?: readonly string[];
   /** Values of flags with names of their own (`--data DIR`) by dotted path; undefined ones are skipped. They win over `overrides`. */
   readonly flags?: Readonly<Record<string, unknown>>;
+  /** Values from somewhere else, each with an origin of its own for errors; they win over everything. */
+  readonly assigned?: readonly Assignment[];
 }
 
 /** A configuration, and by dotted path where each of its values comes from. */
@@ -29,7 +31,7 @@ export interface Resolved<T> {
 
 /** Puts the layers together: defaults < file < environment < flags; and checks the result. */
 export function resolve<T extends z.ZodType>(schema: T, layers: Layers): Resolved<z.output<T>> {
-  const assignments = [...environmentOf(schema, layers), ...flagsOf(schema, layers)];
+  const assignments = [...environmentOf(schema, layers), ...flagsOf(schema, layers), ...(layers.assigned ?? [])];
   const raw = withoutEmptySections(schema, layers.file?.value ?? {});
   const given = new Map<string, ConfigSource>(valuesIn(schema, raw).map((path) => [path.join('.'), 'file']));
   const origins = new Map<string, string>();
