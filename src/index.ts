@@ -1,6 +1,6 @@
 /** The public API: what a flow is written with. */
 export { defineFlow, defineTool, ToolError } from './flow/define.ts';
-export type { FlowDefinition, Json, Loaded, OpenAction, Outcome, Plan, Reward, Tool } from './flow/define.ts';
+export type { FlowDefinition, Json, Loaded, OpenAction, Outcome, Plan, Reward, Tool, Verification } from './flow/define.ts';
 export { MillraceError } from './errors.ts';
 export type { ErrorCode, MillraceErrorOptions } from './errors.ts';
 export { seededRandom } from './random/seeded.ts';

@@ -72,6 +72,13 @@ export interface Outcome {
   step: number;
 }
 
+/** What `verify` says when it has checked the step as well. */
+export interface Verification {
+  next: 'continue' | 'stop';
+  /** The step is confirmed to be one in the right direction: reward component `verification` counts it. Default false. */
+  verified?: boolean;
+}
+
 /**
  * A flow: a multi-step workflow around a trainable planner. `T` is the task, `M` the memory.
  *
@@ -105,14 +112,24 @@ export interface FlowDefinition<T, M> {
   /** Memory at the start. */
   remember(task: T, context: unknown): M;
   plan(memory: M): Plan;
-  /** Takes the outcome into memory. Return 'stop' to end the flow. */
-  verify(memory: M, outcome: Outcome): 'continue' | 'stop';
+  /**
+   * Takes the outcome into memory. Return 'stop' to end the flow, and `{ next, verified: true }` to say that the step was
+   * checked and is right: a plain 'continue' confirms nothing.
+   */
+  verify(memory: M, outcome: Outcome): 'continue' | 'stop' | Verification;
   /** Most steps of a flow. Default 32. */
   maxSteps?(task: T): number;
   /** What the flow leaves behind for the reward actor; at most 65,536 characters of JSON. */
   answer(memory: M): Json;
   /** Outcome reward, usually 0 or 1; more components by name may be added for shaping. Success: outcome >= 1 unless given. */
   reward(task: T, answer: Json, context: unknown): number | Reward | Promise<number | Reward>;
+  /** Names of all components that `reward` gives: only these can be weighed by `reward.components` of a job. Default none. */
+  components?: readonly string[];
+  /**
+   * How far the flow has come: a finite number of memory alone, for reward component `potential`. It is asked before each
+   * step and must not change memory; after the last step it counts as 0. Called only in jobs that use it.
+   */
+  potential?(memory: M): number;
   /** A hand-written planner, the ceiling in reports: index into `plan.actions`. */
   rule?(memory: M, plan: Plan): number;
   /** Time limit of a tool call. Default 10_000. */

@@ -21,6 +21,7 @@ import type { PolicySource } from './policies.ts';
 import { policyPlanner } from './policy-planner.ts';
 import type { PlanEncoder } from './prepare.ts';
 import { runFlow, type FlowRun } from './run.ts';
+import { stepSignals, type SignalNeeds } from './signals.ts';
 import { encodeStepRows, type MemberRun } from './step-rows.ts';
 
 /** What AGENT_POLICY needs; the encoder and the batcher serve many groups. */
@@ -38,6 +39,8 @@ export interface GroupOptions<T, M> {
   context: unknown;
   /** Required for AGENT_POLICY. */
   policy?: PolicyRuntime | undefined;
+  /** Signals of the steps that training groups carry. Default: none. */
+  signals?: SignalNeeds | undefined;
   /** How often a member that failed is sampled again. Default 3. */
   maxResamples?: number;
   /** Id of this node. */
@@ -58,6 +61,7 @@ interface Member extends MemberRun {
  */
 export async function runGroup<T, M>(options: GroupOptions<T, M>): Promise<TrajectoryGroup> {
   const { request, flow, node } = options;
+  const signals = signalsOf(options);
   if (request.groupSize < 1)
     throw new MillraceError('invalid_argument', 'a rollout request needs a group size of at least 1', { field: 'group_size' });
   const members = await runMembers(options, request.groupSize);
@@ -68,7 +72,11 @@ export async function runGroup<T, M>(options: GroupOptions<T, M>): Promise<Traje
     request,
     node,
     policyVersion: runs.reduce((least, run) => Math.min(least, run.policyVersion), runs[0]?.policyVersion ?? 0),
-    trajectories: runs.map((member, index) => trajectory(member, index)),
+    trajectories: runs.map((member, index) => {
+      const made = trajectory(member, index);
+      if (signals !== undefined) made.signals = stepSignals(member.run.steps, members.shape, signals);
+      return made;
+    }),
     experience: learns ? table.encode(runs.map(decisionsOf), request.temperature || 1) : new Uint8Array(),
     stepRows: encodeStepRows(request, runs),
   });
@@ -83,11 +91,18 @@ export async function runGroup<T, M>(options: GroupOptions<T, M>): Promise<Traje
   }
 }
 
+/** What this group has to say about its steps; nothing when it is judged by its outcome alone. */
+function signalsOf<T, M>({ request, signals }: GroupOptions<T, M>): SignalNeeds | undefined {
+  const wanted = signals !== undefined && (signals.steps || signals.potential);
+  return wanted && request.purpose === Purpose.TRAIN ? signals : undefined;
+}
+
 async function runMembers<T, M>(
   options: GroupOptions<T, M>,
   size: number,
-): Promise<{ runs: Member[]; table: ExperienceTable | undefined }> {
+): Promise<{ runs: Member[]; table: ExperienceTable | undefined; shape: FlowShape }> {
   const { request, flow, clock } = options;
+  const shape = flowShape(flow);
   const task = parseTask(flow, request.taskJson);
   if ('problem' in task) {
     const run = (): FlowRun => failedRun(clock, FailureClass.INVALID_TASK, `task ${request.taskId}: ${task.problem}`);
@@ -97,14 +112,13 @@ async function runMembers<T, M>(
       run: run(),
       resamples: 0,
     }));
-    return { runs, table: undefined };
+    return { runs, table: undefined, shape };
   }
   const seats = seatsFor(options);
-  const shape = flowShape(flow);
   const runs = await Promise.all(
     Array.from({ length: size }, (_, index) => runMember(options, seats, shape, task.task as T, index)),
   );
-  return { runs, table: seats.table };
+  return { runs, table: seats.table, shape };
 }
 
 /** A planner for one flow, with the version it plays and what to call at its end. */
@@ -185,7 +199,8 @@ async function runMember<T, M>(
     }
     try {
       const random = seededRandom(request.seed).fork(`${index}/${resamples}`);
-      const run = await runFlow({ flow, task, context, planner: seat.planner, random, clock, shape, signal });
+      const potential = signalsOf(options)?.potential ?? false;
+      const run = await runFlow({ flow, task, context, planner: seat.planner, random, clock, shape, potential, signal });
       if (run.failure === undefined || resamples >= maxResamples) return { id, policyVersion: seat.version, resamples, run };
     } finally {
       seat.leave();

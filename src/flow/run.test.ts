@@ -134,7 +134,7 @@ describe('an infrastructure failure', () => {
     [
       'verify, nonsense',
       FailureClass.FLOW_CRASH,
-      /^verify: must return 'continue' or 'stop', got true/,
+      /^verify: must return 'continue', 'stop' or \{ next, verified \}, got true/,
       { verify: () => true as never },
     ],
     ['answer', FailureClass.FLOW_CRASH, /^answer: TypeError: broken/, { answer: crash }],

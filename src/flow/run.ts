@@ -10,7 +10,7 @@ import { generate } from './generator.ts';
 import { remember, stepLimit } from './memory.ts';
 import { flowShape, planStep, type FlowShape } from './plan.ts';
 import type { Choice, Planner } from './planner.ts';
-import { verify } from './verifier.ts';
+import { potentialOf, verify } from './verifier.ts';
 
 /** Arguments and results are kept up to this many characters. */
 export const MAX_RECORDED_TEXT = 4000;
@@ -26,6 +26,10 @@ export interface StepRecord extends Choice {
   result: string;
   /** The tool answered with an error. */
   error: boolean;
+  /** The verifier confirmed the step. */
+  verified: boolean;
+  /** The flow's potential before the step, where the run was asked for it. */
+  potential: number | undefined;
   openActions: number;
   /** Microseconds from asking the flow for its plan to the planner's choice. */
   planUs: number;
@@ -61,6 +65,8 @@ export interface RunOptions<T, M> {
   clock: Clock;
   /** Order of tools and features; made from the flow when absent (give it when running many). */
   shape?: FlowShape;
+  /** Ask the flow for its potential before each step. Default false. */
+  potential?: boolean;
   /** Stops the flow between two steps and in asynchronous tools. */
   signal?: AbortSignal | undefined;
 }
@@ -112,17 +118,21 @@ async function takeSteps<T, M>(options: RunOptions<T, M>, memory: M, run: FlowRu
     const choice = isPromise(pending) ? await pending : pending;
     if (choice === undefined) return Termination.DONE;
     const { tool, items = [] } = open[choice.action]!;
+    const potential = options.potential === true ? potentialOf(flow, memory) : undefined;
     const planned = clock.monotonic();
     const work = execute(flow, tool, items, memory, { clock, signal });
     const execution = isPromise(work) ? await work : work;
     const ended = clock.monotonic();
-    run.steps.push(record(choice, tool, items, execution, open.length, [started, planned, ended], startedAt));
+    const taken = record(choice, tool, items, execution, potential, open.length, [started, planned, ended], startedAt);
+    run.steps.push(taken);
     if (execution.error !== undefined) run.toolErrors += 1;
     const outcome =
       execution.error === undefined
         ? { tool, items, result: execution.result, step }
         : { tool, items, error: execution.error, step };
-    if (!verify(flow, memory, outcome)) return Termination.DONE;
+    const { goesOn, verified } = verify(flow, memory, outcome);
+    taken.verified = verified;
+    if (!goesOn) return Termination.DONE;
   }
   return Termination.STEP_LIMIT;
 }
@@ -132,6 +142,7 @@ function record(
   tool: string,
   items: readonly number[],
   execution: Execution,
+  potential: number | undefined,
   openActions: number,
   [started, planned, ended]: readonly [number, number, number],
   startedAt: number,
@@ -148,6 +159,8 @@ function record(
     arguments: textOf(execution.input),
     result: execution.error ?? textOf(execution.result),
     error: execution.error !== undefined,
+    verified: false,
+    potential,
     openActions,
     planUs: (planned - started) * 1000,
     toolUs: (ended - planned) * 1000,

@@ -4,11 +4,11 @@ import type { FlowDefinition } from './define.ts';
 /** Names of flows, tools and features: they become column values, metric labels and parts of messages. */
 const NAME = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/;
 const FUNCTIONS = ['load', 'remember', 'plan', 'verify', 'answer', 'reward'] as const;
-const OPTIONAL_FUNCTIONS = ['id', 'splitKey', 'maxSteps', 'rule'] as const;
+const OPTIONAL_FUNCTIONS = ['id', 'splitKey', 'maxSteps', 'rule', 'potential'] as const;
 const FIELDS: ReadonlySet<string> = new Set([
   ...FUNCTIONS,
   ...OPTIONAL_FUNCTIONS,
-  ...['name', 'description', 'task', 'tools', 'features', 'toolTimeoutMs'],
+  ...['name', 'description', 'task', 'tools', 'features', 'toolTimeoutMs', 'components'],
 ]);
 
 /**
@@ -33,6 +33,7 @@ export function validateFlow(value: unknown, origin = 'flow'): FlowDefinition<un
   checkTimeout(value['toolTimeoutMs'], 'toolTimeoutMs', wrong);
   checkTools(value['tools'], wrong);
   checkFeatures(value['features'], wrong);
+  if (value['components'] !== undefined) checkNames(value['components'], 'components', wrong);
   return value as unknown as FlowDefinition<unknown, unknown>;
 }
 
@@ -62,12 +63,16 @@ function checkFeatures(features: unknown, wrong: Wrong): void {
     const field = `features.${kind}`;
     if (!['state', 'item', 'action'].includes(kind)) wrong(field, 'is unknown; features are of state, item or action');
     if (names === undefined) continue;
-    if (!Array.isArray(names)) return wrong(field, `must be a list of names, got ${show(names)}`);
-    names.forEach((name: unknown, i) => {
-      if (typeof name !== 'string' || name === '') wrong(`${field}[${i}]`, `must be a name, got ${show(name)}`);
-      if (names.indexOf(name) !== i) wrong(`${field}[${i}]`, `repeats ${show(name)}`);
-    });
+    checkNames(names, field, wrong);
   }
+}
+
+function checkNames(names: unknown, field: string, wrong: Wrong): void {
+  if (!Array.isArray(names)) return wrong(field, `must be a list of names, got ${show(names)}`);
+  names.forEach((name: unknown, i) => {
+    if (typeof name !== 'string' || name === '') wrong(`${field}[${i}]`, `must be a name, got ${show(name)}`);
+    if (names.indexOf(name) !== i) wrong(`${field}[${i}]`, `repeats ${show(name)}`);
+  });
 }
 
 function checkTimeout(value: unknown, field: string, wrong: Wrong): void {
