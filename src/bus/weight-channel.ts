@@ -1,13 +1,25 @@
 import type { WeightManifest } from '../gen/millrace/v1/weights_pb.ts';
 
+/** Blobs of a policy version, by their field of the manifest. */
+export type BlobPart = 'weights' | 'optimizer' | 'exploration';
+
+/** What a commit publishes. */
+export interface VersionBlobs {
+  weights: Uint8Array;
+  optimizer: Uint8Array;
+  /** What exploration knows (src/explore/state.ts); jobs without exploration have none. */
+  exploration?: Uint8Array | undefined;
+}
+
 /** Port: how policy versions travel. Writing the manifest (compare-and-set) is the commit of a round. */
 export interface WeightChannel {
   /**
-   * Publishes the blobs in chunks, then the manifest. `manifest.weights` and `manifest.optimizer` are filled in here.
+   * Publishes the blobs in chunks, then the manifest. `manifest.weights`, `manifest.optimizer` and `manifest.exploration`
+   * are filled in here; the last stays empty without such a blob.
    * `revision` is the manifest revision this commit replaces (0 = none yet): `aborted` when someone else committed.
    * Returns the new revision.
    */
-  commit(manifest: WeightManifest, blobs: { weights: Uint8Array; optimizer: Uint8Array }, revision: number): Promise<number>;
+  commit(manifest: WeightManifest, blobs: VersionBlobs, revision: number): Promise<number>;
   /**
    * Replaces the newest manifest by one with the same version and blobs and a new ledger (compare-and-set on `revision`,
    * `aborted` when someone else committed). Returns the new revision. Watchers are called.
@@ -20,7 +32,7 @@ export interface WeightChannel {
   /** Manifest of one version, while it is kept. */
   manifest(job: string, version: number): Promise<WeightManifest | undefined>;
   /** Fetches one blob and checks its SHA-256: `not_found` when the version was purged, `data_loss` when the sum differs. */
-  fetch(manifest: WeightManifest, part: 'weights' | 'optimizer'): Promise<Uint8Array>;
+  fetch(manifest: WeightManifest, part: BlobPart): Promise<Uint8Array>;
   /** Deletes the chunks of the version. */
   drop(job: string, version: number): Promise<void>;
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { checkExploration, curriculumSchema, explorationSchema } from './job/exploration.ts';
 import { rewardSchema } from './job/reward.ts';
 
 /** Heads of the transformer encoder's attention: its width is a multiple of this. */
@@ -75,6 +76,8 @@ const jobShape = z.strictObject({
     })
     .prefault({}),
   reward: rewardSchema,
+  exploration: explorationSchema,
+  curriculum: curriculumSchema,
   optimizer: z
     .strictObject({
       learningRate: z.number().min(0).max(10).default(3e-3).describe('AdamW learning rate'),
@@ -117,6 +120,7 @@ export const jobConfigSchema = jobShape.superRefine((config, context) => {
   const wrong = (path: string[], got: unknown, message: string): void => {
     context.addIssue({ code: 'custom', path, input: got, message });
   };
+  checkExploration(config, wrong);
   if (policy.encoder === 'gru' && policy.width % 2 !== 0) {
     wrong(['policy', 'width'], policy.width, "an even number, since each of the gru encoder's two directions gets half of it");
   }

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodeRows } from './encode.ts';
-import { evaluationRow, jobEventRow, stepRow, trajectoryRow, updateRow } from './fixtures.ts';
+import { evaluationRow, explorationRow, jobEventRow, stepRow, trajectoryRow, updateRow } from './fixtures.ts';
 import type { Store } from './store.ts';
 import { TABLES, TABLE_NAMES } from './tables.ts';
 
@@ -28,6 +28,7 @@ export function storeConformance(name: string, open: () => Promise<Store>): void
       await store.insert('updates', encodeRows('updates', [updateRow({ job })]), 'a3');
       await store.insert('evaluations', encodeRows('evaluations', [evaluationRow({ job })]), 'a4');
       await store.insert('job_events', encodeRows('job_events', [jobEventRow({ job })]), 'a5');
+      await store.insert('exploration', encodeRows('exploration', [explorationRow({ job })]), 'a6');
       for (const table of TABLE_NAMES) {
         expect(await count(table, job), table).toBe(1);
         const { columns } = await store.query(`SELECT * FROM ${table} WHERE job = 'every-table'`);

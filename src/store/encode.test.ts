@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { countRows, encodeRows } from './encode.ts';
-import { evaluationRow, jobEventRow, stepRow, trajectoryRow, updateRow } from './fixtures.ts';
+import { evaluationRow, jobEventRow, explorationRow, stepRow, trajectoryRow, updateRow } from './fixtures.ts';
 import { MAX_TEXT, TABLES, TABLE_NAMES } from './tables.ts';
 import type { Rows } from './tables.ts';
 
@@ -11,6 +11,7 @@ const ONE: { [T in keyof Rows]: Rows[T] } = {
   updates: updateRow(),
   evaluations: evaluationRow(),
   job_events: jobEventRow(),
+  exploration: explorationRow(),
 };
 
 const decode = (block: Buffer): unknown[][] =>

@@ -127,4 +127,5 @@ const ENCODERS: { readonly [T in TableName]: (row: Rows[T]) => string } = {
   updates: plainLine('updates'),
   evaluations: plainLine('evaluations'),
   job_events: plainLine('job_events'),
+  exploration: plainLine('exploration'),
 };

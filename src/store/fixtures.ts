@@ -1,4 +1,4 @@
-import type { EvaluationRow, JobEventRow, StepRow, TrajectoryRow, UpdateRow } from './tables.ts';
+import type { EvaluationRow, JobEventRow, ExplorationRow, StepRow, TrajectoryRow, UpdateRow } from './tables.ts';
 
 /** Rows for tests; every field can be given. Times are seconds after 2026-01-01. */
 export const T0 = Date.UTC(2026, 0, 1) * 1000;
@@ -124,6 +124,23 @@ export function jobEventRow(row: Partial<JobEventRow> = {}): JobEventRow {
     message: 'job started',
     node: 'coordinator-1',
     data: '{}',
+    at: T0,
+    ...row,
+  };
+}
+
+export function explorationRow(row: Partial<ExplorationRow> = {}): ExplorationRow {
+  return {
+    job: 'job',
+    version: 25,
+    kind: 'tool',
+    bucket: 7,
+    tool: 'get_order',
+    task: '',
+    n: 31.5,
+    mean: 0.62,
+    lower: 0.41,
+    upper: 0.78,
     at: T0,
     ...row,
   };

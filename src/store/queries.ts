@@ -1,7 +1,16 @@
 import { readFileSync } from 'node:fs';
 
 /** The named queries of src/store/queries; each takes {job:String}. */
-export const QUERY_NAMES = ['success-by-version', 'tool-use', 'time', 'failures', 'staleness', 'why'] as const;
+export const QUERY_NAMES = [
+  'success-by-version',
+  'tool-use',
+  'time',
+  'failures',
+  'staleness',
+  'why',
+  'exploration',
+  'curriculum',
+] as const;
 
 export type QueryName = (typeof QUERY_NAMES)[number];
 

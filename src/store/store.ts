@@ -12,7 +12,7 @@ export interface Store {
   close(): Promise<void>;
 }
 
-export type TableName = 'steps' | 'trajectories' | 'updates' | 'evaluations' | 'job_events';
+export type TableName = 'steps' | 'trajectories' | 'updates' | 'evaluations' | 'job_events' | 'exploration';
 
 export interface QueryOptions {
   /** Default 10_000. More rows set `truncated`. */

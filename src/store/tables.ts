@@ -160,6 +160,31 @@ export interface JobEventRow {
   at: Micros;
 }
 
+/** What exploration knew at a version. Key: (job, version, kind, bucket, tool, task). */
+export interface ExplorationRow {
+  job: string;
+  version: number;
+  /**
+   * tool: success of the trajectories that used the tool in the state bucket; value: SARSA value of the tool there; task:
+   * success on the task; temperature: what rollout.temperature is multiplied by.
+   */
+  kind: 'tool' | 'value' | 'task' | 'temperature';
+  /** State bucket; 0 for tasks and the temperature. */
+  bucket: number;
+  /** Empty for tasks and the temperature. */
+  tool: string;
+  /** Empty for all but tasks. */
+  task: string;
+  /** Discounted observations: trajectories (tool, task) or steps (value). */
+  n: number;
+  mean: number;
+  /** Confidence bounds of the mean; the mean itself where there are none. */
+  lower: number;
+  upper: number;
+  /** When the version was committed. */
+  at: Micros;
+}
+
 /** The row type of each table. */
 export interface Rows {
   steps: StepRow;
@@ -167,6 +192,7 @@ export interface Rows {
   updates: UpdateRow;
   evaluations: EvaluationRow;
   job_events: JobEventRow;
+  exploration: ExplorationRow;
 }
 
 /** Longer texts (arguments, result, answer, messages) are cut: one row must never fill a message. */
@@ -210,6 +236,7 @@ export const TABLES: Readonly<Record<TableName, TableShape>> = {
     'job name policy_version',
   ),
   job_events: shape('job id kind message node data at', 'job id'),
+  exploration: shape('job version kind bucket tool task n mean lower upper at', 'job version kind bucket tool task'),
 };
 
 /** Every table, in a fixed order. */

@@ -6,7 +6,7 @@ import { VirtualClock } from '../clock/virtual.ts';
 import { MillraceError } from '../errors.ts';
 import { ScoredGroupSchema } from '../gen/millrace/v1/training_pb.ts';
 import { encodeRows } from './encode.ts';
-import { evaluationRow, jobEventRow, stepRow, trajectoryRow, updateRow } from './fixtures.ts';
+import { evaluationRow, jobEventRow, explorationRow, stepRow, trajectoryRow, updateRow } from './fixtures.ts';
 import { MemoryStore } from './memory-store.ts';
 import type { TableName } from './store.ts';
 import { ensureWriterDurables, startWriter } from './writer.ts';
@@ -90,14 +90,17 @@ describe('startWriter', () => {
     await publishGroup('r2');
     await bus.publish('event.job.update', encodeRows('updates', [updateRow()]), { id: 'u1' });
     await bus.publish('event.job.evaluation', encodeRows('evaluations', [evaluationRow()]), { id: 'e1' });
+    await bus.publish('event.job.exploration', encodeRows('exploration', [explorationRow()]), { id: 'x1' });
     await bus.publish('event.job.started', encodeRows('job_events', [jobEventRow()]), { id: 's1' });
     const writer = await start();
-    await until(() => writer.stats().messages === 5);
+    await until(() => writer.stats().messages === 6);
     expect(stepsStored(store)).toEqual(['r1:0/0', 'r1:0/1', 'r2:0/0', 'r2:0/1']);
-    const counts = (['trajectories', 'updates', 'evaluations', 'job_events'] as const).map((table) => store.rows(table).length);
-    expect(counts).toEqual([2, 1, 1, 1]);
+    const counts = (['trajectories', 'updates', 'evaluations', 'exploration', 'job_events'] as const).map(
+      (table) => store.rows(table).length,
+    );
+    expect(counts).toEqual([2, 1, 1, 1, 1]);
     expect(await left()).toBe(0);
-    expect(writer.stats()).toMatchObject({ rows: 9, batches: 1, held: 0, waitingFor: '', poisoned: 0, retries: 0 });
+    expect(writer.stats()).toMatchObject({ rows: 10, batches: 1, held: 0, waitingFor: '', poisoned: 0, retries: 0 });
     await run(writer.stop());
   });
 

@@ -118,10 +118,17 @@ function scoredBlocks(message: BusMessage): Item['blocks'] {
   return { steps: unpackRows(group.stepRows), trajectories: unpackRows(group.trajectoryRows) };
 }
 
-/** event.<job>.update and event.<job>.evaluation have tables of their own; all other kinds are job events. */
+/** Kinds of events with a table of their own; all others are job events. */
+const EVENT_TABLES: Readonly<Record<string, TableName>> = {
+  update: 'updates',
+  evaluation: 'evaluations',
+  exploration: 'exploration',
+};
+
+/** Rows of an event, `event.<job>.<kind>`. */
 function eventBlocks(message: BusMessage): Item['blocks'] {
-  const kind = message.subject.split('.')[2];
-  const table: TableName = kind === 'update' ? 'updates' : kind === 'evaluation' ? 'evaluations' : 'job_events';
+  const kind = message.subject.split('.')[2] ?? '';
+  const table: TableName = Object.hasOwn(EVENT_TABLES, kind) ? EVENT_TABLES[kind]! : 'job_events';
   return { [table]: message.data };
 }
 

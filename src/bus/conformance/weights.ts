@@ -92,6 +92,31 @@ export function describeWeights(name: string, start: () => Promise<BusHarness>):
       expect(await weights.fetch((await weights.latest('old'))!.manifest, 'weights')).toEqual(blob(5000, 0));
     });
 
+    test('what exploration knows travels with the version that has it', async (fixture) => {
+      const weights = channel(fixture);
+      const blobs = { weights: blob(1500, 1), optimizer: bytes(''), exploration: blob(2500, 2) };
+      let revision = await weights.commit(manifest('explored', 0), { weights: blob(10, 0), optimizer: bytes('') }, 0);
+      const without = (await weights.latest('explored'))!.manifest;
+      expect(without.exploration).toBeUndefined();
+      expect(await failure(weights.fetch(without, 'exploration'))).toMatchObject({
+        code: 'invalid_argument',
+        field: 'exploration',
+      });
+      revision = await weights.commit(manifest('explored', 1), blobs, revision);
+      const { manifest: newest } = (await weights.latest('explored'))!;
+      expect(newest.exploration).toMatchObject({ bytes: 2500n, chunks: 3 });
+      expect(await weights.fetch(newest, 'exploration')).toEqual(blobs.exploration);
+      expect(await weights.fetch(newest, 'weights')).toEqual(blobs.weights);
+      const other = await failure(weights.amend({ ...newest, exploration: undefined }, revision));
+      expect(other).toMatchObject({ code: 'invalid_argument', field: 'exploration' });
+      revision = await weights.amend({ ...newest, trainSeconds: 3 }, revision);
+      expect(await weights.fetch((await weights.latest('explored'))!.manifest, 'exploration')).toEqual(blobs.exploration);
+      await weights.commit(manifest('explored', 2), blobs, revision);
+      await weights.drop('explored', 1);
+      expect((await failure(weights.fetch(newest, 'exploration'))).code).toBe('not_found');
+      expect(await weights.fetch((await weights.latest('explored'))!.manifest, 'exploration')).toEqual(blobs.exploration);
+    });
+
     test('a changed chunk is noticed', async (fixture) => {
       const weights = channel(fixture);
       await weights.commit(manifest('broken', 0), { weights: blob(5000, 0), optimizer: bytes('') }, 0);

@@ -6,10 +6,8 @@ import { BlobSchema, WeightManifestSchema } from '../../gen/millrace/v1/weights_
 import type { Blob, WeightManifest } from '../../gen/millrace/v1/weights_pb.ts';
 import type { Bus, KeyValue } from '../bus.ts';
 import { checkKey } from '../subject.ts';
-import type { WeightChannel } from '../weight-channel.ts';
+import type { BlobPart, VersionBlobs, WeightChannel } from '../weight-channel.ts';
 import { Assembly, chunkCount, sha256, windowed } from './chunks.ts';
-
-type Part = 'weights' | 'optimizer';
 
 /** Up to so many chunks are fetched one by one. */
 const FEW_CHUNKS = 4;
@@ -54,11 +52,7 @@ export class BusWeightChannel implements WeightChannel {
     }
   }
 
-  async commit(
-    manifest: WeightManifest,
-    blobs: { weights: Uint8Array; optimizer: Uint8Array },
-    revision: number,
-  ): Promise<number> {
+  async commit(manifest: WeightManifest, blobs: VersionBlobs, revision: number): Promise<number> {
     const { job, version } = manifest;
     checkJob(job);
     const previous = await this.latest(job);
@@ -72,6 +66,7 @@ export class BusWeightChannel implements WeightChannel {
     const attempt = randomUUID();
     manifest.weights = await this.put(manifest, 'weights', blobs.weights, attempt);
     manifest.optimizer = await this.put(manifest, 'optimizer', blobs.optimizer, attempt);
+    manifest.exploration = blobs.exploration && (await this.put(manifest, 'exploration', blobs.exploration, attempt));
     if (previous !== undefined) {
       const subject = manifestSubject(job, previous.manifest.version);
       await this.bus.publish(subject, toBinary(WeightManifestSchema, previous.manifest), { id: `${subject}:${attempt}` });
@@ -93,7 +88,8 @@ export class BusWeightChannel implements WeightChannel {
         },
       );
     }
-    for (const part of ['weights', 'optimizer'] as const) {
+    for (const part of ['weights', 'optimizer', 'exploration'] as const) {
+      if (part === 'exploration' && !manifest.exploration && !newest.manifest.exploration) continue;
       if (!sameBlob(manifest[part], newest.manifest[part])) {
         throw new MillraceError('invalid_argument', `amending changes no blobs: commit a new version instead`, { field: part });
       }
@@ -123,7 +119,7 @@ export class BusWeightChannel implements WeightChannel {
     return stored === undefined ? undefined : fromBinary(WeightManifestSchema, stored.data);
   }
 
-  async fetch(manifest: WeightManifest, part: Part): Promise<Uint8Array> {
+  async fetch(manifest: WeightManifest, part: BlobPart): Promise<Uint8Array> {
     const blob = manifest[part];
     const name = `${part} of ${manifest.job} version ${manifest.version}`;
     if (blob === undefined)
@@ -155,7 +151,7 @@ export class BusWeightChannel implements WeightChannel {
   /** Few chunks are asked for one by one, which takes one round trip; many come over a consumer, twice as fast. */
   private async collect(
     manifest: WeightManifest,
-    part: Part,
+    part: BlobPart,
     blob: Blob,
     assembly: Assembly,
     signal: AbortSignal,
@@ -195,7 +191,7 @@ export class BusWeightChannel implements WeightChannel {
     }
   }
 
-  private async put(manifest: WeightManifest, part: Part, data: Uint8Array, attempt: string): Promise<Blob> {
+  private async put(manifest: WeightManifest, part: BlobPart, data: Uint8Array, attempt: string): Promise<Blob> {
     const sum = sha256(data);
     const chunks = chunkCount(data.byteLength, this.chunkBytes);
     await windowed(chunks, this.window, async (index) => {
@@ -211,7 +207,7 @@ function sameBlob(a: Blob | undefined, b: Blob | undefined): boolean {
   return a !== undefined && b !== undefined && equals(BlobSchema, a, b);
 }
 
-function chunkSubject({ job, version }: WeightManifest, part: Part, sum: Uint8Array, index: number | '*'): string {
+function chunkSubject({ job, version }: WeightManifest, part: BlobPart, sum: Uint8Array, index: number | '*'): string {
   return `weights.${job}.${version}.${part}-${Buffer.from(sum.subarray(0, 6)).toString('hex')}.${index}`;
 }
 

@@ -1,0 +1,31 @@
+import type { ExplorationRow } from '../store/tables.ts';
+import { bounds, posteriorMean } from './beta.ts';
+import type { ExplorationState } from './state.ts';
+
+/** The rows of a state, for people to ask about. */
+export function explorationRows(
+  state: ExplorationState,
+  { job, tools, z, at }: { job: string; tools: readonly string[]; z: number; at: number },
+): ExplorationRow[] {
+  const { version } = state;
+  const row = (more: Omit<ExplorationRow, 'job' | 'version' | 'at'>): ExplorationRow => ({ job, version, at, ...more });
+  const rows: ExplorationRow[] = [];
+  for (const [bucket, arms] of state.arms)
+    for (const [index, arm] of arms) {
+      const tool = tools[index] ?? `tool ${index}`;
+      const [lower, upper] = bounds(arm, z);
+      rows.push(row({ kind: 'tool', bucket, tool, task: '', n: arm.good + arm.bad, mean: posteriorMean(arm), lower, upper }));
+      const { value, visits } = arm;
+      rows.push(row({ kind: 'value', bucket, tool, task: '', n: visits, mean: value, lower: value, upper: value }));
+    }
+  for (const [task, record] of state.tasks) {
+    const [lower, upper] = bounds(record, z);
+    const n = record.good + record.bad;
+    rows.push(row({ kind: 'task', bucket: 0, tool: '', task, n, mean: posteriorMean(record), lower, upper }));
+  }
+  const { temperature } = state;
+  rows.push(
+    row({ kind: 'temperature', bucket: 0, tool: '', task: '', n: 1, mean: temperature, lower: temperature, upper: temperature }),
+  );
+  return rows;
+}

@@ -1,0 +1,93 @@
+import { z } from 'zod';
+import { MillraceError } from '../errors.ts';
+
+/** What is known of one tool in one state bucket. All counts are discounted. */
+export interface Arm {
+  /** Outcomes of the trajectories that used the tool there: successes, each in 0 to 1 ... */
+  good: number;
+  /** ... and what they lack of 1. */
+  bad: number;
+  /** Steps. */
+  visits: number;
+  /** SARSA value: discounted reward to come. */
+  value: number;
+}
+
+/** Outcomes of one task's trajectories, discounted. */
+export interface TaskRecord {
+  good: number;
+  bad: number;
+}
+
+/**
+ * What exploration knows at a policy version. It is made by the parameter server from the committed rounds alone
+ * ({@link file://./observe.ts}) and never changed: whoever has the version has the same state.
+ */
+export interface ExplorationState {
+  /** Policy version it belongs to. */
+  readonly version: number;
+  /** What schedule `entropy` multiplies rollout.temperature by. */
+  readonly temperature: number;
+  /** By state bucket, then by tool index. */
+  readonly arms: ReadonlyMap<number, ReadonlyMap<number, Arm>>;
+  /** By task id. */
+  readonly tasks: ReadonlyMap<string, TaskRecord>;
+}
+
+/** Before the first round. */
+export function emptyState(): ExplorationState {
+  return { version: 0, temperature: 1, arms: new Map(), tasks: new Map() };
+}
+
+const count = z.number().min(0);
+
+const stored = z.object({
+  format: z.literal(1),
+  version: z.int().min(0),
+  temperature: z.number().positive(),
+  /** bucket, tool, good, bad, visits, value */
+  arms: z.array(z.tuple([z.int().min(0), z.int().min(0), count, count, count, z.number()])),
+  /** id, good, bad */
+  tasks: z.array(z.tuple([z.string(), count, count])),
+});
+
+/** As UTF-8 JSON. Equal states give equal bytes. */
+export function encodeState(state: ExplorationState): Uint8Array {
+  const arms = [...state.arms]
+    .sort(([a], [b]) => a - b)
+    .flatMap(([bucket, tools]) =>
+      [...tools]
+        .sort(([a], [b]) => a - b)
+        .map(([tool, { good, bad, visits, value }]) => [bucket, tool, good, bad, visits, value] as const),
+    );
+  const tasks = [...state.tasks]
+    .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
+    .map(([id, { good, bad }]) => [id, good, bad] as const);
+  const { version, temperature } = state;
+  return new TextEncoder().encode(JSON.stringify({ format: 1, version, temperature, arms, tasks }));
+}
+
+/** Reads what {@link encodeState} wrote; no bytes are the empty state. `data_loss` when they are damaged. */
+export function decodeState(bytes: Uint8Array | undefined): ExplorationState {
+  if (bytes === undefined || bytes.length === 0) return emptyState();
+  let json: unknown;
+  try {
+    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (cause) {
+    throw new MillraceError('data_loss', 'the exploration state is not JSON; go on from an older version', { cause });
+  }
+  const parsed = stored.safeParse(json);
+  if (!parsed.success) {
+    const field = parsed.error.issues[0]?.path.join('.') ?? '';
+    throw new MillraceError('data_loss', `the exploration state is damaged at "${field}"; go on from an older version`, {
+      field,
+    });
+  }
+  const { version, temperature, arms, tasks } = parsed.data;
+  const byBucket = new Map<number, Map<number, Arm>>();
+  for (const [bucket, tool, good, bad, visits, value] of arms) {
+    const tools = byBucket.get(bucket) ?? new Map<number, Arm>();
+    byBucket.set(bucket, tools.set(tool, { good, bad, visits, value }));
+  }
+  return { version, temperature, arms: byBucket, tasks: new Map(tasks.map(([id, good, bad]) => [id, { good, bad }])) };
+}
