@@ -12,10 +12,22 @@ import { register as node } from './commands/node.ts';
 import { register as query } from './commands/query.ts';
 import { register as sql } from './commands/sql.ts';
 import { register as train } from './commands/train.ts';
+import { register as tune } from './commands/tune.ts';
 import { register as up } from './commands/up.ts';
 
 /** One file per command. They import what they need when they run, so that `--help` and errors come at once. */
-const COMMANDS: ((program: Command, context: CliContext) => void)[] = [up, train, evaluate, job, node, actor, sql, query, config];
+const COMMANDS: ((program: Command, context: CliContext) => void)[] = [
+  up,
+  train,
+  tune,
+  evaluate,
+  job,
+  node,
+  actor,
+  sql,
+  query,
+  config,
+];
 
 const EXIT_HELP = `
 Exit codes: ${EXIT.ok} done, ${EXIT.failure} failed, ${EXIT.usage} wrong usage or invalid argument, ${EXIT.notFound} not found, ${EXIT.unavailable} cluster unavailable, ${EXIT.interrupted} interrupted.
