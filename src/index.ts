@@ -3,6 +3,7 @@ export { defineFlow, defineTool, ToolError } from './flow/define.ts';
 export type { FlowDefinition, Json, Loaded, OpenAction, Outcome, Plan, Reward, Tool, Verification } from './flow/define.ts';
 export { MillraceError } from './errors.ts';
 export type { ErrorCode, MillraceErrorOptions } from './errors.ts';
+export type { RewardFunction, RewardInput, RewardStep } from './reward/custom/protocol.ts';
 export { seededRandom } from './random/seeded.ts';
 export type { Random } from './random/random.ts';
 export { readCsv, readJson, readJsonLines, readTasks } from './tasks/read.ts';

@@ -15,31 +15,35 @@ import { validateFlow } from './validate.ts';
  * twice: a changed file takes a new process.
  */
 export async function loadFlow(modulePath: string): Promise<FlowDefinition<unknown, unknown>> {
+  const example = 'export default defineFlow({ … })';
+  const flow = await importDefault(modulePath, { what: 'flow module', field: 'flow', example });
+  return validateFlow(flow, resolve(modulePath));
+}
+
+/**
+ * The default export of a module of the user's, imported as {@link loadFlow} does.
+ * @param naming - what it is called in errors: `what` kind of module, in which `field`, and what to write in it.
+ */
+export async function importDefault(
+  modulePath: string,
+  { what, field, example }: { what: string; field: string; example: string },
+): Promise<unknown> {
   const file = resolve(modulePath);
   const found = await stat(file).catch(() => undefined);
   if (!found?.isFile())
-    throw new MillraceError(
-      'not_found',
-      `${file}: there is no such flow module; give the path of a .ts, .mts, .js or .mjs file`,
-      {
-        field: 'flow',
-      },
-    );
+    throw new MillraceError('not_found', `${file}: there is no such ${what}; give the path of a .ts, .mts, .js or .mjs file`, {
+      field,
+    });
   registerHooks();
   let module: { default?: unknown };
   try {
     module = (await import(/* @vite-ignore */ pathToFileURL(file).href)) as { default?: unknown };
   } catch (thrown) {
-    throw new MillraceError('invalid_argument', `${file} cannot be imported: ${describe(thrown)}`, {
-      cause: thrown,
-      field: 'flow',
-    });
+    throw new MillraceError('invalid_argument', `${file} cannot be imported: ${describe(thrown)}`, { cause: thrown, field });
   }
   if (module.default === undefined)
-    throw new MillraceError('invalid_argument', `${file} has no default export; write \`export default defineFlow({ … })\``, {
-      field: 'flow',
-    });
-  return validateFlow(module.default, file);
+    throw new MillraceError('invalid_argument', `${file} has no default export; write \`${example}\``, { field });
+  return module.default;
 }
 
 let registered = false;
