@@ -42,6 +42,11 @@ export const jobRecordSchema = z.object({
   cancelRequested: z.boolean().default(false),
   /** Sequence of the next training request: requests 0 … accepted − 1 have been dispatched. */
   accepted: z.int().min(0).default(0),
+  /**
+   * Task ids of the training requests that have not ended, by sequence; only in jobs with a curriculum. Written with `accepted`,
+   * so that a request sent again is about the same task. As many as admission lets be under way.
+   */
+  tasks: z.record(z.string().regex(/^\d+$/), z.string()).optional(),
   /** Oldest first. */
   evaluations: z.array(evaluationRecordSchema).default([]),
   /** Folder of the newest checkpoint. */

@@ -26,6 +26,10 @@ export interface TrainingRequest {
   policyVersion: number;
   /** Clock.now() in milliseconds. */
   now: number;
+  /** Sampling temperature. Default: `rollout.temperature`. */
+  temperature?: number;
+  /** The task may come twice in its round: the id carries the sequence. Default: only where the round holds two epochs. */
+  repeats?: boolean;
   /** Grows when the same sequence is dispatched anew under another message id. Default 0. */
   attempt?: number;
 }
@@ -41,15 +45,17 @@ export function requestId(job: string, round: number | string, task: string, att
 }
 
 /**
- * The training request with this sequence. Nothing in it but the version, the fence and the time depends on when it is
- * built: a resumed job asks for the same flows with the same random numbers. Where one round holds a task twice (more groups a
- * round than tasks), the ids of the further ones carry `#<sequence>`, because message ids must differ.
+ * The training request with this sequence. Nothing in it but the version, a scheduled temperature, the fence and the time
+ * depends on when it is built: a resumed job asks for the same flows with the same random numbers. Where one round may hold a
+ * task twice (more groups a round than tasks, or a curriculum), the ids of the further ones carry `#<sequence>`, because
+ * message ids must differ.
  */
 export function requestFor(context: RequestContext, request: TrainingRequest, tasks = Number.POSITIVE_INFINITY): RolloutRequest {
   const { seed, rollout } = context.config;
   const { sequence, task, attempt = 0 } = request;
   const round = roundOf(sequence, rollout.groupsPerRound);
-  const unique = spansOneEpoch(sequence, rollout.groupsPerRound, tasks) ? '' : `#${sequence}`;
+  const once = request.repeats === undefined ? spansOneEpoch(sequence, rollout.groupsPerRound, tasks) : !request.repeats;
+  const unique = once ? '' : `#${sequence}`;
   return create(RolloutRequestSchema, {
     id: requestId(context.job, round, `${task.id}${unique}`, attempt),
     job: context.job,
@@ -61,7 +67,7 @@ export function requestFor(context: RequestContext, request: TrainingRequest, ta
     groupSize: rollout.groupSize,
     policyVersion: request.policyVersion,
     pinned: false,
-    temperature: rollout.temperature,
+    temperature: request.temperature ?? rollout.temperature,
     seed: seedFrom(seed, 'train', sequence),
     evaluation: '',
     dispatchedAtUs: microseconds(request.now),
