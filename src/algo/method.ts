@@ -62,6 +62,8 @@ export interface RoundGroup extends GroupRewards {
   values?: readonly (readonly number[])[];
   /** Log-probabilities at the start of the round, `[trajectory][decision]`; where `needs` asks for them. */
   proximal?: readonly (readonly number[])[];
+  /** Log-probabilities under the reference policy, `[trajectory][decision]`; where `needs` asks for them. */
+  reference?: readonly (readonly number[])[];
 }
 
 /** Advantages of every decision, `[group][trajectory][decision]`. */
@@ -69,6 +71,8 @@ export interface RoundAdvantages {
   advantages: number[][][];
   /** Targets of the value head. */
   targets?: number[][][];
+  /** Means over the round's decisions, by metric: `correctionWeight`, `maskedFraction` and whatever the method logs. */
+  statistics?: Record<string, number>;
 }
 
 /**

@@ -23,6 +23,12 @@ describe('jobJsonSchema', () => {
     const bare: string[] = [];
     const visit = (node: Record<string, unknown>, path: string): void => {
       const properties = node['properties'] as Record<string, Record<string, unknown>> | undefined;
+      // One section of several: each of them.
+      const options = node['oneOf'] as Record<string, unknown>[] | undefined;
+      if (options !== undefined) {
+        for (const option of options) visit(option, path);
+        return;
+      }
       if (properties === undefined) {
         if (node['description'] === undefined) bare.push(path);
         return;

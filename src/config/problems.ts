@@ -1,7 +1,8 @@
 import type { z } from 'zod';
 import { MillraceError } from '../errors.ts';
+import { refusals } from '../algo/schema/refusals.ts';
 import { unknownKey } from './layers.ts';
-import { allowedBy, keysOf, schemaAt, type Schema } from './schema-walk.ts';
+import { allowedBy, childOf, chosenOption, keysOf, namesOf, optionsOf, schemaAt, type Schema } from './schema-walk.ts';
 
 /** Says where a value was written: `job.yaml:12`, `--set rollout.groupSize`; undefined when nobody wrote it. */
 export type Locate = (path: readonly string[], what: 'key' | 'value') => string | undefined;
@@ -39,13 +40,14 @@ function describe(schema: Schema, value: unknown, issue: z.core.$ZodIssue, what:
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => {
       const at = [...path, key];
-      const section = schemaAt(schema, path);
-      const text = `${locate(at, 'key') ?? what}: ${unknownKey(at, (section === undefined ? undefined : keysOf(section)) ?? [])}`;
+      const text = `${locate(at, 'key') ?? what}: ${unknownIn(schemaAt(schema, path, value), valueAt(value, path), at)}`;
       return { field: at.join('.'), text };
     });
   }
+  const chosen = issue.code === 'invalid_union' ? withinChoice(schema, value, path) : undefined;
+  if (chosen !== undefined) return chosen.flatMap((inner) => describe(schema, value, inner, what, locate));
   const field = path.join('.');
-  const leaf = schemaAt(schema, path);
+  const leaf = schemaAt(schema, path, value);
   const place = locate(path, 'value');
   const allowed = issue.code === 'custom' ? issue.message : ((leaf === undefined ? undefined : allowedBy(leaf)) ?? issue.message);
   const got = valueAt(value, path);
@@ -56,6 +58,39 @@ function describe(schema: Schema, value: unknown, issue: z.core.$ZodIssue, what:
       text: `${place ?? what}: ${field === '' ? '' : `${field}: `}got ${SECRET.test(field) ? 'something else' : shorten(got)}, expected ${allowed}`,
     },
   ];
+}
+
+/** The error text for a key that a section does not have; which other sections do, where one of several is chosen. */
+function unknownIn(section: Schema | undefined, value: unknown, at: readonly string[]): string {
+  const choice = section === undefined ? undefined : optionsOf(section);
+  if (section === undefined || choice === undefined)
+    return unknownKey(at, (section === undefined ? undefined : keysOf(section)) ?? []);
+  const option = chosenOption(section, value);
+  const key = at.at(-1) ?? '';
+  const name = (of: Schema): string => namesOf(of, choice.key).map(String).join('/');
+  const known = choice.options.filter((other) => childOf(other, key) !== undefined).map(name);
+  const text = unknownKey(at, keysOf(option) ?? []);
+  if (known.length === 0) return text;
+  const reason = refusals.get(option as z.ZodType)?.reasons[key];
+  const why = `${choice.key} ${name(option)} has no ${key}${reason === undefined ? '' : `: ${reason}`}; ${known.join(', ')} ${known.length === 1 ? 'has' : 'have'}`;
+  return `${text} (${why})`;
+}
+
+/** What is wrong with the section that the value chose, or with the choice itself; undefined when there is nothing to choose. */
+function withinChoice(schema: Schema, value: unknown, path: readonly string[]): z.core.$ZodIssue[] | undefined {
+  const section = schemaAt(schema, path, value);
+  const choice = section === undefined ? undefined : optionsOf(section);
+  if (section === undefined || choice === undefined) return undefined;
+  const got = valueAt(value, path);
+  const { key, options } = choice;
+  const name = typeof got === 'object' && got !== null ? (got as Record<string, unknown>)[key] : undefined;
+  const names = options.flatMap((option) => namesOf(option, key));
+  if (name !== undefined && !names.includes(name)) {
+    const message = `one of ${names.join(', ')}`;
+    return [{ code: 'custom', path: [...path, key], message, input: name }];
+  }
+  const issues = (chosenOption(section, got) as z.ZodType).safeParse(got).error?.issues;
+  return issues?.map((issue) => ({ ...issue, path: [...path, ...issue.path] }));
 }
 
 function valueAt(value: unknown, path: readonly string[]): unknown {

@@ -13,14 +13,40 @@ export function unwrap(schema: Schema): Schema {
   return 'innerType' in def ? unwrap(def.innerType) : schema;
 }
 
-/** Keys that the object schema has; undefined when the schema is no object with fixed keys. */
+/** Sections of which one is chosen by the value of a key, `name` say; undefined for any other schema. */
+export function optionsOf(schema: Schema): { key: string; options: readonly Schema[] } | undefined {
+  const def = defOf(unwrap(schema));
+  return def.type === 'union' && 'discriminator' in def ? { key: String(def.discriminator), options: def.options } : undefined;
+}
+
+/** The option that a value chooses; the first where it chooses none, and the schema itself where there is nothing to choose. */
+export function chosenOption(schema: Schema, value: unknown): Schema {
+  const choice = optionsOf(schema);
+  if (choice === undefined) return schema;
+  const { key, options } = choice;
+  const name = typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[key] : undefined;
+  return options.find((option) => namesOf(option, key).includes(name)) ?? options[0]!;
+}
+
+/** Values of the key that choose this option. */
+export function namesOf(option: Schema, key: string): unknown[] {
+  const child = childOf(option, key);
+  const def = child === undefined ? undefined : defOf(unwrap(child));
+  return def?.type === 'literal' ? def.values : [];
+}
+
+/** Keys that the object schema has, of a choice of sections those of all; undefined for a schema without fixed keys. */
 export function keysOf(schema: Schema): string[] | undefined {
+  const choice = optionsOf(schema);
+  if (choice !== undefined) return [...new Set(choice.options.flatMap((option) => keysOf(option) ?? []))];
   const def = defOf(unwrap(schema));
   return def.type === 'object' ? Object.keys(def.shape) : undefined;
 }
 
 /** The schema of one key; undefined when there is no such key. */
 export function childOf(schema: Schema, key: string): Schema | undefined {
+  const choice = optionsOf(schema);
+  if (choice !== undefined) return choice.options.map((option) => childOf(option, key)).find((child) => child !== undefined);
   const def = defOf(unwrap(schema));
   if (def.type === 'object') return Object.hasOwn(def.shape, key) ? def.shape[key] : undefined;
   if (def.type === 'record') return def.valueType;
@@ -28,12 +54,17 @@ export function childOf(schema: Schema, key: string): Schema | undefined {
   return undefined;
 }
 
-/** The schema at a path; undefined when the path leads outside of the schema. */
-export function schemaAt(schema: Schema, path: readonly string[]): Schema | undefined {
+/**
+ * The schema at a path; undefined when the path leads outside of the schema. With a value, a choice of sections is the one that
+ * the value has made; without, all of them.
+ */
+export function schemaAt(schema: Schema, path: readonly string[], value?: unknown): Schema | undefined {
   let at: Schema | undefined = schema;
+  let here = value;
   for (const key of path) {
     if (at === undefined) return undefined;
-    at = childOf(at, key);
+    at = childOf(value === undefined ? at : chosenOption(at, here), key);
+    here = typeof here === 'object' && here !== null ? (here as Record<string, unknown>)[key] : undefined;
   }
   return at;
 }
@@ -67,6 +98,7 @@ export function allowedBy(schema: Schema): string | undefined {
     case 'literal':
       return def.values.map(String).join(' or ');
     case 'union':
+      if (optionsOf(schema) !== undefined) return `a section with the keys ${keysOf(schema)!.join(', ')}`;
       return def.options.map((option) => allowedBy(option) ?? 'another value').join(' or ');
     case 'object':
       return `a section with the keys ${Object.keys(def.shape).join(', ')}`;

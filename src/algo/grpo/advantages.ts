@@ -1,4 +1,5 @@
 import type { StdKind } from '../config.ts';
+import type { GroupRewards } from '../method.ts';
 
 /** Options of {@link grpoAdvantages}. */
 export interface AdvantageOptions {
@@ -12,6 +13,9 @@ export interface AdvantageOptions {
   valid?: readonly boolean[];
 }
 
+/** Rewards whose spread (max - min) is at most this are equal. */
+export const TOLERANCE = 1e-9;
+
 /**
  * Group-relative advantages, one per trajectory: (R_i - mean) / (std + epsilon) over the group's valid members.
  *
@@ -22,7 +26,7 @@ export interface AdvantageOptions {
  * Source: DeepSeekMath (arXiv 2402.03300), outcome supervision; conventions of the deviation as in ALGORITHMS.
  */
 export function grpoAdvantages(rewards: readonly number[], options: AdvantageOptions = {}): number[] {
-  const { std = 'sample', epsilon = 1e-4, tolerance = 1e-9, valid } = options;
+  const { std = 'sample', epsilon = 1e-4, tolerance = TOLERANCE, valid } = options;
   const advantages = new Array<number>(rewards.length).fill(0);
   const counts = rewards.map((reward, index) => Number.isFinite(reward) && (valid?.[index] ?? valid === undefined));
   const members = rewards.filter((_, index) => counts[index]);
@@ -36,4 +40,22 @@ export function grpoAdvantages(rewards: readonly number[], options: AdvantageOpt
     if (counts[index]) advantages[index] = (reward - mean) / deviation;
   });
   return advantages;
+}
+
+/** {@link grpoAdvantages} of a group as a method sees it; members sampled with forced exploration are compared with each other. */
+export function groupRelative(group: GroupRewards, std: StdKind, epsilon: number): number[] {
+  return apart(group, (valid) => grpoAdvantages(group.rewards, { std, epsilon, valid }));
+}
+
+/**
+ * Runs `advantages` for the members that were sampled as the policy has it and for those sampled with forced exploration, each
+ * with a mask of who counts, and puts the results together: the two kinds come from different distributions, and a baseline of
+ * both would blame one for the other.
+ */
+export function apart({ valid, explored }: GroupRewards, advantages: (valid: boolean[]) => number[]): number[] {
+  const usual = valid.map((is, i) => is && !(explored?.[i] ?? false));
+  const result = advantages(usual);
+  if (!(explored?.some(Boolean) ?? false)) return result;
+  const forced = advantages(valid.map((is, i) => is && explored![i]!));
+  return result.map((advantage, i) => (explored![i] ? forced[i]! : advantage));
 }

@@ -36,3 +36,8 @@ export function klEstimate(
   }
   return { value, derivative };
 }
+
+/** Whether a penalty with this estimator is part of the loss: k1 is not, its expected gradient there is 0. */
+export function klInLoss(estimator: KlEstimator): boolean {
+  return estimator !== 'k1';
+}

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decisionWeights } from './aggregation.ts';
-import { clippedSurrogate } from './surrogate.ts';
+import { decisionWeights } from '../aggregation/weights.ts';
+import { clippedSurrogate } from './clipped.ts';
 
 const CLIP = { clipLow: 0.2, clipHigh: 0.28 };
 const at = (ratio: number, advantage: number, options: Parameters<typeof clippedSurrogate>[3] = CLIP) => {

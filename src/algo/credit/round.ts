@@ -1,0 +1,127 @@
+import { MillraceError } from '../../errors.ts';
+import { correctionWeights } from '../correction/weights.ts';
+
+import type { GroupRewards, RoundAdvantages, RoundGroup } from '../method.ts';
+import type { CorrectionConfig, CreditConfig, KlConfig } from '../schema/fields.ts';
+import { broadcast, discounted } from './broadcast.ts';
+import { leaveOneOutReturnsToGo } from './return-to-go.ts';
+
+/** Options of {@link assignCredit}: a part of a method's. */
+export interface CreditOptions {
+  kl?: KlConfig;
+  credit?: CreditConfig;
+  correction?: CorrectionConfig;
+  positiveOnly: boolean;
+}
+
+/** What a method brings along. */
+export interface Baseline {
+  /** Advantages of one group's trajectories, one each; before positiveOnly. */
+  advantages(group: GroupRewards): number[];
+  /** What return-to-go is divided by, where the method divides. */
+  scale?(group: GroupRewards): number;
+  /** Makes one of all groups' advantages, `[group][trajectory]`, e.g. whitens them. */
+  together?(advantages: number[][], round: readonly RoundGroup[]): number[][];
+}
+
+/**
+ * Advantages of a round's decisions for methods that compare trajectories: the KL penalty of k1 taken from the rewards, the
+ * group's advantages, shared out as `credit` says, positive ones only if asked for, times the correction's weights. `undefined`
+ * where that is each trajectory's own advantage for all its decisions.
+ *
+ * A weight w > 0 may be put into the advantage: w min(r A, clip(r) A) = min(r wA, clip(r) wA).
+ */
+export function assignCredit(
+  round: readonly RoundGroup[],
+  { kl, credit, correction, positiveOnly }: CreditOptions,
+  { advantages, scale, together }: Baseline,
+): RoundAdvantages | undefined {
+  const penalised = kl !== undefined && kl.estimator === 'k1' && kl.coefficient > 0;
+  const kind = credit?.kind ?? 'broadcast';
+  const corrected = correction !== undefined && correction.kind !== 'none';
+  if (!penalised && kind === 'broadcast' && !corrected && together === undefined) return undefined;
+
+  const groups = penalised ? round.map((group) => withPenalty(group, kl.coefficient)) : round;
+  const perTrajectory = groups.map((group) => advantages(group));
+  const whole = together === undefined ? perTrajectory : together(perTrajectory, groups);
+  const result = groups.map((group, g) => {
+    const of = kind === 'return-to-go' ? returnToGo(group, credit!.gamma, scale) : undefined;
+    return group.behaviour.map((decisions, i) => {
+      if (!group.valid[i]) return broadcast(0, decisions.length);
+      if (of !== undefined) return of[i]!;
+      return kind === 'discounted'
+        ? discounted(whole[g]![i]!, decisions.length, credit!.gamma)
+        : broadcast(whole[g]![i]!, decisions.length);
+    });
+  });
+  return finish(result, groups, positiveOnly, correction);
+}
+
+/** Positive advantages only, if asked for, times the correction's weights; with what the correction did as statistics. */
+export function finish(
+  advantages: number[][][],
+  round: readonly RoundGroup[],
+  positiveOnly: boolean,
+  correction?: CorrectionConfig,
+): RoundAdvantages {
+  if (positiveOnly) advantages = advantages.map((group) => group.map((of) => of.map((value) => Math.max(0, value))));
+  if (correction === undefined || correction.kind === 'none') return { advantages };
+  let decisions = 0;
+  let sum = 0;
+  let masked = 0;
+  const corrected = advantages.map((group, g) =>
+    group.map((of, i) => {
+      if (!round[g]!.valid[i]) return of;
+      const weights = correctionWeights(needed(round[g]!.proximal, 'proximal')[i]!, round[g]!.behaviour[i]!, correction);
+      decisions += weights.length;
+      for (const weight of weights) {
+        sum += weight;
+        if (weight === 0) masked++;
+      }
+      return of.map((value, t) => value * weights[t]!);
+    }),
+  );
+  const statistics = { correctionWeight: sum / Math.max(1, decisions), maskedFraction: masked / Math.max(1, decisions) };
+  return { advantages: corrected, statistics };
+}
+
+/** Step rewards of one trajectory; where nothing is known of the steps, all of the reward at the end. */
+export function stepRewardsOf({ rewards, stepRewards, behaviour }: RoundGroup, i: number): number[] {
+  const steps = stepRewards[i] ?? [];
+  const { length } = behaviour[i]!;
+  if (steps.length === length) return [...steps];
+  return Array.from({ length }, (_, t) => (t === length - 1 ? rewards[i]! : 0));
+}
+
+/** What `needs` asked for and the round must therefore have. */
+export function needed<T>(column: T | undefined, name: string): T {
+  if (column === undefined) throw new MillraceError('internal', `the round has no ${name}, which the method's needs ask for`);
+  return column;
+}
+
+function returnToGo(group: RoundGroup, gamma: number, scale: Baseline['scale']): number[][] {
+  const steps = group.behaviour.map((_, i) => stepRewardsOf(group, i));
+  const result = steps.map((rewards) => rewards.map(() => 0));
+  const explored = group.explored ?? group.valid.map(() => false);
+  for (const kind of [false, true]) {
+    const valid = group.valid.map((is, i) => is && explored[i] === kind);
+    if (!valid.some(Boolean)) continue;
+    const divisor = scale?.({ ...group, valid }) ?? 1;
+    leaveOneOutReturnsToGo(steps, { gamma, valid }).forEach((of, i) => {
+      if (valid[i]) result[i] = of.map((value) => value / divisor);
+    });
+  }
+  return result;
+}
+
+/** The group with coefficient x (log pi_behaviour - log pi_reference) taken from the reward of every step. */
+function withPenalty(group: RoundGroup, coefficient: number): RoundGroup {
+  const reference = needed(group.reference, 'reference');
+  const stepRewards = group.behaviour.map((behaviour, i) =>
+    stepRewardsOf(group, i).map((reward, t) =>
+      group.valid[i] ? reward - coefficient * (behaviour[t]! - reference[i]![t]!) : reward,
+    ),
+  );
+  const rewards = stepRewards.map((steps, i) => (group.valid[i] ? steps.reduce((a, b) => a + b, 0) : group.rewards[i]!));
+  return { ...group, stepRewards, rewards };
+}
