@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { algorithmSchema } from '../algo/registry.ts';
 import { checkExploration, curriculumSchema, explorationSchema } from './job/exploration.ts';
 import { rewardSchema } from './job/reward.ts';
 
@@ -58,23 +59,7 @@ const jobShape = z.strictObject({
         .describe('how often a member that failed for infrastructure reasons is sampled again'),
     })
     .prefault({}),
-  algorithm: z
-    .strictObject({
-      name: z.enum(['grpo']).default('grpo').describe('training algorithm'),
-      std: z
-        .enum(['sample', 'population', 'none'])
-        .default('sample')
-        .describe('standard deviation of the group that the centred reward is divided by; none = not divided'),
-      epsilon: share('added to that standard deviation').default(1e-4),
-      clipLow: share('the probability ratio is clipped below at 1 - clipLow').default(0.2),
-      clipHigh: z.number().min(0).max(10).default(0.2).describe('the probability ratio is clipped above at 1 + clipHigh'),
-      aggregation: z
-        .enum(['trajectory', 'decision'])
-        .default('trajectory')
-        .describe('trajectory: each trajectory weighs the same; decision: each decision does'),
-      entropy: z.number().min(0).max(10).default(0.02).describe('weight of the entropy bonus'),
-    })
-    .prefault({}),
+  algorithm: algorithmSchema.prefault({}),
   reward: rewardSchema,
   exploration: explorationSchema,
   curriculum: curriculumSchema,
