@@ -14,9 +14,11 @@ import {
   type RolloutRequest,
   type TrajectoryGroup,
 } from '../src/gen/millrace/v1/training_pb.ts';
+import { keepsArms } from '../src/config/job/exploration.ts';
 import type { JobConfig } from '../src/config/job.ts';
 import type { JobRecord } from '../src/jobs/record.ts';
 import { isEnded } from '../src/jobs/state.ts';
+import { signalNeeds } from '../src/reward/needs.ts';
 import type { NodeContext, Role } from './context.ts';
 import { startIntake } from './intake.ts';
 import type { JobRuntime } from './jobs/runtime.ts';
@@ -66,7 +68,7 @@ export async function startRollout(context: NodeContext, options: RolloutOptions
 
   const openState = async (job: string, config: JobConfig): Promise<JobState> => {
     const runtime = await runtimes.get(job, config);
-    const policy = await FollowedPolicy.open(context, job, runtime.spec);
+    const policy = await FollowedPolicy.open(context, job, runtime.spec, keepsArms(config));
     return { runtime, policy, encoder: new PlanEncoder(runtime.flow, runtime.spec) };
   };
 
@@ -87,6 +89,8 @@ export async function startRollout(context: NodeContext, options: RolloutOptions
       flow: runtime.flow,
       context: flowContext,
       policy: { source: policy, encoder, batcher },
+      exploration: runtime.config.exploration,
+      signals: signalNeeds(runtime.config),
       maxResamples: runtime.config.rollout.maxResamples,
       node: context.id,
       clock: context.clock,

@@ -1,4 +1,5 @@
 import { MillraceError } from '../../src/errors.ts';
+import { decodeState, type ExplorationState } from '../../src/explore/state.ts';
 import type { PolicyLease, PolicySource } from '../../src/flow/policies.ts';
 import type { WeightManifest } from '../../src/gen/millrace/v1/weights_pb.ts';
 import { floatsFromBytes } from '../../src/policy/float-bytes.ts';
@@ -20,15 +21,18 @@ export class FollowedPolicy implements PolicySource {
   #waiters = new Set<() => void>();
   #stopWatch: (() => void) | undefined;
   #closed = false;
+  readonly #explores: boolean;
 
-  private constructor(context: NodeContext, job: string, spec: PolicySpec) {
+  private constructor(context: NodeContext, job: string, spec: PolicySpec, explores: boolean) {
+    this.#explores = explores;
     this.#context = context;
     this.#job = job;
     this.#versions = new PolicyVersions(() => createPlanner(spec));
   }
 
-  static async open(context: NodeContext, job: string, spec: PolicySpec): Promise<FollowedPolicy> {
-    const policy = new FollowedPolicy(context, job, spec);
+  /** @param explores flows of the job ask what exploration knows: it is fetched with the weights. Default false. */
+  static async open(context: NodeContext, job: string, spec: PolicySpec, explores = false): Promise<FollowedPolicy> {
+    const policy = new FollowedPolicy(context, job, spec, explores);
     policy.#stopWatch = await context.weights.watch(job, (manifest) => {
       if (policy.#announced && manifest.version <= policy.#announced.version) return;
       policy.#announced = manifest;
@@ -57,9 +61,9 @@ export class FollowedPolicy implements PolicySource {
     try {
       while (!this.#closed && this.#announced && this.#announced.version > this.#versions.newest) {
         const manifest = this.#announced;
-        const values = await this.#values(manifest);
+        const [values, exploration] = await Promise.all([this.#values(manifest), this.#exploration(manifest)]);
         if (this.#closed) return;
-        this.#versions.publish(manifest.version, values);
+        this.#versions.publish(manifest.version, values, exploration);
         this.#wake();
       }
     } catch (error) {
@@ -82,6 +86,12 @@ export class FollowedPolicy implements PolicySource {
   async #values(manifest: WeightManifest): Promise<Float32Array> {
     const bytes = await this.#context.weights.fetch(manifest, 'weights');
     return floatsFromBytes(bytes);
+  }
+
+  /** What the version's flows explore with. An evaluation, pinned to its version, does not explore. */
+  async #exploration(manifest: WeightManifest): Promise<ExplorationState | undefined> {
+    if (!this.#explores || manifest.exploration === undefined) return undefined;
+    return decodeState(await this.#context.weights.fetch(manifest, 'exploration'));
   }
 
   async #reach(version: number): Promise<void> {

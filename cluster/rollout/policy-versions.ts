@@ -1,10 +1,12 @@
 import { MillraceError } from '../../src/errors.ts';
+import type { ExplorationState } from '../../src/explore/state.ts';
 import type { PolicyLease } from '../../src/flow/policies.ts';
 import type { Policy } from '../../src/policy/policy.ts';
 
 interface Slot {
   policy: Policy;
   version: number;
+  exploration: ExplorationState | undefined;
   leases: number;
 }
 
@@ -29,8 +31,8 @@ export class PolicyVersions {
   }
 
   /** Makes `version` the newest: flows that start from now on use it. An older or the same version changes nothing. */
-  publish(version: number, values: Float32Array): void {
-    if (version > this.newest) this.#newest = this.#load(version, values);
+  publish(version: number, values: Float32Array, exploration?: ExplorationState): void {
+    if (version > this.newest) this.#newest = this.#load(version, values, exploration);
   }
 
   /** Makes an older version available for a flow pinned to it. */
@@ -52,15 +54,16 @@ export class PolicyVersions {
     for (const slot of this.#slots.splice(0)) if (slot.leases === 0) slot.policy.dispose();
   }
 
-  #load(version: number, values: Float32Array): Slot {
+  #load(version: number, values: Float32Array, exploration?: ExplorationState): Slot {
     if (this.#closed) throw new MillraceError('cancelled', 'the job has ended: no more versions of its policy are loaded');
     let slot = this.#slots.find((candidate) => candidate.leases === 0 && candidate !== this.#newest);
     if (!slot) {
-      slot = { policy: this.#create(), version, leases: 0 };
+      slot = { policy: this.#create(), version, exploration, leases: 0 };
       this.#slots.push(slot);
     }
     slot.policy.load(values);
     slot.version = version;
+    slot.exploration = exploration;
     return slot;
   }
 
@@ -70,6 +73,7 @@ export class PolicyVersions {
     return {
       version: slot.version,
       policy: slot.policy,
+      exploration: slot.exploration,
       release: () => {
         if (released) return;
         released = true;

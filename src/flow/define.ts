@@ -130,6 +130,11 @@ export interface FlowDefinition<T, M> {
    * step and must not change memory; after the last step it counts as 0. Called only in jobs that use it.
    */
   potential?(memory: M): number;
+  /**
+   * What exploration takes for the same situation, of memory alone: a text, or a number that is rounded down. Default: the plan's
+   * state flags, in quarters. Called only in jobs that keep statistics of (state bucket, tool).
+   */
+  bucket?(memory: M): string | number;
   /** A hand-written planner, the ceiling in reports: index into `plan.actions`. */
   rule?(memory: M, plan: Plan): number;
   /** Time limit of a tool call. Default 10_000. */

@@ -1,7 +1,9 @@
 import { create } from '@bufbuild/protobuf';
 import type { Clock } from '../clock/clock.ts';
 import { nextTurn } from '../clock/turn.ts';
+import { keepsArms, type ExplorationConfig } from '../config/job/exploration.ts';
 import { MillraceError } from '../errors.ts';
+import { isForced } from '../explore/forced.ts';
 import { FailureClass, Termination, TrajectorySchema } from '../gen/millrace/v1/flow_pb.ts';
 import {
   Agent,
@@ -14,6 +16,7 @@ import { seededRandom } from '../random/seeded.ts';
 import { parseTask } from '../tasks/check.ts';
 import type { FlowDefinition } from './define.ts';
 import { ExperienceTable } from './experience.ts';
+import { explorationOf, Explorer, type DecisionTrace } from './explorer.ts';
 import type { MicroBatcher } from './micro-batcher.ts';
 import { flowShape, type FlowShape } from './plan.ts';
 import { nothingPlanner, randomPlanner, rulePlanner, type Planner } from './planner.ts';
@@ -41,6 +44,8 @@ export interface GroupOptions<T, M> {
   policy?: PolicyRuntime | undefined;
   /** Signals of the steps that training groups carry. Default: none. */
   signals?: SignalNeeds | undefined;
+  /** How training groups explore. Default: they follow the policy. */
+  exploration?: ExplorationConfig | undefined;
   /** How often a member that failed is sampled again. Default 3. */
   maxResamples?: number;
   /** Id of this node. */
@@ -52,6 +57,8 @@ export interface GroupOptions<T, M> {
 
 interface Member extends MemberRun {
   resamples: number;
+  /** Of a flow that explored. */
+  trace?: DecisionTrace | undefined;
 }
 
 /**
@@ -62,6 +69,7 @@ interface Member extends MemberRun {
 export async function runGroup<T, M>(options: GroupOptions<T, M>): Promise<TrajectoryGroup> {
   const { request, flow, node } = options;
   const signals = signalsOf(options);
+  const forced = explorationFor(options)?.forced;
   if (request.groupSize < 1)
     throw new MillraceError('invalid_argument', 'a rollout request needs a group size of at least 1', { field: 'group_size' });
   const members = await runMembers(options, request.groupSize);
@@ -75,26 +83,37 @@ export async function runGroup<T, M>(options: GroupOptions<T, M>): Promise<Traje
     trajectories: runs.map((member, index) => {
       const made = trajectory(member, index);
       if (signals !== undefined) made.signals = stepSignals(member.run.steps, members.shape, signals);
+      if (made.signals !== undefined && member.trace !== undefined) made.signals.bucket = member.trace.buckets;
+      made.explored = forced !== undefined && isForced(index, request.groupSize, forced.share);
       return made;
     }),
     experience: learns ? table.encode(runs.map(decisionsOf), request.temperature || 1) : new Uint8Array(),
     stepRows: encodeStepRows(request, runs),
   });
 
-  function decisionsOf({ run }: Member): { observation: number; action: number; logProbability: number }[] {
+  function decisionsOf({ run, trace }: Member): { observation: number; action: number; logProbability: number }[] {
     if (run.failure !== undefined) return [];
-    return run.steps.map(({ observation, action, logProbability }) => {
+    return run.steps.map(({ observation, action, logProbability }, step) => {
       if (observation === undefined)
         throw new MillraceError('internal', `a decision of the policy in flow '${flow.name}' has no observation`);
-      return { observation, action, logProbability };
+      return { observation, action: trace?.actions[step] ?? action, logProbability };
     });
   }
 }
 
 /** What this group has to say about its steps; nothing when it is judged by its outcome alone. */
-function signalsOf<T, M>({ request, signals }: GroupOptions<T, M>): SignalNeeds | undefined {
-  const wanted = signals !== undefined && (signals.steps || signals.potential);
-  return wanted && request.purpose === Purpose.TRAIN ? signals : undefined;
+function signalsOf<T, M>(options: GroupOptions<T, M>): SignalNeeds | undefined {
+  const { request, signals } = options;
+  const exploration = explorationFor(options);
+  const counts = exploration !== undefined && keepsArms({ exploration });
+  const steps = counts || (signals?.steps ?? false);
+  const potential = signals?.potential ?? false;
+  return (steps || potential) && request.purpose === Purpose.TRAIN ? { steps, potential } : undefined;
+}
+
+/** Only the policy explores, and only where it learns from it: a measurement is of the policy alone. */
+function explorationFor<T, M>({ request, exploration }: GroupOptions<T, M>): ExplorationConfig | undefined {
+  return request.purpose === Purpose.TRAIN && request.agent === Agent.POLICY ? exploration : undefined;
 }
 
 async function runMembers<T, M>(
@@ -114,7 +133,7 @@ async function runMembers<T, M>(
     }));
     return { runs, table: undefined, shape };
   }
-  const seats = seatsFor(options);
+  const seats = seatsFor(options, shape);
   const runs = await Promise.all(
     Array.from({ length: size }, (_, index) => runMember(options, seats, shape, task.task as T, index)),
   );
@@ -125,15 +144,18 @@ async function runMembers<T, M>(
 interface Seat {
   planner: Planner;
   version: number;
+  trace?: DecisionTrace | undefined;
   leave: () => void;
 }
 
 interface Seats {
   table: ExperienceTable | undefined;
-  take(): Promise<Seat>;
+  /** @param member position in the group */
+  take(member: number): Promise<Seat>;
 }
 
-function seatsFor<T, M>({ request, flow, policy }: GroupOptions<T, M>): Seats {
+function seatsFor<T, M>(options: GroupOptions<T, M>, shape: FlowShape): Seats {
+  const { request, flow, policy } = options;
   const simple = (planner: Planner): Seats => ({
     table: undefined,
     take: async () => {
@@ -155,14 +177,18 @@ function seatsFor<T, M>({ request, flow, policy }: GroupOptions<T, M>): Seats {
       const { source, encoder, batcher } = policy;
       const table = new ExperienceTable(encoder.spec);
       const { temperature, policyVersion, pinned } = request;
+      const setup = explorationOf(explorationFor(options), flow, shape);
       return {
         table,
-        take: async () => {
+        take: async (member) => {
           const lease = await source.acquire(policyVersion, pinned);
           const leaveBatcher = batcher.join();
+          const forced = setup !== undefined && isForced(member, request.groupSize, setup.config.forced.share);
+          const explorer = setup && new Explorer(setup, lease.exploration, forced);
           return {
-            planner: policyPlanner({ encoder, table, batcher, lease, temperature }),
+            planner: policyPlanner({ encoder, table, batcher, lease, temperature, explorer }),
             version: lease.version,
+            trace: explorer?.trace,
             leave: () => {
               leaveBatcher();
               lease.release();
@@ -190,7 +216,7 @@ async function runMember<T, M>(
   for (let resamples = 0; ; resamples++) {
     let seat: Seat;
     try {
-      seat = await seats.take();
+      seat = await seats.take(index);
     } catch (thrown) {
       if (signal?.aborted) throw MillraceError.from(thrown);
       // The source has waited as long as it may; asking again would not help.
@@ -201,7 +227,8 @@ async function runMember<T, M>(
       const random = seededRandom(request.seed).fork(`${index}/${resamples}`);
       const potential = signalsOf(options)?.potential ?? false;
       const run = await runFlow({ flow, task, context, planner: seat.planner, random, clock, shape, potential, signal });
-      if (run.failure === undefined || resamples >= maxResamples) return { id, policyVersion: seat.version, resamples, run };
+      if (run.failure === undefined || resamples >= maxResamples)
+        return { id, policyVersion: seat.version, resamples, run, trace: seat.trace };
     } finally {
       seat.leave();
     }

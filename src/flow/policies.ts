@@ -1,9 +1,12 @@
+import type { ExplorationState } from '../explore/state.ts';
 import type { Policy } from '../policy/policy.ts';
 
 /** A policy version in use by one flow; its weights do not change until it is released. */
 export interface PolicyLease {
   readonly version: number;
   readonly policy: Policy;
+  /** What exploration knew at this version; absent in jobs without. */
+  readonly exploration?: ExplorationState | undefined;
   /** Must be called once when the flow has ended. */
   release(): void;
 }

@@ -1,5 +1,7 @@
 import { FailureClass } from '../gen/millrace/v1/flow_pb.ts';
+import type { Plan } from './define.ts';
 import type { ExperienceTable } from './experience.ts';
+import type { Explorer } from './explorer.ts';
 import { FlowFailure } from './failure.ts';
 import type { MicroBatcher } from './micro-batcher.ts';
 import type { PlanEncoder } from './prepare.ts';
@@ -19,31 +21,39 @@ export interface PolicyPlannerOptions {
    * get anywhere with an action would choose it again for ever. Log-probabilities are then those at temperature 1.
    */
   temperature: number;
+  /** Exploration of this flow; training flows only. Default: the policy is followed. */
+  explorer?: Explorer | undefined;
 }
 
 /** Decides with the trained policy, together with whatever other flows of this process are waiting for a decision. */
 export function policyPlanner(options: PolicyPlannerOptions): Planner {
-  const { encoder, table, batcher, lease, temperature } = options;
+  const { encoder, table, batcher, lease, temperature, explorer } = options;
   const greedy = temperature === 0;
   const tried = new Map<number, Set<number>>();
   return {
-    async choose({ plan }, random) {
-      const observation = table.observation(encoder.encode(plan, table));
+    async choose(prepared, random) {
+      const see = (plan: Plan): number => table.observation(encoder.encode(plan, table));
+      const situation = explorer?.watchesLoops ? see(prepared.plan) : 0;
+      const open = explorer?.open(prepared, situation, random);
+      const observation = see(open?.plan ?? prepared.plan);
       const logProbabilities = await batcher.logProbabilities({
         table,
         observation,
         lease,
         temperature: greedy ? 1 : temperature,
       });
-      const action = greedy ? untried(observation, logProbabilities) : sampleAction(logProbabilities, random);
-      const logProbability = logProbabilities[action];
+      const proposal = open && explorer!.propose(open, logProbabilities);
+      // What is recorded is the probability of what was sampled from: corrections divide by it.
+      const sampled = proposal ?? logProbabilities;
+      const chosen = greedy ? untried(observation, logProbabilities) : sampleAction(sampled, random);
+      const logProbability = sampled[chosen];
       if (logProbability === undefined || !Number.isFinite(logProbability))
         throw new FlowFailure(
           FailureClass.POLICY_UNAVAILABLE,
           `policy version ${lease.version} gave the log-probability ${logProbability} for an open action`,
         );
       return {
-        action,
+        action: open ? explorer!.chose(chosen, open) : chosen,
         logProbability,
         entropy: entropyOf(logProbabilities),
         observation,

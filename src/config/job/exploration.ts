@@ -131,3 +131,8 @@ export function keepsArms({
 export function keepsState(job: Pick<ExplorationJob, 'exploration' | 'curriculum'>): boolean {
   return keepsArms(job) || job.curriculum.enabled || job.exploration.temperature.schedule === 'entropy';
 }
+
+/** Training flows do something else than follow the policy, or count what they do. */
+export function explores(exploration: ExplorationConfig): boolean {
+  return keepsArms({ exploration }) || exploration.forced.share > 0 || exploration.loops !== 'none';
+}
