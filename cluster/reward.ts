@@ -9,11 +9,13 @@ import {
   Verdict,
   type TrajectoryGroup,
 } from '../src/gen/millrace/v1/training_pb.ts';
+import { keepsArms } from '../src/config/job/exploration.ts';
 import type { JobConfig } from '../src/config/job.ts';
 import { isEnded } from '../src/jobs/state.ts';
 import { scoreGroup } from '../src/reward/score.ts';
 import type { NodeContext, Role } from './context.ts';
 import { startIntake } from './intake.ts';
+import { CustomRewards } from './reward/custom-rewards.ts';
 
 /** Options of the reward role. */
 export interface RewardOptions {
@@ -30,11 +32,15 @@ const RETRY_DELAY_MS = 500;
 const ACK_WAIT_MS = 10_000;
 
 /**
- * A reward actor scores finished groups: the flow's own reward for every valid trajectory, then the group's advantages. It
+ * A reward actor scores finished groups: outcome and shaped reward of every valid trajectory, then the group's advantages. It
  * owns nothing durable; a group is acknowledged only after its scores are published.
  */
 export async function startReward(context: NodeContext, options: RewardOptions = {}): Promise<Role> {
   const { bus, jobs, runtimes, clock, log, metrics } = context;
+  const customRewards = new CustomRewards(context);
+  const stopChanges = jobs.onChange(({ record }) => {
+    if (isEnded(record.state)) void customRewards.forget(record.id);
+  });
 
   const score = async (group: TrajectoryGroup, config: JobConfig): Promise<void> => {
     const request = group.request!;
@@ -44,6 +50,9 @@ export async function startReward(context: NodeContext, options: RewardOptions =
       flow: runtime.flow,
       context: flowContext,
       algorithm: runtime.config.algorithm,
+      reward: runtime.config.reward,
+      custom: customRewards.of(request.job, runtime.config),
+      passSignals: keepsArms(runtime.config),
       node: context.id,
       timeoutMs: options.timeoutMs ?? 30_000,
       clock,
@@ -94,7 +103,9 @@ export async function startReward(context: NodeContext, options: RewardOptions =
   return {
     name: 'reward',
     async stop(timeoutMs = 5000) {
+      stopChanges();
       await intake.stop(timeoutMs);
+      await customRewards.close();
       await actor.stop();
     },
   };

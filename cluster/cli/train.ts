@@ -4,6 +4,7 @@ import { dirname, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { JobConfig } from '../../src/config/job.ts';
 import { loadJobConfig } from '../../src/config/load.ts';
+import { checkReward } from '../../src/reward/check.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { JobState, type Job } from '../../src/gen/millrace/v1/admin_pb.ts';
 import { formatTable } from '../../src/store/format.ts';
@@ -99,6 +100,7 @@ async function checkedJob(file: string, flags: TrainFlags, context: CliContext):
     cwd: context.cwd,
   });
   const runtime = await loadJobRuntime(config);
+  await checkReward(config.reward, runtime.flow);
   const { train: training, heldOut } = taskPlan(runtime, await runtime.tasks());
   context.note(`${config.name}: ${training.length} training tasks, ${heldOut.length} held out`);
   return config;

@@ -6,6 +6,7 @@ import { ActorSchema, NodeSchema, type Actor, type Job, type Node } from '../../
 import { endedCount } from '../../src/jobs/ledger.ts';
 import { createJobRecord, transition, type JobRecord } from '../../src/jobs/record.ts';
 import { isEnded } from '../../src/jobs/state.ts';
+import { checkReward } from '../../src/reward/check.ts';
 import type { QueryResult } from '../../src/store/store.ts';
 import type { AdminBackend } from '../admin/backend.ts';
 import type { NodeContext } from '../context.ts';
@@ -46,6 +47,7 @@ export class CoordinatorBackend implements AdminBackend {
   async createJob(id: string, config: JobConfig): Promise<Job> {
     // Load flow and tasks before anything is stored: what is wrong with them is the caller's to hear.
     const runtime = await loadJobRuntime(config, (work) => this.#context.outside(work));
+    await this.#context.outside(checkReward(config.reward, runtime.flow));
     taskPlan(runtime, await runtime.tasks());
     const { clock, bus, jobs } = this.#context;
     const record = createJobRecord({ id, config, now: clock.now() });

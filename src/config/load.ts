@@ -24,7 +24,7 @@ export interface LoadJobOptions {
 
 /** A job as it will run. */
 export interface LoadedJob {
-  /** `flow` and `data` are absolute paths of things that exist. */
+  /** `flow`, `data` and the modules of `reward` are absolute paths of things that exist. */
   readonly config: JobConfig;
   /** By dotted path, where each value comes from. */
   readonly sources: Record<string, ConfigSource>;
@@ -43,15 +43,22 @@ export function loadJobConfig(path: string, options: LoadJobOptions = {}): Loade
   const file = resolvePath(cwd, path);
   const yaml = readYamlFile(file);
   const { config, sources } = resolve(jobConfigSchema, { ...options, file: yaml, name: file, envPrefix: JOB_ENV_PREFIX });
-  const locate = (key: 'flow' | 'data'): string => {
-    const value = config[key] ?? '';
-    const found = resolvePath(sources[key] === 'file' ? dirname(file) : cwd, value);
-    if (existsSync(found)) return found;
-    const place = sources[key] === 'file' ? yaml.locate([key], 'value') : `${key} (from ${sources[key] ?? 'default'})`;
-    throw new MillraceError('not_found', `${place}: ${key}: there is no ${found}`, { field: key });
+  const fromFile = (key: string): boolean => sources[key] === 'file';
+  const found = (path: string, key: string, field: string): string => {
+    const at = resolvePath(fromFile(key) ? dirname(file) : cwd, path);
+    if (existsSync(at)) return at;
+    const place = fromFile(key) ? yaml.locate(field.split('.'), 'value') : `${key} (from ${sources[key] ?? 'default'})`;
+    throw new MillraceError('not_found', `${place}: ${field}: there is no ${at}`, { field });
   };
-  const flow = locate('flow');
-  return { config: config.data === undefined ? { ...config, flow } : { ...config, flow, data: locate('data') }, sources, file };
+  const located: JobConfig = { ...config, flow: found(config.flow, 'flow', 'flow') };
+  if (config.data !== undefined) located.data = found(config.data, 'data', 'data');
+  const components = config.reward.components?.map((component, i) =>
+    component.module === undefined
+      ? component
+      : { ...component, module: found(component.module, 'reward.components', `reward.components.${i}.module`) },
+  );
+  if (components !== undefined) located.reward = { ...config.reward, components };
+  return { config: located, sources, file };
 }
 
 /**

@@ -1,6 +1,31 @@
 import { BUILT_IN_COMPONENTS, isBuiltIn, rewardComponents, type RewardConfig } from '../config/job/reward.ts';
 import { MillraceError } from '../errors.ts';
 import type { FlowDefinition } from '../flow/define.ts';
+import { checkRewardModule } from './custom/custom-reward.ts';
+
+/**
+ * Checks the block `reward` of a job against its flow, when the job is created: every component can be had, and every module
+ * exports a function.
+ * @throws MillraceError invalid_argument or not_found with the component's field.
+ */
+export async function checkReward(
+  reward: RewardConfig,
+  flow: Pick<FlowDefinition<unknown, unknown>, 'name' | 'components' | 'potential'>,
+): Promise<void> {
+  checkComponents(reward, flow);
+  const modules = (reward.components ?? []).map(({ module }, i) => ({ module, field: `reward.components.${i}.module` }));
+  await Promise.all(
+    modules.map(async ({ module, field }) => {
+      if (module === undefined) return;
+      try {
+        await checkRewardModule(module);
+      } catch (thrown) {
+        const { code, message } = MillraceError.from(thrown);
+        throw new MillraceError(code, `${field}: ${message}`, { field, cause: thrown });
+      }
+    }),
+  );
+}
 
 /**
  * Checks that a flow can give every component that a job weighs.

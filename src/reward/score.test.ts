@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { DEFAULT_ALGORITHM } from '../algo/config.ts';
 import { VirtualClock } from '../clock/virtual.ts';
 import type { FlowDefinition, Json } from '../flow/define.ts';
 import { parcelFlow, type ParcelTask } from '../flow/fixtures/parcels.ts';
@@ -57,8 +58,9 @@ const byAnswer: RewardOf = (_, answer) => answer as never;
 function score(group: TrajectoryGroup, reward: RewardOf = byAnswer, timeoutMs = 100): Promise<ScoredGroup> {
   const clock = new VirtualClock({ origin: 0 });
   const flow = { ...parcelFlow(), reward };
-  const algorithm = { std: 'sample', epsilon: 1e-4 } as const;
-  return clock.run(scoreGroup(group, { flow, context: 'world', algorithm, node: 'reward-1', timeoutMs, clock }));
+  return clock.run(
+    scoreGroup(group, { flow, context: 'world', algorithm: DEFAULT_ALGORITHM, node: 'reward-1', timeoutMs, clock }),
+  );
 }
 
 function rows({ trajectoryRows }: ScoredGroup): Record<string, unknown>[] {

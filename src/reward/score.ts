@@ -1,10 +1,11 @@
 import { create } from '@bufbuild/protobuf';
 import type { AlgorithmConfig } from '../algo/config.ts';
-import { grpoAdvantages } from '../algo/grpo/advantages.ts';
+import { methodOf } from '../algo/registry.ts';
 import type { Clock } from '../clock/clock.ts';
+import { rewardComponents, type RewardConfig } from '../config/job/reward.ts';
 import { MillraceError } from '../errors.ts';
 import type { FlowDefinition } from '../flow/define.ts';
-import { FailureClass, type Trajectory } from '../gen/millrace/v1/flow_pb.ts';
+import { FailureClass, StepSignalsSchema, type Trajectory } from '../gen/millrace/v1/flow_pb.ts';
 import {
   Purpose,
   RolloutRequestSchema,
@@ -13,8 +14,7 @@ import {
   type ScoredGroup,
   type TrajectoryGroup,
 } from '../gen/millrace/v1/training_pb.ts';
-import { parseTask } from '../tasks/check.ts';
-import { judge, type Judgement } from './judge.ts';
+import { assessGroup, type AskCustom, type Assessment } from './assess.ts';
 import { encodeTrajectoryRows } from './trajectory-rows.ts';
 
 /** Options of {@link scoreGroup}. */
@@ -22,7 +22,13 @@ export interface ScoreOptions<T, M> {
   flow: FlowDefinition<T, M>;
   /** What `load` returned as context. */
   context: unknown;
-  algorithm: Pick<AlgorithmConfig, 'std' | 'epsilon'>;
+  algorithm: AlgorithmConfig;
+  /** What the reward of a training group is made of. Default: the outcome alone. */
+  reward?: RewardConfig;
+  /** Asks custom reward functions; required when `reward` has a component with a module. */
+  custom?: AskCustom | undefined;
+  /** Pass the signals of the steps on, for exploration. Default false. */
+  passSignals?: boolean;
   /** Id of this node. */
   node: string;
   /** Time limit of one call of the flow's reward. Default 30_000. */
@@ -34,42 +40,29 @@ export interface ScoreOptions<T, M> {
 const TOLERANCE = 1e-9;
 
 /**
- * Scores a group: the flow's reward for each trajectory that did not fail, advantages over those, and a verdict. A reward that
- * throws, takes too long or is not a finite number makes its trajectory a failed one (REWARD_FAILED), never a zero.
+ * Scores a group: outcome and reward of each trajectory that did not fail, a verdict by the outcomes, and the advantages that the
+ * job's method can tell from one group (0 where it needs a whole round). A reward that throws, takes too long or is not a
+ * finite number makes its trajectory a failed one (REWARD_FAILED), never a zero.
  */
 export async function scoreGroup<T, M>(group: TrajectoryGroup, options: ScoreOptions<T, M>): Promise<ScoredGroup> {
   const { request } = group;
   if (request === undefined)
     throw new MillraceError('invalid_argument', 'the group has no request: it cannot be scored', { field: 'request' });
-  const { flow, context, algorithm, node, timeoutMs = 30_000, clock } = options;
-  const task = parseTask(flow, request.taskJson);
-  const judgements = await Promise.all(
-    group.trajectories.map(async (trajectory): Promise<Judgement> => {
-      if (trajectory.failure !== FailureClass.UNSPECIFIED)
-        return { failure: trajectory.failure, message: trajectory.failureMessage };
-      if ('problem' in task) return { failure: FailureClass.INVALID_TASK, message: task.problem };
-      return judge(flow, task.task, trajectory.answerJson, context, { clock, timeoutMs });
-    }),
-  );
-  const valid = judgements.map((judgement) => 'outcome' in judgement);
-  const rewards = judgements.map((judgement) => ('outcome' in judgement ? judgement.outcome : 0));
+  const { flow, context, custom, node, timeoutMs = 30_000, clock } = options;
+  const components = rewardComponents(options.reward ?? { shaping: 'none' });
+  const assessments = await assessGroup(group, { flow, context, components, custom, timeoutMs, clock });
   const training = request.purpose !== Purpose.EVALUATE;
-  const advantages = training
-    ? grpoAdvantages(rewards, { std: algorithm.std, epsilon: algorithm.epsilon, tolerance: TOLERANCE, valid })
-    : rewards.map(() => 0);
-  const scores = judgements.map((judgement, i) => ({
-    reward: rewards[i]!,
-    outcome: rewards[i]!,
-    advantage: advantages[i]!,
-    success: 'outcome' in judgement && judgement.success,
-    valid: valid[i]!,
-    steps: group.trajectories[i]!.steps,
-  }));
-  const verdict = verdictOf(
-    rewards.filter((_, i) => valid[i]),
-    training ? 2 : 1,
-  );
-  const failure = verdict === Verdict.FAILED ? worst(judgements) : { failure: FailureClass.UNSPECIFIED, message: '' };
+  const outcomes = assessments.flatMap((assessment) => ('outcome' in assessment ? [assessment.outcome] : []));
+  const verdict = verdictOf(outcomes, training ? 2 : 1);
+  const learns = training && verdict === Verdict.SIGNAL;
+  const advantages = learns ? advantagesOf(group, assessments, options.algorithm) : [];
+  const scores = assessments.map((assessment, i) => {
+    const { steps, explored } = group.trajectories[i]!;
+    if ('failure' in assessment) return { valid: false, steps, explored };
+    const { outcome, success, reward, stepRewards } = assessment;
+    return { valid: true, steps, explored, outcome, success, reward, stepRewards, advantage: advantages[i] ?? 0 };
+  });
+  const failure = verdict === Verdict.FAILED ? worst(assessments) : { failure: FailureClass.UNSPECIFIED, message: '' };
   const scored = create(ScoredGroupSchema, {
     request: create(RolloutRequestSchema, { ...request, taskJson: '' }),
     verdict,
@@ -77,13 +70,25 @@ export async function scoreGroup<T, M>(group: TrajectoryGroup, options: ScoreOpt
     failureMessage: failure.message,
     scores,
     // Only a group with a signal is ever trained on.
-    experience: verdict === Verdict.SIGNAL && training ? group.experience : new Uint8Array(),
+    experience: learns ? group.experience : new Uint8Array(),
     stepRows: group.stepRows,
     node: group.node,
     policyVersion: group.policyVersion,
   });
-  scored.trajectoryRows = encodeTrajectoryRows(group, scored, judgements, { rewardNode: node, scoredAt: clock.now() * 1000 });
+  if (training && options.passSignals === true)
+    scored.signals = group.trajectories.map(({ signals }) => signals ?? create(StepSignalsSchema));
+  scored.trajectoryRows = encodeTrajectoryRows(group, scored, assessments, { rewardNode: node, scoredAt: clock.now() * 1000 });
   return scored;
+}
+
+/** From the shaped rewards; 0 for everyone where the method needs the whole round. */
+function advantagesOf(group: TrajectoryGroup, assessments: readonly Assessment[], algorithm: AlgorithmConfig): number[] {
+  const rewards = {
+    rewards: assessments.map((assessment) => ('reward' in assessment ? assessment.reward : 0)),
+    valid: assessments.map((assessment) => 'reward' in assessment),
+    explored: group.trajectories.map(({ explored }) => explored),
+  };
+  return methodOf(algorithm).groupAdvantages?.(rewards, algorithm) ?? [];
 }
 
 /** By the outcomes, not the shaped rewards: shaping must not make a group of equals look instructive. */
@@ -94,11 +99,11 @@ function verdictOf(outcomes: readonly number[], atLeast: number): Verdict {
 }
 
 /** The most frequent class among failed members, the first met of equals, with its first message. */
-function worst(judgements: readonly Judgement[]): { failure: Trajectory['failure']; message: string } {
-  const failed = judgements.filter((judgement) => 'failure' in judgement);
+function worst(assessments: readonly Assessment[]): { failure: Trajectory['failure']; message: string } {
+  const failed = assessments.filter((assessment) => 'failure' in assessment);
   const counts = new Map<FailureClass, number>();
   for (const { failure } of failed) counts.set(failure, (counts.get(failure) ?? 0) + 1);
   let best = failed[0];
-  for (const judgement of failed) if (counts.get(judgement.failure)! > counts.get(best!.failure)!) best = judgement;
+  for (const one of failed) if (counts.get(one.failure)! > counts.get(best!.failure)!) best = one;
   return best ?? { failure: FailureClass.WORKER_LOST, message: 'the group holds no trajectory' };
 }

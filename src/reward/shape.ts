@@ -1,6 +1,6 @@
+import { potentialShaping } from '../algo/credit/shaping.ts';
 import { DEFAULT_GAMMA, isOutcomeAlone, isPerStep, type RewardComponent } from '../config/job/reward.ts';
 import type { StepSignals } from '../gen/millrace/v1/flow_pb.ts';
-import { potentialShaping } from './potential.ts';
 
 /** What is known of a trajectory when its reward is put together. */
 export interface Evidence {

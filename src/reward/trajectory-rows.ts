@@ -4,19 +4,19 @@ import { encodeRows } from '../store/encode.ts';
 import { packRows } from '../store/pack.ts';
 import type { TrajectoryRow } from '../store/tables.ts';
 import { agentWord, failureWord, purposeWord, terminationWord, verdictWord } from '../store/words.ts';
-import type { Judgement } from './judge.ts';
+import type { Assessment } from './assess.ts';
 
 /** Rows of table `trajectories`, one per member of the group, packed. */
 export function encodeTrajectoryRows(
   group: TrajectoryGroup,
   scored: ScoredGroup,
-  judgements: readonly Judgement[],
+  assessments: readonly Assessment[],
   { rewardNode, scoredAt }: { rewardNode: string; scoredAt: number },
 ): Uint8Array {
   const request = group.request!;
   const rows = group.trajectories.map((trajectory, i): TrajectoryRow => {
     const score = scored.scores[i]!;
-    const judgement = judgements[i]!;
+    const assessment = assessments[i]!;
     return {
       job: request.job,
       trajectory_id: trajectory.id,
@@ -32,8 +32,8 @@ export function encodeTrajectoryRows(
       steps: trajectory.steps,
       tool_errors: trajectory.toolErrors,
       termination: terminationWord(trajectory.termination),
-      failure: 'failure' in judgement ? failureWord(judgement.failure) : '',
-      failure_message: 'failure' in judgement ? judgement.message : '',
+      failure: 'failure' in assessment ? failureWord(assessment.failure) : '',
+      failure_message: 'failure' in assessment ? assessment.message : '',
       resamples: trajectory.resamples,
       outcome: score.outcome,
       reward: score.reward,
@@ -41,7 +41,7 @@ export function encodeTrajectoryRows(
       success: score.success,
       valid: score.valid,
       verdict: verdictWord(scored.verdict),
-      components: 'components' in judgement ? judgement.components : {},
+      components: 'components' in assessment ? assessment.components : {},
       answer: trajectory.answerJson,
       node: group.node,
       reward_node: rewardNode,

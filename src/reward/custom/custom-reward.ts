@@ -232,9 +232,9 @@ export class CustomReward {
 /**
  * Loads a reward module in a thread of its own and ends it again.
  * @throws MillraceError not_found or invalid_argument when it does not exist, cannot be imported, exports no function, or
- *   does not load within `startMs` (default 60_000).
+ *   does not load within `startMs` (default 30_000).
  */
-export async function checkRewardModule(module: string, { startMs = START_MS }: { startMs?: number } = {}): Promise<void> {
+export async function checkRewardModule(module: string, { startMs = START_MS / 2 }: { startMs?: number } = {}): Promise<void> {
   const worker = startWorker({ module, source: undefined });
   const timer = new AbortController();
   try {

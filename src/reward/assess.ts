@@ -1,0 +1,74 @@
+import type { Clock } from '../clock/clock.ts';
+import { isOutcomeAlone, type RewardComponent } from '../config/job/reward.ts';
+import type { FlowDefinition } from '../flow/define.ts';
+import { FailureClass, type Trajectory } from '../gen/millrace/v1/flow_pb.ts';
+import { Purpose, type TrajectoryGroup } from '../gen/millrace/v1/training_pb.ts';
+import { parseTask } from '../tasks/check.ts';
+import type { CustomValue } from './custom/custom-reward.ts';
+import type { RewardCall } from './custom/protocol.ts';
+import { judge, type Judgement } from './judge.ts';
+import { shapeReward, type ShapedReward } from './shape.ts';
+import { stepsOf } from './steps.ts';
+
+/** Asks the custom reward function of a component. */
+export type AskCustom = (component: string, call: RewardCall) => Promise<CustomValue>;
+
+/** What a trajectory is worth to the training, or why nobody can say. */
+export type Assessment = ({ outcome: number; success: boolean } & ShapedReward) | { failure: FailureClass; message: string };
+
+/** What {@link assessGroup} needs. */
+export interface AssessOptions<T, M> {
+  flow: FlowDefinition<T, M>;
+  context: unknown;
+  components: readonly RewardComponent[];
+  custom: AskCustom | undefined;
+  timeoutMs: number;
+  clock: Clock;
+}
+
+/** Outcome and reward of every trajectory of a group. Evaluations are judged by their outcome alone, whatever the components. */
+export async function assessGroup<T, M>(group: TrajectoryGroup, options: AssessOptions<T, M>): Promise<Assessment[]> {
+  const { flow, context, custom, timeoutMs, clock } = options;
+  const { taskJson, purpose } = group.request!;
+  const shaped = purpose !== Purpose.EVALUATE && !isOutcomeAlone(options.components);
+  const components = shaped ? options.components : [];
+  const modules = components.filter(({ module }) => module !== undefined);
+  const steps = modules.length > 0 ? stepsOf(group) : [];
+  const task = parseTask(flow, taskJson);
+
+  const assess = async (trajectory: Trajectory, index: number): Promise<Assessment> => {
+    if (trajectory.failure !== FailureClass.UNSPECIFIED)
+      return { failure: trajectory.failure, message: trajectory.failureMessage };
+    if ('problem' in task) return { failure: FailureClass.INVALID_TASK, message: task.problem };
+    const { answerJson } = trajectory;
+    const judgement: Judgement = await judge(flow, task.task, answerJson, context, { clock, timeoutMs });
+    if ('failure' in judgement) return judgement;
+    const { outcome, success } = judgement;
+    if (!shaped) return { ...judgement, reward: outcome, stepRewards: [] };
+    const call: RewardCall = { taskJson, answerJson, steps: steps[index] ?? [], outcome };
+    const values: Record<string, number> = {};
+    for (const [name, value] of await Promise.all(
+      modules.map(async ({ name }) => [name, await ask(custom, name, call)] as const),
+    )) {
+      if ('problem' in value) return failed(`reward component '${name}': ${value.problem}`);
+      values[name] = value.value;
+    }
+    const reward = shapeReward(components, {
+      outcome,
+      components: judgement.components,
+      custom: values,
+      steps: trajectory.steps,
+      signals: trajectory.signals,
+    });
+    return 'problem' in reward ? failed(`reward: ${reward.problem}`) : { outcome, success, ...reward };
+  };
+  return Promise.all(group.trajectories.map(assess));
+}
+
+function ask(custom: AskCustom | undefined, name: string, call: RewardCall): Promise<CustomValue> {
+  return custom?.(name, call) ?? Promise.resolve({ problem: 'no thread was given to run it in' });
+}
+
+function failed(message: string): Assessment {
+  return { failure: FailureClass.REWARD_FAILED, message };
+}
