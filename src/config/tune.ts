@@ -3,6 +3,7 @@ import { dirname, resolve as resolvePath } from 'node:path';
 import { z } from 'zod';
 import { MillraceError } from '../errors.ts';
 import type { SearchPlan } from '../tune/search.ts';
+import { MAX_OBSERVATIONS } from '../tune/suggest.ts';
 import type { Parameter, Space, Value, Values } from '../tune/space.ts';
 import { jobConfigSchema, type JobConfig } from './job.ts';
 import type { Assignment } from './layers.ts';
@@ -67,12 +68,12 @@ export const tuneConfigSchema = z
       })
       .default('held-out-success')
       .describe('held-out-success, or the fewest trajectories until a share of it: { trajectories-to: 0.85 }'),
-    trials: z.int().min(1).max(1000).describe('trials in all'),
+    trials: z.int().min(1).max(MAX_OBSERVATIONS).describe('trials in all'),
     seed: z.int().min(0).max(0xffffffff).default(1).describe("seed of the search; the jobs' own is in the job file"),
     initial: z
       .int()
       .min(1)
-      .max(1000)
+      .max(MAX_OBSERVATIONS)
       .optional()
       .describe('trials before the model is asked; default: two a parameter, at least 3, at most half of the trials'),
     halving: z

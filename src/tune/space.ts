@@ -33,6 +33,7 @@ export function valueAt(parameter: Parameter, share: number): Value {
     return sorted[Math.min(sorted.length - 1, Math.floor(at * sorted.length))]!;
   }
   const { kind, low, high, integer } = parameter;
+  if (at === 0 || at === 1) return at === 0 ? low : high;
   const raw = kind === 'log' ? low * (high / low) ** at : low + (high - low) * at;
   const rounded = integer ? Math.round(raw) : Number(raw.toPrecision(DIGITS));
   return Math.min(high, Math.max(low, rounded));

@@ -1,6 +1,7 @@
 import type { Random } from '../random/random.ts';
 import { expectedImprovement } from './expected-improvement.ts';
 import { fitGaussianProcess } from './length-scales.ts';
+import { rungGains } from './rung-gains.ts';
 import { combinations, drawValues, encode, keyOf, mapSpace, shareOf, valueAt, type Space, type Values } from './space.ts';
 
 /** A score that was measured. */
@@ -33,6 +34,22 @@ const STEPS = [0.15, 0.04];
 /** Draws in search of values that go together before the space counts as used up. */
 const PATIENCE = 2000;
 
+/** The model's work grows with the cube of what it is told: 150 observations take a second or two. */
+export const MAX_OBSERVATIONS = 150;
+
+/** At most {@link MAX_OBSERVATIONS}: the furthest rung of each trial before any other. */
+function mostTelling(space: Space, observations: readonly Observation[]): readonly Observation[] {
+  if (observations.length <= MAX_OBSERVATIONS) return observations;
+  const furthest = new Map<string, Observation>();
+  for (const observation of observations) {
+    const key = keyOf(space, observation.values);
+    const known = furthest.get(key);
+    if (known === undefined || observation.fidelity > known.fidelity) furthest.set(key, observation);
+  }
+  const first = new Set(furthest.values());
+  return [...first, ...observations.filter((observation) => !first.has(observation))].slice(0, MAX_OBSERVATIONS);
+}
+
 /** Where a rung lies between the first (0) and the last (1): training goes by the logarithm of its rounds. */
 export function fidelityOf(round: number, rungs: readonly number[]): number {
   const [first, last] = [rungs[0]!, rungs.at(-1)!];
@@ -40,12 +57,14 @@ export function fidelityOf(round: number, rungs: readonly number[]): number {
 }
 
 /**
- * The values with the greatest expected improvement in a whole trial. All rungs are observations of one function: how far a
- * trial was trained is one more coordinate, so that trials that were stopped early count for what they have shown.
+ * The values with the greatest expected improvement in a whole trial. All rungs are observations of one function: a score at a
+ * rung counts with what trials gain from there to the end on the average, and how far a trial was trained is one more coordinate,
+ * so that what an early score says of the end is learned too.
  * Undefined when nothing is left to try.
  */
 export function suggest(options: SuggestOptions): Values | undefined {
-  const { space, observations, tried, random } = options;
+  const { space, tried, random } = options;
+  const observations = mostTelling(space, options.observations);
   const candidates = candidatesOf(options);
   if (candidates.length === 0) return undefined;
   const withFidelity = observations.some(({ fidelity }) => fidelity !== 1);
@@ -54,20 +73,21 @@ export function suggest(options: SuggestOptions): Values | undefined {
     ...(withFidelity ? [fidelity] : []),
   ];
   const { groups } = encode(space, candidates[0]!);
+  const gains = rungGains(space, observations);
   const process = fitGaussianProcess(
     observations.map(({ values, fidelity }) => point(values, fidelity)),
-    observations.map(({ score }) => score),
+    observations.map(({ score, fidelity }) => score + gains.get(fidelity)!),
     withFidelity ? [...groups, Object.keys(space).length] : groups,
   );
   // Measurements are noisy: the best so far is the best of what is believed of the trials, not the luckiest measurement.
   const measured = tried.length > 0 ? tried : observations.map(({ values }) => values);
   const best = Math.max(...process.predict(measured.map((values) => point(values, 1))).mean);
   const { mean, variance } = process.predict(candidates.map((values) => point(values, 1)));
-  const gains = candidates.map((_, i) => expectedImprovement(mean[i]!, Math.sqrt(variance[i]!), best));
-  const most = Math.max(...gains);
+  const improvements = candidates.map((_, i) => expectedImprovement(mean[i]!, Math.sqrt(variance[i]!), best));
+  const most = Math.max(...improvements);
   // No improvement is to be expected anywhere: look where least is known.
   if (!(most > 0)) return candidates[argmax(variance)] ?? drawValues(space, random);
-  return candidates[argmax(gains)];
+  return candidates[argmax(improvements)];
 }
 
 /** Values to choose from: drawn evenly, and near the trials that scored best; none that was tried, none twice. */
