@@ -3,11 +3,20 @@ import type { AlgorithmConfig } from '../src/algo/config.ts';
 import type { ComputeInfo } from '../src/compute/backend.ts';
 import { MillraceError } from '../src/errors.ts';
 import { ExperienceSchema } from '../src/gen/millrace/v1/flow_pb.ts';
-import { WorkRequestSchema, type Shard, type WorkRequest, type WorkResponse } from '../src/gen/millrace/v1/learner_pb.ts';
+import {
+  ShardWork,
+  WorkRequestSchema,
+  type Shard,
+  type ShardGroup,
+  type ShardResultSchema,
+  type WeightChunk,
+  type WorkRequest,
+  type WorkResponse,
+} from '../src/gen/millrace/v1/learner_pb.ts';
 import { bytesOfFloats, floatsFromBytes } from '../src/policy/float-bytes.ts';
-import { computeGradientsInSlices } from '../src/policy/learner/gradient.ts';
+import { computeGradientsInSlices, evaluateInSlices } from '../src/policy/learner/gradient.ts';
 import { createPlanner } from '../src/policy/planner/planner.ts';
-import type { Policy } from '../src/policy/policy.ts';
+import type { LearnerGroup, Policy } from '../src/policy/policy.ts';
 import type { PolicySpec } from '../src/policy/spec.ts';
 import type { Link } from '../src/rpc/link.ts';
 import type { NodeContext, Role } from './context.ts';
@@ -32,6 +41,8 @@ interface JobState {
   algorithm: AlgorithmConfig;
   policy: Policy;
   version: number;
+  /** Updates of the round that were made to that version. */
+  step: number;
   chunks: Uint8Array[];
 }
 
@@ -121,7 +132,13 @@ class LearnerSession {
         const { job, policyJson, algorithmJson } = message.value;
         this.#jobs.get(job)?.policy.dispose();
         const policy = createPlanner(JSON.parse(policyJson) as PolicySpec);
-        this.#jobs.set(job, { algorithm: JSON.parse(algorithmJson) as AlgorithmConfig, policy, version: -1, chunks: [] });
+        this.#jobs.set(job, {
+          algorithm: JSON.parse(algorithmJson) as AlgorithmConfig,
+          policy,
+          version: -1,
+          step: 0,
+          chunks: [],
+        });
         return;
       }
       case 'weights':
@@ -139,60 +156,55 @@ class LearnerSession {
     }
   }
 
-  #takeWeights(chunk: { job: string; version: number; index: number; chunks: number; data: Uint8Array }): void {
-    const state = this.#jobs.get(chunk.job);
+  #takeWeights({ job, version, step, index, chunks, data }: WeightChunk): void {
+    const state = this.#jobs.get(job);
     if (!state) return;
-    state.chunks = chunk.index === 0 ? [chunk.data] : [...state.chunks, chunk.data];
-    if (state.chunks.length !== chunk.chunks) return;
+    state.chunks = index === 0 ? [data] : [...state.chunks, data];
+    if (state.chunks.length !== chunks) return;
     state.policy.load(floatsFromBytes(Buffer.concat(state.chunks)));
-    state.version = chunk.version;
-    state.chunks = [];
+    Object.assign(state, { version, step, chunks: [] });
   }
 
   async #compute(shard: Shard): Promise<void> {
-    const { job, round, index } = shard;
+    const { job, round, index, pass } = shard;
     const started = performance.now();
     try {
       const state = this.#jobs.get(job);
-      if (state?.version !== shard.version) {
+      if (state?.version !== shard.version || state.step !== shard.step) {
         throw new MillraceError(
           'failed_precondition',
-          `has version ${state?.version ?? 'none'} of job ${job}, not ${shard.version}`,
+          `has version ${state?.version ?? 'none'}+${state?.step ?? 0} of job ${job}, not ${shard.version}+${shard.step}`,
         );
       }
-      const groups = shard.groups.map((group) => ({
-        experience: fromBinary(ExperienceSchema, group.experience),
-        advantages: group.advantages,
-        valid: group.valid,
-      }));
-      const sum = await computeGradientsInSlices(state.policy, groups, state.algorithm, this.#slices);
-      const { gradient, weight, statistics, decisions } = sum;
+      const answer = shard.work === ShardWork.EVALUATE ? await this.#evaluate(state, shard) : await this.#gradient(state, shard);
       const computeMs = performance.now() - started;
       this.#metrics.observe('shard_seconds', { job }, computeMs / 1000);
-      this.#send({
-        case: 'result',
-        value: {
-          job,
-          round,
-          shard: index,
-          gradient: bytesOfFloats(gradient),
-          weight,
-          statistics,
-          decisions,
-          computeMs,
-          longestBlockMs: sum.longestBlockMs,
-        },
-      });
+      this.#send({ case: 'result', value: { job, round, shard: index, pass, computeMs, ...answer } });
     } catch (thrown) {
       const { message } = MillraceError.from(thrown);
       this.#log.warn({ err: thrown, job, round, shard: index }, 'shard failed');
       this.#metrics.count('shards_failed_total', { job });
-      this.#send({ case: 'failure', value: { job, round, shard: index, message } });
+      this.#send({ case: 'failure', value: { job, round, shard: index, pass, message } });
     }
+  }
+
+  async #gradient({ policy, algorithm }: JobState, { groups }: Shard): Promise<MessageInitShape<typeof ShardResultSchema>> {
+    const { gradient, ...sums } = await computeGradientsInSlices(policy, groups.map(learnerGroup), algorithm, this.#slices);
+    return { ...sums, gradient: bytesOfFloats(gradient) };
+  }
+
+  async #evaluate({ policy }: JobState, { groups }: Shard): Promise<MessageInitShape<typeof ShardResultSchema>> {
+    const { logProbs, values, longestBlockMs } = await evaluateInSlices(policy, groups.map(learnerGroup), this.#slices);
+    return { logProbabilities: [...logProbs], values: [...values], longestBlockMs };
   }
 
   #send(message: NonNullable<MessageInitShape<typeof WorkRequestSchema>['message']>): void {
     // A failed send means a closed link; the session ends through `closed`.
     this.#link.send(create(WorkRequestSchema, { message })).catch(() => {});
   }
+}
+
+/** What a learner reads of a group; columns that were not sent are empty. */
+function learnerGroup(group: ShardGroup): LearnerGroup {
+  return { ...group, experience: fromBinary(ExperienceSchema, group.experience) };
 }

@@ -10,7 +10,7 @@ import { admit } from '../../src/jobs/admission.ts';
 import { evaluationsDue, successRate } from '../../src/jobs/evaluation.ts';
 import { acceptedOnResume, emptyLedger, open } from '../../src/jobs/ledger.ts';
 import { markResumed, transition, type EvaluationRecord, type JobRecord } from '../../src/jobs/record.ts';
-import { requestFor, type RequestContext, type RequestTask } from '../../src/jobs/requests.ts';
+import { requestFor, type RequestContext } from '../../src/jobs/requests.ts';
 import { isEnded } from '../../src/jobs/state.ts';
 import { ensureWriterDurables } from '../../src/store/writer.ts';
 import type { NodeContext } from '../context.ts';
@@ -19,10 +19,12 @@ import { JobEvents } from '../jobs/events.ts';
 import { taskPlan, type TaskPlan } from '../jobs/tasks.ts';
 import { encodeProgress, waitingSubject, type DispatchProgress } from '../progress.ts';
 import { checkpointPath } from '../parameter-server/checkpoints.ts';
+import { refillDraws } from '../parameter-server/dynamic-sampling.ts';
 import { trainerDurable } from '../parameter-server/durable.ts';
 import { settleQueues } from './ending.ts';
 import { evaluationDurable, RunningEvaluations } from './evaluations.ts';
 import { retainBest } from './retention.ts';
+import { TaskChoice } from './task-choice.ts';
 
 /** What arrives in a job actor's mailbox. */
 export type JobMessage =
@@ -52,6 +54,7 @@ export class JobActor implements Behaviour<JobMessage> {
   /** Revision of `#record`: changes are told late, and an older record must not replace what was written since. */
   #revision: number;
   #tasks!: TaskPlan;
+  #choice!: TaskChoice;
   #manifest: WeightManifest | undefined;
   #consumer: Consumer | undefined;
   #stops: (() => void)[] = [];
@@ -81,6 +84,7 @@ export class JobActor implements Behaviour<JobMessage> {
     const tasks = await this.#loadTasks();
     if (!tasks) return;
     this.#tasks = tasks;
+    this.#choice = new TaskChoice(this.#context, config, tasks);
     await ensureWriterDurables(bus);
     await bus.ensureDurable(trainerDurable(this.#job, config));
     await bus.ensureDurable(evaluationDurable(this.#job));
@@ -219,8 +223,10 @@ export class JobActor implements Behaviour<JobMessage> {
 
   async #dispatch(manifest: WeightManifest, signal: AbortSignal): Promise<void> {
     const ledger = manifest.ledger ?? emptyLedger();
-    const { rollout, rounds } = this.#record.config;
+    const { rollout, rounds, algorithm } = this.#record.config;
     const { maxStaleness, groupsPerRound } = rollout;
+    const refill = refillDraws(algorithm) !== undefined;
+    await this.#choice.follow(manifest);
     if (!this.#resent) {
       const accepted = acceptedOnResume(ledger, this.#record.accepted);
       if (accepted !== this.#record.accepted) await this.#update((record) => ({ ...record, accepted }));
@@ -228,11 +234,12 @@ export class JobActor implements Behaviour<JobMessage> {
       this.#resent = true;
     }
     const from = this.#record.accepted;
-    const more = admit({ accepted: from, ledger, version: manifest.version, maxStaleness, groupsPerRound, rounds });
+    const more = admit({ accepted: from, ledger, version: manifest.version, maxStaleness, groupsPerRound, rounds, refill });
     if (more === 0) return;
     // Written ahead: a request that was sent is always in the record, so that nobody sends it under another number.
-    await this.#update((record) => ({ ...record, accepted: from + more }));
     const fresh = Array.from({ length: more }, (_, i) => from + i);
+    const tasks = this.#choice.choose(fresh, this.#record, manifest);
+    await this.#update((record) => ({ ...record, accepted: from + more, ...(tasks && { tasks }) }));
     await this.#sendAll(fresh, manifest.version, signal);
   }
 
@@ -245,8 +252,18 @@ export class JobActor implements Behaviour<JobMessage> {
   /** Sends a request, waiting for space on the queue for as long as the job goes on. */
   async #send(sequence: number, policyVersion: number, signal: AbortSignal): Promise<void> {
     const { bus, clock, jobs, metrics } = this.#context;
-    const task: RequestTask = this.#tasks.taskFor(sequence);
-    const request = requestFor(this.#requests, { sequence, task, policyVersion, now: clock.now() }, this.#tasks.train.length);
+    const request = requestFor(
+      this.#requests,
+      {
+        sequence,
+        task: this.#choice.taskFor(sequence, this.#record),
+        policyVersion,
+        temperature: this.#choice.temperatureAt(policyVersion),
+        ...(this.#choice.curriculum && { repeats: true }),
+        now: clock.now(),
+      },
+      this.#tasks.train.length,
+    );
     const bytes = toBinary(RolloutRequestSchema, request);
     const begun = clock.monotonic();
     for (;;) {

@@ -1,6 +1,7 @@
 import type { JobConfig } from '../../src/config/job.ts';
 import type { FlowDefinition } from '../../src/flow/define.ts';
 import { loadFlow } from '../../src/flow/load.ts';
+import { criticOf } from '../../src/algo/registry.ts';
 import { policySpecFor } from '../../src/flow/prepare.ts';
 import type { PolicySpec } from '../../src/policy/spec.ts';
 import { loadTasks, type LoadedTasks } from '../../src/tasks/load.ts';
@@ -30,7 +31,7 @@ export async function loadJobRuntime(config: JobConfig, outside: Outside = (work
   return {
     config,
     flow,
-    spec: policySpecFor(flow, config.policy, config.seed),
+    spec: { ...policySpecFor(flow, config.policy, config.seed), ...(criticOf(config.algorithm) && { value: true }) },
     tasks: () => (tasks ??= outside(loadTasks(flow, { data: config.data, options: config.source, seed: config.seed }))),
   };
 }

@@ -1,11 +1,18 @@
 import { create } from '@bufbuild/protobuf';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { VirtualClock } from '../../src/clock/virtual.ts';
-import { WorkRequestSchema, type Shard, type WorkRequest, type WorkResponse } from '../../src/gen/millrace/v1/learner_pb.ts';
+import {
+  ShardWork,
+  WorkRequestSchema,
+  type Shard,
+  type WeightChunk,
+  type WorkRequest,
+  type WorkResponse,
+} from '../../src/gen/millrace/v1/learner_pb.ts';
 import type { Link } from '../../src/rpc/link.ts';
 import { memoryLinkPair } from '../../src/rpc/memory-link.ts';
 import { silentLogger } from '../../src/telemetry/log.ts';
-import { LearnerPool, type GradientRound } from './learner-pool.ts';
+import { LearnerPool, type RoundPass } from './learner-pool.ts';
 
 let clock: VirtualClock;
 let pool: LearnerPool;
@@ -16,38 +23,76 @@ beforeEach(() => {
 afterEach(() => pool.close());
 
 /** A learner that answers when it is told to. */
-function learner(name: string): { link: Link<WorkResponse, WorkRequest>; shards: Shard[]; answer: (weight: number) => void } {
+function learner(name: string): {
+  link: Link<WorkResponse, WorkRequest>;
+  shards: Shard[];
+  weights: WeightChunk[];
+  answer: (weight: number) => void;
+} {
   const [theirs, link] = memoryLinkPair<WorkRequest, WorkResponse>();
   const shards: Shard[] = [];
+  const weights: WeightChunk[] = [];
   link.onMessage(({ message }) => {
     if (message.case === 'shard') shards.push(message.value);
+    if (message.case === 'weights') weights.push(message.value);
   });
   pool.connect(theirs);
   void link.send(create(WorkRequestSchema, { message: { case: 'hello', value: { learner: name } } }));
   return {
     link,
     shards,
+    weights,
     answer: (weight) => {
-      const { job, round, index } = shards.shift()!;
-      void link.send(create(WorkRequestSchema, { message: { case: 'result', value: { job, round, shard: index, weight } } }));
+      const { job, round, index, pass } = shards.shift()!;
+      const value = { job, round, pass, shard: index, weight };
+      void link.send(create(WorkRequestSchema, { message: { case: 'result', value } }));
     },
   };
 }
 
-const round = (shards: number): GradientRound => ({
+const round = (shards: number, rest: Partial<RoundPass> = {}): RoundPass => ({
   job: 'sums',
   policyJson: '{}',
   algorithmJson: '{}',
   round: 5,
+  work: ShardWork.GRADIENT,
+  pass: 1,
   version: 4,
+  step: 0,
   weights: new Uint8Array(4),
   shards: Array.from({ length: shards }, () => []),
+  ...rest,
 });
 
 /** Lets every message that is under way arrive. */
 const settle = (): Promise<void> => clock.run(clock.sleep(1));
 
 describe('LearnerPool', () => {
+  it('sends the weights of every update of a round, once, and takes no answer to another pass', async () => {
+    const one = learner('one');
+    await settle();
+    const first = pool.compute(round(1, { work: ShardWork.EVALUATE }));
+    await settle();
+    one.answer(1);
+    await clock.run(first);
+    const second = pool.compute(round(1, { pass: 2 }));
+    await settle();
+    one.answer(2);
+    await clock.run(second);
+    const third = pool.compute(round(1, { pass: 3, step: 1 }));
+    await settle();
+    expect(one.weights.map(({ version, step }) => [version, step])).toEqual([
+      [4, 0],
+      [4, 1],
+    ]);
+    expect(one.shards.map(({ work, pass, step }) => [work, pass, step])).toEqual([[ShardWork.GRADIENT, 3, 1]]);
+    one.shards.unshift({ ...one.shards[0]!, pass: 2 });
+    one.answer(7);
+    await settle();
+    one.answer(3);
+    expect((await clock.run(third)).map(({ weight }) => weight)).toEqual([3]);
+  });
+
   it('takes no answer to a round that was given up for the round that is computed in its place', async () => {
     const one = learner('one');
     await settle();

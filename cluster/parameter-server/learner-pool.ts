@@ -6,6 +6,7 @@ import {
   WorkResponseSchema,
   type LearnerHello,
   type ShardGroup,
+  type ShardWork,
   type ShardResult,
   type WorkRequest,
   type WorkResponse,
@@ -19,15 +20,20 @@ const CHECK_MS = 2_000;
 /** Bytes of weights in one message. */
 const WEIGHT_CHUNK = 768 * 1024;
 
-/** What a round asks the learners for. */
-export interface GradientRound {
+/** What one pass over the groups of a round asks the learners for. */
+export interface RoundPass {
   job: string;
   /** PolicySpec and AlgorithmConfig as JSON; sent to a learner once a job. */
   policyJson: string;
   algorithmJson: string;
   round: number;
-  /** Version whose weights the gradients are taken at. */
+  work: ShardWork;
+  /** Counts the passes of the round. */
+  pass: number;
+  /** Version whose weights are used. */
   version: number;
+  /** Updates of the round that were made to them; 0 = the version as it was committed. */
+  step: number;
   /** float32 little endian. */
   weights: Uint8Array;
   shards: ShardGroup[][];
@@ -50,13 +56,14 @@ interface Member {
   link: Link<WorkRequest, WorkResponse>;
   lastSeen: number;
   setups: Set<string>;
-  versions: Map<string, number>;
+  /** What weights it has of each job. */
+  versions: Map<string, string>;
   /** Oldest first; a learner answers in this order. */
   sent: Sent[];
 }
 
 interface Running {
-  round: GradientRound;
+  round: RoundPass;
   board: ShardBoard;
   results: Map<number, ShardResult>;
   finish: (error?: MillraceError) => void;
@@ -107,8 +114,8 @@ export class LearnerPool {
     void link.closed.then(() => member && this.#leave(member));
   }
 
-  /** Gradient sums of all shards, in no particular order. Waits for learners as long as it takes; ends early with `cancelled`. */
-  compute(round: GradientRound, signal?: AbortSignal): Promise<ShardResult[]> {
+  /** Answers to all shards, in no particular order. Waits for learners as long as it takes; ends early with `cancelled`. */
+  compute(round: RoundPass, signal?: AbortSignal): Promise<ShardResult[]> {
     return new Promise((resolve, reject) => {
       const running: Running = {
         round,
@@ -184,9 +191,10 @@ export class LearnerPool {
    * The computation that an answer belongs to; undefined when nobody waits for it any more. Job, round and shard do not tell: a
    * round that is computed again, after its trainer fell over, may be made of other groups.
    */
-  #answered(member: Member, answer: { job: string; round: number; shard: number }): Running | undefined {
+  #answered(member: Member, answer: { job: string; round: number; shard: number; pass: number }): Running | undefined {
     const at = member.sent.findIndex(
-      ({ running: { round }, shard }) => round.job === answer.job && round.round === answer.round && shard === answer.shard,
+      ({ running: { round }, shard }) =>
+        round.job === answer.job && round.round === answer.round && round.pass === answer.pass && shard === answer.shard,
     );
     const [sent] = at < 0 ? [] : member.sent.splice(at, 1);
     return sent && this.#running.get(answer.job) === sent.running ? sent.running : undefined;
@@ -217,28 +225,29 @@ export class LearnerPool {
     for (const { shard, learner } of board.assign(this.learners)) {
       const member = this.#members.get(learner)!;
       this.#prepare(member, round);
-      const { job, version } = round;
+      const { job, version, work, pass, step } = round;
       member.sent.push({ running, shard });
       this.#send(member, {
         case: 'shard',
-        value: { job, round: round.round, index: shard, version, groups: round.shards[shard]! },
+        value: { job, round: round.round, index: shard, version, groups: round.shards[shard]!, work, pass, step },
       });
     }
   }
 
   /** Sends what the learner lacks of the job: its set-up, the weights of the version. Messages keep their order. */
-  #prepare(member: Member, round: GradientRound): void {
-    const { job, version, weights } = round;
+  #prepare(member: Member, round: RoundPass): void {
+    const { job, version, step, weights } = round;
     if (!member.setups.has(job)) {
       member.setups.add(job);
       this.#send(member, { case: 'setup', value: { job, policyJson: round.policyJson, algorithmJson: round.algorithmJson } });
     }
-    if (member.versions.get(job) === version) return;
-    member.versions.set(job, version);
+    const wanted = `${version}+${step}`;
+    if (member.versions.get(job) === wanted) return;
+    member.versions.set(job, wanted);
     const chunks = Math.max(1, Math.ceil(weights.length / WEIGHT_CHUNK));
     for (let index = 0; index < chunks; index += 1) {
       const data = weights.subarray(index * WEIGHT_CHUNK, (index + 1) * WEIGHT_CHUNK);
-      this.#send(member, { case: 'weights', value: { job, version, index, chunks, data } });
+      this.#send(member, { case: 'weights', value: { job, version, step, index, chunks, data } });
     }
   }
 

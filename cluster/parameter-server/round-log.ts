@@ -19,6 +19,10 @@ export interface RoundFacts {
   expired: number;
   failed: number;
   decisions: number;
+  /** Means over the round, of what was computed before its updates. */
+  means: Readonly<Record<string, number>>;
+  /** Updates made: epochs × mini-batches with a signal. */
+  updates: number;
   weight: number;
   /** Sums over the round, to be divided by `weight`. */
   sums: Readonly<Record<string, number>>;
@@ -68,5 +72,10 @@ export function updateRow(facts: RoundFacts): UpdateRow {
     learners: facts.learners,
     shards: facts.shards,
     committed_at: Math.round(facts.now * 1000),
+    metrics: {
+      updates: facts.updates,
+      ...facts.means,
+      ...Object.fromEntries(Object.keys(facts.sums).map((name) => [name, perWeight(name)])),
+    },
   };
 }

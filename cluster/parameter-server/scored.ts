@@ -1,6 +1,5 @@
-import { create } from '@bufbuild/protobuf';
 import { FailureClass } from '../../src/gen/millrace/v1/flow_pb.ts';
-import { ShardGroupSchema, type ShardGroup, type ShardResult } from '../../src/gen/millrace/v1/learner_pb.ts';
+import type { ShardResult } from '../../src/gen/millrace/v1/learner_pb.ts';
 import { Verdict, type ScoredGroup } from '../../src/gen/millrace/v1/training_pb.ts';
 import { reduceShards, type RoundSum } from '../../src/jobs/reduce.ts';
 import type { ArrivedGroup } from '../../src/jobs/round.ts';
@@ -24,15 +23,6 @@ export function arrived(scored: ScoredGroup): Group {
     trajectories: scores.filter((score) => score.valid).length,
     scored,
   };
-}
-
-/** What a learner gets of a group. */
-export function shardGroup({ scored }: Group): ShardGroup {
-  return create(ShardGroupSchema, {
-    experience: scored.experience,
-    advantages: scored.scores.map((score) => score.advantage),
-    valid: scored.scores.map((score) => score.valid),
-  });
 }
 
 /** Adds up what the learners answered. */

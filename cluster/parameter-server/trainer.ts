@@ -8,7 +8,6 @@ import type { WeightManifest } from '../../src/gen/millrace/v1/weights_pb.ts';
 import { emptyLedger, end, hasEnded } from '../../src/jobs/ledger.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
 import { RoundAssembly, type Disposition } from '../../src/jobs/round.ts';
-import { cutShards, groupsPerShard } from '../../src/jobs/shards.ts';
 import { isEnded } from '../../src/jobs/state.ts';
 import { initialParameters } from '../../src/policy/parameters.ts';
 import { encodeRows } from '../../src/store/encode.ts';
@@ -19,10 +18,13 @@ import { encodeProgress, progressSubject, type TrainingProgress } from '../progr
 import { closeBooks } from './books.ts';
 import { saveVersion } from './checkpoints.ts';
 import { trainerDurable } from './durable.ts';
+import { refillDraws, unsuitableTasks } from './dynamic-sampling.ts';
 import type { LearnerPool } from './learner-pool.ts';
 import { Master } from './master.ts';
 import { updateRow } from './round-log.ts';
-import { arrived, reduceResults, shardGroup, type Group } from './scored.ts';
+import { ReferencePolicy } from './reference.ts';
+import { workRound } from './round-work.ts';
+import { arrived, type Group } from './scored.ts';
 
 /** What arrives in the trainer's mailbox. */
 export type TrainerMessage =
@@ -62,6 +64,8 @@ export class Trainer implements Behaviour<TrainerMessage> {
   #last: TrainingProgress['last'];
   /** What people should know of, in words, until it is over. */
   #problem: string | undefined;
+  #unsuitable: string | undefined;
+  readonly #reference: ReferencePolicy;
 
   constructor(context: NodeContext, runtime: JobRuntime, pool: LearnerPool, lease: Lease, record: JobRecord) {
     this.#context = context;
@@ -69,6 +73,7 @@ export class Trainer implements Behaviour<TrainerMessage> {
     this.#pool = pool;
     this.#lease = lease;
     this.#record = record;
+    this.#reference = new ReferencePolicy(context.weights, record, runtime.spec);
   }
 
   get #job(): string {
@@ -147,9 +152,10 @@ export class Trainer implements Behaviour<TrainerMessage> {
     this.#context.log.info({ job: this.#job, version: this.#manifest.version }, 'training goes on from this version');
   }
 
-  get #bounds(): { groupsPerRound: number; maxStaleness: number } {
-    const { groupsPerRound, maxStaleness } = this.#record.config.rollout;
-    return { groupsPerRound, maxStaleness };
+  get #bounds(): { groupsPerRound: number; maxStaleness: number; draws: number | undefined } {
+    const { rollout, algorithm } = this.#record.config;
+    const { groupsPerRound, maxStaleness } = rollout;
+    return { groupsPerRound, maxStaleness, draws: refillDraws(algorithm) };
   }
 
   #blobs(): { weights: Uint8Array; optimizer: Uint8Array } {
@@ -192,7 +198,11 @@ export class Trainer implements Behaviour<TrainerMessage> {
   /** Keeps what became of a group; what expired or failed may be committed without a round. */
   #note(group: Group, disposition: Disposition): void {
     if (disposition === 'trained' || disposition === 'filtered') this.#counted.push(group);
-    else if (disposition === 'expired') {
+    if (disposition === 'filtered' && this.#bounds.draws !== undefined) {
+      // It is replaced: admission must hear of it before the round is complete.
+      this.#base = end(this.#base, group.sequence, 'filtered', group.trajectories);
+      this.#lost.uncommitted += 1;
+    } else if (disposition === 'expired') {
       this.#base = end(this.#base, group.sequence, 'expired');
       this.#lost.expired += 1;
       this.#lost.uncommitted += 1;
@@ -208,24 +218,22 @@ export class Trainer implements Behaviour<TrainerMessage> {
     const round = this.#round;
     const gathered = clock.monotonic();
     actor.waitingFor(`gradients of round ${round.version + 1} from the learners`);
-    const shards = cutShards(round.groups(), groupsPerShard(this.#bounds.groupsPerRound)).map((shard) => shard.map(shardGroup));
-    const results = await this.#pool.compute(
+    const { shards, ...report } = await workRound(
+      round.groups().map(({ scored }) => scored),
       {
         job: this.#job,
+        config: this.#record.config,
         policyJson: JSON.stringify(this.#runtime.spec),
-        algorithmJson: JSON.stringify(this.#record.config.algorithm),
-        round: round.version + 1,
         version: round.version,
-        weights: this.#master.weightBytes.slice(),
-        shards,
+        master: this.#master,
+        pool: this.#pool,
+        reference: () => this.#reference.at(round.version),
         onProgress: (done, total) => this.#tell({ shards: { done, total } }),
+        signal: actor.signal,
       },
-      actor.signal,
     );
-    const { sum, decisions } = reduceResults(results, shards.length);
     const computed = clock.monotonic();
-
-    const report = this.#master.update(sum, round.version);
+    this.#judgeTasks(round);
     const { round: next, decided } = round.next();
     const version = round.version + 1;
     actor.waitingFor(`the weights of version ${version} to be published`);
@@ -246,16 +254,14 @@ export class Trainer implements Behaviour<TrainerMessage> {
         groups: this.#counted.map((group) => ({ scored: group.scored, staleness: round.version - group.policyVersion })),
         expired: this.#lost.expired,
         failed: this.#lost.failed,
-        decisions,
-        weight: sum.weight,
-        sums: sum.statistics,
+        sums: report.statistics,
         ...report,
         waitMs: gathered - this.#roundStartedAt,
         computeMs: computed - gathered,
         commitMs: committed - computed,
         roundMs: committed - this.#roundStartedAt,
         learners: this.#pool.learners.length,
-        shards: shards.length,
+        shards,
         now: clock.now(),
       });
     manifest.updateRow = encodeRows('updates', [rowAt(clock.monotonic())]);
@@ -290,6 +296,17 @@ export class Trainer implements Behaviour<TrainerMessage> {
     await this.#ackEnded();
     await this.#publishRow(version, encodeRows('updates', [row]));
     this.#forget(previous);
+  }
+
+  /** Dynamic sampling that drew all it may and still lacks groups with a signal: the tasks do not suit the policy. */
+  #judgeTasks(round: RoundAssembly<Group>): void {
+    this.#unsuitable = round.exhausted
+      ? unsuitableTasks(
+          this.#counted.map(({ scored }) => scored),
+          this.#bounds.groupsPerRound,
+        )
+      : undefined;
+    if (this.#unsuitable !== undefined) this.#context.log.warn({ job: this.#job, version: round.version }, this.#unsuitable);
   }
 
   #measure(row: UpdateRow): void {
@@ -352,7 +369,7 @@ export class Trainer implements Behaviour<TrainerMessage> {
   #forget(previous: number): void {
     const { maxStaleness } = this.#record.config.rollout;
     const version = previous - maxStaleness - 2;
-    if (version < 0 || this.#isEvaluated(version)) return;
+    if (version < 0 || this.#isEvaluated(version) || this.#reference.keeps(version)) return;
     this.#context.weights.drop(this.#job, version).catch((error: unknown) => {
       this.#context.log.warn({ err: error, job: this.#job, version }, 'old weights could not be deleted');
     });
@@ -364,7 +381,7 @@ export class Trainer implements Behaviour<TrainerMessage> {
       groups: { received: Math.min(this.#round.count, this.#bounds.groupsPerRound), needed: this.#bounds.groupsPerRound },
       learners: this.#pool.learners.length,
       ...(this.#last && { last: this.#last }),
-      ...(this.#problem !== undefined && { problem: this.#problem }),
+      ...((this.#problem ?? this.#unsuitable) !== undefined && { problem: this.#problem ?? this.#unsuitable }),
       ...more,
     };
     this.#context.bus.emit(progressSubject(this.#job), encodeProgress(progress));

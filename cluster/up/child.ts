@@ -80,7 +80,7 @@ export function superviseNode(options: ChildOptions): SupervisedNode {
         log.error({ node: id }, `node has not answered for ${SILENCE_MS / 1000} s; killing it`);
         process_.kill('SIGKILL');
       } else if (process_.connected) {
-        process_.send({ kind: 'ping' } satisfies ToNode);
+        tell(process_, { kind: 'ping' });
       }
     }, PING_MS);
     process_.on('message', (message: FromNode) => {
@@ -130,7 +130,7 @@ export function superviseNode(options: ChildOptions): SupervisedNode {
       clearTimeout(timer);
       const running = child;
       if (!running) return;
-      if (running.connected) running.send({ kind: 'stop' } satisfies ToNode);
+      if (running.connected) tell(running, { kind: 'stop' });
       const kill = setTimeout(() => running.kill('SIGKILL'), timeoutMs);
       await exited;
       clearTimeout(kill);
@@ -151,4 +151,9 @@ function essence(text: string): string {
   const lines = text.split('\n').map((line) => line.trim());
   const said = lines.find((line) => /^(\w*Error\b|Error \[)/.test(line)) ?? lines.filter((line) => line !== '').at(-1);
   return said ?? "no message; the supervisor's log and the node's own say more";
+}
+
+/** A process that has just died does not get it; its end is handled where it is noticed. */
+function tell(child: ChildProcess, message: ToNode): void {
+  child.send(message, () => {});
 }

@@ -33,6 +33,19 @@ describe('RoundAssembly', () => {
     expect(committed.trajectories).toBe(24n);
   });
 
+  it('replaces groups without signal when it may draw more, and closes with what it has when it may not', () => {
+    const round = new RoundAssembly({ ...start, draws: 2 });
+    const none = (sequence: number): ArrivedGroup => group(sequence, { verdict: 'no_signal' });
+    expect([none(0), group(1), none(2)].map((g) => round.offer(g))).toEqual(['filtered', 'trained', 'filtered']);
+    expect([round.count, round.drawn, round.complete, round.exhausted]).toEqual([1, 3, false, false]);
+    expect(round.offer(none(3))).toBe('filtered');
+    expect([round.complete, round.exhausted]).toEqual([true, true]);
+    expect(accounting(round.committed(), 4)).toMatchObject({ trained: 1, filtered: 3, open: 0 });
+    const { round: next } = round.next();
+    for (const s of [5, 6]) next.offer(group(s));
+    expect([next.count, next.complete, next.exhausted]).toEqual([2, true, false]);
+  });
+
   it('gives the groups by sequence, whatever the order they came in', () => {
     const round = new RoundAssembly({ ...start, groupsPerRound: 3 });
     for (const s of [7, 2, 5]) round.offer(group(s));

@@ -36,6 +36,11 @@ export interface RoundStart {
   groupsPerRound: number;
   /** η. */
   maxStaleness: number;
+  /**
+   * Dynamic sampling: groups without signal do not count and are replaced, until this many times `groupsPerRound` groups were
+   * drawn for the round; it then closes with what it has. Default: they count.
+   */
+  draws?: number | undefined;
 }
 
 /**
@@ -84,12 +89,23 @@ export class RoundAssembly<G extends ArrivedGroup> {
 
   /** Groups that count for the round so far, of B. */
   get count(): number {
+    return this.#start.draws === undefined ? this.drawn : this.#trained.size;
+  }
+
+  /** Groups with a valid score so far, with and without signal. */
+  get drawn(): number {
     return this.#trained.size + this.#filtered;
   }
 
-  /** B groups have signal or were filtered. */
+  /** B groups count, or no more may be drawn. */
   get complete(): boolean {
-    return this.count >= this.#start.groupsPerRound;
+    return this.count >= this.#start.groupsPerRound || this.exhausted;
+  }
+
+  /** The round has drawn all it may and still lacks groups with a signal. */
+  get exhausted(): boolean {
+    const { draws, groupsPerRound } = this.#start;
+    return draws !== undefined && this.#trained.size < groupsPerRound && this.drawn >= draws * groupsPerRound;
   }
 
   /** Ended requests as of now, without the groups to be trained in this round. */

@@ -34,6 +34,21 @@ export interface LearnerGroup {
   advantages: readonly number[];
   /** Trajectories that carry weight. */
   valid: readonly boolean[];
+  /**
+   * Advantages of single decisions, instead of `advantages`: one per decision of the valid trajectories, trajectory after
+   * trajectory, like the columns below; absent or empty where the method has no use for them.
+   */
+  decisionAdvantages?: readonly number[];
+  /** Log-probabilities under the policy at the start of the round. */
+  proximal?: readonly number[];
+  /** Log-probabilities under the reference policy. */
+  reference?: readonly number[];
+  /** Targets of the value head. */
+  valueTargets?: readonly number[];
+  /** State values at the start of the round. */
+  values?: readonly number[];
+  /** Shaped rewards, one per trajectory. */
+  rewards?: readonly number[];
 }
 
 /** Sums over a micro-batch, to be added to those of others and divided once. */

@@ -23,4 +23,6 @@ export interface PolicySpec {
   hidden: number;
   /** Seed of the initial weights. */
   seed: number;
+  /** The network also estimates the value of a state, for methods with a critic. Default: it does not. */
+  value?: boolean;
 }

@@ -71,8 +71,6 @@ function stepLine(row: StepRow): string {
 }
 
 function trajectoryLine(row: TrajectoryRow): string {
-  const components: Record<string, number | string> = {};
-  for (const [name, value] of Object.entries(row.components)) components[text(name)] = float(value);
   return `${JSON.stringify([
     text(row.job),
     text(row.trajectory_id),
@@ -97,7 +95,7 @@ function trajectoryLine(row: TrajectoryRow): string {
     row.success,
     row.valid,
     row.verdict,
-    components,
+    floats(row.components),
     cut(row.answer),
     text(row.node),
     text(row.reward_node),
@@ -108,6 +106,10 @@ function trajectoryLine(row: TrajectoryRow): string {
   ])}\n`;
 }
 
+function floats(values: Readonly<Record<string, number>>): Record<string, number | string> {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [text(name), float(value)]));
+}
+
 /** Tables with a few rows a round need no encoder of their own. */
 function plainLine(table: TableName): (row: object) => string {
   const columns = TABLES[table].columns;
@@ -115,7 +117,10 @@ function plainLine(table: TableName): (row: object) => string {
     const values = columns.map((column) => {
       const value = (row as Record<string, unknown>)[column];
       if (typeof value === 'number') return column.endsWith('at') ? time(value) : float(value);
-      return typeof value === 'string' ? cut(value) : value;
+      if (typeof value === 'string') return cut(value);
+      return typeof value === 'object' && value !== null && !Array.isArray(value)
+        ? floats(value as Record<string, number>)
+        : value;
     });
     return `${JSON.stringify(values)}\n`;
   };

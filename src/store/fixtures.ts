@@ -84,6 +84,7 @@ export function updateRow(row: Partial<UpdateRow> = {}): UpdateRow {
     entropy: 1.1,
     kl: 0.001,
     clip_fraction: 0.02,
+    metrics: { ratio: 1.01 },
     gradient_norm: 0.7,
     learning_rate: 0.003,
     wait_groups_ms: 120,

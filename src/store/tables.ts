@@ -124,6 +124,8 @@ export interface UpdateRow {
   learners: number;
   shards: number;
   committed_at: Micros;
+  /** What the training method logs, by name: means over the round's decisions. */
+  metrics: Readonly<Record<string, number>>;
 }
 
 /** One measurement of one planner on the held-out tasks. Key: (job, name, policy_version). */
@@ -227,7 +229,7 @@ export const TABLES: Readonly<Record<TableName, TableShape>> = {
   updates: shape(
     `job version groups trained filtered expired failed trajectories decisions reward_mean success_mean staleness_mean
      staleness_max loss entropy kl clip_fraction gradient_norm learning_rate wait_groups_ms compute_ms commit_ms round_ms
-     learners shards committed_at`,
+     learners shards committed_at metrics`,
     'job version',
   ),
   evaluations: shape(

@@ -2,11 +2,15 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { AlgorithmConfig } from '../../algo/config.ts';
 import { accumulate } from '../../compute/arrays.ts';
 import { MillraceError } from '../../errors.ts';
+import type { Method } from '../../algo/method.ts';
 import { Planner } from '../planner/planner.ts';
 import type { GradientSum, LearnerGroup, Policy } from '../policy.ts';
 import { backward, prepareBatch, type PreparedBatch } from './backward.ts';
-import type { PolicyLoss } from './loss.ts';
-import { type Piece, pieces, takePieces } from './micro-batches.ts';
+import { methodOf } from '../../algo/registry.ts';
+import { allDecisions, weighedDecisions } from './decisions.ts';
+import { bindGroups, look, type Looked } from './forward.ts';
+import type { LossStatistics } from './loss.ts';
+import { type Piece, pieceOf, takePieces } from './micro-batches.ts';
 import { addStatistics } from './statistics.ts';
 
 /** A gradient sum and how long its longest micro-batch held the event loop. */
@@ -50,10 +54,10 @@ export function computeGradients(
   algorithm: AlgorithmConfig,
   options: GradientOptions = {},
 ): ComputedGradient {
-  const accumulator = new Accumulator(planner(policy), algorithm);
-  const queue = pieces(groups, algorithm.aggregation);
-  while (queue.length > 0) accumulator.add(takePieces(queue, options.maxDecisions ?? DEFAULT_DECISIONS));
-  return accumulator.finish();
+  const limit = options.maxDecisions ?? DEFAULT_DECISIONS;
+  const sum = new Accumulator(planner(policy), groups, algorithm);
+  while (sum.step(limit) !== undefined);
+  return sum.finish();
 }
 
 /** Like {@link computeGradients}, with a turn of the event loop after each micro-batch, so that heartbeats live. */
@@ -63,69 +67,160 @@ export async function computeGradientsInSlices(
   algorithm: AlgorithmConfig,
   options: SliceOptions = {},
 ): Promise<ComputedGradient> {
-  const { targetMs, signal } = options;
-  const accumulator = new Accumulator(planner(policy), algorithm);
-  const queue = pieces(groups, algorithm.aggregation);
-  let limit = options.maxDecisions ?? DEFAULT_DECISIONS;
-  while (queue.length > 0) {
-    if (signal?.aborted) throw new MillraceError('cancelled', 'the gradient is no longer wanted', { cause: signal.reason });
+  const sum = new Accumulator(planner(policy), groups, algorithm);
+  await inSlices((limit) => sum.step(limit), options);
+  return sum.finish();
+}
+
+/** What the present weights say about groups. */
+export interface ComputedEvaluation {
+  /** One per decision of the valid trajectories: groups, trajectories and decisions in order. */
+  logProbs: Float64Array;
+  /** State values; empty without a critic. */
+  values: Float64Array;
+  longestBlockMs: number;
+}
+
+/** Log-probabilities and values of all decisions of groups under the present weights, a slice after the other. */
+export async function evaluateInSlices(
+  policy: Policy,
+  groups: readonly LearnerGroup[],
+  options: SliceOptions = {},
+): Promise<ComputedEvaluation> {
+  const own = planner(policy);
+  const queue = groups.map((group, index) => pieceOf(group, allDecisions(group, `groups[${index}]`)));
+  const looked: Looked[] = [];
+  let longestBlockMs = 0;
+  const step = (limit: number): Slice | undefined => {
     const batch = takePieces(queue, limit);
-    const milliseconds = accumulator.add(batch);
+    if (batch.length === 0) return undefined;
+    const begun = performance.now();
+    looked.push(look(own, batch));
+    const slice = sliceOf(batch, begun);
+    longestBlockMs = Math.max(longestBlockMs, slice.milliseconds);
+    return slice;
+  };
+  await inSlices(step, options);
+  return {
+    logProbs: joined(looked.map(({ logProbs }) => logProbs)),
+    values: joined(looked.map(({ values }) => values ?? new Float64Array(0))),
+    longestBlockMs,
+  };
+}
+
+/** A micro-batch that was computed. */
+interface Slice {
+  decisions: number;
+  milliseconds: number;
+}
+
+/** Calls `step` with sizes that follow the measured speed until it has nothing left, with a turn of the event loop after each. */
+async function inSlices(step: (limit: number) => Slice | undefined, options: SliceOptions): Promise<void> {
+  const { targetMs, signal } = options;
+  let limit = options.maxDecisions ?? DEFAULT_DECISIONS;
+  for (;;) {
+    if (signal?.aborted) throw new MillraceError('cancelled', 'the gradient is no longer wanted', { cause: signal.reason });
+    const slice = step(limit);
+    if (slice === undefined) return;
     if (targetMs !== undefined) {
-      const decisions = batch.reduce((sum, piece) => sum + piece.decisions.length, 0);
-      const fitting = (decisions * targetMs) / Math.max(1, milliseconds);
+      const fitting = (slice.decisions * targetMs) / Math.max(1, slice.milliseconds);
       limit = Math.round(Math.min(MOST_DECISIONS, 2 * limit, Math.max(FEWEST_DECISIONS, fitting)));
     }
     await new Promise<void>((resolve) => setImmediate(resolve));
   }
-  return accumulator.finish();
 }
 
+function sliceOf(batch: readonly Piece[], begun: number): Slice {
+  const decisions = batch.reduce((sum, piece) => sum + piece.decisions.length, 0);
+  return { decisions, milliseconds: performance.now() - begun };
+}
+
+function joined(parts: readonly Float64Array[]): Float64Array {
+  const all = new Float64Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
+
+/**
+ * The sums over a shard, micro-batch after micro-batch. Where a method's loss binds the decisions of a group together, all of
+ * them are looked at first.
+ */
 class Accumulator {
   private readonly gradient: Float64Array;
-  private readonly statistics: Record<string, number> = {};
-  private weight = 0;
+  private readonly statistics: LossStatistics = {};
+  private readonly method: Method;
+  private readonly groups;
+  private readonly total: number;
+  private toLook: Piece[];
+  private readonly looked: Looked[] = [];
+  private toLearn: Piece[];
   private decisions = 0;
   private longestBlockMs = 0;
 
   constructor(
     private readonly policy: Planner,
+    groups: readonly LearnerGroup[],
     private readonly algorithm: AlgorithmConfig,
   ) {
     this.gradient = new Float64Array(policy.layout.reduce((sum, tensor) => sum + tensor.size, 0));
+    this.method = methodOf(algorithm);
+    const weighed = weighedDecisions(groups, this.method, algorithm);
+    this.groups = weighed.groups;
+    this.total = weighed.total;
+    this.toLearn = this.groups.map(({ group, decisions }) => pieceOf(group, decisions));
+    this.toLook = this.method.scope === 'group' ? [...this.toLearn] : [];
   }
 
-  /** Adds a micro-batch and returns how many milliseconds it took. */
-  add(batch: readonly Piece[]): number {
+  /** Computes a micro-batch of about `limit` decisions; undefined when nothing is left. */
+  step(limit: number): Slice | undefined {
     const begun = performance.now();
-    const prepared = prepareBatch(this.policy, batch);
-    const statistics = tf.tidy(() => this.backward(prepared));
-    addStatistics(this.statistics, statistics);
-    const { weight } = prepared.table;
-    this.weight += weight.reduce((sum, each) => sum + each, 0);
-    this.decisions += weight.length;
-    const milliseconds = performance.now() - begun;
-    this.longestBlockMs = Math.max(this.longestBlockMs, milliseconds);
-    return milliseconds;
+    const looking = this.toLook.length > 0;
+    const batch = takePieces(looking ? this.toLook : this.toLearn, limit);
+    if (batch.length === 0) return undefined;
+    if (looking) this.look(batch);
+    else this.learn(batch);
+    const slice = sliceOf(batch, begun);
+    this.longestBlockMs = Math.max(this.longestBlockMs, slice.milliseconds);
+    return slice;
   }
 
   finish(): ComputedGradient {
     return {
       gradient: Float32Array.from(this.gradient),
-      weight: this.weight,
+      weight: this.total,
       decisions: this.decisions,
       statistics: this.statistics,
       longestBlockMs: this.longestBlockMs,
     };
   }
 
-  private backward(batch: PreparedBatch): PolicyLoss['statistics'] {
-    const { gradients, result } = backward(this.policy, batch, this.algorithm);
+  private look(batch: readonly Piece[]): void {
+    this.looked.push(look(this.policy, batch));
+    if (this.toLook.length > 0) return;
+    const logProbs = joined(this.looked.map((each) => each.logProbs));
+    addStatistics(this.statistics, bindGroups(this.groups, logProbs, this.method, this.algorithm));
+  }
+
+  private learn(batch: readonly Piece[]): void {
+    const prepared = prepareBatch(this.policy, batch);
+    addStatistics(
+      this.statistics,
+      tf.tidy(() => this.backward(prepared)),
+    );
+    this.decisions += prepared.table.weight.length;
+  }
+
+  private backward(batch: PreparedBatch): LossStatistics {
+    const { gradients, statistics } = backward(this.policy, batch, this.algorithm);
     this.policy.layout.forEach(({ offset }, index) => {
       const of = gradients[index];
       if (of) accumulate(of, this.gradient, offset);
     });
-    return result.statistics;
+    return statistics;
   }
 }
 

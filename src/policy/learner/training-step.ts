@@ -39,12 +39,12 @@ export class SingleProcessTrainer {
     const share = 1 / weight.reduce((sum, each) => sum + each, 0);
     const gradient = this.mean.fill(0);
     const loss = tf.tidy(() => {
-      const { gradients, result } = backward(this.policy, batch, this.algorithm);
+      const { gradients, loss } = backward(this.policy, batch, this.algorithm);
       this.policy.layout.forEach(({ offset }, index) => {
         const of = gradients[index];
         if (of) copyScaled(of, share, gradient, offset);
       });
-      return result.loss;
+      return loss;
     });
     return { loss: loss * share, gradient };
   }

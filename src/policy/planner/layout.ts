@@ -55,7 +55,7 @@ export function initialParameters(spec: PolicySpec): Parameters {
 
 function plans(spec: PolicySpec): TensorPlan[] {
   check(spec);
-  return [...encoderTensors(spec), ...headTensors(spec)];
+  return [...encoderTensors(spec), ...headTensors(spec), ...valueTensors(spec)];
 }
 
 /** Parameters of the head, in the order in which fused kernels take them. */
@@ -82,6 +82,17 @@ export function headTensors(spec: PolicySpec): TensorPlan[] {
     );
   }
   return tensors;
+}
+
+/** Parameters of the value head; none without one. They come last, so that a policy with a critic contains the one without. */
+function valueTensors(spec: PolicySpec): TensorPlan[] {
+  if (!spec.value) return [];
+  const { features, hidden } = spec;
+  return [
+    ...dense('value.hidden1', 2 * textWidth(spec) + features.state + features.item, hidden),
+    ...dense('value.hidden2', hidden, hidden),
+    ...dense('value.out', hidden, 1, { normal: LAST }),
+  ];
 }
 
 function check(spec: PolicySpec): void {

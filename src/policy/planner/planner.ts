@@ -10,6 +10,7 @@ import { matrix, type Weights } from './ops.ts';
 import { segmentLogSoftmax } from './softmax.ts';
 import { TextCache } from './text-cache.ts';
 import { flattenTexts } from './texts.ts';
+import { stateValues } from './value.ts';
 import { textWidth } from './width.ts';
 
 /** The planner policy on the current tfjs backend. */
@@ -89,6 +90,21 @@ export class Planner implements Policy {
   /** Scores of all actions, differentiable in the parameters. Call within a tidy. */
   scores(flat: FlatBatch, weights: Weights = this.weights): tf.Tensor1D {
     return actionScores(this.spec, weights, flat, this.textVectors(flat, weights));
+  }
+
+  /** Scores and, of a policy with a critic, values of all observations; both through one encoding of the texts. */
+  outputs(flat: FlatBatch, weights: Weights = this.weights): { scores: tf.Tensor1D; values?: tf.Tensor1D } {
+    const texts = this.textVectors(flat, weights);
+    const scores = actionScores(this.spec, weights, flat, texts);
+    return this.spec.value ? { scores, values: stateValues(this.spec, weights, flat, texts) } : { scores };
+  }
+
+  /** The same as numbers, for looking at decisions without learning from them. */
+  evaluate(flat: FlatBatch): { scores: Float32Array; values?: Float32Array } {
+    const { scores, values } = tf.tidy(() => this.outputs(flat));
+    const numbers = [scores, ...(values ? [values] : [])].map((tensor) => tensor.dataSync() as Float32Array);
+    tf.dispose([scores, ...(values ? [values] : [])]);
+    return { scores: numbers[0]!, ...(numbers[1] && { values: numbers[1] }) };
   }
 
   private scoreValues(flat: FlatBatch): Float32Array {

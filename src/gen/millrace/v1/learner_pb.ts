@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file millrace/v1/learner.proto.
  */
 export const file_millrace_v1_learner: GenFile = /*@__PURE__*/
-  fileDesc("ChltaWxscmFjZS92MS9sZWFybmVyLnByb3RvEgttaWxscmFjZS52MSLSAQoLV29ya1JlcXVlc3QSKgoFaGVsbG8YASABKAsyGS5taWxscmFjZS52MS5MZWFybmVySGVsbG9IABIqCgZyZXN1bHQYAiABKAsyGC5taWxscmFjZS52MS5TaGFyZFJlc3VsdEgAEiwKB2ZhaWx1cmUYAyABKAsyGS5taWxscmFjZS52MS5TaGFyZEZhaWx1cmVIABIyCgloZWFydGJlYXQYBCABKAsyHS5taWxscmFjZS52MS5MZWFybmVySGVhcnRiZWF0SABCCQoHbWVzc2FnZSJQCgxMZWFybmVySGVsbG8SDwoHbGVhcm5lchgBIAEoCRIPCgdiYWNrZW5kGAIgASgJEg4KBmRldmljZRgDIAEoCRIOCgZnZmxvcHMYBCABKAEiOQoQTGVhcm5lckhlYXJ0YmVhdBIUCgxtZW1vcnlfYnl0ZXMYASABKAQSDwoHdGVuc29ycxgCIAEoDSLFAgoLU2hhcmRSZXN1bHQSCwoDam9iGAEgASgJEg0KBXJvdW5kGAIgASgNEg0KBXNoYXJkGAMgASgNEhAKCGdyYWRpZW50GAQgASgMEg4KBndlaWdodBgFIAEoARI8CgpzdGF0aXN0aWNzGAYgAygLMigubWlsbHJhY2UudjEuU2hhcmRSZXN1bHQuU3RhdGlzdGljc0VudHJ5EhIKCmNvbXB1dGVfbXMYByABKAESEQoJZGVjaXNpb25zGAggASgNEhgKEGxvbmdlc3RfYmxvY2tfbXMYCSABKAESGQoRbG9nX3Byb2JhYmlsaXRpZXMYCiADKAISDgoGdmFsdWVzGAsgAygCEgwKBHBhc3MYDCABKA0aMQoPU3RhdGlzdGljc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAEiSgoMU2hhcmRGYWlsdXJlEgsKA2pvYhgBIAEoCRINCgVyb3VuZBgCIAEoDRINCgVzaGFyZBgDIAEoDRIPCgdtZXNzYWdlGAQgASgJIrcBCgxXb3JrUmVzcG9uc2USJgoFc2V0dXAYASABKAsyFS5taWxscmFjZS52MS5Kb2JTZXR1cEgAEisKB3dlaWdodHMYAiABKAsyGC5taWxscmFjZS52MS5XZWlnaHRDaHVua0gAEiMKBXNoYXJkGAMgASgLMhIubWlsbHJhY2UudjEuU2hhcmRIABIiCgNlbmQYBCABKAsyEy5taWxscmFjZS52MS5Kb2JFbmRIAEIJCgdtZXNzYWdlIkQKCEpvYlNldHVwEgsKA2pvYhgBIAEoCRITCgtwb2xpY3lfanNvbhgCIAEoCRIWCg5hbGdvcml0aG1fanNvbhgDIAEoCSJYCgtXZWlnaHRDaHVuaxILCgNqb2IYASABKAkSDwoHdmVyc2lvbhgCIAEoDRINCgVpbmRleBgDIAEoDRIOCgZjaHVua3MYBCABKA0SDAoEZGF0YRgFIAEoDCKgAQoFU2hhcmQSCwoDam9iGAEgASgJEg0KBXJvdW5kGAIgASgNEg0KBWluZGV4GAMgASgNEg8KB3ZlcnNpb24YBCABKA0SJwoGZ3JvdXBzGAUgAygLMhcubWlsbHJhY2UudjEuU2hhcmRHcm91cBIkCgR3b3JrGAYgASgOMhYubWlsbHJhY2UudjEuU2hhcmRXb3JrEgwKBHBhc3MYByABKA0irQEKClNoYXJkR3JvdXASEgoKZXhwZXJpZW5jZRgBIAEoDBISCgphZHZhbnRhZ2VzGAIgAygCEg0KBXZhbGlkGAMgAygIEhsKE2RlY2lzaW9uX2FkdmFudGFnZXMYBCADKAISEAoIcHJveGltYWwYBSADKAISEQoJcmVmZXJlbmNlGAYgAygCEhUKDXZhbHVlX3RhcmdldHMYByADKAISDwoHcmV3YXJkcxgIIAMoAiIVCgZKb2JFbmQSCwoDam9iGAEgASgJKlkKCVNoYXJkV29yaxIaChZTSEFSRF9XT1JLX1VOU1BFQ0lGSUVEEAASFwoTU0hBUkRfV09SS19HUkFESUVOVBABEhcKE1NIQVJEX1dPUktfRVZBTFVBVEUQAjJZChZQYXJhbWV0ZXJTZXJ2ZXJTZXJ2aWNlEj8KBFdvcmsSGC5taWxscmFjZS52MS5Xb3JrUmVxdWVzdBoZLm1pbGxyYWNlLnYxLldvcmtSZXNwb25zZSgBMAFiBnByb3RvMw");
+  fileDesc("ChltaWxscmFjZS92MS9sZWFybmVyLnByb3RvEgttaWxscmFjZS52MSLSAQoLV29ya1JlcXVlc3QSKgoFaGVsbG8YASABKAsyGS5taWxscmFjZS52MS5MZWFybmVySGVsbG9IABIqCgZyZXN1bHQYAiABKAsyGC5taWxscmFjZS52MS5TaGFyZFJlc3VsdEgAEiwKB2ZhaWx1cmUYAyABKAsyGS5taWxscmFjZS52MS5TaGFyZEZhaWx1cmVIABIyCgloZWFydGJlYXQYBCABKAsyHS5taWxscmFjZS52MS5MZWFybmVySGVhcnRiZWF0SABCCQoHbWVzc2FnZSJQCgxMZWFybmVySGVsbG8SDwoHbGVhcm5lchgBIAEoCRIPCgdiYWNrZW5kGAIgASgJEg4KBmRldmljZRgDIAEoCRIOCgZnZmxvcHMYBCABKAEiOQoQTGVhcm5lckhlYXJ0YmVhdBIUCgxtZW1vcnlfYnl0ZXMYASABKAQSDwoHdGVuc29ycxgCIAEoDSLFAgoLU2hhcmRSZXN1bHQSCwoDam9iGAEgASgJEg0KBXJvdW5kGAIgASgNEg0KBXNoYXJkGAMgASgNEhAKCGdyYWRpZW50GAQgASgMEg4KBndlaWdodBgFIAEoARI8CgpzdGF0aXN0aWNzGAYgAygLMigubWlsbHJhY2UudjEuU2hhcmRSZXN1bHQuU3RhdGlzdGljc0VudHJ5EhIKCmNvbXB1dGVfbXMYByABKAESEQoJZGVjaXNpb25zGAggASgNEhgKEGxvbmdlc3RfYmxvY2tfbXMYCSABKAESGQoRbG9nX3Byb2JhYmlsaXRpZXMYCiADKAISDgoGdmFsdWVzGAsgAygCEgwKBHBhc3MYDCABKA0aMQoPU3RhdGlzdGljc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAEiWAoMU2hhcmRGYWlsdXJlEgsKA2pvYhgBIAEoCRINCgVyb3VuZBgCIAEoDRINCgVzaGFyZBgDIAEoDRIPCgdtZXNzYWdlGAQgASgJEgwKBHBhc3MYBSABKA0itwEKDFdvcmtSZXNwb25zZRImCgVzZXR1cBgBIAEoCzIVLm1pbGxyYWNlLnYxLkpvYlNldHVwSAASKwoHd2VpZ2h0cxgCIAEoCzIYLm1pbGxyYWNlLnYxLldlaWdodENodW5rSAASIwoFc2hhcmQYAyABKAsyEi5taWxscmFjZS52MS5TaGFyZEgAEiIKA2VuZBgEIAEoCzITLm1pbGxyYWNlLnYxLkpvYkVuZEgAQgkKB21lc3NhZ2UiRAoISm9iU2V0dXASCwoDam9iGAEgASgJEhMKC3BvbGljeV9qc29uGAIgASgJEhYKDmFsZ29yaXRobV9qc29uGAMgASgJImYKC1dlaWdodENodW5rEgsKA2pvYhgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEg0KBWluZGV4GAMgASgNEg4KBmNodW5rcxgEIAEoDRIMCgRkYXRhGAUgASgMEgwKBHN0ZXAYBiABKA0irgEKBVNoYXJkEgsKA2pvYhgBIAEoCRINCgVyb3VuZBgCIAEoDRINCgVpbmRleBgDIAEoDRIPCgd2ZXJzaW9uGAQgASgNEicKBmdyb3VwcxgFIAMoCzIXLm1pbGxyYWNlLnYxLlNoYXJkR3JvdXASJAoEd29yaxgGIAEoDjIWLm1pbGxyYWNlLnYxLlNoYXJkV29yaxIMCgRwYXNzGAcgASgNEgwKBHN0ZXAYCCABKA0ivQEKClNoYXJkR3JvdXASEgoKZXhwZXJpZW5jZRgBIAEoDBISCgphZHZhbnRhZ2VzGAIgAygCEg0KBXZhbGlkGAMgAygIEhsKE2RlY2lzaW9uX2FkdmFudGFnZXMYBCADKAISEAoIcHJveGltYWwYBSADKAISEQoJcmVmZXJlbmNlGAYgAygCEhUKDXZhbHVlX3RhcmdldHMYByADKAISDwoHcmV3YXJkcxgIIAMoAhIOCgZ2YWx1ZXMYCSADKAIiFQoGSm9iRW5kEgsKA2pvYhgBIAEoCSpZCglTaGFyZFdvcmsSGgoWU0hBUkRfV09SS19VTlNQRUNJRklFRBAAEhcKE1NIQVJEX1dPUktfR1JBRElFTlQQARIXChNTSEFSRF9XT1JLX0VWQUxVQVRFEAIyWQoWUGFyYW1ldGVyU2VydmVyU2VydmljZRI/CgRXb3JrEhgubWlsbHJhY2UudjEuV29ya1JlcXVlc3QaGS5taWxscmFjZS52MS5Xb3JrUmVzcG9uc2UoATABYgZwcm90bzM");
 
 /**
  * From the learner.
@@ -224,6 +224,11 @@ export type ShardFailure = Message<"millrace.v1.ShardFailure"> & {
    * @generated from field: string message = 4;
    */
   message: string;
+
+  /**
+   * @generated from field: uint32 pass = 5;
+   */
+  pass: number;
 };
 
 /**
@@ -337,6 +342,13 @@ export type WeightChunk = Message<"millrace.v1.WeightChunk"> & {
    * @generated from field: bytes data = 5;
    */
   data: Uint8Array;
+
+  /**
+   * Updates of the round made before these weights; 0 for a committed version.
+   *
+   * @generated from field: uint32 step = 6;
+   */
+  step: number;
 };
 
 /**
@@ -388,6 +400,13 @@ export type Shard = Message<"millrace.v1.Shard"> & {
    * @generated from field: uint32 pass = 7;
    */
   pass: number;
+
+  /**
+   * Updates of the round made before, as in WeightChunk.
+   *
+   * @generated from field: uint32 step = 8;
+   */
+  step: number;
 };
 
 /**
@@ -455,6 +474,13 @@ export type ShardGroup = Message<"millrace.v1.ShardGroup"> & {
    * @generated from field: repeated float rewards = 8;
    */
   rewards: number[];
+
+  /**
+   * State values at the start of the round.
+   *
+   * @generated from field: repeated float values = 9;
+   */
+  values: number[];
 };
 
 /**

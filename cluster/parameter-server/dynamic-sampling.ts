@@ -1,0 +1,23 @@
+import type { JobConfig } from '../../src/config/job.ts';
+import type { ScoredGroup } from '../../src/gen/millrace/v1/training_pb.ts';
+
+/**
+ * How many times the groups of a round may be drawn until enough of them have a signal; undefined where groups without signal
+ * count for the round. Source: dynamic sampling of DAPO, arXiv 2503.14476.
+ */
+export function refillDraws(algorithm: JobConfig['algorithm']): number | undefined {
+  return (algorithm as { refill?: { draws: number } }).refill?.draws;
+}
+
+/** Why a round of `needed` groups drew all it may and still lacks groups with a signal, in words. */
+export function unsuitableTasks(drawn: readonly Pick<ScoredGroup, 'scores'>[], needed: number): string {
+  const outcomes = drawn.flatMap(({ scores }) => scores.filter(({ valid }) => valid).map(({ outcome }) => outcome));
+  const success = drawn.flatMap(({ scores }) => scores.filter(({ valid }) => valid)).filter((score) => score.success).length;
+  const rate = outcomes.length === 0 ? 0 : success / outcomes.length;
+  const kind = rate >= 0.5 ? 'too easy' : 'too hard';
+  const advice =
+    rate >= 0.5
+      ? 'end the job, add harder tasks or turn on curriculum'
+      : 'add easier tasks, shape the reward, raise rollout.temperature or rollout.groupSize';
+  return `tasks ${kind}: ${drawn.length} groups drawn and fewer than ${needed} had outcomes that differ (${Math.round(100 * rate)} % of the trajectories succeeded); ${advice}`;
+}
