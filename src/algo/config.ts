@@ -1,8 +1,30 @@
-import type { GrpoConfig } from './grpo/schema.ts';
-import { grpoSchema } from './grpo/schema.ts';
+import type { DapoConfig } from './dapo/schema.ts';
+import type { DecoupledPpoConfig } from './decoupled-ppo/schema.ts';
+import type { DrGrpoConfig } from './dr-grpo/schema.ts';
+import type { FlowGrpoConfig } from './flow-grpo/schema.ts';
+import { grpoSchema, type GrpoConfig } from './grpo/schema.ts';
+import type { GspoConfig } from './gspo/schema.ts';
+import type { GvpoConfig } from './gvpo/schema.ts';
+import type { PpoConfig } from './ppo/schema.ts';
+import type { ReinforcePlusPlusConfig } from './reinforce-plus-plus/schema.ts';
+import type { ReinforcePlusPlusBaselineConfig } from './reinforce-plus-plus-baseline/schema.ts';
+import type { RlooConfig } from './rloo/schema.ts';
+import type { VtraceConfig } from './vtrace/schema.ts';
 
 /** Options of the learning algorithm: what `algorithm:` of a job holds, one shape for each method. */
-export type AlgorithmConfig = GrpoConfig;
+export type AlgorithmConfig =
+  | DapoConfig
+  | DecoupledPpoConfig
+  | DrGrpoConfig
+  | FlowGrpoConfig
+  | GrpoConfig
+  | GspoConfig
+  | GvpoConfig
+  | PpoConfig
+  | ReinforcePlusPlusConfig
+  | ReinforcePlusPlusBaselineConfig
+  | RlooConfig
+  | VtraceConfig;
 
 /** Options of the optimiser: what `optimizer:` of a job holds. */
 export interface OptimizerConfig {

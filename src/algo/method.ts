@@ -9,6 +9,11 @@ export interface Method<C extends AlgorithmConfig = AlgorithmConfig> {
   /** What has to be computed with the weights of the start of the round before the first update. */
   needs(config: C): RoundNeeds;
   /**
+   * Whether groups whose rewards are all equal teach something, too: where the baseline is not the group's. Default: they do
+   * not.
+   */
+  usesEqualGroups?(config: C): boolean;
+  /**
    * Advantages of one group's trajectories, from its rewards alone: 0 for members that do not count. Absent where they need
    * the whole round or a value head; {@link roundAdvantages} then gives them.
    */

@@ -1,10 +1,14 @@
 import { MillraceError } from '../../errors.ts';
 import { correctionWeights } from '../correction/weights.ts';
 
+import { klInLoss } from '../kl/estimators.ts';
 import type { GroupRewards, RoundAdvantages, RoundGroup } from '../method.ts';
 import type { CorrectionConfig, CreditConfig, KlConfig } from '../schema/fields.ts';
 import { broadcast, discounted } from './broadcast.ts';
 import { leaveOneOutReturnsToGo } from './return-to-go.ts';
+
+/** Rewards travel in single precision: what was equal may differ by this much. */
+const SAME = 1e-6;
 
 /** Options of {@link assignCredit}: a part of a method's. */
 export interface CreditOptions {
@@ -36,13 +40,12 @@ export function assignCredit(
   { kl, credit, correction, positiveOnly }: CreditOptions,
   { advantages, scale, together }: Baseline,
 ): RoundAdvantages | undefined {
-  const penalised = kl !== undefined && kl.estimator === 'k1' && kl.coefficient > 0;
   const kind = credit?.kind ?? 'broadcast';
   const corrected = correction !== undefined && correction.kind !== 'none';
-  if (!penalised && kind === 'broadcast' && !corrected && together === undefined) return undefined;
+  if (!isPenalised(kl) && kind === 'broadcast' && !corrected && together === undefined) return undefined;
 
-  const groups = penalised ? round.map((group) => withPenalty(group, kl.coefficient)) : round;
-  const perTrajectory = groups.map((group) => advantages(group));
+  const groups = penalisedRound(round, kl);
+  const perTrajectory = groups.map((group) => advantages(settled(group)));
   const whole = together === undefined ? perTrajectory : together(perTrajectory, groups);
   const result = groups.map((group, g) => {
     const of = kind === 'return-to-go' ? returnToGo(group, credit!.gamma, scale) : undefined;
@@ -107,11 +110,30 @@ function returnToGo(group: RoundGroup, gamma: number, scale: Baseline['scale']):
     const valid = group.valid.map((is, i) => is && explored[i] === kind);
     if (!valid.some(Boolean)) continue;
     const divisor = scale?.({ ...group, valid }) ?? 1;
-    leaveOneOutReturnsToGo(steps, { gamma, valid }).forEach((of, i) => {
+    leaveOneOutReturnsToGo(steps, { gamma, valid, tolerance: SAME }).forEach((of, i) => {
       if (valid[i]) result[i] = of.map((value) => value / divisor);
     });
   }
   return result;
+}
+
+/** Whether a KL penalty is taken from the rewards: with k1, whose expected gradient in the loss would be 0. */
+function isPenalised(kl: KlConfig | undefined): kl is KlConfig {
+  return kl !== undefined && kl.coefficient > 0 && !klInLoss(kl.estimator);
+}
+
+/** The round with the KL penalty taken from its rewards, where it is not in the loss. */
+export function penalisedRound(round: readonly RoundGroup[], kl: KlConfig | undefined): readonly RoundGroup[] {
+  return isPenalised(kl) ? round.map((group) => withPenalty(group, kl.coefficient)) : round;
+}
+
+/** The group with rewards that are equal but for rounding made equal. */
+function settled(group: RoundGroup): RoundGroup {
+  const members = group.rewards.filter((reward, i) => group.valid[i] && Number.isFinite(reward));
+  const low = members.reduce((a, b) => Math.min(a, b), Infinity);
+  const high = members.reduce((a, b) => Math.max(a, b), -Infinity);
+  if (!(high > low) || high - low > SAME) return group;
+  return { ...group, rewards: group.rewards.map((reward, i) => (group.valid[i] ? low : reward)) };
 }
 
 /** The group with coefficient x (log pi_behaviour - log pi_reference) taken from the reward of every step. */

@@ -23,7 +23,7 @@ export const TOLERANCE = 1e-9;
  * the residuals of the mean divided by a rounding-sized deviation would be of order one. Rewards that are not finite never
  * count, whatever `valid` says.
  *
- * Source: DeepSeekMath (arXiv 2402.03300), outcome supervision; conventions of the deviation as in ALGORITHMS.
+ * Source: DeepSeekMath (arXiv 2402.03300), outcome supervision; the three conventions of the deviation: TRL (sample), verl (sample), Dr.GRPO (none).
  */
 export function grpoAdvantages(rewards: readonly number[], options: AdvantageOptions = {}): number[] {
   const { std = 'sample', epsilon = 1e-4, tolerance = TOLERANCE, valid } = options;
@@ -33,13 +33,26 @@ export function grpoAdvantages(rewards: readonly number[], options: AdvantageOpt
   if (members.length < 2) return advantages;
   if (members.reduce((a, b) => Math.max(a, b)) - members.reduce((a, b) => Math.min(a, b)) <= tolerance) return advantages;
 
-  const mean = members.reduce((sum, reward) => sum + reward, 0) / members.length;
-  const squares = members.reduce((sum, reward) => sum + (reward - mean) ** 2, 0);
-  const deviation = std === 'none' ? 1 : Math.sqrt(squares / (std === 'sample' ? members.length - 1 : members.length)) + epsilon;
+  const { mean, deviation } = moments(members, std);
+  const divisor = std === 'none' ? 1 : deviation + epsilon;
   rewards.forEach((reward, index) => {
-    if (counts[index]) advantages[index] = (reward - mean) / deviation;
+    if (counts[index]) advantages[index] = (reward - mean) / divisor;
   });
   return advantages;
+}
+
+/** Mean and standard deviation of some rewards; 1 with 'none'. */
+function moments(members: readonly number[], std: StdKind): { mean: number; deviation: number } {
+  const mean = members.reduce((sum, reward) => sum + reward, 0) / members.length;
+  const squares = members.reduce((sum, reward) => sum + (reward - mean) ** 2, 0);
+  if (std === 'none') return { mean, deviation: 1 };
+  return { mean, deviation: Math.sqrt(squares / (std === 'sample' ? members.length - 1 : members.length)) };
+}
+
+/** What {@link grpoAdvantages} divides the centred rewards of a group by; 1 where it does not. */
+export function divisorOf({ rewards, valid }: GroupRewards, std: StdKind, epsilon: number): number {
+  const members = rewards.filter((reward, i) => valid[i] && Number.isFinite(reward));
+  return std === 'none' || members.length < 2 ? 1 : moments(members, std).deviation + epsilon;
 }
 
 /** {@link grpoAdvantages} of a group as a method sees it; members sampled with forced exploration are compared with each other. */

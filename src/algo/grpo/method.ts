@@ -3,7 +3,7 @@ import { assignCredit } from '../credit/round.ts';
 import type { Method } from '../method.ts';
 import { surrogateLoss } from '../surrogate/loss.ts';
 import { needsOf } from '../surrogate/needs.ts';
-import { groupRelative } from './advantages.ts';
+import { divisorOf, groupRelative } from './advantages.ts';
 import { grpoSchema, type GrpoConfig } from './schema.ts';
 import { positivePart } from '../credit/positive.ts';
 
@@ -20,7 +20,10 @@ export const grpo: Method<GrpoConfig> = {
   needs: needsOf,
   groupAdvantages: (group, config) => positivePart(groupRelative(group, config.std, config.epsilon), config),
   roundAdvantages: (round, config) =>
-    assignCredit(round, config, { advantages: (group) => groupRelative(group, config.std, config.epsilon) }),
+    assignCredit(round, config, {
+      advantages: (group) => groupRelative(group, config.std, config.epsilon),
+      scale: (group) => divisorOf(group, config.std, config.epsilon),
+    }),
   scope: 'decision',
   weigh: (lengths, { aggregation, constantLength }) => weighDecisions(lengths, aggregation, constantLength),
   loss: surrogateLoss,

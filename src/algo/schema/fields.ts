@@ -121,19 +121,17 @@ export const plainCreditSchema = z
 
 /** The value head, of methods with a critic. */
 export const valueSchema = (lambda: number) =>
-  z
-    .strictObject({
-      coefficient: z.number().min(0).max(100).default(0.5).describe('weight of the value loss'),
-      gamma: gamma(0.99),
-      lambda: share('decay of the traces').default(lambda),
-      clip: z
-        .number()
-        .min(0)
-        .max(1000)
-        .optional()
-        .describe('a value may move this far from where it was at the start of the round before its loss stops; off when absent'),
-    })
-    .prefault({});
+  z.strictObject({
+    coefficient: z.number().min(0).max(100).default(0.5).describe('weight of the value loss'),
+    gamma: gamma(0.99),
+    lambda: share('decay of the traces').default(lambda),
+    clip: z
+      .number()
+      .min(0)
+      .max(1000)
+      .optional()
+      .describe('a value may move this far from where it was at the start of the round before its loss stops; off when absent'),
+  });
 
 /** KL penalty with all defaults filled in. */
 export type KlConfig = z.infer<typeof klSchema>;

@@ -10,7 +10,7 @@ export interface ValueLossOptions {
  * Loss of a value head, a sum over decisions: coefficient x weight x 1/2 (V - target)^2; with `clip` c the larger of that and
  * 1/2 (clip(V, old - c, old + c) - target)^2, so that one round cannot pull a value far.
  *
- * Source: Schulman et al., arXiv 1707.06347; clipping: OpenAI baselines `ppo2` (there without the factor 1/2 apart).
+ * Source: Schulman et al., arXiv 1707.06347; clipping: `compute_value_loss` of verl `verl/trainer/ppo/core_algos.py`.
  *
  * @param old - values at the start of the round; needed with `clip`
  * @returns the sum; d loss / d V, one per decision; sums of weight x metric: `valueLoss` (without the coefficient),

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { generalizedAdvantages } from './gae.ts';
-import { vtrace } from './vtrace.ts';
+import { vtrace } from '../vtrace/vtrace.ts';
 
 const REWARDS = [1, 0, 2, -1];
 const VALUES = [0.5, 0.2, 0.1, 0.4];

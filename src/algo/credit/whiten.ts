@@ -1,0 +1,47 @@
+import { TOLERANCE } from '../grpo/advantages.ts';
+
+/** Options of {@link whiten}. */
+export interface WhitenOptions {
+  /** Which standard deviation. Default 'sample'. */
+  std?: 'sample' | 'population';
+  /** Added to it. Default 1e-8. */
+  epsilon?: number;
+  /** Values whose spread (max - min) is at most this are equal. Default 1e-9. */
+  tolerance?: number;
+  /** What counts; the rest becomes 0 and stays out of mean and deviation. Default: every finite value. */
+  valid?: readonly boolean[];
+}
+
+/**
+ * (x - mean) / (std + epsilon) over all values that count: mean 0, deviation 1. Exactly 0 for everything where the values are
+ * equal or fewer than two count; values that are not finite never do.
+ *
+ * Source: `masked_whiten` of verl (`verl/utils/torch_functional.py`), which adds epsilon to the variance instead.
+ */
+export function whiten(values: readonly number[], options: WhitenOptions = {}): number[] {
+  const { std = 'sample', epsilon = 1e-8, tolerance = TOLERANCE, valid } = options;
+  const counts = values.map((value, i) => Number.isFinite(value) && (valid?.[i] ?? valid === undefined));
+  let n = 0;
+  let sum = 0;
+  let low = Infinity;
+  let high = -Infinity;
+  values.forEach((value, i) => {
+    if (!counts[i]) return;
+    n++;
+    sum += value;
+    low = Math.min(low, value);
+    high = Math.max(high, value);
+  });
+  if (n < 2 || high - low <= tolerance) return values.map(() => 0);
+  const mean = sum / n;
+  const squares = values.reduce((total, value, i) => (counts[i] ? total + (value - mean) ** 2 : total), 0);
+  const deviation = Math.sqrt(squares / (std === 'sample' ? n - 1 : n)) + epsilon;
+  return values.map((value, i) => (counts[i] ? (value - mean) / deviation : 0));
+}
+
+/** {@link whiten} over the trajectories of several groups at once, `[group][trajectory]`. */
+export function whitenGroups(values: readonly (readonly number[])[], valid: readonly (readonly boolean[])[]): number[][] {
+  const flat = whiten(values.flat(), { valid: valid.flat() });
+  let next = 0;
+  return values.map((group) => group.map(() => flat[next++]!));
+}

@@ -1,0 +1,56 @@
+import { MAX_LOG_RATIO } from '../surrogate/clipped.ts';
+
+/** What {@link sequenceSurrogate} returns. */
+export interface SequenceSurrogate {
+  /** One per sequence. */
+  loss: Float64Array;
+  /** d loss / d logProb, one per decision. */
+  derivative: Float64Array;
+  /** s, one per sequence. */
+  ratio: Float64Array;
+  /** 1 where the clip is active; one per sequence. */
+  clipped: Uint8Array;
+}
+
+/**
+ * The clipped surrogate of whole sequences: with s = exp(mean over the sequence's decisions of logProb - oldLogProb), the loss is
+ * -min(s A, clip(s, 1 - clipLow, 1 + clipHigh) A). Its gradient reaches every decision through the mean: s A / T each. The mean
+ * log-ratio is cut off at +-20.
+ *
+ * Source: Zheng et al., GSPO, arXiv 2507.18071, equations 5 to 7.
+ *
+ * @param start - where each sequence begins, and the end of the last one: n + 1 entries for n sequences
+ * @param advantages - one per sequence
+ */
+export function sequenceSurrogate(
+  logProbs: ArrayLike<number>,
+  oldLogProbs: ArrayLike<number>,
+  start: ArrayLike<number>,
+  advantages: ArrayLike<number>,
+  { clipLow, clipHigh }: { clipLow: number; clipHigh: number },
+): SequenceSurrogate {
+  const n = Math.max(0, start.length - 1);
+  const result: SequenceSurrogate = {
+    loss: new Float64Array(n),
+    derivative: new Float64Array(logProbs.length),
+    ratio: new Float64Array(n),
+    clipped: new Uint8Array(n),
+  };
+  for (let i = 0; i < n; i++) {
+    const [from, to] = [start[i]!, start[i + 1]!];
+    const length = to - from;
+    if (length === 0) continue;
+    let sum = 0;
+    for (let d = from; d < to; d++) sum += logProbs[d]! - oldLogProbs[d]!;
+    const mean = sum / length;
+    const s = Math.exp(Math.min(MAX_LOG_RATIO, Math.max(-MAX_LOG_RATIO, mean)));
+    const advantage = advantages[i]!;
+    const bounded = Math.min(1 + clipHigh, Math.max(1 - clipLow, s));
+    const active = bounded * advantage < s * advantage || Math.abs(mean) > MAX_LOG_RATIO;
+    result.ratio[i] = s;
+    result.clipped[i] = active ? 1 : 0;
+    result.loss[i] = -Math.min(s * advantage, bounded * advantage);
+    if (!active) result.derivative.fill((-s * advantage) / length, from, to);
+  }
+  return result;
+}

@@ -1,0 +1,41 @@
+/**
+ * The loss of GVPO for ONE group of G trajectories:
+ * 1/(G - 1) sum_i 1/2 [(R_theta,i - mean R_theta) - (R_i - mean R)]^2 with R_theta,i = beta sum_t (logProb - proximal).
+ *
+ * Its minimum is the optimum of the KL-constrained problem whatever policy the trajectories came from, so there is no ratio, clip
+ * or correction. At the start of the round its gradient is beta / (G - 1) times that of REINFORCE with the mean as baseline.
+ * A group of one: 0.
+ *
+ * Source: Zhang et al., GVPO, arXiv 2504.19599; code: jszkc/GVPO.
+ *
+ * @param logProbs - of all decisions of the group, trajectory after trajectory
+ * @param proximal - the same decisions under the policy at the start of the round
+ * @param start - where each trajectory begins, and the end of the last one: G + 1 entries
+ * @param rewards - one per trajectory
+ * @returns derivative: d loss / d logProb, one per decision; implied: R_theta, one per trajectory
+ */
+export function gvpoLoss(
+  logProbs: ArrayLike<number>,
+  proximal: ArrayLike<number>,
+  start: ArrayLike<number>,
+  rewards: ArrayLike<number>,
+  beta: number,
+): { loss: number; derivative: Float64Array; implied: Float64Array } {
+  const size = Math.max(0, start.length - 1);
+  const derivative = new Float64Array(logProbs.length);
+  const implied = new Float64Array(size);
+  for (let i = 0; i < size; i++) {
+    for (let d = start[i]!; d < start[i + 1]!; d++) implied[i]! += beta * (logProbs[d]! - proximal[d]!);
+  }
+  if (size < 2) return { loss: 0, derivative, implied };
+  const meanImplied = implied.reduce((a, b) => a + b, 0) / size;
+  const meanReward = implied.reduce((sum, _, i) => sum + rewards[i]!, 0) / size;
+  let loss = 0;
+  for (let i = 0; i < size; i++) {
+    const residual = implied[i]! - meanImplied - (rewards[i]! - meanReward);
+    loss += (0.5 * residual * residual) / (size - 1);
+    // The residuals sum to 0: what reaches the mean cancels.
+    derivative.fill((beta * residual) / (size - 1), start[i]!, start[i + 1]!);
+  }
+  return { loss, derivative, implied };
+}

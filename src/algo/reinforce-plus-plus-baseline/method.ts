@@ -1,0 +1,36 @@
+import { weighDecisions } from '../aggregation/weights.ts';
+import { assignCredit } from '../credit/round.ts';
+import { whitenGroups } from '../credit/whiten.ts';
+import { groupRelative } from '../grpo/advantages.ts';
+import type { GroupRewards, Method } from '../method.ts';
+import { surrogateLoss } from '../surrogate/loss.ts';
+import { needsOf } from '../surrogate/needs.ts';
+import { reinforcePlusPlusBaselineSchema, type ReinforcePlusPlusBaselineConfig } from './schema.ts';
+
+const centred = (group: GroupRewards): number[] => groupRelative(group, 'none', 0);
+
+/**
+ * REINFORCE++-baseline: REINFORCE++ with each group's mean taken from its rewards first.
+ *
+ * A_i = (R_i - group mean), whitened over all trajectories of the round; `groupAdvantages` is the part before the whitening.
+ * The clipped surrogate as loss.
+ * Source: Hu et al., arXiv 2501.03262; verl, `compute_reinforce_plus_plus_baseline_outcome_advantage`.
+ */
+export const reinforcePlusPlusBaseline: Method<ReinforcePlusPlusBaselineConfig> = {
+  name: 'reinforce-plus-plus-baseline',
+  schema: reinforcePlusPlusBaselineSchema,
+  needs: needsOf,
+  groupAdvantages: centred,
+  roundAdvantages: (round, config) =>
+    assignCredit(round, config, {
+      advantages: centred,
+      together: (advantages) =>
+        whitenGroups(
+          advantages,
+          round.map(({ valid }) => valid),
+        ),
+    }),
+  scope: 'decision',
+  weigh: (lengths, { aggregation, constantLength }) => weighDecisions(lengths, aggregation, constantLength),
+  loss: surrogateLoss,
+};
