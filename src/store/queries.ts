@@ -10,6 +10,7 @@ export const QUERY_NAMES = [
   'why',
   'exploration',
   'curriculum',
+  'reward-components',
 ] as const;
 
 export type QueryName = (typeof QUERY_NAMES)[number];

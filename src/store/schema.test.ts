@@ -156,6 +156,10 @@ describe('views', () => {
       [1, 1, 0.5, 1, 6, 2],
       [2, 2, 0.5, 1, 8, 0],
     ]);
+    expect(answers.get('reward-components')).toEqual([
+      [0, 0, 'outcome', 0, null, 1, 1],
+      [1, 1, 'outcome', 1, 1, 0, null],
+    ]);
     expect(answers.get('why')!.map((row) => row.slice(0, 6))).toEqual([
       ['find', 0.5, 1, 0.5, 0, 0],
       ['guess', 0.5, 0, -0.5, 1, 0],
