@@ -83,7 +83,8 @@ export async function runGroup<T, M>(options: GroupOptions<T, M>): Promise<Traje
     trajectories: runs.map((member, index) => {
       const made = trajectory(member, index);
       if (signals !== undefined) made.signals = stepSignals(member.run.steps, members.shape, signals);
-      if (made.signals !== undefined && member.trace !== undefined) made.signals.bucket = member.trace.buckets;
+      if (made.signals !== undefined && member.trace !== undefined)
+        made.signals.bucket = member.trace.buckets.slice(0, member.run.steps.length);
       made.explored = forced !== undefined && isForced(index, request.groupSize, forced.share);
       return made;
     }),
