@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { MillraceError } from '../errors.ts';
 import { initialParameters } from '../policy/parameters.ts';
 import { smallSpec } from '../policy/testing.ts';
-import { MANIFEST, MODEL, OPTIMIZER } from './checkpoint.ts';
+import { EXPLORATION, MANIFEST, MODEL, OPTIMIZER } from './checkpoint.ts';
 import { loadCheckpoint } from './load.ts';
 import { best } from './retention.ts';
 import { decodeSafetensors, encodeSafetensors } from './safetensors.ts';
@@ -34,6 +34,14 @@ describe('saveCheckpoint and loadCheckpoint', () => {
     await saveCheckpoint(path, checkpoint);
     expect(await loadCheckpoint(path)).toEqual(checkpoint);
     expect((await readdir(path)).sort()).toEqual([MANIFEST, MODEL, OPTIMIZER].sort());
+  });
+
+  it('keep what exploration knew, where it knew something', async () => {
+    const exploration = new TextEncoder().encode('{"format":1}');
+    await saveCheckpoint(path, { ...checkpoint, exploration });
+    expect(await loadCheckpoint(path)).toEqual({ ...checkpoint, exploration });
+    await writeFile(join(path, EXPLORATION), '{"format":2}');
+    await expect(loadCheckpoint(path)).rejects.toMatchObject({ code: 'data_loss' });
   });
 
   it('replace an older one and leave nothing else behind', async () => {

@@ -5,12 +5,14 @@ import type { PolicySpec } from '../policy/spec.ts';
 /**
  * Everything needed to run a policy or go on training it. On disk a folder:
  * `manifest.json` (format, specification, meta, SHA-256 of the other files), `model.safetensors` (weights by name) and,
- * where there is one, `optimizer.safetensors` (AdamW moments as `m.<name>` and `v.<name>`).
+ * where there is one, `optimizer.safetensors` (AdamW moments as `m.<name>` and `v.<name>`) and `exploration.json`.
  */
 export interface Checkpoint {
   spec: PolicySpec;
   parameters: Parameters;
   optimizer?: Readonly<AdamWState>;
+  /** What exploration knew (src/explore/state.ts), as it travels with the weights. */
+  exploration?: Uint8Array;
   /** Whatever JSON can hold: job, version, how good it is. */
   meta: Record<string, unknown>;
 }
@@ -18,6 +20,7 @@ export interface Checkpoint {
 export const MANIFEST = 'manifest.json';
 export const MODEL = 'model.safetensors';
 export const OPTIMIZER = 'optimizer.safetensors';
+export const EXPLORATION = 'exploration.json';
 
 /** Version of the folder's layout. */
 export const FORMAT = 1;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { MillraceError } from '../errors.ts';
 import { parameterLayout } from '../policy/parameters.ts';
 import type { Parameters } from '../policy/policy.ts';
-import { type Checkpoint, type CheckpointManifest, FORMAT, MANIFEST, MODEL, OPTIMIZER } from './checkpoint.ts';
+import { type Checkpoint, type CheckpointManifest, EXPLORATION, FORMAT, MANIFEST, MODEL, OPTIMIZER } from './checkpoint.ts';
 import { decodeSafetensors } from './safetensors.ts';
 import { sha256 } from './save.ts';
 
@@ -22,6 +22,7 @@ export async function loadCheckpoint(path: string): Promise<Checkpoint> {
   }
   const values = assemble(layout, model, join(path, MODEL));
   const checkpoint: Checkpoint = { spec: manifest.spec, parameters: { tensors: layout, values }, meta: manifest.meta };
+  if (EXPLORATION in manifest.files) checkpoint.exploration = await readFileOf(path, EXPLORATION, manifest);
   if (!(OPTIMIZER in manifest.files)) return checkpoint;
   const moments = await readPart(path, OPTIMIZER, manifest);
   const where = join(path, OPTIMIZER);
@@ -69,7 +70,7 @@ async function readManifest(path: string): Promise<CheckpointManifest> {
   return { ...manifest, meta: manifest.meta ?? {} } as CheckpointManifest;
 }
 
-async function readPart(path: string, name: string, manifest: CheckpointManifest): Promise<Stored> {
+async function readFileOf(path: string, name: string, manifest: CheckpointManifest): Promise<Uint8Array> {
   const file = join(path, name);
   let bytes: Uint8Array;
   try {
@@ -82,7 +83,11 @@ async function readPart(path: string, name: string, manifest: CheckpointManifest
   if (sha256(bytes) !== manifest.files[name]) {
     throw new MillraceError('data_loss', `${file} is damaged: its SHA-256 is not the one in ${MANIFEST}; use another checkpoint`);
   }
-  return decodeSafetensors(bytes, file).tensors;
+  return new Uint8Array(bytes);
+}
+
+async function readPart(path: string, name: string, manifest: CheckpointManifest): Promise<Stored> {
+  return decodeSafetensors(await readFileOf(path, name, manifest), join(path, name)).tensors;
 }
 
 /** One flat array in layout order. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { MillraceError } from '../errors.ts';
 import type { Parameters } from '../policy/policy.ts';
-import { type Checkpoint, type CheckpointManifest, FORMAT, MANIFEST, MODEL, OPTIMIZER } from './checkpoint.ts';
+import { type Checkpoint, type CheckpointManifest, EXPLORATION, FORMAT, MANIFEST, MODEL, OPTIMIZER } from './checkpoint.ts';
 import { writeFolder } from './files.ts';
 import { encodeSafetensors, type StoredTensor } from './safetensors.ts';
 
@@ -10,11 +10,12 @@ import { encodeSafetensors, type StoredTensor } from './safetensors.ts';
  * checkpoint. `internal` (not retryable) when it cannot be written.
  */
 export async function saveCheckpoint(path: string, checkpoint: Checkpoint): Promise<void> {
-  const { spec, parameters, optimizer, meta } = checkpoint;
+  const { spec, parameters, optimizer, exploration, meta } = checkpoint;
   const files: Record<string, Uint8Array> = { [MODEL]: encodeSafetensors(named(parameters, parameters.values)) };
   if (optimizer) {
     files[OPTIMIZER] = encodeSafetensors([...named(parameters, optimizer.m, 'm.'), ...named(parameters, optimizer.v, 'v.')]);
   }
+  if (exploration) files[EXPLORATION] = exploration;
   const manifest: CheckpointManifest = {
     format: FORMAT,
     spec,
