@@ -3,9 +3,10 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_ALGORITHM } from '../algo/config.ts';
 import { VirtualClock } from '../clock/virtual.ts';
+import { rewardSchema } from '../config/job/reward.ts';
 import type { FlowDefinition, Json } from '../flow/define.ts';
 import { parcelFlow, type ParcelTask } from '../flow/fixtures/parcels.ts';
-import { FailureClass, Termination, TrajectorySchema } from '../gen/millrace/v1/flow_pb.ts';
+import { FailureClass, StepSignalsSchema, Termination, TrajectorySchema } from '../gen/millrace/v1/flow_pb.ts';
 import {
   Agent,
   Purpose,
@@ -17,7 +18,9 @@ import {
 } from '../gen/millrace/v1/training_pb.ts';
 import { unpackRows } from '../store/pack.ts';
 import { TABLES } from '../store/tables.ts';
-import { scoreGroup } from './score.ts';
+import type { AskCustom } from './assess.ts';
+import type { RewardCall } from './custom/protocol.ts';
+import { scoreGroup, type ScoreOptions } from './score.ts';
 
 type RewardOf = FlowDefinition<ParcelTask, never>['reward'];
 
@@ -55,11 +58,13 @@ function groupOf(answers: Json[], purpose = Purpose.TRAIN): TrajectoryGroup {
 
 const byAnswer: RewardOf = (_, answer) => answer as never;
 
-function score(group: TrajectoryGroup, reward: RewardOf = byAnswer, timeoutMs = 100): Promise<ScoredGroup> {
+type More = Partial<ScoreOptions<ParcelTask, never>>;
+
+function score(group: TrajectoryGroup, reward: RewardOf = byAnswer, timeoutMs = 100, more: More = {}): Promise<ScoredGroup> {
   const clock = new VirtualClock({ origin: 0 });
   const flow = { ...parcelFlow(), reward };
   return clock.run(
-    scoreGroup(group, { flow, context: 'world', algorithm: DEFAULT_ALGORITHM, node: 'reward-1', timeoutMs, clock }),
+    scoreGroup(group, { flow, context: 'world', algorithm: DEFAULT_ALGORITHM, node: 'reward-1', timeoutMs, clock, ...more }),
   );
 }
 
@@ -209,5 +214,138 @@ describe('the verdict', () => {
     const group = groupOf([1]);
     delete group.request;
     await expect(score(group)).rejects.toMatchObject({ code: 'invalid_argument', field: 'request' });
+  });
+});
+
+/** A shaped group: `errors` of each member's three steps. */
+function withSignals(answers: Json[], errors: number[], purpose = Purpose.TRAIN): TrajectoryGroup {
+  const group = groupOf(answers, purpose);
+  group.trajectories.forEach((trajectory, i) => {
+    const error = [0, 1, 2].map((t) => t < errors[i]!);
+    trajectory.signals = create(StepSignalsSchema, { tool: [0, 0, 1], error, verified: [false, false, true] });
+  });
+  return group;
+}
+
+const shaped = rewardSchema.parse({ shaping: 'default' });
+
+describe('a shaped reward', () => {
+  it('is in scores, steps and rows; the outcome stays what the flow said', async () => {
+    const scored = await score(withSignals([1, 0], [0, 2]), byAnswer, 100, { reward: shaped });
+    expect(scored.verdict).toBe(Verdict.SIGNAL);
+    const expected = [1 + 0.3 + 0.05 - 0.03, 0 + 0.1 + 0.05 - 0.03];
+    scored.scores.forEach((one, i) => {
+      expect(one.reward).toBeCloseTo(expected[i]!, 6);
+      expect([one.outcome, one.success]).toEqual([1 - i, i === 0]);
+      expect(one.stepRewards.reduce((a, b) => a + b, 0)).toBeCloseTo(expected[i]!, 6);
+      // Two members: plus and minus half of the square root of 2, whatever they got.
+      expect(one.advantage).toBeCloseTo(i === 0 ? Math.SQRT1_2 : -Math.SQRT1_2, 3);
+    });
+    expect(scored.scores[1]!.stepRewards.map((x) => Math.round(x * 100))).toEqual([-1, -1, 14]);
+    expect(rows(scored)[1]).toMatchObject({
+      outcome: 0,
+      components: { outcome: 0, 'tool-success': 1, verification: 1, step: 3 },
+    });
+    expect(rows(scored)[1]!['reward']).toBeCloseTo(expected[1]!, 6);
+  });
+
+  it('does not make a group of equal outcomes instructive', async () => {
+    const scored = await score(withSignals([1, 1], [0, 3]), byAnswer, 100, { reward: shaped });
+    expect(scored.scores[0]!.reward).toBeGreaterThan(scored.scores[1]!.reward);
+    expect(scored).toMatchObject({ verdict: Verdict.NO_SIGNAL, experience: new Uint8Array() });
+    expect(scored.scores.map((s) => s.advantage)).toEqual([0, 0]);
+  });
+
+  it('is no matter of evaluation', async () => {
+    const scored = await score(withSignals([1, 0], [0, 2], Purpose.EVALUATE), byAnswer, 100, {
+      reward: shaped,
+      passSignals: true,
+    });
+    expect(scored.scores.map((s) => [s.reward, s.stepRewards])).toEqual([
+      [1, []],
+      [0, []],
+    ]);
+    expect(rows(scored).map((row) => row['components'])).toEqual([{}, {}]);
+    expect(scored.signals).toEqual([]);
+  });
+
+  it('fails a trajectory whose steps are unknown or whose component is missing, and no other', async () => {
+    const group = withSignals([1, 0, 1], [0, 1, 2]);
+    delete group.trajectories[1]!.signals;
+    const scored = await score(group, byAnswer, 100, { reward: shaped });
+    expect(scored.scores.map((s) => s.valid)).toEqual([true, false, true]);
+    expect(rows(scored)[1]).toMatchObject({
+      failure: 'reward_failed',
+      failure_message: expect.stringMatching(/^reward: component 'tool-success' has no value/) as string,
+    });
+    const tidy = rewardSchema.parse({
+      components: [
+        { name: 'outcome', weight: 1 },
+        { name: 'tidy', weight: 1 },
+      ],
+    });
+    const some: RewardOf = (_, answer) => (answer === 1 ? { outcome: 1, components: { tidy: 0.5 } } : 0);
+    const partly = await score(groupOf([1, 0]), some, 100, { reward: tidy });
+    expect(partly.scores.map((s) => [s.valid, s.reward])).toEqual([
+      [true, 1.5],
+      [false, 0],
+    ]);
+  });
+
+  it('asks modules about steps and outcome; one that has no value fails its trajectory', async () => {
+    const group = withSignals([1, 0, 0], [0, 1, 0]);
+    const step = (trajectory: number, t: number): unknown[] =>
+      TABLES.steps.columns.map((name) => {
+        const given: Record<string, unknown> = {
+          trajectory_id: `job:0:t:0:${trajectory}`,
+          tool: `tool${t}`,
+          items: [t],
+          error: t === 1,
+        };
+        return given[name] ?? name;
+      });
+    const lines = [0, 1, 2].flatMap((trajectory) => [0, 1, 2].map((t) => JSON.stringify(step(trajectory, t))));
+    group.stepRows = Buffer.from(`${lines.join('\n')}\n`);
+    const calls: RewardCall[] = [];
+    const custom: AskCustom = async (component, call) => {
+      calls.push(call);
+      expect(component).toBe('mine');
+      return calls.length === 2 ? { problem: 'did not answer within 5 ms' } : { value: call.outcome + call.steps.length };
+    };
+    const reward = rewardSchema.parse({ shaping: 'default', components: [{ name: 'mine', weight: 10, module: 'm.ts' }] });
+    const scored = await score(group, byAnswer, 100, { reward, custom });
+    expect(calls[0]).toEqual({
+      taskJson: '{"id":"t","parcels":[]}',
+      answerJson: '1',
+      outcome: 1,
+      steps: [0, 1, 2].map((t) => ({
+        tool: `tool${t}`,
+        items: [t],
+        arguments: 'arguments',
+        result: 'result',
+        error: t === 1,
+        verified: t === 2,
+      })),
+    });
+    expect(scored.scores.map((s) => s.valid)).toEqual([true, false, true]);
+    expect(rows(scored)[1]).toMatchObject({
+      failure: 'reward_failed',
+      failure_message: "reward component 'mine': did not answer within 5 ms",
+    });
+    expect(rows(scored)[0]).toMatchObject({ components: { mine: 4, outcome: 1, step: 3 } });
+    expect(scored.scores[2]!.reward).toBeCloseTo(30 + 0.3 + 0.05 - 0.03, 5);
+  });
+
+  it('compares explored members with their like, and passes signals on when asked to', async () => {
+    const group = withSignals([1, 0, 1, 0, 1], [0, 1, 2, 3, 0]);
+    group.trajectories[0]!.explored = true;
+    group.trajectories[1]!.explored = true;
+    const scored = await score(group, byAnswer, 100, { passSignals: true });
+    expect(scored.scores.map((s) => s.explored)).toEqual([true, true, false, false, false]);
+    const [a, b, c, d, e] = scored.scores.map((s) => s.advantage);
+    expect([a! + b!, c! + d! + e!].map((x) => Math.abs(x) < 1e-6)).toEqual([true, true]);
+    expect(a).not.toBeCloseTo(c!, 3);
+    expect(scored.signals.map(({ error }) => error.filter(Boolean).length)).toEqual([0, 1, 2, 3, 0]);
+    expect((await score(group)).signals).toEqual([]);
   });
 });
