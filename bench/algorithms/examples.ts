@@ -1,0 +1,41 @@
+/** What a table of trials is made on. */
+export interface ExampleTrial {
+  job: string;
+  /** Overrides of the job file that hold for every row. */
+  overrides: readonly string[];
+  /** Weight of the entropy bonus, for every method: the `algorithm:` block of the job file is left out. */
+  entropy: number;
+  /** Held-out success that counts as learned. */
+  target: number;
+}
+
+/**
+ * The examples, by name. Their rounds are fewer than in the job files: long enough to tell the methods apart, and short
+ * enough for three seeds of all of them.
+ */
+export const EXAMPLES = {
+  retail: {
+    job: 'examples/retail/job.yaml',
+    overrides: ['rollout.groupsPerRound=4', 'rollout.groupSize=8', 'rounds=320', 'evaluation.every=20'],
+    entropy: 0.1,
+    target: 0.85,
+  },
+  'word-problems': {
+    job: 'examples/word-problems/job.yaml',
+    overrides: ['rollout.groupsPerRound=16', 'rollout.groupSize=16', 'rounds=200', 'evaluation.every=10'],
+    entropy: 0.05,
+    target: 0.85,
+  },
+  'game-of-24': {
+    job: 'examples/game-of-24/job.yaml',
+    overrides: ['rollout.groupsPerRound=16', 'rollout.groupSize=16', 'rounds=200', 'evaluation.every=10'],
+    entropy: 0.1,
+    target: 0.85,
+  },
+} as const satisfies Readonly<Record<string, ExampleTrial>>;
+
+/** One of {@link EXAMPLES}. */
+export type ExampleName = keyof typeof EXAMPLES;
+
+/** What every trial of a table shares, whatever its row. */
+export const EVERYWHERE: readonly string[] = ['evaluation.baselines=false', 'checkpoint.keep=1'];
