@@ -44,12 +44,16 @@ export async function tune(file: string, flags: TuneFlags, context: CliContext):
     });
   const path = statePath(settings.stateDir, file, job.name);
   const search = await openSearch(path, flags.resume === true, loaded, context);
-  const cluster = await startCluster(context, settings);
   const report = async (state: TuneResult['state']): Promise<void> => {
     const result = tuneResult(job.name, plan, search.trials, { state, seconds: (performance.now() - begun) / 1000 });
     context.print(result, () => tuneText(result));
     if (output !== undefined) await writeFile(output, `${JSON.stringify(result, null, 2)}\n`);
   };
+  if (search.trials.length >= plan.trials) {
+    await report('finished');
+    return EXIT.ok;
+  }
+  const cluster = await startCluster(context, settings);
   try {
     await pauseOthers(search, context);
     context.note(`${job.name}: ${plan.trials} trials, ${heldOut.length} held-out tasks; state in ${cluster.stateDir}`);
