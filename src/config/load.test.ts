@@ -153,6 +153,25 @@ describe('loadJobConfig', () => {
     );
   });
 
+  it('finds the modules of reward components, and says which is missing', () => {
+    const reward = 'reward:\n  shaping: default\n  components:\n    - { name: mine, weight: 1, module: ./flow.ts }\n';
+    expect(load(`${MINIMAL}${reward}`, { cwd: tmpdir() }).config.reward.components).toEqual([
+      { name: 'mine', weight: 1, module: join(folder, 'flow.ts') },
+    ]);
+    const missing = (override?: string) =>
+      failure(() =>
+        load(`${MINIMAL}${reward.replace('flow.ts', 'none.ts')}`, { overrides: override === undefined ? [] : [override] }),
+      );
+    expect(missing()).toMatchObject({
+      code: 'not_found',
+      field: 'reward.components.0.module',
+      message: 'job.yaml:5: reward.components.0.module: there is no none.ts',
+    });
+    expect(missing('reward.components=[{name: a, weight: 1, module: gone.ts}]').message).toMatch(
+      /^reward\.components \(from flag\): reward\.components\.0\.module: there is no gone\.ts$/,
+    );
+  });
+
   it('gives line and column of bad YAML', () => {
     expect(failure(() => load('name: demo\nflow: [x\n')).message).toMatch(/^job\.yaml:\d+:\d+: not valid YAML: /);
     expect(failure(() => load('name: a\nname: b\nflow: flow.ts\n')).message).toMatch(/^job\.yaml:2:1: not valid YAML: .*unique/);
