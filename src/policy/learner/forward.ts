@@ -35,14 +35,18 @@ export function bindGroups(
   algorithm: AlgorithmConfig,
 ): LossStatistics {
   const decisions = groups.flatMap((group) => group.decisions);
-  const column = (name: 'oldLogProb' | 'proximal' | 'reference' | 'advantage' | 'weight'): Float64Array =>
-    Float64Array.from(decisions, (decision) => decision[name] ?? Number.NaN);
+  const column = (name: 'oldLogProb' | 'advantage' | 'weight'): Float64Array =>
+    Float64Array.from(decisions, (decision) => decision[name]);
+  const extra = (name: 'proximal' | 'reference'): Partial<Record<typeof name, Float64Array>> => {
+    const values = Float64Array.from(decisions, (decision) => decision[name] ?? Number.NaN);
+    return values.some(Number.isNaN) ? {} : { [name]: values };
+  };
   const { loss, derivative, statistics } = method.loss(
     {
       logProbs,
       behaviour: column('oldLogProb'),
-      proximal: column('proximal'),
-      reference: column('reference'),
+      ...extra('proximal'),
+      ...extra('reference'),
       advantages: column('advantage'),
       weights: column('weight'),
       trajectoryStart: starts(groups.flatMap(({ lengths }) => lengths)),
