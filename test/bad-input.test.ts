@@ -63,6 +63,32 @@ describe('what is wrong with a job is told before anything is started', () => {
         job: `${GOOD}policy: { encoder: gru, width: 33 }\n`,
         says: /job\.yaml:3: policy\.width: got 33, expected an even number/,
       },
+      'a reward without the outcome': {
+        job: `${GOOD}reward:\n  components:\n    - { name: step, weight: -0.01 }\n`,
+        says: /job\.yaml:4: reward\.components: got .* expected a list with { name: outcome, weight: 1 } in it/,
+      },
+      'a reward component twice': {
+        job: `${GOOD}reward: { components: [{ name: outcome, weight: 1 }, { name: outcome, weight: 2 }] }\n`,
+        says: /reward\.components\.1\.name: got "outcome", expected each name once/,
+      },
+      'a reward component that nobody gives': {
+        job: `${GOOD}reward: { shaping: default, components: [{ name: comfort, weight: 1 }] }\n`,
+        says: /reward\.components\.0\.name: unknown component "comfort"; known with flow "thermostat": outcome, tool-success/,
+      },
+      'a potential that the flow has not': {
+        job: `${GOOD}reward: { shaping: default, components: [{ name: potential, weight: 1 }] }\n`,
+        says: /reward\.components\.0\.name: flow "thermostat" has no potential/,
+      },
+      'a reward module that is not there': {
+        job: `${GOOD}reward: { shaping: default, components: [{ name: mine, weight: 1, module: ./none.ts }] }\n`,
+        code: 3,
+        says: /job\.yaml:3: reward\.components\.0\.module: there is no .*none\.ts/,
+      },
+      'a reward module that exports no function': {
+        files: { 'mine.ts': 'export const reward = 1;\n' },
+        job: `${GOOD}reward: { shaping: default, components: [{ name: mine, weight: 1, module: ./mine.ts }] }\n`,
+        says: /reward\.components\.0\.module: .*mine\.ts has no default export; write `export default function reward/,
+      },
       'all problems at once': {
         job: 'name: Demo One\nflow: ./flow.ts\nrounds: 0\nround: 1\n',
         says: /job\.yaml:1: name:.*\n.*job\.yaml:3: rounds: got 0.*\n.*job\.yaml:4: unknown key "round"; did you mean "rounds"\?/,
