@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { algorithmSchema } from '../algo/registry.ts';
+import { checkAlgorithm } from './job/algorithm.ts';
 import { checkExploration, curriculumSchema, explorationSchema } from './job/exploration.ts';
 import { rewardSchema } from './job/reward.ts';
 
@@ -105,6 +106,7 @@ export const jobConfigSchema = jobShape.superRefine((config, context) => {
   const wrong = (path: string[], got: unknown, message: string): void => {
     context.addIssue({ code: 'custom', path, input: got, message });
   };
+  checkAlgorithm(config, wrong);
   checkExploration(config, wrong);
   if (policy.encoder === 'gru' && policy.width % 2 !== 0) {
     wrong(['policy', 'width'], policy.width, "an even number, since each of the gru encoder's two directions gets half of it");

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { clip, correctionSchema, deviation, everyMethod, klSchema } from '../schema/fields.ts';
+import { clip, correctionOf, deviation, everyMethod, klSchema } from '../schema/fields.ts';
 import { invariants } from '../schema/invariants.ts';
 import { refusals } from '../schema/refusals.ts';
 
@@ -13,7 +13,7 @@ export const gspoSchema = z
     aggregation: z.literal('trajectory').default('trajectory').describe('every trajectory weighs the same'),
     ...everyMethod,
     kl: klSchema,
-    correction: correctionSchema,
+    correction: correctionOf('trajectory'),
   })
   .superRefine(invariants)
   .superRefine(({ correction }, context) => {

@@ -75,22 +75,28 @@ export const klSchema = z
   })
   .prefault({});
 
-/** Importance correction of what happened between acting and the start of the round. */
-export const correctionSchema = z
-  .strictObject({
-    kind: z
-      .enum(['none', 'truncate', 'mask'])
-      .default('none')
-      .describe('truncate: weights pi_proximal / pi_behaviour, at most cap; mask: what is outside of [low, high] does not count'),
-    level: z
-      .enum(['decision', 'trajectory'])
-      .default('decision')
-      .describe("decision: each decision's own ratio; trajectory: the product over the trajectory"),
-    cap: z.number().min(0).max(1000).optional().describe('largest weight; 2 for decisions and 5 for trajectories when absent'),
-    low: z.number().min(0).max(1).default(0.5).describe('mask: smallest ratio that counts'),
-    high: z.number().min(0).max(1000).default(2).describe('mask: largest ratio that counts'),
-  })
-  .prefault({});
+/** Importance correction of what happened between acting and the start of the round; `level` is the default one. */
+export const correctionOf = (level: 'decision' | 'trajectory') =>
+  z
+    .strictObject({
+      kind: z
+        .enum(['none', 'truncate', 'mask'])
+        .default('none')
+        .describe(
+          'truncate: weights pi_proximal / pi_behaviour, at most cap; mask: what is outside of [low, high] does not count',
+        ),
+      level: z
+        .enum(['decision', 'trajectory'])
+        .default(level)
+        .describe("decision: each decision's own ratio; trajectory: the product over the trajectory"),
+      cap: z.number().min(0).max(1000).optional().describe('largest weight; 2 for decisions and 5 for trajectories when absent'),
+      low: z.number().min(0).max(1).default(0.5).describe('mask: smallest ratio that counts'),
+      high: z.number().min(0).max(1000).default(2).describe('mask: largest ratio that counts'),
+    })
+    .prefault({});
+
+/** {@link correctionOf} of single decisions, what most methods begin with. */
+export const correctionSchema = correctionOf('decision');
 
 /** Discount of rewards and of credit. */
 export const gamma = (usual: number) => share('discount of one decision').default(usual);

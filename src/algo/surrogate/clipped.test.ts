@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decisionWeights } from '../aggregation/weights.ts';
 import { clippedSurrogate } from './clipped.ts';
 
 const CLIP = { clipLow: 0.2, clipHigh: 0.28 };
@@ -53,12 +52,5 @@ describe('clippedSurrogate', () => {
         expect(value(logProb).derivative[0]).toBeCloseTo(difference, 4);
       }),
     );
-  });
-});
-
-describe('decisionWeights', () => {
-  it('lets each trajectory weigh the same, or each decision', () => {
-    expect([...decisionWeights([1, 4], 'trajectory')]).toEqual([1, 0.25, 0.25, 0.25, 0.25]);
-    expect([...decisionWeights([1, 2], 'decision')]).toEqual([1, 1, 1]);
   });
 });

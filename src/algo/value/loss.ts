@@ -2,8 +2,10 @@
 export interface ValueLossOptions {
   /** Weight of the loss. Default 1. */
   coefficient?: number;
-  /** How far a value may move from `old` before its loss stops; off when absent. */
+  /** How far a value may move from `oldValues` before its loss stops; needs them. Off when absent. */
   clip?: number | undefined;
+  /** Values at the start of the round, one per decision. */
+  oldValues?: ArrayLike<number> | undefined;
 }
 
 /**
@@ -12,7 +14,6 @@ export interface ValueLossOptions {
  *
  * Source: Schulman et al., arXiv 1707.06347; clipping: `compute_value_loss` of verl `verl/trainer/ppo/core_algos.py`.
  *
- * @param old - values at the start of the round; needed with `clip`
  * @returns the sum; d loss / d V, one per decision; sums of weight x metric: `valueLoss` (without the coefficient),
  *   `valueError` (|V - target|), `valueClipFraction` with `clip`
  */
@@ -20,10 +21,9 @@ export function valueLoss(
   values: ArrayLike<number>,
   targets: ArrayLike<number>,
   weights: ArrayLike<number>,
-  { coefficient = 1, clip }: ValueLossOptions = {},
-  old?: ArrayLike<number>,
+  { coefficient = 1, clip, oldValues }: ValueLossOptions = {},
 ): { loss: number; derivative: Float64Array; statistics: Record<string, number> } {
-  if (clip !== undefined && old === undefined)
+  if (clip !== undefined && oldValues === undefined)
     throw new TypeError('a clipped value loss needs the values at the start of the round');
   const n = values.length;
   const derivative = new Float64Array(n);
@@ -35,7 +35,7 @@ export function valueLoss(
     let square = error * error;
     let slope = error;
     if (clip !== undefined) {
-      const bounded = Math.min(old![d]! + clip, Math.max(old![d]! - clip, values[d]!)) - targets[d]!;
+      const bounded = Math.min(oldValues![d]! + clip, Math.max(oldValues![d]! - clip, values[d]!)) - targets[d]!;
       if (bounded * bounded > square) {
         square = bounded * bounded;
         slope = 0;
