@@ -63,6 +63,7 @@ export class TaskChoice {
   choose(sequences: readonly number[], record: JobRecord, manifest: WeightManifest): ChosenTasks | undefined {
     if (!this.curriculum) return undefined;
     const { train } = this.#tasks;
+    const { curriculum, rollout } = this.#config;
     const chosen: ChosenTasks = {};
     const taken = new Set<number>();
     for (const [sequence, id] of Object.entries(record.tasks ?? {})) {
@@ -72,7 +73,7 @@ export class TaskChoice {
       if (index !== undefined) taken.add(index);
     }
     const ids = train.map(({ id }) => id);
-    const probabilities = taskProbabilities(ids, this.#state, this.#config.curriculum);
+    const probabilities = taskProbabilities(ids, this.#state, { ...curriculum, groupSize: rollout.groupSize });
     for (const sequence of sequences) {
       // All are under way: they may come again.
       if (taken.size === train.length) taken.clear();

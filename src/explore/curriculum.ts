@@ -4,30 +4,37 @@ import type { Outcomes } from './beta.ts';
 import type { ExplorationState } from './state.ts';
 
 /**
- * How much there is to learn from a task, 0 to 1: four times the expected variance of its outcome, E[4p(1 − p)] with p from the
- * posterior Beta(a, b), a = 1 + good, b = 1 + bad. In closed form 4ab / ((a + b)(a + b + 1)). It is largest where every second
- * trajectory succeeds, 2/3 for a task never tried, and near 0 for one that always ends alike.
+ * How likely a group of `groupSize` trajectories of a task is to have a signal, outcomes that differ: E[1 − p^G − (1 − p)^G] with
+ * the success probability p from the posterior Beta(a, b), a = 1 + good, b = 1 + bad. In closed form
+ * 1 − Π (a + k)/(a + b + k) − Π (b + k)/(a + b + k), k = 0 … G − 1. It is largest where every second trajectory succeeds, and near 0
+ * for a task that always ends alike; a task never tried has (G − 1)/(G + 1).
  */
-export function uncertainty({ good, bad }: Outcomes): number {
+export function signalProbability({ good, bad }: Outcomes, groupSize: number): number {
   const a = 1 + good;
   const b = 1 + bad;
-  return (4 * a * b) / ((a + b) * (a + b + 1));
+  let [all, none] = [1, 1];
+  for (let k = 0; k < groupSize; k++) {
+    all *= (a + k) / (a + b + k);
+    none *= (b + k) / (a + b + k);
+  }
+  return Math.max(0, 1 - all - none);
 }
 
 const UNTRIED: Outcomes = { good: 0, bad: 0 };
 
 /**
  * Probabilities that the next request is about each task, in the order of `ids`:
- * floor / N + (1 − floor) · uncertainty^sharpness / Σ uncertainty^sharpness. No task has less than floor / N, so that none is
+ * floor / N + (1 − floor) · signal^sharpness / Σ signal^sharpness, signal being {@link signalProbability}. No task has less than floor / N, so that none is
  * forgotten while the policy moves. They sum to 1.
  */
 export function taskProbabilities(
   ids: readonly string[],
   state: Pick<ExplorationState, 'tasks'>,
-  { floor, sharpness }: Pick<CurriculumConfig, 'floor' | 'sharpness'>,
+  { floor, sharpness, groupSize }: Pick<CurriculumConfig, 'floor' | 'sharpness'> & { groupSize: number },
 ): Float64Array {
-  const weights = Float64Array.from(ids, (id) => uncertainty(state.tasks.get(id) ?? UNTRIED) ** sharpness);
+  const weights = Float64Array.from(ids, (id) => signalProbability(state.tasks.get(id) ?? UNTRIED, groupSize) ** sharpness);
   const total = weights.reduce((sum, weight) => sum + weight, 0);
+  if (!(total > 0)) return weights.fill(1 / ids.length);
   return weights.map((weight) => floor / ids.length + ((1 - floor) * weight) / total);
 }
 

@@ -121,7 +121,7 @@ function enumerate(config: ExplorationConfig, state: ExplorationState, temperatu
       const actions = open.actions ?? ACTIONS.map((_, i) => i);
       expect(open.plan.actions).toEqual(actions.map((i) => ACTIONS[i]));
       const behaviour = policy(0, history, actions, temperature);
-      const proposal = explorer.propose(open, behaviour) ?? behaviour;
+      const proposal = Array.from(explorer.propose(open, behaviour) ?? behaviour);
       const learned = policy(1, history, actions, temperature);
       expect(proposal.reduce((sum, l) => sum + Math.exp(l), 0)).toBeCloseTo(1, 10);
       if (chance === 0) continue;

@@ -76,7 +76,10 @@ export const explorationSchema = z
 /** Block `curriculum` of job.yaml: which tasks are trained on. Off by default: every task once an epoch. */
 export const curriculumSchema = z
   .strictObject({
-    enabled: z.boolean().default(false).describe('prefer tasks whose success is uncertain, instead of every task once an epoch'),
+    enabled: z
+      .boolean()
+      .default(false)
+      .describe('prefer tasks whose groups are likely to have a signal, instead of every task once an epoch'),
     decay: decay("what is left of a task's record after a round").default(0.97),
     floor: z
       .number()
@@ -84,7 +87,7 @@ export const curriculumSchema = z
       .max(1)
       .default(0.1)
       .describe('share of the requests spread evenly over all tasks; 1 = no preference'),
-    sharpness: z.number().min(0).max(16).default(2).describe('power that the preference is raised to; 0 = no preference'),
+    sharpness: z.number().min(0).max(16).default(1).describe('power that the preference is raised to; 0 = no preference'),
   })
   .prefault({});
 
