@@ -18,6 +18,8 @@ export type { GroupRewards, LossColumns, LossResult, Method, RoundAdvantages, Ro
 /** Advantages and credit assignment. */
 export { grpoAdvantages } from './algo/grpo/advantages.ts';
 export type { AdvantageOptions } from './algo/grpo/advantages.ts';
+export { drGrpoAdvantages } from './algo/dr-grpo/advantages.ts';
+export { reinforcePlusPlusAdvantages } from './algo/reinforce-plus-plus/advantages.ts';
 export { rlooAdvantages } from './algo/rloo/advantages.ts';
 export { whiten, whitenGroups } from './algo/credit/whiten.ts';
 export type { WhitenOptions } from './algo/credit/whiten.ts';

@@ -21,11 +21,11 @@ export interface CreditOptions {
 /** What a method brings along. */
 export interface Baseline {
   /** Advantages of one group's trajectories, one each; before positiveOnly. */
-  advantages(group: GroupRewards): number[];
+  advantages: (group: GroupRewards) => number[];
   /** What return-to-go is divided by, where the method divides. */
-  scale?(group: GroupRewards): number;
+  scale?: (group: GroupRewards) => number;
   /** Makes one of all groups' advantages, `[group][trajectory]`, e.g. whitens them. */
-  together?(advantages: number[][], round: readonly RoundGroup[]): number[][];
+  together?: (advantages: number[][], round: readonly RoundGroup[]) => number[][];
 }
 
 /**

@@ -1,13 +1,14 @@
 import { weighDecisions } from '../aggregation/weights.ts';
 import { positivePart } from '../credit/positive.ts';
 import { assignCredit } from '../credit/round.ts';
-import { groupRelative } from '../grpo/advantages.ts';
+import { apart } from '../grpo/advantages.ts';
 import type { GroupRewards, Method } from '../method.ts';
 import { surrogateLoss } from '../surrogate/loss.ts';
 import { needsOf } from '../surrogate/needs.ts';
+import { drGrpoAdvantages } from './advantages.ts';
 import { drGrpoSchema, type DrGrpoConfig } from './schema.ts';
 
-const advantages = (group: GroupRewards): number[] => groupRelative(group, 'none', 0);
+const advantages = (group: GroupRewards): number[] => apart(group, (valid) => drGrpoAdvantages(group.rewards, { valid }));
 
 /**
  * Dr.GRPO: "GRPO done right", without the two biases of GRPO.

@@ -1,9 +1,9 @@
 import { weighDecisions } from '../aggregation/weights.ts';
 import { assignCredit } from '../credit/round.ts';
-import { whitenGroups } from '../credit/whiten.ts';
 import type { Method } from '../method.ts';
 import { surrogateLoss } from '../surrogate/loss.ts';
 import { needsOf } from '../surrogate/needs.ts';
+import { reinforcePlusPlusAdvantages } from './advantages.ts';
 import { reinforcePlusPlusSchema, type ReinforcePlusPlusConfig } from './schema.ts';
 
 /**
@@ -21,11 +21,7 @@ export const reinforcePlusPlus: Method<ReinforcePlusPlusConfig> = {
   roundAdvantages: (round, config) =>
     assignCredit(round, config, {
       advantages: ({ rewards }) => [...rewards],
-      together: (rewards) =>
-        whitenGroups(
-          rewards,
-          round.map(({ valid }) => valid),
-        ),
+      together: (rewards) => reinforcePlusPlusAdvantages(rewards, { valid: round.map(({ valid }) => valid) }),
     }),
   scope: 'decision',
   weigh: (lengths, { aggregation, constantLength }) => weighDecisions(lengths, aggregation, constantLength),
