@@ -109,7 +109,7 @@ export interface LoadedTune {
   /** The job's own values of the parameters. */
   own: Record<string, unknown>;
   /** The job with other values of the parameters. @throws MillraceError invalid_argument when they do not go together. */
-  jobWith(values: Values): JobConfig;
+  jobWith: (values: Values) => JobConfig;
 }
 
 /**

@@ -1,7 +1,7 @@
 import { parse } from 'yaml';
 import { describe, expect, it } from 'vitest';
 import type { SearchPlan, Trial } from '../../../src/tune/search.ts';
-import { shortNames, trialLine, tuneResult, tuneText, valuesText } from './report.ts';
+import { shortNames, trialLine, tuneResult, tuneText, valuesText, type TuneResult } from './report.ts';
 
 const PLAN: SearchPlan = {
   space: {
@@ -92,14 +92,14 @@ describe('the report of a search', () => {
   });
 
   it('is JSON that names the best trial', () => {
-    const result = JSON.parse(JSON.stringify(tuneResult('demo', PLAN, TRIALS, FINISHED)));
+    const result = JSON.parse(JSON.stringify(tuneResult('demo', PLAN, TRIALS, FINISHED))) as TuneResult;
     expect(result).toMatchObject({
       job: 'demo',
       state: 'finished',
       best: { trial: 4, job: 'demo-tune-x-4', objective: 0.9, values: { 'rollout.groupSize': 8 } },
       rounds: { trained: 205, whole: 320 },
     });
-    expect(result.trials.map(({ objective }: { objective: number | null }) => objective)).toEqual([0.7, 0.1, null, 0.9]);
+    expect(result.trials.map(({ objective }) => objective)).toEqual([0.7, 0.1, null, 0.9]);
   });
 });
 

@@ -60,7 +60,7 @@ export interface TrialSetting {
   capacity: number;
   context: CliContext;
   /** Called with every state of the job. */
-  onJob(job: Job): void;
+  onJob: (job: Job) => void;
 }
 
 /** Runs a trial to its end: makes its job, or goes on with it, and cancels it when there is nothing more to learn from it. */
