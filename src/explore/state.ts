@@ -51,18 +51,28 @@ const stored = z.object({
   tasks: z.array(z.tuple([z.string(), count, count])),
 });
 
+/** Arms in the order of bucket and tool: a state that was read back lists as the one that was written. */
+export function armsOf(state: ExplorationState): { bucket: number; tool: number; arm: Arm }[] {
+  const arms = [...state.arms].flatMap(([bucket, tools]) => [...tools].map(([tool, arm]) => ({ bucket, tool, arm })));
+  return arms.sort((a, b) => a.bucket - b.bucket || a.tool - b.tool);
+}
+
+/** Tasks in the order of their ids. */
+export function tasksOf(state: ExplorationState): { id: string; record: TaskRecord }[] {
+  return [...state.tasks].map(([id, record]) => ({ id, record })).sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
+}
+
 /** As UTF-8 JSON. Equal states give equal bytes. */
 export function encodeState(state: ExplorationState): Uint8Array {
-  const arms = [...state.arms]
-    .sort(([a], [b]) => a - b)
-    .flatMap(([bucket, tools]) =>
-      [...tools]
-        .sort(([a], [b]) => a - b)
-        .map(([tool, { good, bad, visits, value }]) => [bucket, tool, good, bad, visits, value] as const),
-    );
-  const tasks = [...state.tasks]
-    .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
-    .map(([id, { good, bad }]) => [id, good, bad] as const);
+  const arms = armsOf(state).map(({ bucket, tool, arm: { good, bad, visits, value } }) => [
+    bucket,
+    tool,
+    good,
+    bad,
+    visits,
+    value,
+  ]);
+  const tasks = tasksOf(state).map(({ id, record: { good, bad } }) => [id, good, bad]);
   const { version, temperature } = state;
   return new TextEncoder().encode(JSON.stringify({ format: 1, version, temperature, arms, tasks }));
 }
