@@ -14,7 +14,7 @@ export function checkpointPath(stateDir: string, job: string, version: number): 
 }
 
 /**
- * Writes weights, optimiser state and what is needed to run or go on from them: before the commit, so that a committed version
+ * Writes weights, optimiser state, what exploration knew and what is needed to run or go on from them: before the commit, so that a committed version
  * has its checkpoint. Where that fails (a full disk) training goes on, since what it needs itself is on the bus: the failure is
  * an event of the job, and is returned in words.
  */
@@ -24,12 +24,14 @@ export async function saveVersion(
   spec: PolicySpec,
   master: Master,
   manifest: WeightManifest,
+  exploration: Uint8Array | undefined,
 ): Promise<string | undefined> {
   const { m, v, step } = master.optimizer;
   const saving = saveCheckpoint(checkpointPath(context.stateDir, record.id, manifest.version), {
     spec,
     parameters: master.parameters,
     optimizer: { m, v, step },
+    ...(exploration && { exploration }),
     meta: { job: record.id, version: manifest.version, trainSeconds: manifest.trainSeconds, config: record.config },
   });
   try {

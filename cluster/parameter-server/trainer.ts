@@ -1,6 +1,7 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import type { ActorContext, Behaviour, Reply } from '../../src/actor/behaviour.ts';
 import type { BusMessage, Consumer } from '../../src/bus/bus.ts';
+import type { VersionBlobs } from '../../src/bus/weight-channel.ts';
 import type { Lease } from '../../src/bus/lease.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { ScoredGroupSchema, type Ledger, type ScoredGroup } from '../../src/gen/millrace/v1/training_pb.ts';
@@ -19,6 +20,7 @@ import { closeBooks } from './books.ts';
 import { saveVersion } from './checkpoints.ts';
 import { trainerDurable } from './durable.ts';
 import { refillDraws, unsuitableTasks } from './dynamic-sampling.ts';
+import { ExplorationKeeper } from './exploration.ts';
 import type { LearnerPool } from './learner-pool.ts';
 import { Master } from './master.ts';
 import { updateRow } from './round-log.ts';
@@ -66,6 +68,7 @@ export class Trainer implements Behaviour<TrainerMessage> {
   #problem: string | undefined;
   #unsuitable: string | undefined;
   readonly #reference: ReferencePolicy;
+  readonly #exploration: ExplorationKeeper;
 
   constructor(context: NodeContext, runtime: JobRuntime, pool: LearnerPool, lease: Lease, record: JobRecord) {
     this.#context = context;
@@ -74,6 +77,8 @@ export class Trainer implements Behaviour<TrainerMessage> {
     this.#lease = lease;
     this.#record = record;
     this.#reference = new ReferencePolicy(context.weights, record, runtime.spec);
+    const tools = runtime.spec.tools.map(({ name }) => name);
+    this.#exploration = new ExplorationKeeper(record.id, record.config, tools);
   }
 
   get #job(): string {
@@ -132,6 +137,7 @@ export class Trainer implements Behaviour<TrainerMessage> {
       this.#master = Master.restore(this.#record.config, layout, latest.manifest, { weights: values, optimizer });
       this.#manifest = latest.manifest;
       this.#revision = latest.revision;
+      this.#exploration.restore(latest.manifest.exploration ? await weights.fetch(latest.manifest, 'exploration') : undefined);
       // Whoever committed it may have died before telling.
       if (latest.manifest.updateRow.length > 0) await this.#publishRow(latest.manifest.version, latest.manifest.updateRow);
     } else {
@@ -158,8 +164,12 @@ export class Trainer implements Behaviour<TrainerMessage> {
     return { groupsPerRound, maxStaleness, draws: refillDraws(algorithm) };
   }
 
-  #blobs(): { weights: Uint8Array; optimizer: Uint8Array } {
-    return { weights: this.#master.weightBytes.slice(), optimizer: this.#master.optimizerBytes };
+  #blobs(): VersionBlobs {
+    return {
+      weights: this.#master.weightBytes.slice(),
+      optimizer: this.#master.optimizerBytes,
+      exploration: this.#exploration.bytes(),
+    };
   }
 
   async #take(message: BusMessage, actor: ActorContext<TrainerMessage>): Promise<void> {
@@ -236,6 +246,9 @@ export class Trainer implements Behaviour<TrainerMessage> {
     this.#judgeTasks(round);
     const { round: next, decided } = round.next();
     const version = round.version + 1;
+    const counted = this.#counted.map(({ scored }) => scored);
+    const { entropy: entropySum = 0 } = report.statistics;
+    this.#exploration.observe(counted, { version, ...(report.weight > 0 && { entropy: entropySum / report.weight }) });
     actor.waitingFor(`the weights of version ${version} to be published`);
     this.#tell({ publishing: true });
     const manifest = this.#master.manifest({
@@ -266,7 +279,14 @@ export class Trainer implements Behaviour<TrainerMessage> {
       });
     manifest.updateRow = encodeRows('updates', [rowAt(clock.monotonic())]);
     if (this.#isEvaluated(version)) {
-      this.#problem = await saveVersion(this.#context, this.#record, this.#runtime.spec, this.#master, manifest);
+      this.#problem = await saveVersion(
+        this.#context,
+        this.#record,
+        this.#runtime.spec,
+        this.#master,
+        manifest,
+        this.#exploration.bytes(),
+      );
     }
     this.#revision = await weights.commit(manifest, this.#blobs(), this.#revision);
     const committed = clock.monotonic();
@@ -295,6 +315,7 @@ export class Trainer implements Behaviour<TrainerMessage> {
     for (const { group, disposition } of decided) this.#note(group, disposition);
     await this.#ackEnded();
     await this.#publishRow(version, encodeRows('updates', [row]));
+    if (this.#isEvaluated(version)) await this.#publishExploration(manifest);
     this.#forget(previous);
   }
 
@@ -332,6 +353,14 @@ export class Trainer implements Behaviour<TrainerMessage> {
   /** The same version's row again is dropped on the way, or replaces the first one in the store. */
   async #publishRow(version: number, row: Uint8Array): Promise<void> {
     await this.#context.bus.publish(`event.${this.#job}.update`, row, { id: `${this.#job}:update:${version}` });
+  }
+
+  async #publishExploration({ version, committedAtUs }: WeightManifest): Promise<void> {
+    const parts = this.#exploration.rows(Number(committedAtUs));
+    for (const [part, rows] of parts.entries()) {
+      const id = `${this.#job}:exploration:${version}:${part}`;
+      await this.#context.bus.publish(`event.${this.#job}.exploration`, rows, { id });
+    }
   }
 
   /** Commits expired and failed requests on their own, so that admission can replace them before the round is complete. */
