@@ -17,6 +17,7 @@ import {
   type TrajectoryGroup,
 } from '../gen/millrace/v1/training_pb.ts';
 import { unpackRows } from '../store/pack.ts';
+import { algorithmSchema } from '../algo/registry.ts';
 import { TABLES } from '../store/tables.ts';
 import type { AskCustom } from './assess.ts';
 import type { RewardCall } from './custom/protocol.ts';
@@ -181,6 +182,19 @@ describe('the verdict', () => {
     const group = groupOf([1, 0]);
     group.request!.taskJson = '{}';
     expect(await score(group)).toMatchObject({ verdict: Verdict.FAILED, failure: FailureClass.INVALID_TASK });
+  });
+
+  it('is SIGNAL for equals too where the method compares with more than the group', async () => {
+    for (const name of ['ppo', 'vtrace', 'reinforce-plus-plus'] as const) {
+      const algorithm = algorithmSchema.parse({ name });
+      const scored = await score(groupOf([1, 1]), undefined, undefined, { algorithm });
+      expect(scored.verdict).toBe(Verdict.SIGNAL);
+      expect(scored.experience.length).toBeGreaterThan(0);
+      expect((await score(groupOf([1, 'failed']), undefined, undefined, { algorithm })).verdict).toBe(Verdict.FAILED);
+      expect((await score(groupOf([1, 1], Purpose.EVALUATE), undefined, undefined, { algorithm })).verdict).toBe(
+        Verdict.NO_SIGNAL,
+      );
+    }
   });
 
   it('is NO_SIGNAL exactly when the outcomes of the valid members are equal; then nobody has an advantage', async () => {

@@ -53,7 +53,8 @@ export async function scoreGroup<T, M>(group: TrajectoryGroup, options: ScoreOpt
   const assessments = await assessGroup(group, { flow, context, components, custom, timeoutMs, clock });
   const training = request.purpose !== Purpose.EVALUATE;
   const outcomes = assessments.flatMap((assessment) => ('outcome' in assessment ? [assessment.outcome] : []));
-  const verdict = verdictOf(outcomes, training ? 2 : 1);
+  const equalsTeach = training && (methodOf(options.algorithm).usesEqualGroups?.(options.algorithm) ?? false);
+  const verdict = verdictOf(outcomes, training ? 2 : 1, equalsTeach);
   const learns = training && verdict === Verdict.SIGNAL;
   const advantages = learns ? advantagesOf(group, assessments, options.algorithm) : [];
   const scores = assessments.map((assessment, i) => {
@@ -91,11 +92,14 @@ function advantagesOf(group: TrajectoryGroup, assessments: readonly Assessment[]
   return methodOf(algorithm).groupAdvantages?.(rewards, algorithm) ?? [];
 }
 
-/** By the outcomes, not the shaped rewards: shaping must not make a group of equals look instructive. */
-function verdictOf(outcomes: readonly number[], atLeast: number): Verdict {
+/**
+ * By the outcomes, not the shaped rewards: shaping must not make a group of equals look instructive. Methods that compare with
+ * more than the group (a critic, the whole round) learn from equals, too.
+ */
+function verdictOf(outcomes: readonly number[], atLeast: number, equalsTeach: boolean): Verdict {
   if (outcomes.length < atLeast) return Verdict.FAILED;
   const spread = outcomes.reduce((a, b) => Math.max(a, b)) - outcomes.reduce((a, b) => Math.min(a, b));
-  return spread <= TOLERANCE ? Verdict.NO_SIGNAL : Verdict.SIGNAL;
+  return spread <= TOLERANCE && !equalsTeach ? Verdict.NO_SIGNAL : Verdict.SIGNAL;
 }
 
 /** The most frequent class among failed members, the first met of equals, with its first message. */
