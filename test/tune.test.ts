@@ -63,7 +63,7 @@ halving: { rounds: [12, 24], keep: 0.5 }
     expect(command.stderr).toMatch(/^trial 1\/5 · done, 24 rounds · held out \d+\.\d % · .* · best \d+\.\d % \(trial 1\)$/m);
     expect(command.stdout + command.stderr).not.toMatch(/[\r\x1b]/);
     expect(command.stdout).toMatch(/^\nTrials \(\* the best\)\n/);
-    expect(command.stdout).toMatch(/Best held-out success so far\n[^]*\nBest: trial \d, job thermostat-tune-\w+-\d: /);
+    expect(command.stdout).toMatch(/Best held-out success so far[^]*\nBest: trial \d, job thermostat-tune-\w+-\d: /);
     expect(command.stdout).toMatch(/\noptimizer:\n {2}learningRate: 0\.0[23]\n/);
   });
 

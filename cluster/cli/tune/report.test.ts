@@ -86,6 +86,8 @@ describe('the report of a search', () => {
     const failed = tuneResult('demo', PLAN, [TRIALS[2]!], { state: 'failed', seconds: 3 });
     expect(failed.best).toBeNull();
     expect(tuneText(failed)).toContain('No trial came to an evaluation.');
+    const flat = tuneText(tuneResult('demo', PLAN, TRIALS.slice(0, 2), state));
+    expect(flat).toContain('\nBest held-out success so far: 70.0 % since trial 1\n');
     expect(tuneText(tuneResult('demo', PLAN, [TRIALS[0]!], state))).toMatch(
       /1 trials, 80 of 80 rounds trained .*; interrupted\n/,
     );

@@ -135,11 +135,11 @@ function plotText({ trials, objective }: TuneResult): string {
   const series = Array.from({ length: CHART_WIDTH }, (_, i) => known[Math.floor((i * known.length) / CHART_WIDTH)]!);
   const format = (value: number): string =>
     objective.kind === 'held-out-success' ? percent(value).padStart(8) : Math.round(value).toLocaleString('en').padStart(8);
-  // A flat line needs no height, and labels that are all the same would mislead.
-  const height = new Set(known).size === 1 ? 1 : CHART_HEIGHT;
   const title =
     objective.kind === 'held-out-success' ? 'Best held-out success' : `Trajectories to ${percent(objective.target)}, best`;
-  const chart = plot(series, { height, format }).replace(/ +$/gm, '');
+  // The library draws a line that is flat at a height that is not its own.
+  if (new Set(known).size === 1) return `${title} so far: ${format(known[0]!).trim()} since trial ${first + 1}`;
+  const chart = plot(series, { height: CHART_HEIGHT, format }).replace(/ +$/gm, '');
   const [from, to] = [String(first + 1), String(trials.length)];
   return `${title} so far\n${chart}\n${' '.repeat(10)}${from}${to.padStart(CHART_WIDTH - from.length)} trials`;
 }
