@@ -40,6 +40,7 @@ describe('validateFlow', () => {
     ['tools.stamp.run', { 'tools.stamp.run': undefined }, /must be a function/],
     ['tools.leave.timeoutMs', { 'tools.leave.timeoutMs': Infinity }, /milliseconds/],
     ['potential', { potential: 1 }, /potential must be a function or absent, got 1/],
+    ['bucket', { bucket: 1 as never }, /bucket must be a function or absent, got 1/],
     ['components', { components: 'tidy' }, /components must be a list of names, got "tidy"/],
     ['components[1]', { components: ['tidy', 'tidy'] }, /repeats "tidy"/],
     ['features', { features: undefined }, /must be an object/],
