@@ -14,6 +14,11 @@ export function hasKernel(name: string): boolean {
   return tf.getKernel(name, tf.getBackend()) !== undefined;
 }
 
+/** Whether operations are being recorded for a gradient: without one, kernels need not keep what it would take. */
+export function isRecording(): boolean {
+  return tf.engine().state.gradientDepth > 0;
+}
+
 /** Runs a kernel of our own. */
 export function runKernel<T>(name: string, inputs: Record<string, tf.Tensor>, attrs: Record<string, unknown> = {}): T {
   return tf.engine().runKernel(name, inputs, attrs as tf.NamedAttrMap) as T;

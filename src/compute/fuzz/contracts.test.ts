@@ -43,7 +43,7 @@ const CALLS: Call[] = [
     kernel: 'TransformerLayers',
     inputs: { x: [5, 4], ...Object.fromEntries([...layer, ...layer].map((shape, i) => [`p${i}`, shape])) },
     integers: { starts: [0, 2, 5] },
-    attrs: { heads: 2, inner: 3 },
+    attrs: { heads: 2, inner: 3, keep: true },
   },
   {
     kernel: 'RaggedAttentionGrad',

@@ -1,6 +1,6 @@
 /** A pre-norm transformer encoder over the distinct texts; tokens of all texts lie one after the other, nothing is padded. */
 import * as tf from '@tensorflow/tfjs-core';
-import { hasKernel, layerNorm, numbered, runKernel } from '../../compute/fused.ts';
+import { hasKernel, isRecording, layerNorm, numbered, runKernel } from '../../compute/fused.ts';
 import type { PolicySpec } from '../spec.ts';
 import { FEED_FORWARD, transformerLayer } from './encoder-layout.ts';
 import { dense, indices, take, weight, type Weights } from './ops.ts';
@@ -39,7 +39,14 @@ function fusedLayers(spec: PolicySpec, weights: Weights, x: tf.Tensor2D, texts: 
     const save = args.pop() as tf.GradSaveFunc;
     const [x, ...own] = args as tf.Tensor[];
     const starts = indices(texts.start);
-    const [y, trace] = runKernel<tf.Tensor[]>('TransformerLayers', { x: x!, starts, ...numbered(own) }, attrs);
+    const [y, trace] = runKernel<tf.Tensor[]>(
+      'TransformerLayers',
+      { x: x!, starts, ...numbered(own) },
+      {
+        ...attrs,
+        keep: isRecording(),
+      },
+    );
     save([trace!, starts, x!, ...own]);
     return {
       value: y!,

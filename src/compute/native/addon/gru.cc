@@ -1,9 +1,9 @@
 // A bidirectional GRU over many sequences of different lengths; equations and packing in ../../kernels/gru.ts.
 #include <algorithm>
 
-#include "blas.h"
 #include "call.h"
 #include "columns.h"
+#include "dense.h"
 #include "scratch.h"
 #include "vector.h"
 
@@ -81,14 +81,18 @@ void gruScan(Call& call) {
   if (count == 0) return;
   float* hidden = scratch(0, steps[0] * H);
   float* g = scratch(1, steps[0] * 3 * H);
+  float* matrix = scratch(2, packedSize(H, 3 * H));
   for (int direction = 0; direction < 2; direction++) {
     std::fill(hidden, hidden + steps[0] * H, 0.0f);
+    pack(rowMajor(weight[direction], 3 * H), H, 3 * H, matrix);
+    Finish finish;
+    finish.bias = bias[direction];
     int64_t packed = direction * rows;
     for (int64_t t = 0; t < count; t++) {
       const int64_t n = steps[t];
-      for (int64_t i = 0; i < n; i++) std::copy(bias[direction], bias[direction] + 3 * H, g + i * 3 * H);
       // At the first step h is 0.
-      if (t > 0) gemm(false, false, n, 3 * H, H, 1, hidden, H, weight[direction], 3 * H, 1, g, 3 * H);
+      if (t > 0) multiply(rowMajor(hidden, H), matrix, n, 3 * H, H, g, 3 * H, finish);
+      else for (int64_t i = 0; i < n; i++) std::copy(bias[direction], bias[direction] + 3 * H, g + i * 3 * H);
       for (int64_t i = 0; i < n; i++, packed++) {
         const int64_t token = order[packed];
         forwardRow(H, x + token * 6 * H + direction * 3 * H, g + i * 3 * H, hidden + i * H, states + token * 2 * H + direction * H,
@@ -122,8 +126,12 @@ void gruScanGrad(Call& call) {
   float* previous = scratch(2, rows * H);
   float* zeros = scratch(3, H);
   std::fill(zeros, zeros + H, 0.0f);
+  float* matrix = scratch(4, packedSize(3 * H, H));
+  Finish add;
+  add.add = true;
   for (int direction = 0; direction < 2; direction++) {
     std::fill(dh, dh + most * H, 0.0f);
+    pack(transposed(rowMajor(weight[direction], 3 * H)), 3 * H, H, matrix);
     int64_t start = rows;
     for (int64_t t = count - 1; t >= 0; t--) {
       const int64_t n = steps[t];
@@ -136,9 +144,9 @@ void gruScanGrad(Call& call) {
         backwardRow(H, dy + tokens[i] * 2 * H + direction * H, before, trace + (direction * rows + start + i) * 4 * H, dh + i * H,
                     dx + tokens[i] * 6 * H + direction * 3 * H, gates + (start + i) * 3 * H, previous + (start + i) * H);
       }
-      if (t > 0) gemm(false, true, n, H, 3 * H, 1, gates + start * 3 * H, 3 * H, weight[direction], 3 * H, 1, dh, H);
+      if (t > 0) multiply(rowMajor(gates + start * 3 * H, 3 * H), matrix, n, H, 3 * H, dh, H, add);
     }
-    gemm(true, false, H, 3 * H, rows, 1, previous, std::max<int64_t>(1, H), gates, 3 * H, 0, dweight[direction], 3 * H);
+    weightGrad(rows, H, 3 * H, previous, gates, dweight[direction]);
     columnSums(gates, rows, 3 * H, dbias[direction]);
   }
 }

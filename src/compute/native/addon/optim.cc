@@ -23,13 +23,14 @@ void adamW(Call& call) {
   const double rate = call.number(), beta1 = call.number(), beta2 = call.number();
   const double epsilon = call.number(), decay = call.number();
   const double correction1 = call.number(), correction2 = call.number();
+  const double scale1 = 1 / correction1, scale2 = 1 / correction2;
   for (int64_t i = 0; i < n; i++) {
     const double g = gradient[i];
     const double mean = beta1 * m[i] + (1 - beta1) * g;
     const double square = beta2 * v[i] + (1 - beta2) * g * g;
     m[i] = static_cast<float>(mean);
     v[i] = static_cast<float>(square);
-    const double update = mean / correction1 / (std::sqrt(square / correction2) + epsilon);
+    const double update = (mean * scale1) / (std::sqrt(square * scale2) + epsilon);
     parameters[i] = static_cast<float>(parameters[i] - rate * (update + decay * parameters[i]));
   }
 }

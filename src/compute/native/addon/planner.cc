@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include "activation.h"
-#include "blas.h"
 #include "call.h"
 #include "columns.h"
+#include "dense.h"
 #include "scratch.h"
 
 namespace millrace {
@@ -19,16 +19,19 @@ struct Dense {
 
   // y = activation(x w + bias)
   void forward(int64_t rows, const float* x, float* y, Activation activation = Activation::linear) const {
-    if (bias) for (int64_t i = 0; i < rows; i++) std::copy(bias, bias + out, y + i * out);
-    gemm(false, false, rows, out, in, 1, x, std::max<int64_t>(1, in), w, out, bias ? 1 : 0, y, out);
+    Finish finish;
+    finish.bias = bias;
+    denseForward(rows, in, out, x, w, y, finish);
     activate(activation, y, rows * out);
   }
 
-  // Sets the gradients of w and bias in `gradient`, and dx where wanted: `beta` 1 adds to what dx has.
-  void backward(int64_t rows, const float* dy, const float* x, const Dense& gradient, float* dx, float beta = 0) const {
-    gemm(true, false, in, out, rows, 1, x, std::max<int64_t>(1, in), dy, out, 0, gradient.w, out);
+  // Sets the gradients of w and bias in `gradient`, and dx where wanted: `add` adds to what dx has.
+  void backward(int64_t rows, const float* dy, const float* x, const Dense& gradient, float* dx, bool add = false) const {
+    weightGrad(rows, in, out, x, dy, gradient.w);
     if (bias) columnSums(dy, rows, out, gradient.bias);
-    if (dx) gemm(false, true, rows, in, out, 1, dy, out, w, out, beta, dx, std::max<int64_t>(1, in));
+    Finish finish;
+    finish.add = add;
+    if (dx) denseInputGrad(rows, in, out, dy, w, dx, finish);
   }
 };
 
@@ -225,8 +228,9 @@ void planner(Call& call) {
   p.hidden2.forward(b.rows, t.hidden1, t.hidden2, Activation::tanh);
   float* byTool = scratch(1, b.rows * b.toolCount);
   p.tools.forward(b.rows, t.hidden2, byTool);
-  gemm(false, false, b.rows, b.toolCount, b.actionFlags, 1, b.rowFlags, b.actionFlags, p.linear.w, b.toolCount, 1, byTool,
-       std::max<int64_t>(1, b.toolCount));
+  Finish more;
+  more.add = true;
+  denseForward(b.rows, b.actionFlags, b.toolCount, b.rowFlags, p.linear.w, byTool, more);
   for (int64_t a = 0; a < b.actions; a++) scores[a] += byTool[b.actionFeature[a]];
 }
 
@@ -285,11 +289,11 @@ void plannerGrad(Call& call) {
     activationGrad(Activation::tanh, dsum, t.tuples[k], dsum, tuples.count * H);
     std::fill(gathered, gathered + b.observations * H, 0.0f);
     for (int64_t i = 0; i < tuples.count; i++) add(gathered + tuples.observation[i] * H, dsum + i * H, H);
-    p.arityContext[k].backward(b.observations, gathered, t.context, g.arityContext[k], dcontext, 1);
+    p.arityContext[k].backward(b.observations, gathered, t.context, g.arityContext[k], dcontext, true);
     for (int j = 0; j < k; j++) {
       std::fill(gathered, gathered + b.items * H, 0.0f);
       for (int64_t i = 0; i < tuples.count; i++) add(gathered + tuples.args[j][i] * H, dsum + i * H, H);
-      p.arityItem[k][j].backward(b.items, gathered, t.items, g.arityItem[k][j], ditems, 1);
+      p.arityItem[k][j].backward(b.items, gathered, t.items, g.arityItem[k][j], ditems, true);
     }
   }
 

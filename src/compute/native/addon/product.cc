@@ -5,9 +5,13 @@
 #include "blas.h"
 #include "call.h"
 #include "columns.h"
+#include "dense.h"
 #include "scratch.h"
 
 namespace millrace {
+
+// With fewer rows packing the right operand costs more than it saves.
+constexpr int64_t kFewRows = 32;
 
 void setThreads(int threads) {
 #ifndef __APPLE__
@@ -30,6 +34,13 @@ void product(Call& call) {
   const float* b = call.floats(batches == 0 ? 0 : times(stepB, last) + times(k, n));
   const float* bias = hasBias ? call.floats(n) : nullptr;
   float* out = call.floats(times(batches, times(m, n)));
+  if (batches == 1 && !transposeA && !transposeB && m >= kFewRows) {
+    Finish finish;
+    finish.bias = bias;
+    denseForward(m, k, n, a, b, out, finish);
+    activate(activation, out, m * n);
+    return;
+  }
   for (int64_t batch = 0; batch < batches; batch++, out += m * n) {
     if (bias) for (int64_t i = 0; i < m; i++) std::copy(bias, bias + n, out + i * n);
     gemm(transposeA, transposeB, m, n, k, 1, a + batch * stepA, std::max<int64_t>(1, transposeA ? m : k), b + batch * stepB,
@@ -55,9 +66,8 @@ void denseGrad(Call& call) {
     activationGrad(activation, dy, y, through, m * n);
     dy = through;
   }
-  const int64_t rowK = std::max<int64_t>(1, k), rowN = std::max<int64_t>(1, n);
-  if (dx) gemm(false, true, m, k, n, 1, dy, rowN, w, rowN, 0, dx, rowK);
-  if (dw) gemm(true, false, k, n, m, 1, x, rowK, dy, rowN, 0, dw, rowN);
+  if (dx) denseInputGrad(m, k, n, dy, w, dx, {});
+  if (dw) weightGrad(m, k, n, x, dy, dw);
   if (dbias) columnSums(dy, m, n, dbias);
 }
 

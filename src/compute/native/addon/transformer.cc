@@ -10,6 +10,7 @@
 
 #include "attention.h"
 #include "call.h"
+#include "dense.h"
 #include "gemm.h"
 #include "norm.h"
 #include "scratch.h"
@@ -65,17 +66,26 @@ struct Shape {
   }
 
   int64_t traceSize() const { return times(layers, times(rows, 6 * width + inner + 4) + squares); }
+
+  // Most rows of a chunk.
+  int64_t most() const { return std::max(kRows, longest); }
 };
 
 // What the forward pass keeps of a layer: each of these has a row for every row of x.
 struct Trace {
   float *x, *norm1, *qkv, *mixed, *middle, *norm2, *hidden, *probabilities;
 
-  Trace(const Shape& s, float* data, int64_t layer) {
-    float* at = data + layer * (s.rows * (6 * s.width + s.inner + 4) + s.squares);
+  static int64_t columns(const Shape& s) { return 6 * s.width + s.inner + 4; }
+
+  static Trace ofLayer(const Shape& s, float* data, int64_t layer) {
+    return Trace(s, data + layer * (s.rows * columns(s) + s.squares), s.rows);
+  }
+
+  // Room for `rows` rows of one layer.
+  Trace(const Shape& s, float* at, int64_t rows) {
     const auto take = [&](int64_t columns) {
       float* start = at;
-      at += s.rows * columns;
+      at += rows * columns;
       return start;
     };
     x = take(s.width);
@@ -136,63 +146,62 @@ std::vector<Packed> packAll(const Shape& s, const std::vector<Layer>& layers, bo
   return packed;
 }
 
-// dw += x^T dy, dbias += column sums of dy, dx = dy w^T.
-void denseGrad(int64_t rows, int64_t in, int64_t out, const float* dy, const float* x, const float* transposedW, float* dx, float* dw,
-               float* dbias) {
-  float* right = scratch(7, packedSize(rows, out));
-  float* left = scratch(6, packedLeftSize(in, rows));
-  pack(rowMajor(dy, out), rows, out, right);
-  packLeft(transposed(rowMajor(x, in)), in, rows, left);
-  Finish add;
-  add.add = true;
-  multiplyPacked(left, right, in, out, rows, dw, out, add);
-  for (int64_t i = 0; i < rows; i++) for (int64_t j = 0; j < out; j++) dbias[j] += dy[i * out + j];
-  multiply(rowMajor(dy, out), transposedW, rows, in, out, dx, in);
+// dw += x^T dy, dbias += column sums of dy, dx = dy w^T; `xRow(i)` gives a row of x.
+template <typename F>
+void layerGrad(int64_t rows, int64_t in, int64_t out, const float* dy, F xRow, const float* transposedW, float* dx, float* dw, float* dbias,
+               const Finish& finish = {}) {
+  addWeightGrad(rows, in, out, xRow, dy, dw, dbias);
+  multiply(rowMajor(dy, out), transposedW, rows, in, out, dx, in, finish);
 }
 
 }  // namespace
 
 // rows, width, inner, layers, sequences, heads, starts, x [rows, width], offsets of the layers' parameters (Float64Array,
-// 12 a layer), y [rows, width], size of the trace, trace
+// 12 a layer), y [rows, width], size of the trace, trace; a size of 0 keeps nothing for a gradient
 void transformer(Call& call) {
   const Shape s(call);
   const float* x = call.floats(times(s.rows, s.width));
   const auto layers = s.parameters(call);
   float* y = call.floats(times(s.rows, s.width));
-  if (call.size() != s.traceSize()) throw std::range_error("transformer: the trace has another size");
-  float* trace = call.floats(s.traceSize());
-  const int64_t W = s.width, F = s.inner;
+  const int64_t kept = call.size();
+  if (kept != 0 && kept != s.traceSize()) throw std::range_error("transformer: the trace has another size");
+  float* trace = call.floats(kept);
+  const bool keep = kept > 0;
+  const int64_t W = s.width, F = s.inner, most = s.most();
+  // What is not kept is written to the same place again and again, which stays near.
+  if (!keep) trace = scratch(1, most * (Trace::columns(s) + s.heads.heads * s.longest));
   const auto packed = packAll(s, layers, false);
-  const int64_t most = std::max(kRows, s.longest);
   float* normal = scratch(0, most * W);
   for (Chunk chunk; chunk.advance(s);) {
-    const int64_t from = s.starts[chunk.first], rows = s.starts[chunk.next] - from;
-    const float* input = x + from * W;
+    const int64_t start = s.starts[chunk.first], rows = s.starts[chunk.next] - start, from = keep ? start : 0;
+    const float* input = x + start * W;
     for (int64_t l = 0; l < s.layers; l++) {
       const Layer& p = layers[static_cast<size_t>(l)];
       const Packed& w = packed[static_cast<size_t>(l)];
-      const Trace t(s, trace, l);
+      const auto at = [&](int64_t layer) { return keep ? Trace::ofLayer(s, trace, layer) : Trace(s, trace, most); };
+      const Trace t = at(l);
       const float* own = input;
       for (int64_t i = 0; i < rows; i++) normRow<true>(W, kEpsilon, own + i * W, p.gain1, p.bias1, normal + i * W, t.norm1 + 2 * (from + i));
       float* qkv = t.qkv + from * 3 * W;
       multiply(rowMajor(normal, W), w.qkv, rows, 3 * W, W, qkv, 3 * W, {false, false, p.qkvBias, nullptr});
-      float* probabilities = t.probabilities + s.heads.heads * chunk.square;
+      float* mixed = t.mixed + from * W;
+      float* probabilities = t.probabilities + (keep ? s.heads.heads * chunk.square : 0);
       for (int64_t q = chunk.first; q < chunk.next; q++) {
-        const int64_t length = Chunk::length(s, q);
-        attend(s.heads, length, t.qkv + s.starts[q] * 3 * W, t.mixed + s.starts[q] * W, probabilities);
+        const int64_t length = Chunk::length(s, q), row = s.starts[q] - start;
+        attend(s.heads, length, qkv + row * 3 * W, mixed + row * W, probabilities);
         probabilities += s.heads.heads * length * length;
       }
       float* middle = t.middle + from * W;
-      multiply(rowMajor(t.mixed + from * W, W), w.out, rows, W, W, middle, W, {false, false, p.outBias, own});
+      multiply(rowMajor(mixed, W), w.out, rows, W, W, middle, W, {false, false, p.outBias, own});
       for (int64_t i = 0; i < rows; i++) normRow<true>(W, kEpsilon, middle + i * W, p.gain2, p.bias2, normal + i * W, t.norm2 + 2 * (from + i));
       float* hidden = t.hidden + from * F;
-      // What goes on to the next layer is kept as its input.
-      float* output = (l + 1 < s.layers ? Trace(s, trace, l + 1).x : y) + from * W;
+      // What goes on to the next layer is kept as its input; nobody needs a layer's own input by now.
+      float* output = l + 1 < s.layers ? at(l + 1).x + from * W : y + start * W;
       multiply(rowMajor(normal, W), w.feed1, rows, F, W, hidden, F, {false, true, p.feed1Bias, nullptr});
       multiply(rowMajor(hidden, F), w.feed2, rows, W, F, output, W, {false, false, p.feed2Bias, middle});
       input = output;
     }
-    if (s.layers == 0) std::copy(input, input + rows * W, y + from * W);
+    if (s.layers == 0) std::copy(input, input + rows * W, y + start * W);
   }
 }
 
@@ -213,10 +222,9 @@ void transformerGrad(Call& call) {
     float* const* place = &gradient.gain1;
     for (int i = 0; i < Layer::kCount; i++) std::fill(place[i], place[i] + size[i], 0.0f);
   }
-  const int64_t W = s.width, F = s.inner;
+  const int64_t W = s.width, F = s.inner, most = s.most();
   const auto packed = packAll(s, layers, true);
-  const int64_t most = std::max(kRows, s.longest);
-  float* normal = scratch(0, most * W);
+  float* normal = scratch(0, W);
   float* dNormal = scratch(1, most * W);
   float* dHidden = scratch(2, most * F);
   float* dQkv = scratch(3, most * 3 * W);
@@ -229,25 +237,29 @@ void transformerGrad(Call& call) {
       const Layer& p = layers[static_cast<size_t>(l)];
       const Layer& g = gradients[static_cast<size_t>(l)];
       const Packed& w = packed[static_cast<size_t>(l)];
-      const Trace t(s, trace, l);
+      const Trace t = Trace::ofLayer(s, trace, l);
       const float* hidden = t.hidden + from * F;
-      denseGrad(rows, F, W, d, hidden, w.feed2, dHidden, g.feed2, g.feed2Bias);
-      for (int64_t i = 0; i < rows * F; i++) dHidden[i] = hidden[i] > 0 ? dHidden[i] : 0;
+      Finish relu;
+      relu.positive = hidden;
+      layerGrad(rows, F, W, d, [&](int64_t i) { return hidden + i * F; }, w.feed2, dHidden, g.feed2, g.feed2Bias, relu);
       const float* middle = t.middle + from * W;
+      // A row of a norm's result again, from what the forward pass kept.
       const auto again = [&](const float* x, const float* norm, const float* gain, const float* bias) {
-        for (int64_t i = 0; i < rows; i++) {
+        return [=](int64_t i) {
           const float mean = norm[2 * i], scale = norm[2 * i + 1];
-          for (int64_t j = 0; j < W; j++) normal[i * W + j] = (x[i * W + j] - mean) * scale * gain[j] + bias[j];
-        }
+          const float* row = x + i * W;
+          for (int64_t j = 0; j < W; j++) normal[j] = (row[j] - mean) * scale * gain[j] + bias[j];
+          return normal;
+        };
       };
       const float* norm2 = t.norm2 + 2 * from;
-      again(middle, norm2, p.gain2, p.bias2);
-      denseGrad(rows, W, F, dHidden, normal, w.feed1, dNormal, g.feed1, g.feed1Bias);
+      layerGrad(rows, W, F, dHidden, again(middle, norm2, p.gain2, p.bias2), w.feed1, dNormal, g.feed1, g.feed1Bias);
       for (int64_t i = 0; i < rows; i++) {
         normRowGrad<true>(W, dNormal + i * W, middle + i * W, p.gain2, norm2 + 2 * i, d + i * W, d + i * W, g.gain2, g.bias2);
       }
       float* dMixed = dNormal;
-      denseGrad(rows, W, W, d, t.mixed + from * W, w.out, dMixed, g.out, g.outBias);
+      const float* mixed = t.mixed + from * W;
+      layerGrad(rows, W, W, d, [&](int64_t i) { return mixed + i * W; }, w.out, dMixed, g.out, g.outBias);
       const float* probabilities = t.probabilities + s.heads.heads * chunk.square;
       for (int64_t q = chunk.first; q < chunk.next; q++) {
         const int64_t length = Chunk::length(s, q), at = s.starts[q] - from;
@@ -256,8 +268,7 @@ void transformerGrad(Call& call) {
       }
       const float* x = (l == 0 ? first : t.x) + from * W;
       const float* norm1 = t.norm1 + 2 * from;
-      again(x, norm1, p.gain1, p.bias1);
-      denseGrad(rows, W, 3 * W, dQkv, normal, w.qkv, dNormal, g.qkv, g.qkvBias);
+      layerGrad(rows, W, 3 * W, dQkv, again(x, norm1, p.gain1, p.bias1), w.qkv, dNormal, g.qkv, g.qkvBias);
       for (int64_t i = 0; i < rows; i++) {
         normRowGrad<true>(W, dNormal + i * W, x + i * W, p.gain1, norm1 + 2 * i, d + i * W, d + i * W, g.gain1, g.bias1);
       }

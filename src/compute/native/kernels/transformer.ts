@@ -8,7 +8,7 @@ const PARAMETERS = 12;
 /**
  * A stack of pre-norm transformer layers: inputs x [rows, width], starts, and the layers' parameters `p0`, `p1`, ... (gain,
  * bias, qkv and its bias, out and its bias, gain, bias, feed1 and its bias, feed2 and its bias, layer after layer);
- * attrs heads, inner -> y [rows, width], trace.
+ * attrs heads, inner, keep -> y [rows, width], trace, which has no values unless `keep` says that a gradient may be wanted.
  */
 export const transformer =
   (native: NativeAddon): KernelFunc =>
@@ -17,10 +17,8 @@ export const transformer =
     const { x, starts } = inputs as { x: TensorInfo; starts: TensorInfo };
     const parameters = parametersOf(inputs as Record<string, TensorInfo>);
     const { rows, width, inner, layers, heads, head } = shape(wasm, x, starts, parameters, attrs as unknown as Attrs);
-    let squares = 0;
-    const start = integers(wasm, starts);
-    for (let s = 0; s + 1 < start.length; s++) squares += (start[s + 1]! - start[s]!) ** 2;
-    const size = layers * (rows * (6 * width + inner + 4) + heads * squares);
+    const keep = attrs!['keep'] as boolean;
+    const size = keep ? layers * (rows * (6 * width + inner + 4) + heads * squares(integers(wasm, starts))) : 0;
     const y = wasm.makeOutput([rows, width], 'float32');
     const trace = wasm.makeOutput([size], 'float32');
     const [from, to, kept] = [x, y, trace].map((tensor) => offset(wasm, tensor)) as [number, number, number];
@@ -43,6 +41,12 @@ export const transformerGrad =
     native.transformerGrad(wasm.wasm.HEAPU8, ...head, flow, from, own, trace.shape[0]!, kept, out, theirs);
     return [dx, ...gradients];
   };
+
+function squares(start: Int32Array): number {
+  let sum = 0;
+  for (let s = 0; s + 1 < start.length; s++) sum += (start[s + 1]! - start[s]!) ** 2;
+  return sum;
+}
 
 interface Attrs {
   heads: number;
