@@ -2,6 +2,9 @@
 import { z } from 'zod';
 import { METHODS } from '../../src/algo/registry.ts';
 
+/** What the table stands between in docs/algorithms.md. */
+export const OPTIONS_MARKER = 'options';
+
 type Scalar = string | number | boolean;
 
 /** What JSON schema says of one option. */

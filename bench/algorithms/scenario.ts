@@ -5,6 +5,7 @@ import type { BenchContext, Scenario } from '../scenario.ts';
 import { writeBetween } from './document.ts';
 import { EVERYWHERE, EXAMPLES, type ExampleName } from './examples.ts';
 import { addedOverrides, namesOf, seedsUpTo, trialOptions, trialsOptions, type TrialTableOptions } from './options.ts';
+import { OPTIONS_MARKER, optionsTable } from './reference.ts';
 import { SETTINGS } from './settings.ts';
 import { commonColumns, markdownTable, rowsOf } from './table.ts';
 import { runTrials, type FinishedTrial, type PlannedTrial } from './trials.ts';
@@ -12,7 +13,7 @@ import { runTrials, type FinishedTrial, type PlannedTrial } from './trials.ts';
 /** The page that `--document` writes tables into. */
 export const PAGE = fileURLToPath(new URL('../../docs/algorithms.md', import.meta.url));
 
-type Options = TrialTableOptions & { methods?: string; examples?: string };
+type Options = TrialTableOptions & { methods?: string; examples?: string; options?: boolean };
 
 /** Every method on the examples: what it reaches, after how many trajectories, in what time. */
 export const algorithms: Scenario = {
@@ -21,10 +22,15 @@ export const algorithms: Scenario = {
   configure(command) {
     trialOptions(command, { seeds: 3, document: 'docs/algorithms.md' })
       .option('--methods <names>', 'methods, separated by commas; default: all')
+      .option('--options', 'only write the table of options, made from the schemas, into docs/algorithms.md')
       .option('--examples <names>', `examples, separated by commas; default: ${DEFAULT_EXAMPLES.join(',')}`);
   },
   async run(given, context) {
     const options = given as unknown as Options;
+    if (options.options) {
+      await writeBetween(PAGE, OPTIONS_MARKER, optionsTable());
+      return 0;
+    }
     const examples = options.examples === undefined ? DEFAULT_EXAMPLES : namesOf(options.examples, names(EXAMPLES));
     const methods = namesOf(options.methods, names(METHODS));
     const planned = examples.flatMap((example) => plan(example, methods, options));
@@ -49,14 +55,14 @@ export function plan(
 ): PlannedTrial[] {
   const { job, target, entropy, overrides } = EXAMPLES[example];
   return methods.flatMap((name) => {
-    const { algorithm, overrides: own = [] } = SETTINGS[name] ?? {};
+    const { algorithm, entropyScale = 1, overrides: own = [] } = SETTINGS[name] ?? {};
     return seedsUpTo(options.seeds).map((seed) => ({
       label: name,
       setup: {
         job,
         target,
         overrides: [...EVERYWHERE, ...overrides, ...own, ...addedOverrides(options), seed],
-        algorithm: { name, entropy, ...algorithm },
+        algorithm: { name, entropy: entropy * entropyScale, ...algorithm },
       },
     }));
   });

@@ -1,23 +1,31 @@
 /** How a method is run in the comparison. */
 export interface MethodSetting {
-  /** What differs from the method's own defaults in the `algorithm:` block; the entropy bonus is the example's. */
+  /** What differs from the method's own defaults in the `algorithm:` block. */
   algorithm?: Readonly<Record<string, unknown>>;
+  /** The example's entropy bonus is multiplied by this: some losses are smaller than others. Default 1. */
+  entropyScale?: number;
   /** Overrides of the rest of the job, e.g. a learning rate. */
   overrides?: readonly string[];
 }
 
-/** The methods in the order of docs/algorithms.md. A method that is missing here runs with its defaults. */
+/** Four updates a round, for every method whose loss allows for a policy that has moved. */
+const UPDATES = { epochs: 2, miniBatches: 2 };
+/** Advantages that are not divided by a deviation are smaller: about 0.4 with outcomes of 0 and 1. */
+const UNDIVIDED = 0.4;
+
+/** By method; one that is missing here runs with its defaults. */
 export const SETTINGS: Readonly<Record<string, MethodSetting>> = {
-  grpo: { algorithm: { epochs: 2, miniBatches: 2 } },
-  'dr-grpo': { algorithm: { epochs: 2, miniBatches: 2, constantLength: 16 } },
-  rloo: { algorithm: { epochs: 2, miniBatches: 2 } },
-  'reinforce-plus-plus': { algorithm: { epochs: 2, miniBatches: 2 } },
-  'reinforce-plus-plus-baseline': { algorithm: { epochs: 2, miniBatches: 2 } },
-  ppo: { algorithm: { epochs: 2, miniBatches: 2 } },
-  'decoupled-ppo': { algorithm: { epochs: 2, miniBatches: 2 } },
-  vtrace: {},
-  dapo: { algorithm: { epochs: 2, miniBatches: 2 } },
-  gspo: { algorithm: { epochs: 2, miniBatches: 2 } },
-  gvpo: {},
-  'flow-grpo': { algorithm: { epochs: 2, miniBatches: 2 } },
+  grpo: { algorithm: UPDATES },
+  'dr-grpo': { algorithm: { ...UPDATES, constantLength: 16 }, entropyScale: UNDIVIDED },
+  rloo: { algorithm: UPDATES, entropyScale: UNDIVIDED },
+  'reinforce-plus-plus': { algorithm: UPDATES },
+  'reinforce-plus-plus-baseline': { algorithm: UPDATES },
+  dapo: { algorithm: UPDATES },
+  // The usual bounds are for language models, whose ratios are means over thousands of tokens.
+  gspo: { algorithm: { ...UPDATES, clipLow: 0.03, clipHigh: 0.04 } },
+  gvpo: { algorithm: UPDATES, entropyScale: 0.5 },
+  'flow-grpo': { algorithm: UPDATES },
+  ppo: { algorithm: UPDATES },
+  'decoupled-ppo': { algorithm: UPDATES },
+  vtrace: { algorithm: { miniBatches: 2, whiten: true } },
 };

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { fileURLToPath } from 'node:url';
 import { runTrial, trialConfig, type TrialSetup } from './trial.ts';
 
-const job = fileURLToPath(new URL('../../examples/retail/job.yaml', import.meta.url));
+const job = fileURLToPath(new URL('../../docs/first-flow/job.yaml', import.meta.url));
 const quick = ['rounds=6', 'evaluation.every=3', 'rollout.groupsPerRound=2', 'rollout.groupSize=4', 'evaluation.baselines=false'];
 const setup = (more: Partial<TrialSetup> = {}): TrialSetup => ({ job, overrides: quick, target: 0, ...more });
 
@@ -35,7 +35,7 @@ describe('trialConfig', () => {
       std: 'none',
       entropy: 0.02,
     });
-    expect(trialConfig(setup()).algorithm.entropy).not.toBe(0.02);
+    expect(trialConfig(setup({ overrides: ['algorithm.entropy=0.5'] })).algorithm.entropy).toBe(0.5);
     expect(() => trialConfig(setup({ algorithm: { name: 'grpo', nonsense: 1 } }))).toThrow(/nonsense/);
   });
 });

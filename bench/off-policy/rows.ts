@@ -25,7 +25,7 @@ export function offPolicyRows(staleness: number): OffPolicyRow[] {
   return [
     { label: 'ppo, η = 0', algorithm: ppo, maxStaleness: 0 },
     { label: `ppo, ${eta}, naive`, algorithm: ppo, maxStaleness: staleness },
-    { label: `decoupled-ppo, ${eta}`, algorithm: { ...ppo, name: 'decoupled-ppo' }, maxStaleness: staleness },
+    { label: `decoupled-ppo, ${eta}`, algorithm: { ...ppo, name: 'decoupled-ppo', value: {} }, maxStaleness: staleness },
     { label: 'grpo, η = 0', algorithm: grpo, maxStaleness: 0 },
     { label: `grpo, ${eta}, naive`, algorithm: grpo, maxStaleness: staleness },
     { label: `grpo, ${eta}, uncorrected`, algorithm: { ...grpo, ...AS_IF_ON_POLICY }, maxStaleness: staleness },
