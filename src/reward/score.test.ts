@@ -270,6 +270,18 @@ describe('a shaped reward', () => {
     expect(scored.scores.map((s) => s.advantage)).toEqual([0, 0]);
   });
 
+  it('makes it instructive when the job says that differing rewards are a signal', async () => {
+    const reward = { ...shaped, signal: 'reward' as const };
+    const scored = await score(withSignals([1, 1], [0, 3]), byAnswer, 100, { reward });
+    expect(scored.verdict).toBe(Verdict.SIGNAL);
+    expect(scored.scores[0]!.advantage).toBeGreaterThan(0);
+    expect(scored.scores[1]!.advantage).toBeLessThan(0);
+    const same = await score(withSignals([1, 1], [2, 2]), byAnswer, 100, { reward });
+    expect(same.verdict).toBe(Verdict.NO_SIGNAL);
+    const evaluated = await score(withSignals([1, 1], [0, 3], Purpose.EVALUATE), byAnswer, 100, { reward });
+    expect(evaluated.verdict).toBe(Verdict.NO_SIGNAL);
+  });
+
   it('is no matter of evaluation', async () => {
     const scored = await score(withSignals([1, 0], [0, 2], Purpose.EVALUATE), byAnswer, 100, {
       reward: shaped,

@@ -54,7 +54,9 @@ export async function scoreGroup<T, M>(group: TrajectoryGroup, options: ScoreOpt
   const training = request.purpose !== Purpose.EVALUATE;
   const outcomes = assessments.flatMap((assessment) => ('outcome' in assessment ? [assessment.outcome] : []));
   const equalsTeach = training && (methodOf(options.algorithm).usesEqualGroups?.(options.algorithm) ?? false);
-  const verdict = verdictOf(outcomes, training ? 2 : 1, equalsTeach);
+  const rewards = assessments.flatMap((assessment) => ('reward' in assessment ? [assessment.reward] : []));
+  const compared = training && options.reward?.signal === 'reward' ? rewards : outcomes;
+  const verdict = verdictOf(compared, training ? 2 : 1, equalsTeach);
   const learns = training && verdict === Verdict.SIGNAL;
   const advantages = learns ? advantagesOf(group, assessments, options.algorithm) : [];
   const scores = assessments.map((assessment, i) => {
@@ -93,12 +95,13 @@ function advantagesOf(group: TrajectoryGroup, assessments: readonly Assessment[]
 }
 
 /**
- * By the outcomes, not the shaped rewards: shaping must not make a group of equals look instructive. Methods that compare with
+ * By the outcomes, not the shaped rewards, unless the job says otherwise: shaping must not make a group of equals look
+ * instructive. Methods that compare with
  * more than the group (a critic, the whole round) learn from equals, too.
  */
-function verdictOf(outcomes: readonly number[], atLeast: number, equalsTeach: boolean): Verdict {
-  if (outcomes.length < atLeast) return Verdict.FAILED;
-  const spread = outcomes.reduce((a, b) => Math.max(a, b)) - outcomes.reduce((a, b) => Math.min(a, b));
+function verdictOf(compared: readonly number[], atLeast: number, equalsTeach: boolean): Verdict {
+  if (compared.length < atLeast) return Verdict.FAILED;
+  const spread = compared.reduce((a, b) => Math.max(a, b)) - compared.reduce((a, b) => Math.min(a, b));
   return spread <= TOLERANCE && !equalsTeach ? Verdict.NO_SIGNAL : Verdict.SIGNAL;
 }
 

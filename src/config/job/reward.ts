@@ -66,6 +66,12 @@ export const rewardSchema = z
       .max(32)
       .optional()
       .describe('named components, whose weighted sum is the reward; outcome alone when absent'),
+    signal: z
+      .enum(['outcome', 'reward'])
+      .default('outcome')
+      .describe(
+        'what members of a group must differ in for the group to be trained on; reward: groups that all fail teach who failed less badly',
+      ),
   })
   .superRefine(({ shaping, components }, context) => {
     if (components === undefined) return;
@@ -99,7 +105,10 @@ export const DEFAULT_SHAPING: readonly RewardComponent[] = [
 ];
 
 /** The components a reward is the weighted sum of, each name once. */
-export function rewardComponents({ shaping, components }: RewardConfig): readonly RewardComponent[] {
+export function rewardComponents({
+  shaping,
+  components,
+}: Pick<RewardConfig, 'shaping' | 'components'>): readonly RewardComponent[] {
   if (shaping === 'none') return components ?? [{ name: 'outcome', weight: 1 }];
   const own = components ?? [];
   const replaced = (name: string): RewardComponent | undefined => own.find((component) => component.name === name);
