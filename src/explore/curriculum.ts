@@ -5,13 +5,14 @@ import type { ExplorationState } from './state.ts';
 
 /**
  * How likely a group of `groupSize` trajectories of a task is to have a signal, outcomes that differ: E[1 − p^G − (1 − p)^G] with
- * the success probability p from the posterior Beta(a, b), a = 1 + good, b = 1 + bad. In closed form
+ * the success probability p from the posterior Beta(a, b), a = prior + good, b = prior + bad. In closed form
  * 1 − Π (a + k)/(a + b + k) − Π (b + k)/(a + b + k), k = 0 … G − 1. It is largest where every second trajectory succeeds, and near 0
- * for a task that always ends alike; a task never tried has (G − 1)/(G + 1).
+ * for a task that always ends alike. A prior below 1 says that most tasks do: after one group that ended alike it expects the
+ * next to, and a task never tried comes behind one that was seen to end both ways.
  */
-export function signalProbability({ good, bad }: Outcomes, groupSize: number): number {
-  const a = 1 + good;
-  const b = 1 + bad;
+export function signalProbability({ good, bad }: Outcomes, groupSize: number, prior: number): number {
+  const a = prior + good;
+  const b = prior + bad;
   let [all, none] = [1, 1];
   for (let k = 0; k < groupSize; k++) {
     all *= (a + k) / (a + b + k);
@@ -30,9 +31,12 @@ const UNTRIED: Outcomes = { good: 0, bad: 0 };
 export function taskProbabilities(
   ids: readonly string[],
   state: Pick<ExplorationState, 'tasks'>,
-  { floor, sharpness, groupSize }: Pick<CurriculumConfig, 'floor' | 'sharpness'> & { groupSize: number },
+  { floor, sharpness, prior, groupSize }: Omit<CurriculumConfig, 'enabled' | 'decay'> & { groupSize: number },
 ): Float64Array {
-  const weights = Float64Array.from(ids, (id) => signalProbability(state.tasks.get(id) ?? UNTRIED, groupSize) ** sharpness);
+  const weights = Float64Array.from(
+    ids,
+    (id) => signalProbability(state.tasks.get(id) ?? UNTRIED, groupSize, prior) ** sharpness,
+  );
   const total = weights.reduce((sum, weight) => sum + weight, 0);
   if (!(total > 0)) return weights.fill(1 / ids.length);
   return weights.map((weight) => floor / ids.length + ((1 - floor) * weight) / total);

@@ -171,23 +171,23 @@ describe('prunedTools', () => {
 
 describe('curriculum', () => {
   it('prefers what is uncertain and forgets no task', () => {
-    expect(signalProbability({ good: 0, bad: 0 }, 16)).toBeCloseTo(15 / 17, 12);
-    expect(signalProbability({ good: 7, bad: 3 }, 1)).toBeCloseTo(0, 12);
+    expect(signalProbability({ good: 0, bad: 0 }, 16, 1)).toBeCloseTo(15 / 17, 12);
+    expect(signalProbability({ good: 7, bad: 3 }, 1, 1)).toBeCloseTo(0, 12);
     // A certain success probability of 0.3: 1 − 0.3² − 0.7² of two.
-    expect(signalProbability({ good: 3e7, bad: 7e7 }, 2)).toBeCloseTo(0.42, 6);
+    expect(signalProbability({ good: 3e7, bad: 7e7 }, 2, 0.3)).toBeCloseTo(0.42, 6);
     const ids = ['never', 'half', 'always', 'untried'];
     const tasks = new Map([
       ['never', { good: 0, bad: 48 }],
       ['half', { good: 24, bad: 24 }],
       ['always', { good: 48, bad: 0 }],
     ]);
-    const p = taskProbabilities(ids, { tasks }, { floor: 0.1, sharpness: 1, groupSize: 16 });
+    const p = taskProbabilities(ids, { tasks }, { floor: 0.1, sharpness: 1, groupSize: 16, prior: 0.3 });
     expect(p.reduce((a, b) => a + b, 0)).toBeCloseTo(1, 12);
     expect(p[1]).toBeGreaterThan(p[3]!);
     expect(p[3]).toBeGreaterThan(2 * p[0]!);
     expect(p[0]).toBeCloseTo(p[2]!, 12);
     expect(Math.min(...p)).toBeGreaterThanOrEqual(0.1 / 4);
-    const even = taskProbabilities(ids, { tasks }, { floor: 1, sharpness: 3, groupSize: 16 });
+    const even = taskProbabilities(ids, { tasks }, { floor: 1, sharpness: 3, groupSize: 16, prior: 0.3 });
     for (const value of even) expect(value).toBeCloseTo(0.25, 12);
   });
 

@@ -109,7 +109,7 @@ function observeArms(
 
 function armsOf(arms: Map<number, Map<number, Arm>>, bucket: number): Map<number, Arm> {
   let tools = arms.get(bucket);
-  if (tools === undefined) arms.set(bucket, (tools = new Map()));
+  if (tools === undefined) arms.set(bucket, (tools = new Map<number, Arm>()));
   return tools;
 }
 

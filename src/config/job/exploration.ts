@@ -87,6 +87,12 @@ export const curriculumSchema = z
       .max(1)
       .default(0.1)
       .describe('share of the requests spread evenly over all tasks; 1 = no preference'),
+    prior: z
+      .number()
+      .min(0.01)
+      .max(10)
+      .default(0.3)
+      .describe('pseudo-successes and as many pseudo-failures of a task never tried; below 1: expected to end alike'),
     sharpness: z.number().min(0).max(16).default(1).describe('power that the preference is raised to; 0 = no preference'),
   })
   .prefault({});
