@@ -5,7 +5,7 @@ import { klInLoss } from '../kl/estimators.ts';
 import type { GroupRewards, RoundAdvantages, RoundGroup } from '../method.ts';
 import type { CorrectionConfig, CreditConfig, KlConfig } from '../schema/fields.ts';
 import { broadcast, discounted } from './broadcast.ts';
-import { leaveOneOutReturnsToGo } from './return-to-go.ts';
+import { leaveOneOutReturnsToGo, returnsToGo } from './return-to-go.ts';
 
 /** Rewards travel in single precision: what was equal may differ by this much. */
 const SAME = 1e-6;
@@ -109,7 +109,9 @@ function returnToGo(group: RoundGroup, gamma: number, scale: Baseline['scale']):
   for (const kind of [false, true]) {
     const valid = group.valid.map((is, i) => is && explored[i] === kind);
     if (!valid.some(Boolean)) continue;
-    const divisor = scale?.({ ...group, valid }) ?? 1;
+    // The deviation of what is compared: discounted returns spread less than rewards, the more so the longer the flow.
+    const whole = steps.map((rewards) => returnsToGo(rewards, gamma)[0] ?? 0);
+    const divisor = scale?.({ rewards: whole, valid }) ?? 1;
     leaveOneOutReturnsToGo(steps, { gamma, valid, tolerance: SAME }).forEach((of, i) => {
       if (valid[i]) result[i] = of.map((value) => value / divisor);
     });
