@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { emptyState } from '../../src/explore/state.ts';
 import type { Policy } from '../../src/policy/policy.ts';
 import { PolicyVersions } from './policy-versions.ts';
 
@@ -25,6 +26,18 @@ describe('PolicyVersions', () => {
     expect(policies.acquire(3, false)).toBeUndefined();
     expect(policies.acquire(1, true)!.version).toBe(1);
     expect(made()).toBe(2);
+  });
+
+  it('gives each version what exploration knew at it, also where an instance is used again', () => {
+    const { versions: policies } = versions();
+    const known = { ...emptyState(), version: 1 };
+    policies.publish(1, values, known);
+    const old = policies.acquire(1, false)!;
+    policies.publish(2, values);
+    expect([old.exploration, policies.acquire(2, false)!.exploration]).toEqual([known, undefined]);
+    old.release();
+    policies.publish(3, values);
+    expect(policies.acquire(3, false)!.exploration).toBeUndefined();
   });
 
   it('uses the instance of a version that nobody uses any more', () => {

@@ -28,6 +28,15 @@ describe('trainingOrder', () => {
 });
 
 describe('requestFor', () => {
+  it('takes a scheduled temperature, and tells requests apart whose task may come twice in a round', () => {
+    const request = { sequence: 9, task, policyVersion: 2, now: 1.5 };
+    expect(requestFor(context, { ...request, temperature: 0.5, repeats: true }, 100)).toMatchObject({
+      id: 'sums:2:task-7#9:0',
+      temperature: 0.5,
+    });
+    expect(requestFor(context, { ...request, repeats: false }, 100).id).toBe('sums:2:task-7:0');
+  });
+
   it('is deterministic but for version, fence and time', () => {
     const request = requestFor(context, { sequence: 9, task, policyVersion: 2, now: 1.5 }, 100);
     expect(request).toMatchObject({
