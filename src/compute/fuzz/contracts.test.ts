@@ -30,7 +30,7 @@ const CALLS: Call[] = [
     kernel: 'GruScan',
     inputs: { x: [4, 12], ...weights, forwardBias: [6], backwardBias: [6] },
     integers: order,
-    attrs: { steps: [2, 2] },
+    attrs: { steps: [2, 2], keep: true },
   },
   {
     kernel: 'GruScanGrad',

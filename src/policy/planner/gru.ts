@@ -1,6 +1,6 @@
 /** A one-layer bidirectional GRU over the distinct texts; see compute/kernels/gru.ts for the equations and the packing. */
 import * as tf from '@tensorflow/tfjs-core';
-import { hasKernel } from '../../compute/fused.ts';
+import { hasKernel, isRecording } from '../../compute/fused.ts';
 import { dense, indices, take, weight, type Weights } from './ops.ts';
 import type { FlatTexts } from './texts.ts';
 
@@ -54,7 +54,8 @@ function fusedScan(weights: Weights, x: tf.Tensor2D, { steps, order }: Packing):
       backwardBias: backwardBias!,
       order: rows,
     };
-    const [states, trace] = tf.engine().runKernel('GruScan', inputs, attrs) as tf.Tensor[];
+    const keep = isRecording();
+    const [states, trace] = tf.engine().runKernel('GruScan', inputs, { ...attrs, keep }) as tf.Tensor[];
     save([states!, trace!, forwardWeight!, backwardWeight!, rows]);
     return {
       value: states!,

@@ -24,6 +24,7 @@ void check(const int32_t* steps, int64_t count, const int32_t* order, int64_t ro
   }
 }
 
+template <bool keep>
 void forwardRow(int64_t H, const float* __restrict x, const float* __restrict g, float* __restrict h, float* __restrict state,
                 float* __restrict trace) {
   for (int64_t j = 0; j < H; j++) {
@@ -34,10 +35,12 @@ void forwardRow(int64_t H, const float* __restrict x, const float* __restrict g,
     const float next = candidate + z * (h[j] - candidate);
     h[j] = next;
     state[j] = next;
-    trace[j] = r;
-    trace[H + j] = z;
-    trace[2 * H + j] = candidate;
-    trace[3 * H + j] = gn;
+    if (keep) {
+      trace[j] = r;
+      trace[H + j] = z;
+      trace[2 * H + j] = candidate;
+      trace[3 * H + j] = gn;
+    }
   }
 }
 
@@ -64,7 +67,7 @@ void backwardRow(int64_t H, const float* __restrict dy, const float* __restrict 
 }  // namespace
 
 // rows, H, steps (Int32Array), order [2 rows], x [rows, 6 H], then for both directions weight [H, 3 H] and bias [3 H],
-// states [rows, 2 H], trace [2 rows, 4 H]
+// states [rows, 2 H], whether to keep what a gradient takes, and then trace [2 rows, 4 H]
 void gruScan(Call& call) {
   const int64_t rows = call.size(), H = call.size(), count = call.length();
   const int32_t* steps = call.array<int32_t>(count);
@@ -77,7 +80,7 @@ void gruScan(Call& call) {
     bias[direction] = call.floats(3 * H);
   }
   float* states = call.floats(times(rows, 2 * H));
-  float* trace = call.floats(times(rows, 8 * H));
+  float* trace = call.flag() ? call.floats(times(rows, 8 * H)) : nullptr;
   if (count == 0) return;
   float* hidden = scratch(0, steps[0] * H);
   float* g = scratch(1, steps[0] * 3 * H);
@@ -95,8 +98,10 @@ void gruScan(Call& call) {
       else for (int64_t i = 0; i < n; i++) std::copy(bias[direction], bias[direction] + 3 * H, g + i * 3 * H);
       for (int64_t i = 0; i < n; i++, packed++) {
         const int64_t token = order[packed];
-        forwardRow(H, x + token * 6 * H + direction * 3 * H, g + i * 3 * H, hidden + i * H, states + token * 2 * H + direction * H,
-                   trace + packed * 4 * H);
+        const float* in = x + token * 6 * H + direction * 3 * H;
+        float* state = states + token * 2 * H + direction * H;
+        if (trace) forwardRow<true>(H, in, g + i * 3 * H, hidden + i * H, state, trace + packed * 4 * H);
+        else forwardRow<false>(H, in, g + i * 3 * H, hidden + i * H, state, nullptr);
       }
     }
   }

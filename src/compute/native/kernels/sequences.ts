@@ -33,7 +33,7 @@ export const attentionGrad =
     return dqkv;
   };
 
-/** GruScan as in ../../kernels/gru.ts. */
+/** GruScan as in ../../kernels/gru.ts; its trace has no rows unless attr `keep` says that a gradient may be wanted. */
 export const gruScan =
   (native: NativeAddon): KernelFunc =>
   ({ inputs, backend, attrs }) => {
@@ -41,9 +41,12 @@ export const gruScan =
     const { x, order, forwardWeight, forwardBias, backwardWeight, backwardBias } = inputs as Record<string, TensorInfo>;
     const [rows, H] = [x!.shape[0]!, x!.shape[1]! / 6];
     const states = wasm.makeOutput([rows, 2 * H], 'float32');
-    const trace = wasm.makeOutput([2 * rows, 4 * H], 'float32');
-    const tensors = [order!, x!, forwardWeight!, forwardBias!, backwardWeight!, backwardBias!, states, trace];
-    native.gruScan(wasm.wasm.HEAPU8, rows, H, stepsOf(attrs!), ...tensors.map((tensor) => offset(wasm, tensor)));
+    const keep = attrs!['keep'] as boolean;
+    const trace = wasm.makeOutput([keep ? 2 * rows : 0, 4 * H], 'float32');
+    const tensors = [order!, x!, forwardWeight!, forwardBias!, backwardWeight!, backwardBias!, states];
+    const places = tensors.map((tensor) => offset(wasm, tensor));
+    const kept = keep ? [1, offset(wasm, trace)] : [0];
+    native.gruScan(wasm.wasm.HEAPU8, rows, H, stepsOf(attrs!), ...places, ...kept);
     return [states, trace];
   };
 
