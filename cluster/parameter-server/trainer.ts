@@ -140,7 +140,9 @@ export class Trainer implements Behaviour<TrainerMessage> {
       this.#exploration.restore(latest.manifest.exploration ? await weights.fetch(latest.manifest, 'exploration') : undefined);
       // Whoever committed it may have died before telling.
       if (latest.manifest.updateRow.length > 0) await this.#publishRow(latest.manifest.version, latest.manifest.updateRow);
+      if (this.#isEvaluated(latest.manifest.version)) await this.#publishExploration(latest.manifest);
     } else {
+      this.#exploration.restore(undefined);
       this.#master = new Master(this.#record.config, layout);
       this.#manifest = this.#master.manifest({
         job: this.#job,

@@ -74,7 +74,7 @@ export interface NewJob {
 /** A QUEUED job. */
 export function createJobRecord(job: NewJob): JobRecord {
   const { now, ...rest } = job;
-  const parsed = jobRecordSchema.safeParse({ ...rest, state: 'QUEUED', createdAt: now });
+  const parsed = jobRecordSchema.safeParse({ ...rest, state: 'QUEUED', createdAt: Math.round(now) });
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
   throw new MillraceError('invalid_argument', `job: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'not valid'}`, {
@@ -86,12 +86,13 @@ export function createJobRecord(job: NewJob): JobRecord {
 export function transition(record: JobRecord, to: JobStateName, at: { now: number; error?: string }): JobRecord {
   assertTransition(record.state, to, `job ${record.id}`);
   const next: JobRecord = { ...record, state: to };
+  const now = Math.round(at.now);
   if (to === 'RUNNING') {
-    if (record.startedAt === undefined) next.startedAt = at.now;
-    else next.resumedAt = [...record.resumedAt, at.now];
+    if (record.startedAt === undefined) next.startedAt = now;
+    else next.resumedAt = [...record.resumedAt, now];
   }
   if (isEnded(to)) {
-    next.endedAt = at.now;
+    next.endedAt = now;
     next.unsettled = ['queues', 'books'];
   }
   if (to === 'FAILED') next.error = at.error ?? 'failed without a message';
@@ -106,7 +107,7 @@ export function settle(record: JobRecord, what: Unsettled): JobRecord | undefine
 
 /** Notes that another coordinator goes on with a RUNNING job. */
 export function markResumed(record: JobRecord, now: number): JobRecord {
-  return { ...record, resumedAt: [...record.resumedAt, now] };
+  return { ...record, resumedAt: [...record.resumedAt, Math.round(now)] };
 }
 
 export function encodeJobRecord(record: JobRecord): Uint8Array {
