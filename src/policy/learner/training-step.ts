@@ -37,12 +37,13 @@ export class SingleProcessTrainer {
   gradient(batch: PreparedBatch): MeanGradient {
     const { weight } = batch.table;
     const share = 1 / weight.reduce((sum, each) => sum + each, 0);
-    const gradient = this.mean.fill(0);
+    const gradient = this.mean;
     const loss = tf.tidy(() => {
       const { gradients, loss } = backward(this.policy, batch, this.algorithm);
-      this.policy.layout.forEach(({ offset }, index) => {
+      this.policy.layout.forEach(({ offset, size }, index) => {
         const of = gradients[index];
         if (of) copyScaled(of, share, gradient, offset);
+        else gradient.fill(0, offset, offset + size);
       });
       return loss;
     });
