@@ -37,5 +37,12 @@ export const EXAMPLES = {
 /** One of {@link EXAMPLES}. */
 export type ExampleName = keyof typeof EXAMPLES;
 
+/**
+ * Rewards of single steps for retail: what a step did to the share of records that are as they should be. The potential counts as
+ * 0 after the last step, and `progress` gives back there what that takes.
+ */
+export const STEP_REWARDS =
+  'reward.components=[{name: outcome, weight: 1}, {name: potential, weight: 1, gamma: 1}, {name: progress, weight: 0.8}]';
+
 /** What every trial of a table shares, whatever its row. */
 export const EVERYWHERE: readonly string[] = ['evaluation.baselines=false', 'checkpoint.keep=1'];

@@ -54,18 +54,21 @@ export function plan(
   options: Pick<TrialTableOptions, 'seeds' | 'rounds' | 'set'>,
 ): PlannedTrial[] {
   const { job, target, entropy, overrides } = EXAMPLES[example];
-  return methods.flatMap((name) => {
-    const { algorithm, entropyScale = 1, overrides: own = [] } = SETTINGS[name] ?? {};
-    return seedsUpTo(options.seeds).map((seed) => ({
-      label: name,
-      setup: {
-        job,
-        target,
-        overrides: [...EVERYWHERE, ...overrides, ...own, ...addedOverrides(options), seed],
-        algorithm: { name, entropy: entropy * entropyScale, ...algorithm },
-      },
-    }));
-  });
+  // Seed after seed, so that an interruption leaves every method with as many.
+  return seedsUpTo(options.seeds).flatMap((seed) =>
+    methods.map((name) => {
+      const { algorithm, entropyScale = 1, overrides: own = [] } = SETTINGS[name] ?? {};
+      return {
+        label: name,
+        setup: {
+          job,
+          target,
+          overrides: [...EVERYWHERE, ...overrides, ...own, ...addedOverrides(options), seed],
+          algorithm: { name, entropy: entropy * entropyScale, ...algorithm },
+        },
+      };
+    }),
+  );
 }
 
 async function show(

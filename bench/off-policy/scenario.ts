@@ -1,6 +1,6 @@
 import { loadavg } from 'node:os';
 import { writeBetween } from '../algorithms/document.ts';
-import { EVERYWHERE, EXAMPLES } from '../algorithms/examples.ts';
+import { EVERYWHERE, EXAMPLES, STEP_REWARDS } from '../algorithms/examples.ts';
 import {
   addedOverrides,
   seedsUpTo,
@@ -19,6 +19,9 @@ type Options = TrialTableOptions & { staleness: number; rows?: string };
 
 /** Virtual milliseconds of a learner's message. Rollouts take none, so any delay lets them run ahead as far as η allows. */
 const LEARNER_DELAY_MS = 200;
+
+/** Rewards of single steps, since these learn fast, and few rounds: 25 trials. */
+const QUICK = [STEP_REWARDS, 'rounds=160'];
 
 /** What stale groups cost: learners are slowed until every group is η versions old, with and without corrections. */
 export const offPolicy: Scenario = {
@@ -47,18 +50,23 @@ export const offPolicy: Scenario = {
 
 /** The trials: each row with each seed. */
 export function plan(options: Pick<Options, 'seeds' | 'rounds' | 'set' | 'staleness' | 'rows'>): PlannedTrial[] {
-  const { job, target, entropy, overrides } = EXAMPLES.retail;
+  const { job, target, overrides } = EXAMPLES.retail;
   const rows = offPolicyRows(options.staleness).filter(({ label }) => label.includes(options.rows ?? ''));
-  return rows.flatMap(({ label, algorithm, maxStaleness }) =>
-    seedsUpTo(options.seeds).map((seed) => ({
-      label,
-      setup: {
-        job,
-        target,
-        overrides: [...EVERYWHERE, ...overrides, `rollout.maxStaleness=${maxStaleness}`, ...addedOverrides(options), seed],
-        algorithm: { entropy, ...algorithm },
-        learnerDelayMs: LEARNER_DELAY_MS,
-      },
-    })),
+  // Seed after seed, so that an interruption leaves every row with as many.
+  return seedsUpTo(options.seeds).flatMap((seed) =>
+    rows.map(({ label, algorithm, maxStaleness }) => {
+      const staleness = `rollout.maxStaleness=${maxStaleness}`;
+      const added = [...addedOverrides(options), seed];
+      return {
+        label,
+        setup: {
+          job,
+          target,
+          overrides: [...EVERYWHERE, ...overrides, ...QUICK, staleness, ...added],
+          algorithm,
+          learnerDelayMs: LEARNER_DELAY_MS,
+        },
+      };
+    }),
   );
 }

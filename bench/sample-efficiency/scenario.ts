@@ -49,15 +49,15 @@ export function plan(options: Pick<Options, 'seeds' | 'set' | 'trajectories' | '
   const own = options.row.map((text): EfficiencyRow => ({ label: text, overrides: text.split(/\s+/).filter(Boolean) }));
   const rows = own.length > 0 ? own : EFFICIENCY_ROWS.filter(({ label }) => label.includes(options.rows ?? ''));
   const { job, target } = EXAMPLES.retail;
-  return rows.flatMap(({ label, overrides }) => {
-    const { rollout } = trialConfig({ job, target, overrides: [...overrides, ...options.set] });
-    const rounds = Math.max(1, Math.round(options.trajectories / (rollout.groupSize * rollout.groupsPerRound)));
-    const length = [`rounds=${rounds}`, `evaluation.every=${Math.max(1, Math.round(rounds / POINTS))}`];
-    return seedsUpTo(options.seeds).map((seed) => ({
-      label,
-      setup: { job, target, overrides: [...EVERYWHERE, ...overrides, ...options.set, ...length, seed] },
-    }));
-  });
+  return seedsUpTo(options.seeds).flatMap((seed) =>
+    rows.map(({ label, overrides, algorithm }) => {
+      const { rollout } = trialConfig({ job, target, overrides: [...overrides, ...options.set] });
+      const rounds = Math.max(1, Math.round(options.trajectories / (rollout.groupSize * rollout.groupsPerRound)));
+      const length = [`rounds=${rounds}`, `evaluation.every=${Math.max(1, Math.round(rounds / POINTS))}`];
+      const all = [...EVERYWHERE, ...overrides, ...options.set, ...length, seed];
+      return { label, setup: { job, target, overrides: all, ...(algorithm && { algorithm }) } };
+    }),
+  );
 }
 
 /** Held-out success by trajectories, the mean over the seeds: a line for each row. */

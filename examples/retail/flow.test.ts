@@ -2,6 +2,7 @@ import { seededRandom } from 'millrace';
 import { describe, expect, it } from 'vitest';
 import flow from './flow.ts';
 import { play, realData, rulePlanner, tinyWorld, type Planner } from './test-support.ts';
+import { progress } from './world/gold.ts';
 import type { RetailTask } from './world/records.ts';
 import type { World } from './world/world.ts';
 
@@ -49,6 +50,15 @@ it('the potential begins at 0, stays within 0 and 1, and is higher where more wa
   }
   expect(idle).toBe(0);
   expect(done / 50).toBeGreaterThan(0.5);
+});
+
+it('progress is the share of the records that are right, less half of one for each that was not asked for', () => {
+  const gold = { 'orders/1': 'a', 'orders/2': 'b' };
+  expect(progress(gold, {})).toBe(0);
+  expect(progress(gold, { 'orders/1': 'a' })).toBe(0.5);
+  expect(progress(gold, { 'orders/1': 'a', 'orders/2': 'x', 'orders/3': 'c' })).toBe(0.25);
+  expect(progress(gold, gold)).toBe(1);
+  expect(progress({}, { 'orders/3': 'c' })).toBe(0);
 });
 
 it('the rule planner solves all tasks of other seeds', async () => {

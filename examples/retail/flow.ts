@@ -5,7 +5,7 @@ import { loadTasks } from './load.ts';
 import { hasOpenSibling, hasProducts, remember, type Memory } from './memory.ts';
 import { decide } from './rule.ts';
 import { sameChanges, type Changes } from './world/database.ts';
-import { goldChanges } from './world/gold.ts';
+import { goldChanges, progress } from './world/gold.ts';
 import { retailTaskSchema, type Product, type RetailTask } from './world/records.ts';
 import { World } from './world/world.ts';
 
@@ -54,11 +54,16 @@ export default defineFlow<RetailTask, Memory>({
     return memory.clauses.every((clause) => clause.written) ? 'stop' : 'continue';
   },
   // A fifth for knowing who writes, the rest for what has been done of the requests.
-  potential: ({ userId, clauses }) =>
-    ((userId === undefined ? 0 : 1) + (4 * clauses.filter(({ written }) => written).length) / Math.max(1, clauses.length)) / 5,
+  potential: ({ userId, task, database }) =>
+    ((userId === undefined ? 0 : 1) + 4 * progress(goldChanges(database.world, task), database.changes())) / 5,
   maxSteps: (task) => 8 + 4 * countRequests(task.instruction),
   answer: (memory) => memory.database.changes(),
-  reward: (task, answer, context) => (sameChanges(goldChanges(world(context), task), answer as Changes) ? 1 : 0),
+  components: ['progress'],
+  reward(task, answer, context) {
+    const gold = goldChanges(world(context), task);
+    const changes = answer as Changes;
+    return { outcome: sameChanges(gold, changes) ? 1 : 0, components: { progress: progress(gold, changes) } };
+  },
   rule(memory, plan) {
     const { tool, clause } = decide(memory);
     return plan.actions.findIndex((action) => action.tool === tool && action.items?.[0] === clause);

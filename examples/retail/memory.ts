@@ -17,6 +17,8 @@ export interface ClauseState {
 
 /** A flow's memory: the message taken apart, the customer's session, the records looked up, a database of its own. */
 export interface Memory {
+  /** What potential is measured by; the planner sees nothing of it. */
+  readonly task: RetailTask;
   readonly database: Database;
   readonly header: Analysis['header'];
   readonly clauses: readonly ClauseState[];
@@ -72,6 +74,7 @@ function actionsFor(clauses: number): OpenAction[] {
 export function remember(task: RetailTask, world: World): Memory {
   const { header, clauses } = analyze(task.instruction, world);
   return {
+    task,
     database: new Database(world),
     header,
     clauses: clauses.map((clause) => ({ clause, written: false, errors: 0, lastFailed: false })),

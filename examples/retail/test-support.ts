@@ -41,7 +41,8 @@ export async function play(
     outcomes.push(outcome);
     if (flow.verify(memory, outcome) === 'stop') break;
   }
-  return { reward: (await flow.reward(task, flow.answer(memory), world)) as number, outcomes, memory };
+  const judged = await flow.reward(task, flow.answer(memory), world);
+  return { reward: typeof judged === 'number' ? judged : judged.outcome, outcomes, memory };
 }
 
 export const rulePlanner: Planner = (memory, plan) => flow.rule!(memory, plan);

@@ -29,3 +29,15 @@ export function replayGold(world: World, actions: RetailTask['actions']): { chan
 export function goldChanges(world: World, task: RetailTask): Changes {
   return world.once('gold', JSON.stringify(task.actions), () => replayGold(world, task.actions).changes);
 }
+
+/**
+ * How much of a task's work is done, for reward shaping: the share of the records to be changed that are as they should be,
+ * less half a record for each that was not to be changed. 0 for a task that changes nothing.
+ */
+export function progress(gold: Changes, changes: Changes): number {
+  const wanted = Object.keys(gold);
+  if (wanted.length === 0) return 0;
+  const right = wanted.filter((key) => Object.hasOwn(changes, key) && changes[key] === gold[key]).length;
+  const wrong = Object.keys(changes).filter((key) => !Object.hasOwn(gold, key)).length;
+  return (right - 0.5 * wrong) / wanted.length;
+}
