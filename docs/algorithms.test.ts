@@ -88,10 +88,13 @@ describe('docs/algorithms.md', () => {
 
 describe('the settings of the comparison', () => {
   it('are of methods that exist, and valid', () => {
-    for (const [name, { algorithm }] of Object.entries(SETTINGS)) {
+    for (const [name, { algorithm, withSteps }] of Object.entries(SETTINGS)) {
       const method = methods.find(([known]) => known === name)?.[1];
       expect(method, name).toBeDefined();
-      expect(method!.schema.safeParse({ name, entropy: EXAMPLES.retail.entropy, ...algorithm }).error, name).toBeUndefined();
+      for (const more of [{}, withSteps]) {
+        const options = { name, entropy: EXAMPLES.retail.entropy, ...algorithm, ...more };
+        expect(method!.schema.safeParse(options).error, name).toBeUndefined();
+      }
     }
     expect(Object.keys(SETTINGS).sort()).toEqual(methods.map(([name]) => name).sort());
   });

@@ -1,3 +1,10 @@
+/**
+ * Rewards of single steps for retail: what a step did to the share of records that are as they should be. The potential counts as
+ * 0 after the last step, and `progress` gives back there what that takes.
+ */
+export const STEP_REWARDS =
+  'reward.components=[{name: outcome, weight: 1}, {name: potential, weight: 1, gamma: 1}, {name: progress, weight: 0.8}]';
+
 /** What a table of trials is made on. */
 export interface ExampleTrial {
   job: string;
@@ -5,6 +12,8 @@ export interface ExampleTrial {
   overrides: readonly string[];
   /** Weight of the entropy bonus, for every method: the `algorithm:` block of the job file is left out. */
   entropy: number;
+  /** Single steps have rewards. Default: the outcome is all. */
+  steps?: boolean;
   /** Held-out success that counts as learned. */
   target: number;
 }
@@ -16,7 +25,8 @@ export interface ExampleTrial {
 export const EXAMPLES = {
   retail: {
     job: 'examples/retail/job.yaml',
-    overrides: ['rollout.groupsPerRound=4', 'rollout.groupSize=8', 'rounds=320', 'evaluation.every=20'],
+    overrides: ['rollout.groupsPerRound=4', 'rollout.groupSize=8', 'rounds=320', 'evaluation.every=20', STEP_REWARDS],
+    steps: true,
     entropy: 0.1,
     target: 0.85,
   },
@@ -36,13 +46,6 @@ export const EXAMPLES = {
 
 /** One of {@link EXAMPLES}. */
 export type ExampleName = keyof typeof EXAMPLES;
-
-/**
- * Rewards of single steps for retail: what a step did to the share of records that are as they should be. The potential counts as
- * 0 after the last step, and `progress` gives back there what that takes.
- */
-export const STEP_REWARDS =
-  'reward.components=[{name: outcome, weight: 1}, {name: potential, weight: 1, gamma: 1}, {name: progress, weight: 0.8}]';
 
 /** What every trial of a table shares, whatever its row. */
 export const EVERYWHERE: readonly string[] = ['evaluation.baselines=false', 'checkpoint.keep=1'];

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { METHODS } from '../../src/algo/registry.ts';
 import type { BenchContext, Scenario } from '../scenario.ts';
 import { writeBetween } from './document.ts';
-import { EVERYWHERE, EXAMPLES, type ExampleName } from './examples.ts';
+import { EVERYWHERE, EXAMPLES, type ExampleName, type ExampleTrial } from './examples.ts';
 import { addedOverrides, namesOf, seedsUpTo, trialOptions, trialsOptions, type TrialTableOptions } from './options.ts';
 import { OPTIONS_MARKER, optionsTable } from './reference.ts';
 import { SETTINGS } from './settings.ts';
@@ -53,18 +53,18 @@ export function plan(
   methods: readonly string[],
   options: Pick<TrialTableOptions, 'seeds' | 'rounds' | 'set'>,
 ): PlannedTrial[] {
-  const { job, target, entropy, overrides } = EXAMPLES[example];
+  const { job, target, entropy, overrides, steps = false }: ExampleTrial = EXAMPLES[example];
   // Seed after seed, so that an interruption leaves every method with as many.
   return seedsUpTo(options.seeds).flatMap((seed) =>
     methods.map((name) => {
-      const { algorithm, entropyScale = 1, overrides: own = [] } = SETTINGS[name] ?? {};
+      const { algorithm, withSteps, entropyScale = 1, overrides: own = [] } = SETTINGS[name] ?? {};
       return {
         label: name,
         setup: {
           job,
           target,
           overrides: [...EVERYWHERE, ...overrides, ...own, ...addedOverrides(options), seed],
-          algorithm: { name, entropy: entropy * entropyScale, ...algorithm },
+          algorithm: { name, entropy: entropy * entropyScale, ...algorithm, ...(steps && withSteps) },
         },
       };
     }),

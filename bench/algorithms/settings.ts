@@ -4,6 +4,8 @@ export interface MethodSetting {
   algorithm?: Readonly<Record<string, unknown>>;
   /** The example's entropy bonus is multiplied by this: some losses are smaller than others. Default 1. */
   entropyScale?: number;
+  /** Further options where single steps have rewards. */
+  withSteps?: Readonly<Record<string, unknown>>;
   /** Overrides of the rest of the job, e.g. a learning rate. */
   overrides?: readonly string[];
 }
@@ -13,19 +15,27 @@ const UPDATES = { epochs: 2, miniBatches: 2 };
 /** Advantages that are not divided by a deviation are smaller: about 0.4 with outcomes of 0 and 1. */
 const UNDIVIDED = 0.4;
 
+/** Where single steps have rewards: what comes later counts less, and so smaller advantages need a smaller entropy bonus. */
+const RETURN_TO_GO = { credit: { kind: 'return-to-go', gamma: 0.9 }, entropy: 0.05 };
+const CRITIC = { value: { gamma: 0.95, lambda: 0.9 }, entropy: 0.05 };
+
 /** By method; one that is missing here runs with its defaults. */
 export const SETTINGS: Readonly<Record<string, MethodSetting>> = {
-  grpo: { algorithm: UPDATES },
-  'dr-grpo': { algorithm: { ...UPDATES, constantLength: 16 }, entropyScale: UNDIVIDED },
-  rloo: { algorithm: UPDATES, entropyScale: UNDIVIDED },
+  grpo: { algorithm: UPDATES, withSteps: RETURN_TO_GO },
+  'dr-grpo': {
+    algorithm: { ...UPDATES, constantLength: 16 },
+    entropyScale: UNDIVIDED,
+    withSteps: { ...RETURN_TO_GO, entropy: 0.02 },
+  },
+  rloo: { algorithm: UPDATES, entropyScale: UNDIVIDED, withSteps: { ...RETURN_TO_GO, entropy: 0.02 } },
   'reinforce-plus-plus': { algorithm: UPDATES },
   'reinforce-plus-plus-baseline': { algorithm: UPDATES },
-  dapo: { algorithm: UPDATES },
+  dapo: { algorithm: UPDATES, withSteps: RETURN_TO_GO },
   // The usual bounds are for language models, whose ratios are means over thousands of tokens.
   gspo: { algorithm: { ...UPDATES, clipLow: 0.03, clipHigh: 0.04 } },
   gvpo: { algorithm: UPDATES, entropyScale: 0.5 },
   'flow-grpo': { algorithm: UPDATES },
-  ppo: { algorithm: UPDATES },
-  'decoupled-ppo': { algorithm: UPDATES },
-  vtrace: { algorithm: { miniBatches: 2, whiten: true } },
+  ppo: { algorithm: UPDATES, withSteps: CRITIC },
+  'decoupled-ppo': { algorithm: UPDATES, withSteps: CRITIC },
+  vtrace: { algorithm: { miniBatches: 2, whiten: true }, withSteps: CRITIC },
 };

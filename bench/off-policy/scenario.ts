@@ -1,6 +1,6 @@
 import { loadavg } from 'node:os';
 import { writeBetween } from '../algorithms/document.ts';
-import { EVERYWHERE, EXAMPLES, STEP_REWARDS } from '../algorithms/examples.ts';
+import { EVERYWHERE, EXAMPLES } from '../algorithms/examples.ts';
 import {
   addedOverrides,
   seedsUpTo,
@@ -20,8 +20,8 @@ type Options = TrialTableOptions & { staleness: number; rows?: string };
 /** Virtual milliseconds of a learner's message. Rollouts take none, so any delay lets them run ahead as far as η allows. */
 const LEARNER_DELAY_MS = 200;
 
-/** Rewards of single steps, since these learn fast, and few rounds: 25 trials. */
-const QUICK = [STEP_REWARDS, 'rounds=160'];
+/** Few rounds: 25 trials. */
+const QUICK = ['rounds=160'];
 
 /** What stale groups cost: learners are slowed until every group is η versions old, with and without corrections. */
 export const offPolicy: Scenario = {

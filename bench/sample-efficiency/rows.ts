@@ -15,6 +15,9 @@ const UPDATES = { epochs: 2, miniBatches: 2 };
 const GRPO = { name: 'grpo', entropy: 0.1, ...UPDATES };
 const PPO = { name: 'ppo', entropy: 0.05, ...UPDATES, value: { gamma: 0.95, lambda: 0.9 } };
 
+/** Shaping that cannot change which policy is best; discounted as the method discounts. */
+const POTENTIAL = 'reward.components=[{name: outcome, weight: 1}, {name: potential, weight: 1, gamma: 0.95}]';
+
 /** Configurations from the plainest on. */
 export const EFFICIENCY_ROWS: readonly EfficiencyRow[] = [
   { label: 'grpo, 8 groups of 16, one update', overrides: LARGE, algorithm: { name: 'grpo', entropy: 0.06 } },
@@ -27,5 +30,11 @@ export const EFFICIENCY_ROWS: readonly EfficiencyRow[] = [
     algorithm: { ...GRPO, entropy: 0.05, credit: { kind: 'return-to-go', gamma: 0.9 } },
   },
   { label: 'ppo, four updates', overrides: SMALL, algorithm: PPO },
+  { label: 'ppo, four updates, potential alone', overrides: [...SMALL, POTENTIAL], algorithm: PPO },
   { label: 'ppo, four updates, rewards of steps', overrides: [...SMALL, STEP_REWARDS], algorithm: PPO },
+  {
+    label: 'the same, η = 0',
+    overrides: [...SMALL, STEP_REWARDS, 'rollout.maxStaleness=0'],
+    algorithm: PPO,
+  },
 ];

@@ -20,7 +20,7 @@ export const sampleEfficiency: Scenario = {
   name: 'sample-efficiency',
   summary: 'trajectories that examples/retail needs, by configuration, with the curves',
   configure(command) {
-    trialOptions(command, { seeds: 3, document: 'docs/algorithms.md' })
+    trialOptions(command, { seeds: 3, document: 'docs/algorithms.md', rounds: false })
       .option('--trajectories <n>', 'length of each training', wholeNumber, 10_000)
       .option('--rows <text>', 'only rows whose label contains this')
       .option(
