@@ -32,13 +32,13 @@ export const EXAMPLES = {
   },
   'word-problems': {
     job: 'examples/word-problems/job.yaml',
-    overrides: ['rollout.groupsPerRound=16', 'rollout.groupSize=16', 'rounds=200', 'evaluation.every=10'],
+    overrides: ['rollout.groupsPerRound=8', 'rollout.groupSize=16', 'rounds=240', 'evaluation.every=10'],
     entropy: 0.05,
     target: 0.85,
   },
   'game-of-24': {
     job: 'examples/game-of-24/job.yaml',
-    overrides: ['rollout.groupsPerRound=16', 'rollout.groupSize=16', 'rounds=200', 'evaluation.every=10'],
+    overrides: ['rollout.groupsPerRound=8', 'rollout.groupSize=16', 'rounds=240', 'evaluation.every=10'],
     entropy: 0.1,
     target: 0.85,
   },

@@ -24,6 +24,7 @@ export function offPolicyRows(staleness: number): OffPolicyRow[] {
     stale('naive', {}),
     stale('uncorrected', { correction: { kind: 'mask', low: 0, high: 1000 } }),
     stale('decoupled-ppo', { name: 'decoupled-ppo' }),
-    stale('truncated importance sampling', { correction: { kind: 'truncate', level: 'decision' } }),
+    // With level: decision and the same cap this would be decoupled-ppo to the last bit.
+    stale('truncated importance sampling', { correction: { kind: 'truncate', level: 'trajectory' } }),
   ];
 }

@@ -20,9 +20,6 @@ type Options = TrialTableOptions & { staleness: number; rows?: string };
 /** Virtual milliseconds of a learner's message. Rollouts take none, so any delay lets them run ahead as far as η allows. */
 const LEARNER_DELAY_MS = 200;
 
-/** Few rounds: 25 trials. */
-const QUICK = ['rounds=160'];
-
 /** What stale groups cost: learners are slowed until every group is η versions old, with and without corrections. */
 export const offPolicy: Scenario = {
   name: 'off-policy',
@@ -62,7 +59,7 @@ export function plan(options: Pick<Options, 'seeds' | 'rounds' | 'set' | 'stalen
         setup: {
           job,
           target,
-          overrides: [...EVERYWHERE, ...overrides, ...QUICK, staleness, ...added],
+          overrides: [...EVERYWHERE, ...overrides, staleness, ...added],
           algorithm,
           learnerDelayMs: LEARNER_DELAY_MS,
         },
