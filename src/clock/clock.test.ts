@@ -70,6 +70,22 @@ describe('VirtualClock', () => {
     expect(order).toEqual(['work at 0', 'sleeper at 5']);
   });
 
+  it('gives out what it held when all else is quiet, in the order it was held, whatever came first', async () => {
+    const clock = new VirtualClock();
+    const order: string[] = [];
+    const later = new Promise<string>((resolve) => setTimeout(() => resolve('first, slow'), 20));
+    const work = [clock.hold(later), clock.hold(Promise.resolve('second, at once'))].map((held) =>
+      held.then((it) => order.push(it)),
+    );
+    const busy = (async () => {
+      for (let i = 0; i < 20; i++) await nextTurn();
+      order.push('busy');
+    })();
+    await clock.run(Promise.all([...work, busy]));
+    expect(order).toEqual(['busy', 'first, slow', 'second, at once']);
+    await expect(clock.run(clock.hold(Promise.reject(new Error('broken'))))).rejects.toThrow('broken');
+  });
+
   it('says so when nothing can ever happen again, and when it takes for ever', async () => {
     await expect(new VirtualClock().run(new Promise(() => undefined))).rejects.toMatchObject({ code: 'failed_precondition' });
     const clock = new VirtualClock({ limitMs: 1000 });

@@ -30,7 +30,8 @@ export class VirtualClock implements Clock {
   readonly #quietTurns: number;
   readonly #limitMs: number;
   readonly #heap: Sleeper[] = [];
-  readonly #held = new Set<Promise<unknown>>();
+  /** In the order in which they were held. */
+  readonly #held: { settled: Promise<void>; release: () => void }[] = [];
   #time = 0;
   #order = 0;
 
@@ -76,12 +77,15 @@ export class VirtualClock implements Clock {
     return repeat(this, ms, fn);
   }
 
-  /** Time stands still until `work` settles. Returns `work`. */
+  /**
+   * Time stands still until `work` (a file, an import) settles. What it settles to is given out when all else is quiet, one after
+   * the other in the order of these calls: how long the world outside takes must not decide what comes first in here. Work that
+   * waits for other held work never ends.
+   */
   hold<T>(work: Promise<T>): Promise<T> {
-    this.#held.add(work);
-    const release = (): void => void this.#held.delete(work);
-    work.then(release, release);
-    return work;
+    return new Promise<T>((resolve, reject) => {
+      this.#held.push({ settled: work.then(settleNothing, settleNothing), release: () => void work.then(resolve, reject) });
+    });
   }
 
   /**
@@ -96,8 +100,12 @@ export class VirtualClock implements Clock {
     for (;;) {
       await this.#quiet(() => settled);
       if (settled) return until;
-      if (this.#held.size > 0) {
-        await Promise.race([until, ...this.#held]).then(settleNothing, settleNothing);
+      const held = this.#held[0];
+      if (held !== undefined) {
+        await Promise.race([until, held.settled]).then(settleNothing, settleNothing);
+        if (settled) continue;
+        this.#held.shift();
+        held.release();
         continue;
       }
       const next = this.#pop();

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { AlgorithmConfig } from '../../algo/config.ts';
+import { nextTurn } from '../../clock/turn.ts';
 import { accumulate } from '../../compute/arrays.ts';
 import { MillraceError } from '../../errors.ts';
 import type { Method } from '../../algo/method.ts';
@@ -126,7 +127,7 @@ async function inSlices(step: (limit: number) => Slice | undefined, options: Sli
       const fitting = (slice.decisions * targetMs) / Math.max(1, slice.milliseconds);
       limit = Math.round(Math.min(MOST_DECISIONS, 2 * limit, Math.max(FEWEST_DECISIONS, fitting)));
     }
-    await new Promise<void>((resolve) => setImmediate(resolve));
+    await nextTurn();
   }
 }
 
