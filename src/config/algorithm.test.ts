@@ -74,7 +74,11 @@ describe('algorithm', () => {
     [{ correction: { kind: 'mask', low: 1, high: 1 } }, /algorithm\.correction\.low: got 1, expected less than/],
     [{ correction: { kind: 'mask', cap: 3 } }, /algorithm\.correction\.cap: got 3, expected no cap/],
     [{ correction: { kind: 'truncate', cap: 0 } }, /algorithm\.correction\.cap: got 0, expected a number above 0/],
-    [{ beta: 0.1 }, /unknown key "algorithm\.beta"; did you mean .*grpo has no beta; gvpo has\)/],
+    [{ beta: 0.1 }, /unknown key "algorithm\.beta"\. Keys of algorithm: .*grpo has no beta; gvpo has\)/],
+    [
+      { name: 'gvpo', clipLow: 0.1 },
+      /unknown key "algorithm\.clipLow"\. Keys of algorithm: name, beta, .*its loss has no probability ratio/,
+    ],
     [{ klip: 1 }, /unknown key "algorithm\.klip"; did you mean "algorithm\.kl"\? Keys of algorithm: name, std, /],
     [{ kl: { coeficient: 1 } }, /unknown key "algorithm\.kl\.coeficient"; did you mean "algorithm\.kl\.coefficient"/],
     [{ name: 'grop' }, /algorithm\.name: got "grop", expected one of grpo, dr-grpo, rloo, /],

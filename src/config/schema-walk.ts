@@ -1,4 +1,4 @@
-import { closest } from 'fastest-levenshtein';
+import { closest, distance } from 'fastest-levenshtein';
 import type { z } from 'zod';
 
 /** Any zod schema, seen through the definitions that its wrappers share. */
@@ -75,11 +75,18 @@ export function takesText(schema: Schema): boolean {
   return type === 'string' || type === 'enum';
 }
 
-/** The key most like `key`: the fewest changes, whatever the case; undefined when there are no keys. */
+/**
+ * The key most like `key`: one that begins it, or else the fewest changes, whatever the case; undefined when that would be more
+ * than half of the letters.
+ */
 export function nearestKey(key: string, keys: readonly string[]): string | undefined {
   const plain = (text: string): string => text.toLowerCase().replace(/[-_ ]/g, '');
   const candidates = keys.map(plain);
-  return keys[candidates.indexOf(closest(plain(key), candidates))];
+  if (candidates.length === 0) return undefined;
+  const begins = candidates.findIndex((candidate) => candidate !== '' && plain(key).startsWith(candidate));
+  if (begins >= 0) return keys[begins];
+  const meant = closest(plain(key), candidates);
+  return distance(plain(key), meant) * 2 > Math.max(key.length, meant.length) ? undefined : keys[candidates.indexOf(meant)];
 }
 
 /** What a schema allows, in words: "an integer from 2 to 1024". */
