@@ -2,9 +2,10 @@ import { algorithms } from './algorithms/scenario.ts';
 import { compute } from './compute/scenario.ts';
 import { memory } from './memory/scenario.ts';
 import { offPolicy } from './off-policy/scenario.ts';
+import { query } from './query-speed/scenario.ts';
 import { sampleEfficiency } from './sample-efficiency/scenario.ts';
 import type { Scenario } from './scenario.ts';
 import { train } from './train/scenario.ts';
 
 /** Every scenario of `npm run bench`, in the order of the help. A new one is one line here. */
-export const SCENARIOS: readonly Scenario[] = [algorithms, compute, memory, offPolicy, sampleEfficiency, train];
+export const SCENARIOS: readonly Scenario[] = [algorithms, compute, memory, offPolicy, query, sampleEfficiency, train];
