@@ -8,7 +8,7 @@ import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobu
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
-import type { Ledger } from "./training_pb.ts";
+import type { Ledger, Purpose } from "./training_pb.ts";
 import { file_millrace_v1_training } from "./training_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file millrace/v1/admin.proto.
  */
 export const file_millrace_v1_admin: GenFile = /*@__PURE__*/
-  fileDesc("ChdtaWxscmFjZS92MS9hZG1pbi5wcm90bxILbWlsbHJhY2UudjEi7QIKA0pvYhIKCgJpZBgBIAEoCRIkCgVzdGF0ZRgCIAEoDjIVLm1pbGxyYWNlLnYxLkpvYlN0YXRlEhMKC2NvbmZpZ19qc29uGAMgASgJEi8KC2NyZWF0ZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzdGFydF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFZXJyb3IYByABKAkSKgoIcHJvZ3Jlc3MYCCABKAsyGC5taWxscmFjZS52MS5Kb2JQcm9ncmVzcxITCgt3YWl0aW5nX2ZvchgJIAEoCRIsCgtldmFsdWF0aW9ucxgKIAMoCzIXLm1pbGxyYWNlLnYxLkV2YWx1YXRpb24SEgoKY2hlY2twb2ludBgLIAEoCSLKAgoLSm9iUHJvZ3Jlc3MSDQoFcm91bmQYASABKA0SFAoMcm91bmRzX3RvdGFsGAIgASgNEg4KBnJld2FyZBgDIAEoARIfChd0cmFqZWN0b3JpZXNfcGVyX3NlY29uZBgEIAEoARIRCglzdGFsZW5lc3MYBSABKAESEAoIcmVxdWVzdHMYBiABKAQSIwoGbGVkZ2VyGAcgASgLMhMubWlsbHJhY2UudjEuTGVkZ2VyEhMKC2V0YV9zZWNvbmRzGAggASgBEhUKDXRyYWluX3NlY29uZHMYCSABKAESPAoKc3RhdGlzdGljcxgKIAMoCzIoLm1pbGxyYWNlLnYxLkpvYlByb2dyZXNzLlN0YXRpc3RpY3NFbnRyeRoxCg9TdGF0aXN0aWNzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4ASK6AQoKRXZhbHVhdGlvbhIMCgRuYW1lGAEgASgJEhYKDnBvbGljeV92ZXJzaW9uGAIgASgNEg0KBXRhc2tzGAMgASgNEhEKCXN1Y2Nlc3NlcxgEIAEoDRIOCgZmYWlsZWQYBSABKA0SEwoLbWVhbl9yZXdhcmQYBiABKAESFAoMdHJhamVjdG9yaWVzGAcgASgEEhUKDXRyYWluX3NlY29uZHMYCCABKAESEgoKbWVhbl9zdGVwcxgJIAEoASI3ChBDcmVhdGVKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCRITCgtjb25maWdfanNvbhgCIAEoCSIyChFDcmVhdGVKb2JSZXNwb25zZRIdCgNqb2IYASABKAsyEC5taWxscmFjZS52MS5Kb2IiHwoNR2V0Sm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiLwoOR2V0Sm9iUmVzcG9uc2USHQoDam9iGAEgASgLMhAubWlsbHJhY2UudjEuSm9iIjgKD0xpc3RKb2JzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCSJLChBMaXN0Sm9ic1Jlc3BvbnNlEh4KBGpvYnMYASADKAsyEC5taWxscmFjZS52MS5Kb2ISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiEKD1dhdGNoSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiMQoQV2F0Y2hKb2JSZXNwb25zZRIdCgNqb2IYASABKAsyEC5taWxscmFjZS52MS5Kb2IiIgoQQ2FuY2VsSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiMgoRQ2FuY2VsSm9iUmVzcG9uc2USHQoDam9iGAEgASgLMhAubWlsbHJhY2UudjEuSm9iIiEKD1BhdXNlSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiMQoQUGF1c2VKb2JSZXNwb25zZRIdCgNqb2IYASABKAsyEC5taWxscmFjZS52MS5Kb2IiIgoQUmVzdW1lSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiMgoRUmVzdW1lSm9iUmVzcG9uc2USHQoDam9iGAEgASgLMhAubWlsbHJhY2UudjEuSm9iIt4CCgROb2RlEgoKAmlkGAEgASgJEg0KBXJvbGVzGAIgAygJEgsKA3BpZBgDIAEoDRIPCgdhZGRyZXNzGAQgASgJEi4KCnN0YXJ0X3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjIKDmhlYXJ0YmVhdF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIRCglyc3NfYnl0ZXMYByABKAQSFgoOcGVha19yc3NfYnl0ZXMYCCABKAQSEwoLY3B1X3NlY29uZHMYCSABKAESGwoTZXZlbnRfbG9vcF9kZWxheV9tcxgKIAEoARItCgZsYWJlbHMYCyADKAsyHS5taWxscmFjZS52MS5Ob2RlLkxhYmVsc0VudHJ5Gi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiEgoQTGlzdE5vZGVzUmVxdWVzdCI1ChFMaXN0Tm9kZXNSZXNwb25zZRIgCgVub2RlcxgBIAMoCzIRLm1pbGxyYWNlLnYxLk5vZGUidwoFQWN0b3ISDwoHYWRkcmVzcxgBIAEoCRINCgVzdGF0ZRgCIAEoCRIVCg1tYWlsYm94X2RlcHRoGAMgASgNEhAKCHJlc3RhcnRzGAQgASgNEhMKC3dhaXRpbmdfZm9yGAUgASgJEhAKCG1lc3NhZ2VzGAYgASgEIiQKEUxpc3RBY3RvcnNSZXF1ZXN0Eg8KB25vZGVfaWQYASABKAkiOAoSTGlzdEFjdG9yc1Jlc3BvbnNlEiIKBmFjdG9ycxgBIAMoCzISLm1pbGxyYWNlLnYxLkFjdG9yIi0KDFF1ZXJ5UmVxdWVzdBILCgNzcWwYASABKAkSEAoIbWF4X3Jvd3MYAiABKA0iVQoNUXVlcnlSZXNwb25zZRIPCgdjb2x1bW5zGAEgAygJEg0KBXR5cGVzGAIgAygJEhEKCXJvd3NfanNvbhgDIAMoCRIRCgl0cnVuY2F0ZWQYBCABKAgqsAEKCEpvYlN0YXRlEhkKFUpPQl9TVEFURV9VTlNQRUNJRklFRBAAEhQKEEpPQl9TVEFURV9RVUVVRUQQARIVChFKT0JfU1RBVEVfUlVOTklORxACEhQKEEpPQl9TVEFURV9QQVVTRUQQAxIXChNKT0JfU1RBVEVfU1VDQ0VFREVEEAQSFAoQSk9CX1NUQVRFX0ZBSUxFRBAFEhcKE0pPQl9TVEFURV9DQU5DRUxMRUQQBjLvBQoMQWRtaW5TZXJ2aWNlEkoKCUNyZWF0ZUpvYhIdLm1pbGxyYWNlLnYxLkNyZWF0ZUpvYlJlcXVlc3QaHi5taWxscmFjZS52MS5DcmVhdGVKb2JSZXNwb25zZRJBCgZHZXRKb2ISGi5taWxscmFjZS52MS5HZXRKb2JSZXF1ZXN0GhsubWlsbHJhY2UudjEuR2V0Sm9iUmVzcG9uc2USRwoITGlzdEpvYnMSHC5taWxscmFjZS52MS5MaXN0Sm9ic1JlcXVlc3QaHS5taWxscmFjZS52MS5MaXN0Sm9ic1Jlc3BvbnNlEkkKCFdhdGNoSm9iEhwubWlsbHJhY2UudjEuV2F0Y2hKb2JSZXF1ZXN0Gh0ubWlsbHJhY2UudjEuV2F0Y2hKb2JSZXNwb25zZTABEkoKCUNhbmNlbEpvYhIdLm1pbGxyYWNlLnYxLkNhbmNlbEpvYlJlcXVlc3QaHi5taWxscmFjZS52MS5DYW5jZWxKb2JSZXNwb25zZRJHCghQYXVzZUpvYhIcLm1pbGxyYWNlLnYxLlBhdXNlSm9iUmVxdWVzdBodLm1pbGxyYWNlLnYxLlBhdXNlSm9iUmVzcG9uc2USSgoJUmVzdW1lSm9iEh0ubWlsbHJhY2UudjEuUmVzdW1lSm9iUmVxdWVzdBoeLm1pbGxyYWNlLnYxLlJlc3VtZUpvYlJlc3BvbnNlEkoKCUxpc3ROb2RlcxIdLm1pbGxyYWNlLnYxLkxpc3ROb2Rlc1JlcXVlc3QaHi5taWxscmFjZS52MS5MaXN0Tm9kZXNSZXNwb25zZRJNCgpMaXN0QWN0b3JzEh4ubWlsbHJhY2UudjEuTGlzdEFjdG9yc1JlcXVlc3QaHy5taWxscmFjZS52MS5MaXN0QWN0b3JzUmVzcG9uc2USQAoFUXVlcnkSGS5taWxscmFjZS52MS5RdWVyeVJlcXVlc3QaGi5taWxscmFjZS52MS5RdWVyeVJlc3BvbnNlMAFiBnByb3RvMw", [file_google_protobuf_timestamp, file_millrace_v1_training]);
+  fileDesc("ChdtaWxscmFjZS92MS9hZG1pbi5wcm90bxILbWlsbHJhY2UudjEi7QIKA0pvYhIKCgJpZBgBIAEoCRIkCgVzdGF0ZRgCIAEoDjIVLm1pbGxyYWNlLnYxLkpvYlN0YXRlEhMKC2NvbmZpZ19qc29uGAMgASgJEi8KC2NyZWF0ZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzdGFydF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFZXJyb3IYByABKAkSKgoIcHJvZ3Jlc3MYCCABKAsyGC5taWxscmFjZS52MS5Kb2JQcm9ncmVzcxITCgt3YWl0aW5nX2ZvchgJIAEoCRIsCgtldmFsdWF0aW9ucxgKIAMoCzIXLm1pbGxyYWNlLnYxLkV2YWx1YXRpb24SEgoKY2hlY2twb2ludBgLIAEoCSLKAgoLSm9iUHJvZ3Jlc3MSDQoFcm91bmQYASABKA0SFAoMcm91bmRzX3RvdGFsGAIgASgNEg4KBnJld2FyZBgDIAEoARIfChd0cmFqZWN0b3JpZXNfcGVyX3NlY29uZBgEIAEoARIRCglzdGFsZW5lc3MYBSABKAESEAoIcmVxdWVzdHMYBiABKAQSIwoGbGVkZ2VyGAcgASgLMhMubWlsbHJhY2UudjEuTGVkZ2VyEhMKC2V0YV9zZWNvbmRzGAggASgBEhUKDXRyYWluX3NlY29uZHMYCSABKAESPAoKc3RhdGlzdGljcxgKIAMoCzIoLm1pbGxyYWNlLnYxLkpvYlByb2dyZXNzLlN0YXRpc3RpY3NFbnRyeRoxCg9TdGF0aXN0aWNzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4ASK6AQoKRXZhbHVhdGlvbhIMCgRuYW1lGAEgASgJEhYKDnBvbGljeV92ZXJzaW9uGAIgASgNEg0KBXRhc2tzGAMgASgNEhEKCXN1Y2Nlc3NlcxgEIAEoDRIOCgZmYWlsZWQYBSABKA0SEwoLbWVhbl9yZXdhcmQYBiABKAESFAoMdHJhamVjdG9yaWVzGAcgASgEEhUKDXRyYWluX3NlY29uZHMYCCABKAESEgoKbWVhbl9zdGVwcxgJIAEoASI3ChBDcmVhdGVKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCRITCgtjb25maWdfanNvbhgCIAEoCSIyChFDcmVhdGVKb2JSZXNwb25zZRIdCgNqb2IYASABKAsyEC5taWxscmFjZS52MS5Kb2IiHwoNR2V0Sm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiLwoOR2V0Sm9iUmVzcG9uc2USHQoDam9iGAEgASgLMhAubWlsbHJhY2UudjEuSm9iIjgKD0xpc3RKb2JzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCSJLChBMaXN0Sm9ic1Jlc3BvbnNlEh4KBGpvYnMYASADKAsyEC5taWxscmFjZS52MS5Kb2ISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiEKD1dhdGNoSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiMQoQV2F0Y2hKb2JSZXNwb25zZRIdCgNqb2IYASABKAsyEC5taWxscmFjZS52MS5Kb2IiIgoQQ2FuY2VsSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiMgoRQ2FuY2VsSm9iUmVzcG9uc2USHQoDam9iGAEgASgLMhAubWlsbHJhY2UudjEuSm9iIiEKD1BhdXNlSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiMQoQUGF1c2VKb2JSZXNwb25zZRIdCgNqb2IYASABKAsyEC5taWxscmFjZS52MS5Kb2IiIgoQUmVzdW1lSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiMgoRUmVzdW1lSm9iUmVzcG9uc2USHQoDam9iGAEgASgLMhAubWlsbHJhY2UudjEuSm9iIt4CCgROb2RlEgoKAmlkGAEgASgJEg0KBXJvbGVzGAIgAygJEgsKA3BpZBgDIAEoDRIPCgdhZGRyZXNzGAQgASgJEi4KCnN0YXJ0X3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjIKDmhlYXJ0YmVhdF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIRCglyc3NfYnl0ZXMYByABKAQSFgoOcGVha19yc3NfYnl0ZXMYCCABKAQSEwoLY3B1X3NlY29uZHMYCSABKAESGwoTZXZlbnRfbG9vcF9kZWxheV9tcxgKIAEoARItCgZsYWJlbHMYCyADKAsyHS5taWxscmFjZS52MS5Ob2RlLkxhYmVsc0VudHJ5Gi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiEgoQTGlzdE5vZGVzUmVxdWVzdCI1ChFMaXN0Tm9kZXNSZXNwb25zZRIgCgVub2RlcxgBIAMoCzIRLm1pbGxyYWNlLnYxLk5vZGUidwoFQWN0b3ISDwoHYWRkcmVzcxgBIAEoCRINCgVzdGF0ZRgCIAEoCRIVCg1tYWlsYm94X2RlcHRoGAMgASgNEhAKCHJlc3RhcnRzGAQgASgNEhMKC3dhaXRpbmdfZm9yGAUgASgJEhAKCG1lc3NhZ2VzGAYgASgEIiQKEUxpc3RBY3RvcnNSZXF1ZXN0Eg8KB25vZGVfaWQYASABKAkiOAoSTGlzdEFjdG9yc1Jlc3BvbnNlEiIKBmFjdG9ycxgBIAMoCzISLm1pbGxyYWNlLnYxLkFjdG9yIi0KDFF1ZXJ5UmVxdWVzdBILCgNzcWwYASABKAkSEAoIbWF4X3Jvd3MYAiABKA0iVQoNUXVlcnlSZXNwb25zZRIPCgdjb2x1bW5zGAEgAygJEg0KBXR5cGVzGAIgAygJEhEKCXJvd3NfanNvbhgDIAMoCRIRCgl0cnVuY2F0ZWQYBCABKAgiugIKEFRyYWplY3RvcnlGaWx0ZXISCwoDam9iGAEgASgJEiUKB3B1cnBvc2UYAiABKA4yFC5taWxscmFjZS52MS5QdXJwb3NlEhQKB3N1Y2Nlc3MYAyABKAhIAIgBARIPCgd0YXNrX2lkGAQgASgJEhgKC21pbl92ZXJzaW9uGAUgASgNSAGIAQESGAoLbWF4X3ZlcnNpb24YBiABKA1IAogBARIuCgpzdGFydF90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFd2hlcmUYCSABKAlCCgoIX3N1Y2Nlc3NCDgoMX21pbl92ZXJzaW9uQg4KDF9tYXhfdmVyc2lvbiKpAQoZRXhwb3J0VHJhamVjdG9yaWVzUmVxdWVzdBIpCgZmb3JtYXQYASABKA4yGS5taWxscmFjZS52MS5FeHBvcnRGb3JtYXQSDQoFc3RlcHMYAiABKAgSLQoGZmlsdGVyGAMgASgLMh0ubWlsbHJhY2UudjEuVHJhamVjdG9yeUZpbHRlchIOCgZjdXJzb3IYBCABKAkSEwoLY2h1bmtfYnl0ZXMYBSABKA0iVwoaRXhwb3J0VHJhamVjdG9yaWVzUmVzcG9uc2USDAoEZGF0YRgBIAEoDBIOCgZjdXJzb3IYAiABKAkSDAoEZG9uZRgDIAEoBBINCgV0b3RhbBgEIAEoBCI3ChlJbXBvcnRUcmFqZWN0b3JpZXNSZXF1ZXN0Eg0KBWxpbmVzGAEgAygJEgsKA2pvYhgCIAEoCSJBChpJbXBvcnRUcmFqZWN0b3JpZXNSZXNwb25zZRIUCgx0cmFqZWN0b3JpZXMYASABKA0SDQoFc3RlcHMYAiABKA0qsAEKCEpvYlN0YXRlEhkKFUpPQl9TVEFURV9VTlNQRUNJRklFRBAAEhQKEEpPQl9TVEFURV9RVUVVRUQQARIVChFKT0JfU1RBVEVfUlVOTklORxACEhQKEEpPQl9TVEFURV9QQVVTRUQQAxIXChNKT0JfU1RBVEVfU1VDQ0VFREVEEAQSFAoQSk9CX1NUQVRFX0ZBSUxFRBAFEhcKE0pPQl9TVEFURV9DQU5DRUxMRUQQBiphCgxFeHBvcnRGb3JtYXQSHQoZRVhQT1JUX0ZPUk1BVF9VTlNQRUNJRklFRBAAEhcKE0VYUE9SVF9GT1JNQVRfSlNPTkwQARIZChVFWFBPUlRfRk9STUFUX1BBUlFVRVQQAjK/BwoMQWRtaW5TZXJ2aWNlEkoKCUNyZWF0ZUpvYhIdLm1pbGxyYWNlLnYxLkNyZWF0ZUpvYlJlcXVlc3QaHi5taWxscmFjZS52MS5DcmVhdGVKb2JSZXNwb25zZRJBCgZHZXRKb2ISGi5taWxscmFjZS52MS5HZXRKb2JSZXF1ZXN0GhsubWlsbHJhY2UudjEuR2V0Sm9iUmVzcG9uc2USRwoITGlzdEpvYnMSHC5taWxscmFjZS52MS5MaXN0Sm9ic1JlcXVlc3QaHS5taWxscmFjZS52MS5MaXN0Sm9ic1Jlc3BvbnNlEkkKCFdhdGNoSm9iEhwubWlsbHJhY2UudjEuV2F0Y2hKb2JSZXF1ZXN0Gh0ubWlsbHJhY2UudjEuV2F0Y2hKb2JSZXNwb25zZTABEkoKCUNhbmNlbEpvYhIdLm1pbGxyYWNlLnYxLkNhbmNlbEpvYlJlcXVlc3QaHi5taWxscmFjZS52MS5DYW5jZWxKb2JSZXNwb25zZRJHCghQYXVzZUpvYhIcLm1pbGxyYWNlLnYxLlBhdXNlSm9iUmVxdWVzdBodLm1pbGxyYWNlLnYxLlBhdXNlSm9iUmVzcG9uc2USSgoJUmVzdW1lSm9iEh0ubWlsbHJhY2UudjEuUmVzdW1lSm9iUmVxdWVzdBoeLm1pbGxyYWNlLnYxLlJlc3VtZUpvYlJlc3BvbnNlEkoKCUxpc3ROb2RlcxIdLm1pbGxyYWNlLnYxLkxpc3ROb2Rlc1JlcXVlc3QaHi5taWxscmFjZS52MS5MaXN0Tm9kZXNSZXNwb25zZRJNCgpMaXN0QWN0b3JzEh4ubWlsbHJhY2UudjEuTGlzdEFjdG9yc1JlcXVlc3QaHy5taWxscmFjZS52MS5MaXN0QWN0b3JzUmVzcG9uc2USQAoFUXVlcnkSGS5taWxscmFjZS52MS5RdWVyeVJlcXVlc3QaGi5taWxscmFjZS52MS5RdWVyeVJlc3BvbnNlMAESZwoSRXhwb3J0VHJhamVjdG9yaWVzEiYubWlsbHJhY2UudjEuRXhwb3J0VHJhamVjdG9yaWVzUmVxdWVzdBonLm1pbGxyYWNlLnYxLkV4cG9ydFRyYWplY3Rvcmllc1Jlc3BvbnNlMAESZQoSSW1wb3J0VHJhamVjdG9yaWVzEiYubWlsbHJhY2UudjEuSW1wb3J0VHJhamVjdG9yaWVzUmVxdWVzdBonLm1pbGxyYWNlLnYxLkltcG9ydFRyYWplY3Rvcmllc1Jlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_timestamp, file_millrace_v1_training]);
 
 /**
  * @generated from message millrace.v1.Job
@@ -739,6 +739,211 @@ export const QueryResponseSchema: GenMessage<QueryResponse> = /*@__PURE__*/
   messageDesc(file_millrace_v1_admin, 24);
 
 /**
+ * Which trajectories; all conditions must hold.
+ *
+ * @generated from message millrace.v1.TrajectoryFilter
+ */
+export type TrajectoryFilter = Message<"millrace.v1.TrajectoryFilter"> & {
+  /**
+   * All jobs when empty.
+   *
+   * @generated from field: string job = 1;
+   */
+  job: string;
+
+  /**
+   * Both when unspecified.
+   *
+   * @generated from field: millrace.v1.Purpose purpose = 2;
+   */
+  purpose: Purpose;
+
+  /**
+   * @generated from field: optional bool success = 3;
+   */
+  success?: boolean | undefined;
+
+  /**
+   * All tasks when empty.
+   *
+   * @generated from field: string task_id = 4;
+   */
+  taskId: string;
+
+  /**
+   * First and last policy version.
+   *
+   * @generated from field: optional uint32 min_version = 5;
+   */
+  minVersion?: number | undefined;
+
+  /**
+   * @generated from field: optional uint32 max_version = 6;
+   */
+  maxVersion?: number | undefined;
+
+  /**
+   * Flows that began at this time or later ...
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 7;
+   */
+  startTime?: Timestamp | undefined;
+
+  /**
+   * ... and before this one.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 8;
+   */
+  endTime?: Timestamp | undefined;
+
+  /**
+   * A condition in SQL over the columns of table `trajectories`, e.g. "reward > 0 AND steps < 10".
+   *
+   * @generated from field: string where = 9;
+   */
+  where: string;
+};
+
+/**
+ * Describes the message millrace.v1.TrajectoryFilter.
+ * Use `create(TrajectoryFilterSchema)` to create a new message.
+ */
+export const TrajectoryFilterSchema: GenMessage<TrajectoryFilter> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_admin, 25);
+
+/**
+ * @generated from message millrace.v1.ExportTrajectoriesRequest
+ */
+export type ExportTrajectoriesRequest = Message<"millrace.v1.ExportTrajectoriesRequest"> & {
+  /**
+   * Unspecified: JSON lines.
+   *
+   * @generated from field: millrace.v1.ExportFormat format = 1;
+   */
+  format: ExportFormat;
+
+  /**
+   * One line or row a step instead of one a trajectory.
+   *
+   * @generated from field: bool steps = 2;
+   */
+  steps: boolean;
+
+  /**
+   * @generated from field: millrace.v1.TrajectoryFilter filter = 3;
+   */
+  filter?: TrajectoryFilter | undefined;
+
+  /**
+   * Of the last chunk that arrived; from the beginning when empty. INVALID_ARGUMENT when it belongs to another export,
+   * FAILED_PRECONDITION when the Parquet file that it belongs to is gone.
+   *
+   * @generated from field: string cursor = 4;
+   */
+  cursor: string;
+
+  /**
+   * Most bytes in a chunk, 4096 to 1048576, default 262144.
+   *
+   * @generated from field: uint32 chunk_bytes = 5;
+   */
+  chunkBytes: number;
+};
+
+/**
+ * Describes the message millrace.v1.ExportTrajectoriesRequest.
+ * Use `create(ExportTrajectoriesRequestSchema)` to create a new message.
+ */
+export const ExportTrajectoriesRequestSchema: GenMessage<ExportTrajectoriesRequest> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_admin, 26);
+
+/**
+ * @generated from message millrace.v1.ExportTrajectoriesResponse
+ */
+export type ExportTrajectoriesResponse = Message<"millrace.v1.ExportTrajectoriesResponse"> & {
+  /**
+   * @generated from field: bytes data = 1;
+   */
+  data: Uint8Array;
+
+  /**
+   * @generated from field: string cursor = 2;
+   */
+  cursor: string;
+
+  /**
+   * JSON lines: trajectories sent, those before the cursor too. Parquet: bytes.
+   *
+   * @generated from field: uint64 done = 3;
+   */
+  done: bigint;
+
+  /**
+   * What `done` will be at the end, as far as was known when the export began.
+   *
+   * @generated from field: uint64 total = 4;
+   */
+  total: bigint;
+};
+
+/**
+ * Describes the message millrace.v1.ExportTrajectoriesResponse.
+ * Use `create(ExportTrajectoriesResponseSchema)` to create a new message.
+ */
+export const ExportTrajectoriesResponseSchema: GenMessage<ExportTrajectoriesResponse> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_admin, 27);
+
+/**
+ * @generated from message millrace.v1.ImportTrajectoriesRequest
+ */
+export type ImportTrajectoriesRequest = Message<"millrace.v1.ImportTrajectoriesRequest"> & {
+  /**
+   * Interactions, one JSON object each; at most 5000.
+   *
+   * @generated from field: repeated string lines = 1;
+   */
+  lines: string[];
+
+  /**
+   * The job they are to belong to; as the lines say when empty.
+   *
+   * @generated from field: string job = 2;
+   */
+  job: string;
+};
+
+/**
+ * Describes the message millrace.v1.ImportTrajectoriesRequest.
+ * Use `create(ImportTrajectoriesRequestSchema)` to create a new message.
+ */
+export const ImportTrajectoriesRequestSchema: GenMessage<ImportTrajectoriesRequest> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_admin, 28);
+
+/**
+ * @generated from message millrace.v1.ImportTrajectoriesResponse
+ */
+export type ImportTrajectoriesResponse = Message<"millrace.v1.ImportTrajectoriesResponse"> & {
+  /**
+   * Rows written.
+   *
+   * @generated from field: uint32 trajectories = 1;
+   */
+  trajectories: number;
+
+  /**
+   * @generated from field: uint32 steps = 2;
+   */
+  steps: number;
+};
+
+/**
+ * Describes the message millrace.v1.ImportTrajectoriesResponse.
+ * Use `create(ImportTrajectoriesResponseSchema)` to create a new message.
+ */
+export const ImportTrajectoriesResponseSchema: GenMessage<ImportTrajectoriesResponse> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_admin, 29);
+
+/**
  * @generated from enum millrace.v1.JobState
  */
 export enum JobState {
@@ -783,6 +988,36 @@ export enum JobState {
  */
 export const JobStateSchema: GenEnum<JobState> = /*@__PURE__*/
   enumDesc(file_millrace_v1_admin, 0);
+
+/**
+ * @generated from enum millrace.v1.ExportFormat
+ */
+export enum ExportFormat {
+  /**
+   * @generated from enum value: EXPORT_FORMAT_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * One JSON object a line; what is in it: docs/export.md.
+   *
+   * @generated from enum value: EXPORT_FORMAT_JSONL = 1;
+   */
+  JSONL = 1,
+
+  /**
+   * One Parquet file, the rows of a table as the store has them.
+   *
+   * @generated from enum value: EXPORT_FORMAT_PARQUET = 2;
+   */
+  PARQUET = 2,
+}
+
+/**
+ * Describes the enum millrace.v1.ExportFormat.
+ */
+export const ExportFormatSchema: GenEnum<ExportFormat> = /*@__PURE__*/
+  enumDesc(file_millrace_v1_admin, 1);
 
 /**
  * @generated from service millrace.v1.AdminService
@@ -879,6 +1114,28 @@ export const AdminService: GenService<{
     methodKind: "server_streaming";
     input: typeof QueryRequestSchema;
     output: typeof QueryResponseSchema;
+  },
+  /**
+   * Sends trajectories in chunks, as JSON lines or as one Parquet file. A stream that broke goes on after the cursor of the
+   * last chunk that arrived.
+   *
+   * @generated from rpc millrace.v1.AdminService.ExportTrajectories
+   */
+  exportTrajectories: {
+    methodKind: "server_streaming";
+    input: typeof ExportTrajectoriesRequestSchema;
+    output: typeof ExportTrajectoriesResponseSchema;
+  },
+  /**
+   * Writes interactions, as ExportTrajectories gives them in JSON, into the store. The same lines again change nothing.
+   * INVALID_ARGUMENT with line and field when one of them is wrong; then none is written.
+   *
+   * @generated from rpc millrace.v1.AdminService.ImportTrajectories
+   */
+  importTrajectories: {
+    methodKind: "unary";
+    input: typeof ImportTrajectoriesRequestSchema;
+    output: typeof ImportTrajectoriesResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_millrace_v1_admin, 0);

@@ -6,13 +6,15 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { ExportTrajectoriesRequest, ExportTrajectoriesResponse, ImportTrajectoriesRequest, ImportTrajectoriesResponse } from "./admin_pb.ts";
+import { file_millrace_v1_admin } from "./admin_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file millrace/v1/store.proto.
  */
 export const file_millrace_v1_store: GenFile = /*@__PURE__*/
-  fileDesc("ChdtaWxscmFjZS92MS9zdG9yZS5wcm90bxILbWlsbHJhY2UudjEiMAoPUnVuUXVlcnlSZXF1ZXN0EgsKA3NxbBgBIAEoCRIQCghtYXhfcm93cxgCIAEoDSJYChBSdW5RdWVyeVJlc3BvbnNlEg8KB2NvbHVtbnMYASADKAkSDQoFdHlwZXMYAiADKAkSEQoJcm93c19qc29uGAMgAygJEhEKCXRydW5jYXRlZBgEIAEoCDJZCgxTdG9yZVNlcnZpY2USSQoIUnVuUXVlcnkSHC5taWxscmFjZS52MS5SdW5RdWVyeVJlcXVlc3QaHS5taWxscmFjZS52MS5SdW5RdWVyeVJlc3BvbnNlMAFiBnByb3RvMw");
+  fileDesc("ChdtaWxscmFjZS92MS9zdG9yZS5wcm90bxILbWlsbHJhY2UudjEiMAoPUnVuUXVlcnlSZXF1ZXN0EgsKA3NxbBgBIAEoCRIQCghtYXhfcm93cxgCIAEoDSJYChBSdW5RdWVyeVJlc3BvbnNlEg8KB2NvbHVtbnMYASADKAkSDQoFdHlwZXMYAiADKAkSEQoJcm93c19qc29uGAMgAygJEhEKCXRydW5jYXRlZBgEIAEoCCJSChdSZWFkVHJhamVjdG9yaWVzUmVxdWVzdBI3CgdyZXF1ZXN0GAEgASgLMiYubWlsbHJhY2UudjEuRXhwb3J0VHJhamVjdG9yaWVzUmVxdWVzdCJVChhSZWFkVHJhamVjdG9yaWVzUmVzcG9uc2USOQoIcmVzcG9uc2UYASABKAsyJy5taWxscmFjZS52MS5FeHBvcnRUcmFqZWN0b3JpZXNSZXNwb25zZSJTChhXcml0ZVRyYWplY3Rvcmllc1JlcXVlc3QSNwoHcmVxdWVzdBgBIAEoCzImLm1pbGxyYWNlLnYxLkltcG9ydFRyYWplY3Rvcmllc1JlcXVlc3QiVgoZV3JpdGVUcmFqZWN0b3JpZXNSZXNwb25zZRI5CghyZXNwb25zZRgBIAEoCzInLm1pbGxyYWNlLnYxLkltcG9ydFRyYWplY3Rvcmllc1Jlc3BvbnNlMqACCgxTdG9yZVNlcnZpY2USSQoIUnVuUXVlcnkSHC5taWxscmFjZS52MS5SdW5RdWVyeVJlcXVlc3QaHS5taWxscmFjZS52MS5SdW5RdWVyeVJlc3BvbnNlMAESYQoQUmVhZFRyYWplY3RvcmllcxIkLm1pbGxyYWNlLnYxLlJlYWRUcmFqZWN0b3JpZXNSZXF1ZXN0GiUubWlsbHJhY2UudjEuUmVhZFRyYWplY3Rvcmllc1Jlc3BvbnNlMAESYgoRV3JpdGVUcmFqZWN0b3JpZXMSJS5taWxscmFjZS52MS5Xcml0ZVRyYWplY3Rvcmllc1JlcXVlc3QaJi5taWxscmFjZS52MS5Xcml0ZVRyYWplY3Rvcmllc1Jlc3BvbnNlYgZwcm90bzM", [file_millrace_v1_admin]);
 
 /**
  * @generated from message millrace.v1.RunQueryRequest
@@ -75,6 +77,74 @@ export const RunQueryResponseSchema: GenMessage<RunQueryResponse> = /*@__PURE__*
   messageDesc(file_millrace_v1_store, 1);
 
 /**
+ * @generated from message millrace.v1.ReadTrajectoriesRequest
+ */
+export type ReadTrajectoriesRequest = Message<"millrace.v1.ReadTrajectoriesRequest"> & {
+  /**
+   * @generated from field: millrace.v1.ExportTrajectoriesRequest request = 1;
+   */
+  request?: ExportTrajectoriesRequest | undefined;
+};
+
+/**
+ * Describes the message millrace.v1.ReadTrajectoriesRequest.
+ * Use `create(ReadTrajectoriesRequestSchema)` to create a new message.
+ */
+export const ReadTrajectoriesRequestSchema: GenMessage<ReadTrajectoriesRequest> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_store, 2);
+
+/**
+ * @generated from message millrace.v1.ReadTrajectoriesResponse
+ */
+export type ReadTrajectoriesResponse = Message<"millrace.v1.ReadTrajectoriesResponse"> & {
+  /**
+   * @generated from field: millrace.v1.ExportTrajectoriesResponse response = 1;
+   */
+  response?: ExportTrajectoriesResponse | undefined;
+};
+
+/**
+ * Describes the message millrace.v1.ReadTrajectoriesResponse.
+ * Use `create(ReadTrajectoriesResponseSchema)` to create a new message.
+ */
+export const ReadTrajectoriesResponseSchema: GenMessage<ReadTrajectoriesResponse> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_store, 3);
+
+/**
+ * @generated from message millrace.v1.WriteTrajectoriesRequest
+ */
+export type WriteTrajectoriesRequest = Message<"millrace.v1.WriteTrajectoriesRequest"> & {
+  /**
+   * @generated from field: millrace.v1.ImportTrajectoriesRequest request = 1;
+   */
+  request?: ImportTrajectoriesRequest | undefined;
+};
+
+/**
+ * Describes the message millrace.v1.WriteTrajectoriesRequest.
+ * Use `create(WriteTrajectoriesRequestSchema)` to create a new message.
+ */
+export const WriteTrajectoriesRequestSchema: GenMessage<WriteTrajectoriesRequest> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_store, 4);
+
+/**
+ * @generated from message millrace.v1.WriteTrajectoriesResponse
+ */
+export type WriteTrajectoriesResponse = Message<"millrace.v1.WriteTrajectoriesResponse"> & {
+  /**
+   * @generated from field: millrace.v1.ImportTrajectoriesResponse response = 1;
+   */
+  response?: ImportTrajectoriesResponse | undefined;
+};
+
+/**
+ * Describes the message millrace.v1.WriteTrajectoriesResponse.
+ * Use `create(WriteTrajectoriesResponseSchema)` to create a new message.
+ */
+export const WriteTrajectoriesResponseSchema: GenMessage<WriteTrajectoriesResponse> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_store, 5);
+
+/**
  * @generated from service millrace.v1.StoreService
  */
 export const StoreService: GenService<{
@@ -87,6 +157,26 @@ export const StoreService: GenService<{
     methodKind: "server_streaming";
     input: typeof RunQueryRequestSchema;
     output: typeof RunQueryResponseSchema;
+  },
+  /**
+   * See AdminService.ExportTrajectories.
+   *
+   * @generated from rpc millrace.v1.StoreService.ReadTrajectories
+   */
+  readTrajectories: {
+    methodKind: "server_streaming";
+    input: typeof ReadTrajectoriesRequestSchema;
+    output: typeof ReadTrajectoriesResponseSchema;
+  },
+  /**
+   * See AdminService.ImportTrajectories.
+   *
+   * @generated from rpc millrace.v1.StoreService.WriteTrajectories
+   */
+  writeTrajectories: {
+    methodKind: "unary";
+    input: typeof WriteTrajectoriesRequestSchema;
+    output: typeof WriteTrajectoriesResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_millrace_v1_store, 0);
