@@ -38,11 +38,12 @@ beforeEach(async () => {
 
 describe('traps of the embedded engine', () => {
   it('leaves no setting of an insert or a query behind on the connection', async () => {
-    const before = await engine.run('SELECT name, value FROM system.settings WHERE changed ORDER BY name');
+    const changed = "SELECT name, value FROM system.settings WHERE changed AND name != 'log_comment' ORDER BY name";
+    const before = await engine.run(changed);
     await store.insert('steps', encodeRows('steps', [stepRow({ step: 1 })]), 'token-a');
     await store.query('SELECT 1', { maxRows: 1 });
     for (const reading of [false, true]) {
-      expect(await engine.run('SELECT name, value FROM system.settings WHERE changed ORDER BY name', { reading })).toBe(before);
+      expect(await engine.run(changed, { reading })).toBe(before);
     }
     const columns = TABLES.steps.columns;
     for (const step of [2, 3]) {

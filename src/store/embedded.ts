@@ -7,8 +7,14 @@ import type { ClickHouseClient } from '@clickhouse/client';
 import type { ChdbConnection } from 'chdb/connection';
 import { MillraceError } from '../errors.ts';
 import { ClickHouseStore } from './clickhouse-store.ts';
+import type { Limits } from './clickhouse-store.ts';
 import { readText } from './client-text.ts';
+import { literal } from './engine.ts';
 import type { Engine, InsertTarget, RunOptions } from './engine.ts';
+import { Incoming } from './incoming.ts';
+import { isPacked } from './pack.ts';
+import { escapeParameter, SessionPool } from './sessions.ts';
+import type { RawSession } from './sessions.ts';
 
 /** Errors reach the caller; the client need not print them too. */
 const SILENT = { level: ClickHouseLogLevel.OFF };
@@ -26,7 +32,14 @@ interface Connection {
   connection: ChdbConnection;
 }
 
-const DATABASE = 'millrace';
+/** The database of the tables. */
+export const DATABASE = 'millrace';
+
+/**
+ * Statements that run at once for questions. Each holds one of the threads that Node.js shares among files, name look-ups and
+ * the engine: 4, unless UV_THREADPOOL_SIZE says otherwise. Two are left to inserts and files.
+ */
+const QUERY_SESSIONS = Math.min(8, Math.max(2, Number(process.env['UV_THREADPOOL_SIZE'] ?? 4) - 2));
 const MIB = 1024 * 1024;
 
 /** The engine binds one folder per process. */
@@ -39,10 +52,20 @@ let openPath: string | undefined;
  * worker threads (the engine crashes there); `permission_denied` when the folder cannot be written; `unavailable` when the
  * engine's library is not installed.
  */
-export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<ClickHouseStore> {
+export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<EmbeddedStore> {
   const maxMemoryBytes = options.maxMemoryBytes ?? 1024 * MIB;
   const engine = await EmbeddedEngine.open(options.path, maxMemoryBytes);
-  return new ClickHouseStore(engine, { threads: 1, maxQueryBytes: Math.round(maxMemoryBytes / 2) });
+  return new EmbeddedStore(engine, { threads: 1, maxQueryBytes: Math.round(maxMemoryBytes / 2) });
+}
+
+/** A store whose engine is in this process, so that it can be served to others (src/store/http). */
+export class EmbeddedStore extends ClickHouseStore {
+  readonly engine: EmbeddedEngine;
+
+  constructor(engine: EmbeddedEngine, limits: Limits = {}) {
+    super(engine, limits);
+    this.engine = engine;
+  }
 }
 
 /** Loaded only when a store is opened: the library takes about 200 MB of memory. */
@@ -57,19 +80,30 @@ function loadChdb(): {
   return { Session, connect: createChdbConnection, drain: drainPending };
 }
 
-/** The engine under the embedded store: two connections on one folder, one for inserts, one for queries. */
+/** The engine under the embedded store: several connections on one folder, one for inserts, the others for queries. */
 export class EmbeddedEngine implements Engine {
   readonly #root: { close(): void };
   readonly #writer: Connection;
-  readonly #reader: Connection;
+  /** For questions, from here and from outside. */
+  readonly sessions: SessionPool;
+  /** Where the data is. */
+  readonly path: string;
   readonly #drain: () => Promise<void>;
   readonly #running = new Set<Promise<unknown>>();
+  readonly #incoming: Incoming;
 
-  private constructor(root: { close(): void }, writer: Connection, reader: Connection, drain: () => Promise<void>) {
+  private constructor(
+    path: string,
+    root: { close(): void },
+    connections: { writer: Connection; sessions: SessionPool },
+    drain: () => Promise<void>,
+  ) {
+    this.path = path;
     this.#root = root;
-    this.#writer = writer;
-    this.#reader = reader;
+    this.#writer = connections.writer;
+    this.sessions = connections.sessions;
     this.#drain = drain;
+    this.#incoming = new Incoming(path);
   }
 
   /** See {@link openEmbeddedStore}. */
@@ -101,7 +135,7 @@ export class EmbeddedEngine implements Engine {
 
   static #start(path: string, maxMemoryBytes: number): EmbeddedEngine {
     const { Session, connect, drain } = loadChdb();
-    // The first session decides how the engine starts; the two connections join it. The caches' defaults are made for
+    // The first session decides how the engine starts; the other connections join it. The caches' defaults are made for
     // servers (5 GiB each).
     const root = new Session(path, {
       connectionArgs: [
@@ -122,18 +156,22 @@ export class EmbeddedEngine implements Engine {
       type Pluggable = NonNullable<NonNullable<Parameters<typeof createClient>[0]>['connection']>;
       return { connection, client: createClient({ connection: connection as unknown as Pluggable, log: SILENT }) };
     };
-    return new EmbeddedEngine(root, open(), open(), drain);
+    const openRaw = (): RawSession => new Session(path) as unknown as RawSession;
+    const sessions = new SessionPool(openRaw, { size: QUERY_SESSIONS, database: DATABASE });
+    return new EmbeddedEngine(path, root, { writer: open(), sessions }, drain);
   }
 
   async #prepare(): Promise<void> {
     await this.run(`CREATE DATABASE IF NOT EXISTS ${DATABASE} ENGINE = Atomic`);
-    for (const reading of [false, true]) await this.run(`USE ${DATABASE}`, { reading });
+    await this.run(`USE ${DATABASE}`);
+    await this.sessions.prepare();
     // The engine's own default database shows the file system as tables: SELECT * FROM '/etc/passwd'.
     await this.run('DETACH DATABASE IF EXISTS default');
   }
 
   run(sql: string, options: RunOptions = {}): Promise<string> {
-    const { client } = options.reading ? this.#reader : this.#writer;
+    if (options.reading) return this.#ask(sql, options);
+    const { client } = this.#writer;
     return this.#track(
       (async () => {
         const { stream } = await client.exec({
@@ -146,26 +184,47 @@ export class EmbeddedEngine implements Engine {
     );
   }
 
+  async #ask(sql: string, { parameters = {}, signal }: RunOptions): Promise<string> {
+    const texts = Object.entries(parameters).map(([name, value]) => [name, escapeParameter(String(value))] as const);
+    const { bytes } = await this.sessions.run({
+      sql,
+      format: 'CSV',
+      parameters: Object.fromEntries(texts),
+      ...(signal && { signal }),
+    });
+    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
+  }
+
   insert(into: InsertTarget, rows: Uint8Array): Promise<void> {
-    // Not client.insert: it would turn settings into SET statements that stay on the connection, so that the next block with
-    // no token of its own would be taken for a repetition; and it decodes the bytes into a string first.
-    return this.#track(
-      this.#writer.connection.chdb
-        .rawInsert({
-          table: into.table,
-          columns: into.columns,
-          settings: into.settings,
-          format: 'JSONCompactEachRow',
-          values: rows,
-        })
-        .then(() => undefined),
+    return this.#track(isPacked(rows) ? this.#insertPacked(into, rows) : this.#insertText(into, rows));
+  }
+
+  async #insertPacked({ table, columns, settings }: InsertTarget, rows: Uint8Array): Promise<void> {
+    const list = Object.entries(settings).map(([name, value]) => `${name} = ${literal(value)}`);
+    await this.#incoming.hand(rows, (file) =>
+      this.#writer.connection.chdb.queryAsync(
+        `INSERT INTO ${table} (${columns.join(', ')}) FROM INFILE ${file} COMPRESSION 'gzip' SETTINGS ${list.join(', ')} FORMAT JSONCompactEachRow`,
+      ),
     );
   }
 
+  async #insertText(into: InsertTarget, rows: Uint8Array): Promise<void> {
+    // Not client.insert: it would turn settings into SET statements that stay on the connection, so that the next block with
+    // no token of its own would be taken for a repetition; and it decodes the bytes into a string first.
+    await this.#writer.connection.chdb.rawInsert({
+      table: into.table,
+      columns: into.columns,
+      settings: into.settings,
+      format: 'JSONCompactEachRow',
+      values: rows,
+    });
+  }
+
   async close(): Promise<void> {
+    await this.sessions.close();
     await Promise.allSettled(this.#running);
-    await this.#reader.client.close();
     await this.#writer.client.close();
+    this.#incoming.close();
     this.#root.close();
     // A cancelled query still runs in the engine, for as long as its time limit allows.
     await this.#drain();

@@ -15,6 +15,8 @@ const OUTSIDE = new RegExp(
     'remote|remotesecure|cluster|clusterallreplicas|.*cluster|loop',
     'mysql|postgresql|mongodb|redis|sqlite|odbc|jdbc|nats|kafka|rabbitmq',
     'prometheusquery|prometheusqueryrange|timeseries(?:selector|metrics|tags|samples|data)|mergetree.*',
+    // Plain functions: language models over the network, one that may name a host, and what shows this process's code.
+    'ai(?:classify|embed|extract|generate|translate).*|hascolumnintable|addressto.*',
   ].join('|')})$`,
 );
 
@@ -39,38 +41,64 @@ export const SAFE_TABLE_FUNCTIONS: readonly string[] = [
 /** Whether a function of this name is refused in queries. Case does not matter. */
 export const isOutsideFunction = (name: string): boolean => OUTSIDE.test(name.toLowerCase());
 
+/** Why a statement is not let through. */
+export interface Refusal {
+  /** `empty`: nothing there; `verb`: no reading statement; `many`: more than one; `outside`: reaches out of the store; `clause`: INTO or FORMAT. */
+  kind: 'empty' | 'verb' | 'many' | 'outside' | 'clause';
+  message: string;
+  /** What it is about. */
+  token?: Token;
+}
+
+/** What is wrong with a statement (without semicolons at its end) that should only read the store. */
+export function refusal(tokens: readonly Token[]): Refusal | undefined {
+  const first = tokens.find((token) => !isSymbol(token, '('));
+  if (first === undefined) return { kind: 'empty', message: 'the statement is empty; write a SELECT' };
+  if (first.kind !== 'word' || !READ_STATEMENTS.has(first.text.toLowerCase())) {
+    const message = `${first.text.slice(0, 40)} is not allowed; only SELECT, WITH, SHOW, DESCRIBE, EXISTS and EXPLAIN are`;
+    return { kind: 'verb', message, token: first };
+  }
+  for (const [index, token] of tokens.entries()) {
+    const found = outsideCall(token, tokens[index + 1]) ?? wrongClause(token, tokens[index + 1]);
+    if (found) return found;
+  }
+  return undefined;
+}
+
 /**
  * Checks that `sql` is one statement that only reads the store, and returns it without trailing semicolons and comments.
  * Throws `invalid_argument` saying what is not allowed.
  */
 export function guardQuery(sql: string): string {
-  const tokens = tokenize(sql);
-  while (isSymbol(tokens.at(-1), ';')) tokens.pop();
-  const first = tokens.find((token) => !isSymbol(token, '('));
-  if (first === undefined) throw refuse('the statement is empty; write a SELECT');
-  if (first.kind !== 'word' || !READ_STATEMENTS.has(first.text.toLowerCase())) {
-    throw refuse(`${first.text.slice(0, 40)} is not allowed; only SELECT, WITH, SHOW, DESCRIBE, EXISTS and EXPLAIN are`);
-  }
-  tokens.forEach((token, index) => checkToken(token, tokens[index + 1]));
+  const tokens = withoutEnd(tokenize(sql));
+  const refused = refusal(tokens);
+  if (refused) throw new MillraceError('invalid_argument', `query refused: ${refused.message}`, { field: 'sql' });
   return sql.slice(tokens[0]!.start, tokens.at(-1)!.end);
 }
 
-function checkToken(token: Token, next: Token | undefined): void {
-  if (isSymbol(token, ';')) throw refuse('only one statement at a time; leave out what follows the ";"');
-  const called = isSymbol(next, '(');
-  if ((token.kind === 'word' || token.kind === 'quoted') && called && isOutsideFunction(token.text)) {
-    throw refuse(`${token.text}() reads or runs things outside the store`);
-  }
-  if (token.kind !== 'word') return;
+/** The tokens without semicolons at the end. */
+export function withoutEnd(tokens: readonly Token[]): Token[] {
+  const end = tokens.findLastIndex((token) => !isSymbol(token, ';'));
+  return tokens.slice(0, end + 1);
+}
+
+/** The refusal when `token` calls a function that reaches outside the store. */
+export function outsideCall(token: Token, next: Token | undefined): Refusal | undefined {
+  const named = token.kind === 'word' || token.kind === 'quoted';
+  if (!named || !isSymbol(next, '(') || !isOutsideFunction(token.text)) return undefined;
+  return { kind: 'outside', message: `${token.text}() reads or runs things outside the store`, token };
+}
+
+function wrongClause(token: Token, next: Token | undefined): Refusal | undefined {
+  if (isSymbol(token, ';'))
+    return { kind: 'many', message: 'only one statement at a time; leave out what follows the ";"', token };
+  if (token.kind !== 'word') return undefined;
   const word = token.text.toLowerCase();
-  if (word === 'into') throw refuse('INTO is not allowed: a query writes nothing, no file either');
-  if (word === 'format' && !called) {
-    throw refuse('leave FORMAT out: the result comes as typed rows (a column of that name goes in backticks)');
-  }
+  if (word === 'into') return { kind: 'clause', message: 'INTO is not allowed: a query writes nothing, no file either', token };
+  if (word !== 'format' || isSymbol(next, '(')) return undefined;
+  const message = 'leave FORMAT out: the result comes as typed rows (a column of that name goes in backticks)';
+  return { kind: 'clause', message, token };
 }
 
-const isSymbol = (token: Token | undefined, text: string): boolean => token?.kind === 'symbol' && token.text === text;
-
-function refuse(why: string): MillraceError {
-  return new MillraceError('invalid_argument', `query refused: ${why}`, { field: 'sql' });
-}
+/** Whether a token is this symbol. */
+export const isSymbol = (token: Token | undefined, text: string): boolean => token?.kind === 'symbol' && token.text === text;

@@ -21,8 +21,10 @@ const HEREDOC = /\$([A-Za-z0-9_]*)\$/y;
  * Splits SQL into tokens the way ClickHouse does. Throws `invalid_argument` where the two could differ in what they read
  * (an unterminated literal, characters outside ASCII that are not quoted): a guard must never guess.
  */
-export function tokenize(sql: string): Token[] {
-  const tokens: Token[] = [];
+export const tokenize = (sql: string): Token[] => [...lex(sql)];
+
+/** {@link tokenize}, one token at a time: what follows `INSERT ... FORMAT` is data and no SQL. */
+export function* lex(sql: string): Generator<Token, void, undefined> {
   let at = 0;
   const match = (pattern: RegExp): RegExpExecArray | null => {
     pattern.lastIndex = at;
@@ -46,14 +48,14 @@ export function tokenize(sql: string): Token[] {
       at = endOfQuoted(sql, at);
       const kind = char === "'" ? 'string' : 'quoted';
       const text = kind === 'string' ? sql.slice(start, at) : unquote(sql.slice(start + 1, at - 1), char);
-      tokens.push({ kind, text, start, end: at });
+      yield { kind, text, start, end: at };
       continue;
     }
     const word = match(WORD);
     const number = word ?? match(NUMBER);
     if (number) {
       at += number[0].length;
-      tokens.push({ kind: word ? 'word' : 'number', text: number[0], start, end: at });
+      yield { kind: word ? 'word' : 'number', text: number[0], start, end: at };
       continue;
     }
     const heredoc = match(HEREDOC);
@@ -61,16 +63,15 @@ export function tokenize(sql: string): Token[] {
       const close = sql.indexOf(heredoc[0], at + heredoc[0].length);
       if (close < 0) throw bad('a heredoc does not end', start);
       at = close + heredoc[0].length;
-      tokens.push({ kind: 'string', text: sql.slice(start, at), start, end: at });
+      yield { kind: 'string', text: sql.slice(start, at), start, end: at };
       continue;
     }
     if (char < ' ' || char > '~' || char === '#' || char === '\\') {
       throw bad(`unexpected character ${JSON.stringify(char)}; put names and texts with such characters in quotes`, start);
     }
     at += 1;
-    tokens.push({ kind: 'symbol', text: char, start, end: at });
+    yield { kind: 'symbol', text: char, start, end: at };
   }
-  return tokens;
 }
 
 /** Splits a script at its semicolons; empty statements are left out. */

@@ -1,0 +1,209 @@
+import { MillraceError } from '../errors.ts';
+
+/** What a connection to the embedded engine offers. */
+export interface RawSession {
+  /** Runs one or several statements on another thread; resolves when the engine is done. */
+  queryAsync(sql: string, options: { format: string }): Promise<RawResult>;
+  /** Runs a statement at once, on this thread. */
+  query(sql: string, format: string): string;
+  close(): void;
+}
+
+interface RawResult {
+  readonly elapsed: number;
+  readonly rowsRead: number;
+  readonly bytesRead: number;
+  bytes(): Uint8Array;
+}
+
+/** One statement for {@link SessionPool.run}. */
+export interface Statement {
+  sql: string;
+  /** Output format where the statement names none. Default TabSeparated. */
+  format?: string;
+  /** The database that names without one are in. Default: the store's. */
+  database?: string;
+  /** Values for {name:Type} placeholders, as text in ClickHouse's escaped form (`\t`, `\\`, `\N`). */
+  parameters?: Readonly<Record<string, string>>;
+  /** Settings of the session for this statement alone. Where the statement can have a SETTINGS clause, that is better. */
+  settings?: Readonly<Record<string, string>>;
+  /** Cancels the statement in the engine, or its wait for a connection. */
+  signal?: AbortSignal;
+}
+
+/** What a statement printed. */
+export interface Printed {
+  bytes: Uint8Array;
+  /** Rows of the result, or rows written by an INSERT. */
+  rows: number;
+  /** Their size in the engine's memory. */
+  rowBytes: number;
+  seconds: number;
+}
+
+/** How often a statement that is to end is killed again: it may not have begun when the first KILL came. */
+const KILL_EVERY_MS = 100;
+
+/**
+ * The embedded engine's connections for questions, one statement each at a time: a statement on a connection waits for the
+ * one before it. All are opened at the start, because the engine opens none once its default database is detached.
+ *
+ * Settings, parameters and the current database belong to the connection in this engine. So parameters are set before each
+ * statement (the guard of HTTP makes sure that none is used that was not given), the database is changed when it differs, and
+ * settings go into the statement or are taken back after it.
+ */
+export class SessionPool {
+  readonly #idle: PooledSession[];
+  readonly #all: readonly PooledSession[];
+  readonly #control: RawSession;
+  readonly #database: string;
+  readonly #waiting: ((session: PooledSession) => void)[] = [];
+  readonly #running = new Set<Promise<unknown>>();
+  #closed = false;
+
+  /** Opens `size` connections and one more for killing. */
+  constructor(open: () => RawSession, options: { size: number; database: string }) {
+    this.#database = options.database;
+    this.#control = open();
+    this.#all = Array.from({ length: options.size }, (_, i) => new PooledSession(open(), `millrace-${i + 1}`));
+    this.#idle = [...this.#all];
+  }
+
+  /** How many statements run at once; more wait for their turn. */
+  get size(): number {
+    return this.#all.length;
+  }
+
+  /** Statements that wait for a connection. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  /** Gives every connection its tag and the store's database. Once, before the first statement. */
+  async prepare(): Promise<void> {
+    for (const session of this.#all) {
+      await session.raw.queryAsync(`SET log_comment = '${session.tag}'; USE ${this.#database}`, { format: 'Null' });
+      session.database = this.#database;
+    }
+  }
+
+  /** Runs one statement. Rejects with the engine's error, or with `cancelled`; either way the engine is done with it then. */
+  async run(statement: Statement): Promise<Printed> {
+    if (this.#closed) throw new MillraceError('failed_precondition', 'the store is closed');
+    const session = await this.#take(statement.signal);
+    const work = this.#runOn(session, statement).finally(() => this.#give(session));
+    this.#running.add(work);
+    const done = (): void => void this.#running.delete(work);
+    work.then(done, done);
+    return work;
+  }
+
+  /** Ends what runs and closes all connections. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    while (this.#running.size > 0) {
+      for (const session of this.#all) if (!this.#idle.includes(session)) this.#kill(session);
+      await Promise.race([Promise.allSettled(this.#running), pause(KILL_EVERY_MS)]);
+    }
+    for (const session of this.#all) session.raw.close();
+    this.#control.close();
+  }
+
+  async #runOn(session: PooledSession, statement: Statement): Promise<Printed> {
+    const { signal, settings = {} } = statement;
+    let timer: NodeJS.Timeout | undefined;
+    const kill = (): void => {
+      this.#kill(session);
+      timer ??= setInterval(() => this.#kill(session), KILL_EVERY_MS);
+    };
+    signal?.addEventListener('abort', kill, { once: true });
+    try {
+      signal?.throwIfAborted();
+      const database = statement.database ?? this.#database;
+      const before = session.preamble(database, statement.parameters ?? {}, settings);
+      session.database = '';
+      if (before !== '') await session.raw.queryAsync(before, { format: 'Null' });
+      session.database = database;
+      signal?.throwIfAborted();
+      const result = await session.raw.queryAsync(statement.sql, { format: statement.format ?? 'TabSeparated' });
+      return { bytes: result.bytes(), rows: result.rowsRead, rowBytes: result.bytesRead, seconds: result.elapsed };
+    } catch (error) {
+      if (signal?.aborted) throw new MillraceError('cancelled', 'query cancelled', { cause: error });
+      throw error;
+    } finally {
+      signal?.removeEventListener('abort', kill);
+      clearInterval(timer);
+      const names = Object.keys(settings);
+      // A name that the engine did not know was not set.
+      if (names.length > 0) await session.raw.queryAsync(resetOf(names), { format: 'Null' }).catch(() => {});
+    }
+  }
+
+  /** Asks the engine to end what this connection runs; at once, for the threads may all be busy with such statements. */
+  #kill(session: PooledSession): void {
+    try {
+      this.#control.query(`KILL QUERY WHERE Settings['log_comment'] = '${session.tag}' ASYNC`, 'Null');
+    } catch {
+      // The statement ended by itself meanwhile.
+    }
+  }
+
+  #take(signal: AbortSignal | undefined): Promise<PooledSession> {
+    const free = this.#idle.pop();
+    if (free) return Promise.resolve(free);
+    return new Promise((resolve, reject) => {
+      const turn = (session: PooledSession): void => {
+        signal?.removeEventListener('abort', giveUp);
+        resolve(session);
+      };
+      const giveUp = (): void => {
+        this.#waiting.splice(this.#waiting.indexOf(turn), 1);
+        reject(new MillraceError('cancelled', 'query cancelled'));
+      };
+      if (signal?.aborted) return reject(new MillraceError('cancelled', 'query cancelled'));
+      signal?.addEventListener('abort', giveUp, { once: true });
+      this.#waiting.push(turn);
+    });
+  }
+
+  #give(session: PooledSession): void {
+    const next = this.#waiting.shift();
+    if (next) next(session);
+    else this.#idle.push(session);
+  }
+}
+
+class PooledSession {
+  readonly raw: RawSession;
+  /** Marks its statements in system.processes. */
+  readonly tag: string;
+  database = '';
+
+  constructor(raw: RawSession, tag: string) {
+    this.raw = raw;
+    this.tag = tag;
+  }
+
+  /** The statements that must come before one with these. */
+  preamble(database: string, parameters: Readonly<Record<string, string>>, settings: Readonly<Record<string, string>>): string {
+    const sets = [
+      ...Object.entries(parameters).map(([name, value]) => `param_${name} = ${sqlText(value)}`),
+      ...Object.entries(settings).map(([name, value]) => `${name} = ${sqlText(value)}`),
+    ];
+    const parts = database === this.database ? [] : [`USE \`${database.replaceAll('\\', '\\\\').replaceAll('`', '\\`')}\``];
+    if (sets.length > 0) parts.push(`SET ${sets.join(', ')}`);
+    return parts.join('; ');
+  }
+}
+
+const resetOf = (names: readonly string[]): string => names.map((name) => `SET ${name} = DEFAULT`).join('; ');
+
+/** A text as an SQL literal. */
+export const sqlText = (value: string): string =>
+  `'${value.replaceAll('\\', '\\\\').replaceAll("'", "\\'").replaceAll('\0', '\\0')}'`;
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** The escaped form in which values of parameters are given. */
+export const escapeParameter = (value: string): string =>
+  value.replaceAll('\\', '\\\\').replaceAll('\t', '\\t').replaceAll('\n', '\\n').replaceAll('\0', '\\0');
