@@ -1,9 +1,11 @@
 /**
  * Rewards of single steps for retail: what a step did to the share of records that are as they should be. The potential counts as
- * 0 after the last step, and `progress` gives back there what that takes.
+ * 0 after the last step, and `progress` gives back there what that takes. Groups that all fail teach who failed less badly.
  */
-export const STEP_REWARDS =
-  'reward.components=[{name: outcome, weight: 1}, {name: potential, weight: 1, gamma: 1}, {name: progress, weight: 0.8}]';
+export const STEP_REWARDS = [
+  'reward.signal=reward',
+  'reward.components=[{name: outcome, weight: 1}, {name: potential, weight: 1, gamma: 1}, {name: progress, weight: 1}]',
+];
 
 /** What a table of trials is made on. */
 export interface ExampleTrial {
@@ -25,7 +27,7 @@ export interface ExampleTrial {
 export const EXAMPLES = {
   retail: {
     job: 'examples/retail/job.yaml',
-    overrides: ['rollout.groupsPerRound=4', 'rollout.groupSize=8', 'rounds=320', 'evaluation.every=20', STEP_REWARDS],
+    overrides: ['rollout.groupsPerRound=4', 'rollout.groupSize=8', 'rounds=320', 'evaluation.every=20', ...STEP_REWARDS],
     steps: true,
     entropy: 0.1,
     target: 0.85,

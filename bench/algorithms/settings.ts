@@ -15,8 +15,9 @@ const UPDATES = { epochs: 2, miniBatches: 2 };
 /** Advantages that are not divided by a deviation are smaller: about 0.4 with outcomes of 0 and 1. */
 const UNDIVIDED = 0.4;
 
-/** Where single steps have rewards: what comes later counts less, and so smaller advantages need a smaller entropy bonus. */
-const RETURN_TO_GO = { credit: { kind: 'return-to-go', gamma: 0.9 }, entropy: 0.05 };
+/** Where single steps have rewards. */
+const RETURN_TO_GO = { credit: { kind: 'return-to-go', gamma: 0.9 }, entropy: 0.15, miniBatches: 4 };
+const UNDIVIDED_RETURNS = { ...RETURN_TO_GO, entropy: 0.06 };
 const CRITIC = { value: { gamma: 0.95, lambda: 0.9 }, entropy: 0.05 };
 
 /** By method; one that is missing here runs with its defaults. */
@@ -25,9 +26,9 @@ export const SETTINGS: Readonly<Record<string, MethodSetting>> = {
   'dr-grpo': {
     algorithm: { ...UPDATES, constantLength: 16 },
     entropyScale: UNDIVIDED,
-    withSteps: { ...RETURN_TO_GO, entropy: 0.02 },
+    withSteps: UNDIVIDED_RETURNS,
   },
-  rloo: { algorithm: UPDATES, entropyScale: UNDIVIDED, withSteps: { ...RETURN_TO_GO, entropy: 0.02 } },
+  rloo: { algorithm: UPDATES, entropyScale: UNDIVIDED, withSteps: UNDIVIDED_RETURNS },
   'reinforce-plus-plus': { algorithm: UPDATES },
   'reinforce-plus-plus-baseline': { algorithm: UPDATES },
   dapo: { algorithm: UPDATES, withSteps: RETURN_TO_GO },

@@ -53,9 +53,7 @@ export default defineFlow<RetailTask, Memory>({
     if (tool === 'done' || tool === 'transfer') return 'stop';
     return memory.clauses.every((clause) => clause.written) ? 'stop' : 'continue';
   },
-  // A fifth for knowing who writes, the rest for what has been done of the requests.
-  potential: ({ userId, task, database }) =>
-    ((userId === undefined ? 0 : 1) + 4 * progress(goldChanges(database.world, task), database.changes())) / 5,
+  potential: ({ task, database }) => progress(goldChanges(database.world, task), database.changes()),
   maxSteps: (task) => 8 + 4 * countRequests(task.instruction),
   answer: (memory) => memory.database.changes(),
   components: ['progress'],

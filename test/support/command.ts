@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { readdir, readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { afterAll } from 'vitest';
 
 const SCRIPT = fileURLToPath(new URL('../../bin/millrace.js', import.meta.url));
 export const REPOSITORY = fileURLToPath(new URL('../..', import.meta.url));
@@ -20,6 +21,18 @@ export interface RunningCommand {
   until(pattern: RegExp, timeoutMs?: number): Promise<RegExpMatchArray>;
 }
 
+/** Commands that have not ended. A test that ran out of time leaves its command here. */
+const open = new Set<number>();
+afterAll(() => {
+  for (const pid of open) {
+    try {
+      process.kill(-pid, 'SIGKILL');
+    } catch {
+      // It has just ended by itself.
+    }
+  }
+});
+
 /** Starts `millrace …` without the variables of whoever runs the test. */
 export function millrace(args: readonly string[], options: { cwd?: string; env?: NodeJS.ProcessEnv } = {}): RunningCommand {
   const inherited = Object.entries(process.env).filter(([name]) => !/^(MILLRACE|NATS_URL|CLICKHOUSE)/.test(name));
@@ -30,13 +43,17 @@ export function millrace(args: readonly string[], options: { cwd?: string; env?:
     // A process group of its own, as a shell gives it.
     detached: true,
   });
+  open.add(child.pid!);
   const output = { stdout: '', stderr: '' };
   let over: number | NodeJS.Signals | undefined;
   for (const stream of ['stdout', 'stderr'] as const)
     child[stream].setEncoding('utf8').on('data', (text: string) => (output[stream] += text));
   const ended = new Promise<number | NodeJS.Signals>((resolve, reject) => {
     child.once('error', reject);
-    child.once('close', (code, signal) => resolve((over = code ?? signal!)));
+    child.once('close', (code, signal) => {
+      open.delete(child.pid!);
+      resolve((over = code ?? signal!));
+    });
   });
   return {
     pid: child.pid!,
