@@ -1,5 +1,6 @@
 import { algorithms } from './algorithms/scenario.ts';
 import { compute } from './compute/scenario.ts';
+import { ingest } from './ingest/scenario.ts';
 import { memory } from './memory/scenario.ts';
 import { offPolicy } from './off-policy/scenario.ts';
 import { query } from './query-speed/scenario.ts';
@@ -8,4 +9,4 @@ import type { Scenario } from './scenario.ts';
 import { train } from './train/scenario.ts';
 
 /** Every scenario of `npm run bench`, in the order of the help. A new one is one line here. */
-export const SCENARIOS: readonly Scenario[] = [algorithms, compute, memory, offPolicy, query, sampleEfficiency, train];
+export const SCENARIOS: readonly Scenario[] = [algorithms, compute, ingest, memory, offPolicy, query, sampleEfficiency, train];

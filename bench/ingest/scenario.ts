@@ -1,0 +1,267 @@
+import { writeFile } from 'node:fs/promises';
+import { loadavg } from 'node:os';
+import { join } from 'node:path';
+import { InvalidArgumentError } from 'commander';
+import { MillraceError } from '../../src/errors.ts';
+import { median } from '../compute/statistics.ts';
+import { checkGates, gatesOf, type GateResult } from '../load/gates.ts';
+import type { GeneratorEvent, GeneratorOrder, GeneratorResult } from '../load/generator-main.ts';
+import type { ProcessUsage } from '../load/processes.ts';
+import { createProgress, type Progress } from '../load/progress.ts';
+import type { RecordOrder } from '../load/record-main.ts';
+import { withScratch } from '../load/scratch.ts';
+import { startStand } from '../load/stand.ts';
+import { bytes, columns, gateLines, number } from '../load/table.ts';
+import { syntheticTemplates, type GroupTemplate } from '../load/templates.ts';
+import type { Verdict, VerifyOrder } from '../load/verify-main.ts';
+import { startWorker, type Worker } from '../load/worker.ts';
+import { oneOf } from '../options.ts';
+import type { BenchContext, Scenario } from '../scenario.ts';
+import type { ConsumerOrder, ConsumerResult } from './consumer-main.ts';
+import { POLL_MS } from './poller.ts';
+import type { RawOrder, RawResult } from './raw-main.ts';
+import { jetStreamTurn, latencyTurn, pathTurn, rawTurn, type Latency, type Parts, type PathTurn } from './turns.ts';
+
+/** What `--json` writes. Rates are medians over the turns. */
+export interface IngestReport {
+  data: 'synthetic' | 'recorded';
+  /** Through the whole path, until the writer has acknowledged. */
+  stepsPerSecond: number;
+  rawInsertStepsPerSecond: number;
+  ratioToRawInsert: number;
+  rawJetStreamBytesPerSecond: number;
+  /** Steps that were accepted and are not in the store, and rows beyond the first of a natural key, as queries see it. */
+  lost: number;
+  duplicated: number;
+  /** At half of `stepsPerSecond`: from when the group was due to be published until a query saw all of it. */
+  p99PublishToQueryableMs: number;
+  latency: Latency & { stepsPerSecond: number; resolutionMs: number };
+  processes: ProcessUsage[];
+  turns: { path: PathTurn[]; rawInsertStepsPerSecond: number[]; rawJetStreamBytesPerSecond: number[] };
+  verdict: Verdict;
+  messageBytes: number;
+  /** Before and after. */
+  loadAverage: [number, number];
+  gates: GateResult[];
+}
+
+interface Options {
+  data: string;
+  rate: string;
+  turns: number;
+  steps: number;
+  halfSeconds: number;
+  generators: number;
+  rawConcurrency: number;
+  json?: string;
+  gate: string[];
+}
+
+const GATES = ['stepsPerSecond>=100000', 'ratioToRawInsert>=0.8', 'p99PublishToQueryableMs<=2000', 'lost==0', 'duplicated==0'];
+/** Groups that templates are made of. */
+const TEMPLATES = 64;
+/** Steps of a raw turn at most: its rows are in memory, unpacked. */
+const RAW_STEPS = 500_000;
+
+/** The path of trajectories into the store, beside its two limits. */
+export const ingest: Scenario = {
+  name: 'ingest',
+  summary: 'steps/s from JetStream into the store, beside the raw insert and the raw JetStream rate in the same run',
+  configure(command) {
+    command
+      .option('--data <kind>', 'synthetic groups, or recorded ones of examples/retail', 'synthetic')
+      .option('--rate <steps/s>', 'publish at this rate, or `max`: as fast as the store takes it', 'max')
+      .option('--turns <n>', 'turns of each: path, raw insert, raw JetStream', whole, 3)
+      .option('--steps <n>', 'steps of one turn of the path', whole, 800_000)
+      .option('--half-seconds <n>', 'seconds at half the measured speed, for the latency; 0: none', whole, 20)
+      .option('--generators <n>', 'processes that publish', whole, 2)
+      .option('--raw-concurrency <n>', 'inserts on their way at once in the raw turns', whole, 1)
+      .option('--json <file>', 'also write the result to this file')
+      .option(
+        '--gate <bound>',
+        'figure and bound in place of a default, e.g. "ratioToRawInsert>=0.7"; may be repeated',
+        append,
+        [],
+      );
+  },
+  async run(given, context) {
+    const options = given as unknown as Options;
+    const report = await withScratch((folder) => measure(options, folder, context));
+    print(report, context);
+    if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(report, null, 2)}\n`);
+    return report.gates.every(({ kept }) => kept) ? 0 : 1;
+  },
+};
+
+async function measure(options: Options, folder: string, { signal }: BenchContext): Promise<IngestReport> {
+  const data = oneOf('--data', options.data, ['synthetic', 'recorded'] as const);
+  const rate = options.rate === 'max' ? undefined : Number(options.rate);
+  if (rate !== undefined && !(rate > 0))
+    throw new MillraceError('invalid_argument', `--rate: "${options.rate}" is neither a number above 0 nor max`, {
+      field: '--rate',
+    });
+  const gates = gatesOf(GATES, options.gate);
+  const before = loadavg()[0]!;
+  const progress = createProgress();
+  const stops: (() => Promise<void>)[] = [() => Promise.resolve(progress.close())];
+  const interrupt = (worker: Worker<never, unknown>): void =>
+    signal.addEventListener('abort', () => worker.kill(), { once: true });
+  try {
+    const templates = data === 'recorded' ? await record(progress, signal) : syntheticTemplates(TEMPLATES);
+    const stand = await startStand(folder, signal);
+    stops.push(() => stand.stop());
+    const own = <Order, Result, Event>(name: string, entry: URL, onEvent?: (event: Event) => void): Worker<Order, Result> => {
+      const worker = startWorker<Order, Result, Event>({ name, entry, ...(onEvent && { onEvent }) });
+      stops.push(() => worker.stop());
+      stand.sampler.watch(name, () => worker.pid);
+      interrupt(worker);
+      return worker;
+    };
+    const generators = Array.from({ length: options.generators }, (_, at) =>
+      own<GeneratorOrder, GeneratorResult, GeneratorEvent>(
+        `generator-${at + 1}`,
+        new URL('../load/generator-main.ts', import.meta.url),
+      ),
+    );
+    const raw = own<RawOrder, RawResult, never>('raw-insert', new URL('./raw-main.ts', import.meta.url));
+    const consumer = own<ConsumerOrder, ConsumerResult, never>('raw-consumer', new URL('./consumer-main.ts', import.meta.url));
+    await Promise.all([
+      ...generators.map((one) => one.order({ kind: 'open', natsUrl: stand.natsUrl, name: one.name, templates })),
+      raw.order({ kind: 'open', folder: join(folder, 'raw'), templates }),
+      consumer.order({ kind: 'open', natsUrl: stand.natsUrl }),
+    ]);
+    const parts: Parts = { stand, generators, raw, consumer, templates, folder, logs: [], progress, signal };
+    const turns = await takeTurns(parts, options, rate);
+    const stepsPerSecond = median(turns.path.map((turn) => turn.stepsPerSecond));
+    const half = stepsPerSecond / 2;
+    const last =
+      options.halfSeconds === 0
+        ? undefined
+        : await latencyTurn(parts, { job: 'half', steps: half * options.halfSeconds, stepsPerSecond: half });
+    const processes = stand.sampler.usage();
+    await Promise.all([...generators, raw, consumer].map((one) => one.stop()));
+    await stand.stopStore();
+    progress.say('looking for what was lost or doubled');
+    const checker = own<VerifyOrder, Verdict, never>('verify', new URL('../load/verify-main.ts', import.meta.url));
+    const verdict = await checker.order({ database: stand.database, logs: parts.logs });
+    const raws = median(turns.rawInsertStepsPerSecond);
+    const figures = {
+      stepsPerSecond,
+      rawInsertStepsPerSecond: raws,
+      ratioToRawInsert: stepsPerSecond / raws,
+      rawJetStreamBytesPerSecond: median(turns.rawJetStreamBytesPerSecond),
+      lost: verdict.lostSteps + verdict.lostTrajectories,
+      duplicated: verdict.duplicatedSteps + verdict.duplicatedTrajectories,
+      p99PublishToQueryableMs: last?.latency.p99Ms ?? NaN,
+    };
+    const none = { samples: 0, p50Ms: NaN, p99Ms: NaN, maxMs: NaN };
+    return {
+      data,
+      ...figures,
+      latency: { ...(last?.latency ?? none), stepsPerSecond: half, resolutionMs: POLL_MS },
+      processes,
+      turns: { ...turns, path: turns.path.map(({ published: _, ...turn }) => turn) },
+      verdict,
+      messageBytes: turns.messageBytes,
+      loadAverage: [before, loadavg()[0]!],
+      gates: checkGates(
+        gates.filter(({ figure }) => figure !== 'p99PublishToQueryableMs' || last !== undefined),
+        figures,
+      ),
+    };
+  } finally {
+    for (const stop of stops.reverse()) await stop();
+  }
+}
+
+type Turns = Omit<IngestReport['turns'], 'path'> & {
+  path: Awaited<ReturnType<typeof pathTurn>>[];
+  messageBytes: number;
+};
+
+/** Path, raw inserts and raw JetStream after each other, again and again: what disturbs the machine hits all of them. */
+async function takeTurns(parts: Parts, options: Options, rate: number | undefined): Promise<Turns> {
+  const turns: Turns = { path: [], rawInsertStepsPerSecond: [], rawJetStreamBytesPerSecond: [], messageBytes: 0 };
+  const { steps, rawConcurrency: concurrency } = options;
+  for (let turn = 1; turn <= options.turns; turn += 1) {
+    const path = await pathTurn(parts, { job: `turn-${turn}`, steps, ...(rate !== undefined && { stepsPerSecond: rate }) });
+    turns.path.push(path);
+    turns.messageBytes =
+      path.published.reduce((sum, { bytes }) => sum + bytes, 0) / path.published.reduce((sum, { messages }) => sum + messages, 0);
+    const { batchRows } = path;
+    turns.rawInsertStepsPerSecond.push(
+      await rawTurn(parts, { job: `raw-${turn}`, steps: Math.min(RAW_STEPS, steps), batchRows, concurrency }),
+    );
+    turns.rawJetStreamBytesPerSecond.push(await jetStreamTurn(parts));
+  }
+  return turns;
+}
+
+/** Runs real flows once, in a process of its own. */
+async function record(progress: Progress, signal: AbortSignal): Promise<GroupTemplate[]> {
+  const recorder = startWorker<RecordOrder, GroupTemplate[], number>({
+    name: 'recorder',
+    entry: new URL('../load/record-main.ts', import.meta.url),
+    onEvent: (groups) => progress.say(`recording examples/retail · ${groups} of ${TEMPLATES} groups`),
+  });
+  const interrupt = (): void => recorder.kill();
+  signal.addEventListener('abort', interrupt, { once: true });
+  try {
+    return await recorder.order({ groups: TEMPLATES });
+  } finally {
+    signal.removeEventListener('abort', interrupt);
+    await recorder.stop();
+  }
+}
+
+function print(report: IngestReport, context: BenchContext): void {
+  const { turns, latency, verdict } = report;
+  const rows = turns.path.map((turn, at) => [
+    `turn ${at + 1}`,
+    number(turn.stepsPerSecond),
+    number(turns.rawInsertStepsPerSecond[at]!),
+    (turn.stepsPerSecond / turns.rawInsertStepsPerSecond[at]!).toFixed(2),
+    `${bytes(turns.rawJetStreamBytesPerSecond[at]!)}/s`,
+    number(turn.batchRows),
+    (turn.cpuSeconds['store'] ?? NaN).toFixed(1),
+    (turn.cpuSeconds['nats-server'] ?? NaN).toFixed(1),
+  ]);
+  const header = [
+    `${report.data}`,
+    'steps/s',
+    'raw insert',
+    'ratio',
+    'raw JetStream',
+    'rows a batch',
+    'store cpu s',
+    'nats cpu s',
+  ];
+  const lines = [
+    ...columns(header, rows),
+    `median: ${number(report.stepsPerSecond)} steps/s, ${report.ratioToRawInsert.toFixed(2)} of ${number(report.rawInsertStepsPerSecond)} raw; messages of ${bytes(report.messageBytes)}`,
+    `publish to queryable at ${number(latency.stepsPerSecond)} steps/s: p50 ${number(latency.p50Ms)} ms, p99 ${number(latency.p99Ms)} ms, max ${number(latency.maxMs)} ms (${latency.samples} groups, asked every ${latency.resolutionMs} ms)`,
+    `${number(verdict.acceptedSteps)} steps of ${number(verdict.acceptedTrajectories)} trajectories accepted: ${report.lost} lost, ${report.duplicated} doubled, ${number(verdict.unmergedSteps)} rows not merged yet`,
+    ...columns(
+      ['process', 'cpu s', 'peak memory', 'first quarter', 'last quarter'],
+      report.processes.map(({ name, cpuSeconds, peakRssBytes, earlyRssBytes, lateRssBytes }) => [
+        name,
+        cpuSeconds.toFixed(1),
+        bytes(peakRssBytes),
+        bytes(earlyRssBytes),
+        bytes(lateRssBytes),
+      ]),
+    ),
+    ...gateLines(report.gates),
+  ];
+  for (const line of lines) context.print(line);
+}
+
+function whole(text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= 0) return value;
+  throw new InvalidArgumentError('expected a whole number');
+}
+
+function append(value: string, before: string[]): string[] {
+  return [...before, value];
+}

@@ -1,0 +1,89 @@
+import { join } from 'node:path';
+import { collectQuery } from '../../cluster/admin/query-rows.ts';
+import { startNatsServer } from '../../cluster/nats-server.ts';
+import { freePort } from '../../cluster/up/free-port.ts';
+import { superviseNode, type SupervisedNode } from '../../cluster/up/child.ts';
+import type { Bus } from '../../src/bus/bus.ts';
+import { connectNats } from '../../src/bus/nats-bus.ts';
+import { StoreService } from '../../src/gen/millrace/v1/store_pb.ts';
+import { createClient } from '../../src/rpc/client.ts';
+import type { QueryResult } from '../../src/store/store.ts';
+import { createLogger } from '../../src/telemetry/log.ts';
+import { ProcessSampler } from './processes.ts';
+
+/** A nats-server and a store node, as `millrace up` runs them, in a folder of their own. */
+export interface Stand {
+  readonly natsUrl: string;
+  readonly bus: Bus;
+  readonly store: SupervisedNode;
+  /** Folder of the embedded engine: one process at a time. */
+  readonly database: string;
+  readonly sampler: ProcessSampler;
+  /** Asks the store node. */
+  query(sql: string): Promise<QueryResult>;
+  /** A counter of the store node, by the end of its name; 0 while there is none. */
+  counter(name: string): Promise<number>;
+  /** Ends the store node, so that its folder can be opened. */
+  stopStore(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+const QUERY_ROWS = 100_000;
+
+/** Starts both and watches what they use, as `nats-server` and `store`. */
+export async function startStand(folder: string, signal: AbortSignal): Promise<Stand> {
+  signal.throwIfAborted();
+  const stops: (() => Promise<void>)[] = [];
+  const stop = async (): Promise<void> => {
+    for (const one of stops.splice(0).reverse()) await one();
+  };
+  try {
+    const nats = await startNatsServer({ storeDir: join(folder, 'nats'), signal });
+    stops.push(() => nats.stop());
+    const stateDir = join(folder, 'state');
+    const metricsPort = await freePort();
+    const store = superviseNode({
+      id: 'store-1',
+      roles: ['store'],
+      natsUrl: nats.url,
+      stateDir,
+      logLevel: 'warn',
+      metricsPort,
+      log: createLogger({ name: 'bench', level: 'warn', file: join(stateDir, 'logs', 'bench.log') }),
+    });
+    let stopped: Promise<void> | undefined;
+    const stopStore = (): Promise<void> => (stopped ??= store.stop());
+    stops.push(stopStore);
+    await store.ready;
+    const bus = await connectNats({ servers: nats.url, name: 'bench' });
+    stops.push(() => bus.close());
+    const sampler = new ProcessSampler();
+    stops.push(async () => sampler.close());
+    sampler.watch('nats-server', () => nats.pid);
+    sampler.watch('store', () => store.pid);
+    return {
+      natsUrl: nats.url,
+      bus,
+      store,
+      database: join(stateDir, 'clickhouse'),
+      sampler,
+      stopStore,
+      stop,
+      async counter(name) {
+        const scraped = await fetch(`http://127.0.0.1:${metricsPort}/metrics`).then((response) => response.text());
+        return Number(new RegExp(`^\\w*${name}(?:\\{[^}]*\\})? (\\S+)`, 'm').exec(scraped)?.[1] ?? 0);
+      },
+      async query(sql) {
+        const client = createClient(StoreService, await store.address());
+        try {
+          return await collectQuery(client.runQuery({ sql, maxRows: QUERY_ROWS }));
+        } finally {
+          client.close();
+        }
+      },
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
