@@ -61,6 +61,11 @@ export interface ConsumeOptions {
   filter: string;
   /** Messages given to this handler and not yet settled; further ones wait. Default 64. */
   maxInFlight?: number;
+  /**
+   * Further messages wait as well while those given to this handler and not yet settled have this many bytes, give or take a
+   * message. Default: no limit.
+   */
+  maxBytesInFlight?: number;
   /** Over all consumers of the durable. Default 1000. */
   maxAckPending?: number;
   /** Redelivery after this long without ack or working(). Default 30_000. The consumer calls working() by itself at a third. */

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { BusMessage } from '../bus/bus.ts';
 import type { Clock } from '../clock/clock.ts';
 import { MillraceError } from '../errors.ts';
+import { joinRows } from './pack.ts';
 import type { Store, TableName } from './store.ts';
 import { TABLE_NAMES } from './tables.ts';
 
@@ -10,9 +11,10 @@ export interface Item {
   message: BusMessage;
   /** Identity that survives redelivery. */
   id: string;
-  /** Encoded rows, by table. */
+  /** Encoded rows, by table; packed or not. */
   blocks: Partial<Record<TableName, Uint8Array>>;
   rows: number;
+  /** Bytes of the rows, unpacked. */
   bytes: number;
 }
 
@@ -79,10 +81,7 @@ function joinBlocks(items: readonly Item[]): { table: TableName; rows: Uint8Arra
       if (block === undefined || block.length === 0) continue;
       hash.update(`\n${id}\n`).update(block);
       parts.push(block);
-      if (block[block.length - 1] !== NEWLINE[0]) parts.push(NEWLINE);
     }
-    return parts.length === 0 ? [] : [{ table, rows: Buffer.concat(parts), token: hash.digest('hex') }];
+    return parts.length === 0 ? [] : [{ table, rows: joinRows(parts), token: hash.digest('hex') }];
   });
 }
-
-const NEWLINE = Buffer.from('\n');

@@ -19,6 +19,7 @@ export interface BatcherOptions {
   log: WriterLog;
   uniform: () => number;
   batchRows: number;
+  maxBatchRows: number;
   batchBytes: number;
   maxDelayMs: number;
   concurrency: number;
@@ -39,6 +40,8 @@ export interface BatcherStats {
   /** Messages held: waiting for their batch, or in one on its way. */
   held: number;
   heldRows: number;
+  /** Bytes of the messages held, as they travel. */
+  heldBytes: number;
   /** In words; empty when nothing is held. */
   waitingFor: string;
 }
@@ -47,16 +50,24 @@ interface Waiting extends Item {
   settled(): void;
 }
 
-/** Collects items to batches, keeps at most `concurrency` of them on their way, settles the messages. */
+/**
+ * Collects items to batches, keeps at most `concurrency` of them on their way, settles the messages. A batch is sent as soon as
+ * there are enough rows for one; what comes while all are on their way is in the next one, up to the limits of a batch. So batches
+ * grow with the load: each insert costs the same again, whatever its size.
+ */
 export class Batcher {
   readonly #options: BatcherOptions;
   readonly #abort = new AbortController();
-  readonly #running = new Set<Promise<void>>();
+  /** Inserts on their way. */
+  #inserting = 0;
+  /** Batches whose messages are not all settled. */
+  readonly #open = new Set<Promise<void>>();
   #pending: Waiting[] = [];
   #pendingRows = 0;
   #pendingBytes = 0;
   #held = 0;
   #heldRows = 0;
+  #heldBytes = 0;
   #due = false;
   #timer: AbortController | undefined;
   #draining = false;
@@ -72,10 +83,12 @@ export class Batcher {
     if (this.#abort.signal.aborted) return Promise.resolve();
     this.#held += 1;
     this.#heldRows += item.rows;
+    this.#heldBytes += item.message.data.length;
     return new Promise((resolve) => {
       const settled = (): void => {
         this.#held -= 1;
         this.#heldRows -= item.rows;
+        this.#heldBytes -= item.message.data.length;
         resolve();
       };
       this.#pending.push({ ...item, settled });
@@ -105,19 +118,19 @@ export class Batcher {
   async close(): Promise<void> {
     this.#abort.abort();
     this.#timer?.abort();
-    await Promise.all(this.#running);
+    await Promise.all(this.#open);
     for (const item of this.#pending.splice(0)) item.settled();
   }
 
   stats(): BatcherStats {
-    const filling = this.#running.size > 0 ? 'the insert of a batch' : 'a batch to fill';
+    const filling = this.#inserting > 0 ? 'the insert of a batch' : 'a batch to fill';
     const waitingFor = this.#held === 0 ? '' : this.#trouble || filling;
-    return { ...this.#done, held: this.#held, heldRows: this.#heldRows, waitingFor };
+    return { ...this.#done, held: this.#held, heldRows: this.#heldRows, heldBytes: this.#heldBytes, waitingFor };
   }
 
   #pump(): void {
     const { batchRows, batchBytes, concurrency } = this.#options;
-    while (this.#pending.length > 0 && this.#running.size < concurrency && !this.#abort.signal.aborted) {
+    while (this.#pending.length > 0 && this.#inserting < concurrency && !this.#abort.signal.aborted) {
       const full = this.#pendingRows >= batchRows || this.#pendingBytes >= batchBytes;
       if (!full && !this.#due && !this.#draining) {
         this.#startTimer();
@@ -127,14 +140,14 @@ export class Batcher {
     }
   }
 
-  /** The oldest items, up to the size of a batch; at least one. */
+  /** The oldest items, up to the limits of a batch; at least one. */
   #take(): Waiting[] {
-    const { batchRows, batchBytes } = this.#options;
+    const { maxBatchRows, batchBytes } = this.#options;
     let count = 0;
     let rows = 0;
     let bytes = 0;
     for (const item of this.#pending) {
-      if (count > 0 && (rows + item.rows > batchRows || bytes + item.bytes > batchBytes)) break;
+      if (count > 0 && (rows + item.rows > maxBatchRows || bytes + item.bytes > batchBytes)) break;
       count += 1;
       rows += item.rows;
       bytes += item.bytes;
@@ -163,14 +176,16 @@ export class Batcher {
 
   #send(batch: Waiting[]): void {
     this.#done.batches += 1;
-    const work = this.#insert(batch).finally(() => {
-      this.#running.delete(work);
+    this.#inserting += 1;
+    const work = this.#insert(batch, () => {
+      this.#inserting -= 1;
       this.#pump();
-    });
-    this.#running.add(work);
+    }).finally(() => this.#open.delete(work));
+    this.#open.add(work);
   }
 
-  async #insert(batch: Waiting[]): Promise<void> {
+  /** @param inserted - called when the insert is over; the next one need not wait for the acknowledgements of this one. */
+  async #insert(batch: Waiting[], inserted: () => void): Promise<void> {
     const { store, clock, log, uniform } = this.#options;
     const acks: Promise<void>[] = [];
     const open = new Set<Item>(batch);
@@ -205,6 +220,7 @@ export class Batcher {
       const error = MillraceError.from(thrown);
       if (error.code !== 'cancelled') log.error({ error: error.message }, 'a batch was left to be redelivered');
     }
+    inserted();
     await Promise.all(acks);
     for (const item of open) (item as Waiting).settled();
   }

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodeRows } from './encode.ts';
 import { evaluationRow, explorationRow, jobEventRow, stepRow, trajectoryRow, updateRow } from './fixtures.ts';
+import { isPacked, joinRows, packRows } from './pack.ts';
 import type { Store } from './store.ts';
 import { TABLES, TABLE_NAMES } from './tables.ts';
 
@@ -79,6 +80,44 @@ export function storeConformance(name: string, open: () => Promise<Store>): void
       expect(await count('steps', 'bad')).toBe(0);
       await store.insert('steps', good, 'e2');
       expect(await count('steps', 'bad')).toBe(1);
+    });
+
+    it('takes packed rows, also several blocks of them joined with blocks that are not', async () => {
+      const block = (from: number, count: number): Uint8Array =>
+        packRows(
+          encodeRows(
+            'steps',
+            Array.from({ length: count }, (_, i) =>
+              stepRow({ job: 'packed', step: from + i, state_flags: Float32Array.of(from + i), result: '"ü"\n\\' }),
+            ),
+          ),
+        );
+      const blocks = [block(0, 40), block(40, 1), block(41, 60)];
+      expect(blocks.map(isPacked)).toEqual([true, false, true]);
+      const rows = joinRows(blocks);
+      await store.insert('steps', rows, 'p1');
+      await store.insert('steps', rows, 'p1');
+      expect(await count('steps', 'packed')).toBe(101);
+      const read = await store.query(`SELECT step, state_flags, result FROM steps WHERE job = 'packed' ORDER BY step`);
+      expect(read.rows).toEqual(Array.from({ length: 101 }, (_, step) => [step, [step], '"ü"\n\\']));
+    });
+
+    it('refuses packed rows that are damaged or no rows, and takes none of the block', async () => {
+      const good = packRows(
+        encodeRows(
+          'steps',
+          Array.from({ length: 40 }, (_, step) => stepRow({ job: 'damaged', step })),
+        ),
+      );
+      const flipped = Uint8Array.from(good, (byte, at) => (at === 100 ? byte ^ 0xff : byte));
+      for (const bad of [good.subarray(0, good.length - 9), flipped, packRows(Buffer.from('nonsense\n'.repeat(200)))]) {
+        await expect(store.insert('steps', joinRows([good, bad]), `q${bad.length}`)).rejects.toMatchObject({
+          code: 'invalid_argument',
+        });
+      }
+      expect(await count('steps', 'damaged')).toBe(0);
+      await store.insert('steps', joinRows([good]), 'q');
+      expect(await count('steps', 'damaged')).toBe(40);
     });
 
     it('inserts nothing for an empty block', async () => {

@@ -2,8 +2,13 @@
 export interface Engine {
   /** Runs one statement and returns what it prints. Settings are in the SQL, never beside it. */
   run(sql: string, options?: RunOptions): Promise<string>;
-  /** Sends encoded rows after `INSERT ... FORMAT JSONCompactEachRow`. */
+  /** Sends encoded rows after `INSERT ... FORMAT JSONCompactEachRow`; packed ones as they are, the engine unpacks them. */
   insert(into: InsertTarget, rows: Uint8Array): Promise<void>;
+  /**
+   * Runs one statement and writes what it gives, byte for byte, to a file on this machine. Absent where the engine is in this
+   * process and does so itself (INTO OUTFILE).
+   */
+  download?(sql: string, path: string, options: { maxSeconds: number; signal?: AbortSignal }): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -20,3 +25,7 @@ export interface InsertTarget {
   columns: readonly string[];
   settings: Readonly<Record<string, string | number>>;
 }
+
+/** A value as a literal of SQL. */
+export const literal = (value: string | number): string =>
+  typeof value === 'number' ? String(value) : `'${value.replaceAll(/[\\']/g, '\\$&')}'`;

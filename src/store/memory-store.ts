@@ -1,7 +1,11 @@
 import { MillraceError } from '../errors.ts';
 import { guardQuery } from './guard.ts';
+import { unpackRows } from './pack.ts';
 import type { QueryOptions, QueryResult, Store, TableName } from './store.ts';
 import { TABLES, TABLE_NAMES } from './tables.ts';
+
+/** Of one insert, unpacked: what a writer's batch may be. */
+const MOST_BYTES = 512 * 1024 * 1024;
 
 /** A row as an object, keyed by column. */
 export type MemoryRow = Readonly<Record<string, unknown>>;
@@ -39,7 +43,7 @@ export class MemoryStore implements Store {
   insert(table: TableName, rows: Uint8Array, _token: string): Promise<void> {
     return this.#run(() => {
       const { columns, key } = TABLES[table];
-      const parsed = Buffer.from(rows)
+      const parsed = Buffer.from(unpackRows(rows, MOST_BYTES))
         .toString('utf8')
         .split('\n')
         .filter(Boolean)

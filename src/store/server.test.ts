@@ -5,6 +5,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { storeConformance } from './conformance.ts';
 import { EmbeddedEngine } from './embedded.ts';
@@ -43,15 +44,23 @@ class HttpFront {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
-    const body = Buffer.concat(chunks).toString('utf8');
+    const sent = Buffer.concat(chunks);
+    let body: string;
+    try {
+      body = (request.headers['content-encoding'] === 'gzip' ? gunzipSync(sent) : sent).toString('utf8');
+    } catch {
+      const text = 'Code: 354. DB::Exception: inflate failed: data error. (ZLIB_INFLATE_FAILED)';
+      response.writeHead(500, { 'X-ClickHouse-Exception-Code': '354' }).end(text);
+      return;
+    }
     const url = new URL(request.url ?? '/', 'http://localhost');
     const query = url.searchParams.get('query');
     const sql = query === null ? body : `${query}\n${body}`;
     const known = /^(?:query|database|query_id|session_id|param_.*|enable_http_compression|role)$/;
     this.seen.push({ sql, settings: [...url.searchParams.keys()].filter((name) => !known.test(name)) });
     try {
-      const sent = Buffer.from((request.headers.authorization ?? '').replace('Basic ', ''), 'base64').toString();
-      if (this.password !== '' && sent !== `default:${this.password}`) {
+      const login = Buffer.from((request.headers.authorization ?? '').replace('Basic ', ''), 'base64').toString();
+      if (this.password !== '' && login !== `default:${this.password}`) {
         throw new Error('Code: 516. DB::Exception: default: Authentication failed. (AUTHENTICATION_FAILED)');
       }
       response.end(await this.#run(sql, url.searchParams));

@@ -1,11 +1,15 @@
+import { createWriteStream } from 'node:fs';
 import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { ClickHouseLogLevel, createClient } from '@clickhouse/client';
 import type { ClickHouseClient } from '@clickhouse/client';
 import { MillraceError } from '../errors.ts';
 import { clickHouseError } from './clickhouse-error.ts';
 import { ClickHouseStore } from './clickhouse-store.ts';
 import { readText } from './client-text.ts';
+import { literal } from './engine.ts';
 import type { Engine, InsertTarget, RunOptions } from './engine.ts';
+import { isPacked } from './pack.ts';
 
 /** Errors reach the caller; the client need not print them too. */
 const SILENT = { level: ClickHouseLogLevel.OFF };
@@ -112,14 +116,30 @@ class ServerEngine implements Engine {
     const { stream } = await this.#client.exec({
       query: `INSERT INTO ${into.table} (${into.columns.join(', ')}) SETTINGS ${settings.join(', ')} FORMAT JSONCompactEachRow`,
       values: Readable.from([rows], { objectMode: false }),
+      ...(isPacked(rows) && { http_headers: { 'Content-Encoding': 'gzip' } }),
     });
     await readText(stream);
+  }
+
+  async download(sql: string, path: string, options: { maxSeconds: number; signal?: AbortSignal }): Promise<void> {
+    const { maxSeconds, signal } = options;
+    // Of its own: nothing may come for long while the server works, and a connection that is given up ends the query there.
+    const client = createClient({
+      ...this.#target,
+      application: 'millrace',
+      log: SILENT,
+      request_timeout: maxSeconds * 1000,
+      clickhouse_settings: { cancel_http_readonly_queries_on_client_close: 1 },
+    });
+    try {
+      const { stream } = await client.exec({ query: sql, ...(signal && { abort_signal: signal }) });
+      await pipeline(stream, createWriteStream(path), ...(signal ? [{ signal }] : []));
+    } finally {
+      await client.close();
+    }
   }
 
   close(): Promise<void> {
     return this.#client.close();
   }
 }
-
-const literal = (value: string | number): string =>
-  typeof value === 'number' ? String(value) : `'${value.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;

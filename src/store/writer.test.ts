@@ -8,6 +8,7 @@ import { ScoredGroupSchema } from '../gen/millrace/v1/training_pb.ts';
 import { encodeRows } from './encode.ts';
 import { evaluationRow, jobEventRow, explorationRow, stepRow, trajectoryRow, updateRow } from './fixtures.ts';
 import { MemoryStore } from './memory-store.ts';
+import { isPacked, packRows } from './pack.ts';
 import type { TableName } from './store.ts';
 import { ensureWriterDurables, startWriter } from './writer.ts';
 import type { Writer, WriterOptions } from './writer.ts';
@@ -27,7 +28,7 @@ class TestStore extends MemoryStore {
   after: () => void = () => {};
 
   override async insert(table: TableName, rows: Uint8Array, token: string): Promise<void> {
-    const attempt = { table, rows: Buffer.from(rows).toString('utf8'), token };
+    const attempt = { table, rows: Buffer.from(rows).toString(isPacked(rows) ? 'latin1' : 'utf8'), token };
     this.attempts.push(attempt);
     this.running += 1;
     this.mostRunning = Math.max(this.mostRunning, this.running);
@@ -52,9 +53,10 @@ async function rig(options: Partial<WriterOptions> = {}) {
   await ensureWriterDurables(bus);
   const settings: WriterOptions = { bus, store, clock, log, ...options };
   const run = <T>(work: Promise<T>): Promise<T> => clock.run(work);
-  const publishGroup = (id: string, steps = 2, rows?: Buffer): Promise<unknown> => {
+  const publishGroup = (id: string, steps = 2, rows?: Uint8Array): Promise<unknown> => {
     const trajectory_id = `${id}:0`;
     const group = create(ScoredGroupSchema, {
+      scores: [{ steps }],
       stepRows:
         rows ??
         encodeRows(
@@ -129,6 +131,55 @@ describe('startWriter', () => {
     await run(writer.stop());
   });
 
+  it('sends at once what came while a batch was on its way, up to the limits of a batch', async () => {
+    const { store, publishGroup, until, run, start } = await rig({ batchRows: 6, maxBatchRows: 12, maxDelayMs: 60_000 });
+    let release = (): void => {};
+    const gate = new Promise<void>((resolve) => (release = resolve));
+    store.before = () => gate;
+    const writer = await start();
+    for (let i = 0; i < 9; i += 1) await publishGroup(`r${i}`);
+    await until(() => writer.stats().held === 9);
+    release();
+    await until(() => writer.stats().messages === 9);
+    const steps = store.attempts.filter(({ table }) => table === 'steps').map(({ rows }) => rows.trim().split('\n').length);
+    expect(steps).toEqual([4, 8, 6]);
+    await run(writer.stop());
+  });
+
+  it('passes packed rows on as they are, and counts them by what the message says', async () => {
+    const { store, publishGroup, until, run, start } = await rig();
+    const rows = (id: string): Uint8Array =>
+      packRows(
+        encodeRows(
+          'steps',
+          Array.from({ length: 30 }, (_, step) => stepRow({ trajectory_id: `${id}:0`, step })),
+        ),
+      );
+    for (const id of ['a', 'b']) await publishGroup(id, 30, rows(id));
+    await publishGroup('small');
+    const writer = await start();
+    await until(() => writer.stats().messages === 3);
+    expect(store.rows('steps')).toHaveLength(62);
+    expect(writer.stats()).toMatchObject({ rows: 30 + 30 + 2 + 3, batches: 1, poisoned: 0 });
+    const [sent] = store.attempts.filter(({ table }) => table === 'steps');
+    expect(sent!.rows.includes(Buffer.from(rows('a')).toString('latin1'))).toBe(true);
+    await run(writer.stop());
+  });
+
+  it('gives up packed rows that are damaged, and only those', async () => {
+    const { store, publishGroup, until, run, letters, start } = await rig();
+    const packed = packRows(Buffer.from('[]\n'.repeat(1000)));
+    await publishGroup('cut', 30, packed.subarray(0, 12));
+    await publishGroup('broken', 30, packed.subarray(0, packed.length - 9));
+    await publishGroup('fine');
+    const writer = await start();
+    await until(() => writer.stats().messages + writer.stats().poisoned === 3);
+    expect(writer.stats()).toMatchObject({ messages: 1, poisoned: 2, held: 0 });
+    expect(store.rows('trajectories').map((row) => row['request_id'])).toEqual(['fine']);
+    expect(await letters()).toHaveLength(2);
+    await run(writer.stop());
+  });
+
   it('repeats the identical block with the identical token while the store is away, and acknowledges nothing before', async () => {
     const { store, publishGroup, until, run, left, start } = await rig();
     let away = true;
@@ -196,14 +247,15 @@ describe('startWriter', () => {
     let release = (): void => {};
     const gate = new Promise<void>((resolve) => (release = resolve));
     store.before = () => gate;
-    for (let i = 0; i < 400; i += 1) await publishGroup(`r${i}`);
+    for (let i = 0; i < 1400; i += 1) await publishGroup(`r${i}`);
     const writer = await start();
     await run(clock.sleep(5000));
-    expect(writer.stats().held).toBeLessThanOrEqual(128);
+    expect(writer.stats().held).toBe(1024);
     expect(store.mostRunning).toBe(2);
     release();
-    await until(() => writer.stats().messages === 400);
-    expect(store.rows('trajectories')).toHaveLength(400);
+    await until(() => writer.stats().messages === 1400);
+    expect(writer.stats()).toMatchObject({ held: 0, heldRows: 0, heldBytes: 0 });
+    expect(store.rows('trajectories')).toHaveLength(1400);
     await run(writer.stop());
   });
 

@@ -8,7 +8,7 @@ import { Batcher } from './batcher.ts';
 import type { BatcherStats, WriterLog } from './batcher.ts';
 import type { Item } from './batch.ts';
 import { countRows } from './encode.ts';
-import { unpackRows } from './pack.ts';
+import { isPacked, unpackedSize } from './pack.ts';
 import type { Store, TableName } from './store.ts';
 
 export type { BatcherStats, WriterLog };
@@ -22,11 +22,13 @@ export interface WriterOptions {
   log: WriterLog;
   /** Jitter of the waits between attempts. Default: Math.random. */
   random?: Random;
-  /** A batch is sent when it has this many rows. Default 5000. */
+  /** A batch is sent when it has this many rows and none is on its way. Default 10_000. */
   batchRows?: number;
-  /** ... or this many bytes. Default 8 MiB. */
+  /** Rows of a batch at most: what has come while the batch before was on its way. Default 50_000. */
+  maxBatchRows?: number;
+  /** Bytes of a batch at most, unpacked; a batch of so many is sent too. Default 48 MiB. */
   batchBytes?: number;
-  /** ... or when its first message is this old. Default 1000: each insert makes parts to be merged, whatever its size. */
+  /** A batch is also sent when its first message is this old. Default 1000: each insert makes parts to be merged, whatever its size. */
   maxDelayMs?: number;
   /** Batches on their way at once. Default 1. */
   concurrency?: number;
@@ -39,9 +41,11 @@ export interface Writer {
   stats(): BatcherStats;
 }
 
-/** Messages held in memory at most, by stream; a message stays under 1 MB. */
-const SCORED_IN_FLIGHT = 128;
+/** Messages held in memory at most, by stream: two batches of groups as they usually are. */
+const SCORED_IN_FLIGHT = 1024;
 const EVENTS_IN_FLIGHT = 256;
+/** Bytes of messages held at most, by stream: a message is usually 25 KB and may be a megabyte. */
+const BYTES_IN_FLIGHT = 48 * 1024 * 1024;
 
 /**
  * Rows are never given up because the store was away: an item is delivered this often before it counts as poison, and only
@@ -54,6 +58,7 @@ const SCORED: ConsumeOptions = {
   durable: 'writer',
   filter: 'scored.>',
   maxInFlight: SCORED_IN_FLIGHT,
+  maxBytesInFlight: BYTES_IN_FLIGHT,
   maxAckPending: 8 * SCORED_IN_FLIGHT,
   maxDeliver: MAX_DELIVER,
 };
@@ -63,6 +68,7 @@ const EVENTS: ConsumeOptions = {
   durable: 'writer-events',
   filter: 'event.>',
   maxInFlight: EVENTS_IN_FLIGHT,
+  maxBytesInFlight: BYTES_IN_FLIGHT,
   maxAckPending: 8 * EVENTS_IN_FLIGHT,
   maxDeliver: MAX_DELIVER,
 };
@@ -84,24 +90,25 @@ export async function startWriter(options: WriterOptions): Promise<Writer> {
     clock,
     log,
     uniform: random ? () => random.uniform() : Math.random,
-    batchRows: options.batchRows ?? 5000,
-    batchBytes: options.batchBytes ?? 8 * 1024 * 1024,
+    batchRows: options.batchRows ?? 10_000,
+    maxBatchRows: Math.max(options.maxBatchRows ?? 50_000, options.batchRows ?? 0),
+    batchBytes: options.batchBytes ?? 48 * 1024 * 1024,
     maxDelayMs: options.maxDelayMs ?? 1000,
     concurrency: options.concurrency ?? 1,
   });
   const handle =
-    (blocksOf: (message: BusMessage) => Item['blocks']) =>
+    (itemOf: (message: BusMessage) => Item) =>
     async (message: BusMessage): Promise<void> => {
-      let blocks: Item['blocks'];
+      let item: Item;
       try {
-        blocks = blocksOf(message);
+        item = itemOf(message);
       } catch (error) {
         batcher.refuse(message, MillraceError.from(error, 'invalid_argument'));
         return;
       }
-      await batcher.add(itemOf(message, blocks));
+      await batcher.add(item);
     };
-  const consumers: Consumer[] = [await bus.consume(SCORED, handle(scoredBlocks)), await bus.consume(EVENTS, handle(eventBlocks))];
+  const consumers: Consumer[] = [await bus.consume(SCORED, handle(scoredItem)), await bus.consume(EVENTS, handle(eventItem))];
   return {
     stats: () => batcher.stats(),
     async stop(timeoutMs = 5000) {
@@ -113,9 +120,10 @@ export async function startWriter(options: WriterOptions): Promise<Writer> {
 }
 
 /** step_rows and trajectory_rows of a ScoredGroup. */
-function scoredBlocks(message: BusMessage): Item['blocks'] {
-  const group = fromBinary(ScoredGroupSchema, message.data);
-  return { steps: unpackRows(group.stepRows), trajectories: unpackRows(group.trajectoryRows) };
+function scoredItem(message: BusMessage): Item {
+  const { stepRows: steps, trajectoryRows: trajectories, scores } = fromBinary(ScoredGroupSchema, message.data);
+  const decisions = scores.reduce((sum, score) => sum + score.steps, 0);
+  return itemOf(message, { steps, trajectories }, { steps: decisions, trajectories: scores.length });
 }
 
 /** Kinds of events with a table of their own; all others are job events. */
@@ -126,18 +134,19 @@ const EVENT_TABLES: Readonly<Record<string, TableName>> = {
 };
 
 /** Rows of an event, `event.<job>.<kind>`. */
-function eventBlocks(message: BusMessage): Item['blocks'] {
+function eventItem(message: BusMessage): Item {
   const kind = message.subject.split('.')[2] ?? '';
   const table: TableName = Object.hasOwn(EVENT_TABLES, kind) ? EVENT_TABLES[kind]! : 'job_events';
-  return { [table]: message.data };
+  return itemOf(message, { [table]: message.data }, {});
 }
 
-function itemOf(message: BusMessage, blocks: Item['blocks']): Item {
+/** @param told - how many rows the message says that there are: those of packed blocks cannot be counted without unpacking. */
+function itemOf(message: BusMessage, blocks: Item['blocks'], told: Partial<Record<TableName, number>>): Item {
   let rows = 0;
   let bytes = 0;
-  for (const block of Object.values(blocks)) {
-    rows += countRows(block);
-    bytes += block.length;
+  for (const [table, block] of Object.entries(blocks) as [TableName, Uint8Array][]) {
+    rows += isPacked(block) ? (told[table] ?? 0) : countRows(block);
+    bytes += unpackedSize(block);
   }
   return { message, id: `${message.subject}|${message.id || message.sequence}`, blocks, rows, bytes };
 }

@@ -47,6 +47,21 @@ export function describeDelivery(name: string, start: () => Promise<BusHarness>)
       await Promise.all([a.stop(), b.stop()]);
     });
 
+    test('messages wait while those held have maxBytesInFlight', async ({ bus, harness }) => {
+      const got = new Collected<BusMessage>(harness.clock);
+      const options = { stream: 'GROUPS', durable: 'heavy', filter: 'group.heavy', maxBytesInFlight: 2.5 * 1024 * 1024 } as const;
+      const size = 700 * 1024;
+      for (let i = 0; i < 12; i++) await bus.publish('group.heavy', new Uint8Array(size).fill(i), { id: `heavy-${i}` });
+      const consumer = await bus.consume(options, got.add);
+      for (let settled = 0; settled < 12; settled++) {
+        await got.count(settled + 1);
+        expect(consumer.inFlight * size).toBeLessThanOrEqual(options.maxBytesInFlight + size);
+        await got.items[settled]!.ack();
+      }
+      expect(got.items.map((m) => m.data[0])).toEqual(Array.from({ length: 12 }, (_, i) => i));
+      await consumer.stop();
+    });
+
     test('maxAckPending bounds all consumers of a durable together', async ({ bus, harness }) => {
       const got = new Collected<BusMessage>(harness.clock);
       const options = { stream: 'GROUPS', durable: 'capped', filter: 'group.capped', maxAckPending: 2 } as const;

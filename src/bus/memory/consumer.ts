@@ -1,6 +1,6 @@
 import type { Clock } from '../../clock/clock.ts';
 import { MillraceError } from '../../errors.ts';
-import type { BusMessage, Consumer, StoredMessage } from '../bus.ts';
+import type { BusMessage, ConsumeOptions, Consumer, StoredMessage } from '../bus.ts';
 import { retryDelayMs } from '../callback.ts';
 import type { MemoryDurable, Taker } from './durable.ts';
 import type { MemoryServer } from './server.ts';
@@ -11,8 +11,10 @@ export class MemoryConsumer implements Consumer, Taker {
   private readonly durable: MemoryDurable;
   private readonly clock: Clock;
   private readonly maxInFlight: number;
+  private readonly maxBytes: number;
   private readonly handler: (message: BusMessage) => void | Promise<void>;
   private readonly held = new Set<MemoryMessage>();
+  private heldBytes = 0;
   private running = 0;
   private idle: (() => void) | undefined;
   private stopping: Promise<void> | undefined;
@@ -21,7 +23,7 @@ export class MemoryConsumer implements Consumer, Taker {
   constructor(
     server: MemoryServer,
     durable: MemoryDurable,
-    maxInFlight: number,
+    { maxInFlight = 64, maxBytesInFlight = Infinity }: Pick<ConsumeOptions, 'maxInFlight' | 'maxBytesInFlight'>,
     handler: (message: BusMessage) => void | Promise<void>,
     onStopped: () => void,
   ) {
@@ -29,6 +31,7 @@ export class MemoryConsumer implements Consumer, Taker {
     this.clock = server.clock;
     this.durable = durable;
     this.maxInFlight = maxInFlight;
+    this.maxBytes = maxBytesInFlight;
     this.handler = handler;
     this.onStopped = onStopped;
     durable.attach(this);
@@ -39,15 +42,16 @@ export class MemoryConsumer implements Consumer, Taker {
   }
 
   get room(): number {
-    return this.stopping === undefined ? this.maxInFlight - this.held.size : 0;
+    return this.stopping === undefined && this.heldBytes < this.maxBytes ? this.maxInFlight - this.held.size : 0;
   }
 
   take(stored: StoredMessage, deliveryCount: number): void {
     const message = new MemoryMessage(this.server, this.durable, stored, deliveryCount, (m) => {
-      this.held.delete(m);
+      if (this.held.delete(m)) this.heldBytes -= m.data.length;
       this.durable.wake();
     });
     this.held.add(message);
+    this.heldBytes += message.data.length;
     this.running++;
     void this.run(message);
   }

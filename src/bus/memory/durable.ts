@@ -15,7 +15,7 @@ export type DurableConfig = Required<ConsumeOptions>;
 
 /** Fills in the defaults that {@link ConsumeOptions} documents. */
 export function durableConfig(options: ConsumeOptions): DurableConfig {
-  return { maxInFlight: 64, maxAckPending: 1000, ackWaitMs: 30_000, maxDeliver: 5, ...options };
+  return { maxInFlight: 64, maxBytesInFlight: Infinity, maxAckPending: 1000, ackWaitMs: 30_000, maxDeliver: 5, ...options };
 }
 
 /** One durable consumer as the server sees it: what was delivered, what waits for an acknowledgement, what comes again. */

@@ -54,7 +54,7 @@ export class MemoryBus implements Bus {
   consume(options: ConsumeOptions, handler: (message: BusMessage) => void | Promise<void>): Promise<Consumer> {
     return this.run(() => {
       const durable = this.server.durable(options);
-      const consumer: MemoryConsumer = new MemoryConsumer(this.server, durable, options.maxInFlight ?? 64, handler, () =>
+      const consumer: MemoryConsumer = new MemoryConsumer(this.server, durable, options, handler, () =>
         this.consumers.delete(consumer),
       );
       this.consumers.add(consumer);

@@ -18,6 +18,7 @@ export class NatsConsumer implements Consumer {
   private readonly options: ConsumeOptions;
   private readonly handler: (message: BusMessage) => void | Promise<void>;
   private readonly held = new Set<NatsMessage>();
+  private heldBytes = 0;
   private readonly running = new Set<Promise<void>>();
   private readonly pull: PullRequests;
   private readonly keepAlive: NodeJS.Timeout;
@@ -42,7 +43,7 @@ export class NatsConsumer implements Consumer {
       stream: options.stream,
       durable: options.durable,
       batch: Math.ceil(maxInFlight / 4),
-      room: () => (this.stopping === undefined ? maxInFlight - this.held.size : 0),
+      room: () => (this.stopping === undefined ? Math.min(maxInFlight - this.held.size, this.roomByBytes()) : 0),
       onMessage: (message) => this.take(message),
       onTrouble: () => void this.recover(),
     });
@@ -106,11 +107,12 @@ export class NatsConsumer implements Consumer {
       return;
     }
     const message = new NatsMessage(this.link, this.options.stream, raw, delivery, (work) => {
-      this.held.delete(message);
+      if (this.held.delete(message)) this.heldBytes -= message.data.length;
       if (work !== undefined) this.track(work);
       this.pull.refill();
     });
     this.held.add(message);
+    this.heldBytes += message.data.length;
     const maxDeliver = this.options.maxDeliver ?? 5;
     if (maxDeliver >= 0 && message.deliveryCount > maxDeliver) {
       message.giveUp();
@@ -125,6 +127,14 @@ export class NatsConsumer implements Consumer {
         }
       })(),
     );
+  }
+
+  /** Messages that fit if each were the largest that the server takes; one always does. */
+  private roomByBytes(): number {
+    const { maxBytesInFlight = Infinity } = this.options;
+    const largest = this.link.nc.info?.max_payload ?? 1024 * 1024;
+    const fit = Math.floor((maxBytesInFlight - this.heldBytes) / largest);
+    return this.held.size === 0 ? Math.max(1, fit) : Math.max(0, fit);
   }
 
   private track(work: Promise<void>): void {
