@@ -1,13 +1,15 @@
 import { MillraceError } from '../errors.ts';
 import { clickHouseError } from './clickhouse-error.ts';
 import type { Engine } from './engine.ts';
+import { literal } from './engine.ts';
 import { guardQuery } from './guard.ts';
 import { migrateUp } from './migrate.ts';
 import { parseResult } from './result.ts';
-import type { QueryOptions, QueryResult, Store, TableName } from './store.ts';
+import type { QueryOptions, QueryResult, Store, TableName, WriteFileOptions } from './store.ts';
 import { TABLES } from './tables.ts';
 
 const DEFAULT_MAX_ROWS = 10_000;
+const DEFAULT_MAX_BYTES = 512 * 1024 * 1024;
 
 /** Limits of one statement. */
 export interface Limits {
@@ -74,6 +76,32 @@ export class ClickHouseStore implements Store {
     }
   }
 
+  async writeFile(sql: string, path: string, options: WriteFileOptions): Promise<void> {
+    this.#assertOpen();
+    const { format, maxSeconds = 3600, signal } = options;
+    const statement = guardQuery(sql);
+    if (signal?.aborted) throw new MillraceError('cancelled', 'query cancelled');
+    const { threads, maxQueryBytes = DEFAULT_MAX_BYTES } = this.#limits;
+    const settings = [
+      'readonly = 1, final = 1',
+      `max_execution_time = ${maxSeconds}, max_memory_usage = ${maxQueryBytes}`,
+      // Rows are sorted already; what is held is one group of them.
+      'output_format_parquet_row_group_size = 65536, output_format_parquet_row_group_size_bytes = 33554432',
+      ...(threads === undefined ? [] : [`max_threads = ${threads}`]),
+    ].join(', ');
+    try {
+      if (this.#engine.download) {
+        const query = `${statement}\nFORMAT ${format}\nSETTINGS ${settings}`;
+        await this.#engine.download(query, path, { maxSeconds, ...(signal && { signal }) });
+      } else {
+        const query = `${statement}\nINTO OUTFILE ${literal(path)} TRUNCATE\nFORMAT ${format}\nSETTINGS ${settings}`;
+        await this.#engine.run(query, { reading: true, ...(signal && { signal }) });
+      }
+    } catch (error) {
+      throw clickHouseError(error, 'query');
+    }
+  }
+
   /** Waits for what runs, then lets go of the engine. Closing twice is one close. */
   close(): Promise<void> {
     this.#closing ??= this.#engine.close();
@@ -81,7 +109,7 @@ export class ClickHouseStore implements Store {
   }
 
   #tail(maxRows: number): string {
-    const { threads, maxQuerySeconds = 60, maxQueryBytes = 512 * 1024 * 1024 } = this.#limits;
+    const { threads, maxQuerySeconds = 60, maxQueryBytes = DEFAULT_MAX_BYTES } = this.#limits;
     const settings: Record<string, string | number> = {
       readonly: 1,
       // Redelivered rows that no merge has collapsed yet are not counted twice.
