@@ -26,10 +26,15 @@ export async function startRole(
   switch (role) {
     case 'coordinator': {
       const { CoordinatorBackend } = await import('./coordinator/admin-backend.ts');
-      const { remoteQuery } = await import('./services.ts');
+      const { remoteQuery, remoteTransfer } = await import('./services.ts');
       const { adminService } = await import('./admin/service.ts');
       const { startCoordinator } = await import('./coordinator.ts');
-      const backend = new CoordinatorBackend(context, nodes, remoteQuery(nodes, options.token));
+      const backend = new CoordinatorBackend(
+        context,
+        nodes,
+        remoteQuery(nodes, options.token),
+        remoteTransfer(nodes, options.token),
+      );
       closers.push(() => backend.close());
       services.push(adminService(backend));
       return startCoordinator(context);
@@ -62,9 +67,12 @@ export async function startRole(
       const { openStore } = await import('../src/store/open.ts');
       const { startStore } = await import('./store.ts');
       const { storeService } = await import('./services.ts');
+      const { StoreTransfer } = await import('./admin/export.ts');
       const store = await openStore({ ...options.clickhouse, path: `${options.stateDir}/clickhouse` });
       const started = await startStore(context, store);
-      services.push(storeService((sql, maxRows, signal) => started.query(sql, maxRows, signal)));
+      const transfer = new StoreTransfer(store, `${options.stateDir}/exports`);
+      closers.push(() => transfer.close());
+      services.push(storeService((sql, maxRows, signal) => started.query(sql, maxRows, signal), transfer));
       return started;
     }
   }

@@ -1,12 +1,22 @@
 import type { JobConfig } from '../../src/config/job.ts';
-import type { Actor, Job, Node } from '../../src/gen/millrace/v1/admin_pb.ts';
+import type { Actor, ExportTrajectoriesRequest, Job, Node } from '../../src/gen/millrace/v1/admin_pb.ts';
+import type { Imported } from '../../src/store/export/import.ts';
 import type { QueryResult } from '../../src/store/store.ts';
+import type { ExportMessage, ImportMessage } from './export.ts';
+
+/** The part of the admin API that the store node answers. */
+export interface TrajectoryTransfer {
+  /** See AdminService.ExportTrajectories. Ends when the reader leaves or `signal` aborts. */
+  exportTrajectories(request: ExportTrajectoriesRequest, signal: AbortSignal): AsyncIterable<ExportMessage>;
+  /** See AdminService.ImportTrajectories. */
+  importTrajectories(request: ImportMessage, signal: AbortSignal): Promise<Imported>;
+}
 
 /**
  * What the admin API needs of the cluster. The service in service.ts checks every argument before it calls a method, so that
  * ids are well formed and configurations valid; methods throw MillraceErrors, which reach the caller as they are.
  */
-export interface AdminBackend {
+export interface AdminBackend extends TrajectoryTransfer {
   /** Queues a job and returns it. `already_exists` when the id is taken. */
   createJob(id: string, config: JobConfig): Promise<Job>;
   /** `not_found` when there is none. */

@@ -3,9 +3,11 @@ import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import type { JobConfig } from '../../src/config/job.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { JobSchema, JobState } from '../../src/gen/millrace/v1/admin_pb.ts';
-import type { Actor, Job, Node } from '../../src/gen/millrace/v1/admin_pb.ts';
+import type { Actor, ExportTrajectoriesRequest, Job, Node } from '../../src/gen/millrace/v1/admin_pb.ts';
 import type { QueryResult } from '../../src/store/store.ts';
-import type { AdminBackend } from './backend.ts';
+import type { Imported } from '../../src/store/export/import.ts';
+import type { AdminBackend, TrajectoryTransfer } from './backend.ts';
+import type { ExportMessage, ImportMessage } from './export.ts';
 import { hasEnded } from './service.ts';
 
 /** An {@link AdminBackend} without a cluster, for tests: jobs change only when {@link MemoryBackend.change} is called. */
@@ -15,6 +17,8 @@ export class MemoryBackend implements AdminBackend {
   readonly actors: Actor[] = [];
   readonly queries: { sql: string; maxRows: number }[] = [];
   result: QueryResult = { columns: [], rows: [], truncated: false };
+  /** Who exports and imports. */
+  transfer: TrajectoryTransfer | undefined;
   /** Watches that are open. */
   watchers = 0;
   #listeners = new Set<(id: string) => void>();
@@ -89,6 +93,16 @@ export class MemoryBackend implements AdminBackend {
     if (!/^\s*(select|show|with)\b/i.test(sql))
       return Promise.reject(new MillraceError('invalid_argument', 'Only reading is allowed.', { field: 'sql' }));
     return Promise.resolve(this.result);
+  }
+
+  exportTrajectories(request: ExportTrajectoriesRequest, signal: AbortSignal): AsyncIterable<ExportMessage> {
+    if (this.transfer) return this.transfer.exportTrajectories(request, signal);
+    throw new MillraceError('unavailable', 'There is no store.');
+  }
+
+  importTrajectories(request: ImportMessage, signal: AbortSignal): Promise<Imported> {
+    if (this.transfer) return this.transfer.importTrajectories(request, signal);
+    return Promise.reject(new MillraceError('unavailable', 'There is no store.'));
   }
 
   /** Changes a job that has not ended and tells its watchers. */

@@ -7,6 +7,7 @@ import type { Job } from '../../src/gen/millrace/v1/admin_pb.ts';
 import { defineService } from '../../src/rpc/handlers.ts';
 import type { ServiceRegistration } from '../../src/rpc/handlers.ts';
 import type { AdminBackend } from './backend.ts';
+import { exportRequest } from './export.ts';
 import { latest } from './latest.ts';
 import { pageOfJobs } from './page.ts';
 import { queryMessages } from './query-rows.ts';
@@ -42,6 +43,11 @@ export function adminService(backend: AdminBackend): ServiceRegistration {
       actors: sorted(await backend.listActors(checkNodeId(nodeId)), (actor) => actor.address),
     }),
     query: ({ sql, maxRows }, { signal }) => query(backend, sql, maxRows, signal),
+    exportTrajectories: (request, { signal }) => {
+      exportRequest(request);
+      return backend.exportTrajectories(request, signal);
+    },
+    importTrajectories: (request, { signal }) => backend.importTrajectories(request, signal),
   });
 }
 

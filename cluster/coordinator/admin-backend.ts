@@ -2,13 +2,22 @@ import { create } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import type { JobConfig } from '../../src/config/job.ts';
 import { MillraceError } from '../../src/errors.ts';
-import { ActorSchema, NodeSchema, type Actor, type Job, type Node } from '../../src/gen/millrace/v1/admin_pb.ts';
+import {
+  ActorSchema,
+  NodeSchema,
+  type Actor,
+  type ExportTrajectoriesRequest,
+  type Job,
+  type Node,
+} from '../../src/gen/millrace/v1/admin_pb.ts';
 import { endedCount } from '../../src/jobs/ledger.ts';
 import { createJobRecord, transition, type JobRecord } from '../../src/jobs/record.ts';
 import { isEnded } from '../../src/jobs/state.ts';
 import { checkReward } from '../../src/reward/check.ts';
+import type { Imported } from '../../src/store/export/import.ts';
 import type { QueryResult } from '../../src/store/store.ts';
-import type { AdminBackend } from '../admin/backend.ts';
+import type { AdminBackend, TrajectoryTransfer } from '../admin/backend.ts';
+import type { ExportMessage, ImportMessage } from '../admin/export.ts';
 import type { NodeContext } from '../context.ts';
 import { JobEvents } from '../jobs/events.ts';
 import { loadJobRuntime } from '../jobs/runtime.ts';
@@ -31,12 +40,15 @@ export class CoordinatorBackend implements AdminBackend {
   readonly #context: NodeContext;
   readonly #nodes: NodeList;
   readonly #query: RunQuery;
+  readonly #transfer: TrajectoryTransfer | undefined;
   readonly #views: JobViews;
 
-  constructor(context: NodeContext, nodes: NodeList, query: RunQuery) {
+  /** Without `transfer` there is no store node to export from. */
+  constructor(context: NodeContext, nodes: NodeList, query: RunQuery, transfer?: TrajectoryTransfer) {
     this.#context = context;
     this.#nodes = nodes;
     this.#query = query;
+    this.#transfer = transfer;
     this.#views = new JobViews(context, nodes);
   }
 
@@ -141,6 +153,19 @@ export class CoordinatorBackend implements AdminBackend {
 
   query(sql: string, maxRows: number, signal: AbortSignal): Promise<QueryResult> {
     return this.#query(sql, maxRows, signal);
+  }
+
+  exportTrajectories(request: ExportTrajectoriesRequest, signal: AbortSignal): AsyncIterable<ExportMessage> {
+    return this.#store().exportTrajectories(request, signal);
+  }
+
+  importTrajectories(request: ImportMessage, signal: AbortSignal): Promise<Imported> {
+    return this.#store().importTrajectories(request, signal);
+  }
+
+  #store(): TrajectoryTransfer {
+    if (this.#transfer) return this.#transfer;
+    throw new MillraceError('unimplemented', 'serial mode has no store to export from; read the rows of the in-memory store');
   }
 
   /** The last word about a job: its trainer books what was still open, which takes a moment. */

@@ -28,7 +28,10 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const request = (job: string, more: Partial<ExportRequest> = {}): ExportRequest & { pageSize?: number } => ({
+const request = (
+  job: string,
+  more: Partial<ExportRequest & { pageSize: number }> = {},
+): ExportRequest & { pageSize?: number } => ({
   format: 'jsonl',
   steps: false,
   filter: { job },
