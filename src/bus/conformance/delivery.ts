@@ -62,6 +62,20 @@ export function describeDelivery(name: string, start: () => Promise<BusHarness>)
       await consumer.stop();
     });
 
+    test('a message that alone has more than maxBytesInFlight is taken by whoever holds nothing', async ({ bus, harness }) => {
+      const got = new Collected<BusMessage>(harness.clock);
+      const options = { stream: 'GROUPS', durable: 'huge', filter: 'group.huge', maxBytesInFlight: 1000 } as const;
+      for (const [i, size] of [10, 5000, 20, 900, 5000].entries())
+        await bus.publish('group.huge', new Uint8Array(size), { id: `huge-${i}` });
+      const consumer = await bus.consume(options, got.add);
+      for (let settled = 0; settled < 5; settled++) {
+        await got.count(settled + 1);
+        await got.items[settled]!.ack();
+      }
+      expect(got.items.map((m) => m.data.length)).toEqual([10, 5000, 20, 900, 5000]);
+      await consumer.stop();
+    });
+
     test('maxAckPending bounds all consumers of a durable together', async ({ bus, harness }) => {
       const got = new Collected<BusMessage>(harness.clock);
       const options = { stream: 'GROUPS', durable: 'capped', filter: 'group.capped', maxAckPending: 2 } as const;

@@ -43,7 +43,9 @@ export class NatsConsumer implements Consumer {
       stream: options.stream,
       durable: options.durable,
       batch: Math.ceil(maxInFlight / 4),
-      room: () => (this.stopping === undefined ? Math.min(maxInFlight - this.held.size, this.roomByBytes()) : 0),
+      room: () => (this.stopping === undefined ? maxInFlight - this.held.size : 0),
+      roomBytes: () => (options.maxBytesInFlight ?? Infinity) - this.heldBytes,
+      idle: () => this.held.size === 0,
       onMessage: (message) => this.take(message),
       onTrouble: () => void this.recover(),
     });
@@ -127,14 +129,6 @@ export class NatsConsumer implements Consumer {
         }
       })(),
     );
-  }
-
-  /** Messages that fit if each were the largest that the server takes; one always does. */
-  private roomByBytes(): number {
-    const { maxBytesInFlight = Infinity } = this.options;
-    const largest = this.link.nc.info?.max_payload ?? 1024 * 1024;
-    const fit = Math.floor((maxBytesInFlight - this.heldBytes) / largest);
-    return this.held.size === 0 ? Math.max(1, fit) : Math.max(0, fit);
   }
 
   private track(work: Promise<void>): void {

@@ -13,6 +13,10 @@ export interface PullOptions {
   durable: string;
   /** How many more messages could be taken if none were on their way. */
   room: () => number;
+  /** How many more bytes could be taken if none were on their way; Infinity for no limit. */
+  roomBytes: () => number;
+  /** Nothing is held. */
+  idle: () => boolean;
   /** Messages asked for at once: a quarter of the most that are taken. */
   batch: number;
   onMessage: (message: Msg) => void;
@@ -23,6 +27,8 @@ export interface PullOptions {
 interface Request {
   id: number;
   left: number;
+  /** The server ends the request rather than send more than these. */
+  bytes: number;
   sentAt: number;
 }
 
@@ -37,6 +43,8 @@ export class PullRequests {
   private inbox = '';
   private requests: Request[] = [];
   private nextId = 1;
+  /** The next message is larger than this. */
+  private refused = 0;
   private heardAt = 0;
   private watchdog: NodeJS.Timeout | undefined;
 
@@ -49,6 +57,7 @@ export class PullRequests {
   restart(): void {
     this.subscription?.unsubscribe();
     this.requests = [];
+    this.refused = 0;
     this.inbox = createInbox();
     this.heardAt = performance.now();
     this.subscription = this.link.nc.subscribe(`${this.inbox}.*`, {
@@ -68,9 +77,24 @@ export class PullRequests {
     const free = this.options.room() - open;
     if (free <= 0 || (open > 0 && free < this.options.batch)) return;
     const id = this.nextId++;
-    this.requests.push({ id, left: free, sentAt: performance.now() });
+    const room = this.options.roomBytes();
+    const request = { id, left: free, bytes: room, sentAt: performance.now() };
+    if (room !== Infinity) request.bytes -= this.requests.reduce((sum, r) => sum + r.bytes, 0);
+    if (request.bytes <= this.refused) {
+      // A message larger than all that may be held is taken alone.
+      if (this.requests.length > 0 || !this.options.idle()) return;
+      request.left = 1;
+      request.bytes = Infinity;
+    }
+    this.requests.push(request);
     const subject = `$JS.API.CONSUMER.MSG.NEXT.${this.options.stream}.${this.options.durable}`;
-    const body = JSON.stringify({ batch: free, expires: nanos(EXPIRES_MS), idle_heartbeat: nanos(HEARTBEAT_MS) });
+    const limit = request.bytes === Infinity ? {} : { max_bytes: request.bytes };
+    const body = JSON.stringify({
+      batch: request.left,
+      expires: nanos(EXPIRES_MS),
+      idle_heartbeat: nanos(HEARTBEAT_MS),
+      ...limit,
+    });
     this.link.nc.publish(subject, body, { reply: `${this.inbox}.${id}` });
   }
 
@@ -96,7 +120,11 @@ export class PullRequests {
     if (!message.subject.startsWith(`${this.inbox}.`)) {
       // Requests are served in the order they came in.
       const request = this.requests[0];
-      if (request !== undefined && --request.left <= 0) this.requests.shift();
+      if (request !== undefined) {
+        request.bytes = Math.max(0, request.bytes - message.data.length);
+        if (--request.left <= 0) this.requests.shift();
+      }
+      this.refused = 0;
       this.options.onMessage(message);
       this.refill();
       return;
@@ -104,11 +132,14 @@ export class PullRequests {
     const code = message.headers?.code ?? 0;
     if (code === 100) return;
     const id = Number(message.subject.slice(this.inbox.length + 1));
-    const known = this.requests.length;
-    this.requests = this.requests.filter((r) => r.id !== id);
-    if (this.requests.length === known) return;
-    if (code === 404 || code === 408) this.refill();
-    else if (this.subscription !== undefined) this.options.onTrouble(`${code} ${message.headers?.description ?? ''}`.trim());
+    const ended = this.requests.find((r) => r.id === id);
+    if (ended === undefined) return;
+    this.requests = this.requests.filter((r) => r !== ended);
+    const description = message.headers?.description ?? '';
+    const tooLarge = code === 409 && description.includes('MaxBytes');
+    if (tooLarge) this.refused = ended.bytes;
+    if (tooLarge || code === 404 || code === 408) this.refill();
+    else if (this.subscription !== undefined) this.options.onTrouble(`${code} ${description}`.trim());
   }
 
   private watch(): void {
