@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { Usage } from './usage.ts';
 
 /** Anything that JSON can hold. */
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
@@ -9,13 +10,16 @@ export type Json = string | number | boolean | null | Json[] | { [key: string]: 
  */
 export class ToolError extends Error {
   override readonly name = 'ToolError';
+  /** What the call used although it was wrong. */
+  readonly usage: Usage | undefined;
 
-  constructor(message: string) {
+  constructor(message: string, usage?: Usage) {
     // It is data, thrown thousands of times a second while a policy is young: capturing stacks took a sixth of all time.
     const { stackTraceLimit } = Error;
     Error.stackTraceLimit = 0;
     super(message);
     Error.stackTraceLimit = stackTraceLimit;
+    this.usage = usage;
   }
 }
 
@@ -29,7 +33,7 @@ export interface Tool<M, I = unknown, R = unknown> {
   pointers?: 0 | 1 | 2;
   /** The executor: fills the arguments from memory and the items pointed to (indices into `Plan.items`). */
   arguments(memory: M, ...pointers: number[]): I;
-  /** Runs the tool. Default time limit: `FlowDefinition.toolTimeoutMs`. */
+  /** Runs the tool; `metered(result, usage)` says what it used. Default time limit: `FlowDefinition.toolTimeoutMs`. */
   run(input: I, memory: M, signal: AbortSignal): R | Promise<R>;
   /** Milliseconds; overrides the flow's. */
   timeoutMs?: number;
@@ -96,6 +100,8 @@ export interface FlowDefinition<T, M> {
   id?(task: T): string;
   /** Tasks with the same key are on the same side of the held-out split. Default: the id. */
   splitKey?(task: T): string;
+  /** What kind of task it is, in a word or two: success is told apart by it (`millrace query success-by-type`). */
+  type?(task: T): string;
   /**
    * Reads the tasks. `data` is the folder or file given as `--data` or `data:` in job.yaml (absolute), undefined for the
    * flow's own default. `options` is `source:` of job.yaml. Called once in each process that runs the flow; `context` is
@@ -145,6 +151,8 @@ export interface Reward {
   outcome: number;
   success?: boolean;
   components?: Record<string, number>;
+  /** What judging used, for example tokens of a model that was asked. */
+  usage?: Usage;
 }
 
 export interface Loaded<T> {

@@ -3,6 +3,7 @@ import { MillraceError } from '../errors.ts';
 import { FailureClass } from '../gen/millrace/v1/flow_pb.ts';
 import type { FlowDefinition } from './define.ts';
 import { describe, flowCrash, FlowFailure, isPromise, isToolError } from './failure.ts';
+import { takeApart, usageProblem, type Usage } from './usage.ts';
 
 /** Time limit of a tool call in a flow that sets none. */
 export const DEFAULT_TOOL_TIMEOUT_MS = 10_000;
@@ -14,6 +15,8 @@ export interface Execution {
   result?: unknown;
   /** The ToolError's message. */
   error?: string;
+  /** What the call said it used. */
+  usage?: Usage;
 }
 
 /** What a call needs besides the tool. */
@@ -55,7 +58,7 @@ export function execute<M>(
   } catch (thrown) {
     return failed(name, input.value, thrown);
   }
-  if (!isPromise(result)) return { input: input.value, result };
+  if (!isPromise(result)) return succeeded(name, input.value, result);
   const limit = tool.timeoutMs ?? flow.toolTimeoutMs ?? DEFAULT_TOOL_TIMEOUT_MS;
   return finish(name, input.value, result, limit, stop, options);
 }
@@ -78,7 +81,7 @@ async function finish(
     () => 'stopped' as const,
   );
   const done = work.then(
-    (result) => ({ input, result }),
+    (result) => ({ result }),
     (thrown: unknown) => ({ thrown }),
   );
   const first = await Promise.race([done, late, cancelled]);
@@ -92,12 +95,24 @@ async function finish(
     stop.abort(new MillraceError('deadline_exceeded', message));
     throw new FlowFailure(FailureClass.TOOL_TIMEOUT, message);
   }
-  return 'thrown' in first ? failed(name, input, first.thrown) : first;
+  return 'thrown' in first ? failed(name, input, first.thrown) : succeeded(name, input, first.result);
 }
 
 function failed(name: string, input: unknown, thrown: unknown): Execution {
-  if (isToolError(thrown)) return { input, error: thrown.message };
+  if (isToolError(thrown)) return { input, error: thrown.message, ...used(name, thrown.usage) };
   throw new FlowFailure(FailureClass.TOOL_CRASH, `tools.${name}.run: ${describe(thrown)}`, thrown);
+}
+
+function succeeded(name: string, input: unknown, returned: unknown): Execution {
+  const { result, usage } = takeApart(returned);
+  return usage === undefined ? { input, result } : { input, result, ...used(name, usage) };
+}
+
+function used(name: string, usage: unknown): { usage?: Usage } {
+  if (usage === undefined) return {};
+  const problem = usageProblem(usage);
+  if (problem !== undefined) throw new FlowFailure(FailureClass.TOOL_CRASH, `tools.${name}.run: ${problem}`);
+  return { usage: usage as Usage };
 }
 
 type Checked = { value: unknown } | { error: string };

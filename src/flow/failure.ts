@@ -12,7 +12,7 @@ export class FlowFailure extends Error {
 }
 
 /** Whether a tool threw it to say that the call was wrong. By name: a flow may have its own copy of the class. */
-export function isToolError(thrown: unknown): thrown is Error {
+export function isToolError(thrown: unknown): thrown is Error & { usage?: unknown } {
   return thrown instanceof Error && thrown.name === 'ToolError';
 }
 

@@ -26,6 +26,7 @@ import type { PlanEncoder } from './prepare.ts';
 import { runFlow, type FlowRun } from './run.ts';
 import { stepSignals, type SignalNeeds } from './signals.ts';
 import { encodeStepRows, type MemberRun } from './step-rows.ts';
+import { Meter, type Used } from './usage.ts';
 
 /** What AGENT_POLICY needs; the encoder and the batcher serve many groups. */
 export interface PolicyRuntime {
@@ -57,6 +58,8 @@ export interface GroupOptions<T, M> {
 
 interface Member extends MemberRun {
   resamples: number;
+  /** What all attempts used. */
+  usage: Used;
   /** Of a flow that explored. */
   trace?: DecisionTrace | undefined;
 }
@@ -131,6 +134,7 @@ async function runMembers<T, M>(
       policyVersion: request.policyVersion,
       run: run(),
       resamples: 0,
+      usage: new Meter().used,
     }));
     return { runs, table: undefined, shape };
   }
@@ -214,6 +218,7 @@ async function runMember<T, M>(
 ): Promise<Member> {
   const { request, flow, context, clock, signal, maxResamples = 3 } = options;
   const id = `${request.id}:${index}`;
+  const meter = new Meter();
   for (let resamples = 0; ; resamples++) {
     let seat: Seat;
     try {
@@ -222,14 +227,15 @@ async function runMember<T, M>(
       if (signal?.aborted) throw MillraceError.from(thrown);
       // The source has waited as long as it may; asking again would not help.
       const run = failedRun(clock, FailureClass.POLICY_UNAVAILABLE, MillraceError.from(thrown).message);
-      return { id, policyVersion: request.policyVersion, resamples, run };
+      return { id, policyVersion: request.policyVersion, resamples, run, usage: meter.used };
     }
     try {
       const random = seededRandom(request.seed).fork(`${index}/${resamples}`);
       const potential = signalsOf(options)?.potential ?? false;
       const run = await runFlow({ flow, task, context, planner: seat.planner, random, clock, shape, potential, signal });
+      meter.add(run.usage.used);
       if (run.failure === undefined || resamples >= maxResamples)
-        return { id, policyVersion: seat.version, resamples, run, trace: seat.trace };
+        return { id, policyVersion: seat.version, resamples, run, usage: meter.used, trace: seat.trace };
     } finally {
       seat.leave();
     }
@@ -244,13 +250,14 @@ function failedRun(clock: Clock, failure: FailureClass, message: string): FlowRu
     answerJson: '',
     failure: { class: failure, message },
     toolErrors: 0,
+    usage: new Meter(),
     startedAt: now,
     endedAt: now,
   };
 }
 
 function trajectory(
-  { id, policyVersion, resamples, run }: Member,
+  { id, policyVersion, resamples, run, usage }: Member,
   index: number,
 ): ReturnType<typeof create<typeof TrajectorySchema>> {
   return create(TrajectorySchema, {
@@ -266,5 +273,15 @@ function trajectory(
     startedAtUs: BigInt(Math.round(run.startedAt)),
     endedAtUs: BigInt(Math.round(run.endedAt)),
     toolErrors: run.toolErrors,
+    planUs: total(run, 'planUs'),
+    toolUs: total(run, 'toolUs'),
+    tokensIn: BigInt(usage.tokensIn),
+    tokensOut: BigInt(usage.tokensOut),
+    cost: usage.cost,
   });
+}
+
+/** Microseconds over all steps, as the rows of the steps hold them. */
+function total(run: FlowRun, of: 'planUs' | 'toolUs'): bigint {
+  return BigInt(run.steps.reduce((sum, step) => sum + Math.max(0, Math.round(step[of])), 0));
 }

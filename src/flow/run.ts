@@ -10,6 +10,7 @@ import { generate } from './generator.ts';
 import { remember, stepLimit } from './memory.ts';
 import { flowShape, planStep, type FlowShape } from './plan.ts';
 import type { Choice, Planner } from './planner.ts';
+import { Meter } from './usage.ts';
 import { potentialOf, verify } from './verifier.ts';
 
 /** Arguments and results are kept up to this many characters. */
@@ -48,6 +49,8 @@ export interface FlowRun {
   answerJson: string;
   failure: { class: FailureClass; message: string } | undefined;
   toolErrors: number;
+  /** What the tools said they used. */
+  usage: Meter;
   /** Unix time in microseconds. */
   startedAt: number;
   endedAt: number;
@@ -86,6 +89,7 @@ export async function runFlow<T, M>(options: RunOptions<T, M>): Promise<FlowRun>
     answerJson: '',
     failure: undefined,
     toolErrors: 0,
+    usage: new Meter(),
     startedAt: clock.now() * 1000,
     endedAt: 0,
   };
@@ -126,6 +130,7 @@ async function takeSteps<T, M>(options: RunOptions<T, M>, memory: M, run: FlowRu
     const taken = record(choice, tool, items, execution, potential, open.length, [started, planned, ended], startedAt);
     run.steps.push(taken);
     if (execution.error !== undefined) run.toolErrors += 1;
+    if (execution.usage !== undefined) run.usage.add(execution.usage);
     const outcome =
       execution.error === undefined
         ? { tool, items, result: execution.result, step }

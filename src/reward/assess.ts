@@ -1,6 +1,7 @@
 import type { Clock } from '../clock/clock.ts';
 import { isOutcomeAlone, type RewardComponent } from '../config/job/reward.ts';
 import type { FlowDefinition } from '../flow/define.ts';
+import type { Usage } from '../flow/usage.ts';
 import { FailureClass, type Trajectory } from '../gen/millrace/v1/flow_pb.ts';
 import { Purpose, type TrajectoryGroup } from '../gen/millrace/v1/training_pb.ts';
 import { parseTask } from '../tasks/check.ts';
@@ -14,7 +15,8 @@ import { stepsOf } from './steps.ts';
 export type AskCustom = (component: string, call: RewardCall) => Promise<CustomValue>;
 
 /** What a trajectory is worth to the training, or why nobody can say. */
-export type Assessment = ({ outcome: number; success: boolean } & ShapedReward) | { failure: FailureClass; message: string };
+export type Assessment =
+  ({ outcome: number; success: boolean; usage?: Usage } & ShapedReward) | { failure: FailureClass; message: string };
 
 /** What {@link assessGroup} needs. */
 export interface AssessOptions<T, M> {
@@ -43,7 +45,7 @@ export async function assessGroup<T, M>(group: TrajectoryGroup, options: AssessO
     const { answerJson } = trajectory;
     const judgement: Judgement = await judge(flow, task.task, answerJson, context, { clock, timeoutMs });
     if ('failure' in judgement) return judgement;
-    const { outcome, success } = judgement;
+    const { outcome, success, usage } = judgement;
     if (!shaped) return { ...judgement, reward: outcome, stepRewards: [] };
     const call: RewardCall = { taskJson, answerJson, steps: steps[index] ?? [], outcome };
     const values: Record<string, number> = {};
@@ -60,7 +62,7 @@ export async function assessGroup<T, M>(group: TrajectoryGroup, options: AssessO
       steps: trajectory.steps,
       signals: trajectory.signals,
     });
-    return 'problem' in reward ? failed(`reward: ${reward.problem}`) : { outcome, success, ...reward };
+    return 'problem' in reward ? failed(`reward: ${reward.problem}`) : { outcome, success, ...(usage && { usage }), ...reward };
   };
   return Promise.all(group.trajectories.map(assess));
 }

@@ -1,11 +1,12 @@
 import type { Clock } from '../clock/clock.ts';
 import type { FlowDefinition, Json, Reward } from '../flow/define.ts';
 import { describe, isPromise } from '../flow/failure.ts';
+import { usageProblem, type Usage } from '../flow/usage.ts';
 import { FailureClass } from '../gen/millrace/v1/flow_pb.ts';
 
 /** What a trajectory is worth, or why nobody can say. */
 export type Judgement =
-  | { outcome: number; success: boolean; components: Readonly<Record<string, number>> }
+  | { outcome: number; success: boolean; components: Readonly<Record<string, number>>; usage?: Usage }
   | { failure: FailureClass; message: string };
 
 /** Asks the flow's reward about one answer, within a time limit. Everything that goes wrong is REWARD_FAILED. */
@@ -49,11 +50,14 @@ function read(reward: unknown): Judgement {
     outcome,
     success,
     components = {},
+    usage,
   } = (typeof reward === 'number' ? { outcome: reward } : (reward ?? {})) as Partial<Reward>;
   if (!isNumber(outcome)) return failed(`must be a finite number or { outcome: number }, got ${show(reward)}`);
   for (const [name, value] of Object.entries(components))
     if (!isNumber(value)) return failed(`component '${name}' must be a finite number, got ${show(value)}`);
-  return { outcome, success: success ?? outcome >= 1, components };
+  const problem = usage === undefined ? undefined : usageProblem(usage);
+  if (problem !== undefined) return failed(problem);
+  return { outcome, success: success ?? outcome >= 1, components, ...(usage && { usage }) };
 }
 
 /** Scores travel as 32-bit floats. */

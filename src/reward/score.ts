@@ -14,6 +14,7 @@ import {
   type ScoredGroup,
   type TrajectoryGroup,
 } from '../gen/millrace/v1/training_pb.ts';
+import { MAX_TYPE, parseTask } from '../tasks/check.ts';
 import { assessGroup, type AskCustom, type Assessment } from './assess.ts';
 import { encodeTrajectoryRows } from './trajectory-rows.ts';
 
@@ -80,8 +81,24 @@ export async function scoreGroup<T, M>(group: TrajectoryGroup, options: ScoreOpt
   });
   if (training && options.passSignals === true)
     scored.signals = group.trajectories.map(({ signals }) => signals ?? create(StepSignalsSchema));
-  scored.trajectoryRows = encodeTrajectoryRows(group, scored, assessments, { rewardNode: node, scoredAt: clock.now() * 1000 });
+  scored.trajectoryRows = encodeTrajectoryRows(group, scored, assessments, {
+    rewardNode: node,
+    scoredAt: clock.now() * 1000,
+    taskType: typeOf(flow, request.taskJson),
+  });
   return scored;
+}
+
+/** A flow whose types cannot be told was refused when its tasks were loaded; here it is only a word in a row. */
+function typeOf<T, M>(flow: FlowDefinition<T, M>, taskJson: string): string {
+  if (flow.type === undefined) return '';
+  const checked = parseTask(flow, taskJson);
+  if ('problem' in checked) return '';
+  try {
+    return String(flow.type(checked.task)).slice(0, MAX_TYPE);
+  } catch {
+    return '';
+  }
 }
 
 /** From the shaped rewards; 0 for everyone where the method needs the whole round. */

@@ -11,12 +11,13 @@ export function encodeTrajectoryRows(
   group: TrajectoryGroup,
   scored: ScoredGroup,
   assessments: readonly Assessment[],
-  { rewardNode, scoredAt }: { rewardNode: string; scoredAt: number },
+  { rewardNode, scoredAt, taskType }: { rewardNode: string; scoredAt: number; taskType: string },
 ): Uint8Array {
   const request = group.request!;
   const rows = group.trajectories.map((trajectory, i): TrajectoryRow => {
     const score = scored.scores[i]!;
     const assessment = assessments[i]!;
+    const { tokensIn = 0, tokensOut = 0, cost = 0 } = ('usage' in assessment ? assessment.usage : undefined) ?? {};
     return {
       job: request.job,
       trajectory_id: trajectory.id,
@@ -49,6 +50,12 @@ export function encodeTrajectoryRows(
       started_at: Number(trajectory.startedAtUs),
       ended_at: Number(trajectory.endedAtUs),
       scored_at: scoredAt,
+      task_type: taskType,
+      plan_us: Number(trajectory.planUs),
+      tool_us: Number(trajectory.toolUs),
+      tokens_in: Number(trajectory.tokensIn) + tokensIn,
+      tokens_out: Number(trajectory.tokensOut) + tokensOut,
+      cost: trajectory.cost + cost,
     };
   });
   const encoded = withinBudget((cut) =>

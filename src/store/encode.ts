@@ -30,7 +30,8 @@ function float(value: number): number | string {
 /** Whole microseconds in a UInt32; a clock that went back counts as no time. */
 const duration = (us: number): number => Math.min(0xffffffff, Math.max(0, Math.round(us)));
 
-const time = (us: number): number => Math.max(0, Math.round(us));
+/** A whole number from 0: times in microseconds, sums of them, tokens. */
+const whole = (value: number): number => Math.max(0, Math.round(value));
 
 /** ClickHouse refuses a lone surrogate's escape, and with it the whole block. */
 const text = (value: string): string => (value as WellFormable).toWellFormed();
@@ -65,7 +66,7 @@ function stepLine(row: StepRow): string {
     row.open_actions,
     duration(row.plan_us),
     duration(row.tool_us),
-    time(row.started_at),
+    whole(row.started_at),
     base64(row.state_flags),
   ])}\n`;
 }
@@ -99,10 +100,16 @@ function trajectoryLine(row: TrajectoryRow): string {
     cut(row.answer),
     text(row.node),
     text(row.reward_node),
-    time(row.dispatched_at),
-    time(row.started_at),
-    time(row.ended_at),
-    time(row.scored_at),
+    whole(row.dispatched_at),
+    whole(row.started_at),
+    whole(row.ended_at),
+    whole(row.scored_at),
+    text(row.task_type ?? ''),
+    whole(row.plan_us ?? 0),
+    whole(row.tool_us ?? 0),
+    whole(row.tokens_in ?? 0),
+    whole(row.tokens_out ?? 0),
+    float(row.cost ?? 0),
   ])}\n`;
 }
 
@@ -116,7 +123,7 @@ function plainLine(table: TableName): (row: object) => string {
   return (row) => {
     const values = columns.map((column) => {
       const value = (row as Record<string, unknown>)[column];
-      if (typeof value === 'number') return column.endsWith('at') ? time(value) : float(value);
+      if (typeof value === 'number') return column.endsWith('at') ? whole(value) : float(value);
       if (typeof value === 'string') return cut(value);
       return typeof value === 'object' && value !== null && !Array.isArray(value)
         ? floats(value as Record<string, number>)

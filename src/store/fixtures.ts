@@ -61,6 +61,12 @@ export function trajectoryRow(row: Partial<TrajectoryRow> = {}): TrajectoryRow {
     started_at: T0 + 10_000,
     ended_at: T0 + 30_000,
     scored_at: T0 + 35_000,
+    task_type: '',
+    plan_us: 1000,
+    tool_us: 500,
+    tokens_in: 0,
+    tokens_out: 0,
+    cost: 0,
     ...row,
   };
 }

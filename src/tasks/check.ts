@@ -1,6 +1,9 @@
 import type { z } from 'zod';
 import type { FlowDefinition } from '../flow/define.ts';
 
+/** Longest type of a task, in characters. */
+export const MAX_TYPE = 64;
+
 /** A task as the flow sees it, or what is wrong with it. */
 export type CheckedTask<T> = { task: T } | { problem: string; field: string };
 

@@ -59,6 +59,8 @@ export async function loadTasks<T, M>(flow: FlowDefinition<T, M>, options: LoadT
     if ('problem' in id) return report(id.problem, 'id');
     const key = flow.splitKey === undefined ? id : identify(flow, checked.task, 'splitKey');
     if ('problem' in key) return report(key.problem, '');
+    const type = flow.type === undefined ? id : identify(flow, checked.task, 'type');
+    if ('problem' in type) return report(type.problem, '');
     const first = ids.get(id.value);
     if (first !== undefined) return report(`id '${id.value}' is already the id of ${first}; ids must be unique`, 'id');
     ids.set(id.value, origin);
@@ -113,8 +115,12 @@ async function callLoad<T, M>(flow: FlowDefinition<T, M>, options: LoadTasksOpti
   return loaded as Loaded<T>;
 }
 
-/** The task's id or split key; a number is as good as its text. */
-function identify<T>(flow: FlowDefinition<T, any>, task: T, what: 'id' | 'splitKey'): { value: string } | { problem: string } {
+/** The task's id, split key or type; a number is as good as its text. */
+function identify<T>(
+  flow: FlowDefinition<T, any>,
+  task: T,
+  what: 'id' | 'splitKey' | 'type',
+): { value: string } | { problem: string } {
   let value: unknown;
   try {
     value = what in flow && flow[what] !== undefined ? flow[what](task) : (task as { id?: unknown } | null | undefined)?.id;
