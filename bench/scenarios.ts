@@ -1,6 +1,7 @@
 import { algorithms } from './algorithms/scenario.ts';
 import { compute } from './compute/scenario.ts';
 import { ingest } from './ingest/scenario.ts';
+import { ingestChaos } from './ingest-chaos/scenario.ts';
 import { memory } from './memory/scenario.ts';
 import { offPolicy } from './off-policy/scenario.ts';
 import { query } from './query-speed/scenario.ts';
@@ -9,4 +10,14 @@ import type { Scenario } from './scenario.ts';
 import { train } from './train/scenario.ts';
 
 /** Every scenario of `npm run bench`, in the order of the help. A new one is one line here. */
-export const SCENARIOS: readonly Scenario[] = [algorithms, compute, ingest, memory, offPolicy, query, sampleEfficiency, train];
+export const SCENARIOS: readonly Scenario[] = [
+  algorithms,
+  compute,
+  ingest,
+  ingestChaos,
+  memory,
+  offPolicy,
+  query,
+  sampleEfficiency,
+  train,
+];

@@ -2,9 +2,8 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import { ScoredGroupSchema } from '../../src/gen/millrace/v1/training_pb.ts';
 import { MillraceError } from '../../src/errors.ts';
-import { countRows } from '../../src/store/encode.ts';
 import { openEmbeddedStore } from '../../src/store/embedded.ts';
-import { unpackRows } from '../../src/store/pack.ts';
+import { joinRows, unpackRows } from '../../src/store/pack.ts';
 import type { Store, TableName } from '../../src/store/store.ts';
 import { groupMessage } from '../load/messages.ts';
 import type { GroupTemplate } from '../load/templates.ts';
@@ -13,16 +12,18 @@ import { serveOrders } from '../load/worker.ts';
 /** What it can be told. */
 export type RawOrder =
   | { kind: 'open'; folder: string; templates: GroupTemplate[] }
-  /** Inserts about `steps` steps of a job in batches of `batchRows` rows of both tables. */
-  | { kind: 'insert'; job: string; steps: number; batchRows: number; concurrency: number };
+  /** Inserts about `steps` steps of a job in batches of `batchRows` rows of both tables: packed, as the writer does, or as plain text. */
+  | { kind: 'insert'; job: string; steps: number; batchRows: number; concurrency: number; rows: 'packed' | 'plain' };
 
 /** What an insert came to. */
 export interface RawResult {
   steps: number;
   batches: number;
-  /** Of encoded rows. */
+  /** Of rows as they were handed to the engine. */
   bytes: number;
   seconds: number;
+  /** Processor time in the same while, what the engine does in the background included. */
+  cpuSeconds: number;
 }
 
 type Batch = Partial<Record<TableName, Uint8Array>>;
@@ -36,18 +37,21 @@ serveOrders<RawOrder, RawResult>(
       store = await openEmbeddedStore({ path: order.folder });
       await store.migrate();
       templates = order.templates;
-      return { steps: 0, batches: 0, bytes: 0, seconds: 0 };
+      return { steps: 0, batches: 0, bytes: 0, seconds: 0, cpuSeconds: 0 };
     }
     const { batches, steps, bytes } = batchesOf(order);
     const began = performance.now();
+    const used = process.cpuUsage();
     await insertAll(batches, order);
-    return { steps, bytes, batches: batches.length, seconds: (performance.now() - began) / 1000 };
+    const { user, system } = process.cpuUsage(used);
+    const seconds = (performance.now() - began) / 1000;
+    return { steps, bytes, batches: batches.length, seconds, cpuSeconds: (user + system) / 1e6 };
   },
   async () => store?.close(),
 );
 
 /** Everything that the engine is not is done before the clock starts. */
-function batchesOf({ job, steps: wanted, batchRows }: Extract<RawOrder, { kind: 'insert' }>): {
+function batchesOf({ job, steps: wanted, batchRows, rows: form }: Extract<RawOrder, { kind: 'insert' }>): {
   batches: Batch[];
   steps: number;
   bytes: number;
@@ -57,8 +61,9 @@ function batchesOf({ job, steps: wanted, batchRows }: Extract<RawOrder, { kind: 
   let bytes = 0;
   let held: Record<'steps' | 'trajectories', Uint8Array[]> = { steps: [], trajectories: [] };
   let rows = 0;
+  const travelling = (block: Uint8Array): Uint8Array => (form === 'packed' ? block : unpackRows(block));
   const close = (): void => {
-    const batch = { steps: Buffer.concat(held.steps), trajectories: Buffer.concat(held.trajectories) };
+    const batch = { steps: joinRows(held.steps), trajectories: joinRows(held.trajectories) };
     bytes += batch.steps.length + batch.trajectories.length;
     batches.push(batch);
     held = { steps: [], trajectories: [] };
@@ -67,10 +72,9 @@ function batchesOf({ job, steps: wanted, batchRows }: Extract<RawOrder, { kind: 
   for (let sequence = 0; steps < wanted; sequence += 1) {
     const message = groupMessage(templates[sequence % templates.length]!, { job, sequence, nowUs: Date.now() * 1000 });
     const group = fromBinary(ScoredGroupSchema, message.data);
-    const blocks = { steps: unpackRows(group.stepRows), trajectories: unpackRows(group.trajectoryRows) };
-    held.steps.push(blocks.steps);
-    held.trajectories.push(blocks.trajectories);
-    rows += countRows(blocks.steps) + countRows(blocks.trajectories);
+    held.steps.push(travelling(group.stepRows));
+    held.trajectories.push(travelling(group.trajectoryRows));
+    rows += message.steps + message.lengths.length;
     steps += message.steps;
     if (rows >= batchRows) close();
   }

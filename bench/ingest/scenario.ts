@@ -1,18 +1,17 @@
 import { writeFile } from 'node:fs/promises';
 import { loadavg } from 'node:os';
 import { join } from 'node:path';
-import { InvalidArgumentError } from 'commander';
 import { MillraceError } from '../../src/errors.ts';
 import { median } from '../compute/statistics.ts';
 import { checkGates, gatesOf, type GateResult } from '../load/gates.ts';
 import type { GeneratorEvent, GeneratorOrder, GeneratorResult } from '../load/generator-main.ts';
 import type { ProcessUsage } from '../load/processes.ts';
-import { createProgress, type Progress } from '../load/progress.ts';
-import type { RecordOrder } from '../load/record-main.ts';
+import { append, whole } from '../load/options.ts';
+import { createProgress } from '../load/progress.ts';
 import { withScratch } from '../load/scratch.ts';
 import { startStand } from '../load/stand.ts';
 import { bytes, columns, gateLines, number } from '../load/table.ts';
-import { syntheticTemplates, type GroupTemplate } from '../load/templates.ts';
+import { templatesOf } from '../load/template-source.ts';
 import type { Verdict, VerifyOrder } from '../load/verify-main.ts';
 import { startWorker, type Worker } from '../load/worker.ts';
 import { oneOf } from '../options.ts';
@@ -20,7 +19,7 @@ import type { BenchContext, Scenario } from '../scenario.ts';
 import type { ConsumerOrder, ConsumerResult } from './consumer-main.ts';
 import { POLL_MS } from './poller.ts';
 import type { RawOrder, RawResult } from './raw-main.ts';
-import { jetStreamTurn, latencyTurn, pathTurn, rawTurn, type Latency, type Parts, type PathTurn } from './turns.ts';
+import { jetStreamTurn, latencyTurn, pathTurn, rawTurn, type Latency, type Parts, type PathTurn, type RawTurn } from './turns.ts';
 
 /** What `--json` writes. Rates are medians over the turns. */
 export interface IngestReport {
@@ -37,7 +36,9 @@ export interface IngestReport {
   p99PublishToQueryableMs: number;
   latency: Latency & { stepsPerSecond: number; resolutionMs: number };
   processes: ProcessUsage[];
-  turns: { path: PathTurn[]; rawInsertStepsPerSecond: number[]; rawJetStreamBytesPerSecond: number[] };
+  /** Processor microseconds for one step: of the store node in the path, of the raw inserts, of nats-server in the path. */
+  cpuMicrosPerStep: { store: number; rawInsert: number; natsServer: number };
+  turns: { path: PathTurn[]; rawInsert: RawTurn[]; rawJetStreamBytesPerSecond: number[] };
   verdict: Verdict;
   messageBytes: number;
   /** Before and after. */
@@ -53,13 +54,12 @@ interface Options {
   halfSeconds: number;
   generators: number;
   rawConcurrency: number;
+  rawRows: string;
   json?: string;
   gate: string[];
 }
 
 const GATES = ['stepsPerSecond>=100000', 'ratioToRawInsert>=0.8', 'p99PublishToQueryableMs<=2000', 'lost==0', 'duplicated==0'];
-/** Groups that templates are made of. */
-const TEMPLATES = 64;
 /** Steps of a raw turn at most: its rows are in memory, unpacked. */
 const RAW_STEPS = 500_000;
 
@@ -76,6 +76,7 @@ export const ingest: Scenario = {
       .option('--half-seconds <n>', 'seconds at half the measured speed, for the latency; 0: none', whole, 20)
       .option('--generators <n>', 'processes that publish', whole, 2)
       .option('--raw-concurrency <n>', 'inserts on their way at once in the raw turns', whole, 1)
+      .option('--raw-rows <form>', 'of the raw turns: packed, as the writer hands them over, or plain', 'packed')
       .option('--json <file>', 'also write the result to this file')
       .option(
         '--gate <bound>',
@@ -107,7 +108,7 @@ async function measure(options: Options, folder: string, { signal }: BenchContex
   const interrupt = (worker: Worker<never, unknown>): void =>
     signal.addEventListener('abort', () => worker.kill(), { once: true });
   try {
-    const templates = data === 'recorded' ? await record(progress, signal) : syntheticTemplates(TEMPLATES);
+    const templates = await templatesOf(data, progress, signal);
     const stand = await startStand(folder, signal);
     stops.push(() => stand.stop());
     const own = <Order, Result, Event>(name: string, entry: URL, onEvent?: (event: Event) => void): Worker<Order, Result> => {
@@ -144,7 +145,9 @@ async function measure(options: Options, folder: string, { signal }: BenchContex
     progress.say('looking for what was lost or doubled');
     const checker = own<VerifyOrder, Verdict, never>('verify', new URL('../load/verify-main.ts', import.meta.url));
     const verdict = await checker.order({ database: stand.database, logs: parts.logs });
-    const raws = median(turns.rawInsertStepsPerSecond);
+    const raws = median(turns.rawInsert.map((turn) => turn.stepsPerSecond));
+    const micros = (cpu: number[], of: { steps: number }[]): number =>
+      median(cpu.map((seconds, at) => (1e6 * seconds) / of[at]!.steps));
     const figures = {
       stepsPerSecond,
       rawInsertStepsPerSecond: raws,
@@ -162,6 +165,20 @@ async function measure(options: Options, folder: string, { signal }: BenchContex
       processes,
       turns: { ...turns, path: turns.path.map(({ published: _, ...turn }) => turn) },
       verdict,
+      cpuMicrosPerStep: {
+        store: micros(
+          turns.path.map(({ cpuSeconds }) => cpuSeconds['store'] ?? NaN),
+          turns.path,
+        ),
+        rawInsert: micros(
+          turns.rawInsert.map(({ cpuSeconds }) => cpuSeconds),
+          turns.rawInsert,
+        ),
+        natsServer: micros(
+          turns.path.map(({ cpuSeconds }) => cpuSeconds['nats-server'] ?? NaN),
+          turns.path,
+        ),
+      },
       messageBytes: turns.messageBytes,
       loadAverage: [before, loadavg()[0]!],
       gates: checkGates(
@@ -181,46 +198,30 @@ type Turns = Omit<IngestReport['turns'], 'path'> & {
 
 /** Path, raw inserts and raw JetStream after each other, again and again: what disturbs the machine hits all of them. */
 async function takeTurns(parts: Parts, options: Options, rate: number | undefined): Promise<Turns> {
-  const turns: Turns = { path: [], rawInsertStepsPerSecond: [], rawJetStreamBytesPerSecond: [], messageBytes: 0 };
+  const turns: Turns = { path: [], rawInsert: [], rawJetStreamBytesPerSecond: [], messageBytes: 0 };
   const { steps, rawConcurrency: concurrency } = options;
+  const rows = oneOf('--raw-rows', options.rawRows, ['packed', 'plain'] as const);
   for (let turn = 1; turn <= options.turns; turn += 1) {
     const path = await pathTurn(parts, { job: `turn-${turn}`, steps, ...(rate !== undefined && { stepsPerSecond: rate }) });
     turns.path.push(path);
     turns.messageBytes =
       path.published.reduce((sum, { bytes }) => sum + bytes, 0) / path.published.reduce((sum, { messages }) => sum + messages, 0);
     const { batchRows } = path;
-    turns.rawInsertStepsPerSecond.push(
-      await rawTurn(parts, { job: `raw-${turn}`, steps: Math.min(RAW_STEPS, steps), batchRows, concurrency }),
+    turns.rawInsert.push(
+      await rawTurn(parts, { job: `raw-${turn}`, steps: Math.min(RAW_STEPS, steps), batchRows, concurrency, rows }),
     );
     turns.rawJetStreamBytesPerSecond.push(await jetStreamTurn(parts));
   }
   return turns;
 }
 
-/** Runs real flows once, in a process of its own. */
-async function record(progress: Progress, signal: AbortSignal): Promise<GroupTemplate[]> {
-  const recorder = startWorker<RecordOrder, GroupTemplate[], number>({
-    name: 'recorder',
-    entry: new URL('../load/record-main.ts', import.meta.url),
-    onEvent: (groups) => progress.say(`recording examples/retail · ${groups} of ${TEMPLATES} groups`),
-  });
-  const interrupt = (): void => recorder.kill();
-  signal.addEventListener('abort', interrupt, { once: true });
-  try {
-    return await recorder.order({ groups: TEMPLATES });
-  } finally {
-    signal.removeEventListener('abort', interrupt);
-    await recorder.stop();
-  }
-}
-
 function print(report: IngestReport, context: BenchContext): void {
-  const { turns, latency, verdict } = report;
+  const { turns, latency, verdict, cpuMicrosPerStep: cpu } = report;
   const rows = turns.path.map((turn, at) => [
     `turn ${at + 1}`,
     number(turn.stepsPerSecond),
-    number(turns.rawInsertStepsPerSecond[at]!),
-    (turn.stepsPerSecond / turns.rawInsertStepsPerSecond[at]!).toFixed(2),
+    number(turns.rawInsert[at]!.stepsPerSecond),
+    (turn.stepsPerSecond / turns.rawInsert[at]!.stepsPerSecond).toFixed(2),
     `${bytes(turns.rawJetStreamBytesPerSecond[at]!)}/s`,
     number(turn.batchRows),
     (turn.cpuSeconds['store'] ?? NaN).toFixed(1),
@@ -239,6 +240,7 @@ function print(report: IngestReport, context: BenchContext): void {
   const lines = [
     ...columns(header, rows),
     `median: ${number(report.stepsPerSecond)} steps/s, ${report.ratioToRawInsert.toFixed(2)} of ${number(report.rawInsertStepsPerSecond)} raw; messages of ${bytes(report.messageBytes)}`,
+    `processor time for one step: ${cpu.store.toFixed(1)} µs in the store, ${cpu.rawInsert.toFixed(1)} µs in raw inserts, ${cpu.natsServer.toFixed(1)} µs in nats-server`,
     `publish to queryable at ${number(latency.stepsPerSecond)} steps/s: p50 ${number(latency.p50Ms)} ms, p99 ${number(latency.p99Ms)} ms, max ${number(latency.maxMs)} ms (${latency.samples} groups, asked every ${latency.resolutionMs} ms)`,
     `${number(verdict.acceptedSteps)} steps of ${number(verdict.acceptedTrajectories)} trajectories accepted: ${report.lost} lost, ${report.duplicated} doubled, ${number(verdict.unmergedSteps)} rows not merged yet`,
     ...columns(
@@ -254,14 +256,4 @@ function print(report: IngestReport, context: BenchContext): void {
     ...gateLines(report.gates),
   ];
   for (const line of lines) context.print(line);
-}
-
-function whole(text: string): number {
-  const value = Number(text);
-  if (Number.isInteger(value) && value >= 0) return value;
-  throw new InvalidArgumentError('expected a whole number');
-}
-
-function append(value: string, before: string[]): string[] {
-  return [...before, value];
 }

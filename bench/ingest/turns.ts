@@ -41,6 +41,15 @@ export interface PathTurn {
   cpuSeconds: Record<string, number>;
 }
 
+/** One turn of inserts without a bus. */
+export interface RawTurn {
+  stepsPerSecond: number;
+  steps: number;
+  seconds: number;
+  /** Of the process, from the first insert to the last. */
+  cpuSeconds: number;
+}
+
 /** How long the queries of the probes took to see what was published, in ms. */
 export interface Latency {
   samples: number;
@@ -164,11 +173,11 @@ export async function jetStreamTurn({ generators, consumer, progress }: Parts): 
 /** The same rows in batches of the same size, into an engine of its own. */
 export async function rawTurn(
   { raw, progress }: Parts,
-  order: { job: string; steps: number; batchRows: number; concurrency: number },
-): Promise<number> {
+  order: Omit<Extract<RawOrder, { kind: 'insert' }>, 'kind'>,
+): Promise<RawTurn> {
   progress.say(`raw inserts · batches of ${Math.round(order.batchRows)} rows`);
-  const { steps, seconds } = await raw.order({ kind: 'insert', ...order });
-  return steps / seconds;
+  const { steps, seconds, cpuSeconds } = await raw.order({ kind: 'insert', ...order });
+  return { stepsPerSecond: steps / seconds, steps, seconds, cpuSeconds };
 }
 
 async function batches(stand: Stand): Promise<{ rows: number; batches: number }> {

@@ -56,12 +56,15 @@ interface Watched {
   before: number;
   restarts: number;
   peak: number;
+  /** Every `every`-th reading. */
   rss: number[];
+  every: number;
+  readings: number;
 }
 
 const NOTHING: ProcessReading = { cpuSeconds: 0, rssBytes: 0, peakRssBytes: 0 };
 
-/** Readings kept of each process; older ones are thinned out. */
+/** Readings kept of each process; of more than that, every other one goes, and from then on every other one is kept. */
 const MOST_READINGS = 4096;
 
 /** Reads processes every so often, so that the time of those that are killed counts too. */
@@ -77,7 +80,17 @@ export class ProcessSampler {
 
   /** Watches a process under a name; `pid` is asked anew at each reading. */
   watch(name: string, pid: () => number | undefined): void {
-    this.#watched.set(name, { pid, current: undefined, last: NOTHING, before: 0, restarts: 0, peak: 0, rss: [] });
+    this.#watched.set(name, {
+      pid,
+      current: undefined,
+      last: NOTHING,
+      before: 0,
+      restarts: 0,
+      peak: 0,
+      rss: [],
+      every: 1,
+      readings: 0,
+    });
   }
 
   /** Takes a reading of each now. */
@@ -93,8 +106,11 @@ export class ProcessSampler {
       watched.current = pid;
       watched.last = reading;
       watched.peak = Math.max(watched.peak, reading.peakRssBytes);
-      watched.rss.push(reading.rssBytes);
-      if (watched.rss.length > MOST_READINGS) watched.rss = watched.rss.filter((_, at) => at % 2 === 0);
+      if (watched.readings++ % watched.every === 0) watched.rss.push(reading.rssBytes);
+      if (watched.rss.length > MOST_READINGS) {
+        watched.rss = watched.rss.filter((_, at) => at % 2 === 0);
+        watched.every *= 2;
+      }
     }
   }
 

@@ -2,7 +2,8 @@ import { join } from 'node:path';
 import { collectQuery } from '../../cluster/admin/query-rows.ts';
 import { startNatsServer } from '../../cluster/nats-server.ts';
 import { freePort } from '../../cluster/up/free-port.ts';
-import { superviseNode, type SupervisedNode } from '../../cluster/up/child.ts';
+import { superviseNode } from '../../cluster/up/child.ts';
+import type { NodeSettings } from '../../cluster/up/protocol.ts';
 import type { Bus } from '../../src/bus/bus.ts';
 import { connectNats } from '../../src/bus/nats-bus.ts';
 import { StoreService } from '../../src/gen/millrace/v1/store_pb.ts';
@@ -10,12 +11,13 @@ import { createClient } from '../../src/rpc/client.ts';
 import type { QueryResult } from '../../src/store/store.ts';
 import { createLogger } from '../../src/telemetry/log.ts';
 import { ProcessSampler } from './processes.ts';
+import type { StoreNode } from './store-node.ts';
 
 /** A nats-server and a store node, as `millrace up` runs them, in a folder of their own. */
 export interface Stand {
   readonly natsUrl: string;
   readonly bus: Bus;
-  readonly store: SupervisedNode;
+  readonly store: StoreNode;
   /** Folder of the embedded engine: one process at a time. */
   readonly database: string;
   readonly sampler: ProcessSampler;
@@ -30,8 +32,16 @@ export interface Stand {
 
 const QUERY_ROWS = 100_000;
 
-/** Starts both and watches what they use, as `nats-server` and `store`. */
-export async function startStand(folder: string, signal: AbortSignal): Promise<Stand> {
+/**
+ * Starts both and watches what they use, as `nats-server` and `store`.
+ *
+ * @param startStore how the store node is kept running. Default: as `millrace up` does.
+ */
+export async function startStand(
+  folder: string,
+  signal: AbortSignal,
+  startStore?: (settings: NodeSettings) => StoreNode,
+): Promise<Stand> {
   signal.throwIfAborted();
   const stops: (() => Promise<void>)[] = [];
   const stop = async (): Promise<void> => {
@@ -42,14 +52,15 @@ export async function startStand(folder: string, signal: AbortSignal): Promise<S
     stops.push(() => nats.stop());
     const stateDir = join(folder, 'state');
     const metricsPort = await freePort();
-    const store = superviseNode({
+    const log = createLogger({ name: 'bench', level: 'warn', file: join(stateDir, 'logs', 'bench.log') });
+    const start = startStore ?? ((settings: NodeSettings): StoreNode => superviseNode({ ...settings, log }));
+    const store = start({
       id: 'store-1',
       roles: ['store'],
       natsUrl: nats.url,
       stateDir,
       logLevel: 'warn',
       metricsPort,
-      log: createLogger({ name: 'bench', level: 'warn', file: join(stateDir, 'logs', 'bench.log') }),
     });
     let stopped: Promise<void> | undefined;
     const stopStore = (): Promise<void> => (stopped ??= store.stop());

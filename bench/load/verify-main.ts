@@ -1,6 +1,5 @@
 /** Process that proves by SQL, on the database of a store that has ended, that every accepted trajectory is there once. */
 import { EmbeddedEngine } from '../../src/store/embedded.ts';
-import { migrateUp } from '../../src/store/migrate.ts';
 import { AcceptedLog } from './accepted-log.ts';
 import { serveOrders } from './worker.ts';
 
@@ -56,7 +55,6 @@ const QUESTIONS: Readonly<Record<keyof Verdict, string>> = {
 serveOrders<VerifyOrder, Verdict>(async ({ database, logs }) => {
   const engine = await EmbeddedEngine.open(database, MEMORY_BYTES);
   try {
-    await migrateUp((sql) => engine.run(sql));
     await engine.run('CREATE OR REPLACE TABLE accepted (request_id String, lengths Array(UInt32)) ENGINE = Memory');
     for (const log of logs) {
       const groups = [...AcceptedLog.read(log).values()];

@@ -5,6 +5,7 @@ import { MillraceError } from '../../src/errors.ts';
 import { QUERY_NAMES } from '../../src/store/queries.ts';
 import { median } from '../compute/statistics.ts';
 import { checkGates, gatesOf, type GateResult } from '../load/gates.ts';
+import { append } from '../load/options.ts';
 import { createProgress } from '../load/progress.ts';
 import { withScratch } from '../load/scratch.ts';
 import { bytes, columns, gateLines, number } from '../load/table.ts';
@@ -151,8 +152,4 @@ function positive(option: string, text: string): number {
   const value = Number(text);
   if (Number.isInteger(value) && value > 0) return value;
   throw new MillraceError('invalid_argument', `${option}: "${text}" is not a whole number above 0`, { field: option });
-}
-
-function append(value: string, before: string[]): string[] {
-  return [...before, value];
 }
