@@ -2,6 +2,7 @@ import type { JobConfig } from '../../src/config/job.ts';
 import type { Actor, ExportTrajectoriesRequest, Job, Node } from '../../src/gen/millrace/v1/admin_pb.ts';
 import type { Imported } from '../../src/store/export/import.ts';
 import type { QueryResult } from '../../src/store/store.ts';
+import type { DeadLetterQueue } from './dead-letters.ts';
 import type { ExportMessage, ImportMessage } from './export.ts';
 
 /** The part of the admin API that the store node answers. */
@@ -17,6 +18,8 @@ export interface TrajectoryTransfer {
  * ids are well formed and configurations valid; methods throw MillraceErrors, which reach the caller as they are.
  */
 export interface AdminBackend extends TrajectoryTransfer {
+  /** Messages that were given up. */
+  readonly deadLetters: DeadLetterQueue;
   /** Queues a job and returns it. `already_exists` when the id is taken. */
   createJob(id: string, config: JobConfig): Promise<Job>;
   /** `not_found` when there is none. */

@@ -1,5 +1,7 @@
 import { clone, create } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { MemoryBus } from '../../src/bus/memory/memory-bus.ts';
+import { VirtualClock } from '../../src/clock/virtual.ts';
 import type { JobConfig } from '../../src/config/job.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { JobSchema, JobState } from '../../src/gen/millrace/v1/admin_pb.ts';
@@ -7,6 +9,7 @@ import type { Actor, ExportTrajectoriesRequest, Job, Node } from '../../src/gen/
 import type { QueryResult } from '../../src/store/store.ts';
 import type { Imported } from '../../src/store/export/import.ts';
 import type { AdminBackend, TrajectoryTransfer } from './backend.ts';
+import { deadLetterQueue } from './dead-letters.ts';
 import type { ExportMessage, ImportMessage } from './export.ts';
 import { hasEnded } from './service.ts';
 
@@ -19,6 +22,9 @@ export class MemoryBackend implements AdminBackend {
   result: QueryResult = { columns: [], rows: [], truncated: false };
   /** Who exports and imports. */
   transfer: TrajectoryTransfer | undefined;
+  /** Whose dead letters there are. */
+  readonly bus = new MemoryBus({ clock: new VirtualClock() });
+  readonly deadLetters = deadLetterQueue(this.bus);
   /** Watches that are open. */
   watchers = 0;
   #listeners = new Set<(id: string) => void>();

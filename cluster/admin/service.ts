@@ -48,6 +48,9 @@ export function adminService(backend: AdminBackend): ServiceRegistration {
       return backend.exportTrajectories(request, signal);
     },
     importTrajectories: (request, { signal }) => backend.importTrajectories(request, signal),
+    listDeadLetters: (request) => backend.deadLetters.listDeadLetters(request),
+    getDeadLetter: (request) => backend.deadLetters.getDeadLetter(request),
+    replayDeadLetters: (request) => backend.deadLetters.replayDeadLetters(request),
   });
 }
 

@@ -17,6 +17,7 @@ import { checkReward } from '../../src/reward/check.ts';
 import type { Imported } from '../../src/store/export/import.ts';
 import type { QueryResult } from '../../src/store/store.ts';
 import type { AdminBackend, TrajectoryTransfer } from '../admin/backend.ts';
+import { deadLetterQueue, type DeadLetterQueue } from '../admin/dead-letters.ts';
 import type { ExportMessage, ImportMessage } from '../admin/export.ts';
 import type { NodeContext } from '../context.ts';
 import { JobEvents } from '../jobs/events.ts';
@@ -42,6 +43,7 @@ export class CoordinatorBackend implements AdminBackend {
   readonly #query: RunQuery;
   readonly #transfer: TrajectoryTransfer | undefined;
   readonly #views: JobViews;
+  readonly deadLetters: DeadLetterQueue;
 
   /** Without `transfer` there is no store node to export from. */
   constructor(context: NodeContext, nodes: NodeList, query: RunQuery, transfer?: TrajectoryTransfer) {
@@ -50,6 +52,7 @@ export class CoordinatorBackend implements AdminBackend {
     this.#query = query;
     this.#transfer = transfer;
     this.#views = new JobViews(context, nodes);
+    this.deadLetters = deadLetterQueue(context.bus);
   }
 
   close(): void {

@@ -20,7 +20,11 @@ export interface Bus {
   deleteDurable(stream: StreamName, durable: string): Promise<void>;
   /** Deletes every message on the subject (wildcards allowed). Returns how many. */
   purge(stream: StreamName, subject: string): Promise<number>;
+  /** Deletes one message of a stream. False when it is not there (any more). */
+  deleteMessage(stream: StreamName, sequence: number): Promise<boolean>;
   streamState(stream: StreamName, subject?: string): Promise<StreamState>;
+  /** What a durable has before it, whoever consumes it, and if nobody does. Undefined when there is no such durable. */
+  durableState(stream: StreamName, durable: string): Promise<DurableState | undefined>;
   /** Reads the durable messages of a subject filter from `fromSequence` on, in order, until caught up. For history, not for work. */
   read(stream: StreamName, filter: string, fromSequence?: number): AsyncIterable<StoredMessage>;
   /** Newest stored message on this very subject; undefined when there is none. */
@@ -106,6 +110,13 @@ export interface StreamState {
   messages: number;
   bytes: number;
   lastSequence: number;
+}
+
+export interface DurableState {
+  /** Messages never delivered so far. */
+  pending: number;
+  /** Delivered and not settled, or about to be delivered again. */
+  ackPending: number;
 }
 
 export interface StoredMessage {

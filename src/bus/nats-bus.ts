@@ -6,6 +6,7 @@ import type {
   BusMessage,
   ConsumeOptions,
   Consumer,
+  DurableState,
   KeyValue,
   PublishAck,
   PublishOptions,
@@ -97,6 +98,38 @@ class NatsBus implements Bus {
     checkFilter(subject);
     const answer = await this.link.call(`purging ${subject}`, () => this.link.jsm.streams.purge(stream, { filter: subject }));
     return answer.purged;
+  }
+
+  async deleteMessage(stream: StreamName, sequence: number): Promise<boolean> {
+    return this.link.call(`deleting ${sequence} of ${stream}`, async () => {
+      try {
+        return await this.link.jsm.streams.deleteMessage(stream, sequence, false);
+      } catch (thrown) {
+        const code = apiCode(thrown);
+        if (code === API_ERRORS.messageNotFound || code === API_ERRORS.sequenceNotFound) return false;
+        // Servers have several words for a message that is not there.
+        const gone = code === API_ERRORS.messageDeleteFailed && (await this.isGone(stream, sequence));
+        if (gone) return false;
+        throw thrown;
+      }
+    });
+  }
+
+  private async isGone(stream: StreamName, sequence: number): Promise<boolean> {
+    const next = await this.link.jsm.direct.getMessage(stream, { seq: sequence });
+    return next?.seq !== sequence;
+  }
+
+  async durableState(stream: StreamName, durable: string): Promise<DurableState | undefined> {
+    return this.link.call(`durable ${durable} of ${stream}`, () =>
+      this.link.jsm.consumers.info(stream, durable).then(
+        (info) => ({ pending: info.num_pending, ackPending: info.num_ack_pending }),
+        (thrown: unknown) => {
+          if (apiCode(thrown) === API_ERRORS.consumerNotFound) return undefined;
+          throw thrown;
+        },
+      ),
+    );
   }
 
   async streamState(stream: StreamName, subject?: string): Promise<StreamState> {

@@ -1,8 +1,11 @@
 import { expect } from 'vitest';
 import { startDeadLetters } from '../dead-letters.ts';
+import type { BusMessage } from '../bus.ts';
 import type { DeadLetter } from '../dead-letters.ts';
+import { findDeadLetter, readDeadLetters, replayDeadLetter } from '../replay.ts';
+import type { StoredLetter } from '../replay.ts';
 import type { BusHarness } from './harness.ts';
-import { Collected, bytes, eventually, text } from './harness.ts';
+import { Collected, bytes, collect, eventually, text } from './harness.ts';
 import { suite } from './suite.ts';
 
 /** What happens to messages nobody can handle. */
@@ -111,6 +114,63 @@ export function describeDeadLetters(name: string, start: () => Promise<BusHarnes
       await told.until(() => times() === 2, 'the second telling');
       expect(errors).toMatchObject([{ message: 'not now' }]);
       await Promise.all([consumer.stop(), listener.stop()]);
+    });
+
+    test('a letter is read with all it had, replayed to where it came from and removed', async ({ bus, harness }) => {
+      const got = new Collected<BusMessage>(harness.clock);
+      const consumer = await bus.consume({ stream: 'GROUPS', durable: 'replayed', filter: 'group.replayed' }, async (m) => {
+        got.add(m);
+        if (got.items.length === 1) m.term('not yet');
+        else await m.ack();
+      });
+      await bus.publish('group.replayed', bytes('payload'), { id: 'replayed-1', headers: { traceparent: '00-1' } });
+      const mine = async (): Promise<StoredLetter[]> =>
+        (await collect(readDeadLetters(bus, { stream: 'GROUPS' }))).filter((letter) => letter.id === 'replayed-1');
+      await eventually(harness.clock, async () => (await mine()).length === 1, 'the letter');
+      const [letter] = await mine();
+      expect(letter).toMatchObject({
+        stream: 'GROUPS',
+        subject: 'group.replayed',
+        reason: 'not yet',
+        headers: { traceparent: '00-1' },
+      });
+      expect(Math.abs(letter!.givenUpAtMs - harness.clock.now())).toBeLessThan(60_000);
+      expect(await findDeadLetter(bus, letter!.letter)).toEqual(letter);
+      await replayDeadLetter(bus, letter!);
+      await got.count(2);
+      expect(text(got.items[1]!.data)).toBe('payload');
+      expect(got.items[1]).toMatchObject({ subject: 'group.replayed', headers: { traceparent: '00-1' }, deliveryCount: 1 });
+      expect(got.items[1]!.id).not.toBe('replayed-1');
+      expect(await mine()).toEqual([]);
+      expect(await findDeadLetter(bus, letter!.letter)).toBeUndefined();
+      // Whoever read the letter before the other one replayed it publishes nothing new.
+      await replayDeadLetter(bus, letter!);
+      await bus.publish('group.replayed', bytes('last'), { id: 'replayed-2' });
+      expect((await got.count(3)).map((m) => text(m.data))).toEqual(['payload', 'payload', 'last']);
+      await consumer.stop();
+    });
+
+    test('a replayed scored group reaches the writer alone', async ({ bus, harness }) => {
+      const got = new Collected<string>(harness.clock);
+      const listen = (durable: string, filter: string) =>
+        bus.consume({ stream: 'SCORED', durable, filter }, async (m) => {
+          got.add(`${durable} ${m.subject}`);
+          if (durable === 'replay-writer' && m.deliveryCount === 1 && m.subject.endsWith('train')) m.term('refused');
+          else await m.ack();
+        });
+      const consumers = [await listen('replay-writer', 'scored.>'), await listen('replay-trainer', 'scored.again.train')];
+      await bus.publish('scored.again.train', bytes('group'), { id: 'again-scored' });
+      const mine = async (): Promise<StoredLetter[]> => collect(readDeadLetters(bus, { stream: 'SCORED' }));
+      await eventually(harness.clock, async () => (await mine()).length === 1, 'the letter');
+      await replayDeadLetter(bus, (await mine())[0]!);
+      await got.count(3);
+      expect([...got.items].sort()).toEqual([
+        'replay-trainer scored.again.train',
+        'replay-writer scored.again.rows',
+        'replay-writer scored.again.train',
+      ]);
+      await eventually(harness.clock, async () => (await bus.streamState('SCORED')).messages === 0, 'all to be worked off');
+      for (const consumer of consumers) await consumer.stop();
     });
   });
 }

@@ -76,6 +76,24 @@ export function describeDelivery(name: string, start: () => Promise<BusHarness>)
       await consumer.stop();
     });
 
+    test('a durable tells what it has before it, whether someone consumes it or not', async ({ bus, harness }) => {
+      const options = { stream: 'GROUPS', durable: 'told', filter: 'group.told', maxInFlight: 2 } as const;
+      expect(await bus.durableState('GROUPS', 'told')).toBeUndefined();
+      await bus.ensureDurable(options);
+      for (let i = 0; i < 5; i++) await bus.publish('group.told', bytes(`${i}`), { id: `told-${i}` });
+      expect(await bus.durableState('GROUPS', 'told')).toEqual({ pending: 5, ackPending: 0 });
+      const got = new Collected<BusMessage>(harness.clock);
+      const consumer = await bus.consume(options, got.add);
+      await got.count(2);
+      expect(await bus.durableState('GROUPS', 'told')).toEqual({ pending: 3, ackPending: 2 });
+      for (let i = 0; i < 5; i++) {
+        await got.count(i + 1);
+        await got.items[i]!.ack();
+      }
+      expect(await bus.durableState('GROUPS', 'told')).toEqual({ pending: 0, ackPending: 0 });
+      await consumer.stop();
+    });
+
     test('maxAckPending bounds all consumers of a durable together', async ({ bus, harness }) => {
       const got = new Collected<BusMessage>(harness.clock);
       const options = { stream: 'GROUPS', durable: 'capped', filter: 'group.capped', maxAckPending: 2 } as const;

@@ -97,3 +97,10 @@ export async function failure(work: Promise<unknown>): Promise<MillraceError> {
   }
   throw new Error('expected a rejection');
 }
+
+/** Everything that comes, in order. */
+export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const item of items) all.push(item);
+  return all;
+}

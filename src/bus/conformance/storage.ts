@@ -2,7 +2,7 @@ import { expect } from 'vitest';
 import { publishWithRoom } from '../backpressure.ts';
 import type { StoredMessage } from '../bus.ts';
 import type { BusHarness } from './harness.ts';
-import { Collected, bytes, eventually, failure, text } from './harness.ts';
+import { Collected, bytes, collect, eventually, failure, text } from './harness.ts';
 import { suite } from './suite.ts';
 
 /** Publishing, stored messages, limits, and plain pub/sub. */
@@ -54,6 +54,15 @@ export function describeStorage(name: string, start: () => Promise<BusHarness>):
       await bus.publish('group.backlog', bytes('b'), { id: 'backlog-b' });
       expect(await texts(bus.read('GROUPS', 'group.backlog'))).toEqual(['a', 'b']);
       expect(await bus.purge('GROUPS', 'group.backlog')).toBe(2);
+    });
+
+    test('one message can be deleted, once', async ({ bus }) => {
+      const acks = [];
+      for (const word of ['a', 'b', 'c']) acks.push(await bus.publish('event.delete.x', bytes(word), { id: `delete-${word}` }));
+      expect(await bus.deleteMessage('EVENTS', acks[1]!.sequence)).toBe(true);
+      expect(await bus.deleteMessage('EVENTS', acks[1]!.sequence)).toBe(false);
+      expect(await bus.deleteMessage('EVENTS', acks[2]!.sequence + 1000)).toBe(false);
+      expect(await texts(bus.read('EVENTS', 'event.delete.>'))).toEqual(['a', 'c']);
     });
 
     test('WEIGHTS keeps the newest of each subject', async ({ bus }) => {
@@ -137,12 +146,6 @@ export function describeStorage(name: string, start: () => Promise<BusHarness>):
       });
     });
   });
-}
-
-async function collect(messages: AsyncIterable<StoredMessage>): Promise<StoredMessage[]> {
-  const all: StoredMessage[] = [];
-  for await (const message of messages) all.push(message);
-  return all;
 }
 
 async function texts(messages: AsyncIterable<StoredMessage>): Promise<string[]> {

@@ -1,5 +1,5 @@
 import type { Clock } from '../../clock/clock.ts';
-import type { ConsumeOptions, StoredMessage } from '../bus.ts';
+import type { ConsumeOptions, DurableState, StoredMessage } from '../bus.ts';
 import { subjectMatches } from '../subject.ts';
 import type { MemoryStream } from './stream.ts';
 
@@ -60,6 +60,10 @@ export class MemoryDurable {
     let count = 0;
     for (const [sequence, message] of this.stream.messages) if (sequence >= this.cursor && this.matches(message.subject)) count++;
     return count;
+  }
+
+  state(): DurableState {
+    return { pending: this.waiting(), ackPending: this.pending.size };
   }
 
   attach(taker: Taker): void {

@@ -6,6 +6,7 @@ import type {
   BusMessage,
   ConsumeOptions,
   Consumer,
+  DurableState,
   KeyValue,
   PublishAck,
   PublishOptions,
@@ -75,6 +76,14 @@ export class MemoryBus implements Bus {
       checkFilter(subject);
       return this.server.stream(stream).purge(subject);
     });
+  }
+
+  deleteMessage(stream: StreamName, sequence: number): Promise<boolean> {
+    return this.run(() => this.server.stream(stream).remove(sequence));
+  }
+
+  durableState(stream: StreamName, durable: string): Promise<DurableState | undefined> {
+    return this.run(() => this.server.durableState(stream, durable));
   }
 
   streamState(stream: StreamName, subject?: string): Promise<StreamState> {

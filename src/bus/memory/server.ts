@@ -1,6 +1,6 @@
 import type { Clock } from '../../clock/clock.ts';
 import { MillraceError } from '../../errors.ts';
-import type { BucketName, ConsumeOptions, PublishAck, StoredMessage, StreamName } from '../bus.ts';
+import type { BucketName, ConsumeOptions, DurableState, PublishAck, StoredMessage, StreamName } from '../bus.ts';
 import { runCallback } from '../callback.ts';
 import { MAX_DELIVERIES, deadLetterHeaders, deadLetterId, deadLetterSubject } from '../dead-letter.ts';
 import { checkFilter, checkSubject, subjectMatches } from '../subject.ts';
@@ -120,6 +120,10 @@ export class MemoryServer {
     durable.stop();
     this.durables.delete(`${stream}/${name}`);
     for (const sequence of [...this.stream(stream).messages.keys()]) this.release(stream, sequence);
+  }
+
+  durableState(stream: StreamName, name: string): DurableState | undefined {
+    return this.durables.get(`${stream}/${name}`)?.state();
   }
 
   acked(durable: MemoryDurable, sequence: number): void {

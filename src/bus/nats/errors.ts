@@ -7,6 +7,8 @@ export const API_ERRORS = {
   consumerNotFound: 10014,
   insufficientResources: 10023,
   messageNotFound: 10037,
+  sequenceNotFound: 10043,
+  messageDeleteFailed: 10057,
   memoryExceeded: 10028,
   storageExceeded: 10047,
   streamNameInUse: 10058,

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file millrace/v1/admin.proto.
  */
 export const file_millrace_v1_admin: GenFile = /*@__PURE__*/
-  fileDesc("ChdtaWxscmFjZS92MS9hZG1pbi5wcm90bxILbWlsbHJhY2UudjEi7QIKA0pvYhIKCgJpZBgBIAEoCRIkCgVzdGF0ZRgCIAEoDjIVLm1pbGxyYWNlLnYxLkpvYlN0YXRlEhMKC2NvbmZpZ19qc29uGAMgASgJEi8KC2NyZWF0ZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzdGFydF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFZXJyb3IYByABKAkSKgoIcHJvZ3Jlc3MYCCABKAsyGC5taWxscmFjZS52MS5Kb2JQcm9ncmVzcxITCgt3YWl0aW5nX2ZvchgJIAEoCRIsCgtldmFsdWF0aW9ucxgKIAMoCzIXLm1pbGxyYWNlLnYxLkV2YWx1YXRpb24SEgoKY2hlY2twb2ludBgLIAEoCSLKAgoLSm9iUHJvZ3Jlc3MSDQoFcm91bmQYASABKA0SFAoMcm91bmRzX3RvdGFsGAIgASgNEg4KBnJld2FyZBgDIAEoARIfChd0cmFqZWN0b3JpZXNfcGVyX3NlY29uZBgEIAEoARIRCglzdGFsZW5lc3MYBSABKAESEAoIcmVxdWVzdHMYBiABKAQSIwoGbGVkZ2VyGAcgASgLMhMubWlsbHJhY2UudjEuTGVkZ2VyEhMKC2V0YV9zZWNvbmRzGAggASgBEhUKDXRyYWluX3NlY29uZHMYCSABKAESPAoKc3RhdGlzdGljcxgKIAMoCzIoLm1pbGxyYWNlLnYxLkpvYlByb2dyZXNzLlN0YXRpc3RpY3NFbnRyeRoxCg9TdGF0aXN0aWNzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4ASK6AQoKRXZhbHVhdGlvbhIMCgRuYW1lGAEgASgJEhYKDnBvbGljeV92ZXJzaW9uGAIgASgNEg0KBXRhc2tzGAMgASgNEhEKCXN1Y2Nlc3NlcxgEIAEoDRIOCgZmYWlsZWQYBSABKA0SEwoLbWVhbl9yZXdhcmQYBiABKAESFAoMdHJhamVjdG9yaWVzGAcgASgEEhUKDXRyYWluX3NlY29uZHMYCCABKAESEgoKbWVhbl9zdGVwcxgJIAEoASI3ChBDcmVhdGVKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCRITCgtjb25maWdfanNvbhgCIAEoCSIyChFDcmVhdGVKb2JSZXNwb25zZRIdCgNqb2IYASABKAsyEC5taWxscmFjZS52MS5Kb2IiHwoNR2V0Sm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiLwoOR2V0Sm9iUmVzcG9uc2USHQoDam9iGAEgASgLMhAubWlsbHJhY2UudjEuSm9iIjgKD0xpc3RKb2JzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCSJLChBMaXN0Sm9ic1Jlc3BvbnNlEh4KBGpvYnMYASADKAsyEC5taWxscmFjZS52MS5Kb2ISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiEKD1dhdGNoSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiMQoQV2F0Y2hKb2JSZXNwb25zZRIdCgNqb2IYASABKAsyEC5taWxscmFjZS52MS5Kb2IiIgoQQ2FuY2VsSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiMgoRQ2FuY2VsSm9iUmVzcG9uc2USHQoDam9iGAEgASgLMhAubWlsbHJhY2UudjEuSm9iIiEKD1BhdXNlSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiMQoQUGF1c2VKb2JSZXNwb25zZRIdCgNqb2IYASABKAsyEC5taWxscmFjZS52MS5Kb2IiIgoQUmVzdW1lSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiMgoRUmVzdW1lSm9iUmVzcG9uc2USHQoDam9iGAEgASgLMhAubWlsbHJhY2UudjEuSm9iIt4CCgROb2RlEgoKAmlkGAEgASgJEg0KBXJvbGVzGAIgAygJEgsKA3BpZBgDIAEoDRIPCgdhZGRyZXNzGAQgASgJEi4KCnN0YXJ0X3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjIKDmhlYXJ0YmVhdF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIRCglyc3NfYnl0ZXMYByABKAQSFgoOcGVha19yc3NfYnl0ZXMYCCABKAQSEwoLY3B1X3NlY29uZHMYCSABKAESGwoTZXZlbnRfbG9vcF9kZWxheV9tcxgKIAEoARItCgZsYWJlbHMYCyADKAsyHS5taWxscmFjZS52MS5Ob2RlLkxhYmVsc0VudHJ5Gi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiEgoQTGlzdE5vZGVzUmVxdWVzdCI1ChFMaXN0Tm9kZXNSZXNwb25zZRIgCgVub2RlcxgBIAMoCzIRLm1pbGxyYWNlLnYxLk5vZGUidwoFQWN0b3ISDwoHYWRkcmVzcxgBIAEoCRINCgVzdGF0ZRgCIAEoCRIVCg1tYWlsYm94X2RlcHRoGAMgASgNEhAKCHJlc3RhcnRzGAQgASgNEhMKC3dhaXRpbmdfZm9yGAUgASgJEhAKCG1lc3NhZ2VzGAYgASgEIiQKEUxpc3RBY3RvcnNSZXF1ZXN0Eg8KB25vZGVfaWQYASABKAkiOAoSTGlzdEFjdG9yc1Jlc3BvbnNlEiIKBmFjdG9ycxgBIAMoCzISLm1pbGxyYWNlLnYxLkFjdG9yIi0KDFF1ZXJ5UmVxdWVzdBILCgNzcWwYASABKAkSEAoIbWF4X3Jvd3MYAiABKA0iVQoNUXVlcnlSZXNwb25zZRIPCgdjb2x1bW5zGAEgAygJEg0KBXR5cGVzGAIgAygJEhEKCXJvd3NfanNvbhgDIAMoCRIRCgl0cnVuY2F0ZWQYBCABKAgiugIKEFRyYWplY3RvcnlGaWx0ZXISCwoDam9iGAEgASgJEiUKB3B1cnBvc2UYAiABKA4yFC5taWxscmFjZS52MS5QdXJwb3NlEhQKB3N1Y2Nlc3MYAyABKAhIAIgBARIPCgd0YXNrX2lkGAQgASgJEhgKC21pbl92ZXJzaW9uGAUgASgNSAGIAQESGAoLbWF4X3ZlcnNpb24YBiABKA1IAogBARIuCgpzdGFydF90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFd2hlcmUYCSABKAlCCgoIX3N1Y2Nlc3NCDgoMX21pbl92ZXJzaW9uQg4KDF9tYXhfdmVyc2lvbiKpAQoZRXhwb3J0VHJhamVjdG9yaWVzUmVxdWVzdBIpCgZmb3JtYXQYASABKA4yGS5taWxscmFjZS52MS5FeHBvcnRGb3JtYXQSDQoFc3RlcHMYAiABKAgSLQoGZmlsdGVyGAMgASgLMh0ubWlsbHJhY2UudjEuVHJhamVjdG9yeUZpbHRlchIOCgZjdXJzb3IYBCABKAkSEwoLY2h1bmtfYnl0ZXMYBSABKA0iVwoaRXhwb3J0VHJhamVjdG9yaWVzUmVzcG9uc2USDAoEZGF0YRgBIAEoDBIOCgZjdXJzb3IYAiABKAkSDAoEZG9uZRgDIAEoBBINCgV0b3RhbBgEIAEoBCI3ChlJbXBvcnRUcmFqZWN0b3JpZXNSZXF1ZXN0Eg0KBWxpbmVzGAEgAygJEgsKA2pvYhgCIAEoCSJBChpJbXBvcnRUcmFqZWN0b3JpZXNSZXNwb25zZRIUCgx0cmFqZWN0b3JpZXMYASABKA0SDQoFc3RlcHMYAiABKA0qsAEKCEpvYlN0YXRlEhkKFUpPQl9TVEFURV9VTlNQRUNJRklFRBAAEhQKEEpPQl9TVEFURV9RVUVVRUQQARIVChFKT0JfU1RBVEVfUlVOTklORxACEhQKEEpPQl9TVEFURV9QQVVTRUQQAxIXChNKT0JfU1RBVEVfU1VDQ0VFREVEEAQSFAoQSk9CX1NUQVRFX0ZBSUxFRBAFEhcKE0pPQl9TVEFURV9DQU5DRUxMRUQQBiphCgxFeHBvcnRGb3JtYXQSHQoZRVhQT1JUX0ZPUk1BVF9VTlNQRUNJRklFRBAAEhcKE0VYUE9SVF9GT1JNQVRfSlNPTkwQARIZChVFWFBPUlRfRk9STUFUX1BBUlFVRVQQAjK/BwoMQWRtaW5TZXJ2aWNlEkoKCUNyZWF0ZUpvYhIdLm1pbGxyYWNlLnYxLkNyZWF0ZUpvYlJlcXVlc3QaHi5taWxscmFjZS52MS5DcmVhdGVKb2JSZXNwb25zZRJBCgZHZXRKb2ISGi5taWxscmFjZS52MS5HZXRKb2JSZXF1ZXN0GhsubWlsbHJhY2UudjEuR2V0Sm9iUmVzcG9uc2USRwoITGlzdEpvYnMSHC5taWxscmFjZS52MS5MaXN0Sm9ic1JlcXVlc3QaHS5taWxscmFjZS52MS5MaXN0Sm9ic1Jlc3BvbnNlEkkKCFdhdGNoSm9iEhwubWlsbHJhY2UudjEuV2F0Y2hKb2JSZXF1ZXN0Gh0ubWlsbHJhY2UudjEuV2F0Y2hKb2JSZXNwb25zZTABEkoKCUNhbmNlbEpvYhIdLm1pbGxyYWNlLnYxLkNhbmNlbEpvYlJlcXVlc3QaHi5taWxscmFjZS52MS5DYW5jZWxKb2JSZXNwb25zZRJHCghQYXVzZUpvYhIcLm1pbGxyYWNlLnYxLlBhdXNlSm9iUmVxdWVzdBodLm1pbGxyYWNlLnYxLlBhdXNlSm9iUmVzcG9uc2USSgoJUmVzdW1lSm9iEh0ubWlsbHJhY2UudjEuUmVzdW1lSm9iUmVxdWVzdBoeLm1pbGxyYWNlLnYxLlJlc3VtZUpvYlJlc3BvbnNlEkoKCUxpc3ROb2RlcxIdLm1pbGxyYWNlLnYxLkxpc3ROb2Rlc1JlcXVlc3QaHi5taWxscmFjZS52MS5MaXN0Tm9kZXNSZXNwb25zZRJNCgpMaXN0QWN0b3JzEh4ubWlsbHJhY2UudjEuTGlzdEFjdG9yc1JlcXVlc3QaHy5taWxscmFjZS52MS5MaXN0QWN0b3JzUmVzcG9uc2USQAoFUXVlcnkSGS5taWxscmFjZS52MS5RdWVyeVJlcXVlc3QaGi5taWxscmFjZS52MS5RdWVyeVJlc3BvbnNlMAESZwoSRXhwb3J0VHJhamVjdG9yaWVzEiYubWlsbHJhY2UudjEuRXhwb3J0VHJhamVjdG9yaWVzUmVxdWVzdBonLm1pbGxyYWNlLnYxLkV4cG9ydFRyYWplY3Rvcmllc1Jlc3BvbnNlMAESZQoSSW1wb3J0VHJhamVjdG9yaWVzEiYubWlsbHJhY2UudjEuSW1wb3J0VHJhamVjdG9yaWVzUmVxdWVzdBonLm1pbGxyYWNlLnYxLkltcG9ydFRyYWplY3Rvcmllc1Jlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_timestamp, file_millrace_v1_training]);
+  fileDesc("ChdtaWxscmFjZS92MS9hZG1pbi5wcm90bxILbWlsbHJhY2UudjEi7QIKA0pvYhIKCgJpZBgBIAEoCRIkCgVzdGF0ZRgCIAEoDjIVLm1pbGxyYWNlLnYxLkpvYlN0YXRlEhMKC2NvbmZpZ19qc29uGAMgASgJEi8KC2NyZWF0ZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzdGFydF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFZXJyb3IYByABKAkSKgoIcHJvZ3Jlc3MYCCABKAsyGC5taWxscmFjZS52MS5Kb2JQcm9ncmVzcxITCgt3YWl0aW5nX2ZvchgJIAEoCRIsCgtldmFsdWF0aW9ucxgKIAMoCzIXLm1pbGxyYWNlLnYxLkV2YWx1YXRpb24SEgoKY2hlY2twb2ludBgLIAEoCSLKAgoLSm9iUHJvZ3Jlc3MSDQoFcm91bmQYASABKA0SFAoMcm91bmRzX3RvdGFsGAIgASgNEg4KBnJld2FyZBgDIAEoARIfChd0cmFqZWN0b3JpZXNfcGVyX3NlY29uZBgEIAEoARIRCglzdGFsZW5lc3MYBSABKAESEAoIcmVxdWVzdHMYBiABKAQSIwoGbGVkZ2VyGAcgASgLMhMubWlsbHJhY2UudjEuTGVkZ2VyEhMKC2V0YV9zZWNvbmRzGAggASgBEhUKDXRyYWluX3NlY29uZHMYCSABKAESPAoKc3RhdGlzdGljcxgKIAMoCzIoLm1pbGxyYWNlLnYxLkpvYlByb2dyZXNzLlN0YXRpc3RpY3NFbnRyeRoxCg9TdGF0aXN0aWNzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4ASK6AQoKRXZhbHVhdGlvbhIMCgRuYW1lGAEgASgJEhYKDnBvbGljeV92ZXJzaW9uGAIgASgNEg0KBXRhc2tzGAMgASgNEhEKCXN1Y2Nlc3NlcxgEIAEoDRIOCgZmYWlsZWQYBSABKA0SEwoLbWVhbl9yZXdhcmQYBiABKAESFAoMdHJhamVjdG9yaWVzGAcgASgEEhUKDXRyYWluX3NlY29uZHMYCCABKAESEgoKbWVhbl9zdGVwcxgJIAEoASI3ChBDcmVhdGVKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCRITCgtjb25maWdfanNvbhgCIAEoCSIyChFDcmVhdGVKb2JSZXNwb25zZRIdCgNqb2IYASABKAsyEC5taWxscmFjZS52MS5Kb2IiHwoNR2V0Sm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiLwoOR2V0Sm9iUmVzcG9uc2USHQoDam9iGAEgASgLMhAubWlsbHJhY2UudjEuSm9iIjgKD0xpc3RKb2JzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCSJLChBMaXN0Sm9ic1Jlc3BvbnNlEh4KBGpvYnMYASADKAsyEC5taWxscmFjZS52MS5Kb2ISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiEKD1dhdGNoSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiMQoQV2F0Y2hKb2JSZXNwb25zZRIdCgNqb2IYASABKAsyEC5taWxscmFjZS52MS5Kb2IiIgoQQ2FuY2VsSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiMgoRQ2FuY2VsSm9iUmVzcG9uc2USHQoDam9iGAEgASgLMhAubWlsbHJhY2UudjEuSm9iIiEKD1BhdXNlSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiMQoQUGF1c2VKb2JSZXNwb25zZRIdCgNqb2IYASABKAsyEC5taWxscmFjZS52MS5Kb2IiIgoQUmVzdW1lSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiMgoRUmVzdW1lSm9iUmVzcG9uc2USHQoDam9iGAEgASgLMhAubWlsbHJhY2UudjEuSm9iIt4CCgROb2RlEgoKAmlkGAEgASgJEg0KBXJvbGVzGAIgAygJEgsKA3BpZBgDIAEoDRIPCgdhZGRyZXNzGAQgASgJEi4KCnN0YXJ0X3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjIKDmhlYXJ0YmVhdF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIRCglyc3NfYnl0ZXMYByABKAQSFgoOcGVha19yc3NfYnl0ZXMYCCABKAQSEwoLY3B1X3NlY29uZHMYCSABKAESGwoTZXZlbnRfbG9vcF9kZWxheV9tcxgKIAEoARItCgZsYWJlbHMYCyADKAsyHS5taWxscmFjZS52MS5Ob2RlLkxhYmVsc0VudHJ5Gi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiEgoQTGlzdE5vZGVzUmVxdWVzdCI1ChFMaXN0Tm9kZXNSZXNwb25zZRIgCgVub2RlcxgBIAMoCzIRLm1pbGxyYWNlLnYxLk5vZGUidwoFQWN0b3ISDwoHYWRkcmVzcxgBIAEoCRINCgVzdGF0ZRgCIAEoCRIVCg1tYWlsYm94X2RlcHRoGAMgASgNEhAKCHJlc3RhcnRzGAQgASgNEhMKC3dhaXRpbmdfZm9yGAUgASgJEhAKCG1lc3NhZ2VzGAYgASgEIiQKEUxpc3RBY3RvcnNSZXF1ZXN0Eg8KB25vZGVfaWQYASABKAkiOAoSTGlzdEFjdG9yc1Jlc3BvbnNlEiIKBmFjdG9ycxgBIAMoCzISLm1pbGxyYWNlLnYxLkFjdG9yIi0KDFF1ZXJ5UmVxdWVzdBILCgNzcWwYASABKAkSEAoIbWF4X3Jvd3MYAiABKA0iVQoNUXVlcnlSZXNwb25zZRIPCgdjb2x1bW5zGAEgAygJEg0KBXR5cGVzGAIgAygJEhEKCXJvd3NfanNvbhgDIAMoCRIRCgl0cnVuY2F0ZWQYBCABKAgiugIKEFRyYWplY3RvcnlGaWx0ZXISCwoDam9iGAEgASgJEiUKB3B1cnBvc2UYAiABKA4yFC5taWxscmFjZS52MS5QdXJwb3NlEhQKB3N1Y2Nlc3MYAyABKAhIAIgBARIPCgd0YXNrX2lkGAQgASgJEhgKC21pbl92ZXJzaW9uGAUgASgNSAGIAQESGAoLbWF4X3ZlcnNpb24YBiABKA1IAogBARIuCgpzdGFydF90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFd2hlcmUYCSABKAlCCgoIX3N1Y2Nlc3NCDgoMX21pbl92ZXJzaW9uQg4KDF9tYXhfdmVyc2lvbiKpAQoZRXhwb3J0VHJhamVjdG9yaWVzUmVxdWVzdBIpCgZmb3JtYXQYASABKA4yGS5taWxscmFjZS52MS5FeHBvcnRGb3JtYXQSDQoFc3RlcHMYAiABKAgSLQoGZmlsdGVyGAMgASgLMh0ubWlsbHJhY2UudjEuVHJhamVjdG9yeUZpbHRlchIOCgZjdXJzb3IYBCABKAkSEwoLY2h1bmtfYnl0ZXMYBSABKA0iVwoaRXhwb3J0VHJhamVjdG9yaWVzUmVzcG9uc2USDAoEZGF0YRgBIAEoDBIOCgZjdXJzb3IYAiABKAkSDAoEZG9uZRgDIAEoBBINCgV0b3RhbBgEIAEoBCI3ChlJbXBvcnRUcmFqZWN0b3JpZXNSZXF1ZXN0Eg0KBWxpbmVzGAEgAygJEgsKA2pvYhgCIAEoCSJBChpJbXBvcnRUcmFqZWN0b3JpZXNSZXNwb25zZRIUCgx0cmFqZWN0b3JpZXMYASABKA0SDQoFc3RlcHMYAiABKA0ivAIKCkRlYWRMZXR0ZXISCgoCaWQYASABKAQSDgoGc3RyZWFtGAIgASgJEg8KB3N1YmplY3QYAyABKAkSDgoGcmVhc29uGAQgASgJEhIKCmRlbGl2ZXJpZXMYBSABKA0SKAoEdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKbWVzc2FnZV9pZBgHIAEoCRIQCghzZXF1ZW5jZRgIIAEoBBI1CgdoZWFkZXJzGAkgAygLMiQubWlsbHJhY2UudjEuRGVhZExldHRlci5IZWFkZXJzRW50cnkSFQoNcGF5bG9hZF9ieXRlcxgKIAEoBBIPCgdwYXlsb2FkGAsgASgMGi4KDEhlYWRlcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIk8KFkxpc3REZWFkTGV0dGVyc1JlcXVlc3QSDgoGc3RyZWFtGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJImEKF0xpc3REZWFkTGV0dGVyc1Jlc3BvbnNlEi0KDGRlYWRfbGV0dGVycxgBIAMoCzIXLm1pbGxyYWNlLnYxLkRlYWRMZXR0ZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiIKFEdldERlYWRMZXR0ZXJSZXF1ZXN0EgoKAmlkGAEgASgEIkUKFUdldERlYWRMZXR0ZXJSZXNwb25zZRIsCgtkZWFkX2xldHRlchgBIAEoCzIXLm1pbGxyYWNlLnYxLkRlYWRMZXR0ZXIiWAoYUmVwbGF5RGVhZExldHRlcnNSZXF1ZXN0EgsKA2lkcxgBIAMoBBILCgNhbGwYAiABKAgSDgoGc3RyZWFtGAMgASgJEhIKCnBhZ2VfdG9rZW4YBCABKAkiRgoZUmVwbGF5RGVhZExldHRlcnNSZXNwb25zZRIQCghyZXBsYXllZBgBIAEoDRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkqsAEKCEpvYlN0YXRlEhkKFUpPQl9TVEFURV9VTlNQRUNJRklFRBAAEhQKEEpPQl9TVEFURV9RVUVVRUQQARIVChFKT0JfU1RBVEVfUlVOTklORxACEhQKEEpPQl9TVEFURV9QQVVTRUQQAxIXChNKT0JfU1RBVEVfU1VDQ0VFREVEEAQSFAoQSk9CX1NUQVRFX0ZBSUxFRBAFEhcKE0pPQl9TVEFURV9DQU5DRUxMRUQQBiphCgxFeHBvcnRGb3JtYXQSHQoZRVhQT1JUX0ZPUk1BVF9VTlNQRUNJRklFRBAAEhcKE0VYUE9SVF9GT1JNQVRfSlNPTkwQARIZChVFWFBPUlRfRk9STUFUX1BBUlFVRVQQAjLZCQoMQWRtaW5TZXJ2aWNlEkoKCUNyZWF0ZUpvYhIdLm1pbGxyYWNlLnYxLkNyZWF0ZUpvYlJlcXVlc3QaHi5taWxscmFjZS52MS5DcmVhdGVKb2JSZXNwb25zZRJBCgZHZXRKb2ISGi5taWxscmFjZS52MS5HZXRKb2JSZXF1ZXN0GhsubWlsbHJhY2UudjEuR2V0Sm9iUmVzcG9uc2USRwoITGlzdEpvYnMSHC5taWxscmFjZS52MS5MaXN0Sm9ic1JlcXVlc3QaHS5taWxscmFjZS52MS5MaXN0Sm9ic1Jlc3BvbnNlEkkKCFdhdGNoSm9iEhwubWlsbHJhY2UudjEuV2F0Y2hKb2JSZXF1ZXN0Gh0ubWlsbHJhY2UudjEuV2F0Y2hKb2JSZXNwb25zZTABEkoKCUNhbmNlbEpvYhIdLm1pbGxyYWNlLnYxLkNhbmNlbEpvYlJlcXVlc3QaHi5taWxscmFjZS52MS5DYW5jZWxKb2JSZXNwb25zZRJHCghQYXVzZUpvYhIcLm1pbGxyYWNlLnYxLlBhdXNlSm9iUmVxdWVzdBodLm1pbGxyYWNlLnYxLlBhdXNlSm9iUmVzcG9uc2USSgoJUmVzdW1lSm9iEh0ubWlsbHJhY2UudjEuUmVzdW1lSm9iUmVxdWVzdBoeLm1pbGxyYWNlLnYxLlJlc3VtZUpvYlJlc3BvbnNlEkoKCUxpc3ROb2RlcxIdLm1pbGxyYWNlLnYxLkxpc3ROb2Rlc1JlcXVlc3QaHi5taWxscmFjZS52MS5MaXN0Tm9kZXNSZXNwb25zZRJNCgpMaXN0QWN0b3JzEh4ubWlsbHJhY2UudjEuTGlzdEFjdG9yc1JlcXVlc3QaHy5taWxscmFjZS52MS5MaXN0QWN0b3JzUmVzcG9uc2USQAoFUXVlcnkSGS5taWxscmFjZS52MS5RdWVyeVJlcXVlc3QaGi5taWxscmFjZS52MS5RdWVyeVJlc3BvbnNlMAESZwoSRXhwb3J0VHJhamVjdG9yaWVzEiYubWlsbHJhY2UudjEuRXhwb3J0VHJhamVjdG9yaWVzUmVxdWVzdBonLm1pbGxyYWNlLnYxLkV4cG9ydFRyYWplY3Rvcmllc1Jlc3BvbnNlMAESZQoSSW1wb3J0VHJhamVjdG9yaWVzEiYubWlsbHJhY2UudjEuSW1wb3J0VHJhamVjdG9yaWVzUmVxdWVzdBonLm1pbGxyYWNlLnYxLkltcG9ydFRyYWplY3Rvcmllc1Jlc3BvbnNlElwKD0xpc3REZWFkTGV0dGVycxIjLm1pbGxyYWNlLnYxLkxpc3REZWFkTGV0dGVyc1JlcXVlc3QaJC5taWxscmFjZS52MS5MaXN0RGVhZExldHRlcnNSZXNwb25zZRJWCg1HZXREZWFkTGV0dGVyEiEubWlsbHJhY2UudjEuR2V0RGVhZExldHRlclJlcXVlc3QaIi5taWxscmFjZS52MS5HZXREZWFkTGV0dGVyUmVzcG9uc2USYgoRUmVwbGF5RGVhZExldHRlcnMSJS5taWxscmFjZS52MS5SZXBsYXlEZWFkTGV0dGVyc1JlcXVlc3QaJi5taWxscmFjZS52MS5SZXBsYXlEZWFkTGV0dGVyc1Jlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_timestamp, file_millrace_v1_training]);
 
 /**
  * @generated from message millrace.v1.Job
@@ -944,6 +944,240 @@ export const ImportTrajectoriesResponseSchema: GenMessage<ImportTrajectoriesResp
   messageDesc(file_millrace_v1_admin, 29);
 
 /**
+ * A message that was given up: its handler refused it, or it was delivered too often.
+ *
+ * @generated from message millrace.v1.DeadLetter
+ */
+export type DeadLetter = Message<"millrace.v1.DeadLetter"> & {
+  /**
+   * Its number in the dead-letter queue; later ones have higher numbers.
+   *
+   * @generated from field: uint64 id = 1;
+   */
+  id: bigint;
+
+  /**
+   * Stream it was given up in: "ROLLOUTS", "GROUPS", "SCORED" or "EVENTS".
+   *
+   * @generated from field: string stream = 2;
+   */
+  stream: string;
+
+  /**
+   * @generated from field: string subject = 3;
+   */
+  subject: string;
+
+  /**
+   * Why; "max_deliveries" when it was delivered too often.
+   *
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+
+  /**
+   * How often it was delivered.
+   *
+   * @generated from field: uint32 deliveries = 5;
+   */
+  deliveries: number;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp time = 6;
+   */
+  time?: Timestamp | undefined;
+
+  /**
+   * Message id and sequence that it had in its stream.
+   *
+   * @generated from field: string message_id = 7;
+   */
+  messageId: string;
+
+  /**
+   * @generated from field: uint64 sequence = 8;
+   */
+  sequence: bigint;
+
+  /**
+   * Headers it was published with.
+   *
+   * @generated from field: map<string, string> headers = 9;
+   */
+  headers: { [key: string]: string };
+
+  /**
+   * @generated from field: uint64 payload_bytes = 10;
+   */
+  payloadBytes: bigint;
+
+  /**
+   * As it was published; only in GetDeadLetterResponse.
+   *
+   * @generated from field: bytes payload = 11;
+   */
+  payload: Uint8Array;
+};
+
+/**
+ * Describes the message millrace.v1.DeadLetter.
+ * Use `create(DeadLetterSchema)` to create a new message.
+ */
+export const DeadLetterSchema: GenMessage<DeadLetter> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_admin, 30);
+
+/**
+ * @generated from message millrace.v1.ListDeadLettersRequest
+ */
+export type ListDeadLettersRequest = Message<"millrace.v1.ListDeadLettersRequest"> & {
+  /**
+   * Only those given up in this stream; all when empty.
+   *
+   * @generated from field: string stream = 1;
+   */
+  stream: string;
+
+  /**
+   * 1 to 1000, default 50.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message millrace.v1.ListDeadLettersRequest.
+ * Use `create(ListDeadLettersRequestSchema)` to create a new message.
+ */
+export const ListDeadLettersRequestSchema: GenMessage<ListDeadLettersRequest> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_admin, 31);
+
+/**
+ * @generated from message millrace.v1.ListDeadLettersResponse
+ */
+export type ListDeadLettersResponse = Message<"millrace.v1.ListDeadLettersResponse"> & {
+  /**
+   * @generated from field: repeated millrace.v1.DeadLetter dead_letters = 1;
+   */
+  deadLetters: DeadLetter[];
+
+  /**
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message millrace.v1.ListDeadLettersResponse.
+ * Use `create(ListDeadLettersResponseSchema)` to create a new message.
+ */
+export const ListDeadLettersResponseSchema: GenMessage<ListDeadLettersResponse> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_admin, 32);
+
+/**
+ * @generated from message millrace.v1.GetDeadLetterRequest
+ */
+export type GetDeadLetterRequest = Message<"millrace.v1.GetDeadLetterRequest"> & {
+  /**
+   * @generated from field: uint64 id = 1;
+   */
+  id: bigint;
+};
+
+/**
+ * Describes the message millrace.v1.GetDeadLetterRequest.
+ * Use `create(GetDeadLetterRequestSchema)` to create a new message.
+ */
+export const GetDeadLetterRequestSchema: GenMessage<GetDeadLetterRequest> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_admin, 33);
+
+/**
+ * @generated from message millrace.v1.GetDeadLetterResponse
+ */
+export type GetDeadLetterResponse = Message<"millrace.v1.GetDeadLetterResponse"> & {
+  /**
+   * @generated from field: millrace.v1.DeadLetter dead_letter = 1;
+   */
+  deadLetter?: DeadLetter | undefined;
+};
+
+/**
+ * Describes the message millrace.v1.GetDeadLetterResponse.
+ * Use `create(GetDeadLetterResponseSchema)` to create a new message.
+ */
+export const GetDeadLetterResponseSchema: GenMessage<GetDeadLetterResponse> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_admin, 34);
+
+/**
+ * @generated from message millrace.v1.ReplayDeadLettersRequest
+ */
+export type ReplayDeadLettersRequest = Message<"millrace.v1.ReplayDeadLettersRequest"> & {
+  /**
+   * At most 1000; leave `all` false.
+   *
+   * @generated from field: repeated uint64 ids = 1;
+   */
+  ids: bigint[];
+
+  /**
+   * Every letter that is there when the first page is asked for, in pages of at most 500: ask again with next_page_token.
+   *
+   * @generated from field: bool all = 2;
+   */
+  all: boolean;
+
+  /**
+   * With `all`: only those given up in this stream.
+   *
+   * @generated from field: string stream = 3;
+   */
+  stream: string;
+
+  /**
+   * @generated from field: string page_token = 4;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message millrace.v1.ReplayDeadLettersRequest.
+ * Use `create(ReplayDeadLettersRequestSchema)` to create a new message.
+ */
+export const ReplayDeadLettersRequestSchema: GenMessage<ReplayDeadLettersRequest> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_admin, 35);
+
+/**
+ * @generated from message millrace.v1.ReplayDeadLettersResponse
+ */
+export type ReplayDeadLettersResponse = Message<"millrace.v1.ReplayDeadLettersResponse"> & {
+  /**
+   * Letters published again by this call.
+   *
+   * @generated from field: uint32 replayed = 1;
+   */
+  replayed: number;
+
+  /**
+   * Empty when none is left.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message millrace.v1.ReplayDeadLettersResponse.
+ * Use `create(ReplayDeadLettersResponseSchema)` to create a new message.
+ */
+export const ReplayDeadLettersResponseSchema: GenMessage<ReplayDeadLettersResponse> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_admin, 36);
+
+/**
  * @generated from enum millrace.v1.JobState
  */
 export enum JobState {
@@ -1136,6 +1370,37 @@ export const AdminService: GenService<{
     methodKind: "unary";
     input: typeof ImportTrajectoriesRequestSchema;
     output: typeof ImportTrajectoriesResponseSchema;
+  },
+  /**
+   * Messages that were given up, oldest first, without their payloads.
+   *
+   * @generated from rpc millrace.v1.AdminService.ListDeadLetters
+   */
+  listDeadLetters: {
+    methodKind: "unary";
+    input: typeof ListDeadLettersRequestSchema;
+    output: typeof ListDeadLettersResponseSchema;
+  },
+  /**
+   * One of them, with its payload. NOT_FOUND when it is not in the dead-letter queue (any more).
+   *
+   * @generated from rpc millrace.v1.AdminService.GetDeadLetter
+   */
+  getDeadLetter: {
+    methodKind: "unary";
+    input: typeof GetDeadLetterRequestSchema;
+    output: typeof GetDeadLetterResponseSchema;
+  },
+  /**
+   * Publishes letters again and removes them. Those that are refused again come back as new letters. NOT_FOUND, before any is
+   * published, when one of `ids` is not there.
+   *
+   * @generated from rpc millrace.v1.AdminService.ReplayDeadLetters
+   */
+  replayDeadLetters: {
+    methodKind: "unary";
+    input: typeof ReplayDeadLettersRequestSchema;
+    output: typeof ReplayDeadLettersResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_millrace_v1_admin, 0);
