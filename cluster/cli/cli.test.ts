@@ -1,15 +1,16 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { create } from '@bufbuild/protobuf';
+import { create, toBinary } from '@bufbuild/protobuf';
 import { timestampNow } from '@bufbuild/protobuf/wkt';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ActorSchema, EvaluationSchema, JobProgressSchema, JobState, NodeSchema } from '../../src/gen/millrace/v1/admin_pb.ts';
-import { LedgerSchema } from '../../src/gen/millrace/v1/training_pb.ts';
+import { LedgerSchema, ScoredGroupSchema } from '../../src/gen/millrace/v1/training_pb.ts';
 import { startServer } from '../../src/rpc/server.ts';
 import type { RunningServer } from '../../src/rpc/server.ts';
+import { packRows } from '../../src/store/pack.ts';
 import { MemoryBackend } from '../admin/memory-backend.ts';
 import { adminService } from '../admin/service.ts';
 import { writeAdminFile } from '../up/admin-file.ts';
@@ -216,6 +217,51 @@ describe('millrace', { timeout: 60_000 }, () => {
     expect((await inProcess(['sql', 'SELECT 1', '--json'])).stdout).toBe('{"tool":"a,b","n":3}\n');
     const refused = await inProcess(['sql', 'DROP TABLE steps']);
     expect(refused).toMatchObject({ code: 2, stdout: '', stderr: 'error: Only reading is allowed.\nwhere: sql\n' });
+  });
+
+  it('lists, shows and replays dead letters', async () => {
+    const { bus } = backend;
+    expect((await inProcess(['dlq', 'list'])).stdout).toBe('no dead letters\n');
+    const group = create(ScoredGroupSchema, {
+      request: { id: 'demo-1:0:t1:0', job: 'demo-1', taskId: 't1' },
+      stepRows: packRows(Buffer.from('["demo-1","a row that no table takes"]\n'.repeat(40))),
+    });
+    const payload = toBinary(ScoredGroupSchema, group);
+    const again: string[] = [];
+    await bus.consume({ stream: 'SCORED', durable: 'writer', filter: 'scored.>' }, async (message) => {
+      if (message.deliveryCount === 1 && !message.id.includes(':replay:')) return message.term('ClickHouse: cannot parse input');
+      again.push(message.subject);
+      await message.ack();
+    });
+    for (const id of ['m1', 'm2', 'm3'])
+      await bus.publish('scored.demo-1.train', payload, { id, headers: { traceparent: '00-1' } });
+    const list = await inProcess(['dlq', 'list', '--limit', '2']);
+    expect(list.stdout).toMatch(
+      /^ *ID +STREAM +SUBJECT .*\n *1 +SCORED +scored\.demo-1\.train .* cannot parse input\n *2 +SCORED/,
+    );
+    expect(list.stderr).toBe('there are more; --limit shows them\n');
+    const shown = await inProcess(['dlq', 'show', '2', '--payload', 'payload.bin']);
+    expect(shown.stdout).toMatch(
+      /message id +m2\n[^]*headers +\{"traceparent":"00-1"\}\n[^]*task +t1\n[^]*step rows: 40\n {2}\["demo-1","a row/,
+    );
+    expect(Buffer.compare(readFileSync(join(folder, 'payload.bin')), payload)).toBe(0);
+    expect(await inProcess(['dlq', 'show', '99'])).toMatchObject({
+      code: 3,
+      stderr: expect.stringContaining('dlq list') as string,
+    });
+    expect((await inProcess(['dlq', 'replay', '2'])).stdout).toBe('1 letter replayed\n');
+    const both = [
+      ['dlq', 'replay'],
+      ['dlq', 'replay', '1', '--all'],
+      ['dlq', 'replay', '1', '--stream', 'SCORED'],
+      ['dlq', 'show', 'x'],
+    ];
+    for (const args of both) expect((await inProcess(args)).code, args.join(' ')).toBe(2);
+    expect(JSON.parse((await inProcess(['dlq', 'replay', '--all', '--stream', 'scored', '-o', 'json'])).stdout)).toEqual({
+      replayed: 2,
+    });
+    expect(again).toEqual(['scored.demo-1.rows', 'scored.demo-1.rows', 'scored.demo-1.rows']);
+    expect(JSON.parse((await inProcess(['dlq', 'list', '-o', 'json'])).stdout)).toEqual([]);
   });
 
   it('shows what settings hold', async () => {

@@ -6,6 +6,7 @@ import { createContext } from './context.ts';
 import { exitCodeOf, EXIT, reportError } from './errors.ts';
 import { register as actor } from './commands/actor.ts';
 import { register as config } from './commands/config.ts';
+import { register as dlq } from './commands/dlq.ts';
 import { register as evaluate } from './commands/eval.ts';
 import { register as job } from './commands/job.ts';
 import { register as node } from './commands/node.ts';
@@ -26,6 +27,7 @@ const COMMANDS: ((program: Command, context: CliContext) => void)[] = [
   actor,
   sql,
   query,
+  dlq,
   config,
 ];
 
