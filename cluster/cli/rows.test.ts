@@ -17,7 +17,7 @@ const result = {
 
 describe('rows', () => {
   it('as CSV', () => {
-    expect(rowsAsCsv(result)).toBe('tool,calls,tags\n"get ""it"", now",12,"[""a""]"\n"two\nlines",,[]\n');
+    expect(rowsAsCsv(result)).toBe('tool,calls,tags\r\n"get ""it"", now",12,"[""a""]"\r\n"two\nlines",,[]\r\n');
   });
 
   it('as JSON, one object a line', () => {
@@ -52,10 +52,10 @@ describe('rows', () => {
 
 function readCsv(text: string): string[][] {
   const rows: string[][] = [[]];
-  const cell = /(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\n)/y;
+  const cell = /(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r\n)/y;
   for (let match = cell.exec(text); match; match = cell.exec(text)) {
     rows.at(-1)?.push(match[1]?.replaceAll('""', '"') ?? match[2] ?? '');
-    if (match[3] === '\n') rows.push([]);
+    if (match[3] === '\r\n') rows.push([]);
   }
   return rows;
 }

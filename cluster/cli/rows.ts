@@ -8,9 +8,9 @@ export function rowsAsJson({ columns, rows }: QueryResult): string {
     .join('');
 }
 
-/** Comma-separated values (RFC 4180, line feeds only) with a header; NULL is empty, arrays and objects are JSON. */
+/** Comma-separated values (RFC 4180: lines end with CR LF) with a header; NULL is empty, arrays and objects are JSON. */
 export function rowsAsCsv({ columns, rows }: QueryResult): string {
-  const line = (cells: string[]): string => `${cells.map(quoted).join(',')}\n`;
+  const line = (cells: string[]): string => `${cells.map(quoted).join(',')}\r\n`;
   return line(columns.map(({ name }) => name)) + rows.map((row) => line(row.map(cellText))).join('');
 }
 

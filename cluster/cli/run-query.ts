@@ -19,6 +19,8 @@ export async function runQuery(context: CliContext, sql: string, maxRows: number
   const { openEmbeddedStore } = await import('../../src/store/embedded.ts');
   const store = await openEmbeddedStore({ path });
   try {
+    // The cluster that left it may have been of an older build.
+    await store.migrate();
     return await store.query(sql, { maxRows, signal: context.signal });
   } finally {
     await store.close();
@@ -34,7 +36,7 @@ export async function newestJob(context: CliContext): Promise<string> {
 }
 
 /** No address is given, no cluster runs in the state folder, and one has left its store there. */
-function storeIsAtRest({ stateDir, env, address }: CliContext): boolean {
+export function storeIsAtRest({ stateDir, env, address }: CliContext): boolean {
   if (address !== undefined || env['MILLRACE_ADDRESS']) return false;
   return readAdminFile(stateDir) === undefined && existsSync(join(stateDir, 'clickhouse'));
 }

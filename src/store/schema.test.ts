@@ -98,6 +98,8 @@ describe('views', () => {
         success: policy_version === 1,
         reward: policy_version,
         steps: 4,
+        plan_us: 4000,
+        tool_us: 2000,
       }),
     );
     trajectories.push(
@@ -118,7 +120,8 @@ describe('views', () => {
       `${token}u`,
     );
   };
-  const views = ['success_by_version', 'tool_usage', 'time_breakdown', 'failure_classes', 'staleness', 'tool_choice'];
+  const views = `success_by_version tool_usage time_breakdown failure_classes staleness tool_choice tool_calls group_outcomes
+    task_outcomes usage_by_day`.split(/\s+/);
 
   it('count each row once, also when it was inserted again in another batch and read without final', async () => {
     await fill('first');
@@ -148,8 +151,8 @@ describe('views', () => {
       [1, 1, 1, 1, 1, 4],
     ]);
     expect(answers.get('tool-use')).toEqual([
-      ['find', 6, 0.75, 0, 0.5, 0.5, 0.5],
-      ['guess', 2, 0.25, 1, 0.5, 0.5, 0.5],
+      ['find', 6, 0.75, 0, 0.5, 0.5, 0.5, 0.5],
+      ['guess', 2, 0.25, 1, 0.5, 0.5, 0.5, 0.5],
     ]);
     // 20 ms of running: 4 × 1 ms planning, 4 × 0.5 ms tools, 14 ms the flow itself.
     const time = new Map(answers.get('time')!.map(([stage, mean]) => [stage, mean]));

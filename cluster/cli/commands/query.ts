@@ -1,34 +1,34 @@
 import type { Command } from 'commander';
 import { MillraceError } from '../../../src/errors.ts';
-import { namedQuery, QUERY_NAMES, type QueryName } from '../../../src/store/queries.ts';
 import type { CliContext } from '../context.ts';
-import { namedQuerySql } from '../named-query.ts';
+import { checkQueryName, listQueries, namedQuerySql, parseParameters } from '../named-query.ts';
+
+const collect = (text: string, all: string[]): string[] => [...all, text];
 
 /** `millrace query`: the questions people ask about a job. */
 export function register(program: Command, context: CliContext): void {
   program
     .command('query')
-    .description('answer a question about a job from the trajectory store')
-    .argument('[name]', `one of ${QUERY_NAMES.join(', ')}; lists them when left out`)
+    .description('answer a question about a job from the trajectory store; docs/analytics.md shows them all')
+    .argument('[name]', 'a named query; lists them when left out')
     .option('--job <id>', 'the job; default: the newest one')
+    .option('--param <key=value>', 'tell the query more; may be given several times', collect, [])
     .option('--json', 'one JSON object a row')
     .option('--csv', 'comma-separated values with a header')
-    .action(async (name: string | undefined, options: { job?: string; json?: boolean; csv?: boolean }) => {
-      if (name === undefined) {
-        for (const known of QUERY_NAMES) context.stdout.write(`${known.padEnd(20)} ${namedQuery(known).title}\n`);
-        return;
-      }
-      if (!(QUERY_NAMES as readonly string[]).includes(name)) {
-        throw new MillraceError('invalid_argument', `"${name}" is no named query; use one of ${QUERY_NAMES.join(', ')}.`, {
-          field: 'name',
-        });
-      }
+    .action(async (name: string | undefined, options: { job?: string; param: string[]; json?: boolean; csv?: boolean }) => {
+      if (options.json && options.csv)
+        throw new MillraceError('invalid_argument', 'Give --json or --csv, not both.', { field: '--csv' });
+      if (name === undefined) return void context.stdout.write(listQueries());
+      const query = checkQueryName(name);
+      const given = parseParameters(options.param);
+      // What is wrong is told before the cluster is asked which job is the newest.
+      namedQuerySql(query, options.job ?? 'newest', given);
       const [{ newestJob, runQuery }, { rowsAsCsv, rowsAsJson, rowsAsTable }] = await Promise.all([
         import('../run-query.ts'),
         import('../rows.ts'),
       ]);
       const job = options.job ?? (await newestJob(context));
-      const result = await runQuery(context, namedQuerySql(name as QueryName, job), 1000);
+      const result = await runQuery(context, namedQuerySql(query, job, given), 1000);
       const format = options.csv ? rowsAsCsv : options.json || context.json ? rowsAsJson : rowsAsTable;
       context.stdout.write(format(result));
     });

@@ -1,0 +1,44 @@
+-- Two jobs side by side: success of each in its newest evaluation of the trained planner and in all of its training, and what the
+-- other is better by, with 95 % intervals (Wilson's for a rate, Newcombe's for a difference). Trajectories count as independent.
+-- @param other String = '': the job to compare with.
+WITH
+    1.959963984540054 AS z,
+    (p, n) -> (p + z * z / (2 * n) - z * sqrt(p * (1 - p) / n + z * z / (4 * n * n))) / (1 + z * z / n) AS wilson_low,
+    (p, n) -> (p + z * z / (2 * n) + z * sqrt(p * (1 - p) / n + z * z / (4 * n * n))) / (1 + z * z / n) AS wilson_high
+SELECT
+    purpose,
+    n_a AS trajectories,
+    round(p_a, 4) AS success,
+    round(wilson_low(p_a, n_a), 4) AS success_low,
+    round(wilson_high(p_a, n_a), 4) AS success_high,
+    n_b AS trajectories_of_other,
+    round(p_b, 4) AS success_of_other,
+    round(wilson_low(p_b, n_b), 4) AS other_low,
+    round(wilson_high(p_b, n_b), 4) AS other_high,
+    round(p_b - p_a, 4) AS difference,
+    round(p_b - p_a - sqrt(pow(p_b - wilson_low(p_b, n_b), 2) + pow(wilson_high(p_a, n_a) - p_a, 2)), 4) AS low,
+    round(p_b - p_a + sqrt(pow(wilson_high(p_b, n_b) - p_b, 2) + pow(p_a - wilson_low(p_a, n_a), 2)), 4) AS high,
+    round(reward_b - reward_a, 4) AS reward_difference
+FROM
+(
+    SELECT
+        purpose,
+        countIf(job = {job:String}) AS n_a,
+        countIf(job = {job:String} AND success) / n_a AS p_a,
+        countIf(job = {other:String}) AS n_b,
+        countIf(job = {other:String} AND success) / n_b AS p_b,
+        avgIf(reward, job = {job:String}) AS reward_a,
+        avgIf(reward, job = {other:String}) AS reward_b
+    FROM trajectories
+    WHERE job IN ({job:String}, {other:String}) AND agent = 'policy' AND valid
+        AND (purpose = 'train' OR (job, policy_version) IN
+        (
+            SELECT job, max(policy_version)
+            FROM trajectories
+            WHERE job IN ({job:String}, {other:String}) AND agent = 'policy' AND startsWith(evaluation, 'trained@')
+            GROUP BY job
+        ))
+    GROUP BY purpose
+)
+WHERE n_a > 0 AND n_b > 0
+ORDER BY purpose DESC
