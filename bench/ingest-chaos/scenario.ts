@@ -72,7 +72,7 @@ async function measure(options: Options, folder: string, { signal }: BenchContex
       generators,
       templates,
       seed,
-      say: progress.say,
+      say: (text) => progress.say(text),
       signal,
     });
     const { verdict } = result;

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MillraceError } from '../../src/errors.ts';
-import type { GeneratorEvent, GeneratorOrder, GeneratorResult, Probe } from '../load/generator-main.ts';
+import type { GeneratorOrder, GeneratorResult, Probe } from '../load/generator-main.ts';
 import type { Progress } from '../load/progress.ts';
 import { quantile } from '../load/quantile.ts';
 import type { Stand } from '../load/stand.ts';

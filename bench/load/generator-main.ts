@@ -113,7 +113,7 @@ async function publishAll(
   const bucket = new TokenBucket({ ratePerSecond: stepsPerSecond ?? Infinity, startMs: now() });
   const result = summary([]);
   const running = new Set<Promise<void>>();
-  let failure: unknown;
+  let failure: MillraceError | undefined;
   let told = 0;
   const room = backlogBytes === undefined ? undefined : watchBacklog(to, stream, backlogBytes);
   try {
@@ -135,7 +135,7 @@ async function publishAll(
             result.dueMs.push(due);
             result.acceptedMs.push(now());
           },
-          (error: unknown) => void (failure = error),
+          (error: unknown) => void (failure = MillraceError.from(error)),
         )
         .finally(() => running.delete(send));
       running.add(send);

@@ -1,11 +1,13 @@
 import { join } from 'node:path';
 import { collectQuery } from '../../cluster/admin/query-rows.ts';
 import { startNatsServer } from '../../cluster/nats-server.ts';
+import { deferred } from '../../cluster/up/deferred.ts';
 import { freePort } from '../../cluster/up/free-port.ts';
 import { superviseNode } from '../../cluster/up/child.ts';
 import type { NodeSettings } from '../../cluster/up/protocol.ts';
 import type { Bus } from '../../src/bus/bus.ts';
 import { connectNats } from '../../src/bus/nats-bus.ts';
+import { MillraceError } from '../../src/errors.ts';
 import { StoreService } from '../../src/gen/millrace/v1/store_pb.ts';
 import { createClient } from '../../src/rpc/client.ts';
 import type { QueryResult } from '../../src/store/store.ts';
@@ -31,6 +33,8 @@ export interface Stand {
 }
 
 const QUERY_ROWS = 100_000;
+const STOP_MS = 15_000;
+const INTERRUPTED_STOP_MS = 500;
 
 /**
  * Starts both and watches what they use, as `nats-server` and `store`.
@@ -63,9 +67,10 @@ export async function startStand(
       metricsPort,
     });
     let stopped: Promise<void> | undefined;
-    const stopStore = (): Promise<void> => (stopped ??= store.stop());
+    // After an interrupt nobody asks what it still held.
+    const stopStore = (): Promise<void> => (stopped ??= store.stop(signal.aborted ? INTERRUPTED_STOP_MS : STOP_MS));
     stops.push(stopStore);
-    await store.ready;
+    await orAborted(store.ready, signal);
     const bus = await connectNats({ servers: nats.url, name: 'bench' });
     stops.push(() => bus.close());
     const sampler = new ProcessSampler();
@@ -96,5 +101,18 @@ export async function startStand(
   } catch (error) {
     await stop();
     throw error;
+  }
+}
+
+/** What `work` gives, unless the signal aborts first. */
+async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const interrupted = deferred<never>();
+  const abort = (): void => interrupted.reject(new MillraceError('cancelled', 'interrupted'));
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    signal.throwIfAborted();
+    return await Promise.race([work, interrupted.promise]);
+  } finally {
+    signal.removeEventListener('abort', abort);
   }
 }

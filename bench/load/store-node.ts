@@ -12,13 +12,12 @@ export interface StoreNode {
   readonly ready: Promise<void>;
   /** Of its gRPC server, as it is now. */
   address(): Promise<string>;
-  /** Ends it for good. */
-  stop(): Promise<void>;
+  /** Ends it for good: asked to first, killed after `timeoutMs`. */
+  stop(timeoutMs: number): Promise<void>;
 }
 
 const ENTRY = fileURLToPath(new URL('../../cluster/node-main.ts', import.meta.url));
 const PAUSE_MS = 200;
-const STOP_TIMEOUT_MS = 15_000;
 
 /** Starts a node as the supervisor of a cluster does, but without growing pauses between its restarts. */
 export function startStoreNode(settings: NodeSettings): StoreNode {
@@ -61,13 +60,13 @@ export function startStoreNode(settings: NodeSettings): StoreNode {
     },
     ready: first,
     address: () => address.promise,
-    async stop() {
+    async stop(timeoutMs) {
       stopping = true;
       clearTimeout(timer);
       const running = child;
       if (!running) return;
       if (running.connected) running.send({ kind: 'stop' }, () => {});
-      const kill = setTimeout(() => running.kill('SIGKILL'), STOP_TIMEOUT_MS);
+      const kill = setTimeout(() => running.kill('SIGKILL'), timeoutMs);
       await exited;
       clearTimeout(kill);
     },

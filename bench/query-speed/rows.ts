@@ -62,7 +62,7 @@ function trajectoryFields(total: number): Columns {
     progress: `version / ${versionsOf(total)}`,
     task: `cityHash64(g, 1) % ${TASKS}`,
     held_out: `version % ${EVALUATE_EVERY} = 0 AND g % ${GROUPS_PER_ROUND} = 0`,
-    request: `concat('${JOB}:', toString(version), ':made-', toString(task), '#', toString(g), ':0')`,
+    request: `concat('${JOB}:', if(held_out, 'trained@', ''), toString(version), ':made-', toString(task), '#', toString(g), ':0')`,
     length: `toUInt16(3 + cityHash64(t, 2) % ${2 * (MEAN_STEPS - 3) + 1})`,
     chance: `1 / (1 + exp(3 - 6 * progress - ((cityHash64(task, 3) % 101) - 50) / 25))`,
     won: `${uniform('t, 4')} < chance`,
