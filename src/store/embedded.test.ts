@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -11,6 +11,7 @@ import { EmbeddedEngine, openEmbeddedStore } from './embedded.ts';
 import { encodeRows } from './encode.ts';
 import { stepRow, updateRow } from './fixtures.ts';
 import { SAFE_TABLE_FUNCTIONS, isOutsideFunction } from './guard.ts';
+import { joinRows, packRows } from './pack.ts';
 import { TABLES, TABLE_NAMES } from './tables.ts';
 
 const run = promisify(execFile);
@@ -56,6 +57,19 @@ describe('traps of the embedded engine', () => {
     const block = encodeRows('steps', [stepRow()]);
     for (let i = 0; i < 3; i += 1) await store.insert('steps', block, 'same');
     expect((await engine.run('SELECT count() FROM steps SETTINGS final = 0')).trim()).toBe('1');
+  });
+
+  it('reads packed rows from a file of its own: one part an insert, dropped when it comes again, nothing left behind', async () => {
+    const rows = Array.from({ length: 70_000 }, (_, i) =>
+      stepRow({ trajectory_id: `job:${i >> 10}:t:0:${i >> 3}`, step: i & 7 }),
+    );
+    const block = joinRows([packRows(encodeRows('steps', rows.slice(0, 9))), packRows(encodeRows('steps', rows.slice(9)))]);
+    for (let i = 0; i < 2; i += 1) await store.insert('steps', block, 'packed');
+    const parts = `SELECT count(), sum(rows) FROM system.parts WHERE active AND database = 'millrace' AND table = 'steps'`;
+    expect((await engine.run(parts)).trim()).toBe('1,70000');
+    expect(readdirSync(join(path, 'incoming'))).toEqual([]);
+    await expect(store.insert('steps', packRows(Buffer.from('nonsense\n'.repeat(300))), 'bad')).rejects.toThrow();
+    expect(readdirSync(join(path, 'incoming'))).toEqual([]);
   });
 
   it('takes text only: binary rows are refused, never misread', async () => {

@@ -201,11 +201,10 @@ export class EmbeddedEngine implements Engine {
 
   async #insertPacked({ table, columns, settings }: InsertTarget, rows: Uint8Array): Promise<void> {
     const list = Object.entries(settings).map(([name, value]) => `${name} = ${literal(value)}`);
-    await this.#incoming.hand(rows, (file) =>
-      this.#writer.connection.chdb.queryAsync(
-        `INSERT INTO ${table} (${columns.join(', ')}) FROM INFILE ${file} COMPRESSION 'gzip' SETTINGS ${list.join(', ')} FORMAT JSONCompactEachRow`,
-      ),
-    );
+    // Not FROM INFILE: the engine would parse as its own client does, and hand the blocks over. The columns' types are the table's.
+    const from = (file: string): string =>
+      `INSERT INTO ${table} (${columns.join(', ')}) SETTINGS ${list.join(', ')} SELECT * FROM file(${file}, 'JSONCompactEachRow', 'auto', 'gzip')`;
+    await this.#incoming.hand(rows, (file) => this.#writer.connection.chdb.queryAsync(from(file)));
   }
 
   async #insertText(into: InsertTarget, rows: Uint8Array): Promise<void> {
