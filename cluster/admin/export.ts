@@ -64,17 +64,28 @@ export function exportRequest(message: ExportTrajectoriesRequest): ExportRequest
 export class StoreTransfer implements TrajectoryTransfer {
   readonly #store: Store;
   readonly #files: ExportFiles;
+  #open = 0;
 
   constructor(store: Store, folder: string) {
     this.#store = store;
     this.#files = new ExportFiles(folder);
   }
 
+  /** Exports under way. */
+  get open(): number {
+    return this.#open;
+  }
+
   async *exportTrajectories(message: ExportTrajectoriesRequest, signal: AbortSignal): AsyncGenerator<ExportMessage> {
     const request = { ...exportRequest(message), signal };
     const chunks =
       request.format === 'parquet' ? exportFile(this.#store, this.#files, request) : exportLines(this.#store, request);
-    for await (const chunk of chunks) yield toMessage(chunk);
+    this.#open += 1;
+    try {
+      for await (const chunk of chunks) yield toMessage(chunk);
+    } finally {
+      this.#open -= 1;
+    }
   }
 
   async importTrajectories({ lines, job }: ImportMessage): Promise<Imported> {

@@ -8,6 +8,8 @@ import { register as actor } from './commands/actor.ts';
 import { register as config } from './commands/config.ts';
 import { register as dlq } from './commands/dlq.ts';
 import { register as evaluate } from './commands/eval.ts';
+import { register as exportCommand } from './commands/export.ts';
+import { register as importCommand } from './commands/import.ts';
 import { register as job } from './commands/job.ts';
 import { register as node } from './commands/node.ts';
 import { register as query } from './commands/query.ts';
@@ -27,6 +29,8 @@ const COMMANDS: ((program: Command, context: CliContext) => void)[] = [
   actor,
   sql,
   query,
+  exportCommand,
+  importCommand,
   dlq,
   config,
 ];

@@ -8,8 +8,10 @@ export type Kind =
   | 'uint32'
   /** A number where a number is exact, else its digits as a text. */
   | 'uint64'
-  /** A number, or "nan", "inf" and "-inf", for which JSON has none. */
+  /** Of 32 bits: a number, or "nan", "inf" and "-inf", for which JSON has none. */
   | 'float'
+  /** The same with 64 bits. */
+  | 'double'
   /** UTC in ISO 8601 with microseconds; null for "never happened". */
   | 'time'
   /** Array of integers. */
@@ -30,8 +32,9 @@ const KINDS: Readonly<Record<'trajectories' | 'steps', Readonly<Record<string, K
   trajectories: {
     ...all('uint16', 'member steps tool_errors resamples'),
     ...all('uint32', 'policy_version dispatch_version'),
-    ...all('uint64', 'sequence'),
+    ...all('uint64', 'sequence plan_us tool_us tokens_in tokens_out'),
     ...all('float', 'outcome reward advantage'),
+    ...all('double', 'cost'),
     ...all('bool', 'success valid'),
     ...all('floats', 'components'),
     ...all('time', 'dispatched_at started_at ended_at scored_at'),

@@ -1,13 +1,17 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { MillraceError } from '../../errors.ts';
+import { ORDER } from './position.ts';
 
 const count = z.int().min(0);
 
 /** Where an export of lines stands. */
 export const linesCursor = z.object({
-  /** Key of the last trajectory that was sent whole; absent at the beginning. */
-  after: z.object({ job: z.string(), trajectory: z.string() }).optional(),
+  /** Position in the table's order of the last trajectory that was sent whole; absent at the beginning. */
+  after: z
+    .array(z.union([z.string(), z.number()]))
+    .length(ORDER.length)
+    .optional(),
   /** Bytes sent of what the next trajectory gives. */
   skip: count,
   /** Trajectories sent whole. */

@@ -59,7 +59,7 @@ export async function* exportLines(store: Store, request: ExportRequest & { page
     sent = true;
     return { data, cursor: encodeCursor(at, of), done: at.done, total: Math.max(at.total, at.done) };
   };
-  for await (const { key, text } of entries(store, { conditions, steps, after: start.after, signal, pageSize })) {
+  for await (const { position, text } of entries(store, { conditions, steps, after: start.after, signal, pageSize })) {
     let rest: Uint8Array = Buffer.from(text, 'utf8').subarray(at.skip);
     if (bytes > 0 && bytes + rest.length > chunkBytes) yield chunk();
     while (rest.length > chunkBytes) {
@@ -70,7 +70,7 @@ export async function* exportLines(store: Store, request: ExportRequest & { page
     }
     parts.push(rest);
     bytes += rest.length;
-    at = { after: key, skip: 0, done: at.done + 1, total: at.total };
+    at = { after: [...position], skip: 0, done: at.done + 1, total: at.total };
   }
   if (bytes > 0 || !sent) yield chunk();
 }

@@ -8,6 +8,7 @@ import { CHUNK_BYTES, identityOf } from './export.ts';
 import type { ExportChunk, ExportRequest } from './export.ts';
 import type { ExportFiles } from './files.ts';
 import { conditionsOf } from './filter.ts';
+import { ORDER } from './position.ts';
 
 /**
  * Rows of `trajectories`, or with `steps` of `steps`, as one Parquet file in chunks of `chunkBytes`. The engine writes the file
@@ -71,12 +72,12 @@ function queryOf({ steps, filter }: ExportRequest): string {
   const where = (all: readonly string[]): string => (all.length > 0 ? ` WHERE ${all.join(' AND ')}` : '');
   if (!steps) {
     const columns = TRAJECTORY_COLUMNS.map(({ name }) => `t.${name}`).join(', ');
-    return `SELECT ${columns} FROM trajectories AS t${where(conditions)} ORDER BY t.job, t.trajectory_id`;
+    return `SELECT ${columns} FROM trajectories AS t${where(conditions)} ORDER BY ${ORDER.map((name) => `t.${name}`).join(', ')}`;
   }
   const columns = STEP_COLUMNS.map(({ name }) => `s.${name}`).join(', ');
   const { job, ...rest } = filter;
   const all = job === undefined ? [] : conditionsOf({ job });
   if (Object.values(rest).some((value) => value !== undefined))
     all.push(`(job, trajectory_id) IN (SELECT job, trajectory_id FROM trajectories${where(conditions)})`);
-  return `SELECT ${columns} FROM steps AS s${where(all)} ORDER BY s.job, s.trajectory_id, s.step`;
+  return `SELECT ${columns} FROM steps AS s${where(all)} ORDER BY ${[...ORDER, 'step'].map((name) => `s.${name}`).join(', ')}`;
 }

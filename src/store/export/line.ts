@@ -107,6 +107,7 @@ function value(kind: Kind, given: unknown): string {
     case 'vector':
       return `[${(given as unknown[]).map(float).join(',')}]`;
     case 'float':
+    case 'double':
       return float(given);
     default:
       return JSON.stringify(given);

@@ -37,6 +37,9 @@ export function readLine(line: string, options: ReadLineOptions = {}): ReadLine 
   const given = parse(line);
   const metadata = given['metadata'] ?? {};
   if (!isObject(metadata)) throw wrongValue('metadata', metadata, 'an object');
+  // First, for what follows from them would be told instead.
+  encodeValue('time', 'timestamp', given['timestamp']);
+  if ((given['score'] ?? null) !== null) encodeValue('float', 'score', given['score']);
   const isStep = isObject(metadata['step']);
   checkMetadata(metadata, given, isStep);
   const job = jobOf(options.job ?? metadata['job']);
@@ -52,6 +55,8 @@ export function readLine(line: string, options: ReadLineOptions = {}): ReadLine 
   const row = (name: string): unknown => trajectory[TRAJECTORY_COLUMNS.findIndex((column) => column.name === name)];
   const purpose = row('purpose');
   if (purpose !== 'train' && purpose !== 'evaluate') throw wrongValue('metadata.purpose', purpose, '"train" or "evaluate"');
+  if (row('node') === '' && row('reward_node') === '' && row('scored_at') === 0)
+    throw wrongValue('metadata.scored_at', null, 'a time where there is no node');
   const startedAt = get('started_at');
   const steps = stepsOf(metadata).map(({ at, step, index }) =>
     encode(
@@ -174,12 +179,21 @@ function trajectoryValue(column: string, line: Line): unknown {
       return own ?? 'train';
     case 'termination':
       return own ?? 'done';
+    case 'node':
+      return own ?? 'import';
+    case 'plan_us':
+    case 'tool_us':
+      return own ?? sumOf(steps, column);
     case 'components':
       return own ?? {};
     default:
       return own ?? defaultOf(TRAJECTORY_COLUMNS, column);
   }
 }
+
+/** What is no number is told where the step is read. */
+const sumOf = (steps: readonly unknown[], name: string): number =>
+  steps.reduce<number>((sum, step) => sum + (isObject(step) ? Number(step[name] ?? 0) || 0 : 0), 0);
 
 /** Columns of `trajectories` that a line of a trajectory has in fields of its own. */
 const ELSEWHERE: ReadonlySet<string> = new Set(['task_id', 'agent', 'policy_version', 'answer', 'started_at', 'steps']);

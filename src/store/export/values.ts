@@ -25,6 +25,8 @@ export function encodeValue(kind: Kind, field: string, given: unknown): unknown 
       return integer(field, given, Number.MAX_SAFE_INTEGER, ', or its digits as a text up to 2^64 - 1');
     case 'float':
       return float(field, given);
+    case 'double':
+      return float(field, given, Number.MAX_VALUE);
     case 'time':
       return time(field, given);
     case 'integers':
@@ -47,10 +49,10 @@ const NOT_FINITE: ReadonlySet<unknown> = new Set(['nan', 'inf', '-inf']);
 const LARGEST = 3.4028235e38;
 
 /** Columns of floats are Float32: of more digits, the nearest one is kept. */
-function float(field: string, given: unknown): number | string {
+function float(field: string, given: unknown, largest = LARGEST): number | string {
   if (typeof given === 'string' && NOT_FINITE.has(given)) return given;
-  if (typeof given === 'number' && Math.abs(given) <= LARGEST) return given;
-  throw wrongValue(field, given, 'a number from -3.4e38 to 3.4e38, or "nan", "inf", "-inf"');
+  if (typeof given === 'number' && Math.abs(given) <= largest) return given;
+  throw wrongValue(field, given, `a number from -${largest} to ${largest}, or "nan", "inf", "-inf"`);
 }
 
 function floats(field: string, given: unknown): Record<string, number | string> {

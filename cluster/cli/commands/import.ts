@@ -1,0 +1,53 @@
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { MillraceError } from '../../../src/errors.ts';
+import type { CliContext } from '../context.ts';
+import type { ImportOptions } from '../import-trajectories.ts';
+
+interface ImportFlags {
+  job?: string;
+  skipInvalid?: boolean;
+  stepsFile?: string;
+}
+
+/** `millrace import`: interactions from elsewhere, or of an export, into the trajectory store. */
+export function register(program: Command, context: CliContext): void {
+  program
+    .command('import')
+    .description('read trajectories that millrace export wrote, or interactions in the same form, into the store')
+    .argument('<file>', 'JSON lines, or Parquet when its name ends in .parquet')
+    .option('--job <id>', 'the job all of them are to belong to; default: as the lines say')
+    .option('--skip-invalid', 'import what is right, and leave wrong lines in FILE.rejected')
+    .option('--steps-file <file>', 'with Parquet: the steps, from export --format parquet --steps')
+    .action(async (file: string, flags: ImportFlags) => {
+      const path = resolve(context.cwd, file);
+      const isParquet = path.endsWith('.parquet');
+      if (flags.stepsFile !== undefined && !isParquet)
+        throw new MillraceError('invalid_argument', '--steps-file goes with Parquet; JSON lines have their steps with them.', {
+          field: '--steps-file',
+        });
+      if (flags.job !== undefined) (await import('../../admin/validation.ts')).checkJobId(flags.job);
+      const options = { job: flags.job, skipInvalid: flags.skipInvalid ?? false, rejects: `${path}.rejected` };
+      if (!isParquet) return importLines(context, path, options);
+      const { withParquetLines } = await import('../parquet-lines.ts');
+      const steps = flags.stepsFile === undefined ? undefined : resolve(context.cwd, flags.stepsFile);
+      await withParquetLines({ trajectories: path, steps }, context.signal, (lines) => importLines(context, lines, options));
+    });
+}
+
+async function importLines(context: CliContext, path: string, options: ImportOptions): Promise<void> {
+  const [{ checkFile, importFile }, { withTransfer }] = await Promise.all([
+    import('../import-trajectories.ts'),
+    import('../transfer.ts'),
+  ]);
+  const { rejected, lines } = await checkFile(context, path, options);
+  const imported =
+    rejected === lines
+      ? { trajectories: 0, steps: 0 }
+      : await withTransfer(context, (transfer) => importFile(context, transfer, path, options));
+  const rest = rejected > 0 ? `; ${rejected} wrong lines are in ${options.rejects}` : '';
+  context.print(
+    { ...imported, rejected },
+    () => `imported ${imported.trajectories} trajectories with ${imported.steps} steps${rest}\n`,
+  );
+}
