@@ -90,6 +90,8 @@ function startRead(
     max_execution_time: String(limits.maxSeconds),
     max_memory_usage: String(limits.maxMemoryBytes),
     max_threads: String(limits.threads),
+    // Its buffers are many times those of one thread.
+    output_format_parallel_formatting: '0',
     ...asked,
   };
   const clause = Object.entries(settings).map(([name, value]) => `, ${name} = ${sqlText(value)}`);

@@ -144,16 +144,16 @@ async function firstPart(body: AsyncIterable<Buffer>): Promise<{ head: Buffer; r
   let bytes = 0;
   const iterator = body[Symbol.asyncIterator]();
   while (bytes <= MAX_STATEMENT_BYTES) {
-    const { value, done } = await iterator.next();
-    if (done) return { head: Buffer.concat(chunks), rest: nothing() };
-    chunks.push(value);
-    bytes += value.length;
+    const next = await iterator.next();
+    if (next.done) return { head: Buffer.concat(chunks), rest: nothing() };
+    chunks.push(next.value);
+    bytes += next.value.length;
   }
   const rest = async function* (): AsyncGenerator<Buffer> {
     for (;;) {
-      const { value, done } = await iterator.next();
-      if (done) return;
-      yield value;
+      const next = await iterator.next();
+      if (next.done) return;
+      yield next.value;
     }
   };
   return { head: Buffer.concat(chunks), rest: rest() };

@@ -115,6 +115,7 @@ class Port {
   readonly #ids = new Set<string>();
   readonly #open = new Set<Promise<void>>();
   readonly #closing = new AbortController();
+  #queries = 0;
 
   constructor(executor: Executor, rules: PortRules) {
     this.#executor = executor;
@@ -122,7 +123,7 @@ class Port {
   }
 
   get active(): number {
-    return this.#open.size;
+    return this.#queries;
   }
 
   async close(): Promise<void> {
@@ -172,7 +173,7 @@ class Port {
     const asked = await readRequest(request, url, this.#rules.maxBodyBytes);
     response.setHeader('X-ClickHouse-Query-Id', headerText(asked.queryId));
     const { mayWrite } = authenticate(asked.user, asked.password, this.#rules.writeToken);
-    if (this.#ids.size >= this.#rules.maxActive) {
+    if (this.#queries >= this.#rules.maxActive) {
       throw exception('TOO_MANY_SIMULTANEOUS_QUERIES', `Too many simultaneous queries. Maximum: ${this.#rules.maxActive}.`);
     }
     if (this.#ids.has(asked.queryId)) {
@@ -182,8 +183,12 @@ class Port {
       );
     }
     this.#ids.add(asked.queryId);
+    this.#queries += 1;
     try {
       const execution = await execute(this.#executor, asked, { mayWrite, method: request.method ?? '' }, signal);
+      // Before the answer's last bytes: a client may use the id again as soon as it has them.
+      const forget = (): void => void this.#ids.delete(asked.queryId);
+      execution.done.then(forget, forget);
       try {
         await respond(response, execution, { request: asked, facts: this.#executor.facts, head: request.method === 'HEAD' });
       } finally {
@@ -193,6 +198,7 @@ class Port {
       }
     } finally {
       this.#ids.delete(asked.queryId);
+      this.#queries -= 1;
     }
   }
 }

@@ -112,10 +112,12 @@ function parseRead(text: string): ReadStatement {
   const kept = tokens.slice(0, end);
   const refused = refusal(kept);
   if (refused) throw refusedAs(refused, text);
-  const verb = kept.find((token) => token.kind === 'word')!.text.toLowerCase();
+  // The engine takes them in subqueries even where it is told to be read-only.
+  const nested = kept.some((token, at) => isWord(token, 'settings') && isSymbol(kept[at + 2], '='));
+  if (nested) throw exception('READONLY', 'Cannot modify settings in a subquery; put SETTINGS at the end of the statement.');
   return {
     kind: 'read',
-    verb,
+    verb: verb(kept),
     sql: text.slice(kept[0]!.start, kept.at(-1)!.end),
     format,
     settings,
@@ -229,6 +231,8 @@ function placeholders(tokens: readonly Token[]): string[] {
   });
   return [...new Set(names)];
 }
+
+const verb = (tokens: readonly Token[]): string => tokens.find((token) => token.kind === 'word')!.text.toLowerCase();
 
 function firstWord(text: string): Token | undefined {
   for (const token of lex(text)) if (!isSymbol(token, '(') && !isSymbol(token, ';')) return token;
