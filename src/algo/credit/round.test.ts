@@ -64,6 +64,12 @@ describe('advantages of a round', () => {
     expect(centred[1]!.flat()).toEqual([0, 0, 0, 0]);
   });
 
+  it('are whitened without groups of one valid member', () => {
+    const lone: RoundGroup = { ...group([5, 0]), valid: [true, false, false] };
+    const { advantages } = round({ name: 'reinforce-plus-plus-baseline' }, group([1, 0, 0.5]), lone)!;
+    expect(advantages.map((of) => of.map(([first]) => first))).toEqual([close([0.99999998, -0.99999998, 0, 0], 9), [0, 0, 0]]);
+  });
+
   it('are 0 where rewards are equal but for single precision', () => {
     const rewards = [0.7, Math.fround(0.7)];
     expect(round({ credit: { kind: 'discounted' } }, group(rewards))!.advantages.flat(2)).toEqual([0, 0, 0, 0]);

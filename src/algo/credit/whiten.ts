@@ -40,8 +40,12 @@ export function whiten(values: readonly number[], options: WhitenOptions = {}): 
 }
 
 /** {@link whiten} over the trajectories of several groups at once, `[group][trajectory]`. */
-export function whitenGroups(values: readonly (readonly number[])[], valid: readonly (readonly boolean[])[]): number[][] {
-  const flat = whiten(values.flat(), { valid: valid.flat() });
+export function whitenGroups(
+  values: readonly (readonly number[])[],
+  valid: readonly (readonly boolean[])[],
+  options: Omit<WhitenOptions, 'valid'> = {},
+): number[][] {
+  const flat = whiten(values.flat(), { ...options, valid: valid.flat() });
   let next = 0;
   return values.map((group) => group.map(() => flat[next++]!));
 }

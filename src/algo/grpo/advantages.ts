@@ -60,6 +60,16 @@ export function groupRelative(group: GroupRewards, std: StdKind, epsilon: number
   return apart(group, (valid) => grpoAdvantages(group.rewards, { std, epsilon, valid }));
 }
 
+/** Who is compared with somebody: members that count, of whose kind (sampled by the policy, or with forced exploration) there are two. */
+export function comparable(group: GroupRewards): boolean[] {
+  const marked = apart(group, (valid) => {
+    const counts = group.rewards.map((reward, i) => Number.isFinite(reward) && valid[i]!);
+    const several = counts.filter(Boolean).length > 1;
+    return counts.map((does) => (does && several ? 1 : 0));
+  });
+  return marked.map((mark) => mark === 1);
+}
+
 /**
  * Runs `advantages` for the members that were sampled as the policy has it and for those sampled with forced exploration, each
  * with a mask of who counts, and puts the results together: the two kinds come from different distributions, and a baseline of

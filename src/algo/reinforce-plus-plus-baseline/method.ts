@@ -1,8 +1,8 @@
 import { weighDecisions } from '../aggregation/weights.ts';
 import { assignCredit } from '../credit/round.ts';
-import { whitenGroups } from '../credit/whiten.ts';
-import { groupRelative } from '../grpo/advantages.ts';
+import { comparable, groupRelative } from '../grpo/advantages.ts';
 import type { GroupRewards, Method } from '../method.ts';
+import { whitenCentred } from '../reinforce-plus-plus/advantages.ts';
 import { surrogateLoss } from '../surrogate/loss.ts';
 import { needsOf } from '../surrogate/needs.ts';
 import { reinforcePlusPlusBaselineSchema, type ReinforcePlusPlusBaselineConfig } from './schema.ts';
@@ -13,6 +13,7 @@ const centred = (group: GroupRewards): number[] => groupRelative(group, 'none', 
  * REINFORCE++-baseline: REINFORCE++ with each group's mean taken from its rewards first.
  *
  * A_i = (R_i - group mean), whitened over all trajectories of the round; `groupAdvantages` is the part before the whitening.
+ * A group's only valid member gets 0 and is in no deviation; members of a group whose rewards are equal get exactly 0.
  * The clipped surrogate as loss.
  * Source: Hu et al., arXiv 2501.03262; verl, `compute_reinforce_plus_plus_baseline_outcome_advantage`.
  */
@@ -24,11 +25,7 @@ export const reinforcePlusPlusBaseline: Method<ReinforcePlusPlusBaselineConfig> 
   roundAdvantages: (round, config) =>
     assignCredit(round, config, {
       advantages: centred,
-      together: (advantages) =>
-        whitenGroups(
-          advantages,
-          round.map(({ valid }) => valid),
-        ),
+      together: (advantages, groups) => whitenCentred(advantages, groups.map(comparable)),
     }),
   scope: 'decision',
   weigh: (lengths, { aggregation, constantLength }) => weighDecisions(lengths, aggregation, constantLength),
