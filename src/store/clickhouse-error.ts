@@ -30,7 +30,7 @@ const BY_NUMBER: ReadonlyMap<number, ErrorCode> = new Map<number, ErrorCode>([
  */
 const BAD_ROWS = new Set([
   6, 7, 20, 25, 26, 27, 28, 32, 33, 36, 38, 39, 40, 41, 42, 43, 53, 69, 70, 72, 108, 117, 130, 131, 190, 321, 349, 354, 375, 376,
-  441, 467, 691,
+  441, 467, 469, 691,
 ]);
 
 const NETWORK = /ECONNREFUSED|ECONNRESET|EPIPE|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|socket hang up|Timeout error/i;
