@@ -26,7 +26,10 @@ export function decisionWeights(lengths: readonly number[], aggregation: Aggrega
   return weights;
 }
 
-/** Weights, and what sums over several learners are divided by: their sum; with 'constant' the number of trajectories. */
+/**
+ * Weights, and what sums over several learners are divided by: their sum; with 'constant' the number of trajectories. A trajectory
+ * without decisions counts in none of them: there is nothing of it to train.
+ */
 export function weighDecisions(
   lengths: readonly (readonly number[])[],
   aggregation: Aggregation,
@@ -34,7 +37,7 @@ export function weighDecisions(
 ): { weights: Float64Array; total: number } {
   const flat = lengths.flat();
   const weights = decisionWeights(flat, aggregation, constantLength);
-  if (aggregation === 'constant') return { weights, total: flat.length };
+  if (aggregation === 'constant') return { weights, total: flat.filter((length) => length > 0).length };
   return { weights, total: weights.reduce((sum, weight) => sum + weight, 0) };
 }
 

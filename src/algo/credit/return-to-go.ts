@@ -1,4 +1,4 @@
-import { TOLERANCE } from '../grpo/advantages.ts';
+import { spreadOf, TOLERANCE } from '../grpo/advantages.ts';
 
 /** Discounted sum of the rewards from each step on: G_t = r_t + gamma G_{t+1}. */
 export function returnsToGo(rewards: readonly number[], gamma = 1): number[] {
@@ -19,8 +19,9 @@ export function returnsToGo(rewards: readonly number[], gamma = 1): number[] {
  * end and gamma 1 this is RLOO. There is no mean per turn index on purpose: where the policy decides when to stop, who is
  * still there at turn t is a choice of the policy, and normalising over those is biased.
  *
- * Exactly 0 for members that do not count (`valid` false, or a reward that is not finite), with fewer than two that do, and
- * where all returns are equal (spread at most `tolerance`).
+ * Exactly 0 for members that do not count (`valid` false, or a return that is not finite), with fewer than two that do, and where
+ * that is all there is: where all returns are equal (spread at most `tolerance`), what is left of single decisions is their
+ * timing, and whatever of it is at most `tolerance` is 0. A trajectory without decisions counts with a return of 0.
  * Source of the leave-one-out baseline: Kool et al. (2019); Ahmadian et al., arXiv 2402.14740.
  *
  * @param stepRewards - `[trajectory][decision]`
@@ -30,14 +31,28 @@ export function leaveOneOutReturnsToGo(
   { gamma = 1, valid, tolerance = TOLERANCE }: { gamma?: number; valid?: readonly boolean[]; tolerance?: number } = {},
 ): number[][] {
   const returns = stepRewards.map((rewards) => returnsToGo(rewards, gamma));
-  const whole = returns.map((of) => of[0] ?? 0);
+  return againstOthers(
+    returns,
+    returns.map((of) => of[0] ?? 0),
+    valid,
+    tolerance,
+  );
+}
+
+/** {@link leaveOneOutReturnsToGo} of returns: `returns[trajectory][decision]`, and `whole` ones, one per trajectory. */
+export function againstOthers(
+  returns: readonly (readonly number[])[],
+  whole: readonly number[],
+  valid: readonly boolean[] | undefined,
+  tolerance: number,
+): number[][] {
   const counts = whole.map((total, i) => Number.isFinite(total) && (valid?.[i] ?? valid === undefined));
   const members = whole.filter((_, i) => counts[i]);
-  const silent = members.length < 2 || Math.max(...members) - Math.min(...members) <= tolerance;
+  const equal = spreadOf(members) <= tolerance;
   const sum = members.reduce((a, b) => a + b, 0);
   return returns.map((of, i) => {
-    if (silent || !counts[i]) return of.map(() => 0);
+    if (members.length < 2 || !counts[i]) return of.map(() => 0);
     const baseline = (sum - whole[i]!) / (members.length - 1);
-    return of.map((value) => value - baseline);
+    return of.map((value) => (equal && Math.abs(value - baseline) <= tolerance ? 0 : value - baseline));
   });
 }

@@ -2,12 +2,16 @@ import { MillraceError } from '../../errors.ts';
 import { correctionWeights } from '../correction/weights.ts';
 
 import { klInLoss } from '../kl/estimators.ts';
+import { spreadOf } from '../grpo/advantages.ts';
 import type { GroupRewards, RoundAdvantages, RoundGroup } from '../method.ts';
 import type { CorrectionConfig, CreditConfig, KlConfig } from '../schema/fields.ts';
 import { broadcast, discounted } from './broadcast.ts';
-import { leaveOneOutReturnsToGo, returnsToGo } from './return-to-go.ts';
+import { againstOthers, returnsToGo } from './return-to-go.ts';
 
-/** Rewards travel in single precision: what was equal may differ by this much. */
+/**
+ * Rewards travel in single precision, so that what differed by a rounding before may differ by 6e-8 of its size after: within a
+ * round rewards and returns of a spread up to this are equal. The functions on plain numbers use 1e-9.
+ */
 const SAME = 1e-6;
 
 /** Options of {@link assignCredit}: a part of a method's. */
@@ -22,7 +26,7 @@ export interface CreditOptions {
 export interface Baseline {
   /** Advantages of one group's trajectories, one each; before positiveOnly. */
   advantages: (group: GroupRewards) => number[];
-  /** What return-to-go is divided by, where the method divides. */
+  /** What return-to-go is divided by, where the method divides: where whole returns are equal, all advantages are then 0. */
   scale?: (group: GroupRewards) => number;
   /** Makes one of all groups' advantages, `[group][trajectory]`, e.g. whitens them. */
   together?: (advantages: number[][], round: readonly RoundGroup[]) => number[][];
@@ -81,7 +85,7 @@ export function finish(
         sum += weight;
         if (weight === 0) masked++;
       }
-      return of.map((value, t) => value * weights[t]!);
+      return of.map((value, t) => value * weights[t]! + 0);
     }),
   );
   const statistics = { correctionWeight: sum / Math.max(1, decisions), maskedFraction: masked / Math.max(1, decisions) };
@@ -110,9 +114,12 @@ function returnToGo(group: RoundGroup, gamma: number, scale: Baseline['scale']):
     const valid = group.valid.map((is, i) => is && explored[i] === kind);
     if (!valid.some(Boolean)) continue;
     // The deviation of what is compared: discounted returns spread less than rewards, the more so the longer the flow.
-    const whole = steps.map((rewards) => returnsToGo(rewards, gamma)[0] ?? 0);
+    // A trajectory without decisions has its reward all the same.
+    const returns = steps.map((rewards) => returnsToGo(rewards, gamma));
+    const whole = returns.map((of, i) => of[0] ?? group.rewards[i]!);
     const divisor = scale?.({ rewards: whole, valid }) ?? 1;
-    leaveOneOutReturnsToGo(steps, { gamma, valid, tolerance: SAME }).forEach((of, i) => {
+    if (scale !== undefined && spreadOf(whole, valid) <= SAME) continue;
+    againstOthers(returns, whole, valid, SAME).forEach((of, i) => {
       if (valid[i]) result[i] = of.map((value) => value / divisor);
     });
   }
@@ -146,6 +153,9 @@ function withPenalty(group: RoundGroup, coefficient: number): RoundGroup {
       group.valid[i] ? reward - coefficient * (behaviour[t]! - reference[i]![t]!) : reward,
     ),
   );
-  const rewards = stepRewards.map((steps, i) => (group.valid[i] ? steps.reduce((a, b) => a + b, 0) : group.rewards[i]!));
+  // A trajectory without decisions strays nowhere and keeps its reward.
+  const rewards = stepRewards.map((steps, i) =>
+    group.valid[i] && steps.length > 0 ? steps.reduce((a, b) => a + b, 0) : group.rewards[i]!,
+  );
   return { ...group, stepRewards, rewards };
 }

@@ -23,7 +23,7 @@ export const dapo: Method<DapoConfig> = {
   roundAdvantages: (round, config) =>
     assignCredit(round, config, {
       advantages: (group) => groupRelative(group, config.std, config.epsilon),
-      scale: (group) => divisorOf(group, config.std, config.epsilon),
+      ...(config.std !== 'none' && { scale: (group) => divisorOf(group, config.std, config.epsilon) }),
     }),
   scope: 'decision',
   weigh: (lengths) => weighDecisions(lengths, 'decision'),

@@ -35,6 +35,9 @@ function roundAdvantages(round: readonly RoundGroup[], config: DecoupledPpoConfi
   return assignCredit(
     round,
     { kl, credit, positiveOnly },
-    { advantages: (group) => groupRelative(group, std, epsilon), scale: (group) => divisorOf(group, std, epsilon) },
+    {
+      advantages: (group) => groupRelative(group, std, epsilon),
+      ...(std !== 'none' && { scale: (group) => divisorOf(group, std, epsilon) }),
+    },
   );
 }

@@ -30,15 +30,33 @@ export function grpoAdvantages(rewards: readonly number[], options: AdvantageOpt
   const advantages = new Array<number>(rewards.length).fill(0);
   const counts = rewards.map((reward, index) => Number.isFinite(reward) && (valid?.[index] ?? valid === undefined));
   const members = rewards.filter((_, index) => counts[index]);
-  if (members.length < 2) return advantages;
-  if (members.reduce((a, b) => Math.max(a, b)) - members.reduce((a, b) => Math.min(a, b)) <= tolerance) return advantages;
+  if (!(spreadOf(members) > tolerance)) return advantages;
 
   const { mean, deviation } = moments(members, std);
+  if (!Number.isFinite(mean) || !Number.isFinite(deviation)) return inSmaller(rewards, { ...options, valid: counts }, members);
   const divisor = std === 'none' ? 1 : deviation + epsilon;
   rewards.forEach((reward, index) => {
     if (counts[index]) advantages[index] = (reward - mean) / divisor;
   });
   return advantages;
+}
+
+/** Largest minus smallest reward of the members that count; 0 with fewer than two. */
+export function spreadOf(rewards: readonly number[], valid?: readonly boolean[]): number {
+  const members = rewards.filter((reward, i) => Number.isFinite(reward) && (valid?.[i] ?? true));
+  if (members.length < 2) return 0;
+  return members.reduce((a, b) => Math.max(a, b)) - members.reduce((a, b) => Math.min(a, b));
+}
+
+/** Advantages of rewards so large that their sum or variance overflows: in units of the largest one. */
+function inSmaller(rewards: readonly number[], options: AdvantageOptions, members: readonly number[]): number[] {
+  const { std = 'sample', epsilon = 1e-4 } = options;
+  const unit = members.reduce((a, b) => Math.max(Math.abs(a), Math.abs(b)));
+  const advantages = grpoAdvantages(
+    rewards.map((reward) => reward / unit),
+    { ...options, epsilon: epsilon / unit, tolerance: 0 },
+  );
+  return std === 'none' ? advantages.map((advantage) => advantage * unit) : advantages;
 }
 
 /** Mean and standard deviation of some rewards; 1 with 'none'. */

@@ -22,7 +22,7 @@ export const grpo: Method<GrpoConfig> = {
   roundAdvantages: (round, config) =>
     assignCredit(round, config, {
       advantages: (group) => groupRelative(group, config.std, config.epsilon),
-      scale: (group) => divisorOf(group, config.std, config.epsilon),
+      ...(config.std !== 'none' && { scale: (group) => divisorOf(group, config.std, config.epsilon) }),
     }),
   scope: 'decision',
   weigh: (lengths, { aggregation, constantLength }) => weighDecisions(lengths, aggregation, constantLength),

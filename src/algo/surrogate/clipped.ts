@@ -15,7 +15,7 @@ export interface Surrogate {
   derivative: Float64Array;
   /** exp(logProb - oldLogProb), the log-ratio clamped to [-20, 20]. */
   ratio: Float64Array;
-  /** 1 where a clip is active, so that the derivative is 0. */
+  /** 1 where a clip is active, so that the derivative is 0; 0 where the advantage is 0, which has nothing to clip. */
   clipped: Uint8Array;
 }
 
@@ -45,6 +45,8 @@ export function clippedSurrogate(
     const advantage = advantages[i]!;
     const difference = logProbs[i]! - oldLogProbs[i]!;
     const r = Math.exp(Math.min(MAX_LOG_RATIO, Math.max(-MAX_LOG_RATIO, difference)));
+    ratio[i] = r;
+    if (advantage === 0) continue;
     const bounded = Math.min(high, Math.max(low, r));
     let value = -Math.min(r * advantage, bounded * advantage);
     // Where the bounded term is the smaller one it is constant in r; likewise beyond the clamp of the log-ratio.
@@ -53,7 +55,6 @@ export function clippedSurrogate(
       value = -options.dualClip * advantage;
       active = true;
     }
-    ratio[i] = r;
     loss[i] = value;
     derivative[i] = active ? 0 : -r * advantage;
     clipped[i] = active ? 1 : 0;

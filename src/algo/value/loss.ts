@@ -1,3 +1,5 @@
+import { wrong } from '../check.ts';
+
 /** Options of {@link valueLoss}. */
 export interface ValueLossOptions {
   /** Weight of the loss. Default 1. */
@@ -24,7 +26,7 @@ export function valueLoss(
   { coefficient = 1, clip, oldValues }: ValueLossOptions = {},
 ): { loss: number; derivative: Float64Array; statistics: Record<string, number> } {
   if (clip !== undefined && oldValues === undefined)
-    throw new TypeError('a clipped value loss needs the values at the start of the round');
+    throw wrong('oldValues', 'a clipped value loss needs the values at the start of the round');
   const n = values.length;
   const derivative = new Float64Array(n);
   let loss = 0;
@@ -44,7 +46,7 @@ export function valueLoss(
     }
     loss += 0.5 * weights[d]! * square;
     distance += weights[d]! * Math.abs(error);
-    derivative[d] = coefficient * weights[d]! * slope;
+    derivative[d] = coefficient * weights[d]! * slope + 0;
   }
   const statistics = { valueLoss: loss, valueError: distance, ...(clip === undefined ? {} : { valueClipFraction: clipped }) };
   return { loss: coefficient * loss, derivative, statistics };

@@ -56,7 +56,7 @@ function loss(columns: LossColumns, { kl }: VtraceConfig): LossResult {
     const w = weights[d]!;
     const ratio = exp(logProbs[d]! - behaviour[d]!);
     sum -= w * advantages[d]! * logProbs[d]!;
-    derivative[d] = -w * advantages[d]!;
+    derivative[d] = -w * advantages[d]! + 0;
     statistics['ratio']! += w * ratio;
     statistics['ratioDeviation']! += w * Math.abs(ratio - 1);
     statistics['kl']! += w * (ratio - 1 - Math.log(ratio));

@@ -36,7 +36,8 @@ export interface GroupDecisions {
 }
 
 /**
- * Decisions of the groups that teach something (groups whose advantages are all 0 are left out) with their weights, and what
+ * Decisions of the groups that teach something (groups whose advantages are all 0 are left out, unless they have targets for a
+ * value head) with their weights, and what
  * all sums are divided by. `invalid_argument` (with the field) when a group contradicts itself.
  */
 export function weighedDecisions(
@@ -75,8 +76,10 @@ function readGroup(group: LearnerGroup, field: string): GroupDecisions | undefin
   }
   if (!(experience.temperature > 0)) throw invalid(`temperature must be above 0, got ${experience.temperature}`);
   const members = memberIndices(group);
+  // A value head learns from its targets, whatever is left of the advantages (positiveOnly, a mask).
   const silent =
-    decisionAdvantages.length > 0 ? decisionAdvantages.every((a) => a === 0) : members.every((i) => advantages[i] === 0);
+    (group.valueTargets?.length ?? 0) === 0 &&
+    (decisionAdvantages.length > 0 ? decisionAdvantages.every((a) => a === 0) : members.every((i) => advantages[i] === 0));
   if (silent) return undefined;
   const { decisions, lengths } = readMembers(group, members, field);
   return { group, decisions, lengths, rewards: rewards.length > 0 ? members.map((i) => rewards[i]!) : [] };
