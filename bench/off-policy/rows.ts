@@ -6,8 +6,8 @@ export interface OffPolicyRow {
   maxStaleness: number;
 }
 
-/** PPO with four updates a round, so that the policy moves while a group waits. */
-const PPO = { name: 'ppo', epochs: 2, miniBatches: 2, entropy: 0.05, value: { gamma: 0.95, lambda: 0.9 } };
+/** PPO's clipped surrogate on advantages of single steps, with eight updates a round, so that the policy moves while a group waits. */
+const PPO = { name: 'grpo', epochs: 2, miniBatches: 4, entropy: 0.15, credit: { kind: 'return-to-go', gamma: 0.9 } };
 
 /**
  * One method, with and without corrections. `naive`: the surrogate's ratio is to the policy that acted, however old.

@@ -22,7 +22,6 @@ const POTENTIAL = 'reward.components=[{name: outcome, weight: 1}, {name: potenti
 export const EFFICIENCY_ROWS: readonly EfficiencyRow[] = [
   { label: 'grpo, 8 groups of 16, one update', overrides: LARGE, algorithm: { name: 'grpo', entropy: 0.06 } },
   { label: 'grpo, 4 groups of 8, four updates', overrides: SMALL, algorithm: GRPO },
-  { label: 'four updates and a curriculum', overrides: [...SMALL, 'curriculum.enabled=true'], algorithm: GRPO },
   { label: 'the potential alone, eight updates', overrides: [...SMALL, POTENTIAL], algorithm: STEPS },
   { label: 'rewards of steps, eight updates', overrides: [...SMALL, ...STEP_REWARDS], algorithm: STEPS },
   {
