@@ -3,8 +3,13 @@ import { clickHouseError } from './clickhouse-error.ts';
 import type { Engine } from './engine.ts';
 import { literal } from './engine.ts';
 import { guardQuery } from './guard.ts';
+import { pruneStore, storeStats } from './maintenance.ts';
+import type { PrunedJob, PruneOptions, StoreStats } from './maintenance.ts';
 import { migrateUp } from './migrate.ts';
+import type { Run } from './migrate.ts';
 import { parseResult } from './result.ts';
+import { applyRetention } from './retention.ts';
+import type { Retention } from './retention.ts';
 import type { QueryOptions, QueryResult, Store, TableName, WriteFileOptions } from './store.ts';
 import { TABLES } from './tables.ts';
 
@@ -106,6 +111,21 @@ export class ClickHouseStore implements Store {
     }
   }
 
+  /** See {@link applyRetention}. Call it after `migrate()`. */
+  retain(retention: Retention): Promise<string[]> {
+    return this.#maintain((run) => applyRetention(run, retention));
+  }
+
+  /** See {@link storeStats}. */
+  stats(): Promise<StoreStats> {
+    return this.#maintain(storeStats, true);
+  }
+
+  /** See {@link pruneStore}. */
+  prune(options: PruneOptions): Promise<PrunedJob[]> {
+    return this.#maintain((run) => pruneStore(run, options));
+  }
+
   /** Waits for what runs, then lets go of the engine. Closing twice is one close. */
   close(): Promise<void> {
     this.#closing ??= this.#engine.close();
@@ -130,6 +150,15 @@ export class ClickHouseStore implements Store {
     return `SETTINGS ${Object.entries(settings)
       .map(([name, value]) => `${name} = ${value}`)
       .join(', ')}`;
+  }
+
+  async #maintain<T>(work: (run: Run) => Promise<T>, reading = false): Promise<T> {
+    this.#assertOpen();
+    try {
+      return await work((sql) => this.#engine.run(sql, { reading }));
+    } catch (error) {
+      throw clickHouseError(error, reading ? 'query' : 'migrate');
+    }
   }
 
   #assertOpen(): void {
