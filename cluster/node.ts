@@ -6,6 +6,7 @@ import { systemClock } from '../src/clock/system.ts';
 import type { MillraceError } from '../src/errors.ts';
 import type { ServiceRegistration } from '../src/rpc/handlers.ts';
 import type { RunningServer } from '../src/rpc/server.ts';
+import type { Retention } from '../src/store/retention.ts';
 import { serveMetrics } from '../src/telemetry/metrics-server.ts';
 import { createMetrics } from '../src/telemetry/metrics.ts';
 import { monitorProcess } from '../src/telemetry/process-stats.ts';
@@ -32,6 +33,8 @@ export interface NodeOptions {
   log: Logger;
   /** ClickHouse server; the embedded engine when absent. */
   clickhouse?: { url: string; username?: string; password?: string; database?: string } | undefined;
+  /** How long the store keeps rows, with role store. Default: for ever. */
+  retention?: Retention | undefined;
   /** Port of this node's gRPC server. Default 0: a free one. */
   port?: number;
   /** Port on which metrics are served to Prometheus, at 127.0.0.1. Default 0: a free one. */

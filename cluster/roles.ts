@@ -26,7 +26,7 @@ export async function startRole(
   switch (role) {
     case 'coordinator': {
       const { CoordinatorBackend } = await import('./coordinator/admin-backend.ts');
-      const { remoteQuery, remoteTransfer } = await import('./services.ts');
+      const { remoteCare, remoteQuery, remoteTransfer } = await import('./services.ts');
       const { adminService } = await import('./admin/service.ts');
       const { startCoordinator } = await import('./coordinator.ts');
       const backend = new CoordinatorBackend(
@@ -34,6 +34,7 @@ export async function startRole(
         nodes,
         remoteQuery(nodes, options.token),
         remoteTransfer(nodes, options.token),
+        remoteCare(nodes, options.token),
       );
       closers.push(() => backend.close());
       services.push(adminService(backend));
@@ -72,7 +73,9 @@ export async function startRole(
       const started = await startStore(context, store);
       const transfer = new StoreTransfer(store, `${options.stateDir}/exports`);
       closers.push(() => transfer.close());
-      services.push(storeService((sql, maxRows, signal) => started.query(sql, maxRows, signal), transfer));
+      const changed = await store.retain(options.retention ?? {});
+      if (changed.length > 0) context.log.info({ changed }, 'retention changed');
+      services.push(storeService((sql, maxRows, signal) => started.query(sql, maxRows, signal), transfer, store));
       return started;
     }
   }

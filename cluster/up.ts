@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { missingBinding } from '../src/compute/tensorflow/binding.ts';
 import { MillraceError } from '../src/errors.ts';
+import type { Retention } from '../src/store/retention.ts';
 import type { Logger, LogLevel } from '../src/telemetry/log.ts';
 import type { RoleName } from './context.ts';
 import { startNatsServer, type NatsServerProcess } from './nats-server.ts';
@@ -34,6 +35,8 @@ export interface EmbeddedOptions {
   token?: string | undefined;
   /** ClickHouse server instead of the embedded engine, as for `CLICKHOUSE_URL`. */
   clickhouse?: { url: string; username?: string; password?: string; database?: string } | undefined;
+  /** How long the store keeps rows. Default: for ever. */
+  retention?: Retention | undefined;
   /** A NATS server that runs already, instead of one of our own. */
   natsUrl?: string | undefined;
   logLevel?: LogLevel;
@@ -106,6 +109,7 @@ export async function startEmbeddedCluster(options: EmbeddedOptions): Promise<Em
       stateDir,
       token: options.token,
       clickhouse: options.clickhouse,
+      retention: options.retention,
       logLevel: options.logLevel ?? 'info',
     };
     // Chosen here, so that a coordinator that is started again answers where the last one did.

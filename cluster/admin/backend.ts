@@ -1,9 +1,10 @@
 import type { JobConfig } from '../../src/config/job.ts';
-import type { Actor, ExportTrajectoriesRequest, Job, Node } from '../../src/gen/millrace/v1/admin_pb.ts';
+import type { Actor, ExportTrajectoriesRequest, Job, Node, PruneStoreRequest } from '../../src/gen/millrace/v1/admin_pb.ts';
 import type { Imported } from '../../src/store/export/import.ts';
 import type { QueryResult } from '../../src/store/store.ts';
 import type { DeadLetterQueue } from './dead-letters.ts';
 import type { ExportMessage, ImportMessage } from './export.ts';
+import type { PruneMessage, StatsMessage } from './store-care.ts';
 
 /** The part of the admin API that the store node answers. */
 export interface TrajectoryTransfer {
@@ -42,4 +43,8 @@ export interface AdminBackend extends TrajectoryTransfer {
   listActors(nodeId: string | undefined): Promise<Actor[]>;
   /** One read-only statement on the trajectory store; see {@link Store.query}. */
   query(sql: string, maxRows: number, signal: AbortSignal): Promise<QueryResult>;
+  /** What the trajectory store holds. */
+  getStoreStats(): Promise<StatsMessage>;
+  /** Deletes old rows of ended jobs. */
+  pruneStore(request: PruneStoreRequest): Promise<PruneMessage>;
 }

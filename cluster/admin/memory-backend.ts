@@ -5,13 +5,14 @@ import { VirtualClock } from '../../src/clock/virtual.ts';
 import type { JobConfig } from '../../src/config/job.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { JobSchema, JobState } from '../../src/gen/millrace/v1/admin_pb.ts';
-import type { Actor, ExportTrajectoriesRequest, Job, Node } from '../../src/gen/millrace/v1/admin_pb.ts';
+import type { Actor, ExportTrajectoriesRequest, Job, Node, PruneStoreRequest } from '../../src/gen/millrace/v1/admin_pb.ts';
 import type { QueryResult } from '../../src/store/store.ts';
 import type { Imported } from '../../src/store/export/import.ts';
 import type { AdminBackend, TrajectoryTransfer } from './backend.ts';
 import { deadLetterQueue } from './dead-letters.ts';
 import type { ExportMessage, ImportMessage } from './export.ts';
 import { hasEnded } from './service.ts';
+import type { PruneMessage, StatsMessage } from './store-care.ts';
 
 /** An {@link AdminBackend} without a cluster, for tests: jobs change only when {@link MemoryBackend.change} is called. */
 export class MemoryBackend implements AdminBackend {
@@ -19,6 +20,9 @@ export class MemoryBackend implements AdminBackend {
   readonly nodes: Node[] = [];
   readonly actors: Actor[] = [];
   readonly queries: { sql: string; maxRows: number }[] = [];
+  readonly prunes: PruneStoreRequest[] = [];
+  stats: StatsMessage = {};
+  pruned: PruneMessage = {};
   result: QueryResult = { columns: [], rows: [], truncated: false };
   /** Who exports and imports. */
   transfer: TrajectoryTransfer | undefined;
@@ -109,6 +113,15 @@ export class MemoryBackend implements AdminBackend {
   importTrajectories(request: ImportMessage, signal: AbortSignal): Promise<Imported> {
     if (this.transfer) return this.transfer.importTrajectories(request, signal);
     return Promise.reject(new MillraceError('unavailable', 'There is no store.'));
+  }
+
+  getStoreStats(): Promise<StatsMessage> {
+    return Promise.resolve(this.stats);
+  }
+
+  pruneStore(request: PruneStoreRequest): Promise<PruneMessage> {
+    this.prunes.push(request);
+    return Promise.resolve(this.pruned);
   }
 
   /** Changes a job that has not ended and tells its watchers. */

@@ -11,6 +11,7 @@ import { exportRequest } from './export.ts';
 import { latest } from './latest.ts';
 import { pageOfJobs } from './page.ts';
 import { queryMessages } from './query-rows.ts';
+import { checkPrune } from './store-care.ts';
 import { checkCount, checkJobId, checkNodeId, checkSql } from './validation.ts';
 
 /** True for SUCCEEDED, FAILED and CANCELLED. */
@@ -51,6 +52,8 @@ export function adminService(backend: AdminBackend): ServiceRegistration {
     listDeadLetters: (request) => backend.deadLetters.listDeadLetters(request),
     getDeadLetter: (request) => backend.deadLetters.getDeadLetter(request),
     replayDeadLetters: (request) => backend.deadLetters.replayDeadLetters(request),
+    getStoreStats: () => backend.getStoreStats(),
+    pruneStore: (request) => backend.pruneStore(checkPrune(request)),
   });
 }
 

@@ -1,5 +1,7 @@
 import { join } from 'node:path';
+import { parseAge } from '../../src/config/age.ts';
 import { loadClusterConfig, type ClusterConfig } from '../../src/config/cluster.ts';
+import type { Retention } from '../../src/store/retention.ts';
 import { createLogger } from '../../src/telemetry/log.ts';
 import { startEmbeddedCluster, type EmbeddedCluster } from '../up.ts';
 import { makeStateFolder } from '../up/state-folder.ts';
@@ -49,6 +51,7 @@ export async function startCluster(context: CliContext, config: ClusterConfig): 
     port: ports.admin,
     token,
     clickhouse: clickhouse.url === undefined ? undefined : { ...clickhouse, url: clickhouse.url, username: clickhouse.user },
+    retention: retentionOf(config.store.retention),
     natsUrl: nats.url,
     logLevel,
     log: createLogger({ name: 'millrace', node: 'supervisor', level: logLevel, file: join(logs, 'supervisor.log') }),
@@ -57,6 +60,15 @@ export async function startCluster(context: CliContext, config: ClusterConfig): 
   });
   context.own = { address: cluster.address, token };
   return { ...cluster, stateDir };
+}
+
+/** The ages of the settings in hours. */
+export function retentionOf(ages: ClusterConfig['store']['retention']): Retention {
+  return Object.fromEntries(
+    Object.entries(ages).flatMap(([name, age]) =>
+      age === 'forever' ? [] : [[name, parseAge(age, `store.retention.${name}`) / 3600]],
+    ),
+  );
 }
 
 /** A number where the text is one; what is not is left to the settings' own check, which names the field. */

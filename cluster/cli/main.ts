@@ -14,6 +14,7 @@ import { register as job } from './commands/job.ts';
 import { register as node } from './commands/node.ts';
 import { register as query } from './commands/query.ts';
 import { register as sql } from './commands/sql.ts';
+import { register as store } from './commands/store.ts';
 import { register as train } from './commands/train.ts';
 import { register as tune } from './commands/tune.ts';
 import { register as up } from './commands/up.ts';
@@ -29,6 +30,7 @@ const COMMANDS: ((program: Command, context: CliContext) => void)[] = [
   actor,
   sql,
   query,
+  store,
   exportCommand,
   importCommand,
   dlq,

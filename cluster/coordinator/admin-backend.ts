@@ -9,6 +9,7 @@ import {
   type ExportTrajectoriesRequest,
   type Job,
   type Node,
+  type PruneStoreRequest,
 } from '../../src/gen/millrace/v1/admin_pb.ts';
 import { endedCount } from '../../src/jobs/ledger.ts';
 import { createJobRecord, transition, type JobRecord } from '../../src/jobs/record.ts';
@@ -19,6 +20,7 @@ import type { QueryResult } from '../../src/store/store.ts';
 import type { AdminBackend, TrajectoryTransfer } from '../admin/backend.ts';
 import { deadLetterQueue, type DeadLetterQueue } from '../admin/dead-letters.ts';
 import type { ExportMessage, ImportMessage } from '../admin/export.ts';
+import type { PruneMessage, StatsMessage, StoreCare } from '../admin/store-care.ts';
 import type { NodeContext } from '../context.ts';
 import { JobEvents } from '../jobs/events.ts';
 import { loadJobRuntime } from '../jobs/runtime.ts';
@@ -42,15 +44,17 @@ export class CoordinatorBackend implements AdminBackend {
   readonly #nodes: NodeList;
   readonly #query: RunQuery;
   readonly #transfer: TrajectoryTransfer | undefined;
+  readonly #care: StoreCare | undefined;
   readonly #views: JobViews;
   readonly deadLetters: DeadLetterQueue;
 
-  /** Without `transfer` there is no store node to export from. */
-  constructor(context: NodeContext, nodes: NodeList, query: RunQuery, transfer?: TrajectoryTransfer) {
+  /** Without `transfer` and `care` there is no store node to ask. */
+  constructor(context: NodeContext, nodes: NodeList, query: RunQuery, transfer?: TrajectoryTransfer, care?: StoreCare) {
     this.#context = context;
     this.#nodes = nodes;
     this.#query = query;
     this.#transfer = transfer;
+    this.#care = care;
     this.#views = new JobViews(context, nodes);
     this.deadLetters = deadLetterQueue(context.bus);
   }
@@ -169,6 +173,23 @@ export class CoordinatorBackend implements AdminBackend {
   #store(): TrajectoryTransfer {
     if (this.#transfer) return this.#transfer;
     throw new MillraceError('unimplemented', 'serial mode has no store to export from; read the rows of the in-memory store');
+  }
+
+  async getStoreStats(): Promise<StatsMessage> {
+    return this.#storeCare().getStoreStats();
+  }
+
+  async pruneStore(request: PruneStoreRequest): Promise<PruneMessage> {
+    const open = this.#context.jobs.list().filter(({ record }) => !isEnded(record.state));
+    return this.#storeCare().pruneStore(
+      request,
+      open.map(({ record }) => record.id),
+    );
+  }
+
+  #storeCare(): StoreCare {
+    if (this.#care) return this.#care;
+    throw new MillraceError('unavailable', 'This cluster has no store node.');
   }
 
   /** The last word about a job: its trainer books what was still open, which takes a moment. */

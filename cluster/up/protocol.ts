@@ -1,3 +1,4 @@
+import type { Retention } from '../../src/store/retention.ts';
 import type { LogLevel } from '../../src/telemetry/log.ts';
 import type { RoleName } from '../context.ts';
 import type { Gpu } from './gpus.ts';
@@ -10,6 +11,8 @@ export interface NodeSettings {
   stateDir: string;
   token?: string | undefined;
   clickhouse?: { url: string; username?: string; password?: string; database?: string } | undefined;
+  /** How long the store keeps rows. */
+  retention?: Retention | undefined;
   logLevel: LogLevel;
   /** Port of the node's gRPC server; 0 or absent: a free one. */
   port?: number | undefined;

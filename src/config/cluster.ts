@@ -8,6 +8,14 @@ const port = (what: string) => z.int().min(0).max(65_535).default(0).describe(`p
 const workers = (what: string, usual: number) => z.int().min(1).max(256).default(usual).describe(`number of ${what} processes`);
 const url = (protocol: RegExp, example: string) => z.url({ protocol, hostname: /.*/ }).optional().describe(`like ${example}`);
 
+/** Hours and more: the store looks for old rows a few times a day. */
+const retention = (what: string) =>
+  z
+    .string()
+    .regex(/^([1-9]\d{0,4}[hdw]|forever)$/, 'expected an age like 12h, 30d or 8w, or forever')
+    .default('forever')
+    .describe(`how long the store keeps ${what}; an age like 12h, 30d or 8w, or forever`);
+
 /** Compute backends by name, as in `src/compute`, which is not loaded for a list of names. */
 export const COMPUTE_BACKENDS = ['tensorflow-gpu', 'native', 'tensorflow', 'wasm', 'cpu'] as const;
 
@@ -56,6 +64,17 @@ export const clusterConfigSchema = z.strictObject({
         .regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/)
         .default('millrace')
         .describe('ClickHouse database: letters, digits and "_"'),
+    })
+    .prefault({}),
+  store: z
+    .strictObject({
+      retention: z
+        .strictObject({
+          steps: retention('rows of table steps'),
+          trajectories: retention('rows of table trajectories'),
+          text: retention('long texts of both tables (arguments, result, answer, failure_message); the rows stay'),
+        })
+        .prefault({}),
     })
     .prefault({}),
   logLevel: z

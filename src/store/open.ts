@@ -1,7 +1,7 @@
 import { MillraceError } from '../errors.ts';
 import { openEmbeddedStore } from './embedded.ts';
 import { openServerStore } from './server.ts';
-import type { Store } from './store.ts';
+import type { ClickHouseStore } from './clickhouse-store.ts';
 
 /** Options of {@link openStore}; one of `url` and `path` is needed. */
 export interface OpenStoreOptions {
@@ -15,7 +15,7 @@ export interface OpenStoreOptions {
 }
 
 /** Opens the server when a URL is given, else the embedded engine. */
-export async function openStore(options: OpenStoreOptions): Promise<Store> {
+export async function openStore(options: OpenStoreOptions): Promise<ClickHouseStore> {
   const { url, username, password, database, path } = options;
   if (url !== undefined && url !== '') {
     return openServerStore({

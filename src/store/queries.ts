@@ -82,7 +82,7 @@ export function isQueryName(name: string): name is QueryName {
 export function queryParameters(
   { name, parameters }: Pick<NamedQuery, 'name' | 'parameters'>,
   job: string,
-  given: Readonly<Record<string, string>> = {},
+  given: Readonly<Record<string, string | undefined>> = {},
 ): Record<string, string> {
   for (const key of Object.keys(given)) {
     if (parameters.some((parameter) => parameter.name === key)) continue;

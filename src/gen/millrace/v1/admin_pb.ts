@@ -6,8 +6,8 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Ledger, Purpose } from "./training_pb.ts";
 import { file_millrace_v1_training } from "./training_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file millrace/v1/admin.proto.
  */
 export const file_millrace_v1_admin: GenFile = /*@__PURE__*/
-  fileDesc("ChdtaWxscmFjZS92MS9hZG1pbi5wcm90bxILbWlsbHJhY2UudjEi7QIKA0pvYhIKCgJpZBgBIAEoCRIkCgVzdGF0ZRgCIAEoDjIVLm1pbGxyYWNlLnYxLkpvYlN0YXRlEhMKC2NvbmZpZ19qc29uGAMgASgJEi8KC2NyZWF0ZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzdGFydF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFZXJyb3IYByABKAkSKgoIcHJvZ3Jlc3MYCCABKAsyGC5taWxscmFjZS52MS5Kb2JQcm9ncmVzcxITCgt3YWl0aW5nX2ZvchgJIAEoCRIsCgtldmFsdWF0aW9ucxgKIAMoCzIXLm1pbGxyYWNlLnYxLkV2YWx1YXRpb24SEgoKY2hlY2twb2ludBgLIAEoCSLKAgoLSm9iUHJvZ3Jlc3MSDQoFcm91bmQYASABKA0SFAoMcm91bmRzX3RvdGFsGAIgASgNEg4KBnJld2FyZBgDIAEoARIfChd0cmFqZWN0b3JpZXNfcGVyX3NlY29uZBgEIAEoARIRCglzdGFsZW5lc3MYBSABKAESEAoIcmVxdWVzdHMYBiABKAQSIwoGbGVkZ2VyGAcgASgLMhMubWlsbHJhY2UudjEuTGVkZ2VyEhMKC2V0YV9zZWNvbmRzGAggASgBEhUKDXRyYWluX3NlY29uZHMYCSABKAESPAoKc3RhdGlzdGljcxgKIAMoCzIoLm1pbGxyYWNlLnYxLkpvYlByb2dyZXNzLlN0YXRpc3RpY3NFbnRyeRoxCg9TdGF0aXN0aWNzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4ASK6AQoKRXZhbHVhdGlvbhIMCgRuYW1lGAEgASgJEhYKDnBvbGljeV92ZXJzaW9uGAIgASgNEg0KBXRhc2tzGAMgASgNEhEKCXN1Y2Nlc3NlcxgEIAEoDRIOCgZmYWlsZWQYBSABKA0SEwoLbWVhbl9yZXdhcmQYBiABKAESFAoMdHJhamVjdG9yaWVzGAcgASgEEhUKDXRyYWluX3NlY29uZHMYCCABKAESEgoKbWVhbl9zdGVwcxgJIAEoASI3ChBDcmVhdGVKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCRITCgtjb25maWdfanNvbhgCIAEoCSIyChFDcmVhdGVKb2JSZXNwb25zZRIdCgNqb2IYASABKAsyEC5taWxscmFjZS52MS5Kb2IiHwoNR2V0Sm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiLwoOR2V0Sm9iUmVzcG9uc2USHQoDam9iGAEgASgLMhAubWlsbHJhY2UudjEuSm9iIjgKD0xpc3RKb2JzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCSJLChBMaXN0Sm9ic1Jlc3BvbnNlEh4KBGpvYnMYASADKAsyEC5taWxscmFjZS52MS5Kb2ISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiEKD1dhdGNoSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiMQoQV2F0Y2hKb2JSZXNwb25zZRIdCgNqb2IYASABKAsyEC5taWxscmFjZS52MS5Kb2IiIgoQQ2FuY2VsSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiMgoRQ2FuY2VsSm9iUmVzcG9uc2USHQoDam9iGAEgASgLMhAubWlsbHJhY2UudjEuSm9iIiEKD1BhdXNlSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiMQoQUGF1c2VKb2JSZXNwb25zZRIdCgNqb2IYASABKAsyEC5taWxscmFjZS52MS5Kb2IiIgoQUmVzdW1lSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiMgoRUmVzdW1lSm9iUmVzcG9uc2USHQoDam9iGAEgASgLMhAubWlsbHJhY2UudjEuSm9iIt4CCgROb2RlEgoKAmlkGAEgASgJEg0KBXJvbGVzGAIgAygJEgsKA3BpZBgDIAEoDRIPCgdhZGRyZXNzGAQgASgJEi4KCnN0YXJ0X3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjIKDmhlYXJ0YmVhdF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIRCglyc3NfYnl0ZXMYByABKAQSFgoOcGVha19yc3NfYnl0ZXMYCCABKAQSEwoLY3B1X3NlY29uZHMYCSABKAESGwoTZXZlbnRfbG9vcF9kZWxheV9tcxgKIAEoARItCgZsYWJlbHMYCyADKAsyHS5taWxscmFjZS52MS5Ob2RlLkxhYmVsc0VudHJ5Gi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiEgoQTGlzdE5vZGVzUmVxdWVzdCI1ChFMaXN0Tm9kZXNSZXNwb25zZRIgCgVub2RlcxgBIAMoCzIRLm1pbGxyYWNlLnYxLk5vZGUidwoFQWN0b3ISDwoHYWRkcmVzcxgBIAEoCRINCgVzdGF0ZRgCIAEoCRIVCg1tYWlsYm94X2RlcHRoGAMgASgNEhAKCHJlc3RhcnRzGAQgASgNEhMKC3dhaXRpbmdfZm9yGAUgASgJEhAKCG1lc3NhZ2VzGAYgASgEIiQKEUxpc3RBY3RvcnNSZXF1ZXN0Eg8KB25vZGVfaWQYASABKAkiOAoSTGlzdEFjdG9yc1Jlc3BvbnNlEiIKBmFjdG9ycxgBIAMoCzISLm1pbGxyYWNlLnYxLkFjdG9yIi0KDFF1ZXJ5UmVxdWVzdBILCgNzcWwYASABKAkSEAoIbWF4X3Jvd3MYAiABKA0iVQoNUXVlcnlSZXNwb25zZRIPCgdjb2x1bW5zGAEgAygJEg0KBXR5cGVzGAIgAygJEhEKCXJvd3NfanNvbhgDIAMoCRIRCgl0cnVuY2F0ZWQYBCABKAgiugIKEFRyYWplY3RvcnlGaWx0ZXISCwoDam9iGAEgASgJEiUKB3B1cnBvc2UYAiABKA4yFC5taWxscmFjZS52MS5QdXJwb3NlEhQKB3N1Y2Nlc3MYAyABKAhIAIgBARIPCgd0YXNrX2lkGAQgASgJEhgKC21pbl92ZXJzaW9uGAUgASgNSAGIAQESGAoLbWF4X3ZlcnNpb24YBiABKA1IAogBARIuCgpzdGFydF90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFd2hlcmUYCSABKAlCCgoIX3N1Y2Nlc3NCDgoMX21pbl92ZXJzaW9uQg4KDF9tYXhfdmVyc2lvbiKpAQoZRXhwb3J0VHJhamVjdG9yaWVzUmVxdWVzdBIpCgZmb3JtYXQYASABKA4yGS5taWxscmFjZS52MS5FeHBvcnRGb3JtYXQSDQoFc3RlcHMYAiABKAgSLQoGZmlsdGVyGAMgASgLMh0ubWlsbHJhY2UudjEuVHJhamVjdG9yeUZpbHRlchIOCgZjdXJzb3IYBCABKAkSEwoLY2h1bmtfYnl0ZXMYBSABKA0iVwoaRXhwb3J0VHJhamVjdG9yaWVzUmVzcG9uc2USDAoEZGF0YRgBIAEoDBIOCgZjdXJzb3IYAiABKAkSDAoEZG9uZRgDIAEoBBINCgV0b3RhbBgEIAEoBCI3ChlJbXBvcnRUcmFqZWN0b3JpZXNSZXF1ZXN0Eg0KBWxpbmVzGAEgAygJEgsKA2pvYhgCIAEoCSJBChpJbXBvcnRUcmFqZWN0b3JpZXNSZXNwb25zZRIUCgx0cmFqZWN0b3JpZXMYASABKA0SDQoFc3RlcHMYAiABKA0ivAIKCkRlYWRMZXR0ZXISCgoCaWQYASABKAQSDgoGc3RyZWFtGAIgASgJEg8KB3N1YmplY3QYAyABKAkSDgoGcmVhc29uGAQgASgJEhIKCmRlbGl2ZXJpZXMYBSABKA0SKAoEdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKbWVzc2FnZV9pZBgHIAEoCRIQCghzZXF1ZW5jZRgIIAEoBBI1CgdoZWFkZXJzGAkgAygLMiQubWlsbHJhY2UudjEuRGVhZExldHRlci5IZWFkZXJzRW50cnkSFQoNcGF5bG9hZF9ieXRlcxgKIAEoBBIPCgdwYXlsb2FkGAsgASgMGi4KDEhlYWRlcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIk8KFkxpc3REZWFkTGV0dGVyc1JlcXVlc3QSDgoGc3RyZWFtGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJImEKF0xpc3REZWFkTGV0dGVyc1Jlc3BvbnNlEi0KDGRlYWRfbGV0dGVycxgBIAMoCzIXLm1pbGxyYWNlLnYxLkRlYWRMZXR0ZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiIKFEdldERlYWRMZXR0ZXJSZXF1ZXN0EgoKAmlkGAEgASgEIkUKFUdldERlYWRMZXR0ZXJSZXNwb25zZRIsCgtkZWFkX2xldHRlchgBIAEoCzIXLm1pbGxyYWNlLnYxLkRlYWRMZXR0ZXIiWAoYUmVwbGF5RGVhZExldHRlcnNSZXF1ZXN0EgsKA2lkcxgBIAMoBBILCgNhbGwYAiABKAgSDgoGc3RyZWFtGAMgASgJEhIKCnBhZ2VfdG9rZW4YBCABKAkiRgoZUmVwbGF5RGVhZExldHRlcnNSZXNwb25zZRIQCghyZXBsYXllZBgBIAEoDRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkqsAEKCEpvYlN0YXRlEhkKFUpPQl9TVEFURV9VTlNQRUNJRklFRBAAEhQKEEpPQl9TVEFURV9RVUVVRUQQARIVChFKT0JfU1RBVEVfUlVOTklORxACEhQKEEpPQl9TVEFURV9QQVVTRUQQAxIXChNKT0JfU1RBVEVfU1VDQ0VFREVEEAQSFAoQSk9CX1NUQVRFX0ZBSUxFRBAFEhcKE0pPQl9TVEFURV9DQU5DRUxMRUQQBiphCgxFeHBvcnRGb3JtYXQSHQoZRVhQT1JUX0ZPUk1BVF9VTlNQRUNJRklFRBAAEhcKE0VYUE9SVF9GT1JNQVRfSlNPTkwQARIZChVFWFBPUlRfRk9STUFUX1BBUlFVRVQQAjLZCQoMQWRtaW5TZXJ2aWNlEkoKCUNyZWF0ZUpvYhIdLm1pbGxyYWNlLnYxLkNyZWF0ZUpvYlJlcXVlc3QaHi5taWxscmFjZS52MS5DcmVhdGVKb2JSZXNwb25zZRJBCgZHZXRKb2ISGi5taWxscmFjZS52MS5HZXRKb2JSZXF1ZXN0GhsubWlsbHJhY2UudjEuR2V0Sm9iUmVzcG9uc2USRwoITGlzdEpvYnMSHC5taWxscmFjZS52MS5MaXN0Sm9ic1JlcXVlc3QaHS5taWxscmFjZS52MS5MaXN0Sm9ic1Jlc3BvbnNlEkkKCFdhdGNoSm9iEhwubWlsbHJhY2UudjEuV2F0Y2hKb2JSZXF1ZXN0Gh0ubWlsbHJhY2UudjEuV2F0Y2hKb2JSZXNwb25zZTABEkoKCUNhbmNlbEpvYhIdLm1pbGxyYWNlLnYxLkNhbmNlbEpvYlJlcXVlc3QaHi5taWxscmFjZS52MS5DYW5jZWxKb2JSZXNwb25zZRJHCghQYXVzZUpvYhIcLm1pbGxyYWNlLnYxLlBhdXNlSm9iUmVxdWVzdBodLm1pbGxyYWNlLnYxLlBhdXNlSm9iUmVzcG9uc2USSgoJUmVzdW1lSm9iEh0ubWlsbHJhY2UudjEuUmVzdW1lSm9iUmVxdWVzdBoeLm1pbGxyYWNlLnYxLlJlc3VtZUpvYlJlc3BvbnNlEkoKCUxpc3ROb2RlcxIdLm1pbGxyYWNlLnYxLkxpc3ROb2Rlc1JlcXVlc3QaHi5taWxscmFjZS52MS5MaXN0Tm9kZXNSZXNwb25zZRJNCgpMaXN0QWN0b3JzEh4ubWlsbHJhY2UudjEuTGlzdEFjdG9yc1JlcXVlc3QaHy5taWxscmFjZS52MS5MaXN0QWN0b3JzUmVzcG9uc2USQAoFUXVlcnkSGS5taWxscmFjZS52MS5RdWVyeVJlcXVlc3QaGi5taWxscmFjZS52MS5RdWVyeVJlc3BvbnNlMAESZwoSRXhwb3J0VHJhamVjdG9yaWVzEiYubWlsbHJhY2UudjEuRXhwb3J0VHJhamVjdG9yaWVzUmVxdWVzdBonLm1pbGxyYWNlLnYxLkV4cG9ydFRyYWplY3Rvcmllc1Jlc3BvbnNlMAESZQoSSW1wb3J0VHJhamVjdG9yaWVzEiYubWlsbHJhY2UudjEuSW1wb3J0VHJhamVjdG9yaWVzUmVxdWVzdBonLm1pbGxyYWNlLnYxLkltcG9ydFRyYWplY3Rvcmllc1Jlc3BvbnNlElwKD0xpc3REZWFkTGV0dGVycxIjLm1pbGxyYWNlLnYxLkxpc3REZWFkTGV0dGVyc1JlcXVlc3QaJC5taWxscmFjZS52MS5MaXN0RGVhZExldHRlcnNSZXNwb25zZRJWCg1HZXREZWFkTGV0dGVyEiEubWlsbHJhY2UudjEuR2V0RGVhZExldHRlclJlcXVlc3QaIi5taWxscmFjZS52MS5HZXREZWFkTGV0dGVyUmVzcG9uc2USYgoRUmVwbGF5RGVhZExldHRlcnMSJS5taWxscmFjZS52MS5SZXBsYXlEZWFkTGV0dGVyc1JlcXVlc3QaJi5taWxscmFjZS52MS5SZXBsYXlEZWFkTGV0dGVyc1Jlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_timestamp, file_millrace_v1_training]);
+  fileDesc("ChdtaWxscmFjZS92MS9hZG1pbi5wcm90bxILbWlsbHJhY2UudjEi7QIKA0pvYhIKCgJpZBgBIAEoCRIkCgVzdGF0ZRgCIAEoDjIVLm1pbGxyYWNlLnYxLkpvYlN0YXRlEhMKC2NvbmZpZ19qc29uGAMgASgJEi8KC2NyZWF0ZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzdGFydF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFZXJyb3IYByABKAkSKgoIcHJvZ3Jlc3MYCCABKAsyGC5taWxscmFjZS52MS5Kb2JQcm9ncmVzcxITCgt3YWl0aW5nX2ZvchgJIAEoCRIsCgtldmFsdWF0aW9ucxgKIAMoCzIXLm1pbGxyYWNlLnYxLkV2YWx1YXRpb24SEgoKY2hlY2twb2ludBgLIAEoCSLKAgoLSm9iUHJvZ3Jlc3MSDQoFcm91bmQYASABKA0SFAoMcm91bmRzX3RvdGFsGAIgASgNEg4KBnJld2FyZBgDIAEoARIfChd0cmFqZWN0b3JpZXNfcGVyX3NlY29uZBgEIAEoARIRCglzdGFsZW5lc3MYBSABKAESEAoIcmVxdWVzdHMYBiABKAQSIwoGbGVkZ2VyGAcgASgLMhMubWlsbHJhY2UudjEuTGVkZ2VyEhMKC2V0YV9zZWNvbmRzGAggASgBEhUKDXRyYWluX3NlY29uZHMYCSABKAESPAoKc3RhdGlzdGljcxgKIAMoCzIoLm1pbGxyYWNlLnYxLkpvYlByb2dyZXNzLlN0YXRpc3RpY3NFbnRyeRoxCg9TdGF0aXN0aWNzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4ASK6AQoKRXZhbHVhdGlvbhIMCgRuYW1lGAEgASgJEhYKDnBvbGljeV92ZXJzaW9uGAIgASgNEg0KBXRhc2tzGAMgASgNEhEKCXN1Y2Nlc3NlcxgEIAEoDRIOCgZmYWlsZWQYBSABKA0SEwoLbWVhbl9yZXdhcmQYBiABKAESFAoMdHJhamVjdG9yaWVzGAcgASgEEhUKDXRyYWluX3NlY29uZHMYCCABKAESEgoKbWVhbl9zdGVwcxgJIAEoASI3ChBDcmVhdGVKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCRITCgtjb25maWdfanNvbhgCIAEoCSIyChFDcmVhdGVKb2JSZXNwb25zZRIdCgNqb2IYASABKAsyEC5taWxscmFjZS52MS5Kb2IiHwoNR2V0Sm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiLwoOR2V0Sm9iUmVzcG9uc2USHQoDam9iGAEgASgLMhAubWlsbHJhY2UudjEuSm9iIjgKD0xpc3RKb2JzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCSJLChBMaXN0Sm9ic1Jlc3BvbnNlEh4KBGpvYnMYASADKAsyEC5taWxscmFjZS52MS5Kb2ISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiEKD1dhdGNoSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiMQoQV2F0Y2hKb2JSZXNwb25zZRIdCgNqb2IYASABKAsyEC5taWxscmFjZS52MS5Kb2IiIgoQQ2FuY2VsSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiMgoRQ2FuY2VsSm9iUmVzcG9uc2USHQoDam9iGAEgASgLMhAubWlsbHJhY2UudjEuSm9iIiEKD1BhdXNlSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiMQoQUGF1c2VKb2JSZXNwb25zZRIdCgNqb2IYASABKAsyEC5taWxscmFjZS52MS5Kb2IiIgoQUmVzdW1lSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiMgoRUmVzdW1lSm9iUmVzcG9uc2USHQoDam9iGAEgASgLMhAubWlsbHJhY2UudjEuSm9iIt4CCgROb2RlEgoKAmlkGAEgASgJEg0KBXJvbGVzGAIgAygJEgsKA3BpZBgDIAEoDRIPCgdhZGRyZXNzGAQgASgJEi4KCnN0YXJ0X3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjIKDmhlYXJ0YmVhdF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIRCglyc3NfYnl0ZXMYByABKAQSFgoOcGVha19yc3NfYnl0ZXMYCCABKAQSEwoLY3B1X3NlY29uZHMYCSABKAESGwoTZXZlbnRfbG9vcF9kZWxheV9tcxgKIAEoARItCgZsYWJlbHMYCyADKAsyHS5taWxscmFjZS52MS5Ob2RlLkxhYmVsc0VudHJ5Gi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiEgoQTGlzdE5vZGVzUmVxdWVzdCI1ChFMaXN0Tm9kZXNSZXNwb25zZRIgCgVub2RlcxgBIAMoCzIRLm1pbGxyYWNlLnYxLk5vZGUidwoFQWN0b3ISDwoHYWRkcmVzcxgBIAEoCRINCgVzdGF0ZRgCIAEoCRIVCg1tYWlsYm94X2RlcHRoGAMgASgNEhAKCHJlc3RhcnRzGAQgASgNEhMKC3dhaXRpbmdfZm9yGAUgASgJEhAKCG1lc3NhZ2VzGAYgASgEIiQKEUxpc3RBY3RvcnNSZXF1ZXN0Eg8KB25vZGVfaWQYASABKAkiOAoSTGlzdEFjdG9yc1Jlc3BvbnNlEiIKBmFjdG9ycxgBIAMoCzISLm1pbGxyYWNlLnYxLkFjdG9yIi0KDFF1ZXJ5UmVxdWVzdBILCgNzcWwYASABKAkSEAoIbWF4X3Jvd3MYAiABKA0iVQoNUXVlcnlSZXNwb25zZRIPCgdjb2x1bW5zGAEgAygJEg0KBXR5cGVzGAIgAygJEhEKCXJvd3NfanNvbhgDIAMoCRIRCgl0cnVuY2F0ZWQYBCABKAgiugIKEFRyYWplY3RvcnlGaWx0ZXISCwoDam9iGAEgASgJEiUKB3B1cnBvc2UYAiABKA4yFC5taWxscmFjZS52MS5QdXJwb3NlEhQKB3N1Y2Nlc3MYAyABKAhIAIgBARIPCgd0YXNrX2lkGAQgASgJEhgKC21pbl92ZXJzaW9uGAUgASgNSAGIAQESGAoLbWF4X3ZlcnNpb24YBiABKA1IAogBARIuCgpzdGFydF90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFd2hlcmUYCSABKAlCCgoIX3N1Y2Nlc3NCDgoMX21pbl92ZXJzaW9uQg4KDF9tYXhfdmVyc2lvbiKpAQoZRXhwb3J0VHJhamVjdG9yaWVzUmVxdWVzdBIpCgZmb3JtYXQYASABKA4yGS5taWxscmFjZS52MS5FeHBvcnRGb3JtYXQSDQoFc3RlcHMYAiABKAgSLQoGZmlsdGVyGAMgASgLMh0ubWlsbHJhY2UudjEuVHJhamVjdG9yeUZpbHRlchIOCgZjdXJzb3IYBCABKAkSEwoLY2h1bmtfYnl0ZXMYBSABKA0iVwoaRXhwb3J0VHJhamVjdG9yaWVzUmVzcG9uc2USDAoEZGF0YRgBIAEoDBIOCgZjdXJzb3IYAiABKAkSDAoEZG9uZRgDIAEoBBINCgV0b3RhbBgEIAEoBCI3ChlJbXBvcnRUcmFqZWN0b3JpZXNSZXF1ZXN0Eg0KBWxpbmVzGAEgAygJEgsKA2pvYhgCIAEoCSJBChpJbXBvcnRUcmFqZWN0b3JpZXNSZXNwb25zZRIUCgx0cmFqZWN0b3JpZXMYASABKA0SDQoFc3RlcHMYAiABKA0ivAIKCkRlYWRMZXR0ZXISCgoCaWQYASABKAQSDgoGc3RyZWFtGAIgASgJEg8KB3N1YmplY3QYAyABKAkSDgoGcmVhc29uGAQgASgJEhIKCmRlbGl2ZXJpZXMYBSABKA0SKAoEdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKbWVzc2FnZV9pZBgHIAEoCRIQCghzZXF1ZW5jZRgIIAEoBBI1CgdoZWFkZXJzGAkgAygLMiQubWlsbHJhY2UudjEuRGVhZExldHRlci5IZWFkZXJzRW50cnkSFQoNcGF5bG9hZF9ieXRlcxgKIAEoBBIPCgdwYXlsb2FkGAsgASgMGi4KDEhlYWRlcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIk8KFkxpc3REZWFkTGV0dGVyc1JlcXVlc3QSDgoGc3RyZWFtGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJImEKF0xpc3REZWFkTGV0dGVyc1Jlc3BvbnNlEi0KDGRlYWRfbGV0dGVycxgBIAMoCzIXLm1pbGxyYWNlLnYxLkRlYWRMZXR0ZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiIKFEdldERlYWRMZXR0ZXJSZXF1ZXN0EgoKAmlkGAEgASgEIkUKFUdldERlYWRMZXR0ZXJSZXNwb25zZRIsCgtkZWFkX2xldHRlchgBIAEoCzIXLm1pbGxyYWNlLnYxLkRlYWRMZXR0ZXIiWAoYUmVwbGF5RGVhZExldHRlcnNSZXF1ZXN0EgsKA2lkcxgBIAMoBBILCgNhbGwYAiABKAgSDgoGc3RyZWFtGAMgASgJEhIKCnBhZ2VfdG9rZW4YBCABKAkiRgoZUmVwbGF5RGVhZExldHRlcnNSZXNwb25zZRIQCghyZXBsYXllZBgBIAEoDRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiFgoUR2V0U3RvcmVTdGF0c1JlcXVlc3QiZQoVR2V0U3RvcmVTdGF0c1Jlc3BvbnNlEicKBnRhYmxlcxgBIAMoCzIXLm1pbGxyYWNlLnYxLlN0b3JlVGFibGUSIwoEam9icxgCIAMoCzIVLm1pbGxyYWNlLnYxLlN0b3JlSm9iItoBCgpTdG9yZVRhYmxlEgwKBG5hbWUYASABKAkSDAoEcm93cxgCIAEoBBISCgpkaXNrX2J5dGVzGAMgASgEEhgKEGNvbXByZXNzZWRfYnl0ZXMYBCABKAQSEQoJcmF3X2J5dGVzGAUgASgEEg0KBXBhcnRzGAYgASgNEi8KC29sZGVzdF90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtuZXdlc3RfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAi2AEKCFN0b3JlSm9iEgoKAmlkGAEgASgJEhQKDHRyYWplY3RvcmllcxgCIAEoBBINCgVzdGVwcxgDIAEoBBISCgpkaXNrX2J5dGVzGAQgASgEEhYKDmJ5dGVzX3Blcl9zdGVwGAUgASgBEi8KC29sZGVzdF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtuZXdlc3RfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFZW5kZWQYCCABKAgiYwoRUHJ1bmVTdG9yZVJlcXVlc3QSLQoKb2xkZXJfdGhhbhgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIOCgZqb2JfaWQYAiABKAkSDwoHZHJ5X3J1bhgDIAEoCCI6ChJQcnVuZVN0b3JlUmVzcG9uc2USJAoEam9icxgBIAMoCzIWLm1pbGxyYWNlLnYxLlBydW5lZEpvYiJaCglQcnVuZWRKb2ISCgoCaWQYASABKAkSFAoMdHJhamVjdG9yaWVzGAIgASgEEg0KBXN0ZXBzGAMgASgEEg0KBWJ5dGVzGAQgASgEEg0KBXdob2xlGAUgASgIKrABCghKb2JTdGF0ZRIZChVKT0JfU1RBVEVfVU5TUEVDSUZJRUQQABIUChBKT0JfU1RBVEVfUVVFVUVEEAESFQoRSk9CX1NUQVRFX1JVTk5JTkcQAhIUChBKT0JfU1RBVEVfUEFVU0VEEAMSFwoTSk9CX1NUQVRFX1NVQ0NFRURFRBAEEhQKEEpPQl9TVEFURV9GQUlMRUQQBRIXChNKT0JfU1RBVEVfQ0FOQ0VMTEVEEAYqYQoMRXhwb3J0Rm9ybWF0Eh0KGUVYUE9SVF9GT1JNQVRfVU5TUEVDSUZJRUQQABIXChNFWFBPUlRfRk9STUFUX0pTT05MEAESGQoVRVhQT1JUX0ZPUk1BVF9QQVJRVUVUEAIygAsKDEFkbWluU2VydmljZRJKCglDcmVhdGVKb2ISHS5taWxscmFjZS52MS5DcmVhdGVKb2JSZXF1ZXN0Gh4ubWlsbHJhY2UudjEuQ3JlYXRlSm9iUmVzcG9uc2USQQoGR2V0Sm9iEhoubWlsbHJhY2UudjEuR2V0Sm9iUmVxdWVzdBobLm1pbGxyYWNlLnYxLkdldEpvYlJlc3BvbnNlEkcKCExpc3RKb2JzEhwubWlsbHJhY2UudjEuTGlzdEpvYnNSZXF1ZXN0Gh0ubWlsbHJhY2UudjEuTGlzdEpvYnNSZXNwb25zZRJJCghXYXRjaEpvYhIcLm1pbGxyYWNlLnYxLldhdGNoSm9iUmVxdWVzdBodLm1pbGxyYWNlLnYxLldhdGNoSm9iUmVzcG9uc2UwARJKCglDYW5jZWxKb2ISHS5taWxscmFjZS52MS5DYW5jZWxKb2JSZXF1ZXN0Gh4ubWlsbHJhY2UudjEuQ2FuY2VsSm9iUmVzcG9uc2USRwoIUGF1c2VKb2ISHC5taWxscmFjZS52MS5QYXVzZUpvYlJlcXVlc3QaHS5taWxscmFjZS52MS5QYXVzZUpvYlJlc3BvbnNlEkoKCVJlc3VtZUpvYhIdLm1pbGxyYWNlLnYxLlJlc3VtZUpvYlJlcXVlc3QaHi5taWxscmFjZS52MS5SZXN1bWVKb2JSZXNwb25zZRJKCglMaXN0Tm9kZXMSHS5taWxscmFjZS52MS5MaXN0Tm9kZXNSZXF1ZXN0Gh4ubWlsbHJhY2UudjEuTGlzdE5vZGVzUmVzcG9uc2USTQoKTGlzdEFjdG9ycxIeLm1pbGxyYWNlLnYxLkxpc3RBY3RvcnNSZXF1ZXN0Gh8ubWlsbHJhY2UudjEuTGlzdEFjdG9yc1Jlc3BvbnNlEkAKBVF1ZXJ5EhkubWlsbHJhY2UudjEuUXVlcnlSZXF1ZXN0GhoubWlsbHJhY2UudjEuUXVlcnlSZXNwb25zZTABEmcKEkV4cG9ydFRyYWplY3RvcmllcxImLm1pbGxyYWNlLnYxLkV4cG9ydFRyYWplY3Rvcmllc1JlcXVlc3QaJy5taWxscmFjZS52MS5FeHBvcnRUcmFqZWN0b3JpZXNSZXNwb25zZTABEmUKEkltcG9ydFRyYWplY3RvcmllcxImLm1pbGxyYWNlLnYxLkltcG9ydFRyYWplY3Rvcmllc1JlcXVlc3QaJy5taWxscmFjZS52MS5JbXBvcnRUcmFqZWN0b3JpZXNSZXNwb25zZRJcCg9MaXN0RGVhZExldHRlcnMSIy5taWxscmFjZS52MS5MaXN0RGVhZExldHRlcnNSZXF1ZXN0GiQubWlsbHJhY2UudjEuTGlzdERlYWRMZXR0ZXJzUmVzcG9uc2USVgoNR2V0RGVhZExldHRlchIhLm1pbGxyYWNlLnYxLkdldERlYWRMZXR0ZXJSZXF1ZXN0GiIubWlsbHJhY2UudjEuR2V0RGVhZExldHRlclJlc3BvbnNlEmIKEVJlcGxheURlYWRMZXR0ZXJzEiUubWlsbHJhY2UudjEuUmVwbGF5RGVhZExldHRlcnNSZXF1ZXN0GiYubWlsbHJhY2UudjEuUmVwbGF5RGVhZExldHRlcnNSZXNwb25zZRJWCg1HZXRTdG9yZVN0YXRzEiEubWlsbHJhY2UudjEuR2V0U3RvcmVTdGF0c1JlcXVlc3QaIi5taWxscmFjZS52MS5HZXRTdG9yZVN0YXRzUmVzcG9uc2USTQoKUHJ1bmVTdG9yZRIeLm1pbGxyYWNlLnYxLlBydW5lU3RvcmVSZXF1ZXN0Gh8ubWlsbHJhY2UudjEuUHJ1bmVTdG9yZVJlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_millrace_v1_training]);
 
 /**
  * @generated from message millrace.v1.Job
@@ -1178,6 +1178,252 @@ export const ReplayDeadLettersResponseSchema: GenMessage<ReplayDeadLettersRespon
   messageDesc(file_millrace_v1_admin, 36);
 
 /**
+ * @generated from message millrace.v1.GetStoreStatsRequest
+ */
+export type GetStoreStatsRequest = Message<"millrace.v1.GetStoreStatsRequest"> & {
+};
+
+/**
+ * Describes the message millrace.v1.GetStoreStatsRequest.
+ * Use `create(GetStoreStatsRequestSchema)` to create a new message.
+ */
+export const GetStoreStatsRequestSchema: GenMessage<GetStoreStatsRequest> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_admin, 37);
+
+/**
+ * @generated from message millrace.v1.GetStoreStatsResponse
+ */
+export type GetStoreStatsResponse = Message<"millrace.v1.GetStoreStatsResponse"> & {
+  /**
+   * @generated from field: repeated millrace.v1.StoreTable tables = 1;
+   */
+  tables: StoreTable[];
+
+  /**
+   * Newest first.
+   *
+   * @generated from field: repeated millrace.v1.StoreJob jobs = 2;
+   */
+  jobs: StoreJob[];
+};
+
+/**
+ * Describes the message millrace.v1.GetStoreStatsResponse.
+ * Use `create(GetStoreStatsResponseSchema)` to create a new message.
+ */
+export const GetStoreStatsResponseSchema: GenMessage<GetStoreStatsResponse> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_admin, 38);
+
+/**
+ * Rows that came again and were not merged yet count as often as they lie on disk.
+ *
+ * @generated from message millrace.v1.StoreTable
+ */
+export type StoreTable = Message<"millrace.v1.StoreTable"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: uint64 rows = 2;
+   */
+  rows: bigint;
+
+  /**
+   * Everything that belongs to the table.
+   *
+   * @generated from field: uint64 disk_bytes = 3;
+   */
+  diskBytes: bigint;
+
+  /**
+   * Of its columns, and what they are without compression.
+   *
+   * @generated from field: uint64 compressed_bytes = 4;
+   */
+  compressedBytes: bigint;
+
+  /**
+   * @generated from field: uint64 raw_bytes = 5;
+   */
+  rawBytes: bigint;
+
+  /**
+   * @generated from field: uint32 parts = 6;
+   */
+  parts: number;
+
+  /**
+   * When the oldest and the newest row came; absent when there is none.
+   *
+   * @generated from field: google.protobuf.Timestamp oldest_time = 7;
+   */
+  oldestTime?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp newest_time = 8;
+   */
+  newestTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message millrace.v1.StoreTable.
+ * Use `create(StoreTableSchema)` to create a new message.
+ */
+export const StoreTableSchema: GenMessage<StoreTable> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_admin, 39);
+
+/**
+ * @generated from message millrace.v1.StoreJob
+ */
+export type StoreJob = Message<"millrace.v1.StoreJob"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * @generated from field: uint64 trajectories = 2;
+   */
+  trajectories: bigint;
+
+  /**
+   * @generated from field: uint64 steps = 3;
+   */
+  steps: bigint;
+
+  /**
+   * Of its steps and trajectories.
+   *
+   * @generated from field: uint64 disk_bytes = 4;
+   */
+  diskBytes: bigint;
+
+  /**
+   * Bytes on disk of a step, on average.
+   *
+   * @generated from field: double bytes_per_step = 5;
+   */
+  bytesPerStep: number;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp oldest_time = 6;
+   */
+  oldestTime?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp newest_time = 7;
+   */
+  newestTime?: Timestamp | undefined;
+
+  /**
+   * It has come to its end, or nobody ever said that it began (rows that were imported).
+   *
+   * @generated from field: bool ended = 8;
+   */
+  ended: boolean;
+};
+
+/**
+ * Describes the message millrace.v1.StoreJob.
+ * Use `create(StoreJobSchema)` to create a new message.
+ */
+export const StoreJobSchema: GenMessage<StoreJob> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_admin, 40);
+
+/**
+ * @generated from message millrace.v1.PruneStoreRequest
+ */
+export type PruneStoreRequest = Message<"millrace.v1.PruneStoreRequest"> & {
+  /**
+   * Rows that came into the store longer ago than this are deleted; required, at least one second.
+   *
+   * @generated from field: google.protobuf.Duration older_than = 1;
+   */
+  olderThan?: Duration | undefined;
+
+  /**
+   * Only of this job; of every job when empty.
+   *
+   * @generated from field: string job_id = 2;
+   */
+  jobId: string;
+
+  /**
+   * Says what would be deleted and leaves it.
+   *
+   * @generated from field: bool dry_run = 3;
+   */
+  dryRun: boolean;
+};
+
+/**
+ * Describes the message millrace.v1.PruneStoreRequest.
+ * Use `create(PruneStoreRequestSchema)` to create a new message.
+ */
+export const PruneStoreRequestSchema: GenMessage<PruneStoreRequest> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_admin, 41);
+
+/**
+ * @generated from message millrace.v1.PruneStoreResponse
+ */
+export type PruneStoreResponse = Message<"millrace.v1.PruneStoreResponse"> & {
+  /**
+   * @generated from field: repeated millrace.v1.PrunedJob jobs = 1;
+   */
+  jobs: PrunedJob[];
+};
+
+/**
+ * Describes the message millrace.v1.PruneStoreResponse.
+ * Use `create(PruneStoreResponseSchema)` to create a new message.
+ */
+export const PruneStoreResponseSchema: GenMessage<PruneStoreResponse> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_admin, 42);
+
+/**
+ * @generated from message millrace.v1.PrunedJob
+ */
+export type PrunedJob = Message<"millrace.v1.PrunedJob"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * @generated from field: uint64 trajectories = 2;
+   */
+  trajectories: bigint;
+
+  /**
+   * @generated from field: uint64 steps = 3;
+   */
+  steps: bigint;
+
+  /**
+   * About, by the size of the job's rows.
+   *
+   * @generated from field: uint64 bytes = 4;
+   */
+  bytes: bigint;
+
+  /**
+   * The job is gone altogether, with its rounds, evaluations and events.
+   *
+   * @generated from field: bool whole = 5;
+   */
+  whole: boolean;
+};
+
+/**
+ * Describes the message millrace.v1.PrunedJob.
+ * Use `create(PrunedJobSchema)` to create a new message.
+ */
+export const PrunedJobSchema: GenMessage<PrunedJob> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_admin, 43);
+
+/**
  * @generated from enum millrace.v1.JobState
  */
 export enum JobState {
@@ -1401,6 +1647,27 @@ export const AdminService: GenService<{
     methodKind: "unary";
     input: typeof ReplayDeadLettersRequestSchema;
     output: typeof ReplayDeadLettersResponseSchema;
+  },
+  /**
+   * What the trajectory store holds, by table and by job.
+   *
+   * @generated from rpc millrace.v1.AdminService.GetStoreStats
+   */
+  getStoreStats: {
+    methodKind: "unary";
+    input: typeof GetStoreStatsRequestSchema;
+    output: typeof GetStoreStatsResponseSchema;
+  },
+  /**
+   * Deletes old rows of jobs that have ended. FAILED_PRECONDITION when the job that is named has not ended, NOT_FOUND when the
+   * store has nothing of it.
+   *
+   * @generated from rpc millrace.v1.AdminService.PruneStore
+   */
+  pruneStore: {
+    methodKind: "unary";
+    input: typeof PruneStoreRequestSchema;
+    output: typeof PruneStoreResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_millrace_v1_admin, 0);

@@ -6,7 +6,7 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { ExportTrajectoriesRequest, ExportTrajectoriesResponse, ImportTrajectoriesRequest, ImportTrajectoriesResponse } from "./admin_pb.ts";
+import type { ExportTrajectoriesRequest, ExportTrajectoriesResponse, GetStoreStatsResponse, ImportTrajectoriesRequest, ImportTrajectoriesResponse, PruneStoreRequest, PruneStoreResponse } from "./admin_pb.ts";
 import { file_millrace_v1_admin } from "./admin_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file millrace/v1/store.proto.
  */
 export const file_millrace_v1_store: GenFile = /*@__PURE__*/
-  fileDesc("ChdtaWxscmFjZS92MS9zdG9yZS5wcm90bxILbWlsbHJhY2UudjEiMAoPUnVuUXVlcnlSZXF1ZXN0EgsKA3NxbBgBIAEoCRIQCghtYXhfcm93cxgCIAEoDSJYChBSdW5RdWVyeVJlc3BvbnNlEg8KB2NvbHVtbnMYASADKAkSDQoFdHlwZXMYAiADKAkSEQoJcm93c19qc29uGAMgAygJEhEKCXRydW5jYXRlZBgEIAEoCCJSChdSZWFkVHJhamVjdG9yaWVzUmVxdWVzdBI3CgdyZXF1ZXN0GAEgASgLMiYubWlsbHJhY2UudjEuRXhwb3J0VHJhamVjdG9yaWVzUmVxdWVzdCJVChhSZWFkVHJhamVjdG9yaWVzUmVzcG9uc2USOQoIcmVzcG9uc2UYASABKAsyJy5taWxscmFjZS52MS5FeHBvcnRUcmFqZWN0b3JpZXNSZXNwb25zZSJTChhXcml0ZVRyYWplY3Rvcmllc1JlcXVlc3QSNwoHcmVxdWVzdBgBIAEoCzImLm1pbGxyYWNlLnYxLkltcG9ydFRyYWplY3Rvcmllc1JlcXVlc3QiVgoZV3JpdGVUcmFqZWN0b3JpZXNSZXNwb25zZRI5CghyZXNwb25zZRgBIAEoCzInLm1pbGxyYWNlLnYxLkltcG9ydFRyYWplY3Rvcmllc1Jlc3BvbnNlMqACCgxTdG9yZVNlcnZpY2USSQoIUnVuUXVlcnkSHC5taWxscmFjZS52MS5SdW5RdWVyeVJlcXVlc3QaHS5taWxscmFjZS52MS5SdW5RdWVyeVJlc3BvbnNlMAESYQoQUmVhZFRyYWplY3RvcmllcxIkLm1pbGxyYWNlLnYxLlJlYWRUcmFqZWN0b3JpZXNSZXF1ZXN0GiUubWlsbHJhY2UudjEuUmVhZFRyYWplY3Rvcmllc1Jlc3BvbnNlMAESYgoRV3JpdGVUcmFqZWN0b3JpZXMSJS5taWxscmFjZS52MS5Xcml0ZVRyYWplY3Rvcmllc1JlcXVlc3QaJi5taWxscmFjZS52MS5Xcml0ZVRyYWplY3Rvcmllc1Jlc3BvbnNlYgZwcm90bzM", [file_millrace_v1_admin]);
+  fileDesc("ChdtaWxscmFjZS92MS9zdG9yZS5wcm90bxILbWlsbHJhY2UudjEiMAoPUnVuUXVlcnlSZXF1ZXN0EgsKA3NxbBgBIAEoCRIQCghtYXhfcm93cxgCIAEoDSJYChBSdW5RdWVyeVJlc3BvbnNlEg8KB2NvbHVtbnMYASADKAkSDQoFdHlwZXMYAiADKAkSEQoJcm93c19qc29uGAMgAygJEhEKCXRydW5jYXRlZBgEIAEoCCJSChdSZWFkVHJhamVjdG9yaWVzUmVxdWVzdBI3CgdyZXF1ZXN0GAEgASgLMiYubWlsbHJhY2UudjEuRXhwb3J0VHJhamVjdG9yaWVzUmVxdWVzdCJVChhSZWFkVHJhamVjdG9yaWVzUmVzcG9uc2USOQoIcmVzcG9uc2UYASABKAsyJy5taWxscmFjZS52MS5FeHBvcnRUcmFqZWN0b3JpZXNSZXNwb25zZSJTChhXcml0ZVRyYWplY3Rvcmllc1JlcXVlc3QSNwoHcmVxdWVzdBgBIAEoCzImLm1pbGxyYWNlLnYxLkltcG9ydFRyYWplY3Rvcmllc1JlcXVlc3QiVgoZV3JpdGVUcmFqZWN0b3JpZXNSZXNwb25zZRI5CghyZXNwb25zZRgBIAEoCzInLm1pbGxyYWNlLnYxLkltcG9ydFRyYWplY3Rvcmllc1Jlc3BvbnNlIhIKEFJlYWRTdGF0c1JlcXVlc3QiSQoRUmVhZFN0YXRzUmVzcG9uc2USNAoIcmVzcG9uc2UYASABKAsyIi5taWxscmFjZS52MS5HZXRTdG9yZVN0YXRzUmVzcG9uc2UiVQoMUHJ1bmVSZXF1ZXN0Ei8KB3JlcXVlc3QYASABKAsyHi5taWxscmFjZS52MS5QcnVuZVN0b3JlUmVxdWVzdBIUCgxydW5uaW5nX2pvYnMYAiADKAkiQgoNUHJ1bmVSZXNwb25zZRIxCghyZXNwb25zZRgBIAEoCzIfLm1pbGxyYWNlLnYxLlBydW5lU3RvcmVSZXNwb25zZTKsAwoMU3RvcmVTZXJ2aWNlEkkKCFJ1blF1ZXJ5EhwubWlsbHJhY2UudjEuUnVuUXVlcnlSZXF1ZXN0Gh0ubWlsbHJhY2UudjEuUnVuUXVlcnlSZXNwb25zZTABEmEKEFJlYWRUcmFqZWN0b3JpZXMSJC5taWxscmFjZS52MS5SZWFkVHJhamVjdG9yaWVzUmVxdWVzdBolLm1pbGxyYWNlLnYxLlJlYWRUcmFqZWN0b3JpZXNSZXNwb25zZTABEmIKEVdyaXRlVHJhamVjdG9yaWVzEiUubWlsbHJhY2UudjEuV3JpdGVUcmFqZWN0b3JpZXNSZXF1ZXN0GiYubWlsbHJhY2UudjEuV3JpdGVUcmFqZWN0b3JpZXNSZXNwb25zZRJKCglSZWFkU3RhdHMSHS5taWxscmFjZS52MS5SZWFkU3RhdHNSZXF1ZXN0Gh4ubWlsbHJhY2UudjEuUmVhZFN0YXRzUmVzcG9uc2USPgoFUHJ1bmUSGS5taWxscmFjZS52MS5QcnVuZVJlcXVlc3QaGi5taWxscmFjZS52MS5QcnVuZVJlc3BvbnNlYgZwcm90bzM", [file_millrace_v1_admin]);
 
 /**
  * @generated from message millrace.v1.RunQueryRequest
@@ -145,6 +145,77 @@ export const WriteTrajectoriesResponseSchema: GenMessage<WriteTrajectoriesRespon
   messageDesc(file_millrace_v1_store, 5);
 
 /**
+ * @generated from message millrace.v1.ReadStatsRequest
+ */
+export type ReadStatsRequest = Message<"millrace.v1.ReadStatsRequest"> & {
+};
+
+/**
+ * Describes the message millrace.v1.ReadStatsRequest.
+ * Use `create(ReadStatsRequestSchema)` to create a new message.
+ */
+export const ReadStatsRequestSchema: GenMessage<ReadStatsRequest> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_store, 6);
+
+/**
+ * @generated from message millrace.v1.ReadStatsResponse
+ */
+export type ReadStatsResponse = Message<"millrace.v1.ReadStatsResponse"> & {
+  /**
+   * @generated from field: millrace.v1.GetStoreStatsResponse response = 1;
+   */
+  response?: GetStoreStatsResponse | undefined;
+};
+
+/**
+ * Describes the message millrace.v1.ReadStatsResponse.
+ * Use `create(ReadStatsResponseSchema)` to create a new message.
+ */
+export const ReadStatsResponseSchema: GenMessage<ReadStatsResponse> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_store, 7);
+
+/**
+ * @generated from message millrace.v1.PruneRequest
+ */
+export type PruneRequest = Message<"millrace.v1.PruneRequest"> & {
+  /**
+   * @generated from field: millrace.v1.PruneStoreRequest request = 1;
+   */
+  request?: PruneStoreRequest | undefined;
+
+  /**
+   * Jobs that have not ended: their rows stay.
+   *
+   * @generated from field: repeated string running_jobs = 2;
+   */
+  runningJobs: string[];
+};
+
+/**
+ * Describes the message millrace.v1.PruneRequest.
+ * Use `create(PruneRequestSchema)` to create a new message.
+ */
+export const PruneRequestSchema: GenMessage<PruneRequest> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_store, 8);
+
+/**
+ * @generated from message millrace.v1.PruneResponse
+ */
+export type PruneResponse = Message<"millrace.v1.PruneResponse"> & {
+  /**
+   * @generated from field: millrace.v1.PruneStoreResponse response = 1;
+   */
+  response?: PruneStoreResponse | undefined;
+};
+
+/**
+ * Describes the message millrace.v1.PruneResponse.
+ * Use `create(PruneResponseSchema)` to create a new message.
+ */
+export const PruneResponseSchema: GenMessage<PruneResponse> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_store, 9);
+
+/**
  * @generated from service millrace.v1.StoreService
  */
 export const StoreService: GenService<{
@@ -177,6 +248,26 @@ export const StoreService: GenService<{
     methodKind: "unary";
     input: typeof WriteTrajectoriesRequestSchema;
     output: typeof WriteTrajectoriesResponseSchema;
+  },
+  /**
+   * See AdminService.GetStoreStats.
+   *
+   * @generated from rpc millrace.v1.StoreService.ReadStats
+   */
+  readStats: {
+    methodKind: "unary";
+    input: typeof ReadStatsRequestSchema;
+    output: typeof ReadStatsResponseSchema;
+  },
+  /**
+   * See AdminService.PruneStore.
+   *
+   * @generated from rpc millrace.v1.StoreService.Prune
+   */
+  prune: {
+    methodKind: "unary";
+    input: typeof PruneRequestSchema;
+    output: typeof PruneResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_millrace_v1_store, 0);

@@ -1,0 +1,36 @@
+import type { Command } from 'commander';
+import { parseAge } from '../../../src/config/age.ts';
+import type { CliContext } from '../context.ts';
+
+/** `millrace store …`: what the trajectory store takes on disk. */
+export function register(program: Command, context: CliContext): void {
+  const store = program.command('store').description('size of the trajectory store; delete old rows');
+
+  store
+    .command('stats')
+    .description('rows, bytes and ages by table and by job')
+    .action(async () => {
+      const [{ storeStats }, { statsJson, statsText }] = await Promise.all([
+        import('../store-care.ts'),
+        import('../store-view.ts'),
+      ]);
+      const stats = await storeStats(context);
+      context.print(statsJson(stats), () => statsText(stats));
+    });
+
+  store
+    .command('prune')
+    .description('delete old rows of jobs that have ended; a job that is older altogether goes with everything')
+    .requiredOption('--older-than <age>', 'rows that came into the store longer ago: 12h, 30d, 8w')
+    .option('--job <id>', 'only of this job', '')
+    .option('--dry-run', 'say what would go, and leave it', false)
+    .action(async ({ olderThan, job, dryRun }: { olderThan: string; job: string; dryRun: boolean }) => {
+      const olderThanSeconds = parseAge(olderThan, '--older-than');
+      const [{ pruneStore }, { pruneJson, pruneText }] = await Promise.all([
+        import('../store-care.ts'),
+        import('../store-view.ts'),
+      ]);
+      const pruned = await pruneStore(context, { olderThanSeconds, job, dryRun });
+      context.print(pruneJson(pruned), () => pruneText(pruned, dryRun));
+    });
+}

@@ -1,0 +1,64 @@
+import { toJson, type JsonValue } from '@bufbuild/protobuf';
+import {
+  GetStoreStatsResponseSchema,
+  PruneStoreResponseSchema,
+  type GetStoreStatsResponse,
+  type PruneStoreResponse,
+} from '../../src/gen/millrace/v1/admin_pb.ts';
+import { bytes, timestamp } from './format.ts';
+import { table } from './table.ts';
+
+export const statsJson = (stats: GetStoreStatsResponse): JsonValue =>
+  toJson(GetStoreStatsResponseSchema, stats, { alwaysEmitImplicit: true });
+
+export const pruneJson = (pruned: PruneStoreResponse): JsonValue =>
+  toJson(PruneStoreResponseSchema, pruned, { alwaysEmitImplicit: true });
+
+/** Two tables: by table of the store, and by job. */
+export function statsText({ tables, jobs }: GetStoreStatsResponse): string {
+  const byTable = table(
+    ['table', 'rows', 'on disk', 'by row', 'ratio', 'parts', 'oldest', 'newest'],
+    tables.map(({ name, rows, diskBytes, rawBytes, compressedBytes, parts, oldestTime, newestTime }) => [
+      name,
+      String(rows),
+      bytes(diskBytes),
+      rows === 0n ? '' : `${(Number(diskBytes) / Number(rows)).toFixed(1)} B`,
+      compressedBytes === 0n ? '' : (Number(rawBytes) / Number(compressedBytes)).toFixed(1),
+      String(parts),
+      timestamp(oldestTime),
+      timestamp(newestTime),
+    ]),
+    { right: [1, 2, 3, 4, 5] },
+  );
+  if (jobs.length === 0) return byTable;
+  const byJob = table(
+    ['job', 'trajectories', 'steps', 'on disk', 'by step', 'ended', 'oldest', 'newest'],
+    jobs.map(({ id, trajectories, steps, diskBytes, bytesPerStep, ended, oldestTime, newestTime }) => [
+      id,
+      String(trajectories),
+      String(steps),
+      bytes(diskBytes),
+      steps === 0n ? '' : `${bytesPerStep.toFixed(1)} B`,
+      ended ? 'yes' : 'no',
+      timestamp(oldestTime),
+      timestamp(newestTime),
+    ]),
+    { right: [1, 2, 3, 4] },
+  );
+  return `${byTable}\n${byJob}`;
+}
+
+/** What went, or would go. */
+export function pruneText({ jobs }: PruneStoreResponse, dryRun: boolean): string {
+  if (jobs.length === 0) return 'nothing to prune\n';
+  const rows = jobs.map(({ id, trajectories, steps, bytes: size, whole }) => [
+    id,
+    String(trajectories),
+    String(steps),
+    bytes(size),
+    whole ? 'everything' : 'older rows',
+  ]);
+  const total = jobs.reduce((sum, job) => sum + job.bytes, 0n);
+  const verb = dryRun ? 'would be deleted' : 'deleted';
+  return `${table(['job', 'trajectories', 'steps', 'about', 'what'], rows, { right: [1, 2, 3] })}\n${bytes(total)} ${verb}${dryRun ? '; leave out --dry-run to do it' : ''}\n`;
+}
