@@ -34,7 +34,8 @@ export const SETTINGS: Readonly<Record<string, MethodSetting>> = {
   dapo: { algorithm: UPDATES, withSteps: RETURN_TO_GO },
   // The usual bounds are for language models, whose ratios are means over thousands of tokens.
   gspo: { algorithm: { ...UPDATES, clipLow: 0.03, clipHigh: 0.04 } },
-  gvpo: { algorithm: UPDATES, entropyScale: 0.5 },
+  // With the usual 0.1 its gradient is small beside that of the entropy bonus.
+  gvpo: { algorithm: { ...UPDATES, beta: 1 }, entropyScale: 0.5 },
   'flow-grpo': { algorithm: UPDATES },
   ppo: { algorithm: UPDATES, withSteps: CRITIC },
   'decoupled-ppo': { algorithm: UPDATES, withSteps: CRITIC },
