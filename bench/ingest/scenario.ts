@@ -32,6 +32,8 @@ export interface IngestReport {
   /** Steps that were accepted and are not in the store, and rows beyond the first of a natural key, as queries see it. */
   lost: number;
   duplicated: number;
+  /** Memory of the store node late in the run, as a multiple of what it was earlier. */
+  writerRssGrowth: number;
   /** At half of `stepsPerSecond`: from when the group was due to be published until a query saw all of it. */
   p99PublishToQueryableMs: number;
   latency: Latency & { stepsPerSecond: number; resolutionMs: number };
@@ -59,7 +61,14 @@ interface Options {
   gate: string[];
 }
 
-const GATES = ['stepsPerSecond>=100000', 'ratioToRawInsert>=0.8', 'p99PublishToQueryableMs<=2000', 'lost==0', 'duplicated==0'];
+const GATES = [
+  'stepsPerSecond>=100000',
+  'ratioToRawInsert>=0.8',
+  'p99PublishToQueryableMs<=2000',
+  'lost==0',
+  'duplicated==0',
+  'writerRssGrowth<=1.3',
+];
 /** Steps of a raw turn at most: its rows are in memory, unpacked. */
 const RAW_STEPS = 500_000;
 
@@ -155,6 +164,7 @@ async function measure(options: Options, folder: string, { signal }: BenchContex
       rawJetStreamBytesPerSecond: median(turns.rawJetStreamBytesPerSecond),
       lost: verdict.lostSteps + verdict.lostTrajectories,
       duplicated: verdict.duplicatedSteps + verdict.duplicatedTrajectories,
+      writerRssGrowth: growthOf(processes, 'store'),
       p99PublishToQueryableMs: last?.latency.p99Ms ?? NaN,
     };
     const none = { samples: 0, p50Ms: NaN, p99Ms: NaN, maxMs: NaN };
@@ -215,6 +225,11 @@ async function takeTurns(parts: Parts, options: Options, rate: number | undefine
   return turns;
 }
 
+function growthOf(processes: readonly ProcessUsage[], name: string): number {
+  const { earlyRssBytes = NaN, lateRssBytes = NaN } = processes.find((one) => one.name === name) ?? {};
+  return lateRssBytes / earlyRssBytes;
+}
+
 function print(report: IngestReport, context: BenchContext): void {
   const { turns, latency, verdict, cpuMicrosPerStep: cpu } = report;
   const rows = turns.path.map((turn, at) => [
@@ -244,7 +259,7 @@ function print(report: IngestReport, context: BenchContext): void {
     `publish to queryable at ${number(latency.stepsPerSecond)} steps/s: p50 ${number(latency.p50Ms)} ms, p99 ${number(latency.p99Ms)} ms, max ${number(latency.maxMs)} ms (${latency.samples} groups, asked every ${latency.resolutionMs} ms)`,
     `${number(verdict.acceptedSteps)} steps of ${number(verdict.acceptedTrajectories)} trajectories accepted: ${report.lost} lost, ${report.duplicated} doubled, ${number(verdict.unmergedSteps)} rows not merged yet`,
     ...columns(
-      ['process', 'cpu s', 'peak memory', 'first quarter', 'last quarter'],
+      ['process', 'cpu s', 'peak memory', 'second quarter', 'last quarter'],
       report.processes.map(({ name, cpuSeconds, peakRssBytes, earlyRssBytes, lateRssBytes }) => [
         name,
         cpuSeconds.toFixed(1),

@@ -15,7 +15,7 @@ export interface ProcessUsage {
   cpuSeconds: number;
   /** Highest resident size seen. */
   peakRssBytes: number;
-  /** Mean resident size in the first and in the last quarter of the readings: equal when memory does not grow. */
+  /** Mean resident size in the second and in the last quarter of the readings, the first being warm-up: equal when memory is flat. */
   earlyRssBytes: number;
   lateRssBytes: number;
   /** Times that it was another process than before. */
@@ -128,7 +128,7 @@ export class ProcessSampler {
         name,
         cpuSeconds: before + last.cpuSeconds,
         peakRssBytes: peak,
-        earlyRssBytes: mean(rss.slice(0, quarter)),
+        earlyRssBytes: mean(rss.length < 4 ? rss.slice(0, 1) : rss.slice(quarter, 2 * quarter)),
         lateRssBytes: mean(rss.slice(-quarter)),
         restarts,
       };

@@ -1,6 +1,9 @@
-import { afterEach, expect, it } from 'vitest';
+import { afterEach, expect, it, vi } from 'vitest';
 import type { EchoOrder } from './fixtures/echo-main.ts';
 import { startWorker, type Worker } from './worker.ts';
+
+// Processes are started.
+vi.setConfig({ testTimeout: 120_000 });
 
 const events: number[] = [];
 let worker: Worker<EchoOrder, string>;
