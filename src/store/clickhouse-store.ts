@@ -22,8 +22,10 @@ export interface Limits {
   maxQuerySeconds?: number;
   /** Bytes a query may use. Default 512 MiB. */
   maxQueryBytes?: number;
-  /** Threads of a statement; the server decides when absent. */
+  /** Threads of an insert; the server decides when absent. */
   threads?: number;
+  /** Threads of a query. Default: as many as of an insert. */
+  queryThreads?: number;
 }
 
 /** The Store over any ClickHouse. Made by openEmbeddedStore and openServerStore. */
@@ -133,7 +135,7 @@ export class ClickHouseStore implements Store {
   }
 
   #tail(maxRows: number): string {
-    const { threads, maxQuerySeconds = 60, maxQueryBytes = DEFAULT_MAX_BYTES } = this.#limits;
+    const { threads, queryThreads = threads, maxQuerySeconds = 60, maxQueryBytes = DEFAULT_MAX_BYTES } = this.#limits;
     const settings: Record<string, string | number> = {
       readonly: 1,
       // Redelivered rows that no merge has collapsed yet are not counted twice.
@@ -146,7 +148,7 @@ export class ClickHouseStore implements Store {
       output_format_json_quote_64bit_integers: 1,
       output_format_json_quote_denormals: 1,
     };
-    if (threads !== undefined) settings['max_threads'] = threads;
+    if (queryThreads !== undefined) settings['max_threads'] = queryThreads;
     return `SETTINGS ${Object.entries(settings)
       .map(([name, value]) => `${name} = ${value}`)
       .join(', ')}`;

@@ -1,5 +1,6 @@
 import { accessSync, constants, mkdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { isMainThread } from 'node:worker_threads';
 import { ClickHouseLogLevel, createClient } from '@clickhouse/client';
@@ -55,7 +56,9 @@ let openPath: string | undefined;
 export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<EmbeddedStore> {
   const maxMemoryBytes = options.maxMemoryBytes ?? 1024 * MIB;
   const engine = await EmbeddedEngine.open(options.path, maxMemoryBytes);
-  return new EmbeddedStore(engine, { threads: 1, maxQueryBytes: Math.round(maxMemoryBytes / 2) });
+  // An insert is in nobody's way; whoever asks waits for the answer.
+  const queryThreads = Math.min(4, availableParallelism());
+  return new EmbeddedStore(engine, { threads: 1, queryThreads, maxQueryBytes: Math.round(maxMemoryBytes / 2) });
 }
 
 /** A store whose engine is in this process, so that it can be served to others (src/store/http). */

@@ -310,8 +310,8 @@ describe('use', () => {
       ]),
     );
     expect(await ask('tool-errors')).toEqual([
-      { tool: 'get', message: 'no such order', errors: 2, share: 0.667, first_version: 3, last_version: 3 },
-      { tool: 'put', message: 'no such order', errors: 1, share: 0.333, first_version: 3, last_version: 3 },
+      { tool: 'get', message: 'no such order', errors: 2, share: 0.667, tasks: 1 },
+      { tool: 'put', message: 'no such order', errors: 1, share: 0.333, tasks: 1 },
     ]);
     const calls = await store.query(`SELECT tool, result, error, tool_ms, round FROM tool_calls WHERE step = 1 ORDER BY tool`);
     expect(calls.rows).toEqual([
