@@ -17,6 +17,7 @@ export default defineFlow<RetailTask, Memory>({
   description: "Does what a shop's customers ask for, by the shop's rules.",
   task: retailTaskSchema,
   splitKey: (task) => task.user_id,
+  type: (task) => requestsOf(countRequests(task.instruction)),
   load: loadTasks,
   tools: actions,
   features: {
@@ -67,6 +68,9 @@ export default defineFlow<RetailTask, Memory>({
     return plan.actions.findIndex((action) => action.tool === tool && action.items?.[0] === clause);
   },
 });
+
+/** Success is told apart by how much a customer wants. */
+const requestsOf = (count: number): string => (count === 1 ? '1 request' : `${count} requests`);
 
 function world(context: unknown): World {
   if (!(context instanceof World)) throw new TypeError('the retail flow needs the context that its load() gives');
