@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { MillraceError } from '../../errors.ts';
 import type { Store } from '../store.ts';
 import { readLine } from './read-line.ts';
@@ -44,7 +44,8 @@ export function inLine(number: number, thrown: unknown): MillraceError {
 async function insert(store: Store, table: 'steps' | 'trajectories', rows: readonly string[]): Promise<void> {
   if (rows.length === 0) return;
   const block = Buffer.from(`${rows.join('\n')}\n`, 'utf8');
-  await store.insert(table, block, `import-${createHash('sha256').update(block).digest('hex')}`);
+  // Not a digest of the rows: the same rows after others with their keys must be the newest again.
+  await store.insert(table, block, `import-${randomUUID()}`);
 }
 
 /** A line as it is to be sent. */
@@ -59,7 +60,10 @@ export interface CheckedLine extends ReadLine {
  */
 export class LineChecker {
   readonly #options: ReadLineOptions;
+  /** Where each key was first. */
   readonly #lines = new Map<string, number>();
+  /** How often lines without an id came, by the key of the first. */
+  readonly #repetitions = new Map<string, number>();
 
   constructor(options: { job?: string | undefined } = {}) {
     this.#options = options;
@@ -68,21 +72,25 @@ export class LineChecker {
   /** Throws `invalid_argument` with the line's number and the field. */
   check(text: string, number: number): CheckedLine {
     try {
-      for (let repetition = 0; ; repetition += 1) {
-        const read = readLine(text, { ...this.#options, repetition });
-        const first = this.#lines.get(read.key);
-        if (first === undefined) {
-          this.#lines.set(read.key, number);
-          return { ...read, text: repetition === 0 ? text : withId(text, read.trajectoryId) };
-        }
-        if (hasId(text))
-          throw new MillraceError('invalid_argument', `metadata.trajectory_id: ${read.trajectoryId} is line ${first}'s already`, {
-            field: 'metadata.trajectory_id',
-          });
-      }
+      const read = readLine(text, this.#options);
+      const first = this.#lines.get(read.key);
+      if (first === undefined) return this.#keep(read, text, number);
+      if (hasId(text))
+        throw new MillraceError('invalid_argument', `metadata.trajectory_id: ${read.trajectoryId} is line ${first}'s already`, {
+          field: 'metadata.trajectory_id',
+        });
+      const repetition = (this.#repetitions.get(read.key) ?? 0) + 1;
+      this.#repetitions.set(read.key, repetition);
+      const again = readLine(text, { ...this.#options, repetition });
+      return this.#keep(again, withId(text, again.trajectoryId), number);
     } catch (thrown) {
       throw inLine(number, thrown);
     }
+  }
+
+  #keep(read: ReadLine, text: string, number: number): CheckedLine {
+    this.#lines.set(read.key, number);
+    return { ...read, text };
   }
 }
 

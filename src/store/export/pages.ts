@@ -27,7 +27,7 @@ export interface EntriesOptions {
 }
 
 /** Rows of steps read at once, unless one trajectory has more. */
-const STEPS_AT_ONCE = 5000;
+const STEPS_AT_ONCE = 2000;
 /** The most steps that a trajectory can have. */
 const LONGEST = 65_536;
 

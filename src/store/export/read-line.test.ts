@@ -83,6 +83,9 @@ describe('readLine', () => {
     expect(problem({ ...good, response: { a: 1 } })).toBe(
       'response: got {"a":1}, expected a text; other JSON goes in as its text',
     );
+    expect(problem({ ...good, response: 'x'.repeat(65_537) })).toMatch(
+      /^response: got "x+…, expected at most 65536 characters, not 65537$/,
+    );
     expect(problem({ ...good, input: 3 })).toBe('input: got 3, expected a text or null');
     expect(problem({ ...good, score: 'high' })).toMatch(
       /^score: got "high", expected a number from -3\.\d+e\+38 to .* "nan", "inf", "-inf"$/,

@@ -1,6 +1,9 @@
 import { MillraceError } from '../../errors.ts';
 import type { Kind } from './columns.ts';
 
+/** Longest text, in characters: an export holds a thousand of them in memory. */
+const LONGEST_TEXT = 65_536;
+
 /** A value of an interaction that cannot be stored. */
 export function wrongValue(field: string, given: unknown, expected: string): MillraceError {
   const got = given === undefined ? 'is missing' : `got ${shown(given)}`;
@@ -11,8 +14,12 @@ export function wrongValue(field: string, given: unknown, expected: string): Mil
 export function encodeValue(kind: Kind, field: string, given: unknown): unknown {
   switch (kind) {
     case 'text':
-      if (typeof given === 'string') return wellFormed(given);
-      throw wrongValue(field, given, 'a text');
+      if (typeof given === 'string' && given.length <= LONGEST_TEXT) return wellFormed(given);
+      throw wrongValue(
+        field,
+        given,
+        typeof given === 'string' ? `at most ${LONGEST_TEXT} characters, not ${given.length}` : 'a text',
+      );
     case 'bool':
       if (typeof given === 'boolean') return given;
       throw wrongValue(field, given, 'true or false');
