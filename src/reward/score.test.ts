@@ -129,6 +129,30 @@ describe('scoreGroup', () => {
   });
 });
 
+describe('rows of trajectories', () => {
+  it('hold the type of the task, times and what flow and reward used', async () => {
+    const group = groupOf([1, 0]);
+    Object.assign(group.trajectories[0]!, { planUs: 70n, toolUs: 30n, tokensIn: 100n, tokensOut: 10n, cost: 0.5 });
+    const reward: RewardOf = (_, answer) => ({ outcome: answer as number, usage: { tokensIn: 5, cost: 0.25 } });
+    const typed = { ...parcelFlow(), reward, type: ({ id }: ParcelTask) => `kind ${id}` };
+    const scored = await score(group, reward, 100, { flow: typed });
+    expect(rows(scored)).toMatchObject([
+      { task_type: 'kind t', plan_us: 70, tool_us: 30, tokens_in: 105, tokens_out: 10, cost: 0.75 },
+      { task_type: 'kind t', plan_us: 0, tool_us: 0, tokens_in: 5, tokens_out: 0, cost: 0.25 },
+    ]);
+    expect(rows(await score(groupOf([1, 0])))).toMatchObject([{ task_type: '', tokens_in: 0, cost: 0 }, {}]);
+  });
+
+  it('are failed ones where the reward says nonsense about what it used', async () => {
+    const scored = await score(groupOf([1]), () => ({ outcome: 1, usage: { cost: -1 } }));
+    expect(rows(scored)[0]).toMatchObject({
+      valid: false,
+      failure: 'reward_failed',
+      failure_message: expect.stringContaining('usage.cost') as string,
+    });
+  });
+});
+
 describe('what is not a reward', () => {
   const failing: [string, RewardOf, RegExp][] = [
     [

@@ -75,6 +75,15 @@ describe('loadTasks', () => {
     );
   });
 
+  it('refuses types that are no text', async () => {
+    const type = (): string => 7.5 as never;
+    await expect(loadTasks(flowWith({ tasks: [good('a')] }, { type: () => '' }))).rejects.toThrow(/type "" must have 1 to 200/);
+    await expect(loadTasks(flowWith({ tasks: [good('a')] }, { type: () => undefined as never }))).rejects.toThrow(
+      /type of the flow must return a text/,
+    );
+    expect((await loadTasks(flowWith({ tasks: [good('a')] }, { type }))).tasks).toHaveLength(1);
+  });
+
   it('refuses what is no list, no tasks, and origins that do not match', async () => {
     await expect(loadTasks(flowWith(undefined))).rejects.toMatchObject({ field: 'load' });
     await expect(loadTasks(flowWith({ tasks: [] }), { data: '/none' })).rejects.toThrow(/loaded no tasks from \/none/);
