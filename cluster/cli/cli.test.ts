@@ -213,10 +213,98 @@ describe('millrace', { timeout: 60_000 }, () => {
     const table = await inProcess(['sql', 'SELECT tool, count() AS n FROM steps GROUP BY tool', '--limit', '1']);
     expect(table).toMatchObject({ code: 0, stdout: 'tool  n\na,b   3\n' });
     expect(table.stderr).toMatch(/only the first 1 rows/);
-    expect((await inProcess(['sql', 'SELECT 1', '--csv'])).stdout).toBe('tool,n\n"a,b",3\n');
+    expect((await inProcess(['sql', 'SELECT 1', '--csv'])).stdout).toBe('tool,n\r\n"a,b",3\r\n');
     expect((await inProcess(['sql', 'SELECT 1', '--json'])).stdout).toBe('{"tool":"a,b","n":3}\n');
     const refused = await inProcess(['sql', 'DROP TABLE steps']);
     expect(refused).toMatchObject({ code: 2, stdout: '', stderr: 'error: Only reading is allowed.\nwhere: sql\n' });
+  });
+
+  it('answers named queries, and says what there is when a name or a parameter is wrong', async () => {
+    backend.result = { columns: [{ name: 'job', type: 'String' }], rows: [['demo-7']], truncated: false };
+    backend.queries.length = 0;
+    const list = await inProcess(['query']);
+    expect(list.stdout).toMatch(/^time {17}Where a training trajectory's time went, from dispatch to score\.$/m);
+    expect(list.stdout).toMatch(/^ +--param rounds=100 +how many of the newest rounds\.$/m);
+    expect(await inProcess(['query', 'tasks', '--param', 'limit=3', '--param', 'rounds=9', '--csv'])).toMatchObject({
+      code: 0,
+      stdout: 'job\r\ndemo-7\r\n',
+    });
+    const [newest, asked] = backend.queries;
+    expect(newest!.sql).toContain('job_events');
+    expect(asked!.sql).toContain("WHERE job = 'demo-7'");
+    expect(asked!.sql).toContain('LIMIT toUInt32(3)');
+    expect(asked!.sql).not.toMatch(/\{\w+:/);
+    for (const [args, said] of [
+      [['query', 'task'], /"task" is no named query; use one of success-by-version, .*tasks/],
+      [['query', 'tasks', '--param', 'rows=3'], /query tasks has no parameter "rows"; use rounds, limit\./],
+      [['query', 'tasks', '--param', 'limit=-3'], /limit: got "-3", expected a whole number from 0 to 4294967295/],
+      [['query', 'tasks', '--param', 'limit'], /"limit" is no parameter; write --param key=value/],
+      [['query', 'tasks', '--json', '--csv'], /Give --json or --csv, not both/],
+      [['query', 'tasks', '--job', "a'b"], /no job id/],
+    ] as const) {
+      const { code, stderr } = await inProcess([...args]);
+      expect([code, stderr], args.join(' ')).toEqual([2, expect.stringMatching(said)]);
+    }
+  });
+
+  it('shows what the store holds, and prunes it', async () => {
+    const oldestTime = { seconds: 1_767_225_600n };
+    const newestTime = { seconds: 1_767_312_000n };
+    backend.stats = {
+      tables: [
+        {
+          name: 'steps',
+          rows: 1000n,
+          diskBytes: 15_000n,
+          compressedBytes: 14_000n,
+          rawBytes: 140_000n,
+          parts: 2,
+          oldestTime,
+          newestTime,
+        },
+        { name: 'exploration' },
+      ],
+      jobs: [
+        {
+          id: 'demo-1',
+          trajectories: 80n,
+          steps: 1000n,
+          diskBytes: 16_500n,
+          bytesPerStep: 15,
+          ended: true,
+          oldestTime,
+          newestTime,
+        },
+      ],
+    };
+    const { stdout } = await inProcess(['store', 'stats']);
+    expect(stdout).toMatch(/^steps +1000 +14\.6 KiB +15\.0 B +10\.0 +2 +2026-01-01 00:00:00Z +2026-01-02 00:00:00Z$/m);
+    expect(stdout).toMatch(/^exploration +0 +0 B +0 +– +–$/m);
+    expect(stdout).toMatch(/^demo-1 +80 +1000 +16\.1 KiB +15\.0 B +yes +2026-01-01/m);
+    expect(JSON.parse((await inProcess(['-o', 'json', 'store', 'stats'])).stdout)).toMatchObject({
+      tables: [
+        { name: 'steps', rows: '1000', parts: 2 },
+        { name: 'exploration', rows: '0' },
+      ],
+      jobs: [{ id: 'demo-1', ended: true, bytesPerStep: 15 }],
+    });
+
+    expect((await inProcess(['store', 'prune', '--older-than', '30d'])).stdout).toBe('nothing to prune\n');
+    backend.pruned = { jobs: [{ id: 'demo-1', trajectories: 80n, steps: 1000n, bytes: 16_500n, whole: true }] };
+    const dry = await inProcess(['store', 'prune', '--older-than', '8w', '--job', 'demo-1', '--dry-run']);
+    expect(dry.stdout).toMatch(/^demo-1 +80 +1000 +16\.1 KiB +everything$/m);
+    expect(dry.stdout).toMatch(/16\.1 KiB would be deleted; leave out --dry-run to do it\n$/);
+    expect((await inProcess(['store', 'prune', '--older-than', '8w'])).stdout).toMatch(/16\.1 KiB deleted\n$/);
+    expect(backend.prunes.map(({ olderThan, jobId, dryRun }) => [olderThan?.seconds, jobId, dryRun])).toEqual([
+      [2_592_000n, '', false],
+      [4_838_400n, 'demo-1', true],
+      [4_838_400n, '', false],
+    ]);
+    expect(await inProcess(['store', 'prune', '--older-than', 'yesterday'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('expected an age like 12h, 30d or 8w') as string,
+    });
+    expect((await inProcess(['store', 'prune'])).code).toBe(2);
   });
 
   it('lists, shows and replays dead letters', async () => {

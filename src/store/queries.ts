@@ -53,11 +53,12 @@ const PARAMETER = /^@param (\w+) (String|U?Int(?:8|16|32|64)) = (\S+): (.+)$/;
 
 /** Reads a named query: the comment at its head says what it answers and what it can be told. */
 export function namedQuery(name: QueryName): NamedQuery {
-  const template = readFileSync(new URL(`./queries/${name}.sql`, import.meta.url), 'utf8').trim();
-  const comment = template
-    .split('\n')
-    .filter((line) => line.startsWith('-- '))
-    .map((line) => line.slice(3).trim());
+  const lines = readFileSync(new URL(`./queries/${name}.sql`, import.meta.url), 'utf8')
+    .trim()
+    .split('\n');
+  const isHead = (line: string): boolean => line.startsWith('-- ');
+  const comment = lines.filter(isHead).map((line) => line.slice(3).trim());
+  const template = lines.filter((line) => !isHead(line)).join('\n');
   const parameters = comment.flatMap((line) => {
     const [, parameter, type, byDefault, title] = PARAMETER.exec(line) ?? [];
     if (parameter === undefined) return [];
