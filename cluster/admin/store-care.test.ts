@@ -1,0 +1,105 @@
+import { create } from '@bufbuild/protobuf';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { AdminService, PruneStoreRequestSchema } from '../../src/gen/millrace/v1/admin_pb.ts';
+import { createClient, type ServiceClient } from '../../src/rpc/client.ts';
+import { startServer, type RunningServer } from '../../src/rpc/server.ts';
+import { MillraceError } from '../../src/errors.ts';
+import type { PruneOptions } from '../../src/store/maintenance.ts';
+import type { NodeList } from '../nodes.ts';
+import { remoteCare, storeService, type LocalCare } from '../services.ts';
+import type { TrajectoryTransfer } from './backend.ts';
+import { MemoryBackend } from './memory-backend.ts';
+import { adminService } from './service.ts';
+import { checkPrune } from './store-care.ts';
+
+/** A store that only says what it was asked. */
+class FakeStore implements LocalCare {
+  readonly asked: PruneOptions[] = [];
+
+  stats(): ReturnType<LocalCare['stats']> {
+    const empty = { rows: 0, diskBytes: 0, compressedBytes: 0, rawBytes: 0, parts: 0, oldest: 0, newest: 0 };
+    return Promise.resolve({
+      tables: [
+        {
+          ...empty,
+          table: 'steps',
+          rows: 12,
+          diskBytes: 5e12,
+          rawBytes: 120,
+          parts: 1,
+          oldest: 1_767_225_600_500,
+          newest: 1_767_225_601_000,
+        },
+        { ...empty, table: 'updates' },
+      ],
+      jobs: [{ job: 'a', trajectories: 2, steps: 12, diskBytes: 99, bytesPerStep: 7.5, oldest: 1000, newest: 2000, ended: true }],
+    });
+  }
+
+  prune(options: PruneOptions): ReturnType<LocalCare['prune']> {
+    this.asked.push(options);
+    if (options.job === 'open')
+      return Promise.reject(new MillraceError('failed_precondition', 'Job "open" has not ended.', { field: 'job' }));
+    return Promise.resolve([{ job: 'a', trajectories: 2, steps: 12, bytes: 99, whole: true }]);
+  }
+}
+
+describe('the care of the store', () => {
+  const store = new FakeStore();
+  const nobody = (): Promise<never> => Promise.reject(new Error('not asked here'));
+  const servers: RunningServer[] = [];
+  let nodes: NodeList;
+  let admin: ServiceClient<typeof AdminService>;
+  const backend = new MemoryBackend();
+
+  beforeAll(async () => {
+    const service = storeService(nobody, {} as TrajectoryTransfer, store);
+    servers.push(await startServer({ services: [service], token: 'secret' }));
+    nodes = { withRole: () => [{ address: servers[0]!.address }] } as unknown as NodeList;
+    servers.push(await startServer({ services: [adminService(backend)] }));
+    admin = createClient(AdminService, servers[1]!.address);
+  });
+  afterAll(async () => {
+    admin.close();
+    for (const server of servers) await server.stop(500);
+  });
+
+  it('asks the store node for its sizes', async () => {
+    const { tables = [], jobs } = await remoteCare(nodes, 'secret').getStoreStats();
+    expect(tables).toMatchObject([
+      {
+        name: 'steps',
+        rows: 12n,
+        diskBytes: 5_000_000_000_000n,
+        rawBytes: 120n,
+        oldestTime: { seconds: 1_767_225_600n, nanos: 5e8 },
+      },
+      { name: 'updates', rows: 0n },
+    ]);
+    expect(tables[1]!.newestTime).toBeUndefined();
+    expect(jobs).toMatchObject([{ id: 'a', trajectories: 2n, steps: 12n, diskBytes: 99n, bytesPerStep: 7.5, ended: true }]);
+    await expect(remoteCare(nodes, 'wrong').getStoreStats()).rejects.toMatchObject({ code: 'unauthenticated' });
+  });
+
+  it('has the store node prune, and tells it which jobs run', async () => {
+    const request = create(PruneStoreRequestSchema, { olderThan: { seconds: 3600n }, jobId: 'a', dryRun: true });
+    const { jobs } = await remoteCare(nodes, 'secret').pruneStore(request, ['b']);
+    expect(jobs).toMatchObject([{ id: 'a', trajectories: 2n, steps: 12n, bytes: 99n, whole: true }]);
+    const [asked] = store.asked;
+    expect(asked).toMatchObject({ job: 'a', running: ['b'], dryRun: true });
+    expect(Math.abs(Date.now() - 3_600_000 - asked!.before)).toBeLessThan(30_000);
+    const open = create(PruneStoreRequestSchema, { olderThan: { seconds: 1n }, jobId: 'open' });
+    await expect(remoteCare(nodes, 'secret').pruneStore(open, [])).rejects.toMatchObject({ code: 'failed_precondition' });
+    const none = { withRole: () => [] } as unknown as NodeList;
+    await expect(remoteCare(none).getStoreStats()).rejects.toMatchObject({ code: 'unavailable' });
+  });
+
+  it('is offered by the admin API, which checks what it is asked', async () => {
+    expect((await admin.getStoreStats({})).tables).toEqual([]);
+    await admin.pruneStore({ olderThan: { seconds: 60n }, jobId: 'a' });
+    expect(backend.prunes).toMatchObject([{ jobId: 'a', dryRun: false }]);
+    await expect(admin.pruneStore({})).rejects.toMatchObject({ code: 'invalid_argument', field: 'older_than' });
+    await expect(admin.pruneStore({ olderThan: { seconds: 60n }, jobId: 'A b' })).rejects.toMatchObject({ field: 'job_id' });
+    expect(() => checkPrune(create(PruneStoreRequestSchema, { olderThan: { nanos: 5 } }))).toThrow('at least one second');
+  });
+});
