@@ -1,3 +1,5 @@
+import type { StoreBacklog, WriterReport } from '../src/jobs/progress.ts';
+
 /** What a parameter server tells, at most once, about the round in progress; subject `progress.<job>`. */
 export interface TrainingProgress {
   /** Newest committed version. */
@@ -18,16 +20,21 @@ export interface DispatchProgress {
   evaluation?: { key: string; done: number; total: number } | undefined;
   /** Milliseconds since ROLLOUTS refused a request for space, while that lasts. */
   backpressureMs?: number | undefined;
+  /** While the store is so far behind that no new requests are admitted. */
+  store?: StoreBacklog | undefined;
 }
 
 export const waitingSubject = (job: string): string => `waiting.${job}`;
 export const progressSubject = (job: string): string => `progress.${job}`;
 
-export function encodeProgress(progress: TrainingProgress | DispatchProgress): Uint8Array {
+/** Subject on which the writer of trajectories tells how it does, once a second. */
+export const WRITER_SUBJECT = 'writer.store';
+
+export function encodeProgress(progress: TrainingProgress | DispatchProgress | WriterReport): Uint8Array {
   return new TextEncoder().encode(JSON.stringify(progress));
 }
 
-/** Reads what {@link encodeProgress} wrote; the subject says which of the two it is. */
-export function decodeProgress<T extends TrainingProgress | DispatchProgress>(bytes: Uint8Array): T {
+/** Reads what {@link encodeProgress} wrote; the subject says what it is. */
+export function decodeProgress<T extends TrainingProgress | DispatchProgress | WriterReport>(bytes: Uint8Array): T {
   return JSON.parse(new TextDecoder().decode(bytes)) as T;
 }

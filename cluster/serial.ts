@@ -39,6 +39,8 @@ export interface SerialOptions {
   seed?: number;
   /** Virtual milliseconds that a learner's message takes; to try out orders of arrival. Default 0. */
   learnerDelayMs?: (learner: number) => number;
+  /** Virtual milliseconds that an insert into the store takes; to try out a store that is behind. Default 0. */
+  storeDelayMs?: (insert: number) => number;
   /** Stops every node once this many rounds are committed, and starts new ones that go on. Default: never. */
   interruptAfterRound?: number;
   /** Sees the job after each of its changes, as whoever watches it through the admin API does. */
@@ -128,7 +130,7 @@ async function startNodes(shared: Shared): Promise<{ coordinator: NodeContext; s
   };
 
   // The store outlives an interruption: closing it would forget the rows.
-  await join('store', 'store', (context) => startStore(context, kept(store)));
+  await join('store', 'store', (context) => startStore(context, kept(store, shared)));
   const coordinator = await join('coordinator', 'coordinator', startCoordinator);
   let connectLearner = (_: Link<WorkRequest, WorkResponse>): void => {};
   await join('parameter-server', 'parameter-server', async (context) => {
@@ -175,11 +177,16 @@ async function connect(id: string, { clock, server, random, log, stateDir }: Sha
   };
 }
 
-/** The store without its end. */
-function kept(store: MemoryStore): Store {
+/** The store without its end, as slow as is wanted. */
+function kept(store: MemoryStore, { clock, storeDelayMs }: Shared): Store {
+  let inserts = 0;
   return {
     migrate: () => store.migrate(),
-    insert: (table, rows, token) => store.insert(table, rows, token),
+    insert: async (table, rows, token) => {
+      const delayMs = storeDelayMs?.((inserts += 1)) ?? 0;
+      if (delayMs > 0) await clock.sleep(delayMs);
+      return store.insert(table, rows, token);
+    },
     query: (sql, options) => store.query(sql, options),
     close: () => Promise.resolve(),
   };

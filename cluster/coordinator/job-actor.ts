@@ -24,6 +24,7 @@ import { trainerDurable } from '../parameter-server/durable.ts';
 import { settleQueues } from './ending.ts';
 import { evaluationDurable, RunningEvaluations } from './evaluations.ts';
 import { retainBest } from './retention.ts';
+import { StoreGate } from './store-gate.ts';
 import { TaskChoice } from './task-choice.ts';
 
 /** What arrives in a job actor's mailbox. */
@@ -50,6 +51,7 @@ export class JobActor implements Behaviour<JobMessage> {
   readonly #events: JobEvents;
   readonly #requests: RequestContext;
   readonly #evaluations: RunningEvaluations;
+  #gate: StoreGate | undefined;
   #record: JobRecord;
   /** Revision of `#record`: changes are told late, and an older record must not replace what was written since. */
   #revision: number;
@@ -91,16 +93,19 @@ export class JobActor implements Behaviour<JobMessage> {
     await this.#noteStart(tasks);
     // Whatever ended the last life of this actor may have ended it between two requests.
     this.#resent = false;
+    this.#gate = new StoreGate(this.#context, this.#job, config.rollout.storeBacklog);
+    this.#stops = [() => this.#gate?.close()];
+    await this.#gate.look();
     await this.#evaluations.resend();
     this.#consumer = await bus.consume(evaluationDurable(this.#job), (message) =>
       actor.self.send({ kind: 'evaluation', message }),
     );
     const tell = (message: JobMessage): void => void actor.self.tell(message);
-    this.#stops = [
+    this.#stops.push(
       await weights.watch(this.#job, (manifest) => tell({ kind: 'manifest', manifest })),
       jobs.onChange((entry) => entry.record.id === this.#job && tell({ kind: 'record', entry })),
       clock.every(LOOK_MS, () => tell({ kind: 'look' })),
-    ];
+    );
   }
 
   /** The job's tasks. What trying again cannot mend (the flow is gone, its data is wrong) ends the job. */
@@ -138,6 +143,8 @@ export class JobActor implements Behaviour<JobMessage> {
       this.#know(message.entry);
     } else if (message.kind === 'evaluation') {
       await this.#evaluations.take(message.message);
+    } else {
+      await this.#gate?.look();
     }
     for (const result of this.#evaluations.finished()) {
       await this.#evaluated(result);
@@ -148,7 +155,7 @@ export class JobActor implements Behaviour<JobMessage> {
   }
 
   #tell(more: DispatchProgress): void {
-    const progress: DispatchProgress = { evaluation: this.#evaluations.current(), ...more };
+    const progress: DispatchProgress = { evaluation: this.#evaluations.current(), store: this.#gate?.behind, ...more };
     this.#context.bus.emit(waitingSubject(this.#job), encodeProgress(progress));
   }
 
@@ -168,6 +175,8 @@ export class JobActor implements Behaviour<JobMessage> {
     }
     const manifest = this.#manifest;
     if (!manifest || this.#record.state !== 'RUNNING') return;
+    // Neither training requests nor those of evaluations: both end as groups that must be written.
+    if (this.#gate?.behind) return;
     await this.#startEvaluations(manifest);
     if (!this.#baselinesRun()) return;
     await this.#failIfHopeless(manifest);

@@ -155,6 +155,7 @@ export class JobViews {
       ...(progress?.publishing && progress.round === manifest?.version && { publishing: true }),
       ...(dispatch?.evaluation && { evaluation: dispatch.evaluation }),
       ...(dispatch?.backpressureMs !== undefined && { backpressureMs: dispatch.backpressureMs }),
+      ...(dispatch?.store && { store: dispatch.store }),
       ...(record.cancelRequested && { cancelRequested: true }),
       ...(progress?.problem !== undefined && { problem: progress.problem }),
     });

@@ -58,6 +58,22 @@ const jobShape = z.strictObject({
         .max(100)
         .default(3)
         .describe('how often a member that failed for infrastructure reasons is sampled again'),
+      storeBacklog: z
+        .strictObject({
+          high: z
+            .int()
+            .min(1)
+            .max(1_000_000)
+            .default(2000)
+            .describe('no new requests once more groups than this wait for the store'),
+          low: z
+            .int()
+            .min(0)
+            .max(1_000_000)
+            .default(500)
+            .describe('requests go on when no more groups than this wait for the store'),
+        })
+        .prefault({}),
     })
     .prefault({}),
   algorithm: algorithmSchema.prefault({}),
@@ -108,6 +124,8 @@ export const jobConfigSchema = jobShape.superRefine((config, context) => {
   };
   checkAlgorithm(config, wrong);
   checkExploration(config, wrong);
+  const { high, low } = config.rollout.storeBacklog;
+  if (low >= high) wrong(['rollout', 'storeBacklog', 'low'], low, `less than storeBacklog.high, which is ${high}`);
   if (policy.encoder === 'gru' && policy.width % 2 !== 0) {
     wrong(['policy', 'width'], policy.width, "an even number, since each of the gru encoder's two directions gets half of it");
   }

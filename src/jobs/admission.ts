@@ -40,3 +40,17 @@ export function admit(state: AdmissionState): number {
   const rounds = Math.min(state.maxStaleness + state.version + 1, state.rounds);
   return Math.max(0, rounds * state.groupsPerRound + lost - state.accepted);
 }
+
+/** Groups that may wait for the store; see `rollout.storeBacklog`. */
+export interface BacklogMarks {
+  high: number;
+  low: number;
+}
+
+/**
+ * Whether admission is stopped by the store: from more than `high` waiting groups on, until there are at most `low`. Two marks and
+ * not one, so that it does not begin and end with every batch of the writer.
+ */
+export function storeIsBehind(wasBehind: boolean, groups: number, { high, low }: BacklogMarks): boolean {
+  return wasBehind ? groups > low : groups > high;
+}

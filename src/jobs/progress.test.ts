@@ -35,6 +35,35 @@ describe('waitingFor', () => {
       { nodes: { ...nodes, learner: 0, rollout: 0 } },
       'a rollout worker and a learner to connect (none is alive)',
     ],
+    [
+      'a store that is behind',
+      {
+        store: {
+          groups: 2310,
+          low: 500,
+          writer: { rowsPerSecond: 4200.4, rowsPerMessage: 115, waitingFor: 'the insert of a batch' },
+        },
+      },
+      'the store, which is 2,310 groups (about 265,650 rows) behind: it writes 4,200 rows/s; new requests from 500 on; round 12: 5 of 8 groups (13 requests under way)',
+    ],
+    [
+      'a store in trouble',
+      {
+        open: 0,
+        groups: { received: 8, needed: 8 },
+        store: {
+          groups: 7,
+          low: 5,
+          writer: { rowsPerSecond: 0, rowsPerMessage: 0, waitingFor: 'the store (attempt 4 failed: disk full)' },
+        },
+      },
+      'the store, which is 7 groups behind: it writes 0 rows/s, waiting for the store (attempt 4 failed: disk full); new requests from 5 on',
+    ],
+    [
+      'a store that nobody has heard of',
+      { open: 0, groups: { received: 8, needed: 8 }, store: { groups: 7, low: 5 } },
+      'the store, which is 7 groups behind: it has not been heard of lately; new requests from 5 on',
+    ],
     ['gradients', { shards: { done: 3, total: 8 } }, 'round 12: gradients of 5 of 8 shards'],
     ['weights', { publishing: true, shards: { done: 8, total: 8 } }, 'round 12: weights to be published'],
     [

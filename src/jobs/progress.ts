@@ -53,6 +53,26 @@ export function etaSeconds(round: number, roundsTotal: number, roundsPerSecond: 
   return roundsPerSecond > 0 ? (roundsTotal - round) / roundsPerSecond : -1;
 }
 
+/** How far the store is behind. */
+export interface StoreBacklog {
+  /** Scored groups that wait to be written. */
+  groups: number;
+  /** At how many the job goes on. */
+  low: number;
+  /** What the writer tells, when it was heard of lately. */
+  writer?: WriterReport;
+}
+
+/** What a writer tells about itself. */
+export interface WriterReport {
+  /** Rows written a second, lately. */
+  rowsPerSecond: number;
+  /** Rows of a message, on average; 0 before the first one. */
+  rowsPerMessage: number;
+  /** What it waits for, in words; empty when nothing is held. */
+  waitingFor: string;
+}
+
 /** What a running job may be waiting for; fields that are not known are left out. */
 export interface WaitState {
   state: 'QUEUED' | 'RUNNING' | 'PAUSED' | 'SUCCEEDED' | 'FAILED' | 'CANCELLED';
@@ -72,6 +92,8 @@ export interface WaitState {
   evaluation?: { key: string; done: number; total: number };
   /** Milliseconds since ROLLOUTS refused a request for space, while that lasts. */
   backpressureMs?: number;
+  /** While the store is so far behind that no new requests are admitted. */
+  store?: StoreBacklog;
   cancelRequested?: boolean;
   /** What goes wrong without stopping the job, in words. */
   problem?: string;
@@ -102,6 +124,7 @@ function work(wait: WaitState): string {
   if (wait.publishing === true) return `${round}: weights to be published`;
   if (shards !== undefined) return `${round}: gradients of ${shards.total - shards.done} of ${shards.total} shards`;
   const rest: string[] = [];
+  if (wait.store !== undefined) rest.push(behind(wait.store));
   // Nothing is asked for while the baselines run.
   const asked = wait.open > 0 || evaluation === undefined;
   if (asked && groups.received < groups.needed)
@@ -114,3 +137,18 @@ function work(wait: WaitState): string {
   if (rest.length === 0) return `${round}: the parameter server to start on it`;
   return wait.open > 0 ? `${rest.join('; ')} (${wait.open} requests under way)` : rest.join('; ');
 }
+
+function behind({ groups, low, writer }: StoreBacklog): string {
+  const rows =
+    writer === undefined || writer.rowsPerMessage === 0 ? '' : ` (about ${whole(groups * writer.rowsPerMessage)} rows)`;
+  const speed =
+    writer === undefined
+      ? 'it has not been heard of lately'
+      : `it writes ${whole(writer.rowsPerSecond)} rows/s${troubleOf(writer)}`;
+  return `the store, which is ${whole(groups)} groups${rows} behind: ${speed}; new requests from ${whole(low)} on`;
+}
+
+const troubleOf = ({ waitingFor: words }: WriterReport): string =>
+  words.startsWith('the store') ? `, waiting for ${words}` : '';
+
+const whole = (value: number): string => Math.round(value).toLocaleString('en-US');

@@ -35,11 +35,18 @@ export interface InsertContext {
 
 const FIRST_DELAY_MS = 100;
 const LONGEST_DELAY_MS = 10_000;
+/**
+ * A single message that is too large for the store is tried this often, which takes about a minute: other work may have taken the
+ * memory meanwhile.
+ */
+const TOO_LARGE_ATTEMPTS = 12;
 
 /**
  * Inserts items and reports each one exactly once as stored or poison. Repeats the identical blocks with the identical token
  * while the store is in trouble; halves the batch when it is too large, or when some row of it is refused, until the item to
- * blame is alone. Throws `cancelled` when the signal ends the waiting: items not reported then are not stored.
+ * blame is alone. Trouble that trying again does not mend by itself (a table that is not there, a password that is wrong) waits the
+ * longest time at once: somebody has to see to it, and the rows are not to blame. Throws `cancelled` when the signal ends the
+ * waiting: items not reported then are not stored.
  */
 export async function insertItems(items: readonly Item[], context: InsertContext): Promise<void> {
   const blocks = joinBlocks(items);
@@ -50,14 +57,15 @@ export async function insertItems(items: readonly Item[], context: InsertContext
       return;
     } catch (thrown) {
       const error = MillraceError.from(thrown);
-      const divisible = items.length > 1;
-      if (divisible && (error.code === 'invalid_argument' || error.code === 'resource_exhausted')) break;
-      if (error.code === 'invalid_argument') {
+      const tooLarge = error.code === 'resource_exhausted';
+      const refused = error.code === 'invalid_argument';
+      if (items.length > 1 && (refused || tooLarge)) break;
+      if (refused || (tooLarge && attempt >= TOO_LARGE_ATTEMPTS)) {
         context.onPoison(items[0]!, error);
         return;
       }
-      const ceiling = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** (attempt - 1));
-      const delayMs = ceiling * (0.5 + context.uniform() / 2);
+      const growing = error.retryable ? FIRST_DELAY_MS * 2 ** (attempt - 1) : Infinity;
+      const delayMs = Math.min(LONGEST_DELAY_MS, growing) * (0.5 + context.uniform() / 2);
       context.onRetry(error, attempt, delayMs);
       await context.clock.sleep(delayMs, context.signal);
     }

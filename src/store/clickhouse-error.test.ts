@@ -14,6 +14,11 @@ describe('clickHouseError', () => {
     [159, 'query', 'deadline_exceeded', true],
     [241, 'query', 'resource_exhausted', true],
     [27, 'insert', 'invalid_argument', false],
+    [354, 'insert', 'invalid_argument', false],
+    // Too large: halves may go through.
+    [241, 'insert', 'resource_exhausted', true],
+    [307, 'insert', 'resource_exhausted', true],
+    [396, 'insert', 'resource_exhausted', true],
     // Not the fault of the rows: they must not go to the DLQ for it.
     [60, 'insert', 'failed_precondition', false],
     [49, 'insert', 'failed_precondition', false],

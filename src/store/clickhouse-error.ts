@@ -6,6 +6,7 @@ const READONLY = 164;
 /** ClickHouse error numbers that need more than "the statement is wrong". */
 const BY_NUMBER: ReadonlyMap<number, ErrorCode> = new Map<number, ErrorCode>([
   [76, 'failed_precondition'], // CANNOT_OPEN_FILE: the data directory is locked
+  [158, 'resource_exhausted'], // TOO_MANY_ROWS
   [159, 'deadline_exceeded'], // TIMEOUT_EXCEEDED
   [160, 'deadline_exceeded'], // TOO_SLOW
   [202, 'unavailable'], // TOO_MANY_SIMULTANEOUS_QUERIES
@@ -17,8 +18,10 @@ const BY_NUMBER: ReadonlyMap<number, ErrorCode> = new Map<number, ErrorCode>([
   [242, 'unavailable'], // TABLE_IS_READ_ONLY
   [243, 'unavailable'], // NOT_ENOUGH_SPACE: disk full; someone must make room, nobody must lose rows
   [252, 'unavailable'], // TOO_MANY_PARTS: merges must catch up
+  [307, 'resource_exhausted'], // TOO_MANY_BYTES
   [319, 'unavailable'], // UNKNOWN_STATUS_OF_INSERT
   [394, 'cancelled'], // QUERY_WAS_CANCELLED
+  [396, 'resource_exhausted'], // TOO_MANY_ROWS_OR_BYTES
   [497, 'permission_denied'], // ACCESS_DENIED
   [516, 'unauthenticated'], // AUTHENTICATION_FAILED
   [999, 'unavailable'], // KEEPER_EXCEPTION

@@ -1,7 +1,9 @@
 import { create, toBinary } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { Bus, BusMessage, ConsumeOptions } from '../bus/bus.ts';
 import { MemoryBus } from '../bus/memory/memory-bus.ts';
+import { readDeadLetters } from '../bus/replay.ts';
 import { VirtualClock } from '../clock/virtual.ts';
 import { MillraceError } from '../errors.ts';
 import { ScoredGroupSchema } from '../gen/millrace/v1/training_pb.ts';
@@ -45,13 +47,13 @@ class TestStore extends MemoryStore {
 const log = { info: () => {}, warn: () => {}, error: () => {} };
 
 /** A bus, a clock, a store and a writer; `run` lets time pass until the work is done. */
-async function rig(options: Partial<WriterOptions> = {}) {
+async function rig(options: Partial<WriterOptions> = {}, lostAcks: readonly number[] = []) {
   const clock = new VirtualClock({ quietTurns: 2 });
   const bus = new MemoryBus({ clock });
   const store = new TestStore();
   await bus.ensureTopology();
   await ensureWriterDurables(bus);
-  const settings: WriterOptions = { bus, store, clock, log, ...options };
+  const settings: WriterOptions = { bus: losingAcks(bus, lostAcks), store, clock, log, ...options };
   const run = <T>(work: Promise<T>): Promise<T> => clock.run(work);
   const publishGroup = (id: string, steps = 2, rows?: Uint8Array): Promise<unknown> => {
     const trajectory_id = `${id}:0`;
@@ -72,10 +74,10 @@ async function rig(options: Partial<WriterOptions> = {}) {
     for await (const letter of bus.read('DLQ', 'dlq.>')) reasons.push(Buffer.from(letter.data).toString('latin1'));
     return reasons;
   };
-  const until = (done: () => boolean): Promise<void> =>
+  const until = (done: () => boolean, everyMs = 10): Promise<void> =>
     run(
       (async () => {
-        while (!done()) await clock.sleep(10);
+        while (!done()) await clock.sleep(everyMs);
       })(),
     );
   const left = async (): Promise<number> => (await bus.streamState('SCORED')).messages;
@@ -243,19 +245,19 @@ describe('startWriter', () => {
   });
 
   it('holds a bounded number of messages while the store does not answer', async () => {
-    const { clock, store, publishGroup, run, until, start } = await rig({ concurrency: 2, batchRows: 20 });
+    const { clock, store, publishGroup, run, until, start } = await rig({ concurrency: 2, batchRows: 20, maxInFlight: 50 });
     let release = (): void => {};
     const gate = new Promise<void>((resolve) => (release = resolve));
     store.before = () => gate;
-    for (let i = 0; i < 1400; i += 1) await publishGroup(`r${i}`);
+    for (let i = 0; i < 120; i += 1) await publishGroup(`r${i}`);
     const writer = await start();
     await run(clock.sleep(5000));
-    expect(writer.stats().held).toBe(1024);
+    expect(writer.stats().held).toBe(50);
     expect(store.mostRunning).toBe(2);
     release();
-    await until(() => writer.stats().messages === 1400);
+    await until(() => writer.stats().messages === 120);
     expect(writer.stats()).toMatchObject({ held: 0, heldRows: 0, heldBytes: 0 });
-    expect(store.rows('trajectories')).toHaveLength(1400);
+    expect(store.rows('trajectories')).toHaveLength(120);
     await run(writer.stop());
   });
 
@@ -291,37 +293,115 @@ describe('startWriter', () => {
     await run(second.stop());
   });
 
-  it('loses nothing and counts nothing twice, whatever fails when', async () => {
-    const fault = fc.constantFrom('none', 'none', 'none', 'before', 'after', 'full');
+  it('tries a single message that is too large for a while, then gives it up alone', async () => {
+    const { clock, store, publishGroup, until, run, letters, start } = await rig();
+    store.before = ({ rows }) => {
+      if (rows.includes('"huge:0"')) throw new MillraceError('resource_exhausted', 'memory limit exceeded');
+    };
+    for (const id of ['a', 'huge', 'b']) await publishGroup(id);
+    const writer = await start();
+    const from = clock.monotonic();
+    await until(() => writer.stats().messages + writer.stats().poisoned === 3, 500);
+    expect(clock.monotonic() - from).toBeGreaterThan(30_000);
+    expect(clock.monotonic() - from).toBeLessThan(120_000);
+    expect(writer.stats()).toMatchObject({ messages: 2, poisoned: 1, held: 0 });
+    expect(store.rows('trajectories').map((row) => row['request_id'])).toEqual(['a', 'b']);
+    expect(await letters()).toHaveLength(1);
+    await run(writer.stop());
+  });
+
+  it('waits the longest time for what only people can mend, and gives no rows up for it', async () => {
+    const { clock, store, publishGroup, until, run, letters, start } = await rig();
+    let denied = true;
+    store.before = () => {
+      if (denied) throw new MillraceError('permission_denied', 'not enough privileges');
+    };
+    await publishGroup('r');
+    const writer = await start();
+    const from = clock.monotonic();
+    await until(() => writer.stats().retries === 20, 500);
+    expect(clock.monotonic() - from).toBeGreaterThan(19 * 5_000);
+    denied = false;
+    await until(() => writer.stats().messages === 1);
+    expect(await letters()).toEqual([]);
+    await run(writer.stop());
+  });
+
+  it('has every message stored or in the DLQ, never both and never neither, whatever fails when', async () => {
+    const fault = fc.constantFrom('none', 'none', 'none', 'down', 'lost answer', 'full', 'denied');
+    const kind = fc.constantFrom('fine', 'fine', 'fine', 'garbage', 'huge', 'damaged');
     await fc.assert(
       fc.asyncProperty(
         fc.array(fault, { maxLength: 40 }),
-        fc.array(fc.boolean(), { minLength: 1, maxLength: 12 }),
-        async (faults, good) => {
-          const { store, publishGroup, until, run, left, letters, start } = await rig({ batchRows: 10, concurrency: 2 });
+        fc.array(kind, { minLength: 1, maxLength: 12 }),
+        fc.array(fc.nat(30), { maxLength: 4 }),
+        fc.array(fc.nat(3000), { maxLength: 3 }),
+        async (faults, kinds, lostAcks, restarts) => {
+          const { bus, clock, store, publishGroup, run, left, start } = await rig({ batchRows: 10, concurrency: 2 }, lostAcks);
           let call = 0;
           let later = false;
-          store.before = () => {
+          store.before = ({ rows }) => {
             const next = faults[call];
             call += 1;
-            later = next === 'after';
-            if (next === 'before') throw new MillraceError('unavailable', 'down');
-            if (next === 'full') throw new MillraceError('resource_exhausted', 'full');
+            later = next === 'lost answer';
+            if (next === 'down') throw new MillraceError('unavailable', 'down');
+            if (next === 'denied') throw new MillraceError('permission_denied', 'denied');
+            if (next === 'full' || rows.includes('huge')) throw new MillraceError('resource_exhausted', 'full');
           };
           store.after = () => {
             if (later) throw new MillraceError('unavailable', 'the answer was lost');
           };
-          for (const [index, fine] of good.entries()) await publishGroup(`r${index}`, 3, fine ? undefined : Buffer.from('[]\n'));
-          const writer = await start();
-          await until(() => writer.stats().held === 0 && writer.stats().messages + writer.stats().poisoned === good.length);
-          const expected = good.flatMap((fine, index) => (fine ? [0, 1, 2].map((step) => `r${index}:0/${step}`) : []));
-          expect(stepsStored(store).sort()).toEqual(expected.sort());
-          expect(await left()).toBe(0);
-          expect(await letters()).toHaveLength(good.filter((fine) => !fine).length);
+          const ids = kinds.map((what, index) => `${what}${index}`);
+          const bad = { fine: undefined, huge: undefined, garbage: Buffer.from('[]\n'), damaged: Buffer.of(0x1f, 0x8b, 8, 0) };
+          for (const [index, id] of ids.entries()) await publishGroup(id, 3, bad[kinds[index]!]);
+          let writer = await start();
+          for (const ms of restarts) {
+            await run(clock.sleep(ms));
+            await run(writer.stop(200));
+            writer = await start();
+          }
+          await run(
+            (async () => {
+              while ((await left()) > 0) await clock.sleep(500);
+            })(),
+          );
+          const stored = new Set(store.rows('trajectories').map((row) => String(row['request_id'])));
+          const letters: string[] = [];
+          for await (const letter of readDeadLetters(bus)) {
+            expect(letter.reason).not.toBe('');
+            letters.push(letter.id);
+          }
+          expect([...stored].sort()).toEqual(ids.filter((id) => id.startsWith('fine')).sort());
+          expect(letters.sort()).toEqual(ids.filter((id) => !id.startsWith('fine')).sort());
+          const steps = [...stored].flatMap((id) => [0, 1, 2].map((step) => `${id}:0/${step}`));
+          expect(stepsStored(store).sort()).toEqual(steps.sort());
+          expect(writer.stats()).toMatchObject({ held: 0, heldRows: 0, heldBytes: 0 });
           await run(writer.stop());
         },
       ),
-      { numRuns: 40 },
+      { numRuns: 25 },
     );
   });
 });
+
+/** The bus with some acknowledgements lost, by their number: the server never hears of them and delivers again. */
+function losingAcks(bus: MemoryBus, lost: readonly number[]): Bus {
+  let acks = 0;
+  const losing = (message: BusMessage): BusMessage => ({
+    ...message,
+    nak: (delayMs) => message.nak(delayMs),
+    term: (reason) => message.term(reason),
+    ack: () => {
+      acks += 1;
+      if (!lost.includes(acks)) return message.ack();
+      message.nak(1000);
+      return Promise.reject(new MillraceError('unavailable', 'no answer from the bus'));
+    },
+  });
+  return Object.create(bus, {
+    consume: {
+      value: (options: ConsumeOptions, handler: (message: BusMessage) => Promise<void>) =>
+        bus.consume(options, (message) => handler(losing(message))),
+    },
+  }) as Bus;
+}

@@ -32,6 +32,8 @@ export interface WriterOptions {
   maxDelayMs?: number;
   /** Batches on their way at once. Default 1. */
   concurrency?: number;
+  /** Scored groups held in memory at most: two batches of groups as they usually are. Default 1024. */
+  maxInFlight?: number;
 }
 
 /** A running writer. */
@@ -41,7 +43,7 @@ export interface Writer {
   stats(): BatcherStats;
 }
 
-/** Messages held in memory at most, by stream: two batches of groups as they usually are. */
+/** Messages held in memory at most, by stream. */
 const SCORED_IN_FLIGHT = 1024;
 const EVENTS_IN_FLIGHT = 256;
 /** Bytes of messages held at most, by stream: a message is usually 25 KB and may be a megabyte. */
@@ -79,6 +81,12 @@ export async function ensureWriterDurables(bus: Bus): Promise<void> {
   await bus.ensureDurable(EVENTS);
 }
 
+/** Scored groups that wait to be written: on their way to a writer, held by one, or with none there to take them. */
+export async function writerBacklog(bus: Bus): Promise<number> {
+  const state = await bus.durableState(SCORED.stream, SCORED.durable);
+  return state === undefined ? 0 : state.pending + state.ackPending;
+}
+
 /**
  * Writes every scored group and every event to the store, in batches. A message is acknowledged after its rows are in the
  * store; one whose rows the store refuses goes to the DLQ with the reason and holds up no other.
@@ -108,7 +116,8 @@ export async function startWriter(options: WriterOptions): Promise<Writer> {
       }
       await batcher.add(item);
     };
-  const consumers: Consumer[] = [await bus.consume(SCORED, handle(scoredItem)), await bus.consume(EVENTS, handle(eventItem))];
+  const scored = { ...SCORED, maxInFlight: options.maxInFlight ?? SCORED_IN_FLIGHT };
+  const consumers: Consumer[] = [await bus.consume(scored, handle(scoredItem)), await bus.consume(EVENTS, handle(eventItem))];
   return {
     stats: () => batcher.stats(),
     async stop(timeoutMs = 5000) {

@@ -57,6 +57,9 @@ export const METRICS = {
   store_retries_total: { type: 'counter', help: 'Inserts that failed and were repeated.', labels: [] },
   store_refused_total: { type: 'counter', help: 'Messages whose rows the store refuses.', labels: [] },
   store_held_rows: { type: 'gauge', help: 'Rows that wait for their insert.', labels: [] },
+  store_held_bytes: { type: 'gauge', help: 'Bytes of the messages that hold them.', labels: [] },
+  store_backlog_groups: { type: 'gauge', help: 'Scored groups that wait to be written.', labels: [] },
+  admission_held: { type: 'gauge', help: '1 while no requests are sent because the store is behind.', labels: ['job'] },
   // Every node.
   mailbox_depth: { type: 'gauge', help: 'Messages waiting in the mailbox of an actor.', labels: ['actor'] },
   actor_restarts_total: { type: 'counter', help: 'Restarts of the actors a node has now.', labels: ['actor'] },
