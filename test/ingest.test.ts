@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
+import type { IngestReport } from '../bench/ingest/scenario.ts';
 import { benchProgram } from '../bench/main.ts';
 
 let folder: string | undefined;
@@ -23,15 +24,15 @@ it('ingest follows what it publishes into the store, and says so in numbers that
     ['ingest', '--turns', '1', '--steps', '20000', '--half-seconds', '2', '--json', json, ...gates],
     { from: 'user' },
   );
-  const report = JSON.parse(await readFile(json, 'utf8'));
+  const report = JSON.parse(await readFile(json, 'utf8')) as IngestReport;
   expect(code).toBe(1);
-  expect(report.gates.filter(({ kept }: { kept: boolean }) => !kept)).toMatchObject([{ figure: 'rawJetStreamBytesPerSecond' }]);
+  expect(report.gates.filter(({ kept }) => !kept)).toMatchObject([{ figure: 'rawJetStreamBytesPerSecond' }]);
   expect(report).toMatchObject({ lost: 0, duplicated: 0 });
   expect(report.verdict.acceptedSteps).toBeGreaterThanOrEqual(20_000);
   expect(report.rawInsertStepsPerSecond).toBeGreaterThan(0);
   expect(report.ratioToRawInsert).toBeCloseTo(report.stepsPerSecond / report.rawInsertStepsPerSecond, 6);
   expect(report.latency.samples).toBeGreaterThan(0);
-  expect(report.processes.map(({ name }: { name: string }) => name)).toEqual(
+  expect(report.processes.map(({ name }) => name)).toEqual(
     expect.arrayContaining(['nats-server', 'store', 'generator-1', 'generator-2']),
   );
   expect(printed.join('\n')).toMatch(/rawJetStreamBytesPerSecond .* FAIL/);

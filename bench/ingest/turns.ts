@@ -99,10 +99,10 @@ export async function pathTurn(
       return generator.order({ kind: 'publish', stream: 'SCORED', window: WINDOW, log, ...pace });
     }),
   );
-  // Whoever waits for it hears of a failure.
-  publishing.catch(() => {});
+  let failed = false;
+  publishing.catch(() => (failed = true));
   const curve: Point[] = [];
-  for (let done = 0; done < total; await sleep(CURVE_EVERY_MS)) {
+  for (let done = 0; done < total && !failed; await sleep(CURVE_EVERY_MS)) {
     signal.throwIfAborted();
     done = (await settled()) - before.settled;
     curve.push({ ms: Date.now(), done });

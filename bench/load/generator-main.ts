@@ -56,6 +56,9 @@ export interface GeneratorEvent {
 
 const EVENT_EVERY_MS = 200;
 const BACKLOG_EVERY_MS = 25;
+/** A stream that takes nothing for this long is broken. */
+const PATIENCE_MS = 5 * 60_000;
+const RETRY_MS = 500;
 
 let bus: Bus | undefined;
 let templates: GroupTemplate[] = [];
@@ -124,7 +127,7 @@ async function publishAll(
       await room?.wait();
       if (failure !== undefined) break;
       const subject = stream === 'SCORED' ? message.subject : message.subject.replace('scored.', 'group.');
-      const send = publishWithRoom(to, subject, message.data, { id: message.id, clock: systemClock, timeoutMs: 600_000 })
+      const send = publishUntilAccepted(to, subject, message)
         .then(
           () => {
             log?.append(message);
@@ -153,25 +156,45 @@ async function publishAll(
   }
 }
 
+/**
+ * Publishes like a reward actor, who gets a group again and publishes it again when an acknowledgement does not come: under the
+ * same id, so that the stream drops what it has.
+ */
+async function publishUntilAccepted(to: Bus, subject: string, { id, data }: GroupMessage): Promise<void> {
+  const giveUpAt = now() + PATIENCE_MS;
+  for (;;) {
+    try {
+      await publishWithRoom(to, subject, data, { id, clock: systemClock, timeoutMs: PATIENCE_MS });
+      return;
+    } catch (thrown) {
+      const error = MillraceError.from(thrown);
+      if (!error.retryable || now() > giveUpAt) throw error;
+      await sleep(RETRY_MS);
+    }
+  }
+}
+
 /** Looks at the stream's size every so often; `wait` holds its caller while it is too large. */
 function watchBacklog(of: Bus, stream: StreamName, limit: number): { wait: () => Promise<void>; close: () => void } {
   let full = false;
   let closed = false;
-  const loop = (async () => {
+  const look = async (): Promise<void> => {
     while (!closed) {
-      full = (await of.streamState(stream)).bytes > limit;
+      // A server that does not answer takes nothing either; the next look is soon.
+      full = await of.streamState(stream).then(
+        ({ bytes }) => bytes > limit,
+        () => full,
+      );
       await sleep(BACKLOG_EVERY_MS);
     }
-  })().catch(() => {
-    full = false;
-  });
+  };
+  void look();
   return {
     async wait() {
       while (full) await sleep(BACKLOG_EVERY_MS / 5);
     },
     close() {
       closed = true;
-      void loop;
     },
   };
 }
