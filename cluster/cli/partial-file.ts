@@ -104,12 +104,18 @@ export class PartialFile {
     this.#cursor = '';
   }
 
-  /** Gives the file its name. */
-  finish(): void {
+  /** Where it is until it is complete. */
+  get partial(): string {
+    return this.#partial;
+  }
+
+  /** Gives the file its name, or puts `finished`, which was made of it, in its place. */
+  finish(finished: string = this.#partial): void {
     told(this.path, () => {
       closeSync(this.#fd);
-      renameSync(this.#partial, this.path);
+      renameSync(finished, this.path);
       rmSync(`${this.#partial}.cursor`, { force: true });
+      rmSync(this.#partial, { force: true });
     });
   }
 

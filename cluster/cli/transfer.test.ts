@@ -1,6 +1,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { MillraceError } from '../../src/errors.ts';
 import { startServer } from '../../src/rpc/server.ts';
@@ -135,6 +136,36 @@ describe('millrace export and import', { timeout: 60_000 }, () => {
     expect(readFileSync(file('p.parquet')).subarray(-4).toString()).toBe('PAR1');
   });
 
+  it('fills in what the planner saw first, and keeps it over an import', async () => {
+    const flow = fileURLToPath(new URL('../../docs/first-flow/flow.ts', import.meta.url));
+    writeFileSync(file('job.yaml'), `name: thermostat\nflow: ${flow}\n`);
+    const rows = ['house-0', 'house-1', 'nowhere'].map((task_id) =>
+      trajectoryRow({ job: 'house', task_id, trajectory_id: `house:0:${task_id}:0:0` }),
+    );
+    await store.insert('trajectories', encodeRows('trajectories', rows), 'house');
+    const { code, stderr } = await run('export', '--job', 'house', '--inputs', 'job.yaml', '--out', 'house.jsonl');
+    expect({ code, stderr }).toMatchObject({
+      code: 0,
+      stderr: expect.stringMatching(/^1 lines are without input: job\.yaml/) as string,
+    });
+    const lines = read('house.jsonl')
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { task_id: string; input: string | null });
+    expect(lines.map(({ task_id }) => task_id)).toEqual(['house-0', 'house-1', 'nowhere']);
+    expect(JSON.parse(lines[0]!.input!)).toMatchObject({
+      items: expect.anything() as unknown,
+      actions: expect.anything() as unknown,
+    });
+    expect(lines[2]!.input).toBeNull();
+    await run('import', 'house.jsonl', '--job', 'house-again');
+    expect((await run('export', '--job', 'house-again')).stdout.replaceAll('"job":"house-again"', '"job":"house"')).toBe(
+      read('house.jsonl'),
+    );
+    expect(existsSync(file('house.jsonl.partial'))).toBe(false);
+    expect((await run('export', '--inputs', 'job.yaml')).code).toBe(2);
+  });
+
   it('says which option is wrong', async () => {
     for (const [args, message] of [
       [['--format', 'csv'], '--format: got "csv", expected jsonl or parquet.'],
@@ -237,7 +268,7 @@ describe('the store at rest', { timeout: 120_000 }, () => {
       code: 2,
       stderr: expect.stringMatching(/s\.parquet is no Parquet file of trajectories as `millrace export` writes it: /) as string,
     });
-    const counted = await run('sql', 'SELECT job, count() AS n FROM trajectories GROUP BY job ORDER BY job', '--csv');
-    expect(counted.stdout).toBe('job,n\nagain,3\nrest,3\n');
+    const counted = await run('sql', 'SELECT job, count() AS n FROM trajectories GROUP BY job ORDER BY job', '--json');
+    expect(counted.stdout).toBe('{"job":"again","n":3}\n{"job":"rest","n":3}\n');
   });
 });

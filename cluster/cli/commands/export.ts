@@ -2,12 +2,14 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { MillraceError } from '../../../src/errors.ts';
 import type { CliContext } from '../context.ts';
+import type { FirstPlans } from '../inputs.ts';
 
 interface ExportFlags {
   format: string;
   out: string;
   steps?: boolean;
   resume?: boolean;
+  inputs?: string;
   job?: string;
   task?: string;
   purpose?: string;
@@ -27,6 +29,7 @@ export function register(program: Command, context: CliContext): void {
     .option('--format <format>', 'jsonl (one interaction a line) or parquet (the rows of the table)', 'jsonl')
     .option('--out <file>', 'file to write; "-" is the standard output, for jsonl', '-')
     .option('--steps', 'one line or row a step instead of one a trajectory')
+    .option('--inputs <job.yaml>', 'fill in what the planner saw first of each task, from the flow and the tasks of this job')
     .option('--resume', 'go on with an export to the same file that was interrupted')
     .option('--job <id>', 'of one job')
     .option('--task <id>', 'of one task')
@@ -45,6 +48,11 @@ export function register(program: Command, context: CliContext): void {
         import('../format.ts'),
       ]);
       const request = exportInit(flags);
+      if (flags.inputs !== undefined && (flags.format === 'parquet' || flags.out === '-'))
+        throw new MillraceError('invalid_argument', '--inputs goes into JSON lines in a file: give --out FILE.', {
+          field: '--inputs',
+        });
+      const plans = flags.inputs === undefined ? undefined : await plansOf(context, flags.inputs);
       const startedAt = performance.now();
       const note = (done: number, size: number, where: string): void => {
         const what = flags.format === 'parquet' ? '' : `${done} trajectories, `;
@@ -63,11 +71,17 @@ export function register(program: Command, context: CliContext): void {
       const { PartialFile } = await import('../partial-file.ts');
       const path = resolve(context.cwd, flags.out);
       const { resume, out: _, ...same } = flags;
+      const { inputs } = flags;
       const of = JSON.stringify(same, Object.keys(same).sort());
       const file = resume ? PartialFile.resume(path, of) : PartialFile.create(path, of);
       try {
         const exported = await withTransfer(context, (transfer) => exportTrajectories(context, transfer, request, file));
-        file.finish();
+        if (plans) {
+          const { fillInputs } = await import('../inputs.ts');
+          const without = await fillInputs(file.partial, `${file.partial}.filled`, plans);
+          if (without > 0) context.note(`${without} lines are without input: ${inputs ?? ''} does not have their tasks`);
+          file.finish(`${file.partial}.filled`);
+        } else file.finish();
         note(exported.done, file.bytes, ` in ${flags.out}`);
       } catch (error) {
         file.leave();
@@ -75,6 +89,11 @@ export function register(program: Command, context: CliContext): void {
         throw error;
       }
     });
+}
+
+async function plansOf({ cwd, env }: CliContext, job: string): Promise<FirstPlans> {
+  const [{ loadJobConfig }, { firstPlans }] = await Promise.all([import('../../../src/config/load.ts'), import('../inputs.ts')]);
+  return firstPlans(loadJobConfig(job, { cwd, env }).config);
 }
 
 /** Waits where the reader of the standard output is slow. */
