@@ -44,7 +44,7 @@ export function usageProblem(usage: unknown): string | undefined {
     const value = (usage as Record<string, unknown>)[name];
     if (value === undefined) continue;
     if (typeof value !== 'number' || !Number.isFinite(value) || value < 0 || (name !== 'cost' && !Number.isInteger(value)))
-      return `usage.${name} must be ${name === 'cost' ? 'a number' : 'a whole number'} from 0, got ${String(value)}`;
+      return `usage.${name} must be ${name === 'cost' ? 'a number' : 'a whole number'} from 0, got ${typeof value === 'number' ? value : typeof value}`;
   }
   return undefined;
 }
