@@ -3,9 +3,13 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Bus } from '../src/bus/bus.ts';
+import { deadLetterHeaders } from '../src/bus/dead-letter.ts';
 import { connectNats } from '../src/bus/nats-bus.ts';
 import { JobState } from '../src/gen/millrace/v1/admin_pb.ts';
-import { RolloutRequestSchema, TrajectoryGroupSchema } from '../src/gen/millrace/v1/training_pb.ts';
+import { RolloutRequestSchema, ScoredGroupSchema, TrajectoryGroupSchema } from '../src/gen/millrace/v1/training_pb.ts';
+import { encodeRows } from '../src/store/encode.ts';
+import { stepRow } from '../src/store/fixtures.ts';
+import { packRows } from '../src/store/pack.ts';
 import { books, startTestCluster, type TestCluster } from './support/cluster.ts';
 import { thermostatJob } from './support/thermostat.ts';
 
@@ -104,5 +108,57 @@ describe('messages that nobody can read', () => {
     expect(await logged('fatal')).toEqual([]);
     // Each of them is told once at most.
     expect((await logged('error')).length + (await logged('warn')).length).toBeLessThanOrEqual(letters.length * 2);
+  });
+
+  it('come back as new letters when they are replayed as bad as before, and are stored once when they are fine', async () => {
+    const { admin } = cluster;
+    await admin.replayDeadLetters({ all: true, stream: 'SCORED' });
+    const group = (id: string, rows: Uint8Array): Uint8Array =>
+      toBinary(
+        ScoredGroupSchema,
+        create(ScoredGroupSchema, { request: { id, job: 'mended' }, scores: [{ steps: 40 }], stepRows: packRows(rows) }),
+      );
+    const good = encodeRows(
+      'steps',
+      Array.from({ length: 40 }, (_, step) => stepRow({ job: 'mended', trajectory_id: 'mended:0:t:0:0', step })),
+    );
+    const bad = Buffer.concat([good, Buffer.from('["no row"]\n')]);
+    await bus.publish('scored.mended.train', group('bad', bad), { id: 'bad rows', headers: { note: 'as sent' } });
+    const letters = async (subject: string) =>
+      (await admin.listDeadLetters({ stream: 'SCORED', pageSize: 1000 })).deadLetters.filter(
+        (letter) => letter.subject === subject,
+      );
+    await expect.poll(async () => (await letters('scored.mended.train')).length, { timeout: 30_000 }).toBe(1);
+    const [first] = await letters('scored.mended.train');
+    expect(first).toMatchObject({ messageId: 'bad rows', headers: { note: 'as sent' }, stream: 'SCORED' });
+    expect(first!.reason).toMatch(/^ClickHouse: .*\(code \d+\)$/);
+    expect(Buffer.compare((await admin.getDeadLetter({ id: first!.id })).deadLetter!.payload, group('bad', bad))).toBe(0);
+
+    await admin.replayDeadLetters({ ids: [first!.id] });
+    await expect.poll(async () => (await letters('scored.mended.rows')).length, { timeout: 30_000 }).toBe(1);
+    expect(await letters('scored.mended.train')).toEqual([]);
+    await expect(admin.getDeadLetter({ id: first!.id })).rejects.toMatchObject({ code: 'not_found' });
+
+    // What was wrong has been mended: here, in the letter itself.
+    const headers = deadLetterHeaders({
+      stream: 'SCORED',
+      subject: 'scored.mended.train',
+      id: 'good rows',
+      sequence: 1,
+      headers: {},
+      reason: 'the table was not there',
+      deliveries: 1,
+    });
+    const ids: bigint[] = [];
+    for (const copy of [1, 2]) {
+      const { sequence } = await bus.publish('dlq.SCORED', group('good', good), { id: `letter ${copy}`, headers });
+      ids.push(BigInt(sequence));
+    }
+    expect(await admin.replayDeadLetters({ ids })).toMatchObject({ replayed: 2 });
+    const count = async (): Promise<unknown> => (await cluster.rows(`SELECT count() FROM steps WHERE job = 'mended'`))[0]![0];
+    await expect.poll(count, { timeout: 30_000 }).toBe(40);
+    await expect.poll(async () => (await bus.streamState('SCORED')).messages).toBe(0);
+    expect(await count()).toBe(40);
+    expect(await letters('scored.mended.train')).toEqual([]);
   });
 });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { admit } from './admission.ts';
+import { storeIsBehind, admit } from './admission.ts';
 import { accounting, checkLedger, emptyLedger, open } from './ledger.ts';
 import { RoundAssembly, type ArrivedGroup, type Disposition } from './round.ts';
 
@@ -116,3 +116,12 @@ function arrived(sequence: number, policyVersion: number, kind: number): Arrived
   const verdict = kind === 0 ? 'failed' : kind < 3 ? 'no_signal' : 'signal';
   return { sequence, policyVersion, verdict, trajectories: 4, ...(verdict === 'failed' && { failure: 'TOOL_TIMEOUT' }) };
 }
+
+describe('storeIsBehind', () => {
+  it('begins above the high mark and ends at the low one', () => {
+    const marks = { high: 10, low: 3 };
+    let behind = false;
+    const seen = [0, 10, 11, 10, 4, 3, 4, 10, 11, 50, 2].map((groups) => (behind = storeIsBehind(behind, groups, marks)));
+    expect(seen).toEqual([false, false, true, true, true, false, false, false, true, true, false]);
+  });
+});
