@@ -7,6 +7,7 @@ import type { AlgorithmConfig } from '../src/algo/config.ts';
 import type { LossColumns, Method, RoundGroup } from '../src/algo/method.ts';
 import { METHODS } from '../src/algo/registry.ts';
 import { valueLoss } from '../src/algo/value/loss.ts';
+import * as millrace from '../src/index.ts';
 import { TABLES } from '../src/store/tables.ts';
 
 const page = readFileSync(new URL('algorithms.md', import.meta.url), 'utf8');
@@ -77,6 +78,15 @@ describe('docs/algorithms.md', () => {
     const all = new Set([...columns, 'updates', 'surrogate', ...ofMethods, ...ofCritics]);
     expect(all.size).toBeGreaterThan(30);
     expect([...all].filter((name) => !explained.has(name))).toEqual([]);
+  });
+
+  it('names every function of the package that is about algorithms', () => {
+    const [, functions = ''] = /^## Functions$([\s\S]*?)^## /m.exec(page) ?? [];
+    const named = new Set([...functions.matchAll(/`(\w+)(?:\(|`)/g)].map((match) => match[1]!));
+    const elsewhere = ['MillraceError', 'ToolError', 'defineFlow', 'defineTool', 'metered', 'seededRandom', 'z'];
+    const about = Object.keys(millrace).filter((name) => !elsewhere.includes(name) && !name.startsWith('read'));
+    expect(about.length).toBeGreaterThan(50);
+    expect(about.filter((name) => !named.has(name))).toEqual([]);
   });
 
   it('has a place for every table that the benchmarks write', () => {

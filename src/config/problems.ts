@@ -49,15 +49,24 @@ function describe(schema: Schema, value: unknown, issue: z.core.$ZodIssue, what:
   const field = path.join('.');
   const leaf = schemaAt(schema, path, value);
   const place = locate(path, 'value');
+  const reason = issue.code === 'custom' ? undefined : reasonAt(schema, path, value);
   const allowed = issue.code === 'custom' ? issue.message : ((leaf === undefined ? undefined : allowedBy(leaf)) ?? issue.message);
   const got = valueAt(value, path);
   if (got === undefined && issue.code !== 'custom') return [{ field, text: `${what}: ${field} is missing: expected ${allowed}` }];
   return [
     {
       field,
-      text: `${place ?? what}: ${field === '' ? '' : `${field}: `}got ${SECRET.test(field) ? 'something else' : shorten(got)}, expected ${allowed}`,
+      text: `${place ?? what}: ${field === '' ? '' : `${field}: `}got ${SECRET.test(field) ? 'something else' : shorten(got)}, expected ${allowed}${reason === undefined ? '' : `: ${reason}`}`,
     },
   ];
+}
+
+/** Why the chosen section has a key as it is, where that was said. */
+function reasonAt(schema: Schema, path: readonly string[], value: unknown): string | undefined {
+  const parent = path.slice(0, -1);
+  const section = schemaAt(schema, parent, value);
+  if (section === undefined || optionsOf(section) === undefined) return undefined;
+  return refusals.get(chosenOption(section, valueAt(value, parent)) as z.ZodType)?.reasons[path.at(-1) ?? ''];
 }
 
 /** The error text for a key that a section does not have; which other sections do, where one of several is chosen. */

@@ -2,10 +2,10 @@ import { MAX_LOG_RATIO } from '../surrogate/clipped.ts';
 
 /** Options of {@link correctionWeights}. */
 export interface CorrectionOptions {
-  /** none: every weight is 1. truncate: min(w, cap). mask: 1 within [low, high], else 0. */
-  kind: 'none' | 'truncate' | 'mask';
-  /** decision: each decision's own ratio. trajectory: the product over the trajectory, the same weight for all its decisions. */
-  level: 'decision' | 'trajectory';
+  /** none: every weight is 1. truncate: min(w, cap). mask: 1 within [low, high], else 0. Default truncate. */
+  kind?: 'none' | 'truncate' | 'mask';
+  /** decision: each decision's own ratio. trajectory: the product over the trajectory, the same weight for all its decisions. Default decision. */
+  level?: 'decision' | 'trajectory';
   /** Largest weight of `truncate`; > 0. Default 2 for decisions, 5 for trajectories. */
   cap?: number | undefined;
   /** Smallest ratio that `mask` keeps. Default 0.5. */
@@ -25,7 +25,7 @@ export interface CorrectionOptions {
 export function correctionWeights(
   proximal: ArrayLike<number>,
   behaviour: ArrayLike<number>,
-  { kind, level, cap = level === 'decision' ? 2 : 5, low = 0.5, high = 2 }: CorrectionOptions,
+  { kind = 'truncate', level = 'decision', cap = level === 'decision' ? 2 : 5, low = 0.5, high = 2 }: CorrectionOptions,
 ): number[] {
   const logs = Array.from(proximal, (logProb, t) => logProb - behaviour[t]!);
   if (kind === 'none') return logs.map(() => 1);

@@ -75,6 +75,44 @@ describe('advantages of a round', () => {
     expect(round({ credit: { kind: 'discounted' } }, group(rewards))!.advantages.flat(2)).toEqual([0, 0, 0, 0]);
   });
 
+  it('count the reward of a trajectory without decisions', () => {
+    const empty: RoundGroup = {
+      rewards: [1, 0, 0],
+      valid: [true, true, true],
+      stepRewards: [[], [0], [0]],
+      behaviour: [[], [-1], [-1]],
+      reference: [[], [-1], [-1]],
+      advantages: [],
+    };
+    for (const more of [
+      { credit: { kind: 'discounted' } },
+      { credit: { kind: 'return-to-go' } },
+      { kl: { coefficient: 0.1, estimator: 'k1' } },
+    ]) {
+      expect(round({ name: 'rloo', ...more }, empty)!.advantages).toEqual([[[], [-0.5], [-0.5]]]);
+    }
+  });
+
+  it('are 0 for equal returns where they are divided by a deviation, and about timing where not', () => {
+    const timing: RoundGroup = {
+      rewards: [1, 1],
+      valid: [true, true],
+      stepRewards: [
+        [1, 0],
+        [0, 1],
+      ],
+      behaviour: [
+        [-1, -1],
+        [-1, -1],
+      ],
+      advantages: [],
+    };
+    const credit = { kind: 'return-to-go', gamma: 1 };
+    expect(round({ name: 'grpo', credit }, timing)!.advantages.flat(2)).toEqual([0, 0, 0, 0]);
+    expect(round({ name: 'grpo', std: 'none', credit }, timing)!.advantages.flat(2)).toEqual([0, -1, 0, 0]);
+    expect(round({ name: 'rloo', credit }, timing)!.advantages.flat(2)).toEqual([0, -1, 0, 0]);
+  });
+
   it('lose what the trajectory strays from the reference policy with k1', () => {
     const kl = { coefficient: 0.5, estimator: 'k1' };
     const reference = [[-2], [-1, -0.5], [-1]];
@@ -101,7 +139,7 @@ describe('corrections', () => {
 
   it('mask', () => {
     const result = round({ std: 'none', correction: { kind: 'mask' } }, group([1, 0], stale))!;
-    expect(result.advantages[0]!.flat().map(Math.abs)).toEqual([0, 0, 0.5, 0]);
+    expect(result.advantages[0]!.flat()).toEqual([0, 0, -0.5, 0]);
     expect(result.statistics!['maskedFraction']).toBeCloseTo(2 / 3, 10);
   });
 });

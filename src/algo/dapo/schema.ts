@@ -31,6 +31,7 @@ export const dapoSchema = z
   .register(refusals, {
     reasons: {
       kl: 'it lets the policy move away from where it began; use grpo with clipHigh 0.28 and aggregation decision for a penalty',
+      aggregation: 'its loss is the mean over all decisions of the round, so that long trajectories count as they are',
       constantLength: 'it sums over decisions',
     },
   });

@@ -21,6 +21,7 @@ export const drGrpoSchema = z
   .superRefine(invariants)
   .register(refusals, {
     reasons: {
+      aggregation: "dividing by a trajectory's own length is the bias that this method is without",
       std: 'dividing by it makes easy and hard tasks weigh more than others, which is what this method is without',
       epsilon: 'nothing is divided by a standard deviation',
     },

@@ -18,6 +18,7 @@ export const flowGrpoSchema = z
   .superRefine(invariants)
   .register(refusals, {
     reasons: {
+      aggregation: 'each trajectory weighs the same, which is what this method is',
       credit: "every decision gets its trajectory's reward, which is what this method is",
       constantLength: 'each trajectory weighs the same',
     },

@@ -27,6 +27,7 @@ export const gspoSchema = z
   })
   .register(refusals, {
     reasons: {
+      aggregation: 'its loss is a mean over trajectories, each with one ratio',
       dualClip: 'its ratios stay near 1, since they are means over the trajectory',
       credit: 'a trajectory has one ratio and one advantage',
       constantLength: 'each trajectory weighs the same',

@@ -4,7 +4,8 @@
  *
  * Its minimum is the optimum of the KL-constrained problem whatever policy the trajectories came from, so there is no ratio, clip
  * or correction. At the start of the round its gradient is beta / (G - 1) times that of REINFORCE with the mean as baseline.
- * A group of one: 0.
+ * "Complete groups only" means that a group is never cut into parts; a member that failed (`valid` false, or a reward that is not
+ * finite) was never in it: G is the number of the others, and its derivative is 0. Fewer than two members: 0.
  *
  * Source: Zhang et al., GVPO, arXiv 2504.19599; code: jszkc/GVPO.
  *
@@ -12,7 +13,7 @@
  * @param proximal - the same decisions under the policy at the start of the round
  * @param start - where each trajectory begins, and the end of the last one: G + 1 entries
  * @param rewards - one per trajectory
- * @returns derivative: d loss / d logProb, one per decision; implied: R_theta, one per trajectory
+ * @returns derivative: d loss / d logProb, one per decision; implied: R_theta, one per trajectory, 0 for those that failed
  */
 export function gvpoLoss(
   logProbs: ArrayLike<number>,
@@ -20,22 +21,25 @@ export function gvpoLoss(
   start: ArrayLike<number>,
   rewards: ArrayLike<number>,
   beta: number,
+  valid?: readonly boolean[],
 ): { loss: number; derivative: Float64Array; implied: Float64Array } {
-  const size = Math.max(0, start.length - 1);
+  const count = Math.max(0, start.length - 1);
   const derivative = new Float64Array(logProbs.length);
-  const implied = new Float64Array(size);
-  for (let i = 0; i < size; i++) {
+  const implied = new Float64Array(count);
+  const members = Array.from(implied.keys()).filter((i) => Number.isFinite(rewards[i]) && (valid?.[i] ?? true));
+  for (const i of members) {
     for (let d = start[i]!; d < start[i + 1]!; d++) implied[i]! += beta * (logProbs[d]! - proximal[d]!);
   }
+  const size = members.length;
   if (size < 2) return { loss: 0, derivative, implied };
-  const meanImplied = implied.reduce((a, b) => a + b, 0) / size;
-  const meanReward = implied.reduce((sum, _, i) => sum + rewards[i]!, 0) / size;
+  const meanImplied = members.reduce((sum, i) => sum + implied[i]!, 0) / size;
+  const meanReward = members.reduce((sum, i) => sum + rewards[i]!, 0) / size;
   let loss = 0;
-  for (let i = 0; i < size; i++) {
+  for (const i of members) {
     const residual = implied[i]! - meanImplied - (rewards[i]! - meanReward);
     loss += (0.5 * residual * residual) / (size - 1);
     // The residuals sum to 0: what reaches the mean cancels.
-    derivative.fill((beta * residual) / (size - 1), start[i]!, start[i + 1]!);
+    derivative.fill((beta * residual) / (size - 1) + 0, start[i]!, start[i + 1]!);
   }
   return { loss, derivative, implied };
 }

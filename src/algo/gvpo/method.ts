@@ -9,6 +9,7 @@ import { gvpoSchema, type GvpoConfig } from './schema.ts';
  *
  * R_theta,i = beta sum_t log(pi_theta / pi_start); L = 1/(G - 1) sum_i 1/2 [(R_theta,i - mean) - (R_i - mean)]^2, a mean over
  * groups. No deviation, clip, ratio or KL term; groups are never cut. The advantages (R_i - mean) say only which groups teach.
+ * A member that failed is in no sum: its group is that of the others, and needs two of them.
  * Members sampled with forced exploration stay with the others: the optimum does not depend on who sampled.
  * Source: Zhang et al., arXiv 2504.19599; code: jszkc/GVPO.
  */

@@ -16,6 +16,9 @@ export function adamWState(size: number): AdamWState {
   return { m: new Float32Array(size), v: new Float32Array(size), step: 0 };
 }
 
+/** An array whose entries may be set. */
+type Writable = { [index: number]: number; readonly length: number };
+
 /** Options of {@link adamW}; `learningRate` is the one of this step (see schedule.ts). */
 export type AdamWOptions = Pick<OptimizerConfig, 'learningRate' | 'beta1' | 'beta2' | 'epsilon' | 'weightDecay'>;
 
@@ -33,12 +36,21 @@ export function adamW(parameters: Float32Array, gradient: Float32Array, state: A
       `AdamW: ${n} parameters, but ${gradient.length} gradients and ${state.m.length}/${state.v.length} moments; all must be of equal length`,
     );
   }
-  const { learningRate, beta1, beta2, epsilon, weightDecay } = options;
   state.step += 1;
+  adamWInto(parameters, gradient, state, options);
+}
+
+/** The step that {@link adamW} makes, without a check: `step` counts from 1. Changes parameters and moments. */
+export function adamWInto(
+  parameters: Writable,
+  gradient: ArrayLike<number>,
+  { m, v, step }: { m: Writable; v: Writable; step: number },
+  { learningRate, beta1, beta2, epsilon, weightDecay }: AdamWOptions,
+): void {
+  const n = parameters.length;
   // Products with these instead of two more divisions a parameter, which are what the loop waits for.
-  const scale1 = 1 / (1 - beta1 ** state.step);
-  const scale2 = 1 / (1 - beta2 ** state.step);
-  const { m, v } = state;
+  const scale1 = 1 / (1 - beta1 ** step);
+  const scale2 = 1 / (1 - beta2 ** step);
   for (let i = 0; i < n; i++) {
     const g = gradient[i]!;
     const mean = beta1 * m[i]! + (1 - beta1) * g;

@@ -55,7 +55,9 @@ export const aggregation = {
     .min(1)
     .max(1_000_000)
     .default(32)
-    .describe('what aggregation: constant divides by: the most decisions that a trajectory may have'),
+    .describe(
+      'what aggregation: constant divides by: the most decisions that a trajectory may have; without effect with any other',
+    ),
 };
 
 /** Penalty for moving away from a reference policy. */
@@ -66,7 +68,7 @@ export const klSchema = z
       .enum(['k1', 'k2', 'k3'])
       .default('k3')
       .describe(
-        'k1: taken from the reward, gradient of KL(policy || reference); k2: in the loss, the same gradient; k3: in the loss, gradient of KL(reference || policy)',
+        'k1: taken from the reward, gradient of KL(policy || reference) where advantages are not divided by a deviation; k2: in the loss, the same gradient; k3: in the loss, gradient of KL(reference || policy)',
       ),
     reference: z
       .union([z.literal('initial'), z.int().min(1).max(10_000_000)])

@@ -26,6 +26,9 @@ export function invariants(config: Options, context: z.RefinementCtx): void {
   if (correction?.kind === 'mask' && correction.cap !== undefined) {
     wrong(['correction', 'cap'], correction.cap, 'no cap with kind: mask: a mask has low and high');
   }
+  if (correction?.kind === 'none' && correction.cap !== undefined) {
+    wrong(['correction', 'cap'], correction.cap, 'no cap with kind: none, which corrects nothing: kind: truncate has a cap');
+  }
   if (correction?.kind === 'truncate' && correction.cap !== undefined && correction.cap <= 0) {
     wrong(['correction', 'cap'], correction.cap, 'a number above 0, since every weight would be 0');
   }

@@ -27,6 +27,7 @@ export const vtraceSchema = z
   })
   .register(refusals, {
     reasons: {
+      epochs: 'its weights are those of the start of the round, and nothing holds the policy near it',
       clipLow: noClip,
       clipHigh: noClip,
       dualClip: noClip,
