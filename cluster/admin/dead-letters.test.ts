@@ -69,7 +69,7 @@ describe('the dead-letter queue of the admin API', () => {
 
   it('shows one with its payload', async () => {
     await giveUp('group.job', ['payload']);
-    const [{ id }] = (await list()).deadLetters as [{ id: bigint }];
+    const { id } = (await list()).deadLetters[0]!;
     const { deadLetter } = await queue.getDeadLetter(create(GetDeadLetterRequestSchema, { id }));
     expect(Buffer.from(deadLetter.payload).toString()).toBe('payload');
     for (const missing of [id + 1n, 0n, 2n ** 60n]) {
