@@ -34,8 +34,8 @@ export function register(program: Command, context: CliContext): void {
       const letter = found.deadLetter;
       if (!letter) throw new MillraceError('internal', 'The server has answered without a letter; is it of another version?');
       if (payload !== undefined) {
-        const [{ writeFile }, { resolve }] = await Promise.all([import('node:fs/promises'), import('node:path')]);
-        await writeFile(resolve(context.cwd, payload), letter.payload);
+        const [{ writeFile }, path] = await Promise.all([import('node:fs/promises'), import('node:path')]);
+        await writeFile(path.resolve(context.cwd, payload), letter.payload);
       }
       const { describeDeadLetter } = await import('../dead-letter-view.ts');
       context.print(await asJson(letter), () => describeDeadLetter(letter));
