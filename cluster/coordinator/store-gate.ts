@@ -56,6 +56,7 @@ export class StoreGate {
   }
 
   close(): void {
+    this.#context.metrics.set('admission_held', { job: this.#job }, 0);
     this.#stop();
   }
 }
