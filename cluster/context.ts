@@ -28,6 +28,8 @@ export interface NodeContext {
 /** A role hosted by a node. */
 export interface Role {
   readonly name: RoleName;
+  /** What `millrace node list` says about it. */
+  readonly labels?: Readonly<Record<string, string>>;
   /** Finishes what it has begun, within `timeoutMs`. */
   stop(timeoutMs?: number): Promise<void>;
 }

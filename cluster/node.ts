@@ -6,6 +6,7 @@ import { systemClock } from '../src/clock/system.ts';
 import type { MillraceError } from '../src/errors.ts';
 import type { ServiceRegistration } from '../src/rpc/handlers.ts';
 import type { RunningServer } from '../src/rpc/server.ts';
+import type { ServerStoreOptions } from '../src/store/server.ts';
 import type { Retention } from '../src/store/retention.ts';
 import { serveMetrics } from '../src/telemetry/metrics-server.ts';
 import { createMetrics } from '../src/telemetry/metrics.ts';
@@ -32,7 +33,11 @@ export interface NodeOptions {
   stateDir: string;
   log: Logger;
   /** ClickHouse server; the embedded engine when absent. */
-  clickhouse?: { url: string; username?: string; password?: string; database?: string } | undefined;
+  clickhouse?: ServerStoreOptions | undefined;
+  /** Port of the embedded engine's ClickHouse interface, with role store, at 127.0.0.1; 0: a free one. Default: none. */
+  clickhousePort?: number | undefined;
+  /** Password of that interface's user `writer`. Default: nobody may write. */
+  clickhouseWriteToken?: string | undefined;
   /** How long the store keeps rows, with role store. Default: for ever. */
   retention?: Retention | undefined;
   /** Port of this node's gRPC server. Default 0: a free one. */
@@ -118,6 +123,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     labels: {
       ...(compute && { backend: compute.backend, device: compute.device, gflops: compute.gflops.toFixed(1) }),
       metrics: scrapes.url,
+      ...Object.fromEntries(started.flatMap((role) => Object.entries(role.labels ?? {}))),
     },
     actors: context.actors.list(),
   });

@@ -69,14 +69,26 @@ export async function startRole(
       const { startStore } = await import('./store.ts');
       const { storeService } = await import('./services.ts');
       const { StoreTransfer } = await import('./admin/export.ts');
+      const { openClickHousePort } = await import('./clickhouse-port.ts');
       const store = await openStore({ ...options.clickhouse, path: `${options.stateDir}/clickhouse` });
       const started = await startStore(context, store);
+      const port = await openClickHousePort(store, options);
       const transfer = new StoreTransfer(store, `${options.stateDir}/exports`);
       closers.push(() => transfer.close());
       const changed = await store.retain(options.retention ?? {});
       if (changed.length > 0) context.log.info({ changed }, 'retention changed');
       services.push(storeService((sql, maxRows, signal) => started.query(sql, maxRows, signal), transfer, store));
-      return started;
+      if (!port) return started;
+      context.log.info({ url: port.url }, 'ClickHouse interface open');
+      return {
+        ...started,
+        labels: { clickhouse: port.url },
+        async stop(timeoutMs) {
+          // First: its queries would keep the engine.
+          await port.close();
+          await started.stop(timeoutMs);
+        },
+      };
     }
   }
 }

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { missingBinding } from '../src/compute/tensorflow/binding.ts';
 import { MillraceError } from '../src/errors.ts';
+import type { ServerStoreOptions } from '../src/store/server.ts';
 import type { Retention } from '../src/store/retention.ts';
 import type { Logger, LogLevel } from '../src/telemetry/log.ts';
 import type { RoleName } from './context.ts';
@@ -33,8 +34,12 @@ export interface EmbeddedOptions {
   /** Port of the admin API. Default 0: a free one. */
   port?: number;
   token?: string | undefined;
+  /** Port of the embedded engine's ClickHouse interface; `auto` is 8123 or, when that is taken, a free one. Default `off`. */
+  clickhousePort?: number | 'auto' | 'off';
+  /** Password of that interface's user `writer`. Default: nobody may write. */
+  clickhouseWriteToken?: string | undefined;
   /** ClickHouse server instead of the embedded engine, as for `CLICKHOUSE_URL`. */
-  clickhouse?: { url: string; username?: string; password?: string; database?: string } | undefined;
+  clickhouse?: ServerStoreOptions | undefined;
   /** How long the store keeps rows. Default: for ever. */
   retention?: Retention | undefined;
   /** A NATS server that runs already, instead of one of our own. */
@@ -52,6 +57,8 @@ export interface EmbeddedCluster {
   /** Address of the admin API. */
   address: string;
   natsUrl: string;
+  /** Where the embedded engine answers as a ClickHouse server does. */
+  clickhouseUrl: string | undefined;
   /** The processes as they are now; a killed one is started again under the same id. */
   nodes(): { id: string; roles: RoleName[]; pid: number | undefined; restarts: number }[];
   natsPid: number | undefined;
@@ -63,6 +70,9 @@ export interface EmbeddedCluster {
 
 /** What nodes get to end in when nats-server is gone: they have nobody to hand their work back to. */
 const GIVE_UP_MS = 1_000;
+
+/** Where ClickHouse's clients look. */
+const CLICKHOUSE_HTTP_PORT = 8123;
 
 /** Starts nats-server and one process for each role (several for learners and rollouts), and restarts those that die. */
 export async function startEmbeddedCluster(options: EmbeddedOptions): Promise<EmbeddedCluster> {
@@ -109,13 +119,15 @@ export async function startEmbeddedCluster(options: EmbeddedOptions): Promise<Em
       stateDir,
       token: options.token,
       clickhouse: options.clickhouse,
+      clickhouseWriteToken: options.clickhouseWriteToken,
       retention: options.retention,
       logLevel: options.logLevel ?? 'info',
     };
     // Chosen here, so that a coordinator that is started again answers where the last one did.
     const adminPort = options.port || (await freePort());
     const devices = await Promise.race([findDevices(options.backend, log), cancelled.promise]);
-    const plan = planNodes({ ...options, adminPort }, devices, process.env);
+    const clickhousePort = await chooseClickHousePort(options);
+    const plan = planNodes({ ...options, adminPort, clickhousePort }, devices, process.env);
     onProgress?.(`starting ${plan.length} nodes`);
     // One node makes streams and buckets before the others look for them.
     for (const { role, ...node } of plan) {
@@ -128,6 +140,7 @@ export async function startEmbeddedCluster(options: EmbeddedOptions): Promise<Em
     return {
       address,
       natsUrl,
+      clickhouseUrl: clickhousePort === undefined ? undefined : `http://127.0.0.1:${clickhousePort}`,
       natsPid: nats?.pid,
       nodes: () => children.map(({ id, roles, pid, restarts }) => ({ id, roles: [...roles], pid, restarts })),
       failed,
@@ -139,6 +152,14 @@ export async function startEmbeddedCluster(options: EmbeddedOptions): Promise<Em
   } finally {
     signal?.removeEventListener('abort', cancel);
   }
+}
+
+/** The same after every restart of the store; undefined when there is to be none. */
+async function chooseClickHousePort(options: EmbeddedOptions): Promise<number | undefined> {
+  const { clickhousePort = 'off', clickhouse } = options;
+  if (clickhousePort === 'off' || clickhouse !== undefined) return undefined;
+  if (clickhousePort === 'auto') return freePort(CLICKHOUSE_HTTP_PORT);
+  return clickhousePort === 0 ? freePort() : clickhousePort;
 }
 
 /** What this machine has for learners; a line in the log when it has GPUs that cannot be used. */

@@ -1,6 +1,9 @@
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { parseAge } from '../../src/config/age.ts';
 import { loadClusterConfig, type ClusterConfig } from '../../src/config/cluster.ts';
+import { MillraceError } from '../../src/errors.ts';
+import type { ServerStoreOptions } from '../../src/store/server.ts';
 import type { Retention } from '../../src/store/retention.ts';
 import { createLogger } from '../../src/telemetry/log.ts';
 import { startEmbeddedCluster, type EmbeddedCluster } from '../up.ts';
@@ -12,6 +15,7 @@ export interface EmbeddedFlags {
   config?: string;
   learners?: string;
   rollouts?: string;
+  clickhousePort?: string;
   set?: string[];
 }
 
@@ -32,6 +36,7 @@ export function clusterSettings(context: CliContext, flags: EmbeddedFlags, overr
       token: context.flags.token,
       learners: asNumber(flags.learners),
       rollouts: asNumber(flags.rollouts),
+      'ports.clickhouse': asNumber(flags.clickhousePort),
     },
   }).config;
 }
@@ -50,7 +55,9 @@ export async function startCluster(context: CliContext, config: ClusterConfig): 
     rewards: config.rewards,
     port: ports.admin,
     token,
-    clickhouse: clickhouse.url === undefined ? undefined : { ...clickhouse, url: clickhouse.url, username: clickhouse.user },
+    clickhouse: serverOf(clickhouse),
+    clickhousePort: ports.clickhouse,
+    clickhouseWriteToken: writeToken(clickhouse, context.cwd),
     retention: retentionOf(config.store.retention),
     natsUrl: nats.url,
     logLevel,
@@ -60,6 +67,28 @@ export async function startCluster(context: CliContext, config: ClusterConfig): 
   });
   context.own = { address: cluster.address, token };
   return { ...cluster, stateDir };
+}
+
+/** The ClickHouse server of the settings; undefined for the embedded engine. */
+function serverOf(settings: ClusterConfig['clickhouse']): ServerStoreOptions | undefined {
+  const { url, user: username, password, database, caFile, certFile, keyFile, cluster, replicated } = settings;
+  if (url === undefined) return undefined;
+  return { url, username, password, database, caFile, certFile, keyFile, cluster, replicated };
+}
+
+/** Throws `invalid_argument` for a file that cannot be read or holds no token. */
+function writeToken({ writeToken: token, writeTokenFile }: ClusterConfig['clickhouse'], cwd: string): string | undefined {
+  if (token !== undefined || writeTokenFile === undefined) return token;
+  const field = 'clickhouse.writeTokenFile';
+  let text: string;
+  try {
+    text = readFileSync(resolve(cwd, writeTokenFile), 'utf8').trim();
+  } catch (cause) {
+    throw new MillraceError('invalid_argument', `${field}: cannot be read (${(cause as Error).message}).`, { cause, field });
+  }
+  if (text.length < 16)
+    throw new MillraceError('invalid_argument', `${field}: holds no token of at least 16 characters.`, { field });
+  return text;
 }
 
 /** The ages of the settings in hours. */

@@ -51,7 +51,8 @@ export async function train(file: string | undefined, flags: TrainFlags, context
     running = await context.withAdmin((admin) =>
       flags.resume ? resume(admin, config, cluster.stateDir, context) : create(admin, config!, context),
     );
-    context.note(`job ${running.id}; admin API at ${cluster.address}; state in ${cluster.stateDir}`);
+    const sql = cluster.clickhouseUrl === undefined ? '' : `; ClickHouse at ${cluster.clickhouseUrl}`;
+    context.note(`job ${running.id}; admin API at ${cluster.address}${sql}; state in ${cluster.stateDir}`);
     const ended = await Promise.race([
       followJob(running.id, context, (job) => {
         running = job;

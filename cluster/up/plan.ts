@@ -11,6 +11,8 @@ export interface NodeWishes {
   rewards?: number;
   /** Port of the admin API. */
   adminPort: number;
+  /** Port of the embedded engine's ClickHouse interface. Default: none. */
+  clickhousePort?: number | undefined;
 }
 
 /** One process to start. */
@@ -18,6 +20,7 @@ export interface NodePlan {
   id: string;
   role: RoleName;
   port?: number;
+  clickhousePort?: number;
   /** Compute backend to insist on. */
   backend: string | undefined;
   /** The GPU it has for itself. */
@@ -35,10 +38,10 @@ export function planNodes(
   devices: Devices,
   inherited: Readonly<Record<string, string | undefined>>,
 ): NodePlan[] {
-  const { backend } = wishes;
+  const { backend, clickhousePort } = wishes;
   const gpus = usesGpus(wishes, devices);
   const nodes: Omit<NodePlan, 'backend' | 'env'>[] = [
-    { id: 'store', role: 'store' },
+    { id: 'store', role: 'store', ...(clickhousePort !== undefined && { clickhousePort }) },
     { id: 'coordinator', role: 'coordinator', port: wishes.adminPort },
     { id: 'parameter-server', role: 'parameter-server' },
     ...planLearners({ learners: wishes.learners ?? 2, cores: wishes.cores ?? 'auto', backend }, devices).map(
@@ -51,7 +54,11 @@ export function planNodes(
     ...node,
     // Rollouts ask for few decisions at a time and stay on the processor when learners are told to use GPUs.
     backend: node.role !== 'learner' && backend === 'tensorflow-gpu' ? undefined : backend,
-    env: gpus ? gpuEnvironment(node.gpu, inherited) : {},
+    env: {
+      ...(gpus ? gpuEnvironment(node.gpu, inherited) : {}),
+      // Every query from outside holds one of these threads while it runs; inserts and files need some as well.
+      ...(node.clickhousePort !== undefined && { UV_THREADPOOL_SIZE: inherited['UV_THREADPOOL_SIZE'] ?? '8' }),
+    },
   }));
 }
 

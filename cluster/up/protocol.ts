@@ -1,3 +1,4 @@
+import type { ServerStoreOptions } from '../../src/store/server.ts';
 import type { Retention } from '../../src/store/retention.ts';
 import type { LogLevel } from '../../src/telemetry/log.ts';
 import type { RoleName } from '../context.ts';
@@ -10,7 +11,11 @@ export interface NodeSettings {
   natsUrl: string;
   stateDir: string;
   token?: string | undefined;
-  clickhouse?: { url: string; username?: string; password?: string; database?: string } | undefined;
+  clickhouse?: ServerStoreOptions | undefined;
+  /** Port of the embedded engine's ClickHouse interface, with role store; 0: a free one; absent: none. */
+  clickhousePort?: number | undefined;
+  /** Password of that interface's user `writer`. */
+  clickhouseWriteToken?: string | undefined;
   /** How long the store keeps rows. */
   retention?: Retention | undefined;
   logLevel: LogLevel;

@@ -43,6 +43,10 @@ export const clusterConfigSchema = z.strictObject({
   ports: z
     .strictObject({
       admin: port('the admin API (gRPC)'),
+      clickhouse: z
+        .union([z.int().min(0).max(65_535), z.enum(['auto', 'off'])])
+        .default('auto')
+        .describe("port of the embedded engine's ClickHouse HTTP interface; auto = 8123, when taken a free one; 0 = a free one"),
     })
     .prefault({}),
   nats: z
@@ -64,6 +68,19 @@ export const clusterConfigSchema = z.strictObject({
         .regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/)
         .default('millrace')
         .describe('ClickHouse database: letters, digits and "_"'),
+      caFile: z.string().min(1).optional().describe("PEM file of the authority of the server's certificate"),
+      certFile: z.string().min(1).optional().describe('PEM file of a client certificate'),
+      keyFile: z.string().min(1).optional().describe("PEM file of the client certificate's key"),
+      cluster: z.string().min(1).optional().describe('make the tables on every host of this ClickHouse cluster'),
+      replicated: z.boolean().optional().describe('make replicated tables; default: with a cluster'),
+      writeToken: z
+        .string()
+        .min(16)
+        .optional()
+        .describe(
+          "password of user writer on the embedded engine's HTTP interface, at least 16 characters; nobody may write when absent",
+        ),
+      writeTokenFile: z.string().min(1).optional().describe('file that holds writeToken'),
     })
     .prefault({}),
   store: z
@@ -100,6 +117,14 @@ export const CLUSTER_ENV_NAMES: Readonly<Record<string, string>> = {
   CLICKHOUSE_USER: 'clickhouse.user',
   CLICKHOUSE_PASSWORD: 'clickhouse.password',
   CLICKHOUSE_DATABASE: 'clickhouse.database',
+  CLICKHOUSE_CA_FILE: 'clickhouse.caFile',
+  CLICKHOUSE_CERT_FILE: 'clickhouse.certFile',
+  CLICKHOUSE_KEY_FILE: 'clickhouse.keyFile',
+  CLICKHOUSE_CLUSTER: 'clickhouse.cluster',
+  CLICKHOUSE_REPLICATED: 'clickhouse.replicated',
+  MILLRACE_CLICKHOUSE_PORT: 'ports.clickhouse',
+  MILLRACE_CLICKHOUSE_WRITE_TOKEN: 'clickhouse.writeToken',
+  MILLRACE_CLICKHOUSE_WRITE_TOKEN_FILE: 'clickhouse.writeTokenFile',
   NATS_URL: 'nats.url',
   MILLRACE_STATE_DIR: 'stateDir',
   MILLRACE_STATE: 'stateDir',
@@ -159,6 +184,7 @@ export function withoutSecrets(config: ClusterConfig): ClusterConfig {
     clickhouse: {
       ...clickhouse,
       password: hidden(clickhouse.password),
+      ...(clickhouse.writeToken === undefined ? {} : { writeToken: hidden(clickhouse.writeToken) }),
       ...(clickhouse.url === undefined ? {} : { url: hiddenIn(clickhouse.url) }),
     },
     nats: nats.url === undefined ? {} : { url: hiddenIn(nats.url) },

@@ -36,6 +36,8 @@ const BAD_ROWS = new Set([
   441, 467, 469, 691,
 ]);
 
+const CERTIFICATE = /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|UNABLE_TO_GET_ISSUER|EPROTO|ERR_SSL|certificate/;
+
 const NETWORK = /ECONNREFUSED|ECONNRESET|EPIPE|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|socket hang up|Timeout error/i;
 
 /** What was being done: the same ClickHouse error means different things in a query and in an insert. */
@@ -53,7 +55,12 @@ export function clickHouseError(thrown: unknown, operation: Operation): Millrace
     if (/413|Request Entity Too Large/i.test(error.message)) {
       return new MillraceError('resource_exhausted', `ClickHouse: ${error.message}`, { cause: error });
     }
-    const network = NETWORK.test(`${(error as { code?: string }).code ?? ''} ${error.message}`);
+    const said = `${(error as { code?: string }).code ?? ''} ${error.message}`;
+    if (CERTIFICATE.test(said)) {
+      const advice = 'name the file of its authority in CLICKHOUSE_CA_FILE, and check http and https in the URL';
+      return new MillraceError('failed_precondition', `ClickHouse over TLS: ${error.message}; ${advice}`, { cause: error });
+    }
+    const network = NETWORK.test(said);
     if (network) {
       const advice = 'check that the server runs and that the URL is right';
       return new MillraceError('unavailable', `ClickHouse does not answer (${error.message}); ${advice}`, { cause: error });

@@ -133,12 +133,41 @@ export function storeConformance(name: string, open: () => Promise<Store>): void
       expect(await store.query(sql, { maxRows: 5 })).toMatchObject({ rows: [[0], [1], [2], [3], [4]], truncated: false });
     });
 
+    it('takes any text as the value of a parameter', async () => {
+      const texts = [
+        "it's",
+        'back\\slash \\N \\t',
+        'tab\t line\n return\r',
+        '☃ 漢字 \u{1f600}',
+        "'; DROP TABLE steps; --",
+        '{job:String}',
+        '',
+      ];
+      const rows = texts.map((job, step) => stepRow({ job, step, tool: `t${step}` }));
+      await store.insert('steps', encodeRows('steps', rows), 'texts');
+      for (const [step, job] of texts.entries()) {
+        const { rows: found } = await store.query('SELECT tool FROM steps WHERE job = {job:String}', { parameters: { job } });
+        expect(found, JSON.stringify(job)).toEqual([[`t${step}`]]);
+      }
+    });
+
+    it('keeps the parameters of queries apart that run at once', async () => {
+      const jobs = Array.from({ length: 24 }, (_, i) => `apart-${i}`);
+      const rows = jobs.flatMap((job, i) => Array.from({ length: i }, (_, step) => stepRow({ job, step })));
+      await store.insert('steps', encodeRows('steps', rows), 'apart');
+      expect(await Promise.all(jobs.map((job) => count('steps', job)))).toEqual(jobs.map((_, i) => i));
+    });
+
     it('refuses what is not one read-only statement, and names wrong ones', async () => {
       for (const sql of [
         'DROP TABLE steps',
         'SELECT 1; DROP TABLE steps',
         'TRUNCATE TABLE steps',
         'INSERT INTO steps (job) VALUES (1)',
+        'SELECT * FROM steps FORMAT JSON',
+        "SELECT * FROM steps INTO OUTFILE '/tmp/x'",
+        "SELECT * FROM file('/etc/passwd', 'LineAsString')",
+        "SELECT * FROM url('http://127.0.0.1/', 'LineAsString')",
         '',
       ]) {
         await expect(store.query(sql), sql).rejects.toMatchObject({ code: 'invalid_argument' });

@@ -1,113 +1,70 @@
+import { fork } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { gunzipSync } from 'node:zlib';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { storeConformance } from './conformance.ts';
-import { EmbeddedEngine } from './embedded.ts';
 import { encodeRows } from './encode.ts';
 import { stepRow } from './fixtures.ts';
+import { openFront } from './http/testing-front.ts';
+import type { Front } from './http/testing-front.ts';
+import { TOKEN } from './http/testing.ts';
 import { openStore } from './open.ts';
 import { openServerStore, serverTarget } from './server.ts';
 
-/**
- * ClickHouse's HTTP interface in front of the embedded engine: the statement is in `query` or is the body, data is the body,
- * `database` and `param_*` are in the URL, errors come with their number in a header. What it cannot show is what only a real
- * server has: users, quotas, other versions (set CLICKHOUSE_URL for those).
+/*
+ * The server's store against the embedded engine's own HTTP port, in a process of its own. What that cannot show is what only a
+ * real server has: users and roles of SQL, quotas, replicas, other versions (set CLICKHOUSE_URL for those).
  */
-class HttpFront {
-  readonly #path = mkdtempSync(join(tmpdir(), 'millrace-http-'));
-  readonly seen: { sql: string; settings: string[] }[] = [];
-  password = '';
-  #engine: EmbeddedEngine | undefined;
-  #server: Server | undefined;
-  #turn: Promise<unknown> = Promise.resolve();
+const login = { username: 'writer', password: TOKEN };
+const database = (): string => `millrace_${randomBytes(4).toString('hex')}`;
+const tlsFile = (name: string): string => fileURLToPath(new URL(`./http/tls/${name}`, import.meta.url));
 
-  async start(): Promise<string> {
-    this.#engine = await EmbeddedEngine.open(this.#path, 1024 * 1024 * 1024);
-    this.#server = createServer((request, response) => void this.#answer(request, response));
-    await new Promise<void>((resolve) => this.#server!.listen(0, '127.0.0.1', resolve));
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
-  }
-
-  async stop(): Promise<void> {
-    this.#server?.closeAllConnections();
-    await new Promise((resolve) => this.#server?.close(resolve));
-    await this.#engine?.close();
-    rmSync(this.#path, { recursive: true, force: true });
-  }
-
-  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const chunks: Buffer[] = [];
-    for await (const chunk of request) chunks.push(chunk as Buffer);
-    const sent = Buffer.concat(chunks);
-    let body: string;
-    try {
-      body = (request.headers['content-encoding'] === 'gzip' ? gunzipSync(sent) : sent).toString('utf8');
-    } catch {
-      const text = 'Code: 354. DB::Exception: inflate failed: data error. (ZLIB_INFLATE_FAILED)';
-      response.writeHead(500, { 'X-ClickHouse-Exception-Code': '354' }).end(text);
-      return;
-    }
-    const url = new URL(request.url ?? '/', 'http://localhost');
-    const query = url.searchParams.get('query');
-    const sql = query === null ? body : `${query}\n${body}`;
-    const known = /^(?:query|database|query_id|session_id|param_.*|enable_http_compression|role)$/;
-    this.seen.push({ sql, settings: [...url.searchParams.keys()].filter((name) => !known.test(name)) });
-    try {
-      const login = Buffer.from((request.headers.authorization ?? '').replace('Basic ', ''), 'base64').toString();
-      if (this.password !== '' && login !== `default:${this.password}`) {
-        throw new Error('Code: 516. DB::Exception: default: Authentication failed. (AUTHENTICATION_FAILED)');
-      }
-      response.end(await this.#run(sql, url.searchParams));
-    } catch (error) {
-      const { message } = error as Error;
-      const text = message.includes('DB::Exception')
-        ? message
-        : `Code: ${(error as { code?: string }).code}. DB::Exception: ${message}`;
-      response.writeHead(500, { 'X-ClickHouse-Exception-Code': /Code: (\d+)/.exec(text)?.[1] ?? '1' }).end(text);
-    }
-  }
-
-  /** One statement at a time: the database is the connection's. */
-  #run(sql: string, url: URLSearchParams): Promise<string> {
-    const parameters: Record<string, string> = {};
-    for (const [name, value] of url) if (name.startsWith('param_')) parameters[name.slice(6)] = value;
-    const database = url.get('database');
-    const turn = this.#turn.then(async () => {
-      if (database !== null && database !== 'default') await this.#engine!.run(`USE ${database}`);
-      return this.#engine!.run(sql, Object.keys(parameters).length > 0 ? { parameters } : {});
-    });
-    this.#turn = turn.catch(() => {});
-    return turn;
-  }
-}
-
-const front = new HttpFront();
+let child: ChildProcess;
 let url = '';
+let front: Front;
 beforeAll(async () => {
-  url = await front.start();
-});
-afterAll(() => front.stop());
+  child = fork(fileURLToPath(new URL('./http/testing-main.ts', import.meta.url)), [], { execArgv: ['--import', 'tsx'] });
+  const [message] = (await once(child, 'message')) as [{ url: string }];
+  url = message.url;
+  front = await openFront(url);
+}, 120_000);
+afterAll(async () => {
+  await front.close();
+  child.disconnect();
+  await once(child, 'exit');
+}, 60_000);
 
-storeConformance('ClickHouse over HTTP', () => openServerStore({ url, database: `millrace_${randomBytes(4).toString('hex')}` }));
+storeConformance('ClickHouse over HTTP', () => openServerStore({ url, ...login, database: database() }));
 
 describe('openServerStore', () => {
-  it('puts the settings of an insert into the statement', async () => {
-    const store = await openStore({ url: `${url}/settings_db` });
+  it('puts the settings of an insert into the statement, and waits for its end', async () => {
+    const store = await openStore({ url: `${front.url}/settings_db`, ...login });
     await store.migrate();
     front.seen.length = 0;
     await store.insert('steps', encodeRows('steps', [stepRow()]), "it's a token");
     await store.close();
-    const [{ sql, settings }] = front.seen as [(typeof front.seen)[0]];
-    expect(sql).toMatch(
+    const [{ query, parameters }] = front.seen as [(typeof front.seen)[0]];
+    expect(query).toMatch(
       /^INSERT INTO steps \(job, .*\) SETTINGS insert_deduplication_token = 'it\\'s a token', async_insert = 0/,
     );
-    expect(settings).not.toContain('insert_deduplication_token');
+    expect(parameters.has('insert_deduplication_token')).toBe(false);
+    expect(parameters.get('wait_end_of_query')).toBe('1');
+    expect(parameters.get('database')).toBe('settings_db');
+  });
+
+  it('sends again what a broken connection lost, once in the store', async () => {
+    const store = await openServerStore({ url: front.url, ...login, database: database() });
+    await store.migrate();
+    front.breakNext(2);
+    await store.insert('steps', encodeRows('steps', [stepRow()]), 'again');
+    front.breakNext(1);
+    expect((await store.query('SELECT count() FROM steps')).rows).toEqual([[1]]);
+    front.breakNext(3);
+    await expect(store.query('SELECT 1')).rejects.toMatchObject({ code: 'unavailable', retryable: true });
+    await store.close();
   });
 
   it('says that nothing answers, and that trying again may help', async () => {
@@ -118,11 +75,10 @@ describe('openServerStore', () => {
     });
   });
 
-  it('says that the password is wrong', async () => {
-    front.password = 'secret';
-    await expect(openServerStore({ url, password: 'guess' })).rejects.toMatchObject({ code: 'unauthenticated' });
-    await (await openServerStore({ url: url.replace('//', '//default:secret@') })).close();
-    front.password = '';
+  it('says that the password is wrong, and that a user may not write', async () => {
+    await expect(openServerStore({ url, username: 'writer', password: 'guess' })).rejects.toMatchObject({ code: 'unauthenticated' });
+    await expect(openServerStore({ url })).rejects.toMatchObject({ code: 'permission_denied' });
+    await (await openServerStore({ url: url.replace('//', `//writer:${TOKEN}@`) })).close();
   });
 
   it('takes user, password and database from the URL or the options', () => {
@@ -152,5 +108,51 @@ describe('openServerStore', () => {
   it('is one of two ways to open a store', async () => {
     await expect(openStore({})).rejects.toMatchObject({ code: 'invalid_argument', field: 'path' });
     await expect(openStore({ url: '', path: '' })).rejects.toMatchObject({ code: 'invalid_argument' });
+  });
+});
+
+describe('a server with TLS', () => {
+  const [ca, cert, key] = ['ca.pem', 'server.pem', 'server.key'].map((name) => readFileSync(tlsFile(name))) as [Buffer, Buffer, Buffer];
+
+  it('is trusted with the file of its authority, and not without', async () => {
+    const secure = await openFront(url, { tls: { cert, key } });
+    try {
+      const store = await openServerStore({ url: secure.url, ...login, database: database(), caFile: tlsFile('ca.pem') });
+      await store.migrate();
+      await store.insert('steps', encodeRows('steps', [stepRow()]), 'over-tls');
+      expect((await store.query('SELECT count() FROM steps')).rows).toEqual([[1]]);
+      await store.close();
+      await expect(openServerStore({ url: secure.url, ...login })).rejects.toMatchObject({
+        code: 'failed_precondition',
+        message: expect.stringContaining('CLICKHOUSE_CA_FILE') as string,
+      });
+    } finally {
+      await secure.close();
+    }
+  });
+
+  it('may want a certificate of the client', async () => {
+    const secure = await openFront(url, { tls: { cert, key, ca, requestCert: true, rejectUnauthorized: true } });
+    const files = { caFile: tlsFile('ca.pem'), certFile: tlsFile('client.pem'), keyFile: tlsFile('client.key') };
+    try {
+      const store = await openServerStore({ url: secure.url, ...login, database: database(), ...files });
+      expect((await store.query('SELECT 1')).rows).toEqual([[1]]);
+      await store.close();
+      expect(secure.seen[0]).toMatchObject({ certificate: 'client', headers: { 'x-clickhouse-ssl-certificate-auth': 'on' } });
+      await expect(openServerStore({ url: secure.url, ...login, caFile: files.caFile })).rejects.toMatchObject({
+        code: expect.stringMatching(/unavailable|failed_precondition/) as string,
+      });
+    } finally {
+      await secure.close();
+    }
+  });
+
+  it.each([
+    [{ certFile: 'x' }, 'clickhouse.caFile'],
+    [{ caFile: '/nowhere/ca.pem' }, 'clickhouse.caFile'],
+    [{ caFile: tlsFile('ca.pem'), certFile: tlsFile('client.pem') }, 'clickhouse.caFile'],
+    [{ caFile: tlsFile('ca.pem'), certFile: '/nowhere', keyFile: tlsFile('client.key') }, 'clickhouse.certFile'],
+  ])('needs files that are there and belong together: %j', async (files, field) => {
+    await expect(openServerStore({ url: 'https://127.0.0.1:9', ...files })).rejects.toMatchObject({ code: 'invalid_argument', field });
   });
 });

@@ -1,4 +1,4 @@
-import { createWriteStream } from 'node:fs';
+import { createWriteStream, readFileSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { ClickHouseLogLevel, createClient } from '@clickhouse/client';
@@ -7,6 +7,8 @@ import { MillraceError } from '../errors.ts';
 import { clickHouseError } from './clickhouse-error.ts';
 import { ClickHouseStore } from './clickhouse-store.ts';
 import { readText } from './client-text.ts';
+import { ddlFor } from './ddl.ts';
+import type { DdlVariant } from './ddl.ts';
 import { literal } from './engine.ts';
 import type { Engine, InsertTarget, RunOptions } from './engine.ts';
 import { isPacked } from './pack.ts';
@@ -22,14 +24,24 @@ export interface ServerStoreOptions {
   password?: string;
   /** Made when missing. Default `millrace`. */
   database?: string;
+  /** PEM file of the authority that signed the server's certificate. Default: those that Node.js knows. */
+  caFile?: string | undefined;
+  /** PEM files of this client's certificate and its key, both or none: servers can tell users by them. */
+  certFile?: string | undefined;
+  keyFile?: string | undefined;
+  /** Make tables on every host of this cluster. Default: on the one that answers. */
+  cluster?: string | undefined;
+  /** Make replicated tables. Default: with a cluster. */
+  replicated?: boolean | undefined;
   /** Milliseconds one request may take. Default 60_000. */
   requestTimeoutMs?: number;
 }
 
 /** Opens a store on a ClickHouse server. Throws `invalid_argument` for a bad URL, `unavailable` when nothing answers. */
 export async function openServerStore(options: ServerStoreOptions): Promise<ClickHouseStore> {
-  const target = serverTarget(options);
-  const engine = new ServerEngine(target, options.requestTimeoutMs ?? 60_000);
+  const { cluster, replicated } = options;
+  const target = { ...serverTarget(options), ...tlsOf(options) };
+  const engine = new ServerEngine(target, { cluster, replicated }, options.requestTimeoutMs ?? 60_000);
   try {
     await engine.createDatabase();
   } catch (error) {
@@ -75,18 +87,52 @@ export function serverTarget(options: ServerStoreOptions): ServerTarget {
   };
 }
 
+type Tls = { tls?: { ca_cert: Buffer } | { ca_cert: Buffer; cert: Buffer; key: Buffer } };
+
+/** What the client needs for TLS. Throws `invalid_argument` for files that cannot be read or do not belong together. */
+export function tlsOf(options: ServerStoreOptions): Tls {
+  const { caFile, certFile, keyFile } = options;
+  if (caFile === undefined && certFile === undefined && keyFile === undefined) return {};
+  if ((certFile === undefined) !== (keyFile === undefined) || caFile === undefined) {
+    const rule = 'a client certificate needs caFile, certFile and keyFile; a server of your own authority needs caFile';
+    throw new MillraceError('invalid_argument', `ClickHouse over TLS: ${rule}`, { field: 'clickhouse.caFile' });
+  }
+  const read = (path: string, field: string): Buffer => {
+    try {
+      return readFileSync(path);
+    } catch (cause) {
+      const why = (cause as Error).message;
+      throw new MillraceError('invalid_argument', `${field}: cannot be read (${why})`, { cause, field: `clickhouse.${field}` });
+    }
+  };
+  const ca_cert = read(caFile, 'caFile');
+  if (certFile === undefined || keyFile === undefined) return { tls: { ca_cert } };
+  return { tls: { ca_cert, cert: read(certFile, 'certFile'), key: read(keyFile, 'keyFile') } };
+}
+
+/** Pauses before a request is sent again whose connection broke, in milliseconds. */
+const RETRY_AFTER_MS = [50, 250];
+
 class ServerEngine implements Engine {
-  readonly #target: ServerTarget;
+  readonly #target: ServerTarget & Tls;
+  readonly #variant: DdlVariant;
   readonly #client: ClickHouseClient;
 
-  constructor(target: ServerTarget, requestTimeoutMs: number) {
+  constructor(target: ServerTarget & Tls, variant: DdlVariant, requestTimeoutMs: number) {
     this.#target = target;
+    this.#variant = variant;
     this.#client = createClient({
       ...target,
       application: 'millrace',
       log: SILENT,
       request_timeout: requestTimeoutMs,
       max_open_connections: 8,
+      clickhouse_settings: {
+        // An error is told by the status then, not somewhere in a body.
+        wait_end_of_query: 1,
+        // The slowest host of a cluster gets less time than the request.
+        ...(variant.cluster !== undefined && { distributed_ddl_task_timeout: String(Math.ceil(requestTimeoutMs / 1250)) }),
+      },
       // Below the servers' own limits (3 s managed, 10 s self-hosted), so that no request meets a closing socket.
       keep_alive: { enabled: true, idle_socket_ttl: 2500 },
     });
@@ -96,29 +142,34 @@ class ServerEngine implements Engine {
     const { database, ...rest } = this.#target;
     const admin = createClient({ ...rest, application: 'millrace', log: SILENT });
     try {
-      await admin.command({ query: `CREATE DATABASE IF NOT EXISTS ${database}` });
+      await again(() => admin.command({ query: ddlFor(`CREATE DATABASE IF NOT EXISTS ${database}`, this.#variant) }));
     } finally {
       await admin.close();
     }
   }
 
-  async run(sql: string, options: RunOptions = {}): Promise<string> {
-    const { stream } = await this.#client.exec({
-      query: sql,
-      ...(options.parameters && { query_params: options.parameters }),
-      ...(options.signal && { abort_signal: options.signal }),
-    });
-    return readText(stream);
+  run(sql: string, options: RunOptions = {}): Promise<string> {
+    const query = options.reading ? sql : ddlFor(sql, this.#variant);
+    return again(async () => {
+      const { stream } = await this.#client.exec({
+        query,
+        ...(options.parameters && { query_params: options.parameters }),
+        ...(options.signal && { abort_signal: options.signal }),
+      });
+      return readText(stream);
+    }, options.signal);
   }
 
-  async insert(into: InsertTarget, rows: Uint8Array): Promise<void> {
+  insert(into: InsertTarget, rows: Uint8Array): Promise<void> {
     const settings = Object.entries(into.settings).map(([name, value]) => `${name} = ${literal(value)}`);
-    const { stream } = await this.#client.exec({
-      query: `INSERT INTO ${into.table} (${into.columns.join(', ')}) SETTINGS ${settings.join(', ')} FORMAT JSONCompactEachRow`,
-      values: Readable.from([rows], { objectMode: false }),
-      ...(isPacked(rows) && { http_headers: { 'Content-Encoding': 'gzip' } }),
+    return again(async () => {
+      const { stream } = await this.#client.exec({
+        query: `INSERT INTO ${into.table} (${into.columns.join(', ')}) SETTINGS ${settings.join(', ')} FORMAT JSONCompactEachRow`,
+        values: Readable.from([rows], { objectMode: false }),
+        ...(isPacked(rows) && { http_headers: { 'Content-Encoding': 'gzip' } }),
+      });
+      await readText(stream);
     });
-    await readText(stream);
   }
 
   async download(sql: string, path: string, options: { maxSeconds: number; signal?: AbortSignal }): Promise<void> {
@@ -143,3 +194,25 @@ class ServerEngine implements Engine {
     return this.#client.close();
   }
 }
+
+/**
+ * Sends a request again when its connection broke under it: everything this store sends may come twice (queries read, inserts
+ * have tokens, migrations say IF NOT EXISTS).
+ */
+async function again<T>(send: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  for (const pause of RETRY_AFTER_MS) {
+    try {
+      return await send();
+    } catch (error) {
+      if (signal?.aborted || !isBrokenConnection(error)) throw error;
+      await new Promise((resolve) => setTimeout(resolve, pause));
+    }
+  }
+  return send();
+}
+
+const isBrokenConnection = (error: unknown): boolean =>
+  error instanceof Error &&
+  /ECONNRESET|EPIPE|socket hang up|ERR_STREAM_PREMATURE_CLOSE/.test(
+    `${(error as { code?: string }).code ?? ''} ${error.message}`,
+  );

@@ -205,5 +205,6 @@ export const sqlText = (value: string): string =>
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** The escaped form in which values of parameters are given. */
-export const escapeParameter = (value: string): string =>
-  value.replaceAll('\\', '\\\\').replaceAll('\t', '\\t').replaceAll('\n', '\\n').replaceAll('\0', '\\0');
+export const escapeParameter = (value: string): string => value.replaceAll(/[\\\t\n\r\0]/g, (char) => ESCAPES[char]!);
+
+const ESCAPES: Readonly<Record<string, string>> = { '\\': '\\\\', '\t': '\\t', '\n': '\\n', '\r': '\\r', '\0': '\\0' };

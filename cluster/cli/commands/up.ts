@@ -11,6 +11,7 @@ export function register(program: Command, context: CliContext): void {
     .option('--config <file>', 'settings of the cluster (YAML)')
     .option('--learners <n>', 'learner processes, or auto: one for each GPU, else one for each core')
     .option('--rollouts <n>', 'rollout processes')
+    .option('--clickhouse-port <port>', "port of ClickHouse's HTTP interface; auto: 8123 or a free one; off (default: auto)")
     .option(
       '--set <path=value>',
       'override a setting, e.g. ports.admin=7000; may be repeated',
@@ -20,7 +21,8 @@ export function register(program: Command, context: CliContext): void {
       const { clusterSettings, startCluster } = await import('../embedded.ts');
       const cluster = await startCluster(context, clusterSettings(context, flags, flags.set));
       try {
-        context.note(`admin API at ${cluster.address}; state in ${cluster.stateDir}; Ctrl-C stops it`);
+        const sql = cluster.clickhouseUrl === undefined ? '' : `; ClickHouse at ${cluster.clickhouseUrl}`;
+        context.note(`admin API at ${cluster.address}${sql}; state in ${cluster.stateDir}; Ctrl-C stops it`);
         const failure = await Promise.race([cluster.failed, aborted(context.signal)]);
         if (failure) throw failure;
       } finally {

@@ -4,12 +4,17 @@ import { exception } from './exception.ts';
 /** The user who may change things. */
 export const WRITER = 'writer';
 
-/**
- * Who asks: `default`, who reads and needs no password, as in ClickHouse as it comes; or {@link WRITER} with the write token.
- * Throws AUTHENTICATION_FAILED for everyone else.
- */
-export function authenticate(user: string, password: string, writeToken: string | undefined): { mayWrite: boolean } {
-  if (user === 'default') return { mayWrite: false };
+/** Passwords of the users there are. */
+export interface Tokens {
+  /** Of `default`; without one any password will do, as in ClickHouse as it comes. */
+  readToken?: string | undefined;
+  /** Of {@link WRITER}; without one there is no such user. */
+  writeToken?: string | undefined;
+}
+
+/** Who asks: `default`, who reads, or {@link WRITER}. Throws AUTHENTICATION_FAILED for everyone else. */
+export function authenticate(user: string, password: string, { readToken, writeToken }: Tokens): { mayWrite: boolean } {
+  if (user === 'default' && (readToken === undefined || same(password, readToken))) return { mayWrite: false };
   if (user === WRITER && writeToken !== undefined && same(password, writeToken)) return { mayWrite: true };
   throw exception(
     'AUTHENTICATION_FAILED',

@@ -4,6 +4,7 @@ import { sqlText } from '../sessions.ts';
 import type { Printed, SessionPool } from '../sessions.ts';
 import { ClickHouseException, asException, exception } from './exception.ts';
 import type { EngineFacts } from './facts.ts';
+import { nativeHello } from './native-hello.ts';
 import { textOf } from './request.ts';
 import type { QueryRequest } from './request.ts';
 import { checkSettings } from './settings.ts';
@@ -59,7 +60,13 @@ export async function execute(
     refuseGet(who.method);
     return startInsert(executor, request, insert, signal);
   }
-  const text = hello(request) ?? (await textOf(request));
+  const text = await textOf(request);
+  const hello = nativeHello(text, request.revision, executor.facts);
+  if (hello && request.defaultFormat === 'Native') {
+    const file = executor.spool.file();
+    const done = file.write(hello).then(() => ({ bytes: hello, rows: 1, rowBytes: hello.length, seconds: 0 }));
+    return { format: 'Native', file, writes: false, done };
+  }
   const statement = parseStatement(text, who.mayWrite);
   checkPlaceholders(statement.placeholders, request.parameters);
   if (statement.kind === 'read') return startRead(executor, request, statement, who.mayWrite, signal);
@@ -234,15 +241,4 @@ async function described(work: Promise<Printed>, file: SpoolFile): Promise<Print
       cause: found,
     });
   }
-}
-
-/**
- * clickhouse-go, which Grafana uses, asks for the protocol's revision first and then reads Native in that one's form. Native
- * comes without a revision's additions here, so the answer is 0.
- */
-function hello(request: QueryRequest): string | undefined {
-  const text = request.head.length > 200 ? '' : request.head.toString('utf8');
-  return /^\s*SELECT\s+displayName\(\)\s*,\s*version\(\)\s*,\s*revision\(\)\s*,\s*timezone\(\)\s*;?\s*$/i.test(text)
-    ? 'SELECT displayName(), version(), toUInt32(0) AS `revision()`, timezone()'
-    : undefined;
 }

@@ -118,6 +118,15 @@ describe('queries', () => {
     expect(Number(summary['elapsed_ns'])).toBeGreaterThan(0);
   });
 
+  it('greet the driver of Grafana in the form it reads, and tell it to read what follows in the oldest', async () => {
+    const hello = 'SELECT displayName(), version(), revision(), timezone()';
+    const { body } = await ask(hello, { url: { default_format: 'Native', client_protocol_version: '54460' } });
+    expect(body.subarray(0, 10).toString('hex')).toBe('010002ffffffff000401');
+    expect(body.includes(Buffer.concat([Buffer.from('\x0arevision()\x06UInt32'), Buffer.alloc(5), Buffer.from('\x0atimezone()')]))).toBe(true);
+    const one = await ask('SELECT 1', { url: { default_format: 'Native', client_protocol_version: '54460' } });
+    expect(one.body.toString('hex')).toBe(`0101${Buffer.from('\x011\x05UInt8\x01').toString('hex')}`);
+  });
+
   it('may be of the granted kinds', async () => {
     for (const [sql, out] of [
       ['SHOW TABLES', /^t$/m],
@@ -198,7 +207,7 @@ describe('queries', () => {
 
   it('may come packed', async () => {
     expect((await ask(gzipSync('SELECT 7'), { headers: { 'Content-Encoding': 'gzip' } })).text).toBe('7\n');
-    expect(await ask('SELECT 7', { headers: { 'Content-Encoding': 'gzip' } })).toMatchObject({ status: 400 });
+    expect((await ask('SELECT 7', { headers: { 'Content-Encoding': 'gzip' } })).text).toContain('ZLIB_INFLATE_FAILED');
     expect(await ask('SELECT 7', { headers: { 'Content-Encoding': 'zstd' } })).toMatchObject({ status: 501 });
     expect(await ask('SELECT 7', { url: { decompress: '1' } })).toMatchObject({ status: 501 });
   });

@@ -20,6 +20,8 @@ export interface QueryRequest {
   /** Of {name:Type} placeholders, in ClickHouse's escaped form. */
   parameters: Record<string, string>;
   settings: [string, string][];
+  /** Revision of the protocol that the client would read Native in; 0 without one. */
+  revision: number;
   /** Answer only when all is known, so that the status and the summary are right. */
   waitForEnd: boolean;
   /** How the body of the answer is packed. */
@@ -61,6 +63,7 @@ export async function readRequest(request: IncomingMessage, url: URL, maxBodyByt
       entries.filter(([name]) => name.startsWith('param_')).map(([name, value]) => [name.slice('param_'.length), value]),
     ),
     settings: entries.filter(([name]) => !isRequestParameter(name)),
+    revision: Number(fields.get('client_protocol_version')) || 0,
     waitForEnd: isOn(fields.get('wait_end_of_query')),
     encoding: wantedEncoding(header('accept-encoding') ?? '', fields.get('enable_http_compression')),
   };
@@ -123,7 +126,7 @@ async function* readPacked(stream: Readable, encoding: string): AsyncGenerator<B
   try {
     for await (const chunk of stream) yield chunk as Buffer;
   } catch (error) {
-    throw exception('BAD_ARGUMENTS', `The body is no ${encoding}: ${(error as Error).message}.`);
+    throw exception('ZLIB_INFLATE_FAILED', `The body is no ${encoding}: ${(error as Error).message}.`);
   }
 }
 

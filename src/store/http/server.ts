@@ -8,6 +8,7 @@ import { MillraceError } from '../../errors.ts';
 import { DATABASE } from '../embedded.ts';
 import type { EmbeddedEngine } from '../embedded.ts';
 import { authenticate } from './auth.ts';
+import type { Tokens } from './auth.ts';
 import { asException, exception, statusOf } from './exception.ts';
 import { execute } from './execute.ts';
 import type { Executor } from './execute.ts';
@@ -27,6 +28,8 @@ export interface ClickHousePortOptions {
   port?: number;
   /** Address to listen at. Default 127.0.0.1. */
   host?: string;
+  /** Password of user `default`, who reads. Default: any will do. */
+  readToken?: string | undefined;
   /** Password of user `writer`, who may change things, 16 characters or more. Without it nobody may. */
   writeToken?: string | undefined;
   /** Bytes a request may have, unpacked. Default 1 GiB. */
@@ -75,7 +78,7 @@ export async function serveClickHouse(options: ClickHousePortOptions): Promise<C
     database: DATABASE,
   };
   const port = new Port(executor, {
-    writeToken,
+    tokens: { readToken: options.readToken, writeToken },
     maxBodyBytes: options.maxBodyBytes ?? 1024 * MIB,
     maxActive: executor.sessions.size + (options.maxWaiting ?? 100),
   });
@@ -104,7 +107,7 @@ export async function serveClickHouse(options: ClickHousePortOptions): Promise<C
 }
 
 interface PortRules {
-  writeToken: string | undefined;
+  tokens: Tokens;
   maxBodyBytes: number;
   maxActive: number;
 }
@@ -172,7 +175,7 @@ class Port {
     const signal = AbortSignal.any([gone.signal, this.#closing.signal]);
     const asked = await readRequest(request, url, this.#rules.maxBodyBytes);
     response.setHeader('X-ClickHouse-Query-Id', headerText(asked.queryId));
-    const { mayWrite } = authenticate(asked.user, asked.password, this.#rules.writeToken);
+    const { mayWrite } = authenticate(asked.user, asked.password, this.#rules.tokens);
     if (this.#queries >= this.#rules.maxActive) {
       throw exception('TOO_MANY_SIMULTANEOUS_QUERIES', `Too many simultaneous queries. Maximum: ${this.#rules.maxActive}.`);
     }
