@@ -30,6 +30,7 @@ it('ingest follows what it publishes into the store, and says so in numbers that
   expect(report).toMatchObject({ lost: 0, duplicated: 0 });
   expect(report.verdict.acceptedSteps).toBeGreaterThanOrEqual(20_000);
   expect(report.rawInsertStepsPerSecond).toBeGreaterThan(0);
+  expect(report.turns.path).toHaveLength(1);
   expect(report.ratioToRawInsert).toBeCloseTo(report.stepsPerSecond / report.rawInsertStepsPerSecond, 6);
   expect(report.latency.samples).toBeGreaterThan(0);
   expect(report.processes.map(({ name }) => name)).toEqual(

@@ -27,6 +27,7 @@ export interface IngestReport {
   /** Through the whole path, until the writer has acknowledged. */
   stepsPerSecond: number;
   rawInsertStepsPerSecond: number;
+  /** Median of the turns' own ratios: what disturbed a turn disturbed both. */
   ratioToRawInsert: number;
   rawJetStreamBytesPerSecond: number;
   /** Steps that were accepted and are not in the store, and rows beyond the first of a natural key, as queries see it. */
@@ -160,7 +161,7 @@ async function measure(options: Options, folder: string, { signal }: BenchContex
     const figures = {
       stepsPerSecond,
       rawInsertStepsPerSecond: raws,
-      ratioToRawInsert: stepsPerSecond / raws,
+      ratioToRawInsert: median(turns.path.map((turn, at) => turn.stepsPerSecond / turns.rawInsert[at]!.stepsPerSecond)),
       rawJetStreamBytesPerSecond: median(turns.rawJetStreamBytesPerSecond),
       lost: verdict.lostSteps + verdict.lostTrajectories,
       duplicated: verdict.duplicatedSteps + verdict.duplicatedTrajectories,
@@ -241,6 +242,7 @@ function print(report: IngestReport, context: BenchContext): void {
     number(turn.batchRows),
     (turn.cpuSeconds['store'] ?? NaN).toFixed(1),
     (turn.cpuSeconds['nats-server'] ?? NaN).toFixed(1),
+    turn.coresOfOthers.toFixed(1),
   ]);
   const header = [
     `${report.data}`,
@@ -251,6 +253,7 @@ function print(report: IngestReport, context: BenchContext): void {
     'rows a batch',
     'store cpu s',
     'nats cpu s',
+    'others, cores',
   ];
   const lines = [
     ...columns(header, rows),

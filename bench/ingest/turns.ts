@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MillraceError } from '../../src/errors.ts';
 import type { GeneratorOrder, GeneratorResult, Probe } from '../load/generator-main.ts';
+import { busySeconds } from '../load/processes.ts';
 import type { Progress } from '../load/progress.ts';
 import { quantile } from '../load/quantile.ts';
 import type { Stand } from '../load/stand.ts';
@@ -39,6 +40,8 @@ export interface PathTurn {
   batchRows: number;
   /** Processor seconds of each process in this turn. */
   cpuSeconds: Record<string, number>;
+  /** Cores that processes which are not ours kept busy meanwhile, on average. */
+  coresOfOthers: number;
 }
 
 /** One turn of inserts without a bus. */
@@ -90,6 +93,7 @@ export async function pathTurn(
   };
   const before = { settled: await settled(), cpu: stand.sampler.cpuSeconds(), ...(await batches(stand)) };
   const startMs = Date.now();
+  const busyBefore = busySeconds();
   const publishing = Promise.all(
     generators.map((generator, at) => {
       const log = join(folder, `${job}-${at}.log`);
@@ -118,13 +122,16 @@ export async function pathTurn(
   }
   const published = await publishing;
   const after = { cpu: stand.sampler.cpuSeconds(), ...(await batches(stand)) };
+  const cpuSeconds = difference(after.cpu, before.cpu);
+  const seconds = (curve.at(-1)!.ms - startMs) / 1000;
   return {
     stepsPerSecond: (sustainedRate(curve, startMs) * made) / total,
     steps: made,
-    seconds: (curve.at(-1)!.ms - startMs) / 1000,
+    seconds,
     batchRows:
       after.batches === before.batches ? FALLBACK_BATCH_ROWS : (after.rows - before.rows) / (after.batches - before.batches),
-    cpuSeconds: difference(after.cpu, before.cpu),
+    cpuSeconds,
+    coresOfOthers: Math.max(0, (busySeconds() - busyBefore - sum(Object.values(cpuSeconds))) / seconds),
     published,
   };
 }

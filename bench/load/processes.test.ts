@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { parseReading, ProcessSampler, readProcess, type ProcessReading } from './processes.ts';
+import { busySeconds, parseBusySeconds, parseReading, ProcessSampler, readProcess, type ProcessReading } from './processes.ts';
 
 const STAT = '4711 (a (very) odd name) S 1 4711 4711 0 -1 4194560 31 0 5 0 1250 375 0 0 20 0 11 0 88 1 2';
 const STATUS = 'Name:\tnode\nVmPeak:\t  900000 kB\nVmHWM:\t   2048 kB\nVmRSS:\t   1024 kB\nThreads:\t11\n';
@@ -8,12 +8,20 @@ it('reads time and memory as the kernel writes them', () => {
   expect(parseReading(STAT, STATUS)).toEqual({ cpuSeconds: 16.25, rssBytes: 1024 * 1024, peakRssBytes: 2048 * 1024 });
 });
 
+it('adds up what the whole machine was busy with, idle and waiting left out', () => {
+  expect(parseBusySeconds('cpu  1000 200 300 90000 7000 40 60 500 0 0\ncpu0 1 2 3 4 5 6 7 8 9 10\n')).toBe(16);
+});
+
 describe.runIf(process.platform === 'linux')('on Linux', () => {
   it('reads this process', () => {
     const reading = readProcess(process.pid)!;
     expect(reading.rssBytes).toBeGreaterThan(10 * 1024 * 1024);
     expect(reading.peakRssBytes).toBeGreaterThanOrEqual(reading.rssBytes);
     expect(reading.cpuSeconds).toBeGreaterThan(0);
+  });
+
+  it('knows that the machine was busy', () => {
+    expect(busySeconds()).toBeGreaterThan(0);
   });
 
   it('reads nothing of a process that is not there', () => {

@@ -48,6 +48,23 @@ export function readProcess(pid: number): ProcessReading | undefined {
   }
 }
 
+/** Processor seconds that all processes of the machine have used since it was started, from the text of /proc/stat. */
+export function parseBusySeconds(stat: string): number {
+  const [user = 0, nice = 0, system = 0, , , irq = 0, softIrq = 0] = (/^cpu +(.*)$/m.exec(stat)?.[1] ?? '')
+    .split(' ')
+    .map(Number);
+  return (user + nice + system + irq + softIrq) / TICKS_PER_SECOND;
+}
+
+/** See {@link parseBusySeconds}; NaN where there is no /proc. */
+export function busySeconds(): number {
+  try {
+    return parseBusySeconds(readFileSync('/proc/stat', 'utf8'));
+  } catch {
+    return NaN;
+  }
+}
+
 interface Watched {
   pid: () => number | undefined;
   current: number | undefined;
