@@ -34,7 +34,7 @@ export const EXAMPLES = {
   },
   'word-problems': {
     job: 'examples/word-problems/job.yaml',
-    overrides: ['rollout.groupsPerRound=8', 'rollout.groupSize=16', 'rounds=240', 'evaluation.every=10'],
+    overrides: ['rollout.groupsPerRound=8', 'rollout.groupSize=16', 'rounds=100', 'evaluation.every=10'],
     entropy: 0.05,
     target: 0.85,
   },
