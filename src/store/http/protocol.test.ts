@@ -122,7 +122,9 @@ describe('queries', () => {
     const hello = 'SELECT displayName(), version(), revision(), timezone()';
     const { body } = await ask(hello, { url: { default_format: 'Native', client_protocol_version: '54460' } });
     expect(body.subarray(0, 10).toString('hex')).toBe('010002ffffffff000401');
-    expect(body.includes(Buffer.concat([Buffer.from('\x0arevision()\x06UInt32'), Buffer.alloc(5), Buffer.from('\x0atimezone()')]))).toBe(true);
+    expect(
+      body.includes(Buffer.concat([Buffer.from('\x0arevision()\x06UInt32'), Buffer.alloc(5), Buffer.from('\x0atimezone()')])),
+    ).toBe(true);
     const one = await ask('SELECT 1', { url: { default_format: 'Native', client_protocol_version: '54460' } });
     expect(one.body.toString('hex')).toBe(`0101${Buffer.from('\x011\x05UInt8\x01').toString('hex')}`);
   });

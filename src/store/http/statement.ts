@@ -112,6 +112,7 @@ function parseRead(text: string): ReadStatement {
   const kept = tokens.slice(0, end);
   const refused = refusal(kept);
   if (refused) throw refusedAs(refused, text);
+  if (verb(kept) === 'explain') checkExplained(kept);
   // The engine takes them in subqueries even where it is told to be read-only.
   const nested = kept.some((token, at) => isWord(token, 'settings') && isSymbol(kept[at + 2], '='));
   if (nested) throw exception('READONLY', 'Cannot modify settings in a subquery; put SETTINGS at the end of the statement.');
@@ -230,6 +231,15 @@ function placeholders(tokens: readonly Token[]): string[] {
     return isOne ? [name.text] : [];
   });
   return [...new Set(names)];
+}
+
+/** Only what reads can be explained: EXPLAIN runs without the engine's own read-only mode. */
+function checkExplained(tokens: readonly Token[]): void {
+  for (const token of tokens) {
+    if (isWord(token, 'select') || isWord(token, 'with')) return;
+    const text = token.kind === 'word' ? token.text.toLowerCase() : '';
+    if (WRITE_VERBS.has(text) || OTHER_VERBS.has(text)) throw notGranted(text, false);
+  }
 }
 
 const verb = (tokens: readonly Token[]): string => tokens.find((token) => token.kind === 'word')!.text.toLowerCase();

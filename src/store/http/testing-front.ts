@@ -35,7 +35,12 @@ export async function openFront(target: string, { tls }: FrontOptions = {}): Pro
     const { searchParams } = new URL(request.url ?? '/', 'http://localhost');
     const socket = request.socket as TLSSocket;
     const certificate = tls?.requestCert ? socket.getPeerCertificate().subject?.CN : undefined;
-    seen.push({ query: searchParams.get('query') ?? '', parameters: searchParams, headers: request.headers, certificate: certificate?.toString() });
+    seen.push({
+      query: searchParams.get('query') ?? '',
+      parameters: searchParams,
+      headers: request.headers,
+      certificate: certificate?.toString(),
+    });
     if (breaks > 0) {
       breaks -= 1;
       socket.resetAndDestroy();
