@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { JobState } from '../src/gen/millrace/v1/admin_pb.ts';
 import { books, startTestCluster, type TestCluster } from './support/cluster.ts';
@@ -50,5 +51,47 @@ describe('kill -9 during training', () => {
     expect(Number(rows)).toBe(Number(distinct));
     expect(Number(sequences)).toBe(requests);
     expect(Number(rows)).toBe(requests * config.rollout.groupSize);
+  });
+
+  it('nor with a critic, several updates a round, rewards of a module of its own, exploration and a curriculum', async () => {
+    const components = [
+      { name: 'outcome', weight: 1 },
+      { name: 'potential', weight: 0.1, gamma: 0.9 },
+      { name: 'brevity', weight: 0.2, module: fileURLToPath(new URL('./flows/brevity.ts', import.meta.url)) },
+    ];
+    const config = thermostatJob([
+      'rounds=24',
+      `rollout.groupsPerRound=${GROUPS}`,
+      'evaluation.every=12',
+      'evaluation.baselines=false',
+      'algorithm={name: ppo, epochs: 2, miniBatches: 2, value: {gamma: 0.9, lambda: 0.9}}',
+      `reward.components=${JSON.stringify(components)}`,
+      'exploration.forced.share=0.25',
+      'exploration.thompson.mix=0.1',
+      'curriculum.enabled=true',
+    ]);
+    const flow = fileURLToPath(new URL('./flows/shaped.ts', import.meta.url));
+    const { id } = await cluster.createJob({ ...config, flow });
+    for (const [i, victim] of ['parameter-server', 'reward-1', 'learner-1', 'coordinator', 'rollout-1'].entries()) {
+      await cluster.until(id, (job) => (job.progress?.round ?? 0) >= 3 + 4 * i);
+      cluster.kill(victim);
+    }
+    const job = await cluster.ended(id);
+    expect(job.error).toBe('');
+    expect(job.state).toBe(JobState.SUCCEEDED);
+    const { requests, trained, filtered, failed, ended } = books(job);
+    expect({ ended, used: trained + filtered, failed }).toEqual({ ended: requests, used: 24 * GROUPS, failed: 0 });
+
+    const one = async (sql: string): Promise<number> => Number((await cluster.rows(sql))[0]![0]);
+    await expect.poll(() => one(`SELECT count() FROM updates WHERE job = '${id}'`), { timeout: 20_000 }).toBe(24);
+    const trajectories = `FROM trajectories WHERE job = '${id}' AND purpose = 'train'`;
+    expect(await one(`SELECT count() ${trajectories}`)).toBe(requests * config.rollout.groupSize);
+    expect(
+      await one(
+        `SELECT countIf(NOT valid OR arraySort(mapKeys(components)) != ['brevity', 'comfort', 'outcome', 'potential'] OR abs(reward - components['outcome'] - 0.1 * components['potential'] - 0.2 * components['brevity']) > 1e-5) ${trajectories}`,
+      ),
+    ).toBe(0);
+    expect(await one(`SELECT countIf(metrics['value_loss'] > 0) FROM updates WHERE job = '${id}'`)).toBeGreaterThan(20);
+    expect(await one(`SELECT uniqExact(kind) FROM exploration WHERE job = '${id}' AND version = 24`)).toBeGreaterThan(1);
   });
 });

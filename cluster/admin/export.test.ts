@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AdminService, ExportFormat } from '../../src/gen/millrace/v1/admin_pb.ts';
-import { StoreService } from '../../src/gen/millrace/v1/store_pb.ts';
 import { createClient } from '../../src/rpc/client.ts';
 import type { ServiceClient } from '../../src/rpc/client.ts';
 import { startServer } from '../../src/rpc/server.ts';

@@ -13,8 +13,9 @@ export type FirstPlans = (task: string) => string | undefined;
 
 /** The store does not hold what a planner was shown. It follows from flow and task, so it is made again here. */
 export async function firstPlans(config: JobConfig): Promise<FirstPlans> {
-  const { flow, tasks } = await loadJobRuntime(config);
-  const { tasks: loaded, context } = await tasks();
+  const runtime = await loadJobRuntime(config);
+  const { flow } = runtime;
+  const { tasks: loaded, context } = await runtime.tasks();
   const byId = new Map(loaded.map(({ id, task }) => [id, task]));
   const plans = new Map<string, string>();
   return (id) => {

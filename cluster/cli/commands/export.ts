@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { MillraceError } from '../../../src/errors.ts';
@@ -106,7 +107,6 @@ function stdoutSink({ stdout, signal }: CliContext): { cursor: string; write(dat
       const full = stdout.write(decoder.decode(data, { stream: true })) === false;
       this.cursor = cursor;
       if (full && 'once' in stdout) {
-        const { once } = (await import('node:events')).default;
         await once(stdout as NodeJS.WriteStream, 'drain', { signal });
       }
     },

@@ -32,7 +32,7 @@ export interface PenalisedOptions extends ClipOptions {
 }
 
 function plain<T extends object>(result: T): Plain<T> {
-  const entries = Object.entries(result).map(([key, value]) => [
+  const entries = Object.entries(result).map(([key, value]: [string, unknown]) => [
     key,
     ArrayBuffer.isView(value) ? Array.from(value as Float64Array) : value,
   ]);
