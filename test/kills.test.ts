@@ -91,7 +91,7 @@ describe('kill -9 during training', () => {
         `SELECT countIf(NOT valid OR arraySort(mapKeys(components)) != ['brevity', 'comfort', 'outcome', 'potential'] OR abs(reward - components['outcome'] - 0.1 * components['potential'] - 0.2 * components['brevity']) > 1e-5) ${trajectories}`,
       ),
     ).toBe(0);
-    expect(await one(`SELECT countIf(metrics['value_loss'] > 0) FROM updates WHERE job = '${id}'`)).toBeGreaterThan(20);
+    expect(await one(`SELECT countIf(metrics['valueLoss'] > 0) FROM updates WHERE job = '${id}'`)).toBeGreaterThan(20);
     expect(await one(`SELECT uniqExact(kind) FROM exploration WHERE job = '${id}' AND version = 24`)).toBeGreaterThan(1);
   });
 });
