@@ -169,7 +169,6 @@ describe('parameters', () => {
     ['Date', '2023-05-05', '2023-05-05'],
     ['DateTime', new Date(Date.UTC(2022, 4, 2, 13, 25, 55)), '2022-05-02 13:25:55'],
     ['DateTime64(3)', new Date(Date.UTC(2022, 4, 2, 13, 25, 55, 789)), '2022-05-02 13:25:55.789'],
-    ['Array(Date)', [new Date(Date.UTC(2023, 4, 5))], ['2023-05-05']],
     ['UUID', '01234567-89ab-cdef-0123-456789abcdef', '01234567-89ab-cdef-0123-456789abcdef'],
     ['Decimal(9, 2)', '13.37', 13.37],
     ["Enum8('a' = 1, 'b' = 2)", 'b', 'b'],
@@ -183,7 +182,7 @@ describe('parameters', () => {
   });
 
   it('may be names', async () => {
-    expect(await value('SELECT count() > 0 FROM {db: Identifier}.{t: Identifier}', { db: 'system', t: 'tables' })).toBe(true);
+    expect(await value('SELECT count() > 0 FROM {db: Identifier}.{t: Identifier}', { db: 'system', t: 'tables' })).toBe(1);
   });
 
   it('that are missing or wrong are told', async () => {

@@ -214,19 +214,26 @@ async function bounded<T>(
   signal: AbortSignal,
   run: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const full = new AbortController();
+  // By hand: in Node.js 20 a signal made by AbortSignal.any may be collected while someone listens to it.
+  const stop = new AbortController();
+  const onAbort = (): void => stop.abort();
+  if (signal.aborted) stop.abort();
+  signal.addEventListener('abort', onAbort, { once: true });
+  let full = false;
   const timer = setInterval(() => {
     void file.size().then((size) => {
-      if ((size ?? 0) > maxBytes) full.abort();
+      full ||= (size ?? 0) > maxBytes;
+      if (full) stop.abort();
     });
   }, 100);
   try {
-    return await run(AbortSignal.any([signal, full.signal]));
+    return await run(stop.signal);
   } catch (error) {
-    if (!full.signal.aborted) throw error;
+    if (!full) throw error;
     throw exception('TOO_MANY_BYTES', `The result is larger than ${maxBytes} bytes; ask for less, or in parts.`);
   } finally {
     clearInterval(timer);
+    signal.removeEventListener('abort', onAbort);
   }
 }
 

@@ -117,7 +117,9 @@ class Port {
   readonly #rules: PortRules;
   readonly #ids = new Set<string>();
   readonly #open = new Set<Promise<void>>();
-  readonly #closing = new AbortController();
+  /** What ends each query that runs. */
+  readonly #running = new Set<AbortController>();
+  #closed = false;
   #queries = 0;
 
   constructor(executor: Executor, rules: PortRules) {
@@ -130,7 +132,8 @@ class Port {
   }
 
   async close(): Promise<void> {
-    this.#closing.abort();
+    this.#closed = true;
+    for (const query of this.#running) query.abort();
     await Promise.allSettled(this.#open);
   }
 
@@ -172,7 +175,10 @@ class Port {
   async #query(request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
     const gone = new AbortController();
     response.on('close', () => gone.abort());
-    const signal = AbortSignal.any([gone.signal, this.#closing.signal]);
+    const { signal } = gone;
+    if (this.#closed) gone.abort();
+    this.#running.add(gone);
+    response.on('close', () => this.#running.delete(gone));
     const asked = await readRequest(request, url, this.#rules.maxBodyBytes);
     response.setHeader('X-ClickHouse-Query-Id', headerText(asked.queryId));
     const { mayWrite } = authenticate(asked.user, asked.password, this.#rules.tokens);

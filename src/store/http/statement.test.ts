@@ -158,7 +158,7 @@ describe('the guard of the port', () => {
         '-- ;\n',
         ';',
         '(',
-        'WITH a AS (SELECT 1) ',
+       
         'EXPLAIN ',
       ),
       blank,
