@@ -76,7 +76,9 @@ describe('openServerStore', () => {
   });
 
   it('says that the password is wrong, and that a user may not write', async () => {
-    await expect(openServerStore({ url, username: 'writer', password: 'guess' })).rejects.toMatchObject({ code: 'unauthenticated' });
+    await expect(openServerStore({ url, username: 'writer', password: 'guess' })).rejects.toMatchObject({
+      code: 'unauthenticated',
+    });
     await expect(openServerStore({ url })).rejects.toMatchObject({ code: 'permission_denied' });
     await (await openServerStore({ url: url.replace('//', `//writer:${TOKEN}@`) })).close();
   });
@@ -112,7 +114,11 @@ describe('openServerStore', () => {
 });
 
 describe('a server with TLS', () => {
-  const [ca, cert, key] = ['ca.pem', 'server.pem', 'server.key'].map((name) => readFileSync(tlsFile(name))) as [Buffer, Buffer, Buffer];
+  const [ca, cert, key] = ['ca.pem', 'server.pem', 'server.key'].map((name) => readFileSync(tlsFile(name))) as [
+    Buffer,
+    Buffer,
+    Buffer,
+  ];
 
   it('is trusted with the file of its authority, and not without', async () => {
     const secure = await openFront(url, { tls: { cert, key } });
@@ -153,6 +159,9 @@ describe('a server with TLS', () => {
     [{ caFile: tlsFile('ca.pem'), certFile: tlsFile('client.pem') }, 'clickhouse.caFile'],
     [{ caFile: tlsFile('ca.pem'), certFile: '/nowhere', keyFile: tlsFile('client.key') }, 'clickhouse.certFile'],
   ])('needs files that are there and belong together: %j', async (files, field) => {
-    await expect(openServerStore({ url: 'https://127.0.0.1:9', ...files })).rejects.toMatchObject({ code: 'invalid_argument', field });
+    await expect(openServerStore({ url: 'https://127.0.0.1:9', ...files })).rejects.toMatchObject({
+      code: 'invalid_argument',
+      field,
+    });
   });
 });
