@@ -30,13 +30,13 @@ export function pytorchCommand(env: NodeJS.ProcessEnv = process.env): Command | 
  */
 const KEEP_MEMORY = { MALLOC_MMAP_THRESHOLD_: '1073741824', MALLOC_TRIM_THRESHOLD_: '4294967296', PYTHONDONTWRITEBYTECODE: '1' };
 
-/** The first python that can import torch: the one of MILLRACE_PYTORCH_PYTHON alone, or those of the path and of the system. */
+/** The first python whose torch and numpy go together (one built for numpy 1 has no tensors from numpy 2): the one of MILLRACE_PYTORCH_PYTHON alone, or those of the path and of the system. */
 function findPython(env: NodeJS.ProcessEnv): string | undefined {
   const named = env['MILLRACE_PYTORCH_PYTHON'];
   const candidates = named === undefined || named === '' ? ['python3', '/usr/bin/python3'] : [named];
   return candidates.find((python) => {
-    const found = 'import importlib.util, sys; sys.exit(importlib.util.find_spec("torch") is None)';
-    return spawnSync(python, ['-c', found], { timeout: 60_000, stdio: 'ignore' }).status === 0;
+    const works = 'import torch; torch.zeros(1).numpy()';
+    return spawnSync(python, ['-c', works], { timeout: 60_000, stdio: 'ignore' }).status === 0;
   });
 }
 

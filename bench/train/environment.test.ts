@@ -15,7 +15,7 @@ import { ROOT } from './child.ts';
 import { LockStepEnvironment, type Standing } from './environment.ts';
 import { frame, FrameReader, LEARNABLE, OPERATIONS, STANDING, writeLearnable, writeStanding, type Hello } from './protocol.ts';
 
-const JOB = 'examples/retail/job.yaml';
+const JOB = 'examples/retail/outcome-only.yaml';
 const SMALL = ['source.users=40', 'source.tasks=30'];
 const MAIN = ['--import', 'tsx', 'bench/train/environment-main.ts', JOB, '-', ...SMALL];
 

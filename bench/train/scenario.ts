@@ -8,7 +8,7 @@ import { comparisonText, ratioOf, rowOf, type TrainingRow } from './comparison.t
 import { trainMillrace, type TrainingSetup } from './millrace.ts';
 import { trainPytorch, type PeerLine } from './pytorch.ts';
 
-const JOB = 'examples/retail/job.yaml';
+const JOB = 'examples/retail/outcome-only.yaml';
 /** Seconds between two lines of the peer's progress. */
 const PROGRESS_SECONDS = 10;
 
