@@ -158,7 +158,7 @@ describe('the guard of the port', () => {
         '-- ;\n',
         ';',
         '(',
-       
+
         'EXPLAIN ',
       ),
       blank,
