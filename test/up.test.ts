@@ -34,7 +34,7 @@ const create = (rounds: number) =>
 
 async function started(): Promise<RunningCommand> {
   const command = millrace(here('up', '--learners', '1', '--rollouts', '1'));
-  await command.until(/admin API at 127\.0\.0\.1:\d+; state in .*; Ctrl-C stops it/);
+  await command.until(/admin API at 127\.0\.0\.1:\d+;.* state in .*; Ctrl-C stops it/);
   return command;
 }
 

@@ -196,11 +196,19 @@ export class JobActor implements Behaviour<JobMessage> {
     ]);
     const schedule = { rounds, evaluation, hasRule: this.#tasks.hasRule, done };
     const plans = [due, ...(version >= rounds ? [version] : [])].flatMap((at) => evaluationsDue({ ...schedule, version: at }));
-    const moment = { trajectories: Number(manifest.ledger?.trajectories ?? 0n), trainSeconds: manifest.trainSeconds };
     for (const plan of plans) {
       if (this.#evaluations.keys.includes(plan.key)) continue;
-      await this.#evaluations.start(plan, this.#tasks.heldOut, moment);
+      const { ledger, trainSeconds } = (await this.#manifestOf(plan.policyVersion, manifest)) ?? manifest;
+      await this.#evaluations.start(plan, this.#tasks.heldOut, {
+        trajectories: Number(ledger?.trajectories ?? 0n),
+        trainSeconds,
+      });
     }
+  }
+
+  /** How far training was at a version, which need not be the newest one. */
+  async #manifestOf(version: number, newest: WeightManifest): Promise<WeightManifest | undefined> {
+    return version === newest.version ? newest : this.#context.weights.manifest(this.#job, version);
   }
 
   /** Baselines come first: they would take the machine from training, and the other way round. */
