@@ -3,6 +3,9 @@ import { defineConfig } from 'vitest/config';
 // The embedded ClickHouse engine must not run in worker threads, so every file gets a process of its own.
 const pool = 'forks';
 
+// What a test waits for comes soon or, on a busy machine, later; a second is not long.
+const poll = { timeout: 15_000 };
+
 export default defineConfig({
   test: {
     // Two, however many cores there are: tests start servers, and the timings of some mean something.
@@ -15,6 +18,7 @@ export default defineConfig({
           name: 'unit',
           pool,
           include: ['{src,cluster,examples,bench,docs,scripts,deploy}/**/*.test.{ts,js}'],
+          expect: { poll },
           testTimeout: 30_000,
           hookTimeout: 30_000,
         },
@@ -27,6 +31,7 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           maxWorkers: 1,
           sequence: { groupOrder: 1 },
+          expect: { poll },
           testTimeout: 240_000,
           hookTimeout: 120_000,
         },

@@ -88,7 +88,7 @@ describe('messages that nobody can read', () => {
     const readable = ['rollout', 'group', 'scored'];
     await expect.poll(async () => (await bus.streamState('ROLLOUTS')).messages, { timeout: 15_000 }).toBe(0);
     for (const stream of ['GROUPS', 'SCORED'] as const)
-      await expect.poll(async () => (await bus.streamState(stream)).messages).toBe(0);
+      await expect.poll(async () => (await bus.streamState(stream)).messages, { timeout: 15_000 }).toBe(0);
     const letters = await deadLetters();
     for (const subject of kinds.filter((kind) => readable.includes(kind.split('.')[0]!) && !kind.includes('nobody'))) {
       expect([subject, letters.filter((letter) => letter.subject === subject).length]).toEqual([
