@@ -45,6 +45,8 @@ describe('clickHouseError', () => {
     expect(clickHouseError(new DOMException('aborted', 'AbortError'), 'query').code).toBe('cancelled');
     expect(clickHouseError(new Error('The user aborted a request.'), 'query').code).toBe('cancelled');
     expect(clickHouseError(new Error('413 Request Entity Too Large'), 'insert').code).toBe('resource_exhausted');
+    const thread = '801CC4134A7F0000:error:0A00045C:SSL routines:ssl3_read_bytes:tlsv13 alert certificate required';
+    expect(clickHouseError(new Error(thread), 'migrate').code).toBe('failed_precondition');
     const own = new MillraceError('aborted', 'x');
     expect(clickHouseError(own, 'query')).toBe(own);
     expect(clickHouseError('text', 'query').code).toBe('internal');

@@ -52,7 +52,7 @@ export function clickHouseError(thrown: unknown, operation: Operation): Millrace
     if (error.name === 'AbortError' || /\babort/i.test(error.message)) {
       return new MillraceError('cancelled', `${operation} cancelled`, { cause: error });
     }
-    if (/413|Request Entity Too Large/i.test(error.message)) {
+    if (/\b413\b|Request Entity Too Large/i.test(error.message)) {
       return new MillraceError('resource_exhausted', `ClickHouse: ${error.message}`, { cause: error });
     }
     const said = `${(error as { code?: string }).code ?? ''} ${error.message}`;
