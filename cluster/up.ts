@@ -159,7 +159,12 @@ async function chooseClickHousePort(options: EmbeddedOptions): Promise<number | 
   const { clickhousePort = 'off', clickhouse } = options;
   if (clickhousePort === 'off' || clickhouse !== undefined) return undefined;
   if (clickhousePort === 'auto') return freePort(CLICKHOUSE_HTTP_PORT);
-  return clickhousePort === 0 ? freePort() : clickhousePort;
+  const port = await freePort(clickhousePort);
+  if (clickhousePort === 0 || port === clickhousePort) return port;
+  const advice = 'choose another one, auto for a free one, or off';
+  throw new MillraceError('failed_precondition', `port ${clickhousePort} for ClickHouse's HTTP interface is taken; ${advice}`, {
+    field: 'ports.clickhouse',
+  });
 }
 
 /** What this machine has for learners; a line in the log when it has GPUs that cannot be used. */

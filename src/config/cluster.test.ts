@@ -81,6 +81,7 @@ describe('loadClusterConfig', () => {
     [{ env: { MILLRACE_CLUSTER__LEARNER: '2' } }, /^MILLRACE_CLUSTER__LEARNER: unknown key "LEARNER"; did you mean "learners"/],
     [{ overrides: ['learners=none'] }, /^--set learners: learners: got "none", expected an integer from 1 to 64 or auto/],
     [{ overrides: ['ports.admin=70000'] }, /got 70000, expected an integer from 0 to 65535/],
+    [{ flags: { 'ports.clickhouse': 'banana' } }, /^--clickhouse-port: ports\.clickhouse: got "banana"/],
     [{ flags: { token: 'short' } }, /^--token: token: got .*at least 16 characters/],
   ])('rejects %o', (options, message) => {
     expect(() => loadClusterConfig(options)).toThrow(message);

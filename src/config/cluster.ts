@@ -133,6 +133,9 @@ export const CLUSTER_ENV_NAMES: Readonly<Record<string, string>> = {
   MILLRACE_TOKEN: 'token',
 };
 
+/** Flags that are spelled otherwise than the setting each stands for. */
+const CLUSTER_FLAG_NAMES: Readonly<Record<string, string>> = { stateDir: 'state', 'ports.clickhouse': 'clickhouse-port' };
+
 /** Options of {@link loadClusterConfig}. */
 export interface LoadClusterOptions {
   /** A YAML file of settings; none by default. */
@@ -170,6 +173,7 @@ export function loadClusterConfig(options: LoadClusterOptions = {}): LoadedClust
     env: options.env ?? {},
     overrides: options.overrides ?? [],
     flags: options.flags ?? {},
+    flagNames: CLUSTER_FLAG_NAMES,
   });
   return { config: { ...config, stateDir: resolvePath(cwd, config.stateDir) }, sources };
 }

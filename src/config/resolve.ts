@@ -19,6 +19,8 @@ export interface Layers {
   readonly overrides?: readonly string[];
   /** Values of flags with names of their own (`--data DIR`) by dotted path; undefined ones are skipped. They win over `overrides`. */
   readonly flags?: Readonly<Record<string, unknown>>;
+  /** How a flag is spelled whose name is not the last part of its path, by dotted path. */
+  readonly flagNames?: Readonly<Record<string, string>>;
   /** Values from somewhere else, each with an origin of its own for errors; they win over everything. */
   readonly assigned?: readonly Assignment[];
 }
@@ -70,10 +72,11 @@ function environmentOf(schema: z.ZodType, { env = {}, envPrefix, envNames = {} }
   return [...fromEnvironment(schema, rest, envPrefix), ...named];
 }
 
-function flagsOf(schema: z.ZodType, { overrides = [], flags = {} }: Layers): Assignment[] {
-  const named = Object.entries(flags).flatMap(([path, value]): Assignment[] =>
-    value === undefined ? [] : [{ path: path.split('.'), value, source: 'flag', origin: `--${path.split('.').at(-1) ?? path}` }],
-  );
+function flagsOf(schema: z.ZodType, { overrides = [], flags = {}, flagNames = {} }: Layers): Assignment[] {
+  const named = Object.entries(flags).flatMap(([dotted, value]): Assignment[] => {
+    const path = dotted.split('.');
+    return value === undefined ? [] : [{ path, value, source: 'flag', origin: `--${flagNames[dotted] ?? path.at(-1)!}` }];
+  });
   return [...fromFlags(schema, overrides), ...named];
 }
 
