@@ -6,7 +6,6 @@ import type { ServerStoreOptions } from '../src/store/server.ts';
 import type { Retention } from '../src/store/retention.ts';
 import type { Logger, LogLevel } from '../src/telemetry/log.ts';
 import type { RoleName } from './context.ts';
-import { startNatsServer, type NatsServerProcess } from './nats-server.ts';
 import { forgetAdminFile, writeAdminFile } from './up/admin-file.ts';
 import { superviseNode, type SupervisedNode } from './up/child.ts';
 import { deferred } from './up/deferred.ts';
@@ -14,6 +13,7 @@ import { freePort } from './up/free-port.ts';
 import { findGpus } from './up/gpus.ts';
 import { usesGpus, type Devices } from './up/learners.ts';
 import { lockState, NATS_FOLDER } from './up/lock.ts';
+import { keepNatsServer, type KeptNatsServer } from './up/nats-keeper.ts';
 import { planNodes } from './up/plan.ts';
 import { makeStateFolder } from './up/state-folder.ts';
 
@@ -48,7 +48,7 @@ export interface EmbeddedOptions {
   log: Logger;
   /** Gives up starting when aborted: `cancelled`, with everything stopped again. A cluster that is up stays up. */
   signal?: AbortSignal;
-  /** Told in words what is being started. */
+  /** Told in words what is being started, and what is in trouble later. */
   onProgress?: (text: string) => void;
 }
 
@@ -61,8 +61,9 @@ export interface EmbeddedCluster {
   clickhouseUrl: string | undefined;
   /** The processes as they are now; a killed one is started again under the same id. */
   nodes(): { id: string; roles: RoleName[]; pid: number | undefined; restarts: number }[];
-  natsPid: number | undefined;
-  /** Resolves when something that cannot be restarted is gone (nats-server). */
+  /** Its own nats-server, which is started again as nodes are. Undefined with one that ran already. */
+  nats(): { pid: number | undefined; restarts: number } | undefined;
+  /** Resolves when something is gone and cannot be started again (nats-server). */
   failed: Promise<MillraceError>;
   /** Stops every process this started; what they keep is in `stateDir`. */
   stop(): Promise<void>;
@@ -80,11 +81,11 @@ export async function startEmbeddedCluster(options: EmbeddedOptions): Promise<Em
   makeStateFolder(stateDir);
   const unlock = await lockState(stateDir);
   forgetAdminFile(stateDir);
-  let nats: NatsServerProcess | undefined;
+  let nats: KeptNatsServer | undefined;
   const children: SupervisedNode[] = [];
   let fail = (_: MillraceError): void => {};
   const failed = new Promise<MillraceError>((resolve) => (fail = resolve));
-  let [stopping, natsGone] = [false, false];
+  let natsGone = false;
   const { signal } = options;
   const cancelled = deferred<never>();
   const cancel = (): void => cancelled.reject(new MillraceError('cancelled', 'Interrupted while the cluster was starting.'));
@@ -92,7 +93,6 @@ export async function startEmbeddedCluster(options: EmbeddedOptions): Promise<Em
   signal?.addEventListener('abort', cancel, { once: true });
 
   const stop = async (): Promise<void> => {
-    stopping = true;
     forgetAdminFile(stateDir);
     if (natsGone) await Promise.all(children.map((child) => child.stop(GIVE_UP_MS)));
     // Those that produce go first, so that what they made is still taken in.
@@ -106,11 +106,10 @@ export async function startEmbeddedCluster(options: EmbeddedOptions): Promise<Em
   try {
     if (options.natsUrl === undefined) {
       onProgress?.('starting nats-server');
-      nats = await startNatsServer({ storeDir: join(stateDir, NATS_FOLDER) });
-      void nats.exited.then(({ code, signal: by }) => {
+      nats = await keepNatsServer({ storeDir: join(stateDir, NATS_FOLDER), log, onTrouble: onProgress });
+      void nats.failed.then((error) => {
         natsGone = true;
-        const how = by ?? `exit code ${code}`;
-        if (!stopping) fail(new MillraceError('unavailable', `nats-server ended by itself (${how}); start again to go on.`));
+        fail(new MillraceError('unavailable', `nats-server cannot be started again: ${error.message}`, { cause: error }));
       });
     }
     const natsUrl = options.natsUrl ?? nats!.url;
@@ -141,7 +140,7 @@ export async function startEmbeddedCluster(options: EmbeddedOptions): Promise<Em
       address,
       natsUrl,
       clickhouseUrl: clickhousePort === undefined ? undefined : `http://127.0.0.1:${clickhousePort}`,
-      natsPid: nats?.pid,
+      nats: () => nats && { pid: nats.pid, restarts: nats.restarts },
       nodes: () => children.map(({ id, roles, pid, restarts }) => ({ id, roles: [...roles], pid, restarts })),
       failed,
       stop,

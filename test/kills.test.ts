@@ -14,13 +14,23 @@ beforeAll(async () => {
 afterAll(() => cluster?.end());
 
 describe('kill -9 during training', () => {
-  it('costs time, never accounting: every process but the store is killed once, and the job ends with all requests accounted for', async () => {
+  it('costs time, never accounting: every process but the store is killed once, nats-server too, and the job ends with all requests accounted for', async () => {
     const config = thermostatJob([`rounds=${ROUNDS}`, `rollout.groupsPerRound=${GROUPS}`, 'evaluation.every=20']);
     const { id } = await cluster.createJob(config);
-    const victims = ['rollout-1', 'learner-2', 'reward-1', 'parameter-server', 'coordinator', 'rollout-2', 'learner-1'];
+    const victims = [
+      'rollout-1',
+      'learner-2',
+      'reward-1',
+      'nats-server',
+      'parameter-server',
+      'coordinator',
+      'rollout-2',
+      'learner-1',
+    ];
     for (const [i, victim] of victims.entries()) {
       await cluster.until(id, (job) => (job.progress?.round ?? 0) >= 4 + 6 * i);
-      cluster.kill(victim);
+      if (victim === 'nats-server') process.kill(cluster.nats()!.pid!, 'SIGKILL');
+      else cluster.kill(victim);
     }
     const job = await cluster.ended(id, 200_000);
     expect(job.state).toBe(JobState.SUCCEEDED);
@@ -33,6 +43,7 @@ describe('kill -9 during training', () => {
     expect(job.evaluations.map(({ name, policyVersion }) => `${name}@${policyVersion}`)).toEqual(
       expect.arrayContaining(['do-nothing@0', 'random@0', 'untrained@0', 'rule@0', `trained@${ROUNDS}`]),
     );
+    expect(cluster.nats()?.restarts).toBe(1);
     for (const { id: node, restarts } of cluster.nodes()) expect([node, restarts > 0]).toEqual([node, victims.includes(node)]);
 
     // ClickHouse agrees: one row a round, every trained or filtered group there once, no trajectory twice.

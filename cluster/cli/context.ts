@@ -40,6 +40,8 @@ export interface CliContext extends CliStreams {
   own?: { address: string; token?: string | undefined };
   /** Where the cluster that this command runs itself writes its logs. */
   logs?: string;
+  /** Shows the progress line that notes are to stand above. */
+  progress?: { note(line: string): void };
   /** What was given as global flags. */
   readonly flags: Readonly<{ state?: string; token?: string }>;
   /** Exit code of a command that ends without an error. Default 0. */
@@ -108,7 +110,8 @@ export function createContext(program: Command, environment: CliEnvironment): Cl
       stdout.write(context.json ? `${JSON.stringify(json, null, 2)}\n` : text());
     },
     note: (line) => {
-      stderr.write(`${line}\n`);
+      if (context.progress) context.progress.note(line);
+      else stderr.write(`${line}\n`);
     },
   };
   return context;

@@ -21,6 +21,7 @@ import { clusterSettings, startCluster, type EmbeddedFlags } from './embedded.ts
 import { EXIT } from './errors.ts';
 import { followJob, isOver } from './follow-job.ts';
 import { namedQuerySql } from './named-query.ts';
+import { pauseJob } from './pause-job.ts';
 import { createProgressPrinter } from './progress-printer.ts';
 import { progressOf, stateName } from './progress.ts';
 
@@ -46,6 +47,7 @@ export async function train(file: string | undefined, flags: TrainFlags, context
   const config = file === undefined ? undefined : await checkedJob(file, flags, context);
   const cluster = await startCluster(context, settings);
   const printer = createProgressPrinter(context.stderr);
+  context.progress = printer;
   let running: Job | undefined;
   try {
     running = await context.withAdmin((admin) =>
@@ -73,7 +75,12 @@ export async function train(file: string | undefined, flags: TrainFlags, context
       if (running && !isOver(running)) context.note(`${running.id} is not finished; \`millrace train --resume\` goes on with it`);
       throw error;
     }
-    if (running) await pause(running, context);
+    if (running) {
+      const { id, progress } = running;
+      context.note(
+        `${id} ${await pauseJob(id, context)} at round ${progress?.round ?? 0}; \`millrace train --resume\` goes on with it`,
+      );
+    }
     return EXIT.interrupted;
   } finally {
     await cluster.stop();
@@ -134,18 +141,6 @@ async function resume(admin: AdminClient, config: JobConfig | undefined, stateDi
   return (await admin.resumeJob({ jobId: wanted.id })).job!;
 }
 
-async function pause(job: Job, context: CliContext): Promise<void> {
-  try {
-    // The interrupt has ended the command's own signal; this call has a bound of its own.
-    await context.withAdmin((admin) => admin.pauseJob({ jobId: job.id }, { timeoutMs: 5000 }));
-    context.note(`paused ${job.id} at round ${job.progress?.round ?? 0}; \`millrace train --resume\` goes on with it`);
-  } catch (thrown) {
-    context.note(
-      `${job.id} could not be paused (${MillraceError.from(thrown).message}); \`millrace train --resume\` goes on with it`,
-    );
-  }
-}
-
 async function makeReport(job: Job, cluster: EmbeddedCluster, context: CliContext, begun: number): Promise<TrainingReport> {
   const { answers, nodes } = await context.withAdmin(async (admin) => {
     await storeHasCaughtUp(admin, job);
@@ -159,7 +154,8 @@ async function makeReport(job: Job, cluster: EmbeddedCluster, context: CliContex
     }
     return { answers: answered, nodes: (await admin.listNodes({})).nodes };
   });
-  const nats = cluster.natsPid === undefined ? undefined : await readProcessUse('nats-server', cluster.natsPid);
+  const natsPid = cluster.nats()?.pid;
+  const nats = natsPid === undefined ? undefined : await readProcessUse('nats-server', natsPid);
   const own = await readProcessUse('supervisor', process.pid);
   const report = buildReport({
     job,

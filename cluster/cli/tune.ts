@@ -10,6 +10,7 @@ import { taskPlan } from '../jobs/tasks.ts';
 import type { CliContext } from './context.ts';
 import { clusterSettings, startCluster, type EmbeddedFlags } from './embedded.ts';
 import { EXIT } from './errors.ts';
+import { pauseJob } from './pause-job.ts';
 import { createProgressPrinter } from './progress-printer.ts';
 import { progressOf } from './progress.ts';
 import { trialLine, tuneResult, tuneText, valuesText, type TuneResult } from './tune/report.ts';
@@ -119,6 +120,7 @@ async function runTrials(
     context.note(`trial ${current.number}/${plan.trials} · ${valuesText(current.values)}`);
     // Only a terminal gets the rounds, on one line; elsewhere a line a trial is enough.
     const printer = context.stderr.isTTY === true ? createProgressPrinter(context.stderr) : undefined;
+    if (printer) context.progress = printer;
     try {
       const config = trialConfig(plan, jobWith(current.values));
       const onJob = (running: Parameters<typeof progressOf>[0]): void => printer?.update(progressOf(running));
@@ -159,13 +161,7 @@ async function pauseOthers(search: SearchState, context: CliContext): Promise<vo
 async function pauseCurrent({ current }: SearchState, file: string, context: CliContext): Promise<void> {
   const goOn = `\`millrace tune ${file} --resume\` goes on`;
   if (current === undefined) return context.note(`interrupted; ${goOn}`);
-  try {
-    // The interrupt has ended the command's own signal; this call has a bound of its own.
-    await context.withAdmin((admin) => admin.pauseJob({ jobId: current.job }, { timeoutMs: 5000 }));
-    context.note(`trial ${current.number} is paused; ${goOn}`);
-  } catch (thrown) {
-    context.note(`trial ${current.number} could not be paused (${MillraceError.from(thrown).message}); ${goOn}`);
-  }
+  context.note(`trial ${current.number} ${await pauseJob(current.job, context)}; ${goOn}`);
 }
 
 /** Told now rather than after the search. */

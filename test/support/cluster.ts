@@ -41,7 +41,8 @@ export async function startTestCluster(options: TestClusterOptions = {}): Promis
   const pids = new Set<number>();
   const remember = (): void => {
     for (const { pid } of cluster.nodes()) if (pid !== undefined) pids.add(pid);
-    if (cluster.natsPid !== undefined) pids.add(cluster.natsPid);
+    const natsPid = cluster.nats()?.pid;
+    if (natsPid !== undefined) pids.add(natsPid);
   };
   remember();
 
