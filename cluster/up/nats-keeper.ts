@@ -1,6 +1,6 @@
 import { statfs } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { connect, type NatsConnection } from '@nats-io/transport-node';
+import { JetStreamHealth } from '../../src/bus/nats/health.ts';
 import { MillraceError } from '../../src/errors.ts';
 import type { Logger } from '../../src/telemetry/log.ts';
 import { startNatsServer, type NatsServerProcess } from '../nats-server.ts';
@@ -166,31 +166,5 @@ class NatsKeeper implements KeptNatsServer {
   async #room(): Promise<number> {
     const disk = await statfs(this.#options.storeDir).catch(() => undefined);
     return disk === undefined ? ROOM_BYTES : disk.bavail * disk.bsize;
-  }
-}
-
-/** Asks JetStream's API, over a connection that is made anew when it is lost. */
-class JetStreamHealth {
-  readonly #url: string;
-  #connection: NatsConnection | undefined;
-
-  constructor(url: string) {
-    this.#url = url;
-  }
-
-  async answers(timeoutMs: number): Promise<boolean> {
-    try {
-      if (this.#connection === undefined || this.#connection.isClosed()) {
-        this.#connection = await connect({ servers: this.#url, name: 'supervisor', timeout: timeoutMs, reconnect: false });
-      }
-      const answer = await this.#connection.request('$JS.API.INFO', '', { timeout: timeoutMs });
-      return !('error' in answer.json<object>());
-    } catch {
-      return false;
-    }
-  }
-
-  async close(): Promise<void> {
-    await this.#connection?.close().catch(() => {});
   }
 }
