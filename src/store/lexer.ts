@@ -111,6 +111,18 @@ const unquote = (inner: string, quote: string): string =>
     .replaceAll(/\\x([0-9a-fA-F]{2})/g, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)))
     .replaceAll(/\\(.)/gs, '$1');
 
+/** The text that a string literal stands for. */
+export const unquoted = (literal: string): string =>
+  literal.startsWith("'")
+    ? literal
+        .slice(1, -1)
+        .replaceAll(/''|\\x([0-9a-fA-F]{2})|\\(.)/gs, (_, hex: string | undefined, char: string | undefined) => {
+          if (hex !== undefined) return String.fromCharCode(parseInt(hex, 16));
+          return char === undefined ? "'" : (ESCAPES[char] ?? char);
+        })
+    : literal.replace(/^\$[^$]*\$/, '').replace(/\$[^$]*\$$/, '');
+const ESCAPES: Readonly<Record<string, string>> = { n: '\n', t: '\t', r: '\r', 0: '\0', b: '\b', f: '\f' };
+
 function bad(what: string, at: number): MillraceError {
   return new MillraceError('invalid_argument', `SQL at character ${at + 1}: ${what}`, { field: 'sql' });
 }

@@ -1,4 +1,5 @@
 import { exception } from './exception.ts';
+import { checkedFilter } from './filters.ts';
 
 /** URL parameters that are about the request and no settings of a query. */
 const OF_THE_REQUEST = new Set([
@@ -25,7 +26,7 @@ const OF_THE_REQUEST = new Set([
 
 /** Settings without a meaning here: taken and left aside, because clients send them to every server. */
 const LEFT_ASIDE =
-  /^(?:enable_http_compression|http_[a-z_]+|send_progress_in_http_headers|cancel_http_readonly_queries_on_client_disconnect|log_[a-z_]+|send_logs_level|async_insert[a-z_]*|wait_for_async_insert[a-z_]*|insert_quorum[a-z_]*|select_sequential_consistency|load_balancing|distributed_[a-z_]+|database_replicated_[a-z_]+|connect_timeout[a-z_]*|receive_timeout|send_timeout|network_[a-z_]+|priority|use_query_cache)$/;
+  /^(?:enable_http_compression|http_[a-z_]+|send_progress_in_http_headers|cancel_http_readonly_queries_on_client_(?:close|disconnect)|log_[a-z_]+|send_logs_level|async_insert[a-z_]*|wait_for_async_insert[a-z_]*|insert_quorum[a-z_]*|select_sequential_consistency|load_balancing|distributed_[a-z_]+|database_replicated_[a-z_]+|connect_timeout[a-z_]*|receive_timeout|send_timeout|network_[a-z_]+|priority|use_query_cache)$/;
 
 /**
  * Settings that shape a result or bound its cost. What names files, hosts or another language of queries is not among them:
@@ -72,6 +73,11 @@ export function checkSettings(given: Iterable<readonly [string, string]>, rules:
     }
     if (name === 'readonly') {
       if (value === '0' && !rules.mayWrite) throw readonly(name);
+      continue;
+    }
+    const filter = checkedFilter(name, value);
+    if (filter !== undefined) {
+      engine[name] = filter;
       continue;
     }
     const harmless = !REACHES_OUT.test(name) && (rules.mayWrite || HARMLESS.some((pattern) => pattern.test(name)));

@@ -43,6 +43,15 @@ describe('parseStatement', () => {
     ["SELECT 'x FORMAT JSON'", "SELECT 'x FORMAT JSON'", undefined, []],
     ["SELECT format('{}', 1) AS `format` FROM (SELECT 1)", "SELECT format('{}', 1) AS `format` FROM (SELECT 1)", undefined, []],
     ['SHOW SETTINGS', 'SHOW SETTINGS', undefined, []],
+    [
+      "SELECT 1 settings f={'t' : ' a = \\'x\\' '}, b=2",
+      'SELECT 1',
+      undefined,
+      [
+        ['f', "{ 't' : ' a = \\'x\\' ' }"],
+        ['b', '2'],
+      ],
+    ],
   ])('%s', (sql, kept, format, settings) => {
     expect(read(sql)).toMatchObject({ kind: 'read', sql: kept, format, settings });
   });

@@ -1,6 +1,6 @@
 import { MillraceError } from '../../errors.ts';
 import { isSymbol, outsideCall, refusal, withoutEnd } from '../guard.ts';
-import { lex, tokenize } from '../lexer.ts';
+import { lex, tokenize, unquoted } from '../lexer.ts';
 import type { Token } from '../lexer.ts';
 import { exception } from './exception.ts';
 
@@ -210,17 +210,29 @@ function assignments(tokens: readonly Token[]): [string, string][] | undefined {
   for (;;) {
     const [name, equals] = [tokens[at], tokens[at + 1]];
     if (name?.kind !== 'word' || !isSymbol(equals, '=')) return undefined;
-    at += 2;
-    const negative = isSymbol(tokens[at], '-');
-    if (negative) at += 1;
-    const value = tokens[at];
-    if (value === undefined || value.kind === 'symbol' || value.kind === 'quoted') return undefined;
-    found.push([name.text, (negative ? '-' : '') + (value.kind === 'string' ? unquoted(value.text) : value.text)]);
-    at += 1;
+    const value = settingValue(tokens.slice(at + 2));
+    if (value === undefined) return undefined;
+    found.push([name.text, value.text]);
+    at += 2 + value.length;
     if (at === tokens.length) return found;
     if (!isSymbol(tokens[at], ',')) return undefined;
     at += 1;
   }
+}
+
+/** A literal, or a map of literals as it is written, at the beginning; and how many tokens it has. */
+function settingValue(tokens: readonly Token[]): { text: string; length: number } | undefined {
+  if (isSymbol(tokens[0], '{')) {
+    const end = tokens.findIndex((token) => isSymbol(token, '}'));
+    const map = tokens.slice(0, end + 1);
+    if (end < 0 || !map.every((token) => token.kind === 'string' || /^[{}:,]$/.test(token.text))) return undefined;
+    return { text: map.map((token) => token.text).join(' '), length: map.length };
+  }
+  const negative = isSymbol(tokens[0], '-');
+  const value = tokens[negative ? 1 : 0];
+  if (value === undefined || value.kind === 'symbol' || value.kind === 'quoted') return undefined;
+  const text = value.kind === 'string' ? unquoted(value.text) : value.text;
+  return negative ? { text: `-${text}`, length: 2 } : { text, length: 1 };
 }
 
 /** The names in `{name:Type}`. */
@@ -289,13 +301,3 @@ const isOpening = (token: Token): boolean => isSymbol(token, '(') || isSymbol(to
 const isClosing = (token: Token): boolean => isSymbol(token, ')') || isSymbol(token, ']') || isSymbol(token, '}');
 const depth = (tokens: readonly Token[]): number =>
   tokens.reduce((open, token) => open + (isOpening(token) ? 1 : 0) - (isClosing(token) ? 1 : 0), 0);
-
-/** The text that a string literal stands for. */
-const unquoted = (literal: string): string =>
-  literal.startsWith("'")
-    ? literal
-        .slice(1, -1)
-        .replaceAll("''", "'")
-        .replaceAll(/\\(.)/gs, (_, char: string) => ESCAPES[char] ?? char)
-    : literal.replace(/^\$[^$]*\$/, '').replace(/\$[^$]*\$$/, '');
-const ESCAPES: Readonly<Record<string, string>> = { n: '\n', t: '\t', r: '\r', 0: '\0', b: '\b', f: '\f' };
