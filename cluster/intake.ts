@@ -11,9 +11,6 @@ export interface IntakeOptions extends ConsumeOptions {
 
 /** Beyond the time after which a dead worker's messages come again. */
 const CAREFUL_SLACK_MS = 5_000;
-/** How long work in hand may take to end when the pace changes; what takes longer is done twice. */
-const DRAIN_MS = 60_000;
-const RETRY_MS = 1_000;
 
 /**
  * Takes work from a durable so that a message which kills its worker every time takes no other message down with it. One that
@@ -21,38 +18,19 @@ const RETRY_MS = 1_000;
  * no suspect has come for a while, no further message is taken into the hand, since it would count as delivered too.
  */
 export async function startIntake(
-  context: NodeContext,
+  context: Pick<NodeContext, 'bus' | 'clock' | 'log'>,
   { afterCrash, ...options }: IntakeOptions,
   work: (message: BusMessage) => Promise<void>,
 ): Promise<Pick<Consumer, 'stop'>> {
   const { bus, clock, log } = context;
   const { maxInFlight, ackWaitMs } = options;
   const carefulMs = ackWaitMs + CAREFUL_SLACK_MS;
-  const stopping = new AbortController();
   const fresh = new Set<Promise<void>>();
-  /** Suspects run one after the other. */
+  /** Resolves when no suspect runs; they run one after the other. */
   let suspects: Promise<void> = Promise.resolve();
   let carefulUntil = afterCrash ? clock.monotonic() + carefulMs : -Infinity;
   let careful = afterCrash;
-  let consumer: Consumer | undefined;
-  let changing: Promise<void> = Promise.resolve();
-
-  const handle = async (message: BusMessage): Promise<void> => {
-    if (message.deliveryCount > 1) {
-      carefulUntil = clock.monotonic() + carefulMs;
-      if (!careful) changePace(true);
-      suspects = suspects.then(() => Promise.all(fresh)).then(() => work(message));
-      await suspects;
-    } else {
-      const running = work(message);
-      fresh.add(running);
-      await running;
-      fresh.delete(running);
-    }
-    if (careful && clock.monotonic() >= carefulUntil) changePace(false);
-  };
-
-  const consume = (): Promise<Consumer> => bus.consume({ ...options, maxInFlight: careful ? 1 : maxInFlight }, handle);
+  let consumer: Consumer | undefined = undefined;
 
   const changePace = (toCareful: boolean): void => {
     careful = toCareful;
@@ -60,26 +38,26 @@ export async function startIntake(
       { durable: options.durable },
       toCareful ? 'a message came again: one at a time' : 'as many messages at once as before',
     );
-    changing = changing.then(async () => {
-      await consumer?.stop(DRAIN_MS);
-      while (!stopping.signal.aborted) {
-        try {
-          consumer = await consume();
-          return;
-        } catch (error) {
-          log.warn({ err: error, durable: options.durable }, 'work cannot be taken; trying again');
-          await clock.sleep(RETRY_MS, stopping.signal).catch(() => {});
-        }
-      }
-    });
+    consumer?.limit(careful ? 1 : maxInFlight);
   };
 
-  consumer = await consume();
-  return {
-    async stop(timeoutMs) {
-      stopping.abort();
-      await consumer?.stop(timeoutMs);
-      await changing;
-    },
+  const handle = async (message: BusMessage): Promise<void> => {
+    if (message.deliveryCount > 1) {
+      carefulUntil = clock.monotonic() + carefulMs;
+      if (!careful) changePace(true);
+      const alone = suspects.then(() => Promise.allSettled(fresh)).then(() => work(message));
+      suspects = alone.catch(() => {});
+      await alone;
+    } else {
+      const running = suspects.then(() => work(message));
+      fresh.add(running);
+      await running.finally(() => fresh.delete(running));
+    }
+    if (careful && clock.monotonic() >= carefulUntil) changePace(false);
   };
+
+  consumer = await bus.consume({ ...options, maxInFlight: careful ? 1 : maxInFlight }, handle);
+  // The pace may have changed before there was anybody to tell.
+  consumer.limit(careful ? 1 : maxInFlight);
+  return consumer;
 }

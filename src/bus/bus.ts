@@ -102,6 +102,11 @@ export interface Consumer {
   readonly inFlight: number;
   /** Waiting on the server for this durable. */
   pending(): Promise<number>;
+  /**
+   * From now on takes at most so many messages at once, at least 1. When that is less than before, what was asked for already may still
+   * come; nothing is handed back, so no message counts as delivered to somebody who did not get it.
+   */
+  limit(maxInFlight: number): void;
   /** Stops fetching, waits for running handlers up to `timeoutMs` (default 5000), naks what is left. */
   stop(timeoutMs?: number): Promise<void>;
 }

@@ -47,6 +47,27 @@ export function describeDelivery(name: string, start: () => Promise<BusHarness>)
       await Promise.all([a.stop(), b.stop()]);
     });
 
+    test('a consumer takes more at once, or fewer, when its limit changes, and hands nothing back', async ({ bus, harness }) => {
+      const options = { stream: 'ROLLOUTS', durable: 'pace', filter: 'rollout.pace', maxInFlight: 1 } as const;
+      const got = new Collected<BusMessage>(harness.clock);
+      for (let i = 0; i < 20; i++) await bus.publish('rollout.pace', bytes(`${i}`), { id: `pace-${i}` });
+      const consumer = await bus.consume(options, got.add);
+      await got.count(1);
+      expect(consumer.inFlight).toBe(1);
+      consumer.limit(4);
+      await got.count(4);
+      expect(consumer.inFlight).toBe(4);
+      consumer.limit(1);
+      for (let settled = 0; settled < 20; settled++) {
+        await got.count(settled + 1);
+        // What was asked for before the limit fell may still come, no more than that.
+        expect(consumer.inFlight).toBeLessThanOrEqual(settled < 4 ? 4 : 1);
+        await got.items[settled]!.ack();
+      }
+      expect(got.items.map((m) => m.deliveryCount)).toEqual(Array(20).fill(1));
+      await consumer.stop();
+    });
+
     test('messages wait while those held have maxBytesInFlight', async ({ bus, harness }) => {
       const got = new Collected<BusMessage>(harness.clock);
       const options = { stream: 'GROUPS', durable: 'heavy', filter: 'group.heavy', maxBytesInFlight: 2.5 * 1024 * 1024 } as const;

@@ -10,7 +10,7 @@ export class MemoryConsumer implements Consumer, Taker {
   private readonly server: MemoryServer;
   private readonly durable: MemoryDurable;
   private readonly clock: Clock;
-  private readonly maxInFlight: number;
+  private maxInFlight: number;
   private readonly maxBytes: number;
   private readonly handler: (message: BusMessage) => void | Promise<void>;
   private readonly held = new Set<MemoryMessage>();
@@ -58,6 +58,11 @@ export class MemoryConsumer implements Consumer, Taker {
 
   pending(): Promise<number> {
     return Promise.resolve(this.durable.waiting());
+  }
+
+  limit(maxInFlight: number): void {
+    this.maxInFlight = Math.max(1, maxInFlight);
+    this.durable.wake();
   }
 
   stop(timeoutMs = 5000): Promise<void> {

@@ -20,6 +20,7 @@ export class NatsConsumer implements Consumer {
   private readonly held = new Set<NatsMessage>();
   private heldBytes = 0;
   private readonly running = new Set<Promise<void>>();
+  private maxInFlight: number;
   private readonly pull: PullRequests;
   private readonly keepAlive: NodeJS.Timeout;
   private readonly offReconnect: () => void;
@@ -38,12 +39,12 @@ export class NatsConsumer implements Consumer {
     this.options = options;
     this.handler = handler;
     this.onStopped = () => onStopped(this);
-    const maxInFlight = options.maxInFlight ?? 64;
+    this.maxInFlight = options.maxInFlight ?? 64;
     this.pull = new PullRequests(link, {
       stream: options.stream,
       durable: options.durable,
-      batch: Math.ceil(maxInFlight / 4),
-      room: () => (this.stopping === undefined ? maxInFlight - this.held.size : 0),
+      batch: () => Math.ceil(this.maxInFlight / 4),
+      room: () => (this.stopping === undefined ? this.maxInFlight - this.held.size : 0),
       roomBytes: () => (options.maxBytesInFlight ?? Infinity) - this.heldBytes,
       idle: () => this.held.size === 0,
       onMessage: (message) => this.take(message),
@@ -78,6 +79,11 @@ export class NatsConsumer implements Consumer {
     const { stream, durable } = this.options;
     const info = await this.link.call(`durable ${durable} of ${stream}`, () => this.link.jsm.consumers.info(stream, durable));
     return info.num_pending;
+  }
+
+  limit(maxInFlight: number): void {
+    this.maxInFlight = Math.max(1, maxInFlight);
+    this.pull.refill();
   }
 
   stop(timeoutMs = 5000): Promise<void> {

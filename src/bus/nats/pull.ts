@@ -18,7 +18,7 @@ export interface PullOptions {
   /** Nothing is held. */
   idle: () => boolean;
   /** Messages asked for at once: a quarter of the most that are taken. */
-  batch: number;
+  batch: () => number;
   onMessage: (message: Msg) => void;
   /** The durable or stream is gone, or the server forgot us: see to the durable, then call `restart`. */
   onTrouble: (reason: string) => void;
@@ -75,7 +75,7 @@ export class PullRequests {
     if (this.subscription === undefined || this.link.nc.isClosed()) return;
     const open = this.requests.reduce((sum, r) => sum + r.left, 0);
     const free = this.options.room() - open;
-    if (free <= 0 || (open > 0 && free < this.options.batch)) return;
+    if (free <= 0 || (open > 0 && free < this.options.batch())) return;
     const id = this.nextId++;
     const room = this.options.roomBytes();
     const request = { id, left: free, bytes: room, sentAt: performance.now() };
