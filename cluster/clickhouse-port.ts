@@ -1,9 +1,14 @@
+import { MillraceError } from '../src/errors.ts';
 import type { ClickHousePort } from '../src/store/http/server.ts';
 import type { Store } from '../src/store/store.ts';
 
+/** Where ClickHouse's clients look. */
+const CLICKHOUSE_HTTP_PORT = 8123;
+
 /** Settings of the port. */
 export interface ClickHousePortWish {
-  clickhousePort?: number | undefined;
+  /** A number, 0 for a free one, or `auto`: 8123, and when that is taken a free one. */
+  clickhousePort?: number | 'auto' | undefined;
   clickhouseWriteToken?: string | undefined;
   /** The cluster's token: the port asks readers for it, as the admin API does. */
   token?: string | undefined;
@@ -15,10 +20,14 @@ export async function openClickHousePort(store: Store, wish: ClickHousePortWish)
   const { EmbeddedStore } = await import('../src/store/embedded.ts');
   if (!(store instanceof EmbeddedStore)) return undefined;
   const { serveClickHouse } = await import('../src/store/http/server.ts');
-  return serveClickHouse({
-    engine: store.engine,
-    port: wish.clickhousePort,
-    readToken: wish.token,
-    writeToken: wish.clickhouseWriteToken,
-  });
+  const { engine } = store;
+  const open = (port: number): Promise<ClickHousePort> =>
+    serveClickHouse({ engine, port, readToken: wish.token, writeToken: wish.clickhouseWriteToken });
+  if (wish.clickhousePort !== 'auto') return open(wish.clickhousePort);
+  try {
+    return await open(CLICKHOUSE_HTTP_PORT);
+  } catch (error) {
+    if (MillraceError.from(error).code !== 'failed_precondition') throw error;
+    return open(0);
+  }
 }

@@ -30,6 +30,8 @@ export interface Role {
   readonly name: RoleName;
   /** What `millrace node list` says about it. */
   readonly labels?: Readonly<Record<string, string>>;
+  /** Where the embedded engine answers as a ClickHouse server does. */
+  readonly clickhousePort?: number;
   /** Finishes what it has begun, within `timeoutMs`. */
   stop(timeoutMs?: number): Promise<void>;
 }

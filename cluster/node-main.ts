@@ -51,7 +51,7 @@ process.on('uncaughtException', (error) => void endOnError(error));
 try {
   node = await startNode({ ...settings, log });
   void node.failed.then(endOnError);
-  await tell({ kind: 'ready', address: node.address });
+  await tell({ kind: 'ready', address: node.address, clickhousePort: node.clickhousePort });
 } catch (error) {
   await endOnError(error);
 }

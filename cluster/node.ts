@@ -34,8 +34,8 @@ export interface NodeOptions {
   log: Logger;
   /** ClickHouse server; the embedded engine when absent. */
   clickhouse?: ServerStoreOptions | undefined;
-  /** Port of the embedded engine's ClickHouse interface, with role store, at 127.0.0.1; 0: a free one. Default: none. */
-  clickhousePort?: number | undefined;
+  /** Port of the embedded engine's ClickHouse interface, with role store, at 127.0.0.1; 0: a free one; `auto`: 8123 or a free one. Default: none. */
+  clickhousePort?: number | 'auto' | undefined;
   /** Password of that interface's user `writer`. Default: nobody may write. */
   clickhouseWriteToken?: string | undefined;
   /** How long the store keeps rows, with role store. Default: for ever. */
@@ -58,6 +58,8 @@ export interface NodeOptions {
 export interface RunningNode {
   /** gRPC address, '' when the roles serve nothing. */
   address: string;
+  /** Port of the ClickHouse interface, where there is one. */
+  clickhousePort: number | undefined;
   /** Resolves with the error when the node cannot go on (its connection is gone for good, an actor gave up). */
   failed: Promise<MillraceError>;
   stop(timeoutMs?: number): Promise<void>;
@@ -132,6 +134,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
 
   return {
     address,
+    clickhousePort: started.find((role) => role.clickhousePort !== undefined)?.clickhousePort,
     failed,
     async stop(timeoutMs = 5000) {
       await unannounce();

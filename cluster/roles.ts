@@ -87,6 +87,7 @@ export async function startRole(
       return {
         ...started,
         labels: { clickhouse: port.url },
+        clickhousePort: port.port,
         async stop(timeoutMs) {
           // First: its queries would keep the engine.
           await port.close();

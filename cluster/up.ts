@@ -72,9 +72,6 @@ export interface EmbeddedCluster {
 /** What nodes get to end in when nats-server is gone: they have nobody to hand their work back to. */
 const GIVE_UP_MS = 1_000;
 
-/** Where ClickHouse's clients look. */
-const CLICKHOUSE_HTTP_PORT = 8123;
-
 /** Starts nats-server and one process for each role (several for learners and rollouts), and restarts those that die. */
 export async function startEmbeddedCluster(options: EmbeddedOptions): Promise<EmbeddedCluster> {
   const { stateDir, log, onProgress } = options;
@@ -125,7 +122,7 @@ export async function startEmbeddedCluster(options: EmbeddedOptions): Promise<Em
     // Chosen here, so that a coordinator that is started again answers where the last one did.
     const adminPort = options.port || (await freePort());
     const devices = await Promise.race([findDevices(options.backend, log), cancelled.promise]);
-    const clickhousePort = await chooseClickHousePort(options);
+    const clickhousePort = await wantedClickHousePort(options);
     const plan = planNodes({ ...options, adminPort, clickhousePort }, devices, process.env);
     onProgress?.(`starting ${plan.length} nodes`);
     // One node makes streams and buckets before the others look for them.
@@ -136,10 +133,13 @@ export async function startEmbeddedCluster(options: EmbeddedOptions): Promise<Em
     await Promise.race([Promise.all(children.map((child) => child.ready)), cancelled.promise]);
     const address = await children.find((child) => child.id === 'coordinator')!.address();
     writeAdminFile(stateDir, { address, token: options.token, pid: process.pid });
+    const opened = children[0]!.clickhousePort;
+    if (clickhousePort !== undefined && opened === undefined)
+      onProgress?.("no ClickHouse interface: its port could not be opened; the store's log says why");
     return {
       address,
       natsUrl,
-      clickhouseUrl: clickhousePort === undefined ? undefined : `http://127.0.0.1:${clickhousePort}`,
+      clickhouseUrl: opened === undefined ? undefined : `http://127.0.0.1:${opened}`,
       nats: () => nats && { pid: nats.pid, restarts: nats.restarts },
       nodes: () => children.map(({ id, roles, pid, restarts }) => ({ id, roles: [...roles], pid, restarts })),
       failed,
@@ -153,13 +153,15 @@ export async function startEmbeddedCluster(options: EmbeddedOptions): Promise<Em
   }
 }
 
-/** The same after every restart of the store; undefined when there is to be none. */
-async function chooseClickHousePort(options: EmbeddedOptions): Promise<number | undefined> {
+/**
+ * What the store node is to open, which alone can know that it got it; undefined for nothing. A port that is taken is told here,
+ * before anything runs.
+ */
+async function wantedClickHousePort(options: EmbeddedOptions): Promise<number | 'auto' | undefined> {
   const { clickhousePort = 'off', clickhouse } = options;
   if (clickhousePort === 'off' || clickhouse !== undefined) return undefined;
-  if (clickhousePort === 'auto') return freePort(CLICKHOUSE_HTTP_PORT);
-  const port = await freePort(clickhousePort);
-  if (clickhousePort === 0 || port === clickhousePort) return port;
+  if (clickhousePort === 'auto' || clickhousePort === 0) return clickhousePort;
+  if ((await freePort(clickhousePort)) === clickhousePort) return clickhousePort;
   const advice = 'choose another one, auto for a free one, or off';
   throw new MillraceError('failed_precondition', `port ${clickhousePort} for ClickHouse's HTTP interface is taken; ${advice}`, {
     field: 'ports.clickhouse',

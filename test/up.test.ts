@@ -62,6 +62,26 @@ describe('millrace up', () => {
     expect(JSON.parse(readFileSync(join(folder.path, 'admin.json'), 'utf8'))).toMatchObject({ pid: up.pid });
   });
 
+  it('answers as a ClickHouse server where it says, and there again when its store was killed', async () => {
+    const [, url] = /ClickHouse at (http:\/\/127\.0\.0\.1:\d+)/.exec(up.stdout + up.stderr) ?? [];
+    const rounds = async (): Promise<string> => {
+      const body = "SELECT count() FROM updates WHERE job = 'thermostat-1'";
+      const response = await fetch(url!, { method: 'POST', body }).catch(() => undefined);
+      return response?.ok ? (await response.text()).trim() : '';
+    };
+    const storeOf = async (): Promise<{ pid: number; labels: Record<string, string> } | undefined> => {
+      const { stdout } = await other('-o', 'json', 'node', 'list');
+      const nodes = JSON.parse(stdout) as { id: string; pid: number; labels: Record<string, string> }[];
+      return nodes.find(({ id }) => id === 'store');
+    };
+    expect(await rounds()).toBe('5');
+    const { pid } = (await storeOf())!;
+    process.kill(pid, 'SIGKILL');
+    await expect.poll(async () => (await storeOf())?.pid, { timeout: 60_000 }).not.toBe(pid);
+    await expect.poll(rounds, { timeout: 60_000 }).toBe('5');
+    expect((await storeOf())!.labels['clickhouse']).toBe(url);
+  });
+
   it('keeps a second cluster out of its folder', async () => {
     for (const command of [['up'], ['train', 'docs/first-flow/job.yaml']]) {
       const second = await other(...command);

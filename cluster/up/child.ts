@@ -22,6 +22,8 @@ export interface SupervisedNode {
   readonly restarts: number;
   /** Resolves when the node is up for the first time; rejects when it cannot start. */
   readonly ready: Promise<void>;
+  /** Port of its ClickHouse interface: the one that it had when it was ready first, and has again after a restart. */
+  readonly clickhousePort: number | undefined;
   /** gRPC address of the process as it is now. */
   address(): Promise<string>;
   /** Asks it to end and kills it when it does not within `timeoutMs` (default 10 s). */
@@ -53,6 +55,7 @@ export function superviseNode(options: ChildOptions): SupervisedNode {
   /** What it said when it could not go on, or the end of what it wrote to stderr. */
   let lastError = '';
   let address = deferred<string>();
+  let clickhousePort: number | undefined;
   const ready = deferred<void>();
 
   const start = (): void => {
@@ -69,7 +72,12 @@ export function superviseNode(options: ChildOptions): SupervisedNode {
       env: {
         ...process.env,
         ...env,
-        MILLRACE_NODE: JSON.stringify({ ...settings, afterCrash: starts > 1 } satisfies NodeSettings),
+        MILLRACE_NODE: JSON.stringify({
+          ...settings,
+          // Clients know where it was.
+          clickhousePort: clickhousePort ?? settings.clickhousePort,
+          afterCrash: starts > 1,
+        } satisfies NodeSettings),
       },
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
@@ -87,6 +95,7 @@ export function superviseNode(options: ChildOptions): SupervisedNode {
       heardAt = Date.now();
       if (message.kind === 'ready') {
         wasReady = true;
+        clickhousePort ??= message.clickhousePort;
         address.resolve(message.address);
         ready.resolve();
       } else if (message.kind === 'error') {
@@ -124,6 +133,9 @@ export function superviseNode(options: ChildOptions): SupervisedNode {
       return starts - 1;
     },
     ready: ready.promise,
+    get clickhousePort() {
+      return clickhousePort;
+    },
     address: () => address.promise,
     async stop(timeoutMs = 10_000) {
       stopping = true;

@@ -30,6 +30,24 @@ describe('planNodes', () => {
     expect(backends('tensorflow-gpu')).toEqual([undefined, undefined, undefined, 'tensorflow-gpu', undefined, undefined]);
   });
 
+  it('has the store open the ClickHouse port, with threads for its queries', () => {
+    for (const clickhousePort of [0, 9000, 'auto'] as const) {
+      const nodes = planNodes({ adminPort: 0, backend: 'wasm', clickhousePort }, machine(0), {});
+      expect(nodes[0]).toEqual({
+        id: 'store',
+        role: 'store',
+        clickhousePort,
+        backend: 'wasm',
+        env: { UV_THREADPOOL_SIZE: '8' },
+      });
+      for (const { clickhousePort: port, env } of nodes.slice(1)) expect([port, env]).toEqual([undefined, {}]);
+    }
+    const [own] = planNodes({ adminPort: 0, clickhousePort: 0 }, machine(0), { UV_THREADPOOL_SIZE: '12' });
+    expect(own!.env).toEqual({ UV_THREADPOOL_SIZE: '12' });
+    const [none] = planNodes({ adminPort: 0 }, machine(0), {});
+    expect(none).toEqual({ id: 'store', role: 'store', backend: undefined, env: {} });
+  });
+
   it('leaves the environment alone where no GPU is used', () => {
     for (const node of planNodes({ adminPort: 0, backend: 'wasm' }, machine(2), { CUDA_VISIBLE_DEVICES: '0' })) {
       expect(node.env).toEqual({});

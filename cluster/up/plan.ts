@@ -11,8 +11,8 @@ export interface NodeWishes {
   rewards?: number;
   /** Port of the admin API. */
   adminPort: number;
-  /** Port of the embedded engine's ClickHouse interface. Default: none. */
-  clickhousePort?: number | undefined;
+  /** Port of the embedded engine's ClickHouse interface; the store node opens it. Default: none. */
+  clickhousePort?: number | 'auto' | undefined;
 }
 
 /** One process to start. */
@@ -20,7 +20,7 @@ export interface NodePlan {
   id: string;
   role: RoleName;
   port?: number;
-  clickhousePort?: number;
+  clickhousePort?: number | 'auto';
   /** Compute backend to insist on. */
   backend: string | undefined;
   /** The GPU it has for itself. */

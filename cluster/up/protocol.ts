@@ -12,8 +12,8 @@ export interface NodeSettings {
   stateDir: string;
   token?: string | undefined;
   clickhouse?: ServerStoreOptions | undefined;
-  /** Port of the embedded engine's ClickHouse interface, with role store; 0: a free one; absent: none. */
-  clickhousePort?: number | undefined;
+  /** Port of the embedded engine's ClickHouse interface, with role store; 0: a free one; `auto`: 8123 or a free one; absent: none. */
+  clickhousePort?: number | 'auto' | undefined;
   /** Password of that interface's user `writer`. */
   clickhouseWriteToken?: string | undefined;
   /** How long the store keeps rows. */
@@ -35,4 +35,5 @@ export interface NodeSettings {
 export type ToNode = { kind: 'stop' } | { kind: 'ping' };
 
 /** Node to supervisor. */
-export type FromNode = { kind: 'ready'; address: string } | { kind: 'pong' } | { kind: 'error'; message: string };
+export type FromNode =
+  { kind: 'ready'; address: string; clickhousePort?: number | undefined } | { kind: 'pong' } | { kind: 'error'; message: string };

@@ -60,6 +60,37 @@ describe('loadClusterConfig', () => {
     });
   });
 
+  it('knows those of the ClickHouse interface, and takes numbers as text', () => {
+    const { config } = loadClusterConfig({ env: {} });
+    expect([config.ports.clickhouse, config.clickhouse.writeToken, config.clickhouse.writeTokenFile]).toEqual([
+      'auto',
+      undefined,
+      undefined,
+    ]);
+    for (const [text, port] of [
+      ['auto', 'auto'],
+      ['off', 'off'],
+      ['0', 0],
+      ['9000', 9000],
+    ] as const) {
+      expect(loadClusterConfig({ env: { MILLRACE_CLICKHOUSE_PORT: text } }).config.ports.clickhouse).toBe(port);
+    }
+    const env = { MILLRACE_CLICKHOUSE_WRITE_TOKEN_FILE: 'token.txt', MILLRACE_CLICKHOUSE_PORT: '9000' };
+    const flags = { 'ports.clickhouse': 'off' };
+    expect(loadClusterConfig({ env, flags }).config).toMatchObject({
+      ports: { clickhouse: 'off' },
+      clickhouse: { writeTokenFile: 'token.txt' },
+    });
+    for (const wrong of ['65536', '-1', 'on', '80.5']) {
+      expect(() => loadClusterConfig({ env: { MILLRACE_CLICKHOUSE_PORT: wrong } })).toThrow(
+        /^MILLRACE_CLICKHOUSE_PORT: ports\.clickhouse: got /,
+      );
+    }
+    expect(() => loadClusterConfig({ env: { MILLRACE_CLICKHOUSE_WRITE_TOKEN: 'short' } })).toThrow(
+      /^MILLRACE_CLICKHOUSE_WRITE_TOKEN: clickhouse\.writeToken: .*at least 16 characters/,
+    );
+  });
+
   it('reads a file below the environment', () => {
     const folder = mkdtempSync(join(tmpdir(), 'millrace-cluster-'));
     try {

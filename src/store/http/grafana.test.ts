@@ -91,8 +91,8 @@ describe('the official plugin, over HTTP', () => {
       const quoted = condition.replaceAll('\\', '\\\\').replaceAll("'", "\\'");
       const hidden = [...condition].map((char) => `\\x${char.charCodeAt(0).toString(16)}`).join('');
       for (const text of [quoted, hidden]) {
-        for (const who of [{}, { user: 'writer', password: TOKEN }]) {
-          const search = new URLSearchParams({ additional_table_filters: `{'steps': '${text}'}`, ...who });
+        for (const who of [[], Object.entries({ user: 'writer', password: TOKEN })]) {
+          const search = new URLSearchParams([['additional_table_filters', `{'steps': '${text}'}`], ...who]);
           const response = await fetch(`${port.url}/?${search.toString()}`, {
             method: 'POST',
             body: 'SELECT count() FROM steps',
