@@ -106,7 +106,7 @@ export class ClickHouseStore implements Store {
         await this.#engine.download(query, path, { maxSeconds, ...(signal && { signal }) });
       } else {
         const query = `${statement}\nINTO OUTFILE ${literal(path)} TRUNCATE\nFORMAT ${format}\nSETTINGS ${settings}`;
-        await this.#engine.run(query, { reading: true, ...(signal && { signal }) });
+        await this.#engine.run(query, { reading: true, long: true, ...(signal && { signal }) });
       }
     } catch (error) {
       throw clickHouseError(error, 'query');

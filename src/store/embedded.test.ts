@@ -170,6 +170,22 @@ describe('traps of the embedded engine', () => {
     await expect(long).rejects.toMatchObject({ code: 'cancelled' });
   });
 
+  it('answers questions while exports to files run', async () => {
+    const cancel = new AbortController();
+    const { signal } = cancel;
+    const files = [1, 2, 3].map((i) =>
+      store.writeFile('SELECT sleepEachRow(0.1) AS s FROM numbers(300)', join(path, `${i}.parquet`), {
+        format: 'Parquet',
+        signal,
+      }),
+    );
+    const ends = Promise.allSettled(files);
+    const first = await Promise.race([ends.then(() => 'exports'), store.query('SELECT 1').then(() => 'query')]);
+    cancel.abort();
+    expect(first).toBe('query');
+    expect((await ends).map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
+  });
+
   it('says so when the folder cannot be one', async () => {
     await store.close();
     await expect(openEmbeddedStore({ path: join(new URL(import.meta.url).pathname, 'x') })).rejects.toMatchObject({

@@ -187,10 +187,11 @@ export class EmbeddedEngine implements Engine {
     );
   }
 
-  async #ask(sql: string, { parameters = {}, signal }: RunOptions): Promise<string> {
+  async #ask(sql: string, { parameters = {}, signal, long = false }: RunOptions): Promise<string> {
     const texts = Object.entries(parameters).map(([name, value]) => [name, escapeParameter(String(value))] as const);
     const { bytes } = await this.sessions.run({
       sql,
+      kind: long ? 'file' : 'question',
       format: 'CSV',
       parameters: Object.fromEntries(texts),
       ...(signal && { signal }),

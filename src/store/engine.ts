@@ -18,6 +18,8 @@ export interface RunOptions {
   signal?: AbortSignal;
   /** Runs on the connection for queries, so that a long SELECT never delays an insert. */
   reading?: boolean;
+  /** With `reading`: it may run for long, and must not keep other questions from being answered. */
+  long?: boolean;
 }
 
 export interface InsertTarget {

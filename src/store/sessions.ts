@@ -16,9 +16,17 @@ interface RawResult {
   bytes(): Uint8Array;
 }
 
+/**
+ * Whose statement it is. Questions of the store itself may use every connection. A `guest` comes from outside (HTTP) and a `file`
+ * may run for an hour (an export): together they leave a connection free for questions, and files leave half of them to others.
+ */
+export type StatementKind = 'question' | 'guest' | 'file';
+
 /** One statement for {@link SessionPool.run}. */
 export interface Statement {
   sql: string;
+  /** Default `question`. */
+  kind?: StatementKind;
   /** Output format where the statement names none. Default TabSeparated. */
   format?: string;
   /** The database that names without one are in. Default: the store's. */
@@ -57,7 +65,8 @@ export class SessionPool {
   readonly #all: readonly PooledSession[];
   readonly #control: RawSession;
   readonly #database: string;
-  readonly #waiting: ((session: PooledSession) => void)[] = [];
+  readonly #waiting: Waiting[] = [];
+  readonly #busy: Record<StatementKind, number> = { question: 0, guest: 0, file: 0 };
   readonly #running = new Set<Promise<unknown>>();
   #closed = false;
 
@@ -90,8 +99,9 @@ export class SessionPool {
   /** Runs one statement. Rejects with the engine's error, or with `cancelled`; either way the engine is done with it then. */
   async run(statement: Statement): Promise<Printed> {
     if (this.#closed) throw new MillraceError('failed_precondition', 'the store is closed');
-    const session = await this.#take(statement.signal);
-    const work = this.#runOn(session, statement).finally(() => this.#give(session));
+    const { kind = 'question' } = statement;
+    const session = await this.#take(kind, statement.signal);
+    const work = this.#runOn(session, statement).finally(() => this.#give(kind, session));
     this.#running.add(work);
     const done = (): void => void this.#running.delete(work);
     work.then(done, done);
@@ -148,29 +158,54 @@ export class SessionPool {
     }
   }
 
-  #take(signal: AbortSignal | undefined): Promise<PooledSession> {
-    const free = this.#idle.pop();
-    if (free) return Promise.resolve(free);
+  /** In the order in which they came, but for those that have to leave connections to others. */
+  #take(kind: StatementKind, signal: AbortSignal | undefined): Promise<PooledSession> {
     return new Promise((resolve, reject) => {
+      if (signal?.aborted) return reject(new MillraceError('cancelled', 'query cancelled'));
+      const giveUp = (): void => {
+        this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
+        reject(new MillraceError('cancelled', 'query cancelled'));
+      };
       const turn = (session: PooledSession): void => {
         signal?.removeEventListener('abort', giveUp);
         resolve(session);
       };
-      const giveUp = (): void => {
-        this.#waiting.splice(this.#waiting.indexOf(turn), 1);
-        reject(new MillraceError('cancelled', 'query cancelled'));
-      };
-      if (signal?.aborted) return reject(new MillraceError('cancelled', 'query cancelled'));
+      const waiting = { kind, turn };
       signal?.addEventListener('abort', giveUp, { once: true });
-      this.#waiting.push(turn);
+      this.#waiting.push(waiting);
+      this.#next();
     });
   }
 
-  #give(session: PooledSession): void {
-    const next = this.#waiting.shift();
-    if (next) next(session);
-    else this.#idle.push(session);
+  #give(kind: StatementKind, session: PooledSession): void {
+    this.#busy[kind] -= 1;
+    this.#idle.push(session);
+    this.#next();
   }
+
+  #next(): void {
+    while (this.#idle.length > 0) {
+      const at = this.#waiting.findIndex(({ kind }) => this.#mayRun(kind));
+      if (at < 0) return;
+      const [{ kind, turn }] = this.#waiting.splice(at, 1) as [Waiting];
+      this.#busy[kind] += 1;
+      turn(this.#idle.pop()!);
+    }
+  }
+
+  #mayRun(kind: StatementKind): boolean {
+    if (kind === 'question') return true;
+    const { size } = this;
+    const { guest, file } = this.#busy;
+    // Of two connections guests may have both: such a pool serves none but in tests.
+    if (guest + file >= Math.max(2, size - 1)) return false;
+    return kind === 'guest' || file < Math.max(1, Math.floor(size / 2));
+  }
+}
+
+interface Waiting {
+  kind: StatementKind;
+  turn: (session: PooledSession) => void;
 }
 
 class PooledSession {

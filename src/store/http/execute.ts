@@ -1,7 +1,7 @@
 import { createWriteStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { sqlText } from '../sessions.ts';
-import type { Printed, SessionPool } from '../sessions.ts';
+import type { Printed, SessionPool, Statement } from '../sessions.ts';
 import { ClickHouseException, asException, exception } from './exception.ts';
 import type { EngineFacts } from './facts.ts';
 import { nativeHello } from './native-hello.ts';
@@ -176,10 +176,11 @@ async function* data(request: QueryRequest, from: number): AsyncGenerator<Buffer
   yield* request.rest;
 }
 
-function scope(executor: Executor, request: QueryRequest): { database: string; parameters: Record<string, string> } {
+function scope(executor: Executor, request: QueryRequest): Pick<Statement, 'kind' | 'database' | 'parameters'> {
   const { database } = request;
   // The engine's own default database shows the file system; here the store's is the default.
   return {
+    kind: 'guest',
     database: database === undefined || database === 'default' ? executor.database : database,
     parameters: request.parameters,
   };
