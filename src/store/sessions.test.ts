@@ -7,8 +7,8 @@ function openPool(size: number): {
   pool: SessionPool;
   /** Statements that run, in the order in which they began. */
   running: string[];
-  start(sql: string, kind: StatementKind, signal?: AbortSignal): Promise<unknown>;
-  end(sql: string): Promise<void>;
+  start: (sql: string, kind: StatementKind, signal?: AbortSignal) => Promise<void>;
+  end: (sql: string) => Promise<void>;
 } {
   const ends = new Map<string, () => void>();
   const running: string[] = [];
@@ -34,10 +34,8 @@ function openPool(size: number): {
     pool,
     running,
     start: async (sql, kind, signal) => {
-      const work = pool.run({ sql, kind, ...(signal && { signal }) });
-      work.catch(() => {});
+      pool.run({ sql, kind, ...(signal && { signal }) }).catch(() => {});
       await settled();
-      return { work };
     },
     end: async (sql) => {
       ends.get(sql)!();
