@@ -7,6 +7,7 @@ import { CHUNK_BYTES, exportLines } from '../../src/store/export/export.ts';
 import type { ExportChunk, ExportRequest } from '../../src/store/export/export.ts';
 import { exportFile } from '../../src/store/export/file.ts';
 import { ExportFiles } from '../../src/store/export/files.ts';
+import { inWhere } from '../../src/store/export/filter.ts';
 import { importLines } from '../../src/store/export/import.ts';
 import type { Imported } from '../../src/store/export/import.ts';
 import type { Store } from '../../src/store/store.ts';
@@ -83,6 +84,8 @@ export class StoreTransfer implements TrajectoryTransfer {
     this.#open += 1;
     try {
       for await (const chunk of chunks) yield toMessage(chunk);
+    } catch (thrown) {
+      throw inWhere(request.filter, thrown);
     } finally {
       this.#open -= 1;
     }

@@ -33,19 +33,30 @@ export class PartialFile {
   readonly #fd: number;
   #bytes = 0;
   #cursor = '';
+  #open = true;
 
   private constructor(path: string, of: string, flags: string) {
     this.path = path;
     this.#partial = `${path}.partial`;
     this.#of = of;
+    // Before anything is exported: what is complete takes this name, and a device must not lose its own.
+    if (statSync(path, { throwIfNoEntry: false })?.isFile() === false)
+      throw new MillraceError(
+        'failed_precondition',
+        `Cannot write ${path}: it is there already and is no file; give the name of one.`,
+        {
+          field: '--out',
+        },
+      );
     this.#fd = openSync(this.#partial, flags);
   }
 
   /** Begins a new file; what an earlier export left is written over. `of` names what is exported. */
   static create(path: string, of: string): PartialFile {
     return told(path, () => {
+      const file = new PartialFile(path, of, 'w');
       rmSync(`${path}.partial.cursor`, { force: true });
-      return new PartialFile(path, of, 'w');
+      return file;
     });
   }
 
@@ -112,16 +123,22 @@ export class PartialFile {
   /** Gives the file its name, or puts `finished`, which was made of it, in its place. */
   finish(finished: string = this.#partial): void {
     told(this.path, () => {
-      closeSync(this.#fd);
+      this.#close();
       renameSync(finished, this.path);
       rmSync(`${this.#partial}.cursor`, { force: true });
       rmSync(this.#partial, { force: true });
     });
   }
 
-  /** Leaves the file as it is, to be gone on with. */
+  /** Leaves the file as it is, to be gone on with; without a chunk there is nothing to go on with, and no file is left. */
   leave(): void {
-    closeSync(this.#fd);
+    this.#close();
+    if (this.#cursor === '') rmSync(this.#partial, { force: true });
+  }
+
+  #close(): void {
+    if (this.#open) closeSync(this.#fd);
+    this.#open = false;
   }
 }
 
@@ -139,6 +156,7 @@ function told<T>(path: string, work: () => T): T {
   try {
     return work();
   } catch (thrown) {
+    if (thrown instanceof MillraceError) throw thrown;
     const { code, message } = thrown as NodeJS.ErrnoException;
     if (code === 'ENOSPC')
       throw new MillraceError('resource_exhausted', `The disk of ${path} is full.`, { cause: thrown, retryable: false });

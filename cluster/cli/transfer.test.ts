@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -123,6 +123,19 @@ describe('millrace export and import', { timeout: 60_000 }, () => {
       code: 1,
       stderr: expect.stringContaining('There is no export to go on with') as string,
     });
+  });
+
+  it('refuses what is no file before it exports, and leaves nothing of an export that never began', async () => {
+    mkdirSync(file('a-folder'));
+    for (const out of ['a-folder', '/dev/null'])
+      expect(await run('export', '--job', 'demo', '--out', out)).toMatchObject({
+        code: 1,
+        stderr: expect.stringMatching(/^error: Cannot write .* is no file; give the name of one\./) as string,
+      });
+    expect([existsSync('/dev/null.partial'), existsSync(file('a-folder.partial'))]).toEqual([false, false]);
+    const wrong = await run('export', '--where', 'nope = 1', '--out', 'never.jsonl');
+    expect(wrong).toMatchObject({ code: 2, stderr: expect.stringMatching(/^error: where: .*nope/) as string });
+    expect(existsSync(file('never.jsonl.partial'))).toBe(false);
   });
 
   it('writes Parquet, and begins again when the store has forgotten its file', async () => {

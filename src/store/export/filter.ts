@@ -36,6 +36,16 @@ export function conditionsOf(filter: TrajectoryFilter): string[] {
   return conditions;
 }
 
+/**
+ * What the store says of a query with these conditions: where it is wrong, that is the caller's own condition, the one part that
+ * the caller wrote.
+ */
+export function inWhere({ where }: TrajectoryFilter, thrown: unknown): unknown {
+  const error = MillraceError.from(thrown);
+  if (where === undefined || error.code !== 'invalid_argument' || error.field !== 'sql') return thrown;
+  return new MillraceError('invalid_argument', `where: ${error.message}`, { cause: thrown, field: 'where' });
+}
+
 /** A text as an SQL literal. */
 export const quote = (text: string): string =>
   `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'").replaceAll('\0', '\\0')}'`;
