@@ -7,7 +7,8 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openEmbeddedStore } from '../src/store/embedded.ts';
 import type { EmbeddedStore } from '../src/store/embedded.ts';
 import { MemoryStore } from '../src/store/memory-store.ts';
-import { openClickHousePort } from './clickhouse-port.ts';
+import { createMetrics } from '../src/telemetry/metrics.ts';
+import { openClickHousePort, readClickHousePort } from './clickhouse-port.ts';
 
 const path = mkdtempSync(join(tmpdir(), 'millrace-port-'));
 let store: EmbeddedStore;
@@ -68,6 +69,44 @@ it('asks readers for the token of the cluster and writers for theirs', async () 
     expect(await status('writer', clickhouseWriteToken, 'CREATE TABLE t (a Int8) ENGINE = Memory')).toBe(200);
   } finally {
     await port!.close();
+  }
+});
+
+it('counts what it is asked: answers by status, those that were broken off, and what runs and waits', async () => {
+  const port = (await openClickHousePort(store, { clickhousePort: 0 }))!;
+  const metrics = createMetrics();
+  readClickHousePort(metrics, port);
+  const ask = (body: string, signal?: AbortSignal): Promise<number | undefined> =>
+    fetch(port.url, { method: 'POST', body, ...(signal && { signal }) }).then(
+      async (response) => (await response.text(), response.status),
+      () => undefined,
+    );
+  const series = async (name: string): Promise<string[]> =>
+    (await metrics.text()).split('\n').filter((line) => line.startsWith(`millrace_clickhouse_${name}`));
+  try {
+    expect([await ask('SELECT 1'), await ask('SELECT nope'), await ask('SELECT 2')]).toEqual([200, 404, 200]);
+    const gone = new AbortController();
+    const long = 'SELECT sum(sipHash64(number)) FROM numbers(100000000000)';
+    const asked = Promise.all(Array.from({ length: store.engine.sessions.size + 1 }, () => ask(long, gone.signal)));
+    await expect
+      .poll(() => series('queries'))
+      .toEqual([
+        `millrace_clickhouse_queries{state="running"} ${store.engine.sessions.size}`,
+        'millrace_clickhouse_queries{state="waiting"} 1',
+      ]);
+    gone.abort();
+    await asked;
+    await expect
+      .poll(() => series('queries'))
+      .toEqual(['millrace_clickhouse_queries{state="running"} 0', 'millrace_clickhouse_queries{state="waiting"} 0']);
+    expect((await series('requests_total')).sort()).toEqual([
+      'millrace_clickhouse_requests_total{status="200"} 2',
+      'millrace_clickhouse_requests_total{status="404"} 1',
+      `millrace_clickhouse_requests_total{status="aborted"} ${store.engine.sessions.size + 1}`,
+    ]);
+    expect(Number((await series('seconds_total'))[0]!.split(' ')[1])).toBeGreaterThan(0);
+  } finally {
+    await port.close();
   }
 });
 

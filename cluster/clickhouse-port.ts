@@ -1,4 +1,5 @@
 import { MillraceError } from '../src/errors.ts';
+import type { MetricsRegistry } from '../src/telemetry/metrics.ts';
 import type { ClickHousePort } from '../src/store/http/server.ts';
 import type { Store } from '../src/store/store.ts';
 
@@ -30,4 +31,15 @@ export async function openClickHousePort(store: Store, wish: ClickHousePortWish)
     if (MillraceError.from(error).code !== 'failed_precondition') throw error;
     return open(0);
   }
+}
+
+/** Has what the port counts read at each scrape. */
+export function readClickHousePort(metrics: MetricsRegistry, port: ClickHousePort): void {
+  metrics.onScrape(() => {
+    const { requests, seconds, running, waiting } = port.stats();
+    for (const [status, count] of Object.entries(requests)) metrics.total('clickhouse_requests_total', { status }, count);
+    metrics.total('clickhouse_seconds_total', {}, seconds);
+    metrics.set('clickhouse_queries', { state: 'running' }, running);
+    metrics.set('clickhouse_queries', { state: 'waiting' }, waiting);
+  });
 }

@@ -69,7 +69,7 @@ export async function startRole(
       const { startStore } = await import('./store.ts');
       const { storeService } = await import('./services.ts');
       const { StoreTransfer } = await import('./admin/export.ts');
-      const { openClickHousePort } = await import('./clickhouse-port.ts');
+      const { openClickHousePort, readClickHousePort } = await import('./clickhouse-port.ts');
       const store = await openStore({ ...options.clickhouse, path: `${options.stateDir}/clickhouse` });
       const started = await startStore(context, store);
       // A way to look at the store: that the port is taken must not keep trajectories from being written.
@@ -83,6 +83,7 @@ export async function startRole(
       if (changed.length > 0) context.log.info({ changed }, 'retention changed');
       services.push(storeService((sql, maxRows, signal) => started.query(sql, maxRows, signal), transfer, store));
       if (!port) return started;
+      readClickHousePort(context.metrics, port);
       context.log.info({ url: port.url }, 'ClickHouse interface open');
       return {
         ...started,

@@ -54,7 +54,7 @@ describe('SessionPool', () => {
     await start('question 1', 'question');
     expect(running.slice(5)).toEqual(['question 1']);
     await start('question 2', 'question');
-    expect([running.length, pool.waiting]).toEqual([6, 5]);
+    expect([running.length, pool.waiting()]).toEqual([6, 5]);
     await end('guest 1');
     expect(running.at(-1)).toBe('guest 3');
     await end('question 1');
@@ -84,12 +84,12 @@ describe('SessionPool', () => {
     await start('c', 'question', gone.signal);
     await start('d', 'question');
     gone.abort();
-    expect(pool.waiting).toBe(1);
+    expect(pool.waiting()).toBe(1);
     await end('a');
     expect(running).toEqual(['b', 'd']);
     await end('b');
     await end('d');
-    expect([running, pool.waiting]).toEqual([[], 0]);
+    expect([running, pool.waiting()]).toEqual([[], 0]);
     await start('e', 'file');
     expect(running).toEqual(['e']);
   });

@@ -83,9 +83,9 @@ export class SessionPool {
     return this.#all.length;
   }
 
-  /** Statements that wait for a connection. */
-  get waiting(): number {
-    return this.#waiting.length;
+  /** Statements that wait for a connection; of one kind, or all. */
+  waiting(kind?: StatementKind): number {
+    return kind === undefined ? this.#waiting.length : this.#waiting.filter((waiting) => waiting.kind === kind).length;
   }
 
   /** Gives every connection its tag and the store's database. Once, before the first statement. */

@@ -58,6 +58,13 @@ export const METRICS = {
   store_refused_total: { type: 'counter', help: 'Messages whose rows the store refuses.', labels: [] },
   store_held_rows: { type: 'gauge', help: 'Rows that wait for their insert.', labels: [] },
   store_held_bytes: { type: 'gauge', help: 'Bytes of the messages that hold them.', labels: [] },
+  clickhouse_requests_total: {
+    type: 'counter',
+    help: 'Requests to the ClickHouse interface, by HTTP status; aborted: broken off by either side.',
+    labels: ['status'],
+  },
+  clickhouse_seconds_total: { type: 'counter', help: 'Time those requests took together.', labels: [] },
+  clickhouse_queries: { type: 'gauge', help: 'Queries from there that run or wait.', labels: ['state'] },
   store_backlog_groups: { type: 'gauge', help: 'Scored groups that wait to be written.', labels: [] },
   admission_held: { type: 'gauge', help: '1 while no requests are sent because the store is behind.', labels: ['job'] },
   // Every node.

@@ -51,8 +51,22 @@ export interface ClickHousePort {
   port: number;
   /** Queries that run or wait. */
   readonly active: number;
+  /** What it has done since it was opened. */
+  stats(): PortStats;
   /** Ends what runs and closes the port; the engine stays open. */
   close(): Promise<void>;
+}
+
+/** What a port counts. */
+export interface PortStats {
+  /** Requests that have ended, by the status of their answer; `aborted` are those that either side broke off. */
+  requests: Readonly<Record<string, number>>;
+  /** Seconds that those took together, with the time in which the client took the answer. */
+  seconds: number;
+  /** Queries that the engine runs, or whose result is on its way. */
+  running: number;
+  /** Queries that wait for a connection. */
+  waiting: number;
 }
 
 /**
@@ -95,6 +109,7 @@ export async function serveClickHouse(options: ClickHousePortOptions): Promise<C
     get active() {
       return port.active;
     },
+    stats: () => port.stats(),
     async close() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeIdleConnections();
@@ -121,6 +136,8 @@ class Port {
   readonly #running = new Set<AbortController>();
   #closed = false;
   #queries = 0;
+  readonly #ended = new Map<string, number>();
+  #seconds = 0;
 
   constructor(executor: Executor, rules: PortRules) {
     this.#executor = executor;
@@ -131,6 +148,12 @@ class Port {
     return this.#queries;
   }
 
+  stats(): PortStats {
+    const waiting = this.#executor.sessions.waiting('guest');
+    const running = Math.max(0, this.#queries - waiting);
+    return { requests: Object.fromEntries(this.#ended), seconds: this.#seconds, running, waiting };
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     for (const query of this.#running) query.abort();
@@ -139,6 +162,12 @@ class Port {
 
   /** Never rejects. */
   answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const startedAt = performance.now();
+    response.once('close', () => {
+      const status = response.writableFinished ? String(response.statusCode) : 'aborted';
+      this.#ended.set(status, (this.#ended.get(status) ?? 0) + 1);
+      this.#seconds += (performance.now() - startedAt) / 1000;
+    });
     const work = this.#answer(request, response).catch(() => void response.destroy());
     this.#open.add(work);
     void work.then(() => this.#open.delete(work));
