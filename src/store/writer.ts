@@ -3,6 +3,7 @@ import type { Bus, BusMessage, ConsumeOptions, Consumer } from '../bus/bus.ts';
 import type { Clock } from '../clock/clock.ts';
 import { MillraceError } from '../errors.ts';
 import { ScoredGroupSchema } from '../gen/millrace/v1/training_pb.ts';
+import type { ScoredGroup } from '../gen/millrace/v1/training_pb.ts';
 import type { Random } from '../random/random.ts';
 import { Batcher } from './batcher.ts';
 import type { BatcherStats, WriterLog } from './batcher.ts';
@@ -130,9 +131,17 @@ export async function startWriter(options: WriterOptions): Promise<Writer> {
 
 /** step_rows and trajectory_rows of a ScoredGroup. */
 function scoredItem(message: BusMessage): Item {
-  const { stepRows: steps, trajectoryRows: trajectories, scores } = fromBinary(ScoredGroupSchema, message.data);
+  const { stepRows: steps, trajectoryRows: trajectories, scores } = groupOf(message);
   const decisions = scores.reduce((sum, score) => sum + score.steps, 0);
   return itemOf(message, { steps, trajectories }, { steps: decisions, trajectories: scores.length });
+}
+
+function groupOf({ data }: BusMessage): ScoredGroup {
+  try {
+    return fromBinary(ScoredGroupSchema, data);
+  } catch (cause) {
+    throw new MillraceError('invalid_argument', `not a ScoredGroup: ${MillraceError.from(cause).message}`, { cause });
+  }
 }
 
 /** Kinds of events with a table of their own; all others are job events. */
