@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { MillraceError } from '../../errors.ts';
 import { openEmbeddedStore } from '../embedded.ts';
 import { encodeRows } from '../encode.ts';
 import { stepRow, T0, trajectoryRow } from '../fixtures.ts';
@@ -13,6 +14,8 @@ import type { ExportChunk, ExportRequest } from './export.ts';
 import { exportFile } from './file.ts';
 import { ExportFiles } from './files.ts';
 import { importLines } from './import.ts';
+import { entries } from './pages.ts';
+import type { EntriesOptions } from './pages.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'millrace-export-'));
 let store: Store;
@@ -162,6 +165,53 @@ describe('exportLines', () => {
     await stream.next();
     cancel.abort();
     await expect(drain(stream)).rejects.toMatchObject({ code: 'cancelled' });
+  });
+});
+
+describe('entries', () => {
+  const read = async (from: Store, more: Partial<EntriesOptions> = {}): Promise<string> => {
+    let text = '';
+    for await (const entry of entries(from, { conditions: [`job = 'long'`], steps: false, ...more })) text += entry.text;
+    return text;
+  };
+  /** The store with an eye on how many steps a query gives. */
+  const watched = (look: (rows: number) => void): Store =>
+    ({
+      ...store,
+      query: async (sql: string, options?: object) => {
+        const result = await store.query(sql, options);
+        if (sql.includes('FROM steps AS s')) look(result.rows.length);
+        return result;
+      },
+    }) as Store;
+
+  it('reads as many steps at once as their texts allow', async () => {
+    await fill('long', 800, 10);
+    const sizes = async (sliceLength?: number): Promise<number[]> => {
+      const seen: number[] = [];
+      expect(
+        (
+          await read(
+            watched((rows) => seen.push(rows)),
+            { sliceLength },
+          )
+        ).split('\n'),
+      ).toHaveLength(801);
+      return seen;
+    };
+    expect(await sizes()).toEqual([510, 1020, 2040, 4090, 340]);
+    expect(Math.max(...(await sizes(1)))).toBe(510);
+  });
+
+  it('reads in halves what is too large for the store', async () => {
+    const refused: number[] = [];
+    const small = watched((rows) => {
+      if (rows <= 200) return;
+      refused.push(rows);
+      throw new MillraceError('resource_exhausted', 'memory limit exceeded');
+    });
+    expect(await read(small)).toBe(await read(store));
+    expect(refused.length).toBeGreaterThan(3);
   });
 });
 

@@ -24,10 +24,15 @@ export interface EntriesOptions {
   signal?: AbortSignal | undefined;
   /** Trajectories read at once. Default 1000. */
   pageSize?: number | undefined;
+  /** Characters of lines that steps are read for at once, about. Default 16 Mi. */
+  sliceLength?: number | undefined;
 }
 
-/** Rows of steps read at once, unless one trajectory has more. */
-const STEPS_AT_ONCE = 2000;
+/** Rows of steps read at once, unless one trajectory has more: each query costs the same again. */
+const MOST_STEPS = 8192;
+/** At first, and where texts are long. */
+const FEWEST_STEPS = 512;
+const SLICE_LENGTH = 16 * 1024 * 1024;
 /** The most steps that a trajectory can have. */
 const LONGEST = 65_536;
 
@@ -37,16 +42,25 @@ const LONGEST = 65_536;
  * one page. Rows written meanwhile are in it when their key comes later; none comes twice.
  */
 export async function* entries(store: Store, options: EntriesOptions): AsyncGenerator<Entry> {
-  const { conditions, steps, signal, pageSize = 1000 } = options;
+  const { conditions, steps, signal, pageSize = 1000, sliceLength = SLICE_LENGTH } = options;
   let after = options.after;
+  let most = FEWEST_STEPS;
   for (;;) {
     const page = await readPage(store, { conditions, after, pageSize, signal });
-    for (const slice of slices(page)) {
+    for (let at = 0; at < page.length;) {
+      const slice = sliceOf(page, at, most);
+      at += slice.length;
       const found = await readSteps(store, slice, { conditions, signal });
+      let length = 0;
       for (const row of slice) {
         const own = found.get(idOf(row)) ?? [];
-        yield { position: positionOf(row), text: steps ? stepLines(row, own) : trajectoryLine(row, own) };
+        const text = steps ? stepLines(row, own) : trajectoryLine(row, own);
+        length += text.length;
+        yield { position: positionOf(row), text };
       }
+      // Texts of the next ones are likely as long as these; twice as many at most, lest they are not.
+      const fitting = Math.floor((sliceLength * stepsOf(slice)) / Math.max(1, length));
+      most = Math.max(FEWEST_STEPS, Math.min(MOST_STEPS, 2 * most, fitting));
     }
     if (page.length < pageSize) return;
     const last = positionOf(page.at(-1)!);
@@ -75,11 +89,27 @@ async function readPage(store: Store, { conditions, after, pageSize, signal }: P
   return (await store.query(sql, { maxRows: pageSize, ...(signal && { signal }) })).rows;
 }
 
-/** Steps of the trajectories of one job, by trajectory. */
-async function readSteps(
+/** Steps of the trajectories of one job, by trajectory. What is too large for the store is read in halves. */
+async function readSteps(store: Store, slice: readonly Row[], options: StepsOptions): Promise<Map<string, Row[]>> {
+  try {
+    return await readStepsAtOnce(store, slice, options);
+  } catch (error) {
+    if (slice.length === 1 || MillraceError.from(error).code !== 'resource_exhausted') throw error;
+  }
+  const middle = slice.length >> 1;
+  const first = await readSteps(store, slice.slice(0, middle), options);
+  return new Map([...first, ...(await readSteps(store, slice.slice(middle), options))]);
+}
+
+interface StepsOptions {
+  conditions: readonly string[];
+  signal?: AbortSignal | undefined;
+}
+
+async function readStepsAtOnce(
   store: Store,
   slice: readonly Row[],
-  { conditions, signal }: { conditions: readonly string[]; signal?: AbortSignal | undefined },
+  { conditions, signal }: StepsOptions,
 ): Promise<Map<string, Row[]>> {
   const [first, last] = [positionOf(slice[0]!), positionOf(slice.at(-1)!)];
   const range = [`(${beyond(first, '>=')})`, `(${beyond(last, '<=')})`];
@@ -88,7 +118,7 @@ async function readSteps(
   if (conditions.length > 0)
     all.push(`trajectory_id IN (SELECT trajectory_id FROM trajectories${where([...range, ...conditions])})`);
   const sql = `SELECT ${list(STEP_COLUMNS.map(nameOf), 's')} FROM steps AS s${where(all)} ORDER BY ${list([...ORDER, 'step'], 's')}`;
-  const result: QueryResult = await store.query(sql, { maxRows: STEPS_AT_ONCE + LONGEST, ...(signal && { signal }) });
+  const result: QueryResult = await store.query(sql, { maxRows: MOST_STEPS + LONGEST, ...(signal && { signal }) });
   if (result.truncated)
     throw new MillraceError('failed_precondition', `trajectory ${idOf(slice[0]!)} has more steps than its row says`);
   const found = new Map<string, Row[]>();
@@ -100,22 +130,20 @@ async function readSteps(
   return found;
 }
 
-/** Cuts a page where the job changes, and where there are many steps. */
-function* slices(page: readonly Row[]): Generator<Row[]> {
-  const stepsAt = TRAJECTORY_COLUMNS.findIndex(({ name }) => name === 'steps');
-  let slice: Row[] = [];
-  let steps = 0;
-  for (const row of page) {
-    const count = Number(row[stepsAt]);
-    if (slice.length > 0 && (jobOf(slice[0]!) !== jobOf(row) || steps + count > STEPS_AT_ONCE)) {
-      yield slice;
-      slice = [];
-      steps = 0;
-    }
-    slice.push(row);
-    steps += count;
+const STEPS_AT = TRAJECTORY_COLUMNS.findIndex(({ name }) => name === 'steps');
+
+/** How many steps trajectories have, by their rows. */
+const stepsOf = (rows: readonly Row[]): number => rows.reduce((sum, row) => sum + Number(row[STEPS_AT]), 0);
+
+/** Trajectories of one job from `at` on, with at most so many steps, but at least one. */
+function sliceOf(page: readonly Row[], at: number, most: number): readonly Row[] {
+  let steps = Number(page[at]![STEPS_AT]);
+  let end = at + 1;
+  for (; end < page.length && jobOf(page[end]!) === jobOf(page[at]!); end += 1) {
+    steps += Number(page[end]![STEPS_AT]);
+    if (steps > most) break;
   }
-  if (slice.length > 0) yield slice;
+  return page.slice(at, end);
 }
 
 const stepLines = (row: Row, steps: readonly Row[]): string =>
