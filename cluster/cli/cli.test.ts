@@ -241,10 +241,23 @@ describe('millrace', { timeout: 60_000 }, () => {
       [['query', 'tasks', '--param', 'limit'], /"limit" is no parameter; write --param key=value/],
       [['query', 'tasks', '--json', '--csv'], /Give --json or --csv, not both/],
       [['query', 'tasks', '--job', "a'b"], /no job id/],
+      [['query', 'compare-jobs'], /query compare-jobs has to be told other: the job to compare with/],
     ] as const) {
       const { code, stderr } = await inProcess([...args]);
       expect([code, stderr], args.join(' ')).toEqual([2, expect.stringMatching(said)]);
     }
+  });
+
+  it('says why a question has no answer', async () => {
+    backend.result = { columns: [{ name: 'job', type: 'String' }], rows: [], truncated: false };
+    expect(await inProcess(['query', 'tasks', '--job', 'typo'])).toMatchObject({
+      code: 0,
+      stdout: 'job\n',
+      stderr: 'no rows: nothing of a job typo is in the store; millrace store stats lists the jobs that are\n',
+    });
+    expect(await inProcess(['query', 'tasks'])).toMatchObject({
+      stderr: expect.stringContaining('There is no job yet') as string,
+    });
   });
 
   it('shows what the store holds, and prunes it', async () => {

@@ -29,10 +29,22 @@ export async function runQuery(context: CliContext, sql: string, maxRows: number
 
 /** The id of the newest job in the store or on the cluster; `not_found` when there is none. */
 export async function newestJob(context: CliContext): Promise<string> {
-  const { rows } = await runQuery(context, 'SELECT job FROM job_events ORDER BY at DESC LIMIT 1', 1);
-  const job = rows[0]?.[0];
-  if (typeof job === 'string') return job;
+  // Imported jobs have no events.
+  for (const newest of ['job_events ORDER BY at', 'trajectories ORDER BY ingested_at']) {
+    const { rows } = await runQuery(context, `SELECT job FROM ${newest} DESC LIMIT 1`, 1);
+    const job = rows[0]?.[0];
+    if (typeof job === 'string') return job;
+  }
   throw new MillraceError('not_found', 'There is no job yet; `millrace train` runs one.');
+}
+
+/** Why a question about a job has no answer, for people. */
+export async function whyNoRows(context: CliContext, job: string): Promise<string> {
+  const found = ['trajectories', 'job_events'].map((table) => `SELECT job FROM ${table} WHERE job = '${job}' LIMIT 1`);
+  const { rows } = await runQuery(context, `SELECT job FROM (${found.join(' UNION ALL ')})`, 1);
+  return rows.length > 0
+    ? `no rows: nothing that job ${job} left in the store answers this`
+    : `no rows: nothing of a job ${job} is in the store; millrace store stats lists the jobs that are`;
 }
 
 /** No address is given, no cluster runs in the state folder, and one has left its store there. */

@@ -79,7 +79,9 @@ function group(
 
 describe('parameters', () => {
   it('have defaults in every query, and every file is a query', () => {
-    const files = readdirSync(new URL('./queries/', import.meta.url)).map((file) => file.replace('.sql', ''));
+    const files = readdirSync(new URL('./queries/', import.meta.url))
+      .filter((file) => !file.endsWith('.part.sql'))
+      .map((file) => file.replace('.sql', ''));
     expect([...QUERY_NAMES].sort()).toEqual(files.sort());
     for (const name of QUERY_NAMES) {
       const { sql, template, parameters, title } = namedQuery(name);
@@ -269,6 +271,80 @@ describe('groups, tasks and types', () => {
     expect(await ask('success-by-type')).toMatchObject([
       { task_type: 'exchange', tasks: 1, trajectories: 2, success_rate: 1 },
       { task_type: 'refund', tasks: 1, trajectories: 2, success_rate: 0.5 },
+    ]);
+  });
+});
+
+/** Interactions that another system logged, as `millrace import` stores them: no request, no verdict, an agent of their own. */
+const imported = (task_id: string, rewards: number[], more: Partial<TrajectoryRow> = {}): TrajectoryRow[] =>
+  rewards.map((reward, i) =>
+    trajectoryRow({
+      trajectory_id: `${task_id}-${i}`,
+      request_id: '',
+      task_id,
+      agent: 'production',
+      verdict: '',
+      reward,
+      success: reward > 0,
+      ...more,
+    }),
+  );
+
+describe('imported jobs', () => {
+  it('have groups: those of a task, with the verdict that their rewards say', async () => {
+    await insert({
+      trajectories: [
+        ...imported('a', [0, 1, 1]),
+        ...imported('b', [1, 1]),
+        ...imported('c', [0]),
+        ...imported('d', [0], { valid: false }),
+      ],
+    });
+    const groups = 'SELECT task_id, members, successes, verdict FROM group_outcomes ORDER BY task_id';
+    expect((await store.query(groups)).rows).toEqual([
+      ['a', 3, 2, 'signal'],
+      ['b', 2, 2, 'no_signal'],
+      ['c', 1, 0, 'no_signal'],
+      ['d', 1, 0, 'failed'],
+    ]);
+    expect(await ask('no-signal')).toMatchObject([
+      { groups: 4, signal: 1, all_succeeded: 1, none_succeeded: 1, otherwise_equal: 0, failed: 1, without_signal: 0.75 },
+    ]);
+    expect((await ask('tasks')).map(({ task_id, groups: n, succeeded }) => [task_id, n, succeeded])).toEqual([
+      ['d', 1, 0],
+      ['a', 1, 2],
+      ['c', 1, 0],
+      ['b', 1, 2],
+    ]);
+  });
+
+  it('give credit within a task, not between tasks', async () => {
+    const trajectories = [...imported('easy', [1, 1, 0]), ...imported('hard', [0, 0, 1])];
+    const steps = trajectories
+      .filter(({ task_id }) => task_id === 'easy')
+      .map(({ trajectory_id }, i) => stepRow({ trajectory_id, request_id: '', task_id: 'easy', tool: i < 1 ? 'good' : 'other' }));
+    await insert({ trajectories, steps });
+    expect((await ask('credit', { positions: '0' })).map(({ tool, success_of_groups }) => [tool, success_of_groups])).toEqual([
+      ['good', 0.667],
+      ['other', 0.667],
+    ]);
+  });
+
+  it('compare with others, whoever acted, and not with themselves', async () => {
+    await insert({ trajectories: [...imported('a', [1, 1, 0, 1]), ...imported('a', [0, 1], { job: 'other', agent: 'policy' })] });
+    expect(await ask('compare-jobs', { other: 'other' })).toMatchObject([
+      { purpose: 'train', trajectories: 4, success: 0.75, trajectories_of_other: 2, success_of_other: 0.5, difference: -0.25 },
+    ]);
+    expect(await ask('compare-versions')).toEqual([]);
+    expect(() => queryParameters(namedQuery('compare-jobs'), 'job')).toThrow('has to be told other: the job to compare with');
+  });
+
+  it('of which no version is like another are compared half by half', async () => {
+    for (let version = 0; version < 5; version += 1)
+      await insert({ trajectories: imported(`v${version}`, [Number(version > 2)], { policy_version: version }) });
+    expect(await ask('compare-versions')).toMatchObject([{ trajectories_a: 2, success_a: 0, trajectories_b: 2, success_b: 1 }]);
+    expect(await ask('compare-versions', { a: '0', b: '2', width: '3' })).toMatchObject([
+      { trajectories_a: 3, trajectories_b: 3 },
     ]);
   });
 });

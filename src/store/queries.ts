@@ -49,6 +49,9 @@ export interface NamedQuery {
   template: string;
 }
 
+/** What several queries have in common: `@use name` in a line of its own stands for the text of this file. */
+const partOf = (name: string): URL => new URL(`./queries/${name}.part.sql`, import.meta.url);
+
 const PARAMETER = /^@param (\w+) (String|U?Int(?:8|16|32|64)) = (\S+): (.+)$/;
 
 /** Reads a named query: the comment at its head says what it answers and what it can be told. */
@@ -58,7 +61,10 @@ export function namedQuery(name: QueryName): NamedQuery {
     .split('\n');
   const isHead = (line: string): boolean => line.startsWith('-- ');
   const comment = lines.filter(isHead).map((line) => line.slice(3).trim());
-  const template = lines.filter((line) => !isHead(line)).join('\n');
+  const template = lines
+    .filter((line) => !isHead(line))
+    .map((line) => line.replace(/^ *@use (\w+)$/, (_, part: string) => readFileSync(partOf(part), 'utf8').trimEnd()))
+    .join('\n');
   const parameters = comment.flatMap((line) => {
     const [, parameter, type, byDefault, title] = PARAMETER.exec(line) ?? [];
     if (parameter === undefined) return [];
@@ -97,6 +103,8 @@ export function queryParameters(
   const values: Record<string, string> = { job };
   for (const { name: key, type, byDefault, title } of parameters) {
     const value = given[key] ?? byDefault;
+    if (type === 'String' && value === '')
+      throw new MillraceError('invalid_argument', `query ${name} has to be told ${key}: ${title}`, { field: key });
     const problem = type === 'String' ? undefined : wrongInteger(value, type);
     if (problem !== undefined)
       throw new MillraceError('invalid_argument', `${key}: got "${value}", expected ${problem} (${title})`, { field: key });

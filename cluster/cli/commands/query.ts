@@ -23,7 +23,7 @@ export function register(program: Command, context: CliContext): void {
       const given = parseParameters(options.param);
       // What is wrong is told before the cluster is asked which job is the newest.
       namedQuerySql(query, options.job ?? 'newest', given);
-      const [{ newestJob, runQuery }, { rowsAsCsv, rowsAsJson, rowsAsTable }] = await Promise.all([
+      const [{ newestJob, runQuery, whyNoRows }, { rowsAsCsv, rowsAsJson, rowsAsTable }] = await Promise.all([
         import('../run-query.ts'),
         import('../rows.ts'),
       ]);
@@ -31,5 +31,6 @@ export function register(program: Command, context: CliContext): void {
       const result = await runQuery(context, namedQuerySql(query, job, given), 1000);
       const format = options.csv ? rowsAsCsv : options.json || context.json ? rowsAsJson : rowsAsTable;
       context.stdout.write(format(result));
+      if (result.rows.length === 0) context.note(await whyNoRows(context, job));
     });
 }

@@ -1,10 +1,9 @@
 -- Two jobs side by side: success of each in its newest evaluation of the trained planner and in all of its training, and what the
 -- other is better by, with 95 % intervals (Wilson's for a rate, Newcombe's for a difference). Trajectories count as independent.
+-- Of imported jobs everything counts, whoever acted: they are in training unless they say otherwise.
 -- @param other String = '': the job to compare with.
 WITH
-    1.959963984540054 AS z,
-    (p, n) -> (p + z * z / (2 * n) - z * sqrt(p * (1 - p) / n + z * z / (4 * n * n))) / (1 + z * z / n) AS wilson_low,
-    (p, n) -> (p + z * z / (2 * n) + z * sqrt(p * (1 - p) / n + z * z / (4 * n * n))) / (1 + z * z / n) AS wilson_high
+    @use intervals
 SELECT
     purpose,
     n_a AS trajectories,
@@ -16,8 +15,8 @@ SELECT
     round(wilson_low(p_b, n_b), 4) AS other_low,
     round(wilson_high(p_b, n_b), 4) AS other_high,
     round(p_b - p_a, 4) AS difference,
-    round(p_b - p_a - sqrt(pow(p_b - wilson_low(p_b, n_b), 2) + pow(wilson_high(p_a, n_a) - p_a, 2)), 4) AS low,
-    round(p_b - p_a + sqrt(pow(wilson_high(p_b, n_b) - p_b, 2) + pow(p_a - wilson_low(p_a, n_a), 2)), 4) AS high,
+    round(newcombe_low(p_a, n_a, p_b, n_b), 4) AS low,
+    round(newcombe_high(p_a, n_a, p_b, n_b), 4) AS high,
     round(reward_b - reward_a, 4) AS reward_difference
 FROM
 (
@@ -30,8 +29,8 @@ FROM
         avgIf(reward, job = {job:String}) AS reward_a,
         avgIf(reward, job = {other:String}) AS reward_b
     FROM trajectories
-    WHERE job IN ({job:String}, {other:String}) AND agent = 'policy' AND valid
-        AND (purpose = 'train' OR (job, policy_version) IN
+    WHERE job IN ({job:String}, {other:String}) AND valid
+        AND (evaluation = '' OR agent = 'policy' AND (job, policy_version) IN
         (
             SELECT job, max(policy_version)
             FROM trajectories

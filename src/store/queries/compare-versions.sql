@@ -2,14 +2,14 @@
 -- Newcombe's for a difference). Trajectories count as independent: those of one group are of one task, so that in training
 -- differences of few versions are less certain than the interval says.
 -- @param a Int64 = 0: the first version of the one side.
--- @param b Int64 = -1: the first version of the other side; -1 is the newest `width` versions.
+-- @param b Int64 = -1: the first version of the other side; -1 is the newest `width` versions, fewer where they would meet a's.
 -- @param width UInt32 = 10: how many versions are taken together on each side.
 WITH
-    (SELECT max(policy_version) FROM trajectories WHERE job = {job:String} AND agent = 'policy') AS newest,
-    if({b:Int64} < 0, greatest(0, toInt64(newest) - {width:UInt32} + 1), {b:Int64}) AS other,
-    1.959963984540054 AS z,
-    (p, n) -> (p + z * z / (2 * n) - z * sqrt(p * (1 - p) / n + z * z / (4 * n * n))) / (1 + z * z / n) AS wilson_low,
-    (p, n) -> (p + z * z / (2 * n) + z * sqrt(p * (1 - p) / n + z * z / (4 * n * n))) / (1 + z * z / n) AS wilson_high
+    (SELECT max(policy_version) FROM trajectories WHERE job = {job:String} AND (agent = 'policy' OR evaluation = '')) AS newest,
+    -- Of a job with few versions each side gets less than half.
+    if({b:Int64} < 0, least({width:UInt32}, intDiv(greatest(0, toInt64(newest) - {a:Int64} + 1), 2)), {width:UInt32}) AS wide,
+    if({b:Int64} < 0, toInt64(newest) - wide + 1, {b:Int64}) AS other,
+    @use intervals
 SELECT
     purpose,
     n_a AS trajectories_a,
@@ -21,14 +21,14 @@ SELECT
     round(wilson_low(p_b, n_b), 4) AS low_b,
     round(wilson_high(p_b, n_b), 4) AS high_b,
     round(p_b - p_a, 4) AS difference,
-    round(p_b - p_a - sqrt(pow(p_b - wilson_low(p_b, n_b), 2) + pow(wilson_high(p_a, n_a) - p_a, 2)), 4) AS low,
-    round(p_b - p_a + sqrt(pow(wilson_high(p_b, n_b) - p_b, 2) + pow(p_a - wilson_low(p_a, n_a), 2)), 4) AS high,
+    round(newcombe_low(p_a, n_a, p_b, n_b), 4) AS low,
+    round(newcombe_high(p_a, n_a, p_b, n_b), 4) AS high,
     round(reward_b - reward_a, 4) AS reward_difference
 FROM
 (
     WITH
-        policy_version >= {a:Int64} AND policy_version < {a:Int64} + {width:UInt32} AS in_a,
-        policy_version >= other AND policy_version < other + {width:UInt32} AS in_b
+        policy_version >= {a:Int64} AND policy_version < {a:Int64} + wide AS in_a,
+        policy_version >= other AND policy_version < other + wide AS in_b
     SELECT
         purpose,
         countIf(in_a) AS n_a,
@@ -38,7 +38,7 @@ FROM
         avgIf(reward, in_a) AS reward_a,
         avgIf(reward, in_b) AS reward_b
     FROM trajectories
-    WHERE job = {job:String} AND agent = 'policy' AND valid
+    WHERE job = {job:String} AND (agent = 'policy' OR evaluation = '') AND valid
     GROUP BY purpose
 )
 WHERE n_a > 0 AND n_b > 0

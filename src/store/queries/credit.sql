@@ -9,11 +9,12 @@ WITH
     members AS
     (
         SELECT
-            request_id,
             trajectory_id,
             success,
-            count() OVER (PARTITION BY request_id) AS n,
-            sum(success) OVER (PARTITION BY request_id) AS won
+            -- Imported trajectories have no request: those of a task are a group then.
+            if(request_id = '', task_id, request_id) AS group_id,
+            count() OVER (PARTITION BY group_id) AS n,
+            sum(success) OVER (PARTITION BY group_id) AS won
         FROM trajectories
         WHERE job = {job:String} AND purpose = 'train' AND round > before AND valid
     ),
@@ -35,7 +36,7 @@ WITH
             sum(success) AS users_won
         FROM calls
         INNER JOIN (SELECT * FROM members WHERE won > 0 AND won < n) AS m ON m.trajectory_id = calls.trajectory_id
-        GROUP BY tool, error, at, request_id
+        GROUP BY tool, error, at, group_id
     )
 SELECT
     tool,
