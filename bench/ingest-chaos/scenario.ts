@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { checkGates, gatesOf, type GateResult } from '../load/gates.ts';
-import { append, positive } from '../load/options.ts';
+import { append, natural, positive } from '../load/options.ts';
 import { createProgress } from '../load/progress.ts';
 import { withScratch } from '../load/scratch.ts';
 import { bytes, columns, gateLines, number } from '../load/table.ts';
@@ -32,6 +32,9 @@ interface Options {
   gate: string[];
 }
 
+/** Figures of the result that a gate can be about. */
+const FIGURES = ['kills', 'lost', 'duplicated', 'deadLetters'] as const;
+
 /** Kills while trajectories stream in, and a proof afterwards. */
 export const ingestChaos: Scenario = {
   name: 'ingest-chaos',
@@ -41,9 +44,9 @@ export const ingestChaos: Scenario = {
       .option('--minutes <n>', 'how long generators publish', positive, 10)
       .option('--kill-every <seconds>', 'pause between two kills: the store and a generator by turns', positive, 5)
       .option('--rate <steps/s>', 'of all generators together', positive, 10_000)
-      .option('--generators <n>', 'processes that publish', positive, 2)
+      .option('--generators <n>', 'processes that publish', natural, 2)
       .option('--data <kind>', 'synthetic groups, or recorded ones of examples/retail', 'synthetic')
-      .option('--seed <n>', 'decides which generator is killed', positive, 1)
+      .option('--seed <n>', 'decides which generator is killed', natural, 1)
       .option('--json <file>', 'also write the result to this file')
       .option('--gate <bound>', 'figure and bound in place of a default; may be repeated', append, []);
   },
@@ -60,7 +63,7 @@ async function measure(options: Options, folder: string, { signal }: BenchContex
   const { minutes, killEvery, rate: stepsPerSecond, generators, seed } = options;
   // A process that is not up again yet cannot be killed: a fifth of the kills may fall away for that.
   const expected = Math.floor(((minutes * 60) / killEvery - 1) * 0.8);
-  const gates = gatesOf(['lost==0', 'duplicated==0', 'deadLetters==0', `kills>=${Math.max(0, expected)}`], options.gate);
+  const gates = gatesOf(['lost==0', 'duplicated==0', 'deadLetters==0', `kills>=${Math.max(0, expected)}`], options.gate, FIGURES);
   const progress = createProgress();
   try {
     const templates = await templatesOf(oneOf('--data', options.data, ['synthetic', 'recorded'] as const), progress, signal);
@@ -76,7 +79,7 @@ async function measure(options: Options, folder: string, { signal }: BenchContex
       signal,
     });
     const { verdict } = result;
-    const figures = {
+    const figures: Record<(typeof FIGURES)[number], number> = {
       kills: result.killsOfStore + result.killsOfGenerators,
       lost: verdict.lostSteps + verdict.lostTrajectories,
       duplicated: verdict.duplicatedSteps + verdict.duplicatedTrajectories,

@@ -6,7 +6,7 @@ import { median } from '../compute/statistics.ts';
 import { checkGates, gatesOf, type GateResult } from '../load/gates.ts';
 import type { GeneratorEvent, GeneratorOrder, GeneratorResult } from '../load/generator-main.ts';
 import type { ProcessUsage } from '../load/processes.ts';
-import { append, whole } from '../load/options.ts';
+import { append, natural, whole } from '../load/options.ts';
 import { createProgress } from '../load/progress.ts';
 import { withScratch } from '../load/scratch.ts';
 import { startStand } from '../load/stand.ts';
@@ -70,6 +70,17 @@ const GATES = [
   'duplicated==0',
   'writerRssGrowth<=1.3',
 ];
+/** Figures of the result that a gate can be about. */
+const FIGURES = [
+  'stepsPerSecond',
+  'rawInsertStepsPerSecond',
+  'ratioToRawInsert',
+  'rawJetStreamBytesPerSecond',
+  'lost',
+  'duplicated',
+  'writerRssGrowth',
+  'p99PublishToQueryableMs',
+] as const;
 /** Steps of a raw turn at most: its rows are in memory, unpacked. */
 const RAW_STEPS = 500_000;
 
@@ -81,11 +92,11 @@ export const ingest: Scenario = {
     command
       .option('--data <kind>', 'synthetic groups, or recorded ones of examples/retail', 'synthetic')
       .option('--rate <steps/s>', 'publish at this rate, or `max`: as fast as the store takes it', 'max')
-      .option('--turns <n>', 'turns of each: path, raw insert, raw JetStream', whole, 3)
-      .option('--steps <n>', 'steps of one turn of the path', whole, 800_000)
+      .option('--turns <n>', 'turns of each: path, raw insert, raw JetStream', natural, 3)
+      .option('--steps <n>', 'steps of one turn of the path', natural, 800_000)
       .option('--half-seconds <n>', 'seconds at half the measured speed, for the latency; 0: none', whole, 20)
-      .option('--generators <n>', 'processes that publish', whole, 2)
-      .option('--raw-concurrency <n>', 'inserts on their way at once in the raw turns', whole, 1)
+      .option('--generators <n>', 'processes that publish', natural, 2)
+      .option('--raw-concurrency <n>', 'inserts on their way at once in the raw turns', natural, 1)
       .option('--raw-rows <form>', 'of the raw turns: packed, as the writer hands them over, or plain', 'packed')
       .option('--json <file>', 'also write the result to this file')
       .option(
@@ -111,7 +122,7 @@ async function measure(options: Options, folder: string, { signal }: BenchContex
     throw new MillraceError('invalid_argument', `--rate: "${options.rate}" is neither a number above 0 nor max`, {
       field: '--rate',
     });
-  const gates = gatesOf(GATES, options.gate);
+  const gates = gatesOf(GATES, options.gate, FIGURES);
   const before = loadavg()[0]!;
   const progress = createProgress();
   const stops: (() => Promise<void>)[] = [() => Promise.resolve(progress.close())];
@@ -158,7 +169,7 @@ async function measure(options: Options, folder: string, { signal }: BenchContex
     const raws = median(turns.rawInsert.map((turn) => turn.stepsPerSecond));
     const micros = (cpu: number[], of: { steps: number }[]): number =>
       median(cpu.map((seconds, at) => (1e6 * seconds) / of[at]!.steps));
-    const figures = {
+    const figures: Record<(typeof FIGURES)[number], number> = {
       stepsPerSecond,
       rawInsertStepsPerSecond: raws,
       ratioToRawInsert: median(turns.path.map((turn, at) => turn.stepsPerSecond / turns.rawInsert[at]!.stepsPerSecond)),

@@ -15,13 +15,17 @@ describe('parseGate', () => {
 });
 
 it('puts given gates in the place of defaults for the same figure', () => {
-  const gates = gatesOf(['lost==0', 'ratio>=0.8'], ['ratio>=0.5', 'ratio<=1.1', 'steps>10']);
+  const gates = gatesOf(['lost==0', 'ratio>=0.8'], ['ratio>=0.5', 'ratio<=1.1', 'steps>10'], ['lost', 'ratio', 'steps']);
   expect(gates.map(({ figure, operator, bound }) => `${figure}${operator}${bound}`)).toEqual([
     'lost==0',
     'ratio>=0.5',
     'ratio<=1.1',
     'steps>10',
   ]);
+});
+
+it('refuses a gate on what is not measured', () => {
+  expect(() => gatesOf([], ['loss==0'], ['lost', 'steps'])).toThrow('--gate: "loss" is none of lost, steps');
 });
 
 describe('checkGates', () => {

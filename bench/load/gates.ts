@@ -29,9 +29,17 @@ export function parseGate(text: string): Gate {
   return { figure, operator: operator as Operator, bound: Number(bound) };
 }
 
-/** The defaults, but those given for the same figure take their place. */
-export function gatesOf(defaults: readonly string[], given: readonly string[]): Gate[] {
+/**
+ * The defaults, but those given for the same figure take their place. `invalid_argument` for a figure that is none of `figures`:
+ * better before the run than after it.
+ */
+export function gatesOf(defaults: readonly string[], given: readonly string[], figures: readonly string[]): Gate[] {
   const own = given.map(parseGate);
+  const unknown = own.find(({ figure }) => !figures.includes(figure));
+  if (unknown)
+    throw new MillraceError('invalid_argument', `--gate: "${unknown.figure}" is none of ${figures.join(', ')}`, {
+      field: '--gate',
+    });
   const replaced = new Set(own.map(({ figure }) => figure));
   return [...defaults.map(parseGate).filter(({ figure }) => !replaced.has(figure)), ...own];
 }

@@ -18,3 +18,10 @@ export function whole(text: string): number {
   if (text.trim() !== '' && Number.isSafeInteger(value) && value >= 0) return value;
   throw new InvalidArgumentError('expected a whole number');
 }
+
+/** Parser of a whole number of at least 1. */
+export function natural(text: string): number {
+  const value = Number(text);
+  if (Number.isSafeInteger(value) && value >= 1) return value;
+  throw new InvalidArgumentError('expected a whole number from 1');
+}

@@ -6,6 +6,7 @@ import { QUERY_NAMES } from '../../src/store/queries.ts';
 import { median } from '../compute/statistics.ts';
 import { checkGates, gatesOf, type GateResult } from '../load/gates.ts';
 import { append } from '../load/options.ts';
+import { ProcessSampler, type ProcessUsage } from '../load/processes.ts';
 import { createProgress } from '../load/progress.ts';
 import { withScratch } from '../load/scratch.ts';
 import { bytes, columns, gateLines, number } from '../load/table.ts';
@@ -17,7 +18,7 @@ import type { MeasuredQuery, MeasureEvent, MeasureOrder } from './measure-main.t
 
 /** What `--json` writes. */
 export interface QueryReport {
-  sizes: (FillResult & { asked: number; queries: (MeasuredQuery & { medianSeconds: number })[] })[];
+  sizes: (FillResult & { asked: number; queries: (MeasuredQuery & { medianSeconds: number })[]; processes: ProcessUsage[] })[];
   /** Median of the slowest query at the size nearest to 10 million steps: what the gate looks at. */
   slowestMedianSeconds: number;
   /** The same in processor time, over all threads of a query: on a busy machine the more telling one. */
@@ -64,7 +65,7 @@ async function measure(options: Options, context: BenchContext): Promise<QueryRe
   const sizes = options.steps.split(',').map((text) => positive('--steps', text));
   const repeat = positive('--repeat', options.repeat);
   const queries = options.queries === undefined ? [] : listOf('--queries', options.queries, QUERY_NAMES);
-  const gates = gatesOf(GATES, options.gate);
+  const gates = gatesOf(GATES, options.gate, ['slowestMedianSeconds', 'slowestCpuSeconds']);
   const report: QueryReport = {
     sizes: [],
     slowestMedianSeconds: NaN,
@@ -96,6 +97,7 @@ async function one(
   { signal }: BenchContext,
 ): Promise<QueryReport['sizes'][number]> {
   const progress = createProgress();
+  const sampler = new ProcessSampler();
   const label = `${number(steps)} steps`;
   try {
     const filler = startWorker<FillOrder, FillResult, FillEvent>({
@@ -104,15 +106,19 @@ async function one(
       onEvent: ({ trajectories, total }) =>
         progress.say(`${label} · making rows · ${((100 * trajectories) / total).toFixed(0)} %`),
     });
+    sampler.watch('fill', () => filler.pid);
     const filled = await during(filler, { folder, steps }, signal);
     const reader = startWorker<MeasureOrder, MeasuredQuery[], MeasureEvent>({
       entry: new URL('./measure-main.ts', import.meta.url),
       name: 'queries',
       onEvent: ({ query, seconds }) => progress.say(`${label} · ${query} · ${seconds.toFixed(3)} s`),
     });
+    sampler.watch('queries', () => reader.pid);
     const measured = await during(reader, { folder, queries, repeat }, signal);
-    return { asked: steps, ...filled, queries: measured.map((one) => ({ ...one, medianSeconds: median(one.seconds) })) };
+    const timed = measured.map((one) => ({ ...one, medianSeconds: median(one.seconds) }));
+    return { asked: steps, ...filled, queries: timed, processes: sampler.usage() };
   } finally {
+    sampler.close();
     progress.close();
   }
 }
@@ -146,6 +152,11 @@ function print(size: QueryReport['sizes'][number], context: BenchContext): void 
     bytes(peakBytes),
   ]);
   for (const line of columns(['query', 'median s', 'first s', 'cpu s', 'rows', 'rows read', 'memory'], rows)) context.print(line);
+  for (const line of columns(
+    ['process', 'cpu s', 'peak memory'],
+    size.processes.map(({ name, cpuSeconds, peakRssBytes }) => [name, cpuSeconds.toFixed(1), bytes(peakRssBytes)]),
+  ))
+    context.print(line);
   for (const { query, error } of size.queries) if (error !== undefined) context.print(`${query} has no answer: ${error}`);
 }
 
