@@ -24,6 +24,7 @@ describe('readLine', () => {
     expect(read(good)).toMatchObject({
       job: 'j',
       trajectory_id: expect.stringMatching(/^import-[0-9a-f]{24}$/) as string,
+      request_id: '',
       agent: 'policy',
       policy_version: 0,
       purpose: 'train',

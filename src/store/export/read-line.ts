@@ -48,7 +48,8 @@ export function readLine(line: string, options: ReadLineOptions = {}): ReadLine 
   const known: Record<string, unknown> = {
     job,
     trajectory_id: text('metadata.trajectory_id', id),
-    request_id: metadata['request_id'] ?? id,
+    // Without one, the interactions of a task are a group.
+    request_id: metadata['request_id'] ?? '',
   };
   if (known['trajectory_id'] === '') throw wrongValue('metadata.trajectory_id', '', 'a text that is not empty, or none');
   const trajectory = encode(TRAJECTORY_COLUMNS, (name) => (name in known ? known[name] : get(name)), fieldOf(isStep));

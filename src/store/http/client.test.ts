@@ -245,6 +245,7 @@ describe('settings', () => {
           async_insert: 1,
           wait_for_async_insert: 1,
           send_progress_in_http_headers: 1,
+          cancel_http_readonly_queries_on_client_close: 1,
           wait_end_of_query: 1,
           insert_quorum: '1',
         },

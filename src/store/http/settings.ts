@@ -26,7 +26,7 @@ const OF_THE_REQUEST = new Set([
 
 /** Settings without a meaning here: taken and left aside, because clients send them to every server. */
 const LEFT_ASIDE =
-  /^(?:enable_http_compression|http_[a-z_]+|send_progress_in_http_headers|cancel_http_readonly_queries_on_client_(?:close|disconnect)|log_[a-z_]+|send_logs_level|async_insert[a-z_]*|wait_for_async_insert[a-z_]*|insert_quorum[a-z_]*|select_sequential_consistency|load_balancing|distributed_[a-z_]+|database_replicated_[a-z_]+|connect_timeout[a-z_]*|receive_timeout|send_timeout|network_[a-z_]+|priority|use_query_cache)$/;
+  /^(?:enable_http_compression|http_[a-z_]+|send_progress_in_http_headers|cancel_http_readonly_queries_on_client_disconnect|log_[a-z_]+|send_logs_level|async_insert[a-z_]*|wait_for_async_insert[a-z_]*|insert_quorum[a-z_]*|select_sequential_consistency|load_balancing|distributed_[a-z_]+|database_replicated_[a-z_]+|connect_timeout[a-z_]*|receive_timeout|send_timeout|network_[a-z_]+|priority|use_query_cache)$/;
 
 /**
  * Settings that shape a result or bound its cost. What names files, hosts or another language of queries is not among them:
@@ -36,7 +36,7 @@ const HARMLESS = [
   /^(?:output_format|input_format|format|date_time|cast|bool|cross_to|join|optimize|aggregation|distinct|totals|short_circuit)_[a-z0-9_]+$/,
   /^(?:max|min)_(?:result|rows|bytes|block|threads|execution|memory|columns|ast|expanded|subquery|temporary)[a-z_]*$/,
   /^(?:read|sort|group_by|set|transfer|result|timeout|join|distinct)_overflow_mode[a-z_]*$/,
-  /^(?:limit|offset|extremes|final|session_timezone|join_use_nulls|group_by_use_nulls|union_default_mode|except_default_mode|intersect_default_mode|transform_null_in|any_join_distinct_right_table_keys|prefer_column_name_to_alias|enable_positional_arguments|enable_analyzer|allow_experimental_analyzer|preferred_block_size_bytes|timeout_before_checking_execution_speed|decimal_check_overflow|formatdatetime_[a-z_]+|parsedatetime_[a-z_]+|rows_before_aggregation|empty_result_for_aggregation_by_empty_set|aggregate_functions_null_for_empty|data_type_default_nullable|describe_[a-z_]+|show_table_uuid_in_table_create_query_if_not_nil|exact_rows_before_limit)$/,
+  /^(?:limit|offset|extremes|cancel_http_readonly_queries_on_client_close|final|session_timezone|join_use_nulls|group_by_use_nulls|union_default_mode|except_default_mode|intersect_default_mode|transform_null_in|any_join_distinct_right_table_keys|prefer_column_name_to_alias|enable_positional_arguments|enable_analyzer|allow_experimental_analyzer|preferred_block_size_bytes|timeout_before_checking_execution_speed|decimal_check_overflow|formatdatetime_[a-z_]+|parsedatetime_[a-z_]+|rows_before_aggregation|empty_result_for_aggregation_by_empty_set|aggregate_functions_null_for_empty|data_type_default_nullable|describe_[a-z_]+|show_table_uuid_in_table_create_query_if_not_nil|exact_rows_before_limit)$/,
   /^(?:allow_(?:experimental|suspicious)_[a-z0-9_]*types?(?:_in_[a-z_]+)?|enable_(?:json|variant|dynamic|time_time64|named_columns)[a-z0-9_]*)$/,
 ];
 
