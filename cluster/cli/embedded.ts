@@ -3,12 +3,12 @@ import { join, resolve } from 'node:path';
 import { parseAge } from '../../src/config/age.ts';
 import { loadClusterConfig, type ClusterConfig } from '../../src/config/cluster.ts';
 import { MillraceError } from '../../src/errors.ts';
-import type { ServerStoreOptions } from '../../src/store/server.ts';
 import type { Retention } from '../../src/store/retention.ts';
 import { createLogger } from '../../src/telemetry/log.ts';
 import { startEmbeddedCluster, type EmbeddedCluster } from '../up.ts';
 import { makeStateFolder } from '../up/state-folder.ts';
 import type { CliContext } from './context.ts';
+import { serverOf } from './store-at-rest.ts';
 
 /** Options that `up` and `train` share. */
 export interface EmbeddedFlags {
@@ -67,13 +67,6 @@ export async function startCluster(context: CliContext, config: ClusterConfig): 
   });
   context.own = { address: cluster.address, token };
   return { ...cluster, stateDir };
-}
-
-/** The ClickHouse server of the settings; undefined for the embedded engine. */
-function serverOf(settings: ClusterConfig['clickhouse']): ServerStoreOptions | undefined {
-  const { url, user: username, password, database, caFile, certFile, keyFile, cluster, replicated } = settings;
-  if (url === undefined) return undefined;
-  return { url, username, password, database, caFile, certFile, keyFile, cluster, replicated };
 }
 
 /** Throws `invalid_argument` for a file that cannot be read or holds no token. */

@@ -1,30 +1,18 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { MillraceError } from '../../src/errors.ts';
 import type { QueryResult } from '../../src/store/store.ts';
 import { collectQuery } from '../admin/query-rows.ts';
-import { readAdminFile } from '../up/admin-file.ts';
 import type { CliContext } from './context.ts';
+import { storeIsAtRest, withStoreAtRest } from './store-at-rest.ts';
 
 /**
- * Runs one read-only statement: on the cluster, or, where none is running, on the embedded store that the last one left in
- * the state folder. So the questions of a report can be asked after its cluster has stopped.
+ * Runs one read-only statement: on the cluster, or, where none is running, on the store that the last one left. So the questions
+ * of a report can be asked after its cluster has stopped.
  */
 export async function runQuery(context: CliContext, sql: string, maxRows: number): Promise<QueryResult> {
   if (!storeIsAtRest(context)) {
     return context.withAdmin((admin) => collectQuery(admin.query({ sql, maxRows }, { signal: context.signal })));
   }
-  const path = join(context.stateDir, 'clickhouse');
-  context.note(`no cluster is running; reading the store in ${path}`);
-  const { openEmbeddedStore } = await import('../../src/store/embedded.ts');
-  const store = await openEmbeddedStore({ path });
-  try {
-    // The cluster that left it may have been of an older build.
-    await store.migrate();
-    return await store.query(sql, { maxRows, signal: context.signal });
-  } finally {
-    await store.close();
-  }
+  return withStoreAtRest(context, (store) => store.query(sql, { maxRows, signal: context.signal }));
 }
 
 /** The id of the newest job in the store or on the cluster; `not_found` when there is none. */
@@ -45,10 +33,4 @@ export async function whyNoRows(context: CliContext, job: string): Promise<strin
   return rows.length > 0
     ? `no rows: nothing that job ${job} left in the store answers this`
     : `no rows: nothing of a job ${job} is in the store; millrace store stats lists the jobs that are`;
-}
-
-/** No address is given, no cluster runs in the state folder, and one has left its store there. */
-export function storeIsAtRest({ stateDir, env, address }: CliContext): boolean {
-  if (address !== undefined || env['MILLRACE_ADDRESS']) return false;
-  return readAdminFile(stateDir) === undefined && existsSync(join(stateDir, 'clickhouse'));
 }

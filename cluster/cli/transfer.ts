@@ -4,7 +4,7 @@ import type { ExportTrajectoriesRequestSchema } from '../../src/gen/millrace/v1/
 import type { Imported } from '../../src/store/export/import.ts';
 import type { ExportMessage } from '../admin/export.ts';
 import type { CliContext } from './context.ts';
-import { storeIsAtRest } from './run-query.ts';
+import { storeIsAtRest, withStoreAtRest } from './store-at-rest.ts';
 
 /** A request as a client writes it. */
 export type ExportInit = MessageInitShape<typeof ExportTrajectoriesRequestSchema>;
@@ -16,8 +16,7 @@ export interface Transfer {
 }
 
 /**
- * Gives `use` the exports and imports of the cluster, or, where none is running, of the embedded store that the last one left in
- * the state folder.
+ * Gives `use` the exports and imports of the cluster, or, where none is running, of the store that the last one left.
  */
 export async function withTransfer<T>(context: CliContext, use: (transfer: Transfer) => Promise<T>): Promise<T> {
   const { signal } = context;
@@ -29,24 +28,20 @@ export async function withTransfer<T>(context: CliContext, use: (transfer: Trans
       }),
     );
   }
-  const path = join(context.stateDir, 'clickhouse');
-  context.note(`no cluster is running; using the store in ${path}`);
-  const [{ create }, { ExportTrajectoriesRequestSchema }, { openEmbeddedStore }, { StoreTransfer }] = await Promise.all([
+  const [{ create }, { ExportTrajectoriesRequestSchema }, { StoreTransfer }] = await Promise.all([
     import('@bufbuild/protobuf'),
     import('../../src/gen/millrace/v1/admin_pb.ts'),
-    import('../../src/store/embedded.ts'),
     import('../admin/export.ts'),
   ]);
-  const store = await openEmbeddedStore({ path });
-  const transfer = new StoreTransfer(store, join(context.stateDir, 'exports'));
-  try {
-    await store.migrate();
-    return await use({
-      export: (request) => transfer.exportTrajectories(create(ExportTrajectoriesRequestSchema, request), signal),
-      import: (lines, job) => transfer.importTrajectories({ lines, job }),
-    });
-  } finally {
-    transfer.close();
-    await store.close();
-  }
+  return withStoreAtRest(context, async (store) => {
+    const transfer = new StoreTransfer(store, join(context.stateDir, 'exports'));
+    try {
+      return await use({
+        export: (request) => transfer.exportTrajectories(create(ExportTrajectoriesRequestSchema, request), signal),
+        import: (lines, job) => transfer.importTrajectories({ lines, job }),
+      });
+    } finally {
+      transfer.close();
+    }
+  });
 }

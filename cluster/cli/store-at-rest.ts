@@ -1,0 +1,52 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ClusterConfig } from '../../src/config/cluster.ts';
+import type { ClickHouseStore } from '../../src/store/clickhouse-store.ts';
+import type { ServerStoreOptions } from '../../src/store/server.ts';
+import { readAdminFile } from '../up/admin-file.ts';
+import type { CliContext } from './context.ts';
+
+/** The ClickHouse server of the settings; undefined for the embedded engine. */
+export function serverOf(settings: ClusterConfig['clickhouse']): ServerStoreOptions | undefined {
+  const { url, user: username, password, database, caFile, certFile, keyFile, cluster, replicated } = settings;
+  if (url === undefined) return undefined;
+  return { url, username, password, database, caFile, certFile, keyFile, cluster, replicated };
+}
+
+/**
+ * No address is given, no cluster runs in the state folder, and there is a store all the same: on the server of the settings
+ * (CLICKHOUSE_URL), or the embedded one that the last cluster left in the folder.
+ */
+export function storeIsAtRest(context: CliContext): boolean {
+  const { stateDir, env, address } = context;
+  if (address !== undefined || env['MILLRACE_ADDRESS'] || readAdminFile(stateDir) !== undefined) return false;
+  return existsSync(embeddedPath(context)) || namesServer(env);
+}
+
+/** Gives that store to `use`, brought to the newest schema: the cluster that left it may have been of an older build. */
+export async function withStoreAtRest<T>(context: CliContext, use: (store: ClickHouseStore) => Promise<T>): Promise<T> {
+  const server = namesServer(context.env) ? await serverOfEnvironment(context) : undefined;
+  const path = embeddedPath(context);
+  context.note(`no cluster is running; using the store ${server ? `on ${new URL(server.url).host}` : `in ${path}`}`);
+  const { openStore } = await import('../../src/store/open.ts');
+  const store = await openStore({ ...server, path });
+  try {
+    await store.migrate();
+    return await use(store);
+  } finally {
+    await store.close();
+  }
+}
+
+const embeddedPath = ({ stateDir }: CliContext): string => join(stateDir, 'clickhouse');
+
+/** Whether CLICKHOUSE_URL is set, by either of its names. */
+const namesServer = (env: NodeJS.ProcessEnv): boolean =>
+  Object.entries(env).some(
+    ([name, value]) => /^(?:CLICKHOUSE_URL|MILLRACE_CLUSTER__CLICKHOUSE__URL)$/i.test(name) && Boolean(value),
+  );
+
+async function serverOfEnvironment({ env, cwd }: CliContext): Promise<ServerStoreOptions | undefined> {
+  const { loadClusterConfig } = await import('../../src/config/cluster.ts');
+  return serverOf(loadClusterConfig({ env, cwd }).config.clickhouse);
+}
