@@ -55,6 +55,14 @@ describe('guardQuery', () => {
     expect(() => guardQuery(sql)).toThrowError(expect.objectContaining({ code: 'invalid_argument', field: 'sql' }) as Error);
   });
 
+  it.each(['SELECT * FROM', 'SELECT count() FROM steps where -- which', 'SELECT 1 +', 'SELECT (', 'SELECT'])(
+    'says that %j is not all of a statement',
+    (sql) => {
+      const last = sql.replace(/ --.*/, '').split(' ').at(-1)!;
+      expect(() => guardQuery(sql)).toThrow(`query refused: the statement ends after ${last}; something is missing`);
+    },
+  );
+
   it('says what to do', () => {
     expect(() => guardQuery('DROP TABLE steps')).toThrow(/DROP is not allowed; only SELECT/);
     expect(() => guardQuery('SELECT 1 FORMAT JSON')).toThrow(/leave FORMAT out/);

@@ -41,6 +41,11 @@ export const SAFE_TABLE_FUNCTIONS: readonly string[] = [
 /** Whether a function of this name is refused in queries. Case does not matter. */
 export const isOutsideFunction = (name: string): boolean => OUTSIDE.test(name.toLowerCase());
 
+/** With what no statement ends. */
+const UNFINISHED = new Set(
+  'select with from join using on where prewhere by having and or not in like as union = < > + - / % . ( [ {'.split(' '),
+);
+
 /** Why a statement is not let through. */
 export interface Refusal {
   /** `empty`: nothing there; `verb`: no reading statement; `many`: more than one; `outside`: reaches out of the store; `clause`: INTO or FORMAT. */
@@ -61,6 +66,11 @@ export function refusal(tokens: readonly Token[]): Refusal | undefined {
   for (const [index, token] of tokens.entries()) {
     const found = outsideCall(token, tokens[index + 1]) ?? wrongClause(token, tokens[index + 1]);
     if (found) return found;
+  }
+  const last = tokens.at(-1)!;
+  // What is put behind it would be taken for what is missing.
+  if (UNFINISHED.has(last.text.toLowerCase()) && (last.kind === 'word' || last.kind === 'symbol')) {
+    return { kind: 'clause', message: `the statement ends after ${last.text}; something is missing`, token: last };
   }
   return undefined;
 }
