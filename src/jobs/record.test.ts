@@ -38,6 +38,20 @@ describe('job records', () => {
     expect(decodeJobRecord(encodeJobRecord(record))).toEqual(record);
   });
 
+  it('share a configuration that was checked before, and no other', () => {
+    const first = decodeJobRecord(encodeJobRecord(create()));
+    const again = decodeJobRecord(encodeJobRecord({ ...create(), accepted: 7 }));
+    expect(again).toEqual({ ...create(), accepted: 7 });
+    expect(again.config).toBe(first.config);
+    const other = { ...create(), config: { ...config, rounds: config.rounds + 1 } };
+    expect(decodeJobRecord(encodeJobRecord(other))).toEqual(other);
+    for (const wrong of [{ ...config, rounds: 0 }, undefined, null, 'x'])
+      expect(() => decodeJobRecord(new TextEncoder().encode(JSON.stringify({ ...create(), config: wrong })))).toThrow(
+        expect.objectContaining({ code: 'data_loss', field: expect.stringMatching(/^config/) as unknown }),
+      );
+    for (const wrong of ['null', '7', '[]']) expect(() => decodeJobRecord(new TextEncoder().encode(wrong))).toThrow(/job record/);
+  });
+
   it('can be read when a newer node has added a field', () => {
     const newer = new TextEncoder().encode(JSON.stringify({ ...create(), budget: { dollars: 3 } }));
     expect(decodeJobRecord(newer)).toEqual(create());

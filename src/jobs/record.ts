@@ -114,6 +114,14 @@ export function encodeJobRecord(record: JobRecord): Uint8Array {
   return new TextEncoder().encode(JSON.stringify(record));
 }
 
+/**
+ * Configurations that were checked before, by their text. A record is written every round and read by every node, and nearly all of the
+ * time of reading it went into its configuration, which never changes.
+ */
+const checkedConfigs = new Map<string, JobConfig>();
+const MAX_CHECKED_CONFIGS = 32;
+const withCheckedConfig = jobRecordSchema.extend({ config: z.custom<JobConfig>() });
+
 /** Reads what {@link encodeJobRecord} wrote; `data_loss` naming the key and the field when it is damaged. */
 export function decodeJobRecord(bytes: Uint8Array, key = 'job record'): JobRecord {
   let json: unknown;
@@ -122,8 +130,17 @@ export function decodeJobRecord(bytes: Uint8Array, key = 'job record'): JobRecor
   } catch (error) {
     throw new MillraceError('data_loss', `${key} is not JSON; delete the key or restore it from a checkpoint`, { cause: error });
   }
-  const parsed = jobRecordSchema.safeParse(json);
-  if (parsed.success) return parsed.data;
+  const text = JSON.stringify((json as { config?: unknown } | null)?.config) as string | undefined;
+  const known = text === undefined ? undefined : checkedConfigs.get(text);
+  const parsed = known ? withCheckedConfig.safeParse({ ...(json as object), config: known }) : jobRecordSchema.safeParse(json);
+  if (parsed.success) {
+    if (text !== undefined && !known) {
+      const [oldest] = checkedConfigs.size < MAX_CHECKED_CONFIGS ? [] : checkedConfigs.keys();
+      if (oldest !== undefined) checkedConfigs.delete(oldest);
+      checkedConfigs.set(text, parsed.data.config);
+    }
+    return parsed.data;
+  }
   const issue = parsed.error.issues[0];
   const field = issue?.path.join('.') ?? '';
   throw new MillraceError('data_loss', `${key}: ${field}: ${issue?.message ?? 'not valid'}`, { field, cause: parsed.error });
