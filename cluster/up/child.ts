@@ -151,11 +151,12 @@ export function superviseNode(options: ChildOptions): SupervisedNode {
 }
 
 /**
- * What a group's flows make lives for as long as the group, some hundred milliseconds: with the usual young generation of 16 MB
- * it is copied twice and kept, and a sixth of a rollout worker's time goes into that.
+ * What a group's flows make lives for as long as the group, and what a round's gradients and weights are copied through for as long as
+ * the round: some hundred milliseconds. With the usual young generation of 16 MB it is copied twice and kept, and a sixth of the
+ * process's time goes into that.
  */
 function heapFlags(roles: readonly RoleName[]): string[] {
-  return roles.includes('rollout') ? ['--max-semi-space-size=64'] : [];
+  return roles.some((role) => role === 'rollout' || role === 'parameter-server') ? ['--max-semi-space-size=64'] : [];
 }
 
 /** Of an uncaught error as Node prints it, the line that says what it is. */
