@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -228,6 +228,24 @@ describe('exportFile', () => {
     const again = parquet('paged', { chunkBytes: 4096, cursor: chunks[0]!.cursor });
     for await (const { data } of exportFile(store, files, again)) rest.push(data);
     expect(Buffer.concat([chunks[0]!.data, ...rest]).equals(whole)).toBe(true);
+  });
+
+  it('gives no file that is not whole, and says why where the engine says so', async () => {
+    const ending = (text: string): Store =>
+      ({ ...store, writeFile: (_: string, path: string) => Promise.resolve(writeFileSync(path, `PAR1${text}`)) }) as Store;
+    const before = readdirSync(join(folder, 'exports'));
+    for (const [text, message] of [
+      [
+        'Code: 241. DB::Exception: Memory limit exceeded: too much.\n',
+        /no whole Parquet file \(Memory limit exceeded: too much\.\);/,
+      ],
+      ['half', /no whole Parquet file;/],
+    ] as const)
+      await expect(drain(exportFile(ending(text), files, parquet('one')))).rejects.toMatchObject({
+        code: 'data_loss',
+        message: expect.stringMatching(message) as string,
+      });
+    expect(readdirSync(join(folder, 'exports'))).toEqual(before);
   });
 
   it('says that a file is gone', async () => {

@@ -37,12 +37,12 @@ export async function* exportFile(store: Store, files: ExportFiles, request: Exp
       if (!store.writeFile)
         throw new MillraceError('unimplemented', 'this store has no engine that writes Parquet; export JSON lines');
       await store.writeFile(sql, path, { format: 'Parquet', ...(signal && { signal }) });
-      keep = 'part';
     }
     const handle = await open(path, 'r');
     try {
       const total = (await handle.stat()).size;
       await checkWhole(handle, total);
+      keep = 'part';
       do {
         const data = Buffer.allocUnsafe(Math.min(chunkBytes, total - done));
         const { bytesRead } = await handle.read(data, 0, data.length, done);
@@ -59,12 +59,18 @@ export async function* exportFile(store: Store, files: ExportFiles, request: Exp
   }
 }
 
+/** What is read of a file's end: a server that fails while it answers writes the reason there. */
+const TAIL_BYTES = 4096;
+
 /** A Parquet file begins and ends with the same four letters. */
 async function checkWhole(handle: FileHandle, bytes: number): Promise<void> {
-  const end = Buffer.alloc(4);
-  await handle.read(end, 0, 4, Math.max(0, bytes - 4));
-  if (end.toString('latin1') !== 'PAR1')
-    throw new MillraceError('data_loss', 'the engine wrote no whole Parquet file; begin again, or export JSON lines');
+  const end = Buffer.alloc(Math.min(TAIL_BYTES, bytes));
+  await handle.read(end, 0, end.length, bytes - end.length);
+  const tail = end.toString('latin1');
+  if (tail.endsWith('PAR1')) return;
+  const [, reason] = /Code: \d+\. DB::Exception: ([^\r\n]+)/.exec(tail) ?? [];
+  const why = reason === undefined ? '' : ` (${reason})`;
+  throw new MillraceError('data_loss', `the engine wrote no whole Parquet file${why}; begin again, or export JSON lines`);
 }
 
 function queryOf({ steps, filter }: ExportRequest): string {
