@@ -32,5 +32,6 @@ if (url) {
     }),
   );
 } else {
+  // server.test.ts runs the same over the embedded engine's own HTTP port.
   it.skip('a ClickHouse server is a Store (set CLICKHOUSE_URL to run it)', () => {});
 }
