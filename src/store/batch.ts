@@ -40,6 +40,8 @@ const LONGEST_DELAY_MS = 10_000;
  * memory meanwhile.
  */
 const TOO_LARGE_ATTEMPTS = 12;
+/** A message with fewer bytes of rows is too large for no store: one that lacks memory for it lacks it for everything, and will have it again. */
+const LARGE_BYTES = 1024 * 1024;
 
 /**
  * Inserts items and reports each one exactly once as stored or poison. Repeats the identical blocks with the identical token
@@ -60,8 +62,9 @@ export async function insertItems(items: readonly Item[], context: InsertContext
       const tooLarge = error.code === 'resource_exhausted';
       const refused = error.code === 'invalid_argument';
       if (items.length > 1 && (refused || tooLarge)) break;
-      if (refused || (tooLarge && attempt >= TOO_LARGE_ATTEMPTS)) {
-        context.onPoison(items[0]!, error);
+      const [alone] = items as [Item];
+      if (refused || (tooLarge && alone.bytes >= LARGE_BYTES && attempt >= TOO_LARGE_ATTEMPTS)) {
+        context.onPoison(alone, error);
         return;
       }
       const growing = error.retryable ? FIRST_DELAY_MS * 2 ** (attempt - 1) : Infinity;

@@ -2,8 +2,17 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { readDeadLetters } from '../bus/replay.ts';
 import { MillraceError } from '../errors.ts';
+import { encodeRows } from './encode.ts';
+import { stepRow } from './fixtures.ts';
 import { packRows } from './pack.ts';
 import { rig, stepsStored } from './testing-writer.ts';
+
+/** Steps of more than a megabyte. */
+const largeRows = (id: string): Uint8Array =>
+  encodeRows(
+    'steps',
+    Array.from({ length: 300 }, (_, step) => stepRow({ trajectory_id: `${id}:0`, step, result: 'x'.repeat(4000) })),
+  );
 
 describe('a writer whose store refuses or fails', () => {
   it('gives up packed rows that are damaged, and only those', async () => {
@@ -78,7 +87,7 @@ describe('a writer whose store refuses or fails', () => {
     store.before = ({ rows }) => {
       if (rows.includes('"huge:0"')) throw new MillraceError('resource_exhausted', 'memory limit exceeded');
     };
-    for (const id of ['a', 'huge', 'b']) await publishGroup(id);
+    for (const id of ['a', 'huge', 'b']) await publishGroup(id, 2, id === 'huge' ? largeRows(id) : undefined);
     const writer = await start();
     const from = clock.monotonic();
     await until(() => writer.stats().messages + writer.stats().poisoned === 3, 500);
@@ -87,6 +96,22 @@ describe('a writer whose store refuses or fails', () => {
     expect(writer.stats()).toMatchObject({ messages: 2, poisoned: 1, held: 0 });
     expect(store.rows('trajectories').map((row) => row['request_id'])).toEqual(['a', 'b']);
     expect(await letters()).toHaveLength(1);
+    await run(writer.stop());
+  });
+
+  it('gives up no message that is small because the store has no memory, however long that takes', async () => {
+    const { store, publishGroup, until, run, letters, start } = await rig();
+    let full = true;
+    store.before = () => {
+      if (full) throw new MillraceError('resource_exhausted', 'memory limit exceeded');
+    };
+    for (const id of ['a', 'b', 'c']) await publishGroup(id);
+    const writer = await start();
+    await until(() => writer.stats().retries === 40, 500);
+    full = false;
+    await until(() => writer.stats().messages === 3);
+    expect(store.rows('trajectories')).toHaveLength(3);
+    expect(await letters()).toEqual([]);
     await run(writer.stop());
   });
 
@@ -132,7 +157,12 @@ describe('a writer whose store refuses or fails', () => {
             if (later) throw new MillraceError('unavailable', 'the answer was lost');
           };
           const ids = kinds.map((what, index) => `${what}${index}`);
-          const bad = { fine: undefined, huge: undefined, garbage: Buffer.from('[]\n'), damaged: Buffer.of(0x1f, 0x8b, 8, 0) };
+          const bad = {
+            fine: undefined,
+            huge: largeRows('huge'),
+            garbage: Buffer.from('[]\n'),
+            damaged: Buffer.of(0x1f, 0x8b, 8, 0),
+          };
           for (const [index, id] of ids.entries()) await publishGroup(id, 3, bad[kinds[index]!]);
           let writer = await start();
           for (const ms of restarts) {
