@@ -8,7 +8,10 @@ import { openEmbeddedStore } from '../src/store/embedded.ts';
 import type { EmbeddedStore } from '../src/store/embedded.ts';
 import { MemoryStore } from '../src/store/memory-store.ts';
 import { createMetrics } from '../src/telemetry/metrics.ts';
-import { openClickHousePort, readClickHousePort } from './clickhouse-port.ts';
+import type { Clock } from '../src/clock/clock.ts';
+import { systemClock } from '../src/clock/system.ts';
+import { silentLogger } from '../src/telemetry/log.ts';
+import { keepClickHousePort, openClickHousePort, readClickHousePort } from './clickhouse-port.ts';
 
 const path = mkdtempSync(join(tmpdir(), 'millrace-port-'));
 let store: EmbeddedStore;
@@ -54,6 +57,28 @@ it('is the one that was asked for, or none: it says that it is taken', async () 
   const port = await openClickHousePort(store, { clickhousePort });
   expect(port!.port).toBe(clickhousePort);
   await port!.close();
+});
+
+it('is opened later when somebody has it for a while', async () => {
+  const { server, port: clickhousePort } = await taken(0);
+  let again: (() => void | Promise<void>) | undefined;
+  const clock: Clock = {
+    ...systemClock,
+    every: (_, fn) => {
+      again = fn;
+      return () => (again = undefined);
+    },
+  };
+  const metrics = createMetrics();
+  const kept = await keepClickHousePort({ metrics, clock, log: silentLogger() }, store, { clickhousePort });
+  await again!();
+  expect(kept.open).toBeUndefined();
+  await new Promise((resolve) => server.close(resolve));
+  await again!();
+  expect([kept.open?.port, again]).toEqual([clickhousePort, undefined]);
+  expect(await (await fetch(`${kept.open!.url}/ping`)).text()).toBe('Ok.\n');
+  await kept.close();
+  await expect(fetch(kept.open!.url)).rejects.toThrow();
 });
 
 it('asks readers for the token of the cluster and writers for theirs', async () => {

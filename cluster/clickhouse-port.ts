@@ -2,6 +2,7 @@ import { MillraceError } from '../src/errors.ts';
 import type { MetricsRegistry } from '../src/telemetry/metrics.ts';
 import type { ClickHousePort } from '../src/store/http/server.ts';
 import type { Store } from '../src/store/store.ts';
+import type { NodeContext } from './context.ts';
 
 /** Where ClickHouse's clients look. */
 const CLICKHOUSE_HTTP_PORT = 8123;
@@ -31,6 +32,55 @@ export async function openClickHousePort(store: Store, wish: ClickHousePortWish)
     if (MillraceError.from(error).code !== 'failed_precondition') throw error;
     return open(0);
   }
+}
+
+/** How often a port that was taken is tried again. */
+const AGAIN_MS = 5_000;
+
+/** A port that is open, or will be when whoever has it lets go of it. */
+export interface KeptClickHousePort {
+  /** Undefined while it is not open. */
+  readonly open: ClickHousePort | undefined;
+  close(): Promise<void>;
+}
+
+/**
+ * {@link openClickHousePort} for as long as the node runs. It is a way to look at the store: that the port is taken must not keep
+ * trajectories from being written, and after a restart it may be taken for a moment only.
+ */
+export async function keepClickHousePort(
+  { metrics, clock, log }: Pick<NodeContext, 'metrics' | 'clock' | 'log'>,
+  store: Store,
+  wish: ClickHousePortWish,
+): Promise<KeptClickHousePort> {
+  let open: ClickHousePort | undefined;
+  let stop: (() => void) | undefined;
+  let trying: Promise<void> = Promise.resolve();
+  const attempt = async (): Promise<void> => {
+    try {
+      open = await openClickHousePort(store, wish);
+      stop?.();
+      if (!open) return;
+      readClickHousePort(metrics, open);
+      log.info({ url: open.url }, 'ClickHouse interface open');
+    } catch (error) {
+      const err = MillraceError.from(error);
+      if (stop) return;
+      log.error({ err }, 'no ClickHouse interface on HTTP');
+      if (err.code === 'failed_precondition') stop = clock.every(AGAIN_MS, () => (trying = attempt()));
+    }
+  };
+  await attempt();
+  return {
+    get open() {
+      return open;
+    },
+    async close() {
+      stop?.();
+      await trying;
+      await open?.close();
+    },
+  };
 }
 
 /** Has what the port counts read at each scrape. */

@@ -31,7 +31,7 @@ export interface Role {
   /** What `millrace node list` says about it. */
   readonly labels?: Readonly<Record<string, string>>;
   /** Where the embedded engine answers as a ClickHouse server does. */
-  readonly clickhousePort?: number;
+  readonly clickhousePort?: number | undefined;
   /** Finishes what it has begun, within `timeoutMs`. */
   stop(timeoutMs?: number): Promise<void>;
 }

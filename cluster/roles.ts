@@ -69,26 +69,23 @@ export async function startRole(
       const { startStore } = await import('./store.ts');
       const { storeService } = await import('./services.ts');
       const { StoreTransfer } = await import('./admin/export.ts');
-      const { openClickHousePort, readClickHousePort } = await import('./clickhouse-port.ts');
+      const { keepClickHousePort } = await import('./clickhouse-port.ts');
       const store = await openStore({ ...options.clickhouse, path: `${options.stateDir}/clickhouse` });
       const started = await startStore(context, store);
-      // A way to look at the store: that the port is taken must not keep trajectories from being written.
-      const port = await openClickHousePort(store, options).catch((error: unknown) => {
-        context.log.error({ err: error }, 'no ClickHouse interface on HTTP');
-        return undefined;
-      });
+      const port = await keepClickHousePort(context, store, options);
       const transfer = new StoreTransfer(store, `${options.stateDir}/exports`);
       closers.push(() => transfer.close());
       const changed = await store.retain(options.retention ?? {});
       if (changed.length > 0) context.log.info({ changed }, 'retention changed');
       services.push(storeService((sql, maxRows, signal) => started.query(sql, maxRows, signal), transfer, store));
-      if (!port) return started;
-      readClickHousePort(context.metrics, port);
-      context.log.info({ url: port.url }, 'ClickHouse interface open');
       return {
         ...started,
-        labels: { clickhouse: port.url },
-        clickhousePort: port.port,
+        get labels(): Record<string, string> {
+          return port.open ? { clickhouse: port.open.url } : {};
+        },
+        get clickhousePort() {
+          return port.open?.port;
+        },
         async stop(timeoutMs) {
           // First: its queries would keep the engine.
           await port.close();
