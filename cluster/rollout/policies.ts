@@ -10,6 +10,8 @@ import { PolicyVersions } from './policy-versions.ts';
 
 /** How long a flow's start may wait for a policy version that was announced. */
 const VERSION_TIMEOUT_MS = 20_000;
+/** Pause before weights that could not be fetched are fetched again, while somebody waits for them. */
+const FETCH_AGAIN_MS = 500;
 
 /** One job's policy in this process: follows the manifest, fetches new weights, and lets flows swap at their next start. */
 export class FollowedPolicy implements PolicySource {
@@ -67,9 +69,15 @@ export class FollowedPolicy implements PolicySource {
         this.#wake();
       }
     } catch (error) {
-      this.#context.log.warn({ err: error, job: this.#job }, 'weights could not be fetched; the next version is tried');
+      this.#context.log.warn(
+        { err: error, job: this.#job },
+        'weights could not be fetched; they are tried again when they are needed',
+      );
+      await this.#context.clock.sleep(FETCH_AGAIN_MS);
     } finally {
       this.#fetching = undefined;
+      // Who waits for a version that was not fetched has it fetched again.
+      this.#wake();
     }
   }
 
