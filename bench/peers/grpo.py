@@ -1,172 +1,25 @@
 """Single-process GRPO in PyTorch: what Millrace's training is compared with by `npm run bench -- train`.
 
-Same flow, tasks, split, network, initial weights and hyper-parameters as the cluster; fully synchronous. The flow is
-TypeScript, so it runs in a child process (bench/train/environment-main.ts) in lock-step: all flows of a round wait for their
-actions, one batched forward pass decides for all of them. The child hands over flat arrays that only have to be wrapped, each
-distinct observation of a round once. Prints a line of JSON after every round and evaluation.
+Same flow, tasks, split, network, initial weights and hyper-parameters as the cluster; fully synchronous. All flows of a round
+run in lock-step: they wait for their actions, and one batched forward pass decides for all of them. The flow itself is either
+in this process (bench/peers/retail) or Millrace's own in a child process (bench/train/environment-main.ts). Both hand over the
+same flat arrays, each distinct observation of a round once. Prints a line of JSON after every round and evaluation.
 
-    python3 grpo.py [--seconds N] [--threads 1|2] -- node --import tsx bench/train/environment-main.ts examples/retail/job.yaml
+    node --import tsx bench/train/export-main.ts retail.json examples/retail/outcome-only.yaml
+    python3 grpo.py [--seconds N] [--threads 1|2] --retail retail.json
+    python3 grpo.py [--seconds N] [--threads 1|2] -- node --import tsx bench/train/environment-main.ts examples/retail/outcome-only.yaml
 """
 
 import argparse
-import fcntl
 import json
 import os
-import struct
-import subprocess
 import sys
 import time
 
-import numpy as np
 import torch
-import torch.nn.functional as F
 
-
-class Environment:
-    """The child process that runs the flows; the protocol is bench/train/protocol.ts."""
-
-    def __init__(self, command):
-        self.child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        # Answers are often larger than the usual 64 KiB of a pipe, and the child would write them in pieces.
-        if hasattr(fcntl, "F_SETPIPE_SZ"):
-            fcntl.fcntl(self.child.stdout, fcntl.F_SETPIPE_SZ, 1 << 20)
-        self.seconds = 0.0  # spent waiting for the child
-        hello = json.loads(bytes(self._read()))
-        self.spec, self.job, self.tasks = hello["spec"], hello["job"], hello["tasks"]
-        self.answers = hello["answers"]
-        values = np.frombuffer(self._read(), dtype=np.float32)
-        self.parameters = {
-            t["name"]: torch.from_numpy(values[t["offset"] : t["offset"] + t["size"]].reshape(t["shape"]).copy())
-            for t in hello["tensors"]
-        }
-
-    def train(self, group_size, sequences):
-        return self._ask("standing", [1, group_size, *sequences])
-
-    def evaluate(self):
-        return self._ask("standing", [2, 1, *range(self.tasks["heldOut"])])
-
-    def step(self, actions):
-        return self._ask("standing", np.concatenate([[3], actions]))
-
-    def learn(self, flows):
-        return self._ask("learnable", np.concatenate([[4], flows]))
-
-    def close(self):
-        self.child.stdin.close()
-        self.child.wait(10)
-
-    def _ask(self, kind, words):
-        begun = time.perf_counter()
-        payload = np.asarray(words, dtype=np.int32).tobytes()
-        self.child.stdin.write(struct.pack("<I", len(payload)) + payload)
-        self.child.stdin.flush()
-        answer = self._read()
-        self.seconds += time.perf_counter() - begun
-        count = struct.unpack_from("<i", answer)[0]
-        lengths = np.frombuffer(answer, np.int32, count, 4)
-        at = 4 + 4 * count
-        arrays = {}
-        for (name, kind), length in zip(self.answers[kind], lengths):
-            arrays[name] = torch.from_numpy(np.frombuffer(answer, kind, length, at))
-            at += 4 * int(length)
-        return arrays
-
-    def _read(self):
-        (length,) = struct.unpack("<I", self._exactly(4))
-        return self._exactly(length)
-
-    def _exactly(self, length):
-        data = bytearray(length)
-        view, at = memoryview(data), 0
-        while at < length:
-            got = self.child.stdout.readinto(view[at:])
-            if not got:
-                sys.exit("the environment has ended")
-            at += got
-        return data
-
-
-class Planner(torch.nn.Module):
-    """The planner network of src/policy/planner/network.ts with a bag of words as encoder; nothing is padded but the softmax."""
-
-    def __init__(self, spec, parameters):
-        super().__init__()
-        self.spec = spec
-        self.arities = [k for k in range(3) if f"arity{k}.tools.weight" in parameters]
-        for name, values in parameters.items():
-            self.register_parameter(name.replace(".", "_"), torch.nn.Parameter(values.clone()))
-
-    def dense(self, name, x):
-        weight, bias = getattr(self, f"{name}_weight"), getattr(self, f"{name}_bias", None)
-        return x @ weight if bias is None else torch.addmm(bias, x, weight)
-
-    def encode(self, texts):
-        """A vector for each text: the mean of its tokens' embeddings, zeros for an empty one."""
-        return F.embedding_bag(texts.tokens, self.text_embedding, texts.offsets, mode="mean")
-
-    def log_probabilities(self, b, pooled):
-        """[observations, most actions]; -inf where an observation has fewer."""
-        features = self.spec["features"]
-        observations, items = len(b["actionStart"]) - 1, len(b["itemText"])
-        flags = b["itemFlags"].view(items, features["item"])
-        own = pooled.index_select(0, b["itemText"])
-        # No item of this flow stands in a text of its observation: that part of the layer's input is zero.
-        vectors = torch.tanh(self.dense("item", torch.cat([own, torch.zeros_like(own), flags], 1)))
-        mean = vectors.new_zeros(observations, vectors.shape[1]).index_add(0, b["itemObservation"], vectors)
-        mean = mean * b["itemShare"].unsqueeze(1)
-        state = b["state"].view(observations, features["state"])
-        whole = pooled.index_select(0, b["observationText"])
-        context = torch.tanh(self.dense("context", torch.cat([whole, mean, state], 1)))
-        scores = []
-        for k in self.arities:
-            total = self.dense(f"arity{k}_context", context).index_select(0, b[f"tuples{k}"])
-            for j in range(k):
-                total = total + self.dense(f"arity{k}_item{j}", vectors).index_select(0, b[f"tuples{k}item{j}"])
-            scores.append(self.dense(f"arity{k}_tools", torch.tanh(total)).reshape(-1))
-        flat = torch.cat(scores).index_select(0, b["actionScore"])
-        open_actions = b["actionStart"].diff()
-        mask = torch.arange(int(open_actions.max())) < open_actions.unsqueeze(1)
-        padded = flat.new_full(mask.shape, -torch.inf).masked_scatter(mask, flat)
-        return torch.log_softmax(padded, 1)
-
-
-class Texts:
-    """The texts of a round; number 0 is the empty one."""
-
-    def __init__(self):
-        self.tokens = torch.zeros(0, dtype=torch.int32)
-        self.offsets = torch.zeros(1, dtype=torch.int32)
-
-    def take(self, answer):
-        """Takes new texts up and returns them."""
-        lengths = answer["newTextLengths"]
-        fresh = Texts()
-        fresh.tokens, fresh.offsets = answer["newTokens"], (lengths.cumsum(0) - lengths).int()
-        self.offsets = torch.cat([self.offsets, fresh.offsets + len(self.tokens)])
-        self.tokens = torch.cat([self.tokens, fresh.tokens])
-        return fresh
-
-
-class Decided:
-    """Log-probabilities of the distinct observations of a round, for weights that stay the same through it."""
-
-    def __init__(self, planner):
-        self.planner = planner
-        self.texts = Texts()
-        self.pooled = planner.encode(self.texts)
-        self.rows = torch.empty(0, 0)
-
-    def take(self, answer):
-        """Computes what is new and returns the log-probabilities of every flow that waits."""
-        if len(answer["newTextLengths"]) > 0:
-            self.pooled = torch.cat([self.pooled, self.planner.encode(self.texts.take(answer))])
-        if len(answer["actionStart"]) > 1:
-            new = self.planner.log_probabilities(answer, self.pooled)
-            width = max(new.shape[1], self.rows.shape[1])
-            pad = lambda x: F.pad(x, (0, width - x.shape[1]), value=-torch.inf)
-            self.rows = torch.cat([pad(self.rows), pad(new)])
-        return self.rows.index_select(0, answer["rows"])
+from environments import NodeEnvironment, PythonEnvironment
+from policy import Decided, Planner
 
 
 @torch.no_grad()
@@ -310,9 +163,12 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=float("inf"), help="end after this much training")
     parser.add_argument("--threads", type=int, default=0, help="threads of PyTorch; 0 tries 1 and 2")
-    parser.add_argument("command", nargs="+", help="starts the environment")
+    parser.add_argument("--retail", metavar="FILE", help="flows in this process, on this file of bench/train/export-main.ts")
+    parser.add_argument("command", nargs="*", help="flows in a child process, which this command starts")
     options = parser.parse_args()
-    environment = Environment(options.command)
+    if (options.retail is None) == (not options.command):
+        parser.error("give either --retail FILE or a command")
+    environment = PythonEnvironment(options.retail) if options.retail else NodeEnvironment(options.command)
     job = environment.job
     threads = options.threads or fastest_threads(environment)
     torch.set_num_threads(threads)

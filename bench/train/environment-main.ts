@@ -7,7 +7,17 @@ import { loadJobConfig } from '../../src/config/load.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { initialParameters } from '../../src/policy/planner/layout.ts';
 import { LockStepEnvironment } from './environment.ts';
-import { frame, FrameReader, LEARNABLE, readRequest, STANDING, writeLearnable, writeStanding, type Hello } from './protocol.ts';
+import {
+  frame,
+  FrameReader,
+  jobOf,
+  LEARNABLE,
+  readRequest,
+  STANDING,
+  writeLearnable,
+  writeStanding,
+  type Hello,
+} from './protocol.ts';
 
 const [file = '', data = '-', ...overrides] = process.argv.slice(2);
 
@@ -16,10 +26,9 @@ try {
   const runtime = await loadJobRuntime(config);
   const environment = await LockStepEnvironment.open(runtime);
   const { tensors, values } = initialParameters(runtime.spec);
-  const { seed, rounds, rollout, algorithm, optimizer, evaluation } = config;
   const hello: Hello = {
     spec: runtime.spec,
-    job: { seed, rounds, rollout, algorithm, optimizer, evaluation },
+    job: jobOf(config),
     tasks: { train: environment.plan.train.length, heldOut: environment.plan.heldOut.length },
     tensors,
     answers: { standing: STANDING, learnable: LEARNABLE },

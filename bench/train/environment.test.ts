@@ -165,7 +165,7 @@ const python = pytorchCommand();
 /** What the peer's network gives for the first decisions of two flows, and its gradient over two whole ones. */
 const PEER = `
 import json, sys, torch, grpo
-environment = grpo.Environment(sys.argv[1:])
+environment = grpo.NodeEnvironment(sys.argv[1:])
 threads = grpo.fastest_threads(environment)
 planner = grpo.Planner(environment.spec, environment.parameters)
 answer = environment.train(2, [0])

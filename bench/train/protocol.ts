@@ -24,6 +24,11 @@ export interface Hello {
   answers: { standing: readonly Field[]; learnable: readonly Field[] };
 }
 
+/** What of a job's configuration a trainer must know. */
+export function jobOf({ seed, rounds, rollout, algorithm, optimizer, evaluation }: JobConfig): Hello['job'] {
+  return { seed, rounds, rollout, algorithm, optimizer, evaluation };
+}
+
 type Field = readonly [name: string, type: 'int32' | 'float32'];
 
 /** Observations side by side; see `FlatBatch`. Texts are numbered over the round. */
