@@ -185,15 +185,21 @@ export class KeyValueWatch {
     this.scheduleExpiry();
   }
 
-  /** After a reconnection: a bucket that was made anew has other revisions, so start over and say what is gone. */
+  /**
+   * After a reconnection the watch is opened again from where it was: a server that was restarted has forgotten the consumer, which the
+   * client notices by missed heartbeats only, half a minute later. A bucket that was made anew has other revisions, so start over
+   * and say what is gone.
+   */
   private async checkStream(): Promise<void> {
     const created = await this.streamCreated().catch(() => this.created);
-    if (this.stopped || created === this.created) return;
-    this.created = created;
-    this.lastRevision = 0;
-    for (const [key, { revision }] of this.present) this.tell({ key, value: undefined, revision });
-    this.present.clear();
-    // Closing makes the watch open again from the start.
+    if (this.stopped) return;
+    if (created !== this.created) {
+      this.created = created;
+      this.lastRevision = 0;
+      for (const [key, { revision }] of this.present) this.tell({ key, value: undefined, revision });
+      this.present.clear();
+    }
+    // Closing makes the watch open again.
     void this.messages?.close();
   }
 
