@@ -16,7 +16,7 @@ const millrace: TrainingRun = {
   ],
 };
 const pytorch: TrainingRun = {
-  system: 'pytorch',
+  system: 'pytorch-python',
   trajectories: 500,
   seconds: 40,
   curve: [
@@ -27,9 +27,18 @@ const pytorch: TrainingRun = {
 
 describe('a row of the comparison', () => {
   it('has the throughput and the first time at 85 %', () => {
-    expect(rowOf(millrace)).toEqual({ ...millrace, trajectoriesPerSecond: 100, secondsTo85: 25, trajectoriesTo85: 2000 });
+    expect(rowOf(millrace)).toEqual({
+      ...millrace,
+      trajectoriesPerSecond: 100,
+      secondsTo85: 25,
+      trajectoriesTo85: 2000,
+      heldOut: 0.84,
+    });
     expect(rowOf(pytorch)).toMatchObject({ trajectoriesPerSecond: 12.5, secondsTo85: null, trajectoriesTo85: null });
-    expect(rowOf({ ...pytorch, trajectories: 0, seconds: 0, curve: [] }).trajectoriesPerSecond).toBe(0);
+    expect(rowOf({ ...pytorch, trajectories: 0, seconds: 0, curve: [] })).toMatchObject({
+      trajectoriesPerSecond: 0,
+      heldOut: null,
+    });
   });
 });
 
@@ -74,8 +83,8 @@ describe('what is compared', () => {
       { round: 1, trajectories: 250, seconds: 19, reward: 0.1, environmentSeconds: 9 },
       { round: 2, trajectories: 500, seconds: 40, reward: 0.2, environmentSeconds: 20, success: 0.1 },
     ];
-    expect(runOfLines(lines)).toEqual({ run: pytorch, threads: 2, torch: '1.13', environmentSeconds: 20 });
-    expect(runOfLines([]).run).toEqual({ system: 'pytorch', trajectories: 0, seconds: 0, curve: [] });
+    expect(runOfLines('python', lines)).toEqual({ run: pytorch, threads: 2, torch: '1.13', environmentSeconds: 20 });
+    expect(runOfLines('node', []).run).toEqual({ system: 'pytorch-python', trajectories: 0, seconds: 0, curve: [] });
   });
 });
 
@@ -88,7 +97,7 @@ describe('the table', () => {
     expect(lines).toEqual([
       ['system', 'trajectories/s', '85 % after', 'trajectories', 'held out', 'in all', 'trajectories'],
       ['millrace', '100', '25.0 s', '2,000', '84.0 %', '30.0 s', '3,000'],
-      ['pytorch', '13', '-', '-', '10.0 %', '40.0 s', '500'],
+      ['pytorch-python', '13', '-', '-', '10.0 %', '40.0 s', '500'],
     ]);
   });
 });

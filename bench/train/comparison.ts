@@ -14,9 +14,14 @@ export interface CurvePoint {
   success: number;
 }
 
+/** Who runs the flows of the PyTorch script: the script itself, in Python, or a Node.js child of it, with our own code. */
+export const PEERS = ['python', 'node'] as const;
+/** Who runs the flows of the PyTorch script. */
+export type Peer = (typeof PEERS)[number];
+
 /** What one system did. */
 export interface TrainingRun {
-  system: 'millrace' | 'pytorch';
+  system: 'millrace' | `pytorch-${Peer}`;
   /** Trained on. */
   trajectories: number;
   /** From the first request to the last update. */
@@ -30,6 +35,8 @@ export interface TrainingRow extends TrainingRun {
   /** The first point of the curve at {@link GOAL} or above; null when there is none. */
   secondsTo85: number | null;
   trajectoriesTo85: number | null;
+  /** At the end of the curve; null where nothing was evaluated. */
+  heldOut: number | null;
 }
 
 /** Throughput, and when the goal was reached. */
@@ -40,6 +47,7 @@ export function rowOf(run: TrainingRun): TrainingRow {
     trajectoriesPerSecond: run.seconds > 0 ? run.trajectories / run.seconds : 0,
     secondsTo85: reached?.seconds ?? null,
     trajectoriesTo85: reached?.trajectories ?? null,
+    heldOut: run.curve.at(-1)?.success ?? null,
   };
 }
 
@@ -78,7 +86,7 @@ export function comparisonText(rows: readonly TrainingRow[]): string {
       count(row.trajectoriesPerSecond),
       orNot(row.secondsTo85, (seconds) => `${seconds.toFixed(1)} s`),
       orNot(row.trajectoriesTo85, count),
-      orNot(row.curve.at(-1)?.success ?? null, (success) => `${(100 * success).toFixed(1)} %`),
+      orNot(row.heldOut, (success) => `${(100 * success).toFixed(1)} %`),
       `${row.seconds.toFixed(1)} s`,
       count(row.trajectories),
     ]),

@@ -14,6 +14,7 @@ import { pytorchCommand } from '../compute/participants.ts';
 import { ROOT } from './child.ts';
 import { LockStepEnvironment, type Standing } from './environment.ts';
 import { frame, FrameReader, LEARNABLE, OPERATIONS, STANDING, writeLearnable, writeStanding, type Hello } from './protocol.ts';
+import { arraysOf } from './test-support.ts';
 
 const JOB = 'examples/retail/outcome-only.yaml';
 const SMALL = ['source.users=40', 'source.tasks=30'];
@@ -103,24 +104,6 @@ describe('the environment', () => {
     await expect(environment.reset({ purpose: 'evaluate', groupSize: 1, tasks: [99] })).rejects.toThrow(/held-out task 99/);
   });
 });
-
-/** The arrays of an answer by name. */
-function arraysOf(payload: Uint8Array, fields: Hello['answers']['standing']): Record<string, number[]> {
-  const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
-  expect(view.getInt32(0, true)).toBe(fields.length);
-  let at = 4 + 4 * fields.length;
-  const arrays = Object.fromEntries(
-    fields.map(([name, type], index) => {
-      const length = view.getInt32(4 + 4 * index, true);
-      const from = at;
-      at += 4 * length;
-      const read = (i: number) => (type === 'int32' ? view.getInt32(from + 4 * i, true) : view.getFloat32(from + 4 * i, true));
-      return [name, Array.from({ length }, (_, i) => read(i))];
-    }),
-  );
-  expect(at).toBe(payload.length);
-  return arrays;
-}
 
 describe('the environment as a process', () => {
   it('says what the environment says', async () => {

@@ -1,6 +1,8 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runChild } from './child.ts';
-import type { CurvePoint, TrainingRun } from './comparison.ts';
+import type { CurvePoint, Peer, TrainingRun } from './comparison.ts';
 import type { TrainingSetup } from './millrace.ts';
 
 /** A line of bench/peers/grpo.py. */
@@ -12,7 +14,7 @@ export type PeerLine =
       seconds: number;
       /** Of the round; absent before the first. */
       reward?: number;
-      /** Seconds of all so far in which the script waited for the flows. */
+      /** Seconds of all so far that went into the flows. */
       environmentSeconds?: number;
       /** Present after an evaluation. */
       success?: number;
@@ -23,12 +25,12 @@ export interface PeerRun {
   run: TrainingRun;
   threads: number;
   torch: string;
-  /** Seconds in which it waited for the flows. */
+  /** Seconds that went into the flows: running them, or waiting for who does. */
   environmentSeconds: number;
 }
 
 /** Puts the lines of a run together. */
-export function runOfLines(lines: readonly PeerLine[]): PeerRun {
+export function runOfLines(of: Peer, lines: readonly PeerLine[]): PeerRun {
   const curve: CurvePoint[] = [];
   const peer = { threads: 0, torch: '', environmentSeconds: 0 };
   let [trajectories, seconds] = [0, 0];
@@ -42,7 +44,7 @@ export function runOfLines(lines: readonly PeerLine[]): PeerRun {
     peer.environmentSeconds = line.environmentSeconds ?? 0;
     if (line.success !== undefined) curve.push({ trajectories, seconds, success: line.success });
   }
-  return { run: { system: 'pytorch', trajectories, seconds, curve }, ...peer };
+  return { run: { system: `pytorch-${of}`, trajectories, seconds, curve }, ...peer };
 }
 
 /** How the peer is started. */
@@ -52,20 +54,41 @@ export interface PeerOptions {
   env: NodeJS.ProcessEnv;
   /** Training ends after the round in which this much time is reached. Default: the job's rounds. */
   seconds?: number;
+  /** Of PyTorch. Default: 1 or 2, whichever is faster. */
+  threads?: number;
   onLine: (line: PeerLine) => void;
   signal: AbortSignal;
 }
 
-/** Trains with bench/peers/grpo.py. */
-export async function trainPytorch(
-  setup: TrainingSetup,
-  { python, env, seconds, onLine, signal }: PeerOptions,
+/** Trains with bench/peers/grpo.py, whose flows run where `peer` says. */
+export async function trainPytorch(peer: Peer, setup: TrainingSetup, options: PeerOptions): Promise<PeerRun> {
+  const job = [setup.job, setup.data ?? '-', ...setup.overrides];
+  if (peer === 'node') {
+    const environment = [process.execPath, '--import', 'tsx', 'bench/train/environment-main.ts', ...job];
+    return runScript(peer, ['--', ...environment], options);
+  }
+  const folder = await mkdtemp(join(tmpdir(), 'millrace-retail-'));
+  try {
+    const file = join(folder, 'retail.json');
+    const { signal } = options;
+    await runChild(process.execPath, ['--import', 'tsx', 'bench/train/export-main.ts', file, ...job], {
+      env: process.env,
+      signal,
+    });
+    return await runScript(peer, ['--retail', file], options);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function runScript(
+  peer: Peer,
+  flows: readonly string[],
+  { python, env, seconds, threads = 0, onLine, signal }: PeerOptions,
 ): Promise<PeerRun> {
-  const environment = [process.execPath, '--import', 'tsx', 'bench/train/environment-main.ts', setup.job, setup.data ?? '-'];
   const limit = seconds === undefined ? [] : ['--seconds', String(seconds)];
-  const args = [join('bench', 'peers', 'grpo.py'), ...limit, '--', ...environment, ...setup.overrides];
   const lines: PeerLine[] = [];
-  await runChild(python, args, {
+  await runChild(python, [join('bench', 'peers', 'grpo.py'), '--threads', String(threads), ...limit, ...flows], {
     env: { ...process.env, ...env },
     signal,
     onLine(text) {
@@ -74,5 +97,5 @@ export async function trainPytorch(
       onLine(line);
     },
   });
-  return runOfLines(lines);
+  return runOfLines(peer, lines);
 }
