@@ -84,7 +84,7 @@ describe('what is compared', () => {
       { round: 2, trajectories: 500, seconds: 40, reward: 0.2, environmentSeconds: 20, success: 0.1 },
     ];
     expect(runOfLines('python', lines)).toEqual({ run: pytorch, threads: 2, torch: '1.13', environmentSeconds: 20 });
-    expect(runOfLines('node', []).run).toEqual({ system: 'pytorch-python', trajectories: 0, seconds: 0, curve: [] });
+    expect(runOfLines('node', []).run).toEqual({ system: 'pytorch-node', trajectories: 0, seconds: 0, curve: [] });
   });
 });
 
