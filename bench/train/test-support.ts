@@ -1,6 +1,7 @@
 /** For the tests of this folder only. */
 import { spawnSync } from 'node:child_process';
 import type { Random } from '../../src/random/random.ts';
+import { ROOT } from './child.ts';
 import type { Hello } from './protocol.ts';
 
 /** The arrays of an answer by name. */
@@ -29,6 +30,16 @@ export function pythonWithNumpy(env: NodeJS.ProcessEnv = process.env): string | 
   return candidates.find(
     (python) => spawnSync(python, ['-c', 'import numpy'], { timeout: 60_000, stdio: 'ignore' }).status === 0,
   );
+}
+
+/** Runs a script of modules in bench/peers on an input; what it prints, read as JSON. */
+export function askPython<T>(python: string, script: string, args: readonly string[], input: unknown): T {
+  const { stdout, stderr, status } = spawnSync(python, ['-c', script, ...args], {
+    ...{ cwd: ROOT, encoding: 'utf8', maxBuffer: 1 << 29, input: JSON.stringify(input) },
+    env: { ...process.env, PYTHONPATH: 'bench/peers', PYTHONDONTWRITEBYTECODE: '1' },
+  });
+  if (status !== 0 || stderr !== '') throw new Error(`python ended with ${status}: ${stderr}`);
+  return JSON.parse(stdout) as T;
 }
 
 /** What messages are made of, and what can go wrong in them. */
