@@ -37,7 +37,7 @@ it.skipIf(python === undefined)(
           written.set(name, (written.get(name) ?? 0) + 1);
         } catch (thrown) {
           expect(thrown).toBeInstanceOf(ToolError);
-        refusals.add((thrown as Error).message.replace(/[#\w.]*\d[\w.]*/g, 'N'));
+          refusals.add((thrown as Error).message.replace(/[#\w.]*\d[\w.]*/g, 'N'));
         }
       }
       const changed = Object.keys(database.changes()).map((key): [string, unknown] => {
