@@ -21,10 +21,16 @@ export function tinyShop(): Records {
   const twice = [lamp!, mug!, mug!, { ...mug!, item_id: '202', price: 6.2, options: { glaze: 'white' } }];
   const gone = { ...mug!, name: 'Kettle', product_id: '99', item_id: '901' };
   const ann = users['ann_roe_1']!;
+  const lamps = products['10']!;
+  // Of two that look alike only one can be had; of another kind none can.
+  const more = {
+    '105': { item_id: '105', options: { size: 'L', plug: 'UK' }, available: true, price: 27 },
+    '106': { item_id: '106', options: { size: 'XL', plug: 'UK' }, available: false, price: 29 },
+  };
   const gift = { source: 'gift_card', id: 'gift_card_2', balance: 500.1 } as const;
   return {
     users: { ...users, ann_roe_1: { ...ann, payment_methods: { ...ann.payment_methods, gift_card_2: gift } } },
-    products,
+    products: { ...products, '10': { ...lamps, variants: { ...lamps.variants, ...more } } },
     orders: {
       ...orders,
       ...Object.fromEntries([
@@ -110,7 +116,16 @@ export function tinyTasks(random: Random, count: number) {
     'Red Lamp, Mug (glaze: white)',
     'Chair',
   ];
-  const wanted = ['to (glaze: white)', 'to (size: L)', 'to (size: L, plug: UK)', 'to (plug: UK)', 'to (glaze: red)', 'to ()', ''];
+  const wanted = [
+    'to (glaze: white)',
+    'to (size: L)',
+    'to (size: L, plug: UK)',
+    'to (size: XL, plug: UK)',
+    'to (plug: UK)',
+    'to (glaze: red)',
+    'to ()',
+    '',
+  ];
   const how = [
     'via paypal_1',
     'with my gift card',
