@@ -38,6 +38,26 @@ beforeEach(async () => {
 });
 
 describe('traps of the embedded engine', () => {
+  it('an answer holds nothing of a statement before it on the same connection that failed or was cancelled', async () => {
+    const sql = (n: number): string => `SELECT number AS secret, toString(number) AS other FROM numbers(${n})`;
+    let [failed, cancelled] = [0, 0];
+    for (let i = 0; i < 60; i += 1) {
+      const stop = new AbortController();
+      const asked = engine.sessions.run(
+        i % 2 === 0
+          ? { sql: `${sql(300_000)} WHERE NOT throwIf(number = 250000)`, format: 'JSONCompactEachRowWithNames' }
+          : { sql: sql(3_000_000), format: 'JSONCompactEachRowWithNames', signal: stop.signal },
+      );
+      const timer = setTimeout(() => stop.abort(), i % 7);
+      await asked.catch((error: unknown) => ((error as { code?: string }).code === 'cancelled' ? cancelled++ : failed++));
+      clearTimeout(timer);
+      const { bytes } = await engine.sessions.run({ sql: `SELECT ${i} AS answer`, format: 'JSONCompactEachRowWithNames' });
+      expect(Buffer.from(bytes).toString()).toBe(`["answer"]\n[${i}]\n`);
+    }
+    expect(failed).toBe(30);
+    expect(cancelled).toBeGreaterThan(10);
+  }, 60_000);
+
   it('leaves no setting of an insert or a query behind on the connection', async () => {
     const changed = "SELECT name, value FROM system.settings WHERE changed AND name != 'log_comment' ORDER BY name";
     const before = await engine.run(changed);

@@ -52,6 +52,9 @@ export interface Printed {
 /** How often a statement that is to end is killed again: it may not have begun when the first KILL came. */
 const KILL_EVERY_MS = 100;
 
+/** Statements in a row that may fail while a connection is cleaned. */
+const DISCARDS = 10;
+
 /**
  * The embedded engine's connections for questions, one statement each at a time: a statement on a connection waits for the
  * one before it. All are opened at the start, because the engine opens none once its default database is detached.
@@ -138,6 +141,8 @@ export class SessionPool {
       const result = await session.raw.queryAsync(statement.sql, { format: statement.format ?? 'TabSeparated' });
       return { bytes: result.bytes(), rows: result.rowsRead, rowBytes: result.bytesRead, seconds: result.elapsed };
     } catch (error) {
+      clearInterval(timer);
+      await session.discard();
       if (signal?.aborted) throw new MillraceError('cancelled', 'query cancelled', { cause: error });
       throw error;
     } finally {
@@ -217,6 +222,18 @@ class PooledSession {
   constructor(raw: RawSession, tag: string) {
     this.raw = raw;
     this.tag = tag;
+  }
+
+  /**
+   * What a statement had printed when it failed or was killed stays in the connection, and the next answer would begin with it: with
+   * rows of somebody else. A statement that prints nothing of its own takes it away.
+   */
+  async discard(): Promise<void> {
+    for (let attempt = 0; attempt < DISCARDS; attempt += 1) {
+      const rest = await this.raw.queryAsync('SELECT 1 WHERE 0', { format: 'TabSeparated' }).catch(() => undefined);
+      // A KILL that was on its way may have met this one.
+      if (rest?.bytes().length === 0) return;
+    }
   }
 
   /** The statements that must come before one with these. */
