@@ -18,7 +18,7 @@ export function tinyShop(): Records {
     amount,
     payment_method_id,
   });
-  const twice = [lamp!, mug!, mug!, { ...mug!, item_id: '202', price: 6.2, options: { glaze: 'white' } }];
+  const twice = [lamp!, mug!, { ...mug! }, { ...mug!, item_id: '202', price: 6.2, options: { glaze: 'white' } }];
   const gone = { ...mug!, name: 'Kettle', product_id: '99', item_id: '901' };
   const ann = users['ann_roe_1']!;
   const lamps = products['10']!;
@@ -27,10 +27,12 @@ export function tinyShop(): Records {
     '105': { item_id: '105', options: { size: 'L', plug: 'UK' }, available: true, price: 27 },
     '106': { item_id: '106', options: { size: 'XL', plug: 'UK' }, available: false, price: 29 },
   };
+  // Its name is part of another one's.
+  const bare = { name: 'Lamp', product_id: '30', variants: {} };
   const gift = { source: 'gift_card', id: 'gift_card_2', balance: 500.1 } as const;
   return {
     users: { ...users, ann_roe_1: { ...ann, payment_methods: { ...ann.payment_methods, gift_card_2: gift } } },
-    products: { ...products, '10': { ...lamps, variants: { ...lamps.variants, ...more } } },
+    products: { ...products, '10': { ...lamps, variants: { ...lamps.variants, ...more } }, '30': bare },
     orders: {
       ...orders,
       ...Object.fromEntries([
@@ -39,7 +41,7 @@ export function tinyShop(): Records {
         order('#W8', { items: [lamp!, gone], payment_history: [] }),
         order('#W9', { items: [lamp!, gone], status: 'delivered', payment_history: [] }),
         order('#W10', { payment_history: [paid(20.05, 'gift_card_2'), paid(8.45, 'credit_card_1')] }),
-        order('#W11', { payment_history: [paid(28.5, 'gift_card_2')], items: [mug!, mug!] }),
+        order('#W11', { payment_history: [paid(28.5, 'gift_card_2')], items: [mug!, { ...mug! }] }),
         order('#W12', { status: 'cancelled' }),
       ]),
     },
@@ -103,6 +105,14 @@ export function anyCall(random: Random): { name: string; arguments: Record<strin
   }
 }
 
+/** What can be done, in ways that are hard to tell from others that cannot. */
+const SOUND = [
+  'In #W5 change Red Lamp (size: S) to (size: L, plug: UK), via paypal_1.',
+  'In #W2 exchange Red Lamp to (plug: UK, size: L), the card ending in 4321.',
+  'In #W6 change Mug to (glaze: white) and Mug (glaze: blue) to (glaze: white), with my profile: gift_card_2.',
+  'Return Mug and Mug of #W7, the original payment method.',
+];
+
 /** Messages to the tiny shop, with calls that need not have to do with them. */
 export function tinyTasks(random: Random, count: number) {
   const some = <T>(list: readonly T[]): T => list[random.integer(list.length)]!;
@@ -163,8 +173,10 @@ export function tinyTasks(random: Random, count: number) {
           return `In ${order} change ${some(what)} ${some(wanted)}, ${some(how)}.`;
       }
     };
-    const requests = Array.from({ length: random.integer(4) }, request);
+    const odd = Array.from({ length: random.integer(4) }, request).join(' ');
+    const sender = number % 5 === 0 ? who[0]! : some(who);
+    const requests = number % 5 === 0 ? some(SOUND) : odd;
     const actions = Array.from({ length: random.integer(3) }, () => anyCall(random));
-    return { id: `tiny-${number}`, user_id: `customer-${number}`, instruction: `${some(who)}. ${requests.join(' ')}`, actions };
+    return { id: `tiny-${number}`, user_id: `customer-${number}`, instruction: `${sender}. ${requests}`, actions };
   });
 }
