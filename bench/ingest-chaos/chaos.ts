@@ -71,6 +71,8 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
         const ofStore = (kills.store + kills.generators) % 2 === 0;
         const done = ofStore ? killStore(stand) : generators[Math.floor(random.uniform() * generators.length)]!.kill();
         if (done) kills[ofStore ? 'store' : 'generators'] += 1;
+        // Its successor is on the way: killed as soon as it is there.
+        else nextKill = Date.now();
       }
       const accepted = generators.reduce((sum, { steps }) => sum + steps, 0);
       say(

@@ -151,7 +151,10 @@ export interface KeyValue {
   update(key: string, value: Uint8Array, revision: number): Promise<number>;
   delete(key: string, revision?: number): Promise<void>;
   keys(filter?: string): Promise<string[]>;
-  /** Present values first, then every change; a deletion or expiry has `value` undefined. Returns a function that stops it. */
+  /**
+   * Present values first, then changes in order; a deletion or expiry has `value` undefined. A value that is overwritten before the
+   * watcher was given it may be left out; the newest of a key always comes. Returns a function that stops it.
+   */
   watch(
     filter: string,
     handler: (change: { key: string; value: Uint8Array | undefined; revision: number }) => void,

@@ -1,5 +1,5 @@
 import { DeliverPolicy } from '@nats-io/jetstream';
-import type { Consumer as OrderedConsumer, ConsumerMessages, JsMsg } from '@nats-io/jetstream';
+import type { Consumer as OrderedConsumer, ConsumerInfo, ConsumerMessages, JsMsg } from '@nats-io/jetstream';
 import { MillraceError } from '../../errors.ts';
 import { runCallback } from '../callback.ts';
 import type { Link } from './link.ts';
@@ -13,6 +13,11 @@ export interface KeyValueChange {
 }
 
 const START_TIMEOUT_MS = 10_000;
+/**
+ * The count of what is to come, which each message brings along, is broken by values that are overwritten or expire under the reader:
+ * so often it is asked for anew.
+ */
+const DOUBT_MS = 500;
 const RETRY_MS = 250;
 
 /**
@@ -93,6 +98,7 @@ export class KeyValueWatch {
     const { num_pending: waiting } = await consumer.info(true);
     let caughtUp = (): void => {};
     let timer: NodeJS.Timeout | undefined;
+    let doubt: NodeJS.Timeout | undefined;
     const initial = new Promise<void>((resolve, reject) => {
       caughtUp = resolve;
       timer = setTimeout(
@@ -116,9 +122,18 @@ export class KeyValueWatch {
         if (this.messages === messages) void this.reopen();
       });
       if (waiting === 0) caughtUp();
+      doubt = setInterval(() => {
+        const nothingLeft = ({ num_pending, delivered }: ConsumerInfo): boolean =>
+          num_pending === 0 && delivered.stream_seq <= this.lastRevision;
+        consumer.info().then(
+          (info) => nothingLeft(info) && caughtUp(),
+          () => {},
+        );
+      }, DOUBT_MS);
       await initial;
     } finally {
       clearTimeout(timer);
+      clearInterval(doubt);
     }
     this.live = true;
     if (this.stopped) this.close();
