@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Clock } from '../../clock/clock.ts';
 import type { ConsumeOptions, DurableState, StoredMessage } from '../bus.ts';
 import { subjectMatches } from '../subject.ts';
@@ -44,6 +45,8 @@ export class MemoryDurable {
     this.stream = stream;
     this.clock = clock;
     this.onDead = onDead;
+    // As many timers listen to it as messages wait.
+    setMaxListeners(0, this.stopped.signal);
   }
 
   matches(subject: string): boolean {
