@@ -97,6 +97,25 @@ describe('nats bus over a wire that breaks', () => {
     await consumer.stop();
   }, 30_000);
 
+  it('acks of many at once, with the wire cut under them, are all there when they are confirmed', async () => {
+    for (let turn = 0; turn < 4; turn++) {
+      const got = new Collected<BusMessage>(systemClock);
+      const options = { stream: 'GROUPS', durable: 'many', filter: 'group.many', maxInFlight: 200, ackWaitMs: 60_000 } as const;
+      for (let i = 0; i < 100; i++) await bus.publish('group.many', bytes(`${i}`), { id: `many-${turn}-${i}` });
+      const consumer = await bus.consume(options, got.add);
+      const messages = [...(await got.count(100))];
+      const acks = messages.map((message) => message.ack());
+      // At once, after the bytes are on the wire, while answers come.
+      if (turn > 0) await new Promise((resolve) => setTimeout(resolve, turn - 1));
+      proxy.cut();
+      proxy.mend();
+      await Promise.all(acks);
+      expect(await bus.durableState('GROUPS', 'many')).toMatchObject({ ackPending: 0 });
+      expect((await bus.streamState('GROUPS', 'group.many')).messages).toBe(0);
+      await consumer.stop();
+    }
+  }, 60_000);
+
   it('a watcher misses nothing of what happened while it was away', async () => {
     const seen = new Map<string, string | undefined>();
     const heard = new Collected<string>(systemClock);

@@ -47,6 +47,18 @@ export function describeDelivery(name: string, start: () => Promise<BusHarness>)
       await Promise.all([a.stop(), b.stop()]);
     });
 
+    test('of many acks at once each is confirmed', async ({ bus, harness }) => {
+      const got = new Collected<BusMessage>(harness.clock);
+      for (let i = 0; i < 50; i++) await bus.publish('group.crowd', bytes(`${i}`), { id: `crowd-${i}` });
+      const consumer = await bus.consume({ stream: 'GROUPS', durable: 'crowd', filter: 'group.crowd' }, got.add);
+      const messages = [...(await got.count(50))];
+      // One is asked for twice, and the order is not that of delivery.
+      await Promise.all([...messages.slice(25), ...messages.slice(0, 26)].map((message) => message.ack()));
+      expect(await bus.durableState('GROUPS', 'crowd')).toEqual({ pending: 0, ackPending: 0 });
+      expect((await bus.streamState('GROUPS', 'group.crowd')).messages).toBe(0);
+      await consumer.stop();
+    });
+
     test('a consumer takes more at once, or fewer, when its limit changes, and hands nothing back', async ({ bus, harness }) => {
       const options = { stream: 'ROLLOUTS', durable: 'pace', filter: 'rollout.pace', maxInFlight: 1 } as const;
       const got = new Collected<BusMessage>(harness.clock);

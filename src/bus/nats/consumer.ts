@@ -3,6 +3,7 @@ import type { Msg } from '@nats-io/nats-core';
 import type { BusMessage, ConsumeOptions, Consumer, StreamName } from '../bus.ts';
 import { retryDelayMs } from '../callback.ts';
 import { MAX_DELIVERIES, deadLetterHeaders, deadLetterId, deadLetterSubject } from '../dead-letter.ts';
+import { Acks } from './acks.ts';
 import { ensureDurable } from './durable.ts';
 import type { Link } from './link.ts';
 import { messageId, parseDelivery, plainBytes, plainHeaders } from './messages.ts';
@@ -22,6 +23,7 @@ export class NatsConsumer implements Consumer {
   private readonly running = new Set<Promise<void>>();
   private maxInFlight: number;
   private readonly pull: PullRequests;
+  private readonly acks: Acks;
   private readonly keepAlive: NodeJS.Timeout;
   private readonly offReconnect: () => void;
   private readonly onStopped: () => void;
@@ -40,6 +42,7 @@ export class NatsConsumer implements Consumer {
     this.handler = handler;
     this.onStopped = () => onStopped(this);
     this.maxInFlight = options.maxInFlight ?? 64;
+    this.acks = new Acks(link, options.stream);
     this.pull = new PullRequests(link, {
       stream: options.stream,
       durable: options.durable,
@@ -114,7 +117,7 @@ export class NatsConsumer implements Consumer {
       raw.respond('-NAK');
       return;
     }
-    const message = new NatsMessage(this.link, this.options.stream, raw, delivery, (work) => {
+    const message = new NatsMessage(this.link, this.acks, this.options.stream, raw, delivery, (work) => {
       if (this.held.delete(message)) this.heldBytes -= message.data.length;
       if (work !== undefined) this.track(work);
       this.pull.refill();
@@ -171,6 +174,7 @@ class NatsMessage implements BusMessage {
   readonly sequence: number;
   readonly deliveryCount: number;
   private readonly link: Link;
+  private readonly acks: Acks;
   private readonly stream: StreamName;
   private readonly raw: Msg;
   private readonly onSettled: (work?: Promise<void>) => void;
@@ -178,12 +182,14 @@ class NatsMessage implements BusMessage {
 
   constructor(
     link: Link,
+    acks: Acks,
     stream: StreamName,
     raw: Msg,
     delivery: { sequence: number; deliveryCount: number },
     onSettled: (work?: Promise<void>) => void,
   ) {
     this.link = link;
+    this.acks = acks;
     this.stream = stream;
     this.raw = raw;
     this.subject = raw.subject;
@@ -197,7 +203,7 @@ class NatsMessage implements BusMessage {
 
   ack(): Promise<void> {
     if (this.settled === undefined) {
-      this.settled = this.confirm('+ACK');
+      this.settled = this.acks.confirm(this.raw.reply!, this.sequence);
       this.settled.then(
         () => this.onSettled(),
         () => this.onSettled(),
@@ -230,10 +236,10 @@ class NatsMessage implements BusMessage {
     if (!this.link.nc.isClosed()) this.link.nc.publish(this.raw.reply!, word);
   }
 
-  private async confirm(word: string): Promise<void> {
+  private async terminate(): Promise<void> {
     const { nc } = this.link;
-    await this.link.call(`acknowledging ${this.stream} ${this.sequence}`, () =>
-      nc.request(this.raw.reply!, word, { timeout: 5000 }),
+    await this.link.call(`terminating ${this.stream} ${this.sequence}`, () =>
+      nc.request(this.raw.reply!, '+TERM', { timeout: 5000 }),
     );
   }
 
@@ -256,7 +262,7 @@ class NatsMessage implements BusMessage {
     });
     try {
       await publish(this.link, deadLetterSubject(this.stream), this.data, deadLetterId(this.stream, this.sequence), headers);
-      await this.confirm('+TERM');
+      await this.terminate();
     } catch {
       this.say(`-NAK ${JSON.stringify({ delay: nanos(retryDelayMs(this.deliveryCount)) })}`);
     }
