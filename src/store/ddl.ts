@@ -1,3 +1,4 @@
+import { literal } from './engine.ts';
 import { isSymbol } from './guard.ts';
 import { tokenize } from './lexer.ts';
 import type { Token } from './lexer.ts';
@@ -43,7 +44,7 @@ export function ddlFor(statement: string, variant: DdlVariant): string {
   const edits: Edit[] = [];
   if (cluster !== undefined && !tokens.some((token, at) => word(token) === 'on' && word(tokens[at + 1]) === 'cluster')) {
     const at = AT_END.has(verb) ? tokens.at(-1)!.end : endOfName(tokens);
-    edits.push({ start: at, end: at, text: ` ON CLUSTER ${quoted(cluster)}` });
+    edits.push({ start: at, end: at, text: ` ON CLUSTER ${literal(cluster)}` });
   }
   if (replicated) edits.push(...replicas(tokens, variant));
   return edits
@@ -66,7 +67,7 @@ function endOfName(tokens: readonly Token[]): number {
 }
 
 function replicas(tokens: readonly Token[], { replicaPath = REPLICA_PATH, replicaName = '{replica}' }: DdlVariant): Edit[] {
-  const place = `${quoted(replicaPath)}, ${quoted(replicaName)}`;
+  const place = `${literal(replicaPath)}, ${literal(replicaName)}`;
   return tokens.flatMap((token, at): Edit[] => {
     // The window in which a block that comes again is known, for tables of either kind.
     if (word(token) === 'non_replicated_deduplication_window') {
@@ -82,4 +83,3 @@ function replicas(tokens: readonly Token[], { replicaPath = REPLICA_PATH, replic
 }
 
 const word = (token: Token | undefined): string => (token?.kind === 'word' ? token.text.toLowerCase() : '');
-const quoted = (text: string): string => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;

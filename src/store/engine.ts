@@ -30,4 +30,4 @@ export interface InsertTarget {
 
 /** A value as a literal of SQL. */
 export const literal = (value: string | number): string =>
-  typeof value === 'number' ? String(value) : `'${value.replaceAll(/[\\']/g, '\\$&')}'`;
+  typeof value === 'number' ? String(value) : `'${value.replaceAll(/[\\']/g, '\\$&').replaceAll('\0', '\\0')}'`;

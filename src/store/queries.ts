@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { MillraceError } from '../errors.ts';
+import { literal } from './engine.ts';
 
 /** The named queries of src/store/queries; each takes {job:String}. */
 export const QUERY_NAMES = [
@@ -124,7 +125,7 @@ function fill(sql: string, values: Readonly<Record<string, string>>): string {
     const value = values[name];
     if (value === undefined) return placeholder;
     if (type !== 'String') return `to${type}(${value})`;
-    return `'${value.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
+    return literal(value);
   });
 }
 

@@ -1,4 +1,5 @@
 import { MillraceError } from '../errors.ts';
+import { literal } from './engine.ts';
 
 /** What a connection to the embedded engine offers. */
 export interface RawSession {
@@ -239,8 +240,8 @@ class PooledSession {
   /** The statements that must come before one with these. */
   preamble(database: string, parameters: Readonly<Record<string, string>>, settings: Readonly<Record<string, string>>): string {
     const sets = [
-      ...Object.entries(parameters).map(([name, value]) => `param_${name} = ${sqlText(value)}`),
-      ...Object.entries(settings).map(([name, value]) => `${name} = ${sqlText(value)}`),
+      ...Object.entries(parameters).map(([name, value]) => `param_${name} = ${literal(value)}`),
+      ...Object.entries(settings).map(([name, value]) => `${name} = ${literal(value)}`),
     ];
     const parts = database === this.database ? [] : [`USE \`${database.replaceAll('\\', '\\\\').replaceAll('`', '\\`')}\``];
     if (sets.length > 0) parts.push(`SET ${sets.join(', ')}`);
@@ -249,10 +250,6 @@ class PooledSession {
 }
 
 const resetOf = (names: readonly string[]): string => names.map((name) => `SET ${name} = DEFAULT`).join('; ');
-
-/** A text as an SQL literal. */
-export const sqlText = (value: string): string =>
-  `'${value.replaceAll('\\', '\\\\').replaceAll("'", "\\'").replaceAll('\0', '\\0')}'`;
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { conditionsOf, guardWhere, quote } from './filter.ts';
+import { literal } from '../engine.ts';
+import { conditionsOf, guardWhere } from './filter.ts';
 
 describe('guardWhere', () => {
   it('takes conditions', () => {
@@ -60,7 +61,7 @@ describe('conditionsOf', () => {
       "task_id = 'b\\\\'",
       '(1 -- all\n)',
     ]);
-    expect(quote('\0')).toBe("'\\0'");
+    expect(literal('\0')).toBe("'\\0'");
   });
 
   it('refuses numbers that are none', () => {

@@ -1,4 +1,5 @@
 import { MillraceError } from '../../errors.ts';
+import { literal } from '../engine.ts';
 import { guardQuery } from '../guard.ts';
 import { tokenize } from '../lexer.ts';
 import type { Micros, RowPurpose } from '../tables.ts';
@@ -24,10 +25,10 @@ export interface TrajectoryFilter {
 export function conditionsOf(filter: TrajectoryFilter): string[] {
   const { job, purpose, success, task, minVersion, maxVersion, from, until, where } = filter;
   const conditions: string[] = [];
-  if (job !== undefined) conditions.push(`job = ${quote(job)}`);
-  if (purpose !== undefined) conditions.push(`purpose = ${quote(purpose)}`);
+  if (job !== undefined) conditions.push(`job = ${literal(job)}`);
+  if (purpose !== undefined) conditions.push(`purpose = ${literal(purpose)}`);
   if (success !== undefined) conditions.push(success ? 'success' : 'NOT success');
-  if (task !== undefined) conditions.push(`task_id = ${quote(task)}`);
+  if (task !== undefined) conditions.push(`task_id = ${literal(task)}`);
   if (minVersion !== undefined) conditions.push(`policy_version >= ${integer('min_version', minVersion)}`);
   if (maxVersion !== undefined) conditions.push(`policy_version <= ${integer('max_version', maxVersion)}`);
   if (from !== undefined) conditions.push(`started_at >= fromUnixTimestamp64Micro(${integer('start_time', from)}, 'UTC')`);
@@ -45,10 +46,6 @@ export function inWhere({ where }: TrajectoryFilter, thrown: unknown): unknown {
   if (where === undefined || error.code !== 'invalid_argument' || error.field !== 'sql') return thrown;
   return new MillraceError('invalid_argument', `where: ${error.message}`, { cause: thrown, field: 'where' });
 }
-
-/** A text as an SQL literal. */
-export const quote = (text: string): string =>
-  `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'").replaceAll('\0', '\\0')}'`;
 
 function integer(field: string, value: number): number {
   if (Number.isSafeInteger(value) && value >= 0) return value;

@@ -1,6 +1,6 @@
 import { MillraceError } from '../../errors.ts';
+import { literal } from '../engine.ts';
 import { TABLES } from '../tables.ts';
-import { quote } from './filter.ts';
 
 /** Columns that trajectories, and before their number steps, are sorted by on disk. They begin with the job. */
 export const ORDER: readonly string[] = TABLES.trajectories.order.split(', ');
@@ -16,7 +16,7 @@ export function beyond(position: Position, comparison: '>' | '>=' | '<='): strin
   const strict = comparison[0]!;
   const from = (index: number): string => {
     const column = ORDER[index]!;
-    const value = literal(position[index]);
+    const value = valueOf(position[index]);
     if (index === ORDER.length - 1) return `${column} ${comparison} ${value}`;
     return `${column} ${strict}= ${value} AND (${column} ${strict} ${value} OR ${from(index + 1)})`;
   };
@@ -26,8 +26,8 @@ export function beyond(position: Position, comparison: '>' | '>=' | '<='): strin
 /** Whether two positions are one. */
 export const samePosition = (a: Position, b: Position): boolean => a.every((value, index) => value === b[index]);
 
-function literal(value: string | number | undefined): string {
-  if (typeof value === 'string') return quote(value);
+function valueOf(value: string | number | undefined): string {
+  if (typeof value === 'string') return literal(value);
   if (Number.isSafeInteger(value)) return String(value);
   throw new MillraceError('invalid_argument', 'cursor: it is none that an export gave.', { field: 'cursor' });
 }

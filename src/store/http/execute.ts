@@ -1,6 +1,6 @@
 import { createWriteStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
-import { sqlText } from '../sessions.ts';
+import { literal } from '../engine.ts';
 import type { Printed, SessionPool, Statement } from '../sessions.ts';
 import { ClickHouseException, asException, exception } from './exception.ts';
 import type { EngineFacts } from './facts.ts';
@@ -101,7 +101,7 @@ function startRead(
     output_format_parallel_formatting: '0',
     ...asked,
   };
-  const clause = Object.entries(settings).map(([name, value]) => `, ${name} = ${sqlText(value)}`);
+  const clause = Object.entries(settings).map(([name, value]) => `, ${name} = ${literal(value)}`);
   const file = spool.file();
   if (statement.verb === 'explain') {
     // What it explains would have our clauses in it; and what it prints is short.
@@ -116,7 +116,7 @@ function startRead(
       ),
     };
   }
-  const sql = `${statement.sql}\nINTO OUTFILE ${sqlText(file.path)} FORMAT ${format}\nSETTINGS readonly = 1${clause.join('')}`;
+  const sql = `${statement.sql}\nINTO OUTFILE ${literal(file.path)} FORMAT ${format}\nSETTINGS readonly = 1${clause.join('')}`;
   const run = bounded(file, limits.maxResultBytes, signal, (bound) =>
     executor.sessions.run({ sql, format, ...scope(executor, request), signal: bound }).then(async (printed) => {
       // An engine that printed nothing into the file printed here.
@@ -146,8 +146,8 @@ async function startInsert(
   try {
     await pipeline(data(request, statement.dataAt), createWriteStream(rows.path, { mode: 0o600 }));
     const empty = (await rows.size()) === 0;
-    const clause = Object.entries(settings).map(([name, value]) => `${name} = ${sqlText(value)}`);
-    const sql = `${statement.into} FROM INFILE ${sqlText(rows.path)} SETTINGS ${clause.join(', ')} FORMAT ${statement.format}`;
+    const clause = Object.entries(settings).map(([name, value]) => `${name} = ${literal(value)}`);
+    const sql = `${statement.into} FROM INFILE ${literal(rows.path)} SETTINGS ${clause.join(', ')} FORMAT ${statement.format}`;
     const run = empty
       ? Promise.resolve({ bytes: new Uint8Array(0), rows: 0, rowBytes: 0, seconds: 0 })
       : executor.sessions.run({ sql, ...scope(executor, request), signal });

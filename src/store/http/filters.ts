@@ -1,6 +1,6 @@
 import { isSymbol, outsideCall } from '../guard.ts';
 import { tokenize, unquoted } from '../lexer.ts';
-import { sqlText } from '../sessions.ts';
+import { literal } from '../engine.ts';
 import { exception } from './exception.ts';
 
 /**
@@ -13,7 +13,7 @@ export function checkedFilter(name: string, value: string): string | undefined {
     case 'additional_table_filters': {
       const conditions = readMap(value);
       for (const [, condition] of conditions) checkCondition(condition);
-      return `{${conditions.map((pair) => pair.map(sqlText).join(': ')).join(', ')}}`;
+      return `{${conditions.map((pair) => pair.map((text) => literal(text)).join(': ')).join(', ')}}`;
     }
     case 'additional_result_filter':
     case 'parallel_replicas_custom_key':
