@@ -1,5 +1,6 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { BusMessage } from '../src/bus/bus.ts';
+import type { Bus, BusMessage } from '../src/bus/bus.ts';
 import { MemoryBus } from '../src/bus/memory/memory-bus.ts';
 import { VirtualClock } from '../src/clock/virtual.ts';
 import { silentLogger } from '../src/telemetry/log.ts';
@@ -72,5 +73,59 @@ describe('startIntake', () => {
     const careful = done.findIndex(({ beside }) => beside > 0);
     expect(careful).toBeGreaterThan(140);
     expect(careful).toBeLessThan(160);
+  });
+
+  it('works on every message in whatever order new ones and those that come again arrive', async () => {
+    const arrival = fc.record({
+      again: fc.boolean(),
+      afterMs: fc.integer({ min: 0, max: 3 }),
+      takesMs: fc.integer({ min: 0, max: 3 }),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(arrival, { maxLength: 12 }), async (arrivals) => {
+        const clock = new VirtualClock();
+        let give: Parameters<Bus['consume']>[1] = () => {};
+        const consume: Bus['consume'] = (_, handler) => {
+          give = handler;
+          return Promise.resolve({
+            inFlight: 0,
+            pending: () => Promise.resolve(0),
+            limit: () => {},
+            stop: () => Promise.resolve(),
+          });
+        };
+        const running = new Set<number>();
+        const done: number[] = [];
+        const beside: number[] = [];
+        const work = async ({ sequence, deliveryCount }: BusMessage): Promise<void> => {
+          running.add(sequence);
+          if (deliveryCount > 1) beside.push(running.size - 1);
+          await clock.sleep(arrivals[sequence]!.takesMs);
+          if (deliveryCount === 1 && arrivals.some(({ again }, i) => again && running.has(i))) beside.push(running.size - 1);
+          running.delete(sequence);
+          done.push(sequence);
+        };
+        const options = {
+          stream: 'GROUPS',
+          durable: 'd',
+          filter: 'group.>',
+          maxInFlight: 4,
+          ackWaitMs: 10,
+          afterCrash: false,
+        } as const;
+        await startIntake({ bus: { consume } as unknown as Bus, clock, log: silentLogger() }, options, work);
+        await clock.run(
+          (async () => {
+            for (const [sequence, { again, afterMs }] of arrivals.entries()) {
+              if (afterMs > 0) await clock.sleep(afterMs);
+              void give({ sequence, deliveryCount: again ? 2 : 1 } as BusMessage);
+            }
+            await clock.sleep(1000);
+          })(),
+        );
+        expect([...done].sort((a, b) => a - b)).toEqual(arrivals.map((_, i) => i));
+        expect(beside.every((others) => others === 0)).toBe(true);
+      }),
+    );
   });
 });

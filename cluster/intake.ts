@@ -45,7 +45,9 @@ export async function startIntake(
     if (message.deliveryCount > 1) {
       carefulUntil = clock.monotonic() + carefulMs;
       if (!careful) changePace(true);
-      const alone = suspects.then(() => Promise.allSettled(fresh)).then(() => work(message));
+      // Only those that came before it: one that comes later waits for this one, and the two would wait for each other for ever.
+      const before = Promise.allSettled([suspects, ...fresh]);
+      const alone = before.then(() => work(message));
       suspects = alone.catch(() => {});
       await alone;
     } else {
