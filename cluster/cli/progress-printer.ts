@@ -12,8 +12,10 @@ export interface ProgressPrinter {
   end(): void;
 }
 
-/** A new state is shown at most this often when it is not a terminal, and only for a new round or another state. */
+/** A new state is shown at most this often when it is not a terminal, and only for a new round, another state or a quiet job. */
 const PLAIN_INTERVAL_MS = 1000;
+/** That a job is still quiet is shown this often. */
+const QUIET_INTERVAL_MS = 60_000;
 
 /** A printer to `out`. `now`: monotonic milliseconds. */
 export function createProgressPrinter(out: CliOutput, now: () => number = () => performance.now()): ProgressPrinter {
@@ -60,10 +62,14 @@ class PlainPrinter implements ProgressPrinter {
 
   update(view: ProgressView): void {
     this.#newest = view;
-    const otherState = view.state !== this.#shown?.state;
-    if (!otherState && view.round === this.#shown?.round) return;
-    if (!otherState && this.#now() - this.#shownAt < PLAIN_INTERVAL_MS) return;
-    this.#show(view);
+    if (this.#isNews(view)) this.#show(view);
+  }
+
+  #isNews(view: ProgressView): boolean {
+    const { state, round, quiet } = this.#shown ?? {};
+    const shownMs = this.#now() - this.#shownAt;
+    if (view.state !== state || (view.quiet && quiet !== true)) return true;
+    return shownMs >= (view.quiet ? QUIET_INTERVAL_MS : PLAIN_INTERVAL_MS) && (view.quiet || view.round !== round);
   }
 
   note(line: string): void {

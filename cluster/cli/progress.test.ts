@@ -15,6 +15,7 @@ const running: ProgressView = {
   staleness: 0.4,
   etaSeconds: 92,
   waitingFor: '3 groups',
+  quiet: false,
 };
 
 describe('progress line', () => {
@@ -22,12 +23,13 @@ describe('progress line', () => {
     expect(progressLine(running)).toBe(
       'round  41/300 · reward 0.62 · held out 71.2 % · 312 trajectories/s · staleness 0.40 · ETA 1m 32s',
     );
-    expect(progressLine({ state: 'running', round: 0, rounds: 300, waitingFor: 'a learner\nto connect' })).toBe(
+    expect(progressLine({ state: 'running', round: 0, rounds: 300, waitingFor: 'a learner\nto connect', quiet: false })).toBe(
       'round   0/300 · waiting for a learner\\nto connect',
     );
     expect(progressLine({ ...running, state: 'paused', waitingFor: 'someone to resume it' })).toMatch(
       /^paused · round .* waiting for someone to resume it$/,
     );
+    expect(progressLine({ ...running, quiet: true })).toMatch(/^round  41\/300 · waiting for 3 groups · reward 0\.62 · /);
     expect(progressLine({ ...running, state: 'succeeded', waitingFor: '' })).not.toMatch(/ETA/);
   });
 
@@ -47,6 +49,8 @@ describe('progress line', () => {
     expect(progressOf(job)).toMatchObject({ state: 'running', round: 2, rounds: 10, reward: 0.5, heldOut: 0.5 });
     expect(progressOf(job).etaSeconds).toBeUndefined();
     expect(progressOf(job).trajectoriesPerSecond).toBeUndefined();
+    expect(progressOf(job).quiet).toBe(false);
+    expect(progressOf(create(JobSchema, { progress: { quietSeconds: 30 } })).quiet).toBe(true);
     expect(progressOf(create(JobSchema, { state: JobState.QUEUED }))).toMatchObject({
       state: 'queued',
       round: 0,
@@ -87,6 +91,19 @@ describe('progress printer', () => {
     const rounds = [...text().matchAll(/round +(\d+)/g)].map(([, round]) => Number(round));
     expect(rounds).toEqual([1, 11, 21, 30]);
     expect(text()).not.toMatch(/[\r\x1b]/);
+  });
+
+  it('prints a job that is quiet at once, then each minute', () => {
+    const { printer, text, wait } = printed(false);
+    printer.update(running);
+    for (let s = 30; s <= 150; s++) {
+      printer.update({ ...running, quiet: true, waitingFor: `groups for ${s} s` });
+      wait(1000);
+    }
+    printer.update({ ...running, round: 42 });
+    printer.end();
+    const [, ...lines] = text().trimEnd().split('\n');
+    expect(lines.map((line) => /for (\d+) s/.exec(line)?.[1])).toEqual(['30', '90', '150', undefined]);
   });
 
   it('prints a change of state at once', () => {

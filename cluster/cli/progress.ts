@@ -19,8 +19,10 @@ export interface ProgressView {
   staleness?: number | undefined;
   /** Seconds until the end. */
   etaSeconds?: number | undefined;
-  /** What the job waits for; shown until the first round is committed and while the job does not run. */
+  /** What the job waits for; shown until the first round is committed, while the job does not run and while it is quiet. */
   waitingFor: string;
+  /** Nothing has come for the running job for half a minute or more. */
+  quiet: boolean;
 }
 
 /** The view of a job as the admin API gives it. */
@@ -38,6 +40,7 @@ export function progressOf(job: Job): ProgressView {
     staleness: started ? progress.staleness : undefined,
     etaSeconds: progress && progress.etaSeconds >= 0 ? progress.etaSeconds : undefined,
     waitingFor: job.waitingFor,
+    quiet: (progress?.quietSeconds ?? 0) > 0,
   };
 }
 
@@ -59,8 +62,10 @@ export function progressLine(view: ProgressView, width = Infinity): string {
   if (view.trajectoriesPerSecond !== undefined) parts.push(`${figure(view.trajectoriesPerSecond)} trajectories/s`);
   if (view.staleness !== undefined) parts.push(`staleness ${view.staleness.toFixed(2)}`);
   if (view.state === 'running' && view.etaSeconds !== undefined) parts.push(`ETA ${duration(view.etaSeconds)}`);
-  if (view.waitingFor !== '' && (view.round === 0 || view.state !== 'running'))
-    parts.push(`waiting for ${oneLine(view.waitingFor)}`);
+  const waiting = `waiting for ${oneLine(view.waitingFor)}`;
+  // What a quiet job waits for is the news: a narrow terminal must not cut it off.
+  if (view.waitingFor !== '' && view.quiet) parts.splice(1, 0, waiting);
+  else if (view.waitingFor !== '' && (view.round === 0 || view.state !== 'running')) parts.push(waiting);
   const line = parts.join(' · ');
   return line.length > width ? `${line.slice(0, Math.max(0, width - 1))}…` : line;
 }

@@ -4,7 +4,7 @@ import { JobSchema, type Job } from '../../src/gen/millrace/v1/admin_pb.ts';
 import type { WeightManifest } from '../../src/gen/millrace/v1/weights_pb.ts';
 import { toProtoEvaluation } from '../../src/jobs/evaluation.ts';
 import { emptyLedger, endedCount } from '../../src/jobs/ledger.ts';
-import { etaSeconds, RateWindow, waitingFor } from '../../src/jobs/progress.ts';
+import { etaSeconds, quietSeconds, RateWindow, waitingFor } from '../../src/jobs/progress.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
 import { isEnded, toProtoState } from '../../src/jobs/state.ts';
 import type { NodeContext } from '../context.ts';
@@ -16,6 +16,8 @@ interface Followed {
   progress?: TrainingProgress | undefined;
   dispatch?: DispatchProgress | undefined;
   rates: RateWindow;
+  /** Clock.monotonic() when something last came for the job. */
+  movedAt: number;
   stops: (() => void)[];
   ready: Promise<void>;
 }
@@ -46,7 +48,8 @@ export class JobViews {
     const ledger = manifest?.ledger ?? emptyLedger();
     const version = manifest?.version ?? 0;
     const running = record.state === 'RUNNING';
-    const rates = running ? followed.rates.rates() : { trajectoriesPerSecond: 0, roundsPerSecond: 0 };
+    const quiet = running ? quietSeconds(this.#context.clock.monotonic() - followed.movedAt) : 0;
+    const rates = running && quiet === 0 ? followed.rates.rates() : { trajectoriesPerSecond: 0, roundsPerSecond: 0 };
     const { rounds } = record.config;
     return create(JobSchema, {
       id: record.id,
@@ -67,8 +70,9 @@ export class JobViews {
         etaSeconds: isEnded(record.state) ? 0 : etaSeconds(version, rounds, rates.roundsPerSecond),
         trainSeconds: manifest?.trainSeconds ?? 0,
         statistics: progress?.last?.statistics ?? {},
+        quietSeconds: quiet,
       },
-      waitingFor: this.#waiting(record, followed),
+      waitingFor: this.#waiting(record, followed, quiet),
       evaluations: record.evaluations.map(toProtoEvaluation),
       checkpoint: record.checkpoint ?? '',
     });
@@ -82,10 +86,10 @@ export class JobViews {
   }
 
   /** What is known besides the record. A job that has ended is read once: nothing follows the many that are only listed. */
-  async #known(record: JobRecord): Promise<Pick<Followed, 'manifest' | 'progress' | 'dispatch' | 'rates'>> {
+  async #known(record: JobRecord): Promise<Pick<Followed, 'manifest' | 'progress' | 'dispatch' | 'rates' | 'movedAt'>> {
     if (isEnded(record.state) && !this.#followed.has(record.id)) {
       const latest = await this.#context.weights.latest(record.id);
-      return { manifest: latest?.manifest, rates: new RateWindow() };
+      return { manifest: latest?.manifest, rates: new RateWindow(), movedAt: 0 };
     }
     const followed = this.#follow(record.id);
     await followed.ready;
@@ -95,7 +99,7 @@ export class JobViews {
   #follow(job: string): Followed {
     let followed = this.#followed.get(job);
     if (!followed) {
-      followed = { rates: new RateWindow(), stops: [], ready: Promise.resolve() };
+      followed = { rates: new RateWindow(), movedAt: this.#context.clock.monotonic(), stops: [], ready: Promise.resolve() };
       followed.ready = this.#start(job, followed).catch((error: unknown) => {
         // Asked again at the next look.
         this.#followed.delete(job);
@@ -108,7 +112,9 @@ export class JobViews {
 
   async #start(job: string, followed: Followed): Promise<void> {
     const { bus, weights, clock } = this.#context;
+    const moved = (): number => (followed.movedAt = clock.monotonic());
     const take = (manifest: WeightManifest): void => {
+      moved();
       followed.manifest = manifest;
       const trajectories = Number(manifest.ledger?.trajectories ?? 0n);
       followed.rates.add({ at: clock.monotonic(), rounds: manifest.version, trajectories });
@@ -119,13 +125,20 @@ export class JobViews {
     followed.stops.push(await weights.watch(job, take));
     followed.stops.push(
       bus.listen(progressSubject(job), (data) => {
+        moved();
         followed.progress = decodeProgress(data);
         this.#changed(job);
       }),
       bus.listen(waitingSubject(job), (data) => {
-        followed.dispatch = decodeProgress(data);
+        const { evaluation: before } = followed.dispatch ?? {};
+        followed.dispatch = decodeProgress<DispatchProgress>(data);
+        const { evaluation: now } = followed.dispatch;
+        // It is told every second, whatever happens.
+        if (now?.key !== before?.key || now?.done !== before?.done) moved();
         this.#changed(job);
       }),
+      // A pause is not silence.
+      this.#context.jobs.onChange(({ record }) => record.id === job && moved()),
     );
   }
 
@@ -133,7 +146,11 @@ export class JobViews {
     for (const handler of this.#handlers) handler(job);
   }
 
-  #waiting(record: JobRecord, { manifest, progress, dispatch }: Pick<Followed, 'manifest' | 'progress' | 'dispatch'>): string {
+  #waiting(
+    record: JobRecord,
+    { manifest, progress, dispatch }: Pick<Followed, 'manifest' | 'progress' | 'dispatch'>,
+    quiet: number,
+  ): string {
     const running = this.#context.jobs.list().filter((entry) => entry.record.state === 'RUNNING');
     if (record.state === 'QUEUED' && running.length > 0)
       return `its turn: ${running.map((entry) => entry.record.id).join(', ')} runs`;
@@ -156,6 +173,7 @@ export class JobViews {
       ...(dispatch?.evaluation && { evaluation: dispatch.evaluation }),
       ...(dispatch?.backpressureMs !== undefined && { backpressureMs: dispatch.backpressureMs }),
       ...(dispatch?.store && { store: dispatch.store }),
+      quietSeconds: quiet,
       ...(record.cancelRequested && { cancelRequested: true }),
       ...(progress?.problem !== undefined && { problem: progress.problem }),
     });

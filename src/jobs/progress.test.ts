@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { etaSeconds, RateWindow, waitingFor, type WaitState } from './progress.ts';
+import { etaSeconds, quietSeconds, RateWindow, waitingFor, type WaitState } from './progress.ts';
 
 describe('RateWindow', () => {
   it('looks back as far as its window', () => {
@@ -21,6 +21,12 @@ describe('etaSeconds', () => {
   });
 });
 
+describe('quietSeconds', () => {
+  it('is zero for half a minute', () => {
+    expect([0, 29_999, 30_000, 61_900].map(quietSeconds)).toEqual([0, 0, 30, 61]);
+  });
+});
+
 describe('waitingFor', () => {
   const nodes = { rollout: 2, reward: 1, learner: 2, parameterServer: 1, store: 1 };
   const base: WaitState = { state: 'RUNNING', round: 11, groups: { received: 3, needed: 8 }, open: 13, nodes };
@@ -29,7 +35,14 @@ describe('waitingFor', () => {
     ['groups', {}, 'round 12: 5 of 8 groups (13 requests under way)'],
     ['nothing, once it has ended', { state: 'SUCCEEDED' }, ''],
     ['a coordinator', { state: 'QUEUED' }, 'a coordinator that takes the job'],
-    ['a person', { state: 'PAUSED' }, 'someone to resume it; 13 requests still end'],
+    ['a person', { state: 'PAUSED' }, 'someone to resume it; 10 requests still end; 3 of 8 groups are kept for round 12'],
+    ['a person alone', { state: 'PAUSED', open: 3 }, 'someone to resume it; 3 of 8 groups are kept for round 12'],
+    ['a person after a round', { state: 'PAUSED', open: 0, groups: { received: 0, needed: 8 } }, 'someone to resume it'],
+    [
+      'how long nothing has come',
+      { quietSeconds: 1234, problem: 'a checkpoint was not written' },
+      'round 12: 5 of 8 groups (13 requests under way); nothing has come for 1,234 s (note: a checkpoint was not written)',
+    ],
     [
       'roles that nobody plays',
       { nodes: { ...nodes, learner: 0, rollout: 0 } },

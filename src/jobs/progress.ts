@@ -53,6 +53,14 @@ export function etaSeconds(round: number, roundsTotal: number, roundsPerSecond: 
   return roundsPerSecond > 0 ? (roundsTotal - round) / roundsPerSecond : -1;
 }
 
+/** Flows may take long; a job is called quiet after this many milliseconds in which nothing came. */
+const QUIET_MS = 30_000;
+
+/** Whole seconds since something last came for a running job; 0 while that is less than 30 s ago. */
+export function quietSeconds(sinceMs: number): number {
+  return sinceMs < QUIET_MS ? 0 : Math.floor(sinceMs / 1000);
+}
+
 /** How far the store is behind. */
 export interface StoreBacklog {
   /** Scored groups that wait to be written. */
@@ -95,6 +103,8 @@ export interface WaitState {
   /** While the store is so far behind that no new requests are admitted. */
   store?: StoreBacklog;
   cancelRequested?: boolean;
+  /** Whole seconds since anything came for the job, from {@link quietSeconds}. */
+  quietSeconds?: number;
   /** What goes wrong without stopping the job, in words. */
   problem?: string;
 }
@@ -111,11 +121,21 @@ const ROLES = [
 export function waitingFor(wait: WaitState): string {
   if (wait.state === 'SUCCEEDED' || wait.state === 'FAILED' || wait.state === 'CANCELLED') return '';
   if (wait.state === 'QUEUED') return 'a coordinator that takes the job';
-  if (wait.state === 'PAUSED') return `someone to resume it${wait.open > 0 ? `; ${wait.open} requests still end` : ''}`;
+  if (wait.state === 'PAUSED') return ['someone to resume it', ...left(wait)].join('; ');
   const missing = ROLES.filter(([role]) => wait.nodes[role] === 0).map(([, words]) => words);
   if (missing.length > 0) return `${missing.join(' and ')} to connect (none is alive)`;
   const after = wait.cancelRequested === true ? ', then it ends as asked' : '';
-  return `${work(wait)}${after}${wait.problem === undefined ? '' : ` (note: ${wait.problem})`}`;
+  const quiet = wait.quietSeconds ? `; nothing has come for ${whole(wait.quietSeconds)} s` : '';
+  return `${work(wait)}${after}${quiet}${wait.problem === undefined ? '' : ` (note: ${wait.problem})`}`;
+}
+
+/** What a paused job has left: groups that came wait for the rest of their round, which is asked for when it goes on. */
+function left({ open, groups, round }: WaitState): string[] {
+  const kept = Math.min(open, groups.received);
+  return [
+    ...(open > kept ? [`${open - kept} requests still end`] : []),
+    ...(kept > 0 ? [`${kept} of ${groups.needed} groups are kept for round ${round + 1}`] : []),
+  ];
 }
 
 function work(wait: WaitState): string {

@@ -1,0 +1,75 @@
+import { create } from '@bufbuild/protobuf';
+import { describe, expect, it } from 'vitest';
+import { MemoryNodes } from '../../test/support/memory-node.ts';
+import { thermostatJob } from '../../test/support/thermostat.ts';
+import type { Job } from '../../src/gen/millrace/v1/admin_pb.ts';
+import { WeightManifestSchema } from '../../src/gen/millrace/v1/weights_pb.ts';
+import { createJobRecord, transition } from '../../src/jobs/record.ts';
+import { ROLE_NAMES } from '../context.ts';
+import type { NodeList } from '../nodes.ts';
+import { encodeProgress, progressSubject, waitingSubject, type DispatchProgress, type TrainingProgress } from '../progress.ts';
+import { JobViews } from './job-view.ts';
+
+const everyRole = { withRole: (role: string) => ROLE_NAMES.filter((name) => name === role) } as unknown as NodeList;
+
+async function running() {
+  const nodes = new MemoryNodes('/nowhere');
+  const { clock } = nodes;
+  const node = await clock.run(nodes.node('coordinator'));
+  const record = createJobRecord({ id: 'a', config: thermostatJob(['rollout.groupsPerRound=4']), now: 0 });
+  await clock.run(node.jobs.create(transition(record, 'RUNNING', { now: 0 })));
+  await clock.run(node.jobs.update('a', (now) => ({ ...now, accepted: 8 })));
+  const views = new JobViews(node, everyRole);
+  const view = (): Promise<Job> => clock.run(views.view(node.jobs.get('a')!.record));
+  await view();
+  return {
+    node,
+    view,
+    wait: (ms: number) => clock.run(clock.sleep(ms)),
+    trains: (received: number, more: Partial<TrainingProgress> = {}) =>
+      node.bus.emit(progressSubject('a'), encodeProgress({ round: 0, groups: { received, needed: 4 }, learners: 1, ...more })),
+    dispatches: (progress: DispatchProgress) => node.bus.emit(waitingSubject('a'), encodeProgress(progress)),
+    commits: () => {
+      const blobs = { weights: new Uint8Array(4), optimizer: new Uint8Array(4), exploration: new Uint8Array() };
+      return clock.run(node.weights.commit(create(WeightManifestSchema, { job: 'a', version: 0 }), blobs, 0));
+    },
+  };
+}
+
+describe('the view of a running job', () => {
+  it('says when nothing has come for long, until something comes', async () => {
+    const { view, wait, trains, dispatches } = await running();
+    trains(1);
+    await wait(29_000);
+    expect(await view()).toMatchObject({
+      waitingFor: 'round 1: 3 of 4 groups (8 requests under way)',
+      progress: { quietSeconds: 0 },
+    });
+    for (let second = 0; second < 100; second += 1) {
+      // What is told each second is no news.
+      dispatches({ evaluation: undefined });
+      await wait(1_000);
+    }
+    expect(await view()).toMatchObject({
+      waitingFor: 'round 1: 3 of 4 groups (8 requests under way); nothing has come for 129 s',
+      progress: { quietSeconds: 129, trajectoriesPerSecond: 0, etaSeconds: -1 },
+    });
+    trains(2);
+    await wait(1);
+    expect((await view()).waitingFor).toBe('round 1: 2 of 4 groups (8 requests under way)');
+  });
+
+  it.each<[string, (job: Awaited<ReturnType<typeof running>>) => unknown]>([
+    ['a task of an evaluation', ({ dispatches }) => dispatches({ evaluation: { key: 'rule@0', done: 1, total: 9 } })],
+    ['a version', ({ commits }) => commits()],
+    ['a change of the job itself', ({ node }) => node.jobs.update('a', (now) => ({ ...now, accepted: 12 }))],
+  ])('is not quiet after %s', async (_, happens) => {
+    const job = await running();
+    await job.wait(40_000);
+    expect((await job.view()).progress!.quietSeconds).toBe(40);
+    const happened = happens(job);
+    await job.wait(10);
+    await happened;
+    expect((await job.view()).progress!.quietSeconds).toBe(0);
+  });
+});
