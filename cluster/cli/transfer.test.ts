@@ -283,5 +283,11 @@ describe('the store at rest', { timeout: 120_000 }, () => {
     });
     const counted = await run('sql', 'SELECT job, count() AS n FROM trajectories GROUP BY job ORDER BY job', '--json');
     expect(counted.stdout).toBe('{"job":"again","n":3}\n{"job":"rest","n":3}\n');
+    // The newest job is looked up, the question has no answer and why is asked: the store is opened once for all of it.
+    const asked = await run('query', 'curriculum');
+    expect(asked).toMatchObject({
+      code: 0,
+      stderr: expect.stringMatching(/^no cluster is running; .*\nno rows: .*\n$/) as string,
+    });
   });
 });

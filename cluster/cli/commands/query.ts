@@ -23,14 +23,16 @@ export function register(program: Command, context: CliContext): void {
       const given = parseParameters(options.param);
       // What is wrong is told before the cluster is asked which job is the newest.
       namedQuerySql(query, options.job ?? 'newest', given);
-      const [{ newestJob, runQuery, whyNoRows }, { rowsAsCsv, rowsAsJson, rowsAsTable }] = await Promise.all([
+      const [{ newestJob, whyNoRows, withAsk }, { rowsAsCsv, rowsAsJson, rowsAsTable }] = await Promise.all([
         import('../run-query.ts'),
         import('../rows.ts'),
       ]);
-      const job = options.job ?? (await newestJob(context));
-      const result = await runQuery(context, namedQuerySql(query, job, given), 1000);
       const format = options.csv ? rowsAsCsv : options.json || context.json ? rowsAsJson : rowsAsTable;
-      context.stdout.write(format(result));
-      if (result.rows.length === 0) context.note(await whyNoRows(context, job));
+      await withAsk(context, async (ask) => {
+        const job = options.job ?? (await newestJob(ask));
+        const result = await ask(namedQuerySql(query, job, given), 1000);
+        context.stdout.write(format(result));
+        if (result.rows.length === 0) context.note(await whyNoRows(ask, job));
+      });
     });
 }

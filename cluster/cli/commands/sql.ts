@@ -20,11 +20,11 @@ export function register(program: Command, context: CliContext): void {
         });
       }
       const sql = statement === '-' ? await readAll(process.stdin) : statement;
-      const [{ runQuery }, { rowsAsCsv, rowsAsJson, rowsAsTable }] = await Promise.all([
+      const [{ withAsk }, { rowsAsCsv, rowsAsJson, rowsAsTable }] = await Promise.all([
         import('../run-query.ts'),
         import('../rows.ts'),
       ]);
-      const result = await runQuery(context, sql, Number(options.limit));
+      const result = await withAsk(context, (ask) => ask(sql, Number(options.limit)));
       const format = options.csv ? rowsAsCsv : options.json || context.json ? rowsAsJson : rowsAsTable;
       context.stdout.write(format(result));
       if (result.truncated) context.note(`only the first ${result.rows.length} rows are shown; more with --limit, or aggregate`);
