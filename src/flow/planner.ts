@@ -20,6 +20,8 @@ export interface Choice {
 /** Port: whoever decides in a flow. `undefined` ends the flow. Called only with at least one open action. */
 export interface Planner {
   choose(plan: PreparedPlan, random: Random): Choice | undefined | Promise<Choice | undefined>;
+  /** Hears what came of each of its choices, as it is recorded. */
+  came?(step: { result: string; error: boolean }): void;
 }
 
 /** Picks uniformly among the open actions. */
@@ -63,12 +65,12 @@ export function sampleAction(logProbabilities: ArrayLike<number>, random: Random
   return mostLikely(logProbabilities);
 }
 
-/** The first of the most likely actions that are not in `tried`; of all when every one was tried. */
-export function mostLikely(logProbabilities: ArrayLike<number>, tried?: ReadonlySet<number>): number {
+/** The first of the most likely actions that are not in `refused`; of all when every one is. */
+export function mostLikely(logProbabilities: ArrayLike<number>, refused?: ReadonlySet<number>): number {
   const n = logProbabilities.length;
   let best = -1;
   for (let i = 0; i < n; i++) {
-    if (tried !== undefined && tried.size < n && tried.has(i)) continue;
+    if (refused !== undefined && refused.size < n && refused.has(i)) continue;
     if (best < 0 || logProbabilities[i]! > logProbabilities[best]!) best = i;
   }
   return best;

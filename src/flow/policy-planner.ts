@@ -3,9 +3,10 @@ import type { Plan } from './define.ts';
 import type { ExperienceTable } from './experience.ts';
 import type { Explorer } from './explorer.ts';
 import { FlowFailure } from './failure.ts';
+import { GreedyChoices } from './greedy.ts';
 import type { MicroBatcher } from './micro-batcher.ts';
 import type { PlanEncoder } from './prepare.ts';
-import { entropyOf, mostLikely, sampleAction, type Planner } from './planner.ts';
+import { entropyOf, sampleAction, type Planner } from './planner.ts';
 import type { PolicyLease } from './policies.ts';
 
 /** What a policy planner needs. */
@@ -16,10 +17,7 @@ export interface PolicyPlannerOptions {
   batcher: MicroBatcher;
   /** The version this flow keeps to its end. */
   lease: PolicyLease;
-  /**
-   * 0 = greedy: the most likely action that this flow has not taken in the very same situation, since a policy that did not
-   * get anywhere with an action would choose it again for ever. Log-probabilities are then those at temperature 1.
-   */
+  /** 0 = greedy, see {@link GreedyChoices}. Log-probabilities are then those at temperature 1. */
   temperature: number;
   /** Exploration of this flow; training flows only. Default: the policy is followed. */
   explorer?: Explorer | undefined;
@@ -28,8 +26,7 @@ export interface PolicyPlannerOptions {
 /** Decides with the trained policy, together with whatever other flows of this process are waiting for a decision. */
 export function policyPlanner(options: PolicyPlannerOptions): Planner {
   const { encoder, table, batcher, lease, temperature, explorer } = options;
-  const greedy = temperature === 0;
-  const tried = new Map<number, Set<number>>();
+  const greedy = temperature === 0 ? new GreedyChoices() : undefined;
   return {
     async choose(prepared, random) {
       const see = (plan: Plan): number => table.observation(encoder.encode(plan, table));
@@ -40,12 +37,12 @@ export function policyPlanner(options: PolicyPlannerOptions): Planner {
         table,
         observation,
         lease,
-        temperature: greedy ? 1 : temperature,
+        temperature: greedy === undefined ? temperature : 1,
       });
       const proposal = open && explorer!.propose(open, logProbabilities);
       // What is recorded is the probability of what was sampled from: corrections divide by it.
       const sampled = proposal ?? logProbabilities;
-      const chosen = greedy ? untried(observation, logProbabilities) : sampleAction(sampled, random);
+      const chosen = greedy?.choose(observation, logProbabilities, random) ?? sampleAction(sampled, random);
       const logProbability = sampled[chosen];
       if (logProbability === undefined || !Number.isFinite(logProbability))
         throw new FlowFailure(
@@ -60,13 +57,6 @@ export function policyPlanner(options: PolicyPlannerOptions): Planner {
         stateFlags: table.observations[observation]!.flags,
       };
     },
+    came: (step) => greedy?.came(step),
   };
-
-  function untried(observation: number, logProbabilities: Float32Array): number {
-    let taken = tried.get(observation);
-    if (taken === undefined) tried.set(observation, (taken = new Set()));
-    const action = mostLikely(logProbabilities, taken);
-    taken.add(action);
-    return action;
-  }
 }

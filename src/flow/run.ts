@@ -129,6 +129,7 @@ async function takeSteps<T, M>(options: RunOptions<T, M>, memory: M, run: FlowRu
     const ended = clock.monotonic();
     const taken = record(choice, tool, items, execution, potential, open.length, [started, planned, ended], startedAt);
     run.steps.push(taken);
+    planner.came?.(taken);
     if (execution.error !== undefined) run.toolErrors += 1;
     if (execution.usage !== undefined) run.usage.add(execution.usage);
     const outcome =
