@@ -42,7 +42,7 @@ describe('the view of a running job', () => {
     trains(1);
     await wait(29_000);
     expect(await view()).toMatchObject({
-      waitingFor: 'round 1: 3 of 4 groups (8 requests under way)',
+      waitingFor: 'groups of round 1: 1 of 4 have come (8 requests under way)',
       progress: { quietSeconds: 0 },
     });
     for (let second = 0; second < 100; second += 1) {
@@ -51,12 +51,12 @@ describe('the view of a running job', () => {
       await wait(1_000);
     }
     expect(await view()).toMatchObject({
-      waitingFor: 'round 1: 3 of 4 groups (8 requests under way); nothing has come for 129 s',
+      waitingFor: 'groups of round 1: 1 of 4 have come (8 requests under way); nothing has come for 129 s',
       progress: { quietSeconds: 129, trajectoriesPerSecond: 0, etaSeconds: -1 },
     });
     trains(2);
     await wait(1);
-    expect((await view()).waitingFor).toBe('round 1: 2 of 4 groups (8 requests under way)');
+    expect((await view()).waitingFor).toBe('groups of round 1: 2 of 4 have come (8 requests under way)');
   });
 
   it.each<[string, (job: Awaited<ReturnType<typeof running>>) => unknown]>([

@@ -32,7 +32,7 @@ describe('waitingFor', () => {
   const base: WaitState = { state: 'RUNNING', round: 11, groups: { received: 3, needed: 8 }, open: 13, nodes };
 
   it.each<[string, Partial<WaitState>, string]>([
-    ['groups', {}, 'round 12: 5 of 8 groups (13 requests under way)'],
+    ['groups', {}, 'groups of round 12: 3 of 8 have come (13 requests under way)'],
     ['nothing, once it has ended', { state: 'SUCCEEDED' }, ''],
     ['a coordinator', { state: 'QUEUED' }, 'a coordinator that takes the job'],
     ['a person', { state: 'PAUSED' }, 'someone to resume it; 10 requests still end; 3 of 8 groups are kept for round 12'],
@@ -41,7 +41,7 @@ describe('waitingFor', () => {
     [
       'how long nothing has come',
       { quietSeconds: 1234, problem: 'a checkpoint was not written' },
-      'round 12: 5 of 8 groups (13 requests under way); nothing has come for 1,234 s (note: a checkpoint was not written)',
+      'groups of round 12: 3 of 8 have come (13 requests under way); nothing has come for 1,234 s (note: a checkpoint was not written)',
     ],
     [
       'roles that nobody plays',
@@ -57,7 +57,7 @@ describe('waitingFor', () => {
           writer: { rowsPerSecond: 4200.4, rowsPerMessage: 115, waitingFor: 'the insert of a batch' },
         },
       },
-      'the store, which is 2,310 groups (about 265,650 rows) behind: it writes 4,200 rows/s; new requests from 500 on; round 12: 5 of 8 groups (13 requests under way)',
+      'the store, which is 2,310 groups (about 265,650 rows) behind: it writes 4,200 rows/s; new requests from 500 on; groups of round 12: 3 of 8 have come (13 requests under way)',
     ],
     [
       'a store in trouble',
@@ -77,19 +77,19 @@ describe('waitingFor', () => {
       { open: 0, groups: { received: 8, needed: 8 }, store: { groups: 7, low: 5 } },
       'the store, which is 7 groups behind: it has not been heard of lately; new requests from 5 on',
     ],
-    ['gradients', { shards: { done: 3, total: 8 } }, 'round 12: gradients of 5 of 8 shards'],
-    ['weights', { publishing: true, shards: { done: 8, total: 8 } }, 'round 12: weights to be published'],
+    ['gradients', { shards: { done: 3, total: 8 } }, 'gradients of round 12: 3 of 8 shards are done'],
+    ['weights', { publishing: true, shards: { done: 8, total: 8 } }, 'the weights of round 12 to be published'],
     [
       'an evaluation and space',
       { groups: { received: 8, needed: 8 }, evaluation: { key: 'trained@11', done: 4, total: 94 }, backpressureMs: 2500 },
-      'evaluation trained@11: 90 of 94 tasks; space in ROLLOUTS for 2.5 s (rollout workers are behind) (13 requests under way)',
+      'evaluation trained@11: 4 of 94 tasks are done; space in ROLLOUTS for 2.5 s (rollout workers are behind) (13 requests under way)',
     ],
     [
       'the end it was asked for',
       { cancelRequested: true },
-      'round 12: 5 of 8 groups (13 requests under way), then it ends as asked',
+      'groups of round 12: 3 of 8 have come (13 requests under way), then it ends as asked',
     ],
-    ['the parameter server', { groups: { received: 8, needed: 8 } }, 'round 12: the parameter server to start on it'],
+    ['the parameter server', { groups: { received: 8, needed: 8 } }, 'the parameter server to start on round 12'],
   ])('names %s', (_, change, text) => {
     expect(waitingFor({ ...base, ...change })).toBe(text);
   });

@@ -141,20 +141,19 @@ function left({ open, groups, round }: WaitState): string[] {
 function work(wait: WaitState): string {
   const { groups, shards, evaluation } = wait;
   const round = `round ${wait.round + 1}`;
-  if (wait.publishing === true) return `${round}: weights to be published`;
-  if (shards !== undefined) return `${round}: gradients of ${shards.total - shards.done} of ${shards.total} shards`;
+  if (wait.publishing === true) return `the weights of ${round} to be published`;
+  if (shards !== undefined) return `gradients of ${round}: ${shards.done} of ${shards.total} shards are done`;
   const rest: string[] = [];
   if (wait.store !== undefined) rest.push(behind(wait.store));
   // Nothing is asked for while the baselines run.
   const asked = wait.open > 0 || evaluation === undefined;
-  if (asked && groups.received < groups.needed)
-    rest.push(`${round}: ${groups.needed - groups.received} of ${groups.needed} groups`);
+  if (asked && groups.received < groups.needed) rest.push(`groups of ${round}: ${groups.received} of ${groups.needed} have come`);
   if (evaluation !== undefined)
-    rest.push(`evaluation ${evaluation.key}: ${evaluation.total - evaluation.done} of ${evaluation.total} tasks`);
+    rest.push(`evaluation ${evaluation.key}: ${evaluation.done} of ${evaluation.total} tasks are done`);
   if (wait.backpressureMs !== undefined) {
     rest.push(`space in ROLLOUTS for ${(wait.backpressureMs / 1000).toFixed(1)} s (rollout workers are behind)`);
   }
-  if (rest.length === 0) return `${round}: the parameter server to start on it`;
+  if (rest.length === 0) return `the parameter server to start on ${round}`;
   return wait.open > 0 ? `${rest.join('; ')} (${wait.open} requests under way)` : rest.join('; ');
 }
 
