@@ -16,6 +16,7 @@ import {
 } from '../src/gen/millrace/v1/training_pb.ts';
 import { keepsArms } from '../src/config/job/exploration.ts';
 import type { JobConfig } from '../src/config/job.ts';
+import { hasEnded } from '../src/jobs/ledger.ts';
 import type { JobRecord } from '../src/jobs/record.ts';
 import { isEnded } from '../src/jobs/state.ts';
 import { signalNeeds } from '../src/reward/needs.ts';
@@ -102,6 +103,13 @@ export async function startRollout(context: NodeContext, options: RolloutOptions
     measure(group, (context.clock.monotonic() - started) / 1000);
   };
 
+  /** Somebody ran it and died before saying so: run again it might come out otherwise than what was trained on and stored. */
+  const hasBeenUsed = async ({ job, purpose, sequence }: RolloutRequest): Promise<boolean> => {
+    if (purpose !== Purpose.TRAIN) return false;
+    const { manifest } = (await context.weights.latest(job)) ?? {};
+    return manifest?.ledger !== undefined && hasEnded(manifest.ledger, sequence);
+  };
+
   const measure = ({ request, trajectories }: TrajectoryGroup, seconds: number): void => {
     const { job } = request!;
     metrics.count('groups_rolled_out_total', { job, purpose: request!.purpose === Purpose.EVALUATE ? 'evaluate' : 'train' });
@@ -133,7 +141,8 @@ export async function startRollout(context: NodeContext, options: RolloutOptions
         message.term(`there is no job "${request.job}"`);
         return;
       }
-      if (!isEnded(entry.record.state)) await run(request, entry.record);
+      const used = message.deliveryCount > 1 && (await hasBeenUsed(request));
+      if (!used && !isEnded(entry.record.state)) await run(request, entry.record);
       await message.ack();
     } catch (thrown) {
       const error = MillraceError.from(thrown);
