@@ -73,7 +73,11 @@ export function startParameterServer(context: NodeContext): Promise<ParameterSer
   const guard = (work: Promise<void>): void => void work.catch((error: unknown) => log.error({ err: error }, 'parameter server'));
   const stopChanges = jobs.onChange((entry) => guard(onJob(entry)));
   const stopScan = clock.every(SCAN_MS, async () => {
-    for (const entry of jobs.list()) await take(entry);
+    for (const entry of jobs.list()) {
+      // Ended while its trainer was being made: that trainer has not been told.
+      if (isEnded(entry.record.state) && held.get(entry.record.id)) guard(onJob(entry));
+      else await take(entry);
+    }
   });
   for (const entry of jobs.list()) guard(take(entry));
 

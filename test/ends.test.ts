@@ -7,7 +7,7 @@ import { startCoordinator } from '../cluster/coordinator.ts';
 import { closeBooks } from '../cluster/parameter-server/books.ts';
 import { startParameterServer } from '../cluster/parameter-server.ts';
 import { runSerial } from '../cluster/serial.ts';
-import type { Bus } from '../src/bus/bus.ts';
+import type { Bus, ConsumeOptions } from '../src/bus/bus.ts';
 import { MillraceError } from '../src/errors.ts';
 import { JobState } from '../src/gen/millrace/v1/admin_pb.ts';
 import { RolloutRequestSchema } from '../src/gen/millrace/v1/training_pb.ts';
@@ -101,6 +101,41 @@ describe('the end of a job', () => {
     await node.jobs.update('thermostat', (before) => ({ ...before, cancelRequested: true }));
     await nodes.until(() => node.jobs.get('thermostat')?.record.state === 'CANCELLED', 5);
   });
+
+  const durables = ['trainer-thermostat', 'evaluations-thermostat'];
+  it.each([...durables, 'the trainer'])(
+    'leaves nothing where it comes while the job is being started: before %s is made',
+    async (made) => {
+      const admin = await nodes.node('admin');
+      let cancelled = false;
+      /** Cancels the job before that is made, and gives everybody time to hear of it and to settle it. */
+      const before = async (what: string): Promise<void> => {
+        if (cancelled || what !== made) return;
+        cancelled = true;
+        await admin.jobs.update('thermostat', (now) => transition(now, 'CANCELLED', { now: nodes.clock.now() }));
+        await nodes.clock.sleep(3_000);
+      };
+      const watched = (bus: Bus): Bus =>
+        Object.assign(Object.create(bus) as Bus, {
+          ensureDurable: async (options: ConsumeOptions) => before(options.durable).then(() => bus.ensureDurable(options)),
+        });
+      const coordinator = await nodes.node('coordinator', watched);
+      const server = await nodes.node('parameter-server');
+      const runtimes: typeof server.runtimes = {
+        ...server.runtimes,
+        get: async (...job) => before('the trainer').then(() => server.runtimes.get(...job)),
+      };
+      await admin.jobs.create(record());
+      await start(startParameterServer({ ...server, runtimes }));
+      await start(startCoordinator(coordinator));
+      await nodes.until(() => admin.jobs.get('thermostat')!.record.state === 'CANCELLED', 5);
+      await nodes.until(() => admin.jobs.get('thermostat')!.record.unsettled.length === 0, 20);
+      await nodes.clock.run(nodes.clock.sleep(5_000));
+      const left = durables.map(async (name) => admin.bus.durableState('SCORED', name));
+      expect(await nodes.clock.run(Promise.all(left))).toEqual([undefined, undefined]);
+      expect([...coordinator.actors.list(), ...server.actors.list()]).toEqual([]);
+    },
+  );
 });
 
 describe('a coordinator', () => {

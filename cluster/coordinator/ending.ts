@@ -1,11 +1,14 @@
 import { settle, type JobRecord } from '../../src/jobs/record.ts';
 import type { NodeContext } from '../context.ts';
+import type { JobEntry } from '../jobs/directory.ts';
 import { JobEvents } from '../jobs/events.ts';
+import { trainerDurable } from '../parameter-server/durable.ts';
 import { evaluationDurable } from './evaluations.ts';
 
 /**
- * What a coordinator does after a job has ended: notes it, drops the requests that nobody has taken, and the durable of its
- * evaluations. May be done again: the record says that it is to be done until it is done.
+ * What a coordinator does after a job has ended: notes it, drops the requests that nobody has taken, and the durables that its actor
+ * made. That of the trainer is the parameter server's, which deletes it with the books; where it was faster than the actor that made
+ * it, it is deleted here. May be done again: the record says that it is to be done until it is done.
  */
 export async function settleQueues(context: NodeContext, record: JobRecord): Promise<void> {
   const { bus, clock, jobs, id } = context;
@@ -13,5 +16,11 @@ export async function settleQueues(context: NodeContext, record: JobRecord): Pro
   await new JobEvents(bus, clock, id, record.id).note(state, 1, record.error ?? `job ${state}`);
   await bus.purge('ROLLOUTS', `rollout.${record.id}`);
   await bus.deleteDurable('SCORED', evaluationDurable(record.id).durable);
-  await jobs.update(record.id, (newest) => settle(newest, 'queues'));
+  const dropTrainers = async (entry: JobEntry | undefined): Promise<void> => {
+    if (entry === undefined || entry.record.unsettled.includes('books')) return;
+    await bus.deleteDurable('SCORED', trainerDurable(record.id, record.config).durable);
+  };
+  await dropTrainers(await jobs.fetch(record.id));
+  // The books may have been closed between the two.
+  await dropTrainers(await jobs.update(record.id, (newest) => settle(newest, 'queues')));
 }
