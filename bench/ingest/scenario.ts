@@ -94,7 +94,7 @@ export const ingest: Scenario = {
       .option('--rate <steps/s>', 'publish at this rate, or `max`: as fast as the store takes it', 'max')
       .option('--turns <n>', 'turns of each: path, raw insert, raw JetStream', natural, 3)
       .option('--steps <n>', 'steps of one turn of the path', natural, 800_000)
-      .option('--half-seconds <n>', 'seconds at half the measured speed, for the latency; 0: none', whole, 60)
+      .option('--half-seconds <n>', 'seconds at half the measured speed, for latency and memory; 0: none', whole, 120)
       .option('--generators <n>', 'processes that publish', natural, 2)
       .option('--raw-concurrency <n>', 'inserts on their way at once in the raw turns', natural, 1)
       .option('--raw-rows <form>', 'of the raw turns: packed, as the writer hands them over, or plain', 'packed')
