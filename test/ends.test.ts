@@ -93,6 +93,18 @@ describe('the end of a job', () => {
     expect((await node.weights.latest('thermostat'))!.revision).toBe(closed.revision);
   });
 
+  it('is FAILED, with what is left, when its weights are gone: training does not begin anew in silence', async () => {
+    const node = await nodes.node('parameter-server');
+    await node.jobs.create({ ...transition(record(), 'RUNNING', { now: 1 }), accepted: 4, checkpoint: '/state/v000025' });
+    await start(startParameterServer(node));
+    await nodes.until(() => node.jobs.get('thermostat')!.record.state === 'FAILED', 60);
+    expect(node.jobs.get('thermostat')!.record.error).toMatch(
+      /training state of job thermostat is gone: it has sent 4 requests, .*newest checkpoint is \/state\/v000025/,
+    );
+    await nodes.until(() => !node.jobs.get('thermostat')!.record.unsettled.includes('books'), 10);
+    expect(await node.weights.latest('thermostat')).toBeUndefined();
+  });
+
   it('comes for a cancelled job that no parameter server has begun', async () => {
     const node = await nodes.node('coordinator');
     await node.jobs.create(record());

@@ -142,6 +142,7 @@ export class Trainer implements Behaviour<TrainerMessage> {
       if (latest.manifest.updateRow.length > 0) await this.#publishRow(latest.manifest.version, latest.manifest.updateRow);
       if (this.#isEvaluated(latest.manifest.version)) await this.#publishExploration(latest.manifest);
     } else {
+      this.#checkIsNew();
       this.#exploration.restore(undefined);
       this.#master = new Master(this.#record.config, layout);
       this.#manifest = this.#master.manifest({
@@ -158,6 +159,17 @@ export class Trainer implements Behaviour<TrainerMessage> {
     this.#round = new RoundAssembly<Group>({ ledger: this.#base, version: this.#manifest.version, ...this.#bounds });
     this.#measureBooks();
     this.#context.log.info({ job: this.#job, version: this.#manifest.version }, 'training goes on from this version');
+  }
+
+  /** Requests are sent only once there is a version: a job that has sent some and has none has lost it, and must not begin anew in silence. */
+  #checkIsNew(): void {
+    const { accepted, checkpoint } = this.#record;
+    if (accepted === 0) return;
+    const left = checkpoint === undefined ? 'there is no checkpoint' : `its newest checkpoint is ${checkpoint}`;
+    throw new MillraceError(
+      'failed_precondition',
+      `the training state of job ${this.#job} is gone: it has sent ${accepted} requests, and JetStream holds no version of its weights (a damaged file, or one restored from before); ${left}`,
+    );
   }
 
   get #bounds(): { groupsPerRound: number; maxStaleness: number; draws: number | undefined } {
