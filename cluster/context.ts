@@ -5,6 +5,7 @@ import type { WeightChannel } from '../src/bus/weight-channel.ts';
 import type { Clock } from '../src/clock/clock.ts';
 import type { MetricsRegistry } from '../src/telemetry/metrics.ts';
 import type { JobDirectory } from './jobs/directory.ts';
+import type { JobNotices } from './jobs/notices.ts';
 import type { JobRuntimes } from './jobs/runtime.ts';
 
 /** What every role of a node works with: the ports, and the jobs it can look up. */
@@ -19,6 +20,8 @@ export interface NodeContext {
   readonly actors: ActorSystem;
   readonly jobs: JobDirectory;
   readonly runtimes: JobRuntimes;
+  /** Where to report what people must learn about a job. */
+  readonly notices: JobNotices;
   /** Folder for checkpoints; shared by the nodes of a cluster. */
   readonly stateDir: string;
   /** Marks work that no clock port knows of (files, module loading): serial mode holds its virtual time meanwhile. */

@@ -13,6 +13,7 @@ import { createMetrics } from '../src/telemetry/metrics.ts';
 import { monitorProcess } from '../src/telemetry/process-stats.ts';
 import type { NodeContext, Role, RoleName } from './context.ts';
 import { openJobDirectory } from './jobs/directory.ts';
+import { jobNotices } from './jobs/notices.ts';
 import { createJobRuntimes } from './jobs/runtime.ts';
 import { readNode, boundSeries } from './metrics.ts';
 import { announce, watchNodes, type NodeInfo } from './nodes.ts';
@@ -86,6 +87,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     metrics,
     actors: new ActorSystem({ node: id, clock, log, onFailed: (_, error) => fail(error) }),
     jobs: await openJobDirectory(bus),
+    notices: jobNotices({ bus, clock, node: id, log }),
     runtimes: createJobRuntimes(),
     stateDir: options.stateDir,
     outside: (work) => work,

@@ -21,6 +21,7 @@ import type { NodeContext, Role, RoleName } from './context.ts';
 import { startCoordinator } from './coordinator.ts';
 import { CoordinatorBackend } from './coordinator/admin-backend.ts';
 import { openJobDirectory } from './jobs/directory.ts';
+import { jobNotices } from './jobs/notices.ts';
 import { createJobRuntimes } from './jobs/runtime.ts';
 import { startLearner } from './learner.ts';
 import { announce, watchNodes, type NodeInfo } from './nodes.ts';
@@ -171,6 +172,7 @@ async function connect(id: string, { clock, server, random, log, stateDir }: Sha
     metrics: createMetrics(),
     actors: new ActorSystem({ node: id, clock, log, random: random.fork(`${id}/actors`) }),
     jobs: await openJobDirectory(bus),
+    notices: jobNotices({ bus, clock, node: id, log }),
     runtimes: createJobRuntimes((work) => clock.hold(work)),
     stateDir,
     outside: (work) => clock.hold(work),

@@ -1,5 +1,5 @@
 import { toJson } from '@bufbuild/protobuf';
-import type { Evaluation, Job, JobProgress } from '../../src/gen/millrace/v1/admin_pb.ts';
+import type { Evaluation, Job, JobNotice, JobProgress } from '../../src/gen/millrace/v1/admin_pb.ts';
 import { JobSchema } from '../../src/gen/millrace/v1/admin_pb.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { successRate } from '../../src/jobs/evaluation.ts';
@@ -46,10 +46,24 @@ export function describeJob(job: Job, now: number): string {
       ['checkpoint', job.checkpoint],
     ]),
   ];
+  if (job.notices.length > 0) sections.push(`Notices\n${indent(noticeTable(job.notices, now))}`);
   if (job.progress)
     sections.push(`Progress\n${indent(progressFields(job.progress))}`, `Requests\n${indent(ledgerText(job.progress))}`);
   if (job.evaluations.length > 0) sections.push(`Evaluations on held-out tasks\n${indent(evaluationTable(job.evaluations))}`);
   return sections.join('\n');
+}
+
+/** Conditions of the job: what happened, how often, and whether it lasts. */
+function noticeTable(notices: readonly JobNotice[], now: number): string {
+  const rows = notices.map(({ code, subject, message, count, lastTime, resolveTime }) => [
+    code,
+    subject || '–',
+    String(count),
+    ago(lastTime, now),
+    resolveTime ? `over since ${ago(resolveTime, now)}` : 'lasting',
+    message,
+  ]);
+  return table(['CODE', 'SUBJECT', 'COUNT', 'LAST', 'STATE', 'MESSAGE'], rows, { right: [2] });
 }
 
 function progressFields(progress: JobProgress): string {

@@ -22,6 +22,7 @@ import { EXIT } from './errors.ts';
 import { followJob, isOver } from './follow-job.ts';
 import { namedQuerySql } from './named-query.ts';
 import { pauseJob } from './pause-job.ts';
+import { newNotices } from './new-notices.ts';
 import { createProgressPrinter } from './progress-printer.ts';
 import { progressOf, stateName } from './progress.ts';
 
@@ -47,6 +48,7 @@ export async function train(file: string | undefined, flags: TrainFlags, context
   const config = file === undefined ? undefined : await checkedJob(file, flags, context);
   const cluster = await startCluster(context, settings);
   const printer = createProgressPrinter(context.stderr);
+  const noticesOf = newNotices();
   context.progress = printer;
   let running: Job | undefined;
   try {
@@ -58,6 +60,7 @@ export async function train(file: string | undefined, flags: TrainFlags, context
     const ended = await Promise.race([
       followJob(running.id, context, (job) => {
         running = job;
+        for (const line of noticesOf(job)) printer.note(line);
         printer.update(progressOf(job));
       }),
       cluster.failed.then((error) => Promise.reject(error)),

@@ -11,6 +11,7 @@ import type { CliContext } from './context.ts';
 import { clusterSettings, startCluster, type EmbeddedFlags } from './embedded.ts';
 import { EXIT } from './errors.ts';
 import { pauseJob } from './pause-job.ts';
+import { newNotices } from './new-notices.ts';
 import { createProgressPrinter } from './progress-printer.ts';
 import { progressOf } from './progress.ts';
 import { trialLine, tuneResult, tuneText, valuesText, type TuneResult } from './tune/report.ts';
@@ -123,7 +124,11 @@ async function runTrials(
     if (printer) context.progress = printer;
     try {
       const config = trialConfig(plan, jobWith(current.values));
-      const onJob = (running: Parameters<typeof progressOf>[0]): void => printer?.update(progressOf(running));
+      const noticesOf = newNotices();
+      const onJob = (running: Parameters<typeof progressOf>[0]): void => {
+        for (const line of noticesOf(running)) context.note(line);
+        printer?.update(progressOf(running));
+      };
       search.trials.push(await runTrial({ plan, before: search.trials, current, config, capacity, context, onJob }));
     } finally {
       printer?.end();

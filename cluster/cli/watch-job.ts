@@ -3,6 +3,7 @@ import { JobState } from '../../src/gen/millrace/v1/admin_pb.ts';
 import { EXIT } from './errors.ts';
 import { followJob } from './follow-job.ts';
 import { jobJson } from './job-view.ts';
+import { newNotices } from './new-notices.ts';
 import { createProgressPrinter } from './progress-printer.ts';
 import { progressOf, stateName } from './progress.ts';
 
@@ -13,11 +14,16 @@ import { progressOf, stateName } from './progress.ts';
 export async function watchJob(jobId: string, context: CliContext): Promise<number> {
   const printer = createProgressPrinter(context.stderr);
   const { json } = context;
+  const noticesOf = newNotices();
   try {
     const job = await followJob(
       jobId,
       context,
-      (now) => (json ? void context.stdout.write(`${JSON.stringify(jobJson(now))}\n`) : printer.update(progressOf(now))),
+      (now) => {
+        if (json) return void context.stdout.write(`${JSON.stringify(jobJson(now))}\n`);
+        for (const line of noticesOf(now)) printer.note(line);
+        printer.update(progressOf(now));
+      },
       (error) => printer.note(`lost the connection (${error.message}); trying again`),
     );
     if (!json) {

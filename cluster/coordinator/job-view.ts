@@ -5,9 +5,11 @@ import type { WeightManifest } from '../../src/gen/millrace/v1/weights_pb.ts';
 import { toProtoEvaluation } from '../../src/jobs/evaluation.ts';
 import { emptyLedger, endedCount } from '../../src/jobs/ledger.ts';
 import { etaSeconds, quietSeconds, RateWindow, waitingFor } from '../../src/jobs/progress.ts';
+import type { JobNotice } from '../../src/jobs/notice.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
 import { isEnded, toProtoState } from '../../src/jobs/state.ts';
 import type { NodeContext } from '../context.ts';
+import { watchJobNotices, type NoticeList } from '../jobs/notices.ts';
 import type { NodeList } from '../nodes.ts';
 import { decodeProgress, progressSubject, waitingSubject, type DispatchProgress, type TrainingProgress } from '../progress.ts';
 
@@ -28,11 +30,13 @@ export class JobViews {
   readonly #nodes: NodeList;
   readonly #followed = new Map<string, Followed>();
   readonly #handlers = new Set<(job: string) => void>();
+  readonly #notices: NoticeList;
   readonly #stopChanges: () => void;
 
   constructor(context: NodeContext, nodes: NodeList) {
     this.#context = context;
     this.#nodes = nodes;
+    this.#notices = watchJobNotices(context.bus, (job) => this.#changed(job));
     this.#stopChanges = context.jobs.onChange(({ record }) => this.#changed(record.id));
   }
 
@@ -44,6 +48,7 @@ export class JobViews {
 
   async view(record: JobRecord): Promise<Job> {
     const followed = await this.#known(record);
+    await this.#notices.ready;
     const { manifest, progress } = followed;
     const ledger = manifest?.ledger ?? emptyLedger();
     const version = manifest?.version ?? 0;
@@ -75,11 +80,13 @@ export class JobViews {
       waitingFor: this.#waiting(record, followed, quiet),
       evaluations: record.evaluations.map(toProtoEvaluation),
       checkpoint: record.checkpoint ?? '',
+      notices: this.#notices.of(record.id).map(toProtoNotice),
     });
   }
 
   close(): void {
     this.#stopChanges();
+    this.#notices.close();
     this.#handlers.clear();
     for (const { stops } of this.#followed.values()) for (const stop of stops) stop();
     this.#followed.clear();
@@ -178,4 +185,17 @@ export class JobViews {
       ...(progress?.problem !== undefined && { problem: progress.problem }),
     });
   }
+}
+
+function toProtoNotice({ code, subject, message, node, count, firstAt, lastAt, resolvedAt }: JobNotice) {
+  return {
+    code,
+    subject,
+    message,
+    node,
+    count: BigInt(count),
+    firstTime: timestampFromMs(firstAt),
+    lastTime: timestampFromMs(lastAt),
+    ...(resolvedAt !== undefined && { resolveTime: timestampFromMs(resolvedAt) }),
+  };
 }

@@ -44,7 +44,7 @@ export interface Bus {
 export type StreamName = 'ROLLOUTS' | 'GROUPS' | 'SCORED' | 'WEIGHTS' | 'EVENTS' | 'DLQ';
 
 /** Key-value buckets: `leases` and `nodes` expire by TTL. */
-export type BucketName = 'jobs' | 'leases' | 'nodes' | 'policies';
+export type BucketName = 'jobs' | 'leases' | 'nodes' | 'policies' | 'notices';
 
 export interface PublishOptions {
   /** Deterministic message id: a second publish within the duplicate window is acknowledged and dropped. */

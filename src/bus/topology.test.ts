@@ -47,6 +47,7 @@ describe('topology', () => {
     expect(streams.find((s) => s.name === 'WEIGHTS')!.maxPerSubject).toBe(1);
     expect(Object.fromEntries(buckets.map((b) => [b.name, b.ttlMs]))).toEqual({
       jobs: 0,
+      notices: 0,
       leases: 10_000,
       nodes: 15_000,
       policies: 0,

@@ -96,6 +96,7 @@ export function topology(options: TopologyOptions = {}): Topology {
       { name: 'leases', ttlMs: options.leaseTtlMs ?? 10_000, maxBytes: 16 * MIB },
       { name: 'nodes', ttlMs: options.nodeTtlMs ?? 15_000, maxBytes: 16 * MIB },
       { name: 'policies', ttlMs: 0, maxBytes: 64 * MIB },
+      { name: 'notices', ttlMs: 0, maxBytes: 16 * MIB },
     ],
     replicas: options.replicas ?? 1,
   };

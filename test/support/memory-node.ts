@@ -8,6 +8,7 @@ import { silentLogger } from '../../src/telemetry/log.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import type { NodeContext } from '../../cluster/context.ts';
 import { openJobDirectory } from '../../cluster/jobs/directory.ts';
+import { jobNotices } from '../../cluster/jobs/notices.ts';
 import { createJobRuntimes } from '../../cluster/jobs/runtime.ts';
 
 /** Nodes in this process on one in-memory server, under one virtual clock. */
@@ -34,6 +35,7 @@ export class MemoryNodes {
       metrics: createMetrics(),
       actors: new ActorSystem({ node: id, clock, log, random: seededRandom(1).fork(`${id}/actors`) }),
       jobs: await openJobDirectory(bus),
+      notices: jobNotices({ bus, clock, node: id, log }),
       runtimes: createJobRuntimes((work) => clock.hold(work)),
       stateDir: this.#stateDir,
       outside: (work) => clock.hold(work),

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file millrace/v1/admin.proto.
  */
 export const file_millrace_v1_admin: GenFile = /*@__PURE__*/
-  fileDesc("ChdtaWxscmFjZS92MS9hZG1pbi5wcm90bxILbWlsbHJhY2UudjEi7QIKA0pvYhIKCgJpZBgBIAEoCRIkCgVzdGF0ZRgCIAEoDjIVLm1pbGxyYWNlLnYxLkpvYlN0YXRlEhMKC2NvbmZpZ19qc29uGAMgASgJEi8KC2NyZWF0ZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzdGFydF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFZXJyb3IYByABKAkSKgoIcHJvZ3Jlc3MYCCABKAsyGC5taWxscmFjZS52MS5Kb2JQcm9ncmVzcxITCgt3YWl0aW5nX2ZvchgJIAEoCRIsCgtldmFsdWF0aW9ucxgKIAMoCzIXLm1pbGxyYWNlLnYxLkV2YWx1YXRpb24SEgoKY2hlY2twb2ludBgLIAEoCSLhAgoLSm9iUHJvZ3Jlc3MSDQoFcm91bmQYASABKA0SFAoMcm91bmRzX3RvdGFsGAIgASgNEg4KBnJld2FyZBgDIAEoARIfChd0cmFqZWN0b3JpZXNfcGVyX3NlY29uZBgEIAEoARIRCglzdGFsZW5lc3MYBSABKAESEAoIcmVxdWVzdHMYBiABKAQSIwoGbGVkZ2VyGAcgASgLMhMubWlsbHJhY2UudjEuTGVkZ2VyEhMKC2V0YV9zZWNvbmRzGAggASgBEhUKDXRyYWluX3NlY29uZHMYCSABKAESPAoKc3RhdGlzdGljcxgKIAMoCzIoLm1pbGxyYWNlLnYxLkpvYlByb2dyZXNzLlN0YXRpc3RpY3NFbnRyeRIVCg1xdWlldF9zZWNvbmRzGAsgASgNGjEKD1N0YXRpc3RpY3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBIroBCgpFdmFsdWF0aW9uEgwKBG5hbWUYASABKAkSFgoOcG9saWN5X3ZlcnNpb24YAiABKA0SDQoFdGFza3MYAyABKA0SEQoJc3VjY2Vzc2VzGAQgASgNEg4KBmZhaWxlZBgFIAEoDRITCgttZWFuX3Jld2FyZBgGIAEoARIUCgx0cmFqZWN0b3JpZXMYByABKAQSFQoNdHJhaW5fc2Vjb25kcxgIIAEoARISCgptZWFuX3N0ZXBzGAkgASgBIjcKEENyZWF0ZUpvYlJlcXVlc3QSDgoGam9iX2lkGAEgASgJEhMKC2NvbmZpZ19qc29uGAIgASgJIjIKEUNyZWF0ZUpvYlJlc3BvbnNlEh0KA2pvYhgBIAEoCzIQLm1pbGxyYWNlLnYxLkpvYiIfCg1HZXRKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSIvCg5HZXRKb2JSZXNwb25zZRIdCgNqb2IYASABKAsyEC5taWxscmFjZS52MS5Kb2IiOAoPTGlzdEpvYnNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJIksKEExpc3RKb2JzUmVzcG9uc2USHgoEam9icxgBIAMoCzIQLm1pbGxyYWNlLnYxLkpvYhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiIQoPV2F0Y2hKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSIxChBXYXRjaEpvYlJlc3BvbnNlEh0KA2pvYhgBIAEoCzIQLm1pbGxyYWNlLnYxLkpvYiIiChBDYW5jZWxKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSIyChFDYW5jZWxKb2JSZXNwb25zZRIdCgNqb2IYASABKAsyEC5taWxscmFjZS52MS5Kb2IiIQoPUGF1c2VKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSIxChBQYXVzZUpvYlJlc3BvbnNlEh0KA2pvYhgBIAEoCzIQLm1pbGxyYWNlLnYxLkpvYiIiChBSZXN1bWVKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSIyChFSZXN1bWVKb2JSZXNwb25zZRIdCgNqb2IYASABKAsyEC5taWxscmFjZS52MS5Kb2Ii3gIKBE5vZGUSCgoCaWQYASABKAkSDQoFcm9sZXMYAiADKAkSCwoDcGlkGAMgASgNEg8KB2FkZHJlc3MYBCABKAkSLgoKc3RhcnRfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMgoOaGVhcnRiZWF0X3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCXJzc19ieXRlcxgHIAEoBBIWCg5wZWFrX3Jzc19ieXRlcxgIIAEoBBITCgtjcHVfc2Vjb25kcxgJIAEoARIbChNldmVudF9sb29wX2RlbGF5X21zGAogASgBEi0KBmxhYmVscxgLIAMoCzIdLm1pbGxyYWNlLnYxLk5vZGUuTGFiZWxzRW50cnkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASISChBMaXN0Tm9kZXNSZXF1ZXN0IjUKEUxpc3ROb2Rlc1Jlc3BvbnNlEiAKBW5vZGVzGAEgAygLMhEubWlsbHJhY2UudjEuTm9kZSJ3CgVBY3RvchIPCgdhZGRyZXNzGAEgASgJEg0KBXN0YXRlGAIgASgJEhUKDW1haWxib3hfZGVwdGgYAyABKA0SEAoIcmVzdGFydHMYBCABKA0SEwoLd2FpdGluZ19mb3IYBSABKAkSEAoIbWVzc2FnZXMYBiABKAQiJAoRTGlzdEFjdG9yc1JlcXVlc3QSDwoHbm9kZV9pZBgBIAEoCSI4ChJMaXN0QWN0b3JzUmVzcG9uc2USIgoGYWN0b3JzGAEgAygLMhIubWlsbHJhY2UudjEuQWN0b3IiLQoMUXVlcnlSZXF1ZXN0EgsKA3NxbBgBIAEoCRIQCghtYXhfcm93cxgCIAEoDSJVCg1RdWVyeVJlc3BvbnNlEg8KB2NvbHVtbnMYASADKAkSDQoFdHlwZXMYAiADKAkSEQoJcm93c19qc29uGAMgAygJEhEKCXRydW5jYXRlZBgEIAEoCCK6AgoQVHJhamVjdG9yeUZpbHRlchILCgNqb2IYASABKAkSJQoHcHVycG9zZRgCIAEoDjIULm1pbGxyYWNlLnYxLlB1cnBvc2USFAoHc3VjY2VzcxgDIAEoCEgAiAEBEg8KB3Rhc2tfaWQYBCABKAkSGAoLbWluX3ZlcnNpb24YBSABKA1IAYgBARIYCgttYXhfdmVyc2lvbhgGIAEoDUgCiAEBEi4KCnN0YXJ0X3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgV3aGVyZRgJIAEoCUIKCghfc3VjY2Vzc0IOCgxfbWluX3ZlcnNpb25CDgoMX21heF92ZXJzaW9uIqkBChlFeHBvcnRUcmFqZWN0b3JpZXNSZXF1ZXN0EikKBmZvcm1hdBgBIAEoDjIZLm1pbGxyYWNlLnYxLkV4cG9ydEZvcm1hdBINCgVzdGVwcxgCIAEoCBItCgZmaWx0ZXIYAyABKAsyHS5taWxscmFjZS52MS5UcmFqZWN0b3J5RmlsdGVyEg4KBmN1cnNvchgEIAEoCRITCgtjaHVua19ieXRlcxgFIAEoDSJXChpFeHBvcnRUcmFqZWN0b3JpZXNSZXNwb25zZRIMCgRkYXRhGAEgASgMEg4KBmN1cnNvchgCIAEoCRIMCgRkb25lGAMgASgEEg0KBXRvdGFsGAQgASgEIjcKGUltcG9ydFRyYWplY3Rvcmllc1JlcXVlc3QSDQoFbGluZXMYASADKAkSCwoDam9iGAIgASgJIkEKGkltcG9ydFRyYWplY3Rvcmllc1Jlc3BvbnNlEhQKDHRyYWplY3RvcmllcxgBIAEoDRINCgVzdGVwcxgCIAEoDSK8AgoKRGVhZExldHRlchIKCgJpZBgBIAEoBBIOCgZzdHJlYW0YAiABKAkSDwoHc3ViamVjdBgDIAEoCRIOCgZyZWFzb24YBCABKAkSEgoKZGVsaXZlcmllcxgFIAEoDRIoCgR0aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgptZXNzYWdlX2lkGAcgASgJEhAKCHNlcXVlbmNlGAggASgEEjUKB2hlYWRlcnMYCSADKAsyJC5taWxscmFjZS52MS5EZWFkTGV0dGVyLkhlYWRlcnNFbnRyeRIVCg1wYXlsb2FkX2J5dGVzGAogASgEEg8KB3BheWxvYWQYCyABKAwaLgoMSGVhZGVyc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiTwoWTGlzdERlYWRMZXR0ZXJzUmVxdWVzdBIOCgZzdHJlYW0YASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkiYQoXTGlzdERlYWRMZXR0ZXJzUmVzcG9uc2USLQoMZGVhZF9sZXR0ZXJzGAEgAygLMhcubWlsbHJhY2UudjEuRGVhZExldHRlchIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiIgoUR2V0RGVhZExldHRlclJlcXVlc3QSCgoCaWQYASABKAQiRQoVR2V0RGVhZExldHRlclJlc3BvbnNlEiwKC2RlYWRfbGV0dGVyGAEgASgLMhcubWlsbHJhY2UudjEuRGVhZExldHRlciJYChhSZXBsYXlEZWFkTGV0dGVyc1JlcXVlc3QSCwoDaWRzGAEgAygEEgsKA2FsbBgCIAEoCBIOCgZzdHJlYW0YAyABKAkSEgoKcGFnZV90b2tlbhgEIAEoCSJGChlSZXBsYXlEZWFkTGV0dGVyc1Jlc3BvbnNlEhAKCHJlcGxheWVkGAEgASgNEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIWChRHZXRTdG9yZVN0YXRzUmVxdWVzdCJlChVHZXRTdG9yZVN0YXRzUmVzcG9uc2USJwoGdGFibGVzGAEgAygLMhcubWlsbHJhY2UudjEuU3RvcmVUYWJsZRIjCgRqb2JzGAIgAygLMhUubWlsbHJhY2UudjEuU3RvcmVKb2Ii2gEKClN0b3JlVGFibGUSDAoEbmFtZRgBIAEoCRIMCgRyb3dzGAIgASgEEhIKCmRpc2tfYnl0ZXMYAyABKAQSGAoQY29tcHJlc3NlZF9ieXRlcxgEIAEoBBIRCglyYXdfYnl0ZXMYBSABKAQSDQoFcGFydHMYBiABKA0SLwoLb2xkZXN0X3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC25ld2VzdF90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCLYAQoIU3RvcmVKb2ISCgoCaWQYASABKAkSFAoMdHJhamVjdG9yaWVzGAIgASgEEg0KBXN0ZXBzGAMgASgEEhIKCmRpc2tfYnl0ZXMYBCABKAQSFgoOYnl0ZXNfcGVyX3N0ZXAYBSABKAESLwoLb2xkZXN0X3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC25ld2VzdF90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVlbmRlZBgIIAEoCCJjChFQcnVuZVN0b3JlUmVxdWVzdBItCgpvbGRlcl90aGFuGAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEg4KBmpvYl9pZBgCIAEoCRIPCgdkcnlfcnVuGAMgASgIIjoKElBydW5lU3RvcmVSZXNwb25zZRIkCgRqb2JzGAEgAygLMhYubWlsbHJhY2UudjEuUHJ1bmVkSm9iIloKCVBydW5lZEpvYhIKCgJpZBgBIAEoCRIUCgx0cmFqZWN0b3JpZXMYAiABKAQSDQoFc3RlcHMYAyABKAQSDQoFYnl0ZXMYBCABKAQSDQoFd2hvbGUYBSABKAgqsAEKCEpvYlN0YXRlEhkKFUpPQl9TVEFURV9VTlNQRUNJRklFRBAAEhQKEEpPQl9TVEFURV9RVUVVRUQQARIVChFKT0JfU1RBVEVfUlVOTklORxACEhQKEEpPQl9TVEFURV9QQVVTRUQQAxIXChNKT0JfU1RBVEVfU1VDQ0VFREVEEAQSFAoQSk9CX1NUQVRFX0ZBSUxFRBAFEhcKE0pPQl9TVEFURV9DQU5DRUxMRUQQBiphCgxFeHBvcnRGb3JtYXQSHQoZRVhQT1JUX0ZPUk1BVF9VTlNQRUNJRklFRBAAEhcKE0VYUE9SVF9GT1JNQVRfSlNPTkwQARIZChVFWFBPUlRfRk9STUFUX1BBUlFVRVQQAjKACwoMQWRtaW5TZXJ2aWNlEkoKCUNyZWF0ZUpvYhIdLm1pbGxyYWNlLnYxLkNyZWF0ZUpvYlJlcXVlc3QaHi5taWxscmFjZS52MS5DcmVhdGVKb2JSZXNwb25zZRJBCgZHZXRKb2ISGi5taWxscmFjZS52MS5HZXRKb2JSZXF1ZXN0GhsubWlsbHJhY2UudjEuR2V0Sm9iUmVzcG9uc2USRwoITGlzdEpvYnMSHC5taWxscmFjZS52MS5MaXN0Sm9ic1JlcXVlc3QaHS5taWxscmFjZS52MS5MaXN0Sm9ic1Jlc3BvbnNlEkkKCFdhdGNoSm9iEhwubWlsbHJhY2UudjEuV2F0Y2hKb2JSZXF1ZXN0Gh0ubWlsbHJhY2UudjEuV2F0Y2hKb2JSZXNwb25zZTABEkoKCUNhbmNlbEpvYhIdLm1pbGxyYWNlLnYxLkNhbmNlbEpvYlJlcXVlc3QaHi5taWxscmFjZS52MS5DYW5jZWxKb2JSZXNwb25zZRJHCghQYXVzZUpvYhIcLm1pbGxyYWNlLnYxLlBhdXNlSm9iUmVxdWVzdBodLm1pbGxyYWNlLnYxLlBhdXNlSm9iUmVzcG9uc2USSgoJUmVzdW1lSm9iEh0ubWlsbHJhY2UudjEuUmVzdW1lSm9iUmVxdWVzdBoeLm1pbGxyYWNlLnYxLlJlc3VtZUpvYlJlc3BvbnNlEkoKCUxpc3ROb2RlcxIdLm1pbGxyYWNlLnYxLkxpc3ROb2Rlc1JlcXVlc3QaHi5taWxscmFjZS52MS5MaXN0Tm9kZXNSZXNwb25zZRJNCgpMaXN0QWN0b3JzEh4ubWlsbHJhY2UudjEuTGlzdEFjdG9yc1JlcXVlc3QaHy5taWxscmFjZS52MS5MaXN0QWN0b3JzUmVzcG9uc2USQAoFUXVlcnkSGS5taWxscmFjZS52MS5RdWVyeVJlcXVlc3QaGi5taWxscmFjZS52MS5RdWVyeVJlc3BvbnNlMAESZwoSRXhwb3J0VHJhamVjdG9yaWVzEiYubWlsbHJhY2UudjEuRXhwb3J0VHJhamVjdG9yaWVzUmVxdWVzdBonLm1pbGxyYWNlLnYxLkV4cG9ydFRyYWplY3Rvcmllc1Jlc3BvbnNlMAESZQoSSW1wb3J0VHJhamVjdG9yaWVzEiYubWlsbHJhY2UudjEuSW1wb3J0VHJhamVjdG9yaWVzUmVxdWVzdBonLm1pbGxyYWNlLnYxLkltcG9ydFRyYWplY3Rvcmllc1Jlc3BvbnNlElwKD0xpc3REZWFkTGV0dGVycxIjLm1pbGxyYWNlLnYxLkxpc3REZWFkTGV0dGVyc1JlcXVlc3QaJC5taWxscmFjZS52MS5MaXN0RGVhZExldHRlcnNSZXNwb25zZRJWCg1HZXREZWFkTGV0dGVyEiEubWlsbHJhY2UudjEuR2V0RGVhZExldHRlclJlcXVlc3QaIi5taWxscmFjZS52MS5HZXREZWFkTGV0dGVyUmVzcG9uc2USYgoRUmVwbGF5RGVhZExldHRlcnMSJS5taWxscmFjZS52MS5SZXBsYXlEZWFkTGV0dGVyc1JlcXVlc3QaJi5taWxscmFjZS52MS5SZXBsYXlEZWFkTGV0dGVyc1Jlc3BvbnNlElYKDUdldFN0b3JlU3RhdHMSIS5taWxscmFjZS52MS5HZXRTdG9yZVN0YXRzUmVxdWVzdBoiLm1pbGxyYWNlLnYxLkdldFN0b3JlU3RhdHNSZXNwb25zZRJNCgpQcnVuZVN0b3JlEh4ubWlsbHJhY2UudjEuUHJ1bmVTdG9yZVJlcXVlc3QaHy5taWxscmFjZS52MS5QcnVuZVN0b3JlUmVzcG9uc2ViBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_millrace_v1_training]);
+  fileDesc("ChdtaWxscmFjZS92MS9hZG1pbi5wcm90bxILbWlsbHJhY2UudjEilgMKA0pvYhIKCgJpZBgBIAEoCRIkCgVzdGF0ZRgCIAEoDjIVLm1pbGxyYWNlLnYxLkpvYlN0YXRlEhMKC2NvbmZpZ19qc29uGAMgASgJEi8KC2NyZWF0ZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzdGFydF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFZXJyb3IYByABKAkSKgoIcHJvZ3Jlc3MYCCABKAsyGC5taWxscmFjZS52MS5Kb2JQcm9ncmVzcxITCgt3YWl0aW5nX2ZvchgJIAEoCRIsCgtldmFsdWF0aW9ucxgKIAMoCzIXLm1pbGxyYWNlLnYxLkV2YWx1YXRpb24SEgoKY2hlY2twb2ludBgLIAEoCRInCgdub3RpY2VzGAwgAygLMhYubWlsbHJhY2UudjEuSm9iTm90aWNlIukBCglKb2JOb3RpY2USDAoEY29kZRgBIAEoCRIPCgdzdWJqZWN0GAIgASgJEg8KB21lc3NhZ2UYAyABKAkSDAoEbm9kZRgEIAEoCRINCgVjb3VudBgFIAEoBBIuCgpmaXJzdF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCglsYXN0X3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjAKDHJlc29sdmVfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAi4QIKC0pvYlByb2dyZXNzEg0KBXJvdW5kGAEgASgNEhQKDHJvdW5kc190b3RhbBgCIAEoDRIOCgZyZXdhcmQYAyABKAESHwoXdHJhamVjdG9yaWVzX3Blcl9zZWNvbmQYBCABKAESEQoJc3RhbGVuZXNzGAUgASgBEhAKCHJlcXVlc3RzGAYgASgEEiMKBmxlZGdlchgHIAEoCzITLm1pbGxyYWNlLnYxLkxlZGdlchITCgtldGFfc2Vjb25kcxgIIAEoARIVCg10cmFpbl9zZWNvbmRzGAkgASgBEjwKCnN0YXRpc3RpY3MYCiADKAsyKC5taWxscmFjZS52MS5Kb2JQcm9ncmVzcy5TdGF0aXN0aWNzRW50cnkSFQoNcXVpZXRfc2Vjb25kcxgLIAEoDRoxCg9TdGF0aXN0aWNzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4ASK6AQoKRXZhbHVhdGlvbhIMCgRuYW1lGAEgASgJEhYKDnBvbGljeV92ZXJzaW9uGAIgASgNEg0KBXRhc2tzGAMgASgNEhEKCXN1Y2Nlc3NlcxgEIAEoDRIOCgZmYWlsZWQYBSABKA0SEwoLbWVhbl9yZXdhcmQYBiABKAESFAoMdHJhamVjdG9yaWVzGAcgASgEEhUKDXRyYWluX3NlY29uZHMYCCABKAESEgoKbWVhbl9zdGVwcxgJIAEoASI3ChBDcmVhdGVKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCRITCgtjb25maWdfanNvbhgCIAEoCSIyChFDcmVhdGVKb2JSZXNwb25zZRIdCgNqb2IYASABKAsyEC5taWxscmFjZS52MS5Kb2IiHwoNR2V0Sm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiLwoOR2V0Sm9iUmVzcG9uc2USHQoDam9iGAEgASgLMhAubWlsbHJhY2UudjEuSm9iIjgKD0xpc3RKb2JzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCSJLChBMaXN0Sm9ic1Jlc3BvbnNlEh4KBGpvYnMYASADKAsyEC5taWxscmFjZS52MS5Kb2ISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiEKD1dhdGNoSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiMQoQV2F0Y2hKb2JSZXNwb25zZRIdCgNqb2IYASABKAsyEC5taWxscmFjZS52MS5Kb2IiIgoQQ2FuY2VsSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiMgoRQ2FuY2VsSm9iUmVzcG9uc2USHQoDam9iGAEgASgLMhAubWlsbHJhY2UudjEuSm9iIiEKD1BhdXNlSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiMQoQUGF1c2VKb2JSZXNwb25zZRIdCgNqb2IYASABKAsyEC5taWxscmFjZS52MS5Kb2IiIgoQUmVzdW1lSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiMgoRUmVzdW1lSm9iUmVzcG9uc2USHQoDam9iGAEgASgLMhAubWlsbHJhY2UudjEuSm9iIt4CCgROb2RlEgoKAmlkGAEgASgJEg0KBXJvbGVzGAIgAygJEgsKA3BpZBgDIAEoDRIPCgdhZGRyZXNzGAQgASgJEi4KCnN0YXJ0X3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjIKDmhlYXJ0YmVhdF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIRCglyc3NfYnl0ZXMYByABKAQSFgoOcGVha19yc3NfYnl0ZXMYCCABKAQSEwoLY3B1X3NlY29uZHMYCSABKAESGwoTZXZlbnRfbG9vcF9kZWxheV9tcxgKIAEoARItCgZsYWJlbHMYCyADKAsyHS5taWxscmFjZS52MS5Ob2RlLkxhYmVsc0VudHJ5Gi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiEgoQTGlzdE5vZGVzUmVxdWVzdCI1ChFMaXN0Tm9kZXNSZXNwb25zZRIgCgVub2RlcxgBIAMoCzIRLm1pbGxyYWNlLnYxLk5vZGUidwoFQWN0b3ISDwoHYWRkcmVzcxgBIAEoCRINCgVzdGF0ZRgCIAEoCRIVCg1tYWlsYm94X2RlcHRoGAMgASgNEhAKCHJlc3RhcnRzGAQgASgNEhMKC3dhaXRpbmdfZm9yGAUgASgJEhAKCG1lc3NhZ2VzGAYgASgEIiQKEUxpc3RBY3RvcnNSZXF1ZXN0Eg8KB25vZGVfaWQYASABKAkiOAoSTGlzdEFjdG9yc1Jlc3BvbnNlEiIKBmFjdG9ycxgBIAMoCzISLm1pbGxyYWNlLnYxLkFjdG9yIi0KDFF1ZXJ5UmVxdWVzdBILCgNzcWwYASABKAkSEAoIbWF4X3Jvd3MYAiABKA0iVQoNUXVlcnlSZXNwb25zZRIPCgdjb2x1bW5zGAEgAygJEg0KBXR5cGVzGAIgAygJEhEKCXJvd3NfanNvbhgDIAMoCRIRCgl0cnVuY2F0ZWQYBCABKAgiugIKEFRyYWplY3RvcnlGaWx0ZXISCwoDam9iGAEgASgJEiUKB3B1cnBvc2UYAiABKA4yFC5taWxscmFjZS52MS5QdXJwb3NlEhQKB3N1Y2Nlc3MYAyABKAhIAIgBARIPCgd0YXNrX2lkGAQgASgJEhgKC21pbl92ZXJzaW9uGAUgASgNSAGIAQESGAoLbWF4X3ZlcnNpb24YBiABKA1IAogBARIuCgpzdGFydF90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFd2hlcmUYCSABKAlCCgoIX3N1Y2Nlc3NCDgoMX21pbl92ZXJzaW9uQg4KDF9tYXhfdmVyc2lvbiKpAQoZRXhwb3J0VHJhamVjdG9yaWVzUmVxdWVzdBIpCgZmb3JtYXQYASABKA4yGS5taWxscmFjZS52MS5FeHBvcnRGb3JtYXQSDQoFc3RlcHMYAiABKAgSLQoGZmlsdGVyGAMgASgLMh0ubWlsbHJhY2UudjEuVHJhamVjdG9yeUZpbHRlchIOCgZjdXJzb3IYBCABKAkSEwoLY2h1bmtfYnl0ZXMYBSABKA0iVwoaRXhwb3J0VHJhamVjdG9yaWVzUmVzcG9uc2USDAoEZGF0YRgBIAEoDBIOCgZjdXJzb3IYAiABKAkSDAoEZG9uZRgDIAEoBBINCgV0b3RhbBgEIAEoBCI3ChlJbXBvcnRUcmFqZWN0b3JpZXNSZXF1ZXN0Eg0KBWxpbmVzGAEgAygJEgsKA2pvYhgCIAEoCSJBChpJbXBvcnRUcmFqZWN0b3JpZXNSZXNwb25zZRIUCgx0cmFqZWN0b3JpZXMYASABKA0SDQoFc3RlcHMYAiABKA0ivAIKCkRlYWRMZXR0ZXISCgoCaWQYASABKAQSDgoGc3RyZWFtGAIgASgJEg8KB3N1YmplY3QYAyABKAkSDgoGcmVhc29uGAQgASgJEhIKCmRlbGl2ZXJpZXMYBSABKA0SKAoEdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKbWVzc2FnZV9pZBgHIAEoCRIQCghzZXF1ZW5jZRgIIAEoBBI1CgdoZWFkZXJzGAkgAygLMiQubWlsbHJhY2UudjEuRGVhZExldHRlci5IZWFkZXJzRW50cnkSFQoNcGF5bG9hZF9ieXRlcxgKIAEoBBIPCgdwYXlsb2FkGAsgASgMGi4KDEhlYWRlcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIk8KFkxpc3REZWFkTGV0dGVyc1JlcXVlc3QSDgoGc3RyZWFtGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJImEKF0xpc3REZWFkTGV0dGVyc1Jlc3BvbnNlEi0KDGRlYWRfbGV0dGVycxgBIAMoCzIXLm1pbGxyYWNlLnYxLkRlYWRMZXR0ZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiIKFEdldERlYWRMZXR0ZXJSZXF1ZXN0EgoKAmlkGAEgASgEIkUKFUdldERlYWRMZXR0ZXJSZXNwb25zZRIsCgtkZWFkX2xldHRlchgBIAEoCzIXLm1pbGxyYWNlLnYxLkRlYWRMZXR0ZXIiWAoYUmVwbGF5RGVhZExldHRlcnNSZXF1ZXN0EgsKA2lkcxgBIAMoBBILCgNhbGwYAiABKAgSDgoGc3RyZWFtGAMgASgJEhIKCnBhZ2VfdG9rZW4YBCABKAkiRgoZUmVwbGF5RGVhZExldHRlcnNSZXNwb25zZRIQCghyZXBsYXllZBgBIAEoDRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiFgoUR2V0U3RvcmVTdGF0c1JlcXVlc3QiZQoVR2V0U3RvcmVTdGF0c1Jlc3BvbnNlEicKBnRhYmxlcxgBIAMoCzIXLm1pbGxyYWNlLnYxLlN0b3JlVGFibGUSIwoEam9icxgCIAMoCzIVLm1pbGxyYWNlLnYxLlN0b3JlSm9iItoBCgpTdG9yZVRhYmxlEgwKBG5hbWUYASABKAkSDAoEcm93cxgCIAEoBBISCgpkaXNrX2J5dGVzGAMgASgEEhgKEGNvbXByZXNzZWRfYnl0ZXMYBCABKAQSEQoJcmF3X2J5dGVzGAUgASgEEg0KBXBhcnRzGAYgASgNEi8KC29sZGVzdF90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtuZXdlc3RfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAi2AEKCFN0b3JlSm9iEgoKAmlkGAEgASgJEhQKDHRyYWplY3RvcmllcxgCIAEoBBINCgVzdGVwcxgDIAEoBBISCgpkaXNrX2J5dGVzGAQgASgEEhYKDmJ5dGVzX3Blcl9zdGVwGAUgASgBEi8KC29sZGVzdF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtuZXdlc3RfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFZW5kZWQYCCABKAgiYwoRUHJ1bmVTdG9yZVJlcXVlc3QSLQoKb2xkZXJfdGhhbhgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIOCgZqb2JfaWQYAiABKAkSDwoHZHJ5X3J1bhgDIAEoCCI6ChJQcnVuZVN0b3JlUmVzcG9uc2USJAoEam9icxgBIAMoCzIWLm1pbGxyYWNlLnYxLlBydW5lZEpvYiJaCglQcnVuZWRKb2ISCgoCaWQYASABKAkSFAoMdHJhamVjdG9yaWVzGAIgASgEEg0KBXN0ZXBzGAMgASgEEg0KBWJ5dGVzGAQgASgEEg0KBXdob2xlGAUgASgIKrABCghKb2JTdGF0ZRIZChVKT0JfU1RBVEVfVU5TUEVDSUZJRUQQABIUChBKT0JfU1RBVEVfUVVFVUVEEAESFQoRSk9CX1NUQVRFX1JVTk5JTkcQAhIUChBKT0JfU1RBVEVfUEFVU0VEEAMSFwoTSk9CX1NUQVRFX1NVQ0NFRURFRBAEEhQKEEpPQl9TVEFURV9GQUlMRUQQBRIXChNKT0JfU1RBVEVfQ0FOQ0VMTEVEEAYqYQoMRXhwb3J0Rm9ybWF0Eh0KGUVYUE9SVF9GT1JNQVRfVU5TUEVDSUZJRUQQABIXChNFWFBPUlRfRk9STUFUX0pTT05MEAESGQoVRVhQT1JUX0ZPUk1BVF9QQVJRVUVUEAIygAsKDEFkbWluU2VydmljZRJKCglDcmVhdGVKb2ISHS5taWxscmFjZS52MS5DcmVhdGVKb2JSZXF1ZXN0Gh4ubWlsbHJhY2UudjEuQ3JlYXRlSm9iUmVzcG9uc2USQQoGR2V0Sm9iEhoubWlsbHJhY2UudjEuR2V0Sm9iUmVxdWVzdBobLm1pbGxyYWNlLnYxLkdldEpvYlJlc3BvbnNlEkcKCExpc3RKb2JzEhwubWlsbHJhY2UudjEuTGlzdEpvYnNSZXF1ZXN0Gh0ubWlsbHJhY2UudjEuTGlzdEpvYnNSZXNwb25zZRJJCghXYXRjaEpvYhIcLm1pbGxyYWNlLnYxLldhdGNoSm9iUmVxdWVzdBodLm1pbGxyYWNlLnYxLldhdGNoSm9iUmVzcG9uc2UwARJKCglDYW5jZWxKb2ISHS5taWxscmFjZS52MS5DYW5jZWxKb2JSZXF1ZXN0Gh4ubWlsbHJhY2UudjEuQ2FuY2VsSm9iUmVzcG9uc2USRwoIUGF1c2VKb2ISHC5taWxscmFjZS52MS5QYXVzZUpvYlJlcXVlc3QaHS5taWxscmFjZS52MS5QYXVzZUpvYlJlc3BvbnNlEkoKCVJlc3VtZUpvYhIdLm1pbGxyYWNlLnYxLlJlc3VtZUpvYlJlcXVlc3QaHi5taWxscmFjZS52MS5SZXN1bWVKb2JSZXNwb25zZRJKCglMaXN0Tm9kZXMSHS5taWxscmFjZS52MS5MaXN0Tm9kZXNSZXF1ZXN0Gh4ubWlsbHJhY2UudjEuTGlzdE5vZGVzUmVzcG9uc2USTQoKTGlzdEFjdG9ycxIeLm1pbGxyYWNlLnYxLkxpc3RBY3RvcnNSZXF1ZXN0Gh8ubWlsbHJhY2UudjEuTGlzdEFjdG9yc1Jlc3BvbnNlEkAKBVF1ZXJ5EhkubWlsbHJhY2UudjEuUXVlcnlSZXF1ZXN0GhoubWlsbHJhY2UudjEuUXVlcnlSZXNwb25zZTABEmcKEkV4cG9ydFRyYWplY3RvcmllcxImLm1pbGxyYWNlLnYxLkV4cG9ydFRyYWplY3Rvcmllc1JlcXVlc3QaJy5taWxscmFjZS52MS5FeHBvcnRUcmFqZWN0b3JpZXNSZXNwb25zZTABEmUKEkltcG9ydFRyYWplY3RvcmllcxImLm1pbGxyYWNlLnYxLkltcG9ydFRyYWplY3Rvcmllc1JlcXVlc3QaJy5taWxscmFjZS52MS5JbXBvcnRUcmFqZWN0b3JpZXNSZXNwb25zZRJcCg9MaXN0RGVhZExldHRlcnMSIy5taWxscmFjZS52MS5MaXN0RGVhZExldHRlcnNSZXF1ZXN0GiQubWlsbHJhY2UudjEuTGlzdERlYWRMZXR0ZXJzUmVzcG9uc2USVgoNR2V0RGVhZExldHRlchIhLm1pbGxyYWNlLnYxLkdldERlYWRMZXR0ZXJSZXF1ZXN0GiIubWlsbHJhY2UudjEuR2V0RGVhZExldHRlclJlc3BvbnNlEmIKEVJlcGxheURlYWRMZXR0ZXJzEiUubWlsbHJhY2UudjEuUmVwbGF5RGVhZExldHRlcnNSZXF1ZXN0GiYubWlsbHJhY2UudjEuUmVwbGF5RGVhZExldHRlcnNSZXNwb25zZRJWCg1HZXRTdG9yZVN0YXRzEiEubWlsbHJhY2UudjEuR2V0U3RvcmVTdGF0c1JlcXVlc3QaIi5taWxscmFjZS52MS5HZXRTdG9yZVN0YXRzUmVzcG9uc2USTQoKUHJ1bmVTdG9yZRIeLm1pbGxyYWNlLnYxLlBydW5lU3RvcmVSZXF1ZXN0Gh8ubWlsbHJhY2UudjEuUHJ1bmVTdG9yZVJlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_millrace_v1_training]);
 
 /**
  * @generated from message millrace.v1.Job
@@ -86,6 +86,13 @@ export type Job = Message<"millrace.v1.Job"> & {
    * @generated from field: string checkpoint = 11;
    */
   checkpoint: string;
+
+  /**
+   * Conditions that last or have passed, lasting ones first, then the newest first.
+   *
+   * @generated from field: repeated millrace.v1.JobNotice notices = 12;
+   */
+  notices: JobNotice[];
 };
 
 /**
@@ -94,6 +101,70 @@ export type Job = Message<"millrace.v1.Job"> & {
  */
 export const JobSchema: GenMessage<Job> = /*@__PURE__*/
   messageDesc(file_millrace_v1_admin, 0);
+
+/**
+ * Something a person should know about a job: what happened, to what, how often, and whether it lasts.
+ *
+ * @generated from message millrace.v1.JobNotice
+ */
+export type JobNotice = Message<"millrace.v1.JobNotice"> & {
+  /**
+   * Kind of condition, e.g. "ACTOR_RESTARTED".
+   *
+   * @generated from field: string code = 1;
+   */
+  code: string;
+
+  /**
+   * What it is about (a tool, an actor, a stream); empty: the job as a whole.
+   *
+   * @generated from field: string subject = 2;
+   */
+  subject: string;
+
+  /**
+   * The newest message.
+   *
+   * @generated from field: string message = 3;
+   */
+  message: string;
+
+  /**
+   * Node that reported it last.
+   *
+   * @generated from field: string node = 4;
+   */
+  node: string;
+
+  /**
+   * @generated from field: uint64 count = 5;
+   */
+  count: bigint;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp first_time = 6;
+   */
+  firstTime?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp last_time = 7;
+   */
+  lastTime?: Timestamp | undefined;
+
+  /**
+   * When the condition was over; absent while it lasts.
+   *
+   * @generated from field: google.protobuf.Timestamp resolve_time = 8;
+   */
+  resolveTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message millrace.v1.JobNotice.
+ * Use `create(JobNoticeSchema)` to create a new message.
+ */
+export const JobNoticeSchema: GenMessage<JobNotice> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_admin, 1);
 
 /**
  * @generated from message millrace.v1.JobProgress
@@ -173,7 +244,7 @@ export type JobProgress = Message<"millrace.v1.JobProgress"> & {
  * Use `create(JobProgressSchema)` to create a new message.
  */
 export const JobProgressSchema: GenMessage<JobProgress> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 1);
+  messageDesc(file_millrace_v1_admin, 2);
 
 /**
  * @generated from message millrace.v1.Evaluation
@@ -236,7 +307,7 @@ export type Evaluation = Message<"millrace.v1.Evaluation"> & {
  * Use `create(EvaluationSchema)` to create a new message.
  */
 export const EvaluationSchema: GenMessage<Evaluation> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 2);
+  messageDesc(file_millrace_v1_admin, 3);
 
 /**
  * @generated from message millrace.v1.CreateJobRequest
@@ -262,7 +333,7 @@ export type CreateJobRequest = Message<"millrace.v1.CreateJobRequest"> & {
  * Use `create(CreateJobRequestSchema)` to create a new message.
  */
 export const CreateJobRequestSchema: GenMessage<CreateJobRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 3);
+  messageDesc(file_millrace_v1_admin, 4);
 
 /**
  * @generated from message millrace.v1.CreateJobResponse
@@ -279,7 +350,7 @@ export type CreateJobResponse = Message<"millrace.v1.CreateJobResponse"> & {
  * Use `create(CreateJobResponseSchema)` to create a new message.
  */
 export const CreateJobResponseSchema: GenMessage<CreateJobResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 4);
+  messageDesc(file_millrace_v1_admin, 5);
 
 /**
  * @generated from message millrace.v1.GetJobRequest
@@ -296,7 +367,7 @@ export type GetJobRequest = Message<"millrace.v1.GetJobRequest"> & {
  * Use `create(GetJobRequestSchema)` to create a new message.
  */
 export const GetJobRequestSchema: GenMessage<GetJobRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 5);
+  messageDesc(file_millrace_v1_admin, 6);
 
 /**
  * @generated from message millrace.v1.GetJobResponse
@@ -313,7 +384,7 @@ export type GetJobResponse = Message<"millrace.v1.GetJobResponse"> & {
  * Use `create(GetJobResponseSchema)` to create a new message.
  */
 export const GetJobResponseSchema: GenMessage<GetJobResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 6);
+  messageDesc(file_millrace_v1_admin, 7);
 
 /**
  * @generated from message millrace.v1.ListJobsRequest
@@ -337,7 +408,7 @@ export type ListJobsRequest = Message<"millrace.v1.ListJobsRequest"> & {
  * Use `create(ListJobsRequestSchema)` to create a new message.
  */
 export const ListJobsRequestSchema: GenMessage<ListJobsRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 7);
+  messageDesc(file_millrace_v1_admin, 8);
 
 /**
  * @generated from message millrace.v1.ListJobsResponse
@@ -359,7 +430,7 @@ export type ListJobsResponse = Message<"millrace.v1.ListJobsResponse"> & {
  * Use `create(ListJobsResponseSchema)` to create a new message.
  */
 export const ListJobsResponseSchema: GenMessage<ListJobsResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 8);
+  messageDesc(file_millrace_v1_admin, 9);
 
 /**
  * @generated from message millrace.v1.WatchJobRequest
@@ -376,7 +447,7 @@ export type WatchJobRequest = Message<"millrace.v1.WatchJobRequest"> & {
  * Use `create(WatchJobRequestSchema)` to create a new message.
  */
 export const WatchJobRequestSchema: GenMessage<WatchJobRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 9);
+  messageDesc(file_millrace_v1_admin, 10);
 
 /**
  * @generated from message millrace.v1.WatchJobResponse
@@ -393,7 +464,7 @@ export type WatchJobResponse = Message<"millrace.v1.WatchJobResponse"> & {
  * Use `create(WatchJobResponseSchema)` to create a new message.
  */
 export const WatchJobResponseSchema: GenMessage<WatchJobResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 10);
+  messageDesc(file_millrace_v1_admin, 11);
 
 /**
  * @generated from message millrace.v1.CancelJobRequest
@@ -410,7 +481,7 @@ export type CancelJobRequest = Message<"millrace.v1.CancelJobRequest"> & {
  * Use `create(CancelJobRequestSchema)` to create a new message.
  */
 export const CancelJobRequestSchema: GenMessage<CancelJobRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 11);
+  messageDesc(file_millrace_v1_admin, 12);
 
 /**
  * @generated from message millrace.v1.CancelJobResponse
@@ -427,7 +498,7 @@ export type CancelJobResponse = Message<"millrace.v1.CancelJobResponse"> & {
  * Use `create(CancelJobResponseSchema)` to create a new message.
  */
 export const CancelJobResponseSchema: GenMessage<CancelJobResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 12);
+  messageDesc(file_millrace_v1_admin, 13);
 
 /**
  * @generated from message millrace.v1.PauseJobRequest
@@ -444,7 +515,7 @@ export type PauseJobRequest = Message<"millrace.v1.PauseJobRequest"> & {
  * Use `create(PauseJobRequestSchema)` to create a new message.
  */
 export const PauseJobRequestSchema: GenMessage<PauseJobRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 13);
+  messageDesc(file_millrace_v1_admin, 14);
 
 /**
  * @generated from message millrace.v1.PauseJobResponse
@@ -461,7 +532,7 @@ export type PauseJobResponse = Message<"millrace.v1.PauseJobResponse"> & {
  * Use `create(PauseJobResponseSchema)` to create a new message.
  */
 export const PauseJobResponseSchema: GenMessage<PauseJobResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 14);
+  messageDesc(file_millrace_v1_admin, 15);
 
 /**
  * @generated from message millrace.v1.ResumeJobRequest
@@ -478,7 +549,7 @@ export type ResumeJobRequest = Message<"millrace.v1.ResumeJobRequest"> & {
  * Use `create(ResumeJobRequestSchema)` to create a new message.
  */
 export const ResumeJobRequestSchema: GenMessage<ResumeJobRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 15);
+  messageDesc(file_millrace_v1_admin, 16);
 
 /**
  * @generated from message millrace.v1.ResumeJobResponse
@@ -495,7 +566,7 @@ export type ResumeJobResponse = Message<"millrace.v1.ResumeJobResponse"> & {
  * Use `create(ResumeJobResponseSchema)` to create a new message.
  */
 export const ResumeJobResponseSchema: GenMessage<ResumeJobResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 16);
+  messageDesc(file_millrace_v1_admin, 17);
 
 /**
  * @generated from message millrace.v1.Node
@@ -568,7 +639,7 @@ export type Node = Message<"millrace.v1.Node"> & {
  * Use `create(NodeSchema)` to create a new message.
  */
 export const NodeSchema: GenMessage<Node> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 17);
+  messageDesc(file_millrace_v1_admin, 18);
 
 /**
  * @generated from message millrace.v1.ListNodesRequest
@@ -581,7 +652,7 @@ export type ListNodesRequest = Message<"millrace.v1.ListNodesRequest"> & {
  * Use `create(ListNodesRequestSchema)` to create a new message.
  */
 export const ListNodesRequestSchema: GenMessage<ListNodesRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 18);
+  messageDesc(file_millrace_v1_admin, 19);
 
 /**
  * @generated from message millrace.v1.ListNodesResponse
@@ -598,7 +669,7 @@ export type ListNodesResponse = Message<"millrace.v1.ListNodesResponse"> & {
  * Use `create(ListNodesResponseSchema)` to create a new message.
  */
 export const ListNodesResponseSchema: GenMessage<ListNodesResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 19);
+  messageDesc(file_millrace_v1_admin, 20);
 
 /**
  * @generated from message millrace.v1.Actor
@@ -644,7 +715,7 @@ export type Actor = Message<"millrace.v1.Actor"> & {
  * Use `create(ActorSchema)` to create a new message.
  */
 export const ActorSchema: GenMessage<Actor> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 20);
+  messageDesc(file_millrace_v1_admin, 21);
 
 /**
  * @generated from message millrace.v1.ListActorsRequest
@@ -663,7 +734,7 @@ export type ListActorsRequest = Message<"millrace.v1.ListActorsRequest"> & {
  * Use `create(ListActorsRequestSchema)` to create a new message.
  */
 export const ListActorsRequestSchema: GenMessage<ListActorsRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 21);
+  messageDesc(file_millrace_v1_admin, 22);
 
 /**
  * @generated from message millrace.v1.ListActorsResponse
@@ -680,7 +751,7 @@ export type ListActorsResponse = Message<"millrace.v1.ListActorsResponse"> & {
  * Use `create(ListActorsResponseSchema)` to create a new message.
  */
 export const ListActorsResponseSchema: GenMessage<ListActorsResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 22);
+  messageDesc(file_millrace_v1_admin, 23);
 
 /**
  * @generated from message millrace.v1.QueryRequest
@@ -706,7 +777,7 @@ export type QueryRequest = Message<"millrace.v1.QueryRequest"> & {
  * Use `create(QueryRequestSchema)` to create a new message.
  */
 export const QueryRequestSchema: GenMessage<QueryRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 23);
+  messageDesc(file_millrace_v1_admin, 24);
 
 /**
  * @generated from message millrace.v1.QueryResponse
@@ -744,7 +815,7 @@ export type QueryResponse = Message<"millrace.v1.QueryResponse"> & {
  * Use `create(QueryResponseSchema)` to create a new message.
  */
 export const QueryResponseSchema: GenMessage<QueryResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 24);
+  messageDesc(file_millrace_v1_admin, 25);
 
 /**
  * Which trajectories; all conditions must hold.
@@ -817,7 +888,7 @@ export type TrajectoryFilter = Message<"millrace.v1.TrajectoryFilter"> & {
  * Use `create(TrajectoryFilterSchema)` to create a new message.
  */
 export const TrajectoryFilterSchema: GenMessage<TrajectoryFilter> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 25);
+  messageDesc(file_millrace_v1_admin, 26);
 
 /**
  * @generated from message millrace.v1.ExportTrajectoriesRequest
@@ -863,7 +934,7 @@ export type ExportTrajectoriesRequest = Message<"millrace.v1.ExportTrajectoriesR
  * Use `create(ExportTrajectoriesRequestSchema)` to create a new message.
  */
 export const ExportTrajectoriesRequestSchema: GenMessage<ExportTrajectoriesRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 26);
+  messageDesc(file_millrace_v1_admin, 27);
 
 /**
  * @generated from message millrace.v1.ExportTrajectoriesResponse
@@ -899,7 +970,7 @@ export type ExportTrajectoriesResponse = Message<"millrace.v1.ExportTrajectories
  * Use `create(ExportTrajectoriesResponseSchema)` to create a new message.
  */
 export const ExportTrajectoriesResponseSchema: GenMessage<ExportTrajectoriesResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 27);
+  messageDesc(file_millrace_v1_admin, 28);
 
 /**
  * @generated from message millrace.v1.ImportTrajectoriesRequest
@@ -925,7 +996,7 @@ export type ImportTrajectoriesRequest = Message<"millrace.v1.ImportTrajectoriesR
  * Use `create(ImportTrajectoriesRequestSchema)` to create a new message.
  */
 export const ImportTrajectoriesRequestSchema: GenMessage<ImportTrajectoriesRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 28);
+  messageDesc(file_millrace_v1_admin, 29);
 
 /**
  * @generated from message millrace.v1.ImportTrajectoriesResponse
@@ -949,7 +1020,7 @@ export type ImportTrajectoriesResponse = Message<"millrace.v1.ImportTrajectories
  * Use `create(ImportTrajectoriesResponseSchema)` to create a new message.
  */
 export const ImportTrajectoriesResponseSchema: GenMessage<ImportTrajectoriesResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 29);
+  messageDesc(file_millrace_v1_admin, 30);
 
 /**
  * A message that was given up: its handler refused it, or it was delivered too often.
@@ -1032,7 +1103,7 @@ export type DeadLetter = Message<"millrace.v1.DeadLetter"> & {
  * Use `create(DeadLetterSchema)` to create a new message.
  */
 export const DeadLetterSchema: GenMessage<DeadLetter> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 30);
+  messageDesc(file_millrace_v1_admin, 31);
 
 /**
  * @generated from message millrace.v1.ListDeadLettersRequest
@@ -1063,7 +1134,7 @@ export type ListDeadLettersRequest = Message<"millrace.v1.ListDeadLettersRequest
  * Use `create(ListDeadLettersRequestSchema)` to create a new message.
  */
 export const ListDeadLettersRequestSchema: GenMessage<ListDeadLettersRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 31);
+  messageDesc(file_millrace_v1_admin, 32);
 
 /**
  * @generated from message millrace.v1.ListDeadLettersResponse
@@ -1085,7 +1156,7 @@ export type ListDeadLettersResponse = Message<"millrace.v1.ListDeadLettersRespon
  * Use `create(ListDeadLettersResponseSchema)` to create a new message.
  */
 export const ListDeadLettersResponseSchema: GenMessage<ListDeadLettersResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 32);
+  messageDesc(file_millrace_v1_admin, 33);
 
 /**
  * @generated from message millrace.v1.GetDeadLetterRequest
@@ -1102,7 +1173,7 @@ export type GetDeadLetterRequest = Message<"millrace.v1.GetDeadLetterRequest"> &
  * Use `create(GetDeadLetterRequestSchema)` to create a new message.
  */
 export const GetDeadLetterRequestSchema: GenMessage<GetDeadLetterRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 33);
+  messageDesc(file_millrace_v1_admin, 34);
 
 /**
  * @generated from message millrace.v1.GetDeadLetterResponse
@@ -1119,7 +1190,7 @@ export type GetDeadLetterResponse = Message<"millrace.v1.GetDeadLetterResponse">
  * Use `create(GetDeadLetterResponseSchema)` to create a new message.
  */
 export const GetDeadLetterResponseSchema: GenMessage<GetDeadLetterResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 34);
+  messageDesc(file_millrace_v1_admin, 35);
 
 /**
  * @generated from message millrace.v1.ReplayDeadLettersRequest
@@ -1157,7 +1228,7 @@ export type ReplayDeadLettersRequest = Message<"millrace.v1.ReplayDeadLettersReq
  * Use `create(ReplayDeadLettersRequestSchema)` to create a new message.
  */
 export const ReplayDeadLettersRequestSchema: GenMessage<ReplayDeadLettersRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 35);
+  messageDesc(file_millrace_v1_admin, 36);
 
 /**
  * @generated from message millrace.v1.ReplayDeadLettersResponse
@@ -1183,7 +1254,7 @@ export type ReplayDeadLettersResponse = Message<"millrace.v1.ReplayDeadLettersRe
  * Use `create(ReplayDeadLettersResponseSchema)` to create a new message.
  */
 export const ReplayDeadLettersResponseSchema: GenMessage<ReplayDeadLettersResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 36);
+  messageDesc(file_millrace_v1_admin, 37);
 
 /**
  * @generated from message millrace.v1.GetStoreStatsRequest
@@ -1196,7 +1267,7 @@ export type GetStoreStatsRequest = Message<"millrace.v1.GetStoreStatsRequest"> &
  * Use `create(GetStoreStatsRequestSchema)` to create a new message.
  */
 export const GetStoreStatsRequestSchema: GenMessage<GetStoreStatsRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 37);
+  messageDesc(file_millrace_v1_admin, 38);
 
 /**
  * @generated from message millrace.v1.GetStoreStatsResponse
@@ -1220,7 +1291,7 @@ export type GetStoreStatsResponse = Message<"millrace.v1.GetStoreStatsResponse">
  * Use `create(GetStoreStatsResponseSchema)` to create a new message.
  */
 export const GetStoreStatsResponseSchema: GenMessage<GetStoreStatsResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 38);
+  messageDesc(file_millrace_v1_admin, 39);
 
 /**
  * Rows that came again and were not merged yet count as often as they lie on disk.
@@ -1280,7 +1351,7 @@ export type StoreTable = Message<"millrace.v1.StoreTable"> & {
  * Use `create(StoreTableSchema)` to create a new message.
  */
 export const StoreTableSchema: GenMessage<StoreTable> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 39);
+  messageDesc(file_millrace_v1_admin, 40);
 
 /**
  * @generated from message millrace.v1.StoreJob
@@ -1338,7 +1409,7 @@ export type StoreJob = Message<"millrace.v1.StoreJob"> & {
  * Use `create(StoreJobSchema)` to create a new message.
  */
 export const StoreJobSchema: GenMessage<StoreJob> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 40);
+  messageDesc(file_millrace_v1_admin, 41);
 
 /**
  * @generated from message millrace.v1.PruneStoreRequest
@@ -1371,7 +1442,7 @@ export type PruneStoreRequest = Message<"millrace.v1.PruneStoreRequest"> & {
  * Use `create(PruneStoreRequestSchema)` to create a new message.
  */
 export const PruneStoreRequestSchema: GenMessage<PruneStoreRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 41);
+  messageDesc(file_millrace_v1_admin, 42);
 
 /**
  * @generated from message millrace.v1.PruneStoreResponse
@@ -1388,7 +1459,7 @@ export type PruneStoreResponse = Message<"millrace.v1.PruneStoreResponse"> & {
  * Use `create(PruneStoreResponseSchema)` to create a new message.
  */
 export const PruneStoreResponseSchema: GenMessage<PruneStoreResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 42);
+  messageDesc(file_millrace_v1_admin, 43);
 
 /**
  * @generated from message millrace.v1.PrunedJob
@@ -1429,7 +1500,7 @@ export type PrunedJob = Message<"millrace.v1.PrunedJob"> & {
  * Use `create(PrunedJobSchema)` to create a new message.
  */
 export const PrunedJobSchema: GenMessage<PrunedJob> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 43);
+  messageDesc(file_millrace_v1_admin, 44);
 
 /**
  * @generated from enum millrace.v1.JobState
