@@ -127,7 +127,7 @@ describe('millrace train', () => {
     expect(command.stdout).toMatch(/Accounting: (\d+) requests = \d+ trained \+ \d+ filtered \+ \d+ expired \+ \d+ failed/);
   });
 
-  it('teaches the first flow of the README what the README says', async () => {
+  it('teaches the first flow of docs/writing-flows.md what that page says', async () => {
     expect(await train(JOB, '--report', join(folder.path, 'first-flow.json')).ended).toBe(0);
     const { heldOut, curve } = reportIn('first-flow.json');
     expect({ untrained: heldOut.untrained! < 0.25, trained: heldOut.trained!.success }).toEqual({
