@@ -221,6 +221,14 @@ describe('the verdict', () => {
     }
   });
 
+  it('takes outcomes for equal that differ by rounding alone, however large they are', async () => {
+    const verdict = async (answers: Json[]) => (await score(groupOf(answers))).verdict;
+    expect(await verdict([30000000.000000004, 3e7])).toBe(Verdict.NO_SIGNAL);
+    expect(await verdict([0.1 + 0.2, 0.3])).toBe(Verdict.NO_SIGNAL);
+    expect(await verdict([30000000.01, 3e7])).toBe(Verdict.SIGNAL);
+    expect(await verdict([2e-10, 1e-10])).toBe(Verdict.SIGNAL);
+  });
+
   it('is NO_SIGNAL exactly when the outcomes of the valid members are equal; then nobody has an advantage', async () => {
     const member = fc.constantFrom<Json>(0, 1, 1 / 3, 'failed');
     await fc.assert(

@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import type { AlgorithmConfig } from '../algo/config.ts';
 import { methodOf } from '../algo/registry.ts';
+import { areEqual } from '../algo/stats/equal.ts';
 import type { Clock } from '../clock/clock.ts';
 import { rewardComponents, type RewardConfig } from '../config/job/reward.ts';
 import { MillraceError } from '../errors.ts';
@@ -36,9 +37,6 @@ export interface ScoreOptions<T, M> {
   timeoutMs?: number;
   clock: Clock;
 }
-
-/** Outcomes that differ by no more are equal. */
-const TOLERANCE = 1e-9;
 
 /**
  * Scores a group: outcome and reward of each trajectory that did not fail, a verdict by the outcomes, and the advantages that the
@@ -118,8 +116,7 @@ function advantagesOf(group: TrajectoryGroup, assessments: readonly Assessment[]
  */
 function verdictOf(compared: readonly number[], atLeast: number, equalsTeach: boolean): Verdict {
   if (compared.length < atLeast) return Verdict.FAILED;
-  const spread = compared.reduce((a, b) => Math.max(a, b)) - compared.reduce((a, b) => Math.min(a, b));
-  return spread <= TOLERANCE && !equalsTeach ? Verdict.NO_SIGNAL : Verdict.SIGNAL;
+  return areEqual(compared) && !equalsTeach ? Verdict.NO_SIGNAL : Verdict.SIGNAL;
 }
 
 /** The most frequent class among failed members, the first met of equals, with its first message. */

@@ -113,6 +113,11 @@ describe('fitGaussianProcess', () => {
   it('has an answer for values that are all the same, and for one observation', () => {
     const flat = fitGaussianProcess(POINTS, [1, 1, 1, 1], [0, 0]).predict([[0.3, 0.3]]);
     expect(flat.mean[0]).toBeCloseTo(1, 9);
+    // The mean of six times 0.7 is not 0.7: what is left of rounding is no deviation.
+    const six = Array.from({ length: 6 }, (_, i) => [i / 5]);
+    const [exact, rounded] = [0.5, 0.7].map((y) => fitGaussianProcess(six, new Array<number>(6).fill(y), [0]).predict([[0.3]]));
+    expect(rounded!.mean[0]).toBeCloseTo(0.7, 12);
+    expect(rounded!.variance[0]).toBeCloseTo(exact!.variance[0]!, 12);
     const one = fitGaussianProcess([[0.5]], [0.7], [0]).predict([[0.1]]);
     expect(one.mean[0]).toBeCloseTo(0.7, 9);
     expect(one.variance[0]).toBeGreaterThan(0);

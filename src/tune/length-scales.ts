@@ -1,3 +1,4 @@
+import { areEqual } from '../algo/stats/equal.ts';
 import { gaussianProcess, type GaussianProcess } from './gaussian-process.ts';
 
 /** Length scales tried, in widths of the search space. */
@@ -32,7 +33,8 @@ export function fitGaussianProcess(
   groups: readonly number[],
 ): GaussianProcess & { lengthScales: number[]; noise: number } {
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  const deviation = Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length) || 1;
+  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  const deviation = areEqual(values) ? 1 : Math.sqrt(squares / values.length);
   const standard = values.map((value) => (value - mean) / deviation);
   const scales: number[] = Array.from({ length: Math.max(-1, ...groups) + 1 }, () => START.scale);
   let noise: number = START.noise;

@@ -79,6 +79,8 @@ describe('whiten', () => {
   it('gives exactly 0 for equal values, and for what does not count', () => {
     expect(whiten(new Array<number>(7).fill(1 / 3))).toEqual(new Array<number>(7).fill(0));
     expect(whiten([4])).toEqual([0]);
+    expect(whiten([30000000.000000004, 3e7, 3e7], { epsilon: 0 })).toEqual([0, 0, 0]);
+    expect(whiten([2e-10, 1e-10], { epsilon: 0 })[0]).toBeCloseTo(Math.SQRT1_2, 10);
     expect(whiten([1, NaN, 3, 50], { valid: [true, true, true, false] }).map((value) => Math.round(value * 1e4))).toEqual([
       -7071, 0, 7071, 0,
     ]);

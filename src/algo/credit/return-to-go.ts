@@ -1,4 +1,4 @@
-import { spreadOf, TOLERANCE } from '../grpo/advantages.ts';
+import { areEqual, TOLERANCE } from '../stats/equal.ts';
 
 /** Discounted sum of the rewards from each step on: G_t = r_t + gamma G_{t+1}. */
 export function returnsToGo(rewards: readonly number[], gamma = 1): number[] {
@@ -20,8 +20,8 @@ export function returnsToGo(rewards: readonly number[], gamma = 1): number[] {
  * still there at turn t is a choice of the policy, and normalising over those is biased.
  *
  * Exactly 0 for members that do not count (`valid` false, or a return that is not finite), with fewer than two that do, and where
- * that is all there is: where all returns are equal (spread at most `tolerance`), what is left of single decisions is their
- * timing, and whatever of it is at most `tolerance` is 0. A trajectory without decisions counts with a return of 0.
+ * that is all there is: where all returns are equal ({@link areEqual}, with `tolerance`), what is left of single decisions is their
+ * timing, and whatever of it is only rounding is 0. A trajectory without decisions counts with a return of 0.
  * Source of the leave-one-out baseline: Kool et al. (2019); Ahmadian et al., arXiv 2402.14740.
  *
  * @param stepRewards - `[trajectory][decision]`
@@ -48,11 +48,11 @@ export function againstOthers(
 ): number[][] {
   const counts = whole.map((total, i) => Number.isFinite(total) && (valid?.[i] ?? valid === undefined));
   const members = whole.filter((_, i) => counts[i]);
-  const equal = spreadOf(members) <= tolerance;
+  const equal = areEqual(members, tolerance);
   const sum = members.reduce((a, b) => a + b, 0);
   return returns.map((of, i) => {
     if (members.length < 2 || !counts[i]) return of.map(() => 0);
     const baseline = (sum - whole[i]!) / (members.length - 1);
-    return of.map((value) => (equal && Math.abs(value - baseline) <= tolerance ? 0 : value - baseline));
+    return of.map((value) => (equal && areEqual([value, baseline], tolerance) ? 0 : value - baseline));
   });
 }

@@ -137,10 +137,13 @@ describe('corrections', () => {
     expect(result.advantages[0]!.flat()).toEqual(close([2, -0.125, -0.125, 0]));
   });
 
-  it('mask', () => {
+  it('mask decisions, not members: their trajectory keeps its advantage elsewhere, and its place in the baseline', () => {
     const result = round({ std: 'none', correction: { kind: 'mask' } }, group([1, 0], stale))!;
     expect(result.advantages[0]!.flat()).toEqual([0, 0, -0.5, 0]);
     expect(result.statistics!['maskedFraction']).toBeCloseTo(2 / 3, 10);
+    // The first one is masked as a whole. Without it the second would have nobody to be compared with.
+    const whole = round({ name: 'rloo', correction: { kind: 'mask', level: 'trajectory', low: 0.1 } }, group([1, 0], stale))!;
+    expect(whole.advantages[0]!.flat()).toEqual([0, -1, -1, 0]);
   });
 });
 

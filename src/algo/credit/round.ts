@@ -2,15 +2,16 @@ import { MillraceError } from '../../errors.ts';
 import { correctionWeights } from '../correction/weights.ts';
 
 import { klInLoss } from '../kl/estimators.ts';
-import { spreadOf } from '../grpo/advantages.ts';
+import { counted } from '../grpo/advantages.ts';
 import type { GroupRewards, RoundAdvantages, RoundGroup } from '../method.ts';
 import type { CorrectionConfig, CreditConfig, KlConfig } from '../schema/fields.ts';
+import { areEqual } from '../stats/equal.ts';
 import { broadcast, discounted } from './broadcast.ts';
 import { againstOthers, returnsToGo } from './return-to-go.ts';
 
 /**
- * Rewards travel in single precision, so that what differed by a rounding before may differ by 6e-8 of its size after: within a
- * round rewards and returns of a spread up to this are equal. The functions on plain numbers use 1e-9.
+ * The tolerance of {@link areEqual} within a round: rewards travel in single precision, so that what differed by a rounding before
+ * may differ by 1e-7 of its size after.
  */
 const SAME = 1e-6;
 
@@ -118,7 +119,7 @@ function returnToGo(group: RoundGroup, gamma: number, scale: Baseline['scale']):
     const returns = steps.map((rewards) => returnsToGo(rewards, gamma));
     const whole = returns.map((of, i) => of[0] ?? group.rewards[i]!);
     const divisor = scale?.({ rewards: whole, valid }) ?? 1;
-    if (scale !== undefined && spreadOf(whole, valid) <= SAME) continue;
+    if (scale !== undefined && areEqual(counted(whole, valid), SAME)) continue;
     againstOthers(returns, whole, valid, SAME).forEach((of, i) => {
       if (valid[i]) result[i] = of.map((value) => value / divisor);
     });
@@ -138,11 +139,9 @@ export function penalisedRound(round: readonly RoundGroup[], kl: KlConfig | unde
 
 /** The group with rewards that are equal but for rounding made equal. */
 function settled(group: RoundGroup): RoundGroup {
-  const members = group.rewards.filter((reward, i) => group.valid[i] && Number.isFinite(reward));
-  const low = members.reduce((a, b) => Math.min(a, b), Infinity);
-  const high = members.reduce((a, b) => Math.max(a, b), -Infinity);
-  if (!(high > low) || high - low > SAME) return group;
-  return { ...group, rewards: group.rewards.map((reward, i) => (group.valid[i] ? low : reward)) };
+  const members = counted(group.rewards, group.valid);
+  if (members.length === 0 || !areEqual(members, SAME)) return group;
+  return { ...group, rewards: group.rewards.map((reward, i) => (group.valid[i] ? members[0]! : reward)) };
 }
 
 /** The group with coefficient x (log pi_behaviour - log pi_reference) taken from the reward of every step. */

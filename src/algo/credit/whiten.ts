@@ -1,4 +1,4 @@
-import { TOLERANCE } from '../grpo/advantages.ts';
+import { areEqual } from '../stats/equal.ts';
 
 /** Options of {@link whiten}. */
 export interface WhitenOptions {
@@ -6,7 +6,7 @@ export interface WhitenOptions {
   std?: 'sample' | 'population';
   /** Added to it. Default 1e-8. */
   epsilon?: number;
-  /** Values whose spread (max - min) is at most this are equal. Default 1e-9. */
+  /** Values are equal when max - min is at most this share of the largest size, or of 1 if that is larger. Default 1e-12. */
   tolerance?: number;
   /** What counts; the rest becomes 0 and stays out of mean and deviation. Default: every finite value. */
   valid?: readonly boolean[];
@@ -19,22 +19,13 @@ export interface WhitenOptions {
  * Source: `masked_whiten` of verl (`verl/utils/torch_functional.py`), which adds epsilon to the variance instead.
  */
 export function whiten(values: readonly number[], options: WhitenOptions = {}): number[] {
-  const { std = 'sample', epsilon = 1e-8, tolerance = TOLERANCE, valid } = options;
+  const { std = 'sample', epsilon = 1e-8, tolerance, valid } = options;
   const counts = values.map((value, i) => Number.isFinite(value) && (valid?.[i] ?? valid === undefined));
-  let n = 0;
-  let sum = 0;
-  let low = Infinity;
-  let high = -Infinity;
-  values.forEach((value, i) => {
-    if (!counts[i]) return;
-    n++;
-    sum += value;
-    low = Math.min(low, value);
-    high = Math.max(high, value);
-  });
-  if (n < 2 || high - low <= tolerance) return values.map(() => 0);
-  const mean = sum / n;
-  const squares = values.reduce((total, value, i) => (counts[i] ? total + (value - mean) ** 2 : total), 0);
+  const members = values.filter((_, i) => counts[i]);
+  if (areEqual(members, tolerance)) return values.map(() => 0);
+  const n = members.length;
+  const mean = members.reduce((sum, value) => sum + value, 0) / n;
+  const squares = members.reduce((sum, value) => sum + (value - mean) ** 2, 0);
   const deviation = Math.sqrt(squares / (std === 'sample' ? n - 1 : n)) + epsilon;
   return values.map((value, i) => (counts[i] ? (value - mean) / deviation : 0));
 }

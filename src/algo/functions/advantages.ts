@@ -14,6 +14,7 @@ import * as whitening from '../credit/whiten.ts';
 import * as grpo from '../grpo/advantages.ts';
 import * as rpp from '../reinforce-plus-plus/advantages.ts';
 import { rlooAdvantages as rloo } from '../rloo/advantages.ts';
+import { areEqual, TOLERANCE } from '../stats/equal.ts';
 import { vtrace as correct, type VtraceOptions } from '../vtrace/vtrace.ts';
 
 type Numbers = ArrayLike<number>;
@@ -92,14 +93,14 @@ export function whitenGroups(
   return whitening.whitenGroups(groups, valid ?? groups.map((group) => group.map(Number.isFinite)), options);
 }
 
-/** Whether a group teaches anything: two members that count, and rewards whose spread (max - min) is above `tolerance`, 1e-9. */
+/** Whether a group teaches anything: two members that count, and rewards that are not equal ({@link areEqual}; `tolerance` 1e-12). */
 export function hasSignal(
   rewards: Numbers,
-  { valid, tolerance = grpo.TOLERANCE }: ValidOptions & { tolerance?: number } = {},
+  { valid, tolerance = TOLERANCE }: ValidOptions & { tolerance?: number } = {},
 ): boolean {
   checkGroup(rewards, valid);
   inRange('tolerance', tolerance, { min: 0 });
-  return grpo.spreadOf(Array.from(rewards), valid) > tolerance;
+  return !areEqual(grpo.counted(Array.from(rewards), valid), tolerance);
 }
 
 /** The trajectory's advantage for every one of its `length` decisions. */

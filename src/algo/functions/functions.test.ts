@@ -26,6 +26,7 @@ describe('golden numbers of the public functions', () => {
     expect(millrace.grpoAdvantages([1e200, 0, 0])).toEqual(near([1.1547005, -0.5773503, -0.5773503]));
     expect(millrace.grpoAdvantages([1e308, 1e308, -1e308], { std: 'none' })[2]).toBeCloseTo(-4 / 3e-308, 0);
     expect([millrace.hasSignal([1, 1, NaN]), millrace.hasSignal([1, 0]), millrace.hasSignal([5])]).toEqual([false, true, false]);
+    expect([millrace.hasSignal([30000000.000000004, 3e7]), millrace.hasSignal([1e-10, 0])]).toEqual([false, true]);
   });
 
   it('critics, with their defaults', () => {

@@ -1,5 +1,6 @@
 import type { StdKind } from '../config.ts';
 import type { GroupRewards } from '../method.ts';
+import { areEqual } from '../stats/equal.ts';
 
 /** Options of {@link grpoAdvantages}. */
 export interface AdvantageOptions {
@@ -7,14 +8,11 @@ export interface AdvantageOptions {
   std?: StdKind;
   /** Added to the standard deviation. Default 1e-4. */
   epsilon?: number;
-  /** Rewards whose spread (max - min) is at most this are equal. Default 1e-9. */
+  /** Rewards are equal when max - min is at most this share of the largest |R|, or of 1 if that is larger. Default 1e-12. */
   tolerance?: number;
   /** Members that count; the others get 0 and stay out of mean and deviation. Default: all with a finite reward. */
   valid?: readonly boolean[];
 }
-
-/** Rewards whose spread (max - min) is at most this are equal. */
-export const TOLERANCE = 1e-9;
 
 /**
  * Group-relative advantages, one per trajectory: (R_i - mean) / (std + epsilon) over the group's valid members.
@@ -26,11 +24,11 @@ export const TOLERANCE = 1e-9;
  * Source: DeepSeekMath (arXiv 2402.03300), outcome supervision; the three conventions of the deviation: TRL (sample), verl (sample), Dr.GRPO (none).
  */
 export function grpoAdvantages(rewards: readonly number[], options: AdvantageOptions = {}): number[] {
-  const { std = 'sample', epsilon = 1e-4, tolerance = TOLERANCE, valid } = options;
+  const { std = 'sample', epsilon = 1e-4, tolerance, valid } = options;
   const advantages = new Array<number>(rewards.length).fill(0);
   const counts = rewards.map((reward, index) => Number.isFinite(reward) && (valid?.[index] ?? valid === undefined));
   const members = rewards.filter((_, index) => counts[index]);
-  if (!(spreadOf(members) > tolerance)) return advantages;
+  if (areEqual(members, tolerance)) return advantages;
 
   const { mean, deviation } = moments(members, std);
   if (!Number.isFinite(mean) || !Number.isFinite(deviation)) return inSmaller(rewards, { ...options, valid: counts }, members);
@@ -41,11 +39,9 @@ export function grpoAdvantages(rewards: readonly number[], options: AdvantageOpt
   return advantages;
 }
 
-/** Largest minus smallest reward of the members that count; 0 with fewer than two. */
-export function spreadOf(rewards: readonly number[], valid?: readonly boolean[]): number {
-  const members = rewards.filter((reward, i) => Number.isFinite(reward) && (valid?.[i] ?? true));
-  if (members.length < 2) return 0;
-  return members.reduce((a, b) => Math.max(a, b)) - members.reduce((a, b) => Math.min(a, b));
+/** The rewards that count: finite ones of valid members. */
+export function counted(rewards: readonly number[], valid?: readonly boolean[]): number[] {
+  return rewards.filter((reward, i) => Number.isFinite(reward) && (valid?.[i] ?? true));
 }
 
 /** Advantages of rewards so large that their sum or variance overflows: in units of the largest one. */
@@ -69,7 +65,7 @@ function moments(members: readonly number[], std: StdKind): { mean: number; devi
 
 /** What {@link grpoAdvantages} divides the centred rewards of a group by; 1 where it does not. */
 export function divisorOf({ rewards, valid }: GroupRewards, std: StdKind, epsilon: number): number {
-  const members = rewards.filter((reward, i) => valid[i] && Number.isFinite(reward));
+  const members = counted(rewards, valid);
   return std === 'none' || members.length < 2 ? 1 : moments(members, std).deviation + epsilon;
 }
 

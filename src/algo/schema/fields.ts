@@ -85,15 +85,15 @@ export const correctionOf = (level: 'decision' | 'trajectory') =>
         .enum(['none', 'truncate', 'mask'])
         .default('none')
         .describe(
-          'truncate: weights pi_proximal / pi_behaviour, at most cap; mask: what is outside of [low, high] does not count',
+          'truncate: weights pi_proximal / pi_behaviour, at most cap; mask: decisions outside of [low, high] get weight 0',
         ),
       level: z
         .enum(['decision', 'trajectory'])
         .default(level)
         .describe("decision: each decision's own ratio; trajectory: the product over the trajectory"),
       cap: z.number().min(0).max(1000).optional().describe('largest weight; 2 for decisions and 5 for trajectories when absent'),
-      low: z.number().min(0).max(1).default(0.5).describe('mask: smallest ratio that counts'),
-      high: z.number().min(0).max(1000).default(2).describe('mask: largest ratio that counts'),
+      low: z.number().min(0).max(1).default(0.5).describe('mask: smallest ratio that keeps its weight of 1'),
+      high: z.number().min(0).max(1000).default(2).describe('mask: largest ratio that keeps its weight of 1'),
     })
     .prefault({});
 
