@@ -17,8 +17,8 @@ async function runner(folder: string): Promise<{ tasks: number; hasRule: boolean
   const { tasks, context } = await loadTasks(flow, { seed: config.seed, options: config.source });
   const success = async (agent: Agent): Promise<number> => {
     const outcomes: boolean[] = [];
-    for (const { id, task } of tasks) {
-      const parts = { id, taskId: id, taskJson: JSON.stringify(task), job: 'docs', groupSize: 2, seed: 1 };
+    for (const { id, json } of tasks) {
+      const parts = { id, taskId: id, taskJson: json, job: 'docs', groupSize: 2, seed: 1 };
       const request = create(RolloutRequestSchema, { ...parts, agent, purpose: Purpose.EVALUATE });
       const group = await runGroup({ request, flow, context, node: 'n', clock: systemClock });
       const { scores } = await scoreGroup(group, { flow, context, algorithm: config.algorithm, node: 'n', clock: systemClock });

@@ -206,7 +206,7 @@ describe.skipIf(python === undefined)('the environment in Python', () => {
       async () => {
         const { tasks, context } = await runtime.tasks();
         const world = new World(context as World);
-        const own = tasks.map(({ task }) => (task as { instruction: string }).instruction);
+        const own = tasks.map(({ json }) => (JSON.parse(json) as { instruction: string }).instruction);
         const messages = [...own, ...oddMessages(own, seededRandom(7), 1500)];
         const { buckets, maxLength } = runtime.spec.text;
         const { productNames } = world;
@@ -263,7 +263,12 @@ function namedLikePython(payment: NonNullable<ReturnType<typeof analyze>['clause
 async function withOddTasks(runtime: JobRuntime): Promise<JobRuntime> {
   // Of the flow's own class, which is not the one that this module imports.
   const Shop = ((await runtime.tasks()).context as World).constructor as typeof World;
-  const tasks = tinyTasks(seededRandom(11), 400).map((task) => ({ id: task.id, key: task.user_id, task, origin: task.id }));
+  const tasks = tinyTasks(seededRandom(11), 400).map((task) => ({
+    id: task.id,
+    key: task.user_id,
+    json: JSON.stringify(task),
+    origin: task.id,
+  }));
   const loaded = { tasks, context: new Shop(tinyShop()) };
   return { ...runtime, tasks: async () => loaded };
 }

@@ -107,7 +107,7 @@ async function tasksOf(
   const file = resolve(cwd, flags.tasks);
   // The flow's own loader gives the world; the tasks are checked like any others.
   const given = await loadTasks({ ...runtime.flow, load: () => readTasks(file) }, { data: file });
-  return { tasks: given.tasks.map(({ id, task }) => ({ id, json: JSON.stringify(task) })), flowContext: loaded.context };
+  return { tasks: given.tasks, flowContext: loaded.context };
 }
 
 /** A checkpoint of another flow, or of this flow with other tools or features, would give numbers that mean nothing. */

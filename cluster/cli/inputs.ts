@@ -4,7 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import type { JobConfig } from '../../src/config/job.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { remember } from '../../src/flow/memory.ts';
-import { checkTask } from '../../src/tasks/check.ts';
+import { parseTask } from '../../src/tasks/check.ts';
 import { loadJobRuntime } from '../jobs/runtime.ts';
 import { fileLines } from './file-lines.ts';
 
@@ -16,13 +16,14 @@ export async function firstPlans(config: JobConfig): Promise<FirstPlans> {
   const runtime = await loadJobRuntime(config);
   const { flow } = runtime;
   const { tasks: loaded, context } = await runtime.tasks();
-  const byId = new Map(loaded.map(({ id, task }) => [id, task]));
+  const byId = new Map(loaded.map(({ id, json }) => [id, json]));
   const plans = new Map<string, string>();
   return (id) => {
-    if (!byId.has(id)) return undefined;
+    const json = byId.get(id);
+    if (json === undefined) return undefined;
     let plan = plans.get(id);
     if (plan === undefined) {
-      const checked = checkTask(flow, byId.get(id));
+      const checked = parseTask(flow, json);
       if ('problem' in checked)
         throw new MillraceError('invalid_argument', `task ${id}: ${checked.problem}`, { field: '--inputs' });
       plan = JSON.stringify(flow.plan(remember(flow, checked.task, context)));

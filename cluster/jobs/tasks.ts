@@ -28,7 +28,7 @@ export function taskPlan(runtime: JobRuntime, loaded: LoadedTasks): TaskPlan {
       },
     );
   }
-  const travel = ({ id, task }: { id: string; task: unknown }): RequestTask => ({ id, json: JSON.stringify(task) });
+  const travel = ({ id, json }: RequestTask): RequestTask => ({ id, json });
   const train = sides.train.map(travel);
   return {
     train,

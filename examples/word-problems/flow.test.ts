@@ -125,7 +125,7 @@ describe('the word-problems flow', () => {
 
   it('has made-up problems by default, each solvable, and none by doing nothing', async () => {
     const { tasks } = await loadTasks(flow, { seed: 1, options: { problems: 200 } });
-    const problems = tasks.map((task) => task.task as Problem);
+    const problems = tasks.map((task) => JSON.parse(task.json) as Problem);
     expect(problems).toHaveLength(200);
     expect(await rate(problems, rulePlanner(flow))).toBe(1);
     expect(await rate(problems, nothingPlanner)).toBe(0);
@@ -181,7 +181,7 @@ describe('word problems from files', () => {
 describe.skipIf(!hasRealData)(`the real word problems (skipped without MILLRACE_DATA or ../shared/data: ${realData})`, () => {
   it('fit the schema; the rules of the flow leave 95 % solvable and random steps near 1.4 %', async () => {
     const { tasks } = await loadTasks(flow, { data: realData });
-    const problems = tasks.map((task) => task.task as Problem);
+    const problems = tasks.map((task) => JSON.parse(task.json) as Problem);
     expect(problems.length).toBeGreaterThan(1000);
     expect(await rate(problems, rulePlanner(flow))).toBeGreaterThan(0.94);
     const random = await rate(problems, randomPlanner);

@@ -145,6 +145,12 @@ describe('an infrastructure failure', () => {
       { answer: () => undefined as never },
     ],
     [
+      'answer, that the reward would see changed',
+      FailureClass.FLOW_CRASH,
+      /^answer: must return something that JSON can hold: \$\.total: NaN is not a JSON number/,
+      { answer: () => ({ total: NaN }) },
+    ],
+    [
       'answer, too long',
       FailureClass.FLOW_CRASH,
       /^answer: is 65538 characters .* at most 65536/,

@@ -1,5 +1,6 @@
 import { MillraceError } from '../errors.ts';
 import type { FlowDefinition } from './define.ts';
+import { isWellFormed } from './json.ts';
 
 /** Names of flows, tools and features: they become column values, metric labels and parts of messages. */
 const NAME = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/;
@@ -70,7 +71,8 @@ function checkFeatures(features: unknown, wrong: Wrong): void {
 function checkNames(names: unknown, field: string, wrong: Wrong): void {
   if (!Array.isArray(names)) return wrong(field, `must be a list of names, got ${show(names)}`);
   names.forEach((name: unknown, i) => {
-    if (typeof name !== 'string' || name === '') wrong(`${field}[${i}]`, `must be a name, got ${show(name)}`);
+    if (typeof name !== 'string' || name === '' || !isWellFormed(name))
+      wrong(`${field}[${i}]`, `must be a name of well-formed Unicode, got ${show(name)}`);
     if (names.indexOf(name) !== i) wrong(`${field}[${i}]`, `repeats ${show(name)}`);
   });
 }

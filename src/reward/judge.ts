@@ -1,6 +1,7 @@
 import type { Clock } from '../clock/clock.ts';
 import type { FlowDefinition, Json, Reward } from '../flow/define.ts';
 import { describe, isPromise } from '../flow/failure.ts';
+import { isWellFormed } from '../flow/json.ts';
 import { usageProblem, type Usage } from '../flow/usage.ts';
 import { FailureClass } from '../gen/millrace/v1/flow_pb.ts';
 
@@ -54,7 +55,8 @@ function read(reward: unknown): Judgement {
   } = (typeof reward === 'number' ? { outcome: reward } : (reward ?? {})) as Partial<Reward>;
   if (!isNumber(outcome)) return failed(`must be a finite number or { outcome: number }, got ${show(reward)}`);
   for (const [name, value] of Object.entries(components))
-    if (!isNumber(value)) return failed(`component '${name}' must be a finite number, got ${show(value)}`);
+    if (!isWellFormed(name)) return failed(`the name of component ${JSON.stringify(name)} is not well-formed Unicode`);
+    else if (!isNumber(value)) return failed(`component '${name}' must be a finite number, got ${show(value)}`);
   const problem = usage === undefined ? undefined : usageProblem(usage);
   if (problem !== undefined) return failed(problem);
   return { outcome, success: success ?? outcome >= 1, components, ...(usage && { usage }) };

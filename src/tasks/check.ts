@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { FlowDefinition } from '../flow/define.ts';
+import { describe } from '../flow/failure.ts';
 
 /** Longest type of a task, in characters. */
 export const MAX_TYPE = 64;
@@ -9,7 +10,13 @@ export type CheckedTask<T> = { task: T } | { problem: string; field: string };
 
 /** Checks a task against the flow's schema. The problem names the field and what is allowed there. */
 export function checkTask<T>(flow: Pick<FlowDefinition<T, any>, 'task'>, raw: unknown): CheckedTask<T> {
-  const parsed = flow.task.safeParse(raw);
+  let parsed: ReturnType<typeof flow.task.safeParse>;
+  try {
+    parsed = flow.task.safeParse(raw);
+  } catch (thrown) {
+    // A transform or refinement of the flow's, or a task nested deeper than the schema can follow.
+    return { problem: `the task schema: ${describe(thrown)}`, field: '' };
+  }
   if (parsed.success) return { task: parsed.data };
   const issues = parsed.error.issues.slice(0, 3).map((issue) => describeIssue(issue, raw));
   const more = parsed.error.issues.length - issues.length;

@@ -3,15 +3,19 @@ import { systemClock } from '../clock/system.ts';
 import { MillraceError } from '../errors.ts';
 import type { FlowDefinition, Json, Loaded } from '../flow/define.ts';
 import { describe } from '../flow/failure.ts';
+import { copyAsJson, isWellFormed } from '../flow/json.ts';
 import { checkTask } from './check.ts';
+
+/** Largest task, in bytes of UTF-8: it travels whole in every request for a group. */
+export const MAX_TASK_BYTES = 512 * 1024;
 
 /** A task that satisfies its flow's schema. */
 export interface LoadedTask {
   id: string;
   /** Tasks with the same key are on the same side of the held-out split. */
   key: string;
-  /** As it was read: what travels, as JSON, and is checked again where it arrives. */
-  task: unknown;
+  /** What travels, and is checked again where it arrives: the task as it was read, before the schema changed anything. */
+  json: string;
   /** Where it came from, for messages. */
   origin: string;
 }
@@ -39,8 +43,9 @@ export interface LoadTasksOptions {
 const PROBLEMS_SHOWN = 5;
 
 /**
- * Reads a flow's tasks and checks every one: its schema, its id (unique, 1 to 200 characters without control characters) and
- * its split key. `invalid_argument` with file or origin, index, field and allowed values when something is wrong.
+ * Reads a flow's tasks and checks every one: that JSON holds it as it is ({@link copyAsJson}), its size (at most
+ * {@link MAX_TASK_BYTES}), the schema of what came back, its id (unique, 1 to 200 characters of well-formed Unicode without control
+ * characters), split key and type. `invalid_argument` with file or origin, index, id, field and allowed values when something is wrong.
  */
 export async function loadTasks<T, M>(flow: FlowDefinition<T, M>, options: LoadTasksOptions = {}): Promise<LoadedTasks> {
   const loaded = await callLoad(flow, options);
@@ -53,7 +58,11 @@ export async function loadTasks<T, M>(flow: FlowDefinition<T, M>, options: LoadT
     const report = (text: string, field: string): void => {
       problems.push({ text: `${where}: ${text}`, field: `tasks[${index}]${field === '' ? '' : `.${field}`}` });
     };
-    const checked = checkTask(flow, raw);
+    const copy = copyAsJson(raw);
+    if ('problem' in copy) return report(`${named(flow, raw)}${copy.path}: ${copy.problem}`, fieldOf(copy.path));
+    const bytes = Buffer.byteLength(copy.json);
+    if (bytes > MAX_TASK_BYTES) return report(`${named(flow, copy.value)}${tooLarge(bytes)}`, '');
+    const checked = checkTask(flow, copy.value);
     if ('problem' in checked) return report(checked.problem, checked.field);
     const id = identify(flow, checked.task, 'id');
     if ('problem' in id) return report(id.problem, 'id');
@@ -64,7 +73,7 @@ export async function loadTasks<T, M>(flow: FlowDefinition<T, M>, options: LoadT
     const first = ids.get(id.value);
     if (first !== undefined) return report(`id '${id.value}' is already the id of ${first}; ids must be unique`, 'id');
     ids.set(id.value, origin);
-    tasks.push({ id: id.value, key: key.value, task: raw, origin });
+    tasks.push({ id: id.value, key: key.value, json: copy.json, origin });
   });
   if (problems.length > 0) {
     const more = problems.length - PROBLEMS_SHOWN;
@@ -127,6 +136,8 @@ function identify<T>(
   } catch (thrown) {
     return { problem: `${what} of the flow: ${describe(thrown)}` };
   }
+  if (typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value))
+    return { problem: `${what} ${value} is a number beyond 2^53, whose last digits may be lost; write it as a text` };
   if (typeof value === 'number' && Number.isFinite(value)) value = String(value);
   if (typeof value !== 'string')
     return {
@@ -140,5 +151,24 @@ function identify<T>(
     return {
       problem: `${what} ${JSON.stringify(value.slice(0, 40))} must have 1 to 200 characters, none of them control characters`,
     };
+  if (!isWellFormed(value))
+    return {
+      problem: `${what} ${JSON.stringify(value)} must be well-formed Unicode: it is cut inside a character such as an emoji`,
+    };
   return { value };
+}
+
+/** How a task that cannot travel is called: by its id where it has one. */
+function named<T>(flow: FlowDefinition<T, any>, raw: unknown): string {
+  const id = identify(flow, raw as T, 'id');
+  return 'value' in id ? `id '${id.value}': ` : '';
+}
+
+function fieldOf(path: string): string {
+  return path.replace(/^\$\.?/, '');
+}
+
+function tooLarge(bytes: number): string {
+  const [has, most] = [bytes, MAX_TASK_BYTES].map((n) => n.toLocaleString('en-US'));
+  return `it is ${has} bytes of JSON, and a task is at most ${most}; keep large data in the flow's context and refer to it`;
 }

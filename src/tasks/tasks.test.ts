@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { VirtualClock } from '../clock/virtual.ts';
 import type { FlowDefinition, Loaded } from '../flow/define.ts';
 import { parcelFlow } from '../flow/fixtures/parcels.ts';
-import { loadTasks } from './load.ts';
+import { loadTasks, MAX_TASK_BYTES } from './load.ts';
 import { taskAt } from './order.ts';
 import { elementLines, readTasks } from './read.ts';
 import { splitTasks } from './split.ts';
@@ -33,8 +33,8 @@ describe('loadTasks', () => {
     );
     expect(await loadTasks(flow)).toEqual({
       tasks: [
-        { id: '1', key: 'key 1', task: { n: 1 }, origin: 'a:1' },
-        { id: '2', key: 'key 2', task: { n: 2 }, origin: 'a:2' },
+        { id: '1', key: 'key 1', json: '{"n":1}', origin: 'a:1' },
+        { id: '2', key: 'key 2', json: '{"n":2}', origin: 'a:2' },
       ],
       context: 'world',
     });
@@ -73,6 +73,58 @@ describe('loadTasks', () => {
     await expect(loadTasks(flowWith({ tasks: [good('a')] }, { splitKey }))).rejects.toThrow(
       /splitKey of the flow: Error: no user/,
     );
+  });
+
+  it('refuses what JSON would change, with the id of the task and the path', async () => {
+    const anything = { task: z.any() };
+    const task = { id: 'a', orders: [{}, { when: new Date(0) }] };
+    const refused = loadTasks(flowWith({ tasks: [{ id: 'z' }, task], origins: ['t:1', 't:2'] }, anything));
+    await expect(refused).rejects.toThrow(/t:2 \(task 1\): id 'a': \$\.orders\[1\]\.when: an instance of Date/);
+    await expect(refused).rejects.toMatchObject({ code: 'invalid_argument', field: 'tasks[1].orders[1].when' });
+  });
+
+  it('checks the schema of what travels, not of what was read', async () => {
+    // An absent property and 0 are what arrives; the flow would fail there.
+    const schema = z.custom<Record<string, unknown>>(
+      (task) => typeof task === 'object' && task !== null && !('note' in task) && !Object.is((task as { n: number }).n, -0),
+    );
+    const { tasks } = await loadTasks(flowWith({ tasks: [{ id: 'a', note: undefined, n: -0 }] }, { task: schema }));
+    expect(tasks.map(({ json }) => json)).toEqual(['{"id":"a","n":0}']);
+  });
+
+  it('says what a schema throws', async () => {
+    const task = z.any().refine(async () => true);
+    await expect(loadTasks(flowWith({ tasks: [{ id: 'a' }] }, { task }))).rejects.toThrow(/task 0: the task schema: /);
+  });
+
+  it('refuses a task that is too large to travel', async () => {
+    const sized = (bytes: number) => ({ id: 'big', text: 'é'.repeat((bytes - '{"id":"big","text":""}'.length) / 2) });
+    const anything = { task: z.any() };
+    expect((await loadTasks(flowWith({ tasks: [sized(MAX_TASK_BYTES)] }, anything))).tasks).toHaveLength(1);
+    const refused = loadTasks(flowWith({ tasks: [sized(MAX_TASK_BYTES + 2)] }, anything));
+    await expect(refused).rejects.toThrow(/task 0: id 'big': it is 524,290 bytes of JSON, and a task is at most 524,288/);
+  });
+
+  it('refuses ids, split keys and types that are cut inside a character: two could become one on the wire', async () => {
+    const [phone, heart] = ['📞', '💓'].map((emoji) => `task ${emoji}`.slice(0, 6));
+    const wire = (id: string | undefined) => Buffer.from(id!, 'utf8').toString('hex');
+    expect(phone).not.toBe('📞');
+    expect(wire('📞'.slice(0, 1))).toBe(wire('🪀'.slice(0, 1)));
+    const anything = { task: z.any() };
+    for (const id of [phone, heart])
+      await expect(loadTasks(flowWith({ tasks: [{ id }] }, anything))).rejects.toThrow(/\$\.id: a text that is not well-formed/);
+    for (const what of ['id', 'splitKey', 'type'] as const) {
+      const cut = { ...anything, [what]: ({ name }: { name: string }) => name.slice(0, 6) };
+      const refused = loadTasks(flowWith({ tasks: [{ id: 'a', name: 'task 📞' }] }, cut));
+      await expect(refused).rejects.toThrow(new RegExp(`${what} "task .*" must be well-formed Unicode`));
+    }
+    expect((await loadTasks(flowWith({ tasks: [{ id: 'task 📞' }] }, anything))).tasks).toHaveLength(1);
+  });
+
+  it('refuses numbers as ids that may have lost digits', async () => {
+    const anything = { task: z.any() };
+    await expect(loadTasks(flowWith({ tasks: [{ id: 2 ** 53 }] }, anything))).rejects.toThrow(/beyond 2\^53/);
+    expect((await loadTasks(flowWith({ tasks: [{ id: 2 ** 53 - 1 }] }, anything))).tasks[0]!.id).toBe('9007199254740991');
   });
 
   it('refuses types that are no text', async () => {
