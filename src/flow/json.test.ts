@@ -53,7 +53,7 @@ describe('copyAsJson', () => {
     ['promise', { p: Promise.resolve() }, '$.p'],
     ['class', { price: new Money(3) }, '$.price'],
     ['toJSON', { a: { toJSON: () => 1 } }, '$.a'],
-    ['hole', { list: [1, , 3] }, '$.list[1]'], // eslint-disable-line no-sparse-arrays
+    ['hole', { list: [1, , 3] }, '$.list[1]'],
     ['undefined in a list', [undefined], '$[0]'],
     ['list with properties', { l: Object.assign([1], { extra: 1 }) }, '$.l'],
     ['cycle', cyclic, '$.inner[0].back'],

@@ -107,7 +107,7 @@ const CUT_TEXT = 'a text that is not well-formed Unicode (cut inside a character
 
 /** Every half of a surrogate pair in its place: UTF-8 would replace others by U+FFFD, so two texts could become one. */
 export function isWellFormed(text: string): boolean {
-  return (text as unknown as { isWellFormed(): boolean }).isWellFormed();
+  return text.isWellFormed();
 }
 
 /** Also of another realm: the modules of a flow may have been evaluated in one. */
