@@ -1,4 +1,6 @@
+import { Activity } from '../clock/activity.ts';
 import type { Clock } from '../clock/clock.ts';
+import { TimeLimit } from '../clock/time-limit.ts';
 import { MillraceError } from '../errors.ts';
 import { FailureClass } from '../gen/millrace/v1/flow_pb.ts';
 import type { FlowDefinition } from './define.ts';
@@ -29,8 +31,8 @@ export interface ExecuteOptions {
 /**
  * Runs one tool: arguments from memory and pointers, checked against the tool's schema, then the tool within its time limit.
  * A ToolError and an input that does not fit are data. A tool that takes too long is TOOL_TIMEOUT, one that throws anything
- * else TOOL_CRASH; `arguments` that throws is FLOW_CRASH. A synchronous tool cannot be interrupted, so only asynchronous
- * ones are timed.
+ * else TOOL_CRASH; `arguments` that throws is FLOW_CRASH. The limit is about the tool: time in which other code held the event
+ * loop is given back, and a tool that holds it itself for longer is TOOL_TIMEOUT too, once it lets go (nothing can interrupt it).
  */
 export function execute<M>(
   flow: Pick<FlowDefinition<any, M>, 'tools' | 'toolTimeoutMs'>,
@@ -51,51 +53,51 @@ export function execute<M>(
   const input = checkInput(tool.input, name, raw);
   if ('error' in input) return { input: raw, error: input.error };
 
+  const limitMs = tool.timeoutMs ?? flow.toolTimeoutMs ?? DEFAULT_TOOL_TIMEOUT_MS;
   const stop = new AbortController();
+  const activity = new Activity();
+  const limit = new TimeLimit(limitMs, { clock: options.clock, activity });
   let result: unknown;
   try {
-    result = tool.run(input.value, memory, stop.signal);
+    result = activity.run((): unknown => tool.run(input.value, memory, stop.signal), !synchronous.has(tool));
   } catch (thrown) {
     return failed(name, input.value, thrown);
   }
-  if (!isPromise(result)) return succeeded(name, input.value, result);
-  const limit = tool.timeoutMs ?? flow.toolTimeoutMs ?? DEFAULT_TOOL_TIMEOUT_MS;
-  return finish(name, input.value, result, limit, stop, options);
+  if (isPromise(result)) {
+    synchronous.delete(tool);
+    return finish(name, input.value, result, limit, stop, options.signal);
+  }
+  synchronous.add(tool);
+  if (limit.isOverrun) throw late(name, limitMs);
+  return succeeded(name, input.value, result);
 }
+
+/** Tools whose last call was synchronous: nothing of them runs later, so nothing has to be tracked. */
+const synchronous = new WeakSet<object>();
 
 async function finish(
   name: string,
   input: unknown,
   work: Promise<unknown>,
-  limitMs: number,
+  limit: TimeLimit,
   stop: AbortController,
-  { clock, signal }: ExecuteOptions,
+  signal: AbortSignal | undefined,
 ): Promise<Execution> {
-  const timer = new AbortController();
-  const cancelled = new Promise<'cancelled'>((resolve) => {
-    signal?.addEventListener('abort', () => resolve('cancelled'), { once: true, signal: timer.signal });
-    if (signal?.aborted) resolve('cancelled');
-  });
-  const late = clock.sleep(limitMs, timer.signal).then(
-    () => 'late' as const,
-    () => 'stopped' as const,
-  );
-  const done = work.then(
-    (result) => ({ result }),
-    (thrown: unknown) => ({ thrown }),
-  );
-  const first = await Promise.race([done, late, cancelled]);
-  timer.abort();
-  if (first === 'cancelled') {
+  const ended = await limit.of(work, signal);
+  if (ended === 'cancelled') {
     stop.abort(signal?.reason);
     throw new MillraceError('cancelled', `the flow was stopped while tool '${name}' ran`, { cause: signal?.reason });
   }
-  if (typeof first === 'string') {
-    const message = `tool '${name}' did not answer within ${limitMs} ms`;
-    stop.abort(new MillraceError('deadline_exceeded', message));
-    throw new FlowFailure(FailureClass.TOOL_TIMEOUT, message);
+  if (ended === 'late') {
+    const failure = late(name, limit.limitMs);
+    stop.abort(new MillraceError('deadline_exceeded', failure.message));
+    throw failure;
   }
-  return 'thrown' in first ? failed(name, input, first.thrown) : succeeded(name, input, first.result);
+  return 'thrown' in ended ? failed(name, input, ended.thrown) : succeeded(name, input, ended.result);
+}
+
+function late(name: string, limitMs: number): FlowFailure {
+  return new FlowFailure(FailureClass.TOOL_TIMEOUT, `tool '${name}' did not answer within ${limitMs} ms`);
 }
 
 function failed(name: string, input: unknown, thrown: unknown): Execution {

@@ -1,4 +1,6 @@
+import { Activity } from '../clock/activity.ts';
 import type { Clock } from '../clock/clock.ts';
+import { TimeLimit } from '../clock/time-limit.ts';
 import type { FlowDefinition, Json, Reward } from '../flow/define.ts';
 import { describe, isPromise } from '../flow/failure.ts';
 import { isWellFormed } from '../flow/json.ts';
@@ -10,7 +12,10 @@ export type Judgement =
   | { outcome: number; success: boolean; components: Readonly<Record<string, number>>; usage?: Usage }
   | { failure: FailureClass; message: string };
 
-/** Asks the flow's reward about one answer, within a time limit. Everything that goes wrong is REWARD_FAILED. */
+/**
+ * Asks the flow's reward about one answer, within a time limit that measures the reward and not this process. Everything that goes
+ * wrong is REWARD_FAILED.
+ */
 export async function judge<T>(
   flow: Pick<FlowDefinition<T, any>, 'reward'>,
   task: T,
@@ -18,33 +23,27 @@ export async function judge<T>(
   context: unknown,
   { clock, timeoutMs }: { clock: Clock; timeoutMs: number },
 ): Promise<Judgement> {
-  let reward: unknown;
+  const activity = new Activity();
+  const limit = new TimeLimit(timeoutMs, { clock, activity });
+  const late = (): Judgement => failed(`did not answer within ${timeoutMs} ms`);
   try {
-    reward = flow.reward(task, JSON.parse(answerJson) as Json, context);
-    if (isPromise(reward)) reward = await within(reward, clock, timeoutMs);
+    const answer = JSON.parse(answerJson) as Json;
+    const reward: unknown = activity.run(() => flow.reward(task, answer, context), !synchronous.has(flow));
+    if (!isPromise(reward)) {
+      synchronous.add(flow);
+      return limit.isOverrun ? late() : read(reward);
+    }
+    synchronous.delete(flow);
+    const ended = await limit.of(reward);
+    if (typeof ended === 'string') return late();
+    return 'thrown' in ended ? failed(describe(ended.thrown)) : read(ended.result);
   } catch (thrown) {
     return failed(describe(thrown));
   }
-  if (reward === LATE) return failed(`did not answer within ${timeoutMs} ms`);
-  return read(reward);
 }
 
-const LATE = Symbol('late');
-
-async function within(work: Promise<unknown>, clock: Clock, timeoutMs: number): Promise<unknown> {
-  const timer = new AbortController();
-  const late = clock.sleep(timeoutMs, timer.signal).then(
-    () => LATE,
-    () => LATE,
-  );
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    timer.abort();
-    // A rejection after the limit concerns nobody any more.
-    work.then(undefined, () => undefined);
-  }
-}
+/** Flows whose last reward was synchronous: nothing of it runs later, so nothing has to be tracked. */
+const synchronous = new WeakSet<object>();
 
 function read(reward: unknown): Judgement {
   const {

@@ -1,5 +1,7 @@
+import { Activity } from '../clock/activity.ts';
 import type { Clock } from '../clock/clock.ts';
 import { systemClock } from '../clock/system.ts';
+import { TimeLimit } from '../clock/time-limit.ts';
 import { MillraceError } from '../errors.ts';
 import type { FlowDefinition, Json, Loaded } from '../flow/define.ts';
 import { describe } from '../flow/failure.ts';
@@ -93,25 +95,20 @@ export async function loadTasks<T, M>(flow: FlowDefinition<T, M>, options: LoadT
 
 async function callLoad<T, M>(flow: FlowDefinition<T, M>, options: LoadTasksOptions): Promise<Loaded<T>> {
   const { data, options: own = {}, seed = 1, timeoutMs = 300_000, clock = systemClock } = options;
-  const timer = new AbortController();
-  const late = clock.sleep(timeoutMs, timer.signal).then(
-    () => {
-      throw new MillraceError('deadline_exceeded', `load of flow '${flow.name}' took longer than ${timeoutMs} ms`);
-    },
-    () => new Promise<never>(() => undefined),
-  );
-  let loaded: unknown;
-  try {
-    loaded = await Promise.race([(async () => flow.load({ data, options: own, seed }))(), late]);
-  } catch (thrown) {
+  const activity = new Activity();
+  const limit = new TimeLimit(timeoutMs, { clock, activity });
+  const ended = await limit.of((async () => activity.run(() => flow.load({ data, options: own, seed }), true))());
+  if (typeof ended === 'string')
+    throw new MillraceError('deadline_exceeded', `load of flow '${flow.name}' took longer than ${timeoutMs} ms`);
+  if ('thrown' in ended) {
+    const { thrown } = ended;
     if (thrown instanceof Error && thrown.name === 'MillraceError') throw thrown;
     throw new MillraceError('invalid_argument', `load of flow '${flow.name}': ${describe(thrown)}`, {
       cause: thrown,
       field: 'data',
     });
-  } finally {
-    timer.abort();
   }
+  const loaded: unknown = ended.result;
   const { tasks, origins } = (loaded ?? {}) as Partial<Loaded<T>>;
   if (!Array.isArray(tasks))
     throw new MillraceError('invalid_argument', `load of flow '${flow.name}' must return { tasks: [...] }`, { field: 'load' });

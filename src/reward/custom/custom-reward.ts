@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { systemClock } from '../../clock/system.ts';
+import { TimeLimit } from '../../clock/time-limit.ts';
 import { MillraceError } from '../../errors.ts';
 import type { FlowSource, FromThread, RewardCall, ThreadData, ToThread } from './protocol.ts';
 
@@ -112,10 +113,7 @@ export class CustomReward {
     const worker = startWorker({ module, source });
     const thread: Thread = { worker, ready: false, running: new Map(), asked: undefined };
     const timer = new AbortController();
-    systemClock.sleep(startMs, timer.signal).then(
-      () => this.#unusable(thread, `${module} did not load within ${startMs} ms`),
-      () => undefined,
-    );
+    whenPassed(startMs, timer.signal, () => this.#unusable(thread, `${module} did not load within ${startMs} ms`));
     worker.on('message', (message: FromThread) => {
       if (message.kind === 'ready' || message.kind === 'unusable') timer.abort();
       this.#receive(thread, message);
@@ -158,10 +156,7 @@ export class CustomReward {
     call.timer?.abort();
     const timer = new AbortController();
     call.timer = timer;
-    systemClock.sleep(this.#options.timeoutMs, timer.signal).then(
-      () => void this.#late(thread, call),
-      () => undefined,
-    );
+    whenPassed(this.#options.timeoutMs, timer.signal, () => void this.#late(thread, call));
   }
 
   async #late(thread: Thread, call: Call): Promise<void> {
@@ -179,10 +174,9 @@ export class CustomReward {
       let answer = (): void => {};
       const timer = new AbortController();
       const pong = new Promise<boolean>((resolve) => (answer = () => resolve(true)));
-      const late = systemClock.sleep(this.#options.pingMs ?? 1000, timer.signal).then(
-        () => false,
-        () => false,
-      );
+      const late = newLimit(this.#options.pingMs ?? 1000)
+        .passed(timer.signal)
+        .then(() => false);
       const promise = Promise.race([pong, late]).finally(() => {
         timer.abort();
         thread.asked = undefined;
@@ -247,16 +241,24 @@ export async function checkRewardModule(module: string, { startMs = START_MS / 2
       });
       worker.on('error', (error) => unusable(`${module} cannot be imported: ${MillraceError.from(error).message}`));
       worker.on('exit', (code) => unusable(`${module} ended its thread with code ${code} while it was imported`));
-      systemClock.sleep(startMs, timer.signal).then(
-        () => unusable(`${module} did not load within ${startMs} ms`),
-        () => undefined,
-      );
+      whenPassed(startMs, timer.signal, () => unusable(`${module} did not load within ${startMs} ms`));
     });
     if (problem !== undefined) throw problem;
   } finally {
     timer.abort();
     await worker.terminate();
   }
+}
+
+/** Threads are not to blame for what holds up the event loop here: their messages wait, too. */
+function newLimit(limitMs: number): TimeLimit {
+  return new TimeLimit(limitMs, { clock: systemClock });
+}
+
+function whenPassed(limitMs: number, signal: AbortSignal, act: () => void): void {
+  void newLimit(limitMs)
+    .passed(signal)
+    .then((passed) => passed && act());
 }
 
 function startWorker(data: ThreadData): Worker {
