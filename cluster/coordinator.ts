@@ -57,6 +57,7 @@ export async function startCoordinator(context: NodeContext, options: Coordinato
   };
 
   const scan = async (): Promise<void> => {
+    await held.releaseUnknown();
     for (const entry of jobs.list().reverse()) {
       const { record } = entry;
       if (!held.get(record.id)) await take(entry);

@@ -86,7 +86,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     log,
     metrics,
     actors: new ActorSystem({ node: id, clock, log, onFailed: (_, error) => fail(error) }),
-    jobs: await openJobDirectory(bus),
+    jobs: await openJobDirectory(bus, (job) => log.error(job, 'a job record cannot be read; it is left alone')),
     notices: jobNotices({ bus, clock, node: id, log }),
     runtimes: createJobRuntimes(),
     stateDir: options.stateDir,

@@ -73,6 +73,7 @@ export function startParameterServer(context: NodeContext): Promise<ParameterSer
   const guard = (work: Promise<void>): void => void work.catch((error: unknown) => log.error({ err: error }, 'parameter server'));
   const stopChanges = jobs.onChange((entry) => guard(onJob(entry)));
   const stopScan = clock.every(SCAN_MS, async () => {
+    await held.releaseUnknown().catch((error: unknown) => log.warn({ err: error }, 'parameter server; it looks again'));
     for (const entry of jobs.list()) {
       // Ended while its trainer was being made: that trainer has not been told.
       if (isEnded(entry.record.state) && held.get(entry.record.id)) guard(onJob(entry));

@@ -44,6 +44,8 @@ export interface SerialOptions {
   storeDelayMs?: (insert: number) => number;
   /** Stops every node once this many rounds are committed, and starts new ones that go on. Default: never. */
   interruptAfterRound?: number;
+  /** Gets a connection of its own before any node starts: what it leaves there is what the cluster finds. */
+  prepare?: (bus: MemoryBus) => Promise<void>;
   /** Sees the job after each of its changes, as whoever watches it through the admin API does. */
   onJob?: (job: Job) => void;
   /** Folder for checkpoints. */
@@ -55,6 +57,8 @@ export interface SerialOptions {
 export interface SerialResult {
   /** The job as the admin API shows it. */
   job: Job;
+  /** All jobs, as it lists them. */
+  jobs: Job[];
   /** Weights of the newest version, tensors one after the other. */
   weights: Float32Array;
   version: number;
@@ -92,6 +96,7 @@ interface Shared extends SerialOptions {
 
 async function run(config: JobConfig, shared: Shared): Promise<SerialResult> {
   const { interruptAfterRound, onJob = () => {} } = shared;
+  await shared.prepare?.(shared.server.connect());
   let nodes = await startNodes(shared);
   try {
     const { id } = await withBackend(nodes.coordinator, (backend) => backend.createJob(config.name, config));
@@ -107,7 +112,8 @@ async function run(config: JobConfig, shared: Shared): Promise<SerialResult> {
     if (!latest) throw new MillraceError('internal', `job ${id} ended without a committed version: ${job.error}`);
     const values = floatsFromBytes(await weights.fetch(latest.manifest, 'weights'));
     const seconds = shared.clock.monotonic() / 1000;
-    return { job, weights: values, version: latest.manifest.version, store: shared.store, seconds };
+    const jobs = await withBackend(nodes.coordinator, (backend) => backend.listJobs());
+    return { job, jobs, weights: values, version: latest.manifest.version, store: shared.store, seconds };
   } finally {
     await nodes.stop();
   }

@@ -42,7 +42,7 @@ function encodeToken([time, id]: Key): string {
 }
 
 function decodeToken(token: string): Key {
-  const match = /^(\d{1,20}) ([a-z0-9-]{1,40})$/.exec(Buffer.from(token, 'base64url').toString('latin1'));
+  const match = /^(\d{1,20}) ([\w./=-]{1,256})$/.exec(Buffer.from(token, 'base64url').toString('latin1'));
   if (match?.[1] !== undefined && match[2] !== undefined) return [BigInt(match[1]), match[2]];
   throw new MillraceError(
     'invalid_argument',

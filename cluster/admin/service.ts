@@ -14,9 +14,11 @@ import { queryMessages } from './query-rows.ts';
 import { checkPrune } from './store-care.ts';
 import { checkCount, checkJobId, checkNodeId, checkSql } from './validation.ts';
 
-/** True for SUCCEEDED, FAILED and CANCELLED. */
+/** True for SUCCEEDED, FAILED and CANCELLED, and for UNREADABLE: nothing is heard of such a job any more. */
 export function hasEnded(state: JobState): boolean {
-  return state === JobState.SUCCEEDED || state === JobState.FAILED || state === JobState.CANCELLED;
+  return (
+    state === JobState.SUCCEEDED || state === JobState.FAILED || state === JobState.CANCELLED || state === JobState.UNREADABLE
+  );
 }
 
 /** The admin API (admin.proto) over a backend, ready for `startServer`. */

@@ -42,7 +42,9 @@ export async function followJob(
   }
 }
 
-/** The job has ended, well or not. */
+/** The job has ended, well or not, or its record cannot be read any more. */
 export function isOver({ state }: Job): boolean {
-  return state === JobState.SUCCEEDED || state === JobState.FAILED || state === JobState.CANCELLED;
+  return (
+    state === JobState.SUCCEEDED || state === JobState.FAILED || state === JobState.CANCELLED || state === JobState.UNREADABLE
+  );
 }

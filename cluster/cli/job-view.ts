@@ -25,7 +25,7 @@ export function jobTable(jobs: readonly Job[], now: number): string {
       reward === undefined ? '–' : reward.toFixed(2),
       heldOut === undefined ? '–' : percent(heldOut),
       ago(job.createTime, now),
-      job.error || job.waitingFor,
+      job.error || job.unreadable || job.waitingFor,
     ];
   });
   const header = ['JOB', 'STATE', 'ROUND', 'REWARD', 'HELD OUT', 'CREATED', 'WAITING FOR / ERROR'];
@@ -39,8 +39,9 @@ export function describeJob(job: Job, now: number): string {
       ['job', job.id],
       ['state', stateName(job.state)],
       ['error', oneLine(job.error)],
+      ['unreadable', oneLine(job.unreadable)],
       ['waiting for', oneLine(job.waitingFor)],
-      ['created', `${timestamp(job.createTime)} (${ago(job.createTime, now)})`],
+      ['created', job.createTime ? `${timestamp(job.createTime)} (${ago(job.createTime, now)})` : ''],
       ['started', job.startTime ? timestamp(job.startTime) : ''],
       ['ended', job.endTime ? timestamp(job.endTime) : ''],
       ['checkpoint', job.checkpoint],

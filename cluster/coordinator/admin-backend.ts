@@ -22,6 +22,7 @@ import { deadLetterQueue, type DeadLetterQueue } from '../admin/dead-letters.ts'
 import type { ExportMessage, ImportMessage } from '../admin/export.ts';
 import type { PruneMessage, StatsMessage, StoreCare } from '../admin/store-care.ts';
 import type { NodeContext } from '../context.ts';
+import { unreadableJob, type UnreadableJob } from '../jobs/directory.ts';
 import { JobEvents } from '../jobs/events.ts';
 import { loadJobRuntime } from '../jobs/runtime.ts';
 import { taskPlan } from '../jobs/tasks.ts';
@@ -83,15 +84,22 @@ export class CoordinatorBackend implements AdminBackend {
   }
 
   async getJob(id: string): Promise<Job> {
-    return this.#views.view((await this.#record(id)).record);
+    const unreadable = this.#unreadable(id);
+    return unreadable ? this.#views.unreadable(unreadable) : this.#views.view((await this.#record(id)).record);
   }
 
   async listJobs(): Promise<Job[]> {
-    return Promise.all(this.#context.jobs.list().map(({ record }) => this.#views.view(record)));
+    const { jobs } = this.#context;
+    const readable = await Promise.all(jobs.list().map(({ record }) => this.#views.view(record)));
+    return [...readable, ...jobs.unreadable().map((job) => this.#views.unreadable(job))];
+  }
+
+  #unreadable(id: string): UnreadableJob | undefined {
+    return this.#context.jobs.unreadable().find((job) => job.id === id);
   }
 
   async *watchJob(id: string, signal: AbortSignal): AsyncIterable<Job> {
-    await this.#record(id);
+    await this.getJob(id);
     let wake = (): void => {};
     const stop = this.#views.onChange((job) => {
       if (job === id) wake();
@@ -99,7 +107,13 @@ export class CoordinatorBackend implements AdminBackend {
     try {
       while (!signal.aborted) {
         const changed = new Promise<void>((resolve) => (wake = resolve));
-        const { record } = this.#context.jobs.get(id)!;
+        const entry = this.#context.jobs.get(id);
+        if (!entry) {
+          // Its record was removed, or something else lies in its place now.
+          yield await this.getJob(id);
+          return;
+        }
+        const { record } = entry;
         if (isEnded(record.state)) {
           yield await this.#finalView(record);
           return;
@@ -207,6 +221,8 @@ export class CoordinatorBackend implements AdminBackend {
   async #record(id: string): Promise<{ record: JobRecord }> {
     const entry = this.#context.jobs.get(id) ?? (await this.#context.jobs.fetch(id));
     if (entry) return entry;
+    const unreadable = this.#unreadable(id);
+    if (unreadable) throw unreadableJob(id, unreadable.problem);
     throw new MillraceError('not_found', `There is no job "${id}". \`millrace job list\` shows the jobs.`, { field: 'job_id' });
   }
 

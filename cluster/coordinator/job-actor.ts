@@ -30,6 +30,7 @@ import { TaskChoice } from './task-choice.ts';
 /** What arrives in a job actor's mailbox. */
 export type JobMessage =
   | { kind: 'manifest'; manifest: WeightManifest }
+  | { kind: 'unreadable'; error: MillraceError }
   | { kind: 'record'; entry: JobEntry }
   | { kind: 'evaluation'; message: BusMessage }
   | { kind: 'look' };
@@ -102,7 +103,11 @@ export class JobActor implements Behaviour<JobMessage> {
     );
     const tell = (message: JobMessage): void => void actor.self.tell(message);
     this.#stops.push(
-      await weights.watch(this.#job, (manifest) => tell({ kind: 'manifest', manifest })),
+      await weights.watch(
+        this.#job,
+        (manifest) => tell({ kind: 'manifest', manifest }),
+        (error) => tell({ kind: 'unreadable', error }),
+      ),
       jobs.onChange((entry) => entry.record.id === this.#job && tell({ kind: 'record', entry })),
       clock.every(LOOK_MS, () => tell({ kind: 'look' })),
     );
@@ -139,6 +144,9 @@ export class JobActor implements Behaviour<JobMessage> {
   async receive(message: JobMessage, actor: ActorContext<JobMessage>): Promise<void> {
     if (message.kind === 'manifest') {
       if (!this.#manifest || message.manifest.version >= this.#manifest.version) this.#manifest = message.manifest;
+    } else if (message.kind === 'unreadable') {
+      if (!isEnded(this.#record.state)) await this.#end('FAILED', message.error.message);
+      return;
     } else if (message.kind === 'record') {
       this.#know(message.entry);
     } else if (message.kind === 'evaluation') {

@@ -1,20 +1,25 @@
 import { create } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
-import { JobSchema, type Job } from '../../src/gen/millrace/v1/admin_pb.ts';
+import { MillraceError } from '../../src/errors.ts';
+import { JobSchema, JobState, type Job } from '../../src/gen/millrace/v1/admin_pb.ts';
 import type { WeightManifest } from '../../src/gen/millrace/v1/weights_pb.ts';
 import { toProtoEvaluation } from '../../src/jobs/evaluation.ts';
 import { emptyLedger, endedCount } from '../../src/jobs/ledger.ts';
 import { etaSeconds, quietSeconds, RateWindow, waitingFor } from '../../src/jobs/progress.ts';
 import type { JobNotice } from '../../src/jobs/notice.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
+import { storedConfig } from '../../src/jobs/record-codec.ts';
 import { isEnded, toProtoState } from '../../src/jobs/state.ts';
 import type { NodeContext } from '../context.ts';
+import type { UnreadableJob } from '../jobs/directory.ts';
 import { watchJobNotices, type NoticeList } from '../jobs/notices.ts';
 import type { NodeList } from '../nodes.ts';
 import { decodeProgress, progressSubject, waitingSubject, type DispatchProgress, type TrainingProgress } from '../progress.ts';
 
 interface Followed {
   manifest?: WeightManifest | undefined;
+  /** Why the newest manifest cannot be read. */
+  unreadable?: string | undefined;
   progress?: TrainingProgress | undefined;
   dispatch?: DispatchProgress | undefined;
   rates: RateWindow;
@@ -59,7 +64,7 @@ export class JobViews {
     return create(JobSchema, {
       id: record.id,
       state: toProtoState(record.state),
-      configJson: JSON.stringify(record.config),
+      configJson: JSON.stringify(storedConfig(record.config)),
       createTime: timestampFromMs(record.createdAt),
       ...(record.startedAt !== undefined && { startTime: timestampFromMs(record.startedAt) }),
       ...(record.endedAt !== undefined && { endTime: timestampFromMs(record.endedAt) }),
@@ -81,6 +86,17 @@ export class JobViews {
       evaluations: record.evaluations.map(toProtoEvaluation),
       checkpoint: record.checkpoint ?? '',
       notices: this.#notices.of(record.id).map(toProtoNotice),
+      unreadable: followed.unreadable ?? '',
+    });
+  }
+
+  /** A job of which nothing is known but that its record cannot be read. */
+  unreadable({ id, problem }: UnreadableJob): Job {
+    return create(JobSchema, {
+      id,
+      state: JobState.UNREADABLE,
+      error: problem,
+      notices: this.#notices.of(id).map(toProtoNotice),
     });
   }
 
@@ -93,14 +109,27 @@ export class JobViews {
   }
 
   /** What is known besides the record. A job that has ended is read once: nothing follows the many that are only listed. */
-  async #known(record: JobRecord): Promise<Pick<Followed, 'manifest' | 'progress' | 'dispatch' | 'rates' | 'movedAt'>> {
+  async #known(
+    record: JobRecord,
+  ): Promise<Pick<Followed, 'manifest' | 'unreadable' | 'progress' | 'dispatch' | 'rates' | 'movedAt'>> {
     if (isEnded(record.state) && !this.#followed.has(record.id)) {
-      const latest = await this.#context.weights.latest(record.id);
-      return { manifest: latest?.manifest, rates: new RateWindow(), movedAt: 0 };
+      const known: Pick<Followed, 'manifest' | 'unreadable'> = await this.#newest(record.id);
+      return { ...known, rates: new RateWindow(), movedAt: 0 };
     }
     const followed = this.#follow(record.id);
     await followed.ready;
     return followed;
+  }
+
+  /** The newest manifest, or why it cannot be read: what is wrong with one job must not hide the others. */
+  async #newest(job: string): Promise<Pick<Followed, 'manifest' | 'unreadable'>> {
+    try {
+      return { manifest: (await this.#context.weights.latest(job))?.manifest };
+    } catch (thrown) {
+      const error = MillraceError.from(thrown);
+      if (error.retryable) throw error;
+      return { unreadable: error.message };
+    }
   }
 
   #follow(job: string): Followed {
@@ -123,13 +152,19 @@ export class JobViews {
     const take = (manifest: WeightManifest): void => {
       moved();
       followed.manifest = manifest;
+      followed.unreadable = undefined;
       const trajectories = Number(manifest.ledger?.trajectories ?? 0n);
       followed.rates.add({ at: clock.monotonic(), rounds: manifest.version, trajectories });
       this.#changed(job);
     };
-    const latest = await weights.latest(job);
-    if (latest) take(latest.manifest);
-    followed.stops.push(await weights.watch(job, take));
+    const { manifest, unreadable } = await this.#newest(job);
+    if (manifest) take(manifest);
+    const hide = (reason: string): void => {
+      followed.unreadable = reason;
+      this.#changed(job);
+    };
+    if (unreadable !== undefined) hide(unreadable);
+    followed.stops.push(await weights.watch(job, take, ({ message }) => hide(message)));
     followed.stops.push(
       bus.listen(progressSubject(job), (data) => {
         moved();

@@ -1,6 +1,7 @@
-import type { Bus } from '../../src/bus/bus.ts';
+import type { Bus, KeyValueEntry } from '../../src/bus/bus.ts';
 import { MillraceError } from '../../src/errors.ts';
-import { decodeJobRecord, encodeJobRecord, type JobRecord } from '../../src/jobs/record.ts';
+import { decodeJobRecord, encodeJobRecord } from '../../src/jobs/record-codec.ts';
+import type { JobRecord } from '../../src/jobs/record.ts';
 
 /** A job's record with the revision it was read at. */
 export interface JobEntry {
@@ -8,16 +9,30 @@ export interface JobEntry {
   revision: number;
 }
 
+/** A value of bucket `jobs` that is no record this version can read: left alone until somebody removes or mends it. */
+export interface UnreadableJob {
+  /** The key it lies under, which should be a job's id. */
+  id: string;
+  revision: number;
+  /** Why, in words. */
+  problem: string;
+}
+
 /** The jobs of the cluster as kept in bucket `jobs`; every node watches them. */
 export interface JobDirectory {
   get(id: string): JobEntry | undefined;
   list(): JobEntry[];
-  /** The job as it is known here, else as the bus has it; undefined when there is none, also for what can be no id. */
+  /** What lies in the bucket and cannot be read. */
+  unreadable(): UnreadableJob[];
+  /** The job as it is known here, else as the bus has it; undefined when there is none that can be read, also for what can be no id. */
   find(id: string): Promise<JobEntry | undefined>;
-  /** Reads the newest record from the bus rather than from the watched copy. */
+  /** Reads the newest record from the bus rather than from the watched copy; undefined when there is none that can be read. */
   fetch(id: string): Promise<JobEntry | undefined>;
   create(record: JobRecord): Promise<JobEntry>;
-  /** Compare-and-set loop: `change` gets the newest record and returns the new one, or undefined to leave it. */
+  /**
+   * Compare-and-set loop: `change` gets the newest record and returns the new one, or undefined to leave it. `not_found` without a
+   * record, and the error of {@link decodeJobRecord} when it cannot be read: then nothing is written.
+   */
   update(id: string, change: (record: JobRecord) => JobRecord | undefined): Promise<JobEntry>;
   /** Called for every change from now on. Returns a function that stops it. */
   onChange(handler: (entry: JobEntry) => void): () => void;
@@ -26,32 +41,61 @@ export interface JobDirectory {
 
 const MAX_CAS_ATTEMPTS = 20;
 
-/** Opens the directory; resolves once the present jobs are known. */
-export async function openJobDirectory(bus: Bus): Promise<JobDirectory> {
+/** Opens the directory; resolves once the present jobs are known. `onUnreadable` hears of each record that cannot be read. */
+export async function openJobDirectory(bus: Bus, onUnreadable: (job: UnreadableJob) => void = () => {}): Promise<JobDirectory> {
   const kv = bus.kv('jobs');
   const entries = new Map<string, JobEntry>();
+  const unreadable = new Map<string, UnreadableJob>();
   const handlers = new Set<(entry: JobEntry) => void>();
 
+  const isOld = (id: string, revision: number): boolean =>
+    Math.max(entries.get(id)?.revision ?? 0, unreadable.get(id)?.revision ?? 0) >= revision;
+
   const take = (entry: JobEntry): JobEntry => {
-    const known = entries.get(entry.record.id);
-    if (known && known.revision >= entry.revision) return known;
-    entries.set(entry.record.id, entry);
+    const { id } = entry.record;
+    if (isOld(id, entry.revision)) return entries.get(id) ?? entry;
+    unreadable.delete(id);
+    entries.set(id, entry);
     for (const handler of handlers) handler(entry);
     return entry;
   };
 
-  const stopWatch = await kv.watch('>', ({ value, revision }) => {
-    if (value) take({ record: decodeJobRecord(value), revision });
+  /** Reads a value; one that cannot be read is noted and is no job any more. */
+  const read = ({ key, value, revision }: KeyValueEntry): JobEntry | MillraceError => {
+    try {
+      return { record: decodeJobRecord(value, key), revision };
+    } catch (thrown) {
+      const error = MillraceError.from(thrown);
+      if (!isOld(key, revision)) {
+        const noted = { id: key, revision, problem: error.message };
+        entries.delete(key);
+        unreadable.set(key, noted);
+        onUnreadable(noted);
+      }
+      return error;
+    }
+  };
+
+  const stopWatch = await kv.watch('>', ({ key, value, revision }) => {
+    if (value === undefined) {
+      entries.delete(key);
+      unreadable.delete(key);
+      return;
+    }
+    const entry = read({ key, value, revision });
+    if (!(entry instanceof MillraceError)) take(entry);
   });
 
   const fetch = async (id: string): Promise<JobEntry | undefined> => {
     const found = await kv.get(id);
-    return found && take({ record: decodeJobRecord(found.value), revision: found.revision });
+    const entry = found && read(found);
+    return entry === undefined || entry instanceof MillraceError ? undefined : take(entry);
   };
 
   return {
     get: (id) => entries.get(id),
     list: () => [...entries.values()].sort((a, b) => b.record.createdAt - a.record.createdAt),
+    unreadable: () => [...unreadable.values()].sort((a, b) => (a.id < b.id ? -1 : 1)),
     find: async (id) => entries.get(id) ?? (/^[\w-]+$/.test(id) ? await fetch(id) : undefined),
     fetch,
     async create(record) {
@@ -62,11 +106,12 @@ export async function openJobDirectory(bus: Bus): Promise<JobDirectory> {
       for (let attempt = 0; attempt < MAX_CAS_ATTEMPTS; attempt += 1) {
         const found = await kv.get(id);
         if (!found) throw new MillraceError('not_found', `There is no job "${id}". \`millrace job list\` shows the jobs.`);
-        const entry = { record: decodeJobRecord(found.value), revision: found.revision };
+        const entry = read(found);
+        if (entry instanceof MillraceError) throw unreadableJob(id, entry.message, entry);
         const next = change(entry.record);
         if (!next) return take(entry);
         try {
-          const revision = await kv.update(id, encodeJobRecord(next), entry.revision);
+          const revision = await kv.update(id, encodeJobRecord(next, found.value), entry.revision);
           return take({ record: next, revision });
         } catch (error) {
           if (MillraceError.from(error).code !== 'aborted') throw error;
@@ -83,4 +128,13 @@ export async function openJobDirectory(bus: Bus): Promise<JobDirectory> {
       stopWatch();
     },
   };
+}
+
+/** What a call about a job with an unreadable record is answered with. */
+export function unreadableJob(id: string, problem: string, cause?: MillraceError): MillraceError {
+  const code = cause?.code === 'failed_precondition' ? 'failed_precondition' : 'data_loss';
+  return new MillraceError(code, `The record of job "${id}" cannot be read: ${problem}. \`millrace doctor\` says what to do.`, {
+    cause,
+    field: 'job_id',
+  });
 }

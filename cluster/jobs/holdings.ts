@@ -74,13 +74,27 @@ export class JobHoldings<M> {
    */
   async giveUp(job: string, error: MillraceError): Promise<void> {
     const { jobs, clock, id } = this.#context;
-    if (!error.retryable) {
+    try {
+      if (error.retryable) return;
       const message = `${error.message} (${this.#purpose} on node ${id}; its log says more)`;
       await jobs.update(job, (record) =>
         isEnded(record.state) ? undefined : transition(record, 'FAILED', { now: clock.now(), error: message }),
       );
+    } finally {
+      // Also when the record cannot be read or written.
+      await this.release(job);
     }
-    await this.release(job);
+  }
+
+  /** Releases the jobs whose record is gone or cannot be read any more: nobody may work for them. */
+  async releaseUnknown(): Promise<void> {
+    const { jobs, log } = this.#context;
+    for (const job of [...this.#held.keys()]) {
+      if (jobs.get(job) !== undefined || (await jobs.fetch(job)) !== undefined) continue;
+      const problem = jobs.unreadable().find(({ id }) => id === job)?.problem ?? 'it was removed';
+      log.error({ job, problem }, `the job's record is gone: work for it ends (${this.#purpose})`);
+      await this.release(job);
+    }
   }
 
   /** Releases all, and takes no more. */

@@ -1,3 +1,4 @@
+import { MillraceError } from '../../src/errors.ts';
 import type { WeightManifest } from '../../src/gen/millrace/v1/weights_pb.ts';
 import { emptyLedger, end, open } from '../../src/jobs/ledger.ts';
 import { settle, type JobRecord } from '../../src/jobs/record.ts';
@@ -9,8 +10,14 @@ import { trainerDurable } from './durable.ts';
  * their class, so that the ledger adds up for good; then the trainer's durable goes. Needs nothing but what was committed, so
  * that it works without the trainer too, and may be done again: the record says that it is to be done until it is done.
  */
-export async function closeBooks({ weights, bus, jobs }: NodeContext, record: JobRecord): Promise<void> {
-  const latest = await weights.latest(record.id);
+export async function closeBooks({ weights, bus, jobs, log }: NodeContext, record: JobRecord): Promise<void> {
+  const latest = await weights.latest(record.id).catch((thrown: unknown) => {
+    const error = MillraceError.from(thrown);
+    if (error.retryable) throw error;
+    // Nothing can be booked in what cannot be read, and trying again would not change that.
+    log.error({ err: error, job: record.id }, 'the books of a job that has ended cannot be closed');
+    return undefined;
+  });
   if (latest) {
     const before = latest.manifest.ledger ?? emptyLedger();
     let ledger = before;

@@ -12,6 +12,9 @@ export interface AdminFile {
   pid?: number | undefined;
 }
 
+/** Version of the file's layout; absent before there was one. */
+const ADMIN_FORMAT = 1;
+
 /** Path of the file in a state folder. */
 export function adminFilePath(stateDir: string): string {
   return join(stateDir, 'admin.json');
@@ -22,7 +25,7 @@ export function writeAdminFile(stateDir: string, content: AdminFile): void {
   mkdirSync(stateDir, { recursive: true });
   const path = adminFilePath(stateDir);
   const temporary = `${path}.${process.pid}`;
-  writeFileSync(temporary, `${JSON.stringify(content)}\n`, { mode: 0o600 });
+  writeFileSync(temporary, `${JSON.stringify({ format: ADMIN_FORMAT, ...content })}\n`, { mode: 0o600 });
   renameSync(temporary, path);
 }
 
@@ -39,9 +42,10 @@ export function readAdminFile(stateDir: string): AdminFile | undefined {
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code;
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    const newer = cause instanceof NewerFormat ? ': a newer version of Millrace wrote it' : '';
     throw new MillraceError(
       'failed_precondition',
-      `${path} cannot be read; delete it and start the cluster again, or give --address.`,
+      `${path} cannot be read${newer}; delete it and start the cluster again, or give --address.`,
       {
         cause,
       },
@@ -51,8 +55,11 @@ export function readAdminFile(stateDir: string): AdminFile | undefined {
 
 /* By hand: loading a schema library would double the start-up time of every command. */
 function checked(value: unknown): AdminFile {
-  const { address, token, pid } = value as Partial<AdminFile>;
+  const { format, address, token, pid } = value as Partial<AdminFile> & { format?: unknown };
+  if (typeof format === 'number' && format > ADMIN_FORMAT) throw new NewerFormat();
   if (typeof address !== 'string' || (token !== undefined && typeof token !== 'string'))
     throw new TypeError('address and token are texts');
   return { address, token, pid: typeof pid === 'number' ? pid : undefined };
 }
+
+class NewerFormat extends Error {}

@@ -27,6 +27,9 @@ export interface Lease {
   release(): Promise<void>;
 }
 
+/** Version of a lease's value; absent before there was one. */
+const LEASE_FORMAT = 1;
+
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
@@ -50,7 +53,7 @@ export async function acquireLease(
     });
   }
   if (options.signal?.aborted === true) throw new MillraceError('cancelled', `taking the lease ${key} was cancelled`);
-  const value = encoder.encode(JSON.stringify({ owner, id: randomUUID() }));
+  const value = encoder.encode(JSON.stringify({ format: LEASE_FORMAT, owner, id: randomUUID() }));
   const askedAt = clock.monotonic();
   try {
     const token = await bucket.create(key, value);
@@ -62,11 +65,30 @@ export async function acquireLease(
   }
 }
 
-/** Who holds the lease now, if anyone. */
+/** Who holds the lease now, if anyone. Whatever lies under its key keeps it from others until it expires. */
 export async function leaseOwner(bus: Bus, key: string): Promise<{ owner: string; token: number } | undefined> {
   const entry = await bus.kv('leases').get(key);
-  if (entry === undefined) return undefined;
-  return { owner: (JSON.parse(decoder.decode(entry.value)) as { owner: string }).owner, token: entry.revision };
+  return entry && { owner: decodeLease(entry.value), token: entry.revision };
+}
+
+/**
+ * The owner in the value of a lease.
+ *
+ * @throws MillraceError `failed_precondition` when a newer version wrote it, `data_loss` when it is none.
+ */
+export function decodeLease(value: Uint8Array): string {
+  let lease: { format?: unknown; owner?: unknown } | null;
+  try {
+    lease = JSON.parse(decoder.decode(value)) as typeof lease;
+  } catch (cause) {
+    throw new MillraceError('data_loss', 'it is not JSON (truncated, or something else)', { cause });
+  }
+  if (typeof lease?.format === 'number' && lease.format > LEASE_FORMAT) {
+    const versions = `format ${lease.format}; this version reads ${LEASE_FORMAT}`;
+    throw new MillraceError('failed_precondition', `a newer version of Millrace wrote it (${versions}): upgrade`);
+  }
+  if (typeof lease?.owner !== 'string') throw new MillraceError('data_loss', 'it is no lease: it names no owner');
+  return lease.owner;
 }
 
 class HeldLease implements Lease {

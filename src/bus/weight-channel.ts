@@ -1,3 +1,4 @@
+import type { MillraceError } from '../errors.ts';
 import type { WeightManifest } from '../gen/millrace/v1/weights_pb.ts';
 
 /** Blobs of a policy version, by their field of the manifest. */
@@ -25,10 +26,17 @@ export interface WeightChannel {
    * `aborted` when someone else committed). Returns the new revision. Watchers are called.
    */
   amend(manifest: WeightManifest, revision: number): Promise<number>;
-  /** Newest committed manifest. */
+  /** Newest committed manifest. `data_loss` or `failed_precondition` (a newer version wrote it) when it cannot be read. */
   latest(job: string): Promise<{ manifest: WeightManifest; revision: number } | undefined>;
-  /** Calls back with the newest manifest now and after every commit. Returns a function that stops it. */
-  watch(job: string, handler: (manifest: WeightManifest) => void): Promise<() => void>;
+  /**
+   * Calls back with the newest manifest now and after every commit; with the error of {@link latest} in place of one that cannot be
+   * read. Returns a function that stops it.
+   */
+  watch(
+    job: string,
+    handler: (manifest: WeightManifest) => void,
+    onUnreadable?: (error: MillraceError) => void,
+  ): Promise<() => void>;
   /** Manifest of one version, while it is kept. */
   manifest(job: string, version: number): Promise<WeightManifest | undefined>;
   /** Fetches one blob and checks its SHA-256: `not_found` when the version was purged, `data_loss` when the sum differs. */

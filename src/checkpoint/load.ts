@@ -61,10 +61,15 @@ async function readManifest(path: string): Promise<CheckpointManifest> {
   } catch (error) {
     throw new MillraceError('data_loss', `${file} is damaged: ${(error as Error).message}`, { cause: error });
   }
-  if (manifest?.format !== FORMAT) {
-    throw new MillraceError('failed_precondition', `${file} has format ${manifest?.format}; this version reads format ${FORMAT}`);
+  if (typeof manifest?.format !== 'number') throw new MillraceError('data_loss', `${file} is damaged: it names no format`);
+  if (manifest.format !== FORMAT) {
+    const which = manifest.format > FORMAT ? 'a newer' : 'another';
+    throw new MillraceError(
+      'failed_precondition',
+      `${which} version of Millrace wrote ${file} (format ${manifest.format}; this version reads ${FORMAT})`,
+    );
   }
-  if (manifest.spec?.kind !== 'planner' || typeof manifest.files !== 'object') {
+  if (manifest.spec?.kind !== 'planner' || typeof manifest.files !== 'object' || manifest.files === null) {
     throw new MillraceError('data_loss', `${file} is damaged: it names no planner specification or no files`);
   }
   return { ...manifest, meta: manifest.meta ?? {} } as CheckpointManifest;

@@ -41,8 +41,9 @@ export function emptyState(): ExplorationState {
 
 const count = z.number().min(0);
 
+const FORMAT = 1;
 const stored = z.object({
-  format: z.literal(1),
+  format: z.literal(FORMAT),
   version: z.int().min(0),
   temperature: z.number().positive(),
   /** bucket, tool, good, bad, visits, value */
@@ -74,10 +75,10 @@ export function encodeState(state: ExplorationState): Uint8Array {
   ]);
   const tasks = tasksOf(state).map(({ id, record: { good, bad } }) => [id, good, bad]);
   const { version, temperature } = state;
-  return new TextEncoder().encode(JSON.stringify({ format: 1, version, temperature, arms, tasks }));
+  return new TextEncoder().encode(JSON.stringify({ format: FORMAT, version, temperature, arms, tasks }));
 }
 
-/** Reads what {@link encodeState} wrote; no bytes are the empty state. `data_loss` when they are damaged. */
+/** Reads what {@link encodeState} wrote; no bytes are the empty state. `data_loss` when they are damaged, `failed_precondition` when a newer version wrote them. */
 export function decodeState(bytes: Uint8Array | undefined): ExplorationState {
   if (bytes === undefined || bytes.length === 0) return emptyState();
   let json: unknown;
@@ -85,6 +86,14 @@ export function decodeState(bytes: Uint8Array | undefined): ExplorationState {
     json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (cause) {
     throw new MillraceError('data_loss', 'the exploration state is not JSON; go on from an older version', { cause });
+  }
+  const { format } = (json ?? {}) as { format?: unknown };
+  if (typeof format === 'number' && format > FORMAT) {
+    throw new MillraceError(
+      'failed_precondition',
+      `a newer version of Millrace wrote the exploration state (format ${format}; this version reads ${FORMAT}): upgrade`,
+      { field: 'format' },
+    );
   }
   const parsed = stored.safeParse(json);
   if (!parsed.success) {

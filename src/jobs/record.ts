@@ -22,12 +22,17 @@ export type EvaluationRecord = z.infer<typeof evaluationRecordSchema>;
 
 const time = z.int().min(0);
 
+/** Version of the record's layout. One that older versions cannot go on with gets the next number. */
+export const RECORD_FORMAT = 1;
+
 /**
  * What bucket `jobs` holds of a job, as JSON. Everything a coordinator needs to take the job over: the training state
- * itself (weights, optimiser, ledger) is in the weight manifest. Unknown keys are dropped, so that an older node can read
- * the record of a newer one. Times are Unix milliseconds.
+ * itself (weights, optimiser, ledger) is in the weight manifest. Keys that are not known are left out here and kept in the
+ * bucket, so that nodes of two versions can share a record of one format. Times are Unix milliseconds.
  */
 export const jobRecordSchema = z.object({
+  /** Absent in records from before there was one. */
+  format: z.literal(RECORD_FORMAT).default(RECORD_FORMAT),
   id: z.string().regex(/^[a-z0-9][a-z0-9-]{0,39}$/),
   state: z.enum(JOB_STATES),
   config: jobConfigSchema,
@@ -108,40 +113,4 @@ export function settle(record: JobRecord, what: Unsettled): JobRecord | undefine
 /** Notes that another coordinator goes on with a RUNNING job. */
 export function markResumed(record: JobRecord, now: number): JobRecord {
   return { ...record, resumedAt: [...record.resumedAt, Math.round(now)] };
-}
-
-export function encodeJobRecord(record: JobRecord): Uint8Array {
-  return new TextEncoder().encode(JSON.stringify(record));
-}
-
-/**
- * Configurations that were checked before, by their text. A record is written every round and read by every node, and nearly all of the
- * time of reading it went into its configuration, which never changes.
- */
-const checkedConfigs = new Map<string, JobConfig>();
-const MAX_CHECKED_CONFIGS = 32;
-const withCheckedConfig = jobRecordSchema.extend({ config: z.custom<JobConfig>() });
-
-/** Reads what {@link encodeJobRecord} wrote; `data_loss` naming the key and the field when it is damaged. */
-export function decodeJobRecord(bytes: Uint8Array, key = 'job record'): JobRecord {
-  let json: unknown;
-  try {
-    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-  } catch (error) {
-    throw new MillraceError('data_loss', `${key} is not JSON; delete the key or restore it from a checkpoint`, { cause: error });
-  }
-  const text = JSON.stringify((json as { config?: unknown } | null)?.config) as string | undefined;
-  const known = text === undefined ? undefined : checkedConfigs.get(text);
-  const parsed = known ? withCheckedConfig.safeParse({ ...(json as object), config: known }) : jobRecordSchema.safeParse(json);
-  if (parsed.success) {
-    if (text !== undefined && !known) {
-      const [oldest] = checkedConfigs.size < MAX_CHECKED_CONFIGS ? [] : checkedConfigs.keys();
-      if (oldest !== undefined) checkedConfigs.delete(oldest);
-      checkedConfigs.set(text, parsed.data.config);
-    }
-    return parsed.data;
-  }
-  const issue = parsed.error.issues[0];
-  const field = issue?.path.join('.') ?? '';
-  throw new MillraceError('data_loss', `${key}: ${field}: ${issue?.message ?? 'not valid'}`, { field, cause: parsed.error });
 }

@@ -45,10 +45,16 @@ describe('the state of a search', () => {
     expect(await readState(path)).toBeUndefined();
   });
 
-  it.each(['{', '[]', 'null', '{"format": 2, "trials": []}'])('is refused when it is %s', async (text) => {
+  it.each(['{', '[]', 'null', '{"format": "2"}'])('is refused when it is %s', async (text) => {
     await writeState(path, STATE);
     writeFileSync(path, text);
     await expect(readState(path)).rejects.toThrow(/holds no search that this version can read; start one without --resume/);
+  });
+
+  it('is named as such when a newer version wrote it', async () => {
+    await writeState(path, STATE);
+    writeFileSync(path, '{"format": 2, "trials": {}}');
+    await expect(readState(path)).rejects.toThrow(/A newer version of Millrace wrote .* \(format 2; this version reads 1\)/);
   });
 
   it('goes on with another number of trials only', () => {

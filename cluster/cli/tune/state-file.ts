@@ -39,9 +39,14 @@ export async function readState(path: string): Promise<SearchState | undefined> 
     throw MillraceError.from(cause, 'failed_precondition');
   }
   try {
-    const state = JSON.parse(text) as SearchState;
-    if (state.format === 1 && Array.isArray(state.trials)) return state;
-  } catch {
+    const state = JSON.parse(text) as Omit<SearchState, 'format'> & { format: number };
+    if (state.format === 1 && Array.isArray(state.trials)) return { ...state, format: 1 };
+    if (typeof state.format === 'number' && state.format > 1) {
+      const versions = `format ${state.format}; this version reads 1`;
+      throw new MillraceError('failed_precondition', `A newer version of Millrace wrote ${path} (${versions}): upgrade.`);
+    }
+  } catch (thrown) {
+    if (thrown instanceof MillraceError) throw thrown;
     // Told below.
   }
   throw new MillraceError('data_loss', `${path} holds no search that this version can read; start one without --resume.`);

@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import { create, equals, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { create, equals } from '@bufbuild/protobuf';
 import type { Clock } from '../../clock/clock.ts';
 import { MillraceError } from '../../errors.ts';
-import { BlobSchema, WeightManifestSchema } from '../../gen/millrace/v1/weights_pb.ts';
+import { BlobSchema } from '../../gen/millrace/v1/weights_pb.ts';
 import type { Blob, WeightManifest } from '../../gen/millrace/v1/weights_pb.ts';
 import type { Bus, KeyValue } from '../bus.ts';
 import { checkKey } from '../subject.ts';
 import type { BlobPart, VersionBlobs, WeightChannel } from '../weight-channel.ts';
 import { Assembly, chunkCount, sha256, windowed } from './chunks.ts';
+import { decodeManifest, encodeManifest } from './manifest.ts';
 
 /** Up to so many chunks are fetched one by one. */
 const FEW_CHUNKS = 4;
@@ -69,9 +70,9 @@ export class BusWeightChannel implements WeightChannel {
     manifest.exploration = blobs.exploration && (await this.put(manifest, 'exploration', blobs.exploration, attempt));
     if (previous !== undefined) {
       const subject = manifestSubject(job, previous.manifest.version);
-      await this.bus.publish(subject, toBinary(WeightManifestSchema, previous.manifest), { id: `${subject}:${attempt}` });
+      await this.bus.publish(subject, encodeManifest(previous.manifest), { id: `${subject}:${attempt}` });
     }
-    return this.write(job, toBinary(WeightManifestSchema, manifest), revision);
+    return this.write(job, encodeManifest(manifest), revision);
   }
 
   async amend(manifest: WeightManifest, revision: number): Promise<number> {
@@ -94,21 +95,31 @@ export class BusWeightChannel implements WeightChannel {
         throw new MillraceError('invalid_argument', `amending changes no blobs: commit a new version instead`, { field: part });
       }
     }
-    return this.write(job, toBinary(WeightManifestSchema, manifest), revision);
+    return this.write(job, encodeManifest(manifest), revision);
   }
 
   async latest(job: string): Promise<{ manifest: WeightManifest; revision: number } | undefined> {
     checkJob(job);
     const entry = await this.policies.get(job);
-    return entry === undefined
-      ? undefined
-      : { manifest: fromBinary(WeightManifestSchema, entry.value), revision: entry.revision };
+    return entry === undefined ? undefined : { manifest: decodeManifest(entry.value, job), revision: entry.revision };
   }
 
-  watch(job: string, handler: (manifest: WeightManifest) => void): Promise<() => void> {
+  watch(
+    job: string,
+    handler: (manifest: WeightManifest) => void,
+    onUnreadable: (error: MillraceError) => void = () => {},
+  ): Promise<() => void> {
     checkJob(job);
-    return this.policies.watch(job, (change) => {
-      if (change.value !== undefined) handler(fromBinary(WeightManifestSchema, change.value));
+    return this.policies.watch(job, ({ value }) => {
+      if (value === undefined) return;
+      let manifest: WeightManifest;
+      try {
+        manifest = decodeManifest(value, job);
+      } catch (thrown) {
+        onUnreadable(MillraceError.from(thrown));
+        return;
+      }
+      handler(manifest);
     });
   }
 
@@ -116,7 +127,7 @@ export class BusWeightChannel implements WeightChannel {
     const newest = (await this.latest(job))?.manifest;
     if (newest === undefined || newest.version <= version) return newest?.version === version ? newest : undefined;
     const stored = await this.bus.last('WEIGHTS', manifestSubject(job, version));
-    return stored === undefined ? undefined : fromBinary(WeightManifestSchema, stored.data);
+    return stored === undefined ? undefined : decodeManifest(stored.data, job);
   }
 
   async fetch(manifest: WeightManifest, part: BlobPart): Promise<Uint8Array> {
