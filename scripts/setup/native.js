@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { processor } from '../../src/compute/native/processor.js';
 import { aptCommand, aptInstall, canInstall, findProgram } from './apt.js';
@@ -28,7 +28,7 @@ export async function ensureNative(root, { install = true, again = false, librar
     say(`${SLOWER}: building them has failed before, see ${failureOf(folder)}; "npm run setup:native" tries again.`);
     return false;
   }
-  const once = (holdFor) => isBuilt(folder) || build(folder, { install, libraries, holdFor });
+  const once = (holdFor) => isBuilt(folder) || build(root, folder, { install, libraries, holdFor });
   return withLock(join(root, '.millrace', 'setup.lock'), once);
 }
 
@@ -43,7 +43,7 @@ function missingPackages(libraries) {
   return Object.keys(here).filter((name) => !here[name]);
 }
 
-async function build(folder, { install, libraries, holdFor }) {
+async function build(root, folder, { install, libraries, holdFor }) {
   const began = Date.now();
   const missing = () => missingPackages(libraries);
   if (missing().length > 0 && install && canInstall()) {
@@ -60,8 +60,9 @@ async function build(folder, { install, libraries, holdFor }) {
     say(`${SLOWER}: npm's node-gyp was not found; run "npm run setup:native".`);
     return false;
   }
+  say('Building the compute kernels (once; this takes about a minute) ...');
   rmSync(recordOf(folder), { force: true });
-  const { code, tail } = await runQuietly(process.execPath, [gyp, 'rebuild', ...headers()], {
+  const { code, tail } = await runQuietly(process.execPath, [gyp, 'rebuild', ...headers(root)], {
     cwd: folder,
     env: { ...process.env, GYP_DEFINES: `arch=${arch()}` },
     timeoutMs: TIMEOUT_MS,
@@ -112,9 +113,9 @@ function hasFailed(folder) {
   return existsSync(failureOf(folder)) && readFileSync(failureOf(folder), 'utf8').startsWith(`${identity(folder)}\n`);
 }
 
-/** What a build came from. */
+/** What a failed build was tried with. A build that worked does for every Node.js. */
 function identity(folder) {
-  return `${processor()} ${sources(folder)}`;
+  return `${processor()} ${process.version} ${sources(folder)}`;
 }
 
 function sources(folder) {
@@ -143,8 +144,28 @@ export function nodeGyp() {
   );
 }
 
-/** Node's headers where they come with it; otherwise node-gyp downloads them. */
-export function headers() {
-  const prefix = dirname(dirname(process.execPath));
-  return existsSync(join(prefix, 'include', 'node', 'node_api.h')) ? [`--nodedir=${prefix}`] : [];
+/**
+ * node-gyp's argument for the headers: those that come with this Node.js, else those of the package node-api-headers, which say
+ * the same for every version: our addons use Node-API alone. Nothing is downloaded, as node-gyp would.
+ *
+ * @param prefix - where this Node.js is installed
+ */
+export function headers(root, prefix = dirname(dirname(process.execPath))) {
+  if (existsSync(join(prefix, 'include', 'node', 'node_api.h'))) return [`--nodedir=${prefix}`];
+  const packaged = join(root, 'node_modules', 'node-api-headers', 'include');
+  if (!existsSync(packaged)) return [];
+  const made = join(root, 'node_modules', '.cache', 'millrace', 'node-api');
+  const include = join(made, 'include', 'node');
+  cpSync(packaged, include, { recursive: true });
+  writeFileSync(join(include, 'common.gypi'), COMMON_GYPI);
+  return [`--nodedir=${made}`];
 }
+
+/** What Node's own common.gypi means for an addon on Linux. */
+const COMMON_GYPI = `{
+  'target_defaults': {
+    'cflags': ['-pthread', '-fno-strict-aliasing', '-fno-omit-frame-pointer'],
+    'ldflags': ['-pthread'],
+  },
+}
+`;

@@ -1,8 +1,10 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { headers } from './native.js';
 
 let root;
 let bin;
@@ -50,11 +52,31 @@ function everything() {
   for (const name of ['g++', 'make', 'python3', 'libopenblas.so']) program(name, '');
 }
 
+describe('headers', () => {
+  it('are those of this Node.js', () => {
+    mkdirSync(join(root, 'include', 'node'), { recursive: true });
+    writeFileSync(join(root, 'include', 'node', 'node_api.h'), '');
+    expect(headers(root, root)).toEqual([`--nodedir=${root}`]);
+  });
+
+  it('are the packaged ones of Node-API where this Node.js comes without', () => {
+    mkdirSync(join(root, 'node_modules'));
+    const packaged = fileURLToPath(new URL('../../node_modules/node-api-headers', import.meta.url));
+    symlinkSync(packaged, join(root, 'node_modules', 'node-api-headers'));
+    const [argument] = headers(root, root);
+    const include = join(argument.replace('--nodedir=', ''), 'include', 'node');
+    for (const name of ['node_api.h', 'js_native_api.h', 'common.gypi']) expect(existsSync(join(include, name))).toBe(true);
+  });
+});
+
 describe('ensureNative', () => {
   it('builds once, and again when a source changes', () => {
     everything();
     gyp(true);
-    expect(setUp()).toMatchObject({ built: 'true', stderr: expect.stringMatching(/^Built the compute kernels in \d+ s\.\n$/) });
+    expect(setUp()).toMatchObject({
+      built: 'true',
+      stderr: expect.stringMatching(/^Building the compute kernels .*\nBuilt the compute kernels in \d+ s\.\n$/),
+    });
     expect(setUp()).toEqual({ built: 'true', stderr: '', log: ['gyp'] });
     writeFileSync(join(native, 'addon', 'addon.cc'), '// version 2');
     expect(setUp().log).toEqual(['gyp', 'gyp']);
@@ -79,7 +101,7 @@ describe('ensureNative', () => {
     gyp(true);
     const { built, stderr, log } = setUp({ uid: 0 });
     expect(built).toBe('true');
-    expect(stderr).toMatch(/^Installing g\+\+, libopenblas-dev \(once\).*\nBuilt the compute kernels/);
+    expect(stderr).toMatch(/^Installing g\+\+, libopenblas-dev \(once\).*\nBuilding .*\nBuilt the compute kernels/);
     expect(log).toEqual([expect.stringMatching(/install -y --no-install-recommends g\+\+ libopenblas-dev$/), 'gyp']);
   });
 
@@ -89,7 +111,7 @@ describe('ensureNative', () => {
     const failed = setUp();
     expect(failed.built).toBe('false');
     const file = join(native, 'build', 'failure.log');
-    expect(failed.stderr).toMatch(/^Training runs on WebAssembly, .*: building them failed, see .*failure\.log/);
+    expect(failed.stderr).toMatch(/^Building .*\nTraining runs on WebAssembly, .*: building them failed, see .*failure\.log/);
     expect(readFileSync(file, 'utf8')).toContain('it does not compile');
     expect(setUp().stderr).toMatch(/has failed before/);
     expect(setUp().log).toEqual(['gyp']);

@@ -29,7 +29,7 @@ export async function setupTensorflow(root, { gpu, version }) {
     await installPackage(root, kind, holdFor);
     const cache = join(root, 'node_modules', '.cache', 'millrace');
     const library = await ensureLibtensorflow(cache, { gpu, version, holdFor });
-    await build(folderOf(root, kind), library, holdFor);
+    await build(root, folderOf(root, kind), library, holdFor);
   });
 }
 
@@ -73,7 +73,7 @@ async function installPackage(root, kind, holdFor) {
   await orFail(command, [...args, ...options, ...wanted], root, `npm could not install ${wanted.join(' ')}`, holdFor);
 }
 
-async function build(folder, library, holdFor) {
+async function build(root, folder, library, holdFor) {
   const deps = join(folder, 'deps');
   for (const old of [deps, join(folder, 'lib')]) rmSync(old, { recursive: true, force: true });
   symlinkSync(relative(folder, library), deps);
@@ -84,7 +84,7 @@ async function build(folder, library, holdFor) {
     `--napi_build_version=${NODE_API}`,
   ];
   const problem = 'building the binding failed';
-  await orFail(process.execPath, [nodeGyp(), 'rebuild', ...headers(), ...binding], folder, problem, holdFor);
+  await orFail(process.execPath, [nodeGyp(), 'rebuild', ...headers(root), ...binding], folder, problem, holdFor);
 }
 
 async function orFail(command, args, cwd, problem, onStart) {

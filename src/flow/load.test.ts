@@ -58,11 +58,15 @@ describe('a flow outside this repository', () => {
        try { flow.tools['wait']!.run({}, {}, AbortSignal.timeout(1)); } catch (error) { same = error instanceof ToolError; }
        console.log(JSON.stringify({ name: flow.name, memory: flow.remember({}, null), same, at: flow.description }));`,
     );
-    const output = execFileSync(process.execPath, ['--import', join(root, 'node_modules/tsx/dist/esm/index.mjs'), script, file], {
-      encoding: 'utf8',
-      timeout: 30_000,
-      env: { ...process.env, NODE_OPTIONS: '' },
-    });
+    const output = execFileSync(
+      process.execPath,
+      ['--throw-deprecation', '--import', join(root, 'node_modules/tsx/dist/esm/index.mjs'), script, file],
+      {
+        encoding: 'utf8',
+        timeout: 30_000,
+        env: { ...process.env, NODE_OPTIONS: '' },
+      },
+    );
     return JSON.parse(output);
   }
 

@@ -1,10 +1,11 @@
 import { stat } from 'node:fs/promises';
-import { register } from 'node:module';
+import module from 'node:module';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { MillraceError } from '../errors.ts';
 import type { FlowDefinition } from './define.ts';
 import { describe } from './failure.ts';
+import { initialize, resolveHere } from './resolve-hook.mjs';
 import { validateFlow } from './validate.ts';
 
 /**
@@ -34,22 +35,30 @@ export async function importDefault(
     throw new MillraceError('not_found', `${file}: there is no such ${what}; give the path of a .ts, .mts, .js or .mjs file`, {
       field,
     });
-  registerHooks();
-  let module: { default?: unknown };
+  addHooks();
+  let imported: { default?: unknown };
   try {
-    module = (await import(/* @vite-ignore */ pathToFileURL(file).href)) as { default?: unknown };
+    imported = (await import(/* @vite-ignore */ pathToFileURL(file).href)) as { default?: unknown };
   } catch (thrown) {
     throw new MillraceError('invalid_argument', `${file} cannot be imported: ${describe(thrown)}`, { cause: thrown, field });
   }
-  if (module.default === undefined)
+  if (imported.default === undefined)
     throw new MillraceError('invalid_argument', `${file} has no default export; write \`${example}\``, { field });
-  return module.default;
+  return imported.default;
 }
 
 let registered = false;
 
-function registerHooks(): void {
+function addHooks(): void {
   if (registered) return;
   registered = true;
-  register('./resolve-hook.mjs', import.meta.url, { data: { millrace: new URL('../index.ts', import.meta.url).href } });
+  const data = { millrace: new URL('../index.ts', import.meta.url).href };
+  // Node.js 25 says that `register` is deprecated; tsx uses `registerHooks` from about there, too, so that our hook comes before its.
+  const { registerHooks } = module as { registerHooks?: (hooks: { resolve: typeof resolveHere }) => void };
+  if (registerHooks === undefined || Number.parseInt(process.versions.node) < 25) {
+    module.register('./resolve-hook.mjs', import.meta.url, { data });
+    return;
+  }
+  initialize(data);
+  registerHooks({ resolve: resolveHere });
 }

@@ -1,5 +1,6 @@
 /**
- * Module hooks for flows that lie outside this package; runs on Node's loader thread, hence plain JavaScript.
+ * Module hooks for flows that lie outside this package. Plain JavaScript: older Node.js runs them on its loader thread, through
+ * `initialize` and `resolve`; newer Node.js calls `resolveHere` in the thread that imports.
  *
  * 1. `millrace` and `zod` resolve to this package's own when the flow's folder has none.
  * 2. TypeScript files, and JavaScript files that import or export, are ES modules even where no package.json says
@@ -18,15 +19,41 @@ export function initialize(data) {
 }
 
 export async function resolve(specifier, context, next) {
-  if (promoted.has(context.parentURL) && /^\.\.?\//.test(specifier)) {
-    // The next hook would still treat the importing file as CommonJS.
-    const url = sibling(specifier, context.parentURL);
-    if (url !== undefined && isModule(url)) return promote({ url, shortCircuit: true });
+  const relative = resolveRelative(specifier, context);
+  if (relative !== undefined) return relative;
+  if (!isOurs(specifier)) return asModule(await next(specifier, context));
+  try {
+    return asModule(await next(specifier, context));
+  } catch {
+    return asModule(await next(...fromHere(specifier, context)));
   }
-  const resolved = await resolveBare(specifier, context, next);
-  if (resolved.format !== 'module' && resolved.url.startsWith('file:') && !resolved.url.includes('/node_modules/'))
-    if (isModule(resolved.url)) return promote(resolved);
-  return resolved;
+}
+
+/** {@link resolve} for `module.registerHooks`, which is synchronous and asked for what is required, too. */
+export function resolveHere(specifier, context, next) {
+  if (!context.conditions.includes('import')) return next(specifier, context);
+  const relative = resolveRelative(specifier, context);
+  if (relative !== undefined) return relative;
+  if (!isOurs(specifier)) return asModule(next(specifier, context));
+  try {
+    return asModule(next(specifier, context));
+  } catch {
+    return asModule(next(...fromHere(specifier, context)));
+  }
+}
+
+/** Rule 2 for a relative import of a file that it has made a module: the next hook would still treat that file as CommonJS. */
+function resolveRelative(specifier, { parentURL }) {
+  if (!promoted.has(parentURL) || !/^\.\.?\//.test(specifier)) return undefined;
+  const url = sibling(specifier, parentURL);
+  return url !== undefined && isModule(url) ? promote({ url, shortCircuit: true }) : undefined;
+}
+
+/** Rule 2 for what was resolved. */
+function asModule(resolved) {
+  if (resolved.format === 'module' || !resolved.url.startsWith('file:') || resolved.url.includes('/node_modules/'))
+    return resolved;
+  return isModule(resolved.url) ? promote(resolved) : resolved;
 }
 
 function promote(resolved) {
@@ -34,14 +61,13 @@ function promote(resolved) {
   return { ...resolved, format: 'module' };
 }
 
-async function resolveBare(specifier, context, next) {
-  const ours = specifier === 'millrace' || specifier === 'zod' || specifier.startsWith('zod/');
-  if (!ours) return next(specifier, context);
-  try {
-    return await next(specifier, context);
-  } catch {
-    return specifier === 'millrace' ? next(millrace, context) : next(specifier, { ...context, parentURL: millrace });
-  }
+function isOurs(specifier) {
+  return specifier === 'millrace' || specifier === 'zod' || specifier.startsWith('zod/');
+}
+
+/** Rule 1: what to ask for instead. */
+function fromHere(specifier, context) {
+  return specifier === 'millrace' ? [millrace, context] : [specifier, { ...context, parentURL: millrace }];
 }
 
 function isModule(url) {
