@@ -5,6 +5,7 @@ import { access, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { delimiter, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { MAX_PAYLOAD } from '../src/bus/message-size.ts';
 import { MillraceError } from '../src/errors.ts';
 import { endsWithParent } from './up/parent-death.ts';
 
@@ -133,7 +134,7 @@ function configuration(options: NatsServerOptions, host: string, folder: string,
     'server_name: millrace',
     `host: ${JSON.stringify(host)}`,
     `port: ${options.port === undefined || options.port === 0 ? -1 : options.port}`,
-    `max_payload: ${options.maxPayload ?? 8 * MIB}`,
+    `max_payload: ${options.maxPayload ?? MAX_PAYLOAD}`,
     // A whole window of weight chunks for each of many readers.
     `max_pending: ${256 * MIB}`,
     'write_deadline: "20s"',

@@ -11,7 +11,9 @@ import {
 } from '../src/gen/millrace/v1/training_pb.ts';
 import { keepsArms } from '../src/config/job/exploration.ts';
 import type { JobConfig } from '../src/config/job.ts';
+import { requestContent } from '../src/jobs/requests.ts';
 import { isEnded } from '../src/jobs/state.ts';
+import { tooLargeGroup } from '../src/flow/too-large.ts';
 import { scoreGroup } from '../src/reward/score.ts';
 import type { NodeContext, Role } from './context.ts';
 import { startIntake } from './intake.ts';
@@ -46,7 +48,7 @@ export async function startReward(context: NodeContext, options: RewardOptions =
     const request = group.request!;
     const runtime = await runtimes.get(request.job, config);
     const { context: flowContext } = await runtime.tasks();
-    const scored = await scoreGroup(group, {
+    const scoring = {
       flow: runtime.flow,
       context: flowContext,
       algorithm: runtime.config.algorithm,
@@ -56,9 +58,16 @@ export async function startReward(context: NodeContext, options: RewardOptions =
       node: context.id,
       timeoutMs: options.timeoutMs ?? 30_000,
       clock,
-    });
+    };
+    let scored = await scoreGroup(group, scoring);
+    let data = toBinary(ScoredGroupSchema, scored);
+    if (data.byteLength > bus.maxMessageBytes) {
+      scored = await scoreGroup(tooLargeGroup(group, data.byteLength, bus.maxMessageBytes), scoring);
+      data = toBinary(ScoredGroupSchema, scored);
+    }
     const kind = request.purpose === Purpose.EVALUATE ? 'evaluate' : 'train';
-    await publishWithRoom(bus, `scored.${request.job}.${kind}`, toBinary(ScoredGroupSchema, scored), { id: request.id, clock });
+    const same = { id: request.id, content: requestContent(request) };
+    await publishWithRoom(bus, `scored.${request.job}.${kind}`, data, { ...same, clock });
     metrics.count('groups_scored_total', { job: request.job, verdict: Verdict[scored.verdict] });
   };
 

@@ -4,6 +4,7 @@ import { publishWithRoom } from '../src/bus/backpressure.ts';
 import type { BusMessage } from '../src/bus/bus.ts';
 import { MillraceError } from '../src/errors.ts';
 import { runGroup } from '../src/flow/group.ts';
+import { tooLargeGroup } from '../src/flow/too-large.ts';
 import { MicroBatcher } from '../src/flow/micro-batcher.ts';
 import { PlanEncoder } from '../src/flow/prepare.ts';
 import { FailureClass } from '../src/gen/millrace/v1/flow_pb.ts';
@@ -18,6 +19,7 @@ import { keepsArms } from '../src/config/job/exploration.ts';
 import type { JobConfig } from '../src/config/job.ts';
 import { hasEnded } from '../src/jobs/ledger.ts';
 import type { JobRecord } from '../src/jobs/record.ts';
+import { requestContent } from '../src/jobs/requests.ts';
 import { isEnded } from '../src/jobs/state.ts';
 import { signalNeeds } from '../src/reward/needs.ts';
 import type { NodeContext, Role } from './context.ts';
@@ -98,9 +100,15 @@ export async function startRollout(context: NodeContext, options: RolloutOptions
       signal: stopping.signal,
     });
     const { clock } = context;
-    const data = toBinary(TrajectoryGroupSchema, group);
-    await publishWithRoom(bus, `group.${request.job}`, data, { id: request.id, clock, signal: stopping.signal });
-    measure(group, (context.clock.monotonic() - started) / 1000);
+    let sent = group;
+    let data = toBinary(TrajectoryGroupSchema, group);
+    if (data.byteLength > bus.maxMessageBytes) {
+      sent = tooLargeGroup(group, data.byteLength, bus.maxMessageBytes);
+      data = toBinary(TrajectoryGroupSchema, sent);
+    }
+    const same = { id: request.id, content: requestContent(request) };
+    await publishWithRoom(bus, `group.${request.job}`, data, { ...same, clock, signal: stopping.signal });
+    measure(sent, (context.clock.monotonic() - started) / 1000);
   };
 
   /** Somebody ran it and died before saying so: run again it might come out otherwise than what was trained on and stored. */

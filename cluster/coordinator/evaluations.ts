@@ -5,7 +5,13 @@ import { MillraceError } from '../../src/errors.ts';
 import { RolloutRequestSchema, ScoredGroupSchema, type ScoredGroup } from '../../src/gen/millrace/v1/training_pb.ts';
 import { EvaluationTally, parseEvaluationKey } from '../../src/jobs/evaluation.ts';
 import type { EvaluationRecord } from '../../src/jobs/record.ts';
-import { evaluationRequest, type EvaluationPlan, type RequestContext, type RequestTask } from '../../src/jobs/requests.ts';
+import {
+  evaluationRequest,
+  requestContent,
+  type EvaluationPlan,
+  type RequestContext,
+  type RequestTask,
+} from '../../src/jobs/requests.ts';
 import type { NodeContext } from '../context.ts';
 
 /** Durable of a job's evaluations on SCORED, made before the first request is sent. */
@@ -78,7 +84,8 @@ export class RunningEvaluations {
     const subject = `rollout.${this.#requests.job}`;
     const publish = async ({ index, task }: { index: number; task: RequestTask }): Promise<void> => {
       const request = evaluationRequest(this.#requests, plan, { index, task, now, attempt: this.#attempt });
-      await publishWithRoom(bus, subject, toBinary(RolloutRequestSchema, request), { id: request.id, clock });
+      const same = { id: request.id, content: requestContent(request) };
+      await publishWithRoom(bus, subject, toBinary(RolloutRequestSchema, request), { ...same, clock });
       metrics.count('requests_total', { job: this.#requests.job, purpose: 'evaluate' });
     };
     const missing = tasks.map((task, index) => ({ index, task })).filter(({ task }) => !tally.has(task.id));

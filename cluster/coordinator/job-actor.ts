@@ -10,7 +10,7 @@ import { admit } from '../../src/jobs/admission.ts';
 import { evaluationsDue, successRate } from '../../src/jobs/evaluation.ts';
 import { acceptedOnResume, emptyLedger, open } from '../../src/jobs/ledger.ts';
 import { markResumed, transition, type EvaluationRecord, type JobRecord } from '../../src/jobs/record.ts';
-import { requestFor, type RequestContext } from '../../src/jobs/requests.ts';
+import { requestContent, requestFor, type RequestContext } from '../../src/jobs/requests.ts';
 import { isEnded } from '../../src/jobs/state.ts';
 import { ensureWriterDurables } from '../../src/store/writer.ts';
 import type { NodeContext } from '../context.ts';
@@ -293,7 +293,7 @@ export class JobActor implements Behaviour<JobMessage> {
     const begun = clock.monotonic();
     for (;;) {
       try {
-        await bus.publish(`rollout.${this.#job}`, bytes, { id: request.id });
+        await bus.publish(`rollout.${this.#job}`, bytes, { id: request.id, content: requestContent(request) });
         metrics.count('requests_total', { job: this.#job, purpose: 'train' });
         return;
       } catch (thrown) {

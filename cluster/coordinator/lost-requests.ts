@@ -9,6 +9,7 @@ import {
   Verdict,
   type RolloutRequest,
 } from '../../src/gen/millrace/v1/training_pb.ts';
+import { requestContent } from '../../src/jobs/requests.ts';
 import type { NodeContext } from '../context.ts';
 
 /**
@@ -35,7 +36,8 @@ export async function endLostRequests(context: NodeContext): Promise<() => Promi
       policyVersion: request.policyVersion,
     });
     const kind = request.purpose === Purpose.EVALUATE ? 'evaluate' : 'train';
-    await bus.publish(`scored.${request.job}.${kind}`, toBinary(ScoredGroupSchema, scored), { id: `${request.id}:lost` });
+    const same = { id: `${request.id}:lost`, content: requestContent(request) };
+    await bus.publish(`scored.${request.job}.${kind}`, toBinary(ScoredGroupSchema, scored), same);
   };
   const onError = (error: unknown): void => log.warn({ err: error }, 'a dead letter could not be handled; it comes again');
   const deadLetters = await startDeadLetters(bus, onDead, { onError });

@@ -4,6 +4,13 @@ import { successRate } from '../../src/jobs/evaluation.ts';
 import type { EvaluationRecord } from '../../src/jobs/record.ts';
 import { encodeRows } from '../../src/store/encode.ts';
 
+/** Characters of a message, and of its data, that are kept: errors of flows and tools have any length. */
+const MAX_TEXT = 16_000;
+
+function cut(text: string): string {
+  return text.length <= MAX_TEXT ? text : `${text.slice(0, MAX_TEXT - 1).toWellFormed()}…`;
+}
+
 /** Writes a job's history: stream EVENTS, and from there the tables `job_events` and `evaluations`. */
 export class JobEvents {
   readonly #bus: Bus;
@@ -21,8 +28,11 @@ export class JobEvents {
   /** `key` tells events of a kind apart; the same kind and key is the same event. */
   async note(kind: string, key: string | number, message: string, data: Record<string, unknown> = {}): Promise<void> {
     const id = `${kind}:${key}`;
-    const row = { job: this.#job, id, kind, message, node: this.#node, data: JSON.stringify(data), at: this.#micros() };
-    await this.#bus.publish(`event.${this.#job}.${kind}`, encodeRows('job_events', [row]), { id: `${this.#job}:${id}` });
+    const event = { job: this.#job, id, kind, message: cut(message), data: cut(JSON.stringify(data)) };
+    const row = { ...event, node: this.#node, at: this.#micros() };
+    // Who noted it and when makes no other event of it.
+    const same = { id: `${this.#job}:${id}`, content: `${event.message}\n${event.data}` };
+    await this.#bus.publish(`event.${this.#job}.${kind}`, encodeRows('job_events', [row]), same);
   }
 
   async evaluated(record: EvaluationRecord): Promise<void> {

@@ -6,6 +6,8 @@ import type { Bus } from './bus.ts';
 export interface RoomOptions {
   /** Dropped by the stream when it was published before. */
   id: string;
+  /** See `PublishOptions.content`. */
+  content?: string;
   clock: Clock;
   /** Ends the wait with the last refusal. */
   signal?: AbortSignal;
@@ -23,11 +25,11 @@ const ROOM_DELAY_MS = 200;
  * finished group away. Throws `resource_exhausted` when there is none in time, and what `Bus.publish` throws.
  */
 export async function publishWithRoom(bus: Bus, subject: string, data: Uint8Array, options: RoomOptions): Promise<void> {
-  const { id, clock, signal, timeoutMs = 10_000, onRefused } = options;
+  const { id, content, clock, signal, timeoutMs = 10_000, onRefused } = options;
   const deadline = clock.monotonic() + timeoutMs;
   for (;;) {
     try {
-      await bus.publish(subject, data, { id });
+      await bus.publish(subject, data, { id, ...(content !== undefined && { content }) });
       return;
     } catch (thrown) {
       const error = MillraceError.from(thrown);

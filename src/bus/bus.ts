@@ -6,7 +6,8 @@ export interface Bus {
   ensureTopology(): Promise<void>;
   /**
    * Publishes durably and waits for the server's acknowledgement.
-   * Throws `resource_exhausted` (retryable: backpressure) when the stream is full, `unavailable` when no server answers.
+   * Throws `resource_exhausted` (retryable: backpressure) when the stream is full, `unavailable` when no server answers, and
+   * `MessageTooLarge` (`invalid_argument`) for more than {@link maxMessageBytes}.
    */
   publish(subject: string, data: Uint8Array, options: PublishOptions): Promise<PublishAck>;
   /**
@@ -34,6 +35,8 @@ export interface Bus {
   emit(subject: string, data: Uint8Array): void;
   /** Listens to `emit`; returns a function that stops it. */
   listen(subject: string, handler: (data: Uint8Array, subject: string) => void): () => void;
+  /** Bytes of data that a message may have. */
+  readonly maxMessageBytes: number;
   /** Resolves when the connection is closed, with the error if it was not asked for. */
   readonly closed: Promise<MillraceError | undefined>;
   /** Delivers what is pending, then closes. */
@@ -47,13 +50,19 @@ export type StreamName = 'ROLLOUTS' | 'GROUPS' | 'SCORED' | 'WEIGHTS' | 'EVENTS'
 export type BucketName = 'jobs' | 'leases' | 'nodes' | 'policies' | 'notices';
 
 export interface PublishOptions {
-  /** Deterministic message id: a second publish within the duplicate window is acknowledged and dropped. */
+  /**
+   * Deterministic message id: a second publish of the same message (id, subject and content) within the duplicate window is
+   * acknowledged and dropped. Another message with the same id is stored like any other. Well-formed Unicode, no control characters.
+   */
   id: string;
+  /** What makes two messages of one id the same, where their bytes may differ (times, nodes). Default: the data. */
+  content?: string | Uint8Array;
   headers?: Record<string, string>;
 }
 
 export interface PublishAck {
   sequence: number;
+  /** The stream has had this very message before: same id, subject and content. */
   duplicate: boolean;
 }
 

@@ -22,6 +22,9 @@ export interface DeadLetter {
 /** Reason of a letter whose handlers never settled it. */
 export const MAX_DELIVERIES = 'max_deliveries';
 
+/** Characters of a reason that are kept. */
+const MAX_REASON = 1000;
+
 const PREFIX = 'Millrace-Dead-';
 
 /** Subject in the DLQ. */
@@ -42,8 +45,11 @@ export function deadLetterHeaders(letter: Omit<DeadLetter, 'data'>): Record<stri
     [`${PREFIX}Subject`]: letter.subject,
     [`${PREFIX}Id`]: letter.id,
     [`${PREFIX}Sequence`]: String(letter.sequence),
-    // Header values are one line.
-    [`${PREFIX}Reason`]: letter.reason.replace(/[\r\n]+/g, ' '),
+    // Header values are one line, and messages leave little room for headers.
+    [`${PREFIX}Reason`]: letter.reason
+      .slice(0, MAX_REASON)
+      .toWellFormed()
+      .replace(/[\r\n]+/g, ' '),
     [`${PREFIX}Deliveries`]: String(letter.deliveries),
   };
 }

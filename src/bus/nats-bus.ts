@@ -22,9 +22,10 @@ import { NatsBucket } from './nats/key-value.ts';
 import { openLink } from './nats/link.ts';
 import type { Link, LinkOptions } from './nats/link.ts';
 import { plainBytes, toStored } from './nats/messages.ts';
-import { publish } from './nats/publisher.ts';
+import { maxPayload, publish } from './nats/publisher.ts';
 import { readByGet, readStored } from './nats/reader.ts';
 import { bucketConfig, ensureStream, streamConfig } from './nats/stream-config.ts';
+import { maxMessageBytes } from './message-size.ts';
 import { checkFilter, checkSubject } from './subject.ts';
 import { streamOf, topology } from './topology.ts';
 import type { Topology, TopologyOptions } from './topology.ts';
@@ -71,7 +72,11 @@ class NatsBus implements Bus {
     if (streamOf(subject, this.topology.streams) === undefined) {
       throw new MillraceError('invalid_argument', `no stream stores the subject ${subject}`, { field: 'subject' });
     }
-    return publish(this.link, subject, data, options.id, options.headers);
+    return publish(this.link, subject, data, options);
+  }
+
+  get maxMessageBytes(): number {
+    return maxMessageBytes(maxPayload(this.link));
   }
 
   async consume(options: ConsumeOptions, handler: (message: BusMessage) => void | Promise<void>): Promise<Consumer> {

@@ -76,6 +76,17 @@ export function requestFor(context: RequestContext, request: TrainingRequest, ta
   });
 }
 
+/**
+ * What makes two messages the same request, or what follows from the same request: all that its flows depend on. Not when, under which
+ * lease and at which newest version it was sent, so that a request that is sent again is the same one.
+ */
+export function requestContent(request: RolloutRequest): string {
+  const { job, sequence, purpose, agent, taskId, taskJson, groupSize, pinned, policyVersion, seed, evaluation, attempt } =
+    request;
+  const version = pinned ? policyVersion : -1;
+  return JSON.stringify([job, String(sequence), purpose, agent, taskId, taskJson, groupSize, version, seed, evaluation, attempt]);
+}
+
 /** Only a round that touches two epochs can hold the same task twice. */
 function spansOneEpoch(sequence: number, groupsPerRound: number, tasks: number): boolean {
   const first = sequence - (sequence % groupsPerRound);

@@ -11,6 +11,20 @@ import { suite } from './suite.ts';
 /** What happens to messages nobody can handle. */
 export function describeDeadLetters(name: string, start: () => Promise<BusHarness>): void {
   suite(`${name}: dead letters`, start, (test) => {
+    test('the largest message can be given up, whatever the reason', async ({ bus, harness }) => {
+      const { clock } = harness;
+      const headers = { long: 'x'.repeat(8000) };
+      await bus.publish('group.large', new Uint8Array(bus.maxMessageBytes), { id: 'large-1', headers });
+      const work = { stream: 'GROUPS', durable: 'large', filter: 'group.large' } as const;
+      const consumer = await bus.consume(work, (message) => message.term('because '.repeat(5000)));
+      const found = async (): Promise<boolean> => (await bus.last('DLQ', 'dlq.GROUPS'))?.data.byteLength === bus.maxMessageBytes;
+      await eventually(clock, found, 'the letter');
+      expect((await bus.last('DLQ', 'dlq.GROUPS'))!.headers['Millrace-Dead-Reason']).toMatch(/^because because/);
+      await consumer.stop();
+      await bus.deleteDurable('GROUPS', 'large');
+      expect(await bus.purge('DLQ', 'dlq.GROUPS')).toBe(1);
+    });
+
     test('term copies the message to the DLQ, with the reason', async ({ bus, harness }) => {
       const letters = new Collected<DeadLetter>(harness.clock);
       const listener = await startDeadLetters(bus, letters.add, { durable: 'term-letters' });

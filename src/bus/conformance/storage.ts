@@ -13,12 +13,75 @@ export function describeStorage(name: string, start: () => Promise<BusHarness>):
       expect((await bus.streamState('DLQ')).messages).toBe(0);
     });
 
-    test('a repeated id is acknowledged and dropped', async ({ bus }) => {
+    test('a message that is published again is acknowledged and dropped', async ({ bus }) => {
       const first = await bus.publish('event.dup.a', bytes('1'), { id: 'dup-1' });
-      const again = await bus.publish('event.dup.a', bytes('2'), { id: 'dup-1' });
+      const again = await bus.publish('event.dup.a', bytes('1'), { id: 'dup-1' });
       expect(first.duplicate).toBe(false);
       expect(again).toEqual({ sequence: first.sequence, duplicate: true });
       expect(await texts(bus.read('EVENTS', 'event.dup.>'))).toEqual(['1']);
+    });
+
+    test('another message with an id that was used before is stored, not taken for a duplicate', async ({ bus }) => {
+      const acks = [
+        await bus.publish('event.same.a', bytes('1'), { id: 'same' }),
+        await bus.publish('event.same.a', bytes('2'), { id: 'same' }),
+        await bus.publish('event.same.b', bytes('1'), { id: 'same' }),
+      ];
+      expect(acks.map(({ duplicate }) => duplicate)).toEqual([false, false, false]);
+      const stored = await collect(bus.read('EVENTS', 'event.same.>'));
+      expect(stored.map(({ id, data }) => [id, text(data)])).toEqual([
+        ['same', '1'],
+        ['same', '2'],
+        ['same', '1'],
+      ]);
+    });
+
+    test('a work queue takes another message with the id of one that was worked off', async ({ bus, harness }) => {
+      const got = new Collected<string>(harness.clock);
+      const work = { stream: 'GROUPS', durable: 'twice', filter: 'group.twice' } as const;
+      const consumer = await bus.consume(work, async (message) => {
+        await message.ack();
+        got.add(`${message.id}: ${text(message.data)}`);
+      });
+      await bus.publish('group.twice', bytes('first'), { id: 'twice' });
+      await got.count(1);
+      expect((await bus.publish('group.twice', bytes('first'), { id: 'twice' })).duplicate).toBe(true);
+      expect((await bus.publish('group.twice', bytes('second'), { id: 'twice' })).duplicate).toBe(false);
+      expect(await got.count(2)).toEqual(['twice: first', 'twice: second']);
+      await consumer.stop();
+      await bus.deleteDurable('GROUPS', 'twice');
+    });
+
+    test('the publisher says what makes a message the same', async ({ bus }) => {
+      const options = { id: 'content', content: 'the same' };
+      const first = await bus.publish('event.content.a', bytes('at 12:00'), options);
+      const again = await bus.publish('event.content.a', bytes('at 12:01'), options);
+      expect(again).toEqual({ sequence: first.sequence, duplicate: true });
+      const other = await bus.publish('event.content.a', bytes('at 12:00'), { id: 'content', content: 'another' });
+      expect(other.duplicate).toBe(false);
+    });
+
+    test('ids that would become another on the wire are refused', async ({ bus }) => {
+      for (const id of ['', 'a\nb', 'a\r', '\0', '📞'.slice(0, 1), `x${'🪀'.slice(1)}`])
+        expect(await failure(bus.publish('event.id.a', bytes('x'), { id }))).toMatchObject({
+          code: 'invalid_argument',
+          field: 'id',
+        });
+      expect((await bus.publish('event.id.a', bytes('x'), { id: 'größe 📞' })).duplicate).toBe(false);
+      expect((await bus.last('EVENTS', 'event.id.a'))!.id).toBe('größe 📞');
+    });
+
+    test('what is too large is refused with its size and the limit, and trying again is no use', async ({ bus }) => {
+      const limit = bus.maxMessageBytes;
+      const sizes = new RegExp(`${(limit + 1).toLocaleString('en-US')} bytes, .* at most ${limit.toLocaleString('en-US')}`);
+      const tooLarge = { code: 'invalid_argument', retryable: false, message: expect.stringMatching(sizes) as string };
+      const data = new Uint8Array(limit + 1);
+      expect(await failure(bus.publish('event.size.a', data, { id: 'size-1' }))).toMatchObject(tooLarge);
+      expect(await failure(bus.kv('jobs').put('size', data))).toMatchObject(tooLarge);
+      const headers = { long: 'x'.repeat(20_000) };
+      expect((await failure(bus.publish('event.size.a', bytes('x'), { id: 'size-2', headers }))).code).toBe('invalid_argument');
+      const fits = await bus.publish('event.size.a', data.subarray(1), { id: 'size-3', headers: { long: 'x'.repeat(8000) } });
+      expect(fits.duplicate).toBe(false);
     });
 
     test('the publisher may reuse its buffer', async ({ bus }) => {

@@ -2,6 +2,7 @@ import type { Clock } from '../../clock/clock.ts';
 import { MillraceError } from '../../errors.ts';
 import type { KeyValue, KeyValueEntry } from '../bus.ts';
 import { runCallback } from '../callback.ts';
+import { checkSize } from '../message-size.ts';
 import { checkFilter, checkKey, subjectMatches } from '../subject.ts';
 import type { BucketSpec } from '../topology.ts';
 
@@ -16,6 +17,7 @@ interface Slot {
 /** One key-value bucket in memory, shared by every connection of a memory server. */
 export class MemoryBucket implements KeyValue {
   readonly ttlMs: number;
+  private readonly maxMessageBytes: number;
   private readonly clock: Clock;
   /** In order of writing, so that the first is the first to expire. */
   private readonly slots = new Map<string, Slot>();
@@ -23,7 +25,8 @@ export class MemoryBucket implements KeyValue {
   private revision = 0;
   private timer: AbortController | undefined;
 
-  constructor(spec: BucketSpec, clock: Clock) {
+  constructor(spec: BucketSpec, clock: Clock, maxBytes: number) {
+    this.maxMessageBytes = maxBytes;
     this.ttlMs = spec.ttlMs;
     this.clock = clock;
   }
@@ -113,6 +116,7 @@ export class MemoryBucket implements KeyValue {
   }
 
   private write(key: string, value: Uint8Array): number {
+    checkSize(`key ${key}`, value, {}, this.maxMessageBytes);
     this.revision++;
     const copy = value.slice();
     this.slots.delete(key);

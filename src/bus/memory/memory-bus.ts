@@ -49,7 +49,11 @@ export class MemoryBus implements Bus {
   }
 
   publish(subject: string, data: Uint8Array, options: PublishOptions): Promise<PublishAck> {
-    return this.run(() => this.server.publish(subject, data, options.id, options.headers));
+    return this.run(() => this.server.publish(subject, data, options));
+  }
+
+  get maxMessageBytes(): number {
+    return this.server.maxMessageBytes;
   }
 
   consume(options: ConsumeOptions, handler: (message: BusMessage) => void | Promise<void>): Promise<Consumer> {

@@ -1,8 +1,10 @@
 import type { Clock } from '../../clock/clock.ts';
 import { MillraceError } from '../../errors.ts';
-import type { BucketName, ConsumeOptions, DurableState, PublishAck, StoredMessage, StreamName } from '../bus.ts';
+import type { BucketName, ConsumeOptions, DurableState, PublishAck, PublishOptions, StoredMessage, StreamName } from '../bus.ts';
 import { runCallback } from '../callback.ts';
 import { MAX_DELIVERIES, deadLetterHeaders, deadLetterId, deadLetterSubject } from '../dead-letter.ts';
+import { dedupId } from '../message-id.ts';
+import { checkSize, MAX_PAYLOAD, maxMessageBytes } from '../message-size.ts';
 import { checkFilter, checkSubject, subjectMatches } from '../subject.ts';
 import { streamOf, topology } from '../topology.ts';
 import type { TopologyOptions } from '../topology.ts';
@@ -15,6 +17,8 @@ import { MemoryStream } from './stream.ts';
 export interface MemoryServerOptions extends TopologyOptions {
   /** Drives ack waits, delays and expiry; nothing else waits. */
   clock: Clock;
+  /** Largest payload, headers included, in bytes. Default: that of the servers that Millrace starts. */
+  maxPayload?: number;
 }
 
 type Listener = { filter: string; handler: (data: Uint8Array, subject: string) => void };
@@ -25,6 +29,7 @@ type Listener = { filter: string; handler: (data: Uint8Array, subject: string) =
  */
 export class MemoryServer {
   readonly clock: Clock;
+  readonly maxMessageBytes: number;
   private readonly streams = new Map<StreamName, MemoryStream>();
   private readonly durables = new Map<string, MemoryDurable>();
   private readonly buckets = new Map<BucketName, MemoryBucket>();
@@ -33,6 +38,7 @@ export class MemoryServer {
 
   constructor(options: MemoryServerOptions) {
     this.clock = options.clock;
+    this.maxMessageBytes = maxMessageBytes(options.maxPayload ?? MAX_PAYLOAD);
     const { streams, buckets } = topology(options);
     for (const spec of streams) {
       const stream = new MemoryStream(spec, () => this.clock.now());
@@ -42,7 +48,7 @@ export class MemoryServer {
       };
       this.streams.set(spec.name, stream);
     }
-    for (const spec of buckets) this.buckets.set(spec.name, new MemoryBucket(spec, this.clock));
+    for (const spec of buckets) this.buckets.set(spec.name, new MemoryBucket(spec, this.clock, this.maxMessageBytes));
   }
 
   /** A new connection; each stands for one node. */
@@ -64,7 +70,12 @@ export class MemoryServer {
     return this.buckets.get(name)!;
   }
 
-  publish(subject: string, data: Uint8Array, id: string, headers: Record<string, string> = {}): PublishAck {
+  publish(subject: string, data: Uint8Array, options: PublishOptions): PublishAck {
+    checkSize(subject, data, options.headers ?? {}, this.maxMessageBytes);
+    return this.store(subject, data, options);
+  }
+
+  private store(subject: string, data: Uint8Array, options: PublishOptions): PublishAck {
     checkSubject(subject);
     const spec = streamOf(
       subject,
@@ -72,7 +83,8 @@ export class MemoryServer {
     );
     if (spec === undefined)
       throw new MillraceError('invalid_argument', `no stream stores the subject ${subject}`, { field: 'subject' });
-    const ack = this.stream(spec.name).append(subject, data.slice(), { ...headers }, id);
+    const dedup = dedupId(subject, data, options);
+    const ack = this.stream(spec.name).append(subject, data.slice(), { ...options.headers }, options.id, dedup);
     if (!ack.duplicate) for (const durable of this.of(spec.name)) durable.wake();
     return ack;
   }
@@ -138,7 +150,7 @@ export class MemoryServer {
   bury(stream: StreamName, message: Omit<StoredMessage, 'timeMs'>, deliveries: number, reason: string): void {
     const { subject, id, sequence, headers, data } = message;
     const kept = deadLetterHeaders({ stream, subject, id, sequence, headers, reason, deliveries });
-    this.publish(deadLetterSubject(stream), data, deadLetterId(stream, sequence), kept);
+    this.store(deadLetterSubject(stream), data, { id: deadLetterId(stream, sequence), headers: kept });
   }
 
   emit(subject: string, data: Uint8Array): void {

@@ -33,16 +33,17 @@ export class MemoryStream {
     this.now = now;
   }
 
-  /** Stores a message; `data` must not change afterwards. */
+  /** Stores a message unless one with the same `dedup` is remembered; `data` must not change afterwards. */
   append(
     subject: string,
     data: Uint8Array,
     headers: Record<string, string>,
     id: string,
+    dedup: string,
   ): { sequence: number; duplicate: boolean } {
     this.expire();
     const timeMs = this.now();
-    const known = id === '' ? undefined : this.ids.get(id);
+    const known = this.ids.get(dedup);
     if (known !== undefined) return { sequence: known.sequence, duplicate: true };
     const message: StoredMessage = { subject, data, headers, sequence: this.lastSequence + 1, id, timeMs };
     const size = sizeOf(message);
@@ -54,7 +55,7 @@ export class MemoryStream {
       if (maxBytes >= 0 && this.bytes + size > maxBytes) throw this.full('maximum bytes exceeded');
     }
     this.lastSequence++;
-    if (id !== '') this.ids.set(id, { sequence: message.sequence, timeMs });
+    this.ids.set(dedup, { sequence: message.sequence, timeMs });
     if (this.spec.retention === 'interest' && !this.hasInterest(subject)) return { sequence: message.sequence, duplicate: false };
     this.messages.set(message.sequence, message);
     this.bytes += size;

@@ -7,7 +7,7 @@ import { Acks } from './acks.ts';
 import { ensureDurable } from './durable.ts';
 import type { Link } from './link.ts';
 import { messageId, parseDelivery, plainBytes, plainHeaders } from './messages.ts';
-import { publish } from './publisher.ts';
+import { republish } from './publisher.ts';
 import { PullRequests } from './pull.ts';
 
 /** Wait before the durable is looked after again when that failed, in ms. */
@@ -261,7 +261,8 @@ class NatsMessage implements BusMessage {
       deliveries,
     });
     try {
-      await publish(this.link, deadLetterSubject(this.stream), this.data, deadLetterId(this.stream, this.sequence), headers);
+      const id = deadLetterId(this.stream, this.sequence);
+      await republish(this.link, deadLetterSubject(this.stream), this.data, { id, headers });
       await this.terminate();
     } catch {
       this.say(`-NAK ${JSON.stringify({ delay: nanos(retryDelayMs(this.deliveryCount)) })}`);

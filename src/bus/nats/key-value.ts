@@ -2,12 +2,14 @@ import { headers as newHeaders, nuid } from '@nats-io/nats-core';
 import type { MsgHdrs } from '@nats-io/nats-core';
 import { MillraceError } from '../../errors.ts';
 import type { KeyValue, KeyValueEntry } from '../bus.ts';
+import { checkSize, maxMessageBytes } from '../message-size.ts';
 import { checkFilter, checkKey } from '../subject.ts';
 import type { BucketSpec } from '../topology.ts';
 import { KeyValueWatch } from './key-value-watch.ts';
 import type { KeyValueChange } from './key-value-watch.ts';
 import type { Link } from './link.ts';
 import { KV_OPERATION, isDeletion, plainBytes } from './messages.ts';
+import { maxPayload } from './publisher.ts';
 import { readStored } from './reader.ts';
 import { bucketStream } from './stream-config.ts';
 
@@ -95,6 +97,7 @@ export class NatsBucket implements KeyValue {
 
   private async write(key: string, value: Uint8Array, revision?: number, headers: MsgHdrs = newHeaders()): Promise<number> {
     checkKey(key);
+    checkSize(`key ${key}`, value, {}, maxMessageBytes(maxPayload(this.link)));
     // The id makes a repeated try harmless: without it, one that went through unseen would look like someone else's write.
     const msgID = nuid.next();
     const ack = await this.link.call(`writing key ${key}`, () =>

@@ -2,6 +2,7 @@ import { headers as newHeaders } from '@nats-io/nats-core';
 import type { MsgHdrs } from '@nats-io/nats-core';
 import type { StoredMsg } from '@nats-io/jetstream';
 import type { StoredMessage } from '../bus.ts';
+import { publishedId } from '../message-id.ts';
 
 const MESSAGE_ID = 'Nats-Msg-Id';
 
@@ -14,7 +15,7 @@ export function plainHeaders(from: MsgHdrs | undefined): Record<string, string> 
 }
 
 export function messageId(from: MsgHdrs | undefined): string {
-  return from?.get(MESSAGE_ID) ?? '';
+  return publishedId(from?.get(MESSAGE_ID) ?? '');
 }
 
 export function toHeaders(from: Readonly<Record<string, string>> | undefined): MsgHdrs {

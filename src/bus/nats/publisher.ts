@@ -1,6 +1,7 @@
 import type { StreamExpectations } from '@nats-io/jetstream';
-import { MillraceError } from '../../errors.ts';
-import type { PublishAck } from '../bus.ts';
+import type { PublishAck, PublishOptions } from '../bus.ts';
+import { dedupId } from '../message-id.ts';
+import { checkSize, MAX_PAYLOAD, maxMessageBytes } from '../message-size.ts';
 import type { Link } from './link.ts';
 import { toHeaders } from './messages.ts';
 
@@ -9,22 +10,34 @@ export async function publish(
   link: Link,
   subject: string,
   data: Uint8Array,
-  id: string,
-  headers?: Readonly<Record<string, string>>,
+  options: PublishOptions,
   expect?: Partial<StreamExpectations>,
 ): Promise<PublishAck> {
-  const limit = link.nc.info?.max_payload ?? Infinity;
-  if (data.byteLength > limit) {
-    throw new MillraceError(
-      'invalid_argument',
-      `a message of ${data.byteLength} bytes on ${subject} exceeds the server's ${limit}; split it`,
-      {
-        field: 'data',
-      },
-    );
-  }
+  checkSize(subject, data, options.headers ?? {}, maxMessageBytes(maxPayload(link)));
+  return send(link, subject, data, options, expect);
+}
+
+/** {@link publish} of a message that was published before, with what the server needs for dead letters: it has room for that. */
+export async function republish(link: Link, subject: string, data: Uint8Array, options: PublishOptions): Promise<PublishAck> {
+  return send(link, subject, data, options);
+}
+
+/** What the server says that it takes. */
+export function maxPayload(link: Link): number {
+  return link.nc.info?.max_payload ?? MAX_PAYLOAD;
+}
+
+async function send(
+  link: Link,
+  subject: string,
+  data: Uint8Array,
+  options: PublishOptions,
+  expect?: Partial<StreamExpectations>,
+): Promise<PublishAck> {
+  const msgID = dedupId(subject, data, options);
+  const headers = toHeaders(options.headers);
   const ack = await link.call(`publishing on ${subject}`, () =>
-    link.js.publish(subject, data, { msgID: id, headers: toHeaders(headers), ...(expect === undefined ? {} : { expect }) }),
+    link.js.publish(subject, data, { msgID, headers, ...(expect === undefined ? {} : { expect }) }),
   );
   return { sequence: ack.seq, duplicate: ack.duplicate };
 }
