@@ -1,7 +1,8 @@
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { missingBinding } from '../src/compute/tensorflow/binding.ts';
 import { MillraceError } from '../src/errors.ts';
+import { storeConfinement } from '../src/store/confinement/confine.ts';
 import type { ServerStoreOptions } from '../src/store/server.ts';
 import type { Retention } from '../src/store/retention.ts';
 import type { Logger, LogLevel } from '../src/telemetry/log.ts';
@@ -127,7 +128,8 @@ export async function startEmbeddedCluster(options: EmbeddedOptions): Promise<Em
     onProgress?.(`starting ${plan.length} nodes`);
     // One node makes streams and buckets before the others look for them.
     for (const { role, ...node } of plan) {
-      children.push(superviseNode({ ...base, ...node, roles: [role], log }));
+      const through = role === 'store' ? await confineStore(options) : undefined;
+      children.push(superviseNode({ ...base, ...node, roles: [role], log, ...(through && { through }) }));
       if (role === 'store') await Promise.race([children[0]!.ready, cancelled.promise]);
     }
     await Promise.race([Promise.all(children.map((child) => child.ready)), cancelled.promise]);
@@ -166,6 +168,19 @@ async function wantedClickHousePort(options: EmbeddedOptions): Promise<number | 
   throw new MillraceError('failed_precondition', `port ${clickhousePort} for ClickHouse's HTTP interface is taken; ${advice}`, {
     field: 'ports.clickhouse',
   });
+}
+
+/** The command that the store's process is started through; a line in the log where it can reach every file of this user. */
+async function confineStore({ stateDir, clickhouse, log }: EmbeddedOptions): Promise<readonly string[] | undefined> {
+  // With a server there is no engine in the process, and nothing that SQL could reach.
+  if (clickhouse !== undefined) return undefined;
+  const confinement = await storeConfinement(resolve(stateDir));
+  if (confinement.prefix === undefined) {
+    log.warn(`the store's process is not confined to its own files: ${confinement.reason}`);
+    return undefined;
+  }
+  log.info("the store's process is confined to its own files (Landlock)");
+  return confinement.prefix;
 }
 
 /** What this machine has for learners; a line in the log when it has GPUs that cannot be used. */

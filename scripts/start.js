@@ -5,6 +5,7 @@
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { runInForeground } from './setup/child.js';
+import { ensureConfinement } from './setup/confinement.js';
 import { ensureNatsServer } from './setup/nats-server.js';
 import { ensureNative } from './setup/native.js';
 import { checkNodeVersion } from './setup/node-version.js';
@@ -19,6 +20,7 @@ await main(async () => {
   await ensurePackages(root);
   await ensureNatsServer(root, { required: true });
   await ensureNative(root);
+  await ensureConfinement(root);
   const given = process.argv.slice(2);
   const job = /\.ya?ml$/.test(given[0] ?? '') ? [] : [DEFAULT_JOB];
   return runInForeground(process.execPath, [join(root, 'bin', 'millrace.js'), 'train', ...job, ...given], {

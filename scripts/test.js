@@ -2,6 +2,7 @@
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { runInForeground } from './setup/child.js';
+import { ensureConfinement } from './setup/confinement.js';
 import { ensureNatsServer } from './setup/nats-server.js';
 import { ensureNative } from './setup/native.js';
 import { checkNodeVersion } from './setup/node-version.js';
@@ -15,6 +16,7 @@ await main(async () => {
   await ensurePackages(root);
   await ensureNatsServer(root, { required: false });
   await ensureNative(root);
+  await ensureConfinement(root);
   const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
   return runInForeground(process.execPath, [vitest, 'run', ...process.argv.slice(2)], { cwd: root, env: process.env });
 });

@@ -11,6 +11,8 @@ import type { FromNode, NodeSettings, ToNode } from './protocol.ts';
 export interface ChildOptions extends NodeSettings {
   /** Added to the environment of this process. Default: nothing. */
   env?: Readonly<Record<string, string>>;
+  /** Command that the process is started through. Default: none. */
+  through?: readonly string[];
   log: Logger;
 }
 
@@ -43,7 +45,7 @@ const SILENCE_MS = 60_000;
 
 /** Starts a node process and keeps it running. */
 export function superviseNode(options: ChildOptions): SupervisedNode {
-  const { log, env, ...settings } = options;
+  const { log, env, through = [], ...settings } = options;
   const { id } = settings;
   let child: ChildProcess | undefined;
   let exited: Promise<void> = Promise.resolve();
@@ -65,7 +67,7 @@ export function superviseNode(options: ChildOptions): SupervisedNode {
     lastError = '';
     address = deferred<string>();
     // Killed, not asked: nats-server goes at the same time, and there is nobody left to hand work back to.
-    const [command, ...prefix] = [...endsWithParent('KILL'), process.execPath];
+    const [command, ...prefix] = [...endsWithParent('KILL'), ...through, process.execPath];
     const process_ = fork(ENTRY, [], {
       execPath: command!,
       execArgv: [...prefix, ...heapFlags(settings.roles), '--import', import.meta.resolve('tsx')],

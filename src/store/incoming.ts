@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { literal } from './engine.ts';
 
 /** Characters that make a pattern of a file name in the engine's SQL. */
-const PATTERN = /[*?{}[\]]/;
+export const GLOB = /[*?{}[\]]/;
 
 /**
  * Packed blocks on their way into the embedded engine. As text inside an INSERT every byte is parsed and copied with the
@@ -41,7 +41,7 @@ export class Incoming {
 
 function openFolder(parent: string): string {
   const own = join(parent, 'incoming');
-  if (PATTERN.test(own)) return mkdtempSync(join(tmpdir(), 'millrace-incoming-'));
+  if (GLOB.test(own)) return mkdtempSync(join(tmpdir(), 'millrace-incoming-'));
   rmSync(own, { recursive: true, force: true });
   mkdirSync(own);
   return own;

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { MillraceError } from '../../errors.ts';
 
@@ -19,7 +19,7 @@ export class ExportFiles {
   /** What an earlier process left in the folder is removed. */
   constructor(folder: string) {
     this.#folder = folder;
-    rmSync(folder, { recursive: true, force: true });
+    this.#empty();
   }
 
   /** A new file's name; `resource_exhausted` when there are too many. The engine makes the file. */
@@ -66,7 +66,13 @@ export class ExportFiles {
   close(): void {
     for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#timers.clear();
-    rmSync(this.#folder, { recursive: true, force: true });
+    this.#empty();
+  }
+
+  /** Not by removing the folder: a confined process may write in it, but not beside it. */
+  #empty(): void {
+    if (!existsSync(this.#folder)) return;
+    for (const name of readdirSync(this.#folder)) rmSync(join(this.#folder, name), { recursive: true, force: true });
   }
 
   #remove(name: string): void {

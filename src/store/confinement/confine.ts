@@ -1,0 +1,48 @@
+import { execFile } from 'node:child_process';
+import { existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { STORE_FOLDERS, storeRules, tsxCache, type Rules } from './rules.ts';
+
+/** Program that restricts itself and becomes another one; built by the setup (scripts/setup/confinement.js). */
+const PROGRAM = fileURLToPath(new URL('build/confine', import.meta.url));
+const CHECK_MS = 20_000;
+
+/** Command prefix under which a process can reach only what the rules name; undefined, with the reason, where that cannot be. */
+export type Confinement = { readonly prefix: readonly string[] } | { readonly prefix: undefined; readonly reason: string };
+
+/**
+ * How to start the process of the embedded store so that nothing in it, the engine included, can reach files other than its own
+ * (docs/adr/0045-*). Makes the store's folders in `stateDir`, and tries the confinement with a process that does nothing: a
+ * machine on which Node.js would not start under it is told, not broken.
+ *
+ * @param program - the program that confines
+ */
+export async function storeConfinement(stateDir: string, program = PROGRAM): Promise<Confinement> {
+  if (process.platform !== 'linux') return none('only Linux has Landlock');
+  if (!existsSync(program)) return none('the program that does it is not built; "npm run setup:native" builds it');
+  for (const name of STORE_FOLDERS) mkdirSync(join(stateDir, name), { recursive: true, mode: 0o700 });
+  // tsx wants its cache to be there.
+  mkdirSync(tsxCache(), { recursive: true });
+  const prefix = confined(storeRules(stateDir), program);
+  const failure = await run([...prefix, process.execPath, '-e', '0']);
+  return failure === undefined ? { prefix } : none(failure);
+}
+
+/** Command prefix of a process that can reach what the rules name. */
+function confined({ read, write, run: runs }: Rules, program: string): string[] {
+  const options = (name: string, paths: readonly string[]): string[] => paths.flatMap((path) => [name, path]);
+  return [program, ...options('--read', read), ...options('--write', write), ...options('--run', runs), '--'];
+}
+
+const none = (reason: string): Confinement => ({ prefix: undefined, reason });
+
+/** Undefined when the command ended well, otherwise the last thing that it said. */
+function run([command, ...args]: string[]): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    execFile(command!, args, { timeout: CHECK_MS }, (error, _, stderr) => {
+      if (error === null) resolve(undefined);
+      else resolve(stderr.trim().split('\n').at(-1) || error.message);
+    });
+  });
+}
