@@ -14,6 +14,7 @@ interface Result {
   reward: number;
   steps: number;
   failure?: string;
+  failureClass?: string;
 }
 interface Summary {
   tasks: number;
@@ -24,6 +25,11 @@ interface Summary {
   meanReward: number;
   meanSteps: number;
   checkpoint: string;
+  judged: number;
+  notJudged: number;
+  failures: Record<string, number>;
+  incomplete: boolean;
+  judgement: string;
 }
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -41,6 +47,10 @@ const evaluate = (...args: string[]) => millraceToEnd(['eval', ...args], { cwd: 
 async function results(...args: string[]): Promise<{ lines: Result[]; summary: Summary }> {
   const { code, stdout, stderr } = await evaluate(...args);
   expect([code, stderr]).toEqual([0, '']);
+  return read(stdout);
+}
+
+function read(stdout: string): { lines: Result[]; summary: Summary } {
   const lines = stdout
     .trimEnd()
     .split('\n')
@@ -87,21 +97,38 @@ describe('millrace eval', () => {
     expect((await results(JOB, '--checkpoint', checkpoint, '--tasks', 'new.jsonl')).lines).toEqual(lines.slice(0, 3));
   });
 
-  it('says why a task failed, and counts it as failed rather than unsuccessful', async () => {
-    const config = faultyJob(['fine', 'broken-tool'], ['rounds=1']);
+  it('says why a task failed, and ends with exit code 1 unless as many may fail', async () => {
+    const config = faultyJob(['fine', 'broken-tool', 'broken-reward'], ['rounds=1']);
     const { job } = await runSerial(config, { stateDir: join(folder.path, 'faulty') });
     const file = join(REPOSITORY, 'test/flows/faulty.yaml');
-    const kinds = 'source={kinds: [fine, broken-tool]}';
-    const { lines, summary } = await results(file, '--checkpoint', job.checkpoint, '--set', kinds);
+    const kinds = 'source={kinds: [fine, broken-tool, broken-reward]}';
+    const args = [file, '--checkpoint', job.checkpoint, '--set', kinds, '--set', 'split.heldOut=0.5'];
+    const refused = await evaluate(...args, '--concurrency', '1');
+    const { lines, summary } = read(refused.stdout);
     const failed = lines.filter((line) => 'failure' in line);
-    expect(failed.length).toBeGreaterThan(0);
+    const crashed = failed.filter(({ failureClass }) => failureClass === 'TOOL_CRASH');
+    expect(crashed.length).toBeGreaterThan(0);
+    expect(failed.length).toBeGreaterThan(crashed.length);
     for (const line of failed)
-      expect(line).toMatchObject({ success: false, reward: 0, failure: expect.stringMatching(/the lever came off/) });
+      expect(line).toMatchObject({ success: false, reward: 0, failure: expect.stringMatching(/the lever came off|no verdict/) });
+    const [successes, judged] = [lines.filter(({ success }) => success).length, lines.length - failed.length];
     expect(summary).toMatchObject({
-      tasks: lines.length,
-      failed: failed.length,
-      successes: lines.filter(({ success }) => success).length,
+      ...{ tasks: lines.length, failed: failed.length, notJudged: failed.length, successes, judged, incomplete: true },
+      success: successes / judged,
+      failures: { TOOL_CRASH: crashed.length, REWARD_FAILED: failed.length - crashed.length },
     });
+    expect(summary.judgement).toMatch(
+      new RegExp(`^${successes} of ${judged} judged, ${failed.length} not judged \\(.*TOOL_CRASH`),
+    );
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toContain(`INCOMPLETE: ${summary.judgement}`);
+    expect(refused.stderr).toMatch(
+      new RegExp(`error: ${failed.length} of ${lines.length} tasks failed for infrastructure reasons`),
+    );
+    const accepted = await evaluate(...args, '--allow-failed', String(failed.length));
+    expect([accepted.code, accepted.stdout]).toEqual([0, refused.stdout]);
+    expect(accepted.stderr).toContain(summary.judgement);
+    expect((await evaluate(...args, '--allow-failed', String(failed.length - 1))).code).toBe(1);
   });
 
   it('refuses what it cannot evaluate, and says what and where', async () => {
@@ -137,6 +164,12 @@ describe('millrace eval', () => {
     writeFileSync(join(folder.path, 'none.json'), '[]');
     const cases: [string[], number, RegExp][] = [
       [[JOB, '--checkpoint', 'nowhere'], 3, /nowhere is not a checkpoint: manifest\.json cannot be read \(ENOENT\)/],
+      [
+        [JOB, '--checkpoint', checkpoint, '--concurrency', '0'],
+        2,
+        /--concurrency: got "0", expected a whole number from 1 to 1024/,
+      ],
+      [[JOB, '--checkpoint', checkpoint, '--allow-failed', 'x'], 2, /--allow-failed: got "x"/],
       [[JOB, '--checkpoint', 'empty'], 3, /empty is not a checkpoint/],
       [[JOB, '--checkpoint', damaged], 1, /model\.safetensors is damaged: its SHA-256 is not the one in manifest\.json/],
       [[JOB, '--checkpoint', torn], 1, /manifest\.json is damaged/],

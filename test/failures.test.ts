@@ -1,4 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describeJob, jobTable } from '../cluster/cli/job-view.ts';
+import { progressLine, progressOf } from '../cluster/cli/progress.ts';
+import { measurementsOf } from '../cluster/cli/tune/trial.ts';
+import { buildReport } from '../cluster/report/report.ts';
+import { reportText } from '../cluster/report/text.ts';
 import { runSerial, type SerialResult } from '../cluster/serial.ts';
 import type { JobConfig } from '../src/config/job.ts';
 import { JobState } from '../src/gen/millrace/v1/admin_pb.ts';
@@ -60,6 +65,31 @@ describe('an infrastructure failure is never a reward', () => {
     const all = rows(result);
     expect(all.some((row) => Number(row['resamples']) > 0 && Boolean(row['valid']))).toBe(true);
     for (const row of all.filter((other) => !other['valid'])) expect(row).toMatchObject({ advantage: 0, failure: 'tool_crash' });
+  });
+
+  it('a rate over the tasks that could be judged says that it is one, and is not taken for a complete one', async () => {
+    const overrides = ['rounds=1', 'evaluation.baselines=true', 'split.heldOut=0.5'];
+    const { job } = await run(faultyJob(['fine', 'fine', 'broken-reward'], overrides));
+    const trained = job.evaluations.find(({ name }) => name === 'trained')!;
+    expect(trained.failed).toBeGreaterThan(0);
+    expect(trained).toMatchObject({ incomplete: true, failures: { REWARD_FAILED: trained.failed } });
+    const judged = `${trained.successes} of ${trained.tasks - trained.failed} judged`;
+    const said = `${judged}, ${trained.failed} not judged (REWARD_FAILED)`;
+    expect(progressLine(progressOf(job))).toContain(`incomplete: ${said}`);
+    expect(jobTable([job], 0)).toContain(said);
+    expect(describeJob(job, 0)).toMatch(
+      new RegExp(`trained .* incomplete .* ${trained.failed} \\(REWARD_FAILED ${trained.failed}\\)`),
+    );
+    const { heldOut, ...report } = buildReport({ job, state: 'succeeded', processes: [], totalSeconds: 1 });
+    expect(heldOut).toMatchObject({ incomplete: true, trained: { notJudged: trained.failed, incomplete: true } });
+    expect(heldOut.trained!.text).toContain(said);
+    expect(reportText({ heldOut, ...report }, [])).toMatch(/INCOMPLETE[^]*trained planner .*not judged \(REWARD_FAILED\)/);
+    expect(measurementsOf(job)).toEqual([]);
+    expect(job.notices.map(({ code, subject }) => `${code} ${subject}`)).toContain('EVALUATION_INCOMPLETE trained@1');
+    // Eight flows a task of the random planner: each is counted with its class.
+    expect(job.evaluations.find(({ name }) => name === 'random')).toMatchObject({
+      failures: { REWARD_FAILED: 8 * trained.failed },
+    });
   });
 
   it('a job whose groups all fail ends as FAILED and says why', async () => {

@@ -69,8 +69,12 @@ describe('what is compared', () => {
     const { curve } = millrace;
     const report = {
       ...{ job: 'retail-1', state: 'succeeded', checkpoint: '', processes: [] },
-      heldOut: { tasks: 93, doNothing: 0, random: 0, untrained: 0, oracle: 1, trained: null },
-      ...{ trajectories: 3000, trainSeconds: 30, totalSeconds: 90, trajectoriesPerSecond: 100, curve: [...curve] },
+      heldOut: {
+        ...{ tasks: 93, doNothing: 0, random: 0, untrained: 0, oracle: 1, trained: null, incomplete: false },
+        baselines: { doNothing: null, random: null, untrained: null, oracle: null },
+      },
+      ...{ trajectories: 3000, trainSeconds: 30, totalSeconds: 90, trajectoriesPerSecond: 100 },
+      curve: curve.map((point) => ({ ...point, judged: 93, notJudged: 0, incomplete: false })),
       accounting: { requests: 0, trained: 0, filtered: 0, expired: 0, failed: 0 },
     };
     expect(runOfReport(report)).toEqual(millrace);

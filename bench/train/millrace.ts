@@ -32,5 +32,8 @@ export async function trainMillrace(setup: TrainingSetup, signal: AbortSignal): 
 
 /** The part of a report that is compared. */
 export function runOfReport({ trajectories, trainSeconds, curve }: TrainingReport): TrainingRun {
-  return { system: 'millrace', trajectories, seconds: trainSeconds, curve };
+  const points = curve.flatMap(({ trajectories: until, seconds, success }) =>
+    success === null ? [] : [{ trajectories: until, seconds, success }],
+  );
+  return { system: 'millrace', trajectories, seconds: trainSeconds, curve: points };
 }

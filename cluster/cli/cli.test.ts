@@ -130,7 +130,7 @@ describe('millrace', { timeout: 60_000 }, () => {
     expect(good.stdout).toMatch(
       /requests +11 = 5 trained \+ 2 filtered \+ 0 expired \+ 1 failed \+ 3 open\n +check +adds up\n +failed +TOOL_TIMEOUT 1/,
     );
-    expect(good.stdout).toMatch(/untrained +0 +2\.0 % +0\.4–10\.5 % +1\/50/);
+    expect(good.stdout).toMatch(/untrained +0 +2\.0 % +0\.4–10\.5 % +1 of 50 +0 /);
     expect(good.stdout).toMatch(/checkpoint +\/somewhere\/a-1/);
     expect(good.stdout).toMatch(/ETA +1m 01s/);
     await backend.change('a', (job) => {

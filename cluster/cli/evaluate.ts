@@ -5,11 +5,13 @@ import { initCompute } from '../../src/compute/backend.ts';
 import { loadClusterConfig } from '../../src/config/cluster.ts';
 import { loadJobConfig } from '../../src/config/load.ts';
 import { MillraceError } from '../../src/errors.ts';
+import { FailureClass } from '../../src/gen/millrace/v1/flow_pb.ts';
 import { runGroup } from '../../src/flow/group.ts';
 import { MicroBatcher } from '../../src/flow/micro-batcher.ts';
 import { fixedPolicy } from '../../src/flow/policies.ts';
 import { PlanEncoder } from '../../src/flow/prepare.ts';
-import { evaluationPlan, EvaluationTally, successRate } from '../../src/jobs/evaluation.ts';
+import { evaluationPlan, EvaluationTally } from '../../src/jobs/evaluation.ts';
+import { judgementOf, judgementText } from '../../src/jobs/judgement.ts';
 import { evaluationRequest, type RequestTask } from '../../src/jobs/requests.ts';
 import { createPlanner } from '../../src/policy/planner/planner.ts';
 import type { PolicySpec } from '../../src/policy/spec.ts';
@@ -19,6 +21,8 @@ import { readTasks } from '../../src/tasks/read.ts';
 import { loadJobRuntime, type JobRuntime } from '../jobs/runtime.ts';
 import { taskPlan } from '../jobs/tasks.ts';
 import type { CliContext } from './context.ts';
+import { EXIT } from './errors.ts';
+import { wholeNumber } from './whole-number.ts';
 
 /** Options of `millrace eval`. */
 export interface EvalFlags {
@@ -26,14 +30,20 @@ export interface EvalFlags {
   tasks?: string;
   data?: string;
   set?: string[];
+  /** Tasks at the same time, 1 to 1024. */
+  concurrency: string;
+  /** Tasks that may fail for infrastructure reasons. */
+  allowFailed: string;
 }
 
-/** Flows that run at the same time. */
-const AT_ONCE = 64;
-
-/** Runs tasks greedily through a checkpoint. Needs no cluster: the same flow runtime, reward and policy, in this process. */
+/**
+ * Runs tasks greedily through a checkpoint. Needs no cluster: the same flow runtime, reward and policy, in this process. The exit code
+ * is 1 when more tasks than allowed could not be judged.
+ */
 export async function evaluate(file: string, flags: EvalFlags, context: CliContext): Promise<void> {
   const { cwd, env } = context;
+  const concurrency = wholeNumber(flags.concurrency, '--concurrency', 1, 1024);
+  const allowFailed = wholeNumber(flags.allowFailed, '--allow-failed', 0, 1_000_000);
   const { config } = loadJobConfig(file, { env, cwd, overrides: flags.set ?? [], flags: { data: flags.data } });
   const checkpoint = await loadCheckpoint(resolve(cwd, flags.checkpoint));
   const runtime = await loadJobRuntime(config);
@@ -64,10 +74,11 @@ export async function evaluate(file: string, flags: EvalFlags, context: CliConte
     const group = await runGroup({ ...common, request, policy: runtimePolicy, signal: context.signal });
     const scored = await scoreGroup(group, { ...common, algorithm: config.algorithm });
     const [score] = scored.scores;
-    tally.add({ taskId: task.id, flows: scored.scores });
-    const failure = score?.valid === true ? {} : { failure: scored.failureMessage };
+    const failure = FailureClass[scored.failure];
+    tally.add({ taskId: task.id, flows: scored.scores.map((flow) => ({ ...flow, failure })) });
+    const problem = score?.valid === true ? {} : { failure: scored.failureMessage, failureClass: failure };
     const { success = false, reward = 0, steps = 0 } = score ?? {};
-    print(index, { id: task.id, success, reward, steps, ...failure });
+    print(index, { id: task.id, success, reward, steps, ...problem });
   };
 
   let next = 0;
@@ -78,23 +89,35 @@ export async function evaluate(file: string, flags: EvalFlags, context: CliConte
       await runOne(tasks[index]!, index);
     }
   };
-  await Promise.all(Array.from({ length: Math.min(AT_ONCE, tasks.length) }, worker));
+  await Promise.all(Array.from({ length: Math.min(concurrency, tasks.length) }, worker));
   policy.dispose();
   if (context.signal.aborted) throw new MillraceError('cancelled', 'Interrupted.');
   const result = tally.result({ trajectories: 0, trainSeconds: 0 });
-  const { success, ci95 } = successRate(result);
+  const { success, ci95, judged, notJudged, failures, incomplete } = judgementOf(result);
   const { successes, failed, meanReward, meanSteps } = result;
   const summary = {
     tasks: tasks.length,
     successes,
     failed,
-    success,
+    success: judged > 0 ? success : null,
     ci95,
     meanReward,
     meanSteps,
+    judged,
+    notJudged,
+    failures,
+    incomplete,
+    judgement: judgementText(result),
     checkpoint: resolve(cwd, flags.checkpoint),
   };
   context.stdout.write(`${JSON.stringify({ summary })}\n`);
+  if (failed === 0) return;
+  context.note(
+    `${incomplete ? 'INCOMPLETE: ' : ''}${summary.judgement}; the field failure of a task's line says what went wrong`,
+  );
+  if (failed <= allowFailed) return;
+  context.note(`error: ${failed} of ${tasks.length} tasks failed for infrastructure reasons (--allow-failed ${allowFailed})`);
+  context.exitCode = EXIT.failure;
 }
 
 async function tasksOf(

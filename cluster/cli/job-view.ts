@@ -2,7 +2,7 @@ import { toJson } from '@bufbuild/protobuf';
 import type { Evaluation, Job, JobNotice, JobProgress } from '../../src/gen/millrace/v1/admin_pb.ts';
 import { JobSchema } from '../../src/gen/millrace/v1/admin_pb.ts';
 import { MillraceError } from '../../src/errors.ts';
-import { successRate } from '../../src/jobs/evaluation.ts';
+import { judgementOf } from '../../src/jobs/judgement.ts';
 import { accounting, checkLedger } from '../../src/jobs/ledger.ts';
 import { ago, duration, figure, oneLine, percent, timestamp } from './format.ts';
 import { progressOf, stateName } from './progress.ts';
@@ -17,13 +17,13 @@ export function jobJson(job: Job): Record<string, unknown> {
 /** One line a job. */
 export function jobTable(jobs: readonly Job[], now: number): string {
   const rows = jobs.map((job) => {
-    const { round, rounds, reward, heldOut } = progressOf(job);
+    const { round, rounds, reward, heldOutText } = progressOf(job);
     return [
       job.id,
       stateName(job.state),
       `${round}/${rounds}`,
       reward === undefined ? '–' : reward.toFixed(2),
-      heldOut === undefined ? '–' : percent(heldOut),
+      heldOutText ?? '–',
       ago(job.createTime, now),
       job.error || job.unreadable || job.waitingFor,
     ];
@@ -108,14 +108,15 @@ function ledgerProblem({ ledger, requests }: Pick<JobProgress, 'ledger' | 'reque
 
 function evaluationTable(evaluations: readonly Evaluation[]): string {
   const rows = evaluations.map((evaluation) => {
-    const { success, ci95 } = successRate(evaluation);
+    const { success, ci95, judged, notJudged, incomplete } = judgementOf(evaluation);
+    const classes = Object.entries(evaluation.failures).map(([name, count]) => `${oneLine(name)} ${count}`);
     return [
       evaluation.name,
       String(evaluation.policyVersion),
-      evaluation.tasks > evaluation.failed ? percent(success) : '–',
+      `${judged > 0 ? percent(success) : '–'}${incomplete ? ' incomplete' : ''}`,
       `${(ci95[0] * 100).toFixed(1)}–${(ci95[1] * 100).toFixed(1)} %`,
-      `${evaluation.successes}/${evaluation.tasks - evaluation.failed}`,
-      String(evaluation.failed),
+      `${evaluation.successes} of ${judged}`,
+      `${notJudged}${classes.length > 0 ? ` (${classes.join(', ')})` : ''}`,
       figure(evaluation.meanReward),
       figure(evaluation.meanSteps),
       String(evaluation.trajectories),
@@ -127,8 +128,8 @@ function evaluationTable(evaluations: readonly Evaluation[]): string {
     'VERSION',
     'SUCCESS',
     '95 % INTERVAL',
-    'TASKS',
-    'FAILED',
+    'JUDGED',
+    'NOT JUDGED',
     'REWARD',
     'STEPS',
     'TRAJECTORIES',

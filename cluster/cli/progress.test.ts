@@ -11,6 +11,7 @@ const running: ProgressView = {
   rounds: 300,
   reward: 0.617,
   heldOut: 0.7124,
+  heldOutText: '71.2 %',
   trajectoriesPerSecond: 312.4,
   staleness: 0.4,
   etaSeconds: 92,
@@ -47,6 +48,7 @@ describe('progress line', () => {
       evaluations: [evaluation('untrained', 1), evaluation('trained', 9, 2), evaluation('rule', 20)],
     });
     expect(progressOf(job)).toMatchObject({ state: 'running', round: 2, rounds: 10, reward: 0.5, heldOut: 0.5 });
+    expect(progressOf(job).heldOutText).toBe('50.0 %, incomplete: 9 of 18 judged, 2 not judged');
     expect(progressOf(job).etaSeconds).toBeUndefined();
     expect(progressOf(job).trajectoriesPerSecond).toBeUndefined();
     expect(progressOf(job).quiet).toBe(false);

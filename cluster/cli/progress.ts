@@ -1,7 +1,7 @@
 import type { Job } from '../../src/gen/millrace/v1/admin_pb.ts';
 import { JobState } from '../../src/gen/millrace/v1/admin_pb.ts';
-import { successRate } from '../../src/jobs/evaluation.ts';
-import { duration, figure, oneLine, percent } from './format.ts';
+import { judgementOf, rateText } from '../../src/jobs/judgement.ts';
+import { duration, figure, oneLine } from './format.ts';
 
 /** What the progress line shows. Numbers that are not known yet are undefined. */
 export interface ProgressView {
@@ -14,6 +14,8 @@ export interface ProgressView {
   reward?: number | undefined;
   /** Success on the held-out tasks at the newest evaluation, 0 to 1. */
   heldOut?: number | undefined;
+  /** The same for people, and what it is a rate of where not all flows were judged. */
+  heldOutText?: string | undefined;
   trajectoriesPerSecond?: number | undefined;
   /** Mean staleness of the last round, in versions. */
   staleness?: number | undefined;
@@ -35,7 +37,8 @@ export function progressOf(job: Job): ProgressView {
     round: progress?.round ?? 0,
     rounds: progress?.roundsTotal ?? 0,
     reward: started ? progress.reward : undefined,
-    heldOut: measured && measured.tasks > measured.failed ? successRate(measured).success : undefined,
+    heldOut: measured && measured.tasks > measured.failed ? judgementOf(measured).success : undefined,
+    heldOutText: measured && rateText(measured),
     trajectoriesPerSecond: progress && progress.trajectoriesPerSecond > 0 ? progress.trajectoriesPerSecond : undefined,
     staleness: started ? progress.staleness : undefined,
     etaSeconds: progress && progress.etaSeconds >= 0 ? progress.etaSeconds : undefined,
@@ -58,7 +61,7 @@ export function progressLine(view: ProgressView, width = Infinity): string {
   const parts = [`round ${String(view.round).padStart(rounds.length)}/${rounds}`];
   if (view.state !== 'running') parts.unshift(view.state);
   if (view.reward !== undefined) parts.push(`reward ${view.reward.toFixed(2)}`);
-  if (view.heldOut !== undefined) parts.push(`held out ${percent(view.heldOut)}`);
+  if (view.heldOutText !== undefined) parts.push(`held out ${view.heldOutText}`);
   if (view.trajectoriesPerSecond !== undefined) parts.push(`${figure(view.trajectoriesPerSecond)} trajectories/s`);
   if (view.staleness !== undefined) parts.push(`staleness ${view.staleness.toFixed(2)}`);
   if (view.state === 'running' && view.etaSeconds !== undefined) parts.push(`ETA ${duration(view.etaSeconds)}`);

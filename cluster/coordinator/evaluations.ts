@@ -2,8 +2,9 @@ import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { publishWithRoom } from '../../src/bus/backpressure.ts';
 import type { BusMessage } from '../../src/bus/bus.ts';
 import { MillraceError } from '../../src/errors.ts';
+import { FailureClass } from '../../src/gen/millrace/v1/flow_pb.ts';
 import { RolloutRequestSchema, ScoredGroupSchema, type ScoredGroup } from '../../src/gen/millrace/v1/training_pb.ts';
-import { EvaluationTally, parseEvaluationKey } from '../../src/jobs/evaluation.ts';
+import { EvaluationTally, parseEvaluationKey, type EvaluatedFlow } from '../../src/jobs/evaluation.ts';
 import type { EvaluationRecord } from '../../src/jobs/record.ts';
 import {
   evaluationRequest,
@@ -120,10 +121,20 @@ export class RunningEvaluations {
   }
 }
 
-function flowsOf(scored: ScoredGroup): { valid: boolean; success: boolean; reward: number; steps: number }[] {
+function flowsOf(scored: ScoredGroup): EvaluatedFlow[] {
+  const failure = FailureClass[scored.failure];
   if (scored.scores.length === 0) {
     // A request that never came back (dead letter): every flow of it failed.
-    return Array.from({ length: scored.request!.groupSize }, () => ({ valid: false, success: false, reward: 0, steps: 0 }));
+    return Array.from({ length: scored.request!.groupSize }, () => ({
+      valid: false,
+      success: false,
+      reward: 0,
+      steps: 0,
+      failure,
+    }));
   }
-  return scored.scores.map(({ valid, success, reward, steps }) => ({ valid, success, reward, steps }));
+  return scored.scores.map(({ valid, success, reward, steps }) => ({
+    ...{ valid, success, reward, steps },
+    ...(!valid && { failure }),
+  }));
 }

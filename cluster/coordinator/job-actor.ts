@@ -7,7 +7,8 @@ import { MillraceError } from '../../src/errors.ts';
 import { RolloutRequestSchema } from '../../src/gen/millrace/v1/training_pb.ts';
 import type { WeightManifest } from '../../src/gen/millrace/v1/weights_pb.ts';
 import { admit } from '../../src/jobs/admission.ts';
-import { evaluationsDue, successRate } from '../../src/jobs/evaluation.ts';
+import { evaluationsDue } from '../../src/jobs/evaluation.ts';
+import { judgementOf, rateText } from '../../src/jobs/judgement.ts';
 import { acceptedOnResume, emptyLedger, open } from '../../src/jobs/ledger.ts';
 import { markResumed, transition, type EvaluationRecord, type JobRecord } from '../../src/jobs/record.ts';
 import { requestContent, requestFor, type RequestContext } from '../../src/jobs/requests.ts';
@@ -231,7 +232,19 @@ export class JobActor implements Behaviour<JobMessage> {
     const written = result.name === 'trained' && (await this.#context.outside(checkpointExists(checkpoint)));
     // The row before the record: what the record holds is not measured again.
     await this.#events.evaluated(result);
-    this.#context.metrics.set('held_out_success', { job: this.#job, planner: result.name }, successRate(result).success);
+    const { success, judged, notJudged, incomplete } = judgementOf(result);
+    const labels = { job: this.#job, planner: result.name };
+    if (judged > 0) this.#context.metrics.set('held_out_success', labels, success);
+    this.#context.metrics.set('held_out_judged', labels, judged);
+    this.#context.metrics.set('held_out_not_judged', labels, notJudged);
+    if (incomplete) {
+      const subject = `${result.name}@${result.policyVersion}`;
+      void this.#context.notices.report(this.#job, {
+        code: 'EVALUATION_INCOMPLETE',
+        subject,
+        message: `held-out success of ${subject}: ${rateText(result)}; it is not compared with other evaluations`,
+      });
+    }
     await this.#update((record) => ({
       ...record,
       evaluations: [...record.evaluations.filter((other) => !same(other)), result],

@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { best } from '../../src/checkpoint/retention.ts';
-import { successRate } from '../../src/jobs/evaluation.ts';
-import type { JobRecord } from '../../src/jobs/record.ts';
+import { judgementOf } from '../../src/jobs/judgement.ts';
+import type { EvaluationRecord, JobRecord } from '../../src/jobs/record.ts';
 import type { NodeContext } from '../context.ts';
 import { checkpointPath } from '../parameter-server/checkpoints.ts';
 
@@ -11,7 +11,7 @@ export async function retainBest(context: NodeContext, record: JobRecord): Promi
   const newest = Math.max(...measured.map((evaluation) => evaluation.policyVersion));
   const kept = best(
     record.config.checkpoint.keep,
-    measured.map((evaluation) => ({ version: evaluation.policyVersion, score: successRate(evaluation).success })),
+    measured.map((evaluation) => ({ version: evaluation.policyVersion, score: scoreOf(evaluation) })),
   );
   const keep = new Set([newest, ...kept.map(({ version }) => version)]);
   for (const { policyVersion } of measured) {
@@ -22,4 +22,10 @@ export async function retainBest(context: NodeContext, record: JobRecord): Promi
     await context.outside(rm(folder, { recursive: true, force: true }));
     await context.weights.drop(record.id, policyVersion);
   }
+}
+
+/** An incomplete evaluation is behind every complete one: its rate is of the tasks that happened to be judged. */
+function scoreOf(evaluation: EvaluationRecord): number {
+  const { success, incomplete } = judgementOf(evaluation);
+  return incomplete ? success - 2 : success;
 }

@@ -1,6 +1,6 @@
 import type { Bus } from '../../src/bus/bus.ts';
 import type { Clock } from '../../src/clock/clock.ts';
-import { successRate } from '../../src/jobs/evaluation.ts';
+import { judgementOf } from '../../src/jobs/judgement.ts';
 import type { EvaluationRecord } from '../../src/jobs/record.ts';
 import { encodeRows } from '../../src/store/encode.ts';
 
@@ -36,7 +36,7 @@ export class JobEvents {
   }
 
   async evaluated(record: EvaluationRecord): Promise<void> {
-    const [low, high] = successRate(record).ci95;
+    const [low, high] = judgementOf(record).ci95;
     const row = {
       job: this.#job,
       name: record.name,

@@ -1,12 +1,16 @@
 import type { Evaluation, Job, Node } from '../../src/gen/millrace/v1/admin_pb.ts';
-import { successRate } from '../../src/jobs/evaluation.ts';
+import { judgementOf, rateText, type Judgement } from '../../src/jobs/judgement.ts';
 
 /** What one planner reached on the held-out tasks. */
-export interface Measured {
-  success: number;
-  /** 95 % Wilson interval. */
-  ci95: [number, number];
+export interface Measured extends Omit<Judgement, 'success'> {
+  /** Success rate of the flows that were judged; null when none was. */
+  success: number | null;
+  /** The rate and, where flows were not judged, what it is a rate of. */
+  text: string;
 }
+
+/** The planners a trained one is compared with. `oracle` is the flow's rule planner. */
+type Baseline = 'doNothing' | 'random' | 'untrained' | 'oracle';
 
 /** What a process of the cluster used. */
 export interface ProcessUse {
@@ -19,7 +23,7 @@ export interface ProcessUse {
 export interface TrainingReport {
   job: string;
   state: string;
-  /** Success on the held-out tasks by planner; null where it was not measured. `oracle` is the flow's rule planner. */
+  /** Success on the held-out tasks by planner, of the flows that were judged; null where nothing was measured. */
   heldOut: {
     tasks: number;
     doNothing: number | null;
@@ -27,6 +31,10 @@ export interface TrainingReport {
     untrained: number | null;
     oracle: number | null;
     trained: Measured | null;
+    /** What the rates of the other planners are rates of. */
+    baselines: Record<Baseline, Measured | null>;
+    /** More than 2 % of the flows of one of these planners were not judged. */
+    incomplete: boolean;
   };
   /** Trajectories trained on or filtered. */
   trajectories: number;
@@ -36,7 +44,7 @@ export interface TrainingReport {
   totalSeconds: number;
   trajectoriesPerSecond: number;
   /** Held-out success of the trained planner along the way. */
-  curve: { trajectories: number; seconds: number; success: number }[];
+  curve: ({ trajectories: number; seconds: number } & Pick<Measured, 'success' | 'judged' | 'notJudged' | 'incomplete'>)[];
   accounting: { requests: number; trained: number; filtered: number; expired: number; failed: number };
   processes: ProcessUse[];
   /** Folder of the newest checkpoint. */
@@ -55,9 +63,15 @@ export interface ReportInput {
 export function buildReport({ job, state, processes, totalSeconds }: ReportInput): TrainingReport {
   const { evaluations, progress } = job;
   const named = (name: string): Evaluation | undefined => evaluations.find((evaluation) => evaluation.name === name);
-  const rate = (name: string): number | null => {
+  const baseline = (name: string): Measured | null => {
     const found = named(name);
-    return found ? successRate(found).success : null;
+    return found ? measured(found) : null;
+  };
+  const baselines = {
+    doNothing: baseline('do-nothing'),
+    random: baseline('random'),
+    untrained: baseline('untrained'),
+    oracle: baseline('rule'),
   };
   const trained = evaluations
     .filter((evaluation) => evaluation.name === 'trained')
@@ -72,21 +86,23 @@ export function buildReport({ job, state, processes, totalSeconds }: ReportInput
     state,
     heldOut: {
       tasks: (last ?? first)?.tasks ?? 0,
-      doNothing: rate('do-nothing'),
-      random: rate('random'),
-      untrained: rate('untrained'),
-      oracle: rate('rule'),
-      trained: last ? successRate(last) : null,
+      doNothing: baselines.doNothing?.success ?? null,
+      random: baselines.random?.success ?? null,
+      untrained: baselines.untrained?.success ?? null,
+      oracle: baselines.oracle?.success ?? null,
+      trained: last ? measured(last) : null,
+      baselines,
+      incomplete: [last, ...Object.values(baselines)].some((one) => one?.incomplete === true),
     },
     trajectories,
     trainSeconds,
     totalSeconds,
     trajectoriesPerSecond: trainSeconds > 0 ? trajectories / trainSeconds : 0,
-    curve: [...(first ? [first] : []), ...trained].map((evaluation) => ({
-      trajectories: Number(evaluation.trajectories),
-      seconds: evaluation.trainSeconds,
-      success: successRate(evaluation).success,
-    })),
+    curve: [...(first ? [first] : []), ...trained].map((evaluation) => {
+      const { success, judged, notJudged, incomplete } = measured(evaluation);
+      const { trajectories: until, trainSeconds: seconds } = evaluation;
+      return { trajectories: Number(until), seconds, success, judged, notJudged, incomplete };
+    }),
     accounting: {
       requests: Number(progress?.requests ?? 0n),
       trained: Number(ledger?.trained ?? 0n),
@@ -97,6 +113,11 @@ export function buildReport({ job, state, processes, totalSeconds }: ReportInput
     processes,
     checkpoint: job.checkpoint,
   };
+}
+
+function measured(evaluation: Evaluation): Measured {
+  const judgement = judgementOf(evaluation);
+  return { ...judgement, success: judgement.judged > 0 ? judgement.success : null, text: rateText(evaluation) };
 }
 
 /** Peak memory and processor time of the nodes. */

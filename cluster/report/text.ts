@@ -1,5 +1,5 @@
 import { plot } from 'asciichart';
-import type { TrainingReport } from './report.ts';
+import type { Measured, TrainingReport } from './report.ts';
 
 /** A question and the table that answers it, already formatted. */
 export interface Answer {
@@ -14,8 +14,7 @@ const CHART_HEIGHT = 10;
 
 const MORE = 'What the policy learned to do: npx millrace query why. Anything else: npx millrace sql "SELECT ...".';
 
-const percent = (share: number | null | undefined): string =>
-  share === null || share === undefined ? 'not measured' : `${(100 * share).toFixed(1)} %`;
+const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 
 /** The report for people. */
 export function reportText(report: TrainingReport, answers: readonly Answer[]): string {
@@ -32,16 +31,18 @@ export function reportText(report: TrainingReport, answers: readonly Answer[]): 
 
 function heldOutText({ heldOut, trajectories, trainSeconds, totalSeconds, trajectoriesPerSecond }: TrainingReport): string {
   const { trained } = heldOut;
+  const { doNothing, random, untrained, oracle } = heldOut.baselines;
   const interval = trained ? `   95 % interval ${percent(trained.ci95[0])} to ${percent(trained.ci95[1])}` : '';
+  const rate = (measured: Measured | null): string => measured?.text ?? 'not measured';
   const rows: [string, string][] = [
-    ['do nothing', percent(heldOut.doNothing)],
-    ['uniform random', percent(heldOut.random)],
-    ['untrained planner', percent(heldOut.untrained)],
-    ['trained planner', percent(trained?.success) + interval],
-    ['rule planner (the ceiling)', percent(heldOut.oracle)],
+    ['do nothing', rate(doNothing)],
+    ['uniform random', rate(random)],
+    ['untrained planner', rate(untrained)],
+    ['trained planner', rate(trained) + interval],
+    ['rule planner (the ceiling)', rate(oracle)],
   ];
   return [
-    `Success on ${heldOut.tasks} held-out tasks`,
+    `Success on ${heldOut.tasks} held-out tasks${heldOut.incomplete ? ' (INCOMPLETE: not all flows could be judged)' : ''}`,
     ...rows.map(([name, value]) => `  ${name.padEnd(28)}${value}`),
     `  ${trajectories.toLocaleString('en')} trajectories in ${trainSeconds.toFixed(1)} s of training ` +
       `(${trajectoriesPerSecond.toFixed(0)}/s), ${totalSeconds.toFixed(1)} s in all`,
@@ -49,10 +50,11 @@ function heldOutText({ heldOut, trajectories, trainSeconds, totalSeconds, trajec
 }
 
 function curveText({ curve }: TrainingReport): string {
-  if (curve.length < 2) return '';
-  const values = resample(curve.map(({ trajectories, success }) => [trajectories, 100 * success] as const));
+  const points = curve.flatMap(({ trajectories, success }) => (success === null ? [] : [[trajectories, 100 * success] as const]));
+  if (points.length < 2) return '';
+  const values = resample(points);
   const chart = plot(values, { height: CHART_HEIGHT, min: 0, max: 100, format: (x) => `${x.toFixed(0).padStart(4)} %` });
-  const last = curve.at(-1)!.trajectories.toLocaleString('en');
+  const last = points.at(-1)![0].toLocaleString('en');
   const axis = `       0${last.padStart(CHART_WIDTH - 1)} trajectories`;
   return `Held-out success while it learned\n${chart}\n${axis}`;
 }

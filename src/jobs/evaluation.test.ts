@@ -1,12 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import {
-  EvaluationTally,
-  evaluationPlan,
-  evaluationsDue,
-  parseEvaluationKey,
-  successRate,
-  toProtoEvaluation,
-} from './evaluation.ts';
+import { EvaluationTally, evaluationPlan, evaluationsDue, parseEvaluationKey, toProtoEvaluation } from './evaluation.ts';
+import { judgementOf } from './judgement.ts';
 
 const evaluation = { every: 25, baselines: true };
 const due = (version: number, rest: Partial<Parameters<typeof evaluationsDue>[0]> = {}): string[] =>
@@ -44,7 +38,7 @@ describe('EvaluationTally', () => {
     expect(tally.add({ taskId: 'b', flows: [flow(false)] })).toBe(false);
     tally.add({ taskId: 'a', flows: [flow(false, 6)] });
     expect(tally.complete).toBe(false);
-    tally.add({ taskId: 'c', flows: [flow(false, 0, false)] });
+    tally.add({ taskId: 'c', flows: [{ ...flow(false, 0, false), failure: 'TOOL_TIMEOUT' }] });
     expect(tally.complete).toBe(true);
     const record = tally.result({ trajectories: 640, trainSeconds: 12 });
     expect(record).toEqual({
@@ -57,18 +51,19 @@ describe('EvaluationTally', () => {
       trajectories: 640,
       trainSeconds: 12,
       meanSteps: 4.5,
+      failures: { TOOL_TIMEOUT: 1 },
     });
-    expect(successRate(record).success).toBe(0.5);
+    expect(judgementOf(record).success).toBe(0.5);
     expect(tally.tasks()).toEqual([
       { id: 'b', success: true, reward: 1, steps: 3 },
       { id: 'a', success: false, reward: 0, steps: 6 },
     ]);
-    expect(toProtoEvaluation(record)).toMatchObject({ trajectories: 640n, tasks: 3, name: 'trained' });
+    expect(toProtoEvaluation(record)).toMatchObject({ trajectories: 640n, tasks: 3, name: 'trained', incomplete: true });
   });
 
   it('is empty without tasks', () => {
     const record = new EvaluationTally(evaluationPlan('rule', 0), 0).result({ trajectories: 0, trainSeconds: 0 });
     expect(record).toMatchObject({ tasks: 0, meanReward: 0, meanSteps: 0 });
-    expect(successRate(record)).toEqual({ success: 0, ci95: [0, 1] });
+    expect(judgementOf(record)).toMatchObject({ success: 0, ci95: [0, 1], judged: 0, incomplete: false });
   });
 });

@@ -1,9 +1,9 @@
 import { create } from '@bufbuild/protobuf';
-import { wilson } from '../algo/stats/wilson.ts';
 import type { JobConfig } from '../config/job.ts';
 import { MillraceError } from '../errors.ts';
 import { EvaluationSchema, type Evaluation } from '../gen/millrace/v1/admin_pb.ts';
 import { Agent } from '../gen/millrace/v1/training_pb.ts';
+import { judgementOf } from './judgement.ts';
 import type { EvaluationRecord } from './record.ts';
 import type { EvaluationPlan } from './requests.ts';
 
@@ -78,7 +78,17 @@ export function evaluationsDue(schedule: EvaluationSchedule): EvaluationPlan[] {
 export interface EvaluatedTask {
   taskId: string;
   /** One per flow, in index order. Flows without a valid score failed for infrastructure reasons. */
-  flows: readonly { valid: boolean; success: boolean; reward: number; steps: number }[];
+  flows: readonly EvaluatedFlow[];
+}
+
+/** One flow of an evaluation. */
+export interface EvaluatedFlow {
+  valid: boolean;
+  success: boolean;
+  reward: number;
+  steps: number;
+  /** Class of failure of a flow that is not valid, e.g. `REWARD_FAILED`. */
+  failure?: string;
 }
 
 /** What one task came to: a line of `millrace eval`. Means over the flows that are valid. */
@@ -156,19 +166,18 @@ export class EvaluationTally {
       trajectories: at.trajectories,
       trainSeconds: at.trainSeconds,
       meanSteps: mean(valid.reduce((sum, flow) => sum + flow.steps, 0)),
+      failures: countBy(flows.flatMap(({ valid: judged, failure }) => (judged || failure === undefined ? [] : [failure]))),
     };
   }
 }
 
-export function toProtoEvaluation(record: EvaluationRecord): Evaluation {
-  return create(EvaluationSchema, { ...record, trajectories: BigInt(record.trajectories) });
+function countBy(words: readonly string[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const word of [...words].sort()) counts[word] = (counts[word] ?? 0) + 1;
+  return counts;
 }
 
-/** Success rate of the flows that did not fail, with its 95 % interval; rate 0 and [0, 1] when there is none. */
-export function successRate(result: Pick<EvaluationRecord, 'tasks' | 'successes' | 'failed'>): {
-  success: number;
-  ci95: [number, number];
-} {
-  const n = result.tasks - result.failed;
-  return { success: n > 0 ? result.successes / n : 0, ci95: wilson(result.successes, n) };
+export function toProtoEvaluation(record: EvaluationRecord): Evaluation {
+  const { incomplete } = judgementOf(record);
+  return create(EvaluationSchema, { ...record, trajectories: BigInt(record.trajectories), incomplete });
 }

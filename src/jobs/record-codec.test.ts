@@ -24,6 +24,7 @@ describe('a stored job record', () => {
           trajectories: 640,
           trainSeconds: 1.5,
           meanSteps: 3,
+          failures: {},
         },
       ],
     };

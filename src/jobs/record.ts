@@ -16,6 +16,8 @@ export const evaluationRecordSchema = z.object({
   trajectories: z.int().min(0),
   trainSeconds: z.number().min(0),
   meanSteps: z.number().min(0),
+  /** `failed` by class of failure; empty in records of older builds. */
+  failures: z.record(z.string(), z.int().min(0)).default({}),
 });
 
 export type EvaluationRecord = z.infer<typeof evaluationRecordSchema>;

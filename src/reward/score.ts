@@ -64,7 +64,9 @@ export async function scoreGroup<T, M>(group: TrajectoryGroup, options: ScoreOpt
     const { outcome, success, reward, stepRewards } = assessment;
     return { valid: true, steps, explored, outcome, success, reward, stepRewards, advantage: advantages[i] ?? 0 };
   });
-  const failure = verdict === Verdict.FAILED ? worst(assessments) : { failure: FailureClass.UNSPECIFIED, message: '' };
+  // An evaluation says why each flow that has no score has none; a task that is run several times has one class.
+  const failed = verdict === Verdict.FAILED || (!training && assessments.some((assessment) => 'failure' in assessment));
+  const failure = failed ? worst(assessments) : { failure: FailureClass.UNSPECIFIED, message: '' };
   const scored = create(ScoredGroupSchema, {
     request: create(RolloutRequestSchema, { ...request, taskJson: '' }),
     verdict,

@@ -398,7 +398,16 @@ describe('use', () => {
 
   it('evaluations shows each with its interval, and failed flows are in no rate', async () => {
     await store.insert('evaluations', encodeRows('evaluations', [evaluationRow({ failed: 10 })]), 'e');
-    expect(await ask('evaluations')).toMatchObject([{ name: 'trained', tasks: 100, success: 1, low: 0.82, high: 0.95 }]);
+    const lost = (member: number, failure: string): ReturnType<typeof trajectoryRow> =>
+      trajectoryRow({ trajectory_id: `lost:${member}`, purpose: 'evaluate', evaluation: 'trained@40', valid: false, failure });
+    const rows = [lost(1, 'reward_failed'), lost(2, 'tool_timeout'), lost(3, 'reward_failed')];
+    await store.insert('trajectories', encodeRows('trajectories', rows), 't');
+    // Rows that came twice count once.
+    await store.insert('trajectories', encodeRows('trajectories', rows), 't again');
+    expect(await ask('evaluations')).toMatchObject([
+      { name: 'trained', tasks: 100, success: 1, low: 0.82, high: 0.95, judged: 90, not_judged: 10 },
+    ]);
+    expect(await ask('evaluations')).toMatchObject([{ failures: 'REWARD_FAILED 2, TOOL_TIMEOUT 1', incomplete: 1 }]);
   });
 });
 

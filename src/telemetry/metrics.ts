@@ -17,7 +17,17 @@ export const METRICS = {
   // Coordinator.
   requests_total: { type: 'counter', help: 'Rollout requests sent, by purpose.', labels: ['job', 'purpose'] },
   requests_refused_total: { type: 'counter', help: 'Requests that ROLLOUTS refused for space: backpressure.', labels: ['job'] },
-  held_out_success: { type: 'gauge', help: 'Held-out success at the last evaluation.', labels: ['job', 'planner'] },
+  held_out_success: {
+    type: 'gauge',
+    help: 'Held-out success of the judged flows at the last evaluation.',
+    labels: ['job', 'planner'],
+  },
+  held_out_judged: { type: 'gauge', help: 'Flows judged at the last evaluation.', labels: ['job', 'planner'] },
+  held_out_not_judged: {
+    type: 'gauge',
+    help: 'Flows of the last evaluation that failed for infrastructure reasons and are in no rate.',
+    labels: ['job', 'planner'],
+  },
   // Rollout.
   groups_rolled_out_total: { type: 'counter', help: 'Groups run and published, by purpose.', labels: ['job', 'purpose'] },
   trajectories_total: {

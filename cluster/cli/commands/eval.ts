@@ -10,6 +10,8 @@ export function register(program: Command, context: CliContext): void {
     .argument('<job.yaml>', 'job file: the flow and where its world comes from')
     .requiredOption('--checkpoint <folder>', 'checkpoint to evaluate')
     .option('--tasks <file>', 'JSON, JSONL or CSV file of tasks; default: the held-out tasks of the job')
+    .option('--concurrency <count>', 'tasks at the same time, 1 to 1024', '16')
+    .option('--allow-failed <count>', 'exit code 0 although as many tasks failed for infrastructure reasons', '0')
     .option('--data <path>', "folder or file of task data in place of the job's own")
     .option('--set <path=value>', 'override a value of the job; may be repeated', (value, before: string[] = []) => [
       ...before,

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { Job } from '../../../src/gen/millrace/v1/admin_pb.ts';
 import { MillraceError } from '../../../src/errors.ts';
 import type { AdminClient, CliContext } from '../context.ts';
+import { wholeNumber } from '../whole-number.ts';
 
 /** `millrace job …`: training jobs of a running cluster. */
 export function register(program: Command, context: CliContext): void {
@@ -36,7 +37,7 @@ export function register(program: Command, context: CliContext): void {
     .description('all jobs, newest first')
     .option('--limit <count>', 'most jobs to show, 1 to 100000', '50')
     .action(async (options: { limit: string }) => {
-      const limit = count(options.limit, '--limit', 100_000);
+      const limit = wholeNumber(options.limit, '--limit', 1, 100_000);
       const jobs = await context.withAdmin((admin) => listJobs(admin, limit));
       const { jobJson, jobTable } = await import('../job-view.ts');
       context.print(jobs.map(jobJson), () => jobTable(jobs, Date.now()));
@@ -100,12 +101,4 @@ function present(job: Job | undefined): Job {
 
 function repeat(value: string, before: string[] = []): string[] {
   return [...before, value];
-}
-
-function count(text: string, flag: string, max: number): number {
-  const value = Number(text);
-  if (/^\d+$/.test(text) && value >= 1 && value <= max) return value;
-  throw new MillraceError('invalid_argument', `${flag}: got "${text}", expected a whole number from 1 to ${max}.`, {
-    field: flag,
-  });
 }

@@ -1,7 +1,7 @@
 import type { JobConfig } from '../../../src/config/job.ts';
 import { MillraceError } from '../../../src/errors.ts';
 import { JobState, type Job } from '../../../src/gen/millrace/v1/admin_pb.ts';
-import { successRate } from '../../../src/jobs/evaluation.ts';
+import { judgementOf, rateText } from '../../../src/jobs/judgement.ts';
 import { evaluationInterval } from '../../../src/tune/halving.ts';
 import { rungScores, trajectoriesTo, type Measurement, type RungScore } from '../../../src/tune/objective.ts';
 import { trialGoesOn, type SearchPlan, type Trial, type TrialState } from '../../../src/tune/search.ts';
@@ -38,14 +38,17 @@ function largest(space: Space, path: string, own: number): number {
   return parameter.kind === 'choices' ? Math.max(...parameter.choices.map(Number)) : parameter.high;
 }
 
-/** Evaluations of the planner in training, by round. */
+/**
+ * Evaluations of the planner in training, by round. Incomplete ones are left out: the rate of the tasks that could be judged is not
+ * comparable with that of all.
+ */
 export function measurementsOf({ evaluations }: Pick<Job, 'evaluations'>): Measurement[] {
   return evaluations
-    .filter(({ name, tasks, failed }) => name === 'trained' && tasks > failed)
+    .filter((evaluation) => evaluation.name === 'trained' && !judgementOf(evaluation).incomplete)
     .map((evaluation) => ({
       round: evaluation.policyVersion,
       trajectories: Number(evaluation.trajectories),
-      success: successRate(evaluation).success,
+      success: judgementOf(evaluation).success,
     }))
     .sort((a, b) => a.round - b.round);
 }
@@ -96,8 +99,10 @@ function scoresOf({ plan, capacity }: TrialSetting, job: Job): RungScore[] {
 export function trialOf(setting: TrialSetting, job: Job): Trial {
   const { current } = setting;
   const scores = scoresOf(setting, job);
-  const state: TrialState = job.state === JobState.SUCCEEDED ? 'done' : (verdictOf(setting, job) ?? 'failed');
-  const error = job.error !== '' ? job.error : 'its job was cancelled by somebody else';
+  const incomplete = incompleteAtTheEnd(job);
+  const ended: TrialState = job.state === JobState.SUCCEEDED ? 'done' : (verdictOf(setting, job) ?? 'failed');
+  const state = ended === 'done' && incomplete !== undefined ? 'failed' : ended;
+  const error = job.error !== '' ? job.error : (incomplete ?? 'its job was cancelled by somebody else');
   return {
     ...current,
     state,
@@ -107,6 +112,14 @@ export function trialOf(setting: TrialSetting, job: Job): Trial {
     scores,
     ...(state === 'failed' && { error }),
   };
+}
+
+/** What is wrong with a trial's last evaluation; undefined when it can be compared. */
+function incompleteAtTheEnd({ evaluations }: Job): string | undefined {
+  const last = evaluations.filter(({ name }) => name === 'trained').sort((a, b) => a.policyVersion - b.policyVersion);
+  const evaluation = last.at(-1);
+  if (evaluation === undefined || !judgementOf(evaluation).incomplete) return undefined;
+  return `its evaluation at round ${evaluation.policyVersion} says little: ${rateText(evaluation)}`;
 }
 
 function isEnd(state: JobState): boolean {

@@ -265,7 +265,7 @@ export type ScoredGroup = Message<"millrace.v1.ScoredGroup"> & {
   verdict: Verdict;
 
   /**
-   * The most frequent class among failed members when verdict is FAILED.
+   * The most frequent class among failed members when verdict is FAILED, and in evaluations whenever a member has failed.
    *
    * @generated from field: millrace.v1.FailureClass failure = 3;
    */
