@@ -29,6 +29,16 @@ export function clockConformance(
       expect(clock.monotonic()).toBeGreaterThanOrEqual(0);
     });
 
+    it('refuses a duration that is none, rather than wake at once or spin', async () => {
+      const clock = create();
+      for (const ms of [NaN, undefined as never, '5' as never])
+        await expect(drive(clock, clock.sleep(ms))).rejects.toMatchObject({ code: 'invalid_argument', field: 'ms' });
+      for (const ms of [NaN, Infinity, 0, -1])
+        expect(() => clock.every(ms, () => {})).toThrow(
+          expect.objectContaining({ code: 'invalid_argument', field: 'ms' }) as Error,
+        );
+    });
+
     it('rejects with `cancelled` when the signal aborts, before or during the sleep', async () => {
       const clock = create();
       const during = new AbortController();

@@ -1,5 +1,5 @@
 import { MillraceError } from '../errors.ts';
-import type { Clock } from './clock.ts';
+import { durationProblem, type Clock } from './clock.ts';
 
 /** Longest delay setTimeout can hold; longer sleeps are cut into pieces. */
 const LONGEST_TIMEOUT_MS = 0x7fffffff;
@@ -12,6 +12,11 @@ export const systemClock: Clock = {
     return new Promise<void>((resolve, reject) => {
       if (signal?.aborted) {
         reject(sleepCancelled(signal));
+        return;
+      }
+      const problem = durationProblem(ms);
+      if (problem !== undefined) {
+        reject(problem);
         return;
       }
       const end = performance.now() + ms;
@@ -53,6 +58,10 @@ export function sleepCancelled(signal: AbortSignal | undefined): MillraceError {
  * nothing here and is rethrown as an unhandled rejection: whoever repeats must handle its own errors.
  */
 export function repeat(clock: Clock, ms: number, fn: () => void | Promise<void>): () => void {
+  if (!(Number.isFinite(ms) && ms > 0))
+    throw new MillraceError('invalid_argument', `a finite number of milliseconds above 0 is needed, got ${String(ms)}`, {
+      field: 'ms',
+    });
   const stop = new AbortController();
   void (async () => {
     let due = clock.monotonic() + ms;

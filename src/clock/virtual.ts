@@ -1,5 +1,5 @@
 import { MillraceError } from '../errors.ts';
-import type { Clock } from './clock.ts';
+import { durationProblem, type Clock } from './clock.ts';
 import { repeat, sleepCancelled } from './system.ts';
 import { pendingTurns } from './turn.ts';
 
@@ -53,6 +53,11 @@ export class VirtualClock implements Clock {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) {
         reject(sleepCancelled(signal));
+        return;
+      }
+      const problem = durationProblem(ms);
+      if (problem !== undefined) {
+        reject(problem);
         return;
       }
       const onAbort = (): void => {

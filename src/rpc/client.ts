@@ -6,24 +6,11 @@ import { MillraceError } from '../errors.ts';
 import { methodDefinition, MAX_MESSAGE_BYTES } from './definition.ts';
 import type { InputInit, InputOf, OutputOf } from './definition.ts';
 import { quietGrpc } from './log.ts';
+import { checkCallOptions, checkClientOptions, type CallOptions, type ClientOptions } from './options.ts';
 import { errorFromStatus } from './status.ts';
 import { readCall, writeWithDrain } from './streams.ts';
 
-/** Options of {@link createClient}. */
-export interface ClientOptions {
-  /** Bearer token, when the server wants one. */
-  token?: string | undefined;
-  /** Deadline of unary calls in milliseconds. Default 30_000; servers cap it at 60_000. */
-  timeoutMs?: number;
-}
-
-/** Options of one call. */
-export interface CallOptions {
-  /** Milliseconds from now. Default: the client's for unary calls, none for streams. */
-  timeoutMs?: number;
-  /** Cancels the call; it then fails with `cancelled`. */
-  signal?: AbortSignal;
-}
+export type { CallOptions, ClientOptions } from './options.ts';
 
 /** The client's end of a bidirectional stream. */
 export interface ClientBidi<Out, In> {
@@ -66,8 +53,12 @@ const CHANNEL_OPTIONS: ChannelOptions = {
   'grpc.enable_channelz': 0,
 };
 
-/** Connects (lazily) to a service at "host:port". Failures to connect are `unavailable` errors of the calls. */
+/**
+ * Connects (lazily) to a service at "host:port". Failures to connect are `unavailable` errors of the calls. Wrong options, here and in
+ * a call, are `invalid_argument` with the field, and so is a request that cannot be encoded.
+ */
 export function createClient<S extends DescService>(service: S, address: string, options: ClientOptions = {}): ServiceClient<S> {
+  checkClientOptions(options);
   quietGrpc();
   const client = new Client(checkedAddress(address), credentials.createInsecure(), CHANNEL_OPTIONS);
   const caller: Caller = { client, address, metadata: new Metadata(), timeoutMs: options.timeoutMs ?? 30_000 };
@@ -99,14 +90,16 @@ function callerOf(method: DescMethod, caller: Caller): unknown {
   }
 }
 
-function unary(method: DescMethod, caller: Caller, request: object, options: CallOptions = {}): Promise<Message> {
-  const { path, requestSerialize, responseDeserialize } = methodDefinition(method);
+async function unary(method: DescMethod, caller: Caller, request: object, options: CallOptions = {}): Promise<Message> {
+  checkCallOptions(options);
+  const { path, responseDeserialize } = methodDefinition(method);
+  const encoded = encode(method, request);
   return new Promise((resolve, reject) => {
     const call = caller.client.makeUnaryRequest(
       path,
-      requestSerialize,
+      asIs,
       responseDeserialize,
-      create(method.input, request as never) as Message,
+      encoded,
       caller.metadata,
       deadline(options.timeoutMs ?? caller.timeoutMs),
       (error, response) => {
@@ -125,12 +118,13 @@ async function* serverStream(
   request: object,
   options: CallOptions = {},
 ): AsyncGenerator<Message> {
-  const { path, requestSerialize, responseDeserialize } = methodDefinition(method);
+  checkCallOptions(options);
+  const { path, responseDeserialize } = methodDefinition(method);
   const call: ClientReadableStream<Message> = caller.client.makeServerStreamRequest(
     path,
-    requestSerialize,
+    asIs,
     responseDeserialize,
-    create(method.input, request as never) as Message,
+    encode(method, request),
     caller.metadata,
     deadline(options.timeoutMs),
   );
@@ -147,6 +141,7 @@ async function* serverStream(
 }
 
 function bidi(method: DescMethod, caller: Caller, options: CallOptions = {}): ClientBidi<object, Message> {
+  checkCallOptions(options);
   const { path, requestSerialize, responseDeserialize } = methodDefinition(method);
   const call: ClientDuplexStream<Message, Message> = caller.client.makeBidiStreamRequest(
     path,
@@ -183,6 +178,24 @@ function bidi(method: DescMethod, caller: Caller, options: CallOptions = {}): Cl
     cancel: () => call.cancel(),
   };
 }
+
+/** The request's bytes. grpc-js would call one that cannot be encoded an internal error. */
+function encode(method: DescMethod, request: object): Buffer {
+  try {
+    return methodDefinition(method).requestSerialize(create(method.input, request as never) as Message);
+  } catch (thrown) {
+    throw new MillraceError(
+      'invalid_argument',
+      `the request of ${method.name} cannot be encoded: ${MillraceError.from(thrown).message}`,
+      {
+        cause: thrown,
+        field: 'request',
+      },
+    );
+  }
+}
+
+const asIs = (bytes: Buffer): Buffer => bytes;
 
 function deadline(timeoutMs: number | undefined): GrpcCallOptions {
   return timeoutMs === undefined ? {} : { deadline: Date.now() + timeoutMs };
