@@ -7,6 +7,14 @@ export interface IntakeOptions extends ConsumeOptions {
   ackWaitMs: number;
   /** The process before this one died at its work: begin with one message at a time. */
   afterCrash: boolean;
+  /** Called when a message came again that must run alone: whatever only waits should make room. */
+  onSuspect?: () => void;
+}
+
+/** A running intake. */
+export interface Intake extends Pick<Consumer, 'stop'> {
+  /** So many of the messages in hand only wait for something: as many more may be taken. */
+  extend(messages: number): void;
 }
 
 /** Beyond the time after which a dead worker's messages come again. */
@@ -19,9 +27,9 @@ const CAREFUL_SLACK_MS = 5_000;
  */
 export async function startIntake(
   context: Pick<NodeContext, 'bus' | 'clock' | 'log'>,
-  { afterCrash, ...options }: IntakeOptions,
+  { afterCrash, onSuspect, ...options }: IntakeOptions,
   work: (message: BusMessage) => Promise<void>,
-): Promise<Pick<Consumer, 'stop'>> {
+): Promise<Intake> {
   const { bus, clock, log } = context;
   const { maxInFlight, ackWaitMs } = options;
   const carefulMs = ackWaitMs + CAREFUL_SLACK_MS;
@@ -31,6 +39,8 @@ export async function startIntake(
   let carefulUntil = afterCrash ? clock.monotonic() + carefulMs : -Infinity;
   let careful = afterCrash;
   let consumer: Consumer | undefined = undefined;
+  let extended = 0;
+  const limit = (): void => consumer?.limit((careful ? 1 : maxInFlight) + extended);
 
   const changePace = (toCareful: boolean): void => {
     careful = toCareful;
@@ -38,13 +48,14 @@ export async function startIntake(
       { durable: options.durable },
       toCareful ? 'a message came again: one at a time' : 'as many messages at once as before',
     );
-    consumer?.limit(careful ? 1 : maxInFlight);
+    limit();
   };
 
   const handle = async (message: BusMessage): Promise<void> => {
     if (message.deliveryCount > 1) {
       carefulUntil = clock.monotonic() + carefulMs;
       if (!careful) changePace(true);
+      onSuspect?.();
       // Only those that came before it: one that comes later waits for this one, and the two would wait for each other for ever.
       const before = Promise.allSettled([suspects, ...fresh]);
       const alone = before.then(() => work(message));
@@ -60,6 +71,14 @@ export async function startIntake(
 
   consumer = await bus.consume({ ...options, maxInFlight: careful ? 1 : maxInFlight }, handle);
   // The pace may have changed before there was anybody to tell.
-  consumer.limit(careful ? 1 : maxInFlight);
-  return consumer;
+  limit();
+  const started = consumer;
+  return {
+    stop: (timeoutMs) => started.stop(timeoutMs),
+    extend(messages) {
+      if (messages === extended) return;
+      extended = messages;
+      limit();
+    },
+  };
 }

@@ -1,4 +1,4 @@
-import type { StoreBacklog, WriterReport } from '../src/jobs/progress.ts';
+import type { HoldProgress, StoreBacklog, WriterReport } from '../src/jobs/progress.ts';
 
 /** What a parameter server tells, at most once, about the round in progress; subject `progress.<job>`. */
 export interface TrainingProgress {
@@ -22,6 +22,8 @@ export interface DispatchProgress {
   backpressureMs?: number | undefined;
   /** While the store is so far behind that no new requests are admitted. */
   store?: StoreBacklog | undefined;
+  /** While something that the flow or its reward calls does not answer. */
+  hold?: HoldProgress | undefined;
 }
 
 export const waitingSubject = (job: string): string => `waiting.${job}`;

@@ -11,12 +11,14 @@ import {
 } from '../src/gen/millrace/v1/training_pb.ts';
 import { keepsArms } from '../src/config/job/exploration.ts';
 import type { JobConfig } from '../src/config/job.ts';
+import type { Retrier } from '../src/flow/retry-later.ts';
 import { requestContent } from '../src/jobs/requests.ts';
 import { isEnded } from '../src/jobs/state.ts';
 import { tooLargeGroup } from '../src/flow/too-large.ts';
 import { scoreGroup } from '../src/reward/score.ts';
 import type { NodeContext, Role } from './context.ts';
-import { startIntake } from './intake.ts';
+import { WorkerHolds } from './holds/worker-holds.ts';
+import { startIntake, type Intake } from './intake.ts';
 import { CustomRewards } from './reward/custom-rewards.ts';
 
 /** Options of the reward role. */
@@ -44,7 +46,7 @@ export async function startReward(context: NodeContext, options: RewardOptions =
     if (isEnded(record.state)) void customRewards.forget(record.id);
   });
 
-  const score = async (group: TrajectoryGroup, config: JobConfig): Promise<void> => {
+  const score = async (group: TrajectoryGroup, config: JobConfig, retrier: Retrier | undefined): Promise<void> => {
     const request = group.request!;
     const runtime = await runtimes.get(request.job, config);
     const { context: flowContext } = await runtime.tasks();
@@ -58,6 +60,7 @@ export async function startReward(context: NodeContext, options: RewardOptions =
       node: context.id,
       timeoutMs: options.timeoutMs ?? 30_000,
       clock,
+      retrier,
     };
     let scored = await scoreGroup(group, scoring);
     let data = toBinary(ScoredGroupSchema, scored);
@@ -86,7 +89,8 @@ export async function startReward(context: NodeContext, options: RewardOptions =
         message.term(`there is no job "${group.request.job}"`);
         return;
       }
-      if (!isEnded(entry.record.state)) await score(group, entry.record.config);
+      const { id, state, config } = entry.record;
+      if (!isEnded(state) && (await holds.work(id, message, (retrier) => score(group, config, retrier)))) return;
       await message.ack();
     } catch (thrown) {
       log.warn({ err: thrown, request: group.request.id, delivery: message.deliveryCount }, 'group handed back to the queue');
@@ -94,7 +98,9 @@ export async function startReward(context: NodeContext, options: RewardOptions =
     }
   };
 
-  const intake = await startIntake(
+  let intake: Intake | undefined = undefined;
+  const holds = new WorkerHolds(context, { onWaiting: (messages) => intake?.extend(messages) });
+  intake = await startIntake(
     context,
     {
       stream: 'GROUPS',
@@ -104,6 +110,7 @@ export async function startReward(context: NodeContext, options: RewardOptions =
       maxAckPending: 10_000,
       ackWaitMs: ACK_WAIT_MS,
       afterCrash: options.afterCrash ?? false,
+      onSuspect: () => holds.flush(),
     },
     handle,
   );
@@ -113,6 +120,7 @@ export async function startReward(context: NodeContext, options: RewardOptions =
     name: 'reward',
     async stop(timeoutMs = 5000) {
       stopChanges();
+      holds.stop();
       await intake.stop(timeoutMs);
       await customRewards.close();
       await actor.stop();

@@ -17,13 +17,16 @@ import {
 } from '../src/gen/millrace/v1/training_pb.ts';
 import { keepsArms } from '../src/config/job/exploration.ts';
 import type { JobConfig } from '../src/config/job.ts';
+import type { Retrier } from '../src/flow/retry-later.ts';
 import { hasEnded } from '../src/jobs/ledger.ts';
 import type { JobRecord } from '../src/jobs/record.ts';
 import { requestContent } from '../src/jobs/requests.ts';
 import { isEnded } from '../src/jobs/state.ts';
 import { signalNeeds } from '../src/reward/needs.ts';
 import type { NodeContext, Role } from './context.ts';
-import { startIntake } from './intake.ts';
+import { wasHeld } from './holds/held-messages.ts';
+import { WorkerHolds } from './holds/worker-holds.ts';
+import { startIntake, type Intake } from './intake.ts';
 import type { JobRuntime } from './jobs/runtime.ts';
 import { FollowedPolicy } from './rollout/policies.ts';
 
@@ -83,7 +86,7 @@ export async function startRollout(context: NodeContext, options: RolloutOptions
     state?.then(({ policy }) => policy.close()).catch(() => {});
   });
 
-  const run = async (request: RolloutRequest, job: JobRecord): Promise<void> => {
+  const run = async (request: RolloutRequest, job: JobRecord, retrier: Retrier | undefined): Promise<void> => {
     const { runtime, policy, encoder } = await stateOf(job);
     const { context: flowContext } = await runtime.tasks();
     const started = context.clock.monotonic();
@@ -98,6 +101,7 @@ export async function startRollout(context: NodeContext, options: RolloutOptions
       node: context.id,
       clock: context.clock,
       signal: stopping.signal,
+      retrier,
     });
     const { clock } = context;
     let sent = group;
@@ -149,8 +153,11 @@ export async function startRollout(context: NodeContext, options: RolloutOptions
         message.term(`there is no job "${request.job}"`);
         return;
       }
-      const used = message.deliveryCount > 1 && (await hasBeenUsed(request));
-      if (!used && !isEnded(entry.record.state)) await run(request, entry.record);
+      const used = (message.deliveryCount > 1 || wasHeld(message)) && (await hasBeenUsed(request));
+      if (!used && !isEnded(entry.record.state)) {
+        const { record } = entry;
+        if (await holds.work(record.id, message, (retrier) => run(request, record, retrier))) return;
+      }
       await message.ack();
     } catch (thrown) {
       const error = MillraceError.from(thrown);
@@ -159,7 +166,9 @@ export async function startRollout(context: NodeContext, options: RolloutOptions
     }
   };
 
-  const intake = await startIntake(
+  let intake: Intake | undefined = undefined;
+  const holds = new WorkerHolds(context, { onWaiting: (messages) => intake?.extend(messages) });
+  intake = await startIntake(
     context,
     {
       stream: 'ROLLOUTS',
@@ -169,6 +178,7 @@ export async function startRollout(context: NodeContext, options: RolloutOptions
       maxAckPending: 10_000,
       ackWaitMs: ACK_WAIT_MS,
       afterCrash: options.afterCrash ?? false,
+      onSuspect: () => holds.flush(),
     },
     handle,
   );
@@ -178,6 +188,7 @@ export async function startRollout(context: NodeContext, options: RolloutOptions
     name: 'rollout',
     async stop(timeoutMs = 5000) {
       stopChanges();
+      holds.stop();
       await intake.stop(timeoutMs);
       stopping.abort();
       await actor.stop();

@@ -1,5 +1,7 @@
 /** The public API: what a flow is written with. */
 export { defineFlow, defineTool, ToolError } from './flow/define.ts';
+export { RetryLater } from './flow/retry-later.ts';
+export type { HttpResponse, RetryLaterOptions } from './flow/retry-later.ts';
 export { metered } from './flow/usage.ts';
 export type { Usage } from './flow/usage.ts';
 export type { FlowDefinition, Json, Loaded, OpenAction, Outcome, Plan, Reward, Tool, Verification } from './flow/define.ts';

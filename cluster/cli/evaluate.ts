@@ -10,9 +10,11 @@ import { runGroup } from '../../src/flow/group.ts';
 import { MicroBatcher } from '../../src/flow/micro-batcher.ts';
 import { fixedPolicy } from '../../src/flow/policies.ts';
 import { PlanEncoder } from '../../src/flow/prepare.ts';
+import { RetryGate } from '../../src/flow/retry-gate.ts';
 import { evaluationPlan, EvaluationTally } from '../../src/jobs/evaluation.ts';
 import { judgementOf, judgementText } from '../../src/jobs/judgement.ts';
 import { evaluationRequest, type RequestTask } from '../../src/jobs/requests.ts';
+import { systemRandom } from '../../src/random/seeded.ts';
 import { createPlanner } from '../../src/policy/planner/planner.ts';
 import type { PolicySpec } from '../../src/policy/spec.ts';
 import { scoreGroup } from '../../src/reward/score.ts';
@@ -68,9 +70,10 @@ export async function evaluate(file: string, flags: EvalFlags, context: CliConte
     for (; lines[printed] !== undefined; printed += 1) context.stdout.write(lines[printed]!);
   };
 
+  const retrier = patientGate(context);
   const runOne = async (task: RequestTask, index: number): Promise<void> => {
     const request = evaluationRequest(requests, plan, { index, task, now: systemClock.now() });
-    const common = { flow: runtime.flow, context: flowContext, node: 'eval', clock: systemClock };
+    const common = { flow: runtime.flow, context: flowContext, node: 'eval', clock: systemClock, retrier };
     const group = await runGroup({ ...common, request, policy: runtimePolicy, signal: context.signal });
     const scored = await scoreGroup(group, { ...common, algorithm: config.algorithm });
     const [score] = scored.scores;
@@ -118,6 +121,24 @@ export async function evaluate(file: string, flags: EvalFlags, context: CliConte
   if (failed <= allowFailed) return;
   context.note(`error: ${failed} of ${tasks.length} tasks failed for infrastructure reasons (--allow-failed ${allowFailed})`);
   context.exitCode = EXIT.failure;
+}
+
+/** Where calls wait that threw RetryLater, for as long as it takes; says so. */
+function patientGate({ note, signal }: Pick<CliContext, 'note' | 'signal'>): RetryGate {
+  let said = false;
+  const gate: RetryGate = new RetryGate({
+    clock: systemClock,
+    random: systemRandom(),
+    patienceMs: Infinity,
+    onChange() {
+      const { hold, waiting } = gate;
+      if (waiting === 0 && said) note('all calls are answered again');
+      if (waiting > 0 && !said) note(`waiting for ${hold?.source} to answer again: ${hold?.reason}`);
+      said = waiting > 0;
+    },
+  });
+  signal.addEventListener('abort', () => gate.close(), { once: true });
+  return gate;
 }
 
 async function tasksOf(

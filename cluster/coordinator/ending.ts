@@ -1,5 +1,6 @@
 import { settle, type JobRecord } from '../../src/jobs/record.ts';
 import type { NodeContext } from '../context.ts';
+import { heldSubject } from '../holds/held-messages.ts';
 import type { JobEntry } from '../jobs/directory.ts';
 import { JobEvents } from '../jobs/events.ts';
 import { trainerDurable } from '../parameter-server/durable.ts';
@@ -15,6 +16,7 @@ export async function settleQueues(context: NodeContext, record: JobRecord): Pro
   const state = record.state.toLowerCase();
   await new JobEvents(bus, clock, id, record.id).note(state, 1, record.error ?? `job ${state}`);
   await bus.purge('ROLLOUTS', `rollout.${record.id}`);
+  await bus.purge('HELD', heldSubject(record.id));
   await bus.deleteDurable('SCORED', evaluationDurable(record.id).durable);
   const dropTrainers = async (entry: JobEntry | undefined): Promise<void> => {
     if (entry === undefined || entry.record.unsettled.includes('books')) return;

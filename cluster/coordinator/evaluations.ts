@@ -75,16 +75,17 @@ export class RunningEvaluations {
   }
 
   /** Asks again for all that has not come: an actor that fell over may have sent a part only. What was sent is not doubled. */
-  async resend(): Promise<void> {
-    for (const running of this.#running.values()) await this.#send(running);
+  async resend(isHeld: (id: string) => boolean): Promise<void> {
+    for (const running of this.#running.values()) await this.#send(running, isHeld);
   }
 
-  async #send({ tally, plan, tasks }: Running): Promise<void> {
+  async #send({ tally, plan, tasks }: Running, isHeld: (id: string) => boolean = () => false): Promise<void> {
     const { bus, clock, metrics } = this.#context;
     const now = clock.now();
     const subject = `rollout.${this.#requests.job}`;
     const publish = async ({ index, task }: { index: number; task: RequestTask }): Promise<void> => {
       const request = evaluationRequest(this.#requests, plan, { index, task, now, attempt: this.#attempt });
+      if (isHeld(request.id)) return;
       const same = { id: request.id, content: requestContent(request) };
       await publishWithRoom(bus, subject, toBinary(RolloutRequestSchema, request), { ...same, clock });
       metrics.count('requests_total', { job: this.#requests.job, purpose: 'evaluate' });

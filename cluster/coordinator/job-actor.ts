@@ -24,6 +24,7 @@ import { refillDraws } from '../parameter-server/dynamic-sampling.ts';
 import { trainerDurable } from '../parameter-server/durable.ts';
 import { settleQueues } from './ending.ts';
 import { evaluationDurable, RunningEvaluations } from './evaluations.ts';
+import { JobHold } from './job-hold.ts';
 import { retainBest } from './retention.ts';
 import { StoreGate } from './store-gate.ts';
 import { TaskChoice } from './task-choice.ts';
@@ -54,6 +55,7 @@ export class JobActor implements Behaviour<JobMessage> {
   readonly #requests: RequestContext;
   readonly #evaluations: RunningEvaluations;
   #gate: StoreGate | undefined;
+  #hold: JobHold | undefined;
   #record: JobRecord;
   /** Revision of `#record`: changes are told late, and an older record must not replace what was written since. */
   #revision: number;
@@ -96,9 +98,12 @@ export class JobActor implements Behaviour<JobMessage> {
     // Whatever ended the last life of this actor may have ended it between two requests.
     this.#resent = false;
     this.#gate = new StoreGate(this.#context, this.#job, config.rollout.storeBacklog);
-    this.#stops = [() => this.#gate?.close()];
+    const hold = new JobHold(this.#context, this.#job, this.#lease.token);
+    this.#hold = hold;
+    this.#stops = [() => this.#gate?.close(), () => hold.close()];
     await this.#gate.look();
-    await this.#evaluations.resend();
+    await hold.look(false);
+    await this.#evaluations.resend((id) => hold.holdsRequest(id));
     this.#consumer = await bus.consume(evaluationDurable(this.#job), (message) =>
       actor.self.send({ kind: 'evaluation', message }),
     );
@@ -154,6 +159,7 @@ export class JobActor implements Behaviour<JobMessage> {
       await this.#evaluations.take(message.message);
     } else {
       await this.#gate?.look();
+      await this.#hold?.look(this.#record.state === 'RUNNING' && !this.#record.cancelRequested);
     }
     for (const result of this.#evaluations.finished()) {
       await this.#evaluated(result);
@@ -164,7 +170,12 @@ export class JobActor implements Behaviour<JobMessage> {
   }
 
   #tell(more: DispatchProgress): void {
-    const progress: DispatchProgress = { evaluation: this.#evaluations.current(), store: this.#gate?.behind, ...more };
+    const progress: DispatchProgress = {
+      evaluation: this.#evaluations.current(),
+      store: this.#gate?.behind,
+      hold: this.#hold?.active,
+      ...more,
+    };
     this.#context.bus.emit(waitingSubject(this.#job), encodeProgress(progress));
   }
 
@@ -186,6 +197,8 @@ export class JobActor implements Behaviour<JobMessage> {
     if (!manifest || this.#record.state !== 'RUNNING') return;
     // Neither training requests nor those of evaluations: both end as groups that must be written.
     if (this.#gate?.behind) return;
+    // They would only be held as well.
+    if (this.#hold?.active) return;
     await this.#startEvaluations(manifest);
     if (!this.#baselinesRun()) return;
     await this.#failIfHopeless(manifest);
@@ -268,7 +281,8 @@ export class JobActor implements Behaviour<JobMessage> {
     if (!this.#resent) {
       const accepted = acceptedOnResume(ledger, this.#record.accepted);
       if (accepted !== this.#record.accepted) await this.#update((record) => ({ ...record, accepted }));
-      await this.#sendAll(open(ledger, accepted), manifest.version, signal);
+      const left = open(ledger, accepted).filter((sequence) => this.#hold?.holdsSequence(sequence) !== true);
+      await this.#sendAll(left, manifest.version, signal);
       this.#resent = true;
     }
     const from = this.#record.accepted;

@@ -215,6 +215,7 @@ export class JobViews {
       ...(dispatch?.evaluation && { evaluation: dispatch.evaluation }),
       ...(dispatch?.backpressureMs !== undefined && { backpressureMs: dispatch.backpressureMs }),
       ...(dispatch?.store && { store: dispatch.store }),
+      ...(dispatch?.hold && { hold: { ...dispatch.hold, now: this.#context.clock.now() } }),
       quietSeconds: quiet,
       ...(record.cancelRequested && { cancelRequested: true }),
       ...(progress?.problem !== undefined && { problem: progress.problem }),

@@ -8,6 +8,7 @@ export interface RoomOptions {
   id: string;
   /** See `PublishOptions.content`. */
   content?: string;
+  headers?: Record<string, string>;
   clock: Clock;
   /** Ends the wait with the last refusal. */
   signal?: AbortSignal;
@@ -25,11 +26,11 @@ const ROOM_DELAY_MS = 200;
  * finished group away. Throws `resource_exhausted` when there is none in time, and what `Bus.publish` throws.
  */
 export async function publishWithRoom(bus: Bus, subject: string, data: Uint8Array, options: RoomOptions): Promise<void> {
-  const { id, content, clock, signal, timeoutMs = 10_000, onRefused } = options;
+  const { id, content, headers, clock, signal, timeoutMs = 10_000, onRefused } = options;
   const deadline = clock.monotonic() + timeoutMs;
   for (;;) {
     try {
-      await bus.publish(subject, data, { id, ...(content !== undefined && { content }) });
+      await bus.publish(subject, data, { id, ...(content !== undefined && { content }), ...(headers && { headers }) });
       return;
     } catch (thrown) {
       const error = MillraceError.from(thrown);

@@ -44,7 +44,7 @@ export interface Bus {
 }
 
 /** Streams of DESIGN.md section 4. */
-export type StreamName = 'ROLLOUTS' | 'GROUPS' | 'SCORED' | 'WEIGHTS' | 'EVENTS' | 'DLQ';
+export type StreamName = 'ROLLOUTS' | 'GROUPS' | 'SCORED' | 'WEIGHTS' | 'EVENTS' | 'DLQ' | 'HELD';
 
 /** Key-value buckets: `leases` and `nodes` expire by TTL. */
 export type BucketName = 'jobs' | 'leases' | 'nodes' | 'policies' | 'notices';

@@ -43,6 +43,7 @@ describe('topology', () => {
       ['WEIGHTS', 'limits', 'new', 'weights.>'],
       ['EVENTS', 'limits', 'old', 'event.>'],
       ['DLQ', 'limits', 'old', 'dlq.>'],
+      ['HELD', 'limits', 'new', 'held.>'],
     ]);
     expect(streams.find((s) => s.name === 'WEIGHTS')!.maxPerSubject).toBe(1);
     expect(Object.fromEntries(buckets.map((b) => [b.name, b.ttlMs]))).toEqual({

@@ -90,6 +90,8 @@ export function topology(options: TopologyOptions = {}): Topology {
       stream('WEIGHTS', 'weights.>', 'limits', 'new', 4096, { maxPerSubject: 1 }),
       stream('EVENTS', 'event.>', 'limits', 'old', 1024, { maxAgeMs: 7 * DAY_MS }),
       stream('DLQ', 'dlq.>', 'limits', 'old', 256),
+      // Work that waits for a service (docs/adr/0044): whoever ends a job empties it.
+      stream('HELD', 'held.>', 'limits', 'new', 1024),
     ],
     buckets: [
       { name: 'jobs', ttlMs: 0, maxBytes: 64 * MIB },

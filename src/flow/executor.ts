@@ -5,6 +5,7 @@ import { MillraceError } from '../errors.ts';
 import { FailureClass } from '../gen/millrace/v1/flow_pb.ts';
 import type { FlowDefinition } from './define.ts';
 import { describe, flowCrash, FlowFailure, isPromise, isToolError } from './failure.ts';
+import { isRetryLater } from './retry-later.ts';
 import { takeApart, usageProblem, type Usage } from './usage.ts';
 
 /** Time limit of a tool call in a flow that sets none. */
@@ -31,7 +32,7 @@ export interface ExecuteOptions {
 /**
  * Runs one tool: arguments from memory and pointers, checked against the tool's schema, then the tool within its time limit.
  * A ToolError and an input that does not fit are data. A tool that takes too long is TOOL_TIMEOUT, one that throws anything
- * else TOOL_CRASH; `arguments` that throws is FLOW_CRASH. The limit is about the tool: time in which other code held the event
+ * else TOOL_CRASH; `arguments` that throws is FLOW_CRASH. A RetryLater is thrown on as it is. The limit is about the tool: time in which other code held the event
  * loop is given back, and a tool that holds it itself for longer is TOOL_TIMEOUT too, once it lets go (nothing can interrupt it).
  */
 export function execute<M>(
@@ -47,6 +48,7 @@ export function execute<M>(
     raw = tool.arguments(memory, ...items);
   } catch (thrown) {
     if (isToolError(thrown)) return { input: undefined, error: thrown.message };
+    if (isRetryLater(thrown)) throw thrown;
     throw flowCrash(`tools.${name}.arguments`, describe(thrown), thrown);
   }
   if (isPromise(raw)) throw flowCrash(`tools.${name}.arguments`, 'returned a promise; only `run` may be asynchronous');
@@ -101,6 +103,7 @@ function late(name: string, limitMs: number): FlowFailure {
 }
 
 function failed(name: string, input: unknown, thrown: unknown): Execution {
+  if (isRetryLater(thrown)) throw thrown;
   if (isToolError(thrown)) return { input, error: thrown.message, ...used(name, thrown.usage) };
   throw new FlowFailure(FailureClass.TOOL_CRASH, `tools.${name}.run: ${describe(thrown)}`, thrown);
 }

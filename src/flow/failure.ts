@@ -1,4 +1,5 @@
 import { FailureClass } from '../gen/millrace/v1/flow_pb.ts';
+import { HandBack, isRetryLater, retryOf } from './retry-later.ts';
 
 /** Ends a flow without a reward. Thrown between the stages of a flow and caught in run.ts; it never leaves this folder. */
 export class FlowFailure extends Error {
@@ -16,12 +17,13 @@ export function isToolError(thrown: unknown): thrown is Error & { usage?: unknow
   return thrown instanceof Error && thrown.name === 'ToolError';
 }
 
-/** Runs a part of the flow's own code; whatever it throws is a FLOW_CRASH that names the part. */
+/** Runs a part of the flow's own code; whatever it throws is a FLOW_CRASH that names the part, but for RetryLater. */
 export function inFlow<R>(where: string, code: () => R): R {
   let result: R;
   try {
     result = code();
   } catch (thrown) {
+    if (isRetryLater(thrown)) throw new HandBack(retryOf(thrown, where));
     throw flowCrash(where, describe(thrown), thrown);
   }
   if (isPromise(result)) {

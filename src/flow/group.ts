@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { create } from '@bufbuild/protobuf';
 import type { Clock } from '../clock/clock.ts';
 import { nextTurn } from '../clock/turn.ts';
@@ -23,6 +24,7 @@ import { nothingPlanner, randomPlanner, rulePlanner, type Planner } from './plan
 import type { PolicySource } from './policies.ts';
 import { policyPlanner } from './policy-planner.ts';
 import type { PlanEncoder } from './prepare.ts';
+import { HandBack, type Retrier } from './retry-later.ts';
 import { runFlow, type FlowRun } from './run.ts';
 import { stepSignals, type SignalNeeds } from './signals.ts';
 import { encodeStepRows, type MemberRun } from './step-rows.ts';
@@ -54,6 +56,8 @@ export interface GroupOptions<T, M> {
   clock: Clock;
   /** Stops the group: `runGroup` then rejects with `cancelled` and nothing is published. */
   signal?: AbortSignal | undefined;
+  /** Makes calls of tools again that threw RetryLater. Default: `runGroup` then rejects with {@link HandBack}. */
+  retrier?: Retrier | undefined;
 }
 
 interface Member extends MemberRun {
@@ -67,7 +71,7 @@ interface Member extends MemberRun {
 /**
  * Runs the flows of one request at once. A member that fails is sampled again with new random numbers; one that goes on
  * failing is in the group with its class. A member's numbers depend on (request.seed, member, resample) only: the same
- * request gives the same trajectories on any worker.
+ * request gives the same trajectories on any worker. Rejects with {@link HandBack} when something that a flow calls cannot answer now.
  */
 export async function runGroup<T, M>(options: GroupOptions<T, M>): Promise<TrajectoryGroup> {
   const { request, flow, node } = options;
@@ -139,10 +143,35 @@ async function runMembers<T, M>(
     return { runs, table: undefined, shape };
   }
   const seats = seatsFor(options, shape);
-  const runs = await Promise.all(
-    Array.from({ length: size }, (_, index) => runMember(options, seats, shape, task.task as T, index)),
+  const runs = await together(options.signal, size, (index, signal) =>
+    runMember({ ...options, signal }, seats, shape, task.task as T, index),
   );
   return { runs, table: seats.table, shape };
+}
+
+/** Runs all members at once. When one is handed back the group is, so the others stop; it rejects once they have. */
+async function together<R>(
+  outer: AbortSignal | undefined,
+  size: number,
+  run: (index: number, signal: AbortSignal) => Promise<R>,
+): Promise<R[]> {
+  const stop = new AbortController();
+  const signal = outer === undefined ? stop.signal : AbortSignal.any([outer, stop.signal]);
+  // Every member in a tool listens to it.
+  setMaxListeners(0, signal);
+  let handedBack: HandBack | undefined;
+  const members = Array.from({ length: size }, async (_, index) => {
+    try {
+      return await run(index, signal);
+    } catch (thrown) {
+      if (thrown instanceof HandBack) handedBack ??= thrown;
+      stop.abort(thrown);
+      throw thrown;
+    }
+  });
+  await Promise.allSettled(members);
+  if (handedBack !== undefined) throw handedBack;
+  return Promise.all(members);
 }
 
 /** A planner for one flow, with the version it plays and what to call at its end. */
@@ -216,7 +245,7 @@ async function runMember<T, M>(
   task: T,
   index: number,
 ): Promise<Member> {
-  const { request, flow, context, clock, signal, maxResamples = 3 } = options;
+  const { request, flow, context, clock, signal, retrier, maxResamples = 3 } = options;
   const id = `${request.id}:${index}`;
   const meter = new Meter();
   for (let resamples = 0; ; resamples++) {
@@ -232,7 +261,7 @@ async function runMember<T, M>(
     try {
       const random = seededRandom(request.seed).fork(`${index}/${resamples}`);
       const potential = signalsOf(options)?.potential ?? false;
-      const run = await runFlow({ flow, task, context, planner: seat.planner, random, clock, shape, potential, signal });
+      const run = await runFlow({ flow, task, context, planner: seat.planner, random, clock, shape, potential, signal, retrier });
       meter.add(run.usage.used);
       if (run.failure === undefined || resamples >= maxResamples)
         return { id, policyVersion: seat.version, resamples, run, usage: meter.used, trace: seat.trace };

@@ -10,6 +10,7 @@ import { generate } from './generator.ts';
 import { remember, stepLimit } from './memory.ts';
 import { flowShape, planStep, type FlowShape } from './plan.ts';
 import type { Choice, Planner } from './planner.ts';
+import { HandBack, retrying, type Retrier } from './retry-later.ts';
 import { Meter } from './usage.ts';
 import { potentialOf, verify } from './verifier.ts';
 
@@ -72,6 +73,8 @@ export interface RunOptions<T, M> {
   potential?: boolean;
   /** Stops the flow between two steps and in asynchronous tools. */
   signal?: AbortSignal | undefined;
+  /** Makes calls of tools again that threw RetryLater. Default: the run then rejects with {@link HandBack}. */
+  retrier?: Retrier | undefined;
 }
 
 /** A flow without asynchronous tools gives way to the event loop after this many steps. */
@@ -79,7 +82,8 @@ const STEPS_WITHOUT_TURN = 64;
 
 /**
  * Runs one flow to its end: plan, choose, execute, verify, until the verifier says stop, nothing is open or the step limit is
- * reached; then the answer. Failures are in the result, with the steps until then. Throws only `cancelled`, when stopped.
+ * reached; then the answer. Failures are in the result, with the steps until then. Throws only `cancelled`, when stopped, and
+ * {@link HandBack}, when something that the flow calls cannot answer now.
  */
 export async function runFlow<T, M>(options: RunOptions<T, M>): Promise<FlowRun> {
   const { clock } = options;
@@ -100,6 +104,7 @@ export async function runFlow<T, M>(options: RunOptions<T, M>): Promise<FlowRun>
     run.termination = termination;
   } catch (thrown) {
     if (thrown instanceof MillraceError && thrown.code === 'cancelled' && options.signal?.aborted) throw thrown;
+    if (thrown instanceof HandBack) throw thrown;
     run.failure = failureOf(thrown);
   }
   run.endedAt = clock.now() * 1000;
@@ -124,7 +129,8 @@ async function takeSteps<T, M>(options: RunOptions<T, M>, memory: M, run: FlowRu
     const { tool, items = [] } = open[choice.action]!;
     const potential = options.potential === true ? potentialOf(flow, memory) : undefined;
     const planned = clock.monotonic();
-    const work = execute(flow, tool, items, memory, { clock, signal });
+    const call = (): Execution | Promise<Execution> => execute(flow, tool, items, memory, { clock, signal });
+    const work = retrying(`tool '${tool}'`, call, options.retrier, signal);
     const execution = isPromise(work) ? await work : work;
     const ended = clock.monotonic();
     const taken = record(choice, tool, items, execution, potential, open.length, [started, planned, ended], startedAt);

@@ -81,6 +81,22 @@ export interface WriterReport {
   waitingFor: string;
 }
 
+/** What holds a job's requests back while something that its flow calls does not answer. Times are Unix milliseconds. */
+export interface HoldProgress {
+  /** `tool 'search'` or `reward`. */
+  source: string;
+  reason: string;
+  since: number;
+  /** When the next try is made. */
+  until: number;
+  /** Tries in a row that were refused. */
+  attempts: number;
+  now: number;
+  /** Requests handed back until then, and calls that wait in workers. */
+  held: number;
+  waiting: number;
+}
+
 /** What a running job may be waiting for; fields that are not known are left out. */
 export interface WaitState {
   state: 'QUEUED' | 'RUNNING' | 'PAUSED' | 'SUCCEEDED' | 'FAILED' | 'CANCELLED';
@@ -102,6 +118,8 @@ export interface WaitState {
   backpressureMs?: number;
   /** While the store is so far behind that no new requests are admitted. */
   store?: StoreBacklog;
+  /** While something that the flow or its reward calls does not answer. */
+  hold?: HoldProgress;
   cancelRequested?: boolean;
   /** Whole seconds since anything came for the job, from {@link quietSeconds}. */
   quietSeconds?: number;
@@ -121,7 +139,10 @@ const ROLES = [
 export function waitingFor(wait: WaitState): string {
   if (wait.state === 'SUCCEEDED' || wait.state === 'FAILED' || wait.state === 'CANCELLED') return '';
   if (wait.state === 'QUEUED') return 'a coordinator that takes the job';
-  if (wait.state === 'PAUSED') return ['someone to resume it', ...left(wait)].join('; ');
+  if (wait.state === 'PAUSED') {
+    const hold = wait.hold === undefined ? [] : [`then for ${heldBack(wait.hold)}`];
+    return ['someone to resume it', ...left(wait), ...hold].join('; ');
+  }
   const missing = ROLES.filter(([role]) => wait.nodes[role] === 0).map(([, words]) => words);
   if (missing.length > 0) return `${missing.join(' and ')} to connect (none is alive)`;
   const after = wait.cancelRequested === true ? ', then it ends as asked' : '';
@@ -144,6 +165,7 @@ function work(wait: WaitState): string {
   if (wait.publishing === true) return `the weights of ${round} to be published`;
   if (shards !== undefined) return `gradients of ${round}: ${shards.done} of ${shards.total} shards are done`;
   const rest: string[] = [];
+  if (wait.hold !== undefined) rest.push(heldBack(wait.hold));
   if (wait.store !== undefined) rest.push(behind(wait.store));
   // Nothing is asked for while the baselines run.
   const asked = wait.open > 0 || evaluation === undefined;
@@ -156,6 +178,19 @@ function work(wait: WaitState): string {
   if (rest.length === 0) return `the parameter server to start on ${round}`;
   return wait.open > 0 ? `${rest.join('; ')} (${wait.open} requests under way)` : rest.join('; ');
 }
+
+function heldBack({ source, reason, since, until, attempts, now, held, waiting }: HoldProgress): string {
+  const next = until > now ? `next try in ${seconds(until - now)}` : 'it is being tried';
+  const tries = attempts === 1 ? 'refused once' : `refused ${attempts} times`;
+  const parked = [
+    ...(held > 0 ? [`${whole(held)} requests held`] : []),
+    ...(waiting > 0 ? [`${whole(waiting)} calls waiting`] : []),
+  ];
+  const rest = parked.length > 0 ? `; ${parked.join(', ')}` : '';
+  return `${source} to answer again: ${reason} (for ${seconds(now - since)}, ${tries}, ${next}${rest}); no new requests meanwhile`;
+}
+
+const seconds = (ms: number): string => `${whole(Math.max(0, Math.ceil(ms / 1000)))} s`;
 
 function behind({ groups, low, writer }: StoreBacklog): string {
   const rows =

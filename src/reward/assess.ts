@@ -1,6 +1,7 @@
 import type { Clock } from '../clock/clock.ts';
 import { isOutcomeAlone, type RewardComponent } from '../config/job/reward.ts';
 import type { FlowDefinition } from '../flow/define.ts';
+import { retrying, RetryLater, type Retrier } from '../flow/retry-later.ts';
 import type { Usage } from '../flow/usage.ts';
 import { FailureClass, type Trajectory } from '../gen/millrace/v1/flow_pb.ts';
 import { Purpose, type TrajectoryGroup } from '../gen/millrace/v1/training_pb.ts';
@@ -26,11 +27,13 @@ export interface AssessOptions<T, M> {
   custom: AskCustom | undefined;
   timeoutMs: number;
   clock: Clock;
+  /** Makes calls again that threw RetryLater. Default: they reject with `HandBack`. */
+  retrier?: Retrier | undefined;
 }
 
 /** Outcome and reward of every trajectory of a group. Evaluations are judged by their outcome alone, whatever the components. */
 export async function assessGroup<T, M>(group: TrajectoryGroup, options: AssessOptions<T, M>): Promise<Assessment[]> {
-  const { flow, context, custom, timeoutMs, clock } = options;
+  const { flow, context, custom, timeoutMs, clock, retrier } = options;
   const { taskJson, purpose } = group.request!;
   const shaped = purpose !== Purpose.EVALUATE && !isOutcomeAlone(options.components);
   const components = shaped ? options.components : [];
@@ -43,14 +46,18 @@ export async function assessGroup<T, M>(group: TrajectoryGroup, options: AssessO
       return { failure: trajectory.failure, message: trajectory.failureMessage };
     if ('problem' in task) return { failure: FailureClass.INVALID_TASK, message: task.problem };
     const { answerJson } = trajectory;
-    const judgement: Judgement = await judge(flow, task.task, answerJson, context, { clock, timeoutMs });
+    const ask = (): Promise<Judgement> => judge(flow, task.task, answerJson, context, { clock, timeoutMs });
+    const judgement = await retrying('reward', ask, retrier);
     if ('failure' in judgement) return judgement;
     const { outcome, success, usage } = judgement;
     if (!shaped) return { ...judgement, reward: outcome, stepRewards: [] };
     const call: RewardCall = { taskJson, answerJson, steps: steps[index] ?? [], outcome };
     const values: Record<string, number> = {};
     for (const [name, value] of await Promise.all(
-      modules.map(async ({ name }) => [name, await ask(custom, name, call)] as const),
+      modules.map(async ({ name }) => {
+        const value = await retrying(`reward component '${name}'`, () => askCustom(custom, name, call), retrier);
+        return [name, value] as const;
+      }),
     )) {
       if ('problem' in value) return failed(`reward component '${name}': ${value.problem}`);
       values[name] = value.value;
@@ -64,11 +71,20 @@ export async function assessGroup<T, M>(group: TrajectoryGroup, options: AssessO
     });
     return 'problem' in reward ? failed(`reward: ${reward.problem}`) : { outcome, success, ...(usage && { usage }), ...reward };
   };
-  return Promise.all(group.trajectories.map(assess));
+  // One that is handed back takes the group with it, once no call is under way any more.
+  const all = group.trajectories.map(assess);
+  await Promise.allSettled(all);
+  return Promise.all(all);
 }
 
-function ask(custom: AskCustom | undefined, name: string, call: RewardCall): Promise<CustomValue> {
-  return custom?.(name, call) ?? Promise.resolve({ problem: 'no thread was given to run it in' });
+async function askCustom(
+  custom: AskCustom | undefined,
+  name: string,
+  call: RewardCall,
+): Promise<Exclude<CustomValue, { later: unknown }>> {
+  const value = (await custom?.(name, call)) ?? { problem: 'no thread was given to run it in' };
+  if ('later' in value) throw new RetryLater(value.later);
+  return value;
 }
 
 function failed(message: string): Assessment {

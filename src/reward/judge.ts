@@ -4,6 +4,7 @@ import { TimeLimit } from '../clock/time-limit.ts';
 import type { FlowDefinition, Json, Reward } from '../flow/define.ts';
 import { describe, isPromise } from '../flow/failure.ts';
 import { isWellFormed } from '../flow/json.ts';
+import { isRetryLater } from '../flow/retry-later.ts';
 import { usageProblem, type Usage } from '../flow/usage.ts';
 import { FailureClass } from '../gen/millrace/v1/flow_pb.ts';
 
@@ -14,7 +15,7 @@ export type Judgement =
 
 /**
  * Asks the flow's reward about one answer, within a time limit that measures the reward and not this process. Everything that goes
- * wrong is REWARD_FAILED.
+ * wrong is REWARD_FAILED; a RetryLater is thrown on as it is.
  */
 export async function judge<T>(
   flow: Pick<FlowDefinition<T, any>, 'reward'>,
@@ -36,8 +37,11 @@ export async function judge<T>(
     synchronous.delete(flow);
     const ended = await limit.of(reward);
     if (typeof ended === 'string') return late();
-    return 'thrown' in ended ? failed(describe(ended.thrown)) : read(ended.result);
+    if (!('thrown' in ended)) return read(ended.result);
+    if (isRetryLater(ended.thrown)) throw ended.thrown;
+    return failed(describe(ended.thrown));
   } catch (thrown) {
+    if (isRetryLater(thrown)) throw thrown;
     return failed(describe(thrown));
   }
 }

@@ -6,6 +6,7 @@ import type { Clock } from '../clock/clock.ts';
 import { rewardComponents, type RewardConfig } from '../config/job/reward.ts';
 import { MillraceError } from '../errors.ts';
 import type { FlowDefinition } from '../flow/define.ts';
+import type { Retrier } from '../flow/retry-later.ts';
 import { FailureClass, StepSignalsSchema, type Trajectory } from '../gen/millrace/v1/flow_pb.ts';
 import {
   Purpose,
@@ -36,20 +37,22 @@ export interface ScoreOptions<T, M> {
   /** Time limit of one call of the flow's reward. Default 30_000. */
   timeoutMs?: number;
   clock: Clock;
+  /** Makes calls of rewards again that threw RetryLater. Default: `scoreGroup` then rejects with `HandBack`. */
+  retrier?: Retrier | undefined;
 }
 
 /**
  * Scores a group: outcome and reward of each trajectory that did not fail, a verdict by the outcomes, and the advantages that the
  * job's method can tell from one group (0 where it needs a whole round). A reward that throws, takes too long or is not a
- * finite number makes its trajectory a failed one (REWARD_FAILED), never a zero.
+ * finite number makes its trajectory a failed one (REWARD_FAILED), never a zero. Rejects with `HandBack` when a reward cannot answer now.
  */
 export async function scoreGroup<T, M>(group: TrajectoryGroup, options: ScoreOptions<T, M>): Promise<ScoredGroup> {
   const { request } = group;
   if (request === undefined)
     throw new MillraceError('invalid_argument', 'the group has no request: it cannot be scored', { field: 'request' });
-  const { flow, context, custom, node, timeoutMs = 30_000, clock } = options;
+  const { flow, context, custom, node, timeoutMs = 30_000, clock, retrier } = options;
   const components = rewardComponents(options.reward ?? { shaping: 'none' });
-  const assessments = await assessGroup(group, { flow, context, components, custom, timeoutMs, clock });
+  const assessments = await assessGroup(group, { flow, context, components, custom, timeoutMs, clock, retrier });
   const training = request.purpose !== Purpose.EVALUATE;
   const outcomes = assessments.flatMap((assessment) => ('outcome' in assessment ? [assessment.outcome] : []));
   const equalsTeach = training && (methodOf(options.algorithm).usesEqualGroups?.(options.algorithm) ?? false);

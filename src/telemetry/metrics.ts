@@ -28,6 +28,7 @@ export const METRICS = {
     help: 'Flows of the last evaluation that failed for infrastructure reasons and are in no rate.',
     labels: ['job', 'planner'],
   },
+  requests_held: { type: 'gauge', help: 'Requests handed back because a service did not answer (RetryLater).', labels: ['job'] },
   // Rollout.
   groups_rolled_out_total: { type: 'counter', help: 'Groups run and published, by purpose.', labels: ['job', 'purpose'] },
   trajectories_total: {

@@ -2,10 +2,11 @@ import { Worker } from 'node:worker_threads';
 import { systemClock } from '../../clock/system.ts';
 import { TimeLimit } from '../../clock/time-limit.ts';
 import { MillraceError } from '../../errors.ts';
+import type { RetryLaterOptions } from '../../flow/retry-later.ts';
 import type { FlowSource, FromThread, RewardCall, ThreadData, ToThread } from './protocol.ts';
 
 /** What came of one call. */
-export type CustomValue = { value: number } | { problem: string };
+export type CustomValue = { value: number } | { problem: string } | { later: RetryLaterOptions };
 
 /** Options of {@link CustomReward}. */
 export interface CustomRewardOptions {
@@ -272,7 +273,8 @@ function startWorker(data: ThreadData): Worker {
   return worker;
 }
 
-function valueOf({ value, problem }: Extract<FromThread, { kind: 'done' }>): CustomValue {
+function valueOf({ value, problem, later }: Extract<FromThread, { kind: 'done' }>): CustomValue {
+  if (later !== undefined) return { later };
   if (problem !== undefined) return { problem };
   if (typeof value === 'number' && Number.isFinite(Math.fround(value))) return { value };
   return { problem: `must return a finite number, got ${String(value)}` };

@@ -1,4 +1,5 @@
 import type { Json } from '../../flow/define.ts';
+import type { RetryLaterOptions } from '../../flow/retry-later.ts';
 
 /** One step as a custom reward function sees it. */
 export interface RewardStep {
@@ -63,5 +64,5 @@ export type FromThread =
   /** The module cannot be used; the thread ends. */
   | { kind: 'unusable'; code: 'not_found' | 'invalid_argument'; message: string }
   | { kind: 'started'; id: number }
-  | { kind: 'done'; id: number; value?: unknown; problem?: string }
+  | { kind: 'done'; id: number; value?: unknown; problem?: string; later?: RetryLaterOptions }
   | { kind: 'pong' };

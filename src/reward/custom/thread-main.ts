@@ -4,12 +4,15 @@ import { MillraceError } from '../../errors.ts';
 import type { FlowDefinition, Json } from '../../flow/define.ts';
 import { describe } from '../../flow/failure.ts';
 import { importDefault, loadFlow } from '../../flow/load.ts';
+import { isRetryLater, retryOf } from '../../flow/retry-later.ts';
 import { parseTask } from '../../tasks/check.ts';
 import { loadTasks } from '../../tasks/load.ts';
 import type { FromThread, RewardCall, RewardFunction, ThreadData, ToThread } from './protocol.ts';
 
 const port = parentPort!;
 const tell = (message: FromThread): void => port.postMessage(message);
+
+type Done = Extract<FromThread, { kind: 'done' }>;
 
 interface Loaded {
   reward: RewardFunction;
@@ -28,7 +31,7 @@ async function load({ module, source }: ThreadData): Promise<Loaded> {
   return { reward: reward as RewardFunction, flow, context };
 }
 
-async function answer({ reward, flow, context }: Loaded, call: RewardCall): Promise<{ value?: unknown; problem?: string }> {
+async function answer({ reward, flow, context }: Loaded, call: RewardCall): Promise<Omit<Done, 'kind' | 'id'>> {
   try {
     const task = parseTask(flow!, call.taskJson);
     if ('problem' in task) return { problem: task.problem };
@@ -43,6 +46,10 @@ async function answer({ reward, flow, context }: Loaded, call: RewardCall): Prom
     if (typeof value === 'number') return { value };
     return { problem: `must return a finite number, got ${value === null ? 'null' : typeof value}` };
   } catch (thrown) {
+    if (isRetryLater(thrown)) {
+      const { afterMs, reason } = retryOf(thrown, 'reward');
+      return { later: { afterMs, reason } };
+    }
     return { problem: describe(thrown) };
   }
 }

@@ -1,0 +1,79 @@
+import { fileURLToPath } from 'node:url';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { runSerial, type SerialResult } from '../cluster/serial.ts';
+import { loadJobConfig } from '../src/config/load.ts';
+import type { JobConfig } from '../src/config/job.ts';
+import { RetryLater } from '../src/flow/retry-later.ts';
+import { JobState, type Job } from '../src/gen/millrace/v1/admin_pb.ts';
+import { accounting } from '../src/jobs/ledger.ts';
+import type { Service } from './flows/outage.ts';
+import { temporaryFolder } from './support/thermostat.ts';
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+beforeAll(async () => {
+  folder = await temporaryFolder();
+});
+afterAll(() => folder.remove());
+
+function outageJob(overrides: readonly string[] = []): JobConfig {
+  return loadJobConfig(fileURLToPath(new URL('flows/outage.yaml', import.meta.url)), { overrides }).config;
+}
+
+const world = globalThis as { millraceTestService?: Service | undefined };
+afterEach(() => (world.millraceTestService = undefined));
+
+interface Run {
+  result: SerialResult;
+  /** What the job waited for, each once. */
+  waits: string[];
+  /** Codes of notices that lasted at some time. */
+  notices: Set<string>;
+  refused: number;
+}
+
+/** Runs the job; the service is away from its `from`th call of that kind until `calls` of them were refused. */
+async function run(away?: { at: 'tool' | 'reward'; from: number; calls: number; afterMs: number }): Promise<Run> {
+  const waits: string[] = [];
+  const notices = new Set<string>();
+  let [made, refused] = [0, 0];
+  world.millraceTestService = ({ at }) => {
+    if (at !== away?.at) return;
+    made += 1;
+    if (made <= away.from || refused >= away.calls) return;
+    refused += 1;
+    throw new RetryLater({ afterMs: away.afterMs, reason: 'lever API: HTTP 429' });
+  };
+  const onJob = ({ waitingFor, notices: listed }: Job): void => {
+    if (waitingFor.includes('to answer again')) waits.push(waitingFor);
+    for (const { code } of listed) notices.add(code);
+  };
+  const result = await runSerial(outageJob(), { stateDir: folder.path, onJob });
+  return { result, waits, notices, refused };
+}
+
+const books = ({ job }: SerialResult): ReturnType<typeof accounting> => accounting(job.progress!.ledger!, job.progress!.requests);
+const resamples = ({ store }: SerialResult): number =>
+  store.rows('trajectories').reduce((sum, row) => sum + Number(row['resamples']), 0);
+
+describe('a service that asks to be called later', () => {
+  it.each([
+    ['a short wait of a tool', { at: 'tool', from: 40, calls: 30, afterMs: 3_000 }, 'tool', true],
+    ['a long outage of a tool', { at: 'tool', from: 40, calls: 16, afterMs: 900_000 }, 'tool', true],
+    ['a short wait of the reward', { at: 'reward', from: 20, calls: 10, afterMs: 3_000 }, 'reward', false],
+    ['a long outage of the reward', { at: 'reward', from: 20, calls: 12, afterMs: 900_000 }, 'reward', true],
+  ] as const)('%s costs nothing but time: the same weights, books and rows', async (_, away, source, noticed) => {
+    const plain = await run();
+    const { result, waits, notices, refused } = await run(away);
+    expect(refused).toBe(away.calls);
+    expect(result.job.state).toBe(JobState.SUCCEEDED);
+    expect(Buffer.from(result.weights.buffer).equals(Buffer.from(plain.result.weights.buffer))).toBe(true);
+    expect(books(result)).toEqual(books(plain.result));
+    expect(books(result)).toMatchObject({ requests: 16, failed: 0, expired: 0, open: 0 });
+    expect(resamples(result)).toBe(0);
+    expect(result.store.rows('trajectories')).toHaveLength(plain.result.store.rows('trajectories').length);
+    expect(result.seconds).toBeGreaterThan(plain.result.seconds + away.afterMs / 1000);
+    expect(waits[0]).toMatch(new RegExp(`^${source}.* to answer again: lever API: HTTP 429 \\(for `));
+    expect(notices.has('ADMISSION_HELD')).toBe(noticed);
+    expect(result.job.notices.filter(({ resolveTime }) => resolveTime === undefined)).toEqual([]);
+  });
+});
