@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Bus, BusMessage } from '../src/bus/bus.ts';
+import type { BucketName, Bus, BusMessage, StreamName } from '../src/bus/bus.ts';
 import { CONFORMANCE_TOPOLOGY, busConformance } from '../src/bus/conformance.ts';
 import { Collected, bytes, eventually, failure, text, textOf } from '../src/bus/conformance/harness.ts';
 import { startProxy } from '../src/bus/conformance/proxy.ts';
@@ -29,6 +29,12 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 }, 30_000);
 
+async function deleteStream(name: string): Promise<void> {
+  const link = await openLink({ servers: `127.0.0.1:${server.port}`, name: 'administrator' });
+  await link.jsm.streams.delete(name);
+  await link.nc.close();
+}
+
 busConformance('nats bus', async () => {
   const open: { bus: Bus; proxy: Proxy }[] = [];
   const harness = {
@@ -44,6 +50,8 @@ busConformance('nats bus', async () => {
       open.push({ bus, proxy });
       return { bus, cut: proxy.cut };
     },
+    deleteStream: (name: StreamName) => deleteStream(name),
+    deleteBucket: (name: BucketName) => deleteStream(`KV_${name}`),
     run: <T>(work: Promise<T>) => work,
     async stop() {
       // One whose wire was cut has nothing to hand back to.

@@ -4,6 +4,8 @@ import type { MillraceError } from '../errors.ts';
 export interface Bus {
   /** Creates or checks every stream and bucket of src/bus/topology.ts; throws `failed_precondition` where the server's echo differs. */
   ensureTopology(): Promise<void>;
+  /** Looks at every stream and bucket of src/bus/topology.ts and changes nothing. */
+  inspectTopology(): Promise<TopologyPart[]>;
   /**
    * Publishes durably and waits for the server's acknowledgement.
    * Throws `resource_exhausted` (retryable: backpressure) when the stream is full, `unavailable` when no server answers, and
@@ -88,6 +90,11 @@ export interface ConsumeOptions {
    * that is given it once more sees to that, so a message whose handler kills its process ends there too.
    */
   maxDeliver?: number;
+  /**
+   * Called when the durable was deleted, alone or with its stream, and has been made again, before the first message of the new one:
+   * what this consumer was given before is not held for anybody any more, and settling it does nothing.
+   */
+  onReset?: () => void;
 }
 
 export interface BusMessage {
@@ -127,10 +134,24 @@ export interface StreamState {
 }
 
 export interface DurableState {
+  /** Its subject filter. */
+  filter: string;
+  /** Tells it from others that had its name before or have it later. */
+  created: string;
   /** Messages never delivered so far. */
   pending: number;
   /** Delivered and not settled, or about to be delivered again. */
   ackPending: number;
+}
+
+/** A stream or bucket as the server has it. */
+export interface TopologyPart {
+  kind: 'stream' | 'bucket';
+  name: StreamName | BucketName;
+  /** Tells it from others that had its name before or have it later; undefined when there is none. */
+  created: string | undefined;
+  /** Where its configuration differs from what is asked for, in words. */
+  problem: string | undefined;
 }
 
 export interface StoredMessage {

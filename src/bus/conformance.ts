@@ -3,6 +3,7 @@ import { describeDeadLetters } from './conformance/dead-letters.ts';
 import type { BusHarness } from './conformance/harness.ts';
 import { describeKeyValue } from './conformance/key-value.ts';
 import { describeLease } from './conformance/lease.ts';
+import { describeRecreation } from './conformance/recreation.ts';
 import { describeStorage } from './conformance/storage.ts';
 import { describeWeights } from './conformance/weights.ts';
 
@@ -18,6 +19,7 @@ export function busConformance(name: string, start: () => Promise<BusHarness>): 
   describeDelivery(name, start);
   describeDeadLetters(name, start);
   describeKeyValue(name, start);
+  describeRecreation(name, start);
   describeWeights(name, start);
   describeLease(name, start);
 }

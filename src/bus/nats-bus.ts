@@ -13,6 +13,7 @@ import type {
   StoredMessage,
   StreamName,
   StreamState,
+  TopologyPart,
 } from './bus.ts';
 import { runCallback } from './callback.ts';
 import { NatsConsumer } from './nats/consumer.ts';
@@ -24,7 +25,7 @@ import type { Link, LinkOptions } from './nats/link.ts';
 import { plainBytes, toStored } from './nats/messages.ts';
 import { maxPayload, publish } from './nats/publisher.ts';
 import { readByGet, readStored } from './nats/reader.ts';
-import { bucketConfig, ensureStream, streamConfig } from './nats/stream-config.ts';
+import { bucketConfig, ensureStream, inspectStream, streamConfig } from './nats/stream-config.ts';
 import { maxMessageBytes } from './message-size.ts';
 import { checkFilter, checkSubject } from './subject.ts';
 import { streamOf, topology } from './topology.ts';
@@ -65,6 +66,17 @@ class NatsBus implements Bus {
   async ensureTopology(): Promise<void> {
     for (const spec of this.topology.streams) await ensureStream(this.link, streamConfig(spec, this.topology.replicas));
     for (const spec of this.topology.buckets) await ensureStream(this.link, bucketConfig(spec, this.topology.replicas));
+  }
+
+  async inspectTopology(): Promise<TopologyPart[]> {
+    const { streams, buckets, replicas } = this.topology;
+    const asked = [
+      ...streams.map((spec) => ({ kind: 'stream' as const, name: spec.name, config: streamConfig(spec, replicas) })),
+      ...buckets.map((spec) => ({ kind: 'bucket' as const, name: spec.name, config: bucketConfig(spec, replicas) })),
+    ];
+    return Promise.all(
+      asked.map(async ({ kind, name, config }) => ({ kind, name, ...(await inspectStream(this.link, config)) })),
+    );
   }
 
   async publish(subject: string, data: Uint8Array, options: PublishOptions): Promise<PublishAck> {
@@ -128,9 +140,15 @@ class NatsBus implements Bus {
   async durableState(stream: StreamName, durable: string): Promise<DurableState | undefined> {
     return this.link.call(`durable ${durable} of ${stream}`, () =>
       this.link.jsm.consumers.info(stream, durable).then(
-        (info) => ({ pending: info.num_pending, ackPending: info.num_ack_pending }),
+        (info) => ({
+          filter: info.config.filter_subject ?? '(none)',
+          created: info.created,
+          pending: info.num_pending,
+          ackPending: info.num_ack_pending,
+        }),
         (thrown: unknown) => {
-          if (apiCode(thrown) === API_ERRORS.consumerNotFound) return undefined;
+          const code = apiCode(thrown);
+          if (code === API_ERRORS.consumerNotFound || code === API_ERRORS.streamNotFound) return undefined;
           throw thrown;
         },
       ),

@@ -5,10 +5,14 @@ import { retryDelayMs } from '../callback.ts';
 import type { MemoryDurable, Taker } from './durable.ts';
 import type { MemoryServer } from './server.ts';
 
+/** Wait before a durable that is gone is made again, in ms. */
+const TROUBLE_WAIT_MS = 500;
+
 /** One handler attached to a durable of a memory server. */
 export class MemoryConsumer implements Consumer, Taker {
   private readonly server: MemoryServer;
-  private readonly durable: MemoryDurable;
+  private durable: MemoryDurable;
+  private readonly options: ConsumeOptions;
   private readonly clock: Clock;
   private maxInFlight: number;
   private readonly maxBytes: number;
@@ -22,19 +26,19 @@ export class MemoryConsumer implements Consumer, Taker {
 
   constructor(
     server: MemoryServer,
-    durable: MemoryDurable,
-    { maxInFlight = 64, maxBytesInFlight = Infinity }: Pick<ConsumeOptions, 'maxInFlight' | 'maxBytesInFlight'>,
+    options: ConsumeOptions,
     handler: (message: BusMessage) => void | Promise<void>,
     onStopped: () => void,
   ) {
     this.server = server;
     this.clock = server.clock;
-    this.durable = durable;
-    this.maxInFlight = maxInFlight;
-    this.maxBytes = maxBytesInFlight;
+    this.durable = server.durable(options);
+    this.options = options;
+    this.maxInFlight = options.maxInFlight ?? 64;
+    this.maxBytes = options.maxBytesInFlight ?? Infinity;
     this.handler = handler;
     this.onStopped = onStopped;
-    durable.attach(this);
+    this.durable.attach(this);
   }
 
   get inFlight(): number {
@@ -54,6 +58,28 @@ export class MemoryConsumer implements Consumer, Taker {
     this.heldBytes += message.data.length;
     this.running++;
     void this.run(message);
+  }
+
+  /** The durable is deleted, with its stream or alone: makes it again as soon as that can be. */
+  gone(): void {
+    void this.reattach();
+  }
+
+  private async reattach(): Promise<void> {
+    const orphans = [...this.held];
+    while (this.stopping === undefined) {
+      await this.clock.sleep(TROUBLE_WAIT_MS);
+      if (this.stopping !== undefined) return;
+      try {
+        this.durable = this.server.durable(this.options);
+      } catch {
+        continue;
+      }
+      for (const message of orphans) if (this.held.delete(message)) this.heldBytes -= message.data.length;
+      this.options.onReset?.();
+      this.durable.attach(this);
+      return;
+    }
   }
 
   pending(): Promise<number> {

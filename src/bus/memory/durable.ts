@@ -9,19 +9,23 @@ export interface Taker {
   /** How many more messages it would take now. */
   readonly room: number;
   take(message: StoredMessage, deliveryCount: number): void;
+  /** The durable is deleted. */
+  gone(): void;
 }
 
 /** {@link ConsumeOptions} with every default filled in. */
-export type DurableConfig = Required<ConsumeOptions>;
+export type DurableConfig = Required<Omit<ConsumeOptions, 'onReset'>>;
 
 /** Fills in the defaults that {@link ConsumeOptions} documents. */
 export function durableConfig(options: ConsumeOptions): DurableConfig {
-  return { maxInFlight: 64, maxBytesInFlight: Infinity, maxAckPending: 1000, ackWaitMs: 30_000, maxDeliver: 5, ...options };
+  const { onReset: _, ...rest } = options;
+  return { maxInFlight: 64, maxBytesInFlight: Infinity, maxAckPending: 1000, ackWaitMs: 30_000, maxDeliver: 5, ...rest };
 }
 
 /** One durable consumer as the server sees it: what was delivered, what waits for an acknowledgement, what comes again. */
 export class MemoryDurable {
   config: DurableConfig;
+  readonly created: string;
   private readonly stream: MemoryStream;
   private readonly clock: Clock;
   private readonly onDead: (message: StoredMessage, deliveries: number) => void;
@@ -39,9 +43,11 @@ export class MemoryDurable {
     config: DurableConfig,
     stream: MemoryStream,
     clock: Clock,
+    created: string,
     onDead: (message: StoredMessage, deliveries: number) => void,
   ) {
     this.config = config;
+    this.created = created;
     this.stream = stream;
     this.clock = clock;
     this.onDead = onDead;
@@ -66,7 +72,7 @@ export class MemoryDurable {
   }
 
   state(): DurableState {
-    return { pending: this.waiting(), ackPending: this.pending.size };
+    return { filter: this.config.filter, created: this.created, pending: this.waiting(), ackPending: this.pending.size };
   }
 
   attach(taker: Taker): void {
@@ -111,7 +117,9 @@ export class MemoryDurable {
 
   stop(): void {
     this.stopped.abort();
+    const takers = [...this.takers];
     this.takers.clear();
+    for (const taker of takers) taker.gone();
   }
 
   /** Hands out what can be handed out, in a microtask of its own. */

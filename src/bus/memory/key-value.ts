@@ -18,6 +18,11 @@ interface Slot {
 export class MemoryBucket implements KeyValue {
   readonly ttlMs: number;
   private readonly maxMessageBytes: number;
+  /** Tells it from others of its name; undefined while it is deleted. */
+  created: string | undefined;
+  private readonly name: string;
+  /** Keys of the deleted bucket, which watchers hear of when there is a new one. */
+  private dropped: string[] = [];
   private readonly clock: Clock;
   /** In order of writing, so that the first is the first to expire. */
   private readonly slots = new Map<string, Slot>();
@@ -28,7 +33,22 @@ export class MemoryBucket implements KeyValue {
   constructor(spec: BucketSpec, clock: Clock, maxBytes: number) {
     this.maxMessageBytes = maxBytes;
     this.ttlMs = spec.ttlMs;
+    this.name = spec.name;
     this.clock = clock;
+  }
+
+  /** Makes the bucket, or a new one in place of one that was deleted: its revisions begin anew. */
+  make(created: string): void {
+    this.created = created;
+    this.revision = 0;
+    for (const key of this.dropped.splice(0)) this.tell({ key, value: undefined, revision: 0 });
+  }
+
+  /** Deletes the bucket with its values. */
+  drop(): void {
+    this.dropped = [...this.slots.keys()];
+    this.slots.clear();
+    this.created = undefined;
   }
 
   get(key: string): Promise<KeyValueEntry | undefined> {
@@ -72,6 +92,7 @@ export class MemoryBucket implements KeyValue {
   keys(filter = '>'): Promise<string[]> {
     return settled(() => {
       checkFilter(filter);
+      this.checkThere();
       this.expire();
       return [...this.slots.keys()].filter((key) => subjectMatches(filter, key)).sort();
     });
@@ -100,8 +121,14 @@ export class MemoryBucket implements KeyValue {
     }
   }
 
+  private checkThere(): void {
+    if (this.created === undefined)
+      throw new MillraceError('unavailable', `there is no bucket ${this.name}; a coordinator makes it again`);
+  }
+
   private slot(key: string): Slot | undefined {
     checkKey(key);
+    this.checkThere();
     this.expire();
     return this.slots.get(key);
   }

@@ -13,6 +13,7 @@ import type {
   StoredMessage,
   StreamName,
   StreamState,
+  TopologyPart,
 } from '../bus.ts';
 import { checkFilter, subjectMatches } from '../subject.ts';
 import type { TopologyOptions } from '../topology.ts';
@@ -45,7 +46,11 @@ export class MemoryBus implements Bus {
   }
 
   ensureTopology(): Promise<void> {
-    return this.run(() => {});
+    return this.run(() => this.server.ensureTopology());
+  }
+
+  inspectTopology(): Promise<TopologyPart[]> {
+    return this.run(() => this.server.inspectTopology());
   }
 
   publish(subject: string, data: Uint8Array, options: PublishOptions): Promise<PublishAck> {
@@ -58,10 +63,7 @@ export class MemoryBus implements Bus {
 
   consume(options: ConsumeOptions, handler: (message: BusMessage) => void | Promise<void>): Promise<Consumer> {
     return this.run(() => {
-      const durable = this.server.durable(options);
-      const consumer: MemoryConsumer = new MemoryConsumer(this.server, durable, options, handler, () =>
-        this.consumers.delete(consumer),
-      );
+      const consumer: MemoryConsumer = new MemoryConsumer(this.server, options, handler, () => this.consumers.delete(consumer));
       this.consumers.add(consumer);
       return consumer;
     });

@@ -15,6 +15,8 @@ busConformance('memory bus', () => {
       connections.push(bus);
       return Promise.resolve({ bus, cut: () => bus.sever() });
     },
+    deleteStream: (name) => Promise.resolve(server.deleteStream(name)),
+    deleteBucket: (name) => Promise.resolve(server.deleteBucket(name)),
     run: (work) => clock.run(work),
     async stop() {
       await clock.run(Promise.all(connections.map((bus) => bus.close())));

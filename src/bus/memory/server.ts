@@ -1,13 +1,22 @@
 import type { Clock } from '../../clock/clock.ts';
 import { MillraceError } from '../../errors.ts';
-import type { BucketName, ConsumeOptions, DurableState, PublishAck, PublishOptions, StoredMessage, StreamName } from '../bus.ts';
+import type {
+  BucketName,
+  ConsumeOptions,
+  DurableState,
+  PublishAck,
+  PublishOptions,
+  StoredMessage,
+  StreamName,
+  TopologyPart,
+} from '../bus.ts';
 import { runCallback } from '../callback.ts';
 import { MAX_DELIVERIES, deadLetterHeaders, deadLetterId, deadLetterSubject } from '../dead-letter.ts';
 import { dedupId } from '../message-id.ts';
 import { checkSize, MAX_PAYLOAD, maxMessageBytes } from '../message-size.ts';
 import { checkFilter, checkSubject, subjectMatches } from '../subject.ts';
 import { streamOf, topology } from '../topology.ts';
-import type { TopologyOptions } from '../topology.ts';
+import type { StreamSpec, Topology, TopologyOptions } from '../topology.ts';
 import { MemoryDurable, durableConfig } from './durable.ts';
 import { MemoryBucket } from './key-value.ts';
 import { MemoryBus } from './memory-bus.ts';
@@ -34,21 +43,61 @@ export class MemoryServer {
   private readonly durables = new Map<string, MemoryDurable>();
   private readonly buckets = new Map<BucketName, MemoryBucket>();
   private readonly listeners = new Set<Listener>();
+  private readonly topology: Topology;
   private connections = 0;
+  /** Streams, buckets and durables made so far: tells those of one name apart. */
+  private made = 0;
 
   constructor(options: MemoryServerOptions) {
     this.clock = options.clock;
     this.maxMessageBytes = maxMessageBytes(options.maxPayload ?? MAX_PAYLOAD);
-    const { streams, buckets } = topology(options);
-    for (const spec of streams) {
-      const stream = new MemoryStream(spec, () => this.clock.now());
-      stream.hasInterest = (subject) => this.of(spec.name).some((d) => d.matches(subject));
-      stream.onRemoved = (sequence) => {
-        for (const durable of this.of(spec.name)) durable.removed(sequence);
-      };
-      this.streams.set(spec.name, stream);
-    }
-    for (const spec of buckets) this.buckets.set(spec.name, new MemoryBucket(spec, this.clock, this.maxMessageBytes));
+    this.topology = topology(options);
+    for (const spec of this.topology.buckets)
+      this.buckets.set(spec.name, new MemoryBucket(spec, this.clock, this.maxMessageBytes));
+    this.ensureTopology();
+  }
+
+  /** Makes what is not there. */
+  ensureTopology(): void {
+    for (const spec of this.topology.streams) if (!this.streams.has(spec.name)) this.makeStream(spec);
+    for (const bucket of this.buckets.values()) if (bucket.created === undefined) bucket.make(this.nextId());
+  }
+
+  inspectTopology(): TopologyPart[] {
+    const problem = undefined;
+    return [
+      ...this.topology.streams.map(({ name }) => ({
+        kind: 'stream' as const,
+        name,
+        created: this.streams.get(name)?.created,
+        problem,
+      })),
+      ...[...this.buckets].map(([name, { created }]) => ({ kind: 'bucket' as const, name, created, problem })),
+    ];
+  }
+
+  /** Deletes a stream with its messages and durables, as an administrator may. */
+  deleteStream(name: StreamName): void {
+    for (const { config } of this.of(name)) this.dropDurable(name, config.durable);
+    this.streams.delete(name);
+  }
+
+  /** Deletes a bucket with all its values, as an administrator may. */
+  deleteBucket(name: BucketName): void {
+    this.buckets.get(name)!.drop();
+  }
+
+  private nextId(): string {
+    return String((this.made += 1));
+  }
+
+  private makeStream(spec: StreamSpec): void {
+    const stream = new MemoryStream(spec, () => this.clock.now(), this.nextId());
+    stream.hasInterest = (subject) => this.of(spec.name).some((d) => d.matches(subject));
+    stream.onRemoved = (sequence) => {
+      for (const durable of this.of(spec.name)) durable.removed(sequence);
+    };
+    this.streams.set(spec.name, stream);
   }
 
   /** A new connection; each stands for one node. */
@@ -62,8 +111,11 @@ export class MemoryServer {
     for (const bucket of this.buckets.values()) bucket.setTimers(this.connections > 0);
   }
 
+  /** `unavailable` while it is deleted. */
   stream(name: StreamName): MemoryStream {
-    return this.streams.get(name)!;
+    const stream = this.streams.get(name);
+    if (stream) return stream;
+    throw new MillraceError('unavailable', `there is no stream ${name}; a coordinator makes it again`);
   }
 
   bucket(name: BucketName): MemoryBucket {
@@ -77,10 +129,7 @@ export class MemoryServer {
 
   private store(subject: string, data: Uint8Array, options: PublishOptions): PublishAck {
     checkSubject(subject);
-    const spec = streamOf(
-      subject,
-      [...this.streams.values()].map((s) => s.spec),
-    );
+    const spec = streamOf(subject, this.topology.streams);
     if (spec === undefined)
       throw new MillraceError('invalid_argument', `no stream stores the subject ${subject}`, { field: 'subject' });
     const dedup = dedupId(subject, data, options);
@@ -118,7 +167,7 @@ export class MemoryServer {
         );
       }
     }
-    const durable = new MemoryDurable(config, stream, this.clock, (message, deliveries) => {
+    const durable = new MemoryDurable(config, stream, this.clock, this.nextId(), (message, deliveries) => {
       this.bury(config.stream, message, deliveries, MAX_DELIVERIES);
       this.acked(durable, message.sequence);
     });
@@ -127,11 +176,15 @@ export class MemoryServer {
   }
 
   deleteDurable(stream: StreamName, name: string): void {
-    const durable = this.durables.get(`${stream}/${name}`);
-    if (durable === undefined) return;
-    durable.stop();
-    this.durables.delete(`${stream}/${name}`);
+    if (!this.dropDurable(stream, name)) return;
     for (const sequence of [...this.stream(stream).messages.keys()]) this.release(stream, sequence);
+  }
+
+  private dropDurable(stream: StreamName, name: string): boolean {
+    const durable = this.durables.get(`${stream}/${name}`);
+    this.durables.delete(`${stream}/${name}`);
+    durable?.stop();
+    return durable !== undefined;
   }
 
   durableState(stream: StreamName, name: string): DurableState | undefined {
@@ -139,6 +192,8 @@ export class MemoryServer {
   }
 
   acked(durable: MemoryDurable, sequence: number): void {
+    // One that is gone has nothing to be told, and what has its name now gave out other messages.
+    if (this.durables.get(`${durable.config.stream}/${durable.config.durable}`) !== durable) return;
     durable.ack(sequence);
     const { stream } = durable.config;
     const { retention } = this.stream(stream).spec;
@@ -177,8 +232,8 @@ export class MemoryServer {
 
   /** Interest: a message goes when every durable that wants it is done with it. */
   private release(stream: StreamName, sequence: number): void {
-    const messages = this.stream(stream);
-    if (messages.spec.retention !== 'interest') return;
+    const messages = this.streams.get(stream);
+    if (messages?.spec.retention !== 'interest') return;
     const message = messages.get(sequence);
     if (message === undefined) return;
     if (this.of(stream).every((d) => !d.matches(message.subject) || d.isDone(sequence))) messages.remove(sequence);

@@ -15,6 +15,7 @@ function sizeOf(message: StoredMessage): number {
 /** The stored messages of one stream: sequence numbers, duplicate window and limits. Knows nothing of consumers. */
 export class MemoryStream {
   readonly spec: StreamSpec;
+  readonly created: string;
   /** In order of sequence. */
   readonly messages = new Map<number, StoredMessage>();
   lastSequence = 0;
@@ -28,8 +29,10 @@ export class MemoryStream {
   private readonly subjects = new Map<string, Set<number>>();
   private readonly ids = new Map<string, { sequence: number; timeMs: number }>();
 
-  constructor(spec: StreamSpec, now: () => number) {
+  /** @param created - tells it from others of its name */
+  constructor(spec: StreamSpec, now: () => number, created: string) {
     this.spec = spec;
+    this.created = created;
     this.now = now;
   }
 

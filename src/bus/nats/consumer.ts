@@ -4,7 +4,8 @@ import type { BusMessage, ConsumeOptions, Consumer, StreamName } from '../bus.ts
 import { retryDelayMs } from '../callback.ts';
 import { MAX_DELIVERIES, deadLetterHeaders, deadLetterId, deadLetterSubject } from '../dead-letter.ts';
 import { Acks } from './acks.ts';
-import { ensureDurable } from './durable.ts';
+import { isStreamGone } from './errors.ts';
+import { durableInfo, ensureDurable } from './durable.ts';
 import type { Link } from './link.ts';
 import { messageId, parseDelivery, plainBytes, plainHeaders } from './messages.ts';
 import { republish } from './publisher.ts';
@@ -12,6 +13,8 @@ import { PullRequests } from './pull.ts';
 
 /** Wait before the durable is looked after again when that failed, in ms. */
 const TROUBLE_WAIT_MS = 500;
+/** How often a consumer with its hands full looks whether its durable is still there, in ms. */
+const LOOK_MS = 3000;
 
 /** One handler attached to a durable: pulls what there is room for, keeps alive what is held, comes back after trouble. */
 export class NatsConsumer implements Consumer {
@@ -25,6 +28,9 @@ export class NatsConsumer implements Consumer {
   private readonly pull: PullRequests;
   private readonly acks: Acks;
   private readonly keepAlive: NodeJS.Timeout;
+  private readonly lookAfter: NodeJS.Timeout;
+  /** Of the durable whose messages are held. */
+  private created: string;
   private readonly offReconnect: () => void;
   private readonly onStopped: () => void;
   private recovering = false;
@@ -36,13 +42,19 @@ export class NatsConsumer implements Consumer {
     options: ConsumeOptions,
     handler: (message: BusMessage) => void | Promise<void>,
     onStopped: (consumer: NatsConsumer) => void,
+    created: string,
   ) {
     this.link = link;
+    this.created = created;
     this.options = options;
     this.handler = handler;
     this.onStopped = () => onStopped(this);
     this.maxInFlight = options.maxInFlight ?? 64;
-    this.acks = new Acks(link, options.stream);
+    this.acks = new Acks(link, {
+      stream: options.stream,
+      isRecovering: () => this.recovering,
+      onSilence: () => void this.recover(),
+    });
     this.pull = new PullRequests(link, {
       stream: options.stream,
       durable: options.durable,
@@ -59,6 +71,7 @@ export class NatsConsumer implements Consumer {
       },
       (options.ackWaitMs ?? 30_000) / 3,
     );
+    this.lookAfter = setInterval(() => void this.look(), LOOK_MS);
     this.offReconnect = link.onReconnect(() => void this.recover());
   }
 
@@ -68,8 +81,8 @@ export class NatsConsumer implements Consumer {
     handler: (message: BusMessage) => void | Promise<void>,
     onStopped: (consumer: NatsConsumer) => void,
   ): Promise<NatsConsumer> {
-    await ensureDurable(link, options);
-    const consumer = new NatsConsumer(link, options, handler, onStopped);
+    const created = await ensureDurable(link, options);
+    const consumer = new NatsConsumer(link, options, handler, onStopped, created);
     consumer.pull.restart();
     return consumer;
   }
@@ -97,6 +110,7 @@ export class NatsConsumer implements Consumer {
   private async drain(timeoutMs: number): Promise<void> {
     const deadline = performance.now() + timeoutMs;
     this.offReconnect();
+    clearInterval(this.lookAfter);
     await this.pull.stop(timeoutMs);
     let timer: NodeJS.Timeout | undefined;
     const timeout = new Promise((resolve) => {
@@ -145,6 +159,23 @@ export class NatsConsumer implements Consumer {
     void work.finally(() => this.running.delete(work));
   }
 
+  /** A consumer that has its hands full asks for nothing, so that nobody tells it when its durable is gone. */
+  private async look(): Promise<void> {
+    if (this.recovering || this.pull.isAsking || this.link.nc.isClosed()) return;
+    const found = await durableInfo(this.link, this.options).catch((thrown: unknown) =>
+      // Where the stream is gone, so is the durable; where nobody answers, nothing is known.
+      isStreamGone(thrown) ? undefined : { created: this.created },
+    );
+    if (found?.created !== this.created) await this.recover();
+  }
+
+  /** What was given out before is nobody's any more. */
+  private reset(created: string): void {
+    this.created = created;
+    for (const message of [...this.held]) message.orphan();
+    this.options.onReset?.();
+  }
+
   /** The durable may be gone, or the server may have forgotten our requests: sees to both until it succeeds. */
   private async recover(): Promise<void> {
     if (this.recovering) return;
@@ -154,7 +185,8 @@ export class NatsConsumer implements Consumer {
     if (rest > 0) await new Promise((resolve) => setTimeout(resolve, rest));
     while (this.stopping === undefined && !this.link.nc.isClosed()) {
       try {
-        await ensureDurable(this.link, this.options);
+        const created = await ensureDurable(this.link, this.options);
+        if (created !== this.created) this.reset(created);
         if (this.stopping === undefined) this.pull.restart();
         break;
       } catch {
@@ -179,6 +211,7 @@ class NatsMessage implements BusMessage {
   private readonly raw: Msg;
   private readonly onSettled: (work?: Promise<void>) => void;
   private settled: Promise<void> | undefined;
+  private orphaned = false;
 
   constructor(
     link: Link,
@@ -203,7 +236,7 @@ class NatsMessage implements BusMessage {
 
   ack(): Promise<void> {
     if (this.settled === undefined) {
-      this.settled = this.acks.confirm(this.raw.reply!, this.sequence);
+      this.settled = this.acks.confirm(this.raw.reply!, this.sequence, () => this.orphaned);
       this.settled.then(
         () => this.onSettled(),
         () => this.onSettled(),
@@ -232,11 +265,19 @@ class NatsMessage implements BusMessage {
     this.say('+WPI');
   }
 
+  /** The durable that gave it out is gone. The handler goes on; what it settles then is told to nobody. */
+  orphan(): void {
+    this.orphaned = true;
+    if (this.settled !== undefined) return;
+    this.onSettled();
+  }
+
   private say(word: string): void {
-    if (!this.link.nc.isClosed()) this.link.nc.publish(this.raw.reply!, word);
+    if (!this.orphaned && !this.link.nc.isClosed()) this.link.nc.publish(this.raw.reply!, word);
   }
 
   private async terminate(): Promise<void> {
+    if (this.orphaned) return;
     const { nc } = this.link;
     await this.link.call(`terminating ${this.stream} ${this.sequence}`, () =>
       nc.request(this.raw.reply!, '+TERM', { timeout: 5000 }),

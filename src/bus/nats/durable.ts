@@ -1,4 +1,4 @@
-import type { ConsumerConfig } from '@nats-io/jetstream';
+import type { ConsumerConfig, ConsumerInfo } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/nats-core';
 import { MillraceError } from '../../errors.ts';
 import type { ConsumeOptions } from '../bus.ts';
@@ -21,43 +21,46 @@ function durableConfig(options: ConsumeOptions): Partial<ConsumerConfig> & { fil
   };
 }
 
-/** Creates the durable, or changes an existing one of the same filter to these options. */
-export async function ensureDurable(link: Link, options: ConsumeOptions): Promise<void> {
+/**
+ * Creates the durable, or changes an existing one of the same filter to these options. Returns what tells it from others of its
+ * name. `failed_precondition` when one with another filter has the name.
+ */
+export async function ensureDurable(link: Link, options: ConsumeOptions): Promise<string> {
   const what = `durable ${options.durable} of ${options.stream}`;
   const asked = durableConfig(options);
   const { consumers } = link.jsm;
-  const info = (): Promise<ConsumerConfig | undefined> =>
+  const add = (): Promise<ConsumerInfo | undefined> =>
     link.call(what, () =>
-      consumers.info(options.stream, options.durable).then(
-        (found) => found.config,
-        (thrown: unknown) => {
-          if (apiCode(thrown) === API_ERRORS.consumerNotFound) return undefined;
-          throw thrown;
-        },
-      ),
+      consumers.add(options.stream, asked).catch((thrown: unknown) => {
+        if (apiCode(thrown) === API_ERRORS.consumerExists) return undefined;
+        throw thrown;
+      }),
     );
-  let found = await info();
-  if (found === undefined) {
-    found = await link.call(what, () =>
-      consumers.add(options.stream, asked).then(
-        (made) => made.config,
-        (thrown: unknown) => {
-          if (apiCode(thrown) === API_ERRORS.consumerExists) return undefined;
-          throw thrown;
-        },
-      ),
-    );
-    found ??= await info();
-  }
-  if (found?.filter_subject !== asked.filter_subject) {
+  const found = (await durableInfo(link, options)) ?? (await add()) ?? (await durableInfo(link, options));
+  const config = found?.config;
+  if (found === undefined || config?.filter_subject !== asked.filter_subject) {
     throw new MillraceError(
       'failed_precondition',
-      `${what} exists with the filter ${found?.filter_subject ?? '(none)'}; delete it or use another name`,
+      `${what} exists with the filter ${config?.filter_subject ?? '(none)'}; delete it or use another name`,
       { field: 'filter' },
     );
   }
   const { ack_wait, max_deliver, max_ack_pending } = asked;
-  if (found.ack_wait !== ack_wait || found.max_deliver !== max_deliver || found.max_ack_pending !== max_ack_pending) {
+  if (config.ack_wait !== ack_wait || config.max_deliver !== max_deliver || config.max_ack_pending !== max_ack_pending) {
     await link.call(what, () => consumers.update(options.stream, options.durable, { ack_wait, max_deliver, max_ack_pending }));
   }
+  return found.created;
+}
+
+/** The durable as the server has it; undefined when it, but not its stream, is missing. */
+export function durableInfo(
+  link: Link,
+  { stream, durable }: Pick<ConsumeOptions, 'stream' | 'durable'>,
+): Promise<ConsumerInfo | undefined> {
+  return link.call(`durable ${durable} of ${stream}`, () =>
+    link.jsm.consumers.info(stream, durable).catch((thrown: unknown) => {
+      if (apiCode(thrown) === API_ERRORS.consumerNotFound) return undefined;
+      throw thrown;
+    }),
+  );
 }

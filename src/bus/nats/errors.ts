@@ -30,6 +30,11 @@ export function apiCode(thrown: unknown): number | undefined {
   return thrown instanceof JetStreamApiError ? thrown.code : undefined;
 }
 
+/** Whether an error of {@link toBusError} says that there is no such stream. */
+export function isStreamGone(thrown: unknown): boolean {
+  return thrown instanceof MillraceError && apiCode(thrown.cause) === API_ERRORS.streamNotFound;
+}
+
 function isFull(thrown: unknown): boolean {
   return thrown instanceof JetStreamApiError && FULL.test(thrown.message);
 }
@@ -60,8 +65,9 @@ export function toBusError(thrown: unknown, what: string): MillraceError {
   switch (apiCode(thrown)) {
     case API_ERRORS.consumerNotFound:
     case API_ERRORS.messageNotFound:
-    case API_ERRORS.streamNotFound:
       return new MillraceError('not_found', `${what}: ${message}`, cause);
+    case API_ERRORS.streamNotFound:
+      return new MillraceError('unavailable', `${what}: ${message}; a coordinator makes it again`, cause);
     case API_ERRORS.wrongLastSequence:
       return new MillraceError('aborted', `${what}: someone else wrote it (${message})`, { ...cause, field: 'revision' });
     case API_ERRORS.workQueueNotUnique:

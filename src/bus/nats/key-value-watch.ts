@@ -19,6 +19,8 @@ const START_TIMEOUT_MS = 10_000;
  */
 const DOUBT_MS = 500;
 const RETRY_MS = 250;
+/** How often a watch looks whether its bucket is still the one it was, in ms. */
+const LOOK_MS = 2000;
 
 /**
  * Follows a bucket through an ordered consumer: the client makes it again from the last sequence when there is a gap, when
@@ -39,6 +41,7 @@ export class KeyValueWatch {
   private consumer: OrderedConsumer | undefined;
   private messages: ConsumerMessages | undefined;
   private expiry: NodeJS.Timeout | undefined;
+  private looking: NodeJS.Timeout | undefined;
   /** Everything that was present at the start has been told. */
   private live = false;
   private stopped = false;
@@ -68,12 +71,15 @@ export class KeyValueWatch {
     this.offReconnect = this.link.onReconnect(() => void this.checkStream());
     this.created = await this.streamCreated();
     await this.open();
+    // The client says nothing of a bucket that is deleted and made again.
+    if (!this.stopped) this.looking = setInterval(() => void this.lookAfterStream(), LOOK_MS);
   }
 
   stop(): void {
     this.stopped = true;
     this.offReconnect?.();
     clearTimeout(this.expiry);
+    clearInterval(this.looking);
     this.close();
   }
 
@@ -143,6 +149,7 @@ export class KeyValueWatch {
   private async reopen(): Promise<void> {
     while (!this.stopped && !this.link.nc.isClosed()) {
       try {
+        this.startOver(await this.streamCreated());
         await this.open();
         return;
       } catch {
@@ -208,14 +215,24 @@ export class KeyValueWatch {
   private async checkStream(): Promise<void> {
     const created = await this.streamCreated().catch(() => this.created);
     if (this.stopped) return;
-    if (created !== this.created) {
-      this.created = created;
-      this.lastRevision = 0;
-      for (const [key, { revision }] of this.present) this.tell({ key, value: undefined, revision });
-      this.present.clear();
-    }
+    this.startOver(created);
     // Closing makes the watch open again.
     void this.messages?.close();
+  }
+
+  /** What is known of the bucket is forgotten, and told as gone, when it is another one. */
+  private startOver(created: string): boolean {
+    if (this.stopped || created === this.created) return false;
+    this.created = created;
+    this.lastRevision = 0;
+    for (const [key, { revision }] of this.present) this.tell({ key, value: undefined, revision });
+    this.present.clear();
+    return true;
+  }
+
+  private async lookAfterStream(): Promise<void> {
+    const created = await this.streamCreated().catch(() => this.created);
+    if (this.startOver(created)) void this.messages?.close();
   }
 
   private async streamCreated(): Promise<string> {

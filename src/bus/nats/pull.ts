@@ -70,6 +70,11 @@ export class PullRequests {
     this.refill();
   }
 
+  /** The server has a request of ours, and would say if the durable went. */
+  get isAsking(): boolean {
+    return this.requests.length > 0;
+  }
+
   /** Asks for as many messages as there is room for, a batch at a time. */
   refill(): void {
     if (this.subscription === undefined || this.link.nc.isClosed()) return;

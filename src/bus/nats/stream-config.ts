@@ -1,4 +1,4 @@
-import type { StreamConfig } from '@nats-io/jetstream';
+import type { StreamConfig, StreamInfo } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/nats-core';
 import { MillraceError } from '../../errors.ts';
 import type { BucketSpec, StreamSpec } from '../topology.ts';
@@ -74,16 +74,35 @@ function firstDifference(asked: AskedConfig, echoed: Partial<StreamConfig>): key
   });
 }
 
-/** Creates the stream, or brings an existing one in line, and checks the echo. */
-export async function ensureStream(link: Link, asked: AskedConfig): Promise<void> {
-  const what = `stream ${asked.name}`;
-  const { streams } = link.jsm;
-  const found = await link.call(what, () =>
-    streams.info(asked.name).catch((thrown: unknown) => {
+/** What the server has of a stream; `created` undefined when it has none. */
+export async function inspectStream(
+  link: Link,
+  asked: AskedConfig,
+): Promise<{ created: string | undefined; problem: string | undefined }> {
+  const found = await streamInfo(link, asked.name);
+  if (found === undefined) return { created: undefined, problem: undefined };
+  const field = firstDifference(asked, found.config);
+  const has = field === undefined ? '' : (JSON.stringify(found.config[field]) ?? 'nothing');
+  return {
+    created: found.created,
+    problem: field && `its ${field} is ${has}, not ${JSON.stringify(asked[field])}`,
+  };
+}
+
+function streamInfo(link: Link, name: string): Promise<StreamInfo | undefined> {
+  return link.call(`stream ${name}`, () =>
+    link.jsm.streams.info(name).catch((thrown: unknown) => {
       if (apiCode(thrown) === API_ERRORS.streamNotFound) return undefined;
       throw thrown;
     }),
   );
+}
+
+/** Creates the stream, or brings an existing one in line, and checks the echo. */
+export async function ensureStream(link: Link, asked: AskedConfig): Promise<void> {
+  const what = `stream ${asked.name}`;
+  const { streams } = link.jsm;
+  const found = await streamInfo(link, asked.name);
   if (found !== undefined && firstDifference(asked, found.config) === undefined) return;
   const info = await link.call(what, () =>
     (found === undefined ? streams.add({ ...asked }) : streams.update(asked.name, { ...asked })).catch((thrown: unknown) => {
