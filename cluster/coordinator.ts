@@ -50,9 +50,7 @@ export async function startCoordinator(context: NodeContext, options: Coordinato
         await settleQueues(context, newest.record);
         return undefined;
       }
-      return context.actors.spawn<JobMessage>('coordinator', id, new JobActor(context, lease, newest), {
-        onFailed: (error) => void guard(held.giveUp(id, error)),
-      });
+      return context.actors.spawn<JobMessage>('coordinator', id, new JobActor(context, lease, newest), held.supervised(id));
     });
   };
 

@@ -10,6 +10,8 @@ import { Trainer, type TrainerMessage } from './parameter-server/trainer.ts';
 
 /** How often jobs without a trainer are looked for: another node's lease may have run out. */
 const SCAN_MS = 1_000;
+/** How long a trainer has for closing its books: one that waits for learners, or is between two lives, is stopped and they are closed for it. */
+const END_MS = 5_000;
 
 /** The parameter-server role, with the way for learners to reach it. */
 export interface ParameterServerRole extends Role {
@@ -41,7 +43,7 @@ export function startParameterServer(context: NodeContext): Promise<ParameterSer
       const capacity = 8 * (record.config.rollout.maxStaleness + 2) * record.config.rollout.groupsPerRound + 1024;
       return context.actors.spawn<TrainerMessage>('parameter-server', record.id, trainer, {
         mailboxCapacity: capacity,
-        onFailed: (error) => guard(held.giveUp(record.id, error)),
+        ...held.supervised(record.id),
       });
     });
   };
@@ -60,7 +62,7 @@ export function startParameterServer(context: NodeContext): Promise<ParameterSer
     if (ending.has(record.id)) return;
     ending.add(record.id);
     try {
-      await trainer.ask<void>((reply) => ({ kind: 'end', record, reply }));
+      await trainer.ask<void>((reply) => ({ kind: 'end', record, reply }), END_MS);
     } catch (error) {
       // A round that waits for learners, for instance.
       log.warn({ err: error, job: record.id }, 'the trainer could not close its books; the next look at the jobs does it');

@@ -135,9 +135,8 @@ export class CoordinatorBackend implements AdminBackend {
   async cancelJob(id: string): Promise<Job> {
     const { clock } = this.#context;
     return this.#change(id, 'cancel', (record) => {
-      if (isEnded(record.state)) return undefined;
-      if (record.state === 'QUEUED') return transition(record, 'CANCELLED', { now: clock.now() });
-      return { ...record, cancelRequested: true };
+      // At once, whatever the job's actors do or wait for: who holds the job hears that it has ended, stops them and settles what is left.
+      return isEnded(record.state) ? undefined : transition(record, 'CANCELLED', { now: clock.now() });
     });
   }
 

@@ -1,19 +1,13 @@
-import { fromBinary, toBinary } from '@bufbuild/protobuf';
-import { publishWithRoom } from '../../src/bus/backpressure.ts';
+import { fromBinary } from '@bufbuild/protobuf';
 import type { BusMessage } from '../../src/bus/bus.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { FailureClass } from '../../src/gen/millrace/v1/flow_pb.ts';
-import { RolloutRequestSchema, ScoredGroupSchema, type ScoredGroup } from '../../src/gen/millrace/v1/training_pb.ts';
+import { ScoredGroupSchema, type ScoredGroup } from '../../src/gen/millrace/v1/training_pb.ts';
 import { EvaluationTally, parseEvaluationKey, type EvaluatedFlow } from '../../src/jobs/evaluation.ts';
 import type { EvaluationRecord } from '../../src/jobs/record.ts';
-import {
-  evaluationRequest,
-  requestContent,
-  type EvaluationPlan,
-  type RequestContext,
-  type RequestTask,
-} from '../../src/jobs/requests.ts';
+import { evaluationRequest, type EvaluationPlan, type RequestContext, type RequestTask } from '../../src/jobs/requests.ts';
 import type { NodeContext } from '../context.ts';
+import type { RequestSender } from './request-sender.ts';
 
 /** Durable of a job's evaluations on SCORED, made before the first request is sent. */
 export function evaluationDurable(job: string): {
@@ -37,10 +31,9 @@ interface Running {
   plan: EvaluationPlan;
   tasks: readonly RequestTask[];
   moment: EvaluationMoment;
+  /** All its tasks have been asked for in this life of the job's actor. */
+  sent: boolean;
 }
-
-/** Requests on their way to the queue at once. */
-const AT_ONCE = 16;
 
 /**
  * The evaluations of a job that are under way. They are kept in memory only: after a crash they are run again under message
@@ -50,12 +43,14 @@ export class RunningEvaluations {
   readonly #context: NodeContext;
   readonly #requests: RequestContext;
   readonly #attempt: number;
+  readonly #sender: RequestSender;
   readonly #running = new Map<string, Running>();
 
-  constructor(context: NodeContext, requests: RequestContext, attempt: number) {
+  constructor(context: NodeContext, requests: RequestContext, { attempt, sender }: { attempt: number; sender: RequestSender }) {
     this.#context = context;
     this.#requests = requests;
     this.#attempt = attempt;
+    this.#sender = sender;
   }
 
   get keys(): string[] {
@@ -68,31 +63,33 @@ export class RunningEvaluations {
     return first && { key: first.tally.plan.key, done: first.tally.received, total: first.tally.expected };
   }
 
-  async start(plan: EvaluationPlan, tasks: readonly RequestTask[], moment: EvaluationMoment): Promise<void> {
-    const running = { tally: new EvaluationTally(plan, tasks.length), plan, tasks, moment };
-    this.#running.set(plan.key, running);
-    await this.#send(running);
+  /** Begins an evaluation; {@link send} asks for its tasks. */
+  start(plan: EvaluationPlan, tasks: readonly RequestTask[], moment: EvaluationMoment): void {
+    this.#running.set(plan.key, { tally: new EvaluationTally(plan, tasks.length), plan, tasks, moment, sent: false });
   }
 
-  /** Asks again for all that has not come: an actor that fell over may have sent a part only. What was sent is not doubled. */
-  async resend(isHeld: (id: string) => boolean): Promise<void> {
-    for (const running of this.#running.values()) await this.#send(running, isHeld);
+  /** From now on everything that has not come is asked for again: an actor that fell over may have sent a part only. */
+  forgetSent(): void {
+    for (const running of this.#running.values()) running.sent = false;
   }
 
-  async #send({ tally, plan, tasks }: Running, isHeld: (id: string) => boolean = () => false): Promise<void> {
-    const { bus, clock, metrics } = this.#context;
-    const now = clock.now();
-    const subject = `rollout.${this.#requests.job}`;
-    const publish = async ({ index, task }: { index: number; task: RequestTask }): Promise<void> => {
-      const request = evaluationRequest(this.#requests, plan, { index, task, now, attempt: this.#attempt });
-      if (isHeld(request.id)) return;
-      const same = { id: request.id, content: requestContent(request) };
-      await publishWithRoom(bus, subject, toBinary(RolloutRequestSchema, request), { ...same, clock });
-      metrics.count('requests_total', { job: this.#requests.job, purpose: 'evaluate' });
-    };
-    const missing = tasks.map((task, index) => ({ index, task })).filter(({ task }) => !tally.has(task.id));
-    // Training is not admitted meanwhile: a round trip for each task would hold it up.
-    for (let at = 0; at < missing.length; at += AT_ONCE) await Promise.all(missing.slice(at, at + AT_ONCE).map(publish));
+  /**
+   * Asks for what has not been asked for. False when the job was paused or has ended before all was. What was sent is not doubled,
+   * and what is held is sent by whoever holds it.
+   */
+  async send(signal: AbortSignal, isHeld: (request: string) => boolean): Promise<boolean> {
+    for (const running of this.#running.values()) {
+      const { tally, plan, tasks } = running;
+      if (running.sent) continue;
+      const now = this.#context.clock.now();
+      const missing = tasks.map((task, index) => ({ index, task })).filter(({ task }) => !tally.has(task.id));
+      const requests = missing
+        .map((of) => evaluationRequest(this.#requests, plan, { ...of, now, attempt: this.#attempt }))
+        .filter(({ id }) => !isHeld(id));
+      running.sent = await this.#sender.sendAll(requests, (request) => request, signal);
+      if (!running.sent) return false;
+    }
+    return true;
   }
 
   /** Takes a scored group. */

@@ -1,17 +1,16 @@
-import { toBinary } from '@bufbuild/protobuf';
 import type { ActorContext, Behaviour } from '../../src/actor/behaviour.ts';
 import type { BusMessage, Consumer } from '../../src/bus/bus.ts';
 import type { Lease } from '../../src/bus/lease.ts';
 import { checkpointExists } from '../../src/checkpoint/load.ts';
 import { MillraceError } from '../../src/errors.ts';
-import { RolloutRequestSchema } from '../../src/gen/millrace/v1/training_pb.ts';
+import type { RolloutRequest } from '../../src/gen/millrace/v1/training_pb.ts';
 import type { WeightManifest } from '../../src/gen/millrace/v1/weights_pb.ts';
 import { admit } from '../../src/jobs/admission.ts';
 import { evaluationsDue } from '../../src/jobs/evaluation.ts';
 import { judgementOf, rateText } from '../../src/jobs/judgement.ts';
 import { acceptedOnResume, emptyLedger, open } from '../../src/jobs/ledger.ts';
 import { markResumed, transition, type EvaluationRecord, type JobRecord } from '../../src/jobs/record.ts';
-import { requestContent, requestFor, type RequestContext } from '../../src/jobs/requests.ts';
+import { requestFor, type RequestContext } from '../../src/jobs/requests.ts';
 import { isEnded } from '../../src/jobs/state.ts';
 import { ensureWriterDurables } from '../../src/store/writer.ts';
 import type { NodeContext } from '../context.ts';
@@ -25,6 +24,7 @@ import { trainerDurable } from '../parameter-server/durable.ts';
 import { settleQueues } from './ending.ts';
 import { evaluationDurable, RunningEvaluations } from './evaluations.ts';
 import { JobHold } from './job-hold.ts';
+import { RequestSender } from './request-sender.ts';
 import { retainBest } from './retention.ts';
 import { StoreGate } from './store-gate.ts';
 import { TaskChoice } from './task-choice.ts';
@@ -38,9 +38,6 @@ export type JobMessage =
   | { kind: 'look' };
 
 const LOOK_MS = 1_000;
-const BACKPRESSURE_DELAY_MS = 200;
-/** Requests on their way to the queue at once. */
-const AT_ONCE = 16;
 /** A job whose groups fail one after the other, this many rounds' worth without one that counts, is beyond help. */
 const HOPELESS_ROUNDS = 5;
 
@@ -53,6 +50,7 @@ export class JobActor implements Behaviour<JobMessage> {
   readonly #lease: Lease;
   readonly #events: JobEvents;
   readonly #requests: RequestContext;
+  readonly #sender: RequestSender;
   readonly #evaluations: RunningEvaluations;
   #gate: StoreGate | undefined;
   #hold: JobHold | undefined;
@@ -77,7 +75,8 @@ export class JobActor implements Behaviour<JobMessage> {
     this.#revision = revision;
     this.#events = new JobEvents(context.bus, context.clock, context.id, record.id);
     this.#requests = { job: record.id, config: record.config, fence: lease.token };
-    this.#evaluations = new RunningEvaluations(context, this.#requests, lease.token);
+    this.#sender = new RequestSender(context, record.id, (backpressureMs) => this.#tell({ backpressureMs }));
+    this.#evaluations = new RunningEvaluations(context, this.#requests, { attempt: lease.token, sender: this.#sender });
   }
 
   get #job(): string {
@@ -87,8 +86,16 @@ export class JobActor implements Behaviour<JobMessage> {
   async start(actor: ActorContext<JobMessage>): Promise<void> {
     const { bus, clock, weights, jobs } = this.#context;
     const { config } = this.#record;
+    // Between two lives nobody heard what was asked of the job.
+    const newest = await jobs.fetch(this.#job);
+    if (newest) this.#know(newest);
+    if (isEnded(this.#record.state)) return;
+    actor.waitingFor('the flow and its tasks to be loaded');
     const tasks = await this.#loadTasks();
     if (!tasks) return;
+    // The job may have ended meanwhile: what is made from here on would be left behind.
+    actor.signal.throwIfAborted();
+    actor.waitingFor('');
     this.#tasks = tasks;
     this.#choice = new TaskChoice(this.#context, config, tasks);
     await ensureWriterDurables(bus);
@@ -97,13 +104,13 @@ export class JobActor implements Behaviour<JobMessage> {
     await this.#noteStart(tasks);
     // Whatever ended the last life of this actor may have ended it between two requests.
     this.#resent = false;
+    this.#evaluations.forgetSent();
     this.#gate = new StoreGate(this.#context, this.#job, config.rollout.storeBacklog);
     const hold = new JobHold(this.#context, this.#job, this.#lease.token);
     this.#hold = hold;
     this.#stops = [() => this.#gate?.close(), () => hold.close()];
     await this.#gate.look();
     await hold.look(false);
-    await this.#evaluations.resend((id) => hold.holdsRequest(id));
     this.#consumer = await bus.consume(evaluationDurable(this.#job), (message) =>
       actor.self.send({ kind: 'evaluation', message }),
     );
@@ -200,6 +207,8 @@ export class JobActor implements Behaviour<JobMessage> {
     // They would only be held as well.
     if (this.#hold?.active) return;
     await this.#startEvaluations(manifest);
+    const isHeld = (request: string): boolean => this.#hold?.holdsRequest(request) ?? false;
+    if (!(await this.#evaluations.send(signal, isHeld))) return;
     if (!this.#baselinesRun()) return;
     await this.#failIfHopeless(manifest);
     if (isEnded(this.#record.state)) return;
@@ -221,7 +230,7 @@ export class JobActor implements Behaviour<JobMessage> {
     for (const plan of plans) {
       if (this.#evaluations.keys.includes(plan.key)) continue;
       const { ledger, trainSeconds } = (await this.#manifestOf(plan.policyVersion, manifest)) ?? manifest;
-      await this.#evaluations.start(plan, this.#tasks.heldOut, {
+      this.#evaluations.start(plan, this.#tasks.heldOut, {
         trajectories: Number(ledger?.trajectories ?? 0n),
         trainSeconds,
       });
@@ -280,10 +289,10 @@ export class JobActor implements Behaviour<JobMessage> {
     await this.#choice.follow(manifest);
     if (!this.#resent) {
       const accepted = acceptedOnResume(ledger, this.#record.accepted);
-      if (accepted !== this.#record.accepted) await this.#update((record) => ({ ...record, accepted }));
+      if (accepted !== this.#record.accepted) await this.#updateOpen((record) => ({ ...record, accepted }));
       const left = open(ledger, accepted).filter((sequence) => this.#hold?.holdsSequence(sequence) !== true);
-      await this.#sendAll(left, manifest.version, signal);
-      this.#resent = true;
+      this.#resent = await this.#sendAll(left, manifest.version, signal);
+      if (!this.#resent) return;
     }
     const from = this.#record.accepted;
     const more = admit({ accepted: from, ledger, version: manifest.version, maxStaleness, groupsPerRound, rounds, refill });
@@ -291,20 +300,17 @@ export class JobActor implements Behaviour<JobMessage> {
     // Written ahead: a request that was sent is always in the record, so that nobody sends it under another number.
     const fresh = Array.from({ length: more }, (_, i) => from + i);
     const tasks = this.#choice.choose(fresh, this.#record, manifest);
-    await this.#update((record) => ({ ...record, accepted: from + more, ...(tasks && { tasks }) }));
-    await this.#sendAll(fresh, manifest.version, signal);
+    await this.#updateOpen((record) => ({ ...record, accepted: from + more, ...(tasks && { tasks }) }));
+    // What a pause left out is sent with all others that are open.
+    this.#resent = await this.#sendAll(fresh, manifest.version, signal);
   }
 
-  /** In order, but without a round trip for each. */
-  async #sendAll(sequences: readonly number[], policyVersion: number, signal: AbortSignal): Promise<void> {
-    for (let at = 0; at < sequences.length; at += AT_ONCE)
-      await Promise.all(sequences.slice(at, at + AT_ONCE).map((sequence) => this.#send(sequence, policyVersion, signal)));
+  #sendAll(sequences: readonly number[], policyVersion: number, signal: AbortSignal): Promise<boolean> {
+    return this.#sender.sendAll(sequences, (sequence) => this.#request(sequence, policyVersion), signal);
   }
 
-  /** Sends a request, waiting for space on the queue for as long as the job goes on. */
-  async #send(sequence: number, policyVersion: number, signal: AbortSignal): Promise<void> {
-    const { bus, clock, jobs, metrics } = this.#context;
-    const request = requestFor(
+  #request(sequence: number, policyVersion: number): RolloutRequest {
+    return requestFor(
       this.#requests,
       {
         sequence,
@@ -312,28 +318,10 @@ export class JobActor implements Behaviour<JobMessage> {
         policyVersion,
         temperature: this.#choice.temperatureAt(policyVersion),
         ...(this.#choice.curriculum && { repeats: true }),
-        now: clock.now(),
+        now: this.#context.clock.now(),
       },
       this.#tasks.train.length,
     );
-    const bytes = toBinary(RolloutRequestSchema, request);
-    const begun = clock.monotonic();
-    for (;;) {
-      try {
-        await bus.publish(`rollout.${this.#job}`, bytes, { id: request.id, content: requestContent(request) });
-        metrics.count('requests_total', { job: this.#job, purpose: 'train' });
-        return;
-      } catch (thrown) {
-        const error = MillraceError.from(thrown);
-        if (error.code !== 'resource_exhausted') throw error;
-        metrics.count('requests_refused_total', { job: this.#job });
-        this.#context.log.warn({ job: this.#job, sequence }, 'ROLLOUTS is full: rollout workers are behind; waiting for space');
-        this.#tell({ backpressureMs: clock.monotonic() - begun });
-        await clock.sleep(BACKPRESSURE_DELAY_MS, signal);
-        const newest = jobs.get(this.#job)?.record;
-        if (newest && (newest.cancelRequested || isEnded(newest.state))) return;
-      }
-    }
   }
 
   async #failIfHopeless(manifest: WeightManifest): Promise<void> {
@@ -356,6 +344,11 @@ export class JobActor implements Behaviour<JobMessage> {
     await this.#consumer?.stop(1000);
     this.#consumer = undefined;
     await settleQueues(this.#context, this.#record);
+  }
+
+  /** Changes the record unless the job has ended: its books may be closed already, and what is accepted later is in no book. */
+  async #updateOpen(change: (record: JobRecord) => JobRecord): Promise<void> {
+    await this.#update((record) => (isEnded(record.state) ? undefined : change(record)));
   }
 
   async #update(change: (record: JobRecord) => JobRecord | undefined): Promise<void> {

@@ -1,9 +1,17 @@
 import type { ActorRef } from '../../src/actor/behaviour.ts';
+import { isPermanent } from '../../src/actor/supervision.ts';
+import type { SpawnOptions } from '../../src/actor/system.ts';
 import { acquireLease, type Lease } from '../../src/bus/lease.ts';
-import type { MillraceError } from '../../src/errors.ts';
+import { MillraceError } from '../../src/errors.ts';
 import { transition } from '../../src/jobs/record.ts';
 import { isEnded } from '../../src/jobs/state.ts';
 import type { NodeContext } from '../context.ts';
+
+/** An actor that has not failed for so long is well again. */
+const CALM_MS = 60_000;
+/** Pauses between two tries to begin a job's work. */
+const MIN_PAUSE_MS = 500;
+const MAX_PAUSE_MS = 10_000;
 
 interface Holding<M> {
   lease: Lease;
@@ -16,6 +24,10 @@ export class JobHoldings<M> {
   readonly #purpose: string;
   readonly #held = new Map<string, Holding<M>>();
   readonly #taking = new Set<string>();
+  /** Jobs that could not be begun: when they are tried again. */
+  readonly #pauses = new Map<string, { wait: number; until: number }>();
+  /** Jobs whose actor was restarted a short while ago. */
+  readonly #restarts = new Map<string, AbortController>();
   #stopped = false;
 
   /** @param purpose first part of the leases' keys: `<purpose>.<job>`. */
@@ -34,13 +46,14 @@ export class JobHoldings<M> {
    */
   async take(job: string, work: (lease: Lease) => Promise<ActorRef<M> | undefined>): Promise<void> {
     if (this.#stopped || this.#held.has(job) || this.#taking.has(job)) return;
+    if ((this.#pauses.get(job)?.until ?? 0) > this.#context.clock.monotonic()) return;
     this.#taking.add(job);
     try {
       const { bus, clock, id } = this.#context;
       const lease = await acquireLease(bus, clock, `${this.#purpose}.${job}`, id);
       if (!lease) return;
       try {
-        const actor = await work(lease);
+        const actor = await this.#begin(job, () => work(lease));
         if (!actor) return;
         const holding = { lease, actor };
         this.#held.set(job, holding);
@@ -58,6 +71,22 @@ export class JobHoldings<M> {
     }
   }
 
+  /** What cannot be begun for good ends the job; anything else is noticed, and tried again after a growing pause. */
+  async #begin<R>(job: string, work: () => Promise<R>): Promise<R> {
+    try {
+      const begun = await work();
+      this.#pauses.delete(job);
+      return begun;
+    } catch (thrown) {
+      const error = MillraceError.from(thrown);
+      const wait = Math.min(MAX_PAUSE_MS, 2 * (this.#pauses.get(job)?.wait ?? MIN_PAUSE_MS / 2));
+      this.#pauses.set(job, { wait, until: this.#context.clock.monotonic() + wait });
+      if (isPermanent(error)) await this.#fail(job, error);
+      else this.#notice(job, error);
+      throw error;
+    }
+  }
+
   /** Ends the job's actor, then gives the lease back. */
   async release(job: string): Promise<void> {
     const holding = this.#held.get(job);
@@ -68,18 +97,51 @@ export class JobHoldings<M> {
     await holding.lease.release();
   }
 
+  /** How the job's actor is to be spawned: its restarts are noticed, and one that is given up ends the job or frees it for another. */
+  supervised(job: string): Required<Pick<SpawnOptions, 'onRestart' | 'onFailed'>> {
+    return {
+      onRestart: (error) => this.#notice(job, error),
+      onFailed: (error) => {
+        this.giveUp(job, error).catch((thrown: unknown) =>
+          this.#context.log.error({ err: thrown, job }, `the job could not be given up (${this.#purpose})`),
+        );
+      },
+    };
+  }
+
+  /** A notice of the job, which is over when nothing has failed for a while. */
+  #notice(job: string, error: MillraceError): void {
+    const { notices, clock, id } = this.#context;
+    const subject = `${this.#purpose} actor`;
+    void notices.report(job, { code: 'ACTOR_RESTARTED', subject, message: `on node ${id}: ${error.message}` });
+    this.#restarts.get(job)?.abort();
+    const calm = new AbortController();
+    this.#restarts.set(job, calm);
+    clock.sleep(CALM_MS, calm.signal).then(
+      () => {
+        this.#restarts.delete(job);
+        void notices.resolve(job, 'ACTOR_RESTARTED', subject);
+      },
+      () => undefined,
+    );
+  }
+
+  async #fail(job: string, error: MillraceError): Promise<void> {
+    const { jobs, clock, id } = this.#context;
+    const message = `${error.message} (${this.#purpose} actor on node ${id}; its log says more)`;
+    await jobs.update(job, (record) =>
+      isEnded(record.state) ? undefined : transition(record, 'FAILED', { now: clock.now(), error: message }),
+    );
+  }
+
   /**
    * For an actor that failed again and again. Where trying again may help (a server is away), the lease is given back and
    * somebody takes the job anew; otherwise the job ends as FAILED with what the actor said.
    */
   async giveUp(job: string, error: MillraceError): Promise<void> {
-    const { jobs, clock, id } = this.#context;
     try {
-      if (error.retryable) return;
-      const message = `${error.message} (${this.#purpose} on node ${id}; its log says more)`;
-      await jobs.update(job, (record) =>
-        isEnded(record.state) ? undefined : transition(record, 'FAILED', { now: clock.now(), error: message }),
-      );
+      if (error.retryable) this.#notice(job, error);
+      else await this.#fail(job, error);
     } finally {
       // Also when the record cannot be read or written.
       await this.release(job);
@@ -100,6 +162,7 @@ export class JobHoldings<M> {
   /** Releases all, and takes no more. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    for (const calm of this.#restarts.values()) calm.abort();
     for (const job of [...this.#held.keys()]) await this.release(job);
   }
 }

@@ -4,7 +4,7 @@ import { MillraceError } from '../errors.ts';
 import type { Random } from '../random/random.ts';
 import type { ActorContext, ActorRef, ActorState, ActorStatus, Behaviour, Reply } from './behaviour.ts';
 import { Mailbox } from './mailbox.ts';
-import { RestartBudget, type Supervision } from './supervision.ts';
+import { isPermanent, RestartBudget, type Supervision } from './supervision.ts';
 
 /** What an actor reports to its node; pino loggers fit. */
 export interface ActorLog {
@@ -22,6 +22,8 @@ export interface ActorParts<M> {
   clock: Clock;
   random: Random;
   log: ActorLog;
+  /** Called before each restart, with what was thrown. */
+  restarting?: ((error: MillraceError, waitMs: number) => void) | undefined;
   /** Called once when the actor has ended; `error` when the supervisor gave up. */
   ended(error?: MillraceError): void;
 }
@@ -170,10 +172,15 @@ export class Actor<M> implements ActorRef<M>, ActorContext<M> {
       this.#abort.abort(error);
       this.#close(new MillraceError('unavailable', `${this.address} has failed: ${error.message}`, { cause: error }));
     }
+    this.#report(() => this.#parts.ended(error));
+  }
+
+  /** Tells whoever spawned the actor; what that throws is not the actor's. */
+  #report(tell: () => void): void {
     try {
-      this.#parts.ended(error);
+      tell();
     } catch (thrown) {
-      this.#parts.log.error({ err: MillraceError.from(thrown), actor: this.address }, 'onFailed of the node threw');
+      this.#parts.log.error({ err: MillraceError.from(thrown), actor: this.address }, 'a callback of the actor threw');
     }
   }
 
@@ -243,7 +250,7 @@ export class Actor<M> implements ActorRef<M>, ActorContext<M> {
   /** Waits before the next start. Returns the error to end with when the supervisor gives up. */
   async #backOff(thrown: unknown): Promise<MillraceError | undefined> {
     const error = MillraceError.from(thrown);
-    const wait = this.#budget.next(this.clock.monotonic());
+    const wait = isPermanent(error) ? undefined : this.#budget.next(this.clock.monotonic());
     if (wait === undefined) {
       this.#parts.log.error({ err: error, actor: this.address, restarts: this.#restarts }, 'actor given up');
       return error;
@@ -251,6 +258,7 @@ export class Actor<M> implements ActorRef<M>, ActorContext<M> {
     this.#enter('restarting');
     this.#waitingFor = `restart in ${Math.round(wait)} ms after: ${error.message}`;
     this.#parts.log.warn({ err: error, actor: this.address, waitMs: Math.round(wait) }, 'actor restarts');
+    this.#report(() => this.#parts.restarting?.(error, wait));
     await this.clock.sleep(wait, this.signal).catch(() => undefined);
     if (!this.#stopping) this.#restarts += 1;
     return undefined;

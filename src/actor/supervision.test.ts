@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../random/seeded.ts';
-import { RestartBudget } from './supervision.ts';
+import { MillraceError } from '../errors.ts';
+import { isPermanent, RestartBudget } from './supervision.ts';
 
 describe('RestartBudget', () => {
   it('doubles the wait from 100 ms up to 10 s', () => {
@@ -32,7 +33,29 @@ describe('RestartBudget', () => {
     expect(budget.next(2000)).toBe(100);
   });
 
+  it('gives up on failures that never leave it a quiet window, however long the waits', () => {
+    const budget = new RestartBudget({ jitter: 0 }, seededRandom(1));
+    let [now, restarts] = [0, 0];
+    for (let wait = budget.next(now); wait !== undefined; wait = budget.next(now)) {
+      restarts += 1;
+      now += wait + 5_000;
+    }
+    expect(restarts).toBe(10);
+  });
+
   it('gives up at once with maxRestarts 0', () => {
     expect(new RestartBudget({ maxRestarts: 0 }, seededRandom(1)).next(0)).toBeUndefined();
+  });
+});
+
+describe('isPermanent', () => {
+  it('holds for what a restart meets again', () => {
+    for (const code of ['invalid_argument', 'failed_precondition', 'not_found', 'data_loss', 'permission_denied'] as const)
+      expect([code, isPermanent(new MillraceError(code, 'x'))]).toEqual([code, true]);
+    // A lost lease, a closed connection, a stopped actor, a defect: not the last word about the job.
+    for (const code of ['aborted', 'unavailable', 'cancelled', 'internal'] as const)
+      expect([code, isPermanent(new MillraceError(code, 'x', { retryable: false }))]).toEqual([code, false]);
+    expect(isPermanent(new MillraceError('not_found', 'x', { retryable: true }))).toBe(false);
+    expect(isPermanent(new TypeError('x'))).toBe(false);
   });
 });

@@ -122,7 +122,7 @@ describe('ActorSystem', () => {
       'worker',
       {
         receive() {
-          throw new MillraceError('data_loss', 'broken for good');
+          throw new MillraceError('internal', 'broken for good');
         },
       },
       { supervision: { maxRestarts: 2 } },
@@ -241,6 +241,23 @@ describe('ActorSystem', () => {
     open();
     await clock.run(clock.sleep(1));
     expect(ref.status().state).toBe('stopped');
+  });
+
+  it('ends at once on a permanent error, and tells of every restart after any other', async () => {
+    const { clock, system } = setUp();
+    const told: string[] = [];
+    const throwing = (error: Error) => ({ start: () => Promise.reject(error), receive: () => undefined });
+    const options = (name: string) => ({
+      onRestart: (error: MillraceError) => void told.push(`${name} restarts: ${error.message}`),
+      onFailed: (error: MillraceError) => void told.push(`${name} failed: ${error.message}`),
+      supervision: { maxRestarts: 2 },
+    });
+    system.spawn('test', 'a', throwing(new MillraceError('invalid_argument', 'too large')), options('a'));
+    await clock.run(clock.sleep(1));
+    expect(told).toEqual(['a failed: too large']);
+    system.spawn('test', 'b', throwing(new TypeError('defect')), options('b'));
+    await clock.run(clock.sleep(10_000));
+    expect(told.slice(1)).toEqual(['b restarts: defect', 'b restarts: defect', 'b failed: defect']);
   });
 
   it('has one actor at an address; a failed one is replaced', async () => {

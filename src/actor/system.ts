@@ -25,6 +25,8 @@ export interface SpawnOptions {
   /** Messages that wait at most. Default 1024. */
   mailboxCapacity?: number;
   supervision?: Supervision;
+  /** Told before each restart: what was thrown, and how long the actor waits. */
+  onRestart?(error: MillraceError, waitMs: number): void;
   /** Told, in place of the system's `onFailed`, when the supervisor gives this actor up. */
   onFailed?(error: MillraceError): void;
 }
@@ -65,6 +67,7 @@ export class ActorSystem {
       clock: this.#options.clock,
       random: this.#random.fork(address),
       log: this.#options.log ?? SILENT,
+      restarting: options.onRestart && ((error, waitMs) => options.onRestart?.(error, waitMs)),
       ended: (error) => {
         if (error !== undefined) {
           if (options.onFailed) options.onFailed(error);

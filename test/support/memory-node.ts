@@ -1,6 +1,8 @@
 import { ActorSystem } from '../../src/actor/system.ts';
 import type { Bus } from '../../src/bus/bus.ts';
 import { MemoryBus } from '../../src/bus/memory/memory-bus.ts';
+import type { MemoryServer } from '../../src/bus/memory/server.ts';
+import type { TopologyOptions } from '../../src/bus/topology.ts';
 import { BusWeightChannel } from '../../src/bus/weights/bus-weight-channel.ts';
 import { VirtualClock } from '../../src/clock/virtual.ts';
 import { seededRandom } from '../../src/random/seeded.ts';
@@ -14,11 +16,12 @@ import { createJobRuntimes } from '../../cluster/jobs/runtime.ts';
 /** Nodes in this process on one in-memory server, under one virtual clock. */
 export class MemoryNodes {
   readonly clock = new VirtualClock();
-  readonly #server = new MemoryBus({ clock: this.clock }).server;
+  readonly #server: MemoryServer;
   readonly #stateDir: string;
 
-  constructor(stateDir: string) {
+  constructor(stateDir: string, topology: TopologyOptions = {}) {
     this.#stateDir = stateDir;
+    this.#server = new MemoryBus({ clock: this.clock, ...topology }).server;
   }
 
   /** A node without roles; `wrap` may make its bus misbehave. */

@@ -63,7 +63,6 @@ export function toBusError(thrown: unknown, what: string): MillraceError {
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   const cause = { cause: thrown };
   switch (apiCode(thrown)) {
-    case API_ERRORS.consumerNotFound:
     case API_ERRORS.messageNotFound:
       return new MillraceError('not_found', `${what}: ${message}`, cause);
     case API_ERRORS.streamNotFound:
