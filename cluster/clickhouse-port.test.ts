@@ -81,14 +81,16 @@ it('is opened later when somebody has it for a while', async () => {
   await expect(fetch(kept.open!.url)).rejects.toThrow();
 });
 
-it('asks readers for the token of the cluster and writers for theirs', async () => {
-  const [token, clickhouseWriteToken] = ['the-token-of-the-cluster', 'the-token-of-writers'];
-  const port = await openClickHousePort(store, { clickhousePort: 0, token, clickhouseWriteToken });
+it('asks readers and writers for their tokens', async () => {
+  const [token, clickhouseWriteToken] = ['the-token-of-readers', 'the-token-of-writers'];
+  const port = await openClickHousePort(store, { clickhousePort: 0, clickhouseReadToken: token, clickhouseWriteToken });
   const status = async (user: string, password: string, body: string): Promise<number> =>
     (await fetch(`${port!.url}/?user=${user}&password=${password}`, { method: 'POST', body })).status;
   try {
     expect(await status('default', '', 'SELECT 1')).toBe(403);
     expect(await status('default', token, 'SELECT 1')).toBe(200);
+    expect(await status('reader', token, 'SELECT 1')).toBe(200);
+    expect(await status('reader', clickhouseWriteToken, 'SELECT 1')).toBe(403);
     expect(await status('default', token, 'CREATE TABLE t (a Int8) ENGINE = Memory')).toBe(403);
     expect(await status('writer', token, 'SELECT 1')).toBe(403);
     expect(await status('writer', clickhouseWriteToken, 'CREATE TABLE t (a Int8) ENGINE = Memory')).toBe(200);

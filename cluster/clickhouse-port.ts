@@ -11,9 +11,10 @@ const CLICKHOUSE_HTTP_PORT = 8123;
 export interface ClickHousePortWish {
   /** A number, 0 for a free one, or `auto`: 8123, and when that is taken a free one. */
   clickhousePort?: number | 'auto' | undefined;
+  /** Password of user `reader`. Default: any will do. */
+  clickhouseReadToken?: string | undefined;
+  /** Password of user `writer`. Default: nobody may write. */
   clickhouseWriteToken?: string | undefined;
-  /** The cluster's token: the port asks readers for it, as the admin API does. */
-  token?: string | undefined;
 }
 
 /** Serves the store's engine on ClickHouse's HTTP interface; undefined when none is wanted, or the engine is a server itself. */
@@ -24,7 +25,7 @@ export async function openClickHousePort(store: Store, wish: ClickHousePortWish)
   const { serveClickHouse } = await import('../src/store/http/server.ts');
   const { engine } = store;
   const open = (port: number): Promise<ClickHousePort> =>
-    serveClickHouse({ engine, port, readToken: wish.token, writeToken: wish.clickhouseWriteToken });
+    serveClickHouse({ engine, port, readToken: wish.clickhouseReadToken, writeToken: wish.clickhouseWriteToken });
   if (wish.clickhousePort !== 'auto') return open(wish.clickhousePort);
   try {
     return await open(CLICKHOUSE_HTTP_PORT);

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { MAX_PAYLOAD } from '../src/bus/message-size.ts';
 import { MillraceError } from '../src/errors.ts';
 import { endsWithParent } from './up/parent-death.ts';
+import { withPrivateFiles } from './up/state-folder.ts';
 
 /** Options of {@link startNatsServer}. */
 export interface NatsServerOptions {
@@ -77,14 +78,16 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
   const binary = await findNatsServer();
   const host = options.host ?? '127.0.0.1';
   const folder = resolve(options.storeDir);
-  await mkdir(folder, { recursive: true });
+  await mkdir(folder, { recursive: true, mode: 0o700 });
   const pidFile = join(folder, 'nats-server.pid');
   await checkUnused(pidFile, folder);
   const configFile = join(folder, 'nats-server.conf');
-  await writeFile(configFile, configuration(options, host, folder, pidFile));
+  await writeFile(configFile, configuration(options, host, folder, pidFile), { mode: 0o600 });
 
   const [command, ...prefix] = [...endsWithParent('TERM'), binary];
-  const child = spawn(command!, [...prefix, '--config', configFile], { stdio: ['ignore', 'ignore', 'pipe'], detached: true });
+  const child = withPrivateFiles(() =>
+    spawn(command!, [...prefix, '--config', configFile], { stdio: ['ignore', 'ignore', 'pipe'], detached: true }),
+  );
   const log = lastLines(child, 20);
   const exited = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((done) => {
     child.once('error', () => done({ code: null, signal: null }));

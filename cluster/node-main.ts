@@ -1,11 +1,17 @@
-/** Entry of a node process: settings from MILLRACE_NODE, orders over the IPC channel of whoever started it. */
+/**
+ * Entry of a node process: settings and orders come over the IPC channel of whoever started it. Started by hand there is none: then the
+ * settings are in MILLRACE_NODE, and the secrets in the state folder that they name.
+ */
 import { join } from 'node:path';
 import { MillraceError } from '../src/errors.ts';
 import { createLogger } from '../src/telemetry/log.ts';
 import { startNode, type RunningNode } from './node.ts';
+import { openCredentials } from './up/credentials.ts';
 import type { FromNode, NodeSettings, ToNode } from './up/protocol.ts';
+import { keepFilesPrivate, makeStateFolder } from './up/state-folder.ts';
 
-const settings = JSON.parse(process.env['MILLRACE_NODE'] ?? '{}') as NodeSettings;
+keepFilesPrivate();
+const settings = process.send === undefined ? settingsByHand() : await settingsOverIpc();
 const log = createLogger({
   name: 'millrace',
   node: settings.id,
@@ -38,7 +44,7 @@ async function endOnError(thrown: unknown): Promise<void> {
 
 process.on('message', (message: ToNode) => {
   if (message.kind === 'stop') void end(0);
-  else void tell({ kind: 'pong' });
+  else if (message.kind === 'ping') void tell({ kind: 'pong' });
 });
 // The supervisor is gone, and where the kernel does not end us for that: nothing may be left running.
 process.on('disconnect', () => void end(0, 2000));
@@ -54,4 +60,24 @@ try {
   await tell({ kind: 'ready', address: node.address, clickhousePort: node.clickhousePort });
 } catch (error) {
   await endOnError(error);
+}
+
+/** The first message; those after it wait until somebody listens. */
+function settingsOverIpc(): Promise<NodeSettings> {
+  return new Promise((resolve) => {
+    process.once('message', (message: ToNode) => {
+      if (message.kind === 'start') resolve(message.settings);
+      else process.exit(0);
+    });
+    process.once('disconnect', () => process.exit(0));
+  });
+}
+
+function settingsByHand(): NodeSettings {
+  const given = JSON.parse(process.env['MILLRACE_NODE'] ?? '{}') as NodeSettings;
+  // What a flow starts need not know them.
+  delete process.env['MILLRACE_NODE'];
+  makeStateFolder(given.stateDir);
+  const { token, readToken, writeToken } = openCredentials(given.stateDir);
+  return { token, clickhouseReadToken: readToken, clickhouseWriteToken: writeToken, ...given };
 }

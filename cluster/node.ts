@@ -37,6 +37,8 @@ export interface NodeOptions {
   clickhouse?: ServerStoreOptions | undefined;
   /** Port of the embedded engine's ClickHouse interface, with role store, at 127.0.0.1; 0: a free one; `auto`: 8123 or a free one. Default: none. */
   clickhousePort?: number | 'auto' | undefined;
+  /** Password of that interface's user `reader`. Default: any will do. */
+  clickhouseReadToken?: string | undefined;
   /** Password of that interface's user `writer`. Default: nobody may write. */
   clickhouseWriteToken?: string | undefined;
   /** How long the store keeps rows, with role store. Default: for ever. */

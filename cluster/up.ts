@@ -8,6 +8,7 @@ import type { Retention } from '../src/store/retention.ts';
 import type { Logger, LogLevel } from '../src/telemetry/log.ts';
 import type { RoleName } from './context.ts';
 import { forgetAdminFile, writeAdminFile } from './up/admin-file.ts';
+import { openCredentials, type Credentials } from './up/credentials.ts';
 import { superviseNode, type SupervisedNode } from './up/child.ts';
 import { deferred } from './up/deferred.ts';
 import { freePort } from './up/free-port.ts';
@@ -16,6 +17,7 @@ import { usesGpus, type Devices } from './up/learners.ts';
 import { lockState, NATS_FOLDER } from './up/lock.ts';
 import { keepNatsServer, type KeptNatsServer } from './up/nats-keeper.ts';
 import { planNodes } from './up/plan.ts';
+import type { NodeSettings } from './up/protocol.ts';
 import { makeStateFolder } from './up/state-folder.ts';
 
 /** Options of {@link startEmbeddedCluster}. */
@@ -34,11 +36,10 @@ export interface EmbeddedOptions {
   rewards?: number;
   /** Port of the admin API. Default 0: a free one. */
   port?: number;
-  token?: string | undefined;
+  /** Secrets to use in place of those kept in the state folder ({@link openCredentials}). */
+  credentials?: Partial<Credentials>;
   /** Port of the embedded engine's ClickHouse interface; `auto` is 8123 or, when that is taken, a free one. Default `off`. */
   clickhousePort?: number | 'auto' | 'off';
-  /** Password of that interface's user `writer`. Default: nobody may write. */
-  clickhouseWriteToken?: string | undefined;
   /** ClickHouse server instead of the embedded engine, as for `CLICKHOUSE_URL`. */
   clickhouse?: ServerStoreOptions | undefined;
   /** How long the store keeps rows. Default: for ever. */
@@ -57,6 +58,8 @@ export interface EmbeddedOptions {
 export interface EmbeddedCluster {
   /** Address of the admin API. */
   address: string;
+  /** Bearer token of its gRPC; also in `admin.json` and `credentials/admin.token` of the state folder. */
+  token: string;
   natsUrl: string;
   /** Where the embedded engine answers as a ClickHouse server does. */
   clickhouseUrl: string | undefined;
@@ -79,6 +82,7 @@ export async function startEmbeddedCluster(options: EmbeddedOptions): Promise<Em
   makeStateFolder(stateDir);
   const unlock = await lockState(stateDir);
   forgetAdminFile(stateDir);
+  const credentials = openCredentials(stateDir, options.credentials);
   let nats: KeptNatsServer | undefined;
   const children: SupervisedNode[] = [];
   let fail = (_: MillraceError): void => {};
@@ -114,9 +118,7 @@ export async function startEmbeddedCluster(options: EmbeddedOptions): Promise<Em
     const base = {
       natsUrl,
       stateDir,
-      token: options.token,
       clickhouse: options.clickhouse,
-      clickhouseWriteToken: options.clickhouseWriteToken,
       retention: options.retention,
       logLevel: options.logLevel ?? 'info',
     };
@@ -129,17 +131,19 @@ export async function startEmbeddedCluster(options: EmbeddedOptions): Promise<Em
     // One node makes streams and buckets before the others look for them.
     for (const { role, ...node } of plan) {
       const through = role === 'store' ? await confineStore(options) : undefined;
-      children.push(superviseNode({ ...base, ...node, roles: [role], log, ...(through && { through }) }));
+      const secrets = secretsOf(role, credentials);
+      children.push(superviseNode({ ...base, ...secrets, ...node, roles: [role], log, ...(through && { through }) }));
       if (role === 'store') await Promise.race([children[0]!.ready, cancelled.promise]);
     }
     await Promise.race([Promise.all(children.map((child) => child.ready)), cancelled.promise]);
     const address = await children.find((child) => child.id === 'coordinator')!.address();
-    writeAdminFile(stateDir, { address, token: options.token, pid: process.pid });
+    writeAdminFile(stateDir, { address, token: credentials.token, pid: process.pid });
     const opened = children[0]!.clickhousePort;
     if (clickhousePort !== undefined && opened === undefined)
       onProgress?.("no ClickHouse interface: its port could not be opened; the store's log says why");
     return {
       address,
+      token: credentials.token,
       natsUrl,
       clickhouseUrl: opened === undefined ? undefined : `http://127.0.0.1:${opened}`,
       nats: () => nats && { pid: nats.pid, restarts: nats.restarts },
@@ -153,6 +157,12 @@ export async function startEmbeddedCluster(options: EmbeddedOptions): Promise<Em
   } finally {
     signal?.removeEventListener('abort', cancel);
   }
+}
+
+/** What a role needs of the secrets; rollouts and rewards, which run flows, need none of these. */
+function secretsOf(role: RoleName, { token, readToken, writeToken }: Credentials): Partial<NodeSettings> {
+  if (role === 'rollout' || role === 'reward') return {};
+  return { token, ...(role === 'store' && { clickhouseReadToken: readToken, clickhouseWriteToken: writeToken }) };
 }
 
 /**

@@ -18,7 +18,7 @@ let client: GenericClient;
 let bus: Bus;
 beforeAll(async () => {
   cluster = await startTestCluster({ learners: 1, rollouts: 1 });
-  client = await connectByReflection(cluster.address);
+  client = await connectByReflection(cluster.address, cluster.token);
   bus = await connectNats({ servers: cluster.natsUrl, name: 'test' });
 });
 afterAll(async () => {
@@ -40,7 +40,7 @@ async function durables(): Promise<string[]> {
   return names.sort();
 }
 
-describe('a client that knows nothing but the address', () => {
+describe('a client that knows nothing but the address and the token', () => {
   it('finds the services, and reads nodes, actors and health', async () => {
     expect(client.services).toEqual(expect.arrayContaining([ADMIN, 'grpc.health.v1.Health']));
     expect(await client.health('')).toBe(1);
@@ -64,6 +64,13 @@ describe('a client that knows nothing but the address', () => {
       { configJson: '{"name":"x","flow":"/f.ts","rollout":{"groupSize":1}}' },
       3,
       /rollout\.groupSize: got 1, expected an integer/,
+    ],
+    [
+      'CreateJob',
+      'a flow that no file says where it is',
+      { configJson: '{"name":"x","flow":"flow.ts"}' },
+      3,
+      /flow: got "flow\.ts", expected an absolute path/,
     ],
     [
       'CreateJob',

@@ -141,9 +141,14 @@ describe('what is wrong with a job is told before anything is started', () => {
         args: ['up', '--set', 'ports.admin=70000'],
         says: /ports\.admin: got 70000, expected an integer from 0 to 65535/,
       },
-      'a token that is too short': {
-        args: ['--token', 'secret', 'up'],
-        says: /--token: token: got something else, expected text .*at least 16/,
+      'a token in the arguments': {
+        args: ['--token', 'sixteen characters', 'up'],
+        says: /--token: every account of this machine can read the arguments of a process; give --token-file FILE/,
+      },
+      'a token file that holds none': {
+        files: { 'short.token': 'secret' },
+        args: ['--token-file', 'short.token', 'up'],
+        says: /tokenFile: holds no token of at least 16 characters/,
       },
     }),
   )('%s', async (name, given) => refused(name, given));

@@ -1,3 +1,4 @@
+import { execFile } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -38,6 +39,10 @@ async function started(): Promise<RunningCommand> {
   return command;
 }
 
+/** What a shell makes of a line, without white space at its ends; '' when that fails. */
+const shell = (line: string): Promise<string> =>
+  new Promise((resolve) => execFile('sh', ['-c', line], (_, stdout) => resolve(stdout.trim())));
+
 /** State of the job, and its round. */
 async function described(id: string): Promise<{ state: string; round: number }> {
   const { code, stdout, stderr } = await other('-o', 'json', 'job', 'describe', id);
@@ -62,13 +67,13 @@ describe('millrace up', () => {
     expect(JSON.parse(readFileSync(join(folder.path, 'admin.json'), 'utf8'))).toMatchObject({ pid: up.pid });
   });
 
-  it('answers as a ClickHouse server where it says, and there again when its store was killed', async () => {
+  it('answers as a ClickHouse server to the line that it prints, and there again when its store was killed', async () => {
     const [, url] = /ClickHouse at (http:\/\/127\.0\.0\.1:\d+)/.exec(up.stdout + up.stderr) ?? [];
-    const rounds = async (): Promise<string> => {
-      const body = "SELECT count() FROM updates WHERE job = 'thermostat-1'";
-      const response = await fetch(url!, { method: 'POST', body }).catch(() => undefined);
-      return response?.ok ? (await response.text()).trim() : '';
-    };
+    const [, line] = /^SQL: (curl .*)$/m.exec(up.stderr) ?? [];
+    expect(await shell(`${line} 2>&1`)).toMatch(/^thermostat-1\t[1-9]\d*$/m);
+    expect((await fetch(url!, { method: 'POST', body: 'SELECT 1' })).status).toBe(403);
+    const rounds = (): Promise<string> =>
+      shell(line!.replace(/ -d .*/, ` -sfd "SELECT count() FROM updates WHERE job = 'thermostat-1'"`));
     const storeOf = async (): Promise<{ pid: number; labels: Record<string, string> } | undefined> => {
       const { stdout } = await other('-o', 'json', 'node', 'list');
       const nodes = JSON.parse(stdout) as { id: string; pid: number; labels: Record<string, string> }[];

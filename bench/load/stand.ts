@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { collectQuery } from '../../cluster/admin/query-rows.ts';
 import { startNatsServer } from '../../cluster/nats-server.ts';
 import { deferred } from '../../cluster/up/deferred.ts';
+import { openCredentials } from '../../cluster/up/credentials.ts';
 import { freePort } from '../../cluster/up/free-port.ts';
 import { superviseNode } from '../../cluster/up/child.ts';
 import type { NodeSettings } from '../../cluster/up/protocol.ts';
@@ -57,12 +58,14 @@ export async function startStand(
     const stateDir = join(folder, 'state');
     const metricsPort = await freePort();
     const log = createLogger({ name: 'bench', level: 'warn', file: join(stateDir, 'logs', 'bench.log') });
+    const { token } = openCredentials(stateDir);
     const start = startStore ?? ((settings: NodeSettings): StoreNode => superviseNode({ ...settings, log }));
     const store = start({
       id: 'store-1',
       roles: ['store'],
       natsUrl: nats.url,
       stateDir,
+      token,
       logLevel: 'warn',
       metricsPort,
     });
@@ -90,7 +93,7 @@ export async function startStand(
         return Number(new RegExp(`^\\w*${name}(?:\\{[^}]*\\})? (\\S+)`, 'm').exec(scraped)?.[1] ?? 0);
       },
       async query(sql) {
-        const client = createClient(StoreService, await store.address());
+        const client = createClient(StoreService, await store.address(), { token });
         try {
           return await collectQuery(client.runQuery({ sql, maxRows: QUERY_ROWS }));
         } finally {

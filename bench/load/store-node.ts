@@ -2,7 +2,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { deferred } from '../../cluster/up/deferred.ts';
 import { endsWithParent } from '../../cluster/up/parent-death.ts';
-import type { FromNode, NodeSettings } from '../../cluster/up/protocol.ts';
+import type { FromNode, NodeSettings, ToNode } from '../../cluster/up/protocol.ts';
 import { MillraceError } from '../../src/errors.ts';
 
 /** A store node that is started again, after the same short pause every time: one that is killed on purpose is not to blame. */
@@ -29,13 +29,13 @@ export function startStoreNode(settings: NodeSettings): StoreNode {
   const first = address.promise.then(() => undefined);
   const start = (afterCrash: boolean): void => {
     const [command, ...prefix] = [...endsWithParent('KILL'), process.execPath];
-    const started = fork(ENTRY, [], {
+    const started = fork(ENTRY, [settings.id, settings.stateDir], {
       execPath: command!,
       execArgv: [...prefix, '--import', import.meta.resolve('tsx')],
-      env: { ...process.env, MILLRACE_NODE: JSON.stringify({ ...settings, afterCrash } satisfies NodeSettings) },
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
     child = started;
+    started.send({ kind: 'start', settings: { ...settings, afterCrash } } satisfies ToNode, () => {});
     let said = '';
     started.stderr!.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-2000)));
     started.on('message', (message: FromNode) => {

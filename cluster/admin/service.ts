@@ -1,5 +1,5 @@
 import { equals } from '@bufbuild/protobuf';
-import { parseJobConfig } from '../../src/config/load.ts';
+import { checkJobPaths, parseJobConfig } from '../../src/config/load.ts';
 import type { JobConfig } from '../../src/config/job.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { AdminService, JobSchema, JobState } from '../../src/gen/millrace/v1/admin_pb.ts';
@@ -30,6 +30,7 @@ export function adminService(backend: AdminBackend): ServiceRegistration {
         throw new MillraceError('invalid_argument', 'is missing; give the job configuration as JSON.', { field: 'config_json' });
       }
       const config = parseJobConfig(configJson);
+      checkJobPaths(config);
       return { job: await (jobId === '' ? createNumbered(backend, config) : backend.createJob(jobId, config)) };
     },
     getJob: async ({ jobId }) => ({ job: await backend.getJob(checkJobId(jobId)) }),

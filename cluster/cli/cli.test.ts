@@ -27,6 +27,7 @@ describe('millrace', { timeout: 60_000 }, () => {
 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'millrace-cli-'));
+    writeFileSync(join(folder, 'wrong.token'), 'another token than this test');
     writeFileSync(join(folder, 'flow.ts'), 'export default {};\n');
     writeFileSync(join(folder, 'job.yaml'), 'name: demo\nflow: flow.ts\nrounds: 12\n');
     backend = new MemoryBackend();
@@ -390,7 +391,8 @@ describe('millrace', { timeout: 60_000 }, () => {
       [['job', 'list', '--limit', 'many'], 2, /--limit: got "many"/],
       [['job', 'list', '--address', '127.0.0.1:1'], 4, /Nothing answers at 127\.0\.0\.1:1 .*from --address\.\nhelp:/],
       [['job', 'list', '--state', 'elsewhere'], 4, /No cluster is running here.*elsewhere/],
-      [['job', 'list', '--token', 'wrong'], 1, /not the one.*\nhelp: {2}give --token/],
+      [['job', 'list', '--token-file', 'wrong.token'], 1, /not the one.*\nhelp: {2}give --token-file/],
+      [['job', 'list', '--token', 'sixteen characters'], 2, /^error: --token: every account .*--token-file/],
     ];
     const results = await Promise.all(cases.map(([args]) => inProcess(args)));
     const asProcess = await spawned(['job', 'describe', 'nobody']);

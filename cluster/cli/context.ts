@@ -43,7 +43,7 @@ export interface CliContext extends CliStreams {
   /** Shows the progress line that notes are to stand above. */
   progress?: { note(line: string): void };
   /** What was given as global flags. */
-  readonly flags: Readonly<{ state?: string; token?: string }>;
+  readonly flags: Readonly<{ state?: string; tokenFile?: string }>;
   /** Exit code of a command that ends without an error. Default 0. */
   exitCode: number;
   /** Calls the cluster; errors name where its address came from. */
@@ -57,7 +57,7 @@ export interface CliContext extends CliStreams {
 /** Options that every command takes. */
 interface GlobalOptions {
   address?: string;
-  token?: string;
+  tokenFile?: string;
   state?: string;
   output: string;
 }
@@ -88,11 +88,11 @@ export function createContext(program: Command, environment: CliEnvironment): Cl
       return resolve(cwd, options().state ?? (env['MILLRACE_STATE'] || env['MILLRACE_STATE_DIR'] || '.millrace'));
     },
     withAdmin: async (use) => {
-      const { address, token } = options();
+      const { address, tokenFile } = options();
       void context.json; // A wrong format is told before anything is done.
       const endpoint = context.own
         ? { token: undefined, ...context.own, origin: 'this command' }
-        : findEndpoint({ address, token, stateDir: context.stateDir, env });
+        : findEndpoint({ address, tokenFile, stateDir: context.stateDir, env, cwd });
       const [{ createClient }, { AdminService }] = await Promise.all([
         import('../../src/rpc/client.ts'),
         import('../../src/gen/millrace/v1/admin_pb.ts'),

@@ -1,14 +1,14 @@
-import { readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { parseAge } from '../../src/config/age.ts';
 import { loadClusterConfig, type ClusterConfig } from '../../src/config/cluster.ts';
-import { MillraceError } from '../../src/errors.ts';
 import type { Retention } from '../../src/store/retention.ts';
 import { createLogger } from '../../src/telemetry/log.ts';
 import { startEmbeddedCluster, type EmbeddedCluster } from '../up.ts';
+import type { Credentials } from '../up/credentials.ts';
 import { makeStateFolder } from '../up/state-folder.ts';
 import type { CliContext } from './context.ts';
 import { serverOf } from './store-at-rest.ts';
+import { readTokenFile } from './token-file.ts';
 
 /** Options that `up` and `train` share. */
 export interface EmbeddedFlags {
@@ -33,7 +33,7 @@ export function clusterSettings(context: CliContext, flags: EmbeddedFlags, overr
     ...(flags.config !== undefined && { file: flags.config }),
     flags: {
       stateDir: context.flags.state,
-      token: context.flags.token,
+      tokenFile: context.flags.tokenFile,
       learners: asNumber(flags.learners),
       rollouts: asNumber(flags.rollouts),
       'ports.clickhouse': asNumber(flags.clickhousePort),
@@ -43,7 +43,8 @@ export function clusterSettings(context: CliContext, flags: EmbeddedFlags, overr
 
 /** Starts the embedded cluster. From then on the command calls this one, even if an address of another is given. */
 export async function startCluster(context: CliContext, config: ClusterConfig): Promise<OwnCluster> {
-  const { stateDir, clickhouse, nats, ports, logLevel, token } = config;
+  const { stateDir, clickhouse, nats, ports, logLevel } = config;
+  const given = givenCredentials(config, context.cwd);
   const logs = makeStateFolder(stateDir);
   context.logs = logs;
   const cluster = await startEmbeddedCluster({
@@ -54,10 +55,9 @@ export async function startCluster(context: CliContext, config: ClusterConfig): 
     rollouts: config.rollouts,
     rewards: config.rewards,
     port: ports.admin,
-    token,
+    credentials: given,
     clickhouse: serverOf(clickhouse),
     clickhousePort: ports.clickhouse,
-    clickhouseWriteToken: writeToken(clickhouse, context.cwd),
     retention: retentionOf(config.store.retention),
     natsUrl: nats.url,
     logLevel,
@@ -65,23 +65,19 @@ export async function startCluster(context: CliContext, config: ClusterConfig): 
     signal: context.signal,
     onProgress: (text) => context.note(text),
   });
-  context.own = { address: cluster.address, token };
+  context.own = { address: cluster.address, token: cluster.token };
   return { ...cluster, stateDir };
 }
 
-/** Throws `invalid_argument` for a file that cannot be read or holds no token. */
-function writeToken({ writeToken: token, writeTokenFile }: ClusterConfig['clickhouse'], cwd: string): string | undefined {
-  if (token !== undefined || writeTokenFile === undefined) return token;
-  const field = 'clickhouse.writeTokenFile';
-  let text: string;
-  try {
-    text = readFileSync(resolve(cwd, writeTokenFile), 'utf8').trim();
-  } catch (cause) {
-    throw new MillraceError('invalid_argument', `${field}: cannot be read (${(cause as Error).message}).`, { cause, field });
-  }
-  if (text.length < 16)
-    throw new MillraceError('invalid_argument', `${field}: holds no token of at least 16 characters.`, { field });
-  return text;
+/** The secrets that the settings name. Throws `invalid_argument` for a file that cannot be read or holds no token. */
+function givenCredentials({ token, tokenFile, clickhouse }: ClusterConfig, cwd: string): Partial<Credentials> {
+  const { readToken, readTokenFile: readFile, writeToken, writeTokenFile: writeFile } = clickhouse;
+  const given = {
+    token: token ?? readTokenFile(tokenFile, cwd, 'tokenFile'),
+    readToken: readToken ?? readTokenFile(readFile, cwd, 'clickhouse.readTokenFile'),
+    writeToken: writeToken ?? readTokenFile(writeFile, cwd, 'clickhouse.writeTokenFile'),
+  };
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 }
 
 /** The ages of the settings in hours. */

@@ -12,19 +12,23 @@ describe('finding the cluster', () => {
   });
   afterEach(() => rmSync(stateDir, { recursive: true }));
 
-  const find = (given: { address?: string; token?: string; env?: NodeJS.ProcessEnv } = {}) =>
-    findEndpoint({ address: given.address, token: given.token, stateDir, env: given.env ?? {} });
+  const find = (given: { address?: string; tokenFile?: string; env?: NodeJS.ProcessEnv } = {}) =>
+    findEndpoint({ address: given.address, tokenFile: given.tokenFile, stateDir, env: given.env ?? {}, cwd: stateDir });
 
   it('prefers the flag to the environment to the file of the running cluster', () => {
     writeAdminFile(stateDir, { address: 'file:1', token: 'file token' });
     expect(find()).toEqual({ address: 'file:1', token: 'file token', origin: adminFilePath(stateDir) });
     const env = { MILLRACE_ADDRESS: 'env:2', MILLRACE_TOKEN: 'env token' };
     expect(find({ env })).toEqual({ address: 'env:2', token: 'env token', origin: 'MILLRACE_ADDRESS' });
-    expect(find({ env, address: 'flag:3', token: 'flag token' })).toEqual({
+    writeFileSync(join(stateDir, 'flag.token'), 'token of the flag\n');
+    writeFileSync(join(stateDir, 'env.token'), 'token of the environment\n');
+    expect(find({ env, address: 'flag:3', tokenFile: 'flag.token' })).toEqual({
       address: 'flag:3',
-      token: 'flag token',
+      token: 'token of the flag',
       origin: '--address',
     });
+    expect(find({ env: { MILLRACE_TOKEN_FILE: 'env.token' } }).token).toBe('token of the environment');
+    expect(() => find({ tokenFile: 'none' })).toThrow(/^--token-file: cannot be read/);
   });
 
   it('says when the process that left the file is gone', () => {

@@ -1,5 +1,6 @@
 import { MillraceError } from '../../src/errors.ts';
 import { adminFilePath, readAdminFile } from '../up/admin-file.ts';
+import { readTokenFile } from './token-file.ts';
 
 /** Where the admin API is. */
 export interface Endpoint {
@@ -13,19 +14,25 @@ export interface Endpoint {
 export interface EndpointSources {
   /** --address */
   address: string | undefined;
-  /** --token */
-  token: string | undefined;
+  /** --token-file */
+  tokenFile: string | undefined;
   stateDir: string;
   env: NodeJS.ProcessEnv;
+  /** Folder that relative names of token files are in. */
+  cwd: string;
 }
 
 /**
  * Finds the admin API: --address, MILLRACE_ADDRESS, else the file that a running cluster leaves in its state folder. The
- * token likewise; the file's token is only used for the file's address. `unavailable` when there is nothing.
+ * token likewise (--token-file, MILLRACE_TOKEN, MILLRACE_TOKEN_FILE); the file's token is only used for the file's address.
+ * `unavailable` when there is nothing.
  */
-export function findEndpoint({ address, token, stateDir, env }: EndpointSources): Endpoint {
+export function findEndpoint({ address, tokenFile, stateDir, env, cwd }: EndpointSources): Endpoint {
   const given = address ?? (env['MILLRACE_ADDRESS'] || undefined);
-  const givenToken = token ?? (env['MILLRACE_TOKEN'] || undefined);
+  const givenToken =
+    tokenFile === undefined
+      ? env['MILLRACE_TOKEN'] || readTokenFile(env['MILLRACE_TOKEN_FILE'] || undefined, cwd, 'MILLRACE_TOKEN_FILE')
+      : readTokenFile(tokenFile, cwd, '--token-file');
   const file = readAdminFile(stateDir);
   if (given !== undefined) {
     const fileToken = file?.address === given ? file.token : undefined;

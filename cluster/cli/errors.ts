@@ -31,7 +31,8 @@ export function exitCodeOf(error: MillraceError): number {
 
 const WHAT_TO_DO: Partial<Record<ErrorCode, string>> = {
   unavailable: 'start a cluster with `millrace up`, or say where it is with --address host:port or --state folder',
-  unauthenticated: 'give --token or set MILLRACE_TOKEN',
+  unauthenticated:
+    'give --token-file or set MILLRACE_TOKEN; the token of a cluster is in credentials/admin.token of its state folder',
   deadline_exceeded: 'try again; `millrace node list` shows whether the nodes are alive',
   resource_exhausted: 'try again in a moment',
 };

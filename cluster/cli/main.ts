@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { MillraceError } from '../../src/errors.ts';
 import type { CliContext, CliStreams } from './context.ts';
 import { createContext } from './context.ts';
@@ -39,7 +39,7 @@ const COMMANDS: ((program: Command, context: CliContext) => void)[] = [
 
 const EXIT_HELP = `
 Exit codes: ${EXIT.ok} done, ${EXIT.failure} failed, ${EXIT.usage} wrong usage or invalid argument, ${EXIT.notFound} not found, ${EXIT.unavailable} cluster unavailable, ${EXIT.interrupted} interrupted.
-Environment: MILLRACE_ADDRESS, MILLRACE_TOKEN, MILLRACE_STATE; NO_COLOR; MILLRACE_DEBUG=1 shows where an error comes from.`;
+Environment: MILLRACE_ADDRESS, MILLRACE_TOKEN, MILLRACE_TOKEN_FILE, MILLRACE_STATE; NO_COLOR; MILLRACE_DEBUG=1 shows where an error comes from.`;
 
 /** What {@link main} works with; tests give their own. */
 export interface CliEnvironment extends CliStreams {
@@ -57,7 +57,11 @@ export async function main(args: readonly string[], environment: CliEnvironment)
     .description('Train agent policies from the flows they run.')
     .version(version())
     .option('--address <host:port>', 'admin API of the cluster (default: the cluster whose state folder this is)')
-    .option('--token <token>', 'bearer token of the admin API')
+    .option(
+      '--token-file <file>',
+      'file with the bearer token of the admin API (default: of the cluster whose state folder this is)',
+    )
+    .addOption(new Option('--token <token>').hideHelp().argParser(refuseToken))
     .option('--state <folder>', 'state folder of the cluster (default: ./.millrace)')
     .option('-o, --output <format>', 'json or table', 'table')
     .exitOverride()
@@ -86,6 +90,11 @@ export async function main(args: readonly string[], environment: CliEnvironment)
     reportError(error, stderr, { env: environment.env, logs: context.logs });
     return environment.signal.aborted ? EXIT.interrupted : exitCodeOf(error);
   }
+}
+
+function refuseToken(): never {
+  const why = 'every account of this machine can read the arguments of a process';
+  throw new MillraceError('invalid_argument', `--token: ${why}; give --token-file FILE, or set MILLRACE_TOKEN.`);
 }
 
 /** Signals this close to the first one are the same interrupt. */

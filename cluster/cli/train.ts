@@ -25,6 +25,7 @@ import { pauseJob } from './pause-job.ts';
 import { newNotices } from './new-notices.ts';
 import { createProgressPrinter } from './progress-printer.ts';
 import { progressOf, stateName } from './progress.ts';
+import { sqlExample } from './sql-access.ts';
 
 /** Options of `millrace train`. */
 export interface TrainFlags extends EmbeddedFlags {
@@ -57,6 +58,8 @@ export async function train(file: string | undefined, flags: TrainFlags, context
     );
     const sql = cluster.clickhouseUrl === undefined ? '' : `; ClickHouse at ${cluster.clickhouseUrl}`;
     context.note(`job ${running.id}; admin API at ${cluster.address}${sql}; state in ${cluster.stateDir}`);
+    const example = sqlExample(cluster);
+    if (example !== undefined) context.note(example);
     const ended = await Promise.race([
       followJob(running.id, context, (job) => {
         running = job;

@@ -1,6 +1,8 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { MillraceError } from '../../src/errors.ts';
+import { writeSecret } from './credentials.ts';
+import { makeStateFolder } from './state-folder.ts';
 
 /** What a running cluster leaves in its state folder for the command line. */
 export interface AdminFile {
@@ -22,11 +24,8 @@ export function adminFilePath(stateDir: string): string {
 
 /** Writes the file in one step, readable by this user only since it holds the token. */
 export function writeAdminFile(stateDir: string, content: AdminFile): void {
-  mkdirSync(stateDir, { recursive: true });
-  const path = adminFilePath(stateDir);
-  const temporary = `${path}.${process.pid}`;
-  writeFileSync(temporary, `${JSON.stringify({ format: ADMIN_FORMAT, ...content })}\n`, { mode: 0o600 });
-  renameSync(temporary, path);
+  makeStateFolder(stateDir);
+  writeSecret(adminFilePath(stateDir), `${JSON.stringify({ format: ADMIN_FORMAT, ...content })}\n`);
 }
 
 /** Removes the file. Only for whoever holds the lock of the state folder. */
@@ -42,6 +41,10 @@ export function readAdminFile(stateDir: string): AdminFile | undefined {
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code;
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    if (code === 'EACCES') {
+      const advice = 'ask its owner for a token, and give --address and --token-file';
+      throw new MillraceError('permission_denied', `${path} is another account's; ${advice}.`, { cause });
+    }
     const newer = cause instanceof NewerFormat ? ': a newer version of Millrace wrote it' : '';
     throw new MillraceError(
       'failed_precondition',

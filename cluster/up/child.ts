@@ -4,8 +4,10 @@ import type { Logger } from 'pino';
 import { MillraceError } from '../../src/errors.ts';
 import type { RoleName } from '../context.ts';
 import { deferred } from './deferred.ts';
+import { withoutClusterSettings } from './node-environment.ts';
 import { endsWithParent } from './parent-death.ts';
 import type { FromNode, NodeSettings, ToNode } from './protocol.ts';
+import { withPrivateFiles } from './state-folder.ts';
 
 /** Options of {@link superviseNode}. */
 export interface ChildOptions extends NodeSettings {
@@ -68,21 +70,18 @@ export function superviseNode(options: ChildOptions): SupervisedNode {
     address = deferred<string>();
     // Killed, not asked: nats-server goes at the same time, and there is nobody left to hand work back to.
     const [command, ...prefix] = [...endsWithParent('KILL'), ...through, process.execPath];
-    const process_ = fork(ENTRY, [], {
-      execPath: command!,
-      execArgv: [...prefix, ...heapFlags(settings.roles), '--import', import.meta.resolve('tsx')],
-      env: {
-        ...process.env,
-        ...env,
-        MILLRACE_NODE: JSON.stringify({
-          ...settings,
-          // Clients know where it was.
-          clickhousePort: clickhousePort ?? settings.clickhousePort,
-          afterCrash: starts > 1,
-        } satisfies NodeSettings),
-      },
-      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-    });
+    const process_ = withPrivateFiles(() =>
+      // The arguments are for people who look at the list of processes.
+      fork(ENTRY, [id, settings.stateDir], {
+        execPath: command!,
+        execArgv: [...prefix, ...heapFlags(settings.roles), '--import', import.meta.resolve('tsx')],
+        env: { ...withoutClusterSettings(process.env), ...env },
+        stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+      }),
+    );
+    // Clients know where its ClickHouse interface was.
+    const now: NodeSettings = { ...settings, clickhousePort: clickhousePort ?? settings.clickhousePort, afterCrash: starts > 1 };
+    tell(process_, { kind: 'start', settings: now });
     child = process_;
     process_.stderr?.on('data', (data: Buffer) => (lastError = (lastError + data.toString()).slice(-4000)));
     const ping = setInterval(() => {

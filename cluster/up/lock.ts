@@ -18,7 +18,7 @@ export async function lockState(stateDir: string): Promise<() => Promise<void>> 
   const path = join(stateDir, LOCK_FILE);
   const own = `${path}.${process.pid}-${randomUUID()}`;
   // Complete before it has its name: nobody ever reads a lock without an owner.
-  await writeFile(own, `${process.pid} ${(await startedAt(process.pid)) ?? ''}`);
+  await writeFile(own, `${process.pid} ${(await startedAt(process.pid)) ?? ''}`, { mode: 0o600 });
   try {
     while (!(await linked(own, path))) {
       const owner = await livingOwner(path);

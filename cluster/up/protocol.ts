@@ -4,17 +4,22 @@ import type { LogLevel } from '../../src/telemetry/log.ts';
 import type { RoleName } from '../context.ts';
 import type { Gpu } from './gpus.ts';
 
-/** What a node process is told at its start, as JSON in MILLRACE_NODE: it may hold a token, which must not be in arguments. */
+/**
+ * What a node process is told at its start, over its IPC channel: it holds secrets, which other accounts could read in arguments, and the
+ * programs that a flow starts would inherit in the environment.
+ */
 export interface NodeSettings {
   id: string;
   roles: RoleName[];
   natsUrl: string;
   stateDir: string;
+  /** Bearer token of all gRPC of the cluster, for roles that serve or call it. */
   token?: string | undefined;
   clickhouse?: ServerStoreOptions | undefined;
   /** Port of the embedded engine's ClickHouse interface, with role store; 0: a free one; `auto`: 8123 or a free one; absent: none. */
   clickhousePort?: number | 'auto' | undefined;
-  /** Password of that interface's user `writer`. */
+  /** Passwords of that interface's users `reader` and `writer`. */
+  clickhouseReadToken?: string | undefined;
   clickhouseWriteToken?: string | undefined;
   /** How long the store keeps rows. */
   retention?: Retention | undefined;
@@ -31,8 +36,8 @@ export interface NodeSettings {
   afterCrash?: boolean;
 }
 
-/** Supervisor to node. */
-export type ToNode = { kind: 'stop' } | { kind: 'ping' };
+/** Supervisor to node; `start` comes first, and once. */
+export type ToNode = { kind: 'start'; settings: NodeSettings } | { kind: 'stop' } | { kind: 'ping' };
 
 /** Node to supervisor. */
 export type FromNode =

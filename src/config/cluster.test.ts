@@ -113,7 +113,9 @@ describe('loadClusterConfig', () => {
     [{ overrides: ['learners=none'] }, /^--set learners: learners: got "none", expected an integer from 1 to 64 or auto/],
     [{ overrides: ['ports.admin=70000'] }, /got 70000, expected an integer from 0 to 65535/],
     [{ flags: { 'ports.clickhouse': 'banana' } }, /^--clickhouse-port: ports\.clickhouse: got "banana"/],
-    [{ flags: { token: 'short' } }, /^--token: token: got .*at least 16 characters/],
+    [{ env: { MILLRACE_TOKEN: 'short' } }, /^MILLRACE_TOKEN: token: got .*at least 16 characters/],
+    [{ overrides: ['token=sixteen characters'] }, /^--set token: other accounts can read arguments/],
+    [{ overrides: ['clickhouse.password=x'] }, /^--set clickhouse.password: other accounts/],
   ])('rejects %o', (options, message) => {
     expect(() => loadClusterConfig(options)).toThrow(message);
   });

@@ -1,12 +1,17 @@
 import { resolve as resolvePath } from 'node:path';
 import { z } from 'zod';
+import { MillraceError } from '../errors.ts';
 import type { ConfigSource, Environment } from './layers.ts';
+import { isSecretField } from './problems.ts';
 import { resolve } from './resolve.ts';
 import { readYamlFile } from './yaml-file.ts';
 
 const port = (what: string) => z.int().min(0).max(65_535).default(0).describe(`port of ${what}; 0 = a free one`);
 const workers = (what: string, usual: number) => z.int().min(1).max(256).default(usual).describe(`number of ${what} processes`);
 const url = (protocol: RegExp, example: string) => z.url({ protocol, hostname: /.*/ }).optional().describe(`like ${example}`);
+
+const secret = (what: string) =>
+  z.string().min(16).optional().describe(`${what}, at least 16 characters; made up and kept in the state folder when absent`);
 
 /** Hours and more: the store looks for old rows a few times a day. */
 const retention = (what: string) =>
@@ -73,13 +78,9 @@ export const clusterConfigSchema = z.strictObject({
       keyFile: z.string().min(1).optional().describe("PEM file of the client certificate's key"),
       cluster: z.string().min(1).optional().describe('make the tables on every host of this ClickHouse cluster'),
       replicated: z.boolean().optional().describe('make replicated tables; default: with a cluster'),
-      writeToken: z
-        .string()
-        .min(16)
-        .optional()
-        .describe(
-          "password of user writer on the embedded engine's HTTP interface, at least 16 characters; nobody may write when absent",
-        ),
+      readToken: secret("password of user reader on the embedded engine's HTTP interface"),
+      readTokenFile: z.string().min(1).optional().describe('file that holds readToken'),
+      writeToken: secret("password of user writer on the embedded engine's HTTP interface"),
       writeTokenFile: z.string().min(1).optional().describe('file that holds writeToken'),
     })
     .prefault({}),
@@ -98,11 +99,8 @@ export const clusterConfigSchema = z.strictObject({
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
     .default('info')
     .describe('least severe log lines written'),
-  token: z
-    .string()
-    .min(16)
-    .optional()
-    .describe('bearer token of all gRPC of the cluster, at least 16 characters; none on this machine when absent'),
+  token: secret('bearer token of all gRPC of the cluster, the admin API included'),
+  tokenFile: z.string().min(1).optional().describe('file that holds token'),
 });
 
 /** Settings of a cluster with all defaults filled in. */
@@ -123,6 +121,8 @@ export const CLUSTER_ENV_NAMES: Readonly<Record<string, string>> = {
   CLICKHOUSE_CLUSTER: 'clickhouse.cluster',
   CLICKHOUSE_REPLICATED: 'clickhouse.replicated',
   MILLRACE_CLICKHOUSE_PORT: 'ports.clickhouse',
+  MILLRACE_CLICKHOUSE_READ_TOKEN: 'clickhouse.readToken',
+  MILLRACE_CLICKHOUSE_READ_TOKEN_FILE: 'clickhouse.readTokenFile',
   MILLRACE_CLICKHOUSE_WRITE_TOKEN: 'clickhouse.writeToken',
   MILLRACE_CLICKHOUSE_WRITE_TOKEN_FILE: 'clickhouse.writeTokenFile',
   NATS_URL: 'nats.url',
@@ -131,10 +131,15 @@ export const CLUSTER_ENV_NAMES: Readonly<Record<string, string>> = {
   MILLRACE_LOG_LEVEL: 'logLevel',
   MILLRACE_COMPUTE_BACKEND: 'compute.backend',
   MILLRACE_TOKEN: 'token',
+  MILLRACE_TOKEN_FILE: 'tokenFile',
 };
 
 /** Flags that are spelled otherwise than the setting each stands for. */
-const CLUSTER_FLAG_NAMES: Readonly<Record<string, string>> = { stateDir: 'state', 'ports.clickhouse': 'clickhouse-port' };
+const CLUSTER_FLAG_NAMES: Readonly<Record<string, string>> = {
+  stateDir: 'state',
+  'ports.clickhouse': 'clickhouse-port',
+  tokenFile: 'token-file',
+};
 
 /** Options of {@link loadClusterConfig}. */
 export interface LoadClusterOptions {
@@ -165,6 +170,7 @@ export interface LoadedCluster {
 export function loadClusterConfig(options: LoadClusterOptions = {}): LoadedCluster {
   const cwd = options.cwd ?? process.cwd();
   const path = options.file === undefined ? undefined : resolvePath(cwd, options.file);
+  refuseSecrets(options.overrides ?? []);
   const { config, sources } = resolve(clusterConfigSchema, {
     ...(path === undefined ? {} : { file: readYamlFile(path) }),
     name: path ?? 'cluster settings',
@@ -178,6 +184,17 @@ export function loadClusterConfig(options: LoadClusterOptions = {}): LoadedClust
   return { config: { ...config, stateDir: resolvePath(cwd, config.stateDir) }, sources };
 }
 
+/** Every account of the machine can read the arguments of a process. */
+function refuseSecrets(overrides: readonly string[]): void {
+  const named = overrides.map((text) => text.split('=')[0]!.trim()).find((name) => isSecretField(name));
+  if (named === undefined) return;
+  throw new MillraceError(
+    'invalid_argument',
+    `--set ${named}: other accounts can read arguments; put it into the file of --config, an environment variable or a file of its own.`,
+    { field: named },
+  );
+}
+
 /** The settings without their secrets, for printing. */
 export function withoutSecrets(config: ClusterConfig): ClusterConfig {
   const hidden = (value: string): string => (value === '' ? '' : '***');
@@ -188,6 +205,7 @@ export function withoutSecrets(config: ClusterConfig): ClusterConfig {
     clickhouse: {
       ...clickhouse,
       password: hidden(clickhouse.password),
+      ...(clickhouse.readToken === undefined ? {} : { readToken: hidden(clickhouse.readToken) }),
       ...(clickhouse.writeToken === undefined ? {} : { writeToken: hidden(clickhouse.writeToken) }),
       ...(clickhouse.url === undefined ? {} : { url: hiddenIn(clickhouse.url) }),
     },

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { dirname, resolve as resolvePath } from 'node:path';
+import { dirname, isAbsolute, resolve as resolvePath } from 'node:path';
 import { MillraceError } from '../errors.ts';
 import { jobConfigSchema, type JobConfig } from './job.ts';
 import type { ConfigSource, Environment } from './layers.ts';
@@ -78,4 +78,27 @@ export function parseJobConfig(json: unknown, name = 'config_json'): JobConfig {
     }
   }
   return check(jobConfigSchema, value, name, () => undefined);
+}
+
+/**
+ * Checks the paths of a job that comes without the file they could be relative to, as in the admin API: a relative one would mean another
+ * file in each process.
+ *
+ * @throws MillraceError invalid_argument with the first path that is not absolute.
+ */
+export function checkJobPaths({ flow, data, reward }: JobConfig): void {
+  const paths: [field: string, path: string | undefined][] = [
+    ['flow', flow],
+    ['data', data],
+    ...(reward.components ?? []).map(({ module }, i): [string, string | undefined] => [`reward.components.${i}.module`, module]),
+  ];
+  for (const [field, path] of paths) {
+    if (path === undefined || isAbsolute(path)) continue;
+    throw new MillraceError(
+      'invalid_argument',
+      `got ${JSON.stringify(path)}, expected an absolute path: there is no job file here that it could be relative to ` +
+        '(`millrace job create FILE` makes the paths of its file absolute).',
+      { field },
+    );
+  }
 }

@@ -7,8 +7,10 @@ import { allowedBy, childOf, chosenOption, keysOf, namesOf, optionsOf, schemaAt,
 /** Says where a value was written: `job.yaml:12`, `--set rollout.groupSize`; undefined when nobody wrote it. */
 export type Locate = (path: readonly string[], what: 'key' | 'value') => string | undefined;
 
-/** Fields whose values are in no message. */
 const SECRET = /(token|password|secret)$/i;
+
+/** Whether a field's value is a secret: it is in no message. */
+export const isSecretField = (field: string): boolean => SECRET.test(field);
 
 /** Problems named in one error; more are counted. */
 const MAX_NAMED = 12;
@@ -56,7 +58,7 @@ function describe(schema: Schema, value: unknown, issue: z.core.$ZodIssue, what:
   return [
     {
       field,
-      text: `${place ?? what}: ${field === '' ? '' : `${field}: `}got ${SECRET.test(field) ? 'something else' : shorten(got)}, expected ${allowed}${reason === undefined ? '' : `: ${reason}`}`,
+      text: `${place ?? what}: ${field === '' ? '' : `${field}: `}got ${isSecretField(field) ? 'something else' : shorten(got)}, expected ${allowed}${reason === undefined ? '' : `: ${reason}`}`,
     },
   ];
 }

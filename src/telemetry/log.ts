@@ -18,7 +18,7 @@ export interface LoggerOptions {
   readonly role?: string;
   /** Default: info. */
   readonly level?: LogLevel;
-  /** File that lines are appended to; its folder is made. Default: standard error. */
+  /** File that lines are appended to, made for this account only; its folder is made. Default: standard error. */
   readonly file?: string;
   /** Where lines go instead of a file; for tests. */
   readonly stream?: DestinationStream;
@@ -57,8 +57,8 @@ export function silentLogger(): Logger {
 
 function streamTo(file: string | undefined): DestinationStream {
   if (file === undefined) return destination({ fd: 2, sync: true });
-  mkdirSync(dirname(file), { recursive: true });
-  return destination({ dest: file, append: true, sync: true });
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  return destination({ dest: file, append: true, sync: true, mode: 0o600 });
 }
 
 /** An error as an object: type, message, stack and, for ours, code, retryable and field; causes nested. Tokens are hidden. */

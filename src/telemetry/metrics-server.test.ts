@@ -13,6 +13,9 @@ it('serves what is counted, and nothing else', async () => {
     expect(await answer.text()).toContain('millrace_rounds_total{job="a",node="n1"} 3');
     expect((await fetch(new URL('/', server.url))).status).toBe(404);
     expect((await fetch(server.url, { method: 'POST' })).status).toBe(405);
+    expect(answer.headers.get('x-content-type-options')).toBe('nosniff');
+    for (const headers of [{ origin: 'https://evil.example' }, { 'sec-fetch-site': 'cross-site' }] as Record<string, string>[])
+      expect((await fetch(server.url, { headers })).status).toBe(403);
     const port = Number(new URL(server.url).port);
     await expect(serveMetrics(metrics, port)).rejects.toMatchObject({ code: 'failed_precondition', field: 'metricsPort' });
   } finally {

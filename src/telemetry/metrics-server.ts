@@ -1,6 +1,7 @@
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { MillraceError } from '../errors.ts';
+import { foreignRequest, setPrivateHeaders } from '../http/browser.ts';
 import type { MetricsRegistry } from './metrics.ts';
 
 /** Metrics that can be scraped. */
@@ -11,13 +12,16 @@ export interface MetricsServer {
 }
 
 /**
- * Serves a registry to Prometheus at `/metrics`, to this machine only. `port` 0 is a free one; `failed_precondition` when it
+ * Serves a registry to Prometheus at `/metrics`, to this machine only and to no page of a browser. `port` 0 is a free one; `failed_precondition` when it
  * is taken.
  */
 export async function serveMetrics(metrics: MetricsRegistry, port = 0): Promise<MetricsServer> {
   const server = createServer((request, response) => {
+    setPrivateHeaders(response);
     const path = request.url?.split('?')[0];
-    if (path !== '/metrics') answer(response, 404, 'Metrics are at /metrics.\n');
+    const foreign = foreignRequest(request);
+    if (foreign !== undefined) answer(response, 403, `Refused: ${foreign}.\n`);
+    else if (path !== '/metrics') answer(response, 404, 'Metrics are at /metrics.\n');
     else if (request.method !== 'GET' && request.method !== 'HEAD') answer(response, 405, 'GET only.\n');
     else {
       metrics.text().then(

@@ -37,7 +37,7 @@ export async function startTestCluster(options: TestClusterOptions = {}): Promis
   const folder = options.stateDir === undefined ? await temporaryFolder() : { path: options.stateDir, remove: removeNothing };
   const { learners = 2, rollouts = 2 } = options;
   const cluster = await startEmbeddedCluster({ stateDir: folder.path, learners, rollouts, log: silentLogger() });
-  const admin = createClient(AdminService, cluster.address);
+  const admin = createClient(AdminService, cluster.address, { token: cluster.token });
   const pids = new Set<number>();
   const remember = (): void => {
     for (const { pid } of cluster.nodes()) if (pid !== undefined) pids.add(pid);

@@ -102,7 +102,7 @@ export async function processesOf(folder: string): Promise<string[]> {
       ['cmdline', 'environ'].map((file) => readFile(`/proc/${pid}/${file}`, 'utf8').catch(() => '')),
     );
     if (!command!.includes(folder) && !environment!.includes(folder)) continue;
-    found.push(`${pid} ${command!.replaceAll('\0', ' ')} ${/MILLRACE_NODE=\{"id":"[^"]*"/.exec(environment!)?.[0] ?? ''}`.trim());
+    found.push(`${pid} ${command!.replaceAll('\0', ' ')}`.trim());
   }
   return found;
 }

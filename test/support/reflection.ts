@@ -27,7 +27,7 @@ interface Answer {
   fileDescriptorResponse?: { fileDescriptorProto: Buffer[] };
 }
 
-/** A client that knows nothing of Millrace but the address, as grpcurl does: it asks the server what there is to call. */
+/** A client that knows nothing of Millrace but the address and the token, as grpcurl does: it asks the server what there is to call. */
 export interface GenericClient {
   /** Names of the services. */
   services: string[];
@@ -40,7 +40,9 @@ export interface GenericClient {
   close(): void;
 }
 
-export async function connectByReflection(address: string): Promise<GenericClient> {
+export async function connectByReflection(address: string, token?: string): Promise<GenericClient> {
+  const metadata = new Metadata();
+  if (token !== undefined) metadata.set('authorization', `Bearer ${token}`);
   const client = new Client(address, credentials.createInsecure());
   const { services, registry } = await askServer(address);
   const prepare = (path: string) => {
@@ -59,7 +61,7 @@ export async function connectByReflection(address: string): Promise<GenericClien
       const { path, write, read } = prepare(name);
       const deadline = Date.now() + deadlineMs;
       return new Promise((resolve, reject) => {
-        client.makeUnaryRequest(path, write, read, request, new Metadata(), { deadline }, (error, json) =>
+        client.makeUnaryRequest(path, write, read, request, metadata, { deadline }, (error, json) =>
           error ? reject(error) : resolve(json!),
         );
       });
@@ -83,7 +85,7 @@ export async function connectByReflection(address: string): Promise<GenericClien
     },
     stream: (name, request) => {
       const { path, write, read } = prepare(name);
-      return client.makeServerStreamRequest(path, write, read, request) as AsyncIterable<JsonValue>;
+      return client.makeServerStreamRequest(path, write, read, request, metadata) as AsyncIterable<JsonValue>;
     },
     close: () => client.close(),
   };

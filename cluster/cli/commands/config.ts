@@ -40,7 +40,7 @@ export function register(program: Command, context: CliContext): void {
           env,
           overrides,
           cwd,
-          flags: { stateDir: context.flags.state, token: context.flags.token },
+          flags: { stateDir: context.flags.state, tokenFile: context.flags.tokenFile },
           ...(options.config !== undefined && { file: options.config }),
         });
         return { config: withoutSecrets(cluster) as Record<string, unknown>, sources };

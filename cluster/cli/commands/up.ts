@@ -18,11 +18,16 @@ export function register(program: Command, context: CliContext): void {
       (value, before: string[] = []) => [...before, value],
     )
     .action(async (flags: EmbeddedFlags) => {
-      const { clusterSettings, startCluster } = await import('../embedded.ts');
+      const [{ clusterSettings, startCluster }, { sqlExample }] = await Promise.all([
+        import('../embedded.ts'),
+        import('../sql-access.ts'),
+      ]);
       const cluster = await startCluster(context, clusterSettings(context, flags, flags.set));
       try {
         const sql = cluster.clickhouseUrl === undefined ? '' : `; ClickHouse at ${cluster.clickhouseUrl}`;
         context.note(`admin API at ${cluster.address}${sql}; state in ${cluster.stateDir}; Ctrl-C stops it`);
+        const example = sqlExample(cluster);
+        if (example !== undefined) context.note(example);
         const failure = await Promise.race([cluster.failed, aborted(context.signal)]);
         if (failure) throw failure;
       } finally {

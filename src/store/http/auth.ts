@@ -4,17 +4,20 @@ import { exception } from './exception.ts';
 /** The user who may change things. */
 export const WRITER = 'writer';
 
+/** Names of the user who reads; clients that are told no name call themselves `default`. */
+const READERS: readonly string[] = ['reader', 'default'];
+
 /** Passwords of the users there are. */
 export interface Tokens {
-  /** Of `default`; without one any password will do, as in ClickHouse as it comes. */
+  /** Of the reader; without one any password will do, as in ClickHouse as it comes. */
   readToken?: string | undefined;
   /** Of {@link WRITER}; without one there is no such user. */
   writeToken?: string | undefined;
 }
 
-/** Who asks: `default`, who reads, or {@link WRITER}. Throws AUTHENTICATION_FAILED for everyone else. */
+/** Who asks: the reader, or {@link WRITER}. Throws AUTHENTICATION_FAILED for everyone else. */
 export function authenticate(user: string, password: string, { readToken, writeToken }: Tokens): { mayWrite: boolean } {
-  if (user === 'default' && (readToken === undefined || same(password, readToken))) return { mayWrite: false };
+  if (READERS.includes(user) && (readToken === undefined || same(password, readToken))) return { mayWrite: false };
   if (user === WRITER && writeToken !== undefined && same(password, writeToken)) return { mayWrite: true };
   throw exception(
     'AUTHENTICATION_FAILED',

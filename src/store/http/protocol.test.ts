@@ -315,6 +315,30 @@ describe('who asks', () => {
     }
   });
 
+  it('does not come from a web page of another origin, whatever it asks for', async () => {
+    const ways: Record<string, string>[] = [
+      { Origin: 'https://evil.example' },
+      { Origin: 'null' },
+      { 'Sec-Fetch-Site': 'cross-site', 'Sec-Fetch-Mode': 'no-cors', 'Sec-Fetch-Dest': 'script' },
+      { 'Sec-Fetch-Site': 'same-site', 'Sec-Fetch-Mode': 'navigate', 'Sec-Fetch-Dest': 'document' },
+      { 'User-Agent': 'Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7)' },
+    ];
+    const basic = { Authorization: `Basic ${Buffer.from(`writer:${TOKEN}`).toString('base64')}` };
+    for (const headers of ways) {
+      const how = { headers: { ...basic, ...headers } };
+      const asked = await ask('SELECT 1', how);
+      expect(asked).toMatchObject({ status: 403, headers: { 'x-clickhouse-exception-code': '497' } });
+      expect(asked.text).not.toMatch(/^1$/m);
+      for (const url of ['/ping', '/replicas_status', '/?query=SELECT+1', '/nowhere'])
+        expect((await fetch(`${port.url}${url}`, how)).status, url).toBe(403);
+      expect((await fetch(port.url, { method: 'OPTIONS', ...how })).headers.get('access-control-allow-origin')).toBeNull();
+    }
+    expect(await ask('SELECT 1', { headers: basic })).toMatchObject({
+      status: 200,
+      headers: { 'x-content-type-options': 'nosniff', 'cross-origin-resource-policy': 'same-origin' },
+    });
+  });
+
   it('changes nothing with GET', async () => {
     const asked = await ask('', { method: 'GET', write: true, url: { query: 'INSERT INTO t VALUES (1, 2)' } });
     expect(asked.status).toBe(500);

@@ -15,8 +15,6 @@ export interface QueryRequest {
   queryId: string;
   database: string | undefined;
   defaultFormat: string | undefined;
-  user: string;
-  password: string;
   /** Of {name:Type} placeholders, in ClickHouse's escaped form. */
   parameters: Record<string, string>;
   settings: [string, string][];
@@ -34,6 +32,28 @@ export type Encoding = 'gzip' | 'deflate' | 'br';
 /** A statement longer than this has to be something else. */
 export const MAX_STATEMENT_BYTES = 1024 * 1024;
 
+/** Who a request says it comes from, in its headers or its URL: known before a byte of its body is read. */
+export function readCredentials(request: IncomingMessage, url: URL): { user: string; password: string } {
+  const header = headersOf(request);
+  const [scheme, encoded = ''] = (header('authorization') ?? '').split(' ');
+  if (scheme?.toLowerCase() === 'basic') {
+    const [user = '', ...password] = Buffer.from(encoded, 'base64').toString('utf8').split(':');
+    return { user: user || 'default', password: password.join(':') };
+  }
+  if (scheme) throw exception('AUTHENTICATION_FAILED', 'Authentication failed: only Basic authentication is supported.');
+  return {
+    user: header('x-clickhouse-user') ?? (url.searchParams.get('user') || 'default'),
+    password: header('x-clickhouse-key') ?? url.searchParams.get('password') ?? '',
+  };
+}
+
+function headersOf(request: IncomingMessage): (name: string) => string | undefined {
+  return (name) => {
+    const value = request.headers[name];
+    return Array.isArray(value) ? value[0] : value;
+  };
+}
+
 /** Takes a request apart. Throws ClickHouse exceptions. */
 export async function readRequest(request: IncomingMessage, url: URL, maxBodyBytes: number): Promise<QueryRequest> {
   const found = url.searchParams;
@@ -47,10 +67,7 @@ export async function readRequest(request: IncomingMessage, url: URL, maxBodyByt
   }
   const query = fields.get('query') ?? '';
   const { head, rest } = query === '' ? await firstPart(body) : { head: Buffer.from(query), rest: body };
-  const header = (name: string): string | undefined => {
-    const value = request.headers[name];
-    return Array.isArray(value) ? value[0] : value;
-  };
+  const header = headersOf(request);
   const entries = [...fields];
   return {
     head,
@@ -58,7 +75,6 @@ export async function readRequest(request: IncomingMessage, url: URL, maxBodyByt
     queryId: fields.get('query_id') || header('x-clickhouse-query-id') || randomUUID(),
     database: fields.get('database') || header('x-clickhouse-database') || undefined,
     defaultFormat: fields.get('default_format') || header('x-clickhouse-format') || undefined,
-    ...credentials(fields, header),
     parameters: Object.fromEntries(
       entries.filter(([name]) => name.startsWith('param_')).map(([name, value]) => [name.slice('param_'.length), value]),
     ),
@@ -66,19 +82,6 @@ export async function readRequest(request: IncomingMessage, url: URL, maxBodyByt
     revision: Number(fields.get('client_protocol_version')) || 0,
     waitForEnd: isOn(fields.get('wait_end_of_query')),
     encoding: wantedEncoding(header('accept-encoding') ?? '', fields.get('enable_http_compression')),
-  };
-}
-
-function credentials(fields: URLSearchParams, header: (name: string) => string | undefined): { user: string; password: string } {
-  const [scheme, encoded = ''] = (header('authorization') ?? '').split(' ');
-  if (scheme?.toLowerCase() === 'basic') {
-    const [user = '', ...password] = Buffer.from(encoded, 'base64').toString('utf8').split(':');
-    return { user: user || 'default', password: password.join(':') };
-  }
-  if (scheme) throw exception('AUTHENTICATION_FAILED', 'Authentication failed: only Basic authentication is supported.');
-  return {
-    user: header('x-clickhouse-user') ?? (fields.get('user') || 'default'),
-    password: header('x-clickhouse-key') ?? fields.get('password') ?? '',
   };
 }
 

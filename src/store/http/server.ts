@@ -1,10 +1,10 @@
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import { isIP } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { MillraceError } from '../../errors.ts';
+import { foreignRequest, setPrivateHeaders } from '../../http/browser.ts';
 import { DATABASE } from '../embedded.ts';
 import type { EmbeddedEngine } from '../embedded.ts';
 import { authenticate } from './auth.ts';
@@ -13,7 +13,7 @@ import { asException, exception, statusOf } from './exception.ts';
 import { execute } from './execute.ts';
 import type { Executor } from './execute.ts';
 import { readFacts } from './facts.ts';
-import { readRequest } from './request.ts';
+import { readCredentials, readRequest } from './request.ts';
 import { respond } from './respond.ts';
 import { Spool } from './spool.ts';
 
@@ -28,7 +28,7 @@ export interface ClickHousePortOptions {
   port?: number;
   /** Address to listen at. Default 127.0.0.1. */
   host?: string;
-  /** Password of user `default`, who reads. Default: any will do. */
+  /** Password of user `reader`, who may also call itself `default`. Default: any will do; the clusters of `millrace` set one. */
   readToken?: string | undefined;
   /** Password of user `writer`, who may change things, 16 characters or more. Without it nobody may. */
   writeToken?: string | undefined;
@@ -71,12 +71,14 @@ export interface PortStats {
 
 /**
  * Serves the embedded engine on ClickHouse's HTTP interface, read-only but for user `writer`. Throws `failed_precondition` when
- * the port is taken, `invalid_argument` for a write token that is too short.
+ * the port is taken, `invalid_argument` for a token that is too short.
  */
 export async function serveClickHouse(options: ClickHousePortOptions): Promise<ClickHousePort> {
-  const { engine, host = '127.0.0.1', writeToken } = options;
-  if (writeToken !== undefined && writeToken.length < 16) {
-    throw new MillraceError('invalid_argument', 'the write token needs at least 16 characters', { field: 'writeToken' });
+  const { engine, host = '127.0.0.1', readToken, writeToken } = options;
+  for (const [field, token] of Object.entries({ readToken, writeToken })) {
+    if (token !== undefined && token.length < 16) {
+      throw new MillraceError('invalid_argument', `${field} needs at least 16 characters`, { field });
+    }
   }
   const executor: Executor = {
     sessions: engine.sessions,
@@ -92,7 +94,7 @@ export async function serveClickHouse(options: ClickHousePortOptions): Promise<C
     database: DATABASE,
   };
   const port = new Port(executor, {
-    tokens: { readToken: options.readToken, writeToken },
+    tokens: { readToken, writeToken },
     maxBodyBytes: options.maxBodyBytes ?? 1024 * MIB,
     maxActive: executor.sessions.size + (options.maxWaiting ?? 100),
   });
@@ -177,11 +179,11 @@ class Port {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { facts } = this.#executor;
     response.setHeader('X-ClickHouse-Server-Display-Name', facts.displayName);
+    setPrivateHeaders(response);
     const url = new URL(request.url ?? '/', 'http://localhost');
     try {
-      if (!isLocalName(request.headers.host)) {
-        throw exception('ACCESS_DENIED', 'Not enough privileges. This port answers to IP addresses and localhost only.');
-      }
+      const foreign = foreignRequest(request);
+      if (foreign !== undefined) throw exception('ACCESS_DENIED', `Not enough privileges: ${foreign}.`);
       if (answerPlain(request, response, url)) return;
       await this.#query(request, response, url);
     } catch (thrown) {
@@ -208,9 +210,11 @@ class Port {
     if (this.#closed) gone.abort();
     this.#running.add(gone);
     response.on('close', () => this.#running.delete(gone));
+    const { user, password } = readCredentials(request, url);
+    // First: nobody's body is held in memory.
+    const { mayWrite } = authenticate(user, password, this.#rules.tokens);
     const asked = await readRequest(request, url, this.#rules.maxBodyBytes);
     response.setHeader('X-ClickHouse-Query-Id', headerText(asked.queryId));
-    const { mayWrite } = authenticate(asked.user, asked.password, this.#rules.tokens);
     if (this.#queries >= this.#rules.maxActive) {
       throw exception('TOO_MANY_SIMULTANEOUS_QUERIES', `Too many simultaneous queries. Maximum: ${this.#rules.maxActive}.`);
     }
@@ -260,19 +264,6 @@ function answerPlain(request: IncomingMessage, response: ServerResponse, url: UR
   }
   if (reads && !url.searchParams.has('query')) return plain(200, 'Ok.\n');
   return false;
-}
-
-/**
- * Whether a request was meant for this machine by name or number: a web page that had its own name point here would come with
- * that name.
- */
-function isLocalName(host: string | undefined): boolean {
-  if (host === undefined) return true;
-  const name = host
-    .replace(/:\d+$/, '')
-    .replace(/^\[|\]$/g, '')
-    .toLowerCase();
-  return isIP(name) !== 0 || name === 'localhost' || name.endsWith('.localhost') || name === 'host.docker.internal';
 }
 
 const headerText = (text: string): string => text.replace(/[^\x20-\x7e]/g, '?').slice(0, 200);
