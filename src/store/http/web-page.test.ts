@@ -1,9 +1,11 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn, spawnSync, type ChildProcessByStdio } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { serveMetrics } from '../../telemetry/metrics-server.ts';
 import { createMetrics } from '../../telemetry/metrics.ts';
@@ -33,28 +35,33 @@ describe.skipIf(CHROMIUM === undefined)('a web page', { timeout: 120_000 }, () =
     rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
   });
 
-  /** The page's text, as the browser shows it when it has loaded. */
-  function show(url: string): Promise<string> {
+  function open(url: string, ...how: string[]): ChildProcessByStdio<null, Readable, null> {
     const flags = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', `--user-data-dir=${profile}`];
     const rules = `--host-resolver-rules=MAP ${REBOUND} 127.0.0.1`;
-    const browser = spawn(CHROMIUM!, [...flags, rules, '--dump-dom', url], {
-      stdio: ['ignore', 'pipe', 'ignore'],
-      detached: true,
-      timeout: PATIENCE_MS,
-    });
+    return spawn(CHROMIUM!, [...flags, rules, ...how, url], { stdio: ['ignore', 'pipe', 'ignore'], detached: true });
+  }
+
+  /** With its helpers, which may outlive it. */
+  function close({ pid }: { pid?: number | undefined }): void {
+    try {
+      process.kill(-pid!, 'SIGKILL');
+    } catch {
+      // There are none.
+    }
+  }
+
+  /** The page's text, as the browser shows it when it has loaded. */
+  function show(url: string): Promise<string> {
+    const browser = open(url, '--dump-dom');
+    const timer = setTimeout(close, PATIENCE_MS, browser);
     let text = '';
     browser.stdout.setEncoding('utf8').on('data', (more: string) => (text += more));
     return new Promise((resolve, reject) => {
       browser.once('error', reject);
-      browser.once('exit', (code, signal) => {
-        // Its helpers may outlive it.
-        try {
-          process.kill(-browser.pid!, 'SIGKILL');
-        } catch {
-          // They did not.
-        }
-        if (code === 0) setImmediate(() => resolve(text));
-        else reject(new Error(`the browser ended with ${signal ?? code} at ${url}`));
+      browser.once('exit', () => {
+        clearTimeout(timer);
+        close(browser);
+        setImmediate(() => resolve(text));
       });
     });
   }
@@ -74,9 +81,12 @@ describe.skipIf(CHROMIUM === undefined)('a web page', { timeout: 120_000 }, () =
     });
     await new Promise<void>((resolve) => site.listen(0, '127.0.0.1', resolve));
     try {
-      const shown = show(`http://127.0.0.1:${(site.address() as AddressInfo).port}/`);
-      const [found] = await Promise.all([report, shown]);
-      return found;
+      const browser = open(`http://127.0.0.1:${(site.address() as AddressInfo).port}/`);
+      try {
+        return await Promise.race([report, sleep(PATIENCE_MS, { nothing: 'was reported' })]);
+      } finally {
+        close(browser);
+      }
     } finally {
       site.closeAllConnections();
       site.close();
@@ -130,14 +140,14 @@ describe.skipIf(CHROMIUM === undefined)('a web page', { timeout: 120_000 }, () =
       stolen: null,
     });
     await metrics.close();
-    const made = await (await port.client().query({ query: 'SHOW TABLES', format: 'TSV' })).text();
+    const made = await (await port.client().query({ query: 'SHOW TABLES', format: 'TabSeparated' })).text();
     expect(made.split('\n').filter((name) => ['blind', 'plain', 'form'].includes(name))).toEqual([]);
   });
 
   it('that somebody opened by its address is answered, and one whose name was made to point here is not', async () => {
     const { host } = new URL(port.url);
-    expect(await show(`http://${host}/?${as}&query=SELECT+6*7`)).toContain('42');
-    const rebound = await show(`http://${host.replace('127.0.0.1', REBOUND)}/?${as}&query=SELECT+6*7`);
+    expect(await show(`http://${host}/?${as}&query=SELECT+6*7+FORMAT+JSON`)).toContain('42');
+    const rebound = await show(`http://${host.replace('127.0.0.1', REBOUND)}/?${as}&query=SELECT+6*7+FORMAT+JSON`);
     expect(rebound).toMatch(/Not enough privileges: this port answers to localhost/);
   });
 });
