@@ -17,14 +17,15 @@ import { TOKEN, openTestPort } from './testing.ts';
 const CHROMIUM = ['/usr/lib/chromium/chromium', 'chromium', 'chromium-browser', 'google-chrome'].find(
   (name) => spawnSync(name, ['--version'], { stdio: 'ignore' }).status === 0,
 );
-if (CHROMIUM === undefined) console.warn('skipped: pages in a browser (no chromium on this machine)');
 
 /** A page is shown within so long, or not at all. */
 const PATIENCE_MS = 30_000;
 /** A name that whoever owns it lets point at this machine. */
 const REBOUND = 'rebound.example';
 
-describe.skipIf(CHROMIUM === undefined)('a web page', { timeout: 120_000 }, () => {
+const WHERE = CHROMIUM === undefined ? 'in a browser (skipped: there is no chromium on this machine)' : `in ${CHROMIUM}`;
+
+describe.skipIf(CHROMIUM === undefined)(`a web page ${WHERE}`, { timeout: 120_000 }, () => {
   const profile = mkdtempSync(join(tmpdir(), 'millrace-chromium-'));
   let port: Awaited<ReturnType<typeof openTestPort>>;
   beforeAll(async () => {
