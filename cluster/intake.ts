@@ -1,4 +1,5 @@
 import type { BusMessage, ConsumeOptions, Consumer } from '../src/bus/bus.ts';
+import type { MillraceError } from '../src/errors.ts';
 import type { NodeContext } from './context.ts';
 
 /** Options of {@link startIntake}. */
@@ -69,7 +70,8 @@ export async function startIntake(
     if (careful && clock.monotonic() >= carefulUntil) changePace(false);
   };
 
-  consumer = await bus.consume({ ...options, maxInFlight: careful ? 1 : maxInFlight }, handle);
+  const onConflict = (error: MillraceError): void => log.error({ err: error }, 'no work is taken until the durable is mended');
+  consumer = await bus.consume({ ...options, maxInFlight: careful ? 1 : maxInFlight, onConflict }, handle);
   // The pace may have changed before there was anybody to tell.
   limit();
   const started = consumer;

@@ -18,6 +18,7 @@ import { tooLargeGroup } from '../src/flow/too-large.ts';
 import { scoreGroup } from '../src/reward/score.ts';
 import type { NodeContext, Role } from './context.ts';
 import { WorkerHolds } from './holds/worker-holds.ts';
+import { REWARD_DURABLE } from './durables.ts';
 import { startIntake, type Intake } from './intake.ts';
 import { CustomRewards } from './reward/custom-rewards.ts';
 
@@ -103,9 +104,7 @@ export async function startReward(context: NodeContext, options: RewardOptions =
   intake = await startIntake(
     context,
     {
-      stream: 'GROUPS',
-      durable: 'reward',
-      filter: 'group.>',
+      ...REWARD_DURABLE,
       maxInFlight: options.maxGroups ?? 16,
       maxAckPending: 10_000,
       ackWaitMs: ACK_WAIT_MS,

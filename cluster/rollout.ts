@@ -26,6 +26,7 @@ import { signalNeeds } from '../src/reward/needs.ts';
 import type { NodeContext, Role } from './context.ts';
 import { wasHeld } from './holds/held-messages.ts';
 import { WorkerHolds } from './holds/worker-holds.ts';
+import { ROLLOUT_DURABLE } from './durables.ts';
 import { startIntake, type Intake } from './intake.ts';
 import type { JobRuntime } from './jobs/runtime.ts';
 import { FollowedPolicy } from './rollout/policies.ts';
@@ -171,9 +172,7 @@ export async function startRollout(context: NodeContext, options: RolloutOptions
   intake = await startIntake(
     context,
     {
-      stream: 'ROLLOUTS',
-      durable: 'rollout',
-      filter: 'rollout.>',
+      ...ROLLOUT_DURABLE,
       maxInFlight: options.maxGroups ?? 4,
       maxAckPending: 10_000,
       ackWaitMs: ACK_WAIT_MS,

@@ -3,6 +3,7 @@ import type { Actor, ExportTrajectoriesRequest, Job, Node, PruneStoreRequest } f
 import type { Imported } from '../../src/store/export/import.ts';
 import type { QueryResult } from '../../src/store/store.ts';
 import type { DeadLetterQueue } from './dead-letters.ts';
+import type { Diagnosis } from './diagnosis.ts';
 import type { ExportMessage, ImportMessage } from './export.ts';
 import type { PruneMessage, StatsMessage } from './store-care.ts';
 
@@ -21,6 +22,8 @@ export interface TrajectoryTransfer {
 export interface AdminBackend extends TrajectoryTransfer {
   /** Messages that were given up. */
   readonly deadLetters: DeadLetterQueue;
+  /** What is damaged. */
+  readonly diagnosis: Diagnosis;
   /** Queues a job and returns it. `already_exists` when the id is taken. */
   createJob(id: string, config: JobConfig): Promise<Job>;
   /** `not_found` when there is none. */

@@ -1,6 +1,7 @@
 import { clone, create } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { MemoryBus } from '../../src/bus/memory/memory-bus.ts';
+import { BusWeightChannel } from '../../src/bus/weights/bus-weight-channel.ts';
 import { VirtualClock } from '../../src/clock/virtual.ts';
 import type { JobConfig } from '../../src/config/job.ts';
 import { MillraceError } from '../../src/errors.ts';
@@ -11,6 +12,7 @@ import type { Imported } from '../../src/store/export/import.ts';
 import type { AdminBackend, TrajectoryTransfer } from './backend.ts';
 import { deadLetterQueue } from './dead-letters.ts';
 import type { ExportMessage, ImportMessage } from './export.ts';
+import { diagnosis } from './diagnosis.ts';
 import { hasEnded } from './service.ts';
 import type { PruneMessage, StatsMessage } from './store-care.ts';
 
@@ -29,6 +31,7 @@ export class MemoryBackend implements AdminBackend {
   /** Whose dead letters there are. */
   readonly bus = new MemoryBus({ clock: new VirtualClock() });
   readonly deadLetters = deadLetterQueue(this.bus);
+  readonly diagnosis = diagnosis(this.bus, new BusWeightChannel(this.bus, { clock: new VirtualClock() }));
   /** Watches that are open. */
   watchers = 0;
   #listeners = new Set<(id: string) => void>();

@@ -12,7 +12,7 @@ import { latest } from './latest.ts';
 import { pageOfJobs } from './page.ts';
 import { queryMessages } from './query-rows.ts';
 import { checkPrune } from './store-care.ts';
-import { checkCount, checkJobId, checkNodeId, checkSql } from './validation.ts';
+import { checkCount, checkJobId, checkNodeId, checkPlace, checkSql } from './validation.ts';
 
 /** True for SUCCEEDED, FAILED and CANCELLED, and for UNREADABLE: nothing is heard of such a job any more. */
 export function hasEnded(state: JobState): boolean {
@@ -56,6 +56,8 @@ export function adminService(backend: AdminBackend): ServiceRegistration {
     getDeadLetter: (request) => backend.deadLetters.getDeadLetter(request),
     replayDeadLetters: (request) => backend.deadLetters.replayDeadLetters(request),
     getStoreStats: () => backend.getStoreStats(),
+    diagnose: () => backend.diagnosis.diagnose(),
+    removeDamaged: ({ place }) => backend.diagnosis.removeDamaged(checkPlace(place)),
     pruneStore: (request) => backend.pruneStore(checkPrune(request)),
   });
 }

@@ -43,3 +43,15 @@ export function checkSql(sql: string): string {
 function quote(text: string): string {
   return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
 }
+
+/** The place of a finding: bucket and key, or stream and durable. */
+export function checkPlace(place: string): string {
+  if (place.length <= 300 && /^[A-Za-z]+\/[\w./=-]+$/.test(place)) return place;
+  throw new MillraceError(
+    'invalid_argument',
+    `${JSON.stringify(place.slice(0, 60))} is no place; \`millrace doctor\` shows them.`,
+    {
+      field: 'place',
+    },
+  );
+}

@@ -1,5 +1,5 @@
 import { MillraceError } from '../../src/errors.ts';
-import { adminFilePath, readAdminFile } from '../up/admin-file.ts';
+import { adminFilePath, readAdminFile, type AdminFile } from '../up/admin-file.ts';
 import { readTokenFile } from './token-file.ts';
 
 /** Where the admin API is. */
@@ -33,12 +33,13 @@ export function findEndpoint({ address, tokenFile, stateDir, env, cwd }: Endpoin
     tokenFile === undefined
       ? env['MILLRACE_TOKEN'] || readTokenFile(env['MILLRACE_TOKEN_FILE'] || undefined, cwd, 'MILLRACE_TOKEN_FILE')
       : readTokenFile(tokenFile, cwd, '--token-file');
-  const file = readAdminFile(stateDir);
   if (given !== undefined) {
+    const file = readableAdminFile(stateDir);
     const fileToken = file?.address === given ? file.token : undefined;
     return { address: given, token: givenToken ?? fileToken, origin: address === undefined ? 'MILLRACE_ADDRESS' : '--address' };
   }
   const path = adminFilePath(stateDir);
+  const file = readAdminFile(stateDir);
   if (file) {
     const gone = file.pid !== undefined && !isAlive(file.pid) ? `, left by process ${file.pid}, which is gone` : '';
     return { address: file.address, token: givenToken ?? file.token, origin: `${path}${gone}` };
@@ -53,5 +54,14 @@ function isAlive(pid: number): boolean {
     return true;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/** Where an address is given, a file that cannot be read is only a token less. */
+function readableAdminFile(stateDir: string): AdminFile | undefined {
+  try {
+    return readAdminFile(stateDir);
+  } catch {
+    return undefined;
   }
 }

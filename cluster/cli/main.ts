@@ -7,6 +7,7 @@ import { exitCodeOf, EXIT, reportError } from './errors.ts';
 import { register as actor } from './commands/actor.ts';
 import { register as config } from './commands/config.ts';
 import { register as dlq } from './commands/dlq.ts';
+import { register as doctor } from './commands/doctor.ts';
 import { register as evaluate } from './commands/eval.ts';
 import { register as exportCommand } from './commands/export.ts';
 import { register as importCommand } from './commands/import.ts';
@@ -34,6 +35,7 @@ const COMMANDS: ((program: Command, context: CliContext) => void)[] = [
   exportCommand,
   importCommand,
   dlq,
+  doctor,
   config,
 ];
 

@@ -19,6 +19,7 @@ import type { Imported } from '../../src/store/export/import.ts';
 import type { QueryResult } from '../../src/store/store.ts';
 import type { AdminBackend, TrajectoryTransfer } from '../admin/backend.ts';
 import { deadLetterQueue, type DeadLetterQueue } from '../admin/dead-letters.ts';
+import { diagnosis, type Diagnosis } from '../admin/diagnosis.ts';
 import type { ExportMessage, ImportMessage } from '../admin/export.ts';
 import type { PruneMessage, StatsMessage, StoreCare } from '../admin/store-care.ts';
 import type { NodeContext } from '../context.ts';
@@ -48,6 +49,7 @@ export class CoordinatorBackend implements AdminBackend {
   readonly #care: StoreCare | undefined;
   readonly #views: JobViews;
   readonly deadLetters: DeadLetterQueue;
+  readonly diagnosis: Diagnosis;
 
   /** Without `transfer` and `care` there is no store node to ask. */
   constructor(context: NodeContext, nodes: NodeList, query: RunQuery, transfer?: TrajectoryTransfer, care?: StoreCare) {
@@ -58,6 +60,7 @@ export class CoordinatorBackend implements AdminBackend {
     this.#care = care;
     this.#views = new JobViews(context, nodes);
     this.deadLetters = deadLetterQueue(context.bus);
+    this.diagnosis = diagnosis(context.bus, context.weights);
   }
 
   close(): void {

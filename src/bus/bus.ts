@@ -21,6 +21,8 @@ export interface Bus {
   /** Creates a durable without reading from it, so that an interest stream keeps messages for it. */
   ensureDurable(options: ConsumeOptions): Promise<void>;
   deleteDurable(stream: StreamName, durable: string): Promise<void>;
+  /** The durables of a stream, ours or not, by name. */
+  durables(stream: StreamName): Promise<{ durable: string; filter: string }[]>;
   /** Deletes every message on the subject (wildcards allowed). Returns how many. */
   purge(stream: StreamName, subject: string): Promise<number>;
   /** Deletes one message of a stream. False when it is not there (any more). */
@@ -95,6 +97,11 @@ export interface ConsumeOptions {
    * what this consumer was given before is not held for anybody any more, and settling it does nothing.
    */
   onReset?: () => void;
+  /**
+   * Called, once for each time, when the durable cannot be had because another one is in its place; the consumer then waits until that is
+   * gone. Default: {@link Bus.consume} throws `failed_precondition`.
+   */
+  onConflict?: (error: MillraceError) => void;
 }
 
 export interface BusMessage {

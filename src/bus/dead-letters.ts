@@ -33,7 +33,7 @@ export async function startDeadLetters(
 ): Promise<DeadLetters> {
   const { durable = 'dead-letters', maxInFlight = 16, onError } = options;
   const consumer = await bus.consume(
-    { stream: 'DLQ', durable, filter: 'dlq.>', maxDeliver: -1, maxInFlight },
+    { stream: 'DLQ', durable, filter: 'dlq.>', maxDeliver: -1, maxInFlight, ...(onError && { onConflict: onError }) },
     async (message) => {
       try {
         await onDead(deadLetterOf(message));

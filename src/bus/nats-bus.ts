@@ -111,6 +111,17 @@ class NatsBus implements Bus {
     );
   }
 
+  async durables(stream: StreamName): Promise<{ durable: string; filter: string }[]> {
+    return this.link.call(`durables of ${stream}`, async () => {
+      const found: { durable: string; filter: string }[] = [];
+      for await (const { config } of this.link.jsm.consumers.list(stream)) {
+        const { durable_name: durable, filter_subject, filter_subjects } = config;
+        if (durable !== undefined) found.push({ durable, filter: filter_subject ?? filter_subjects?.join(' ') ?? '(none)' });
+      }
+      return found;
+    });
+  }
+
   async purge(stream: StreamName, subject: string): Promise<number> {
     checkFilter(subject);
     const answer = await this.link.call(`purging ${subject}`, () => this.link.jsm.streams.purge(stream, { filter: subject }));

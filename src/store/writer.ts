@@ -56,7 +56,8 @@ const BYTES_IN_FLIGHT = 48 * 1024 * 1024;
  */
 const MAX_DELIVER = 50;
 
-const SCORED: ConsumeOptions = {
+/** The writer's durable of scored groups. */
+export const WRITER_SCORED: ConsumeOptions = {
   stream: 'SCORED',
   durable: 'writer',
   filter: 'scored.>',
@@ -66,7 +67,8 @@ const SCORED: ConsumeOptions = {
   maxDeliver: MAX_DELIVER,
 };
 
-const EVENTS: ConsumeOptions = {
+/** The writer's durable of events. */
+export const WRITER_EVENTS: ConsumeOptions = {
   stream: 'EVENTS',
   durable: 'writer-events',
   filter: 'event.>',
@@ -78,13 +80,13 @@ const EVENTS: ConsumeOptions = {
 
 /** Makes the writer's durables. Call before the first publish: SCORED keeps messages only for durables it knows. */
 export async function ensureWriterDurables(bus: Bus): Promise<void> {
-  await bus.ensureDurable(SCORED);
-  await bus.ensureDurable(EVENTS);
+  await bus.ensureDurable(WRITER_SCORED);
+  await bus.ensureDurable(WRITER_EVENTS);
 }
 
 /** Scored groups that wait to be written: on their way to a writer, held by one, or with none there to take them. */
 export async function writerBacklog(bus: Bus): Promise<number> {
-  const state = await bus.durableState(SCORED.stream, SCORED.durable);
+  const state = await bus.durableState(WRITER_SCORED.stream, WRITER_SCORED.durable);
   return state === undefined ? 0 : state.pending + state.ackPending;
 }
 
@@ -117,8 +119,12 @@ export async function startWriter(options: WriterOptions): Promise<Writer> {
       }
       await batcher.add(item);
     };
-  const scored = { ...SCORED, maxInFlight: options.maxInFlight ?? SCORED_IN_FLIGHT };
-  const consumers: Consumer[] = [await bus.consume(scored, handle(scoredItem)), await bus.consume(EVENTS, handle(eventItem))];
+  const onConflict = (error: MillraceError): void => log.error({ error: error.message }, 'the writer waits for its durable');
+  const scored = { ...WRITER_SCORED, maxInFlight: options.maxInFlight ?? SCORED_IN_FLIGHT, onConflict };
+  const consumers: Consumer[] = [
+    await bus.consume(scored, handle(scoredItem)),
+    await bus.consume({ ...WRITER_EVENTS, onConflict }, handle(eventItem)),
+  ];
   return {
     stats: () => batcher.stats(),
     async stop(timeoutMs = 5000) {

@@ -79,6 +79,26 @@ export function describeRecreation(name: string, start: () => Promise<BusHarness
       expect(resets).toBe(1);
     });
 
+    test('a consumer waits while another durable has its name, if it is told to', async ({ bus, harness }) => {
+      const { clock } = harness;
+      const options = { stream: 'SCORED', durable: 'taken', filter: 'scored.taken.train' } as const;
+      await bus.ensureDurable({ ...options, filter: 'scored.taken.rows' });
+      expect(await bus.durables('SCORED')).toContainEqual({ durable: 'taken', filter: 'scored.taken.rows' });
+      const got = new Collected<string>(clock);
+      const conflicts: string[] = [];
+      const consumer = await bus.consume({ ...options, onConflict: ({ message }) => void conflicts.push(message) }, (message) => {
+        got.add(textOf(message));
+        return message.ack();
+      });
+      await clock.sleep(1500);
+      expect(conflicts).toEqual([expect.stringMatching(/taken.* exists with the filter scored\.taken\.rows/)]);
+      await bus.deleteDurable('SCORED', 'taken');
+      await eventually(clock, async () => (await bus.durableState('SCORED', 'taken'))?.filter === options.filter, 'the durable');
+      await bus.publish('scored.taken.train', bytes('x'), { id: 'taken-x' });
+      expect(await got.count(1)).toEqual(['x']);
+      await consumer.stop();
+    });
+
     test('watchers of a bucket hear what is gone with it, and what is in the new one', async (fixture) => {
       const { bus, harness } = fixture;
       const kv = bus.kv('policies');

@@ -11,7 +11,7 @@ const TROUBLE_WAIT_MS = 500;
 /** One handler attached to a durable of a memory server. */
 export class MemoryConsumer implements Consumer, Taker {
   private readonly server: MemoryServer;
-  private durable: MemoryDurable;
+  private durable: MemoryDurable | undefined;
   private readonly options: ConsumeOptions;
   private readonly clock: Clock;
   private maxInFlight: number;
@@ -32,13 +32,20 @@ export class MemoryConsumer implements Consumer, Taker {
   ) {
     this.server = server;
     this.clock = server.clock;
-    this.durable = server.durable(options);
     this.options = options;
     this.maxInFlight = options.maxInFlight ?? 64;
     this.maxBytes = options.maxBytesInFlight ?? Infinity;
     this.handler = handler;
     this.onStopped = onStopped;
-    this.durable.attach(this);
+    try {
+      this.durable = server.durable(options);
+      this.durable.attach(this);
+    } catch (thrown) {
+      const error = MillraceError.from(thrown);
+      if (error.code !== 'failed_precondition' || options.onConflict === undefined) throw error;
+      options.onConflict(error);
+      void this.reattach(true);
+    }
   }
 
   get inFlight(): number {
@@ -50,9 +57,9 @@ export class MemoryConsumer implements Consumer, Taker {
   }
 
   take(stored: StoredMessage, deliveryCount: number): void {
-    const message = new MemoryMessage(this.server, this.durable, stored, deliveryCount, (m) => {
+    const message = new MemoryMessage(this.server, this.durable!, stored, deliveryCount, (m) => {
       if (this.held.delete(m)) this.heldBytes -= m.data.length;
-      this.durable.wake();
+      this.durable?.wake();
     });
     this.held.add(message);
     this.heldBytes += message.data.length;
@@ -65,30 +72,34 @@ export class MemoryConsumer implements Consumer, Taker {
     void this.reattach();
   }
 
-  private async reattach(): Promise<void> {
+  private async reattach(conflict = false): Promise<void> {
+    const isNew = this.durable === undefined;
     const orphans = [...this.held];
     while (this.stopping === undefined) {
       await this.clock.sleep(TROUBLE_WAIT_MS);
       if (this.stopping !== undefined) return;
       try {
         this.durable = this.server.durable(this.options);
-      } catch {
+      } catch (thrown) {
+        const error = MillraceError.from(thrown);
+        if (error.code === 'failed_precondition' && !conflict) this.options.onConflict?.(error);
+        conflict = error.code === 'failed_precondition';
         continue;
       }
       for (const message of orphans) if (this.held.delete(message)) this.heldBytes -= message.data.length;
-      this.options.onReset?.();
+      if (!isNew) this.options.onReset?.();
       this.durable.attach(this);
       return;
     }
   }
 
   pending(): Promise<number> {
-    return Promise.resolve(this.durable.waiting());
+    return Promise.resolve(this.durable?.waiting() ?? 0);
   }
 
   limit(maxInFlight: number): void {
     this.maxInFlight = Math.max(1, maxInFlight);
-    this.durable.wake();
+    this.durable?.wake();
   }
 
   stop(timeoutMs = 5000): Promise<void> {
@@ -100,7 +111,7 @@ export class MemoryConsumer implements Consumer, Taker {
   sever(): void {
     this.stopping ??= Promise.resolve();
     for (const message of this.held) message.sever();
-    this.durable.lost(this);
+    this.durable?.lost(this);
     this.held.clear();
   }
 
@@ -115,7 +126,7 @@ export class MemoryConsumer implements Consumer, Taker {
   }
 
   private async drain(timeoutMs: number): Promise<void> {
-    this.durable.detach(this);
+    this.durable?.detach(this);
     if (this.running > 0) {
       const timeout = new AbortController();
       const finished = new Promise<void>((resolve) => (this.idle = resolve));

@@ -14,11 +14,11 @@ export interface Taker {
 }
 
 /** {@link ConsumeOptions} with every default filled in. */
-export type DurableConfig = Required<Omit<ConsumeOptions, 'onReset'>>;
+export type DurableConfig = Required<Omit<ConsumeOptions, 'onReset' | 'onConflict'>>;
 
 /** Fills in the defaults that {@link ConsumeOptions} documents. */
 export function durableConfig(options: ConsumeOptions): DurableConfig {
-  const { onReset: _, ...rest } = options;
+  const { onReset: _r, onConflict: _c, ...rest } = options;
   return { maxInFlight: 64, maxBytesInFlight: Infinity, maxAckPending: 1000, ackWaitMs: 30_000, maxDeliver: 5, ...rest };
 }
 

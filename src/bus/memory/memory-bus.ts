@@ -77,6 +77,10 @@ export class MemoryBus implements Bus {
     return this.run(() => this.server.deleteDurable(stream, durable));
   }
 
+  durables(stream: StreamName): Promise<{ durable: string; filter: string }[]> {
+    return this.run(() => this.server.durablesOf(stream));
+  }
+
   purge(stream: StreamName, subject: string): Promise<number> {
     return this.run(() => {
       checkFilter(subject);

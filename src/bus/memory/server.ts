@@ -148,7 +148,7 @@ export class MemoryServer {
       if (known.config.filter !== config.filter) {
         throw new MillraceError(
           'failed_precondition',
-          `durable ${name} exists with the filter ${known.config.filter}; delete it or use another name`,
+          `durable ${name} exists with the filter ${known.config.filter}; \`millrace doctor\` says how to delete it`,
           { field: 'filter' },
         );
       }
@@ -185,6 +185,11 @@ export class MemoryServer {
     this.durables.delete(`${stream}/${name}`);
     durable?.stop();
     return durable !== undefined;
+  }
+
+  durablesOf(stream: StreamName): { durable: string; filter: string }[] {
+    this.stream(stream);
+    return this.of(stream).map(({ config: { durable, filter } }) => ({ durable, filter }));
   }
 
   durableState(stream: StreamName, name: string): DurableState | undefined {

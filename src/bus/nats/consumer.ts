@@ -1,6 +1,7 @@
 import { nanos } from '@nats-io/nats-core';
 import type { Msg } from '@nats-io/nats-core';
 import type { BusMessage, ConsumeOptions, Consumer, StreamName } from '../bus.ts';
+import { MillraceError } from '../../errors.ts';
 import { retryDelayMs } from '../callback.ts';
 import { MAX_DELIVERIES, deadLetterHeaders, deadLetterId, deadLetterSubject } from '../dead-letter.ts';
 import { Acks } from './acks.ts';
@@ -81,9 +82,15 @@ export class NatsConsumer implements Consumer {
     handler: (message: BusMessage) => void | Promise<void>,
     onStopped: (consumer: NatsConsumer) => void,
   ): Promise<NatsConsumer> {
-    const created = await ensureDurable(link, options);
-    const consumer = new NatsConsumer(link, options, handler, onStopped, created);
-    consumer.pull.restart();
+    const created = await ensureDurable(link, options).catch((thrown: unknown) => {
+      const error = MillraceError.from(thrown);
+      if (error.code !== 'failed_precondition' || options.onConflict === undefined) throw error;
+      options.onConflict(error);
+      return undefined;
+    });
+    const consumer = new NatsConsumer(link, options, handler, onStopped, created ?? '');
+    if (created !== undefined) consumer.pull.restart();
+    else void consumer.recover('conflict');
     return consumer;
   }
 
@@ -177,8 +184,9 @@ export class NatsConsumer implements Consumer {
   }
 
   /** The durable may be gone, or the server may have forgotten our requests: sees to both until it succeeds. */
-  private async recover(): Promise<void> {
+  private async recover(told?: 'conflict'): Promise<void> {
     if (this.recovering) return;
+    let conflict = told !== undefined;
     this.recovering = true;
     // Trouble that comes back at once must not become a busy loop.
     const rest = this.recoveredAt + TROUBLE_WAIT_MS - performance.now();
@@ -186,10 +194,14 @@ export class NatsConsumer implements Consumer {
     while (this.stopping === undefined && !this.link.nc.isClosed()) {
       try {
         const created = await ensureDurable(this.link, this.options);
+        if (this.created === '') this.created = created;
         if (created !== this.created) this.reset(created);
         if (this.stopping === undefined) this.pull.restart();
         break;
-      } catch {
+      } catch (thrown) {
+        const error = MillraceError.from(thrown);
+        if (error.code === 'failed_precondition' && !conflict) this.options.onConflict?.(error);
+        conflict = error.code === 'failed_precondition';
         await new Promise((resolve) => setTimeout(resolve, TROUBLE_WAIT_MS));
       }
     }

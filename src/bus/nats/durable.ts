@@ -41,7 +41,7 @@ export async function ensureDurable(link: Link, options: ConsumeOptions): Promis
   if (found === undefined || config?.filter_subject !== asked.filter_subject) {
     throw new MillraceError(
       'failed_precondition',
-      `${what} exists with the filter ${config?.filter_subject ?? '(none)'}; delete it or use another name`,
+      `${what} exists with the filter ${config?.filter_subject ?? '(none)'}; \`millrace doctor\` says how to delete it`,
       { field: 'filter' },
     );
   }

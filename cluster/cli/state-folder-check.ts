@@ -1,0 +1,57 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { loadCheckpoint } from '../../src/checkpoint/load.ts';
+import { MillraceError } from '../../src/errors.ts';
+import type { DurableFinding } from '../admin/diagnosis.ts';
+import { adminFilePath, readAdminFile } from '../up/admin-file.ts';
+import { readState } from './tune/state-file.ts';
+
+/** Reads every file of a state folder that Millrace wrote and can read without a server. */
+export async function checkStateFolder(stateDir: string): Promise<{ findings: DurableFinding[]; checked: number }> {
+  const findings: DurableFinding[] = [];
+  let checked = 0;
+  const check = async (place: string, what: string, advice: string, read: () => unknown): Promise<void> => {
+    checked += 1;
+    try {
+      await read();
+    } catch (thrown) {
+      findings.push({ place, what, problem: MillraceError.from(thrown).message, advice, removable: false });
+    }
+  };
+  const deletion = (path: string): string => `rm -r ${quoted(path)}`;
+
+  const admin = adminFilePath(stateDir);
+  await check(admin, 'admin file', `${deletion(admin)}; a cluster that starts writes it anew`, () => readAdminFile(stateDir));
+  const lock = join(stateDir, 'lock');
+  if ((await names(stateDir)).includes('lock')) {
+    await check(lock, 'lock', 'nothing: the next cluster that starts in the folder replaces it', async () => {
+      const content = await readFile(lock, 'utf8');
+      if (!/^\d+ \d*$/.test(content.trimEnd())) throw new MillraceError('data_loss', 'it names no process');
+    });
+  }
+  for (const job of await names(join(stateDir, 'checkpoints'))) {
+    for (const version of await names(join(stateDir, 'checkpoints', job))) {
+      // A draft of a checkpoint that was never finished.
+      if (version.startsWith('.')) continue;
+      const path = join(stateDir, 'checkpoints', job, version);
+      await check(path, 'checkpoint', `use another one; ${deletion(path)}`, () => loadCheckpoint(path));
+    }
+  }
+  for (const file of await names(join(stateDir, 'tune'))) {
+    if (!file.endsWith('.json')) continue;
+    const path = join(stateDir, 'tune', file);
+    await check(path, 'state of a search', `${deletion(path)}; the search begins anew`, () => readState(path));
+  }
+  return { findings, checked };
+}
+
+function names(folder: string): Promise<string[]> {
+  return readdir(folder).then(
+    (found) => found.sort(),
+    () => [],
+  );
+}
+
+function quoted(path: string): string {
+  return /^[\w./=@:-]+$/.test(path) ? path : `'${path.replaceAll("'", String.raw`'\''`)}'`;
+}
