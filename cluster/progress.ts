@@ -1,4 +1,5 @@
 import type { HoldProgress, StoreBacklog, WriterReport } from '../src/jobs/progress.ts';
+import type { FullDisk } from './disk-room.ts';
 
 /** What a parameter server tells, at most once, about the round in progress; subject `progress.<job>`. */
 export interface TrainingProgress {
@@ -24,6 +25,8 @@ export interface DispatchProgress {
   store?: StoreBacklog | undefined;
   /** While something that the flow or its reward calls does not answer. */
   hold?: HoldProgress | undefined;
+  /** While the disk has so little room that no new requests are admitted. */
+  disk?: FullDisk | undefined;
 }
 
 export const waitingSubject = (job: string): string => `waiting.${job}`;

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
+import { systemClock } from '../src/clock/system.ts';
 import { missingBinding } from '../src/compute/tensorflow/binding.ts';
 import { MillraceError } from '../src/errors.ts';
 import { storeConfinement } from '../src/store/confinement/confine.ts';
@@ -11,6 +12,7 @@ import { forgetAdminFile, writeAdminFile } from './up/admin-file.ts';
 import { openCredentials, type Credentials } from './up/credentials.ts';
 import { superviseNode, type SupervisedNode } from './up/child.ts';
 import { deferred } from './up/deferred.ts';
+import { watchDisk } from './up/disk-watch.ts';
 import { freePort } from './up/free-port.ts';
 import { findGpus } from './up/gpus.ts';
 import { usesGpus, type Devices } from './up/learners.ts';
@@ -94,7 +96,9 @@ export async function startEmbeddedCluster(options: EmbeddedOptions): Promise<Em
   if (signal?.aborted) cancel();
   signal?.addEventListener('abort', cancel, { once: true });
 
+  const unwatchDisk = watchDisk({ folder: stateDir, clock: systemClock, log, onChange: onProgress });
   const stop = async (): Promise<void> => {
+    unwatchDisk();
     forgetAdminFile(stateDir);
     if (natsGone) await Promise.all(children.map((child) => child.stop(GIVE_UP_MS)));
     // Those that produce go first, so that what they made is still taken in.

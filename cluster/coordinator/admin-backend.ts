@@ -27,11 +27,8 @@ import { unreadableJob, type UnreadableJob } from '../jobs/directory.ts';
 import { JobEvents } from '../jobs/events.ts';
 import { loadJobRuntime } from '../jobs/runtime.ts';
 import { taskPlan } from '../jobs/tasks.ts';
-import type { WeightSource } from '../jobs/weight-source.ts';
 import type { NodeInfo, NodeList } from '../nodes.ts';
-import { keepInitialWeights } from './initial-weights.ts';
 import { JobViews } from './job-view.ts';
-import { checkResumable } from './resume.ts';
 
 /** Asks the store node. */
 export type RunQuery = (sql: string, maxRows: number, signal: AbortSignal) => Promise<QueryResult>;
@@ -70,14 +67,13 @@ export class CoordinatorBackend implements AdminBackend {
     this.#views.close();
   }
 
-  async createJob(id: string, config: JobConfig, from?: WeightSource): Promise<Job> {
+  async createJob(id: string, config: JobConfig): Promise<Job> {
     // Load flow and tasks before anything is stored: what is wrong with them is the caller's to hear.
     const runtime = await loadJobRuntime(config, (work) => this.#context.outside(work));
     await this.#context.outside(checkReward(config.reward, runtime.flow));
     taskPlan(runtime, await runtime.tasks());
     const { clock, bus, jobs } = this.#context;
-    const initial = from && (await keepInitialWeights(this.#context, id, runtime.spec, from));
-    const record = createJobRecord({ id, config, now: clock.now(), ...initial });
+    const record = createJobRecord({ id, config, now: clock.now() });
     try {
       await jobs.create(record);
     } catch (error) {
@@ -156,7 +152,6 @@ export class CoordinatorBackend implements AdminBackend {
 
   async resumeJob(id: string): Promise<Job> {
     const { clock } = this.#context;
-    await checkResumable(this.#context, id);
     return this.#change(id, 'resumed', (record) =>
       // A queued job is not waiting for anybody's word: it runs when it is its turn.
       record.state === 'RUNNING' || record.state === 'QUEUED' ? undefined : transition(record, 'RUNNING', { now: clock.now() }),

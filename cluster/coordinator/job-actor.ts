@@ -8,7 +8,6 @@ import type { WeightManifest } from '../../src/gen/millrace/v1/weights_pb.ts';
 import { admit } from '../../src/jobs/admission.ts';
 import { evaluationsDue } from '../../src/jobs/evaluation.ts';
 import { judgementOf, rateText } from '../../src/jobs/judgement.ts';
-import { FailedGroups } from '../../src/jobs/hopeless.ts';
 import { acceptedOnResume, emptyLedger, open } from '../../src/jobs/ledger.ts';
 import { markResumed, transition, type EvaluationRecord, type JobRecord } from '../../src/jobs/record.ts';
 import { requestFor, type RequestContext } from '../../src/jobs/requests.ts';
@@ -22,6 +21,7 @@ import { encodeProgress, waitingSubject, type DispatchProgress } from '../progre
 import { checkpointPath } from '../parameter-server/checkpoints.ts';
 import { refillDraws } from '../parameter-server/dynamic-sampling.ts';
 import { trainerDurable } from '../parameter-server/durable.ts';
+import { DiskGate } from './disk-gate.ts';
 import { settleQueues } from './ending.ts';
 import { evaluationDurable, RunningEvaluations } from './evaluations.ts';
 import { JobHold } from './job-hold.ts';
@@ -39,6 +39,8 @@ export type JobMessage =
   | { kind: 'look' };
 
 const LOOK_MS = 1_000;
+/** A job whose groups fail one after the other, this many rounds' worth without one that counts, is beyond help. */
+const HOPELESS_ROUNDS = 5;
 
 /**
  * The actor of one job: admits training requests within the staleness bound, runs evaluations, and ends the job. It holds
@@ -53,6 +55,7 @@ export class JobActor implements Behaviour<JobMessage> {
   readonly #evaluations: RunningEvaluations;
   #gate: StoreGate | undefined;
   #hold: JobHold | undefined;
+  readonly #disk: DiskGate;
   #record: JobRecord;
   /** Revision of `#record`: changes are told late, and an older record must not replace what was written since. */
   #revision: number;
@@ -65,7 +68,7 @@ export class JobActor implements Behaviour<JobMessage> {
   #resent = false;
   /** That the job began, or that this lease's owner goes on with it, is noted. */
   #noted = false;
-  readonly #failed = new FailedGroups();
+  #failedAtVersion = { version: -1, failed: 0 };
 
   constructor(context: NodeContext, lease: Lease, { record, revision }: JobEntry) {
     this.#context = context;
@@ -74,6 +77,7 @@ export class JobActor implements Behaviour<JobMessage> {
     this.#revision = revision;
     this.#events = new JobEvents(context.bus, context.clock, context.id, record.id);
     this.#requests = { job: record.id, config: record.config, fence: lease.token };
+    this.#disk = new DiskGate(context, record.id);
     this.#sender = new RequestSender(context, record.id, (backpressureMs) => this.#tell({ backpressureMs }));
     this.#evaluations = new RunningEvaluations(context, this.#requests, { attempt: lease.token, sender: this.#sender });
   }
@@ -107,8 +111,8 @@ export class JobActor implements Behaviour<JobMessage> {
     this.#gate = new StoreGate(this.#context, this.#job, config.rollout.storeBacklog);
     const hold = new JobHold(this.#context, this.#job, this.#lease.token);
     this.#hold = hold;
-    this.#stops = [() => this.#gate?.close(), () => hold.close()];
-    await this.#gate.look();
+    this.#stops = [() => this.#gate?.close(), () => hold.close(), () => this.#setHeld(false)];
+    await this.#look();
     await hold.look(false);
     this.#consumer = await bus.consume(evaluationDurable(this.#job), (message) =>
       actor.self.send({ kind: 'evaluation', message }),
@@ -164,7 +168,7 @@ export class JobActor implements Behaviour<JobMessage> {
     } else if (message.kind === 'evaluation') {
       await this.#evaluations.take(message.message);
     } else {
-      await this.#gate?.look();
+      await this.#look();
       await this.#hold?.look(this.#record.state === 'RUNNING' && !this.#record.cancelRequested);
     }
     for (const result of this.#evaluations.finished()) {
@@ -175,11 +179,27 @@ export class JobActor implements Behaviour<JobMessage> {
     this.#tell({});
   }
 
+  /** Whether requests have to wait, and says so in the metrics. The disk first: on a full one the bus may not answer. */
+  async #look(): Promise<void> {
+    await this.#disk.look();
+    await this.#gate?.look();
+    this.#setHeld(this.#isHeld());
+  }
+
+  #isHeld(): boolean {
+    return this.#disk.full !== undefined || this.#gate?.behind !== undefined;
+  }
+
+  #setHeld(held: boolean): void {
+    this.#context.metrics.set('admission_held', { job: this.#job }, Number(held));
+  }
+
   #tell(more: DispatchProgress): void {
     const progress: DispatchProgress = {
       evaluation: this.#evaluations.current(),
       store: this.#gate?.behind,
       hold: this.#hold?.active,
+      disk: this.#disk.full,
       ...more,
     };
     this.#context.bus.emit(waitingSubject(this.#job), encodeProgress(progress));
@@ -202,7 +222,7 @@ export class JobActor implements Behaviour<JobMessage> {
     const manifest = this.#manifest;
     if (!manifest || this.#record.state !== 'RUNNING') return;
     // Neither training requests nor those of evaluations: both end as groups that must be written.
-    if (this.#gate?.behind) return;
+    if (this.#isHeld()) return;
     // They would only be held as well.
     if (this.#hold?.active) return;
     await this.#startEvaluations(manifest);
@@ -323,9 +343,16 @@ export class JobActor implements Behaviour<JobMessage> {
     );
   }
 
-  async #failIfHopeless({ version, ledger }: WeightManifest): Promise<void> {
-    const why = this.#failed.look(version, ledger ?? emptyLedger(), this.#record.config.rollout.groupsPerRound);
-    if (why !== undefined) await this.#end('FAILED', why);
+  async #failIfHopeless(manifest: WeightManifest): Promise<void> {
+    const failed = Number(manifest.ledger?.failed ?? 0n);
+    if (manifest.version !== this.#failedAtVersion.version) this.#failedAtVersion = { version: manifest.version, failed };
+    const lost = failed - this.#failedAtVersion.failed;
+    if (lost < HOPELESS_ROUNDS * this.#record.config.rollout.groupsPerRound) return;
+    const classes = Object.entries(manifest.ledger!.failedByClass).map(([name, n]) => `${n} × ${name}`);
+    await this.#end(
+      'FAILED',
+      `${lost} groups failed in a row without one that counts (${classes.join(', ')}). \`millrace query failures\` shows the messages.`,
+    );
   }
 
   async #end(state: 'SUCCEEDED' | 'FAILED' | 'CANCELLED', error?: string): Promise<void> {

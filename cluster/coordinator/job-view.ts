@@ -11,6 +11,7 @@ import type { JobRecord } from '../../src/jobs/record.ts';
 import { storedConfig } from '../../src/jobs/record-codec.ts';
 import { isEnded, toProtoState } from '../../src/jobs/state.ts';
 import type { NodeContext } from '../context.ts';
+import { fullDiskText } from '../disk-room.ts';
 import type { UnreadableJob } from '../jobs/directory.ts';
 import { watchJobNotices, type NoticeList } from '../jobs/notices.ts';
 import type { NodeList } from '../nodes.ts';
@@ -85,7 +86,6 @@ export class JobViews {
       waitingFor: this.#waiting(record, followed, quiet),
       evaluations: record.evaluations.map(toProtoEvaluation),
       checkpoint: record.checkpoint ?? '',
-      from: record.from ?? '',
       notices: this.#notices.of(record.id).map(toProtoNotice),
       unreadable: followed.unreadable ?? '',
     });
@@ -217,6 +217,7 @@ export class JobViews {
       ...(dispatch?.backpressureMs !== undefined && { backpressureMs: dispatch.backpressureMs }),
       ...(dispatch?.store && { store: dispatch.store }),
       ...(dispatch?.hold && { hold: { ...dispatch.hold, now: this.#context.clock.now() } }),
+      ...(dispatch?.disk && { disk: fullDiskText(dispatch.disk) }),
       quietSeconds: quiet,
       ...(record.cancelRequested && { cancelRequested: true }),
       ...(progress?.problem !== undefined && { problem: progress.problem }),

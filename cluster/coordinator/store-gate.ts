@@ -49,14 +49,12 @@ export class StoreGate {
     const was = this.#behind;
     this.#behind = storeIsBehind(was, this.#groups, this.#marks);
     metrics.set('store_backlog_groups', {}, this.#groups);
-    metrics.set('admission_held', { job: this.#job }, Number(this.#behind));
     const told = { job: this.#job, groups: this.#groups, ...this.#marks };
     if (this.#behind && !was) log.warn(told, 'the store is behind: no new requests until it has caught up');
     if (!this.#behind && was) log.info(told, 'the store has caught up: requests go on');
   }
 
   close(): void {
-    this.#context.metrics.set('admission_held', { job: this.#job }, 0);
     this.#stop();
   }
 }

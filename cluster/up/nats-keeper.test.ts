@@ -1,15 +1,12 @@
-import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { connectNats } from '../../src/bus/nats-bus.ts';
 import type { Bus } from '../../src/bus/bus.ts';
+import { mountSmallDisk } from '../../src/telemetry/testing-small-disk.ts';
 import { silentLogger } from '../../src/telemetry/log.ts';
 import { keepNatsServer, type KeptNatsServer } from './nats-keeper.ts';
-
-const run = promisify(execFile);
 
 describe('keepNatsServer', () => {
   let folder: string;
@@ -93,21 +90,18 @@ describe('keepNatsServer', () => {
   }, 30_000);
 
   it('waits for room on a full disk, says so, and loses nothing', async ({ skip }) => {
-    const disk = join(folder, 'disk');
-    await run('mkdir', [disk]);
-    const mounted = await run('mount', ['-t', 'tmpfs', '-o', 'size=160m', 'tmpfs', disk]).catch(() => undefined);
-    if (mounted === undefined) skip('a small disk can only be mounted as root');
+    const disk = mountSmallDisk(join(folder, 'disk'), 160);
+    if (disk === undefined) return skip('a small disk can only be mounted as root');
     try {
-      const running = await start(join(disk, 'nats'));
-      const fill = join(disk, 'fill');
-      await run('dd', ['if=/dev/zero', `of=${fill}`, 'bs=1M']).catch(() => undefined);
+      const running = await start(join(disk.path, 'nats'));
+      disk.fill();
       // Whether an attempt on the full disk is refused or hangs is the server's business; it must not be taken for stored.
       const attempt = running.bus.publish('event.a.full', new Uint8Array(100_000), { id: 'full' }).catch(() => undefined);
       await expect.poll(() => told.length, { timeout: 30_000 }).toBe(2);
-      expect(told[0]).toContain(`the disk of ${join(disk, 'nats')} is full and nats-server does not answer`);
-      expect(told[1]).toMatch(/^waiting for 64 MiB of room on the disk/);
+      expect(told[0]).toContain(`the disk of ${join(disk.path, 'nats')} is full and nats-server does not answer`);
+      expect(told[1]).toMatch(/^waiting for room: the disk of \S+ has 0 MiB free, and 64 MiB are needed; nothing is lost/);
       expect(running.server.pid).toBeUndefined();
-      await rm(fill);
+      disk.clear();
       await expect.poll(() => running.server.restarts, { timeout: 30_000 }).toBe(1);
       await attempt;
       await goesOn(running);
@@ -115,7 +109,7 @@ describe('keepNatsServer', () => {
       await running.server.stop();
     } finally {
       await server?.stop();
-      await run('umount', [disk]);
+      disk.unmount();
     }
   }, 90_000);
 });

@@ -1,8 +1,8 @@
-import { statfs } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { JetStreamHealth } from '../../src/bus/nats/health.ts';
 import { MillraceError } from '../../src/errors.ts';
 import type { Logger } from '../../src/telemetry/log.ts';
+import { freeBytes, fullDiskText, NEEDED_BYTES } from '../disk-room.ts';
 import { startNatsServer, type NatsServerProcess } from '../nats-server.ts';
 
 /** Options of {@link keepNatsServer}. */
@@ -34,8 +34,6 @@ const SILENCE_MS = 20_000;
 const SILENCE_ON_FULL_DISK_MS = 5_000;
 /** Less than a batch of trajectories. */
 const FULL_BYTES = 16 * 1024 ** 2;
-/** Room that must be there before a server is started on a disk that was full. */
-const ROOM_BYTES = 64 * 1024 ** 2;
 const RETRY_MS = 1_000;
 /** Starts that fail one after the other, with room on the disk. */
 const MAX_STARTS = 5;
@@ -143,7 +141,7 @@ class NatsKeeper implements KeptNatsServer {
     for (let failures = 0; ;) {
       if (signal.aborted) return undefined;
       const room = await this.#room();
-      if (room >= ROOM_BYTES) {
+      if (room >= NEEDED_BYTES) {
         try {
           return await startNatsServer({ storeDir, port: this.#server.port, signal });
         } catch (thrown) {
@@ -154,9 +152,8 @@ class NatsKeeper implements KeptNatsServer {
         }
       } else if (!told) {
         told = true;
-        onTrouble?.(
-          `waiting for ${ROOM_BYTES / 1024 ** 2} MiB of room on the disk of ${storeDir}; nothing is lost, free some and it goes on`,
-        );
+        const text = fullDiskText({ folder: storeDir, freeBytes: room, neededBytes: NEEDED_BYTES });
+        onTrouble?.(`waiting for room: ${text}; nothing is lost, free some and it goes on`);
       }
       await sleep(RETRY_MS, undefined, { signal }).catch(() => {});
     }
@@ -164,7 +161,6 @@ class NatsKeeper implements KeptNatsServer {
 
   /** Bytes that are free where the server writes; as much as is wanted where that cannot be told. */
   async #room(): Promise<number> {
-    const disk = await statfs(this.#options.storeDir).catch(() => undefined);
-    return disk === undefined ? ROOM_BYTES : disk.bavail * disk.bsize;
+    return (await freeBytes(this.#options.storeDir)) ?? NEEDED_BYTES;
   }
 }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { mountSmallDisk } from '../telemetry/testing-small-disk.ts';
 import { MillraceError } from '../errors.ts';
 import { initialParameters } from '../policy/parameters.ts';
 import { smallSpec } from '../policy/testing.ts';
@@ -59,6 +60,26 @@ describe('saveCheckpoint and loadCheckpoint', () => {
     await writeFile(join(folder, 'file'), '');
     await expect(saveCheckpoint(join(folder, 'file', 'v1'), checkpoint)).rejects.toMatchObject({ code: 'internal' });
     expect(await readdir(folder)).toEqual(['file']);
+  });
+
+  it('leave no draft on a full disk, and what was there as it was', async ({ skip }) => {
+    const disk = mountSmallDisk(join(folder, 'disk'), 2);
+    if (disk === undefined) return skip('a small disk can only be mounted as root');
+    try {
+      const [older, newer] = [join(disk.path, 'job', 'v1'), join(disk.path, 'job', 'v2')];
+      await saveCheckpoint(older, checkpoint);
+      disk.fill();
+      const full = { code: 'internal', message: expect.stringContaining('ENOSPC') as string };
+      await expect(saveCheckpoint(newer, checkpoint)).rejects.toMatchObject(full);
+      await expect(saveCheckpoint(older, { ...checkpoint, meta: { version: 9 } })).rejects.toMatchObject(full);
+      expect(await readdir(join(disk.path, 'job'))).toEqual(['v1']);
+      expect(await loadCheckpoint(older)).toEqual(checkpoint);
+      disk.clear();
+      await saveCheckpoint(newer, checkpoint);
+      expect(await loadCheckpoint(newer)).toEqual(checkpoint);
+    } finally {
+      disk.unmount();
+    }
   });
 
   it.each<[string, () => Promise<unknown>, string, RegExp]>([

@@ -120,6 +120,8 @@ export interface WaitState {
   store?: StoreBacklog;
   /** While something that the flow or its reward calls does not answer. */
   hold?: HoldProgress;
+  /** While the disk has so little room that no new requests are admitted: what there is and what is needed, in words. */
+  disk?: string;
   cancelRequested?: boolean;
   /** Whole seconds since anything came for the job, from {@link quietSeconds}. */
   quietSeconds?: number;
@@ -166,6 +168,7 @@ function work(wait: WaitState): string {
   if (shards !== undefined) return `gradients of ${round}: ${shards.done} of ${shards.total} shards are done`;
   const rest: string[] = [];
   if (wait.hold !== undefined) rest.push(heldBack(wait.hold));
+  if (wait.disk !== undefined) rest.push(`room on the disk: ${wait.disk}`);
   if (wait.store !== undefined) rest.push(behind(wait.store));
   // Nothing is asked for while the baselines run.
   const asked = wait.open > 0 || evaluation === undefined;

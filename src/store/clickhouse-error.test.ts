@@ -39,6 +39,19 @@ describe('clickHouseError', () => {
     expect(clickHouseError(thrown(27, 'x'.repeat(5000)), 'insert').message.length).toBeLessThan(650);
   });
 
+  it('knows a full disk, whoever notices it, and not by what people wrote', () => {
+    const full = {
+      code: 'unavailable',
+      retryable: true,
+      message: expect.stringMatching(/^the disk of the store is full \(.*free some room$/) as string,
+    };
+    const node = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
+    const engine = thrown(75, 'Cannot write to file /x: , errno: 28, strerror: No space left on device: While executing Sink');
+    for (const error of [node, engine, thrown(243, 'Cannot reserve 1.00 MiB, not enough space')])
+      expect(clickHouseError(error, 'insert')).toMatchObject(full);
+    expect(clickHouseError(thrown(27, 'Cannot parse "No space left on device"'), 'insert').code).toBe('invalid_argument');
+  });
+
   it('knows the network, a cancelled call, a body that is too large, and its own kind', () => {
     const refused = Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:1'), { code: 'ECONNREFUSED' });
     expect(clickHouseError(refused, 'insert')).toMatchObject({ code: 'unavailable', retryable: true });

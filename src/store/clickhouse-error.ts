@@ -16,7 +16,6 @@ const BY_NUMBER: ReadonlyMap<number, ErrorCode> = new Map<number, ErrorCode>([
   [236, 'unavailable'], // ABORTED: shutting down
   [241, 'resource_exhausted'], // MEMORY_LIMIT_EXCEEDED
   [242, 'unavailable'], // TABLE_IS_READ_ONLY
-  [243, 'unavailable'], // NOT_ENOUGH_SPACE: disk full; someone must make room, nobody must lose rows
   [252, 'unavailable'], // TOO_MANY_PARTS: merges must catch up
   [307, 'resource_exhausted'], // TOO_MANY_BYTES
   [319, 'unavailable'], // UNKNOWN_STATUS_OF_INSERT
@@ -35,6 +34,11 @@ const BAD_ROWS = new Set([
   6, 7, 20, 25, 26, 27, 28, 32, 33, 36, 38, 39, 40, 41, 42, 43, 53, 69, 70, 72, 108, 117, 130, 131, 190, 321, 349, 354, 375, 376,
   441, 467, 469, 691,
 ]);
+
+/** How the kernel says it. */
+const NO_SPACE = /ENOSPC|No space left on device/;
+/** Numbers with which the engine passes on what the kernel said; the text of others may hold what people wrote. */
+const OF_FILES: ReadonlySet<number> = new Set([74, 75, 76, 77, 425, 481, 1001]);
 
 const CERTIFICATE = /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|UNABLE_TO_GET_ISSUER|EPROTO|ERR_SSL|certificate/;
 
@@ -55,6 +59,7 @@ export function clickHouseError(thrown: unknown, operation: Operation): Millrace
     if (/\b413\b|Request Entity Too Large/i.test(error.message)) {
       return new MillraceError('resource_exhausted', `ClickHouse: ${error.message}`, { cause: error });
     }
+    if (NO_SPACE.test(error.message)) return diskFull(error);
     const said = `${(error as { code?: string }).code ?? ''} ${error.message}`;
     if (CERTIFICATE.test(said)) {
       const advice = 'name the file of its authority in CLICKHOUSE_CA_FILE, and check http and https in the URL';
@@ -67,12 +72,20 @@ export function clickHouseError(thrown: unknown, operation: Operation): Millrace
     }
     return new MillraceError('internal', `ClickHouse: ${error.message}`, { cause: error });
   }
+  if (number === 243 || (OF_FILES.has(number) && NO_SPACE.test(error.message))) return diskFull(error);
   const wrongStatement = operation === 'query' || (operation === 'insert' && BAD_ROWS.has(number));
   const code = BY_NUMBER.get(number) ?? (wrongStatement ? 'invalid_argument' : 'failed_precondition');
   const hint = number === READONLY && operation === 'query' ? '; queries run read-only, leave SETTINGS out' : '';
   return new MillraceError(code, `ClickHouse: ${tidy(error.message)} (code ${number})${hint}`, {
     cause: error,
     ...(operation === 'query' ? { field: 'sql' } : {}),
+  });
+}
+
+/** Rows are kept and the insert is repeated: only room on the disk helps. */
+function diskFull(error: Error): MillraceError {
+  return new MillraceError('unavailable', `the disk of the store is full (${tidy(error.message)}); free some room`, {
+    cause: error,
   });
 }
 

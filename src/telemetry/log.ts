@@ -1,7 +1,6 @@
-import { mkdirSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { destination, pino, stdSerializers, type DestinationStream, type Logger } from 'pino';
+import { pino, stdSerializers, type DestinationStream, type Logger } from 'pino';
 import { MillraceError } from '../errors.ts';
+import { logFile } from './log-file.ts';
 
 export type { Logger } from 'pino';
 
@@ -27,12 +26,16 @@ export interface LoggerOptions {
 /** Fields that hold secrets, wherever they stand one level deep. */
 const SECRETS = ['token', 'authorization', 'password', 'apiKey', 'secret', 'cookie'];
 
+/** Descriptor of standard error. */
+const STDERR = 2;
+
 /** What takes the place of a secret. */
 const HIDDEN = '[hidden]';
 
 /**
  * A logger that writes one JSON object a line: `time` (ISO 8601), `level` (by name), `name`, `node`, `role`, `msg`, and
- * `err` with code, retryability and causes. Lines are written at once, so the last ones before a crash are there.
+ * `err` with code, retryability and causes. Lines are written at once, so the last ones before a crash are there. Where they cannot
+ * be written nothing is thrown ({@link logFile}).
  */
 export function createLogger(options: LoggerOptions): Logger {
   const { name, node, role, level = 'info' } = options;
@@ -46,19 +49,13 @@ export function createLogger(options: LoggerOptions): Logger {
       serializers: { err: serializeError, error: serializeError },
       redact: { paths: SECRETS.flatMap((key) => [key, `*.${key}`, `*.*.${key}`]), censor: HIDDEN },
     },
-    options.stream ?? streamTo(options.file),
+    options.stream ?? logFile(options.file ?? STDERR),
   );
 }
 
 /** A logger that writes nothing. */
 export function silentLogger(): Logger {
   return pino({ level: 'silent' });
-}
-
-function streamTo(file: string | undefined): DestinationStream {
-  if (file === undefined) return destination({ fd: 2, sync: true });
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  return destination({ dest: file, append: true, sync: true, mode: 0o600 });
 }
 
 /** An error as an object: type, message, stack and, for ours, code, retryable and field; causes nested. Tokens are hidden. */

@@ -77,7 +77,12 @@ export const METRICS = {
   clickhouse_seconds_total: { type: 'counter', help: 'Time those requests took together.', labels: [] },
   clickhouse_queries: { type: 'gauge', help: 'Queries from there that run or wait.', labels: ['state'] },
   store_backlog_groups: { type: 'gauge', help: 'Scored groups that wait to be written.', labels: [] },
-  admission_held: { type: 'gauge', help: '1 while no requests are sent because the store is behind.', labels: ['job'] },
+  disk_free_bytes: { type: 'gauge', help: 'Room on the disk of the state folder, while a job runs.', labels: [] },
+  admission_held: {
+    type: 'gauge',
+    help: '1 while no requests are sent because the store is behind or the disk is full.',
+    labels: ['job'],
+  },
   // Every node.
   mailbox_depth: { type: 'gauge', help: 'Messages waiting in the mailbox of an actor.', labels: ['actor'] },
   actor_restarts_total: { type: 'counter', help: 'Restarts of the actors a node has now.', labels: ['actor'] },

@@ -1,0 +1,39 @@
+import { describe, expect, it } from 'vitest';
+import { MemoryNodes } from '../../test/support/memory-node.ts';
+import { watchJobNotices } from '../jobs/notices.ts';
+import { DiskGate } from './disk-gate.ts';
+
+const MIB = 1024 ** 2;
+
+describe('DiskGate', () => {
+  it('holds requests while there is hardly any room, and reports it as a condition of the job that ends', async () => {
+    const nodes = new MemoryNodes('/state');
+    const { clock } = nodes;
+    const context = await clock.run(nodes.node('one'));
+    const notices = watchJobNotices(context.bus, () => {});
+    let free: number | undefined = 100 * MIB;
+    const gate = new DiskGate(context, 'a', { free: () => Promise.resolve(free) });
+    const lookAt = (bytes: number | undefined): Promise<void> => {
+      free = bytes;
+      return clock.run(gate.look().then(() => clock.sleep(10)));
+    };
+    const notice = () =>
+      notices.of('a').map(({ code, message, count, resolvedAt }) => ({ code, message, count, over: resolvedAt !== undefined }));
+
+    await lookAt(100 * MIB);
+    await lookAt(undefined);
+    expect([gate.full, notice()]).toEqual([undefined, []]);
+    await lookAt(3.5 * MIB);
+    await lookAt(50 * MIB);
+    expect(gate.full).toEqual({ folder: '/state', freeBytes: 50 * MIB, neededBytes: 64 * MIB });
+    const message = expect.stringMatching(
+      /^the disk of \/state has 3 MiB free, and 64 MiB are needed: no new requests/,
+    ) as string;
+    expect(notice()).toEqual([{ code: 'DISK_FULL', message, count: 1, over: false }]);
+    await lookAt(64 * MIB);
+    expect(gate.full).toBeUndefined();
+    expect(notice()).toEqual([{ code: 'DISK_FULL', message, count: 1, over: true }]);
+    await lookAt(50 * MIB);
+    expect(gate.full).toBeUndefined();
+  });
+});

@@ -1,0 +1,51 @@
+import type { NodeContext } from '../context.ts';
+import { freeBytes, fullDiskText, isFull, NEEDED_BYTES, type FullDisk } from '../disk-room.ts';
+
+/** Options of {@link DiskGate}. */
+export interface DiskGateOptions {
+  /** Bytes that are free on the disk of a folder. Default: the file system's answer. */
+  readonly free?: (folder: string) => Promise<number | undefined>;
+}
+
+const CODE = 'DISK_FULL';
+
+/**
+ * Holds a job's new requests back while the disk of the state folder has hardly any room: every request ends in messages, rows and
+ * weights that must be written. What is under way goes on, and so does the job once there is room again.
+ */
+export class DiskGate {
+  readonly #context: NodeContext;
+  readonly #job: string;
+  readonly #free: (folder: string) => Promise<number | undefined>;
+  #full: FullDisk | undefined;
+
+  constructor(context: NodeContext, job: string, { free = freeBytes }: DiskGateOptions = {}) {
+    this.#context = context;
+    this.#job = job;
+    this.#free = free;
+  }
+
+  /** How little room there is, while that holds requests back. */
+  get full(): FullDisk | undefined {
+    return this.#full;
+  }
+
+  async look(): Promise<void> {
+    const { stateDir, notices, log, metrics } = this.#context;
+    const free = await this.#context.outside(this.#free(stateDir));
+    const before = this.#full;
+    this.#full = isFull(before !== undefined, free)
+      ? { folder: stateDir, freeBytes: free!, neededBytes: NEEDED_BYTES }
+      : undefined;
+    if (free !== undefined) metrics.set('disk_free_bytes', {}, free);
+    // Not waited for: on a full disk the bus may not answer for a while.
+    if (this.#full && !before) {
+      const message = `${fullDiskText(this.#full)}: no new requests until there is; free some room, nothing is lost meanwhile`;
+      log.warn({ job: this.#job, ...this.#full }, message);
+      void notices.report(this.#job, { code: CODE, message });
+    } else if (!this.#full && before) {
+      log.info({ job: this.#job, free }, 'there is room on the disk again: requests go on');
+      void notices.resolve(this.#job, CODE);
+    }
+  }
+}
