@@ -38,7 +38,7 @@ async function end(code: number, timeoutMs = 5_000): Promise<void> {
 async function endOnError(thrown: unknown): Promise<void> {
   const error = MillraceError.from(thrown);
   log.fatal({ err: error }, 'node cannot go on');
-  await tell({ kind: 'error', message: error.message });
+  await tell({ kind: 'error', message: error.message, code: error.code });
   await end(1, 1000);
 }
 
@@ -55,7 +55,7 @@ process.on('unhandledRejection', (reason) => void endOnError(reason));
 process.on('uncaughtException', (error) => void endOnError(error));
 
 try {
-  node = await startNode({ ...settings, log });
+  node = await startNode({ ...settings, log, onStep: (step) => void tell({ kind: 'starting', step }) });
   void node.failed.then(endOnError);
   await tell({ kind: 'ready', address: node.address, clickhousePort: node.clickhousePort });
 } catch (error) {

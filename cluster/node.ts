@@ -21,6 +21,9 @@ import { startRole } from './roles.ts';
 import { startLine } from './up/start-line.ts';
 import type { Gpu } from './up/gpus.ts';
 
+/** What takes long in starting a role. */
+const STEPS: Partial<Record<RoleName, string>> = { store: 'opening the database', coordinator: 'taking over jobs' };
+
 /** A killed node's jobs are taken over after at most this long; nobody's event loop stands still for a third of it. */
 const LEASE_TTL_MS = 5_000;
 
@@ -53,6 +56,8 @@ export interface NodeOptions {
   afterCrash?: boolean | undefined;
   /** tfjs backend to insist on. */
   backend?: string | undefined;
+  /** Told in a few words what the start does next. */
+  onStep?: (step: string) => void;
   /** The GPU this process was given, for the log. */
   gpu?: Gpu | undefined;
 }
@@ -70,12 +75,14 @@ export interface RunningNode {
 
 /** One process of the cluster: connects to the bus, starts its roles, and tells the others that it is there. */
 export async function startNode(options: NodeOptions): Promise<RunningNode> {
-  const { id, roles, log } = options;
+  const { id, roles, log, onStep = () => {} } = options;
   let fail = (_: MillraceError): void => {};
   const failed = new Promise<MillraceError>((resolve) => (fail = resolve));
   const clock = systemClock;
+  onStep('connecting to NATS');
   const bus = await connectNats({ servers: options.natsUrl, name: id, leaseTtlMs: LEASE_TTL_MS });
   void bus.closed.then((error) => error && fail(error));
+  onStep('making streams');
   await bus.ensureTopology();
   // Another one than the heartbeats': each reading begins a new window.
   const scraped = monitorProcess();
@@ -95,6 +102,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     outside: (work) => work,
   };
   const nodes = await watchNodes(bus);
+  onStep('choosing a compute backend');
   const computes = roles.includes('rollout') || roles.includes('learner');
   // Modules of the roles at hand only: all of them take a second to load, and every process would.
   const compute = computes
@@ -105,7 +113,10 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const started: Role[] = [];
   const services: ServiceRegistration[] = [];
   const closers: (() => void)[] = [];
-  for (const role of roles) started.push(await startRole(role, { context, options, nodes, compute, services, closers }));
+  for (const role of roles) {
+    onStep(STEPS[role] ?? `starting role ${role}`);
+    started.push(await startRole(role, { context, options, nodes, compute, services, closers }));
+  }
 
   let server: RunningServer | undefined;
   if (services.length > 0) {

@@ -20,6 +20,7 @@ import { lockState, NATS_FOLDER } from './up/lock.ts';
 import { keepNatsServer, type KeptNatsServer } from './up/nats-keeper.ts';
 import { planNodes } from './up/plan.ts';
 import type { NodeSettings } from './up/protocol.ts';
+import { reportStart } from './up/starting.ts';
 import { makeStateFolder } from './up/state-folder.ts';
 
 /** Options of {@link startEmbeddedCluster}. */
@@ -87,6 +88,12 @@ export async function startEmbeddedCluster(options: EmbeddedOptions): Promise<Em
   const credentials = openCredentials(stateDir, options.credentials);
   let nats: KeptNatsServer | undefined;
   const children: SupervisedNode[] = [];
+  const startOver = reportStart({
+    stateDir,
+    clock: systemClock,
+    waitsFor: () => notUp(children),
+    tell: (text) => onProgress?.(text),
+  });
   let fail = (_: MillraceError): void => {};
   const failed = new Promise<MillraceError>((resolve) => (fail = resolve));
   let natsGone = false;
@@ -97,14 +104,14 @@ export async function startEmbeddedCluster(options: EmbeddedOptions): Promise<Em
   signal?.addEventListener('abort', cancel, { once: true });
 
   const unwatchDisk = watchDisk({ folder: stateDir, clock: systemClock, log, onChange: onProgress });
-  const stop = async (): Promise<void> => {
+  const stop = async (timeoutMs?: number): Promise<void> => {
     unwatchDisk();
     forgetAdminFile(stateDir);
     if (natsGone) await Promise.all(children.map((child) => child.stop(GIVE_UP_MS)));
     // Those that produce go first, so that what they made is still taken in.
     const order: RoleName[] = ['coordinator', 'rollout', 'learner', 'reward', 'parameter-server', 'store'];
     for (const role of order)
-      await Promise.all(children.filter((child) => child.roles.includes(role)).map((child) => child.stop()));
+      await Promise.all(children.filter((child) => child.roles.includes(role)).map((child) => child.stop(timeoutMs)));
     await nats?.stop();
     await unlock();
   };
@@ -127,7 +134,7 @@ export async function startEmbeddedCluster(options: EmbeddedOptions): Promise<Em
       logLevel: options.logLevel ?? 'info',
     };
     // Chosen here, so that a coordinator that is started again answers where the last one did.
-    const adminPort = options.port || (await freePort());
+    const adminPort = await adminPortOf(options);
     const devices = await Promise.race([findDevices(options.backend, log), cancelled.promise]);
     const clickhousePort = await wantedClickHousePort(options);
     const plan = planNodes({ ...options, adminPort, clickhousePort }, devices, process.env);
@@ -136,7 +143,7 @@ export async function startEmbeddedCluster(options: EmbeddedOptions): Promise<Em
     for (const { role, ...node } of plan) {
       const through = role === 'store' ? await confineStore(options) : undefined;
       const secrets = secretsOf(role, credentials);
-      children.push(superviseNode({ ...base, ...secrets, ...node, roles: [role], log, ...(through && { through }) }));
+      children.push(superviseNode({ ...base, ...secrets, ...node, roles: [role], log, onTrouble: onProgress, ...(through && { through }) }));
       if (role === 'store') await Promise.race([children[0]!.ready, cancelled.promise]);
     }
     await Promise.race([Promise.all(children.map((child) => child.ready)), cancelled.promise]);
@@ -153,12 +160,14 @@ export async function startEmbeddedCluster(options: EmbeddedOptions): Promise<Em
       nats: () => nats && { pid: nats.pid, restarts: nats.restarts },
       nodes: () => children.map(({ id, roles, pid, restarts }) => ({ id, roles: [...roles], pid, restarts })),
       failed,
-      stop,
+      stop: () => stop(),
     };
   } catch (error) {
-    await stop();
+    // They hold no work yet.
+    await stop(GIVE_UP_MS);
     throw error;
   } finally {
+    startOver();
     signal?.removeEventListener('abort', cancel);
   }
 }
@@ -177,11 +186,26 @@ async function wantedClickHousePort(options: EmbeddedOptions): Promise<number | 
   const { clickhousePort = 'off', clickhouse } = options;
   if (clickhousePort === 'off' || clickhouse !== undefined) return undefined;
   if (clickhousePort === 'auto' || clickhousePort === 0) return clickhousePort;
-  if ((await freePort(clickhousePort)) === clickhousePort) return clickhousePort;
-  const advice = 'choose another one, auto for a free one, or off';
-  throw new MillraceError('failed_precondition', `port ${clickhousePort} for ClickHouse's HTTP interface is taken; ${advice}`, {
-    field: 'ports.clickhouse',
-  });
+  await requireFree(clickhousePort, "ClickHouse's HTTP interface", 'ports.clickhouse', 'auto for a free one, or off');
+  return clickhousePort;
+}
+
+async function adminPortOf({ port = 0 }: EmbeddedOptions): Promise<number> {
+  if (port === 0) return freePort();
+  await requireFree(port, 'the admin API', 'ports.admin', '0 for a free one');
+  return port;
+}
+
+async function requireFree(port: number, what: string, field: string, others: string): Promise<void> {
+  if ((await freePort(port)) === port) return;
+  const advice = `end what listens there, or set ${field} to another one, ${others}`;
+  throw new MillraceError('failed_precondition', `port ${port} for ${what} is taken; ${advice}`, { field });
+}
+
+/** What a start waits for, in words. */
+function notUp(children: readonly SupervisedNode[]): string[] {
+  const waiting = children.flatMap(({ id, step }) => (step === undefined ? [] : [`${id} (${step})`]));
+  return children.length === 0 ? ['nats-server'] : waiting;
 }
 
 /** The command that the store's process is started through; a line in the log where it can reach every file of this user. */

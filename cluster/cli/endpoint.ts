@@ -1,6 +1,14 @@
 import { MillraceError } from '../../src/errors.ts';
 import { adminFilePath, readAdminFile, type AdminFile } from '../up/admin-file.ts';
 import { readTokenFile } from './token-file.ts';
+import { readStarting } from '../up/starting.ts';
+
+/** There is a cluster, but it does not answer yet: `unavailable`. */
+export class ClusterStarting extends MillraceError {
+  constructor(message: string) {
+    super('unavailable', message);
+  }
+}
 
 /** Where the admin API is. */
 export interface Endpoint {
@@ -43,6 +51,14 @@ export function findEndpoint({ address, tokenFile, stateDir, env, cwd }: Endpoin
   if (file) {
     const gone = file.pid !== undefined && !isAlive(file.pid) ? `, left by process ${file.pid}, which is gone` : '';
     return { address: file.address, token: givenToken ?? file.token, origin: `${path}${gone}` };
+  }
+  const starting = readStarting(stateDir);
+  if (starting !== undefined) {
+    const { pid, since, waitsFor } = starting;
+    const seconds = Math.max(0, Math.round((Date.now() - since) / 1000));
+    throw new ClusterStarting(
+      `The cluster in ${stateDir} is starting (process ${pid}, for ${seconds} s): waiting for ${waitsFor.join(', ')}.`,
+    );
   }
   throw new MillraceError('unavailable', `No cluster is running here: there is no ${path}.`);
 }

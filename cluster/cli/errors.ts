@@ -1,5 +1,6 @@
 import type { ErrorCode, MillraceError } from '../../src/errors.ts';
 import type { CliOutput } from './context.ts';
+import { ClusterStarting } from './endpoint.ts';
 
 /** Exit codes of the command line. */
 export const EXIT = {
@@ -48,12 +49,18 @@ export interface ErrorSetting {
 export function reportError(error: MillraceError, stderr: CliOutput, { env, logs }: ErrorSetting): void {
   const lines = [`error: ${error.message}`];
   if (error.field !== undefined && !error.message.includes(error.field)) lines.push(`where: ${error.field}`);
-  const help = logs !== undefined && error.code === 'unavailable' ? `the logs in ${logs} say more` : WHAT_TO_DO[error.code];
+  const help = helpFor(error, logs);
   if (help !== undefined) lines.push(`help:  ${help}`);
   else if (error.code === 'internal')
     lines.push('help:  this may be a fault of millrace; run again with MILLRACE_DEBUG=1 and report it');
   if (env['MILLRACE_DEBUG'] === '1') lines.push(...stackOf(error));
   stderr.write(`${lines.join('\n')}\n`);
+}
+
+function helpFor(error: MillraceError, logs: string | undefined): string | undefined {
+  if (error instanceof ClusterStarting) return 'try again in a moment';
+  if (logs !== undefined && error.code === 'unavailable') return `the logs in ${logs} say more`;
+  return WHAT_TO_DO[error.code];
 }
 
 function stackOf(error: unknown): string[] {

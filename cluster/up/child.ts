@@ -1,12 +1,15 @@
 import { fork, type ChildProcess } from 'node:child_process';
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
-import { MillraceError } from '../../src/errors.ts';
+import { MillraceError, type ErrorCode } from '../../src/errors.ts';
 import type { RoleName } from '../context.ts';
 import { deferred } from './deferred.ts';
+import { logTail } from './log-tail.ts';
 import { withoutClusterSettings } from './node-environment.ts';
 import { endsWithParent } from './parent-death.ts';
 import type { FromNode, NodeSettings, ToNode } from './protocol.ts';
+import { mainThreadUse, SilenceMeter } from './silence.ts';
 import { withPrivateFiles } from './state-folder.ts';
 
 /** Options of {@link superviseNode}. */
@@ -16,6 +19,8 @@ export interface ChildOptions extends NodeSettings {
   /** Command that the process is started through. Default: none. */
   through?: readonly string[];
   log: Logger;
+  /** Told in words when the node ends before it is up, also when it was started again. */
+  onTrouble?: ((text: string) => void) | undefined;
 }
 
 /** A node process that is started again whenever it dies. */
@@ -24,6 +29,8 @@ export interface SupervisedNode {
   readonly roles: readonly RoleName[];
   readonly pid: number | undefined;
   readonly restarts: number;
+  /** What it does while it starts for the first time; undefined once it is up. */
+  readonly step: string | undefined;
   /** Resolves when the node is up for the first time; rejects when it cannot start. */
   readonly ready: Promise<void>;
   /** Port of its ClickHouse interface: the one that it had when it was ready first, and has again after a restart. */
@@ -41,13 +48,20 @@ const LAST_DELAY_MS = 5_000;
 const STABLE_MS = 20_000;
 /** Starts that fail before the node was ever up. */
 const MAX_FIRST_STARTS = 3;
+/** The same where a start failed because something did not answer in time: on a slow machine it may the next time. */
+const MAX_SLOW_STARTS = 10;
+/** Lines of the node's log that are shown when it cannot start. */
+const LOG_LINES = 5;
 const PING_MS = 5_000;
-/** A process that does not turn its event loop for this long (a tool in an endless loop) is killed and started again. */
+/**
+ * A process that does not turn its event loop for this long (a tool in an endless loop), although it could, is killed and started
+ * again; see {@link SilenceMeter}.
+ */
 const SILENCE_MS = 60_000;
 
 /** Starts a node process and keeps it running. */
 export function superviseNode(options: ChildOptions): SupervisedNode {
-  const { log, env, through = [], ...settings } = options;
+  const { log, env, through = [], onTrouble, ...settings } = options;
   const { id } = settings;
   let child: ChildProcess | undefined;
   let exited: Promise<void> = Promise.resolve();
@@ -58,6 +72,9 @@ export function superviseNode(options: ChildOptions): SupervisedNode {
   let timer: NodeJS.Timeout | undefined;
   /** What it said when it could not go on, or the end of what it wrote to stderr. */
   let lastError = '';
+  let lastCode: ErrorCode | undefined;
+  let step = 'loading';
+  const logFile = resolve(settings.stateDir, 'logs', `${id}.log`);
   let address = deferred<string>();
   let clickhousePort: number | undefined;
   const ready = deferred<void>();
@@ -65,8 +82,10 @@ export function superviseNode(options: ChildOptions): SupervisedNode {
   const start = (): void => {
     starts += 1;
     const startedAt = Date.now();
-    let heardAt = startedAt;
+    let isReady = false;
     lastError = '';
+    lastCode = undefined;
+    step = 'loading';
     address = deferred<string>();
     // Killed, not asked: nats-server goes at the same time, and there is nobody left to hand work back to.
     const [command, ...prefix] = [...endsWithParent('KILL'), ...through, process.execPath];
@@ -84,8 +103,9 @@ export function superviseNode(options: ChildOptions): SupervisedNode {
     tell(process_, { kind: 'start', settings: now });
     child = process_;
     process_.stderr?.on('data', (data: Buffer) => (lastError = (lastError + data.toString()).slice(-4000)));
+    const silence = new SilenceMeter(() => mainThreadUse(process_.pid ?? 0));
     const ping = setInterval(() => {
-      if (Date.now() - heardAt > SILENCE_MS) {
+      if (silence.passed(PING_MS) > SILENCE_MS) {
         log.error({ node: id }, `node has not answered for ${SILENCE_MS / 1000} s; killing it`);
         process_.kill('SIGKILL');
       } else if (process_.connected) {
@@ -93,14 +113,17 @@ export function superviseNode(options: ChildOptions): SupervisedNode {
       }
     }, PING_MS);
     process_.on('message', (message: FromNode) => {
-      heardAt = Date.now();
+      silence.heard();
       if (message.kind === 'ready') {
-        wasReady = true;
+        wasReady = isReady = true;
         clickhousePort ??= message.clickhousePort;
         address.resolve(message.address);
         ready.resolve();
+      } else if (message.kind === 'starting') {
+        step = message.step;
       } else if (message.kind === 'error') {
         lastError = message.message;
+        lastCode = message.code;
       }
     });
     exited = new Promise((done) => {
@@ -111,8 +134,12 @@ export function superviseNode(options: ChildOptions): SupervisedNode {
         if (stopping) return;
         const how = signal ?? `exit code ${code}`;
         log.warn({ node: id, pid: process_.pid, error: lastError.trim() }, `node ended (${how}); starting it again`);
-        if (!wasReady && starts >= MAX_FIRST_STARTS) {
-          const error = new MillraceError('unavailable', `Node ${id} cannot start (${how}): ${essence(lastError)}`);
+        const givesUp = !wasReady && starts >= mostStarts(lastCode);
+        if (!isReady)
+          onTrouble?.(`node ${id} did not start (${how}): ${essence(lastError)}; ${givesUp ? 'giving up' : 'trying again'}`);
+        if (givesUp) {
+          const why = `Node ${id} cannot start (${how}): ${essence(lastError)}`;
+          const error = new MillraceError('unavailable', [why, ...endOfLog(logFile, startedAt)].join('\n'));
           address.reject(error);
           ready.reject(error);
           return;
@@ -133,6 +160,9 @@ export function superviseNode(options: ChildOptions): SupervisedNode {
     get restarts() {
       return starts - 1;
     },
+    get step() {
+      return wasReady ? undefined : step;
+    },
     ready: ready.promise,
     get clickhousePort() {
       return clickhousePort;
@@ -149,6 +179,18 @@ export function superviseNode(options: ChildOptions): SupervisedNode {
       clearTimeout(kill);
     },
   };
+}
+
+/** What the node's log says of a start. */
+function endOfLog(path: string, since: number): string[] {
+  const lines = logTail(path, LOG_LINES, since);
+  return lines.length === 0 ? [`nothing was written to ${path}`] : [`the end of ${path}:`, ...lines.map((line) => `  ${line}`)];
+}
+
+/** How often a node that was never up is started; what is wrong with its settings stays wrong. */
+function mostStarts(code: ErrorCode | undefined): number {
+  if (code === 'invalid_argument') return 1;
+  return code === 'unavailable' || code === 'deadline_exceeded' ? MAX_SLOW_STARTS : MAX_FIRST_STARTS;
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { ServerStoreOptions } from '../../src/store/server.ts';
 import type { Retention } from '../../src/store/retention.ts';
+import type { ErrorCode } from '../../src/errors.ts';
 import type { LogLevel } from '../../src/telemetry/log.ts';
 import type { RoleName } from '../context.ts';
 import type { Gpu } from './gpus.ts';
@@ -41,4 +42,9 @@ export type ToNode = { kind: 'start'; settings: NodeSettings } | { kind: 'stop' 
 
 /** Node to supervisor. */
 export type FromNode =
-  { kind: 'ready'; address: string; clickhousePort?: number | undefined } | { kind: 'pong' } | { kind: 'error'; message: string };
+  | { kind: 'ready'; address: string; clickhousePort?: number | undefined }
+  /** Before `ready`: what it does now. */
+  | { kind: 'starting'; step: string }
+  | { kind: 'pong' }
+  /** It cannot go on, and ends. */
+  | { kind: 'error'; message: string; code: ErrorCode };
