@@ -143,7 +143,9 @@ export async function startEmbeddedCluster(options: EmbeddedOptions): Promise<Em
     for (const { role, ...node } of plan) {
       const through = role === 'store' ? await confineStore(options) : undefined;
       const secrets = secretsOf(role, credentials);
-      children.push(superviseNode({ ...base, ...secrets, ...node, roles: [role], log, onTrouble: onProgress, ...(through && { through }) }));
+      children.push(
+        superviseNode({ ...base, ...secrets, ...node, roles: [role], log, onTrouble: onProgress, ...(through && { through }) }),
+      );
       if (role === 'store') await Promise.race([children[0]!.ready, cancelled.promise]);
     }
     await Promise.race([Promise.all(children.map((child) => child.ready)), cancelled.promise]);
