@@ -7,8 +7,8 @@ const LONGEST = 300;
 /** One line of a log as pino writes it. */
 interface Entry {
   time?: unknown;
-  level?: unknown;
-  msg?: unknown;
+  level?: string;
+  msg?: string;
   err?: { message?: unknown };
 }
 
@@ -58,7 +58,7 @@ function readable(line: string, since: number): string[] {
   if (at < since) return [];
   const time = Number.isNaN(at) ? '' : `${new Date(at).toISOString().slice(11, 19)} `;
   const why = typeof entry.err?.message === 'string' ? `: ${entry.err.message}` : '';
-  return [shortened(`${time}${String(entry.level ?? '')} ${String(entry.msg ?? '')}${why}`)];
+  return [shortened(`${time}${entry.level ?? ''} ${entry.msg ?? ''}${why}`)];
 }
 
 function shortened(line: string): string {
