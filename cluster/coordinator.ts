@@ -66,7 +66,11 @@ export async function startCoordinator(context: NodeContext, options: Coordinato
   const guard = (work: Promise<void>): Promise<void> =>
     work.catch((error: unknown) => log.error({ err: MillraceError.from(error) }, 'coordinator; it tries again'));
   const stopScan = clock.every(SCAN_MS, () => guard(scan()));
-  const stopChanges = jobs.onChange((entry) => void guard(take(entry)));
+  const stopChanges = jobs.onChange((entry) => {
+    const { id, state } = entry.record;
+    // At once: a failed job may be resumed soon, and needs an actor that has not ended.
+    void guard(isEnded(state) && held.get(id) ? held.release(id) : take(entry));
+  });
 
   return {
     name: 'coordinator',

@@ -23,6 +23,7 @@ import { CoordinatorBackend } from './coordinator/admin-backend.ts';
 import { openJobDirectory } from './jobs/directory.ts';
 import { jobNotices } from './jobs/notices.ts';
 import { createJobRuntimes } from './jobs/runtime.ts';
+import type { WeightSource } from './jobs/weight-source.ts';
 import { startLearner } from './learner.ts';
 import { announce, watchNodes, type NodeInfo } from './nodes.ts';
 import { startParameterServer } from './parameter-server.ts';
@@ -46,8 +47,12 @@ export interface SerialOptions {
   interruptAfterRound?: number;
   /** Gets a connection of its own before any node starts: what it leaves there is what the cluster finds. */
   prepare?: (bus: MemoryBus) => Promise<void>;
-  /** Sees the job after each of its changes, as whoever watches it through the admin API does. */
-  onJob?: (job: Job) => void;
+  /** Sees the job after each of its changes, as whoever watches it through the admin API does, and may use that API. */
+  onJob?: (job: Job, admin: CoordinatorBackend) => void;
+  /** What the job starts from. Default: weights drawn from its seed. */
+  from?: WeightSource;
+  /** Called when the job has ended; the id of a job that it resumed or created is followed next. Default: that was all. */
+  onEnd?: (job: Job, admin: CoordinatorBackend) => Promise<string | undefined>;
   /** Folder for checkpoints. */
   stateDir: string;
   log?: Logger;
@@ -95,18 +100,23 @@ interface Shared extends SerialOptions {
 }
 
 async function run(config: JobConfig, shared: Shared): Promise<SerialResult> {
-  const { interruptAfterRound, onJob = () => {} } = shared;
+  const { interruptAfterRound, onJob = () => {}, onEnd = () => Promise.resolve(undefined), from } = shared;
   await shared.prepare?.(shared.server.connect());
   let nodes = await startNodes(shared);
   try {
-    const { id } = await withBackend(nodes.coordinator, (backend) => backend.createJob(config.name, config));
+    let { id } = await withBackend(nodes.coordinator, (backend) => backend.createJob(config.name, config, from));
     if (interruptAfterRound !== undefined) {
       const reached = (job: Job): boolean => (job.progress?.round ?? 0) >= interruptAfterRound;
       await follow(nodes.coordinator, id, { onJob, done: reached });
       await nodes.stop();
       nodes = await startNodes(shared);
     }
-    const job = await follow(nodes.coordinator, id, { onJob, done: () => false });
+    let job = await follow(nodes.coordinator, id, { onJob, done: () => false });
+    const next = (): Promise<string | undefined> => withBackend(nodes.coordinator, (backend) => onEnd(job, backend));
+    for (let more = await next(); more !== undefined; more = await next()) {
+      id = more;
+      job = await follow(nodes.coordinator, id, { onJob, done: () => false });
+    }
     const { weights } = nodes.coordinator;
     const latest = await weights.latest(id);
     if (!latest) throw new MillraceError('internal', `job ${id} ended without a committed version: ${job.error}`);
@@ -217,13 +227,13 @@ async function withBackend<T>(context: NodeContext, use: (backend: CoordinatorBa
 function follow(
   context: NodeContext,
   id: string,
-  { onJob, done }: { onJob: (job: Job) => void; done: (job: Job) => boolean },
+  { onJob, done }: { onJob: NonNullable<SerialOptions['onJob']>; done: (job: Job) => boolean },
 ): Promise<Job> {
   return withBackend(context, async (backend) => {
     let last: Job | undefined;
     for await (const job of backend.watchJob(id, new AbortController().signal)) {
       last = job;
-      onJob(job);
+      onJob(job, backend);
       if (done(job)) break;
     }
     return last!;

@@ -77,3 +77,53 @@ describe('a service that asks to be called later', () => {
     expect(result.job.notices.filter(({ resolveTime }) => resolveTime === undefined)).toEqual([]);
   });
 });
+
+describe('while a service is away', () => {
+  const away: Service = () => {
+    throw new RetryLater({ afterMs: 600_000, reason: 'lever API: HTTP 503' });
+  };
+  const isHeld = ({ waitingFor }: Job): boolean => waitingFor.includes('requests held');
+
+  it('cancel works at once', async () => {
+    world.millraceTestService = away;
+    let cancelled = false;
+    const result = await runSerial(outageJob(), {
+      stateDir: folder.path,
+      onJob: (job, admin) => {
+        if (cancelled || !isHeld(job)) return;
+        cancelled = true;
+        void admin.cancelJob(job.id);
+      },
+    });
+    expect(result.job.state).toBe(JobState.CANCELLED);
+    expect(books(result)).toMatchObject({ requests: 4, failed: 4, failedByClass: { CANCELLED: 4 }, open: 0 });
+    expect(result.seconds).toBeLessThan(60);
+  });
+
+  it('a paused job tries nothing, and goes on when it is resumed', async () => {
+    let calls = 0;
+    let callsAtPause = -1;
+    let pausedFor = 0;
+    world.millraceTestService = ({ at, task }) => {
+      if (at === 'tool') calls += 1;
+      if (calls === 0 || pausedFor === 0) away({ at, task });
+    };
+    const result = await runSerial(outageJob(['rounds=2']), {
+      stateDir: folder.path,
+      onJob: (job, admin) => {
+        if (job.state === JobState.PAUSED) {
+          expect(job.waitingFor).toMatch(/^someone to resume it.*lever API: HTTP 503/);
+          pausedFor += 1;
+          // The job is seen once a second: two waits have passed.
+          if (pausedFor === 1500) void admin.resumeJob(job.id);
+        } else if (isHeld(job) && callsAtPause < 0) {
+          callsAtPause = calls;
+          void admin.pauseJob(job.id);
+        }
+        if (job.state === JobState.PAUSED) expect(calls).toBe(callsAtPause);
+      },
+    });
+    expect(result.job.state).toBe(JobState.SUCCEEDED);
+    expect(books(result)).toMatchObject({ requests: 8, failed: 0, open: 0 });
+  });
+});

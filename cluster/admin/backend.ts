@@ -2,6 +2,7 @@ import type { JobConfig } from '../../src/config/job.ts';
 import type { Actor, ExportTrajectoriesRequest, Job, Node, PruneStoreRequest } from '../../src/gen/millrace/v1/admin_pb.ts';
 import type { Imported } from '../../src/store/export/import.ts';
 import type { QueryResult } from '../../src/store/store.ts';
+import type { WeightSource } from '../jobs/weight-source.ts';
 import type { DeadLetterQueue } from './dead-letters.ts';
 import type { Diagnosis } from './diagnosis.ts';
 import type { ExportMessage, ImportMessage } from './export.ts';
@@ -25,7 +26,7 @@ export interface AdminBackend extends TrajectoryTransfer {
   /** What is damaged. */
   readonly diagnosis: Diagnosis;
   /** Queues a job and returns it. `already_exists` when the id is taken. */
-  createJob(id: string, config: JobConfig): Promise<Job>;
+  createJob(id: string, config: JobConfig, from?: WeightSource): Promise<Job>;
   /** `not_found` when there is none. */
   getJob(id: string): Promise<Job>;
   /** All jobs, in any order. */

@@ -6,6 +6,7 @@ import { AdminService, JobSchema, JobState } from '../../src/gen/millrace/v1/adm
 import type { Job } from '../../src/gen/millrace/v1/admin_pb.ts';
 import { defineService } from '../../src/rpc/handlers.ts';
 import type { ServiceRegistration } from '../../src/rpc/handlers.ts';
+import { weightSource, type WeightSource } from '../jobs/weight-source.ts';
 import type { AdminBackend } from './backend.ts';
 import { exportRequest } from './export.ts';
 import { latest } from './latest.ts';
@@ -24,14 +25,15 @@ export function hasEnded(state: JobState): boolean {
 /** The admin API (admin.proto) over a backend, ready for `startServer`. */
 export function adminService(backend: AdminBackend): ServiceRegistration {
   return defineService(AdminService, {
-    createJob: async ({ jobId, configJson }) => {
+    createJob: async ({ jobId, configJson, from }) => {
       if (jobId !== '') checkJobId(jobId);
       if (configJson === '') {
         throw new MillraceError('invalid_argument', 'is missing; give the job configuration as JSON.', { field: 'config_json' });
       }
       const config = parseJobConfig(configJson);
       checkJobPaths(config);
-      return { job: await (jobId === '' ? createNumbered(backend, config) : backend.createJob(jobId, config)) };
+      const source = weightSource(from);
+      return { job: await (jobId === '' ? createNumbered(backend, config, source) : backend.createJob(jobId, config, source)) };
     },
     getJob: async ({ jobId }) => ({ job: await backend.getJob(checkJobId(jobId)) }),
     listJobs: async ({ pageSize, pageToken }) => {
@@ -84,12 +86,12 @@ async function* query(backend: AdminBackend, sql: string, maxRows: number, signa
 }
 
 /** A job that came without an id gets its name and the next number: retail-1, retail-2 ... */
-async function createNumbered(backend: AdminBackend, config: JobConfig): Promise<Job> {
+async function createNumbered(backend: AdminBackend, config: JobConfig, from: WeightSource | undefined): Promise<Job> {
   const stem = config.name.slice(0, 32);
   const taken = (await backend.listJobs()).map(({ id }) => Number(id.startsWith(`${stem}-`) ? id.slice(stem.length + 1) : NaN));
   for (let number = Math.max(0, ...taken.filter(Number.isInteger)) + 1; ; number += 1) {
     try {
-      return await backend.createJob(`${stem}-${number}`, config);
+      return await backend.createJob(`${stem}-${number}`, config, from);
     } catch (error) {
       // Somebody else took the number meanwhile.
       if (MillraceError.from(error).code !== 'already_exists') throw error;

@@ -17,6 +17,7 @@ import { evaluationRequest, type RequestTask } from '../../src/jobs/requests.ts'
 import { systemRandom } from '../../src/random/seeded.ts';
 import { createPlanner } from '../../src/policy/planner/planner.ts';
 import type { PolicySpec } from '../../src/policy/spec.ts';
+import { specDifference } from '../../src/policy/spec-difference.ts';
 import { scoreGroup } from '../../src/reward/score.ts';
 import { loadTasks } from '../../src/tasks/load.ts';
 import { readTasks } from '../../src/tasks/read.ts';
@@ -156,22 +157,11 @@ async function tasksOf(
 
 /** A checkpoint of another flow, or of this flow with other tools or features, would give numbers that mean nothing. */
 function checkFits(flow: PolicySpec, checkpoint: PolicySpec): void {
-  const tools = (spec: PolicySpec): string => spec.tools.map(({ name, arity }) => `${name}/${arity}`).join(', ');
-  const features = (spec: PolicySpec): string => JSON.stringify(spec.features);
-  if (tools(flow) !== tools(checkpoint)) {
-    throw new MillraceError(
-      'failed_precondition',
-      `The checkpoint is for the tools ${tools(checkpoint)}; the flow has ${tools(flow)}.`,
-      {
-        field: '--checkpoint',
-      },
-    );
-  }
-  if (features(flow) !== features(checkpoint)) {
-    throw new MillraceError(
-      'failed_precondition',
-      `The checkpoint is for the features ${features(checkpoint)}; the flow has ${features(flow)}.`,
-      { field: '--checkpoint' },
-    );
-  }
+  // Sizes are the checkpoint's own.
+  const different = specDifference({ ...checkpoint, tools: flow.tools, features: flow.features }, checkpoint);
+  if (different === undefined) return;
+  const { field, first, second } = different;
+  throw new MillraceError('failed_precondition', `The checkpoint is for the ${field} ${second}; the flow has ${first}.`, {
+    field: '--checkpoint',
+  });
 }

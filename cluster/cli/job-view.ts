@@ -44,6 +44,7 @@ export function describeJob(job: Job, now: number): string {
       ['created', job.createTime ? `${timestamp(job.createTime)} (${ago(job.createTime, now)})` : ''],
       ['started', job.startTime ? timestamp(job.startTime) : ''],
       ['ended', job.endTime ? timestamp(job.endTime) : ''],
+      ['weights from', job.from],
       ['checkpoint', job.checkpoint],
     ]),
   ];

@@ -26,11 +26,13 @@ import { newNotices } from './new-notices.ts';
 import { createProgressPrinter } from './progress-printer.ts';
 import { progressOf, stateName } from './progress.ts';
 import { sqlExample } from './sql-access.ts';
+import { weightsFrom } from './weights-from.ts';
 
 /** Options of `millrace train`. */
 export interface TrainFlags extends EmbeddedFlags {
   data?: string;
   resume?: boolean;
+  from?: string;
   report?: string;
 }
 
@@ -44,6 +46,10 @@ export async function train(file: string | undefined, flags: TrainFlags, context
   const begun = performance.now();
   if (file === undefined && !flags.resume)
     throw new MillraceError('invalid_argument', 'Give a job file, or --resume.', { field: 'job.yaml' });
+  if (flags.resume && flags.from !== undefined)
+    throw new MillraceError('invalid_argument', 'A job that goes on has weights: leave out --from or --resume.', {
+      field: '--from',
+    });
   const settings = clusterSettings(context, flags);
   const reportFile = flags.report === undefined ? undefined : await writableFile(resolve(context.cwd, flags.report));
   const config = file === undefined ? undefined : await checkedJob(file, flags, context);
@@ -54,7 +60,9 @@ export async function train(file: string | undefined, flags: TrainFlags, context
   let running: Job | undefined;
   try {
     running = await context.withAdmin((admin) =>
-      flags.resume ? resume(admin, config, cluster.stateDir, context) : create(admin, config!, context),
+      flags.resume
+        ? resume(admin, config, cluster.stateDir, context)
+        : create(admin, config!, weightsFrom(flags.from, context.cwd), context),
     );
     const sql = cluster.clickhouseUrl === undefined ? '' : `; ClickHouse at ${cluster.clickhouseUrl}`;
     context.note(`job ${running.id}; admin API at ${cluster.address}${sql}; state in ${cluster.stateDir}`);
@@ -120,7 +128,7 @@ async function checkedJob(file: string, flags: TrainFlags, context: CliContext):
   return config;
 }
 
-async function create(admin: AdminClient, config: JobConfig, context: CliContext): Promise<Job> {
+async function create(admin: AdminClient, config: JobConfig, from: string, context: CliContext): Promise<Job> {
   // A run that was killed may have left its job running: it waits, and says how to go on with it.
   const { jobs } = await admin.listJobs({ pageSize: 1000 });
   for (const { id, state } of jobs) {
@@ -128,7 +136,7 @@ async function create(admin: AdminClient, config: JobConfig, context: CliContext
     await admin.pauseJob({ jobId: id });
     context.note(`job ${id} was interrupted and is paused; \`millrace train --resume\` goes on with it`);
   }
-  const { job } = await admin.createJob({ configJson: JSON.stringify(config) }, { timeoutMs: 60_000 });
+  const { job } = await admin.createJob({ configJson: JSON.stringify(config), from }, { timeoutMs: 60_000 });
   const before = jobs.filter(({ state }) => state === JobState.QUEUED).map(({ id }) => id);
   if (before.length > 0) context.note(`${before.join(', ')} was queued before and runs first; \`millrace job cancel\` drops it`);
   return job!;
@@ -136,15 +144,19 @@ async function create(admin: AdminClient, config: JobConfig, context: CliContext
 
 async function resume(admin: AdminClient, config: JobConfig | undefined, stateDir: string, context: CliContext): Promise<Job> {
   const { jobs } = await admin.listJobs({ pageSize: 1000 });
-  const open = jobs.filter(({ state }) => state === JobState.PAUSED || state === JobState.RUNNING || state === JobState.QUEUED);
-  const wanted = open.find(({ configJson }) => !config || (JSON.parse(configJson) as JobConfig).name === config.name);
+  const own = jobs.filter(({ configJson }) => !config || (JSON.parse(configJson) as JobConfig).name === config.name);
+  const interrupted = own.find(
+    ({ state }) => state === JobState.PAUSED || state === JobState.RUNNING || state === JobState.QUEUED,
+  );
+  // Newest first: one that failed before others succeeded is over.
+  const wanted = interrupted ?? (own[0]?.state === JobState.FAILED ? own[0] : undefined);
   if (!wanted) {
     const which = config ? ` of "${config.name}"` : '';
     throw new MillraceError('not_found', `There is no interrupted job${which} in ${stateDir}; start one without --resume.`);
   }
   context.note(`going on with ${wanted.id} from round ${wanted.progress?.round ?? 0} of ${wanted.progress?.roundsTotal ?? 0}`);
-  if (wanted.state !== JobState.PAUSED) return wanted;
-  return (await admin.resumeJob({ jobId: wanted.id })).job!;
+  if (wanted.state !== JobState.PAUSED && wanted.state !== JobState.FAILED) return wanted;
+  return (await admin.resumeJob({ jobId: wanted.id }, { timeoutMs: 60_000 })).job!;
 }
 
 async function makeReport(job: Job, cluster: EmbeddedCluster, context: CliContext, begun: number): Promise<TrainingReport> {

@@ -27,8 +27,11 @@ import { unreadableJob, type UnreadableJob } from '../jobs/directory.ts';
 import { JobEvents } from '../jobs/events.ts';
 import { loadJobRuntime } from '../jobs/runtime.ts';
 import { taskPlan } from '../jobs/tasks.ts';
+import type { WeightSource } from '../jobs/weight-source.ts';
 import type { NodeInfo, NodeList } from '../nodes.ts';
+import { keepInitialWeights } from './initial-weights.ts';
 import { JobViews } from './job-view.ts';
+import { checkResumable } from './resume.ts';
 
 /** Asks the store node. */
 export type RunQuery = (sql: string, maxRows: number, signal: AbortSignal) => Promise<QueryResult>;
@@ -67,13 +70,14 @@ export class CoordinatorBackend implements AdminBackend {
     this.#views.close();
   }
 
-  async createJob(id: string, config: JobConfig): Promise<Job> {
+  async createJob(id: string, config: JobConfig, from?: WeightSource): Promise<Job> {
     // Load flow and tasks before anything is stored: what is wrong with them is the caller's to hear.
     const runtime = await loadJobRuntime(config, (work) => this.#context.outside(work));
     await this.#context.outside(checkReward(config.reward, runtime.flow));
     taskPlan(runtime, await runtime.tasks());
     const { clock, bus, jobs } = this.#context;
-    const record = createJobRecord({ id, config, now: clock.now() });
+    const initial = from && (await keepInitialWeights(this.#context, id, runtime.spec, from));
+    const record = createJobRecord({ id, config, now: clock.now(), ...initial });
     try {
       await jobs.create(record);
     } catch (error) {
@@ -152,6 +156,7 @@ export class CoordinatorBackend implements AdminBackend {
 
   async resumeJob(id: string): Promise<Job> {
     const { clock } = this.#context;
+    await checkResumable(this.#context, id);
     return this.#change(id, 'resumed', (record) =>
       // A queued job is not waiting for anybody's word: it runs when it is its turn.
       record.state === 'RUNNING' || record.state === 'QUEUED' ? undefined : transition(record, 'RUNNING', { now: clock.now() }),

@@ -8,6 +8,7 @@ import type { WeightManifest } from '../../src/gen/millrace/v1/weights_pb.ts';
 import { admit } from '../../src/jobs/admission.ts';
 import { evaluationsDue } from '../../src/jobs/evaluation.ts';
 import { judgementOf, rateText } from '../../src/jobs/judgement.ts';
+import { FailedGroups } from '../../src/jobs/hopeless.ts';
 import { acceptedOnResume, emptyLedger, open } from '../../src/jobs/ledger.ts';
 import { markResumed, transition, type EvaluationRecord, type JobRecord } from '../../src/jobs/record.ts';
 import { requestFor, type RequestContext } from '../../src/jobs/requests.ts';
@@ -39,8 +40,6 @@ export type JobMessage =
   | { kind: 'look' };
 
 const LOOK_MS = 1_000;
-/** A job whose groups fail one after the other, this many rounds' worth without one that counts, is beyond help. */
-const HOPELESS_ROUNDS = 5;
 
 /**
  * The actor of one job: admits training requests within the staleness bound, runs evaluations, and ends the job. It holds
@@ -68,7 +67,7 @@ export class JobActor implements Behaviour<JobMessage> {
   #resent = false;
   /** That the job began, or that this lease's owner goes on with it, is noted. */
   #noted = false;
-  #failedAtVersion = { version: -1, failed: 0 };
+  readonly #failed = new FailedGroups();
 
   constructor(context: NodeContext, lease: Lease, { record, revision }: JobEntry) {
     this.#context = context;
@@ -343,16 +342,9 @@ export class JobActor implements Behaviour<JobMessage> {
     );
   }
 
-  async #failIfHopeless(manifest: WeightManifest): Promise<void> {
-    const failed = Number(manifest.ledger?.failed ?? 0n);
-    if (manifest.version !== this.#failedAtVersion.version) this.#failedAtVersion = { version: manifest.version, failed };
-    const lost = failed - this.#failedAtVersion.failed;
-    if (lost < HOPELESS_ROUNDS * this.#record.config.rollout.groupsPerRound) return;
-    const classes = Object.entries(manifest.ledger!.failedByClass).map(([name, n]) => `${n} × ${name}`);
-    await this.#end(
-      'FAILED',
-      `${lost} groups failed in a row without one that counts (${classes.join(', ')}). \`millrace query failures\` shows the messages.`,
-    );
+  async #failIfHopeless({ version, ledger }: WeightManifest): Promise<void> {
+    const why = this.#failed.look(version, ledger ?? emptyLedger(), this.#record.config.rollout.groupsPerRound);
+    if (why !== undefined) await this.#end('FAILED', why);
   }
 
   async #end(state: 'SUCCEEDED' | 'FAILED' | 'CANCELLED', error?: string): Promise<void> {

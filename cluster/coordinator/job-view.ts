@@ -86,6 +86,7 @@ export class JobViews {
       waitingFor: this.#waiting(record, followed, quiet),
       evaluations: record.evaluations.map(toProtoEvaluation),
       checkpoint: record.checkpoint ?? '',
+      from: record.from ?? '',
       notices: this.#notices.of(record.id).map(toProtoNotice),
       unreadable: followed.unreadable ?? '',
     });

@@ -13,6 +13,11 @@ export function checkpointPath(stateDir: string, job: string, version: number): 
   return join(stateDir, 'checkpoints', job, `v${String(version).padStart(6, '0')}`);
 }
 
+/** Folder of the weights that a job starts from, where they are not drawn from its seed. */
+export function initialPath(stateDir: string, job: string, folder: string): string {
+  return join(stateDir, 'checkpoints', job, folder);
+}
+
 /**
  * Writes weights, optimiser state, what exploration knew and what is needed to run or go on from them: before the commit, so that a committed version
  * has its checkpoint. Where that fails (a full disk) training goes on, since what it needs itself is on the bus: the failure is

@@ -3,6 +3,7 @@ import type { ActorContext, Behaviour, Reply } from '../../src/actor/behaviour.t
 import type { BusMessage, Consumer } from '../../src/bus/bus.ts';
 import type { VersionBlobs } from '../../src/bus/weight-channel.ts';
 import type { Lease } from '../../src/bus/lease.ts';
+import { loadCheckpoint } from '../../src/checkpoint/load.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { ScoredGroupSchema, type Ledger, type ScoredGroup } from '../../src/gen/millrace/v1/training_pb.ts';
 import type { WeightManifest } from '../../src/gen/millrace/v1/weights_pb.ts';
@@ -11,13 +12,14 @@ import type { JobRecord } from '../../src/jobs/record.ts';
 import { RoundAssembly, type Disposition } from '../../src/jobs/round.ts';
 import { isEnded } from '../../src/jobs/state.ts';
 import { initialParameters } from '../../src/policy/parameters.ts';
+import type { Parameters } from '../../src/policy/policy.ts';
 import { encodeRows } from '../../src/store/encode.ts';
 import type { UpdateRow } from '../../src/store/tables.ts';
 import type { NodeContext } from '../context.ts';
 import type { JobRuntime } from '../jobs/runtime.ts';
 import { encodeProgress, progressSubject, type TrainingProgress } from '../progress.ts';
 import { closeBooks } from './books.ts';
-import { saveVersion } from './checkpoints.ts';
+import { initialPath, saveVersion } from './checkpoints.ts';
 import { trainerDurable } from './durable.ts';
 import { refillDraws, unsuitableTasks } from './dynamic-sampling.ts';
 import { ExplorationKeeper } from './exploration.ts';
@@ -144,7 +146,7 @@ export class Trainer implements Behaviour<TrainerMessage> {
     } else {
       this.#checkIsNew();
       this.#exploration.restore(undefined);
-      this.#master = new Master(this.#record.config, layout);
+      this.#master = new Master(this.#record.config, await this.#initial(layout));
       this.#manifest = this.#master.manifest({
         job: this.#job,
         version: 0,
@@ -159,6 +161,16 @@ export class Trainer implements Behaviour<TrainerMessage> {
     this.#round = new RoundAssembly<Group>({ ledger: this.#base, version: this.#manifest.version, ...this.#bounds });
     this.#measureBooks();
     this.#context.log.info({ job: this.#job, version: this.#manifest.version }, 'training goes on from this version');
+  }
+
+  /** The weights of version 0: those that the job was created with, or what its seed draws. */
+  async #initial(drawn: Parameters): Promise<Parameters> {
+    const { initialWeights } = this.#record;
+    if (initialWeights === undefined) return drawn;
+    const path = initialPath(this.#context.stateDir, this.#job, initialWeights);
+    const { parameters } = await this.#context.outside(loadCheckpoint(path));
+    if (parameters.values.length === drawn.values.length) return { tensors: drawn.tensors, values: parameters.values };
+    throw new MillraceError('failed_precondition', `the flow of job ${this.#job} has changed: its first weights do not fit it`);
   }
 
   /** Requests are sent only once there is a version: a job that has sent some and has none has lost it, and must not begin anew in silence. */

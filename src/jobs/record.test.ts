@@ -39,6 +39,13 @@ describe('job records', () => {
     expect(record.unsettled).toEqual(['queues', 'books']);
     expect(settle(record, 'queues')?.unsettled).toEqual(['books']);
     expect(settle(create(), 'queues')).toBeUndefined();
-    expect(() => transition(record, 'RUNNING', { now: 6000 })).toThrow(expect.objectContaining({ code: 'failed_precondition' }));
+    const resumed = transition({ ...record, unsettled: [] }, 'RUNNING', { now: 6000 });
+    expect(resumed).toMatchObject({ state: 'RUNNING', startedAt: 2000, resumedAt: [4000, 6000], cancelRequested: false });
+    expect(resumed).not.toHaveProperty('endedAt');
+    expect(resumed).not.toHaveProperty('error');
+    const cancelled = transition(resumed, 'CANCELLED', { now: 7000 });
+    expect(() => transition(cancelled, 'RUNNING', { now: 8000 })).toThrow(
+      expect.objectContaining({ code: 'failed_precondition' }),
+    );
   });
 });

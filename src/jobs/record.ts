@@ -56,6 +56,13 @@ export const jobRecordSchema = z.object({
   tasks: z.record(z.string().regex(/^\d+$/), z.string()).optional(),
   /** Oldest first. */
   evaluations: z.array(evaluationRecordSchema).default([]),
+  /** What its first weights are from: `<job>@<version>` or the folder of a checkpoint. */
+  from: z.string().optional(),
+  /** Folder beside the job's checkpoints where those weights are kept. */
+  initialWeights: z
+    .string()
+    .regex(/^initial-[0-9a-f]{12}$/)
+    .optional(),
   /** Folder of the newest checkpoint. */
   checkpoint: z.string().optional(),
   /**
@@ -76,6 +83,8 @@ export interface NewJob {
   id: string;
   config: JobConfig;
   now: number;
+  from?: string;
+  initialWeights?: string;
 }
 
 /** A QUEUED job. */
@@ -95,6 +104,10 @@ export function transition(record: JobRecord, to: JobStateName, at: { now: numbe
   const next: JobRecord = { ...record, state: to };
   const now = Math.round(at.now);
   if (to === 'RUNNING') {
+    // Of a failed job that goes on.
+    delete next.endedAt;
+    delete next.error;
+    next.cancelRequested = false;
     if (record.startedAt === undefined) next.startedAt = now;
     else next.resumedAt = [...record.resumedAt, now];
   }

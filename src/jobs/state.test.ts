@@ -16,6 +16,7 @@ describe('job states', () => {
       'PAUSED>RUNNING',
       'PAUSED>FAILED',
       'PAUSED>CANCELLED',
+      'FAILED>RUNNING',
     ]);
     expect(JOB_STATES.filter(isEnded)).toEqual(['SUCCEEDED', 'FAILED', 'CANCELLED']);
   });
@@ -27,7 +28,7 @@ describe('job states', () => {
         message: 'job a is QUEUED and cannot become PAUSED: from QUEUED it can go to RUNNING, FAILED, CANCELLED',
       }),
     );
-    expect(() => assertTransition('FAILED', 'RUNNING')).toThrow(/FAILED is final; create a new job/);
+    expect(() => assertTransition('CANCELLED', 'RUNNING')).toThrow(/CANCELLED is final; create a new job/);
   });
 
   it('translate to the proto enum', () => {

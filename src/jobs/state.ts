@@ -8,7 +8,7 @@ export const JOB_STATES = ['QUEUED', 'RUNNING', 'PAUSED', 'SUCCEEDED', 'FAILED',
 export type JobStateName = (typeof JOB_STATES)[number];
 
 /**
- * The state machine: from which state a job may go to which. A state without exits is an end.
+ * The state machine: from which state a job may go to which. A failed job may be resumed (`cluster/coordinator/resume.ts`).
  * A coordinator that takes a job over does not change its state: RUNNING stays RUNNING.
  */
 export const JOB_TRANSITIONS: Readonly<Record<JobStateName, readonly JobStateName[]>> = {
@@ -16,13 +16,13 @@ export const JOB_TRANSITIONS: Readonly<Record<JobStateName, readonly JobStateNam
   RUNNING: ['PAUSED', 'SUCCEEDED', 'FAILED', 'CANCELLED'],
   PAUSED: ['RUNNING', 'FAILED', 'CANCELLED'],
   SUCCEEDED: [],
-  FAILED: [],
+  FAILED: ['RUNNING'],
   CANCELLED: [],
 };
 
-/** True for states that a job never leaves. */
+/** True for states in which nothing works for the job: SUCCEEDED, FAILED and CANCELLED. */
 export function isEnded(state: JobStateName): boolean {
-  return JOB_TRANSITIONS[state].length === 0;
+  return state === 'SUCCEEDED' || state === 'FAILED' || state === 'CANCELLED';
 }
 
 export function canTransition(from: JobStateName, to: JobStateName): boolean {

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { Job } from '../../../src/gen/millrace/v1/admin_pb.ts';
 import { MillraceError } from '../../../src/errors.ts';
 import type { AdminClient, CliContext } from '../context.ts';
+import { FROM, weightsFrom } from '../weights-from.ts';
 import { wholeNumber } from '../whole-number.ts';
 
 /** `millrace job …`: training jobs of a running cluster. */
@@ -15,7 +16,8 @@ export function register(program: Command, context: CliContext): void {
     .option('--set <path=value>', 'override a value of the file, e.g. rollout.groupSize=8; may be repeated', repeat)
     .option('--id <id>', 'id of the job: lower-case letters, digits and "-" (default: made from its name)')
     .option('--data <folder or file>', 'task data, instead of the file’s')
-    .action(async (file: string, options: { set?: string[]; id?: string; data?: string }) => {
+    .option('--from <checkpoint or job>', FROM)
+    .action(async (file: string, options: { set?: string[]; id?: string; data?: string; from?: string }) => {
       const { loadJobConfig } = await import('../../../src/config/load.ts');
       const { config } = loadJobConfig(file, {
         env: context.env,
@@ -24,7 +26,9 @@ export function register(program: Command, context: CliContext): void {
         cwd: context.cwd,
       });
       const created = await context.withAdmin(async (admin) => {
-        const response = await admin.createJob({ jobId: options.id ?? '', configJson: JSON.stringify(config) });
+        const from = weightsFrom(options.from, context.cwd);
+        const request = { jobId: options.id ?? '', configJson: JSON.stringify(config), from };
+        const response = await admin.createJob(request, { timeoutMs: 60_000 });
         return present(response.job);
       });
       const { jobJson } = await import('../job-view.ts');
@@ -64,7 +68,7 @@ export function register(program: Command, context: CliContext): void {
 
   control('cancel', 'end a job after the round in progress', (admin, jobId) => admin.cancelJob({ jobId }));
   control('pause', 'stop admitting rollouts; what was accepted still ends', (admin, jobId) => admin.pauseJob({ jobId }));
-  control('resume', 'go on with a paused job', (admin, jobId) => admin.resumeJob({ jobId }));
+  control('resume', 'go on with a paused or failed job', (admin, jobId) => admin.resumeJob({ jobId }, { timeoutMs: 60_000 }));
 
   function control(
     name: string,

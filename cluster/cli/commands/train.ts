@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { CliContext } from '../context.ts';
 import type { TrainFlags } from '../train.ts';
+import { FROM } from '../weights-from.ts';
 
 /** `millrace train`: start a cluster, run one job to its end, report, stop. What `npm start` does. */
 export function register(program: Command, context: CliContext): void {
@@ -14,7 +15,8 @@ export function register(program: Command, context: CliContext): void {
       'override a value of the job, e.g. rounds=100; may be repeated',
       (value, before: string[] = []) => [...before, value],
     )
-    .option('--resume', 'go on with the job that was interrupted last (of this job file, when one is given)')
+    .option('--resume', 'go on with the job that was interrupted last, or has failed (of this job file, when one is given)')
+    .option('--from <checkpoint or job>', FROM)
     .option('--report <file>', 'also write the report as JSON')
     .option('--learners <n>', 'learner processes, or auto: one for each GPU, else one for each core')
     .option('--rollouts <n>', 'rollout processes')

@@ -1,0 +1,100 @@
+import { createHash } from 'node:crypto';
+import { readdir } from 'node:fs/promises';
+import { checkpointExists, loadCheckpoint } from '../../src/checkpoint/load.ts';
+import { saveCheckpoint } from '../../src/checkpoint/save.ts';
+import { MillraceError } from '../../src/errors.ts';
+import type { JobRecord } from '../../src/jobs/record.ts';
+import { bytesOfFloats, floatsFromBytes } from '../../src/policy/float-bytes.ts';
+import { parameterLayout } from '../../src/policy/parameters.ts';
+import type { PolicySpec } from '../../src/policy/spec.ts';
+import { specDifference } from '../../src/policy/spec-difference.ts';
+import type { NodeContext } from '../context.ts';
+import { loadJobRuntime } from '../jobs/runtime.ts';
+import type { WeightSource } from '../jobs/weight-source.ts';
+import { checkpointPath, initialPath } from '../parameter-server/checkpoints.ts';
+
+/** Weights to start from, and the specification that they are for. */
+interface Weights {
+  /** `<job>@<version>`, or the folder. */
+  name: string;
+  spec: PolicySpec;
+  values: Float32Array;
+}
+
+/**
+ * Puts first weights by for a job that is about to be created, as a checkpoint in its folder, so that nothing that happens to their source matters any
+ * more. Only weights are taken: optimiser, ledger and exploration begin anew.
+ *
+ * @returns what the job's record keeps of it
+ */
+export async function keepInitialWeights(
+  context: NodeContext,
+  job: string,
+  wanted: PolicySpec,
+  source: WeightSource,
+): Promise<Required<Pick<JobRecord, 'from' | 'initialWeights'>>> {
+  const { name, spec, values } = await ('checkpoint' in source
+    ? fromCheckpoint(context, source.checkpoint, source.checkpoint)
+    : fromJob(context, source.job, source.version));
+  const difference = specDifference(spec, wanted);
+  if (difference !== undefined) {
+    const { field, first, second } = difference;
+    throw new MillraceError(
+      'failed_precondition',
+      `The weights of ${name} do not fit this job: ${field} is ${first} there and ${second} here.`,
+      { field: `from: ${field}` },
+    );
+  }
+  const folder = `initial-${createHash('sha256').update(bytesOfFloats(values)).digest('hex').slice(0, 12)}`;
+  const parameters = { tensors: parameterLayout(wanted), values };
+  const meta = { job, version: 0, from: name };
+  await context.outside(saveCheckpoint(initialPath(context.stateDir, job, folder), { spec: wanted, parameters, meta }));
+  return { from: name, initialWeights: folder };
+}
+
+async function fromCheckpoint(context: NodeContext, path: string, name: string): Promise<Weights> {
+  const { spec, parameters } = await context.outside(loadCheckpoint(path));
+  return { name, spec, values: parameters.values };
+}
+
+/** From JetStream while it keeps the version, which it does for the newest; else from the job's checkpoints. */
+async function fromJob(context: NodeContext, job: string, version: number | undefined): Promise<Weights> {
+  const entry = await context.jobs.fetch(job);
+  if (entry === undefined) {
+    throw new MillraceError('not_found', `There is no job "${job}" to start from. \`millrace job list\` shows the jobs.`, {
+      field: 'from',
+    });
+  }
+  const latest = (await context.weights.latest(job))?.manifest;
+  const wanted = version ?? latest?.version;
+  if (wanted === undefined) {
+    throw new MillraceError('not_found', `Job "${job}" has no weights yet.`, { field: 'from' });
+  }
+  const name = `${job}@${wanted}`;
+  const path = checkpointPath(context.stateDir, job, wanted);
+  if (await context.outside(checkpointExists(path))) return fromCheckpoint(context, path, name);
+  const manifest = wanted === latest?.version ? latest : await context.weights.manifest(job, wanted);
+  const bytes = manifest && (await context.weights.fetch(manifest, 'weights').catch(unlessGone));
+  if (bytes === undefined) {
+    const kept = [...(await checkpointVersions(context, job)), ...(latest ? [latest.version] : [])];
+    const versions = [...new Set(kept)].sort((a, b) => a - b).join(', ');
+    throw new MillraceError(
+      'not_found',
+      `Version ${wanted} of job "${job}" is not kept${versions === '' ? '' : `; kept are ${versions}`}.`,
+      { field: 'from' },
+    );
+  }
+  const { spec } = await loadJobRuntime(entry.record.config, (work) => context.outside(work));
+  return { name, spec, values: floatsFromBytes(bytes) };
+}
+
+function unlessGone(thrown: unknown): undefined {
+  if (MillraceError.from(thrown).code === 'not_found') return undefined;
+  throw thrown;
+}
+
+async function checkpointVersions(context: NodeContext, job: string): Promise<number[]> {
+  const folder = checkpointPath(context.stateDir, job, 0).replace(/[^/\\]*$/, '');
+  const names = await context.outside(readdir(folder).catch(() => [] as string[]));
+  return names.filter((name) => /^v\d{6,}$/.test(name)).map((name) => Number(name.slice(1)));
+}

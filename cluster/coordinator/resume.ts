@@ -1,0 +1,70 @@
+import { MillraceError } from '../../src/errors.ts';
+import { jobConfigSchema } from '../../src/config/job.ts';
+import { acceptedOnResume, checkLedger, emptyLedger } from '../../src/jobs/ledger.ts';
+import { storedConfig } from '../../src/jobs/record-codec.ts';
+import type { JobRecord } from '../../src/jobs/record.ts';
+import { parameterCount } from '../../src/policy/parameters.ts';
+import type { NodeContext } from '../context.ts';
+import { loadJobRuntime } from '../jobs/runtime.ts';
+
+/** How long a resume waits for what is left of a job's end: it takes a moment. */
+const SETTLE_MS = 10_000;
+
+/**
+ * Throws unless a failed job can go on from its last committed version: `unavailable` while its end is still being worked off,
+ * `failed_precondition` with what is missing when its state is not whole or its flow does not fit it any more.
+ */
+export async function checkResumable(context: NodeContext, id: string): Promise<void> {
+  const record = await settled(context, id);
+  if (record?.state !== 'FAILED') return;
+  const config = jobConfigSchema.safeParse(storedConfig(record.config));
+  if (!config.success) throw cannot(record, `its configuration is not one of this version (${config.error.issues[0]?.message})`);
+  const spec = await loadJobRuntime(record.config, (work) => context.outside(work)).then(
+    (runtime) => runtime.spec,
+    (thrown: unknown) => {
+      throw cannot(record, `its flow cannot be loaded: ${MillraceError.from(thrown).message}`);
+    },
+  );
+  const latest = await context.weights.latest(id);
+  if (latest === undefined) {
+    // It failed before it had sent anything.
+    if (record.accepted === 0) return;
+    throw cannot(record, 'JetStream holds no version of its weights');
+  }
+  const { manifest } = latest;
+  try {
+    const ledger = manifest.ledger ?? emptyLedger();
+    checkLedger(ledger, acceptedOnResume(ledger, record.accepted));
+    await context.weights.fetch(manifest, 'optimizer');
+    const weights = await context.weights.fetch(manifest, 'weights');
+    if (weights.byteLength === 4 * parameterCount(spec)) return;
+  } catch (thrown) {
+    throw cannot(record, `its state at version ${manifest.version} is not whole: ${MillraceError.from(thrown).message}`);
+  }
+  throw cannot(record, `its flow has changed: the policy has other weights than version ${manifest.version}`);
+}
+
+/** The record once the queues and books of the job's end are done with. */
+async function settled({ clock, jobs }: NodeContext, id: string): Promise<JobRecord | undefined> {
+  const deadline = clock.monotonic() + SETTLE_MS;
+  for (;;) {
+    const record = (await jobs.fetch(id))?.record;
+    if (record?.state !== 'FAILED' || record.unsettled.length === 0) return record;
+    if (clock.monotonic() >= deadline) {
+      const whom = record.unsettled.includes('books') ? 'a parameter server' : 'a coordinator';
+      throw new MillraceError(
+        'unavailable',
+        `The end of job "${id}" is still being worked off by ${whom}; try again in a moment.`,
+      );
+    }
+    await clock.sleep(SETTLE_MS / 50);
+  }
+}
+
+function cannot({ id, checkpoint }: JobRecord, why: string): MillraceError {
+  const instead =
+    checkpoint === undefined
+      ? ''
+      : `; \`millrace job create JOB.YAML --from ${checkpoint}\` starts a new job from its newest checkpoint`;
+  return new MillraceError('failed_precondition', `Job "${id}" cannot be resumed: ${why}${instead}.`, { field: 'job_id' });
+}
