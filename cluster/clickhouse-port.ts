@@ -1,5 +1,6 @@
 import { MillraceError } from '../src/errors.ts';
 import type { MetricsRegistry } from '../src/telemetry/metrics.ts';
+import type { Logger } from 'pino';
 import type { ClickHousePort } from '../src/store/http/server.ts';
 import type { Store } from '../src/store/store.ts';
 import type { NodeContext } from './context.ts';
@@ -18,14 +19,27 @@ export interface ClickHousePortWish {
 }
 
 /** Serves the store's engine on ClickHouse's HTTP interface; undefined when none is wanted, or the engine is a server itself. */
-export async function openClickHousePort(store: Store, wish: ClickHousePortWish): Promise<ClickHousePort | undefined> {
+export async function openClickHousePort(
+  store: Store,
+  wish: ClickHousePortWish,
+  log?: Logger,
+): Promise<ClickHousePort | undefined> {
   if (wish.clickhousePort === undefined) return undefined;
   const { EmbeddedStore } = await import('../src/store/embedded.ts');
   if (!(store instanceof EmbeddedStore)) return undefined;
   const { serveClickHouse } = await import('../src/store/http/server.ts');
   const { engine } = store;
   const open = (port: number): Promise<ClickHousePort> =>
-    serveClickHouse({ engine, port, readToken: wish.clickhouseReadToken, writeToken: wish.clickhouseWriteToken });
+    serveClickHouse({
+      engine,
+      port,
+      readToken: wish.clickhouseReadToken,
+      writeToken: wish.clickhouseWriteToken,
+      audit: ({ refused, ...entry }) => {
+        if (refused === undefined) log?.info(entry, 'administrative statement');
+        else log?.warn({ ...entry, refused }, 'administrative statement refused');
+      },
+    });
   if (wish.clickhousePort !== 'auto') return open(wish.clickhousePort);
   try {
     return await open(CLICKHOUSE_HTTP_PORT);
@@ -59,7 +73,7 @@ export async function keepClickHousePort(
   let trying: Promise<void> = Promise.resolve();
   const attempt = async (): Promise<void> => {
     try {
-      open = await openClickHousePort(store, wish);
+      open = await openClickHousePort(store, wish, log);
       stop?.();
       if (!open) return;
       readClickHousePort(metrics, open);

@@ -2,7 +2,8 @@ import { MillraceError } from '../errors.ts';
 import { clickHouseError } from './clickhouse-error.ts';
 import type { Engine } from './engine.ts';
 import { literal } from './engine.ts';
-import { guardQuery } from './guard.ts';
+import { guardQuery, refusedQuery } from './sql/guard.ts';
+import type { Guarded } from './sql/guard.ts';
 import { pruneStore, storeStats } from './maintenance.ts';
 import type { PrunedJob, PruneOptions, StoreStats } from './maintenance.ts';
 import { migrateUp } from './migrate.ts';
@@ -10,6 +11,7 @@ import type { Run } from './migrate.ts';
 import { parseResult } from './result.ts';
 import { applyRetention } from './retention.ts';
 import type { Retention } from './retention.ts';
+import { escapeParameter } from './sessions.ts';
 import type { QueryOptions, QueryResult, Store, TableName, WriteFileOptions } from './store.ts';
 import { TABLES } from './tables.ts';
 
@@ -69,12 +71,13 @@ export class ClickHouseStore implements Store {
 
   async query(sql: string, options: QueryOptions = {}): Promise<QueryResult> {
     this.#assertOpen();
-    const statement = guardQuery(sql);
+    const guarded = guardQuery(sql);
     const maxRows = options.maxRows ?? DEFAULT_MAX_ROWS;
     if (!Number.isInteger(maxRows) || maxRows < 1) {
       throw new MillraceError('invalid_argument', `maxRows must be a positive integer, not ${maxRows}`, { field: 'maxRows' });
     }
     if (options.signal?.aborted) throw new MillraceError('cancelled', 'query cancelled');
+    const statement = await this.#judged(guarded, options.parameters);
     try {
       const printed = await this.#engine.run(`${statement}\nFORMAT JSONCompactEachRowWithNamesAndTypes\n${this.#tail(maxRows)}`, {
         reading: true,
@@ -90,7 +93,7 @@ export class ClickHouseStore implements Store {
   async writeFile(sql: string, path: string, options: WriteFileOptions): Promise<void> {
     this.#assertOpen();
     const { format, maxSeconds = 3600, signal } = options;
-    const statement = guardQuery(sql);
+    const statement = await this.#judged(guardQuery(sql));
     if (signal?.aborted) throw new MillraceError('cancelled', 'query cancelled');
     const { threads, maxQueryBytes = DEFAULT_MAX_BYTES } = this.#limits;
     const settings = [
@@ -132,6 +135,17 @@ export class ClickHouseStore implements Store {
   close(): Promise<void> {
     this.#closing ??= this.#engine.close();
     return this.#closing;
+  }
+
+  /** The statement, when everything in it is known to be harmless. Throws `invalid_argument` otherwise. */
+  async #judged({ sql, tokens }: Guarded, parameters: Record<string, string | number> = {}): Promise<string> {
+    const texts = Object.entries(parameters).map(([name, value]) => [name, escapeParameter(String(value))]);
+    const judged = this.#engine.judge.read(sql, tokens, { parameters: Object.fromEntries(texts) as Record<string, string> });
+    const refused = await judged.catch((error: unknown) => {
+      throw clickHouseError(error, 'query');
+    });
+    if (refused) throw refusedQuery(refused);
+    return sql;
   }
 
   #tail(maxRows: number): string {

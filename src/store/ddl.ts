@@ -1,7 +1,7 @@
 import { literal } from './engine.ts';
-import { isSymbol } from './guard.ts';
-import { tokenize } from './lexer.ts';
-import type { Token } from './lexer.ts';
+import { isSymbol } from './sql/guard.ts';
+import { tokenize } from './sql/lexer.ts';
+import type { Token } from './sql/lexer.ts';
 
 /** How a server keeps tables: what statements that make or change them have to say beyond what migrations say. */
 export interface DdlVariant {

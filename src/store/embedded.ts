@@ -9,13 +9,14 @@ import type { ChdbConnection } from 'chdb/connection';
 import { MillraceError } from '../errors.ts';
 import { ClickHouseStore } from './clickhouse-store.ts';
 import type { Limits } from './clickhouse-store.ts';
-import { readText } from './client-text.ts';
 import { literal } from './engine.ts';
 import type { Engine, InsertTarget, RunOptions } from './engine.ts';
 import { Incoming } from './incoming.ts';
 import { isPacked } from './pack.ts';
 import { escapeParameter, SessionPool } from './sessions.ts';
 import type { RawSession } from './sessions.ts';
+import { SqlJudge } from './sql/judge.ts';
+import { readText, textRows } from './client-text.ts';
 
 /** Errors reach the caller; the client need not print them too. */
 const SILENT = { level: ClickHouseLogLevel.OFF };
@@ -91,6 +92,7 @@ export class EmbeddedEngine implements Engine {
   readonly sessions: SessionPool;
   /** Where the data is. */
   readonly path: string;
+  readonly judge: SqlJudge;
   readonly #drain: () => Promise<void>;
   readonly #running = new Set<Promise<unknown>>();
   readonly #incoming: Incoming;
@@ -105,6 +107,11 @@ export class EmbeddedEngine implements Engine {
     this.#root = root;
     this.#writer = connections.writer;
     this.sessions = connections.sessions;
+    this.judge = new SqlJudge({
+      ask: async (sql) => textRows((await this.sessions.run({ sql })).bytes),
+      explain: (sql, parameters) => this.#track(this.sessions.explain(sql, parameters)),
+      database: DATABASE,
+    });
     this.#drain = drain;
     this.#incoming = new Incoming(path);
   }

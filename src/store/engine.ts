@@ -1,3 +1,5 @@
+import type { SqlJudge } from './sql/judge.ts';
+
 /** What a ClickHouse must do for {@link ClickHouseStore}: the embedded engine and a server differ only here. */
 export interface Engine {
   /** Runs one statement and returns what it prints. Settings are in the SQL, never beside it. */
@@ -9,6 +11,8 @@ export interface Engine {
    * process and does so itself (INTO OUTFILE).
    */
   download?(sql: string, path: string, options: { maxSeconds: number; signal?: AbortSignal }): Promise<void>;
+  /** Decides which statements of people may run. */
+  readonly judge: SqlJudge;
   close(): Promise<void>;
 }
 

@@ -1,5 +1,5 @@
 import { MillraceError } from '../errors.ts';
-import { guardQuery } from './guard.ts';
+import { guardQuery } from './sql/guard.ts';
 import { unpackRows } from './pack.ts';
 import type { QueryOptions, QueryResult, Store, TableName } from './store.ts';
 import { TABLES, TABLE_NAMES } from './tables.ts';
@@ -59,7 +59,7 @@ export class MemoryStore implements Store {
   query(sql: string, options: QueryOptions = {}): Promise<QueryResult> {
     return this.#run(() => {
       if (options.signal?.aborted) throw new MillraceError('cancelled', 'query cancelled');
-      const groups = QUERY.exec(guardQuery(sql))?.groups;
+      const groups = QUERY.exec(guardQuery(sql).sql)?.groups;
       if (!groups) throw new MillraceError('unimplemented', 'the in-memory store reads only one table with simple conditions');
       const table = groups['table'] as TableName;
       if (!(table in TABLES)) throw new MillraceError('invalid_argument', `there is no table ${table}`, { field: 'sql' });

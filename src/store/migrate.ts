@@ -1,7 +1,7 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { MillraceError } from '../errors.ts';
 import { clickHouseError } from './clickhouse-error.ts';
-import { splitStatements } from './lexer.ts';
+import { splitStatements } from './sql/lexer.ts';
 
 /** One numbered step of the schema: NNNN_name.up.sql and NNNN_name.down.sql in src/store/migrations. */
 export interface Migration {

@@ -6,12 +6,14 @@ import type { ClickHouseClient } from '@clickhouse/client';
 import { MillraceError } from '../errors.ts';
 import { clickHouseError } from './clickhouse-error.ts';
 import { ClickHouseStore } from './clickhouse-store.ts';
-import { readText } from './client-text.ts';
+import { readText, textRows } from './client-text.ts';
 import { ddlFor } from './ddl.ts';
 import type { DdlVariant } from './ddl.ts';
 import { literal } from './engine.ts';
 import type { Engine, InsertTarget, RunOptions } from './engine.ts';
 import { isPacked } from './pack.ts';
+import { unescapeParameter } from './sessions.ts';
+import { SqlJudge } from './sql/judge.ts';
 
 /** Errors reach the caller; the client need not print them too. */
 const SILENT = { level: ClickHouseLogLevel.OFF };
@@ -117,10 +119,19 @@ class ServerEngine implements Engine {
   readonly #target: ServerTarget & Tls;
   readonly #variant: DdlVariant;
   readonly #client: ClickHouseClient;
+  readonly judge: SqlJudge;
 
   constructor(target: ServerTarget & Tls, variant: DdlVariant, requestTimeoutMs: number) {
     this.#target = target;
     this.#variant = variant;
+    this.judge = new SqlJudge({
+      ask: async (sql) => textRows(await this.run(sql, { reading: true })),
+      explain: (sql, parameters) => {
+        const values = Object.entries(parameters).map(([name, text]) => [name, unescapeParameter(text)] as const);
+        return this.run(`${sql}\nFORMAT TabSeparatedRaw`, { reading: true, parameters: Object.fromEntries(values) });
+      },
+      database: target.database,
+    });
     this.#client = createClient({
       ...target,
       application: 'millrace',

@@ -68,16 +68,20 @@ export class SessionPool {
   readonly #idle: PooledSession[];
   readonly #all: readonly PooledSession[];
   readonly #control: RawSession;
+  /** For {@link SessionPool.explain}: what is set on it for one statement is in nobody's way. */
+  readonly #explaining: PooledSession;
+  #explained: Promise<unknown> = Promise.resolve();
   readonly #database: string;
   readonly #waiting: Waiting[] = [];
   readonly #busy: Record<StatementKind, number> = { question: 0, guest: 0, file: 0 };
   readonly #running = new Set<Promise<unknown>>();
   #closed = false;
 
-  /** Opens `size` connections and one more for killing. */
+  /** Opens `size` connections, one more for killing and one for explaining. */
   constructor(open: () => RawSession, options: { size: number; database: string }) {
     this.#database = options.database;
     this.#control = open();
+    this.#explaining = new PooledSession(open(), 'millrace-explain');
     this.#all = Array.from({ length: options.size }, (_, i) => new PooledSession(open(), `millrace-${i + 1}`));
     this.#idle = [...this.#all];
   }
@@ -112,6 +116,27 @@ export class SessionPool {
     return work;
   }
 
+  /**
+   * Runs one EXPLAIN that computes nothing, in its turn on a connection of its own, and gives what it prints. Not for anything else: it
+   * has no limits of time, and nothing ends it.
+   */
+  explain(sql: string, parameters: Readonly<Record<string, string>> = {}): Promise<string> {
+    if (this.#closed) return Promise.reject(new MillraceError('failed_precondition', 'the store is closed'));
+    const turn = this.#explained.then(async () => {
+      const { raw } = this.#explaining;
+      try {
+        const before = this.#explaining.preamble('', parameters, {});
+        if (before !== '') await raw.queryAsync(before, { format: 'Null' });
+        return Buffer.from((await raw.queryAsync(sql, { format: 'TabSeparatedRaw' })).bytes()).toString('utf8');
+      } catch (error) {
+        await this.#explaining.discard();
+        throw error;
+      }
+    });
+    this.#explained = turn.catch(() => {});
+    return turn;
+  }
+
   /** Ends what runs and closes all connections. */
   async close(): Promise<void> {
     this.#closed = true;
@@ -119,7 +144,8 @@ export class SessionPool {
       for (const session of this.#all) if (!this.#idle.includes(session)) this.#kill(session);
       await Promise.race([Promise.allSettled(this.#running), pause(KILL_EVERY_MS)]);
     }
-    for (const session of this.#all) session.raw.close();
+    await this.#explained;
+    for (const session of [...this.#all, this.#explaining]) session.raw.close();
     this.#control.close();
   }
 
@@ -255,5 +281,9 @@ const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 
 /** The escaped form in which values of parameters are given. */
 export const escapeParameter = (value: string): string => value.replaceAll(/[\\\t\n\r\0]/g, (char) => ESCAPES[char]!);
+
+/** What {@link escapeParameter} was given. */
+export const unescapeParameter = (text: string): string =>
+  text.replaceAll(/\\([\\tnr0])/g, (_, char: string) => (char === '\\' ? char : { t: '\t', n: '\n', r: '\r', 0: '\0' }[char]!));
 
 const ESCAPES: Readonly<Record<string, string>> = { '\\': '\\\\', '\t': '\\t', '\n': '\\n', '\r': '\\r', '\0': '\\0' };

@@ -139,6 +139,19 @@ describe('exportLines', () => {
     expect(await count({ from: T0 + 100, until: T0 + 110 })).toBe(10);
     expect(await count({ where: "policy_version = 1 OR task_id = 't3' -- a comment" })).toBe(57);
     expect(await count({ where: "trajectory_id IN (SELECT trajectory_id FROM steps WHERE result = 'paged:00007 2')" })).toBe(1);
+    for (const where of [
+      "file('/etc/passwd') = ''",
+      "arrayMap(file, ['/etc/passwd'])[1] = ''",
+      "task_id IN (SELECT * FROM url('http://127.0.0.1/'))",
+      "task_id IN (SELECT * APPLY(file) FROM (SELECT '/etc/passwd'))",
+      'task_id IN (SELECT name FROM system.users)',
+    ]) {
+      for (const format of ['jsonl', 'parquet'] as const) {
+        const asked = request('paged', { format, filter: { job: 'paged', where } });
+        const reading = format === 'jsonl' ? exported(asked) : exportFile(store, files, asked).next();
+        await expect(reading, where).rejects.toMatchObject({ message: expect.stringContaining('query refused: ') as string });
+      }
+    }
     const wrong = exported(request('paged', { filter: { job: 'paged', where: 'nope = 1' } }));
     await expect(wrong).rejects.toMatchObject({ code: 'invalid_argument', message: expect.stringContaining('nope') as string });
   });

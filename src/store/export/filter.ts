@@ -1,7 +1,7 @@
 import { MillraceError } from '../../errors.ts';
 import { literal } from '../engine.ts';
-import { guardQuery } from '../guard.ts';
-import { tokenize } from '../lexer.ts';
+import { guardQuery } from '../sql/guard.ts';
+import { tokenize } from '../sql/lexer.ts';
 import type { Micros, RowPurpose } from '../tables.ts';
 
 /** Which trajectories; all conditions must hold. */
@@ -57,7 +57,8 @@ const CLOSES: Readonly<Record<string, string>> = { '(': ')', '[': ']' };
 /**
  * Checks that `where` is one expression, which ends where it seems to end, and returns it: brackets match, so that it stays
  * within the brackets it is put in; it names nothing (AS), since a name would hold for the whole query; SELECT is allowed in
- * brackets only and reads what a query may read (src/store/guard.ts). Throws `invalid_argument` with field `where`.
+ * brackets only. What it calls and reads is judged with the query that it becomes a part of (src/store/sql/judge.ts). Throws
+ * `invalid_argument` with field `where`.
  */
 export function guardWhere(where: string): string {
   const open: { closer: string; scope: 'query' | 'cast' | 'brackets' }[] = [];

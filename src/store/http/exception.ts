@@ -3,6 +3,7 @@ import { MillraceError } from '../../errors.ts';
 /** Exceptions that this port raises itself, with ClickHouse's numbers. */
 const NUMBERS = {
   BAD_ARGUMENTS: 36,
+  UNKNOWN_FUNCTION: 46,
   NOT_IMPLEMENTED: 48,
   SYNTAX_ERROR: 62,
   UNKNOWN_FORMAT: 73,

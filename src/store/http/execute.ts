@@ -1,16 +1,23 @@
 import { createWriteStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { literal } from '../engine.ts';
-import type { Printed, SessionPool, Statement } from '../sessions.ts';
+import type { Printed, SessionPool } from '../sessions.ts';
+import { judgeWrite } from '../sql/judge-write.ts';
+import type { SqlJudge } from '../sql/judge.ts';
+import { tokenize } from '../sql/lexer.ts';
+import type { Token } from '../sql/lexer.ts';
+import { nameOf } from '../sql/write-rules.ts';
 import { ClickHouseException, asException, exception } from './exception.ts';
 import type { EngineFacts } from './facts.ts';
 import { nativeHello } from './native-hello.ts';
 import { textOf } from './request.ts';
 import type { QueryRequest } from './request.ts';
-import { checkSettings } from './settings.ts';
+import { conditionAsSelect } from './filters.ts';
+import { isAllowedFormat } from './formats.ts';
+import { checkOwnSettings, checkSettings } from './settings.ts';
 import type { SettingBounds } from './settings.ts';
 import type { Spool, SpoolFile } from './spool.ts';
-import { parseInsertHead, parseStatement } from './statement.ts';
+import { changingVerb, parseInsertHead, parseStatement, refusedAs } from './statement.ts';
 import type { InsertStatement, ReadStatement, WriteStatement } from './statement.ts';
 
 /** Bounds of one query. */
@@ -30,11 +37,35 @@ export interface QueryLimits {
 /** What statements run with. */
 export interface Executor {
   sessions: SessionPool;
+  judge: SqlJudge;
+  /** Told of every statement that changes more than it adds rows, before it runs, and of every one that is refused. */
+  audit: (entry: AuditEntry) => void;
   facts: EngineFacts;
   spool: Spool;
   limits: QueryLimits;
   /** The store's database. */
   database: string;
+}
+
+/** A statement that changes tables, or tried to. */
+export interface AuditEntry {
+  user: string;
+  /** Address and port of the client; a proxy's own where there is one. */
+  peer: string;
+  queryId: string;
+  /** `DROP TABLE`, `ALTER TABLE`, `SYSTEM` ... */
+  kind: string;
+  /** `database.table` of each thing it is about, as far as it could be told. */
+  targets: readonly string[];
+  /** Why it was not run. */
+  refused?: string;
+}
+
+/** Who asks, and how. */
+export interface Asker {
+  mayWrite: boolean;
+  method: string;
+  peer: string;
 }
 
 /** A statement that runs. */
@@ -49,16 +80,38 @@ export interface Execution {
 }
 
 /** Starts a statement. Throws when it cannot be one, or is not allowed. */
-export async function execute(
+export async function execute(executor: Executor, request: QueryRequest, who: Asker, signal: AbortSignal): Promise<Execution> {
+  const head = request.head.toString('latin1');
+  try {
+    return await start(executor, request, who, { head, signal });
+  } catch (error) {
+    const verb = changingVerb(head);
+    const { user, queryId } = request;
+    // What the engine itself had against it is between it and the client.
+    if (verb !== undefined && asException(error).type === 'ACCESS_DENIED' && !(error instanceof AuditedError)) {
+      executor.audit({
+        user,
+        peer: who.peer,
+        queryId,
+        kind: verb.toUpperCase(),
+        targets: [],
+        refused: asException(error).message,
+      });
+    }
+    throw error;
+  }
+}
+
+async function start(
   executor: Executor,
   request: QueryRequest,
-  who: { mayWrite: boolean; method: string },
-  signal: AbortSignal,
+  who: Asker,
+  { head, signal }: { head: string; signal: AbortSignal },
 ): Promise<Execution> {
-  const insert = parseInsertHead(request.head.toString('latin1'), who.mayWrite);
+  const insert = parseInsertHead(head, who.mayWrite);
   if (insert) {
     refuseGet(who.method);
-    return startInsert(executor, request, insert, signal);
+    return startInsert(executor, request, { statement: insert, who, signal });
   }
   const text = await textOf(request);
   const hello = nativeHello(text, request.revision, executor.facts);
@@ -69,28 +122,33 @@ export async function execute(
   }
   const statement = parseStatement(text, who.mayWrite);
   checkPlaceholders(statement.placeholders, request.parameters);
-  if (statement.kind === 'read') return startRead(executor, request, statement, who.mayWrite, signal);
+  if (statement.kind === 'read') return startRead(executor, request, { statement, mayWrite: who.mayWrite, signal });
   refuseGet(who.method);
-  return startWrite(executor, request, statement, signal);
+  return startWrite(executor, request, { statement, who, signal });
 }
 
-function startRead(
+async function startRead(
   executor: Executor,
   request: QueryRequest,
-  statement: ReadStatement,
-  mayWrite: boolean,
-  signal: AbortSignal,
-): Execution {
+  { statement, mayWrite, signal }: { statement: ReadStatement; mayWrite: boolean; signal: AbortSignal },
+): Promise<Execution> {
   const { limits, facts, spool } = executor;
   const format = statement.format ?? request.defaultFormat ?? 'TabSeparated';
-  if (!facts.formats.has(format))
+  if (!facts.formats.has(format) || !isAllowedFormat(format))
     throw exception('UNKNOWN_FORMAT', `Unknown format ${JSON.stringify(format.slice(0, 40)).slice(1, -1)}.`);
   const bounds: SettingBounds = {
     max_execution_time: limits.maxSecondsAsked,
     max_memory_usage: limits.maxMemoryBytes,
     max_threads: limits.threads,
   };
-  const asked = checkSettings([...request.settings, ...statement.settings], { known: facts.settings, bounds, mayWrite });
+  const given = [...request.settings, ...statement.settings];
+  const { settings: asked, conditions } = checkSettings(given, { known: facts.settings, bounds, mayWrite });
+  const where = scope(executor, request, statement.placeholders);
+  await assertHarmless(executor.judge, statement, where);
+  for (const condition of conditions) {
+    const refused = await executor.judge.select(conditionAsSelect(condition), { database: where.database });
+    if (refused) throw refusedAs(refused, condition);
+  }
   const settings: Record<string, string> = {
     // Redelivered rows that no merge has collapsed yet are not counted twice.
     final: '1',
@@ -105,7 +163,7 @@ function startRead(
   const file = spool.file();
   if (statement.verb === 'explain') {
     // What it explains would have our clauses in it; and what it prints is short.
-    const run = executor.sessions.run({ sql: statement.sql, format, ...scope(executor, request), settings, signal });
+    const run = executor.sessions.run({ sql: statement.sql, format, ...where, settings, signal });
     return {
       format,
       file,
@@ -118,7 +176,7 @@ function startRead(
   }
   const sql = `${statement.sql}\nINTO OUTFILE ${literal(file.path)} FORMAT ${format}\nSETTINGS readonly = 1${clause.join('')}`;
   const run = bounded(file, limits.maxResultBytes, signal, (bound) =>
-    executor.sessions.run({ sql, format, ...scope(executor, request), signal: bound }).then(async (printed) => {
+    executor.sessions.run({ sql, format, ...where, signal: bound }).then(async (printed) => {
       // An engine that printed nothing into the file printed here.
       if ((await file.size()) === undefined) await file.write(printed.bytes);
       return printed;
@@ -127,16 +185,27 @@ function startRead(
   return { format, file, writes: false, done: described(run, file) };
 }
 
+/** Throws unless everything in a statement that reads is known to be harmless. */
+async function assertHarmless(judge: SqlJudge, { sql, tokens }: ReadStatement, where: Where): Promise<void> {
+  const refused = await judge.read(sql, tokens, where);
+  if (refused) throw refusedAs(refused, sql);
+}
+
 async function startInsert(
   executor: Executor,
   request: QueryRequest,
-  statement: InsertStatement,
-  signal: AbortSignal,
+  { statement, who, signal }: { statement: InsertStatement; who: Asker; signal: AbortSignal },
 ): Promise<Execution> {
   checkPlaceholders(statement.placeholders, request.parameters);
+  if (!isAllowedFormat(statement.format))
+    throw exception('UNKNOWN_FORMAT', `Unknown format ${JSON.stringify(statement.format.slice(0, 40)).slice(1, -1)}.`);
+  const where = scope(executor, request, statement.placeholders);
+  // Its rows are data; what stands before them is judged as if they were one.
+  const sql = `${statement.sql} VALUES (1)`;
+  await judged(executor, request, { sql, tokens: tokenize(sql), who, where });
   const rules = { known: executor.facts.settings, bounds: {}, mayWrite: true };
   const settings: Record<string, string> = {
-    ...checkSettings([...request.settings, ...statement.settings], rules),
+    ...checkSettings([...request.settings, ...statement.settings], rules).settings,
     // An acknowledged insert is a written insert; and what is in the data is no expression.
     async_insert: '0',
     input_format_values_interpret_expressions: '0',
@@ -147,10 +216,10 @@ async function startInsert(
     await pipeline(data(request, statement.dataAt), createWriteStream(rows.path, { mode: 0o600 }));
     const empty = (await rows.size()) === 0;
     const clause = Object.entries(settings).map(([name, value]) => `${name} = ${literal(value)}`);
-    const sql = `${statement.into} FROM INFILE ${literal(rows.path)} SETTINGS ${clause.join(', ')} FORMAT ${statement.format}`;
+    const insert = `${statement.sql} FROM INFILE ${literal(rows.path)} SETTINGS ${clause.join(', ')} FORMAT ${statement.format}`;
     const run = empty
       ? Promise.resolve({ bytes: new Uint8Array(0), rows: 0, rowBytes: 0, seconds: 0 })
-      : executor.sessions.run({ sql, ...scope(executor, request), signal });
+      : executor.sessions.run({ sql: insert, ...where, signal });
     const done = described(run, rows).finally(() => rows.remove());
     return { format: 'TabSeparated', file, writes: true, done };
   } catch (error) {
@@ -162,13 +231,39 @@ async function startInsert(
 async function startWrite(
   executor: Executor,
   request: QueryRequest,
-  statement: WriteStatement,
-  signal: AbortSignal,
+  { statement, who, signal }: { statement: WriteStatement; who: Asker; signal: AbortSignal },
 ): Promise<Execution> {
-  const settings = checkSettings(request.settings, { known: executor.facts.settings, bounds: {}, mayWrite: true });
+  checkOwnSettings(statement.settings);
+  const rules = { known: executor.facts.settings, bounds: {}, mayWrite: true };
+  const { settings } = checkSettings(request.settings, rules);
+  const where = scope(executor, request, statement.placeholders);
+  await judged(executor, request, { ...statement, who, where });
   const file = executor.spool.file();
-  const run = executor.sessions.run({ sql: statement.sql, ...scope(executor, request), settings, signal });
+  const run = executor.sessions.run({ sql: statement.sql, ...where, settings, signal });
   return { format: 'TabSeparated', file, writes: true, done: described(run, file) };
+}
+
+/** Throws unless everything in a statement that writes is known to be harmless; tells the audit of it. */
+async function judged(
+  executor: Executor,
+  { user, queryId }: QueryRequest,
+  { sql, tokens, who, where }: { sql: string; tokens: readonly Token[]; who: Asker; where: Where },
+): Promise<void> {
+  const { intent, refused } = await judgeWrite(executor.judge, sql, tokens, where);
+  if (refused || !intent.kind.startsWith('INSERT')) {
+    const targets = intent.targets.map((target) => nameOf({ ...target, database: target.database ?? where.database }));
+    const entry = { user, peer: who.peer, queryId, kind: intent.kind, targets };
+    executor.audit(refused ? { ...entry, refused: refused.message } : entry);
+  }
+  if (refused) throw new AuditedError(refusedAs(refused, sql));
+}
+
+/** A refusal that the audit has been told of. */
+class AuditedError extends ClickHouseException {
+  constructor(error: Error) {
+    const { type, message, code } = asException(error);
+    super(type, message, code, { cause: error });
+  }
 }
 
 async function* data(request: QueryRequest, from: number): AsyncGenerator<Buffer> {
@@ -176,13 +271,21 @@ async function* data(request: QueryRequest, from: number): AsyncGenerator<Buffer
   yield* request.rest;
 }
 
-function scope(executor: Executor, request: QueryRequest): Pick<Statement, 'kind' | 'database' | 'parameters'> {
+/** Where names are looked up, and what placeholders stand for. */
+interface Where {
+  kind: 'guest';
+  database: string;
+  parameters: Record<string, string>;
+}
+
+function scope(executor: Executor, request: QueryRequest, placeholders: readonly string[]): Where {
   const { database } = request;
   // The engine's own default database shows the file system; here the store's is the default.
   return {
     kind: 'guest',
     database: database === undefined || database === 'default' ? executor.database : database,
-    parameters: request.parameters,
+    // Others are not even set: they would stay on the connection.
+    parameters: Object.fromEntries(placeholders.map((name) => [name, request.parameters[name]!])),
   };
 }
 

@@ -1,28 +1,37 @@
-import { isSymbol, outsideCall } from '../guard.ts';
-import { tokenize, unquoted } from '../lexer.ts';
+import { isSymbol, isWord } from '../sql/guard.ts';
+import { tokenize, unquoted } from '../sql/lexer.ts';
 import { literal } from '../engine.ts';
 import { exception } from './exception.ts';
 
+/** A setting that holds SQL: its value as the engine is to have it, and the conditions in it, for the judge. */
+export interface Filter {
+  value: string;
+  conditions: readonly string[];
+}
+
 /**
- * Settings that hold SQL, which the engine makes part of the query: Grafana's ad hoc filters come as
- * `additional_table_filters = {'table': 'condition'}`. What they say is held to the same rules as the query. Gives the value as
- * the engine is to have it, written anew from what was checked; undefined for every other setting. Throws ClickHouse exceptions.
+ * Reads a setting that the engine makes part of the query: Grafana's ad hoc filters come as
+ * `additional_table_filters = {'table': 'condition'}`. The value is written anew from what was read; undefined for every other setting.
+ * Throws ClickHouse exceptions.
  */
-export function checkedFilter(name: string, value: string): string | undefined {
+export function readFilter(name: string, value: string): Filter | undefined {
   switch (name) {
     case 'additional_table_filters': {
-      const conditions = readMap(value);
-      for (const [, condition] of conditions) checkCondition(condition);
-      return `{${conditions.map((pair) => pair.map((text) => literal(text)).join(': ')).join(', ')}}`;
+      const pairs = readMap(value);
+      const conditions = pairs.map(([, condition]) => condition);
+      conditions.forEach(checkCondition);
+      return { value: `{${pairs.map((pair) => pair.map((text) => literal(text)).join(': ')).join(', ')}}`, conditions };
     }
     case 'additional_result_filter':
-    case 'parallel_replicas_custom_key':
       checkCondition(value);
-      return value;
+      return { value, conditions: value === '' ? [] : [value] };
     default:
       return undefined;
   }
 }
+
+/** A condition as a statement that the judge can look at. */
+export const conditionAsSelect = (condition: string): string => `SELECT 1 FROM system.one WHERE (${condition}\n)`;
 
 /** `{'table': 'condition', ...}` */
 function readMap(text: string): [string, string][] {
@@ -44,11 +53,9 @@ function readMap(text: string): [string, string][] {
 function checkCondition(condition: string): void {
   const tokens = tokenize(condition);
   for (const [index, token] of tokens.entries()) {
-    const next = tokens[index + 1];
-    const called = outsideCall(token, next);
-    if (called) throw exception('ACCESS_DENIED', `Not enough privileges. ${called.message}.`);
-    const isSettings = token.kind === 'word' && token.text.toLowerCase() === 'settings' && isSymbol(tokens[index + 2], '=');
-    if (isSettings) throw exception('READONLY', 'Cannot modify settings in a filter.');
+    if (isWord(token, 'settings') && isSymbol(tokens[index + 2], '='))
+      throw exception('READONLY', 'Cannot modify settings in a filter.');
+    if (isSymbol(token, ';')) throw exception('BAD_ARGUMENTS', 'A filter is one condition.');
     // A parameter that was not given could be another request's.
     if (isSymbol(token, '{')) throw exception('BAD_ARGUMENTS', 'A filter has no parameters; write the value.');
   }

@@ -119,6 +119,8 @@ function unpacked(request: IncomingMessage): AsyncIterable<Buffer> {
   if (!make)
     throw exception('NOT_IMPLEMENTED', `Content-Encoding ${encoding.slice(0, 40)} is not supported; use gzip, deflate or br.`);
   const unpacker = make();
+  // It may break before anybody reads it; whoever does is told then.
+  unpacker.on('error', () => {});
   request.on('error', (error) => unpacker.destroy(error));
   request.on('aborted', () => unpacker.destroy(new Error('aborted')));
   request.pipe(unpacker);

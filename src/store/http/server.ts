@@ -11,7 +11,7 @@ import { authenticate } from './auth.ts';
 import type { Tokens } from './auth.ts';
 import { asException, exception, statusOf } from './exception.ts';
 import { execute } from './execute.ts';
-import type { Executor } from './execute.ts';
+import type { AuditEntry, Executor } from './execute.ts';
 import { readFacts } from './facts.ts';
 import { readCredentials, readRequest } from './request.ts';
 import { respond } from './respond.ts';
@@ -42,6 +42,8 @@ export interface ClickHousePortOptions {
   maxQuerySeconds?: number;
   /** Queries that may wait for their turn. Default 100. */
   maxWaiting?: number;
+  /** Told of every statement that changes tables, and of every one that tried to. Default: nobody is. */
+  audit?: (entry: AuditEntry) => void;
 }
 
 /** A port that is open. */
@@ -82,6 +84,8 @@ export async function serveClickHouse(options: ClickHousePortOptions): Promise<C
   }
   const executor: Executor = {
     sessions: engine.sessions,
+    judge: engine.judge,
+    audit: options.audit ?? (() => {}),
     facts: await readFacts(engine.sessions),
     spool: new Spool(join(engine.path, 'http')),
     limits: {
@@ -227,7 +231,9 @@ class Port {
     this.#ids.add(asked.queryId);
     this.#queries += 1;
     try {
-      const execution = await execute(this.#executor, asked, { mayWrite, method: request.method ?? '' }, signal);
+      const { remoteAddress = '', remotePort = 0 } = request.socket;
+      const who = { mayWrite, method: request.method ?? '', peer: `${remoteAddress}:${remotePort}` };
+      const execution = await execute(this.#executor, asked, who, signal);
       // Before the answer's last bytes: a client may use the id again as soon as it has them.
       const forget = (): void => void this.#ids.delete(asked.queryId);
       execution.done.then(forget, forget);

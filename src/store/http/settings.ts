@@ -1,5 +1,7 @@
 import { exception } from './exception.ts';
-import { checkedFilter } from './filters.ts';
+import { MAX_SETTINGS } from './clauses.ts';
+import { readFilter } from './filters.ts';
+import { READER_SETTINGS, TABLE_SETTINGS, WRITER_SETTINGS } from '../sql/allowed-settings.ts';
 
 /** URL parameters that are about the request and no settings of a query. */
 const OF_THE_REQUEST = new Set([
@@ -26,21 +28,7 @@ const OF_THE_REQUEST = new Set([
 
 /** Settings without a meaning here: taken and left aside, because clients send them to every server. */
 const LEFT_ASIDE =
-  /^(?:enable_http_compression|http_[a-z_]+|send_progress_in_http_headers|cancel_http_readonly_queries_on_client_disconnect|log_[a-z_]+|send_logs_level|async_insert[a-z_]*|wait_for_async_insert[a-z_]*|insert_quorum[a-z_]*|select_sequential_consistency|load_balancing|distributed_[a-z_]+|database_replicated_[a-z_]+|connect_timeout[a-z_]*|receive_timeout|send_timeout|network_[a-z_]+|priority|use_query_cache)$/;
-
-/**
- * Settings that shape a result or bound its cost. What names files, hosts or another language of queries is not among them:
- * {@link REACHES_OUT} comes first.
- */
-const HARMLESS = [
-  /^(?:output_format|input_format|format|date_time|cast|bool|cross_to|join|optimize|aggregation|distinct|totals|short_circuit)_[a-z0-9_]+$/,
-  /^(?:max|min)_(?:result|rows|bytes|block|threads|execution|memory|columns|ast|expanded|subquery|temporary)[a-z_]*$/,
-  /^(?:read|sort|group_by|set|transfer|result|timeout|join|distinct)_overflow_mode[a-z_]*$/,
-  /^(?:limit|offset|extremes|cancel_http_readonly_queries_on_client_close|final|session_timezone|join_use_nulls|group_by_use_nulls|union_default_mode|except_default_mode|intersect_default_mode|transform_null_in|any_join_distinct_right_table_keys|prefer_column_name_to_alias|enable_positional_arguments|enable_analyzer|allow_experimental_analyzer|preferred_block_size_bytes|timeout_before_checking_execution_speed|decimal_check_overflow|formatdatetime_[a-z_]+|parsedatetime_[a-z_]+|rows_before_aggregation|empty_result_for_aggregation_by_empty_set|aggregate_functions_null_for_empty|data_type_default_nullable|describe_[a-z_]+|show_table_uuid_in_table_create_query_if_not_nil|exact_rows_before_limit)$/,
-  /^(?:allow_(?:experimental|suspicious)_[a-z0-9_]*types?(?:_in_[a-z_]+)?|enable_(?:json|variant|dynamic|time_time64|named_columns)[a-z0-9_]*)$/,
-];
-
-const REACHES_OUT = /path|file|schema|registry|url|host|disk|directory|storage|dialect|template/;
+  /^(?:enable_http_compression|http_[a-z_]+|send_progress_in_http_headers|cancel_http_readonly_queries_on_client_disconnect|log_[a-z_]+|send_logs_level|async_insert[a-z_]*|wait_for_async_insert[a-z_]*|insert_quorum[a-z_]*|select_sequential_consistency|load_balancing|distributed_[a-z_]+|database_replicated_[a-z_]+|connect_timeout[a-z_]*|receive_timeout|send_timeout|network_[a-z_]+|priority|use_query_cache|input_format_values_interpret_expressions)$/;
 
 /** Numbers that may be asked for only up to a bound. 0 means "without a bound" to ClickHouse, and gets the bound. */
 export type SettingBounds = Readonly<Record<string, number>>;
@@ -50,19 +38,30 @@ export interface SettingRules {
   /** Every setting that the engine knows. */
   known: ReadonlySet<string>;
   bounds: SettingBounds;
-  /** Someone who may write may change every setting but those that reach out. */
+  /** Someone who may write may change those of inserts and tables as well. */
   mayWrite: boolean;
+}
+
+/** Settings that were found harmless. */
+export interface CheckedSettings {
+  /** For the engine. */
+  settings: Record<string, string>;
+  /** SQL in their values, for the judge. */
+  conditions: readonly string[];
 }
 
 /** Whether a URL parameter is about the request; what is left are settings and `param_*`. */
 export const isRequestParameter = (name: string): boolean => OF_THE_REQUEST.has(name) || name.startsWith('param_');
 
 /**
- * The settings that go to the engine. Throws UNKNOWN_SETTING as servers do, and READONLY for those that a reader may not
- * change.
+ * The settings that go to the engine. Throws UNKNOWN_SETTING as servers do, and READONLY for those that are not known to be harmless
+ * (allowed-settings.ts).
  */
-export function checkSettings(given: Iterable<readonly [string, string]>, rules: SettingRules): Record<string, string> {
-  const engine: Record<string, string> = {};
+export function checkSettings(given: readonly (readonly [string, string])[], rules: SettingRules): CheckedSettings {
+  if (given.length > MAX_SETTINGS) throw exception('BAD_ARGUMENTS', `A request may have ${MAX_SETTINGS} settings.`);
+  const settings: Record<string, string> = {};
+  const conditions: string[] = [];
+  const allowed = rules.mayWrite ? WRITER_SETTINGS : READER_SETTINGS;
   for (const [name, value] of given) {
     if (isRequestParameter(name) || LEFT_ASIDE.test(name)) continue;
     if (!rules.known.has(name)) {
@@ -75,16 +74,18 @@ export function checkSettings(given: Iterable<readonly [string, string]>, rules:
       if (value === '0' && !rules.mayWrite) throw readonly(name);
       continue;
     }
-    const filter = checkedFilter(name, value);
-    if (filter !== undefined) {
-      engine[name] = filter;
-      continue;
-    }
-    const harmless = !REACHES_OUT.test(name) && (rules.mayWrite || HARMLESS.some((pattern) => pattern.test(name)));
-    if (!harmless) throw readonly(name);
-    engine[name] = bounded(value, rules.bounds[name]);
+    const filter = readFilter(name, value);
+    if (filter === undefined && !allowed.has(name)) throw readonly(name);
+    settings[name] = filter?.value ?? bounded(value, rules.bounds[name]);
+    conditions.push(...(filter?.conditions ?? []));
   }
-  return engine;
+  return { settings, conditions };
+}
+
+/** Checks settings that stay where they are in a statement of the writer: its own, or those of the table that it makes. */
+export function checkOwnSettings(given: readonly (readonly [string, string])[]): void {
+  for (const [name] of given)
+    if (!WRITER_SETTINGS.has(name) && !TABLE_SETTINGS.has(name) && !LEFT_ASIDE.test(name)) throw readonly(name);
 }
 
 const readonly = (name: string): Error => exception('READONLY', `Cannot modify '${name}' setting in readonly mode.`);
