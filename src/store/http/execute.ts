@@ -2,11 +2,10 @@ import { createWriteStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { literal } from '../engine.ts';
 import type { Printed, SessionPool } from '../sessions.ts';
-import { judgeWrite } from '../sql/judge-write.ts';
 import type { SqlJudge } from '../sql/judge.ts';
 import { tokenize } from '../sql/lexer.ts';
-import type { Token } from '../sql/lexer.ts';
-import { nameOf } from '../sql/write-rules.ts';
+import { assertGranted, auditRefusal } from './audit.ts';
+import type { Asker, Audit, Where } from './audit.ts';
 import { ClickHouseException, asException, exception } from './exception.ts';
 import type { EngineFacts } from './facts.ts';
 import { nativeHello } from './native-hello.ts';
@@ -39,33 +38,12 @@ export interface Executor {
   sessions: SessionPool;
   judge: SqlJudge;
   /** Told of every statement that changes more than it adds rows, before it runs, and of every one that is refused. */
-  audit: (entry: AuditEntry) => void;
+  audit: Audit;
   facts: EngineFacts;
   spool: Spool;
   limits: QueryLimits;
   /** The store's database. */
   database: string;
-}
-
-/** A statement that changes tables, or tried to. */
-export interface AuditEntry {
-  user: string;
-  /** Address and port of the client; a proxy's own where there is one. */
-  peer: string;
-  queryId: string;
-  /** `DROP TABLE`, `ALTER TABLE`, `SYSTEM` ... */
-  kind: string;
-  /** `database.table` of each thing it is about, as far as it could be told. */
-  targets: readonly string[];
-  /** Why it was not run. */
-  refused?: string;
-}
-
-/** Who asks, and how. */
-export interface Asker {
-  mayWrite: boolean;
-  method: string;
-  peer: string;
 }
 
 /** A statement that runs. */
@@ -85,19 +63,7 @@ export async function execute(executor: Executor, request: QueryRequest, who: As
   try {
     return await start(executor, request, who, { head, signal });
   } catch (error) {
-    const verb = changingVerb(head);
-    const { user, queryId } = request;
-    // What the engine itself had against it is between it and the client.
-    if (verb !== undefined && asException(error).type === 'ACCESS_DENIED' && !(error instanceof AuditedError)) {
-      executor.audit({
-        user,
-        peer: who.peer,
-        queryId,
-        kind: verb.toUpperCase(),
-        targets: [],
-        refused: asException(error).message,
-      });
-    }
+    auditRefusal(executor.audit, error, { user: who.user, peer: who.peer, queryId: request.queryId, verb: changingVerb(head) });
     throw error;
   }
 }
@@ -202,7 +168,7 @@ async function startInsert(
   const where = scope(executor, request, statement.placeholders);
   // Its rows are data; what stands before them is judged as if they were one.
   const sql = `${statement.sql} VALUES (1)`;
-  await judged(executor, request, { sql, tokens: tokenize(sql), who, where });
+  await assertGranted(executor, request, { sql, tokens: tokenize(sql), who, where });
   const rules = { known: executor.facts.settings, bounds: {}, mayWrite: true };
   const settings: Record<string, string> = {
     ...checkSettings([...request.settings, ...statement.settings], rules).settings,
@@ -237,45 +203,15 @@ async function startWrite(
   const rules = { known: executor.facts.settings, bounds: {}, mayWrite: true };
   const { settings } = checkSettings(request.settings, rules);
   const where = scope(executor, request, statement.placeholders);
-  await judged(executor, request, { ...statement, who, where });
+  await assertGranted(executor, request, { ...statement, who, where });
   const file = executor.spool.file();
   const run = executor.sessions.run({ sql: statement.sql, ...where, settings, signal });
   return { format: 'TabSeparated', file, writes: true, done: described(run, file) };
 }
 
-/** Throws unless everything in a statement that writes is known to be harmless; tells the audit of it. */
-async function judged(
-  executor: Executor,
-  { user, queryId }: QueryRequest,
-  { sql, tokens, who, where }: { sql: string; tokens: readonly Token[]; who: Asker; where: Where },
-): Promise<void> {
-  const { intent, refused } = await judgeWrite(executor.judge, sql, tokens, where);
-  if (refused || !intent.kind.startsWith('INSERT')) {
-    const targets = intent.targets.map((target) => nameOf({ ...target, database: target.database ?? where.database }));
-    const entry = { user, peer: who.peer, queryId, kind: intent.kind, targets };
-    executor.audit(refused ? { ...entry, refused: refused.message } : entry);
-  }
-  if (refused) throw new AuditedError(refusedAs(refused, sql));
-}
-
-/** A refusal that the audit has been told of. */
-class AuditedError extends ClickHouseException {
-  constructor(error: Error) {
-    const { type, message, code } = asException(error);
-    super(type, message, code, { cause: error });
-  }
-}
-
 async function* data(request: QueryRequest, from: number): AsyncGenerator<Buffer> {
   if (from < request.head.length) yield request.head.subarray(from);
   yield* request.rest;
-}
-
-/** Where names are looked up, and what placeholders stand for. */
-interface Where {
-  kind: 'guest';
-  database: string;
-  parameters: Record<string, string>;
 }
 
 function scope(executor: Executor, request: QueryRequest, placeholders: readonly string[]): Where {

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { migrateUp } from '../migrate.ts';
-import type { AuditEntry } from './execute.ts';
+import type { AuditEntry } from './audit.ts';
 import { openTestPort, TOKEN } from './testing.ts';
 import type { TestPort } from './testing.ts';
 

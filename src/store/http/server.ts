@@ -11,7 +11,8 @@ import { authenticate } from './auth.ts';
 import type { Tokens } from './auth.ts';
 import { asException, exception, statusOf } from './exception.ts';
 import { execute } from './execute.ts';
-import type { AuditEntry, Executor } from './execute.ts';
+import type { AuditEntry } from './audit.ts';
+import type { Executor } from './execute.ts';
 import { readFacts } from './facts.ts';
 import { readCredentials, readRequest } from './request.ts';
 import { respond } from './respond.ts';
@@ -232,7 +233,7 @@ class Port {
     this.#queries += 1;
     try {
       const { remoteAddress = '', remotePort = 0 } = request.socket;
-      const who = { mayWrite, method: request.method ?? '', peer: `${remoteAddress}:${remotePort}` };
+      const who = { user, mayWrite, method: request.method ?? '', peer: `${remoteAddress}:${remotePort}` };
       const execution = await execute(this.#executor, asked, who, signal);
       // Before the answer's last bytes: a client may use the id again as soon as it has them.
       const forget = (): void => void this.#ids.delete(asked.queryId);

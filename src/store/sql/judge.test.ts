@@ -249,7 +249,8 @@ describe('people', () => {
       const values = { job: 'j', other: 'k' };
       expect(await judge.read(sql, { parameters: values }), name).toBeUndefined();
       const tree = await judge.engine.run(`EXPLAIN QUERY TREE ${sql}`, { reading: true, parameters: values });
-      const resolved = [...tree.matchAll(/, function_name: (\w+), function_type/g)].map(([, f]) => f!);
+      // Names that begin with __ are the engine's own, for what it has computed already.
+      const resolved = [...tree.matchAll(/, function_name: (?!__)(\w+), function_type/g)].map(([, f]) => f!);
       expect(resolved.length, name).toBeGreaterThan(0);
       expect(resolved.filter((f) => judgeFunction(f, names) !== 'allowed')).toEqual([]);
     }

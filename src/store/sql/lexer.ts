@@ -143,7 +143,7 @@ function identifier(sql: string, start: number, end: number, quote: string): str
 }
 
 /** Names that would break a line where the engine prints its syntax tree are nobody's. */
- 
+
 export const isPlainName = (name: string): boolean => !/[\x00-\x1f\x7f\u2028\u2029]/.test(name);
 
 const unquote = (inner: string, quote: string): string =>
