@@ -4,6 +4,7 @@ import type { Bus } from '../src/bus/bus.ts';
 import type { WeightChannel } from '../src/bus/weight-channel.ts';
 import type { Clock } from '../src/clock/clock.ts';
 import type { MetricsRegistry } from '../src/telemetry/metrics.ts';
+import type { JobCode } from './jobs/code.ts';
 import type { JobDirectory } from './jobs/directory.ts';
 import type { JobNotices } from './jobs/notices.ts';
 import type { JobRuntimes } from './jobs/runtime.ts';
@@ -20,6 +21,8 @@ export interface NodeContext {
   readonly actors: ActorSystem;
   readonly jobs: JobDirectory;
   readonly runtimes: JobRuntimes;
+  /** Where the code of jobs is kept; absent in serial mode, where one process loads it once. */
+  readonly code?: JobCode | undefined;
   /** Where to report what people must learn about a job. */
   readonly notices: JobNotices;
   /** Folder for checkpoints; shared by the nodes of a cluster. */

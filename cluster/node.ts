@@ -12,6 +12,7 @@ import { serveMetrics } from '../src/telemetry/metrics-server.ts';
 import { createMetrics } from '../src/telemetry/metrics.ts';
 import { monitorProcess } from '../src/telemetry/process-stats.ts';
 import type { NodeContext, Role, RoleName } from './context.ts';
+import { jobCode } from './jobs/code.ts';
 import { openJobDirectory } from './jobs/directory.ts';
 import { jobNotices } from './jobs/notices.ts';
 import { createJobRuntimes } from './jobs/runtime.ts';
@@ -87,6 +88,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   // Another one than the heartbeats': each reading begins a new window.
   const scraped = monitorProcess();
   const metrics = createMetrics({ node: id, role: roles.join('+'), monitor: scraped });
+  const code = jobCode(options.stateDir);
   const context: NodeContext = {
     id,
     bus,
@@ -97,7 +99,8 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     actors: new ActorSystem({ node: id, clock, log, onFailed: (_, error) => fail(error) }),
     jobs: await openJobDirectory(bus, (job) => log.error(job, 'a job record cannot be read; it is left alone')),
     notices: jobNotices({ bus, clock, node: id, log }),
-    runtimes: createJobRuntimes(),
+    runtimes: createJobRuntimes(undefined, code),
+    code,
     stateDir: options.stateDir,
     outside: (work) => work,
   };

@@ -10,7 +10,7 @@ import {
   type TrajectoryGroup,
 } from '../src/gen/millrace/v1/training_pb.ts';
 import { keepsArms } from '../src/config/job/exploration.ts';
-import type { JobConfig } from '../src/config/job.ts';
+import type { JobRecord } from '../src/jobs/record.ts';
 import type { Retrier } from '../src/flow/retry-later.ts';
 import { requestContent } from '../src/jobs/requests.ts';
 import { isEnded } from '../src/jobs/state.ts';
@@ -20,6 +20,7 @@ import type { NodeContext, Role } from './context.ts';
 import { WorkerHolds } from './holds/worker-holds.ts';
 import { REWARD_DURABLE } from './durables.ts';
 import { startIntake, type Intake } from './intake.ts';
+import { loadableRuntime } from './jobs/loadable.ts';
 import { CustomRewards } from './reward/custom-rewards.ts';
 
 /** Options of the reward role. */
@@ -41,22 +42,25 @@ const ACK_WAIT_MS = 10_000;
  * owns nothing durable; a group is acknowledged only after its scores are published.
  */
 export async function startReward(context: NodeContext, options: RewardOptions = {}): Promise<Role> {
-  const { bus, jobs, runtimes, clock, log, metrics } = context;
+  const { bus, jobs, clock, log, metrics } = context;
   const customRewards = new CustomRewards(context);
+  /** Ends waits for code to be put back. */
+  const stopping = new AbortController();
   const stopChanges = jobs.onChange(({ record }) => {
     if (isEnded(record.state)) void customRewards.forget(record.id);
   });
 
-  const score = async (group: TrajectoryGroup, config: JobConfig, retrier: Retrier | undefined): Promise<void> => {
+  const score = async (group: TrajectoryGroup, record: JobRecord, retrier: Retrier | undefined): Promise<void> => {
     const request = group.request!;
-    const runtime = await runtimes.get(request.job, config);
+    const runtime = await loadableRuntime(context, record, stopping.signal);
+    if (!runtime) return;
     const { context: flowContext } = await runtime.tasks();
     const scoring = {
       flow: runtime.flow,
       context: flowContext,
       algorithm: runtime.config.algorithm,
       reward: runtime.config.reward,
-      custom: customRewards.of(request.job, runtime.config),
+      custom: customRewards.of(record),
       passSignals: keepsArms(runtime.config),
       node: context.id,
       timeoutMs: options.timeoutMs ?? 30_000,
@@ -90,8 +94,8 @@ export async function startReward(context: NodeContext, options: RewardOptions =
         message.term(`there is no job "${group.request.job}"`);
         return;
       }
-      const { id, state, config } = entry.record;
-      if (!isEnded(state) && (await holds.work(id, message, (retrier) => score(group, config, retrier)))) return;
+      const { id, state } = entry.record;
+      if (!isEnded(state) && (await holds.work(id, message, (retrier) => score(group, entry.record, retrier)))) return;
       await message.ack();
     } catch (thrown) {
       log.warn({ err: thrown, request: group.request.id, delivery: message.deliveryCount }, 'group handed back to the queue');
@@ -120,6 +124,7 @@ export async function startReward(context: NodeContext, options: RewardOptions =
     async stop(timeoutMs = 5000) {
       stopChanges();
       holds.stop();
+      stopping.abort();
       await intake.stop(timeoutMs);
       await customRewards.close();
       await actor.stop();

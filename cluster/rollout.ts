@@ -16,7 +16,6 @@ import {
   type TrajectoryGroup,
 } from '../src/gen/millrace/v1/training_pb.ts';
 import { keepsArms } from '../src/config/job/exploration.ts';
-import type { JobConfig } from '../src/config/job.ts';
 import type { Retrier } from '../src/flow/retry-later.ts';
 import { hasEnded } from '../src/jobs/ledger.ts';
 import type { JobRecord } from '../src/jobs/record.ts';
@@ -28,6 +27,7 @@ import { wasHeld } from './holds/held-messages.ts';
 import { WorkerHolds } from './holds/worker-holds.ts';
 import { ROLLOUT_DURABLE } from './durables.ts';
 import { startIntake, type Intake } from './intake.ts';
+import { loadableRuntime } from './jobs/loadable.ts';
 import type { JobRuntime } from './jobs/runtime.ts';
 import { FollowedPolicy } from './rollout/policies.ts';
 
@@ -63,19 +63,20 @@ export async function startRollout(context: NodeContext, options: RolloutOptions
   setMaxListeners(0, stopping.signal);
   const batcher = new MicroBatcher({ clock: context.clock });
 
-  const stateOf = ({ id: job, config }: JobRecord): Promise<JobState> => {
+  const stateOf = (record: JobRecord): Promise<JobState> => {
+    const { id: job } = record;
     let state = states.get(job);
     if (!state) {
-      state = openState(job, config);
+      state = openState(record);
       state.catch(() => states.delete(job));
       states.set(job, state);
     }
     return state;
   };
 
-  const openState = async (job: string, config: JobConfig): Promise<JobState> => {
-    const runtime = await runtimes.get(job, config);
-    const policy = await FollowedPolicy.open(context, job, runtime.spec, keepsArms(config));
+  const openState = async (record: JobRecord): Promise<JobState> => {
+    const runtime = await runtimes.get(record);
+    const policy = await FollowedPolicy.open(context, record.id, runtime.spec, keepsArms(record.config));
     return { runtime, policy, encoder: new PlanEncoder(runtime.flow, runtime.spec) };
   };
 
@@ -88,6 +89,7 @@ export async function startRollout(context: NodeContext, options: RolloutOptions
   });
 
   const run = async (request: RolloutRequest, job: JobRecord, retrier: Retrier | undefined): Promise<void> => {
+    if (!(await loadableRuntime(context, job, stopping.signal))) return;
     const { runtime, policy, encoder } = await stateOf(job);
     const { context: flowContext } = await runtime.tasks();
     const started = context.clock.monotonic();

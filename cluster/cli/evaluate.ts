@@ -1,8 +1,11 @@
-import { resolve } from 'node:path';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { loadCheckpoint } from '../../src/checkpoint/load.ts';
 import { systemClock } from '../../src/clock/system.ts';
 import { initCompute } from '../../src/compute/backend.ts';
 import { loadClusterConfig } from '../../src/config/cluster.ts';
+import type { JobConfig } from '../../src/config/job.ts';
 import { loadJobConfig } from '../../src/config/load.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { FailureClass } from '../../src/gen/millrace/v1/flow_pb.ts';
@@ -21,6 +24,7 @@ import { specDifference } from '../../src/policy/spec-difference.ts';
 import { scoreGroup } from '../../src/reward/score.ts';
 import { loadTasks } from '../../src/tasks/load.ts';
 import { readTasks } from '../../src/tasks/read.ts';
+import { jobCode } from '../jobs/code.ts';
 import { loadJobRuntime, type JobRuntime } from '../jobs/runtime.ts';
 import { taskPlan } from '../jobs/tasks.ts';
 import type { CliContext } from './context.ts';
@@ -49,7 +53,7 @@ export async function evaluate(file: string, flags: EvalFlags, context: CliConte
   const allowFailed = wholeNumber(flags.allowFailed, '--allow-failed', 0, 1_000_000);
   const { config } = loadJobConfig(file, { env, cwd, overrides: flags.set ?? [], flags: { data: flags.data } });
   const checkpoint = await loadCheckpoint(resolve(cwd, flags.checkpoint));
-  const runtime = await loadJobRuntime(config);
+  const { runtime, code } = await loadFrozen(config);
   checkFits(runtime.spec, checkpoint.spec);
   const { tasks, flowContext } = await tasksOf(runtime, flags, cwd);
   await initCompute({ preferred: loadClusterConfig({ env, cwd }).config.compute.backend });
@@ -113,6 +117,7 @@ export async function evaluate(file: string, flags: EvalFlags, context: CliConte
     incomplete,
     judgement: judgementText(result),
     checkpoint: resolve(cwd, flags.checkpoint),
+    code,
   };
   context.stdout.write(`${JSON.stringify({ summary })}\n`);
   if (failed === 0) return;
@@ -140,6 +145,17 @@ function patientGate({ note, signal }: Pick<CliContext, 'note' | 'signal'>): Ret
   });
   signal.addEventListener('abort', () => gate.close(), { once: true });
   return gate;
+}
+
+/** The job's flow as it lies there now, all of it from the same moment, and the digest of what it is. */
+async function loadFrozen(config: JobConfig): Promise<{ runtime: JobRuntime; code: string }> {
+  const folder = await mkdtemp(join(tmpdir(), 'millrace-code-'));
+  try {
+    const code = await jobCode(folder).take(config);
+    return { runtime: await loadJobRuntime(config, undefined, code?.file), code: code?.digest ?? '' };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 }
 
 async function tasksOf(

@@ -46,6 +46,7 @@ export function describeJob(job: Job, now: number): string {
       ['ended', job.endTime ? timestamp(job.endTime) : ''],
       ['weights from', job.from],
       ['checkpoint', job.checkpoint],
+      ['code', job.codeDigest],
     ]),
   ];
   if (job.notices.length > 0) sections.push(`Notices\n${indent(noticeTable(job.notices, now))}`);

@@ -72,12 +72,13 @@ export class CoordinatorBackend implements AdminBackend {
 
   async createJob(id: string, config: JobConfig, from?: WeightSource): Promise<Job> {
     // Load flow and tasks before anything is stored: what is wrong with them is the caller's to hear.
-    const runtime = await loadJobRuntime(config, (work) => this.#context.outside(work));
-    await this.#context.outside(checkReward(config.reward, runtime.flow));
+    const code = await this.#context.code?.take(config);
+    const runtime = await loadJobRuntime(config, (work) => this.#context.outside(work), code?.file);
+    await this.#context.outside(checkReward(config.reward, runtime.flow, code?.file));
     taskPlan(runtime, await runtime.tasks());
     const { clock, bus, jobs } = this.#context;
     const initial = from && (await keepInitialWeights(this.#context, id, runtime.spec, from));
-    const record = createJobRecord({ id, config, now: clock.now(), ...initial });
+    const record = createJobRecord({ id, config, now: clock.now(), code: code?.digest, ...initial });
     try {
       await jobs.create(record);
     } catch (error) {

@@ -17,6 +17,7 @@ import { ensureWriterDurables } from '../../src/store/writer.ts';
 import type { NodeContext } from '../context.ts';
 import type { JobEntry } from '../jobs/directory.ts';
 import { JobEvents } from '../jobs/events.ts';
+import { CODE_CHANGED, isCodeChange } from '../jobs/loadable.ts';
 import { taskPlan, type TaskPlan } from '../jobs/tasks.ts';
 import { encodeProgress, waitingSubject, type DispatchProgress } from '../progress.ts';
 import { checkpointPath } from '../parameter-server/checkpoints.ts';
@@ -131,10 +132,13 @@ export class JobActor implements Behaviour<JobMessage> {
   /** The job's tasks. What trying again cannot mend (the flow is gone, its data is wrong) ends the job. */
   async #loadTasks(): Promise<TaskPlan | undefined> {
     try {
-      const runtime = await this.#context.runtimes.get(this.#job, this.#record.config);
-      return taskPlan(runtime, await runtime.tasks());
+      const runtime = await this.#context.runtimes.get(this.#record);
+      const tasks = await runtime.tasks();
+      await this.#context.notices.resolve(this.#job, CODE_CHANGED);
+      return taskPlan(runtime, tasks);
     } catch (thrown) {
       const error = MillraceError.from(thrown);
+      if (isCodeChange(error)) void this.#context.notices.report(this.#job, { code: CODE_CHANGED, message: error.message });
       if (error.retryable) throw error;
       await this.#end('FAILED', `the flow or its tasks cannot be loaded: ${error.message}`);
       return undefined;

@@ -87,6 +87,7 @@ export class JobViews {
       evaluations: record.evaluations.map(toProtoEvaluation),
       checkpoint: record.checkpoint ?? '',
       from: record.from ?? '',
+      codeDigest: record.code ?? '',
       notices: this.#notices.of(record.id).map(toProtoNotice),
       unreadable: followed.unreadable ?? '',
     });

@@ -1,10 +1,13 @@
 import type { JobConfig } from '../../src/config/job.ts';
 import type { FlowDefinition } from '../../src/flow/define.ts';
+import { checkData, checkFiles, readSnapshot } from '../../src/flow/code/snapshot-file.ts';
 import { loadFlow } from '../../src/flow/load.ts';
+import type { JobRecord } from '../../src/jobs/record.ts';
 import { criticOf } from '../../src/algo/registry.ts';
 import { policySpecFor } from '../../src/flow/prepare.ts';
 import type { PolicySpec } from '../../src/policy/spec.ts';
 import { loadTasks, type LoadedTasks } from '../../src/tasks/load.ts';
+import type { JobCode } from './code.ts';
 
 /** A job's flow with its tasks and context, ready to run in this process. */
 export interface JobRuntime {
@@ -17,35 +20,59 @@ export interface JobRuntime {
 
 /** Loads each job's flow once per process. */
 export interface JobRuntimes {
-  get(job: string, config: JobConfig): Promise<JobRuntime>;
+  /** Throws `unavailable` with field `code` when code or data is not what the job was created with. */
+  get(record: Pick<JobRecord, 'id' | 'config' | 'code'>): Promise<JobRuntime>;
   forget(job: string): void;
 }
 
 /** See `NodeContext.outside`. */
 type Outside = <T>(work: Promise<T>) => Promise<T>;
 
-/** Loads the flow module of a job configuration; its tasks when first asked for. */
-export async function loadJobRuntime(config: JobConfig, outside: Outside = (work) => work): Promise<JobRuntime> {
-  const flow = await outside(loadFlow(config.flow));
+/**
+ * Loads the flow module of a job configuration; its tasks when first asked for.
+ * @param snapshot - file of the code snapshot to load from. Default: from where the files are now.
+ */
+export async function loadJobRuntime(
+  config: JobConfig,
+  outside: Outside = (work) => work,
+  snapshot?: string,
+): Promise<JobRuntime> {
+  const code = snapshot === undefined ? undefined : await outside(readSnapshot(snapshot));
+  if (code) await outside(checkFiles(code));
+  const flow = await outside(loadFlow(config.flow, snapshot));
+  const load = async (): Promise<LoadedTasks> => {
+    if (code) await checkData(code);
+    return loadTasks(flow, { data: config.data, options: config.source, seed: config.seed });
+  };
   let tasks: Promise<LoadedTasks> | undefined;
   return {
     config,
     flow,
     spec: { ...policySpecFor(flow, config.policy, config.seed), ...(criticOf(config.algorithm) && { value: true }) },
-    tasks: () => (tasks ??= outside(loadTasks(flow, { data: config.data, options: config.source, seed: config.seed }))),
+    tasks() {
+      if (tasks === undefined) {
+        tasks = outside(load());
+        // What has failed is tried again by whoever asks next.
+        tasks.catch(() => (tasks = undefined));
+      }
+      return tasks;
+    },
   };
 }
 
-/** A cache over {@link loadJobRuntime}; a failed load is forgotten, so that the next call tries again. */
-export function createJobRuntimes(outside?: Outside): JobRuntimes {
+/**
+ * A cache over {@link loadJobRuntime}; a failed load is forgotten, so that the next call tries again.
+ * @param code - where the code of jobs is kept. Default: nowhere, each job runs what its files hold when they are first imported.
+ */
+export function createJobRuntimes(outside?: Outside, code?: JobCode): JobRuntimes {
   const runtimes = new Map<string, Promise<JobRuntime>>();
   return {
-    get(job, config) {
-      let runtime = runtimes.get(job);
+    get({ id, config, code: digest }) {
+      let runtime = runtimes.get(id);
       if (!runtime) {
-        runtime = loadJobRuntime(config, outside);
-        runtime.catch(() => runtimes.delete(job));
-        runtimes.set(job, runtime);
+        runtime = loadJobRuntime(config, outside, digest === undefined ? undefined : code?.file(digest));
+        runtime.catch(() => runtimes.delete(id));
+        runtimes.set(id, runtime);
       }
       return runtime;
     },

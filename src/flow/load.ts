@@ -1,23 +1,26 @@
-import { stat } from 'node:fs/promises';
+import { realpath, stat } from 'node:fs/promises';
 import module from 'node:module';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { MillraceError } from '../errors.ts';
+import { snapshotUrl } from './code/snapshot-file.ts';
 import type { FlowDefinition } from './define.ts';
 import { describe } from './failure.ts';
-import { initialize, resolveHere } from './resolve-hook.mjs';
+import { initialize, loadHere, resolveFrozen, resolveHere } from './resolve-hook.mjs';
 import { validateFlow } from './validate.ts';
 
 /**
  * Imports a flow's module, anywhere on disk, and checks it. TypeScript is loaded by what runs this process (tsx). In the
  * module and all it imports, `millrace` and `zod` are this package's unless its folder has its own.
  *
- * Throws `not_found` when there is no such file, `invalid_argument` with the field when it holds no flow. Never imported
- * twice: a changed file takes a new process.
+ * Throws `not_found` when there is no such file, `invalid_argument` with the field when it holds no flow. A file is never imported
+ * twice: one that has changed takes a new process, or a snapshot of it.
+ *
+ * @param snapshot - file of a code snapshot that has the module; what runs is what it holds
  */
-export async function loadFlow(modulePath: string): Promise<FlowDefinition<unknown, unknown>> {
+export async function loadFlow(modulePath: string, snapshot?: string): Promise<FlowDefinition<unknown, unknown>> {
   const example = 'export default defineFlow({ … })';
-  const flow = await importDefault(modulePath, { what: 'flow module', field: 'flow', example });
+  const flow = await importDefault(modulePath, { what: 'flow module', field: 'flow', example }, snapshot);
   return validateFlow(flow, resolve(modulePath));
 }
 
@@ -28,17 +31,19 @@ export async function loadFlow(modulePath: string): Promise<FlowDefinition<unkno
 export async function importDefault(
   modulePath: string,
   { what, field, example }: { what: string; field: string; example: string },
+  snapshot?: string,
 ): Promise<unknown> {
   const file = resolve(modulePath);
+  const url = snapshot === undefined ? pathToFileURL(file).href : snapshotUrl(await realpath(file).catch(() => file), snapshot);
   const found = await stat(file).catch(() => undefined);
-  if (!found?.isFile())
+  if (snapshot === undefined && !found?.isFile())
     throw new MillraceError('not_found', `${file}: there is no such ${what}; give the path of a .ts, .mts, .js or .mjs file`, {
       field,
     });
   addHooks();
   let imported: { default?: unknown };
   try {
-    imported = (await import(/* @vite-ignore */ pathToFileURL(file).href)) as { default?: unknown };
+    imported = (await import(/* @vite-ignore */ url)) as { default?: unknown };
   } catch (thrown) {
     throw new MillraceError('invalid_argument', `${file} cannot be imported: ${describe(thrown)}`, { cause: thrown, field });
   }
@@ -53,12 +58,20 @@ function addHooks(): void {
   if (registered) return;
   registered = true;
   const data = { millrace: new URL('../index.ts', import.meta.url).href };
-  // Node.js 25 says that `register` is deprecated; tsx uses `registerHooks` from about there, too, so that our hook comes before its.
-  const { registerHooks } = module as { registerHooks?: (hooks: { resolve: typeof resolveHere }) => void };
+  // Node.js 25 says that `register` is deprecated. `registerHooks`, which tsx uses where it is there, comes before `register`; so what
+  // is run from snapshots must use it as well.
+  const { registerHooks } = module as { registerHooks?: (hooks: Partial<SynchronousHooks>) => void };
   if (registerHooks === undefined || Number.parseInt(process.versions.node) < 25) {
     module.register('./resolve-hook.mjs', import.meta.url, { data });
+    registerHooks?.({ resolve: resolveFrozen, load: loadHere });
     return;
   }
   initialize(data);
-  registerHooks({ resolve: resolveHere });
+  registerHooks({ resolve: resolveHere, load: loadHere });
+}
+
+/** What `registerHooks` takes. */
+interface SynchronousHooks {
+  resolve: typeof resolveHere;
+  load: typeof loadHere;
 }

@@ -18,3 +18,15 @@ export function resolveHere(
   context: Context,
   next: (specifier: string, context?: Context) => Resolved,
 ): Resolved;
+
+/** The part of {@link resolveHere} that is about code snapshots. */
+export const resolveFrozen: typeof resolveHere;
+
+interface Source {
+  format?: string | null;
+  source?: unknown;
+  shortCircuit?: boolean;
+}
+
+/** The other hook for `module.registerHooks`: runs what comes from a code snapshot. */
+export function loadHere(url: string, context: object, next: (url: string, context?: object) => Source): Source;

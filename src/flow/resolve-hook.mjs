@@ -1,13 +1,16 @@
 /**
  * Module hooks for flows that lie outside this package. Plain JavaScript: older Node.js runs them on its loader thread, through
- * `initialize` and `resolve`; newer Node.js calls `resolveHere` in the thread that imports.
+ * `initialize`, `resolve` and `load`; newer Node.js calls `resolveHere` and `loadHere` in the thread that imports.
  *
  * 1. `millrace` and `zod` resolve to this package's own when the flow's folder has none.
  * 2. TypeScript files, and JavaScript files that import or export, are ES modules even where no package.json says
  *    "type": "module": a flow is written with `import`, wherever it lies.
+ * 3. A module whose URL names a snapshot (`?millrace-code=FILE`) is run from there, and so is what it imports by path. Packages resolve
+ *    from where the module lies.
  */
 import { readFileSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { loadFromSnapshot, resolveInSnapshot, withoutSnapshot } from './code/snapshot-hook.mjs';
 
 /** URL of src/index.ts, which `millrace` stands for. */
 let millrace;
@@ -18,7 +21,10 @@ export function initialize(data) {
   millrace = data.millrace;
 }
 
-export async function resolve(specifier, context, next) {
+export async function resolve(specifier, importing, next) {
+  const frozen = resolveInSnapshot(specifier, importing);
+  if (frozen !== undefined) return frozen;
+  const context = withoutSnapshot(importing);
   const relative = resolveRelative(specifier, context);
   if (relative !== undefined) return relative;
   if (!isOurs(specifier)) return asModule(await next(specifier, context));
@@ -30,7 +36,10 @@ export async function resolve(specifier, context, next) {
 }
 
 /** {@link resolve} for `module.registerHooks`, which is synchronous and asked for what is required, too. */
-export function resolveHere(specifier, context, next) {
+export function resolveHere(specifier, importing, next) {
+  const frozen = resolveInSnapshot(specifier, importing);
+  if (frozen !== undefined) return frozen;
+  const context = withoutSnapshot(importing);
   if (!context.conditions.includes('import')) return next(specifier, context);
   const relative = resolveRelative(specifier, context);
   if (relative !== undefined) return relative;
@@ -40,6 +49,20 @@ export function resolveHere(specifier, context, next) {
   } catch {
     return asModule(next(...fromHere(specifier, context)));
   }
+}
+
+/** The part of {@link resolveHere} that is about snapshots. */
+export function resolveFrozen(specifier, context, next) {
+  return resolveInSnapshot(specifier, context) ?? next(specifier, withoutSnapshot(context));
+}
+
+export async function load(url, context, next) {
+  return loadFromSnapshot(url) ?? next(url, context);
+}
+
+/** {@link load} for `module.registerHooks`. */
+export function loadHere(url, context, next) {
+  return loadFromSnapshot(url) ?? next(url, context);
 }
 
 /** Rule 2 for a relative import of a file that it has made a module: the next hook would still treat that file as CommonJS. */

@@ -63,6 +63,11 @@ export const jobRecordSchema = z.object({
     .string()
     .regex(/^initial-[0-9a-f]{12}$/)
     .optional(),
+  /** Digest of the code and data that the job was created with; absent in jobs of older builds and in serial mode. */
+  code: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .optional(),
   /** Folder of the newest checkpoint. */
   checkpoint: z.string().optional(),
   /**
@@ -85,6 +90,8 @@ export interface NewJob {
   now: number;
   from?: string;
   initialWeights?: string;
+  /** Digest of its code and data. */
+  code?: string | undefined;
 }
 
 /** A QUEUED job. */

@@ -6,11 +6,13 @@ import { checkRewardModule } from './custom/custom-reward.ts';
 /**
  * Checks the block `reward` of a job against its flow, when the job is created: every component can be had, and every module
  * exports a function.
+ * @param snapshot - file of the code snapshot to take modules from. Default: as they lie there now.
  * @throws MillraceError invalid_argument or not_found with the component's field.
  */
 export async function checkReward(
   reward: RewardConfig,
   flow: Pick<FlowDefinition<unknown, unknown>, 'name' | 'components' | 'potential'>,
+  snapshot?: string,
 ): Promise<void> {
   checkComponents(reward, flow);
   const modules = (reward.components ?? []).map(({ module }, i) => ({ module, field: `reward.components.${i}.module` }));
@@ -18,7 +20,7 @@ export async function checkReward(
     modules.map(async ({ module, field }) => {
       if (module === undefined) return;
       try {
-        await checkRewardModule(module);
+        await checkRewardModule(module, { snapshot });
       } catch (thrown) {
         const { code, message } = MillraceError.from(thrown);
         throw new MillraceError(code, `${field}: ${message}`, { field, cause: thrown });

@@ -16,6 +16,8 @@ export interface CustomRewardOptions {
   timeoutMs: number;
   /** Where the thread finds flow and context. */
   source: FlowSource;
+  /** File of the code snapshot that module and flow are run from. Default: as they lie there now. */
+  snapshot?: string | undefined;
   /** Time limit of loading module, flow and tasks. Default 60_000 ms. */
   startMs?: number;
   /** How long a thread may keep silent when it is asked whether it still answers. Default 1000 ms. */
@@ -110,8 +112,8 @@ export class CustomReward {
   }
 
   #start(): Thread {
-    const { module, source, startMs = START_MS } = this.#options;
-    const worker = startWorker({ module, source });
+    const { module, source, snapshot, startMs = START_MS } = this.#options;
+    const worker = startWorker({ module, source, snapshot });
     const thread: Thread = { worker, ready: false, running: new Map(), asked: undefined };
     const timer = new AbortController();
     whenPassed(startMs, timer.signal, () => this.#unusable(thread, `${module} did not load within ${startMs} ms`));
@@ -229,8 +231,11 @@ export class CustomReward {
  * @throws MillraceError not_found or invalid_argument when it does not exist, cannot be imported, exports no function, or
  *   does not load within `startMs` (default 30_000).
  */
-export async function checkRewardModule(module: string, { startMs = START_MS / 2 }: { startMs?: number } = {}): Promise<void> {
-  const worker = startWorker({ module, source: undefined });
+export async function checkRewardModule(
+  module: string,
+  { startMs = START_MS / 2, snapshot }: { startMs?: number; snapshot?: string | undefined } = {},
+): Promise<void> {
+  const worker = startWorker({ module, source: undefined, snapshot });
   const timer = new AbortController();
   try {
     const problem = await new Promise<MillraceError | undefined>((resolve) => {

@@ -45,6 +45,8 @@ export interface FlowSource {
 export interface ThreadData {
   module: string;
   source: FlowSource | undefined;
+  /** File of the code snapshot that both are run from. */
+  snapshot: string | undefined;
 }
 
 /** What one call is about. */

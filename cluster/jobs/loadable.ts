@@ -1,0 +1,45 @@
+import { MillraceError } from '../../src/errors.ts';
+import { CODE_FIELD } from '../../src/flow/code/snapshot-file.ts';
+import type { JobRecord } from '../../src/jobs/record.ts';
+import { isEnded } from '../../src/jobs/state.ts';
+import type { NodeContext } from '../context.ts';
+import type { JobRuntime } from './runtime.ts';
+
+/** Code of the notice about a job whose code or data is not what it was created with. */
+export const CODE_CHANGED = 'CODE_CHANGED';
+
+/** How long a worker waits before it looks again. */
+const LOOK_AGAIN_MS = 5_000;
+
+/** Whether a job cannot be loaded because its code or data has changed, which may be put right. */
+export function isCodeChange(error: MillraceError): boolean {
+  return error.code === 'unavailable' && error.field === CODE_FIELD;
+}
+
+/**
+ * The runtime of a job with its tasks loaded, for a worker that has work of it in hand. Where code or data is not what the job was
+ * created with, the worker steps back and keeps the work: it reports a notice, and looks again until that is put right or the job ends.
+ * @returns undefined when the job has ended meanwhile
+ */
+export async function loadableRuntime(
+  context: NodeContext,
+  { id }: Pick<JobRecord, 'id'>,
+  signal: AbortSignal,
+): Promise<JobRuntime | undefined> {
+  const { runtimes, jobs, notices, clock } = context;
+  for (let reported = false; ; reported = true) {
+    const record = jobs.get(id)?.record;
+    if (record === undefined || isEnded(record.state)) return undefined;
+    try {
+      const runtime = await runtimes.get(record);
+      await runtime.tasks();
+      if (reported) await notices.resolve(id, CODE_CHANGED);
+      return runtime;
+    } catch (thrown) {
+      const error = MillraceError.from(thrown);
+      if (!isCodeChange(error)) throw error;
+      void notices.report(id, { code: CODE_CHANGED, message: error.message });
+      await clock.sleep(LOOK_AGAIN_MS, signal);
+    }
+  }
+}
