@@ -1,9 +1,32 @@
 #!/usr/bin/env node
-// The command line. The sources are TypeScript; tsx loads them as they are.
+// The command line. The sources are TypeScript; tsx loads them as they are. What is missing on a fresh clone is set up first.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { register } from 'tsx/esm/api';
+import { computes } from '../scripts/setup/command-needs.js';
+import { checkNodeVersion } from '../scripts/setup/node-version.js';
+import { main } from '../scripts/setup/say.js';
 
-// Our own settings, whatever folder the command is run in.
-register({ tsconfig: fileURLToPath(new URL('../tsconfig.json', import.meta.url)) });
-const { run } = await import('../cluster/cli/main.ts');
-await run();
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+await main(async () => {
+  checkNodeVersion();
+  if (!existsSync(join(root, 'node_modules', 'tsx'))) {
+    const { ensurePackages } = await import('../scripts/setup/packages.js');
+    await ensurePackages(root);
+  }
+  if (computes(process.argv.slice(2))) {
+    const [{ ensureNative }, { ensureConfinement }] = await Promise.all([
+      import('../scripts/setup/native.js'),
+      import('../scripts/setup/confinement.js'),
+    ]);
+    await ensureNative(root);
+    await ensureConfinement(root);
+  }
+  const { register } = await import('tsx/esm/api');
+  // Our own settings, whatever folder the command is run in.
+  register({ tsconfig: join(root, 'tsconfig.json') });
+  const { run } = await import('../cluster/cli/main.ts');
+  await run();
+  return process.exitCode;
+});

@@ -5,9 +5,7 @@
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { runInForeground } from './setup/child.js';
-import { ensureConfinement } from './setup/confinement.js';
 import { ensureNatsServer } from './setup/nats-server.js';
-import { ensureNative } from './setup/native.js';
 import { checkNodeVersion } from './setup/node-version.js';
 import { ensurePackages } from './setup/packages.js';
 import { main } from './setup/say.js';
@@ -19,8 +17,6 @@ await main(async () => {
   checkNodeVersion();
   await ensurePackages(root);
   await ensureNatsServer(root, { required: true });
-  await ensureNative(root);
-  await ensureConfinement(root);
   const given = process.argv.slice(2);
   const job = /\.ya?ml$/.test(given[0] ?? '') ? [] : [DEFAULT_JOB];
   return runInForeground(process.execPath, [join(root, 'bin', 'millrace.js'), 'train', ...job, ...given], {

@@ -24,7 +24,12 @@ export async function ensureConfinement(root) {
   if (existsSync(program) && existsSync(record) && readFileSync(record, 'utf8') === wanted) return true;
   const compiler = ['cc', 'gcc', 'clang'].map((name) => findProgram(name)).find((path) => path !== undefined);
   if (compiler === undefined) return false;
-  mkdirSync(join(folder, 'build'), { recursive: true });
+  try {
+    mkdirSync(join(folder, 'build'), { recursive: true });
+  } catch {
+    // The installation is another account's. It is for its owner to build the program.
+    return false;
+  }
   // Each of several setups at once builds its own file; the last one put in place is as good as the first.
   const built = `${program}.${process.pid}`;
   const { code, tail } = await runQuietly(compiler, ['-O2', '-o', built, source], {

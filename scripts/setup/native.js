@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { processor } from '../../src/compute/native/processor.js';
 import { aptCommand, aptInstall, canInstall, findProgram } from './apt.js';
@@ -28,8 +28,21 @@ export async function ensureNative(root, { install = true, again = false, librar
     say(`${SLOWER}: building them has failed before, see ${failureOf(folder)}; "npm run setup:native" tries again.`);
     return false;
   }
+  if (!isWritable(folder)) {
+    say(`${SLOWER}: they are not built yet, and this account cannot write to ${folder}; its owner can: npm run setup:native.`);
+    return false;
+  }
   const once = (holdFor) => isBuilt(folder) || build(root, folder, { install, libraries, holdFor });
   return withLock(join(root, '.millrace', 'setup.lock'), once);
+}
+
+function isWritable(folder) {
+  try {
+    accessSync(folder, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Debian packages that the build needs and that are not there. */
