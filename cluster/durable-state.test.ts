@@ -137,7 +137,7 @@ describe('a job whose weight manifest cannot be read', () => {
 
 describe('what is read with a reason', () => {
   const cases: [string, (value: Uint8Array) => unknown, Uint8Array, unknown][] = [
-    ['node', (value) => decodeNode(value, 'n'), json({ format: 1, ...node('n') }), { format: 2, ...node('n') }],
+    ['node', (value) => decodeNode(value, 'store.n'), json({ format: 1, ...node('n') }), { format: 2, ...node('n') }],
     ['lease', decodeLease, json({ format: 1, owner: 'n', id: 'x' }), { format: 2, holder: 'n' }],
     ['exploration state', decodeState, encodeState(emptyState()), { format: 2, arms: {} }],
   ];

@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { connectNats } from '../src/bus/nats-bus.ts';
 import { findNatsServer, startNatsServer } from './nats-server.ts';
+import { openNatsPasswords } from './up/credentials.ts';
 
 describe('startNatsServer', () => {
   let folder: string;
@@ -41,6 +42,29 @@ describe('startNatsServer', () => {
     });
     await server.stop();
   }, 30_000);
+
+  it('goes on with the streams of a server that knew no accounts', async () => {
+    const storeDir = join(folder, 'upgraded');
+    const first = await startNatsServer({ storeDir });
+    const bus = await connectNats({ servers: first.url, name: 'test' });
+    await bus.ensureTopology();
+    await bus.kv('jobs').put('kept', new TextEncoder().encode('kept'));
+    await bus.publish('event.kept.created', new TextEncoder().encode('kept'), { id: 'kept' });
+    await bus.close();
+    await first.stop();
+    const passwords = openNatsPasswords(join(folder, 'state'));
+    const second = await startNatsServer({ storeDir, passwords });
+    const login = { user: 'admin', password: passwords.admin };
+    const again = await connectNats({ servers: second.url, name: 'test', ...login });
+    await again.ensureTopology();
+    expect(new TextDecoder().decode((await again.kv('jobs').get('kept'))?.value)).toBe('kept');
+    expect((await again.streamState('EVENTS')).messages).toBe(1);
+    // A server that does not know the password any more ends the connection, rather than be asked for ever.
+    await second.stop();
+    const third = await startNatsServer({ storeDir, passwords: openNatsPasswords(join(folder, 'other')), port: second.port });
+    expect(await again.closed).toMatchObject({ code: 'unauthenticated' });
+    await third.stop();
+  });
 
   it('says so when the port is taken', async () => {
     const other = createServer().listen(0, '127.0.0.1');

@@ -1,12 +1,13 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { constants } from 'node:fs';
-import { access, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { access, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { delimiter, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MAX_PAYLOAD } from '../src/bus/message-size.ts';
 import { MillraceError } from '../src/errors.ts';
+import { accessConfiguration, MAIN_ACCOUNT, type NatsPasswords } from './nats/configuration.ts';
 import { endsWithParent } from './up/parent-death.ts';
 import { withPrivateFiles } from './up/state-folder.ts';
 
@@ -20,6 +21,8 @@ export interface NatsServerOptions {
   host?: string;
   /** Largest message in bytes. Default 8 MiB. */
   maxPayload?: number;
+  /** Who may connect, and do what. Default: everyone, everything. */
+  passwords?: NatsPasswords | undefined;
   /** Disk that its streams may take, in bytes. Default 32 GiB: more than the size limits of all streams together. */
   maxFileStore?: number;
   /** Stops the server when aborted. */
@@ -81,6 +84,7 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const pidFile = join(folder, 'nats-server.pid');
   await checkUnused(pidFile, folder);
+  if (options.passwords !== undefined) await takeOverStreams(folder);
   const configFile = join(folder, 'nats-server.conf');
   await writeFile(configFile, configuration(options, host, folder, pidFile), { mode: 0o600 });
 
@@ -118,7 +122,7 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
         });
       }
       if (port === 0) port = await readPort(portsFile);
-      if (port !== 0 && (await answers(host, port))) break;
+      if (port !== 0 && (await answers(host, port, options.passwords))) break;
       if (performance.now() > deadline) {
         throw new MillraceError('unavailable', `nats-server does not answer on ${host}:${port}:\n${log.join('\n')}`);
       }
@@ -148,8 +152,25 @@ function configuration(options: NatsServerOptions, host: string, folder: string,
     `  max_memory_store: ${256 * MIB}`,
     `  max_file_store: ${options.maxFileStore ?? 32 * 1024 * MIB}`,
     '}',
+    ...(options.passwords === undefined ? [] : [accessConfiguration(options.passwords)]),
     '',
   ].join('\n');
+}
+
+/** Streams of a server that knew no accounts go on in the main one. */
+async function takeOverStreams(folder: string): Promise<void> {
+  const [before, now] = [join(folder, 'jetstream', '$G'), join(folder, 'jetstream', MAIN_ACCOUNT)];
+  if (await exists(now)) return;
+  await rename(before, now).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error;
+  });
+}
+
+function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function isExecutable(path: string): Promise<boolean> {
@@ -198,7 +219,9 @@ async function readPort(file: string): Promise<number> {
 }
 
 /** Whether the server greets with JetStream on and answers a ping. */
-function answers(host: string, port: number): Promise<boolean> {
+function answers(host: string, port: number, passwords: NatsPasswords | undefined): Promise<boolean> {
+  const login = passwords && { user: 'supervisor', pass: passwords.supervisor };
+  const hello = JSON.stringify({ verbose: false, pedantic: false, ...login });
   return new Promise((done) => {
     const socket = connect({ host, port, timeout: 1000 });
     let text = '';
@@ -214,7 +237,7 @@ function answers(host: string, port: number): Promise<boolean> {
       text += chunk.toString('latin1');
       if (/^-ERR/m.test(text) || (text.includes('\r\n') && !/"jetstream":\s*true/.test(text))) finish(false);
       else if (text.includes('PONG\r\n')) finish(true);
-      else if (!greeted && text.includes('\r\n')) socket.write('CONNECT {"verbose":false,"pedantic":false}\r\nPING\r\n');
+      else if (!greeted && text.includes('\r\n')) socket.write(`CONNECT ${hello}\r\nPING\r\n`);
     });
   });
 }

@@ -5,8 +5,9 @@
 import { join } from 'node:path';
 import { MillraceError } from '../src/errors.ts';
 import { createLogger } from '../src/telemetry/log.ts';
+import type { Identity } from './nats/access.ts';
 import { startNode, type RunningNode } from './node.ts';
-import { openCredentials } from './up/credentials.ts';
+import { openCredentials, openNatsPasswords } from './up/credentials.ts';
 import type { FromNode, NodeSettings, ToNode } from './up/protocol.ts';
 import { keepFilesPrivate, makeStateFolder } from './up/state-folder.ts';
 
@@ -79,5 +80,10 @@ function settingsByHand(): NodeSettings {
   delete process.env['MILLRACE_NODE'];
   makeStateFolder(given.stateDir);
   const { token, readToken, writeToken } = openCredentials(given.stateDir);
-  return { token, clickhouseReadToken: readToken, clickhouseWriteToken: writeToken, ...given };
+  // A node of several roles needs the rights of all of them.
+  const identity: Identity = given.roles.length === 1 ? given.roles[0]! : 'admin';
+  const nats = { identity, password: openNatsPasswords(given.stateDir)[identity] };
+  // Those of the cluster's own server; one that ran already says in its address who may come in.
+  const login = given.natsUrl.includes('@') ? {} : { nats };
+  return { token, clickhouseReadToken: readToken, clickhouseWriteToken: writeToken, ...login, ...given };
 }

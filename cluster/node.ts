@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { ActorSystem } from '../src/actor/system.ts';
-import { connectNats } from '../src/bus/nats-bus.ts';
+import { connectNats, type NatsBusOptions } from '../src/bus/nats-bus.ts';
 import { BusWeightChannel } from '../src/bus/weights/bus-weight-channel.ts';
 import { systemClock } from '../src/clock/system.ts';
 import type { MillraceError } from '../src/errors.ts';
@@ -17,10 +17,13 @@ import { openJobDirectory } from './jobs/directory.ts';
 import { jobNotices } from './jobs/notices.ts';
 import { createJobRuntimes } from './jobs/runtime.ts';
 import { readNode, boundSeries } from './metrics.ts';
+import { inboxPrefix, isWorker, WORKER_API } from './nats/access.ts';
+import { WORK_DURABLES } from './nats/work-durables.ts';
 import { announce, watchNodes, type NodeInfo } from './nodes.ts';
 import { startRole } from './roles.ts';
 import { startLine } from './up/start-line.ts';
 import type { Gpu } from './up/gpus.ts';
+import type { NatsLogin } from './up/protocol.ts';
 
 /** What takes long in starting a role. */
 const STEPS: Partial<Record<RoleName, string>> = { store: 'opening the database', coordinator: 'taking over jobs' };
@@ -34,6 +37,8 @@ export interface NodeOptions {
   id: string;
   roles: readonly RoleName[];
   natsUrl: string;
+  /** Who it is on a server that knows the identities of `cluster/nats/access.ts`. Default: what the address says. */
+  nats?: NatsLogin | undefined;
   /** Folder for checkpoints and, with role store, the embedded database. */
   stateDir: string;
   log: Logger;
@@ -74,6 +79,15 @@ export interface RunningNode {
   stop(timeoutMs?: number): Promise<void>;
 }
 
+/** What an identity connects with. */
+export function loginOf({
+  identity,
+  password,
+}: NatsLogin): Pick<NatsBusOptions, 'user' | 'password' | 'inboxPrefix' | 'worker' | 'apiPrefix'> {
+  const worker = isWorker(identity);
+  return { user: identity, password, inboxPrefix: inboxPrefix(identity), worker, ...(worker && { apiPrefix: WORKER_API }) };
+}
+
 /** One process of the cluster: connects to the bus, starts its roles, and tells the others that it is there. */
 export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const { id, roles, log, onStep = () => {} } = options;
@@ -81,7 +95,14 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const failed = new Promise<MillraceError>((resolve) => (fail = resolve));
   const clock = systemClock;
   onStep('connecting to NATS');
-  const bus = await connectNats({ servers: options.natsUrl, name: id, leaseTtlMs: LEASE_TTL_MS });
+  const bus = await connectNats({
+    servers: options.natsUrl,
+    name: id,
+    leaseTtlMs: LEASE_TTL_MS,
+    durables: WORK_DURABLES,
+    ...(options.nats && loginOf(options.nats)),
+    onRefused: (err) => log.error({ err }, 'NATS refused this node something: its identity lacks a permission'),
+  });
   void bus.closed.then((error) => error && fail(error));
   onStep('making streams');
   await bus.ensureTopology();

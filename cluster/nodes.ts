@@ -28,6 +28,11 @@ export interface NodeInfo {
 const HEARTBEAT_MS = 2_000;
 const NODE_FORMAT = 1;
 
+/** Key of a node's record: under its role, which is as far as the server lets an identity write; nodes of several roles have a name of their own. */
+export function nodeKey({ id, roles }: Pick<NodeInfo, 'id' | 'roles'>): string {
+  return `${roles.length === 1 ? roles[0] : 'several'}.${id}`;
+}
+
 /**
  * Reads what {@link announce} wrote under this key.
  *
@@ -46,8 +51,10 @@ export function decodeNode(bytes: Uint8Array, key: string): NodeInfo {
   }
   const parsed = nodeSchema.safeParse(info);
   if (!parsed.success) throw new MillraceError('data_loss', `it is no node record (${parsed.error.issues[0]?.path.join('.')})`);
-  if (parsed.data.id !== key) throw new MillraceError('data_loss', `it is that of node "${parsed.data.id}"`);
-  return parsed.data as unknown as NodeInfo;
+  const node = parsed.data as unknown as NodeInfo;
+  // Nobody is let write under another role's name, and nobody is believed to have another role.
+  if (nodeKey(node) !== key) throw new MillraceError('data_loss', `it is that of node "${node.id}", ${node.roles.join('+')}`);
+  return node;
 }
 
 const figure = z.number();
@@ -78,16 +85,16 @@ const nodeSchema = z.looseObject({
 /** Writes the node's heartbeat until stopped; the first one is written before it resolves. */
 export async function announce(bus: Bus, clock: Clock, describe: () => NodeInfo): Promise<() => Promise<void>> {
   const kv = bus.kv('nodes');
-  const { id } = describe();
+  const key = nodeKey(describe());
   const beat = async (): Promise<void> =>
-    void (await kv.put(id, new TextEncoder().encode(JSON.stringify({ format: NODE_FORMAT, ...describe() }))));
+    void (await kv.put(key, new TextEncoder().encode(JSON.stringify({ format: NODE_FORMAT, ...describe() }))));
   await beat();
   // One that is missed says the same as it would in the log: the node cannot be reached.
   const stop = clock.every(HEARTBEAT_MS, () => beat().catch(() => {}));
   return async () => {
     stop();
     // Where nobody takes the farewell, the entry expires.
-    await kv.delete(id).catch(() => {});
+    await kv.delete(key).catch(() => {});
   };
 }
 

@@ -17,8 +17,8 @@ import { isEnded } from '../src/jobs/state.ts';
 import { tooLargeGroup } from '../src/flow/too-large.ts';
 import { scoreGroup } from '../src/reward/score.ts';
 import type { NodeContext, Role } from './context.ts';
+import { REWARD_WORK } from './nats/work-durables.ts';
 import { WorkerHolds } from './holds/worker-holds.ts';
-import { REWARD_DURABLE } from './durables.ts';
 import { startIntake, type Intake } from './intake.ts';
 import { loadableRuntime } from './jobs/loadable.ts';
 import { CustomRewards } from './reward/custom-rewards.ts';
@@ -34,8 +34,6 @@ export interface RewardOptions {
 }
 
 const RETRY_DELAY_MS = 500;
-/** A lost worker's groups are given to another after this long. */
-const ACK_WAIT_MS = 10_000;
 
 /**
  * A reward actor scores finished groups: outcome and shaped reward of every valid trajectory, then the group's advantages. It
@@ -108,10 +106,8 @@ export async function startReward(context: NodeContext, options: RewardOptions =
   intake = await startIntake(
     context,
     {
-      ...REWARD_DURABLE,
+      ...REWARD_WORK,
       maxInFlight: options.maxGroups ?? 16,
-      maxAckPending: 10_000,
-      ackWaitMs: ACK_WAIT_MS,
       afterCrash: options.afterCrash ?? false,
       onSuspect: () => holds.flush(),
     },

@@ -23,9 +23,9 @@ import { requestContent } from '../src/jobs/requests.ts';
 import { isEnded } from '../src/jobs/state.ts';
 import { signalNeeds } from '../src/reward/needs.ts';
 import type { NodeContext, Role } from './context.ts';
+import { ROLLOUT_WORK } from './nats/work-durables.ts';
 import { wasHeld } from './holds/held-messages.ts';
 import { WorkerHolds } from './holds/worker-holds.ts';
-import { ROLLOUT_DURABLE } from './durables.ts';
 import { startIntake, type Intake } from './intake.ts';
 import { loadableRuntime } from './jobs/loadable.ts';
 import type { JobRuntime } from './jobs/runtime.ts';
@@ -47,8 +47,6 @@ interface JobState {
 }
 
 const RETRY_DELAY_MS = 500;
-/** A lost worker's requests are given to another after this long. */
-const ACK_WAIT_MS = 10_000;
 
 /**
  * A rollout actor takes requests from the work queue, runs the flows of each group at once with their policy calls batched,
@@ -174,10 +172,8 @@ export async function startRollout(context: NodeContext, options: RolloutOptions
   intake = await startIntake(
     context,
     {
-      ...ROLLOUT_DURABLE,
+      ...ROLLOUT_WORK,
       maxInFlight: options.maxGroups ?? 4,
-      maxAckPending: 10_000,
-      ackWaitMs: ACK_WAIT_MS,
       afterCrash: options.afterCrash ?? false,
       onSuspect: () => holds.flush(),
     },

@@ -9,7 +9,7 @@ import type { Retention } from '../src/store/retention.ts';
 import type { Logger, LogLevel } from '../src/telemetry/log.ts';
 import type { RoleName } from './context.ts';
 import { forgetAdminFile, writeAdminFile } from './up/admin-file.ts';
-import { openCredentials, type Credentials } from './up/credentials.ts';
+import { openCredentials, openNatsPasswords, type Credentials } from './up/credentials.ts';
 import { superviseNode, type SupervisedNode } from './up/child.ts';
 import { deferred } from './up/deferred.ts';
 import { watchDisk } from './up/disk-watch.ts';
@@ -19,7 +19,7 @@ import { usesGpus, type Devices } from './up/learners.ts';
 import { lockState, NATS_FOLDER } from './up/lock.ts';
 import { keepNatsServer, type KeptNatsServer } from './up/nats-keeper.ts';
 import { planNodes } from './up/plan.ts';
-import type { NodeSettings } from './up/protocol.ts';
+import type { NatsLogin, NodeSettings } from './up/protocol.ts';
 import { reportStart } from './up/starting.ts';
 import { makeStateFolder } from './up/state-folder.ts';
 
@@ -64,6 +64,8 @@ export interface EmbeddedCluster {
   /** Bearer token of its gRPC; also in `admin.json` and `credentials/admin.token` of the state folder. */
   token: string;
   natsUrl: string;
+  /** Who may do everything on its own nats-server. Undefined with one that ran already. */
+  natsAdmin: NatsLogin | undefined;
   /** Where the embedded engine answers as a ClickHouse server does. */
   clickhouseUrl: string | undefined;
   /** The processes as they are now; a killed one is started again under the same id. */
@@ -117,9 +119,10 @@ export async function startEmbeddedCluster(options: EmbeddedOptions): Promise<Em
   };
 
   try {
-    if (options.natsUrl === undefined) {
+    const passwords = options.natsUrl === undefined ? openNatsPasswords(stateDir) : undefined;
+    if (passwords !== undefined) {
       onProgress?.('starting nats-server');
-      nats = await keepNatsServer({ storeDir: join(stateDir, NATS_FOLDER), log, onTrouble: onProgress });
+      nats = await keepNatsServer({ storeDir: join(stateDir, NATS_FOLDER), passwords, log, onTrouble: onProgress });
       void nats.failed.then((error) => {
         natsGone = true;
         fail(new MillraceError('unavailable', `nats-server cannot be started again: ${error.message}`, { cause: error }));
@@ -142,7 +145,10 @@ export async function startEmbeddedCluster(options: EmbeddedOptions): Promise<Em
     // One node makes streams and buckets before the others look for them.
     for (const { role, ...node } of plan) {
       const through = role === 'store' ? await confineStore(options) : undefined;
-      const secrets = secretsOf(role, credentials);
+      const secrets = {
+        ...secretsOf(role, credentials),
+        ...(passwords && { nats: { identity: role, password: passwords[role] } }),
+      };
       children.push(
         superviseNode({ ...base, ...secrets, ...node, roles: [role], log, onTrouble: onProgress, ...(through && { through }) }),
       );
@@ -158,6 +164,7 @@ export async function startEmbeddedCluster(options: EmbeddedOptions): Promise<Em
       address,
       token: credentials.token,
       natsUrl,
+      natsAdmin: passwords && { identity: 'admin', password: passwords.admin },
       clickhouseUrl: opened === undefined ? undefined : `http://127.0.0.1:${opened}`,
       nats: () => nats && { pid: nats.pid, restarts: nats.restarts },
       nodes: () => children.map(({ id, roles, pid, restarts }) => ({ id, roles: [...roles], pid, restarts })),

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Bus } from '../src/bus/bus.ts';
 import { connectNats } from '../src/bus/nats-bus.ts';
+import { loginOf } from '../cluster/node.ts';
 import { openLink } from '../src/bus/nats/link.ts';
 import { JobState, type Job } from '../src/gen/millrace/v1/admin_pb.ts';
 import { checkLedger } from '../src/jobs/ledger.ts';
@@ -19,7 +20,7 @@ let bus: Bus;
 beforeAll(async () => {
   cluster = await startTestCluster({ learners: 1, rollouts: 1 });
   client = await connectByReflection(cluster.address, cluster.token);
-  bus = await connectNats({ servers: cluster.natsUrl, name: 'test' });
+  bus = await connectNats({ servers: cluster.natsUrl, name: 'test', ...loginOf(cluster.natsAdmin!) });
 });
 afterAll(async () => {
   client?.close();
@@ -33,7 +34,7 @@ const small = (...more: string[]): string =>
   JSON.stringify(thermostatJob(['rollout.groupsPerRound=4', 'evaluation.every=0', 'evaluation.baselines=false', ...more]));
 
 async function durables(): Promise<string[]> {
-  const link = await openLink({ servers: cluster.natsUrl, name: 'test-durables' });
+  const link = await openLink({ servers: cluster.natsUrl, name: 'test-durables', ...loginOf(cluster.natsAdmin!) });
   const names: string[] = [];
   for await (const { name } of link.jsm.consumers.list('SCORED')) names.push(name);
   await link.nc.close();

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Bus } from '../src/bus/bus.ts';
 import { deadLetterHeaders } from '../src/bus/dead-letter.ts';
 import { connectNats } from '../src/bus/nats-bus.ts';
+import { loginOf } from '../cluster/node.ts';
 import { JobState } from '../src/gen/millrace/v1/admin_pb.ts';
 import { RolloutRequestSchema, ScoredGroupSchema, TrajectoryGroupSchema } from '../src/gen/millrace/v1/training_pb.ts';
 import { encodeRows } from '../src/store/encode.ts';
@@ -17,7 +18,7 @@ let cluster: TestCluster;
 let bus: Bus;
 beforeAll(async () => {
   cluster = await startTestCluster({ learners: 1, rollouts: 1 });
-  bus = await connectNats({ servers: cluster.natsUrl, name: 'test' });
+  bus = await connectNats({ servers: cluster.natsUrl, name: 'test', ...loginOf(cluster.natsAdmin!) });
 });
 afterAll(async () => {
   await bus?.close();

@@ -2,6 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, fstatSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync, constants } from 'node:fs';
 import { join } from 'node:path';
 import { MillraceError } from '../../src/errors.ts';
+import { IDENTITIES, type Identity } from '../nats/access.ts';
+import type { NatsPasswords } from '../nats/configuration.ts';
 
 /** Folder of secrets in a state folder, each in a file that its owner alone can read. */
 const FOLDER = 'credentials';
@@ -30,13 +32,7 @@ export function credentialPath(stateDir: string, name: 'admin.token' | `${'reade
  */
 export function openCredentials(stateDir: string, given: Partial<Credentials> = {}): Credentials {
   mkdirSync(join(stateDir, FOLDER), { recursive: true, mode: 0o700 });
-  const secret = (name: keyof Credentials): string => {
-    const path = join(stateDir, FOLDER, FILES[name]);
-    const found = readSecret(path);
-    const value = given[name] ?? found ?? randomBytes(24).toString('base64url');
-    if (value !== found) writeSecret(path, `${value}\n`);
-    return value;
-  };
+  const secret = (name: keyof Credentials): string => openSecret(join(stateDir, FOLDER, FILES[name]), given[name]);
   const credentials: Credentials = { token: secret('token'), readToken: secret('readToken'), writeToken: secret('writeToken') };
   for (const [user, password] of [
     ['reader', credentials.readToken],
@@ -46,6 +42,27 @@ export function openCredentials(stateDir: string, given: Partial<Credentials> = 
     writeSecret(credentialPath(stateDir, `${user}.netrc`), lines.join(''));
   }
   return credentials;
+}
+
+/**
+ * Passwords of the identities on the cluster's own nats-server, made up and kept as those of {@link openCredentials} are: in
+ * `credentials/nats-<identity>.password`.
+ */
+export function openNatsPasswords(stateDir: string): NatsPasswords {
+  mkdirSync(join(stateDir, FOLDER), { recursive: true, mode: 0o700 });
+  const passwords = IDENTITIES.map((identity): [Identity, string] => [
+    identity,
+    openSecret(join(stateDir, FOLDER, `nats-${identity}.password`)),
+  ]);
+  return Object.fromEntries(passwords) as Record<Identity, string>;
+}
+
+/** What a file holds, or what it is to hold from now on. */
+function openSecret(path: string, given?: string): string {
+  const found = readSecret(path);
+  const value = given ?? found ?? randomBytes(24).toString('base64url');
+  if (value !== found) writeSecret(path, `${value}\n`);
+  return value;
 }
 
 /** Writes a file in one step, readable by this account only. */

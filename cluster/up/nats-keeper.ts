@@ -3,12 +3,16 @@ import { JetStreamHealth } from '../../src/bus/nats/health.ts';
 import { MillraceError } from '../../src/errors.ts';
 import type { Logger } from '../../src/telemetry/log.ts';
 import { freeBytes, fullDiskText, NEEDED_BYTES } from '../disk-room.ts';
+import { inboxPrefix } from '../nats/access.ts';
+import type { NatsPasswords } from '../nats/configuration.ts';
 import { startNatsServer, type NatsServerProcess } from '../nats-server.ts';
 
 /** Options of {@link keepNatsServer}. */
 export interface NatsKeeperOptions {
   /** Folder of the server's files, as for {@link startNatsServer}. */
   storeDir: string;
+  /** As for {@link startNatsServer}. */
+  passwords?: NatsPasswords | undefined;
   log: Logger;
   /** Told in words when the server is in trouble and when it is well again. */
   onTrouble?: ((text: string) => void) | undefined;
@@ -40,7 +44,7 @@ const MAX_STARTS = 5;
 
 /** Starts nats-server (errors of {@link startNatsServer}) and keeps it answering. */
 export async function keepNatsServer(options: NatsKeeperOptions): Promise<KeptNatsServer> {
-  const first = await startNatsServer({ storeDir: options.storeDir });
+  const first = await startNatsServer({ storeDir: options.storeDir, passwords: options.passwords });
   const keeper = new NatsKeeper(options, first);
   void keeper.keep();
   return keeper;
@@ -108,7 +112,9 @@ class NatsKeeper implements KeptNatsServer {
     const { signal } = this.#stop;
     let ended: string | undefined;
     void server.exited.then((how) => (ended = how.signal ?? `exit code ${how.code}`));
-    const health = new JetStreamHealth(this.url);
+    const { passwords } = this.#options;
+    const login = passwords && { user: 'supervisor', password: passwords.supervisor, inboxPrefix: inboxPrefix('supervisor') };
+    const health = new JetStreamHealth(this.url, login);
     let wellAt = performance.now();
     let wasFull = false;
     try {
@@ -135,7 +141,7 @@ class NatsKeeper implements KeptNatsServer {
 
   /** On the port it had, where its clients look for it. */
   async #startAgain(): Promise<NatsServerProcess | undefined> {
-    const { storeDir, log, onTrouble } = this.#options;
+    const { storeDir, passwords, log, onTrouble } = this.#options;
     const { signal } = this.#stop;
     let told = false;
     for (let failures = 0; ;) {
@@ -143,7 +149,7 @@ class NatsKeeper implements KeptNatsServer {
       const room = await this.#room();
       if (room >= NEEDED_BYTES) {
         try {
-          return await startNatsServer({ storeDir, port: this.#server.port, signal });
+          return await startNatsServer({ storeDir, passwords, port: this.#server.port, signal });
         } catch (thrown) {
           if (signal.aborted) return undefined;
           const error = MillraceError.from(thrown);

@@ -3,7 +3,14 @@ import type { Retention } from '../../src/store/retention.ts';
 import type { ErrorCode } from '../../src/errors.ts';
 import type { LogLevel } from '../../src/telemetry/log.ts';
 import type { RoleName } from '../context.ts';
+import type { Identity } from '../nats/access.ts';
 import type { Gpu } from './gpus.ts';
+
+/** An identity on the cluster's own nats-server, with its password. */
+export interface NatsLogin {
+  identity: Identity;
+  password: string;
+}
 
 /**
  * What a node process is told at its start, over its IPC channel: it holds secrets, which other accounts could read in arguments, and the
@@ -13,6 +20,8 @@ export interface NodeSettings {
   id: string;
   roles: RoleName[];
   natsUrl: string;
+  /** Who it is on the cluster's own nats-server; absent for a server that ran already. */
+  nats?: NatsLogin | undefined;
   stateDir: string;
   /** Bearer token of all gRPC of the cluster, for roles that serve or call it. */
   token?: string | undefined;

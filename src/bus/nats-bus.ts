@@ -32,7 +32,10 @@ import { streamOf, topology } from './topology.ts';
 import type { Topology, TopologyOptions } from './topology.ts';
 
 /** Options of {@link connectNats}. */
-export interface NatsBusOptions extends LinkOptions, TopologyOptions {}
+export interface NatsBusOptions extends LinkOptions, TopologyOptions {
+  /** Made by {@link Bus.ensureTopology} as well: workers ({@link LinkOptions.worker}) find their durables made. Default: none. */
+  durables?: readonly ConsumeOptions[];
+}
 
 /** How long {@link Bus.close} waits for what is under way, in ms. */
 const CLOSE_TIMEOUT_MS = 5000;
@@ -43,19 +46,21 @@ const CLOSE_TIMEOUT_MS = 5000;
  * while it is away wait for it at most `callTimeoutMs`.
  */
 export async function connectNats(options: NatsBusOptions): Promise<Bus> {
-  return new NatsBus(await openLink(options), topology(options));
+  return new NatsBus(await openLink(options), topology(options), options.durables ?? []);
 }
 
 class NatsBus implements Bus {
   readonly closed: Promise<MillraceError | undefined>;
   private readonly link: Link;
   private readonly topology: Topology;
+  private readonly durables: readonly ConsumeOptions[];
   private readonly consumers = new Set<NatsConsumer>();
   private readonly stops = new Set<() => void>();
   private closing: Promise<void> | undefined;
 
-  constructor(link: Link, wanted: Topology) {
+  constructor(link: Link, wanted: Topology, durables: readonly ConsumeOptions[]) {
     this.link = link;
+    this.durables = durables;
     this.topology = wanted;
     this.closed = link.nc.closed().then((error) => {
       for (const stop of [...this.stops]) stop();
@@ -64,8 +69,10 @@ class NatsBus implements Bus {
   }
 
   async ensureTopology(): Promise<void> {
+    if (this.link.worker) return;
     for (const spec of this.topology.streams) await ensureStream(this.link, streamConfig(spec, this.topology.replicas));
     for (const spec of this.topology.buckets) await ensureStream(this.link, bucketConfig(spec, this.topology.replicas));
+    for (const durable of this.durables) await ensureDurable(this.link, durable);
   }
 
   async inspectTopology(): Promise<TopologyPart[]> {
@@ -179,7 +186,7 @@ class NatsBus implements Bus {
   read(stream: StreamName, filter: string, fromSequence = 1): AsyncIterable<StoredMessage> {
     checkFilter(filter);
     const { retention } = this.topology.streams.find((s) => s.name === stream)!;
-    return (retention === 'limits' ? readStored : readByGet)(this.link, stream, filter, fromSequence);
+    return (retention === 'limits' && !this.link.worker ? readStored : readByGet)(this.link, stream, filter, fromSequence);
   }
 
   async last(stream: StreamName, subject: string): Promise<StoredMessage | undefined> {

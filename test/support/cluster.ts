@@ -29,14 +29,22 @@ export interface TestCluster extends EmbeddedCluster {
 export interface TestClusterOptions {
   learners?: number;
   rollouts?: number;
+  /** Port of its ClickHouse interface. Default: none. */
+  clickhousePort?: number;
   /** An earlier cluster's folder. */
   stateDir?: string;
 }
 
 export async function startTestCluster(options: TestClusterOptions = {}): Promise<TestCluster> {
   const folder = options.stateDir === undefined ? await temporaryFolder() : { path: options.stateDir, remove: removeNothing };
-  const { learners = 2, rollouts = 2 } = options;
-  const cluster = await startEmbeddedCluster({ stateDir: folder.path, learners, rollouts, log: silentLogger() });
+  const { learners = 2, rollouts = 2, clickhousePort = 'off' } = options;
+  const cluster = await startEmbeddedCluster({
+    stateDir: folder.path,
+    learners,
+    rollouts,
+    clickhousePort,
+    log: silentLogger(),
+  });
   const admin = createClient(AdminService, cluster.address, { token: cluster.token });
   const pids = new Set<number>();
   const remember = (): void => {

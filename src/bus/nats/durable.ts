@@ -2,8 +2,12 @@ import type { ConsumerConfig, ConsumerInfo } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/nats-core';
 import { MillraceError } from '../../errors.ts';
 import type { ConsumeOptions } from '../bus.ts';
-import { API_ERRORS, apiCode } from './errors.ts';
+import { API_ERRORS, apiCode, isStreamGone } from './errors.ts';
 import type { Link } from './link.ts';
+
+/** How long a worker waits for its durable, and how often it looks, in ms. */
+const AWAIT_MS = 10_000;
+const LOOK_MS = 100;
 
 function durableConfig(options: ConsumeOptions): Partial<ConsumerConfig> & { filter_subject: string } {
   return {
@@ -26,6 +30,7 @@ function durableConfig(options: ConsumeOptions): Partial<ConsumerConfig> & { fil
  * name. `failed_precondition` when one with another filter has the name.
  */
 export async function ensureDurable(link: Link, options: ConsumeOptions): Promise<string> {
+  if (link.worker) return awaitDurable(link, options);
   const what = `durable ${options.durable} of ${options.stream}`;
   const asked = durableConfig(options);
   const { consumers } = link.jsm;
@@ -50,6 +55,25 @@ export async function ensureDurable(link: Link, options: ConsumeOptions): Promis
     await link.call(what, () => consumers.update(options.stream, options.durable, { ack_wait, max_deliver, max_ack_pending }));
   }
   return found.created;
+}
+
+/** Of a durable that somebody else makes. `unavailable` when it is not there in time. */
+async function awaitDurable(link: Link, options: ConsumeOptions): Promise<string> {
+  const deadline = performance.now() + AWAIT_MS;
+  for (;;) {
+    const found = await durableInfo(link, options).catch((thrown: unknown) => {
+      if (isStreamGone(thrown)) return undefined;
+      throw thrown;
+    });
+    if (found !== undefined) return found.created;
+    if (performance.now() > deadline) {
+      throw new MillraceError(
+        'unavailable',
+        `durable ${options.durable} of ${options.stream} is not there; a store or coordinator node makes it when it starts`,
+      );
+    }
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  }
 }
 
 /** The durable as the server has it; undefined when it, but not its stream, is missing. */

@@ -35,12 +35,19 @@ export function isStreamGone(thrown: unknown): boolean {
   return thrown instanceof MillraceError && apiCode(thrown.cause) === API_ERRORS.streamNotFound;
 }
 
+/** The server's refusal, where it is one: a request that was refused comes wrapped. */
+function refusal(thrown: unknown): Error | undefined {
+  for (let at = thrown; at instanceof Error; at = at.cause) if (at instanceof errors.PermissionViolationError) return at;
+  return undefined;
+}
+
 function isFull(thrown: unknown): boolean {
   return thrown instanceof JetStreamApiError && FULL.test(thrown.message);
 }
 
 /** Whether another try over a healthy connection may go through: nothing answered, or nothing could be sent. */
 export function isTransient(thrown: unknown): boolean {
+  if (refusal(thrown) !== undefined) return false;
   // A full stream answers 503 too, but it is an answer: only the caller knows whether to wait for room.
   if (isFull(thrown)) return false;
   if (thrown instanceof Disconnected || thrown instanceof errors.TimeoutError || thrown instanceof errors.NoRespondersError)
@@ -85,6 +92,11 @@ export function toBusError(thrown: unknown, what: string): MillraceError {
       return new MillraceError('resource_exhausted', `${what}: ${message}; give the server more storage (max_file_store)`, cause);
     default:
   }
+  const refused = refusal(thrown);
+  if (refused !== undefined) {
+    const advice = "this user's permissions on the server do not allow it";
+    return new MillraceError('permission_denied', `${what}: ${refused.message}; ${advice}`, cause);
+  }
   if (isFull(thrown)) {
     return new MillraceError('resource_exhausted', `${what}: ${message}; try again when the stream has been worked off`, cause);
   }
@@ -93,10 +105,12 @@ export function toBusError(thrown: unknown, what: string): MillraceError {
     return new MillraceError('unavailable', `${what}: the connection is closed`, { ...cause, retryable: false });
   }
   if (thrown instanceof errors.AuthorizationError || thrown instanceof errors.UserAuthenticationExpiredError) {
-    return new MillraceError('unauthenticated', `${what}: ${message}; check the token`, cause);
+    return new MillraceError(
+      'unauthenticated',
+      `${what}: ${message}; check the user and password, or the token, of the address`,
+      cause,
+    );
   }
-  if (thrown instanceof errors.PermissionViolationError)
-    return new MillraceError('permission_denied', `${what}: ${message}`, cause);
   if (thrown instanceof errors.ConnectionError) return new MillraceError('unavailable', `${what}: ${message}`, cause);
   if (thrown instanceof errors.InvalidArgumentError || thrown instanceof errors.InvalidSubjectError) {
     return new MillraceError('invalid_argument', `${what}: ${message}`, cause);

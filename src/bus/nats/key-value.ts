@@ -5,6 +5,7 @@ import type { KeyValue, KeyValueEntry } from '../bus.ts';
 import { checkSize, maxMessageBytes } from '../message-size.ts';
 import { checkFilter, checkKey } from '../subject.ts';
 import type { BucketSpec } from '../topology.ts';
+import { KeyValueLookup } from './key-value-lookup.ts';
 import { KeyValueWatch } from './key-value-watch.ts';
 import type { KeyValueChange } from './key-value-watch.ts';
 import type { Link } from './link.ts';
@@ -75,7 +76,10 @@ export class NatsBucket implements KeyValue {
 
   async watch(filter: string, handler: (change: KeyValueChange) => void): Promise<() => void> {
     checkFilter(filter);
-    const watch = new KeyValueWatch(this.link, this.stream, this.prefix, filter, this.ttlMs, (key) => this.newest(key), handler);
+    const newest = (key: string) => this.newest(key);
+    const watch = this.link.worker
+      ? new KeyValueLookup(this.link, this.stream, this.prefix, filter, newest, handler)
+      : new KeyValueWatch(this.link, this.stream, this.prefix, filter, this.ttlMs, newest, handler);
     const stop = this.onWatch(() => watch.stop());
     try {
       await watch.start();

@@ -1,17 +1,33 @@
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream';
+import { errors } from '@nats-io/nats-core';
 import { connect } from '@nats-io/transport-node';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { MillraceError } from '../../errors.ts';
 import { checkServerVersion } from '../features.ts';
+import { natsAddress } from './address.ts';
 import { Disconnected, isTransient, toBusError } from './errors.ts';
 
 /** Options of {@link openLink}. */
 export interface LinkOptions {
+  /** Addresses; credentials may stand in them: `nats://user:password@host:4222`. */
   servers: string | string[];
   /** Shown by the server's monitoring. */
   name: string;
   token?: string;
+  user?: string | undefined;
+  password?: string | undefined;
+  /** Begins the subjects that answers come to, where the server gives each user its own. Default '_INBOX'. */
+  inboxPrefix?: string | undefined;
+  /**
+   * Does without what takes rights over streams: makes no stream, durable or consumer of its own, waits for the durables that others make,
+   * and reads one message at a time. Default false.
+   */
+  worker?: boolean | undefined;
+  /** Begins the subjects of JetStream's API, where the account has it under another name. Default '$JS.API'. */
+  apiPrefix?: string | undefined;
+  /** Told when the server refuses to let this user publish or subscribe to something, once a subject. */
+  onRefused?: ((error: MillraceError) => void) | undefined;
   /** Bound of the first connection, in ms. Default 10_000. */
   connectTimeoutMs?: number;
   /** Bound of every later call, reconnection included, in ms. Default 10_000. */
@@ -28,16 +44,33 @@ export class Link {
   readonly nc: NatsConnection;
   readonly js: JetStreamClient;
   readonly jsm: JetStreamManager;
+  /** Makes and changes nothing but messages. */
+  readonly worker: boolean;
+  /** Begins the subjects that answers come to. */
+  readonly inboxPrefix: string | undefined;
+  /** Begins the subjects of JetStream's API. */
+  readonly apiPrefix: string;
   private readonly callTimeoutMs: number;
   private connected = true;
   private readonly waiting = new Set<() => void>();
   private readonly dropped = new Set<() => void>();
   private readonly reconnected = new Set<() => void>();
+  private readonly onRefused: LinkOptions['onRefused'];
+  private readonly refused = new Set<string>();
 
-  constructor(nc: NatsConnection, jsm: JetStreamManager, callTimeoutMs: number) {
+  constructor(
+    nc: NatsConnection,
+    jsm: JetStreamManager,
+    callTimeoutMs: number,
+    options: Pick<LinkOptions, 'worker' | 'inboxPrefix' | 'apiPrefix' | 'onRefused'> = {},
+  ) {
     this.nc = nc;
+    this.worker = options.worker ?? false;
+    this.inboxPrefix = options.inboxPrefix;
+    this.apiPrefix = options.apiPrefix ?? '$JS.API';
+    this.onRefused = options.onRefused;
     this.jsm = jsm;
-    this.js = jetstream(nc, { timeout: ATTEMPT_MS });
+    this.js = jetstream(nc, { timeout: ATTEMPT_MS, apiPrefix: this.apiPrefix });
     this.callTimeoutMs = callTimeoutMs;
     void this.follow();
     void nc.closed().then(() => this.wake());
@@ -112,6 +145,8 @@ export class Link {
       if (status.type === 'disconnect') {
         this.connected = false;
         for (const drop of [...this.dropped]) drop();
+      } else if (status.type === 'error' && status.error instanceof errors.PermissionViolationError) {
+        this.refuse(status.error);
       } else if (status.type === 'reconnect') {
         this.connected = true;
         this.wake();
@@ -120,23 +155,34 @@ export class Link {
     }
   }
 
+  private refuse(error: InstanceType<typeof errors.PermissionViolationError>): void {
+    const { operation, subject } = error;
+    if (this.refused.has(`${operation} ${subject}`)) return;
+    this.refused.add(`${operation} ${subject}`);
+    this.onRefused?.(toBusError(error, `NATS does not let this user ${operation} on ${subject}`));
+  }
+
   private wake(): void {
     for (const done of [...this.waiting]) done();
   }
 }
 
-/** Connects within the bound, or throws `unavailable` or `unauthenticated`; from then on it reconnects for ever. */
+/** Connects within the bound, or throws `unavailable` or `unauthenticated`; from then on it reconnects for ever, unless it is not let in any more. */
 export async function openLink(options: LinkOptions): Promise<Link> {
-  const what = `connecting to NATS at ${String(options.servers)}`;
+  const addresses = [options.servers].flat().map(natsAddress);
+  const what = `connecting to NATS at ${addresses.map(({ server }) => server).join(', ')}`;
+  const { user, password, token } = { ...addresses[0], ...definedOf(options) };
   const deadline = performance.now() + (options.connectTimeoutMs ?? 10_000);
   const callTimeoutMs = options.callTimeoutMs ?? 10_000;
   for (;;) {
     let nc: NatsConnection | undefined;
     try {
       nc = await connect({
-        servers: options.servers,
+        servers: addresses.map(({ server }) => server),
         name: options.name,
-        ...(options.token === undefined ? {} : { token: options.token }),
+        ...(token === undefined ? {} : { token }),
+        ...(user === undefined ? {} : { user, pass: password ?? '' }),
+        ...(options.inboxPrefix === undefined ? {} : { inboxPrefix: options.inboxPrefix }),
         timeout: Math.max(100, Math.min(ATTEMPT_MS, deadline - performance.now())),
         reconnect: true,
         maxReconnectAttempts: -1,
@@ -144,13 +190,16 @@ export async function openLink(options: LinkOptions): Promise<Link> {
         reconnectJitter: 250,
         pingInterval: 10_000,
         maxPingOut: 3,
-        ignoreAuthErrorAbort: true,
         // Two stack traces a request otherwise: a third of the time of a publish.
         noAsyncTraces: true,
       });
       checkServerVersion(nc.info?.version ?? '0.0.0');
-      const jsm = await jetstreamManager(nc, { timeout: ATTEMPT_MS });
-      return new Link(nc, jsm, callTimeoutMs);
+      const jsm = await jetstreamManager(nc, {
+        timeout: ATTEMPT_MS,
+        checkAPI: options.worker !== true,
+        ...(options.apiPrefix !== undefined && { apiPrefix: options.apiPrefix }),
+      });
+      return new Link(nc, jsm, callTimeoutMs, options);
     } catch (thrown) {
       await nc?.close().catch(() => {});
       const error = toBusError(thrown, what);
@@ -158,4 +207,12 @@ export async function openLink(options: LinkOptions): Promise<Link> {
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
   }
+}
+
+function definedOf({ user, password, token }: LinkOptions): { user?: string; password?: string; token?: string } {
+  return {
+    ...(user !== undefined && { user }),
+    ...(password !== undefined && { password }),
+    ...(token !== undefined && { token }),
+  };
 }

@@ -58,7 +58,7 @@ export class PullRequests {
     this.subscription?.unsubscribe();
     this.requests = [];
     this.refused = 0;
-    this.inbox = createInbox();
+    this.inbox = createInbox(this.link.inboxPrefix);
     this.heardAt = performance.now();
     this.subscription = this.link.nc.subscribe(`${this.inbox}.*`, {
       callback: (error, message) => {
@@ -92,7 +92,7 @@ export class PullRequests {
       request.bytes = Infinity;
     }
     this.requests.push(request);
-    const subject = `$JS.API.CONSUMER.MSG.NEXT.${this.options.stream}.${this.options.durable}`;
+    const subject = `${this.link.apiPrefix}.CONSUMER.MSG.NEXT.${this.options.stream}.${this.options.durable}`;
     const limit = request.bytes === Infinity ? {} : { max_bytes: request.bytes };
     const body = JSON.stringify({
       batch: request.left,

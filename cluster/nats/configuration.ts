@@ -1,0 +1,60 @@
+import {
+  DENIED,
+  IDENTITIES,
+  inboxPrefix,
+  isWorker,
+  WORKER_ACCESS,
+  workerSubject,
+  WORKERS,
+  type Access,
+  type Identity,
+} from './access.ts';
+
+/** Account of JetStream, and of those that may change what it holds. */
+export const MAIN_ACCOUNT = 'MAIN';
+const WORK_ACCOUNT = 'WORK';
+
+/** A password for each identity. */
+export type NatsPasswords = Readonly<Record<Identity, string>>;
+
+/** The part of nats-server's configuration that says who may do what: accounts, users, permissions. */
+export function accessConfiguration(passwords: NatsPasswords): string {
+  const user = (name: Identity): object => ({ user: name, password: passwords[name], permissions: permissionsOf(name) });
+  const services = new Map<string, object>();
+  const feeds = new Set<string>();
+  for (const worker of WORKERS) {
+    const { publish, streams = [], subscribe }: Access = WORKER_ACCESS[worker];
+    for (const subject of publish)
+      services.set(subject, { service: subject, ...(streams.includes(subject) && { response_type: 'Stream' }) });
+    for (const subject of subscribe) feeds.add(subject);
+  }
+  const accounts = {
+    [MAIN_ACCOUNT]: {
+      jetstream: 'enabled',
+      users: IDENTITIES.filter((name) => !isWorker(name)).map(user),
+      exports: [...services.values(), ...[...feeds].map((stream) => ({ stream }))],
+    },
+    [WORK_ACCOUNT]: {
+      users: WORKERS.map(user),
+      imports: [
+        ...[...services.keys()].map((subject) => ({ service: { account: MAIN_ACCOUNT, subject }, to: workerSubject(subject) })),
+        ...[...feeds].map((subject) => ({ stream: { account: MAIN_ACCOUNT, subject } })),
+      ],
+    },
+  };
+  // nats-server reads JSON as well.
+  return `accounts: ${JSON.stringify(accounts, null, 2)}`;
+}
+
+/** Of a user: what it may publish and subscribe to. */
+export function permissionsOf(identity: Identity): { publish: object | readonly string[]; subscribe: readonly string[] } {
+  const inbox = `${inboxPrefix(identity)}.>`;
+  if (identity === 'admin') return { publish: ['>'], subscribe: ['>'] };
+  if (identity === 'supervisor') return { publish: ['$JS.API.INFO'], subscribe: [inbox] };
+  if (isWorker(identity)) {
+    const { publish, subscribe } = WORKER_ACCESS[identity];
+    return { publish: publish.map(workerSubject), subscribe: [inbox, ...subscribe] };
+  }
+  const feeds = ['progress.>', 'waiting.>', 'retry.>', 'writer.>'];
+  return { publish: { allow: ['>'], deny: DENIED[identity] }, subscribe: [inbox, ...feeds] };
+}

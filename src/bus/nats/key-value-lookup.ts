@@ -1,0 +1,149 @@
+import type { Subscription } from '@nats-io/nats-core';
+import { runCallback } from '../callback.ts';
+import type { KeyValueChange } from './key-value-watch.ts';
+import type { Link } from './link.ts';
+
+interface Found {
+  value: Uint8Array;
+  revision: number;
+  deleted: boolean;
+}
+
+/** How often it is compared with the bucket what the handler knows: news may be missed, and expiry is none. */
+const COMPARE_MS = 1_000;
+/** A write is heard of before it is stored, or was refused: it is looked for after these times, in ms. */
+const LOOKS_MS = [0, 5, 20, 80, 300];
+/** Keys that are looked up at once. */
+const WINDOW = 32;
+
+/**
+ * Follows a bucket without a consumer, which a worker may not make: what is written to the bucket's subjects is news for every
+ * subscriber, and says which key to look up.
+ */
+export class KeyValueLookup {
+  private readonly link: Link;
+  private readonly stream: string;
+  private readonly prefix: string;
+  private readonly filter: string;
+  private readonly newest: (key: string) => Promise<Found | undefined>;
+  private readonly handler: (change: KeyValueChange) => void;
+  /** Revisions of the keys that are present as far as the handler knows. */
+  private readonly present = new Map<string, number>();
+  /** Keys that are being looked up; true when news came meanwhile. */
+  private readonly looking = new Map<string, boolean>();
+  /** The bucket has nothing beyond this that was not looked at. */
+  private lastSequence = 0;
+  private created = '';
+  private subscription: Subscription | undefined;
+  private timer: NodeJS.Timeout | undefined;
+  private offReconnect: (() => void) | undefined;
+  private comparing: Promise<void> | undefined;
+  private stopped = false;
+
+  constructor(
+    link: Link,
+    stream: string,
+    prefix: string,
+    filter: string,
+    newest: (key: string) => Promise<Found | undefined>,
+    handler: (change: KeyValueChange) => void,
+  ) {
+    this.link = link;
+    this.stream = stream;
+    this.prefix = prefix;
+    this.filter = filter;
+    this.newest = newest;
+    this.handler = handler;
+  }
+
+  /** Resolves when the handler has heard of everything present. */
+  async start(): Promise<void> {
+    this.subscription = this.link.nc.subscribe(`${this.prefix}${this.filter}`, {
+      callback: (error, message) => {
+        if (error === null) void this.look(message.subject.slice(this.prefix.length));
+      },
+    });
+    await this.compare();
+    if (this.stopped) return;
+    const again = (): void => {
+      this.comparing ??= this.compare()
+        .catch(() => {})
+        .finally(() => (this.comparing = undefined));
+    };
+    this.offReconnect = this.link.onReconnect(again);
+    this.timer = setInterval(again, COMPARE_MS);
+  }
+
+  stop(): void {
+    this.stopped = true;
+    this.offReconnect?.();
+    clearInterval(this.timer);
+    this.subscription?.unsubscribe();
+  }
+
+  private async compare(): Promise<void> {
+    const { created, state } = await this.link.call(`bucket ${this.stream}`, () =>
+      this.link.jsm.streams.info(this.stream, { subjects_filter: `${this.prefix}${this.filter}` }),
+    );
+    if (this.stopped) return;
+    const keys = Object.keys(state.subjects ?? {}).map((subject) => subject.slice(this.prefix.length));
+    if (created !== this.created) {
+      // A bucket that was made anew has other revisions.
+      for (const [key, revision] of [...this.present]) this.gone(key, revision);
+      this.created = created;
+      this.lastSequence = 0;
+    }
+    const there = new Set(keys);
+    for (const [key, revision] of [...this.present]) if (!there.has(key)) await this.expired(key, revision);
+    if (state.last_seq <= this.lastSequence) return;
+    const found: { key: string; entry: Found }[] = [];
+    for (let at = 0; at < keys.length; at += WINDOW) {
+      const some = keys.slice(at, at + WINDOW).map(async (key) => ({ key, entry: await this.newest(key) }));
+      for (const { key, entry } of await Promise.all(some)) if (entry !== undefined) found.push({ key, entry });
+    }
+    for (const { key, entry } of found.sort((a, b) => a.entry.revision - b.entry.revision)) this.take(key, entry);
+    this.lastSequence = Math.max(this.lastSequence, state.last_seq);
+  }
+
+  /** Written since the list was made, or not there any more. */
+  private async expired(key: string, revision: number): Promise<void> {
+    const found = await this.newest(key);
+    if (found !== undefined) this.take(key, found);
+    else if (this.present.get(key) === revision) this.gone(key, revision);
+  }
+
+  private async look(key: string): Promise<void> {
+    if (this.looking.has(key)) return void this.looking.set(key, true);
+    do {
+      this.looking.set(key, false);
+      const before = this.present.get(key) ?? 0;
+      for (const wait of LOOKS_MS) {
+        if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
+        if (this.stopped) return;
+        const found = await this.newest(key).catch(() => undefined);
+        if (found === undefined || found.revision <= before) continue;
+        this.take(key, found);
+        break;
+      }
+    } while (this.looking.get(key) === true && !this.stopped);
+    this.looking.delete(key);
+  }
+
+  private take(key: string, { value, revision, deleted }: Found): void {
+    const known = this.present.get(key);
+    if (revision === this.lastSequence + 1) this.lastSequence = revision;
+    if (this.stopped || (known !== undefined && revision <= known)) return;
+    if (!deleted) {
+      this.present.set(key, revision);
+      this.tell({ key, value, revision });
+    } else if (known !== undefined) this.gone(key, revision);
+  }
+
+  private gone(key: string, revision: number): void {
+    if (this.present.delete(key)) this.tell({ key, value: undefined, revision });
+  }
+
+  private tell(change: KeyValueChange): void {
+    if (!this.stopped) runCallback(() => this.handler(change));
+  }
+}
