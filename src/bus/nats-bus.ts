@@ -53,14 +53,14 @@ class NatsBus implements Bus {
   readonly closed: Promise<MillraceError | undefined>;
   private readonly link: Link;
   private readonly topology: Topology;
-  private readonly durables: readonly ConsumeOptions[];
+  private readonly workDurables: readonly ConsumeOptions[];
   private readonly consumers = new Set<NatsConsumer>();
   private readonly stops = new Set<() => void>();
   private closing: Promise<void> | undefined;
 
   constructor(link: Link, wanted: Topology, durables: readonly ConsumeOptions[]) {
     this.link = link;
-    this.durables = durables;
+    this.workDurables = durables;
     this.topology = wanted;
     this.closed = link.nc.closed().then((error) => {
       for (const stop of [...this.stops]) stop();
@@ -72,7 +72,7 @@ class NatsBus implements Bus {
     if (this.link.worker) return;
     for (const spec of this.topology.streams) await ensureStream(this.link, streamConfig(spec, this.topology.replicas));
     for (const spec of this.topology.buckets) await ensureStream(this.link, bucketConfig(spec, this.topology.replicas));
-    for (const durable of this.durables) await ensureDurable(this.link, durable);
+    for (const durable of this.workDurables) await ensureDurable(this.link, durable);
   }
 
   async inspectTopology(): Promise<TopologyPart[]> {
