@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { MAX_PAYLOAD } from '../src/bus/message-size.ts';
 import { MillraceError } from '../src/errors.ts';
 import { accessConfiguration, MAIN_ACCOUNT, type NatsPasswords } from './nats/configuration.ts';
+import { withoutClusterSettings } from './up/node-environment.ts';
 import { endsWithParent } from './up/parent-death.ts';
 import { withPrivateFiles } from './up/state-folder.ts';
 
@@ -90,7 +91,11 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
 
   const [command, ...prefix] = [...endsWithParent('TERM'), binary];
   const child = withPrivateFiles(() =>
-    spawn(command!, [...prefix, '--config', configFile], { stdio: ['ignore', 'ignore', 'pipe'], detached: true }),
+    spawn(command!, [...prefix, '--config', configFile], {
+      env: withoutClusterSettings(process.env),
+      stdio: ['ignore', 'ignore', 'pipe'],
+      detached: true,
+    }),
   );
   const log = lastLines(child, 20);
   const exited = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((done) => {

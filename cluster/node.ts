@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { ActorSystem } from '../src/actor/system.ts';
+import type { Bus, ConsumeOptions } from '../src/bus/bus.ts';
 import { connectNats, type NatsBusOptions } from '../src/bus/nats-bus.ts';
 import { BusWeightChannel } from '../src/bus/weights/bus-weight-channel.ts';
 import { systemClock } from '../src/clock/system.ts';
@@ -30,6 +31,8 @@ const STEPS: Partial<Record<RoleName, string>> = { store: 'opening the database'
 
 /** A killed node's jobs are taken over after at most this long; nobody's event loop stands still for a third of it. */
 const LEASE_TTL_MS = 5_000;
+/** How often a coordinator sees to the durables of workers. */
+const DURABLES_MS = 5_000;
 
 /** What a node needs to start. */
 export interface NodeOptions {
@@ -77,6 +80,11 @@ export interface RunningNode {
   /** Resolves with the error when the node cannot go on (its connection is gone for good, an actor gave up). */
   failed: Promise<MillraceError>;
   stop(timeoutMs?: number): Promise<void>;
+}
+
+/** Where that fails, the next turn tries again. */
+async function ensureAll(bus: Bus, durables: readonly ConsumeOptions[]): Promise<void> {
+  for (const durable of durables) await bus.ensureDurable(durable).catch(() => {});
 }
 
 /** What an identity connects with. */
@@ -137,6 +145,8 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const started: Role[] = [];
   const services: ServiceRegistration[] = [];
   const closers: (() => void)[] = [];
+  // Workers wait for their durables and may not make them.
+  if (roles.includes('coordinator')) closers.push(clock.every(DURABLES_MS, () => void ensureAll(bus, WORK_DURABLES)));
   for (const role of roles) {
     onStep(STEPS[role] ?? `starting role ${role}`);
     started.push(await startRole(role, { context, options, nodes, compute, services, closers }));

@@ -4,7 +4,9 @@ import { readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AdminService } from '../src/gen/millrace/v1/admin_pb.ts';
+import { StoreService } from '../src/gen/millrace/v1/store_pb.ts';
 import { createClient } from '../src/rpc/client.ts';
+import { connectWork } from '../src/rpc/work.ts';
 import { startTestCluster, type TestCluster } from './support/cluster.ts';
 import { thermostatJob } from './support/thermostat.ts';
 
@@ -74,7 +76,7 @@ describe('secrets', () => {
     for (const pid of pids) {
       const seen = await Promise.all(['cmdline', 'environ'].map((file) => readFile(`/proc/${pid}/${file}`, 'utf8')));
       for (const secret of [...secrets, 'a secret of the environment', 'MILLRACE_NODE'])
-        expect(seen.join('\n').includes(secret), `process ${pid}`).toBe(false);
+        expect(seen.join('\n').includes(secret), `process ${pid}: ${seen[0]}`).toBe(false);
     }
     const logs = join(cluster.stateDir, 'logs');
     const lines = readdirSync(logs).map((name) => readFileSync(join(logs, name), 'utf8'));
@@ -97,7 +99,7 @@ describe('secrets', () => {
 describe.skipIf(process.getuid?.() !== 0)('another account of this machine', () => {
   it('reads no file of the cluster', async () => {
     const files = ['.', 'admin.json', 'credentials/admin.token', 'nats/nats-server.conf', 'logs/store.log'];
-    const script = `for (const path of process.argv.slice(1)) try { require('fs').accessSync(path); console.log(path) } catch (e) { console.log(e.code) }`;
+    const script = `for (const path of process.argv.slice(1)) try { require('fs').accessSync(path, 4); console.log(path) } catch (e) { console.log(e.code) }`;
     expect(await asNobody(script, ...files.map((file) => join(cluster.stateDir, file)))).toBe(
       'EACCES\n'.repeat(files.length).trim(),
     );
@@ -125,16 +127,15 @@ describe.skipIf(process.getuid?.() !== 0)('another account of this machine', () 
 
 describe('gRPC', () => {
   it('wants the token at every server: admin API, parameter server and store', async () => {
-    const addresses = (await cluster.admin.listNodes({})).nodes.map(({ address }) => address).filter((address) => address !== '');
-    expect(addresses).toHaveLength(3);
-    for (const address of addresses) {
-      for (const token of [undefined, 'another token than that']) {
-        const client = createClient(AdminService, address, { token });
-        await expect(client.createJob({ configJson: '{"name":"x","flow":"/x.ts"}' })).rejects.toMatchObject({
-          code: 'unauthenticated',
-        });
-        client.close();
-      }
+    const { nodes } = await cluster.admin.listNodes({});
+    const addressOf = (id: string): string => nodes.find((node) => node.id === id)!.address;
+    const config = { configJson: '{"name":"x","flow":"/x.ts"}' };
+    for (const token of [undefined, 'another token than that']) {
+      const admin = createClient(AdminService, addressOf('coordinator'), { token });
+      const store = createClient(StoreService, addressOf('store'), { token });
+      const asked = [admin.createJob(config), store.prune({}), connectWork(addressOf('parameter-server'), token)];
+      for (const answer of asked) await expect(answer).rejects.toMatchObject({ code: 'unauthenticated' });
+      for (const client of [admin, store]) client.close();
     }
   });
 });

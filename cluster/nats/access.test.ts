@@ -138,6 +138,24 @@ describe('a worker', () => {
     await rollout.kv('nodes').delete('rollout.rollout-1');
   });
 
+  it('reports notices, holds work that waits for a service, and says so to who listens', async () => {
+    const coordinator = await busAs('coordinator');
+    for (const worker of ['rollout', 'reward'] as const) {
+      const bus = await busAs(worker);
+      const heard: (string | undefined)[] = [];
+      const stop = coordinator.listen(`retry.${worker}`, (data) => void heard.push(text(data)));
+      await expect.poll(() => (bus.emit(`retry.${worker}`, bytes('waiting')), heard[0])).toBe('waiting');
+      stop();
+      await bus.publish(`held.${worker}`, bytes('work'), { id: worker });
+      const { revision } = (await bus.kv('notices').get(`job.${worker}`)) ?? { revision: 0 };
+      expect(revision).toBe(0);
+      await bus.kv('notices').create(`job.${worker}`, bytes('slow'));
+      await bus.publish(`event.job.notice`, bytes('slow'), { id: worker });
+    }
+    expect((await admin.streamState('HELD')).messages).toBe(2);
+    expect(await admin.kv('notices').keys()).toEqual(['job.reward', 'job.rollout']);
+  });
+
   it('reads weights', async () => {
     const rollout = await busAs('rollout');
     for (const n of [1, 2, 3]) await admin.publish(`weights.job.1.w.${n}`, bytes(String(n)), { id: `w${n}` });
