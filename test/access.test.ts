@@ -134,7 +134,7 @@ describe('gRPC', () => {
       const admin = createClient(AdminService, addressOf('coordinator'), { token });
       const store = createClient(StoreService, addressOf('store'), { token });
       const asked = [admin.createJob(config), store.prune({}), connectWork(addressOf('parameter-server'), token)];
-      for (const answer of asked) await expect(answer).rejects.toMatchObject({ code: 'unauthenticated' });
+      await Promise.all(asked.map((answer) => expect(answer).rejects.toMatchObject({ code: 'unauthenticated' })));
       for (const client of [admin, store]) client.close();
     }
   });
