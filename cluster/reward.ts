@@ -52,7 +52,7 @@ export async function startReward(context: NodeContext, options: RewardOptions =
     const request = group.request!;
     const runtime = await loadableRuntime(context, record, stopping.signal);
     if (!runtime) return;
-    const { context: flowContext } = await runtime.tasks();
+    const flowContext = await runtime.context();
     const scoring = {
       flow: runtime.flow,
       context: flowContext,

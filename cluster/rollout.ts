@@ -89,7 +89,7 @@ export async function startRollout(context: NodeContext, options: RolloutOptions
   const run = async (request: RolloutRequest, job: JobRecord, retrier: Retrier | undefined): Promise<void> => {
     if (!(await loadableRuntime(context, job, stopping.signal))) return;
     const { runtime, policy, encoder } = await stateOf(job);
-    const { context: flowContext } = await runtime.tasks();
+    const flowContext = await runtime.context();
     const started = context.clock.monotonic();
     const group = await runGroup({
       request,

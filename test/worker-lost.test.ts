@@ -17,7 +17,7 @@ afterAll(() => cluster?.end());
 async function jobWithOneDeadlyTask(): Promise<JobConfig> {
   const kinds = Array.from({ length: 20 }, () => 'fine');
   const runtime = await loadJobRuntime(faultyJob(kinds));
-  const second = taskPlan(runtime, await runtime.tasks()).taskFor(1);
+  const second = (await taskPlan(runtime, await runtime.tasks())).taskFor(1);
   kinds[Number(second.id.slice('task-'.length))] = 'deadly';
   return faultyJob(kinds, ['rounds=2']);
 }

@@ -31,7 +31,7 @@ serveOrders<RecordOrder, GroupTemplate[], number>(async ({ groups }, emit) => {
   const runtime = await loadJobRuntime(config);
   const loaded = await runtime.tasks();
   const { context } = loaded;
-  const { train } = taskPlan(runtime, loaded);
+  const { train } = await taskPlan(runtime, loaded);
   const policy = {
     source: fixedPolicy(createPlanner(runtime.spec)),
     encoder: new PlanEncoder(runtime.flow, runtime.spec),

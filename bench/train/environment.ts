@@ -100,7 +100,7 @@ export class LockStepEnvironment {
   /** Loads the job's tasks and splits them as the cluster does. */
   static async open(runtime: JobRuntime): Promise<LockStepEnvironment> {
     const loaded = await runtime.tasks();
-    return new LockStepEnvironment(runtime, taskPlan(runtime, loaded), loaded.context);
+    return new LockStepEnvironment(runtime, await taskPlan(runtime, loaded), loaded.context);
   }
 
   /** Starts the flows of a round; `failed_precondition` while those of the last one go on. */

@@ -28,7 +28,7 @@ export async function exportEnvironment(runtime: JobRuntime): Promise<ExportedEn
       field: 'flow',
     });
   const loaded = await runtime.tasks();
-  const plan = taskPlan(runtime, loaded);
+  const plan = await taskPlan(runtime, loaded);
   const { users, products, orders } = loaded.context as Records;
   const { tensors, values } = initialParameters(spec);
   const read = ({ json }: { json: string }): unknown => JSON.parse(json);

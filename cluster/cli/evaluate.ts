@@ -164,7 +164,7 @@ async function tasksOf(
   cwd: string,
 ): Promise<{ tasks: RequestTask[]; flowContext: unknown }> {
   const loaded = await runtime.tasks();
-  if (flags.tasks === undefined) return { tasks: taskPlan(runtime, loaded).heldOut, flowContext: loaded.context };
+  if (flags.tasks === undefined) return { tasks: (await taskPlan(runtime, loaded)).heldOut, flowContext: loaded.context };
   const file = resolve(cwd, flags.tasks);
   // The flow's own loader gives the world; the tasks are checked like any others.
   const given = await loadTasks({ ...runtime.flow, load: () => readTasks(file) }, { data: file });

@@ -123,7 +123,7 @@ async function checkedJob(file: string, flags: TrainFlags, context: CliContext):
   });
   const runtime = await loadJobRuntime(config);
   await checkReward(config.reward, runtime.flow);
-  const { train: training, heldOut } = taskPlan(runtime, await runtime.tasks());
+  const { train: training, heldOut } = await taskPlan(runtime, await runtime.tasks());
   context.note(`${config.name}: ${training.length} training tasks, ${heldOut.length} held out`);
   return config;
 }

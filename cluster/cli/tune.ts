@@ -39,7 +39,7 @@ export async function tune(file: string, flags: TuneFlags, context: CliContext):
   });
   const { plan, job } = loaded;
   const runtime = await loadJobRuntime(job);
-  const { heldOut } = taskPlan(runtime, await runtime.tasks());
+  const { heldOut } = await taskPlan(runtime, await runtime.tasks());
   if (heldOut.length === 0)
     throw new MillraceError('invalid_argument', 'No task is held out, so that trials cannot be compared.', {
       field: 'split.heldOut',

@@ -75,7 +75,7 @@ export class CoordinatorBackend implements AdminBackend {
     const code = await this.#context.code?.take(config);
     const runtime = await loadJobRuntime(config, (work) => this.#context.outside(work), code?.file);
     await this.#context.outside(checkReward(config.reward, runtime.flow, code?.file));
-    taskPlan(runtime, await runtime.tasks());
+    await taskPlan(runtime, await runtime.tasks());
     const { clock, bus, jobs } = this.#context;
     const initial = from && (await keepInitialWeights(this.#context, id, runtime.spec, from));
     const record = createJobRecord({ id, config, now: clock.now(), code: code?.digest, ...initial });

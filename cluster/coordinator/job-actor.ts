@@ -135,7 +135,7 @@ export class JobActor implements Behaviour<JobMessage> {
       const runtime = await this.#context.runtimes.get(this.#record);
       const tasks = await runtime.tasks();
       await this.#context.notices.resolve(this.#job, CODE_CHANGED);
-      return taskPlan(runtime, tasks);
+      return await taskPlan(runtime, tasks);
     } catch (thrown) {
       const error = MillraceError.from(thrown);
       if (isCodeChange(error)) void this.#context.notices.report(this.#job, { code: CODE_CHANGED, message: error.message });

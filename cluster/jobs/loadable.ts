@@ -32,7 +32,7 @@ export async function loadableRuntime(
     if (record === undefined || isEnded(record.state)) return undefined;
     try {
       const runtime = await runtimes.get(record);
-      await runtime.tasks();
+      await runtime.context();
       if (reported) await notices.resolve(id, CODE_CHANGED);
       return runtime;
     } catch (thrown) {

@@ -6,7 +6,8 @@ import type { JobRecord } from '../../src/jobs/record.ts';
 import { criticOf } from '../../src/algo/registry.ts';
 import { policySpecFor } from '../../src/flow/prepare.ts';
 import type { PolicySpec } from '../../src/policy/spec.ts';
-import { loadTasks, type LoadedTasks } from '../../src/tasks/load.ts';
+import { loadContext, loadTasks, type LoadedTasks } from '../../src/tasks/load.ts';
+import type { OnProgress } from '../../src/tasks/progress.ts';
 import type { JobCode } from './code.ts';
 
 /** A job's flow with its tasks and context, ready to run in this process. */
@@ -15,7 +16,9 @@ export interface JobRuntime {
   flow: FlowDefinition<unknown, unknown>;
   spec: PolicySpec;
   /** Tasks and the flow's context; loaded on first use. */
-  tasks(): Promise<LoadedTasks>;
+  tasks(onProgress?: OnProgress): Promise<LoadedTasks>;
+  /** The flow's context alone, for who is given tasks one by one: they are not checked and not kept. */
+  context(): Promise<unknown>;
 }
 
 /** Loads each job's flow once per process. */
@@ -40,22 +43,31 @@ export async function loadJobRuntime(
   const code = snapshot === undefined ? undefined : await outside(readSnapshot(snapshot));
   if (code) await outside(checkFiles(code));
   const flow = await outside(loadFlow(config.flow, snapshot));
-  const load = async (): Promise<LoadedTasks> => {
+  const source = { data: config.data, options: config.source, seed: config.seed };
+  const checked = async <T>(load: () => Promise<T>): Promise<T> => {
     if (code) await checkData(code);
-    return loadTasks(flow, { data: config.data, options: config.source, seed: config.seed });
+    return load();
   };
   let tasks: Promise<LoadedTasks> | undefined;
+  let context: Promise<unknown> | undefined;
   return {
     config,
     flow,
     spec: { ...policySpecFor(flow, config.policy, config.seed), ...(criticOf(config.algorithm) && { value: true }) },
-    tasks() {
+    tasks(onProgress) {
       if (tasks === undefined) {
-        tasks = outside(load());
+        tasks = outside(checked(() => loadTasks(flow, { ...source, onProgress })));
         // What has failed is tried again by whoever asks next.
         tasks.catch(() => (tasks = undefined));
       }
       return tasks;
+    },
+    context() {
+      if (context === undefined) {
+        context = tasks?.then((loaded) => loaded.context) ?? outside(checked(() => loadContext(flow, source)));
+        context.catch(() => (context = undefined));
+      }
+      return context;
     },
   };
 }

@@ -15,9 +15,9 @@ export interface TaskPlan {
 }
 
 /** Splits and orders the tasks of a job; the same for everyone who asks. `invalid_argument` when one side is empty. */
-export function taskPlan(runtime: JobRuntime, loaded: LoadedTasks): TaskPlan {
+export async function taskPlan(runtime: JobRuntime, loaded: LoadedTasks): Promise<TaskPlan> {
   const { seed, split } = runtime.config;
-  const sides = splitTasks(loaded.tasks, { heldOut: split.heldOut, seed });
+  const sides = await splitTasks(loaded.tasks, { heldOut: split.heldOut, seed });
   for (const side of ['train', 'heldOut'] as const) {
     if (sides[side].length > 0) continue;
     throw new MillraceError(
@@ -28,11 +28,10 @@ export function taskPlan(runtime: JobRuntime, loaded: LoadedTasks): TaskPlan {
       },
     );
   }
-  const travel = ({ id, json }: RequestTask): RequestTask => ({ id, json });
-  const train = sides.train.map(travel);
+  const { train, heldOut } = sides;
   return {
     train,
-    heldOut: sides.heldOut.map(travel),
+    heldOut,
     hasRule: runtime.flow.rule !== undefined,
     taskFor: (sequence) => train[taskAt(sequence, train.length, seed)]!,
   };

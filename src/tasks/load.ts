@@ -1,5 +1,6 @@
 import { Activity } from '../clock/activity.ts';
 import type { Clock } from '../clock/clock.ts';
+import { Slices } from '../clock/slices.ts';
 import { systemClock } from '../clock/system.ts';
 import { TimeLimit } from '../clock/time-limit.ts';
 import { MillraceError } from '../errors.ts';
@@ -7,6 +8,8 @@ import type { FlowDefinition, Json, Loaded } from '../flow/define.ts';
 import { describe } from '../flow/failure.ts';
 import { copyAsJson, isWellFormed } from '../flow/json.ts';
 import { checkTask } from './check.ts';
+import { tellProgress, withProgress, type OnProgress } from './progress.ts';
+import { MAX_TASKS } from './read.ts';
 
 /** Largest task, in bytes of UTF-8: it travels whole in every request for a group. */
 export const MAX_TASK_BYTES = 512 * 1024;
@@ -37,6 +40,8 @@ export interface LoadTasksOptions {
   seed?: number;
   /** Default 300_000. */
   timeoutMs?: number;
+  /** Hears how far it has come, a few times a second. */
+  onProgress?: OnProgress | undefined;
   /** Default: real time. */
   clock?: Clock;
 }
@@ -48,13 +53,30 @@ const PROBLEMS_SHOWN = 5;
  * Reads a flow's tasks and checks every one: that JSON holds it as it is ({@link copyAsJson}), its size (at most
  * {@link MAX_TASK_BYTES}), the schema of what came back, its id (unique, 1 to 200 characters of well-formed Unicode without control
  * characters), split key and type. `invalid_argument` with file or origin, index, id, field and allowed values when something is wrong.
+ * The event loop gets its turns meanwhile, except while the flow's own code runs.
  */
 export async function loadTasks<T, M>(flow: FlowDefinition<T, M>, options: LoadTasksOptions = {}): Promise<LoadedTasks> {
-  const loaded = await callLoad(flow, options);
+  return withProgress(options.onProgress, async () => checkTasks(flow, options, await callLoad(flow, options)));
+}
+
+/** What a flow's source gives besides the tasks, for processes that are given their tasks one by one: nothing is checked twice. */
+export async function loadContext<T, M>(flow: FlowDefinition<T, M>, options: LoadTasksOptions = {}): Promise<unknown> {
+  return (await callLoad(flow, options)).context;
+}
+
+async function checkTasks<T, M>(flow: FlowDefinition<T, M>, options: LoadTasksOptions, loaded: Loaded<T>): Promise<LoadedTasks> {
+  const { length } = loaded.tasks;
+  if (length > MAX_TASKS)
+    throw new MillraceError(
+      'invalid_argument',
+      `flow '${flow.name}' loaded ${count(length)} tasks, and a job has at most ${count(MAX_TASKS)}; take a sample of them`,
+      { field: 'data' },
+    );
+  const slices = new Slices();
   const tasks: LoadedTask[] = [];
   const problems: { text: string; field: string }[] = [];
   const ids = new Map<string, string>();
-  loaded.tasks.forEach((raw: unknown, index) => {
+  const check = (raw: unknown, index: number): void => {
     const origin = loaded.origins?.[index] ?? `task ${index}`;
     const where = loaded.origins?.[index] === undefined ? origin : `${origin} (task ${index})`;
     const report = (text: string, field: string): void => {
@@ -76,7 +98,13 @@ export async function loadTasks<T, M>(flow: FlowDefinition<T, M>, options: LoadT
     if (first !== undefined) return report(`id '${id.value}' is already the id of ${first}; ids must be unique`, 'id');
     ids.set(id.value, origin);
     tasks.push({ id: id.value, key: key.value, json: copy.json, origin });
-  });
+  };
+  for (let index = 0; index < length; index++) {
+    check(loaded.tasks[index], index);
+    if (!slices.due) continue;
+    tellProgress({ stage: 'check', done: index + 1, total: length });
+    await slices.turn();
+  }
   if (problems.length > 0) {
     const more = problems.length - PROBLEMS_SHOWN;
     const lines = problems.slice(0, PROBLEMS_SHOWN).map(({ text }) => text);
@@ -161,11 +189,15 @@ function named<T>(flow: FlowDefinition<T, any>, raw: unknown): string {
   return 'value' in id ? `id '${id.value}': ` : '';
 }
 
+function count(n: number): string {
+  return n.toLocaleString('en-US');
+}
+
 function fieldOf(path: string): string {
   return path.replace(/^\$\.?/, '');
 }
 
 function tooLarge(bytes: number): string {
-  const [has, most] = [bytes, MAX_TASK_BYTES].map((n) => n.toLocaleString('en-US'));
+  const [has, most] = [bytes, MAX_TASK_BYTES].map(count);
   return `it is ${has} bytes of JSON, and a task is at most ${most}; keep large data in the flow's context and refer to it`;
 }

@@ -1,13 +1,30 @@
-import { readFile } from 'node:fs/promises';
+import { isUtf8 } from 'node:buffer';
+import { open, type FileHandle } from 'node:fs/promises';
 import { extname } from 'node:path';
-import { parse } from 'csv-parse/sync';
+import { parse, type CsvError, type Info } from 'csv-parse';
+import { Slices } from '../clock/slices.ts';
 import { MillraceError } from '../errors.ts';
 import type { Loaded } from '../flow/define.ts';
+import { ListSplitter, NoList } from './elements.ts';
+import { tellProgress } from './progress.ts';
+
+/** Largest task file, in bytes. */
+export const MAX_FILE_BYTES = 256 * 1024 * 1024;
+/** Most tasks that a flow loads. */
+export const MAX_TASKS = 1_000_000;
+/** Longest single entry of a file, in bytes: parsing one is not interrupted. A task is smaller still (`MAX_TASK_BYTES`). */
+const MAX_ENTRY_BYTES = 8 * 1024 * 1024;
+const CHUNK_BYTES = 256 * 1024;
+/** Progress is told this often, in ms. */
+const TELL_MS = 250;
 
 /**
  * Reads a task file by its ending: `.json` (a list), `.jsonl` or `.ndjson` (a task a line), `.csv` (a header, then a task a
  * row; every value is a text, so use `z.coerce` in the task's schema). The origins are `file:line`. Only the flow's schema
  * knows whether the tasks are what `T` says; Millrace checks them after `load`.
+ *
+ * Files are read piece by piece, with turns of the event loop in between: at most {@link MAX_FILE_BYTES} of UTF-8 and
+ * {@link MAX_TASKS} tasks. Throws `not_found`, and `invalid_argument` with the line.
  */
 export async function readTasks<T = unknown>(file: string): Promise<Loaded<T>> {
   const ending = extname(file).toLowerCase();
@@ -21,98 +38,225 @@ export async function readTasks<T = unknown>(file: string): Promise<Loaded<T>> {
 
 /** Reads a JSON file that holds a list. */
 export async function readJson<T = unknown>(file: string): Promise<Loaded<T>> {
-  const text = await readText(file);
-  let value: unknown;
+  const found = new Found<T>(file);
+  const splitter = new ListSplitter();
+  const slices = new Slices();
   try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw broken(`${file}:${lineOfSyntaxError(text, error as SyntaxError)}`, `not JSON: ${(error as Error).message}`, error);
+    for await (const chunk of chunksOf(file)) {
+      for (const { bytes, line } of splitter.push(chunk)) {
+        found.add(parseEntry(file, line, bytes), line);
+        if (slices.due) await slices.turn();
+      }
+      if (splitter.pendingBytes > MAX_ENTRY_BYTES) throw tooLong(file, splitter.line);
+    }
+    splitter.end();
+  } catch (thrown) {
+    if (thrown instanceof NoList) throw broken(`${file}:${thrown.line}`, thrown.message, thrown);
+    throw thrown;
   }
-  if (!Array.isArray(value)) throw broken(`${file}:1`, 'must hold a list of tasks');
-  return { tasks: value as T[], origins: elementLines(text).map((line) => `${file}:${line}`) };
+  return found.loaded;
 }
 
 /** Reads a file with one JSON value a line; empty lines are skipped. */
 export async function readJsonLines<T = unknown>(file: string): Promise<Loaded<T>> {
-  const tasks: T[] = [];
-  const origins: string[] = [];
-  (await readText(file)).split('\n').forEach((line, i) => {
-    if (line.trim() === '') return;
-    const origin = `${file}:${i + 1}`;
-    try {
-      tasks.push(JSON.parse(line) as T);
-    } catch (error) {
-      throw broken(origin, `not JSON: ${(error as Error).message}`, error);
+  const found = new Found<T>(file);
+  const slices = new Slices();
+  let line = 0;
+  let parts: Buffer[] = [];
+  let pending = 0;
+  const take = (bytes: Buffer): void => {
+    line += 1;
+    const value = parseLine(file, line, bytes);
+    if (value !== undefined) found.add(value.value, line);
+  };
+  for await (const chunk of chunksOf(file)) {
+    let begin = 0;
+    for (let end = chunk.indexOf(0x0a); end >= 0; end = chunk.indexOf(0x0a, begin)) {
+      const rest = chunk.subarray(begin, end);
+      take(parts.length === 0 ? rest : Buffer.concat([...parts, rest]));
+      begin = end + 1;
+      [parts, pending] = [[], 0];
+      if (slices.due) await slices.turn();
     }
-    origins.push(origin);
-  });
-  return { tasks, origins };
+    parts.push(chunk.subarray(begin));
+    pending += chunk.length - begin;
+    if (pending > MAX_ENTRY_BYTES) throw tooLong(file, line + 1);
+  }
+  take(Buffer.concat(parts));
+  return found.loaded;
 }
 
 /** Reads comma-separated values (RFC 4180) with a header line. */
 export async function readCsv<T = unknown>(file: string): Promise<Loaded<T>> {
-  const text = await readText(file);
-  const tasks: T[] = [];
-  const origins: string[] = [];
-  // The parser tells where a record ends; it starts on the line after the one before it.
-  let line = 1;
+  const found = new Found<T>(file);
+  const slices = new Slices();
+  const parser = parse({ info: true, skip_empty_lines: true, max_record_size: MAX_ENTRY_BYTES });
+  const rows = parser[Symbol.asyncIterator]() as AsyncIterator<{ record: string[]; info: Info }>;
+  // A pipeline would tell of errors twice; this way the file's come before those of the parser.
+  let failed: unknown;
+  const fed = feed(file, parser).catch((thrown: unknown) => {
+    failed = thrown;
+    parser.destroy();
+  });
   let header: string[] | undefined;
+  let end = 0;
   try {
-    const rows = parse(text, { info: true, skip_empty_lines: true }) as unknown as {
-      record: string[];
-      info: { lines: number };
-    }[];
-    for (const { record, info } of rows) {
-      const start = Math.min(line + blankLines(text, line), info.lines);
-      line = info.lines + 1;
+    for (let row = await rows.next(); row.done !== true; row = await rows.next()) {
+      const { record, info } = row.value;
+      end = info.lines;
+      // The parser tells where a record ends.
+      const start = end - record.reduce((sum, text) => sum + text.split('\n').length - 1, 0);
       if (header === undefined) header = record;
-      else {
-        tasks.push(Object.fromEntries(header.map((name, i) => [name, record[i]])) as T);
-        origins.push(`${file}:${start}`);
-      }
+      else found.add(Object.fromEntries(header.map((name, i) => [name, record[i]])), start);
+      if (slices.due) await slices.turn();
     }
-  } catch (error) {
-    throw broken(`${file}:${(error as { lines?: number }).lines ?? line}`, `not CSV: ${(error as Error).message}`, error);
+    await fed;
+    if (failed !== undefined) throw failed as Error;
+  } catch (thrown) {
+    await fed;
+    if (failed instanceof MillraceError) throw failed;
+    if (thrown instanceof MillraceError) throw thrown;
+    const { lines, message } = thrown as CsvError & { lines?: number };
+    throw broken(`${file}:${lines ?? end + 1}`, `not CSV: ${message}`, thrown);
   }
-  return { tasks, origins };
+  return found.loaded;
 }
 
-async function readText(file: string): Promise<string> {
+/** Gives the file to a parser as fast as it takes it. */
+async function feed(file: string, parser: ReturnType<typeof parse>): Promise<void> {
+  let line = 1;
+  // A character may lie across two pieces.
+  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+  for await (const chunk of chunksOf(file)) {
+    if (parser.destroyed) return;
+    let text: string;
+    try {
+      text = decoder.decode(chunk, { stream: true });
+    } catch (thrown) {
+      throw noUtf8(file, line, thrown);
+    }
+    line += text.split('\n').length - 1;
+    if (!parser.write(text)) await room(parser);
+  }
   try {
-    return (await readFile(file, 'utf8')).replace(/^\uFEFF/, '');
+    decoder.decode();
+  } catch (thrown) {
+    throw noUtf8(file, line, thrown);
+  }
+  parser.end();
+}
+
+/** Resolves when the parser takes more, or nothing any more. */
+function room(parser: ReturnType<typeof parse>): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      parser.off('drain', done).off('close', done);
+      resolve();
+    };
+    parser.on('drain', done).on('close', done);
+  });
+}
+
+/** The tasks found so far. */
+class Found<T> {
+  readonly loaded: Loaded<T> & { origins: string[] } = { tasks: [], origins: [] };
+  readonly #file: string;
+
+  constructor(file: string) {
+    this.#file = file;
+  }
+
+  add(task: unknown, line: number): void {
+    const { tasks, origins } = this.loaded;
+    if (tasks.length >= MAX_TASKS)
+      throw broken(
+        `${this.#file}:${line}`,
+        `more than ${MAX_TASKS.toLocaleString('en-US')} tasks, which is the most that a job can have; take a sample of them`,
+      );
+    tasks.push(task as T);
+    origins.push(`${this.#file}:${line}`);
+  }
+}
+
+function parseLine(file: string, line: number, bytes: Buffer): { value: unknown } | undefined {
+  for (const byte of bytes) {
+    // White space alone is an empty line.
+    if (byte === 0x20 || byte === 0x09 || byte === 0x0d) continue;
+    return { value: parseEntry(file, line, bytes) };
+  }
+  return undefined;
+}
+
+function parseEntry(file: string, line: number, bytes: Buffer): unknown {
+  if (bytes.length > MAX_ENTRY_BYTES) throw tooLong(file, line);
+  if (!isUtf8(bytes)) throw noUtf8(file, line);
+  const text = bytes.toString('utf8');
+  try {
+    return JSON.parse(text) as unknown;
   } catch (error) {
-    throw new MillraceError('not_found', `${file}: cannot be read (${(error as NodeJS.ErrnoException).code ?? String(error)})`, {
+    const at = line + lineOfSyntaxError(text, error as SyntaxError) - 1;
+    throw broken(`${file}:${at}`, `not JSON: ${(error as Error).message}`, error);
+  }
+}
+
+/** Pieces of a file, without the mark that some editors put at its beginning; tells how far it has come. */
+async function* chunksOf(file: string): AsyncGenerator<Buffer> {
+  const unreadable = (error: unknown): MillraceError =>
+    new MillraceError('not_found', `${file}: cannot be read (${(error as NodeJS.ErrnoException).code ?? String(error)})`, {
       cause: error,
       field: 'data',
     });
+  let handle: FileHandle;
+  try {
+    handle = await open(file);
+  } catch (error) {
+    throw unreadable(error);
   }
+  try {
+    const total = (await handle.stat()).size;
+    let done = 0;
+    let told = performance.now();
+    for (;;) {
+      const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
+      const { bytesRead } = await handle.read(buffer, 0, CHUNK_BYTES).catch((error: unknown) => {
+        throw unreadable(error);
+      });
+      if (bytesRead === 0) return;
+      const first = done === 0 && buffer[0] === 0xef && buffer[1] === 0xbb && buffer[2] === 0xbf ? 3 : 0;
+      done += bytesRead;
+      if (Math.max(done, total) > MAX_FILE_BYTES) throw tooLarge(file, Math.max(done, total));
+      if (performance.now() - told >= TELL_MS || done === total) {
+        tellProgress({ stage: 'read', done, total: Math.max(done, total) });
+        told = performance.now();
+      }
+      yield buffer.subarray(first, bytesRead);
+    }
+  } finally {
+    await handle.close();
+  }
+}
+
+function tooLarge(file: string, bytes: number): MillraceError {
+  const [has, most] = [bytes, MAX_FILE_BYTES].map((n) => `${Math.ceil(n / 2 ** 20)} MiB`);
+  return broken(
+    file,
+    `is ${has}, and a task file is at most ${most}; take a sample of its tasks, or keep large data in the flow's context`,
+  );
+}
+
+function tooLong(file: string, line: number): MillraceError {
+  return broken(
+    `${file}:${line}`,
+    `a single entry of more than ${MAX_ENTRY_BYTES / 2 ** 20} MiB; a task is at most 512 KiB of JSON`,
+  );
+}
+
+function noUtf8(file: string, line: number, cause?: unknown): MillraceError {
+  return broken(`${file}:${line}`, 'is not UTF-8; save it in that encoding', cause);
 }
 
 function broken(where: string, problem: string, cause?: unknown): MillraceError {
   return new MillraceError('invalid_argument', `${where}: ${problem}`, { cause, field: 'data' });
-}
-
-/** The line that each element of the outermost list starts on, in text that is known to be JSON. */
-export function elementLines(text: string): number[] {
-  const lines: number[] = [];
-  let [line, depth] = [1, 0];
-  let expects = false;
-  for (let i = 0; i < text.length; i++) {
-    const char = text[i]!;
-    if (char === '\n') line += 1;
-    if (/\s/.test(char)) continue;
-    if (depth === 1 && expects && char !== ']') {
-      lines.push(line);
-      expects = false;
-    }
-    if (char === '"') while (text[++i] !== '"') i += text[i] === '\\' ? 1 : 0;
-    else if (char === '[' || char === '{') {
-      depth += 1;
-      expects = depth === 1;
-    } else if (char === ']' || char === '}') depth -= 1;
-    else if (char === ',' && depth === 1) expects = true;
-  }
-  return lines;
 }
 
 /** JSON.parse says where in its message: as a position, as a piece of the text around it, or not at all at the end. */
@@ -129,10 +273,4 @@ function lineAt(text: string, position: number): number {
   let line = 1;
   for (let i = text.indexOf('\n'); i >= 0 && i < position; i = text.indexOf('\n', i + 1)) line += 1;
   return line;
-}
-
-function blankLines(text: string, line: number): number {
-  let start = 0;
-  for (let i = 1; i < line; i++) start = text.indexOf('\n', start) + 1;
-  return /^(?:[ \t]*\r?\n)*/.exec(text.slice(start))![0].split('\n').length - 1;
 }

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -8,8 +8,10 @@ import { VirtualClock } from '../clock/virtual.ts';
 import type { FlowDefinition, Loaded } from '../flow/define.ts';
 import { parcelFlow } from '../flow/fixtures/parcels.ts';
 import { loadTasks, MAX_TASK_BYTES } from './load.ts';
+import type { LoadProgress } from './progress.ts';
 import { taskAt } from './order.ts';
-import { elementLines, readTasks } from './read.ts';
+import { ListSplitter } from './elements.ts';
+import { MAX_FILE_BYTES, MAX_TASKS, readTasks } from './read.ts';
 import { splitTasks } from './split.ts';
 
 type AnyFlow = FlowDefinition<any, any>;
@@ -156,14 +158,14 @@ describe('loadTasks', () => {
 describe('splitTasks', () => {
   const tasks = fc.uniqueArray(fc.string(), { maxLength: 60 }).map((ids) => ids.map((id) => ({ id, key: `user ${id.length}` })));
 
-  it('is a partition by key, in order, the same for any order of the tasks', () => {
-    fc.assert(
-      fc.property(tasks, fc.double({ min: 0.01, max: 0.9, noNaN: true }), fc.nat(), (all, heldOut, seed) => {
-        const sides = splitTasks(all, { heldOut, seed });
+  it('is a partition by key, in order, the same for any order of the tasks', async () => {
+    await fc.assert(
+      fc.asyncProperty(tasks, fc.double({ min: 0.01, max: 0.9, noNaN: true }), fc.nat(), async (all, heldOut, seed) => {
+        const sides = await splitTasks(all, { heldOut, seed });
         expect(all.filter((task) => sides.heldOut.includes(task) !== sides.train.includes(task))).toEqual(all);
         const held = new Set(sides.heldOut.map((task) => task.key));
         expect(sides.train.some((task) => held.has(task.key))).toBe(false);
-        const again = splitTasks([...all].reverse(), { heldOut, seed });
+        const again = await splitTasks([...all].reverse(), { heldOut, seed });
         expect(again.heldOut.reverse()).toEqual(sides.heldOut);
         const keys = new Set(all.map((task) => task.key)).size;
         if (keys > 1) expect(held.size).toBe(Math.min(keys - 1, Math.max(1, Math.round(heldOut * keys))));
@@ -171,17 +173,17 @@ describe('splitTasks', () => {
     );
   });
 
-  it('differs by seed', () => {
+  it('differs by seed', async () => {
     const all = Array.from({ length: 50 }, (_, i) => ({ i, key: String(i) }));
-    const split = (seed: number) => splitTasks(all, { heldOut: 0.2, seed }).heldOut.map(({ i }) => i);
-    expect(split(1)).toHaveLength(10);
-    expect(split(1)).not.toEqual(split(2));
+    const split = async (seed: number) => (await splitTasks(all, { heldOut: 0.2, seed })).heldOut.map(({ i }) => i);
+    expect(await split(1)).toHaveLength(10);
+    expect(await split(1)).not.toEqual(await split(2));
   });
 
-  it('moves few tasks when one is added', () => {
+  it('moves few tasks when one is added', async () => {
     const all = Array.from({ length: 200 }, (_, i) => ({ key: `u${i}` }));
-    const before = new Set(splitTasks(all.slice(1), { heldOut: 0.2, seed: 1 }).heldOut);
-    const after = splitTasks(all, { heldOut: 0.2, seed: 1 }).heldOut;
+    const before = new Set((await splitTasks(all.slice(1), { heldOut: 0.2, seed: 1 })).heldOut);
+    const after = (await splitTasks(all, { heldOut: 0.2, seed: 1 })).heldOut;
     expect(after.filter((task) => !before.has(task)).length).toBeLessThanOrEqual(1);
   });
 });
@@ -215,19 +217,33 @@ describe('readTasks', () => {
     expect(loaded.origins).toEqual([`${file}:2`, `${file}:5`, `${file}:5`]);
   });
 
+  const pieces = (bytes: Buffer, size: number): Buffer[] =>
+    Array.from({ length: Math.ceil(bytes.length / size) }, (_, i) => bytes.subarray(i * size, (i + 1) * size));
+
   it('finds the elements of any JSON list', () => {
     fc.assert(
-      fc.property(fc.array(fc.jsonValue()), fc.constantFrom(0, 1, 3), (values, indent) => {
-        const text = JSON.stringify(values, null, indent);
-        const found = elementLines(text);
-        expect(found).toHaveLength(values.length);
-        if (indent === 0) return;
-        let line = 2;
-        values.forEach((value, i) => {
-          expect(found[i]).toBe(line);
-          line += JSON.stringify([value], null, indent).split('\n').length - 2;
-        });
-      }),
+      fc.property(
+        fc.array(fc.jsonValue()),
+        fc.constantFrom(0, 1, 3),
+        fc.integer({ min: 1, max: 50 }),
+        (values, indent, piece) => {
+          const bytes = Buffer.from(JSON.stringify(values, null, indent));
+          const splitter = new ListSplitter();
+          // In pieces of any length: an element may lie across several.
+          const elements = pieces(bytes, piece).flatMap((part) =>
+            [...splitter.push(part)].map((e) => ({ ...e, text: `${e.bytes}` })),
+          );
+          splitter.end();
+          expect(elements.map(({ text }) => JSON.parse(text) as unknown)).toEqual(JSON.parse(`${bytes}`));
+          const found = elements.map(({ line }) => line);
+          if (indent === 0) return;
+          let line = 2;
+          values.forEach((value, i) => {
+            expect(found[i]).toBe(line);
+            line += JSON.stringify([value], null, indent).split('\n').length - 2;
+          });
+        },
+      ),
     );
   });
 
@@ -262,5 +278,51 @@ describe('readTasks', () => {
     }
     await expect(readTasks(join(folder, 'none.json'))).rejects.toMatchObject({ code: 'not_found' });
     await expect(readTasks(write('a.txt', ''))).rejects.toThrow(/\.json, \.jsonl, \.ndjson and \.csv/);
+  });
+
+  it('reads files larger than its pieces, gives way meanwhile and says how far it is', async () => {
+    const all = Array.from({ length: 30_000 }, (_, i) => ({ id: `task-${i}`, text: `${'größe 📞 '.repeat(i % 7)}` }));
+    const files = [
+      write('l.json', JSON.stringify(all, null, 1)),
+      write('l.jsonl', all.map((task) => JSON.stringify(task)).join('\r\n')),
+      write('l.csv', ['id,text', ...all.map(({ id, text }) => `${id},"${text}"`)].join('\n')),
+    ];
+    for (const file of files) {
+      const flow = flowWith(undefined, { task: z.any(), load: () => readTasks(file) as Promise<Loaded<never>> });
+      const told: LoadProgress[] = [];
+      let turns = 0;
+      const timer = setInterval(() => (turns += 1), 1);
+      const { tasks } = await loadTasks(flow, { onProgress: (progress) => told.push(progress) });
+      clearInterval(timer);
+      expect(tasks.map(({ json }) => JSON.parse(json) as unknown)).toEqual(all);
+      expect(turns).toBeGreaterThan(3);
+      const bytes = statSync(file).size;
+      expect(told).toContainEqual({ stage: 'read', done: bytes, total: bytes });
+      expect(told.map(({ stage }) => stage)).toContain('check');
+    }
+  });
+
+  it('refuses files, entries and lists that are too large, with the limit', async () => {
+    const large = write('large.json', '[');
+    truncateSync(large, MAX_FILE_BYTES + 1);
+    await expect(readTasks(large)).rejects.toThrow(/large\.json: is 257 MiB, and a task file is at most 256 MiB/);
+    const long = JSON.stringify({ id: 'a', text: 'x'.repeat(9 * 2 ** 20) });
+    for (const [name, text] of Object.entries({ 'long.jsonl': `{}\n${long}\n{}`, 'long.json': `[{},\n${long},\n{}]` }))
+      await expect(readTasks(write(name, text))).rejects.toThrow(/long\.jsonl?:2: a single entry of more than 8 MiB/);
+    const many = flowWith({ tasks: new Array(MAX_TASKS + 1).fill(good('a')) });
+    await expect(loadTasks(many)).rejects.toThrow(/1,000,001 tasks, and a job has at most 1,000,000/);
+  });
+
+  it('refuses what is not UTF-8, with the line', async () => {
+    const latin = (text: string): Buffer => Buffer.from(text, 'latin1');
+    for (const [name, bytes] of Object.entries({
+      'u.jsonl': latin('{}\n{"id":"größe"}\n'),
+      'u.json': latin('[{},\n{"id":"größe"}]'),
+      'u.csv': latin('id\ngröße\n'),
+      'cut.csv': Buffer.from('id\n📞').subarray(0, 5),
+    })) {
+      writeFileSync(join(folder, name), bytes);
+      await expect(readTasks(join(folder, name)), name).rejects.toThrow(/:[12]: is not UTF-8/);
+    }
   });
 });

@@ -6,7 +6,7 @@ import { describe } from '../../flow/failure.ts';
 import { importDefault, loadFlow } from '../../flow/load.ts';
 import { isRetryLater, retryOf } from '../../flow/retry-later.ts';
 import { parseTask } from '../../tasks/check.ts';
-import { loadTasks } from '../../tasks/load.ts';
+import { loadContext } from '../../tasks/load.ts';
 import type { FromThread, RewardCall, RewardFunction, ThreadData, ToThread } from './protocol.ts';
 
 const port = parentPort!;
@@ -27,7 +27,7 @@ async function load({ module, source, snapshot }: ThreadData): Promise<Loaded> {
     throw new MillraceError('invalid_argument', `${module}: the default export is no function; write \`${example}\``);
   if (source === undefined) return { reward: reward as RewardFunction };
   const flow = await loadFlow(source.flow, snapshot);
-  const { context } = await loadTasks(flow, { data: source.data, options: source.options, seed: source.seed });
+  const context = await loadContext(flow, { data: source.data, options: source.options, seed: source.seed });
   return { reward: reward as RewardFunction, flow, context };
 }
 
