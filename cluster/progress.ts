@@ -17,6 +17,8 @@ export interface TrainingProgress {
 
 /** What a job's actor tells about what it waits for; subject `waiting.<job>`. */
 export interface DispatchProgress {
+  /** While the job's tasks are loaded: how far that is, in words. */
+  loading?: string | undefined;
   /** The oldest evaluation under way. */
   evaluation?: { key: string; done: number; total: number } | undefined;
   /** Milliseconds since ROLLOUTS refused a request for space, while that lasts. */

@@ -17,6 +17,7 @@ import { buildReport, processUse, type TrainingReport } from '../report/report.t
 import { reportText, type Answer } from '../report/text.ts';
 import type { EmbeddedCluster } from '../up.ts';
 import type { AdminClient, CliContext } from './context.ts';
+import { createJob } from './create-job.ts';
 import { clusterSettings, startCluster, type EmbeddedFlags } from './embedded.ts';
 import { EXIT } from './errors.ts';
 import { followJob, isOver } from './follow-job.ts';
@@ -136,10 +137,10 @@ async function create(admin: AdminClient, config: JobConfig, from: string, conte
     await admin.pauseJob({ jobId: id });
     context.note(`job ${id} was interrupted and is paused; \`millrace train --resume\` goes on with it`);
   }
-  const { job } = await admin.createJob({ configJson: JSON.stringify(config), from }, { timeoutMs: 60_000 });
+  const job = await createJob(admin, { configJson: JSON.stringify(config), from }, context);
   const before = jobs.filter(({ state }) => state === JobState.QUEUED).map(({ id }) => id);
   if (before.length > 0) context.note(`${before.join(', ')} was queued before and runs first; \`millrace job cancel\` drops it`);
-  return job!;
+  return job;
 }
 
 async function resume(admin: AdminClient, config: JobConfig | undefined, stateDir: string, context: CliContext): Promise<Job> {

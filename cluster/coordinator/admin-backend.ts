@@ -26,7 +26,7 @@ import type { NodeContext } from '../context.ts';
 import { unreadableJob, type UnreadableJob } from '../jobs/directory.ts';
 import { JobEvents } from '../jobs/events.ts';
 import { loadJobRuntime } from '../jobs/runtime.ts';
-import { taskPlan } from '../jobs/tasks.ts';
+import { checkFits, taskPlan } from '../jobs/tasks.ts';
 import type { WeightSource } from '../jobs/weight-source.ts';
 import type { NodeInfo, NodeList } from '../nodes.ts';
 import { keepInitialWeights } from './initial-weights.ts';
@@ -75,8 +75,10 @@ export class CoordinatorBackend implements AdminBackend {
     const code = await this.#context.code?.take(config);
     const runtime = await loadJobRuntime(config, (work) => this.#context.outside(work), code?.file);
     await this.#context.outside(checkReward(config.reward, runtime.flow, code?.file));
-    await taskPlan(runtime, await runtime.tasks());
-    const { clock, bus, jobs } = this.#context;
+    const { clock, bus, jobs, log } = this.#context;
+    const tasks = await runtime.tasks((progress) => log.debug({ job: id, ...progress }, 'loading tasks of a new job'));
+    checkFits(tasks.tasks, bus.maxMessageBytes);
+    await taskPlan(runtime, tasks);
     const initial = from && (await keepInitialWeights(this.#context, id, runtime.spec, from));
     const record = createJobRecord({ id, config, now: clock.now(), code: code?.digest, ...initial });
     try {

@@ -14,6 +14,7 @@ import { markResumed, transition, type EvaluationRecord, type JobRecord } from '
 import { requestFor, type RequestContext } from '../../src/jobs/requests.ts';
 import { isEnded } from '../../src/jobs/state.ts';
 import { ensureWriterDurables } from '../../src/store/writer.ts';
+import { progressText, type OnProgress } from '../../src/tasks/progress.ts';
 import type { NodeContext } from '../context.ts';
 import type { JobEntry } from '../jobs/directory.ts';
 import { JobEvents } from '../jobs/events.ts';
@@ -94,7 +95,11 @@ export class JobActor implements Behaviour<JobMessage> {
     if (newest) this.#know(newest);
     if (isEnded(this.#record.state)) return;
     actor.waitingFor('the flow and its tasks to be loaded');
-    const tasks = await this.#loadTasks();
+    const tasks = await this.#loadTasks((progress) => {
+      const loading = progressText(progress);
+      actor.waitingFor(`its tasks to be loaded: ${loading}`);
+      this.#tell({ loading });
+    });
     if (!tasks) return;
     // The job may have ended meanwhile: what is made from here on would be left behind.
     actor.signal.throwIfAborted();
@@ -130,10 +135,10 @@ export class JobActor implements Behaviour<JobMessage> {
   }
 
   /** The job's tasks. What trying again cannot mend (the flow is gone, its data is wrong) ends the job. */
-  async #loadTasks(): Promise<TaskPlan | undefined> {
+  async #loadTasks(onProgress: OnProgress): Promise<TaskPlan | undefined> {
     try {
       const runtime = await this.#context.runtimes.get(this.#record);
-      const tasks = await runtime.tasks();
+      const tasks = await runtime.tasks(onProgress);
       await this.#context.notices.resolve(this.#job, CODE_CHANGED);
       return await taskPlan(runtime, tasks);
     } catch (thrown) {

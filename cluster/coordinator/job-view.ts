@@ -215,6 +215,7 @@ export class JobViews {
       },
       ...(progress?.shards && progress.round === manifest?.version && { shards: progress.shards }),
       ...(progress?.publishing && progress.round === manifest?.version && { publishing: true }),
+      ...(dispatch?.loading !== undefined && { loading: dispatch.loading }),
       ...(dispatch?.evaluation && { evaluation: dispatch.evaluation }),
       ...(dispatch?.backpressureMs !== undefined && { backpressureMs: dispatch.backpressureMs }),
       ...(dispatch?.store && { store: dispatch.store }),

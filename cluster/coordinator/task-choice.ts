@@ -31,7 +31,8 @@ export class TaskChoice {
     this.#context = context;
     this.#config = config;
     this.#tasks = tasks;
-    this.#byId = new Map(tasks.train.map(({ id }, index) => [id, index]));
+    // Only a curriculum looks tasks up, and there may be a million.
+    this.#byId = new Map(config.curriculum.enabled ? tasks.train.map(({ id }, index) => [id, index]) : []);
   }
 
   /** The job chooses its tasks by their records. */

@@ -1,6 +1,7 @@
+import { MessageTooLarge } from '../../src/bus/message-size.ts';
 import { MillraceError } from '../../src/errors.ts';
 import type { RequestTask } from '../../src/jobs/requests.ts';
-import type { LoadedTasks } from '../../src/tasks/load.ts';
+import type { LoadedTask, LoadedTasks } from '../../src/tasks/load.ts';
 import { taskAt } from '../../src/tasks/order.ts';
 import { splitTasks } from '../../src/tasks/split.ts';
 import type { JobRuntime } from './runtime.ts';
@@ -12,6 +13,20 @@ export interface TaskPlan {
   hasRule: boolean;
   /** The task of a training request: every task once an epoch, in an order of its own each epoch. */
   taskFor(sequence: number): RequestTask;
+}
+
+/** Of a request beside its task: ids, numbers, field tags. */
+const REQUEST_BYTES = 4096;
+
+/** `invalid_argument` when a task is too large for the messages of this cluster: its NATS server may take less than Millrace's own. */
+export function checkFits(tasks: readonly LoadedTask[], maxMessageBytes: number): void {
+  const limit = maxMessageBytes - REQUEST_BYTES;
+  for (const { id, json, origin } of tasks) {
+    // No character has more than three bytes for each of its UTF-16 units.
+    if (json.length * 3 <= limit || Buffer.byteLength(json) <= limit) continue;
+    const what = `${origin}: task '${id}' in a request`;
+    throw new MessageTooLarge(what, Buffer.byteLength(json) + REQUEST_BYTES, maxMessageBytes);
+  }
 }
 
 /** Splits and orders the tasks of a job; the same for everyone who asks. `invalid_argument` when one side is empty. */

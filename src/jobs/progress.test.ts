@@ -89,6 +89,11 @@ describe('waitingFor', () => {
       { cancelRequested: true },
       'groups of round 12: 3 of 8 have come (13 requests under way), then it ends as asked',
     ],
+    [
+      'a large task file',
+      { state: 'QUEUED', loading: '120 of 191 MiB of tasks read' },
+      'its tasks to be loaded: 120 of 191 MiB of tasks read',
+    ],
     ['the parameter server', { groups: { received: 8, needed: 8 } }, 'the parameter server to start on round 12'],
   ])('names %s', (_, change, text) => {
     expect(waitingFor({ ...base, ...change })).toBe(text);

@@ -112,6 +112,8 @@ export interface WaitState {
   shards?: { done: number; total: number };
   /** While weights are on their way to JetStream. */
   publishing?: boolean;
+  /** While a coordinator loads the job's tasks: how far it is, in words. */
+  loading?: string;
   /** While held-out tasks are run: key of the evaluation, tasks done of all. */
   evaluation?: { key: string; done: number; total: number };
   /** Milliseconds since ROLLOUTS refused a request for space, while that lasts. */
@@ -140,6 +142,7 @@ const ROLES = [
 /** What the job waits for, in words, most blocking thing first; '' when it has ended. */
 export function waitingFor(wait: WaitState): string {
   if (wait.state === 'SUCCEEDED' || wait.state === 'FAILED' || wait.state === 'CANCELLED') return '';
+  if (wait.loading !== undefined && wait.state !== 'PAUSED') return `its tasks to be loaded: ${wait.loading}`;
   if (wait.state === 'QUEUED') return 'a coordinator that takes the job';
   if (wait.state === 'PAUSED') {
     const hold = wait.hold === undefined ? [] : [`then for ${heldBack(wait.hold)}`];

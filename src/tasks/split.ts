@@ -36,18 +36,25 @@ function countOut(keys: number, share: number): number {
   return keys < 2 ? 0 : Math.min(keys - 1, Math.max(1, Math.round(share * keys)));
 }
 
-/** Whether a key is among the `count` of lowest rank; equal ranks are ordered by key. Numbers alone are sorted, which is fast. */
+/**
+ * Whether a key is among the `count` of lowest rank; equal ranks are ordered by key. Ranks are counted by their upper half, so that only
+ * the few in one bucket need to be sorted: sorting a million at once would hold the event loop.
+ */
 async function lowest(rank: ReadonlyMap<string, number>, count: number, slices: Slices): Promise<(key: string) => boolean> {
   if (count === 0) return () => false;
-  const ranks = Float64Array.from(rank.values()).sort();
-  await slices.turn();
-  const last = ranks[count - 1]!;
-  const below = ranks.indexOf(last);
-  const ties: string[] = [];
-  for (const [key, of] of rank) {
-    if (of === last) ties.push(key);
+  const buckets = new Uint32Array(2 ** 16);
+  for (const of of rank.values()) {
+    buckets[of >>> 16]! += 1;
     if (slices.due) await slices.turn();
   }
-  const tied = new Set(ties.sort((a, b) => (a < b ? -1 : 1)).slice(0, count - below));
-  return (key) => rank.get(key)! < last || tied.has(key);
+  let [border, below] = [0, 0];
+  while (below + buckets[border]! < count) below += buckets[border++]!;
+  const near: string[] = [];
+  for (const [key, of] of rank) {
+    if (of >>> 16 === border) near.push(key);
+    if (slices.due) await slices.turn();
+  }
+  near.sort((a, b) => rank.get(a)! - rank.get(b)! || (a < b ? -1 : 1));
+  const out = new Set(near.slice(0, count - below));
+  return (key) => rank.get(key)! >>> 16 < border || out.has(key);
 }

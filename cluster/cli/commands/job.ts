@@ -28,8 +28,8 @@ export function register(program: Command, context: CliContext): void {
       const created = await context.withAdmin(async (admin) => {
         const from = weightsFrom(options.from, context.cwd);
         const request = { jobId: options.id ?? '', configJson: JSON.stringify(config), from };
-        const response = await admin.createJob(request, { timeoutMs: 60_000 });
-        return present(response.job);
+        const { createJob } = await import('../create-job.ts');
+        return createJob(admin, request, context);
       });
       const { jobJson } = await import('../job-view.ts');
       context.print(jobJson(created), () => `${created.id}\n`);

@@ -136,6 +136,6 @@ async function openJob(admin: Admin, jobId: string, config: JobConfig): Promise<
   } catch (thrown) {
     if (MillraceError.from(thrown).code !== 'not_found') throw thrown;
   }
-  if (found === undefined) await admin.createJob({ jobId, configJson: JSON.stringify(config) }, { timeoutMs: 60_000 });
+  if (found === undefined) await admin.createJob({ jobId, configJson: JSON.stringify(config) }, { timeoutMs: 330_000 });
   else if (found.state === JobState.PAUSED) await admin.resumeJob({ jobId });
 }
