@@ -45,7 +45,9 @@ export async function startReward(context: NodeContext, options: RewardOptions =
   /** Ends waits for code to be put back. */
   const stopping = new AbortController();
   const stopChanges = jobs.onChange(({ record }) => {
-    if (isEnded(record.state)) void customRewards.forget(record.id);
+    if (!isEnded(record.state)) return;
+    context.runtimes.forget(record.id);
+    void customRewards.forget(record.id);
   });
 
   const score = async (group: TrajectoryGroup, record: JobRecord, retrier: Retrier | undefined): Promise<void> => {

@@ -75,6 +75,7 @@ describe('what is compared', () => {
       },
       ...{ trajectories: 3000, trainSeconds: 30, totalSeconds: 90, trajectoriesPerSecond: 100 },
       curve: curve.map((point) => ({ ...point, judged: 93, notJudged: 0, incomplete: false })),
+      collapse: null,
       accounting: { requests: 0, trained: 0, filtered: 0, expired: 0, failed: 0 },
     };
     expect(runOfReport(report)).toEqual(millrace);

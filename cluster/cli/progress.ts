@@ -1,5 +1,6 @@
 import type { Job } from '../../src/gen/millrace/v1/admin_pb.ts';
 import { JobState } from '../../src/gen/millrace/v1/admin_pb.ts';
+import { NOTHING_TO_DECIDE, POLICY_COLLAPSED } from '../../src/jobs/collapse.ts';
 import { judgementOf, rateText } from '../../src/jobs/judgement.ts';
 import { duration, figure, oneLine } from './format.ts';
 
@@ -25,6 +26,8 @@ export interface ProgressView {
   waitingFor: string;
   /** Nothing has come for the running job for half a minute or more. */
   quiet: boolean;
+  /** What makes the training pointless, while it lasts. */
+  warning?: string | undefined;
 }
 
 /** The view of a job as the admin API gives it. */
@@ -44,7 +47,17 @@ export function progressOf(job: Job): ProgressView {
     etaSeconds: progress && progress.etaSeconds >= 0 ? progress.etaSeconds : undefined,
     waitingFor: job.waitingFor,
     quiet: (progress?.quietSeconds ?? 0) > 0,
+    warning: warningOf(job),
   };
+}
+
+const WARNINGS: Readonly<Record<string, string>> = {
+  [POLICY_COLLAPSED]: 'POLICY COLLAPSED',
+  [NOTHING_TO_DECIDE]: 'NOTHING TO DECIDE',
+};
+
+function warningOf({ notices }: Job): string | undefined {
+  return notices.flatMap(({ code, resolveTime }) => (resolveTime ? [] : (WARNINGS[code] ?? [])))[0];
 }
 
 /** "running", "succeeded" and so on; "unknown" for what a newer server may send. */
@@ -60,6 +73,7 @@ export function progressLine(view: ProgressView, width = Infinity): string {
   const rounds = String(view.rounds);
   const parts = [`round ${String(view.round).padStart(rounds.length)}/${rounds}`];
   if (view.state !== 'running') parts.unshift(view.state);
+  if (view.warning !== undefined) parts.push(view.warning);
   if (view.reward !== undefined) parts.push(`reward ${view.reward.toFixed(2)}`);
   if (view.heldOutText !== undefined) parts.push(`held out ${view.heldOutText}`);
   if (view.trajectoriesPerSecond !== undefined) parts.push(`${figure(view.trajectoriesPerSecond)} trajectories/s`);

@@ -4,6 +4,7 @@ import { dirname, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { JobConfig } from '../../src/config/job.ts';
 import { loadJobConfig } from '../../src/config/load.ts';
+import { checkDecides } from '../../src/flow/decides.ts';
 import { checkReward } from '../../src/reward/check.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { JobState, type Job } from '../../src/gen/millrace/v1/admin_pb.ts';
@@ -123,6 +124,7 @@ async function checkedJob(file: string, flags: TrainFlags, context: CliContext):
     cwd: context.cwd,
   });
   const runtime = await loadJobRuntime(config);
+  checkDecides(runtime.flow);
   await checkReward(config.reward, runtime.flow);
   const { train: training, heldOut } = await taskPlan(runtime, await runtime.tasks());
   context.note(`${config.name}: ${training.length} training tasks, ${heldOut.length} held out`);

@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import type { JobConfig } from '../../src/config/job.ts';
+import { checkDecides } from '../../src/flow/decides.ts';
 import { MillraceError } from '../../src/errors.ts';
 import {
   ActorSchema,
@@ -74,6 +75,7 @@ export class CoordinatorBackend implements AdminBackend {
     // Load flow and tasks before anything is stored: what is wrong with them is the caller's to hear.
     const code = await this.#context.code?.take(config);
     const runtime = await loadJobRuntime(config, (work) => this.#context.outside(work), code?.file);
+    checkDecides(runtime.flow);
     await this.#context.outside(checkReward(config.reward, runtime.flow, code?.file));
     const { clock, bus, jobs, log } = this.#context;
     const tasks = await runtime.tasks((progress) => log.debug({ job: id, ...progress }, 'loading tasks of a new job'));
@@ -159,10 +161,12 @@ export class CoordinatorBackend implements AdminBackend {
 
   async resumeJob(id: string): Promise<Job> {
     const { clock } = this.#context;
-    await checkResumable(this.#context, id);
+    const mended = await checkResumable(this.#context, id);
     return this.#change(id, 'resumed', (record) =>
       // A queued job is not waiting for anybody's word: it runs when it is its turn.
-      record.state === 'RUNNING' || record.state === 'QUEUED' ? undefined : transition(record, 'RUNNING', { now: clock.now() }),
+      record.state === 'RUNNING' || record.state === 'QUEUED'
+        ? undefined
+        : { ...transition(record, 'RUNNING', { now: clock.now() }), ...mended },
     );
   }
 

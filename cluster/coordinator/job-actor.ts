@@ -10,6 +10,7 @@ import { evaluationsDue } from '../../src/jobs/evaluation.ts';
 import { judgementOf, rateText } from '../../src/jobs/judgement.ts';
 import { FailedGroups } from '../../src/jobs/hopeless.ts';
 import { acceptedOnResume, emptyLedger, open } from '../../src/jobs/ledger.ts';
+import { nothingLearned } from '../../src/jobs/nothing-learned.ts';
 import { markResumed, transition, type EvaluationRecord, type JobRecord } from '../../src/jobs/record.ts';
 import { requestFor, type RequestContext } from '../../src/jobs/requests.ts';
 import { isEnded } from '../../src/jobs/state.ts';
@@ -178,6 +179,10 @@ export class JobActor implements Behaviour<JobMessage> {
     } else {
       await this.#look();
       await this.#hold?.look(this.#record.state === 'RUNNING' && !this.#record.cancelRequested);
+      if (this.#hold?.takeLost()) {
+        this.#resent = false;
+        this.#evaluations.forgetSent();
+      }
     }
     for (const result of this.#evaluations.finished()) {
       await this.#evaluated(result);
@@ -240,7 +245,9 @@ export class JobActor implements Behaviour<JobMessage> {
     await this.#failIfHopeless(manifest);
     if (isEnded(this.#record.state)) return;
     await this.#dispatch(manifest, signal);
-    if (manifest.version >= this.#record.config.rounds && this.#evaluations.keys.length === 0) await this.#end('SUCCEEDED');
+    if (manifest.version < this.#record.config.rounds || this.#evaluations.keys.length > 0) return;
+    const why = nothingLearned(manifest);
+    await (why === undefined ? this.#end('SUCCEEDED') : this.#end('FAILED', why));
   }
 
   async #startEvaluations(manifest: WeightManifest): Promise<void> {

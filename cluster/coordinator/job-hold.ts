@@ -14,6 +14,8 @@ const PROBE_MS = 60_000;
 /** A hold is a notice once it has lasted this long: short waits of a rate limit would be nothing but notices. */
 const NOTICE_MS = 5_000;
 const CODE = 'ADMISSION_HELD';
+/** Beyond the time for which a stream drops a message whose id it knows. */
+const FORGOTTEN_MS = 130_000;
 
 type Held = Pick<HeldMessage, 'number' | 'retry'> & { requestId: string | undefined; sequence: number | undefined };
 
@@ -36,6 +38,7 @@ export class JobHold {
   /** When the present hold began, and whether it is a notice. */
   #began: number | undefined;
   #noticed: string | undefined;
+  #resendAt: number[] = [];
 
   /** @param attempt of this life of the job's evaluations: held requests of earlier ones are dropped */
   constructor(context: NodeContext, job: string, attempt: number) {
@@ -74,6 +77,14 @@ export class JobHold {
       log.warn({ err: MillraceError.from(thrown), job: this.#job }, 'held requests could not be looked at; tried again');
     }
     await this.#announce();
+  }
+
+  /** True when held requests were lost, so that all that are open are to be sent again. */
+  takeLost(): boolean {
+    const [at = Infinity, ...later] = this.#resendAt;
+    if (this.#context.clock.monotonic() < at) return false;
+    this.#resendAt = later;
+    return true;
   }
 
   close(): void {
@@ -116,8 +127,13 @@ export class JobHold {
   async #refresh(): Promise<void> {
     const { bus, clock, metrics } = this.#context;
     const { messages, lastSequence } = await bus.streamState('HELD', heldSubject(this.#job));
-    if (messages === 0) this.#held.clear();
-    else if (lastSequence > this.#seen) {
+    if (messages < this.#held.size || lastSequence < this.#seen) {
+      // Somebody has emptied or deleted the stream. The second time is when ROLLOUTS knows the requests' ids no more.
+      this.#resendAt = [clock.monotonic(), clock.monotonic() + FORGOTTEN_MS];
+      this.#held.clear();
+      this.#seen = 0;
+    }
+    if (messages > 0 && lastSequence > this.#seen) {
       for await (const { number, retry, request } of heldMessages(bus, this.#job, this.#seen + 1)) {
         if (request?.purpose === Purpose.EVALUATE && request.attempt !== this.#attempt) {
           await bus.deleteMessage('HELD', number);

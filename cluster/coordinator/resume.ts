@@ -4,6 +4,7 @@ import { acceptedOnResume, checkLedger, emptyLedger } from '../../src/jobs/ledge
 import { storedConfig } from '../../src/jobs/record-codec.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
 import { parameterCount } from '../../src/policy/parameters.ts';
+import type { PolicySpec } from '../../src/policy/spec.ts';
 import type { NodeContext } from '../context.ts';
 import { loadJobRuntime } from '../jobs/runtime.ts';
 
@@ -11,24 +12,24 @@ import { loadJobRuntime } from '../jobs/runtime.ts';
 const SETTLE_MS = 10_000;
 
 /**
- * Throws unless a failed job can go on from its last committed version: `unavailable` while its end is still being worked off,
+ * Throws unless a failed job can go on from its last committed version, with the code and data that its files hold now: what made it fail may have
+ * been mended there. `unavailable` while its end is still being worked off,
  * `failed_precondition` with what is missing when its state is not whole or its flow does not fit it any more.
+ *
+ * @returns what changes in the record of a failed job that goes on; nothing for any other
  */
-export async function checkResumable(context: NodeContext, id: string): Promise<void> {
+export async function checkResumable(context: NodeContext, id: string): Promise<Pick<JobRecord, 'code'> | undefined> {
   const record = await settled(context, id);
-  if (record?.state !== 'FAILED') return;
+  if (record?.state !== 'FAILED') return undefined;
   const config = jobConfigSchema.safeParse(storedConfig(record.config));
   if (!config.success) throw cannot(record, `its configuration is not one of this version (${config.error.issues[0]?.message})`);
-  const spec = await loadJobRuntime(record.config, (work) => context.outside(work)).then(
-    (runtime) => runtime.spec,
-    (thrown: unknown) => {
-      throw cannot(record, `its flow cannot be loaded: ${MillraceError.from(thrown).message}`);
-    },
-  );
+  const { code, spec } = await mended(context, record).catch((thrown: unknown) => {
+    throw cannot(record, `its flow cannot be loaded: ${MillraceError.from(thrown).message}`);
+  });
   const latest = await context.weights.latest(id);
   if (latest === undefined) {
     // It failed before it had sent anything.
-    if (record.accepted === 0) return;
+    if (record.accepted === 0) return code;
     throw cannot(record, 'JetStream holds no version of its weights');
   }
   const { manifest } = latest;
@@ -37,11 +38,18 @@ export async function checkResumable(context: NodeContext, id: string): Promise<
     checkLedger(ledger, acceptedOnResume(ledger, record.accepted));
     await context.weights.fetch(manifest, 'optimizer');
     const weights = await context.weights.fetch(manifest, 'weights');
-    if (weights.byteLength === 4 * parameterCount(spec)) return;
+    if (weights.byteLength === 4 * parameterCount(spec)) return code;
   } catch (thrown) {
     throw cannot(record, `its state at version ${manifest.version} is not whole: ${MillraceError.from(thrown).message}`);
   }
   throw cannot(record, `its flow has changed: the policy has other weights than version ${manifest.version}`);
+}
+
+/** The job's code and data as they are now. */
+async function mended(context: NodeContext, { config }: JobRecord): Promise<{ code: Pick<JobRecord, 'code'>; spec: PolicySpec }> {
+  const code = await context.code?.take(config);
+  const { spec } = await loadJobRuntime(config, (work) => context.outside(work), code?.file);
+  return { code: code ? { code: code.digest } : {}, spec };
 }
 
 /** The record once the queues and books of the job's end are done with. */

@@ -25,6 +25,7 @@ import { refillDraws, unsuitableTasks } from './dynamic-sampling.ts';
 import { ExplorationKeeper } from './exploration.ts';
 import type { LearnerPool } from './learner-pool.ts';
 import { Master } from './master.ts';
+import { PolicyWatch } from './policy-watch.ts';
 import { updateRow } from './round-log.ts';
 import { ReferencePolicy } from './reference.ts';
 import { workRound } from './round-work.ts';
@@ -71,6 +72,7 @@ export class Trainer implements Behaviour<TrainerMessage> {
   #unsuitable: string | undefined;
   readonly #reference: ReferencePolicy;
   readonly #exploration: ExplorationKeeper;
+  readonly #watch: PolicyWatch;
 
   constructor(context: NodeContext, runtime: JobRuntime, pool: LearnerPool, lease: Lease, record: JobRecord) {
     this.#context = context;
@@ -78,6 +80,7 @@ export class Trainer implements Behaviour<TrainerMessage> {
     this.#pool = pool;
     this.#lease = lease;
     this.#record = record;
+    this.#watch = new PolicyWatch(context);
     this.#reference = new ReferencePolicy(context.weights, record, runtime.spec);
     const tools = runtime.spec.tools.map(({ name }) => name);
     this.#exploration = new ExplorationKeeper(record.id, record.config, tools);
@@ -274,6 +277,7 @@ export class Trainer implements Behaviour<TrainerMessage> {
     const version = round.version + 1;
     const counted = this.#counted.map(({ scored }) => scored);
     const { entropy: entropySum = 0 } = report.statistics;
+    this.#watch.add(this.#record, counted, version);
     this.#exploration.observe(counted, { version, ...(report.weight > 0 && { entropy: entropySum / report.weight }) });
     actor.waitingFor(`the weights of version ${version} to be published`);
     this.#tell({ publishing: true });

@@ -1,3 +1,4 @@
+import { NOTHING_TO_DECIDE, POLICY_COLLAPSED } from '../../src/jobs/collapse.ts';
 import type { Evaluation, Job, Node } from '../../src/gen/millrace/v1/admin_pb.ts';
 import { judgementOf, rateText, type Judgement } from '../../src/jobs/judgement.ts';
 
@@ -45,6 +46,8 @@ export interface TrainingReport {
   trajectoriesPerSecond: number;
   /** Held-out success of the trained planner along the way. */
   curve: ({ trajectories: number; seconds: number } & Pick<Measured, 'success' | 'judged' | 'notJudged' | 'incomplete'>)[];
+  /** Whether the policy collapsed while it was trained, or had nothing to decide: the newest notice of that; null when there was none. */
+  collapse: { code: string; message: string; lasting: boolean } | null;
   accounting: { requests: number; trained: number; filtered: number; expired: number; failed: number };
   processes: ProcessUse[];
   /** Folder of the newest checkpoint. */
@@ -103,6 +106,7 @@ export function buildReport({ job, state, processes, totalSeconds }: ReportInput
       const { trajectories: until, trainSeconds: seconds } = evaluation;
       return { trajectories: Number(until), seconds, success, judged, notJudged, incomplete };
     }),
+    collapse: collapseOf(job),
     accounting: {
       requests: Number(progress?.requests ?? 0n),
       trained: Number(ledger?.trained ?? 0n),
@@ -118,6 +122,11 @@ export function buildReport({ job, state, processes, totalSeconds }: ReportInput
 function measured(evaluation: Evaluation): Measured {
   const judgement = judgementOf(evaluation);
   return { ...judgement, success: judgement.judged > 0 ? judgement.success : null, text: rateText(evaluation) };
+}
+
+function collapseOf({ notices }: Job): TrainingReport['collapse'] {
+  const found = notices.find(({ code }) => code === POLICY_COLLAPSED || code === NOTHING_TO_DECIDE);
+  return found ? { code: found.code, message: found.message, lasting: found.resolveTime === undefined } : null;
 }
 
 /** Peak memory and processor time of the nodes. */

@@ -20,6 +20,7 @@ const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 export function reportText(report: TrainingReport, answers: readonly Answer[]): string {
   const sections = [
     heldOutText(report),
+    collapseText(report),
     curveText(report),
     ...answers.map(answerText),
     MORE,
@@ -47,6 +48,12 @@ function heldOutText({ heldOut, trajectories, trainSeconds, totalSeconds, trajec
     `  ${trajectories.toLocaleString('en')} trajectories in ${trainSeconds.toFixed(1)} s of training ` +
       `(${trajectoriesPerSecond.toFixed(0)}/s), ${totalSeconds.toFixed(1)} s in all`,
   ].join('\n');
+}
+
+function collapseText({ collapse }: TrainingReport): string {
+  if (collapse === null) return '';
+  const { code, message, lasting } = collapse;
+  return `${lasting ? 'WARNING' : 'For a while'} ${code}: ${message}`;
 }
 
 function curveText({ curve }: TrainingReport): string {

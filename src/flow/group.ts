@@ -15,6 +15,7 @@ import {
 } from '../gen/millrace/v1/training_pb.ts';
 import { seededRandom } from '../random/seeded.ts';
 import { parseTask } from '../tasks/check.ts';
+import { groupDecisions } from './decisions.ts';
 import type { FlowDefinition } from './define.ts';
 import { ExperienceTable } from './experience.ts';
 import { explorationOf, Explorer, type DecisionTrace } from './explorer.ts';
@@ -97,6 +98,12 @@ export async function runGroup<T, M>(options: GroupOptions<T, M>): Promise<Traje
     }),
     experience: learns ? table.encode(runs.map(decisionsOf), request.temperature || 1) : new Uint8Array(),
     stepRows: encodeStepRows(request, runs),
+    ...(learns && {
+      decisions: groupDecisions(
+        runs.map(({ run }) => run),
+        members.shape,
+      ),
+    }),
   });
 
   function decisionsOf({ run, trace }: Member): { observation: number; action: number; logProbability: number }[] {

@@ -3,7 +3,7 @@ import { nextTurn } from '../clock/turn.ts';
 import { MillraceError } from '../errors.ts';
 import { FailureClass, Termination } from '../gen/millrace/v1/flow_pb.ts';
 import type { Random } from '../random/random.ts';
-import type { FlowDefinition } from './define.ts';
+import type { FlowDefinition, OpenAction } from './define.ts';
 import { execute, type Execution } from './executor.ts';
 import { describe, flowCrash, FlowFailure, isPromise } from './failure.ts';
 import { generate } from './generator.ts';
@@ -33,6 +33,8 @@ export interface StepRecord extends Choice {
   /** The flow's potential before the step, where the run was asked for it. */
   potential: number | undefined;
   openActions: number;
+  /** Actions of another tool were open as well. */
+  otherTools: boolean;
   /** Microseconds from asking the flow for its plan to the planner's choice. */
   planUs: number;
   /** Microseconds in the executor. */
@@ -133,7 +135,7 @@ async function takeSteps<T, M>(options: RunOptions<T, M>, memory: M, run: FlowRu
     const work = retrying(`tool '${tool}'`, call, options.retrier, signal);
     const execution = isPromise(work) ? await work : work;
     const ended = clock.monotonic();
-    const taken = record(choice, tool, items, execution, potential, open.length, [started, planned, ended], startedAt);
+    const taken = record(choice, tool, items, execution, potential, open, [started, planned, ended], startedAt);
     run.steps.push(taken);
     planner.came?.(taken);
     if (execution.error !== undefined) run.toolErrors += 1;
@@ -155,7 +157,7 @@ function record(
   items: readonly number[],
   execution: Execution,
   potential: number | undefined,
-  openActions: number,
+  open: readonly OpenAction[],
   [started, planned, ended]: readonly [number, number, number],
   startedAt: number,
 ): StepRecord {
@@ -173,7 +175,8 @@ function record(
     error: execution.error !== undefined,
     verified: false,
     potential,
-    openActions,
+    openActions: open.length,
+    otherTools: open.some((action) => action.tool !== tool),
     planUs: (planned - started) * 1000,
     toolUs: (ended - planned) * 1000,
     startedAt,

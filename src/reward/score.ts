@@ -58,7 +58,9 @@ export async function scoreGroup<T, M>(group: TrajectoryGroup, options: ScoreOpt
   const equalsTeach = training && (methodOf(options.algorithm).usesEqualGroups?.(options.algorithm) ?? false);
   const rewards = assessments.flatMap((assessment) => ('reward' in assessment ? [assessment.reward] : []));
   const compared = training && options.reward?.signal === 'reward' ? rewards : outcomes;
-  const verdict = verdictOf(compared, training ? 2 : 1, equalsTeach);
+  // Where no step had two open actions, nothing that the policy did made the difference.
+  const decided = group.decisions === undefined || group.decisions.choices > 0;
+  const verdict = verdictOf(compared, training ? 2 : 1, { equalsTeach, decided });
   const learns = training && verdict === Verdict.SIGNAL;
   const advantages = learns ? advantagesOf(group, assessments, options.algorithm) : [];
   const scores = assessments.map((assessment, i) => {
@@ -81,6 +83,7 @@ export async function scoreGroup<T, M>(group: TrajectoryGroup, options: ScoreOpt
     stepRows: group.stepRows,
     node: group.node,
     policyVersion: group.policyVersion,
+    ...(group.decisions && { decisions: group.decisions }),
   });
   if (training && options.passSignals === true)
     scored.signals = group.trajectories.map(({ signals }) => signals ?? create(StepSignalsSchema));
@@ -119,9 +122,13 @@ function advantagesOf(group: TrajectoryGroup, assessments: readonly Assessment[]
  * instructive. Methods that compare with
  * more than the group (a critic, the whole round) learn from equals, too.
  */
-function verdictOf(compared: readonly number[], atLeast: number, equalsTeach: boolean): Verdict {
+function verdictOf(
+  compared: readonly number[],
+  atLeast: number,
+  { equalsTeach, decided }: { equalsTeach: boolean; decided: boolean },
+): Verdict {
   if (compared.length < atLeast) return Verdict.FAILED;
-  return areEqual(compared) && !equalsTeach ? Verdict.NO_SIGNAL : Verdict.SIGNAL;
+  return decided && (equalsTeach || !areEqual(compared)) ? Verdict.SIGNAL : Verdict.NO_SIGNAL;
 }
 
 /** The most frequent class among failed members, the first met of equals, with its first message. */

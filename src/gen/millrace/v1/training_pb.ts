@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file millrace/v1/training.proto.
  */
 export const file_millrace_v1_training: GenFile = /*@__PURE__*/
-  fileDesc("ChptaWxscmFjZS92MS90cmFpbmluZy5wcm90bxILbWlsbHJhY2UudjEi1gIKDlJvbGxvdXRSZXF1ZXN0EgoKAmlkGAEgASgJEgsKA2pvYhgCIAEoCRIQCghzZXF1ZW5jZRgDIAEoBBIlCgdwdXJwb3NlGAQgASgOMhQubWlsbHJhY2UudjEuUHVycG9zZRIhCgVhZ2VudBgFIAEoDjISLm1pbGxyYWNlLnYxLkFnZW50Eg8KB3Rhc2tfaWQYBiABKAkSEQoJdGFza19qc29uGAcgASgJEhIKCmdyb3VwX3NpemUYCCABKA0SFgoOcG9saWN5X3ZlcnNpb24YCSABKA0SDgoGcGlubmVkGAogASgIEhMKC3RlbXBlcmF0dXJlGAsgASgCEgwKBHNlZWQYDCABKA0SEgoKZXZhbHVhdGlvbhgNIAEoCRIYChBkaXNwYXRjaGVkX2F0X3VzGA4gASgEEg0KBWZlbmNlGA8gASgEEg8KB2F0dGVtcHQYECABKA0iuwEKD1RyYWplY3RvcnlHcm91cBIsCgdyZXF1ZXN0GAEgASgLMhsubWlsbHJhY2UudjEuUm9sbG91dFJlcXVlc3QSLQoMdHJhamVjdG9yaWVzGAIgAygLMhcubWlsbHJhY2UudjEuVHJhamVjdG9yeRISCgpleHBlcmllbmNlGAMgASgMEhEKCXN0ZXBfcm93cxgEIAEoDBIMCgRub2RlGAUgASgJEhYKDnBvbGljeV92ZXJzaW9uGAYgASgNIpIBCgVTY29yZRIOCgZyZXdhcmQYASABKAISDwoHb3V0Y29tZRgCIAEoAhIRCglhZHZhbnRhZ2UYAyABKAISDwoHc3VjY2VzcxgEIAEoCBINCgV2YWxpZBgFIAEoCBINCgVzdGVwcxgGIAEoDRIUCgxzdGVwX3Jld2FyZHMYByADKAISEAoIZXhwbG9yZWQYCCABKAgi3AIKC1Njb3JlZEdyb3VwEiwKB3JlcXVlc3QYASABKAsyGy5taWxscmFjZS52MS5Sb2xsb3V0UmVxdWVzdBIlCgd2ZXJkaWN0GAIgASgOMhQubWlsbHJhY2UudjEuVmVyZGljdBIqCgdmYWlsdXJlGAMgASgOMhkubWlsbHJhY2UudjEuRmFpbHVyZUNsYXNzEhcKD2ZhaWx1cmVfbWVzc2FnZRgEIAEoCRIiCgZzY29yZXMYBSADKAsyEi5taWxscmFjZS52MS5TY29yZRISCgpleHBlcmllbmNlGAYgASgMEhEKCXN0ZXBfcm93cxgHIAEoDBIXCg90cmFqZWN0b3J5X3Jvd3MYCCABKAwSDAoEbm9kZRgJIAEoCRIWCg5wb2xpY3lfdmVyc2lvbhgKIAEoDRIpCgdzaWduYWxzGAsgAygLMhgubWlsbHJhY2UudjEuU3RlcFNpZ25hbHMigQIKBkxlZGdlchIPCgd0cmFpbmVkGAEgASgEEhAKCGZpbHRlcmVkGAIgASgEEg8KB2V4cGlyZWQYAyABKAQSDgoGZmFpbGVkGAQgASgEEj8KD2ZhaWxlZF9ieV9jbGFzcxgFIAMoCzImLm1pbGxyYWNlLnYxLkxlZGdlci5GYWlsZWRCeUNsYXNzRW50cnkSEAoIZnJvbnRpZXIYBiABKAQSFAoMZW5kZWRfYmV5b25kGAcgAygEEhQKDHRyYWplY3RvcmllcxgIIAEoBBo0ChJGYWlsZWRCeUNsYXNzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgEOgI4ASpLCgdQdXJwb3NlEhcKE1BVUlBPU0VfVU5TUEVDSUZJRUQQABIRCg1QVVJQT1NFX1RSQUlOEAESFAoQUFVSUE9TRV9FVkFMVUFURRACKmUKBUFnZW50EhUKEUFHRU5UX1VOU1BFQ0lGSUVEEAASEAoMQUdFTlRfUE9MSUNZEAESEAoMQUdFTlRfUkFORE9NEAISDgoKQUdFTlRfUlVMRRADEhEKDUFHRU5UX05PVEhJTkcQBCphCgdWZXJkaWN0EhcKE1ZFUkRJQ1RfVU5TUEVDSUZJRUQQABISCg5WRVJESUNUX1NJR05BTBABEhUKEVZFUkRJQ1RfTk9fU0lHTkFMEAISEgoOVkVSRElDVF9GQUlMRUQQA2IGcHJvdG8z", [file_millrace_v1_flow]);
+  fileDesc("ChptaWxscmFjZS92MS90cmFpbmluZy5wcm90bxILbWlsbHJhY2UudjEi1gIKDlJvbGxvdXRSZXF1ZXN0EgoKAmlkGAEgASgJEgsKA2pvYhgCIAEoCRIQCghzZXF1ZW5jZRgDIAEoBBIlCgdwdXJwb3NlGAQgASgOMhQubWlsbHJhY2UudjEuUHVycG9zZRIhCgVhZ2VudBgFIAEoDjISLm1pbGxyYWNlLnYxLkFnZW50Eg8KB3Rhc2tfaWQYBiABKAkSEQoJdGFza19qc29uGAcgASgJEhIKCmdyb3VwX3NpemUYCCABKA0SFgoOcG9saWN5X3ZlcnNpb24YCSABKA0SDgoGcGlubmVkGAogASgIEhMKC3RlbXBlcmF0dXJlGAsgASgCEgwKBHNlZWQYDCABKA0SEgoKZXZhbHVhdGlvbhgNIAEoCRIYChBkaXNwYXRjaGVkX2F0X3VzGA4gASgEEg0KBWZlbmNlGA8gASgEEg8KB2F0dGVtcHQYECABKA0iSgoOR3JvdXBEZWNpc2lvbnMSDwoHY2hvaWNlcxgBIAEoDRIYChByZWxhdGl2ZV9lbnRyb3B5GAIgASgBEg0KBXRvb2xzGAMgAygNIusBCg9UcmFqZWN0b3J5R3JvdXASLAoHcmVxdWVzdBgBIAEoCzIbLm1pbGxyYWNlLnYxLlJvbGxvdXRSZXF1ZXN0Ei0KDHRyYWplY3RvcmllcxgCIAMoCzIXLm1pbGxyYWNlLnYxLlRyYWplY3RvcnkSEgoKZXhwZXJpZW5jZRgDIAEoDBIRCglzdGVwX3Jvd3MYBCABKAwSDAoEbm9kZRgFIAEoCRIWCg5wb2xpY3lfdmVyc2lvbhgGIAEoDRIuCglkZWNpc2lvbnMYKCABKAsyGy5taWxscmFjZS52MS5Hcm91cERlY2lzaW9ucyKSAQoFU2NvcmUSDgoGcmV3YXJkGAEgASgCEg8KB291dGNvbWUYAiABKAISEQoJYWR2YW50YWdlGAMgASgCEg8KB3N1Y2Nlc3MYBCABKAgSDQoFdmFsaWQYBSABKAgSDQoFc3RlcHMYBiABKA0SFAoMc3RlcF9yZXdhcmRzGAcgAygCEhAKCGV4cGxvcmVkGAggASgIIowDCgtTY29yZWRHcm91cBIsCgdyZXF1ZXN0GAEgASgLMhsubWlsbHJhY2UudjEuUm9sbG91dFJlcXVlc3QSJQoHdmVyZGljdBgCIAEoDjIULm1pbGxyYWNlLnYxLlZlcmRpY3QSKgoHZmFpbHVyZRgDIAEoDjIZLm1pbGxyYWNlLnYxLkZhaWx1cmVDbGFzcxIXCg9mYWlsdXJlX21lc3NhZ2UYBCABKAkSIgoGc2NvcmVzGAUgAygLMhIubWlsbHJhY2UudjEuU2NvcmUSEgoKZXhwZXJpZW5jZRgGIAEoDBIRCglzdGVwX3Jvd3MYByABKAwSFwoPdHJhamVjdG9yeV9yb3dzGAggASgMEgwKBG5vZGUYCSABKAkSFgoOcG9saWN5X3ZlcnNpb24YCiABKA0SKQoHc2lnbmFscxgLIAMoCzIYLm1pbGxyYWNlLnYxLlN0ZXBTaWduYWxzEi4KCWRlY2lzaW9ucxgoIAEoCzIbLm1pbGxyYWNlLnYxLkdyb3VwRGVjaXNpb25zIoECCgZMZWRnZXISDwoHdHJhaW5lZBgBIAEoBBIQCghmaWx0ZXJlZBgCIAEoBBIPCgdleHBpcmVkGAMgASgEEg4KBmZhaWxlZBgEIAEoBBI/Cg9mYWlsZWRfYnlfY2xhc3MYBSADKAsyJi5taWxscmFjZS52MS5MZWRnZXIuRmFpbGVkQnlDbGFzc0VudHJ5EhAKCGZyb250aWVyGAYgASgEEhQKDGVuZGVkX2JleW9uZBgHIAMoBBIUCgx0cmFqZWN0b3JpZXMYCCABKAQaNAoSRmFpbGVkQnlDbGFzc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoBDoCOAEqSwoHUHVycG9zZRIXChNQVVJQT1NFX1VOU1BFQ0lGSUVEEAASEQoNUFVSUE9TRV9UUkFJThABEhQKEFBVUlBPU0VfRVZBTFVBVEUQAiplCgVBZ2VudBIVChFBR0VOVF9VTlNQRUNJRklFRBAAEhAKDEFHRU5UX1BPTElDWRABEhAKDEFHRU5UX1JBTkRPTRACEg4KCkFHRU5UX1JVTEUQAxIRCg1BR0VOVF9OT1RISU5HEAQqYQoHVmVyZGljdBIXChNWRVJESUNUX1VOU1BFQ0lGSUVEEAASEgoOVkVSRElDVF9TSUdOQUwQARIVChFWRVJESUNUX05PX1NJR05BTBACEhIKDlZFUkRJQ1RfRkFJTEVEEANiBnByb3RvMw", [file_millrace_v1_flow]);
 
 /**
  * Ask a rollout actor to run one group of flows. Subject `rollout.<job>`.
@@ -129,6 +129,41 @@ export const RolloutRequestSchema: GenMessage<RolloutRequest> = /*@__PURE__*/
   messageDesc(file_millrace_v1_training, 0);
 
 /**
+ * How the policy decided in a group: what tells that it has collapsed. Only steps with a choice count.
+ *
+ * @generated from message millrace.v1.GroupDecisions
+ */
+export type GroupDecisions = Message<"millrace.v1.GroupDecisions"> & {
+  /**
+   * Steps in which at least two actions were open.
+   *
+   * @generated from field: uint32 choices = 1;
+   */
+  choices: number;
+
+  /**
+   * Sum over those of the policy's entropy, divided by the largest that the open actions admit: 0 to `choices`.
+   *
+   * @generated from field: double relative_entropy = 2;
+   */
+  relativeEntropy: number;
+
+  /**
+   * Of the steps in which different tools were open: how often each was used, in the order of the flow's tools.
+   *
+   * @generated from field: repeated uint32 tools = 3;
+   */
+  tools: number[];
+};
+
+/**
+ * Describes the message millrace.v1.GroupDecisions.
+ * Use `create(GroupDecisionsSchema)` to create a new message.
+ */
+export const GroupDecisionsSchema: GenMessage<GroupDecisions> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_training, 1);
+
+/**
  * A finished group, not yet scored. Subject `group.<job>`.
  *
  * @generated from message millrace.v1.TrajectoryGroup
@@ -171,6 +206,13 @@ export type TrajectoryGroup = Message<"millrace.v1.TrajectoryGroup"> & {
    * @generated from field: uint32 policy_version = 6;
    */
   policyVersion: number;
+
+  /**
+   * Of training groups.
+   *
+   * @generated from field: millrace.v1.GroupDecisions decisions = 40;
+   */
+  decisions?: GroupDecisions | undefined;
 };
 
 /**
@@ -178,7 +220,7 @@ export type TrajectoryGroup = Message<"millrace.v1.TrajectoryGroup"> & {
  * Use `create(TrajectoryGroupSchema)` to create a new message.
  */
 export const TrajectoryGroupSchema: GenMessage<TrajectoryGroup> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_training, 1);
+  messageDesc(file_millrace_v1_training, 2);
 
 /**
  * Reward and advantage of one trajectory.
@@ -244,7 +286,7 @@ export type Score = Message<"millrace.v1.Score"> & {
  * Use `create(ScoreSchema)` to create a new message.
  */
 export const ScoreSchema: GenMessage<Score> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_training, 2);
+  messageDesc(file_millrace_v1_training, 3);
 
 /**
  * A scored group. Subjects `scored.<job>.train` and `scored.<job>.evaluate`.
@@ -316,6 +358,13 @@ export type ScoredGroup = Message<"millrace.v1.ScoredGroup"> & {
    * @generated from field: repeated millrace.v1.StepSignals signals = 11;
    */
   signals: StepSignals[];
+
+  /**
+   * As in TrajectoryGroup.
+   *
+   * @generated from field: millrace.v1.GroupDecisions decisions = 40;
+   */
+  decisions?: GroupDecisions | undefined;
 };
 
 /**
@@ -323,7 +372,7 @@ export type ScoredGroup = Message<"millrace.v1.ScoredGroup"> & {
  * Use `create(ScoredGroupSchema)` to create a new message.
  */
 export const ScoredGroupSchema: GenMessage<ScoredGroup> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_training, 3);
+  messageDesc(file_millrace_v1_training, 4);
 
 /**
  * How every training request of a job ended. requests = trained + filtered + expired + failed + open.
@@ -391,7 +440,7 @@ export type Ledger = Message<"millrace.v1.Ledger"> & {
  * Use `create(LedgerSchema)` to create a new message.
  */
 export const LedgerSchema: GenMessage<Ledger> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_training, 4);
+  messageDesc(file_millrace_v1_training, 5);
 
 /**
  * @generated from enum millrace.v1.Purpose
