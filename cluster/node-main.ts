@@ -56,7 +56,12 @@ process.on('unhandledRejection', (reason) => void endOnError(reason));
 process.on('uncaughtException', (error) => void endOnError(error));
 
 try {
-  node = await startNode({ ...settings, log, onStep: (step) => void tell({ kind: 'starting', step }) });
+  node = await startNode({
+    ...settings,
+    log,
+    onStep: (step) => void tell({ kind: 'starting', step }),
+    onTrouble: (text) => void tell({ kind: 'trouble', text }),
+  });
   void node.failed.then(endOnError);
   await tell({ kind: 'ready', address: node.address, clickhousePort: node.clickhousePort });
 } catch (error) {

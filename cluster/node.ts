@@ -67,6 +67,8 @@ export interface NodeOptions {
   backend?: string | undefined;
   /** Told in a few words what the start does next. */
   onStep?: (step: string) => void;
+  /** Told in words what a person must learn, while the node goes on. */
+  onTrouble?: (text: string) => void;
   /** The GPU this process was given, for the log. */
   gpu?: Gpu | undefined;
 }

@@ -68,6 +68,7 @@ export async function startRole(
       const { openStore } = await import('../src/store/open.ts');
       const { startStore } = await import('./store.ts');
       const { storeService } = await import('./services.ts');
+      const { watchMissingRows } = await import('./missing-rows.ts');
       const { StoreTransfer } = await import('./admin/export.ts');
       const { keepClickHousePort } = await import('./clickhouse-port.ts');
       const store = await openStore({ ...options.clickhouse, path: `${options.stateDir}/clickhouse` });
@@ -77,6 +78,8 @@ export async function startRole(
       closers.push(() => transfer.close());
       const changed = await store.retain(options.retention ?? {});
       if (changed.length > 0) context.log.info({ changed }, 'retention changed');
+      const stopLooking = await watchMissingRows(context, { detached: () => store.detached(), onTrouble: options.onTrouble });
+      closers.push(stopLooking);
       services.push(storeService((sql, maxRows, signal) => started.query(sql, maxRows, signal), transfer, store));
       return {
         ...started,

@@ -1,6 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { AdminService, PruneStoreRequestSchema } from '../../src/gen/millrace/v1/admin_pb.ts';
+import { AdminService, GetStoreStatsResponseSchema, PruneStoreRequestSchema } from '../../src/gen/millrace/v1/admin_pb.ts';
 import { createClient, type ServiceClient } from '../../src/rpc/client.ts';
 import { startServer, type RunningServer } from '../../src/rpc/server.ts';
 import { MillraceError } from '../../src/errors.ts';
@@ -8,6 +8,7 @@ import type { PruneOptions } from '../../src/store/maintenance.ts';
 import type { NodeList } from '../nodes.ts';
 import { remoteCare, storeService, type LocalCare } from '../services.ts';
 import type { TrajectoryTransfer } from './backend.ts';
+import { statsText } from '../cli/store-view.ts';
 import { MemoryBackend } from './memory-backend.ts';
 import { adminService } from './service.ts';
 import { checkPrune } from './store-care.ts';
@@ -33,6 +34,10 @@ class FakeStore implements LocalCare {
         { ...empty, table: 'updates' },
       ],
       jobs: [{ job: 'a', trajectories: 2, steps: 12, diskBytes: 99, bytesPerStep: 7.5, oldest: 1000, newest: 2000, ended: true }],
+      detached: [
+        { table: 'steps', part: 'p', job: 'a', rows: 28_000, diskBytes: 7, reason: 'broken-on-start', path: '/x' },
+        { table: 'updates', part: 'q', job: '', rows: undefined, diskBytes: 7, reason: 'broken', path: '/y' },
+      ],
     });
   }
 
@@ -65,7 +70,8 @@ describe('the care of the store', () => {
   });
 
   it('asks the store node for its sizes', async () => {
-    const { tables = [], jobs } = await remoteCare(nodes, 'secret').getStoreStats();
+    const stats = create(GetStoreStatsResponseSchema, await remoteCare(nodes, 'secret').getStoreStats());
+    const { tables, jobs, detached } = stats;
     expect(tables).toMatchObject([
       {
         name: 'steps',
@@ -78,6 +84,18 @@ describe('the care of the store', () => {
     ]);
     expect(tables[1]!.newestTime).toBeUndefined();
     expect(jobs).toMatchObject([{ id: 'a', trajectories: 2n, steps: 12n, diskBytes: 99n, bytesPerStep: 7.5, ended: true }]);
+    expect(detached).toMatchObject([
+      { table: 'steps', part: 'p', jobId: 'a', rows: 28_000n, diskBytes: 7n, reason: 'broken-on-start', path: '/x' },
+      { table: 'updates', jobId: '' },
+    ]);
+    expect(detached[1]!.rows).toBeUndefined();
+    const [, missing] = statsText(stats).split('MISSING: these parts were set aside, and their rows are in no answer\n');
+    expect(missing!.split('\n').slice(1)).toEqual([
+      expect.stringMatching(/^steps +a +28000 .* broken-on-start +p$/),
+      expect.stringMatching(/^updates +unknown .* broken +q$/),
+      '',
+    ]);
+    expect(statsText(create(GetStoreStatsResponseSchema, { tables }))).not.toContain('MISSING');
     await expect(remoteCare(nodes, 'wrong').getStoreStats()).rejects.toMatchObject({ code: 'unauthenticated' });
   });
 

@@ -32,7 +32,7 @@ export function checkPrune(request: PruneStoreRequest): PruneStoreRequest {
   return request;
 }
 
-export function statsMessage({ tables, jobs }: StoreStats): StatsMessage {
+export function statsMessage({ tables, jobs, detached }: StoreStats): StatsMessage {
   const times = ({ oldest, newest }: { oldest: number; newest: number }): object =>
     newest === 0 ? {} : { oldestTime: timestampFromMs(oldest), newestTime: timestampFromMs(newest) };
   return {
@@ -53,6 +53,15 @@ export function statsMessage({ tables, jobs }: StoreStats): StatsMessage {
       bytesPerStep: job.bytesPerStep,
       ended: job.ended,
       ...times(job),
+    })),
+    detached: detached.map(({ table, part, job, rows, diskBytes, reason, path }) => ({
+      table,
+      part,
+      jobId: job,
+      ...(rows !== undefined && { rows: BigInt(rows) }),
+      diskBytes: BigInt(diskBytes),
+      reason,
+      path,
     })),
   };
 }

@@ -2,6 +2,7 @@ import { toJson, type JsonValue } from '@bufbuild/protobuf';
 import {
   GetStoreStatsResponseSchema,
   PruneStoreResponseSchema,
+  type DetachedPart,
   type GetStoreStatsResponse,
   type PruneStoreResponse,
 } from '../../src/gen/millrace/v1/admin_pb.ts';
@@ -14,8 +15,8 @@ export const statsJson = (stats: GetStoreStatsResponse): JsonValue =>
 export const pruneJson = (pruned: PruneStoreResponse): JsonValue =>
   toJson(PruneStoreResponseSchema, pruned, { alwaysEmitImplicit: true });
 
-/** Two tables: by table of the store, and by job. */
-export function statsText({ tables, jobs }: GetStoreStatsResponse): string {
+/** Two tables, by table of the store and by job, and a third one of what is missing. */
+export function statsText({ tables, jobs, detached }: GetStoreStatsResponse): string {
   const byTable = table(
     ['table', 'rows', 'on disk', 'by row', 'ratio', 'parts', 'oldest', 'newest'],
     tables.map(({ name, rows, diskBytes, rawBytes, compressedBytes, parts, oldestTime, newestTime }) => [
@@ -30,7 +31,8 @@ export function statsText({ tables, jobs }: GetStoreStatsResponse): string {
     ]),
     { right: [1, 2, 3, 4, 5] },
   );
-  if (jobs.length === 0) return byTable;
+  const missing = detached.length === 0 ? '' : `\n${missingText(detached)}`;
+  if (jobs.length === 0) return byTable + missing;
   const byJob = table(
     ['job', 'trajectories', 'steps', 'on disk', 'by step', 'ended', 'oldest', 'newest'],
     jobs.map(({ id, trajectories, steps, diskBytes, bytesPerStep, ended, oldestTime, newestTime }) => [
@@ -45,7 +47,20 @@ export function statsText({ tables, jobs }: GetStoreStatsResponse): string {
     ]),
     { right: [1, 2, 3, 4] },
   );
-  return `${byTable}\n${byJob}`;
+  return `${byTable}\n${byJob}${missing}`;
+}
+
+/** What ClickHouse has set aside. */
+function missingText(detached: readonly DetachedPart[]): string {
+  const rows = detached.map(({ table: name, part, jobId, rows: count, diskBytes, reason }) => [
+    name,
+    jobId,
+    count === undefined ? 'unknown' : String(count),
+    bytes(diskBytes),
+    reason,
+    part,
+  ]);
+  return `MISSING: these parts were set aside, and their rows are in no answer\n${table(['table', 'job', 'rows', 'on disk', 'reason', 'part'], rows, { right: [2, 3] })}`;
 }
 
 /** What went, or would go. */

@@ -36,4 +36,20 @@ describe('DiskGate', () => {
     await lookAt(50 * MIB);
     expect(gate.full).toBeUndefined();
   });
+
+  it('ends the condition that the actor of the job reported in a life before this one', async () => {
+    const nodes = new MemoryNodes('/state');
+    const { clock } = nodes;
+    const context = await clock.run(nodes.node('one'));
+    const notices = watchJobNotices(context.bus, () => {});
+    const look = (free: number): Promise<void> => {
+      const gate = new DiskGate(context, 'a', { free: () => Promise.resolve(free) });
+      return clock.run(gate.look().then(() => clock.sleep(10)));
+    };
+    await look(MIB);
+    const over = (): boolean[] => notices.of('a').map(({ resolvedAt }) => resolvedAt !== undefined);
+    expect(over()).toEqual([false]);
+    await look(100 * MIB);
+    expect(over()).toEqual([true]);
+  });
 });

@@ -18,6 +18,8 @@ export class DiskGate {
   readonly #job: string;
   readonly #free: (folder: string) => Promise<number | undefined>;
   #full: FullDisk | undefined;
+  /** A life of the job's actor before this one may have reported a full disk, and was ended by it. */
+  #mayBeReported = true;
 
   constructor(context: NodeContext, job: string, { free = freeBytes }: DiskGateOptions = {}) {
     this.#context = context;
@@ -42,9 +44,11 @@ export class DiskGate {
     if (this.#full && !before) {
       const message = `${fullDiskText(this.#full)}: no new requests until there is; free some room, nothing is lost meanwhile`;
       log.warn({ job: this.#job, ...this.#full }, message);
+      this.#mayBeReported = true;
       void notices.report(this.#job, { code: CODE, message });
-    } else if (!this.#full && before) {
-      log.info({ job: this.#job, free }, 'there is room on the disk again: requests go on');
+    } else if (!this.#full && this.#mayBeReported) {
+      if (before) log.info({ job: this.#job, free }, 'there is room on the disk again: requests go on');
+      this.#mayBeReported = false;
       void notices.resolve(this.#job, CODE);
     }
   }

@@ -121,6 +121,8 @@ export function superviseNode(options: ChildOptions): SupervisedNode {
         ready.resolve();
       } else if (message.kind === 'starting') {
         step = message.step;
+      } else if (message.kind === 'trouble') {
+        onTrouble?.(message.text);
       } else if (message.kind === 'error') {
         lastError = message.message;
         lastCode = message.code;

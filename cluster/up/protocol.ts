@@ -55,5 +55,7 @@ export type FromNode =
   /** Before `ready`: what it does now. */
   | { kind: 'starting'; step: string }
   | { kind: 'pong' }
+  /** Something a person must learn, in words; it goes on. */
+  | { kind: 'trouble'; text: string }
   /** It cannot go on, and ends. */
   | { kind: 'error'; message: string; code: ErrorCode };

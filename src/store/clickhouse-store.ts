@@ -2,6 +2,7 @@ import { MillraceError } from '../errors.ts';
 import { clickHouseError } from './clickhouse-error.ts';
 import type { Engine } from './engine.ts';
 import { literal } from './engine.ts';
+import { detachedParts, type DetachedPart } from './detached.ts';
 import { guardQuery, refusedQuery } from './sql/guard.ts';
 import type { Guarded } from './sql/guard.ts';
 import { pruneStore, storeStats } from './maintenance.ts';
@@ -124,6 +125,11 @@ export class ClickHouseStore implements Store {
   /** See {@link storeStats}. */
   stats(): Promise<StoreStats> {
     return this.#maintain(storeStats, true);
+  }
+
+  /** See {@link detachedParts}. */
+  detached(): Promise<DetachedPart[]> {
+    return this.#maintain(detachedParts, true);
   }
 
   /** See {@link pruneStore}. */

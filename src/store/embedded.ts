@@ -1,7 +1,7 @@
-import { accessSync, constants, mkdirSync, readFileSync } from 'node:fs';
+import { accessSync, constants, mkdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { isMainThread } from 'node:worker_threads';
 import { ClickHouseLogLevel, createClient } from '@clickhouse/client';
 import type { ClickHouseClient } from '@clickhouse/client';
@@ -12,6 +12,7 @@ import type { Limits } from './clickhouse-store.ts';
 import { literal } from './engine.ts';
 import type { Engine, InsertTarget, RunOptions } from './engine.ts';
 import { Incoming } from './incoming.ts';
+import { openError } from './open-error.ts';
 import { isPacked } from './pack.ts';
 import { escapeParameter, SessionPool } from './sessions.ts';
 import type { RawSession } from './sessions.ts';
@@ -50,7 +51,7 @@ let openPath: string | undefined;
 /**
  * Opens ClickHouse inside this process (chdb). Call `migrate()` before the first insert.
  *
- * Throws `failed_precondition` when another process has the folder open, when this process has a store open already, and in
+ * Throws `data_loss` when files of the folder are damaged, `failed_precondition` when another process has it open, when this process has a store open already, and in
  * worker threads (the engine crashes there); `permission_denied` when the folder cannot be written; `unavailable` when the
  * engine's library is not installed.
  */
@@ -246,48 +247,5 @@ export class EmbeddedEngine implements Engine {
     const done = (): void => void this.#running.delete(work);
     work.then(done, done);
     return work;
-  }
-}
-
-function openError(error: unknown, path: string): MillraceError {
-  if (error instanceof MillraceError) return error;
-  const { message, code } = error as Error & { code?: string };
-  if (code === 'EACCES' || code === 'EROFS' || code === 'EPERM' || code === 'ENOTDIR' || code === 'EEXIST') {
-    return new MillraceError(
-      'permission_denied',
-      `the trajectory store cannot write to ${path} (${message}); use another folder`,
-      {
-        cause: error,
-      },
-    );
-  }
-  // The engine prints why to stderr and tells nothing but this; a lock is the reason that remains.
-  if (/Failed to create connection|Cannot lock file/.test(message)) {
-    const holder = lockHolder(path);
-    const who = holder === undefined ? 'another process seems to have' : `process ${holder} has`;
-    return new MillraceError(
-      'failed_precondition',
-      `${who} the trajectory store in ${path} open; stop it, use another folder, or set CLICKHOUSE_URL to share a server`,
-      { cause: error },
-    );
-  }
-  if (/Cannot find module|libchdb|shared object|platform/i.test(message)) {
-    return new MillraceError(
-      'unavailable',
-      `the embedded ClickHouse could not be loaded (${message.split('\n')[0]}); run npm install again, or set CLICKHOUSE_URL to use a server`,
-      { cause: error, retryable: false },
-    );
-  }
-  return new MillraceError('internal', `cannot open the trajectory store in ${path}: ${message}`, { cause: error });
-}
-
-/** The living process that the engine's status file names. */
-function lockHolder(path: string): number | undefined {
-  try {
-    const pid = Number(/PID: (\d+)/.exec(readFileSync(join(path, 'status'), 'utf8'))?.[1]);
-    process.kill(pid, 0);
-    return pid;
-  } catch {
-    return undefined;
   }
 }

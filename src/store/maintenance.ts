@@ -1,6 +1,8 @@
 import { MillraceError } from '../errors.ts';
+import { detachedParts, type DetachedPart } from './detached.ts';
 import { literal } from './engine.ts';
 import type { Run } from './migrate.ts';
+import { printedRows } from './printed-rows.ts';
 import { TABLE_NAMES } from './tables.ts';
 
 /** What one table holds, or one job of it. Rows that came again and were not merged yet count as often as they lie on disk. */
@@ -38,6 +40,8 @@ export interface StoreStats {
   tables: TableStats[];
   /** Newest first. */
   jobs: JobStats[];
+  /** What the engine has set aside. */
+  detached: DetachedPart[];
 }
 
 /** What to prune. */
@@ -68,7 +72,7 @@ const ENDS = `('succeeded', 'failed', 'cancelled')`;
 
 /** Sizes and ages by table and by job. Reads the engine's books and the times of arrival, not the rows. */
 export async function storeStats(run: Run): Promise<StoreStats> {
-  const parts = await table(
+  const parts = await printedRows(
     run,
     `SELECT table, sum(rows), sum(bytes_on_disk), sum(data_compressed_bytes), sum(data_uncompressed_bytes), count()
      FROM system.parts WHERE active AND database = currentDatabase() GROUP BY table`,
@@ -77,11 +81,11 @@ export async function storeStats(run: Run): Promise<StoreStats> {
   for (const name of TABLE_NAMES) {
     const [, rows = 0, diskBytes = 0, compressedBytes = 0, rawBytes = 0, count = 0] =
       parts.find(([of]) => of === name)?.map(Number) ?? [];
-    const [age] = rows > 0 ? await table(run, `SELECT ${AGES} FROM ${name}`) : [];
+    const [age] = rows > 0 ? await printedRows(run, `SELECT ${AGES} FROM ${name}`) : [];
     const [oldest = 0, newest = 0] = age?.map(Number) ?? [];
     tables.push({ table: name, rows, diskBytes, compressedBytes, rawBytes, parts: count, oldest, newest });
   }
-  return { tables, jobs: await jobStats(run) };
+  return { tables, jobs: await jobStats(run), detached: await detachedParts(run) };
 }
 
 /**
@@ -127,13 +131,13 @@ async function dropJob(run: Run, job: string): Promise<void> {
 
 async function olderRows(run: Run, job: string, before: number): Promise<{ trajectories: number; steps: number }> {
   const count = async (name: string): Promise<number> =>
-    Number((await table(run, `SELECT count() FROM ${name} WHERE ${olderThan(job, before)}`))[0]?.[0] ?? 0);
+    Number((await printedRows(run, `SELECT count() FROM ${name} WHERE ${olderThan(job, before)}`))[0]?.[0] ?? 0);
   return { trajectories: await count('trajectories'), steps: await count('steps') };
 }
 
 async function jobStats(run: Run): Promise<JobStats[]> {
   // What is in partitions is known without reading rows; only times of arrival are read.
-  const rows = await table(
+  const rows = await printedRows(
     run,
     `SELECT job, sum(trajectories), sum(steps), sum(disk), sum(step_disk), sum(oldest), sum(newest), sum(open)
      FROM
@@ -179,12 +183,3 @@ const AGES = 'toUnixTimestamp64Milli(min(ingested_at)), toUnixTimestamp64Milli(m
 
 const olderThan = (job: string, before: number): string =>
   `job = ${literal(job)} AND ingested_at < fromUnixTimestamp64Milli(toInt64(${Math.round(before)}), 'UTC')`;
-
-/** Rows of a statement, values as text. */
-async function table(run: Run, sql: string): Promise<string[][]> {
-  const printed = await run(`${sql} FORMAT JSONCompactStringsEachRow`);
-  return printed
-    .split('\n')
-    .filter(Boolean)
-    .map((line) => JSON.parse(line) as string[]);
-}

@@ -77,6 +77,8 @@ export const METRICS = {
   clickhouse_seconds_total: { type: 'counter', help: 'Time those requests took together.', labels: [] },
   clickhouse_queries: { type: 'gauge', help: 'Queries from there that run or wait.', labels: ['state'] },
   store_backlog_groups: { type: 'gauge', help: 'Scored groups that wait to be written.', labels: [] },
+  store_detached_parts: { type: 'gauge', help: 'Parts that ClickHouse has set aside, by table.', labels: ['table'] },
+  store_detached_rows: { type: 'gauge', help: 'Rows of those parts, as far as they can be told.', labels: ['table'] },
   disk_free_bytes: { type: 'gauge', help: 'Room on the disk of the state folder, while a job runs.', labels: [] },
   admission_held: {
     type: 'gauge',
