@@ -2,7 +2,7 @@ import { fromBinary } from '@bufbuild/protobuf';
 import type { BusMessage } from '../../src/bus/bus.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { FailureClass } from '../../src/gen/millrace/v1/flow_pb.ts';
-import { ScoredGroupSchema, type ScoredGroup } from '../../src/gen/millrace/v1/training_pb.ts';
+import { ScoredGroupSchema, type RolloutRequest, type ScoredGroup } from '../../src/gen/millrace/v1/training_pb.ts';
 import { EvaluationTally, parseEvaluationKey, type EvaluatedFlow } from '../../src/jobs/evaluation.ts';
 import type { EvaluationRecord } from '../../src/jobs/record.ts';
 import { evaluationRequest, type EvaluationPlan, type RequestContext, type RequestTask } from '../../src/jobs/requests.ts';
@@ -83,10 +83,11 @@ export class RunningEvaluations {
       if (running.sent) continue;
       const now = this.#context.clock.now();
       const missing = tasks.map((task, index) => ({ index, task })).filter(({ task }) => !tally.has(task.id));
-      const requests = missing
-        .map((of) => evaluationRequest(this.#requests, plan, { ...of, now, attempt: this.#attempt }))
-        .filter(({ id }) => !isHeld(id));
-      running.sent = await this.#sender.sendAll(requests, (request) => request, signal);
+      const make = (of: { index: number; task: RequestTask }): RolloutRequest | undefined => {
+        const request = evaluationRequest(this.#requests, plan, { ...of, now, attempt: this.#attempt });
+        return isHeld(request.id) ? undefined : request;
+      };
+      running.sent = await this.#sender.sendAll(missing, make, signal);
       if (!running.sent) return false;
     }
     return true;

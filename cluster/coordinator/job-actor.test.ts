@@ -192,6 +192,37 @@ describe('cancel', () => {
   });
 });
 
+describe('a job whose tasks take long to load', () => {
+  it('says how far it is', async () => {
+    let loaded = (): void => {};
+    const job = await cluster({
+      change: (node) => ({
+        ...node,
+        runtimes: {
+          ...node.runtimes,
+          get: async (...of) => {
+            const runtime = await node.runtimes.get(...of);
+            const tasks: typeof runtime.tasks = async (onProgress) => {
+              onProgress?.({ stage: 'read', done: 120 * 2 ** 20, total: 200_000_000 });
+              await new Promise<void>((resolve) => (loaded = resolve));
+              return runtime.tasks();
+            };
+            return { ...runtime, tasks };
+          },
+        },
+      }),
+    });
+    await job.view();
+    await job.wait(2_000);
+    const text = 'its tasks to be loaded: 120 of 191 MiB of tasks read';
+    expect(job.coordinator.actors.list()).toMatchObject([{ waitingFor: text }]);
+    expect((await job.view()).waitingFor).toBe(text);
+    loaded();
+    await job.nodes.until(async () => (await queued(job)).length > 0, 10);
+    expect((await job.view()).waitingFor).not.toMatch(/loaded/);
+  });
+});
+
 describe('pause', () => {
   it('is heard while the queue is full; what was left out is sent once the job goes on, nothing twice', async () => {
     let refusals = 0;

@@ -24,9 +24,9 @@ export class RequestSender {
 
   /**
    * In order, but without a round trip for each. False when the job was paused or has ended before all were sent: those that are left
-   * are to be sent when it goes on. Throws what the bus throws, and the signal's reason.
+   * are to be sent when it goes on. An item that `make` makes nothing of is left out. Throws what the bus throws, and the signal's reason.
    */
-  async sendAll<T>(items: readonly T[], make: (item: T) => RolloutRequest, signal: AbortSignal): Promise<boolean> {
+  async sendAll<T>(items: readonly T[], make: (item: T) => RolloutRequest | undefined, signal: AbortSignal): Promise<boolean> {
     for (let at = 0; at < items.length; at += AT_ONCE) {
       if (!this.#runs()) return false;
       const sent = await Promise.all(items.slice(at, at + AT_ONCE).map((item) => this.#send(make(item), signal)));
@@ -39,7 +39,8 @@ export class RequestSender {
     return this.#context.jobs.get(this.#job)?.record.state === 'RUNNING';
   }
 
-  async #send(request: RolloutRequest, signal: AbortSignal): Promise<boolean> {
+  async #send(request: RolloutRequest | undefined, signal: AbortSignal): Promise<boolean> {
+    if (request === undefined) return true;
     const { bus, clock, log, metrics } = this.#context;
     const bytes = toBinary(RolloutRequestSchema, request);
     const same = { id: request.id, content: requestContent(request) };
