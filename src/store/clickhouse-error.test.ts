@@ -30,6 +30,17 @@ describe('clickHouseError', () => {
     expect(clickHouseError(thrown(number), operation)).toMatchObject({ code, retryable });
   });
 
+  it("is not held up by a message of the query's own choice", () => {
+    // What was cubic in the number of line breaks took hours for this.
+    const texts = [
+      '\n'.repeat(300_000),
+      `${' '.repeat(300_000)}.`,
+      `${'Code: 1. DB::Exception: '.repeat(20_000)}x`,
+      ':\n'.repeat(100_000),
+    ];
+    for (const text of texts) expect(clickHouseError(thrown(395, text), 'query').message.length).toBeLessThan(700);
+  });
+
   it('keeps the text of ClickHouse and its number, on one short line', () => {
     const error = clickHouseError(thrown(47, `Unknown identifier \`x\`\n in scope SELECT x${' '.repeat(900)}`), 'query');
     expect(error.message).toMatch(/^ClickHouse: Unknown identifier `x` in scope SELECT x .*\(code 47\)$/);

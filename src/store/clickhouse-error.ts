@@ -97,14 +97,20 @@ function errorNumber(error: Error): number | undefined {
   return inText ? Number(inText[1]) : undefined;
 }
 
+/** More of a message than this is not even looked at: it may hold the whole query, or a text of the query's choice. */
+const LONGEST_MESSAGE = 4 * 1024;
+
 /** One line without the engine's own prefixes, long "Expected one of" lists and dumps of rows cut. */
-function tidy(message: string): string {
-  const line = message
-    .replace(/^(?:.{0,40}?Code: \d+\. DB::Exception: )+/, '')
-    .replace(/\(version [^)]*\)/g, '')
-    .replace(/:?\s*\n\s*Row \d+:[\s\S]*$/, '')
+function tidy(whole: string): string {
+  const message = whole.length > LONGEST_MESSAGE ? `${whole.slice(0, LONGEST_MESSAGE)}…` : whole;
+  const dump = message.search(/\n[ \t]*Row \d+:/);
+  const line = (dump < 0 ? message : message.slice(0, dump).trimEnd().replace(/:$/, ''))
     .replace(/\s+/g, ' ')
-    .replace(/\s*\.?\s*$/, '')
+    .replace(/^(?:.{0,40}?Code: \d+\. DB::Exception: ){1,8}/, '')
+    .replace(/\(version [^)]*\)/g, '')
+    .replace(/ +/g, ' ')
+    .trim()
+    .replace(/\.$/, '')
     .trim();
   return line.length > 600 ? `${line.slice(0, 599)}…` : line;
 }

@@ -85,7 +85,7 @@ export class ClickHouseStore implements Store {
         ...(options.parameters && { parameters: options.parameters }),
         ...(options.signal && { signal: options.signal }),
       });
-      return parseResult(printed, maxRows);
+      return await parseResult(printed, maxRows);
     } catch (error) {
       throw clickHouseError(error, 'query');
     }

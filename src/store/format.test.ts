@@ -43,9 +43,9 @@ describe('formatTable', () => {
 });
 
 describe('parseResult', () => {
-  it('makes 64-bit integers numbers where a number holds them, and leaves others alone', () => {
+  it('makes 64-bit integers numbers where a number holds them, and leaves others alone', async () => {
     const printed = '["n","big","text"]\n["UInt64","Nullable(Int64)","String"]\n["7","9007199254740993","12"]\n["1",null,"x"]\n';
-    expect(parseResult(printed, 10)).toEqual({
+    expect(await parseResult(printed, 10)).toEqual({
       columns: [
         { name: 'n', type: 'UInt64' },
         { name: 'big', type: 'Nullable(Int64)' },
@@ -56,6 +56,25 @@ describe('parseResult', () => {
         [1, null, 'x'],
       ],
       truncated: false,
+    });
+  });
+
+  it('lets others have their turn while it reads much, and cuts at the row it is told to', async () => {
+    let turns = 0;
+    const timer = setInterval(() => (turns += 1), 0);
+    const row = `[${JSON.stringify('x'.repeat(1024 * 1024))}]\n`;
+    const { rows, truncated } = await parseResult(`["a"]\n["String"]\n${row.repeat(20)}`, 18);
+    clearInterval(timer);
+    expect([rows.length, truncated]).toEqual([18, true]);
+    // A slice is 2 MiB.
+    expect(turns).toBeGreaterThanOrEqual(6);
+  });
+
+  it('refuses a row that would hold up everybody', async () => {
+    const row = JSON.stringify(['x'.repeat(9 * 1024 * 1024)]);
+    await expect(parseResult(`["a"]\n["String"]\n[""]\n${row}\n`, 10)).rejects.toMatchObject({
+      code: 'resource_exhausted',
+      message: expect.stringMatching(/^row 2 has 94\d+ characters, more than 8388608; ask for parts of it/) as string,
     });
   });
 });

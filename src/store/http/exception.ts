@@ -59,21 +59,33 @@ export function asException(thrown: unknown): ClickHouseException {
   return new ClickHouseException('STD_EXCEPTION', `std::exception: ${message}`, undefined, { cause: thrown });
 }
 
+/** An engine's message may hold the whole query; more of it than this helps nobody. */
+const LONGEST_MESSAGE = 16 * 1024;
+/** Exceptions in exceptions that are taken apart: a message of the query's own may pretend to be any number of them. */
+const DEEPEST = 8;
+
 /** Takes the engine's text apart; it wraps exceptions in exceptions of the same number. */
 function fromEngine(text: string, code: number, cause: unknown): ClickHouseException {
-  let message = text.slice(text.indexOf('Code: ')).trim();
+  const from = text.indexOf('Code: ');
+  const whole = text.length - from <= LONGEST_MESSAGE;
+  let message = (whole ? text.slice(from) : `${text.slice(from, from + LONGEST_MESSAGE)} … ${text.slice(-1024)}`).trim();
   let type = '';
-  for (let before = ''; before !== message;) {
+  for (let depth = 0, before = ''; depth < DEEPEST && before !== message; depth += 1) {
     before = message;
-    message = message
-      .replace(/^Code: \d+\. DB::[A-Za-z]*Exception: /, '')
-      .replace(/\s*\(version [^()]*(?:\([^()]*\))?\)\.?$/, '')
-      .replace(/\s*\(([A-Z][A-Z0-9_]{2,})\)\.?$/, (_, name: string) => {
-        type ||= name;
-        return '';
-      });
+    message = message.replace(/^Code: \d+\. DB::[A-Za-z]*Exception: /, '');
+    message = withoutTail(message, '(version ', /^\(version [^()]*(?:\([^()]*\))?\)\.?$/).rest;
+    const named = withoutTail(message, '(', /^\(([A-Z][A-Z0-9_]{2,})\)\.?$/);
+    message = named.rest;
+    type ||= named.found?.[1] ?? '';
   }
   return new ClickHouseException(type || 'UNKNOWN_EXCEPTION', message, code, { cause });
+}
+
+/** A text without what begins with the last `start` in it, when all of that matches. */
+function withoutTail(text: string, start: string, pattern: RegExp): { rest: string; found?: RegExpExecArray } {
+  const at = text.lastIndexOf(start);
+  const found = at < 0 ? null : pattern.exec(text.slice(at));
+  return found ? { rest: text.slice(0, at).trimEnd(), found } : { rest: text };
 }
 
 /** The HTTP status of an exception, as servers choose it. */

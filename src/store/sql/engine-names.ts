@@ -10,6 +10,8 @@ export interface EngineNames {
   /** Suffixes that make another aggregate function of one, the longest first. */
   combinators: readonly string[];
   tableFunctions: ReadonlySet<string>;
+  /** Those that are not allowed, in lower case. */
+  refusedTableFunctions: ReadonlySet<string>;
   systemTables: ReadonlySet<string>;
 }
 
@@ -28,6 +30,9 @@ export async function readEngineNames(ask: AskRows): Promise<EngineNames> {
     anyCase: new Map(functions.filter((row) => row[2] === '1').map(([name]) => [name!.toLowerCase(), name!])),
     combinators: names(combinators).sort((a, b) => b.length - a.length),
     tableFunctions: new Set(names(tableFunctions)),
+    refusedTableFunctions: new Set(
+      names(tableFunctions).flatMap((name) => (ALLOWED_TABLE_FUNCTIONS.has(name) ? [] : [name.toLowerCase()])),
+    ),
     systemTables: new Set(names(systemTables)),
   };
 }
@@ -35,11 +40,15 @@ export async function readEngineNames(ask: AskRows): Promise<EngineNames> {
 /** `unknown`: the engine has no function of this name, so that calling it can only fail. */
 export type Verdict = 'allowed' | 'refused' | 'unknown';
 
+/** No function has a name this long, with any combinators that make sense. */
+const LONGEST_NAME = 256;
+
 /** What is to be thought of a function. What the engine knows and the list of allowed functions does not is refused. */
 export function judgeFunction(name: string, names: EngineNames): Verdict {
   const known = names.functions.has(name) ? name : names.anyCase.get(name.toLowerCase());
   if (known !== undefined) return ALLOWED_FUNCTIONS.has(known) ? 'allowed' : 'refused';
   if (ALLOWED_FUNCTIONS.has(name)) return 'allowed';
+  if (name.length > LONGEST_NAME) return 'unknown';
   for (const combinator of names.combinators) {
     if (!name.endsWith(combinator) || name.length === combinator.length) continue;
     const base = name.slice(0, -combinator.length);
@@ -50,11 +59,8 @@ export function judgeFunction(name: string, names: EngineNames): Verdict {
 }
 
 /** Whether a name is that of a table function which is not allowed; in any case of letters, for some engines take it. */
-export function isRefusedTableFunction(name: string, { tableFunctions }: EngineNames): boolean {
-  if (ALLOWED_TABLE_FUNCTIONS.has(name)) return false;
-  const lower = name.toLowerCase();
-  return [...tableFunctions].some((known) => known.toLowerCase() === lower && !ALLOWED_TABLE_FUNCTIONS.has(known));
-}
+export const isRefusedTableFunction = (name: string, { refusedTableFunctions }: EngineNames): boolean =>
+  !ALLOWED_TABLE_FUNCTIONS.has(name) && refusedTableFunctions.has(name.toLowerCase());
 
 /** `sumIf` is one because `sum` is. */
 function isAggregate(name: string, names: EngineNames): boolean {

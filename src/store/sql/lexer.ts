@@ -12,7 +12,7 @@ export interface Token {
 }
 
 /** Tokens of one statement. More would keep the event loop from other work for too long; rows belong behind FORMAT. */
-export const MAX_TOKENS = 100_000;
+export const MAX_TOKENS = 50_000;
 /** How deep brackets may be nested; the engine's parser gives up soon after. */
 export const MAX_DEPTH = 200;
 /** Sum over all tokens of how deep each is nested: a long list deep inside makes the engine's syntax tree huge. */
