@@ -71,7 +71,8 @@ export async function startRole(
       const { watchMissingRows } = await import('./missing-rows.ts');
       const { StoreTransfer } = await import('./admin/export.ts');
       const { keepClickHousePort } = await import('./clickhouse-port.ts');
-      const store = await openStore({ ...options.clickhouse, path: `${options.stateDir}/clickhouse` });
+      const warn = (message: string): void => context.log.warn(message);
+      const store = await openStore({ ...options.clickhouse, path: `${options.stateDir}/clickhouse`, warn });
       const started = await startStore(context, store);
       const port = await keepClickHousePort(context, store, options);
       const transfer = new StoreTransfer(store, `${options.stateDir}/exports`);

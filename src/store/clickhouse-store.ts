@@ -82,6 +82,7 @@ export class ClickHouseStore implements Store {
     try {
       const printed = await this.#engine.run(`${statement}\nFORMAT JSONCompactEachRowWithNamesAndTypes\n${this.#tail(maxRows)}`, {
         reading: true,
+        guest: true,
         ...(options.parameters && { parameters: options.parameters }),
         ...(options.signal && { signal: options.signal }),
       });
@@ -98,7 +99,8 @@ export class ClickHouseStore implements Store {
     if (signal?.aborted) throw new MillraceError('cancelled', 'query cancelled');
     const { threads, maxQueryBytes = DEFAULT_MAX_BYTES } = this.#limits;
     const settings = [
-      'readonly = 1, final = 1',
+      ...(this.#engine.guestsOnlyRead ? [] : ['readonly = 1']),
+      'final = 1',
       `max_execution_time = ${maxSeconds}, max_memory_usage = ${maxQueryBytes}`,
       // Rows are sorted already; what is held is one group of them.
       'output_format_parquet_row_group_size = 65536, output_format_parquet_row_group_size_bytes = 33554432',
@@ -157,7 +159,7 @@ export class ClickHouseStore implements Store {
   #tail(maxRows: number): string {
     const { threads, queryThreads = threads, maxQuerySeconds = 60, maxQueryBytes = DEFAULT_MAX_BYTES } = this.#limits;
     const settings: Record<string, string | number> = {
-      readonly: 1,
+      ...(this.#engine.guestsOnlyRead ? {} : { readonly: 1 }),
       // Redelivered rows that no merge has collapsed yet are not counted twice.
       final: 1,
       max_execution_time: maxQuerySeconds,

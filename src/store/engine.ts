@@ -11,6 +11,8 @@ export interface Engine {
    * process and does so itself (INTO OUTFILE).
    */
   download?(sql: string, path: string, options: { maxSeconds: number; signal?: AbortSignal }): Promise<void>;
+  /** Guests run as a user whose settings say that they only read: no statement need say so, and none may. */
+  readonly guestsOnlyRead?: boolean;
   /** Decides which statements of people may run. */
   readonly judge: SqlJudge;
   close(): Promise<void>;
@@ -22,6 +24,8 @@ export interface RunOptions {
   signal?: AbortSignal;
   /** Runs on the connection for queries, so that a long SELECT never delays an insert. */
   reading?: boolean;
+  /** SQL of people: where the engine has a user for it who may only read, it runs as that user. */
+  guest?: boolean;
   /** With `reading`: it may run for long, and must not keep other questions from being answered. */
   long?: boolean;
 }

@@ -1,8 +1,10 @@
 import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { storeConformance } from './conformance.ts';
@@ -12,6 +14,7 @@ import { openFront } from './http/testing-front.ts';
 import type { Front } from './http/testing-front.ts';
 import { TOKEN } from './http/testing.ts';
 import { openStore } from './open.ts';
+import { readerOf } from './server-reader.ts';
 import { openServerStore, serverTarget } from './server.ts';
 
 /*
@@ -38,6 +41,89 @@ afterAll(async () => {
 }, 60_000);
 
 storeConformance('ClickHouse over HTTP', () => openServerStore({ url, ...login, database: database() }));
+
+/** What a server with users does, before a port that has none: makes the reader, and lets it in as one who only reads. */
+async function withUsers(use: (url: string, seen: { user: string; sql: string }[]) => Promise<void>): Promise<void> {
+  const seen: { user: string; sql: string }[] = [];
+  let hash = '';
+  const server = createServer((request, response) => {
+    void (async () => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of request) chunks.push(chunk as Buffer);
+      const target = new URL(request.url ?? '/', url);
+      const body = Buffer.concat(chunks);
+      const sql = target.searchParams.get('query') ?? body.toString();
+      const [user = '', password = ''] = Buffer.from(String(request.headers.authorization).slice(6), 'base64')
+        .toString()
+        .split(':');
+      seen.push({ user, sql });
+      hash = /^(?:CREATE|ALTER) USER .*BY '(\w+)'/.exec(sql)?.[1] ?? hash;
+      if (/^(?:CREATE USER|ALTER USER|GRANT) /.test(sql)) return void response.end();
+      const isReader = createHash('sha256').update(password).digest('hex') === hash;
+      const as = isReader ? 'default:' : `${user}:${password}`;
+      const onward = { authorization: `Basic ${Buffer.from(as).toString('base64')}` };
+      const answer = await fetch(target, { method: 'POST', headers: onward, body });
+      const code = answer.headers.get('x-clickhouse-exception-code');
+      response.writeHead(answer.status, code === null ? {} : { 'X-ClickHouse-Exception-Code': code });
+      response.end(Buffer.from(await answer.arrayBuffer()));
+    })();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  try {
+    await use(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, seen);
+  } finally {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  }
+}
+
+describe('the user for the SQL of people', () => {
+  it('is made with the store, reads its database alone, and asks what people ask', async () => {
+    await withUsers(async (target, seen) => {
+      const name = database();
+      const warnings: string[] = [];
+      const store = await openServerStore({ url: target, ...login, database: name, warn: (message) => warnings.push(message) });
+      expect(warnings).toEqual([]);
+      const made = seen.map(({ sql }) => sql).filter((sql) => /USER|GRANT/.test(sql));
+      const as = /IDENTIFIED WITH sha256_hash BY '[0-9a-f]{64}' SETTINGS readonly = 2$/.source;
+      expect(made).toEqual([
+        expect.stringMatching(`^CREATE USER IF NOT EXISTS \`${name}_reader\` ${as}`),
+        expect.stringMatching(`^ALTER USER \`${name}_reader\` ${as}`),
+        `GRANT SELECT ON \`${name}\`.* TO \`${name}_reader\``,
+      ]);
+      await store.migrate();
+      await store.insert('steps', encodeRows('steps', [stepRow()]), 'one');
+      seen.length = 0;
+      expect((await store.query('SELECT count() FROM steps')).rows).toEqual([[1]]);
+      await store.stats();
+      await store.close();
+      const asked = (pattern: RegExp): string[] => seen.filter(({ sql }) => pattern.test(sql)).map(({ user }) => user);
+      expect(asked(/^SELECT count\(\) FROM steps/)).toEqual([`${name}_reader`]);
+      expect(asked(/^EXPLAIN/)).toEqual([`${name}_reader`]);
+      expect(asked(/system\.parts/)).toContain('writer');
+      // The user says so already, and a server refuses to hear it twice.
+      expect(seen.filter(({ user, sql }) => user === `${name}_reader` && /readonly/.test(sql))).toEqual([]);
+    });
+  });
+
+  it('is missed in one line where it cannot be made, and people still only read', async () => {
+    const warnings: string[] = [];
+    const store = await openServerStore({ url, ...login, database: database(), warn: (message) => warnings.push(message) });
+    expect(warnings).toEqual([
+      expect.stringMatching(/^SQL of people runs as ClickHouse user writer, for \w+_reader cannot be made/),
+    ]);
+    expect((await store.query('SELECT 1')).rows).toEqual([[1]]);
+    await store.close();
+  });
+
+  it('has another password in each database and for each password of the store, and no host knows it', () => {
+    const reader = (given: object): string => readerOf({ database: 'd', username: 'u', password: 'p', ...given }).password;
+    expect(new Set([reader({}), reader({ database: 'e' }), reader({ username: 'v' }), reader({ password: 'q' })]).size).toBe(4);
+    const { password, statements } = readerOf({ database: 'd', username: 'u', password: 'p' });
+    expect(statements('main').join(' ')).not.toContain(password);
+    expect(statements('main').every((statement) => statement.includes("ON CLUSTER 'main'"))).toBe(true);
+  });
+});
 
 describe('openServerStore', () => {
   it('puts the settings of an insert into the statement, and waits for its end', async () => {

@@ -13,6 +13,7 @@ import { literal } from './engine.ts';
 import type { Engine, InsertTarget, RunOptions } from './engine.ts';
 import { isPacked } from './pack.ts';
 import { unescapeParameter } from './sessions.ts';
+import { readerOf } from './server-reader.ts';
 import { SqlJudge } from './sql/judge.ts';
 
 /** Errors reach the caller; the client need not print them too. */
@@ -37,6 +38,8 @@ export interface ServerStoreOptions {
   replicated?: boolean | undefined;
   /** Milliseconds one request may take. Default 60_000. */
   requestTimeoutMs?: number;
+  /** Told once when there is no user of its own for the SQL of people, and why. */
+  warn?: ((message: string) => void) | undefined;
 }
 
 /** Opens a store on a ClickHouse server. Throws `invalid_argument` for a bad URL, `unavailable` when nothing answers. */
@@ -46,6 +49,7 @@ export async function openServerStore(options: ServerStoreOptions): Promise<Clic
   const engine = new ServerEngine(target, { cluster, replicated }, options.requestTimeoutMs ?? 60_000);
   try {
     await engine.createDatabase();
+    await engine.createReader(options.warn ?? (() => {}));
   } catch (error) {
     await engine.close();
     throw clickHouseError(error, 'migrate');
@@ -118,7 +122,10 @@ const RETRY_AFTER_MS = [50, 250];
 class ServerEngine implements Engine {
   readonly #target: ServerTarget & Tls;
   readonly #variant: DdlVariant;
+  readonly #requestTimeoutMs: number;
   readonly #client: ClickHouseClient;
+  /** Who runs the SQL of people. */
+  #reader: { target: ServerTarget & Tls; client: ClickHouseClient } | undefined;
   readonly judge: SqlJudge;
 
   constructor(target: ServerTarget & Tls, variant: DdlVariant, requestTimeoutMs: number) {
@@ -128,11 +135,16 @@ class ServerEngine implements Engine {
       ask: async (sql) => textRows(await this.run(sql, { reading: true })),
       explain: (sql, parameters) => {
         const values = Object.entries(parameters).map(([name, text]) => [name, unescapeParameter(text)] as const);
-        return this.run(`${sql}\nFORMAT TabSeparatedRaw`, { reading: true, parameters: Object.fromEntries(values) });
+        return this.run(`${sql}\nFORMAT TabSeparatedRaw`, { reading: true, guest: true, parameters: Object.fromEntries(values) });
       },
       database: target.database,
     });
-    this.#client = createClient({
+    this.#client = this.#connect(target, requestTimeoutMs);
+    this.#requestTimeoutMs = requestTimeoutMs;
+  }
+
+  #connect(target: ServerTarget & Tls, requestTimeoutMs: number): ClickHouseClient {
+    return createClient({
       ...target,
       application: 'millrace',
       log: SILENT,
@@ -142,7 +154,7 @@ class ServerEngine implements Engine {
         // An error is told by the status then, not somewhere in a body.
         wait_end_of_query: 1,
         // The slowest host of a cluster gets less time than the request.
-        ...(variant.cluster !== undefined && { distributed_ddl_task_timeout: String(Math.ceil(requestTimeoutMs / 1250)) }),
+        ...(this.#variant.cluster !== undefined && { distributed_ddl_task_timeout: String(Math.ceil(requestTimeoutMs / 1250)) }),
       },
       // Below the servers' own limits (3 s managed, 10 s self-hosted), so that no request meets a closing socket.
       keep_alive: { enabled: true, idle_socket_ttl: 2500 },
@@ -159,10 +171,32 @@ class ServerEngine implements Engine {
     }
   }
 
+  get guestsOnlyRead(): boolean {
+    return this.#reader !== undefined;
+  }
+
+  /** Makes the user for the SQL of people, or says why there is none: they run as the store's own user then, told to be read-only. */
+  async createReader(warn: (message: string) => void): Promise<void> {
+    const reader = readerOf(this.#target);
+    try {
+      // As they are: they say themselves on which hosts.
+      for (const statement of reader.statements(this.#variant.cluster)) await this.run(statement, { reading: true });
+    } catch (error) {
+      const { message } = clickHouseError(error, 'migrate');
+      warn(
+        `SQL of people runs as ClickHouse user ${this.#target.username}, for ${reader.username} cannot be made (${message}); grant it ACCESS MANAGEMENT, or run the statements of docs/operations.md yourself`,
+      );
+      return;
+    }
+    const target = { ...this.#target, username: reader.username, password: reader.password };
+    this.#reader = { target, client: this.#connect(target, this.#requestTimeoutMs) };
+  }
+
   run(sql: string, options: RunOptions = {}): Promise<string> {
+    const client = (options.guest ? this.#reader?.client : undefined) ?? this.#client;
     const query = options.reading ? sql : ddlFor(sql, this.#variant);
     return again(async () => {
-      const { stream } = await this.#client.exec({
+      const { stream } = await client.exec({
         query,
         ...(options.parameters && { query_params: options.parameters }),
         ...(options.signal && { abort_signal: options.signal }),
@@ -187,7 +221,7 @@ class ServerEngine implements Engine {
     const { maxSeconds, signal } = options;
     // Of its own: nothing may come for long while the server works, and a connection that is given up ends the query there.
     const client = createClient({
-      ...this.#target,
+      ...(this.#reader?.target ?? this.#target),
       application: 'millrace',
       log: SILENT,
       request_timeout: maxSeconds * 1000,
@@ -201,8 +235,9 @@ class ServerEngine implements Engine {
     }
   }
 
-  close(): Promise<void> {
-    return this.#client.close();
+  async close(): Promise<void> {
+    await this.#reader?.client.close();
+    await this.#client.close();
   }
 }
 
