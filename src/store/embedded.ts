@@ -16,6 +16,7 @@ import { openError } from './open-error.ts';
 import { isPacked } from './pack.ts';
 import { escapeParameter, SessionPool } from './sessions.ts';
 import type { RawSession } from './sessions.ts';
+import { findDistrusted } from './sql/existing.ts';
 import { SqlJudge } from './sql/judge.ts';
 import { readText, textRows } from './client-text.ts';
 
@@ -109,7 +110,7 @@ export class EmbeddedEngine implements Engine {
     this.#writer = connections.writer;
     this.sessions = connections.sessions;
     this.judge = new SqlJudge({
-      ask: async (sql) => textRows((await this.sessions.run({ sql })).bytes),
+      ask: (sql) => this.#rows(sql),
       explain: (sql, parameters) => this.#track(this.sessions.explain(sql, parameters)),
       database: DATABASE,
     });
@@ -178,6 +179,11 @@ export class EmbeddedEngine implements Engine {
     await this.sessions.prepare();
     // The engine's own default database shows the file system as tables: SELECT * FROM '/etc/passwd'.
     await this.run('DETACH DATABASE IF EXISTS default');
+    this.judge.distrust(await findDistrusted(this.judge, (sql) => this.#rows(sql)));
+  }
+
+  async #rows(sql: string): Promise<string[][]> {
+    return textRows((await this.sessions.run({ sql })).bytes);
   }
 
   run(sql: string, options: RunOptions = {}): Promise<string> {

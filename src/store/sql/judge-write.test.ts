@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ClickHouseStore } from '../clickhouse-store.ts';
 import { judgeFunction } from './engine-names.ts';
+import { findDistrusted } from './existing.ts';
 import { openTestJudge } from './testing.ts';
 import type { TestJudge } from './testing.ts';
 import { ownTables } from './write-rules.ts';
@@ -243,5 +244,38 @@ describe('the writer', () => {
       'DROP DATABASE other',
     ])
       expect(await verdict(sql), sql).toBe('passed');
+  });
+});
+
+describe('what was made before', () => {
+  it('is not read when it could not be made today, and can be dropped', async () => {
+    const { engine } = judge;
+    await engine.run("CREATE VIEW peeking AS SELECT file('/etc/hostname') AS f");
+    await engine.run("CREATE VIEW applying AS SELECT * APPLY(file) FROM (SELECT '/etc/hostname' AS f)");
+    await engine.run('CREATE TABLE outside (a String) ENGINE = File(CSV)');
+    await engine.run('CREATE VIEW `good one` AS SELECT upper(s) AS u FROM mine');
+    await engine.run(
+      'CREATE MATERIALIZED VIEW counted ENGINE = SummingMergeTree ORDER BY s AS SELECT s, count() AS c FROM mine GROUP BY s',
+    );
+    const ask = async (sql: string): Promise<string[][]> =>
+      Buffer.from((await engine.sessions.run({ sql })).bytes)
+        .toString()
+        .trim()
+        .split('\n')
+        .map((line) => line.split('\t'));
+    const found = await findDistrusted(engine.judge, ask);
+    expect([...found.keys()].sort()).toEqual(['millrace.applying', 'millrace.outside', 'millrace.peeking']);
+    engine.judge.distrust(found);
+    for (const sql of [
+      'SELECT * FROM peeking',
+      'SELECT 1 WHERE 1 IN millrace.applying',
+      'SELECT * FROM outside',
+      'DESCRIBE TABLE peeking',
+    ])
+      expect((await judge.read(sql))?.message, sql).toMatch(/^millrace\.\w+ is not read: .*\. Drop it$/);
+    expect(await judge.read('SELECT * FROM `good one`, counted')).toBeUndefined();
+    expect(await verdict('INSERT INTO mine SELECT f, 1 FROM peeking')).toBe('refused');
+    expect(await verdict('DROP VIEW peeking')).toBe('passed');
+    engine.judge.distrust(new Map());
   });
 });

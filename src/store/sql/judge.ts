@@ -45,6 +45,7 @@ export class SqlJudge {
   readonly #engine: JudgeEngine;
   readonly #harmless = new Set<string>();
   #names: Promise<EngineNames> | undefined;
+  #distrusted: ReadonlyMap<string, string> = new Map();
 
   constructor(engine: JudgeEngine) {
     this.#engine = engine;
@@ -53,6 +54,12 @@ export class SqlJudge {
   /** The database of the store. */
   get database(): string {
     return this.#engine.database;
+  }
+
+  /** From now on nobody reads these tables and views (`database.table`, and why); they can be dropped. */
+  distrust(tables: ReadonlyMap<string, string>): void {
+    this.#distrusted = tables;
+    this.#harmless.clear();
   }
 
   /** What the engine calls things. */
@@ -107,7 +114,17 @@ export class SqlJudge {
     const printed = await this.explain(PARSE_ONLY, sql, scope);
     const tree = await readQueryTree(printed);
     if (!tree) return { kind: 'outside', message: 'a text in the statement looks like a part of its syntax tree' };
-    return judgeTree(tree, names, { store: this.database, current: scope.database ?? this.database });
+    const current = scope.database ?? this.database;
+    return judgeTree(tree, names, { store: this.database, current }) ?? this.#refusedView(tree, current);
+  }
+
+  #refusedView({ identifiers }: QueryTree, current: string): Refusal | undefined {
+    if (this.#distrusted.size === 0) return undefined;
+    for (const { name } of identifiers) {
+      const found = [name, `${current}.${name}`].find((table) => this.#distrusted.has(table));
+      if (found !== undefined) return outside(`${found} is not read: ${this.#distrusted.get(found)}. Drop it`);
+    }
+    return undefined;
   }
 
   #remember(key: string): void {
