@@ -3,6 +3,8 @@ import { isEnded } from '../src/jobs/state.ts';
 import type { NodeContext, Role } from './context.ts';
 import { settleQueues } from './coordinator/ending.ts';
 import { JobActor, type JobMessage } from './coordinator/job-actor.ts';
+import { keepTopology } from './coordinator/topology-keeper.ts';
+import type { CountStored } from './coordinator/unstored-groups.ts';
 import { endLostRequests } from './coordinator/lost-requests.ts';
 import type { JobEntry } from './jobs/directory.ts';
 import { JobHoldings } from './jobs/holdings.ts';
@@ -14,6 +16,8 @@ export interface CoordinatorOptions {
    * that is resumed later runs beside those started meanwhile. Default 1.
    */
   maxRunningJobs?: number;
+  /** Asks the store which groups it has. Default: nobody does, and what was lost with a stream is not counted. */
+  countStored?: CountStored | undefined;
 }
 
 const SCAN_MS = 500;
@@ -26,6 +30,7 @@ export async function startCoordinator(context: NodeContext, options: Coordinato
   const { clock, jobs, log } = context;
   const held = new JobHoldings<JobMessage>(context, 'job');
   const stopLost = await endLostRequests(context);
+  const stopKeeping = keepTopology(context, () => held.jobs);
 
   const isDue = ({ record }: JobEntry): boolean => {
     if (isEnded(record.state)) return record.unsettled.includes('queues');
@@ -50,7 +55,12 @@ export async function startCoordinator(context: NodeContext, options: Coordinato
         await settleQueues(context, newest.record);
         return undefined;
       }
-      return context.actors.spawn<JobMessage>('coordinator', id, new JobActor(context, lease, newest), held.supervised(id));
+      return context.actors.spawn<JobMessage>(
+        'coordinator',
+        id,
+        new JobActor(context, lease, newest, options.countStored),
+        held.supervised(id),
+      );
     });
   };
 
@@ -77,6 +87,7 @@ export async function startCoordinator(context: NodeContext, options: Coordinato
     async stop() {
       stopChanges();
       stopScan();
+      stopKeeping();
       await held.stop();
       await stopLost();
     },

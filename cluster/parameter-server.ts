@@ -6,7 +6,8 @@ import type { JobEntry } from './jobs/directory.ts';
 import { JobHoldings } from './jobs/holdings.ts';
 import { closeBooks } from './parameter-server/books.ts';
 import { LearnerPool } from './parameter-server/learner-pool.ts';
-import { Trainer, type TrainerMessage } from './parameter-server/trainer.ts';
+import type { TrainerMessage } from './parameter-server/trainer-message.ts';
+import { Trainer } from './parameter-server/trainer.ts';
 
 /** How often jobs without a trainer are looked for: another node's lease may have run out. */
 const SCAN_MS = 1_000;

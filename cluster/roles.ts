@@ -29,16 +29,18 @@ export async function startRole(
       const { remoteCare, remoteQuery, remoteTransfer } = await import('./services.ts');
       const { adminService } = await import('./admin/service.ts');
       const { startCoordinator } = await import('./coordinator.ts');
+      const query = remoteQuery(nodes, options.token);
       const backend = new CoordinatorBackend(
         context,
         nodes,
-        remoteQuery(nodes, options.token),
+        query,
         remoteTransfer(nodes, options.token),
         remoteCare(nodes, options.token),
       );
       closers.push(() => backend.close());
       services.push(adminService(backend));
-      return startCoordinator(context);
+      const { countStored } = await import('./coordinator/unstored-groups.ts');
+      return startCoordinator(context, { countStored: countStored(query) });
     }
     case 'parameter-server': {
       const { startParameterServer } = await import('./parameter-server.ts');

@@ -154,7 +154,8 @@ export async function startRollout(context: NodeContext, options: RolloutOptions
         message.term(`there is no job "${request.job}"`);
         return;
       }
-      const used = (message.deliveryCount > 1 || wasHeld(message)) && (await hasBeenUsed(request));
+      const isRepeated = message.deliveryCount > 1 || wasHeld(message) || request.attempt > 0;
+      const used = isRepeated && (await hasBeenUsed(request));
       if (!used && !isEnded(entry.record.state)) {
         const { record } = entry;
         if (await holds.work(record.id, message, (retrier) => run(request, record, retrier))) return;

@@ -20,6 +20,8 @@ import { createMetrics } from '../src/telemetry/metrics.ts';
 import type { NodeContext, Role, RoleName } from './context.ts';
 import { startCoordinator } from './coordinator.ts';
 import { CoordinatorBackend } from './coordinator/admin-backend.ts';
+import { hasEnded } from '../src/jobs/ledger.ts';
+import type { CountStored } from './coordinator/unstored-groups.ts';
 import { openJobDirectory } from './jobs/directory.ts';
 import { jobNotices } from './jobs/notices.ts';
 import { createJobRuntimes } from './jobs/runtime.ts';
@@ -148,7 +150,9 @@ async function startNodes(shared: Shared): Promise<{ coordinator: NodeContext; s
 
   // The store outlives an interruption: closing it would forget the rows.
   await join('store', 'store', (context) => startStore(context, kept(store, shared)));
-  const coordinator = await join('coordinator', 'coordinator', startCoordinator);
+  const coordinator = await join('coordinator', 'coordinator', (context) =>
+    startCoordinator(context, { countStored: countIn(store) }),
+  );
   let connectLearner = (_: Link<WorkRequest, WorkResponse>): void => {};
   await join('parameter-server', 'parameter-server', async (context) => {
     const started = await startParameterServer(context);
@@ -273,5 +277,20 @@ function delayed<In, Out>(link: Link<In, Out>, clock: VirtualClock, delayMs: () 
       return link.error;
     },
     close: () => link.close(),
+  };
+}
+
+/** Counts in the rows of the in-memory store what `countStored` asks ClickHouse for. */
+function countIn(store: MemoryStore): CountStored {
+  return (job, ledger) => {
+    const members = new Map<string, number>();
+    const used = new Set<number>();
+    for (const { job: of, purpose, valid, sequence, request_id: request } of store.rows('trajectories')) {
+      if (of !== job || purpose !== 'train' || !valid || !hasEnded(ledger, Number(sequence))) continue;
+      const count = (members.get(String(request)) ?? 0) + 1;
+      members.set(String(request), count);
+      if (count >= 2) used.add(Number(sequence));
+    }
+    return Promise.resolve(used.size);
   };
 }

@@ -93,6 +93,7 @@ function ledgerText({ ledger, requests }: JobProgress): string {
     ['requests', `${counts.requests} = ${sum}`],
     ['check', ledgerProblem({ ledger, requests }) ?? 'adds up'],
     ['failed', classes.join(', ')],
+    ['unstored', counts.unstored > 0 ? `${counts.unstored}: used, and their rows are not in the trajectory store` : ''],
     ['trajectories', String(ledger.trajectories)],
     ['frontier', `${ledger.frontier}${ledger.endedBeyond.length > 0 ? `, and ${ledger.endedBeyond.length} beyond it` : ''}`],
   ]);

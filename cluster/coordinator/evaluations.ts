@@ -42,7 +42,7 @@ interface Running {
 export class RunningEvaluations {
   readonly #context: NodeContext;
   readonly #requests: RequestContext;
-  readonly #attempt: number;
+  #attempt: number;
   readonly #sender: RequestSender;
   readonly #running = new Map<string, Running>();
 
@@ -66,6 +66,12 @@ export class RunningEvaluations {
   /** Begins an evaluation; {@link send} asks for its tasks. */
   start(plan: EvaluationPlan, tasks: readonly RequestTask[], moment: EvaluationMoment): void {
     this.#running.set(plan.key, { tally: new EvaluationTally(plan, tasks.length), plan, tasks, moment, sent: false });
+  }
+
+  /** Requests or results were lost: what has not come is asked for under other ids. */
+  sendAgain(attempt: number): void {
+    this.#attempt = attempt;
+    this.forgetSent();
   }
 
   /** From now on everything that has not come is asked for again: an actor that fell over may have sent a part only. */

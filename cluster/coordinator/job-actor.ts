@@ -14,7 +14,6 @@ import { nothingLearned } from '../../src/jobs/nothing-learned.ts';
 import { markResumed, transition, type EvaluationRecord, type JobRecord } from '../../src/jobs/record.ts';
 import { requestFor, type RequestContext } from '../../src/jobs/requests.ts';
 import { isEnded } from '../../src/jobs/state.ts';
-import { ensureWriterDurables } from '../../src/store/writer.ts';
 import { progressText, type OnProgress } from '../../src/tasks/progress.ts';
 import type { NodeContext } from '../context.ts';
 import type { JobEntry } from '../jobs/directory.ts';
@@ -24,12 +23,13 @@ import { taskPlan, type TaskPlan } from '../jobs/tasks.ts';
 import { encodeProgress, waitingSubject, type DispatchProgress } from '../progress.ts';
 import { checkpointPath } from '../parameter-server/checkpoints.ts';
 import { refillDraws } from '../parameter-server/dynamic-sampling.ts';
-import { trainerDurable } from '../parameter-server/durable.ts';
 import { DiskGate } from './disk-gate.ts';
 import { settleQueues } from './ending.ts';
 import { evaluationDurable, RunningEvaluations } from './evaluations.ts';
 import { JobHold } from './job-hold.ts';
 import { RequestSender } from './request-sender.ts';
+import { JobStreams } from './job-streams.ts';
+import { UnstoredGroups, type CountStored } from './unstored-groups.ts';
 import { retainBest } from './retention.ts';
 import { StoreGate } from './store-gate.ts';
 import { TaskChoice } from './task-choice.ts';
@@ -61,6 +61,8 @@ export class JobActor implements Behaviour<JobMessage> {
   #record: JobRecord;
   /** Revision of `#record`: changes are told late, and an older record must not replace what was written since. */
   #revision: number;
+  readonly #streams: JobStreams;
+  readonly #unstored: UnstoredGroups | undefined;
   #tasks!: TaskPlan;
   #choice!: TaskChoice;
   #manifest: WeightManifest | undefined;
@@ -72,7 +74,8 @@ export class JobActor implements Behaviour<JobMessage> {
   #noted = false;
   readonly #failed = new FailedGroups();
 
-  constructor(context: NodeContext, lease: Lease, { record, revision }: JobEntry) {
+  /** @param countStored asks the store which groups it has; without it what was lost with a stream is not counted. */
+  constructor(context: NodeContext, lease: Lease, { record, revision }: JobEntry, countStored?: CountStored) {
     this.#context = context;
     this.#lease = lease;
     this.#record = record;
@@ -81,7 +84,17 @@ export class JobActor implements Behaviour<JobMessage> {
     this.#requests = { job: record.id, config: record.config, fence: lease.token };
     this.#disk = new DiskGate(context, record.id);
     this.#sender = new RequestSender(context, record.id, (backpressureMs) => this.#tell({ backpressureMs }));
-    this.#evaluations = new RunningEvaluations(context, this.#requests, { attempt: lease.token, sender: this.#sender });
+    this.#evaluations = new RunningEvaluations(context, this.#requests, {
+      attempt: this.#evaluationAttempt,
+      sender: this.#sender,
+    });
+    this.#streams = new JobStreams(context, record.id, record.config);
+    this.#unstored = countStored && new UnstoredGroups(record.id, countStored, context);
+  }
+
+  /** Another one for each lease, and after each loss of a stream. */
+  get #evaluationAttempt(): number {
+    return this.#lease.token + this.#record.attempt;
   }
 
   get #job(): string {
@@ -107,13 +120,12 @@ export class JobActor implements Behaviour<JobMessage> {
     actor.waitingFor('');
     this.#tasks = tasks;
     this.#choice = new TaskChoice(this.#context, config, tasks);
-    await ensureWriterDurables(bus);
-    await bus.ensureDurable(trainerDurable(this.#job, config));
-    await bus.ensureDurable(evaluationDurable(this.#job));
+    await this.#streams.ensure();
     await this.#noteStart(tasks);
     // Whatever ended the last life of this actor may have ended it between two requests.
     this.#resent = false;
     this.#evaluations.forgetSent();
+    await this.#lookAtStreams();
     this.#gate = new StoreGate(this.#context, this.#job, config.rollout.storeBacklog);
     const hold = new JobHold(this.#context, this.#job, this.#lease.token);
     this.#hold = hold;
@@ -178,6 +190,8 @@ export class JobActor implements Behaviour<JobMessage> {
       await this.#evaluations.take(message.message);
     } else {
       await this.#look();
+      await this.#lookAtStreams();
+      await this.#countUnstored();
       await this.#hold?.look(this.#record.state === 'RUNNING' && !this.#record.cancelRequested);
       if (this.#hold?.takeLost()) {
         this.#resent = false;
@@ -205,6 +219,44 @@ export class JobActor implements Behaviour<JobMessage> {
 
   #setHeld(held: boolean): void {
     this.#context.metrics.set('admission_held', { job: this.#job }, Number(held));
+  }
+
+  /** Streams that were deleted took requests and groups with them: what is open by the books is asked for again. */
+  async #lookAtStreams(): Promise<void> {
+    const version = this.#manifest?.version ?? -1;
+    await this.#streams.committed(version);
+    if (isEnded(this.#record.state)) return;
+    const loss = await this.#streams.look(this.#record);
+    if (!loss) return;
+    const { streams, recreated, requests, rows } = loss;
+    await this.#updateOpen((record) => ({
+      ...record,
+      streams,
+      ...(requests && { attempt: record.attempt + 1 }),
+      ...(rows && { unstored: record.unstored ?? 0 }),
+    }));
+    if (requests) {
+      this.#resent = false;
+      this.#evaluations.sendAgain(this.#evaluationAttempt);
+    }
+    if (rows) this.#unstored?.lost();
+    const left = open(this.#manifest?.ledger ?? emptyLedger(), this.#record.accepted).length;
+    this.#streams.report(recreated, { version, open: left });
+  }
+
+  async #countUnstored(last = false): Promise<void> {
+    const ledger = this.#manifest?.ledger;
+    if (!ledger || !this.#unstored || this.#record.unstored === undefined) return;
+    let unstored: number | undefined;
+    try {
+      unstored = await (last ? this.#unstored.last(ledger) : this.#unstored.look(ledger));
+    } catch (thrown) {
+      this.#context.log.warn({ err: MillraceError.from(thrown), job: this.#job }, 'unstored groups could not be counted');
+    }
+    if (unstored === undefined || unstored === this.#record.unstored) return;
+    await this.#updateOpen((record) => ({ ...record, unstored }));
+    const message = `${unstored} groups were used and their rows are not in the trajectory store: they were lost with a stream, and are not run again`;
+    if (unstored > 0) void this.#context.notices.report(this.#job, { code: 'ROWS_UNSTORED', message });
   }
 
   #tell(more: DispatchProgress): void {
@@ -353,6 +405,7 @@ export class JobActor implements Behaviour<JobMessage> {
         temperature: this.#choice.temperatureAt(policyVersion),
         ...(this.#choice.curriculum && { repeats: true }),
         now: this.#context.clock.now(),
+        attempt: this.#record.attempt,
       },
       this.#tasks.train.length,
     );
@@ -365,6 +418,7 @@ export class JobActor implements Behaviour<JobMessage> {
 
   async #end(state: 'SUCCEEDED' | 'FAILED' | 'CANCELLED', error?: string): Promise<void> {
     const { clock } = this.#context;
+    await this.#countUnstored(true);
     await this.#update((record) =>
       isEnded(record.state) ? undefined : transition(record, state, { now: clock.now(), ...(error && { error }) }),
     );

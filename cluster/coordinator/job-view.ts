@@ -77,7 +77,7 @@ export class JobViews {
         trajectoriesPerSecond: rates.trajectoriesPerSecond,
         staleness: progress?.last?.staleness ?? 0,
         requests: BigInt(Math.max(record.accepted, endedCount(ledger))),
-        ledger,
+        ledger: { ...ledger, unstored: BigInt(record.unstored ?? 0) },
         etaSeconds: isEnded(record.state) ? 0 : etaSeconds(version, rounds, rates.roundsPerSecond),
         trainSeconds: manifest?.trainSeconds ?? 0,
         statistics: progress?.last?.statistics ?? {},

@@ -34,6 +34,8 @@ export interface JobDirectory {
    * record, and the error of {@link decodeJobRecord} when it cannot be read: then nothing is written.
    */
   update(id: string, change: (record: JobRecord) => JobRecord | undefined): Promise<JobEntry>;
+  /** Writes the records that are known here and not in the bucket, which was deleted and made again. */
+  restore(): Promise<void>;
   /** Called for every change from now on. Returns a function that stops it. */
   onChange(handler: (entry: JobEntry) => void): () => void;
   close(): void;
@@ -78,7 +80,10 @@ export async function openJobDirectory(bus: Bus, onUnreadable: (job: UnreadableJ
 
   const stopWatch = await kv.watch('>', ({ key, value, revision }) => {
     if (value === undefined) {
-      entries.delete(key);
+      const known = entries.get(key);
+      // Deletion is a change of the key. Without one the bucket is another, in which a coordinator restores the records.
+      if (known && revision <= known.revision) entries.set(key, { ...known, revision: 0 });
+      else entries.delete(key);
       unreadable.delete(key);
       return;
     }
@@ -118,6 +123,13 @@ export async function openJobDirectory(bus: Bus, onUnreadable: (job: UnreadableJ
         }
       }
       throw new MillraceError('aborted', `Job "${id}" kept changing while it was being updated; try again.`);
+    },
+    async restore() {
+      for (const { record } of entries.values()) {
+        await kv.create(record.id, encodeJobRecord(record)).catch((thrown: unknown) => {
+          if (MillraceError.from(thrown).code !== 'already_exists') throw thrown;
+        });
+      }
     },
     onChange(handler) {
       handlers.add(handler);

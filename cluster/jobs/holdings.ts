@@ -36,6 +36,11 @@ export class JobHoldings<M> {
     this.#purpose = purpose;
   }
 
+  /** The jobs whose lease is held. */
+  get jobs(): string[] {
+    return [...this.#held.keys()];
+  }
+
   get(job: string): ActorRef<M> | undefined {
     return this.#held.get(job)?.actor;
   }

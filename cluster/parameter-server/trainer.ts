@@ -1,9 +1,8 @@
 import { fromBinary } from '@bufbuild/protobuf';
-import type { ActorContext, Behaviour, Reply } from '../../src/actor/behaviour.ts';
+import type { ActorContext, Behaviour } from '../../src/actor/behaviour.ts';
 import type { BusMessage, Consumer } from '../../src/bus/bus.ts';
 import type { VersionBlobs } from '../../src/bus/weight-channel.ts';
 import type { Lease } from '../../src/bus/lease.ts';
-import { loadCheckpoint } from '../../src/checkpoint/load.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { ScoredGroupSchema, type Ledger, type ScoredGroup } from '../../src/gen/millrace/v1/training_pb.ts';
 import type { WeightManifest } from '../../src/gen/millrace/v1/weights_pb.ts';
@@ -12,31 +11,26 @@ import type { JobRecord } from '../../src/jobs/record.ts';
 import { RoundAssembly, type Disposition } from '../../src/jobs/round.ts';
 import { isEnded } from '../../src/jobs/state.ts';
 import { initialParameters } from '../../src/policy/parameters.ts';
-import type { Parameters } from '../../src/policy/policy.ts';
 import { encodeRows } from '../../src/store/encode.ts';
 import type { UpdateRow } from '../../src/store/tables.ts';
 import type { NodeContext } from '../context.ts';
 import type { JobRuntime } from '../jobs/runtime.ts';
 import { encodeProgress, progressSubject, type TrainingProgress } from '../progress.ts';
 import { closeBooks } from './books.ts';
-import { initialPath, saveVersion } from './checkpoints.ts';
+import { saveVersion } from './checkpoints.ts';
+import { CommittedVersion } from './committed-version.ts';
 import { trainerDurable } from './durable.ts';
 import { refillDraws, unsuitableTasks } from './dynamic-sampling.ts';
 import { ExplorationKeeper } from './exploration.ts';
+import { checkIsNew, firstParameters } from './first-version.ts';
 import type { LearnerPool } from './learner-pool.ts';
 import { Master } from './master.ts';
 import { PolicyWatch } from './policy-watch.ts';
+import type { TrainerMessage } from './trainer-message.ts';
 import { updateRow } from './round-log.ts';
 import { ReferencePolicy } from './reference.ts';
 import { workRound } from './round-work.ts';
 import { arrived, type Group } from './scored.ts';
-
-/** What arrives in the trainer's mailbox. */
-export type TrainerMessage =
-  | { kind: 'group'; message: BusMessage }
-  | { kind: 'job'; record: JobRecord }
-  /** The job has ended; answered once the books are closed. */
-  | { kind: 'end'; record: JobRecord; reply: Reply<void> };
 
 /**
  * The parameter server's actor for one job: holds the master weights and the optimiser state, assembles rounds from scored
@@ -52,6 +46,7 @@ export class Trainer implements Behaviour<TrainerMessage> {
   #master!: Master;
   #revision = 0;
   #manifest!: WeightManifest;
+  readonly #committed: CommittedVersion;
   /** Ledger of the last commit plus what expired or failed since: what a commit without a round may hold. */
   #base!: Ledger;
   #round!: RoundAssembly<Group>;
@@ -83,6 +78,7 @@ export class Trainer implements Behaviour<TrainerMessage> {
     this.#watch = new PolicyWatch(context);
     this.#reference = new ReferencePolicy(context.weights, record, runtime.spec);
     const tools = runtime.spec.tools.map(({ name }) => name);
+    this.#committed = new CommittedVersion(context.weights, record.id, context.log);
     this.#exploration = new ExplorationKeeper(record.id, record.config, tools);
   }
 
@@ -92,22 +88,23 @@ export class Trainer implements Behaviour<TrainerMessage> {
 
   async start(actor: ActorContext<TrainerMessage>): Promise<void> {
     await this.#restore();
-    this.#unacked.clear();
-    this.#lost = { expired: 0, failed: 0, uncommitted: 0 };
-    this.#counted = [];
-    this.#idle = true;
-    this.#idleSince = this.#context.clock.monotonic();
-    this.#roundStartedAt = this.#idleSince;
-    this.#consumer = await this.#context.bus.consume(trainerDurable(this.#job, this.#record.config), (message) =>
-      actor.self.send({ kind: 'group', message }),
-    );
+    this.#beginRound();
+    const durable = { ...trainerDurable(this.#job, this.#record.config), onReset: () => void actor.self.tell({ kind: 'reset' }) };
+    this.#consumer = await this.#context.bus.consume(durable, (message) => actor.self.send({ kind: 'group', message }));
     this.#tell();
     actor.waitingFor(`groups of round ${this.#round.version + 1}`);
   }
 
   async receive(message: TrainerMessage, actor: ActorContext<TrainerMessage>): Promise<void> {
+    if (message.kind === 'reset') {
+      // What was used and not committed is asked for again, and comes with rows that are stored.
+      this.#beginRound();
+      return;
+    }
     if (message.kind === 'job') {
+      const before = this.#record.streams;
       this.#record = message.record;
+      await this.#publishLost(before, message.record.streams);
       if (message.record.state !== 'RUNNING') {
         this.#idle = true;
         this.#idleSince = this.#context.clock.monotonic();
@@ -131,25 +128,24 @@ export class Trainer implements Behaviour<TrainerMessage> {
 
   /** Goes on from the last committed version, or commits version 0. */
   async #restore(): Promise<void> {
-    const { weights, clock } = this.#context;
+    const { clock } = this.#context;
     const layout = initialParameters(this.#runtime.spec);
-    const latest = await weights.latest(this.#job);
+    const latest = await this.#committed.read();
     if (latest) {
-      const [values, optimizer] = await Promise.all([
-        weights.fetch(latest.manifest, 'weights'),
-        weights.fetch(latest.manifest, 'optimizer'),
-      ]);
-      this.#master = Master.restore(this.#record.config, layout, latest.manifest, { weights: values, optimizer });
+      const { weights, optimizer, exploration } = latest.blobs;
+      // Training changes them in place.
+      const copy = { weights: weights.slice(), optimizer: optimizer.slice() };
+      this.#master = Master.restore(this.#record.config, layout, latest.manifest, copy);
       this.#manifest = latest.manifest;
       this.#revision = latest.revision;
-      this.#exploration.restore(latest.manifest.exploration ? await weights.fetch(latest.manifest, 'exploration') : undefined);
+      this.#exploration.restore(exploration);
       // Whoever committed it may have died before telling.
       if (latest.manifest.updateRow.length > 0) await this.#publishRow(latest.manifest.version, latest.manifest.updateRow);
       if (this.#isEvaluated(latest.manifest.version)) await this.#publishExploration(latest.manifest);
     } else {
-      this.#checkIsNew();
+      checkIsNew(this.#record);
       this.#exploration.restore(undefined);
-      this.#master = new Master(this.#record.config, await this.#initial(layout));
+      this.#master = new Master(this.#record.config, await firstParameters(this.#context, this.#record, layout));
       this.#manifest = this.#master.manifest({
         job: this.#job,
         version: 0,
@@ -158,33 +154,31 @@ export class Trainer implements Behaviour<TrainerMessage> {
         fence: this.#lease.token,
         trainSeconds: 0,
       });
-      this.#revision = await weights.commit(this.#manifest, this.#blobs(), 0);
+      this.#revision = await this.#committed.commit(this.#manifest, this.#blobs(), 0);
     }
-    this.#base = this.#manifest.ledger ?? emptyLedger();
-    this.#round = new RoundAssembly<Group>({ ledger: this.#base, version: this.#manifest.version, ...this.#bounds });
     this.#measureBooks();
     this.#context.log.info({ job: this.#job, version: this.#manifest.version }, 'training goes on from this version');
   }
 
-  /** The weights of version 0: those that the job was created with, or what its seed draws. */
-  async #initial(drawn: Parameters): Promise<Parameters> {
-    const { initialWeights } = this.#record;
-    if (initialWeights === undefined) return drawn;
-    const path = initialPath(this.#context.stateDir, this.#job, initialWeights);
-    const { parameters } = await this.#context.outside(loadCheckpoint(path));
-    if (parameters.values.length === drawn.values.length) return { tensors: drawn.tensors, values: parameters.values };
-    throw new MillraceError('failed_precondition', `the flow of job ${this.#job} has changed: its first weights do not fit it`);
+  /** Assembles a round from what was committed: nothing that came since counts. */
+  #beginRound(): void {
+    this.#base = this.#manifest.ledger ?? emptyLedger();
+    this.#round = new RoundAssembly<Group>({ ledger: this.#base, version: this.#manifest.version, ...this.#bounds });
+    this.#unacked.clear();
+    this.#lost = { expired: 0, failed: 0, uncommitted: 0 };
+    this.#counted = [];
+    this.#idle = true;
+    this.#idleSince = this.#context.clock.monotonic();
+    this.#roundStartedAt = this.#idleSince;
   }
 
-  /** Requests are sent only once there is a version: a job that has sent some and has none has lost it, and must not begin anew in silence. */
-  #checkIsNew(): void {
-    const { accepted, checkpoint } = this.#record;
-    if (accepted === 0) return;
-    const left = checkpoint === undefined ? 'there is no checkpoint' : `its newest checkpoint is ${checkpoint}`;
-    throw new MillraceError(
-      'failed_precondition',
-      `the training state of job ${this.#job} is gone: it has sent ${accepted} requests, and JetStream holds no version of its weights (a damaged file, or one restored from before); ${left}`,
-    );
+  /** Publishes again what went with a stream or bucket that was deleted, as far as it is known here. */
+  async #publishLost(before: JobRecord['streams'], now: JobRecord['streams']): Promise<void> {
+    const isNew = (name: string): boolean => before?.[name] !== undefined && before[name] !== now?.[name];
+    const { version, updateRow: row } = this.#manifest;
+    if (isNew('WEIGHTS') || isNew('policies'))
+      this.#revision = (await this.#committed.publishAgain())?.revision ?? this.#revision;
+    if (isNew('EVENTS') && row.length > 0) await this.#publishRow(version, row);
   }
 
   get #bounds(): { groupsPerRound: number; maxStaleness: number; draws: number | undefined } {
@@ -253,7 +247,7 @@ export class Trainer implements Behaviour<TrainerMessage> {
   }
 
   async #runRound(actor: ActorContext<TrainerMessage>): Promise<void> {
-    const { clock, weights } = this.#context;
+    const { clock } = this.#context;
     const round = this.#round;
     const gathered = clock.monotonic();
     actor.waitingFor(`gradients of round ${round.version + 1} from the learners`);
@@ -318,7 +312,7 @@ export class Trainer implements Behaviour<TrainerMessage> {
         this.#exploration.bytes(),
       );
     }
-    this.#revision = await weights.commit(manifest, this.#blobs(), this.#revision);
+    this.#revision = await this.#committed.commit(manifest, this.#blobs(), this.#revision);
     const committed = clock.monotonic();
 
     const staleness = round.staleness;
@@ -396,7 +390,7 @@ export class Trainer implements Behaviour<TrainerMessage> {
   /** Commits expired and failed requests on their own, so that admission can replace them before the round is complete. */
   async #commitLedger(): Promise<void> {
     const manifest: WeightManifest = { ...this.#manifest, ledger: this.#base };
-    this.#revision = await this.#context.weights.amend(manifest, this.#revision);
+    this.#revision = await this.#committed.amend(manifest, this.#revision);
     this.#manifest = manifest;
     this.#lost.uncommitted = 0;
     await this.#ackEnded();

@@ -26,6 +26,11 @@ export interface WeightChannel {
    * `aborted` when someone else committed). Returns the new revision. Watchers are called.
    */
   amend(manifest: WeightManifest, revision: number): Promise<number>;
+  /**
+   * Publishes a committed version again, for whoever committed it and still has its blobs: the chunks, and the manifest where there is
+   * none any more (they were deleted). Returns the manifest's revision; `aborted` when there is another version.
+   */
+  republish(manifest: WeightManifest, blobs: VersionBlobs): Promise<number>;
   /** Newest committed manifest. `data_loss` or `failed_precondition` (a newer version wrote it) when it cannot be read. */
   latest(job: string): Promise<{ manifest: WeightManifest; revision: number } | undefined>;
   /**

@@ -115,6 +115,8 @@ export interface Accounting {
   /** Dispatched and not ended. */
   open: number;
   failedByClass: Record<string, number>;
+  /** Groups that were used and whose rows the store does not have. */
+  unstored: number;
 }
 
 export function accounting(ledger: Ledger, accepted: number | bigint): Accounting {
@@ -126,5 +128,6 @@ export function accounting(ledger: Ledger, accepted: number | bigint): Accountin
     failed: Number(ledger.failed),
     open: Number(accepted) - endedCount(ledger),
     failedByClass: Object.fromEntries(Object.entries(ledger.failedByClass).map(([name, n]) => [name, Number(n)])),
+    unstored: Number(ledger.unstored),
   };
 }

@@ -54,6 +54,12 @@ export const jobRecordSchema = z.object({
    * so that a request sent again is about the same task. As many as admission lets be under way.
    */
   tasks: z.record(z.string().regex(/^\d+$/), z.string()).optional(),
+  /** Streams, buckets and durables that the requests under way were sent into, by name, with what tells each from others of that name. */
+  streams: z.record(z.string(), z.string()).optional(),
+  /** Grows each time such a stream was lost: requests are sent again under ids of their own. */
+  attempt: z.int().min(0).default(0),
+  /** Groups that were used and whose rows the store does not have; absent while no rows can have been lost. */
+  unstored: z.int().min(0).optional(),
   /** Oldest first. */
   evaluations: z.array(evaluationRecordSchema).default([]),
   /** What its first weights are from: `<job>@<version>` or the folder of a checkpoint. */

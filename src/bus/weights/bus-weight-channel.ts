@@ -98,6 +98,20 @@ export class BusWeightChannel implements WeightChannel {
     return this.write(job, encodeManifest(manifest), revision);
   }
 
+  async republish(manifest: WeightManifest, blobs: VersionBlobs): Promise<number> {
+    const { job, version } = manifest;
+    const newest = await this.latest(job);
+    if (newest !== undefined && newest.manifest.version !== version) throw conflict(job, 0, newest.revision);
+    const attempt = randomUUID();
+    for (const part of ['weights', 'optimizer', 'exploration'] as const) {
+      const [blob, data] = [manifest[part], blobs[part]];
+      if (blob === undefined || data === undefined) continue;
+      if (!sameBlob(await this.put(manifest, part, data, attempt), blob))
+        throw new MillraceError('invalid_argument', `these are not the ${part} of version ${version} of ${job}`, { field: part });
+    }
+    return newest?.revision ?? this.write(job, encodeManifest(manifest), 0);
+  }
+
   async latest(job: string): Promise<{ manifest: WeightManifest; revision: number } | undefined> {
     checkJob(job);
     const entry = await this.policies.get(job);

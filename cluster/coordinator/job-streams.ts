@@ -1,0 +1,138 @@
+import type { ConsumeOptions, StreamName } from '../../src/bus/bus.ts';
+import type { JobConfig } from '../../src/config/job.ts';
+import { MillraceError } from '../../src/errors.ts';
+import type { JobRecord } from '../../src/jobs/record.ts';
+import { ensureWriterDurables, WRITER_SCORED } from '../../src/store/writer.ts';
+import type { NodeContext } from '../context.ts';
+import { trainerDurable } from '../parameter-server/durable.ts';
+import { evaluationDurable } from './evaluations.ts';
+
+const CODE = 'STREAM_RECREATED';
+
+/** What tells the streams, buckets and durables that a job's requests lie in from others of their names. */
+type Incarnations = NonNullable<JobRecord['streams']>;
+
+/** Streams and durables that are not those any more that the job's requests were sent into. */
+export interface StreamLoss {
+  /** Those there are now. */
+  streams: Incarnations;
+  /** Names of those that were deleted and have been made again. */
+  recreated: string[];
+  /** Requests or groups may have been lost. */
+  requests: boolean;
+  /** Rows may have been lost that were not stored yet. */
+  rows: boolean;
+}
+
+/** Compares the streams that a job's requests lie in with those they were sent into. */
+export class JobStreams {
+  readonly #context: NodeContext;
+  readonly #durables: readonly ConsumeOptions[];
+  readonly #trainer: string;
+  readonly #evaluations: string;
+  readonly #job: string;
+  /** Streams that were made again, until another version is committed. */
+  #recreated: { version: number; names: Set<string> } | undefined;
+
+  constructor(context: NodeContext, job: string, config: JobConfig) {
+    this.#context = context;
+    this.#job = job;
+    const trainer = trainerDurable(job, config);
+    const evaluations = evaluationDurable(job);
+    this.#durables = [trainer, evaluations];
+    this.#trainer = placeOf(trainer);
+    this.#evaluations = placeOf(evaluations);
+  }
+
+  /** Makes the job's durables, before anything is sent: SCORED keeps messages only for durables it knows. */
+  async ensure(): Promise<void> {
+    const { bus } = this.#context;
+    await ensureWriterDurables(bus);
+    for (const durable of this.#durables) await bus.ensureDurable(durable);
+  }
+
+  /** Says what was made again, at which version and with how many requests open. */
+  report(recreated: readonly string[], { version, open }: { version: number; open: number }): void {
+    if (recreated.length === 0) return;
+    this.#recreated = { version, names: new Set([...(this.#recreated?.names ?? []), ...recreated]) };
+    for (const name of recreated)
+      void this.#context.notices.report(this.#job, { code: CODE, subject: name, message: lossText(name, open) });
+  }
+
+  /** A later version than that of the loss is committed: the job goes on. */
+  async committed(version: number): Promise<void> {
+    if (!this.#recreated || version <= this.#recreated.version) return;
+    const { names } = this.#recreated;
+    this.#recreated = undefined;
+    for (const name of names) await this.#context.notices.resolve(this.#job, CODE, name);
+  }
+
+  /**
+   * What was lost since the job's requests were sent; undefined when nothing was, and while something is still missing or the bus
+   * does not answer: it is looked at again.
+   */
+  async look({ streams: known }: JobRecord): Promise<StreamLoss | undefined> {
+    const streams = await this.#present().catch((thrown: unknown) => {
+      const error = MillraceError.from(thrown);
+      if (!error.retryable) throw error;
+      this.#context.log.warn({ err: error, job: this.#job }, 'the streams of the job could not be looked at');
+      return undefined;
+    });
+    if (streams === undefined) return undefined;
+    const recreated = Object.keys(streams).filter((name) => known?.[name] !== undefined && known[name] !== streams[name]);
+    const isNew = Object.keys(streams).some((name) => known?.[name] === undefined);
+    if (recreated.length === 0 && !isNew) return undefined;
+    const any = (...names: string[]): boolean => names.some((name) => recreated.includes(name));
+    return {
+      streams,
+      recreated,
+      requests: any('ROLLOUTS', 'GROUPS', 'SCORED', this.#trainer, this.#evaluations),
+      rows: any('SCORED', placeOf(WRITER_SCORED)),
+    };
+  }
+
+  async #present(): Promise<Incarnations | undefined> {
+    const { bus } = this.#context;
+    const streams: Incarnations = {};
+    for (const { name, created } of await bus.inspectTopology()) {
+      if (created === undefined) return undefined;
+      streams[name] = created;
+    }
+    for (const durable of [WRITER_SCORED, ...this.#durables]) {
+      const find = (): Promise<{ created: string } | undefined> => bus.durableState(durable.stream, durable.durable);
+      let found = await find();
+      if (!found) {
+        await bus.ensureDurable(durable);
+        found = await find();
+      }
+      if (!found) return undefined;
+      streams[placeOf(durable)] = found.created;
+    }
+    return streams;
+  }
+}
+
+function placeOf({ stream, durable }: { stream: StreamName; durable: string }): string {
+  return `${stream}/${durable}`;
+}
+
+/** What became of what was in a stream, bucket or durable that was made again, in words. */
+function lossText(name: string, open: number): string {
+  const requests = `${open} open ${open === 1 ? 'request is' : 'requests are'} sent again`;
+  const texts: Readonly<Record<string, string>> = {
+    ROLLOUTS: requests,
+    GROUPS: requests,
+    SCORED: `${requests}; groups that were trained on and not yet stored are counted as unstored`,
+    WEIGHTS: 'the parameter server publishes the newest version again; older versions are lost',
+    policies: 'the parameter server writes the manifest again',
+    EVENTS: 'events that were not stored yet are lost',
+    DLQ: 'its dead letters are lost',
+    jobs: 'the records of the jobs that the coordinator knows are written again',
+    leases: 'leases are taken anew',
+    nodes: 'nodes write themselves into it again',
+    notices: 'earlier notices are lost',
+  };
+  const rest =
+    name === placeOf(WRITER_SCORED) ? 'groups that were trained on and not yet stored are counted as unstored' : requests;
+  return `${name} was deleted and has been made again: ${texts[name] ?? rest}`;
+}

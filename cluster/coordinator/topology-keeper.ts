@@ -1,0 +1,56 @@
+import { MillraceError } from '../../src/errors.ts';
+import { ensureWriterDurables } from '../../src/store/writer.ts';
+import type { NodeContext } from '../context.ts';
+
+const LOOK_MS = 1_000;
+const CODE = 'STREAM_MISSING';
+
+/**
+ * Makes streams and buckets again that somebody deleted. Only a coordinator that holds a job's lease does, so that one decides;
+ * where no job runs, or the leases themselves are gone, any may. What that loses is found out by each job's actor, which compares
+ * what there is with what its requests were sent into.
+ *
+ * @param held - jobs whose lease this coordinator holds
+ */
+export function keepTopology(context: NodeContext, held: () => readonly string[]): () => void {
+  const { bus, clock, jobs, log, notices } = context;
+  let looking = false;
+  let reported: { job: string; name: string }[] = [];
+
+  const look = async (): Promise<void> => {
+    const missing = (await bus.inspectTopology()).filter(({ created }) => created === undefined).map(({ name }) => name);
+    if (missing.length === 0) {
+      for (const { job, name } of reported.splice(0)) await notices.resolve(job, CODE, name);
+      return;
+    }
+    const runs = jobs.list().some(({ record }) => record.state === 'RUNNING');
+    if (runs && held().length === 0 && !missing.includes('leases')) return;
+    log.error({ missing }, 'streams or buckets are gone and are made again');
+    try {
+      await bus.ensureTopology();
+      // SCORED keeps messages only for durables it knows.
+      if (missing.includes('SCORED') || missing.includes('EVENTS')) await ensureWriterDurables(bus);
+      if (missing.includes('jobs')) await jobs.restore();
+    } catch (thrown) {
+      for (const job of held()) {
+        for (const name of missing) {
+          const message = `${name} is gone and cannot be made again: ${MillraceError.from(thrown).message}`;
+          void notices.report(job, { code: CODE, subject: name, message });
+          if (!reported.some((other) => other.job === job && other.name === name)) reported.push({ job, name });
+        }
+      }
+      throw thrown;
+    }
+  };
+
+  const stop = clock.every(LOOK_MS, async () => {
+    if (looking) return;
+    looking = true;
+    await look().catch((error: unknown) => log.warn({ err: MillraceError.from(error) }, 'looking after streams; tried again'));
+    looking = false;
+  });
+  return () => {
+    stop();
+    reported = [];
+  };
+}

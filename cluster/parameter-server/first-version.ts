@@ -1,0 +1,28 @@
+import { loadCheckpoint } from '../../src/checkpoint/load.ts';
+import { MillraceError } from '../../src/errors.ts';
+import type { JobRecord } from '../../src/jobs/record.ts';
+import type { Parameters } from '../../src/policy/policy.ts';
+import type { NodeContext } from '../context.ts';
+import { initialPath } from './checkpoints.ts';
+
+/** The weights of version 0: those that the job was created with, or what its seed draws. */
+export async function firstParameters(
+  { stateDir, outside }: Pick<NodeContext, 'stateDir' | 'outside'>,
+  { id, initialWeights }: JobRecord,
+  drawn: Parameters,
+): Promise<Parameters> {
+  if (initialWeights === undefined) return drawn;
+  const { parameters } = await outside(loadCheckpoint(initialPath(stateDir, id, initialWeights)));
+  if (parameters.values.length === drawn.values.length) return { tensors: drawn.tensors, values: parameters.values };
+  throw new MillraceError('failed_precondition', `the flow of job ${id} has changed: its first weights do not fit it`);
+}
+
+/** Requests are sent only once there is a version: a job that has sent some and has none has lost it, and must not begin anew in silence. */
+export function checkIsNew({ id, accepted, checkpoint }: JobRecord): void {
+  if (accepted === 0) return;
+  const left = checkpoint === undefined ? 'there is no checkpoint' : `its newest checkpoint is ${checkpoint}`;
+  throw new MillraceError(
+    'failed_precondition',
+    `the training state of job ${id} is gone: it has sent ${accepted} requests, and JetStream holds no version of its weights (a damaged file, or one restored from before); ${left}`,
+  );
+}
