@@ -11,6 +11,8 @@ import { openCredentials, openNatsPasswords } from './up/credentials.ts';
 import type { FromNode, NodeSettings, ToNode } from './up/protocol.ts';
 import { keepFilesPrivate, makeStateFolder } from './up/state-folder.ts';
 
+/** A flow's code gets another one. */
+const exit = process.exit.bind(process);
 keepFilesPrivate();
 const settings = process.send === undefined ? settingsByHand() : await settingsOverIpc();
 const log = createLogger({
@@ -30,10 +32,10 @@ const tell = (message: FromNode): Promise<void> =>
 async function end(code: number, timeoutMs = 5_000): Promise<void> {
   if (ending) return;
   ending = true;
-  setTimeout(() => process.exit(code), timeoutMs + 1_000).unref();
+  setTimeout(() => exit(code), timeoutMs + 1_000).unref();
   await node?.stop(timeoutMs).catch((error: unknown) => log.error({ err: error }, 'stopping failed'));
   log.flush();
-  process.exit(code);
+  exit(code);
 }
 
 async function endOnError(thrown: unknown): Promise<void> {
@@ -43,17 +45,27 @@ async function endOnError(thrown: unknown): Promise<void> {
   await end(1, 1000);
 }
 
+/** Says whose error it was, if a flow's, before the process ends. */
+async function endUncaught(thrown: unknown): Promise<void> {
+  if (ending) return;
+  const said = node
+    ?.uncaught(thrown)
+    .catch((error: unknown) => log.error({ err: error }, 'nobody could be told whose error it was'));
+  await Promise.race([said, new Promise((resolve) => setTimeout(resolve, 2_000))]);
+  await endOnError(thrown);
+}
+
 process.on('message', (message: ToNode) => {
   if (message.kind === 'stop') void end(0);
-  else if (message.kind === 'ping') void tell({ kind: 'pong' });
+  else if (message.kind === 'ping') void tell({ kind: 'pong', rssBytes: process.memoryUsage.rss() });
 });
 // The supervisor is gone, and where the kernel does not end us for that: nothing may be left running.
 process.on('disconnect', () => void end(0, 2000));
 // A terminal's Ctrl-C reaches the whole group; the supervisor decides when a node ends.
 process.on('SIGINT', () => undefined);
 process.on('SIGTERM', () => void end(0));
-process.on('unhandledRejection', (reason) => void endOnError(reason));
-process.on('uncaughtException', (error) => void endOnError(error));
+process.on('unhandledRejection', (reason) => void endUncaught(reason));
+process.on('uncaughtException', (error) => void endUncaught(error));
 
 try {
   node = await startNode({

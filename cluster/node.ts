@@ -14,6 +14,8 @@ import { createMetrics } from '../src/telemetry/metrics.ts';
 import { monitorProcess } from '../src/telemetry/process-stats.ts';
 import type { NodeContext, Role, RoleName } from './context.ts';
 import { jobCode } from './jobs/code.ts';
+import type { NodeEnd } from './flow-watch/blame.ts';
+import { watchFlows } from './flow-watch/watch.ts';
 import { openJobDirectory } from './jobs/directory.ts';
 import { jobNotices } from './jobs/notices.ts';
 import { createJobRuntimes } from './jobs/runtime.ts';
@@ -63,6 +65,8 @@ export interface NodeOptions {
   token?: string | undefined;
   /** The process before this one died: its work may be what killed it. Default false. */
   afterCrash?: boolean | undefined;
+  /** How it died. Default: it did not, or nobody knows. */
+  previousEnd?: NodeEnd | undefined;
   /** tfjs backend to insist on. */
   backend?: string | undefined;
   /** Told in a few words what the start does next. */
@@ -81,6 +85,8 @@ export interface RunningNode {
   clickhousePort: number | undefined;
   /** Resolves with the error when the node cannot go on (its connection is gone for good, an actor gave up). */
   failed: Promise<MillraceError>;
+  /** Says in the notices of a job whose code threw an error that nobody caught. */
+  uncaught(thrown: unknown): Promise<void>;
   stop(timeoutMs?: number): Promise<void>;
 }
 
@@ -135,6 +141,8 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     stateDir: options.stateDir,
     outside: (work) => work,
   };
+  const runsFlows = roles.includes('rollout') || roles.includes('reward');
+  const flowWatch = runsFlows ? watchFlows(context, options.stateDir, options.previousEnd) : undefined;
   const nodes = await watchNodes(bus);
   onStep('choosing a compute backend');
   const computes = roles.includes('rollout') || roles.includes('learner');
@@ -187,11 +195,13 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     address,
     clickhousePort: started.find((role) => role.clickhousePort !== undefined)?.clickhousePort,
     failed,
+    uncaught: (thrown) => flowWatch?.uncaught(thrown) ?? Promise.resolve(),
     async stop(timeoutMs = 5000) {
       await unannounce();
       for (const close of closers) close();
       await server?.stop(Math.min(1000, timeoutMs));
       for (const role of started.reverse()) await role.stop(timeoutMs);
+      flowWatch?.close();
       stats.stop();
       stopForgetting();
       await scrapes.close();

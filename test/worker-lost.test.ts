@@ -43,6 +43,11 @@ describe('workers that are lost', () => {
     const { requests, expired, failed, ended: accounted } = books(ended);
     expect({ used: requests - expired - failed, failed, open: requests - accounted }).toEqual({ used: 8, failed: 1, open: 0 });
     expect(ended.progress?.ledger?.failedByClass).toEqual({ WORKER_LOST: 1n });
+    // Who did it is said where people look.
+    const { subject, message, count } = ended.notices.find(({ code }) => code === 'WORKER_ENDED')!;
+    expect(subject).toMatch(/^tool '(left|right)' on task 'task-\d+'$/);
+    expect(message).toMatch(/^node rollout-1 ended \(SIGKILL\) while it ran tool '(left|right)' of flow 'faulty' on task 'task-/);
+    expect(Number(count)).toBeGreaterThan(0);
     // It killed one process at each of its five deliveries; nobody else died, not even the learner that stood still.
     expect(restarts()).toMatchObject({ 'rollout-1': 5, 'reward-1': 0, 'learner-1': 0, 'learner-2': 0, 'parameter-server': 0 });
     await expect.poll(() => learners(2), { timeout: 10_000, interval: 200 }).toBe(2);

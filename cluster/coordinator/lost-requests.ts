@@ -11,6 +11,8 @@ import {
 } from '../../src/gen/millrace/v1/training_pb.ts';
 import { requestContent } from '../../src/jobs/requests.ts';
 import type { NodeContext } from '../context.ts';
+import { isAbout, WORKER_ENDED } from '../flow-watch/blame.ts';
+import { watchJobNotices } from '../jobs/notices.ts';
 
 /**
  * A request or group that was delivered too often (it takes its worker down every time) still has to end: it is scored as
@@ -18,6 +20,7 @@ import type { NodeContext } from '../context.ts';
  */
 export async function endLostRequests(context: NodeContext): Promise<() => Promise<void>> {
   const { bus, log } = context;
+  const notices = watchJobNotices(bus, () => undefined);
   const onDead = async (letter: DeadLetter): Promise<void> => {
     const lost = readRequest(letter);
     if (!lost) return;
@@ -26,12 +29,14 @@ export async function endLostRequests(context: NodeContext): Promise<() => Promi
       log.warn({ request: request.id, job: request.job, reason: letter.reason }, 'a request of no job was dropped');
       return;
     }
+    await notices.ready.catch(() => undefined);
+    const ended = notices.of(request.job).find((notice) => notice.code === WORKER_ENDED && isAbout(notice, request.taskId));
     log.error({ request: request.id, reason: letter.reason, deliveries: letter.deliveries }, 'a request was given up');
     const scored = create(ScoredGroupSchema, {
       request: { ...request, taskJson: '' },
       verdict: Verdict.FAILED,
       failure,
-      failureMessage: `given up after ${letter.deliveries} deliveries: ${letter.reason}`,
+      failureMessage: `given up after ${letter.deliveries} deliveries: ${ended?.message ?? letter.reason}`,
       node: context.id,
       policyVersion: request.policyVersion,
     });
@@ -41,7 +46,10 @@ export async function endLostRequests(context: NodeContext): Promise<() => Promi
   };
   const onError = (error: unknown): void => log.warn({ err: error }, 'a dead letter could not be handled; it comes again');
   const deadLetters = await startDeadLetters(bus, onDead, { onError });
-  return () => deadLetters.stop();
+  return async () => {
+    notices.close();
+    await deadLetters.stop();
+  };
 }
 
 function readRequest(letter: DeadLetter): { request: RolloutRequest; failure: FailureClass } | undefined {

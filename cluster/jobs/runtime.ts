@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import type { JobConfig } from '../../src/config/job.ts';
 import type { FlowDefinition } from '../../src/flow/define.ts';
 import { checkData, checkFiles, readSnapshot } from '../../src/flow/code/snapshot-file.ts';
@@ -26,6 +27,8 @@ export interface JobRuntimes {
   /** Throws `unavailable` with field `code` when code or data is not what the job was created with. */
   get(record: Pick<JobRecord, 'id' | 'config' | 'code'>): Promise<JobRuntime>;
   forget(job: string): void;
+  /** Jobs loaded here whose flow's folder is named in a stack trace. */
+  running(stack: string): string[];
 }
 
 /** See `NodeContext.outside`. */
@@ -78,6 +81,7 @@ export async function loadJobRuntime(
  */
 export function createJobRuntimes(outside?: Outside, code?: JobCode): JobRuntimes {
   const runtimes = new Map<string, Promise<JobRuntime>>();
+  const folders = new Map<string, string>();
   return {
     get({ id, config, code: digest }) {
       let runtime = runtimes.get(id);
@@ -85,9 +89,14 @@ export function createJobRuntimes(outside?: Outside, code?: JobCode): JobRuntime
         runtime = loadJobRuntime(config, outside, digest === undefined ? undefined : code?.file(digest));
         runtime.catch(() => runtimes.delete(id));
         runtimes.set(id, runtime);
+        folders.set(id, dirname(config.flow));
       }
       return runtime;
     },
-    forget: (job) => void runtimes.delete(job),
+    forget(job) {
+      runtimes.delete(job);
+      folders.delete(job);
+    },
+    running: (stack) => [...folders].flatMap(([job, folder]) => (stack.includes(`${folder}/`) ? [job] : [])),
   };
 }

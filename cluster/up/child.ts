@@ -4,6 +4,8 @@ import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import { MillraceError, type ErrorCode } from '../../src/errors.ts';
 import type { RoleName } from '../context.ts';
+import { blackBoxFile, readBlackBox, takeBlackBox } from '../flow-watch/black-box.ts';
+import type { NodeEnd } from '../flow-watch/blame.ts';
 import { deferred } from './deferred.ts';
 import { logTail } from './log-tail.ts';
 import { withoutClusterSettings } from './node-environment.ts';
@@ -77,12 +79,15 @@ export function superviseNode(options: ChildOptions): SupervisedNode {
   const logFile = resolve(settings.stateDir, 'logs', `${id}.log`);
   let address = deferred<string>();
   let clickhousePort: number | undefined;
+  let previousEnd: NodeEnd | undefined;
   const ready = deferred<void>();
 
   const start = (): void => {
     starts += 1;
     const startedAt = Date.now();
     let isReady = false;
+    let silent = false;
+    let rssBytes: number | undefined;
     lastError = '';
     lastCode = undefined;
     step = 'loading';
@@ -99,14 +104,21 @@ export function superviseNode(options: ChildOptions): SupervisedNode {
       }),
     );
     // Clients know where its ClickHouse interface was.
-    const now: NodeSettings = { ...settings, clickhousePort: clickhousePort ?? settings.clickhousePort, afterCrash: starts > 1 };
+    const now: NodeSettings = {
+      ...settings,
+      clickhousePort: clickhousePort ?? settings.clickhousePort,
+      afterCrash: starts > 1,
+      previousEnd,
+    };
     tell(process_, { kind: 'start', settings: now });
     child = process_;
     process_.stderr?.on('data', (data: Buffer) => (lastError = (lastError + data.toString()).slice(-4000)));
     const silence = new SilenceMeter(() => mainThreadUse(process_.pid ?? 0));
     const ping = setInterval(() => {
       if (silence.passed(PING_MS) > SILENCE_MS) {
-        log.error({ node: id }, `node has not answered for ${SILENCE_MS / 1000} s; killing it`);
+        silent = true;
+        const running = readBlackBox(blackBoxFile(settings.stateDir, id));
+        log.error({ node: id, running }, `node has not answered for ${SILENCE_MS / 1000} s; killing it`);
         process_.kill('SIGKILL');
       } else if (process_.connected) {
         tell(process_, { kind: 'ping' });
@@ -114,7 +126,9 @@ export function superviseNode(options: ChildOptions): SupervisedNode {
     }, PING_MS);
     process_.on('message', (message: FromNode) => {
       silence.heard();
-      if (message.kind === 'ready') {
+      if (message.kind === 'pong') {
+        rssBytes = message.rssBytes;
+      } else if (message.kind === 'ready') {
         wasReady = isReady = true;
         clickhousePort ??= message.clickhousePort;
         address.resolve(message.address);
@@ -134,8 +148,11 @@ export function superviseNode(options: ChildOptions): SupervisedNode {
         child = undefined;
         done();
         if (stopping) return;
-        const how = signal ?? `exit code ${code}`;
-        log.warn({ node: id, pid: process_.pid, error: lastError.trim() }, `node ended (${how}); starting it again`);
+        const how = silent ? `it did not answer for ${SILENCE_MS / 1000} s` : (signal ?? `exit code ${code}`);
+        const last = takeBlackBox(blackBoxFile(settings.stateDir, id));
+        previousEnd = { how, outOfMemory: /out of memory/i.test(lastError), rssBytes, last };
+        const said = lastError.trim();
+        log.warn({ node: id, pid: process_.pid, error: said, last }, `node ended (${how}); starting it again`);
         const givesUp = !wasReady && starts >= mostStarts(lastCode);
         if (!isReady)
           onTrouble?.(`node ${id} did not start (${how}): ${essence(lastError)}; ${givesUp ? 'giving up' : 'trying again'}`);

@@ -4,6 +4,7 @@ import type { ErrorCode } from '../../src/errors.ts';
 import type { LogLevel } from '../../src/telemetry/log.ts';
 import type { RoleName } from '../context.ts';
 import type { Identity } from '../nats/access.ts';
+import type { NodeEnd } from '../flow-watch/blame.ts';
 import type { Gpu } from './gpus.ts';
 
 /** An identity on the cluster's own nats-server, with its password. */
@@ -44,6 +45,8 @@ export interface NodeSettings {
   gpu?: Gpu | undefined;
   /** The process before this one died. */
   afterCrash?: boolean;
+  /** How it died. */
+  previousEnd?: NodeEnd | undefined;
 }
 
 /** Supervisor to node; `start` comes first, and once. */
@@ -54,7 +57,7 @@ export type FromNode =
   | { kind: 'ready'; address: string; clickhousePort?: number | undefined }
   /** Before `ready`: what it does now. */
   | { kind: 'starting'; step: string }
-  | { kind: 'pong' }
+  | { kind: 'pong'; rssBytes: number }
   /** Something a person must learn, in words; it goes on. */
   | { kind: 'trouble'; text: string }
   /** It cannot go on, and ends. */

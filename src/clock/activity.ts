@@ -1,11 +1,52 @@
 import { AsyncLocalStorage, createHook, type AsyncHook } from 'node:async_hooks';
 
+/** Whose code an activity is. */
+export interface ActivityLabel {
+  job: string;
+  flow: string;
+  /** Id of the task. */
+  task: string;
+  /** Which part of the flow: `tool 'left'`, `plan`, `reward`. */
+  part: string;
+}
+
+/** Sees labelled activities run; for the process that must say what ran when something went wrong. */
+export interface ActivityObserver {
+  /** It begins or goes on. */
+  began(label: ActivityLabel): void;
+  /** It lets go of the event loop. */
+  ended(label: ActivityLabel): void;
+  /** It has held the event loop for this long at a stretch: called when that is at least {@link LONG_HOLD_MS}. */
+  held(label: ActivityLabel, ms: number): void;
+}
+
+/** From here on a stretch is one that others notice: heartbeats and leases are a matter of seconds. */
+export const LONG_HOLD_MS = 1_000;
+
+let observer: ActivityObserver | undefined;
+
+/** Sets the observer of this thread. */
+export function observeActivities(seen: ActivityObserver | undefined): void {
+  observer = seen;
+}
+
+/** The activity whose code runs now, or whose stray callback does. */
+export function currentActivity(): Activity | undefined {
+  return running.at(-1) ?? storage.getStore();
+}
+
 /**
  * A piece of user code (a tool call, a reward) that this thread's event loop runs or waits for. What it runs synchronously is its
  * own time: the call itself and, where it is tracked, what goes on after each `await`, timer or callback of it.
  */
 export class Activity {
+  /** What it is called; absent where nobody asks. */
+  readonly label: ActivityLabel | undefined;
   #usedMs = 0;
+
+  constructor(label?: ActivityLabel) {
+    this.label = label;
+  }
 
   /**
    * Runs a part of the activity.
@@ -41,17 +82,25 @@ let since = 0;
 function enter(activity: Activity): void {
   settle();
   running.push(activity);
+  if (observer !== undefined && activity.label !== undefined) observer.began(activity.label);
 }
 
 function leave(): void {
-  settle();
+  const label = running.at(-1)?.label;
+  const ms = settle();
   running.pop();
+  if (observer === undefined || label === undefined) return;
+  observer.ended(label);
+  if (ms >= LONG_HOLD_MS) observer.held(label, ms);
 }
 
-function settle(): void {
+/** Charges what runs; returns for how long it ran. */
+function settle(): number {
   const now = performance.now();
-  running.at(-1)?.charge(now - since);
+  const ms = now - since;
+  running.at(-1)?.charge(ms);
   since = now;
+  return ms;
 }
 
 /** Forgets what is said to run. For callbacks of the event loop itself: one that threw may not have been seen to end. */

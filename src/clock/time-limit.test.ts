@@ -110,24 +110,24 @@ describe('work that holds the event loop itself', () => {
   it('is told from synchronous work by what it used', () => {
     const activity = new Activity();
     const limit = new TimeLimit(100, { clock: systemClock, activity });
-    activity.run(() => block(110), false);
+    activity.charge(150);
     // Too late by less than what another thread's time slice may take.
     expect(limit.isOverrun).toBe(false);
-    block(100);
-    expect(limit.isOverrun).toBe(false);
-    activity.run(() => block(110), false);
+    activity.charge(60);
     expect(limit.isOverrun).toBe(true);
   });
 
   it('counts what it calls for the called', () => {
     const [outer, inner] = [new Activity(), new Activity()];
+    const started = performance.now();
     outer.run(() => {
       block(20);
       inner.run(() => block(50), false);
       block(20);
     }, false);
+    const elapsed = performance.now() - started;
     expect(inner.usedMs).toBeGreaterThanOrEqual(50);
     expect(outer.usedMs).toBeGreaterThanOrEqual(40);
-    expect(outer.usedMs).toBeLessThan(inner.usedMs + 40);
+    expect(outer.usedMs + inner.usedMs).toBeLessThanOrEqual(elapsed);
   });
 });

@@ -1,4 +1,4 @@
-import { Activity } from '../clock/activity.ts';
+import { Activity, type ActivityLabel } from '../clock/activity.ts';
 import type { Clock } from '../clock/clock.ts';
 import { TimeLimit } from '../clock/time-limit.ts';
 import { MillraceError } from '../errors.ts';
@@ -27,6 +27,8 @@ export interface ExecuteOptions {
   clock: Clock;
   /** Ends the whole flow, e.g. when the worker stops. */
   signal?: AbortSignal | undefined;
+  /** Whose call it is. Default: nobody asks. */
+  label?: Omit<ActivityLabel, 'part'> | undefined;
 }
 
 /**
@@ -57,7 +59,7 @@ export function execute<M>(
 
   const limitMs = tool.timeoutMs ?? flow.toolTimeoutMs ?? DEFAULT_TOOL_TIMEOUT_MS;
   const stop = new AbortController();
-  const activity = new Activity();
+  const activity = new Activity(options.label && { ...options.label, part: `tool '${name}'` });
   const limit = new TimeLimit(limitMs, { clock: options.clock, activity });
   let result: unknown;
   try {

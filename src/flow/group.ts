@@ -268,7 +268,9 @@ async function runMember<T, M>(
     try {
       const random = seededRandom(request.seed).fork(`${index}/${resamples}`);
       const potential = signalsOf(options)?.potential ?? false;
-      const run = await runFlow({ flow, task, context, planner: seat.planner, random, clock, shape, potential, signal, retrier });
+      const label = { job: request.job, task: request.taskId };
+      const { planner } = seat;
+      const run = await runFlow({ flow, task, context, planner, random, clock, shape, potential, signal, retrier, label });
       meter.add(run.usage.used);
       if (run.failure === undefined || resamples >= maxResamples)
         return { id, policyVersion: seat.version, resamples, run, usage: meter.used, trace: seat.trace };

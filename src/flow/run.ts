@@ -1,3 +1,4 @@
+import { Activity, type ActivityLabel } from '../clock/activity.ts';
 import type { Clock } from '../clock/clock.ts';
 import { nextTurn } from '../clock/turn.ts';
 import { MillraceError } from '../errors.ts';
@@ -75,6 +76,8 @@ export interface RunOptions<T, M> {
   potential?: boolean;
   /** Stops the flow between two steps and in asynchronous tools. */
   signal?: AbortSignal | undefined;
+  /** Job and task, for whoever must say what ran when something went wrong. Default: nobody asks. */
+  label?: Pick<ActivityLabel, 'job' | 'task'> | undefined;
   /** Makes calls of tools again that threw RetryLater. Default: the run then rejects with {@link HandBack}. */
   retrier?: Retrier | undefined;
 }
@@ -100,9 +103,10 @@ export async function runFlow<T, M>(options: RunOptions<T, M>): Promise<FlowRun>
     endedAt: 0,
   };
   try {
-    const memory = remember(options.flow, options.task, options.context);
-    const termination = await takeSteps(options, memory, run);
-    run.answerJson = generate(options.flow, memory);
+    const stage = stages(options);
+    const memory = stage('remember', () => remember(options.flow, options.task, options.context));
+    const termination = await takeSteps(options, memory, run, stage);
+    run.answerJson = stage('answer', () => generate(options.flow, memory));
     run.termination = termination;
   } catch (thrown) {
     if (thrown instanceof MillraceError && thrown.code === 'cancelled' && options.signal?.aborted) throw thrown;
@@ -113,8 +117,24 @@ export async function runFlow<T, M>(options: RunOptions<T, M>): Promise<FlowRun>
   return run;
 }
 
-async function takeSteps<T, M>(options: RunOptions<T, M>, memory: M, run: FlowRun): Promise<Termination> {
+/** Runs a synchronous stage of the flow's own code. */
+type Stage = <R>(part: string, code: () => R) => R;
+
+/** Stages that are known by their name while they run. */
+function stages<T, M>({ flow, label }: RunOptions<T, M>): Stage {
+  if (label === undefined) return (_, code) => code();
+  const about = { ...label, flow: flow.name };
+  const activities = new Map<string, Activity>();
+  return (part, code) => {
+    let activity = activities.get(part);
+    if (activity === undefined) activities.set(part, (activity = new Activity({ ...about, part })));
+    return activity.run(code, false);
+  };
+}
+
+async function takeSteps<T, M>(options: RunOptions<T, M>, memory: M, run: FlowRun, stage: Stage): Promise<Termination> {
   const { flow, planner, random, clock, signal } = options;
+  const label = options.label && { ...options.label, flow: flow.name };
   const shape = options.shape ?? flowShape(flow);
   const limit = stepLimit(flow, options.task);
   for (let step = 0; step < limit; step++) {
@@ -122,7 +142,7 @@ async function takeSteps<T, M>(options: RunOptions<T, M>, memory: M, run: FlowRu
     if (step % STEPS_WITHOUT_TURN === STEPS_WITHOUT_TURN - 1) await nextTurn();
     const started = clock.monotonic();
     const startedAt = clock.now() * 1000;
-    const prepared = planStep(flow, shape, memory, step);
+    const prepared = stage('plan', () => planStep(flow, shape, memory, step));
     const open = prepared.plan.actions;
     if (open.length === 0) return Termination.NO_ACTION;
     const pending = planner.choose(prepared, random);
@@ -131,7 +151,7 @@ async function takeSteps<T, M>(options: RunOptions<T, M>, memory: M, run: FlowRu
     const { tool, items = [] } = open[choice.action]!;
     const potential = options.potential === true ? potentialOf(flow, memory) : undefined;
     const planned = clock.monotonic();
-    const call = (): Execution | Promise<Execution> => execute(flow, tool, items, memory, { clock, signal });
+    const call = (): Execution | Promise<Execution> => execute(flow, tool, items, memory, { clock, signal, label });
     const work = retrying(`tool '${tool}'`, call, options.retrier, signal);
     const execution = isPromise(work) ? await work : work;
     const ended = clock.monotonic();
@@ -144,7 +164,7 @@ async function takeSteps<T, M>(options: RunOptions<T, M>, memory: M, run: FlowRu
       execution.error === undefined
         ? { tool, items, result: execution.result, step }
         : { tool, items, error: execution.error, step };
-    const { goesOn, verified } = verify(flow, memory, outcome);
+    const { goesOn, verified } = stage('verify', () => verify(flow, memory, outcome));
     taken.verified = verified;
     if (!goesOn) return Termination.DONE;
   }

@@ -1,4 +1,4 @@
-import { Activity } from '../clock/activity.ts';
+import { Activity, type ActivityLabel } from '../clock/activity.ts';
 import type { Clock } from '../clock/clock.ts';
 import { TimeLimit } from '../clock/time-limit.ts';
 import type { FlowDefinition, Json, Reward } from '../flow/define.ts';
@@ -22,9 +22,9 @@ export async function judge<T>(
   task: T,
   answerJson: string,
   context: unknown,
-  { clock, timeoutMs }: { clock: Clock; timeoutMs: number },
+  { clock, timeoutMs, label }: { clock: Clock; timeoutMs: number; label?: ActivityLabel },
 ): Promise<Judgement> {
-  const activity = new Activity();
+  const activity = new Activity(label);
   const limit = new TimeLimit(timeoutMs, { clock, activity });
   const late = (): Judgement => failed(`did not answer within ${timeoutMs} ms`);
   try {
