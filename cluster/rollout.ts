@@ -27,6 +27,7 @@ import { ROLLOUT_WORK } from './nats/work-durables.ts';
 import { wasHeld } from './holds/held-messages.ts';
 import { WorkerHolds } from './holds/worker-holds.ts';
 import { startIntake, type Intake } from './intake.ts';
+import { JobEvents } from './jobs/events.ts';
 import { loadableRuntime } from './jobs/loadable.ts';
 import type { JobRuntime } from './jobs/runtime.ts';
 import { FollowedPolicy } from './rollout/policies.ts';
@@ -91,6 +92,7 @@ export async function startRollout(context: NodeContext, options: RolloutOptions
     const { runtime, policy, encoder } = await stateOf(job);
     const flowContext = await runtime.context();
     const started = context.clock.monotonic();
+    const timeouts: Record<string, number> = {};
     const group = await runGroup({
       request,
       flow: runtime.flow,
@@ -103,6 +105,7 @@ export async function startRollout(context: NodeContext, options: RolloutOptions
       clock: context.clock,
       signal: stopping.signal,
       retrier,
+      onTimeout: (tool) => (timeouts[tool] = (timeouts[tool] ?? 0) + 1),
     });
     const { clock } = context;
     let sent = group;
@@ -114,6 +117,23 @@ export async function startRollout(context: NodeContext, options: RolloutOptions
     const same = { id: request.id, content: requestContent(request) };
     await publishWithRoom(bus, `group.${request.job}`, data, { ...same, clock, signal: stopping.signal });
     measure(sent, (context.clock.monotonic() - started) / 1000);
+    if (Object.keys(timeouts).length > 0) await noteTimeouts(request, timeouts);
+  };
+
+  /** Steps of members that were sampled again are not stored: `millrace query tools` counts by these events. */
+  const noteTimeouts = async ({ job, id, purpose }: RolloutRequest, tools: Record<string, number>): Promise<void> => {
+    const said = Object.entries(tools).map(([tool, count]) => `${tool} ${count}`);
+    const data = { purpose: purpose === Purpose.EVALUATE ? 'evaluate' : 'train', tools };
+    try {
+      await new JobEvents(bus, context.clock, context.id, job).note(
+        'tool-timeouts',
+        id,
+        `tools timed out: ${said.join(', ')}`,
+        data,
+      );
+    } catch (error) {
+      log.warn({ err: error, request: id, tools }, 'time-outs of tools could not be noted');
+    }
   };
 
   /** Somebody ran it and died before saying so: run again it might come out otherwise than what was trained on and stored. */

@@ -50,6 +50,18 @@ describe('an infrastructure failure is never a reward', () => {
     for (const row of rows(result).filter((other) => other['failure'] === '')) expect(Boolean(row['valid'])).toBe(true);
   });
 
+  it('counts the time-outs of all attempts by tool, for `millrace query tools`', async () => {
+    const result = await run(faultyJob(['fine', 'fine', 'fine', 'slow-tool']));
+    const events = result.store.rows('job_events').filter((row) => row['kind'] === 'tool-timeouts');
+    const counts = events.map((row) => JSON.parse(String(row['data'])) as { purpose: string; tools: Record<string, number> });
+    expect(new Set(counts.map(({ purpose }) => purpose))).toEqual(new Set(['train', 'evaluate']));
+    const training = counts.filter(({ purpose }) => purpose === 'train').map(({ tools }) => Object.entries(tools));
+    // Four members, each tried twice.
+    const total = training.flat().reduce((sum, [, count]) => sum + count, 0);
+    expect(total).toBe(8 * books(result).failed);
+    expect(training.flat().every(([tool]) => tool === 'left' || tool === 'right')).toBe(true);
+  });
+
   it('a tool error is data: the flow goes on and is scored', async () => {
     const result = await run(faultyJob(['tool-error']));
     expect(result.job.state).toBe(JobState.SUCCEEDED);

@@ -37,6 +37,11 @@ export interface Tool<M, I = unknown, R = unknown> {
   run(input: I, memory: M, signal: AbortSignal): R | Promise<R>;
   /** Milliseconds; overrides the flow's. */
   timeoutMs?: number;
+  /**
+   * What a call is that takes longer than its time. `fail`: an infrastructure failure, the trajectory is sampled again and never scored.
+   * `error`: data, as a ToolError is; the flow goes on, and the policy learns to cope with a service that hangs. Default `fail`.
+   */
+  onTimeout?: 'error' | 'fail';
 }
 
 /** An action that is open now. */

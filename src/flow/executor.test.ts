@@ -59,4 +59,21 @@ describe("a tool's time limit", () => {
     await once();
     await expect(once()).rejects.toMatchObject(timedOut);
   });
+
+  it('makes a call that hangs data where the tool says so, and tells of it either way', async () => {
+    const told: string[] = [];
+    const hang = (onTimeout?: 'error' | 'fail'): Promise<Execution> => {
+      const tool: Tool<null> = {
+        ...{ description: 'A tool.', input: z.object({}), arguments: () => ({}), timeoutMs: 20 },
+        run: () => new Promise(() => undefined),
+        ...(onTimeout && { onTimeout }),
+      };
+      const options = { clock: systemClock, onTimeout: (name: string) => void told.push(name) };
+      return Promise.resolve(execute({ tools: { tool } }, 'tool', [], null, options));
+    };
+    expect(await hang('error')).toEqual({ input: {}, error: "tool 'tool' did not answer within 20 ms" });
+    await expect(hang('fail')).rejects.toMatchObject({ failure: FailureClass.TOOL_TIMEOUT });
+    await expect(hang()).rejects.toMatchObject({ failure: FailureClass.TOOL_TIMEOUT });
+    expect(told).toEqual(['tool', 'tool', 'tool']);
+  });
 });

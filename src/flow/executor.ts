@@ -29,11 +29,13 @@ export interface ExecuteOptions {
   signal?: AbortSignal | undefined;
   /** Whose call it is. Default: nobody asks. */
   label?: Omit<ActivityLabel, 'part'> | undefined;
+  /** Told of each call that takes too long, whatever becomes of it. */
+  onTimeout?: ((tool: string) => void) | undefined;
 }
 
 /**
  * Runs one tool: arguments from memory and pointers, checked against the tool's schema, then the tool within its time limit.
- * A ToolError and an input that does not fit are data. A tool that takes too long is TOOL_TIMEOUT, one that throws anything
+ * A ToolError and an input that does not fit are data. A tool that takes too long is TOOL_TIMEOUT (or data, by its `onTimeout`), one that throws anything
  * else TOOL_CRASH; `arguments` that throws is FLOW_CRASH. A RetryLater is thrown on as it is. The limit is about the tool: time in which other code held the event
  * loop is given back, and a tool that holds it itself for longer is TOOL_TIMEOUT too, once it lets go (nothing can interrupt it).
  */
@@ -69,39 +71,48 @@ export function execute<M>(
   }
   if (isPromise(result)) {
     synchronous.delete(tool);
-    return finish(name, input.value, result, limit, stop, options.signal);
+    return finish(name, tool, input.value, result, { limit, stop, ...options });
   }
   synchronous.add(tool);
-  if (limit.isOverrun) throw late(name, limitMs);
+  if (limit.isOverrun) return late(name, tool, input.value, limitMs, options);
   return succeeded(name, input.value, result);
 }
 
 /** Tools whose last call was synchronous: nothing of them runs later, so nothing has to be tracked. */
 const synchronous = new WeakSet<object>();
 
+type AnyTool = FlowDefinition<any, any>['tools'][string];
+
 async function finish(
   name: string,
+  tool: AnyTool,
   input: unknown,
   work: Promise<unknown>,
-  limit: TimeLimit,
-  stop: AbortController,
-  signal: AbortSignal | undefined,
+  { limit, stop, ...options }: ExecuteOptions & { limit: TimeLimit; stop: AbortController },
 ): Promise<Execution> {
+  const { signal } = options;
   const ended = await limit.of(work, signal);
   if (ended === 'cancelled') {
     stop.abort(signal?.reason);
     throw new MillraceError('cancelled', `the flow was stopped while tool '${name}' ran`, { cause: signal?.reason });
   }
   if (ended === 'late') {
-    const failure = late(name, limit.limitMs);
-    stop.abort(new MillraceError('deadline_exceeded', failure.message));
-    throw failure;
+    stop.abort(new MillraceError('deadline_exceeded', lateMessage(name, limit.limitMs)));
+    return late(name, tool, input, limit.limitMs, options);
   }
   return 'thrown' in ended ? failed(name, input, ended.thrown) : succeeded(name, input, ended.result);
 }
 
-function late(name: string, limitMs: number): FlowFailure {
-  return new FlowFailure(FailureClass.TOOL_TIMEOUT, `tool '${name}' did not answer within ${limitMs} ms`);
+/** A call that took too long: data, or a failure of the whole flow, as the tool says. */
+function late(name: string, { onTimeout }: AnyTool, input: unknown, limitMs: number, options: ExecuteOptions): Execution {
+  options.onTimeout?.(name);
+  const message = lateMessage(name, limitMs);
+  if (onTimeout === 'error') return { input, error: message };
+  throw new FlowFailure(FailureClass.TOOL_TIMEOUT, message);
+}
+
+function lateMessage(name: string, limitMs: number): string {
+  return `tool '${name}' did not answer within ${limitMs} ms`;
 }
 
 function failed(name: string, input: unknown, thrown: unknown): Execution {

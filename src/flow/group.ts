@@ -57,6 +57,8 @@ export interface GroupOptions<T, M> {
   clock: Clock;
   /** Stops the group: `runGroup` then rejects with `cancelled` and nothing is published. */
   signal?: AbortSignal | undefined;
+  /** Told of each tool call that takes too long, in members that are sampled again, too. */
+  onTimeout?: ((tool: string) => void) | undefined;
   /** Makes calls of tools again that threw RetryLater. Default: `runGroup` then rejects with {@link HandBack}. */
   retrier?: Retrier | undefined;
 }
@@ -252,7 +254,7 @@ async function runMember<T, M>(
   task: T,
   index: number,
 ): Promise<Member> {
-  const { request, flow, context, clock, signal, retrier, maxResamples = 3 } = options;
+  const { request, flow, context, clock, signal, retrier, onTimeout, maxResamples = 3 } = options;
   const id = `${request.id}:${index}`;
   const meter = new Meter();
   for (let resamples = 0; ; resamples++) {
@@ -270,7 +272,8 @@ async function runMember<T, M>(
       const potential = signalsOf(options)?.potential ?? false;
       const label = { job: request.job, task: request.taskId };
       const { planner } = seat;
-      const run = await runFlow({ flow, task, context, planner, random, clock, shape, potential, signal, retrier, label });
+      const control = { signal, retrier, label, onTimeout };
+      const run = await runFlow({ flow, task, context, planner, random, clock, shape, potential, ...control });
       meter.add(run.usage.used);
       if (run.failure === undefined || resamples >= maxResamples)
         return { id, policyVersion: seat.version, resamples, run, usage: meter.used, trace: seat.trace };

@@ -78,6 +78,8 @@ export interface RunOptions<T, M> {
   signal?: AbortSignal | undefined;
   /** Job and task, for whoever must say what ran when something went wrong. Default: nobody asks. */
   label?: Pick<ActivityLabel, 'job' | 'task'> | undefined;
+  /** Told of each tool call that takes too long. */
+  onTimeout?: ((tool: string) => void) | undefined;
   /** Makes calls of tools again that threw RetryLater. Default: the run then rejects with {@link HandBack}. */
   retrier?: Retrier | undefined;
 }
@@ -133,7 +135,7 @@ function stages<T, M>({ flow, label }: RunOptions<T, M>): Stage {
 }
 
 async function takeSteps<T, M>(options: RunOptions<T, M>, memory: M, run: FlowRun, stage: Stage): Promise<Termination> {
-  const { flow, planner, random, clock, signal } = options;
+  const { flow, planner, random, clock, signal, onTimeout } = options;
   const label = options.label && { ...options.label, flow: flow.name };
   const shape = options.shape ?? flowShape(flow);
   const limit = stepLimit(flow, options.task);
@@ -151,7 +153,7 @@ async function takeSteps<T, M>(options: RunOptions<T, M>, memory: M, run: FlowRu
     const { tool, items = [] } = open[choice.action]!;
     const potential = options.potential === true ? potentialOf(flow, memory) : undefined;
     const planned = clock.monotonic();
-    const call = (): Execution | Promise<Execution> => execute(flow, tool, items, memory, { clock, signal, label });
+    const call = (): Execution | Promise<Execution> => execute(flow, tool, items, memory, { clock, signal, label, onTimeout });
     const work = retrying(`tool '${tool}'`, call, options.retrier, signal);
     const execution = isPromise(work) ? await work : work;
     const ended = clock.monotonic();

@@ -39,6 +39,7 @@ describe('validateFlow', () => {
     ['tools.stamp.description', { 'tools.stamp.description': '' }, /sentence/],
     ['tools.stamp.run', { 'tools.stamp.run': undefined }, /must be a function/],
     ['tools.leave.timeoutMs', { 'tools.leave.timeoutMs': Infinity }, /milliseconds/],
+    ['tools.leave.onTimeout', { 'tools.leave.onTimeout': 'retry' }, /must be 'error' or 'fail', got "retry"/],
     ['potential', { potential: 1 }, /potential must be a function or absent, got 1/],
     ['bucket', { bucket: 1 as never }, /bucket must be a function or absent, got 1/],
     ['components', { components: 'tidy' }, /components must be a list of names, got "tidy"/],

@@ -55,6 +55,9 @@ function checkTools(tools: unknown, wrong: Wrong): void {
     for (const part of ['arguments', 'run'] as const)
       if (typeof tool[part] !== 'function') wrong(`${field}.${part}`, `must be a function, got ${show(tool[part])}`);
     checkTimeout(tool['timeoutMs'], `${field}.timeoutMs`, wrong);
+    const onTimeout = tool['onTimeout'];
+    if (onTimeout !== undefined && onTimeout !== 'error' && onTimeout !== 'fail')
+      wrong(`${field}.onTimeout`, `must be 'error' or 'fail', got ${show(onTimeout)}`);
   }
 }
 

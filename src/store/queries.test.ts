@@ -5,7 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ClickHouseStore } from './clickhouse-store.ts';
 import { EmbeddedEngine } from './embedded.ts';
 import { encodeRows } from './encode.ts';
-import { evaluationRow, stepRow, T0, trajectoryRow } from './fixtures.ts';
+import { evaluationRow, jobEventRow, stepRow, T0, trajectoryRow } from './fixtures.ts';
 import { namedQuery, QUERY_NAMES, queryParameters, queryText, type QueryName } from './queries.ts';
 import { TABLE_NAMES, type StepRow, type TrajectoryRow } from './tables.ts';
 
@@ -393,6 +393,32 @@ describe('use', () => {
     expect(calls.rows).toEqual([
       ['get', '', 'no such order', 0.5, 3],
       ['put', '', 'no such order', 0.5, 3],
+    ]);
+  });
+
+  it('tools counts time-outs of all attempts once, beside calls and errors', async () => {
+    const before = (await ask('tools')) as { tool: string; calls: number }[];
+    const event = (id: string, purpose: string, tools: object): Parameters<typeof jobEventRow>[0] => ({
+      ...{ id: `tool-timeouts:${id}`, kind: 'tool-timeouts', data: JSON.stringify({ purpose, tools }) },
+    });
+    const rows = [
+      event('a', 'train', { get: 3, hang: 1 }),
+      event('b', 'train', { hang: 2 }),
+      event('c', 'evaluate', { hang: 9 }),
+    ];
+    for (const token of ['timeouts', 'again'])
+      await store.insert(
+        'job_events',
+        encodeRows(
+          'job_events',
+          rows.map((row) => jobEventRow(row)),
+        ),
+        token,
+      );
+    const get = before.find(({ tool }) => tool === 'get');
+    expect(((await ask('tools')) as object[]).slice(0, 2)).toMatchObject([
+      { tool: 'get', calls: get?.calls ?? 0, timeouts: 3, groups_with_timeouts: 1 },
+      { tool: 'hang', calls: 0, errors: 0, timeouts: 3, groups_with_timeouts: 2 },
     ]);
   });
 

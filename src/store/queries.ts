@@ -13,6 +13,7 @@ export const QUERY_NAMES = [
   'credit',
   'tasks',
   'no-signal',
+  'tools',
   'tool-use',
   'tool-errors',
   'time',
