@@ -68,7 +68,7 @@ describe('code of a flow', () => {
   });
 
   it('cannot end the process with process.exit: it throws, and is named', async () => {
-    const exit = process.exit;
+    const exit: unknown = Reflect.get(process, 'exit');
     start();
     expect(() => new Activity(LABEL).run(() => process.exit(3), false)).toThrow(
       /called process\.exit\(3\); throw an error instead/,
@@ -78,11 +78,12 @@ describe('code of a flow', () => {
     expect(reported).toHaveLength(2);
     expect(reported[0]).toMatchObject({ job: 'levers-1', code: 'PROCESS_EXIT_CALLED', subject: "tool 'left'" });
     watch!.close();
-    expect(process.exit).toBe(exit);
+    expect(Reflect.get(process, 'exit')).toBe(exit);
   });
 
   it('that throws where nobody catches is named, by what ran or by the stack', async () => {
-    const { uncaught } = start();
+    const started = start();
+    const uncaught = (thrown: unknown): Promise<void> => started.uncaught(thrown);
     await new Activity(LABEL).run(() => uncaught(new RangeError('too far')), false);
     const error = new Error('from a timer');
     error.stack = 'Error: from a timer\n    at Timeout._onTimeout (/home/me/flows/levers.ts:12:9)';

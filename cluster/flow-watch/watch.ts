@@ -48,6 +48,7 @@ export function watchFlows(
     },
   });
 
+  // eslint-disable-next-line @typescript-eslint/unbound-method -- it is called with its process, and put back as it was
   const { exit } = process;
   process.exit = (code) => {
     const label = currentActivity()?.label;

@@ -77,7 +77,7 @@ const node = (role: RoleName): Access =>
 export const WORKER_ACCESS: Readonly<Record<Worker, Access>> = {
   learner: node('learner'),
   rollout: joined(node('rollout'), work('ROLLOUTS', 'rollout'), follow('policies'), {
-    publish: ['group.*', '$JS.API.DIRECT.GET.WEIGHTS', '$JS.API.DIRECT.GET.WEIGHTS.>'],
+    publish: ['group.*', 'event.*.tool-timeouts', '$JS.API.DIRECT.GET.WEIGHTS', '$JS.API.DIRECT.GET.WEIGHTS.>'],
     subscribe: [],
   }),
   reward: joined(node('reward'), work('GROUPS', 'reward'), {

@@ -398,9 +398,8 @@ describe('use', () => {
 
   it('tools counts time-outs of all attempts once, beside calls and errors', async () => {
     const before = (await ask('tools')) as { tool: string; calls: number }[];
-    const event = (id: string, purpose: string, tools: object): Parameters<typeof jobEventRow>[0] => ({
-      ...{ id: `tool-timeouts:${id}`, kind: 'tool-timeouts', data: JSON.stringify({ purpose, tools }) },
-    });
+    const event = (id: string, purpose: string, tools: object): ReturnType<typeof jobEventRow> =>
+      jobEventRow({ id: `tool-timeouts:${id}`, kind: 'tool-timeouts', data: JSON.stringify({ purpose, tools }) });
     const rows = [
       event('a', 'train', { get: 3, hang: 1 }),
       event('b', 'train', { hang: 2 }),
@@ -415,9 +414,8 @@ describe('use', () => {
         ),
         token,
       );
-    const get = before.find(({ tool }) => tool === 'get');
     expect(((await ask('tools')) as object[]).slice(0, 2)).toMatchObject([
-      { tool: 'get', calls: get?.calls ?? 0, timeouts: 3, groups_with_timeouts: 1 },
+      { tool: 'get', calls: before.find(({ tool }) => tool === 'get')?.calls ?? 0, timeouts: 3, groups_with_timeouts: 1 },
       { tool: 'hang', calls: 0, errors: 0, timeouts: 3, groups_with_timeouts: 2 },
     ]);
   });
@@ -428,7 +426,6 @@ describe('use', () => {
       trajectoryRow({ trajectory_id: `lost:${member}`, purpose: 'evaluate', evaluation: 'trained@40', valid: false, failure });
     const rows = [lost(1, 'reward_failed'), lost(2, 'tool_timeout'), lost(3, 'reward_failed')];
     await store.insert('trajectories', encodeRows('trajectories', rows), 't');
-    // Rows that came twice count once.
     await store.insert('trajectories', encodeRows('trajectories', rows), 't again');
     expect(await ask('evaluations')).toMatchObject([
       { name: 'trained', tasks: 100, success: 1, low: 0.82, high: 0.95, judged: 90, not_judged: 10 },
