@@ -32,6 +32,8 @@ export interface CliContext extends CliStreams {
   readonly signal: AbortSignal;
   /** Whether data is printed as JSON (`-o json`). */
   readonly json: boolean;
+  /** Whether stderr is to hold errors alone (`--quiet`). */
+  readonly quiet: boolean;
   /** Absolute path of the cluster's state folder: --state, MILLRACE_STATE, MILLRACE_STATE_DIR, else ./.millrace. */
   readonly stateDir: string;
   /** --address, when it was given. */
@@ -50,8 +52,10 @@ export interface CliContext extends CliStreams {
   withAdmin<T>(use: (admin: AdminClient) => Promise<T>): Promise<T>;
   /** Prints `json` with `-o json`, otherwise `text`; both to stdout. */
   print(json: unknown, text: () => string): void;
-  /** One line for people, to stderr. */
+  /** One line for people, to stderr; nothing with `--quiet`. */
   note(line: string): void;
+  /** One line about how a command does what it does, to stderr; only with `--verbose`. */
+  detail(line: string): void;
 }
 
 /** Options that every command takes. */
@@ -60,7 +64,12 @@ interface GlobalOptions {
   tokenFile?: string;
   state?: string;
   output: string;
+  quiet?: boolean;
+  verbose?: boolean;
 }
+
+/** Where text goes that nobody wants. */
+const NOWHERE: CliOutput = { write: () => true };
 
 /** The context of one run. Options are read when they are used, since the command line is parsed later. */
 export function createContext(program: Command, environment: CliEnvironment): CliContext {
@@ -68,7 +77,9 @@ export function createContext(program: Command, environment: CliEnvironment): Cl
   const options = (): GlobalOptions => program.opts<GlobalOptions>();
   const context: CliContext = {
     stdout,
-    stderr,
+    get stderr() {
+      return context.quiet ? NOWHERE : stderr;
+    },
     env,
     cwd,
     signal,
@@ -80,6 +91,9 @@ export function createContext(program: Command, environment: CliEnvironment): Cl
       const { output } = options();
       if (output === 'json' || output === 'table') return output === 'json';
       throw new MillraceError('invalid_argument', `"${output}" is no output format; use json or table.`, { field: '--output' });
+    },
+    get quiet() {
+      return options().quiet === true;
     },
     get address() {
       return options().address;
@@ -98,8 +112,12 @@ export function createContext(program: Command, environment: CliEnvironment): Cl
         import('../../src/gen/millrace/v1/admin_pb.ts'),
       ]);
       const admin = createClient(AdminService, endpoint.address, { token: endpoint.token });
+      context.detail(`asking the admin API at ${endpoint.address} (from ${endpoint.origin})`);
+      const begun = performance.now();
       try {
-        return await use(admin);
+        const result = await use(admin);
+        context.detail(`answered in ${Math.round(performance.now() - begun)} ms`);
+        return result;
       } catch (thrown) {
         throw withOrigin(thrown, endpoint.origin);
       } finally {
@@ -111,7 +129,10 @@ export function createContext(program: Command, environment: CliEnvironment): Cl
     },
     note: (line) => {
       if (context.progress) context.progress.note(line);
-      else stderr.write(`${line}\n`);
+      else context.stderr.write(`${line}\n`);
+    },
+    detail: (line) => {
+      if (options().verbose === true) context.note(line);
     },
   };
   return context;

@@ -25,6 +25,8 @@ export function exitCodeOf(error: MillraceError): number {
     case 'unavailable':
     case 'deadline_exceeded':
       return EXIT.unavailable;
+    case 'cancelled':
+      return EXIT.interrupted;
     default:
       return EXIT.failure;
   }
@@ -43,21 +45,33 @@ export interface ErrorSetting {
   env: NodeJS.ProcessEnv;
   /** Folder of the logs of the cluster that the command ran itself. */
   logs?: string | undefined;
+  /** One line of JSON in place of text (`-o json`). */
+  json?: boolean;
+  /** The stack, too, as with MILLRACE_DEBUG=1 (`--verbose`). */
+  verbose?: boolean;
 }
 
-/** Prints what went wrong, where, and what to do; with MILLRACE_DEBUG=1 also the stack. */
-export function reportError(error: MillraceError, stderr: CliOutput, { env, logs }: ErrorSetting): void {
-  const lines = [`error: ${error.message}`];
-  if (error.field !== undefined && !error.message.includes(error.field)) lines.push(`where: ${error.field}`);
-  const help = helpFor(error, logs);
+/**
+ * Prints what went wrong, where, and what to do; with MILLRACE_DEBUG=1 also the stack. As JSON it is the last line of stderr,
+ * `{"error": {"code", "message", "field", "help", "retryable", "exitCode", "stack"}}`, without what there is not.
+ */
+export function reportError(error: MillraceError, stderr: CliOutput, setting: ErrorSetting): void {
+  const { code, message, field, retryable } = error;
+  const help = helpFor(error, setting.logs);
+  const stack = setting.verbose === true || setting.env['MILLRACE_DEBUG'] === '1' ? stackOf(error) : undefined;
+  if (setting.json === true) {
+    const exitCode = exitCodeOf(error);
+    stderr.write(`${JSON.stringify({ error: { code, message, field, help, retryable, exitCode, stack } })}\n`);
+    return;
+  }
+  const lines = [`error: ${message}`];
+  if (field !== undefined && !message.includes(field)) lines.push(`where: ${field}`);
   if (help !== undefined) lines.push(`help:  ${help}`);
-  else if (error.code === 'internal')
-    lines.push('help:  this may be a fault of millrace; run again with MILLRACE_DEBUG=1 and report it');
-  if (env['MILLRACE_DEBUG'] === '1') lines.push(...stackOf(error));
-  stderr.write(`${lines.join('\n')}\n`);
+  stderr.write(`${[...lines, ...(stack ?? [])].join('\n')}\n`);
 }
 
 function helpFor(error: MillraceError, logs: string | undefined): string | undefined {
+  if (error.code === 'internal') return 'this may be a fault of millrace; run again with MILLRACE_DEBUG=1 and report it';
   if (error instanceof ClusterStarting) return 'try again in a moment';
   if (logs !== undefined && error.code === 'unavailable') return `the logs in ${logs} say more`;
   return WHAT_TO_DO[error.code];

@@ -1,11 +1,11 @@
 import { toJson } from '@bufbuild/protobuf';
 import type { Evaluation, Job, JobNotice, JobProgress } from '../../src/gen/millrace/v1/admin_pb.ts';
-import { JobSchema } from '../../src/gen/millrace/v1/admin_pb.ts';
+import { JobSchema, JobState } from '../../src/gen/millrace/v1/admin_pb.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { judgementOf } from '../../src/jobs/judgement.ts';
 import { accounting, checkLedger } from '../../src/jobs/ledger.ts';
 import { ago, duration, figure, oneLine, percent, timestamp } from './format.ts';
-import { progressOf, stateName } from './progress.ts';
+import { etaOf, progressOf, stateName } from './progress.ts';
 import { fields, table } from './table.ts';
 
 /** A job as JSON: the fields of admin.proto in lowerCamelCase, with `config` in place of its JSON text. */
@@ -51,7 +51,7 @@ export function describeJob(job: Job, now: number): string {
   ];
   if (job.notices.length > 0) sections.push(`Notices\n${indent(noticeTable(job.notices, now))}`);
   if (job.progress)
-    sections.push(`Progress\n${indent(progressFields(job.progress))}`, `Requests\n${indent(ledgerText(job.progress))}`);
+    sections.push(`Progress\n${indent(progressFields(job, job.progress))}`, `Requests\n${indent(ledgerText(job.progress))}`);
   if (job.evaluations.length > 0) sections.push(`Evaluations on held-out tasks\n${indent(evaluationTable(job.evaluations))}`);
   return sections.join('\n');
 }
@@ -69,7 +69,7 @@ function noticeTable(notices: readonly JobNotice[], now: number): string {
   return table(['CODE', 'SUBJECT', 'COUNT', 'LAST', 'STATE', 'MESSAGE'], rows, { right: [2] });
 }
 
-function progressFields(progress: JobProgress): string {
+function progressFields(job: Job, progress: JobProgress): string {
   const share = progress.roundsTotal > 0 ? ` (${percent(progress.round / progress.roundsTotal)})` : '';
   const statistics = Object.entries(progress.statistics).sort(([a], [b]) => (a < b ? -1 : 1));
   return fields([
@@ -78,7 +78,7 @@ function progressFields(progress: JobProgress): string {
     ['trajectories/s', figure(progress.trajectoriesPerSecond)],
     ['staleness', `${figure(progress.staleness)} versions`],
     ['training time', duration(progress.trainSeconds)],
-    ['ETA', progress.etaSeconds < 0 ? 'unknown' : duration(progress.etaSeconds)],
+    ['ETA', etaText(job)],
     ['statistics', statistics.map(([name, value]) => `${name} ${figure(value)}`).join(', ')],
   ]);
 }
@@ -139,6 +139,12 @@ function evaluationTable(evaluations: readonly Evaluation[]): string {
     'TRAINING',
   ];
   return table(header, rows, { right: [1, 2, 3, 4, 5, 6, 7, 8, 9] });
+}
+
+function etaText(job: Job): string {
+  if (job.state !== JobState.RUNNING) return '';
+  const eta = etaOf(job);
+  return eta === undefined ? 'unknown' : duration(eta);
 }
 
 function indent(text: string): string {

@@ -54,6 +54,7 @@ export interface CliEnvironment extends CliStreams {
 /** Runs one command line (without "node" and the script) and returns the exit code. Never throws. */
 export async function main(args: readonly string[], environment: CliEnvironment): Promise<number> {
   const { stdout, stderr } = environment;
+  const json = wantsJson(args);
   const program = new Command('millrace');
   program
     .description('Train agent policies from the flows they run.')
@@ -65,16 +66,19 @@ export async function main(args: readonly string[], environment: CliEnvironment)
     )
     .addOption(new Option('--token <token>').hideHelp().argParser(refuseToken))
     .option('--state <folder>', 'state folder of the cluster (default: ./.millrace)')
-    .option('-o, --output <format>', 'json or table', 'table')
+    .option('-o, --output <format>', 'json or table; with json errors are JSON too, as the last line of stderr', 'table')
+    .option('-q, --quiet', 'nothing but errors on stderr')
+    .option('-v, --verbose', 'say how it is done, on stderr; errors come with their stack')
     .exitOverride()
     .configureOutput({
       writeOut: (text) => stdout.write(text),
-      writeErr: (text) => stderr.write(text),
+      // As JSON an error is written where it is caught.
+      writeErr: (text) => void (json || stderr.write(text)),
       outputError: (text, write) => write(text),
       getOutHasColors: () => false,
       getErrHasColors: () => false,
     })
-    .showHelpAfterError('Run with --help to see what there is.')
+    .showHelpAfterError(json ? false : RUN_HELP)
     .addHelpText('after', EXIT_HELP);
   const context = createContext(program, environment);
   for (const register of COMMANDS) register(program, context);
@@ -83,15 +87,42 @@ export async function main(args: readonly string[], environment: CliEnvironment)
       stderr.write(program.helpInformation());
       return EXIT.usage;
     }
+    program.hook('preAction', () => checkLoudness(program));
     await program.parseAsync(args, { from: 'user' });
     return context.exitCode;
   } catch (thrown) {
-    // commander has printed it already.
-    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    const verbose = program.opts<{ verbose?: boolean }>().verbose === true;
+    const setting = { env: environment.env, logs: context.logs, json, verbose };
+    if (thrown instanceof CommanderError) {
+      // As text commander has printed it already.
+      if (thrown.exitCode !== 0 && json) reportError(usageError(thrown), stderr, setting);
+      return thrown.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    }
     const error = environment.signal.aborted ? new MillraceError('cancelled', 'Interrupted.') : MillraceError.from(thrown);
-    reportError(error, stderr, { env: environment.env, logs: context.logs });
+    reportError(error, stderr, setting);
     return environment.signal.aborted ? EXIT.interrupted : exitCodeOf(error);
   }
+}
+
+const RUN_HELP = 'Run with --help to see what there is.';
+
+/** Whether errors are to be JSON; known before the command line is parsed, which may be what fails. */
+function wantsJson(args: readonly string[]): boolean {
+  return args.some(
+    (arg, i) => /^(-o=?json|--output=json)$/.test(arg) || (arg === 'json' && /^(-o|--output)$/.test(args[i - 1] ?? '')),
+  );
+}
+
+/** What commander says of a command line that it does not understand; asked for help without a command, it only says "(outputHelp)". */
+function usageError({ code, message }: CommanderError): MillraceError {
+  const said = code === 'commander.help' ? 'a command is missing' : message.replace(/^error: /, '');
+  return new MillraceError('invalid_argument', `${said}. ${RUN_HELP}`);
+}
+
+function checkLoudness(program: Command): void {
+  const { quiet, verbose } = program.opts<{ quiet?: boolean; verbose?: boolean }>();
+  if (quiet && verbose)
+    throw new MillraceError('invalid_argument', 'Give --quiet or --verbose, not both.', { field: '--verbose' });
 }
 
 function refuseToken(): never {

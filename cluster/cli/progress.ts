@@ -44,7 +44,7 @@ export function progressOf(job: Job): ProgressView {
     heldOutText: measured && rateText(measured),
     trajectoriesPerSecond: progress && progress.trajectoriesPerSecond > 0 ? progress.trajectoriesPerSecond : undefined,
     staleness: started ? progress.staleness : undefined,
-    etaSeconds: progress && progress.etaSeconds >= 0 ? progress.etaSeconds : undefined,
+    etaSeconds: etaOf(job),
     waitingFor: job.waitingFor,
     quiet: (progress?.quietSeconds ?? 0) > 0,
     warning: warningOf(job),
@@ -58,6 +58,12 @@ const WARNINGS: Readonly<Record<string, string>> = {
 
 function warningOf({ notices }: Job): string | undefined {
   return notices.flatMap(({ code, resolveTime }) => (resolveTime ? [] : (WARNINGS[code] ?? [])))[0];
+}
+
+/** Seconds to the end of a running job; undefined where that is not known, or nothing is left but the last evaluation. */
+export function etaOf({ state, progress }: Job): number | undefined {
+  const { round = 0, roundsTotal = 0, etaSeconds = -1 } = progress ?? {};
+  return state === JobState.RUNNING && round < roundsTotal && etaSeconds >= 0 ? Math.max(1, etaSeconds) : undefined;
 }
 
 /** "running", "succeeded" and so on; "unknown" for what a newer server may send. */

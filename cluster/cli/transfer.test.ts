@@ -287,7 +287,7 @@ describe('the store at rest', { timeout: 120_000 }, () => {
     const asked = await run('query', 'curriculum');
     expect(asked).toMatchObject({
       code: 0,
-      stderr: expect.stringMatching(/^no cluster is running; .*\nno rows: .*\n$/) as string,
+      stderr: expect.stringMatching(/^no cluster is running; .*\njob again, the newest; .*\nno rows: .*\n$/) as string,
     });
   });
 });

@@ -72,7 +72,7 @@ export class JobActor implements Behaviour<JobMessage> {
   #resent = false;
   /** That the job began, or that this lease's owner goes on with it, is noted. */
   #noted = false;
-  readonly #failed = new FailedGroups();
+  readonly #failed: FailedGroups;
 
   /** @param countStored asks the store which groups it has; without it what was lost with a stream is not counted. */
   constructor(context: NodeContext, lease: Lease, { record, revision }: JobEntry, countStored?: CountStored) {
@@ -80,6 +80,7 @@ export class JobActor implements Behaviour<JobMessage> {
     this.#lease = lease;
     this.#record = record;
     this.#revision = revision;
+    this.#failed = new FailedGroups(record.id);
     this.#events = new JobEvents(context.bus, context.clock, context.id, record.id);
     this.#requests = { job: record.id, config: record.config, fence: lease.token };
     this.#disk = new DiskGate(context, record.id);

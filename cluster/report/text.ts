@@ -12,7 +12,8 @@ export interface Answer {
 const CHART_WIDTH = 60;
 const CHART_HEIGHT = 10;
 
-const MORE = 'What the policy learned to do: npx millrace query why. Anything else: npx millrace sql "SELECT ...".';
+const more = (job: string): string =>
+  `What the policy learned to do: npx millrace query why --job ${job}. Anything else: npx millrace sql "SELECT ...".`;
 
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 
@@ -23,7 +24,7 @@ export function reportText(report: TrainingReport, answers: readonly Answer[]): 
     collapseText(report),
     curveText(report),
     ...answers.map(answerText),
-    MORE,
+    more(report.job),
     accountingText(report),
     processText(report),
   ];

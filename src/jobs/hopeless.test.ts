@@ -12,7 +12,7 @@ function failed(n: number, failure: string, before: Ledger = emptyLedger()): Led
 
 describe('FailedGroups', () => {
   it('gives up after five rounds of failed groups at one version, and names their classes', () => {
-    const groups = new FailedGroups();
+    const groups = new FailedGroups('retail-3');
     expect(groups.look(3, failed(2, 'EARLIER'), 4)).toBeUndefined();
     expect(groups.look(3, failed(19, 'TOOL_CRASH', failed(2, 'EARLIER')), 4)).toBeUndefined();
     expect(groups.look(3, failed(20, 'TOOL_CRASH', failed(2, 'EARLIER')), 4)).toMatch(
@@ -21,10 +21,10 @@ describe('FailedGroups', () => {
   });
 
   it('counts anew with every version, and for a job that goes on', () => {
-    const groups = new FailedGroups();
+    const groups = new FailedGroups('retail-3');
     groups.look(3, failed(0, 'X'), 4);
     groups.look(3, failed(19, 'X'), 4);
     expect(groups.look(4, failed(25, 'X'), 4)).toBeUndefined();
-    expect(new FailedGroups().look(3, failed(40, 'X'), 4)).toBeUndefined();
+    expect(new FailedGroups('retail-3').look(3, failed(40, 'X'), 4)).toBeUndefined();
   });
 });

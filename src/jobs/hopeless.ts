@@ -9,7 +9,13 @@ export const HOPELESS_ROUNDS = 5;
  * been seen to.
  */
 export class FailedGroups {
+  readonly #job: string;
   #since: { version: number; ledger: Ledger } = { version: -1, ledger: emptyLedger() };
+
+  /** @param job - its id */
+  constructor(job: string) {
+    this.#job = job;
+  }
 
   /** Looks at the newest ledger. Says why the job is beyond help, in words; undefined while it is not. */
   look(version: number, ledger: Ledger, groupsPerRound: number): string | undefined {
@@ -20,6 +26,6 @@ export class FailedGroups {
       const more = n - (this.#since.ledger.failedByClass[name] ?? 0n);
       return more > 0n ? [`${more} × ${name}`] : [];
     });
-    return `${lost} groups failed in a row without one that counts (${classes.join(', ')}). \`millrace query failures\` shows the messages.`;
+    return `${lost} groups failed in a row without one that counts (${classes.join(', ')}). \`millrace query failures --job ${this.#job}\` shows the messages.`;
   }
 }

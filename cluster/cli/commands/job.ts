@@ -40,10 +40,17 @@ export function register(program: Command, context: CliContext): void {
     .command('list')
     .description('all jobs, newest first')
     .option('--limit <count>', 'most jobs to show, 1 to 100000', '50')
-    .action(async (options: { limit: string }) => {
+    .option('--status <states>', 'those in one of these states, with commas between, e.g. running,paused', repeat)
+    .action(async (options: { limit: string; status?: string[] }) => {
       const limit = wholeNumber(options.limit, '--limit', 1, 100_000);
-      const jobs = await context.withAdmin((admin) => listJobs(admin, limit));
-      const { jobJson, jobTable } = await import('../job-view.ts');
+      const [{ listJobs, parseStates }, { stateName }, { jobJson, jobTable }] = await Promise.all([
+        import('../job-selection.ts'),
+        import('../progress.ts'),
+        import('../job-view.ts'),
+      ]);
+      const states = options.status === undefined ? undefined : parseStates(options.status);
+      const wanted = (one: Job): boolean => states === undefined || states.has(stateName(one.state));
+      const jobs = await context.withAdmin((admin) => listJobs(admin, limit, wanted));
       context.print(jobs.map(jobJson), () => jobTable(jobs, Date.now()));
     });
 
@@ -66,35 +73,53 @@ export function register(program: Command, context: CliContext): void {
       context.exitCode = await watchJob(jobId, context);
     });
 
-  control('cancel', 'end a job after the round in progress', (admin, jobId) => admin.cancelJob({ jobId }));
-  control('pause', 'stop admitting rollouts; what was accepted still ends', (admin, jobId) => admin.pauseJob({ jobId }));
-  control('resume', 'go on with a paused or failed job', (admin, jobId) => admin.resumeJob({ jobId }, { timeoutMs: 60_000 }));
+  control('cancel', 'end jobs after the round in progress', 'queued, running or paused', (admin, jobId) =>
+    admin.cancelJob({ jobId }),
+  );
+  control('pause', 'stop admitting rollouts; what was accepted still ends', 'running', (admin, jobId) =>
+    admin.pauseJob({ jobId }),
+  );
+  control('resume', 'go on with paused or failed jobs', 'paused', (admin, jobId) =>
+    admin.resumeJob({ jobId }, { timeoutMs: 60_000 }),
+  );
 
+  /** @param acts - the states that `--all` means, in words */
   function control(
     name: string,
     description: string,
+    acts: string,
     call: (admin: AdminClient, id: string) => Promise<{ job?: Job | undefined }>,
   ): void {
     job
       .command(name)
       .description(description)
-      .argument('<id>', 'job')
-      .action(async (jobId: string) => {
-        const changed = await context.withAdmin(async (admin) => present((await call(admin, jobId)).job));
-        const [{ jobJson }, { stateName }] = await Promise.all([import('../job-view.ts'), import('../progress.ts')]);
-        context.print(jobJson(changed), () => `${changed.id} is ${stateName(changed.state)}\n`);
-        if (!context.json && changed.waitingFor !== '') context.note(`waiting for ${changed.waitingFor}`);
+      .argument('[id...]', 'jobs')
+      .option('--all', `all that are ${acts}`)
+      .option('--status <states>', 'all in one of these states, with commas between', repeat)
+      .action(async (ids: string[], options: { all?: boolean; status?: string[] }) => {
+        const [{ jobJson }, { stateName }, { changeJobs, failureOf, selectedJobs }] = await Promise.all([
+          import('../job-view.ts'),
+          import('../progress.ts'),
+          import('../job-selection.ts'),
+        ]);
+        const changes = await context.withAdmin(async (admin) => {
+          const selected = await selectedJobs(admin, { ids, ...options }, acts.split(/, | or /));
+          return changeJobs(selected, async (id) => present((await call(admin, id)).job));
+        });
+        const { changed } = changes;
+        const single = ids.length === 1;
+        // Of one job that was named it is the job, as before; of several a list, also when there is one of them or none.
+        if (changed.length > 0 || !single)
+          context.print(single ? jobJson(changed[0]!) : changed.map(jobJson), () =>
+            changed.map((one) => `${one.id} is ${stateName(one.state)}\n`).join(''),
+          );
+        if (!context.json)
+          for (const { id, waitingFor } of changed)
+            if (waitingFor !== '') context.note(`${single ? '' : `${id} is `}waiting for ${waitingFor}`);
+        if (!single && changes.failed.length + changed.length === 0) context.note('no job is in such a state');
+        const failure = failureOf(changes);
+        if (failure !== undefined) throw failure;
       });
-  }
-}
-
-async function listJobs(admin: AdminClient, limit: number): Promise<Job[]> {
-  const jobs: Job[] = [];
-  for (let pageToken = ''; ;) {
-    const page = await admin.listJobs({ pageSize: Math.min(1000, limit - jobs.length), pageToken });
-    jobs.push(...page.jobs);
-    pageToken = page.nextPageToken;
-    if (pageToken === '' || jobs.length >= limit) return jobs;
   }
 }
 

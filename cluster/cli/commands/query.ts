@@ -30,6 +30,7 @@ export function register(program: Command, context: CliContext): void {
       const format = options.csv ? rowsAsCsv : options.json || context.json ? rowsAsJson : rowsAsTable;
       await withAsk(context, async (ask) => {
         const job = options.job ?? (await newestJob(ask));
+        if (options.job === undefined) context.note(`job ${job}, the newest; --job asks about another`);
         const result = await ask(namedQuerySql(query, job, given), 1000);
         context.stdout.write(format(result));
         if (result.rows.length === 0) context.note(await whyNoRows(ask, job));

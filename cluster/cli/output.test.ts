@@ -1,0 +1,116 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { JobState } from '../../src/gen/millrace/v1/admin_pb.ts';
+import { startServer, type RunningServer } from '../../src/rpc/server.ts';
+import { MemoryBackend } from '../admin/memory-backend.ts';
+import { adminService } from '../admin/service.ts';
+import { writeAdminFile } from '../up/admin-file.ts';
+import { main } from './main.ts';
+
+/** What commands print, and where: against a real server with a fake backend. */
+describe('millrace', () => {
+  let folder: string;
+  let backend: MemoryBackend;
+  let server: RunningServer;
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'millrace-output-'));
+    writeFileSync(join(folder, 'flow.ts'), 'export default {};\n');
+    writeFileSync(join(folder, 'job.yaml'), 'name: demo\nflow: flow.ts\nrounds: 12\n');
+    backend = new MemoryBackend();
+    server = await startServer({ services: [adminService(backend)] });
+    writeAdminFile(join(folder, '.millrace'), { address: server.address });
+  });
+  afterAll(async () => {
+    await server.stop(500);
+    rmSync(folder, { recursive: true });
+  });
+  beforeEach(() => backend.jobs.clear());
+
+  async function inProcess(args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+    const written = { stdout: '', stderr: '' };
+    const output = (stream: 'stdout' | 'stderr') => ({ write: (text: string) => (written[stream] += text) });
+    const { signal } = new AbortController();
+    const code = await main(args, { stdout: output('stdout'), stderr: output('stderr'), env: {}, cwd: folder, signal });
+    return { code, ...written };
+  }
+
+  const addJob = (id: string) => backend.createJob(id, { name: 'demo' } as never);
+
+  it('changes several jobs, or all in a state, and filters the list', async () => {
+    for (const id of ['a', 'b', 'c', 'd']) await addJob(id);
+    await backend.change('d', (job) => void (job.state = JobState.SUCCEEDED));
+    await backend.change('b', (job) => void (job.state = JobState.RUNNING));
+    const listed = async (...args: string[]): Promise<string[]> => {
+      const { stdout } = await inProcess(['-o', 'json', 'job', 'list', ...args]);
+      return (JSON.parse(stdout) as { id: string }[]).map(({ id }) => id).sort();
+    };
+    expect(await listed('--status', 'running,succeeded')).toEqual(['b', 'd']);
+    expect(await listed('--status', 'queued', '--limit', '1')).toHaveLength(1);
+
+    const some = await inProcess(['job', 'cancel', 'a', 'nobody', 'b']);
+    expect(some).toMatchObject({ code: 3, stdout: 'a is cancelled\nb is cancelled\n' });
+    expect(some.stderr).toMatch(/^error: 1 of 3 jobs failed:\n {2}nobody: There is no job nobody\./);
+    const all = await inProcess(['-o', 'json', 'job', 'cancel', '--all']);
+    expect(JSON.parse(all.stdout)).toMatchObject([{ id: 'c', state: 'JOB_STATE_CANCELLED' }]);
+    expect(await listed('--status', 'cancelled')).toEqual(['a', 'b', 'c']);
+    expect(await inProcess(['job', 'cancel', '--all'])).toEqual({ code: 0, stdout: '', stderr: 'no job is in such a state\n' });
+    for (const wrong of [
+      ['cancel'],
+      ['pause', 'a', '--all'],
+      ['resume', '--status', 'sleeping'],
+      ['list', '--status', 'sleeping'],
+    ])
+      expect(await inProcess(['job', ...wrong])).toMatchObject({
+        code: 2,
+        stdout: '',
+        stderr: expect.stringMatching(/^error: /) as string,
+      });
+  });
+
+  it('gives errors as JSON with -o json, usage errors too', async () => {
+    const cases: [string[], number, object][] = [
+      [['job', 'describe', 'nobody'], 3, { code: 'not_found', message: 'There is no job nobody.', retryable: false }],
+      [
+        ['job', 'nonsense'],
+        2,
+        { code: 'invalid_argument', message: expect.stringMatching(/^unknown command 'nonsense'/) as string },
+      ],
+      [['job', 'list', '--nonsense'], 2, { message: expect.stringMatching(/^unknown option '--nonsense'/) as string }],
+      [['job', 'describe'], 2, { message: expect.stringMatching(/^missing required argument 'id'/) as string }],
+      [['job'], 2, { message: expect.stringMatching(/^a command is missing/) as string }],
+      [['job', 'list', '--limit', '0'], 2, { code: 'invalid_argument', field: '--limit' }],
+      [
+        ['--address', '127.0.0.1:1', 'job', 'list'],
+        4,
+        { code: 'unavailable', retryable: true, help: expect.any(String) as string },
+      ],
+      [['query', 'nonsense'], 2, { field: 'name' }],
+    ];
+    for (const [args, exitCode, error] of cases) {
+      for (const flags of [['-o', 'json'], ['--output=json'], ['-ojson']]) {
+        const { code, stdout, stderr } = await inProcess([...flags, ...args]);
+        expect([code, stdout], args.join(' ')).toEqual([exitCode, '']);
+        expect(stderr).toMatch(/^\{.*\}\n$/);
+        expect(JSON.parse(stderr)).toEqual({ error: expect.objectContaining({ ...error, exitCode }) as object });
+      }
+    }
+    const help = await inProcess(['-o', 'json', 'job', '--help']);
+    expect(help).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  it('is as loud as it is told to be', async () => {
+    await addJob('a');
+    expect((await inProcess(['-q', 'job', 'create', 'job.yaml'])).stderr).toBe('');
+    expect((await inProcess(['-q', 'job', 'describe', 'nobody'])).stderr).toMatch(/^error: There is no job/);
+    const verbose = await inProcess(['job', 'list', '--verbose']);
+    expect(verbose.stderr).toMatch(/^asking the admin API at 127\.0\.0\.1:\d+ \(from .*admin\.json\)\nanswered in \d+ ms\n$/);
+    expect((await inProcess(['-v', 'job', 'describe', 'nobody'])).stderr).toMatch(/\n {4}at /);
+    expect(await inProcess(['-v', '-q', 'job', 'list'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/not both/) as string,
+    });
+  });
+});
