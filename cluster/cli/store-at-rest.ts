@@ -4,6 +4,7 @@ import type { ClusterConfig } from '../../src/config/cluster.ts';
 import type { ClickHouseStore } from '../../src/store/clickhouse-store.ts';
 import type { ServerStoreOptions } from '../../src/store/server.ts';
 import { readAdminFile } from '../up/admin-file.ts';
+import { keepFilesPrivate } from '../up/state-folder.ts';
 import type { CliContext } from './context.ts';
 
 /** The ClickHouse server of the settings; undefined for the embedded engine. */
@@ -29,12 +30,25 @@ export async function withStoreAtRest<T>(context: CliContext, use: (store: Click
   const path = embeddedPath(context);
   context.note(`no cluster is running; using the store ${server ? `on ${new URL(server.url).host}` : `in ${path}`}`);
   const { openStore } = await import('../../src/store/open.ts');
-  const store = await openStore({ ...server, path });
+  const store = await filesPrivate(async () => {
+    const opened = await openStore({ ...server, path });
+    await opened.migrate();
+    return opened;
+  });
   try {
-    await store.migrate();
     return await use(store);
   } finally {
-    await store.close();
+    await filesPrivate(() => store.close());
+  }
+}
+
+/** What the engine writes meanwhile is for this account only; what the command writes for its user, after it, is as that user has it. */
+async function filesPrivate<T>(work: () => Promise<T>): Promise<T> {
+  const before = keepFilesPrivate();
+  try {
+    return await work();
+  } finally {
+    process.umask(before);
   }
 }
 

@@ -43,9 +43,9 @@ export function withPrivateFiles<T>(make: () => T): T {
   }
 }
 
-/** From now on this process makes files for its own account only. */
-export function keepFilesPrivate(): void {
-  process.umask(PRIVATE_UMASK);
+/** From now on this process makes files for its own account only. Returns the umask that it had. */
+export function keepFilesPrivate(): number {
+  return process.umask(PRIVATE_UMASK);
 }
 
 function closeToOthers(folder: string): void {

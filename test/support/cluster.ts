@@ -1,4 +1,5 @@
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { startEmbeddedCluster, type EmbeddedCluster } from '../../cluster/up.ts';
 import type { JobConfig } from '../../src/config/job.ts';
 import { AdminService, JobState, type Job } from '../../src/gen/millrace/v1/admin_pb.ts';
@@ -21,7 +22,7 @@ export interface TestCluster extends EmbeddedCluster {
   kill(node: string): number;
   /** Sends a signal to the process of a node and returns its pid. */
   signal(node: string, signal: NodeJS.Signals): number;
-  /** Stops everything and removes the folder. Fails when one of the processes is left running. */
+  /** Stops everything and removes the folder. Fails when one of the processes is left running, or NATS refused it something. */
   end(options?: { keep?: boolean }): Promise<void>;
 }
 
@@ -90,12 +91,21 @@ export async function startTestCluster(options: TestClusterOptions = {}): Promis
       remember();
       admin.close();
       await cluster.stop();
+      const refused = await refusals(folder.path);
       if (!keep) await folder.remove();
       const left = await Promise.all([...pids].map(stillRuns));
       const running = [...pids].filter((_, i) => left[i]);
+      if (refused.length > 0) throw new Error(`cluster/nats/access.ts lacks something: ${refused.join('\n')}`);
       if (running.length > 0) throw new Error(`processes left running: ${running.join(', ')}`);
     },
   };
+}
+
+/** Lines of the nodes' logs about what their identities lack a permission for. */
+async function refusals(stateDir: string): Promise<string[]> {
+  const folder = join(stateDir, 'logs');
+  const files = await Promise.all((await readdir(folder)).map((name) => readFile(join(folder, name), 'utf8')));
+  return files.flatMap((text) => text.split('\n').filter((line) => line.includes('NATS refused this node')));
 }
 
 const removeNothing = (): Promise<void> => Promise.resolve();
