@@ -119,6 +119,7 @@ export class JobActor implements Behaviour<JobMessage> {
     // The job may have ended meanwhile: what is made from here on would be left behind.
     actor.signal.throwIfAborted();
     actor.waitingFor('');
+    this.#tell({});
     this.#tasks = tasks;
     this.#choice = new TaskChoice(this.#context, config, tasks);
     await this.#streams.ensure();
