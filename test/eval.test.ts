@@ -101,16 +101,22 @@ describe('millrace eval', () => {
     const config = faultyJob(['fine', 'broken-tool', 'broken-reward'], ['rounds=1']);
     const { job } = await runSerial(config, { stateDir: join(folder.path, 'faulty') });
     const file = join(REPOSITORY, 'test/flows/faulty.yaml');
-    const kinds = 'source={kinds: [fine, broken-tool, broken-reward]}';
+    // A tool that would end the process fails like any other that crashes.
+    const kinds = 'source={kinds: [fine, broken-tool, broken-reward, exits]}';
     const args = [file, '--checkpoint', job.checkpoint, '--set', kinds, '--set', 'split.heldOut=0.5'];
     const refused = await evaluate(...args, '--concurrency', '1');
     const { lines, summary } = read(refused.stdout);
     const failed = lines.filter((line) => 'failure' in line);
     const crashed = failed.filter(({ failureClass }) => failureClass === 'TOOL_CRASH');
     expect(crashed.length).toBeGreaterThan(0);
+    expect(failed.some(({ failure }) => /called process\.exit\(7\); throw an error instead/.test(failure!))).toBe(true);
     expect(failed.length).toBeGreaterThan(crashed.length);
     for (const line of failed)
-      expect(line).toMatchObject({ success: false, reward: 0, failure: expect.stringMatching(/the lever came off|no verdict/) });
+      expect(line).toMatchObject({
+        success: false,
+        reward: 0,
+        failure: expect.stringMatching(/the lever came off|no verdict|called process\.exit\(7\)/),
+      });
     const [successes, judged] = [lines.filter(({ success }) => success).length, lines.length - failed.length];
     expect(summary).toMatchObject({
       ...{ tasks: lines.length, failed: failed.length, notJudged: failed.length, successes, judged, incomplete: true },

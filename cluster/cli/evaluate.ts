@@ -24,6 +24,7 @@ import { specDifference } from '../../src/policy/spec-difference.ts';
 import { scoreGroup } from '../../src/reward/score.ts';
 import { loadTasks } from '../../src/tasks/load.ts';
 import { readTasks } from '../../src/tasks/read.ts';
+import { guardExit } from '../flow-watch/guard-exit.ts';
 import { jobCode } from '../jobs/code.ts';
 import { loadJobRuntime, type JobRuntime } from '../jobs/runtime.ts';
 import { taskPlan } from '../jobs/tasks.ts';
@@ -97,7 +98,8 @@ export async function evaluate(file: string, flags: EvalFlags, context: CliConte
       await runOne(tasks[index]!, index);
     }
   };
-  await Promise.all(Array.from({ length: Math.min(concurrency, tasks.length) }, worker));
+  const restoreExit = guardExit();
+  await Promise.all(Array.from({ length: Math.min(concurrency, tasks.length) }, worker)).finally(restoreExit);
   policy.dispose();
   if (context.signal.aborted) throw new MillraceError('cancelled', 'Interrupted.');
   const result = tally.result({ trajectories: 0, trainSeconds: 0 });

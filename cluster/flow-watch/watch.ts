@@ -3,6 +3,7 @@ import { describe } from '../../src/flow/failure.ts';
 import type { NodeContext } from '../context.ts';
 import { activityText, BlackBox, blackBoxFile } from './black-box.ts';
 import { blame, subjectOf, type NodeEnd } from './blame.ts';
+import { guardExit } from './guard-exit.ts';
 
 /** Codes of the notices about what a flow's code does to the process it runs in. */
 export const EVENT_LOOP_HELD = 'EVENT_LOOP_HELD';
@@ -48,18 +49,10 @@ export function watchFlows(
     },
   });
 
-  // eslint-disable-next-line @typescript-eslint/unbound-method -- it is called with its process, and put back as it was
-  const { exit } = process;
-  process.exit = (code) => {
-    const label = currentActivity()?.label;
-    if (label === undefined) return exit.call(process, code);
-    void report(
-      label,
-      PROCESS_EXIT_CALLED,
-      `${activityText(label)} called process.exit(${code ?? ''}) in ${id}; throw an error instead`,
-    );
-    throw new Error(`called process.exit(${code ?? ''}); throw an error instead`);
-  };
+  const restoreExit = guardExit((label, code) => {
+    const advice = 'throw an error instead';
+    void report(label, PROCESS_EXIT_CALLED, `${activityText(label)} called process.exit(${code ?? ''}) in ${id}; ${advice}`);
+  });
 
   return {
     async uncaught(thrown) {
@@ -76,7 +69,7 @@ export function watchFlows(
     },
     close() {
       observeActivities(undefined);
-      process.exit = exit;
+      restoreExit();
       box?.close();
       box = undefined;
     },

@@ -1,7 +1,17 @@
 /** A lever to pull, whose tasks go wrong in every way there is: `kind` of the task says how. */
 import { defineFlow, defineTool, ToolError, z } from 'millrace';
 
-const KINDS = ['fine', 'tool-error', 'slow-tool', 'broken-tool', 'broken-flow', 'broken-reward', 'flaky-tool', 'deadly'] as const;
+const KINDS = [
+  'fine',
+  'tool-error',
+  'slow-tool',
+  'broken-tool',
+  'broken-flow',
+  'broken-reward',
+  'flaky-tool',
+  'deadly',
+  'exits',
+] as const;
 const taskSchema = z.object({ id: z.string(), kind: z.enum(KINDS) });
 type Task = z.infer<typeof taskSchema>;
 
@@ -21,6 +31,7 @@ function pull(side: string) {
     if (memory.kind === 'slow-tool') return new Promise(() => {});
     if (memory.kind === 'broken-tool') throw new TypeError('the lever came off');
     if (memory.kind === 'deadly') process.kill(process.pid, 'SIGKILL');
+    if (memory.kind === 'exits') process.exit(7);
     if (memory.kind === 'flaky-tool') {
       flaky += 1;
       if (flaky % 2 === 0) throw new Error('not this time');
