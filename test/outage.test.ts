@@ -1,3 +1,5 @@
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { runSerial, type SerialResult } from '../cluster/serial.ts';
@@ -7,6 +9,8 @@ import { RetryLater } from '../src/flow/retry-later.ts';
 import { JobState, type Job } from '../src/gen/millrace/v1/admin_pb.ts';
 import { accounting } from '../src/jobs/ledger.ts';
 import type { Service } from './flows/outage.ts';
+import { startTestCluster } from './support/cluster.ts';
+import { faultyJob } from './support/faulty.ts';
 import { temporaryFolder } from './support/thermostat.ts';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -125,5 +129,40 @@ describe('while a service is away', () => {
     });
     expect(result.job.state).toBe(JobState.SUCCEEDED);
     expect(books(result)).toMatchObject({ requests: 8, failed: 0, open: 0 });
+  });
+});
+
+describe('an outage on a cluster', () => {
+  it('outlives workers and coordinators, holds up no other job, and ends with nothing lost', async () => {
+    const cluster = await startTestCluster({ learners: 1, rollouts: 1 });
+    try {
+      const away = join(folder.path, 'away');
+      await writeFile(away, '');
+      const { id } = await cluster.createJob(outageJob([`source={file: ${away}}`, 'rounds=2']));
+      const isAway = ({ waitingFor }: Job): boolean =>
+        waitingFor.includes("tool '") && waitingFor.includes('lever API: HTTP 429');
+      await cluster.until(id, isAway, 30_000);
+      // What a dead worker had in hand comes again to one that keeps nothing in hand for long.
+      cluster.kill('rollout-1');
+      await cluster.until(id, (job) => isAway(job) && job.waitingFor.includes('requests held'), 60_000);
+      cluster.kill('coordinator');
+      await cluster.until(id, (job) => isAway(job) && job.waitingFor.includes('requests held'), 30_000);
+
+      await cluster.admin.pauseJob({ jobId: id });
+      const other = await cluster.createJob(faultyJob(['fine'], ['rounds=2']));
+      expect((await cluster.ended(other.id, 60_000)).state).toBe(JobState.SUCCEEDED);
+
+      await rm(away);
+      await cluster.admin.resumeJob({ jobId: id });
+      const ended = await cluster.ended(id, 60_000);
+      expect(ended.state).toBe(JobState.SUCCEEDED);
+      const { requests, failed, open } = accounting(ended.progress!.ledger!, ended.progress!.requests);
+      expect({ requests, failed, open }).toEqual({ requests: 8, failed: 0, open: 0 });
+      expect(ended.notices.find(({ code }) => code === 'ADMISSION_HELD')?.resolveTime).toBeDefined();
+      const resampled = await cluster.rows(`SELECT sum(resamples) FROM trajectories WHERE job = '${id}'`);
+      expect(Number(resampled[0]?.[0])).toBe(0);
+    } finally {
+      await cluster.end();
+    }
   });
 });
