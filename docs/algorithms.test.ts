@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { OPTIONS_MARKER, optionsOf, optionsTable } from '../bench/algorithms/reference.ts';
+import { optionsOf } from '../bench/algorithms/reference.ts';
 import { EXAMPLES } from '../bench/algorithms/examples.ts';
 import { SETTINGS } from '../bench/algorithms/settings.ts';
 import type { AlgorithmConfig } from '../src/algo/config.ts';
@@ -13,12 +13,6 @@ import { TABLES } from '../src/store/tables.ts';
 const page = readFileSync(new URL('algorithms.md', import.meta.url), 'utf8');
 const methods = Object.entries(METHODS) as unknown as [string, Method][];
 const between = (name: string): string | undefined => new RegExp(`<!-- ${name} -->([\\s\\S]*?)<!-- /${name} -->`).exec(page)?.[1];
-const rows = (text: string): string[] =>
-  text
-    .replace(/[ -]+/g, ' ')
-    .split('\n')
-    .filter((line) => line.startsWith('|'));
-
 /** Every combination of options that asks for statistics of its own. */
 function variants(name: string, method: Method): AlgorithmConfig[] {
   const options = new Set(optionsOf(name).map(({ path }) => path));
@@ -62,10 +56,6 @@ describe('docs/algorithms.md', () => {
   it('has a section for every method', () => {
     const sections = [...page.matchAll(/^### `([\w-]+)`$/gm)].map((match) => match[1]!);
     expect(sections.sort()).toEqual(methods.map(([name]) => name).sort());
-  });
-
-  it('lists the options as the schemas have them; write it with npm run bench -- algorithms --options', () => {
-    expect(rows(between(OPTIONS_MARKER) ?? '')).toEqual(rows(optionsTable()));
   });
 
   it('explains everything that is logged with a round', () => {

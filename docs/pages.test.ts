@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { outdatedTables } from './generate.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
@@ -58,6 +59,12 @@ describe('the pages', () => {
       expect.arrayContaining(['docs/shortest-flow/flow.ts', 'docs/shortest-flow/job.yaml', 'docs/template/flow.ts']),
     );
     for (const [file, text] of shown) expect(text, file).toBe(read(file));
+  });
+});
+
+describe('tables of settings', () => {
+  it('are what the schemas give; write them with npm run generate', () => {
+    expect(outdatedTables(false)).toEqual([]);
   });
 });
 

@@ -1,4 +1,4 @@
-// Writes src/gen from proto/, or with --check tells whether it is what the generator writes.
+// Writes src/gen from proto/ and the tables of docs/ from the schemas, or with --check tells whether they are what the generators write.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -44,3 +44,10 @@ if (process.argv.includes('--check')) {
 } else {
   generate('.');
 }
+
+const check = process.argv.includes('--check') ? ['--check'] : [];
+const { status } = spawnSync(process.execPath, ['--import', 'tsx', join(root, 'docs', 'generate.ts'), ...check], {
+  cwd: root,
+  stdio: 'inherit',
+});
+if (status !== 0) process.exitCode = 1;
