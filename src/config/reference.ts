@@ -46,7 +46,7 @@ function flatten({ properties = {}, required = [] }: Node, prefix = ''): Setting
   });
 }
 
-const written = (value: unknown): string => (typeof value === 'object' || value === '' ? JSON.stringify(value) : String(value));
+const written = (value: unknown): string => (typeof value === 'string' && value !== '' ? value : JSON.stringify(value));
 
 function allowed(node: Node): string {
   if (node.anyOf) return node.anyOf.map(allowed).join(', ');
