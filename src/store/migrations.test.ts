@@ -136,3 +136,21 @@ describe('rows', () => {
     expect(printed).toBe('job:7:t1:0:0\t7\t303\t30\njob:12:t2:0:1\t12\t303\t30\njob:trained@40:t3:0:0\t40\t303\t30\n');
   });
 });
+
+describe('columns', () => {
+  it('each have a comment that says what they mean', async () => {
+    const commented = async (): Promise<string[]> => {
+      const names = Object.keys(TABLES).map((name) => `'${name}'`);
+      const printed = await run(
+        `SELECT table || '.' || name, comment FROM system.columns WHERE database = currentDatabase() AND table IN (${names.join(', ')}) FORMAT TabSeparated`,
+      );
+      return printed.split('\n').filter(Boolean);
+    };
+    await migrateUp(run);
+    const columns = await commented();
+    expect(columns.length).toBeGreaterThan(100);
+    expect(columns.filter((line) => !/\t\S.{2,}/.test(line))).toEqual([]);
+    await migrateDown(run, 7);
+    expect((await commented()).filter((line) => !line.endsWith('\t'))).toEqual([]);
+  });
+});
