@@ -47,6 +47,8 @@ interface JobState {
   encoder: PlanEncoder;
 }
 
+/** Groups of flows that a worker runs at once. */
+export const GROUPS_AT_ONCE = 4;
 const RETRY_DELAY_MS = 500;
 
 /**
@@ -194,7 +196,7 @@ export async function startRollout(context: NodeContext, options: RolloutOptions
     context,
     {
       ...ROLLOUT_WORK,
-      maxInFlight: options.maxGroups ?? 4,
+      maxInFlight: options.maxGroups ?? GROUPS_AT_ONCE,
       afterCrash: options.afterCrash ?? false,
       onSuspect: () => holds.flush(),
     },

@@ -44,6 +44,9 @@ export interface Writer {
   stats(): BatcherStats;
 }
 
+/** When a batch is sent: so many rows, so many bytes, or so many milliseconds after its first message. */
+export const BATCH = { rows: 10_000, bytes: 48 * 1024 * 1024, delayMs: 1000 } as const;
+
 /** Messages held in memory at most, by stream. */
 const SCORED_IN_FLIGHT = 1024;
 const EVENTS_IN_FLIGHT = 256;
@@ -101,10 +104,10 @@ export async function startWriter(options: WriterOptions): Promise<Writer> {
     clock,
     log,
     uniform: random ? () => random.uniform() : Math.random,
-    batchRows: options.batchRows ?? 10_000,
+    batchRows: options.batchRows ?? BATCH.rows,
     maxBatchRows: Math.max(options.maxBatchRows ?? 50_000, options.batchRows ?? 0),
-    batchBytes: options.batchBytes ?? 48 * 1024 * 1024,
-    maxDelayMs: options.maxDelayMs ?? 1000,
+    batchBytes: options.batchBytes ?? BATCH.bytes,
+    maxDelayMs: options.maxDelayMs ?? BATCH.delayMs,
     concurrency: options.concurrency ?? 1,
   });
   const handle =

@@ -1,0 +1,35 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { ROLLOUT_WORK } from '../cluster/nats/work-durables.ts';
+import { NEEDED_BYTES, SCARCE_BYTES } from '../cluster/disk-room.ts';
+import { GROUPS_AT_ONCE } from '../cluster/rollout.ts';
+import { METHODS } from '../src/algo/registry.ts';
+import { jobConfigSchema } from '../src/config/job.ts';
+import { BATCH } from '../src/store/writer.ts';
+
+const MIB = 1024 * 1024;
+const read = (page: string): string => readFileSync(new URL(page, import.meta.url), 'utf8').replace(/\s+/g, ' ');
+const number = (value: number): string => value.toLocaleString('en-US');
+
+/** What a page says, made from the constants that it is about. */
+describe('numbers in the docs', () => {
+  it.each([
+    ['architecture.md', `${GROUPS_AT_ONCE} groups at a time`],
+    ['architecture.md', `batches (${number(BATCH.rows)} rows, ${BATCH.bytes / MIB} MiB or ${BATCH.delayMs / 1000} s)`],
+    ['architecture.md', `after at most ${ROLLOUT_WORK.ackWaitMs / 1000} s (ack wait)`],
+    ['operations.md', `less than ${SCARCE_BYTES / MIB} MiB free on the disk`],
+    ['operations.md', `how much is needed (${NEEDED_BYTES / MIB} MiB)`],
+  ])('%s: %s', (page, text) => {
+    expect(read(page)).toContain(text);
+  });
+
+  it('learning.md: the defaults of GRPO that it names', () => {
+    const { algorithm } = jobConfigSchema.parse({ name: 'j', flow: 'f' });
+    expect(algorithm).toMatchObject({ name: 'grpo', epochs: 1, miniBatches: 1, kl: { coefficient: 0 } });
+    expect(read('learning.md')).toContain('one gradient step a round');
+  });
+
+  it('README.md: how many methods there are', () => {
+    expect([Object.keys(METHODS).length, read('../README.md').includes('GRPO and [eleven other methods]')]).toEqual([12, true]);
+  });
+});
