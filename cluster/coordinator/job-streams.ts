@@ -86,7 +86,7 @@ export class JobStreams {
     return {
       streams,
       recreated,
-      requests: any('ROLLOUTS', 'GROUPS', 'SCORED', this.#trainer, this.#evaluations),
+      requests: any('ROLLOUTS', 'GROUPS', 'SCORED', 'HELD', this.#trainer, this.#evaluations),
       rows: any('SCORED', placeOf(WRITER_SCORED)),
     };
   }
@@ -123,6 +123,7 @@ function lossText(name: string, open: number): string {
     ROLLOUTS: requests,
     GROUPS: requests,
     SCORED: `${requests}; groups that were trained on and not yet stored are counted as unstored`,
+    HELD: 'requests that waited for a service are sent again',
     WEIGHTS: 'the parameter server publishes the newest version again; older versions are lost',
     policies: 'the parameter server writes the manifest again',
     EVENTS: 'events that were not stored yet are lost',

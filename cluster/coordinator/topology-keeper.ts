@@ -1,6 +1,7 @@
 import { MillraceError } from '../../src/errors.ts';
 import { ensureWriterDurables } from '../../src/store/writer.ts';
 import type { NodeContext } from '../context.ts';
+import { WORK_DURABLES } from '../nats/work-durables.ts';
 
 const LOOK_MS = 1_000;
 const CODE = 'STREAM_MISSING';
@@ -21,6 +22,7 @@ export function keepTopology(context: NodeContext, held: () => readonly string[]
     const missing = (await bus.inspectTopology()).filter(({ created }) => created === undefined).map(({ name }) => name);
     if (missing.length === 0) {
       for (const { job, name } of reported.splice(0)) await notices.resolve(job, CODE, name);
+      await keepWorkDurables();
       return;
     }
     const runs = jobs.list().some(({ record }) => record.state === 'RUNNING');
@@ -40,6 +42,15 @@ export function keepTopology(context: NodeContext, held: () => readonly string[]
         }
       }
       throw thrown;
+    }
+  };
+
+  /** Workers take work from these, and may not make them. */
+  const keepWorkDurables = async (): Promise<void> => {
+    for (const durable of WORK_DURABLES) {
+      if ((await bus.durableState(durable.stream, durable.durable)) !== undefined) continue;
+      log.error({ durable: durable.durable }, 'a durable is gone and is made again');
+      await bus.ensureDurable(durable);
     }
   };
 
