@@ -22,7 +22,7 @@ describe('the store of no running cluster', { timeout: 60_000 }, () => {
     const entry = fileURLToPath(new URL('../../src/store/http/testing-main.ts', import.meta.url));
     child = fork(entry, [], { execArgv: ['--import', 'tsx'] });
     [{ url }] = (await once(child, 'message')) as [{ url: string }];
-    const store = await openServerStore({ url, username: 'writer', password: TOKEN });
+    const store = await openServerStore({ url, username: 'writer', password: TOKEN, database: 'served' });
     await store.migrate();
     await store.insert('trajectories', encodeRows('trajectories', [trajectoryRow({ job: 'served' })]), 't');
     await store.insert('steps', encodeRows('steps', [stepRow({ job: 'served' })]), 's');
@@ -43,7 +43,9 @@ describe('the store of no running cluster', { timeout: 60_000 }, () => {
   }
 
   it('is on the server that CLICKHOUSE_URL names, also beside an embedded one', async () => {
-    const env = { CLICKHOUSE_URL: url, CLICKHOUSE_USER: 'writer', CLICKHOUSE_PASSWORD: TOKEN };
+    const server = { CLICKHOUSE_URL: url, CLICKHOUSE_USER: 'writer', CLICKHOUSE_PASSWORD: TOKEN };
+    // In the port's own database nobody may write what migrations write.
+    const env = { ...server, CLICKHOUSE_DATABASE: 'served' };
     mkdirSync(join(folder, '.millrace', 'clickhouse'), { recursive: true });
     const asked = await run(env, 'sql', 'SELECT job FROM trajectories', '--csv');
     expect(asked).toMatchObject({ code: 0, stdout: expect.stringContaining('served') as string });
