@@ -3,6 +3,7 @@ import { createServer } from 'node:net';
 import type { Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pino } from 'pino';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openEmbeddedStore } from '../src/store/embedded.ts';
 import type { EmbeddedStore } from '../src/store/embedded.ts';
@@ -97,6 +98,35 @@ it('asks readers and writers for their tokens', async () => {
   } finally {
     await port!.close();
   }
+});
+
+it('writes a line into the log for each statement that changes tables, and for each that tried to', async () => {
+  const lines: Record<string, unknown>[] = [];
+  const log = pino({ base: null }, { write: (line: string) => lines.push(JSON.parse(line) as Record<string, unknown>) });
+  const clickhouseWriteToken = 'the-token-of-writers';
+  const port = (await openClickHousePort(store, { clickhousePort: 0, clickhouseWriteToken }, log))!;
+  try {
+    for (const body of [
+      'CREATE TABLE logged (a Int8) ENGINE = Memory',
+      'INSERT INTO logged VALUES (1)',
+      'DROP DATABASE millrace',
+    ])
+      await (await fetch(`${port.url}/?user=writer&password=${clickhouseWriteToken}`, { method: 'POST', body })).text();
+  } finally {
+    await port.close();
+  }
+  const peer = expect.stringMatching(/:\d+$/) as string;
+  expect(lines).toEqual([
+    expect.objectContaining({ level: 30, user: 'writer', peer, kind: 'CREATE TABLE', targets: ['millrace.logged'] }),
+    expect.objectContaining({
+      level: 40,
+      msg: 'administrative statement refused',
+      kind: 'DROP DATABASE',
+      targets: ['millrace'],
+      refused: expect.stringContaining("it is Millrace's own database") as string,
+    }),
+  ]);
+  expect(JSON.stringify(lines)).not.toContain(clickhouseWriteToken);
 });
 
 it('counts what it is asked: answers by status, those that were broken off, and what runs and waits', async () => {
