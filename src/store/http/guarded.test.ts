@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { migrateUp } from '../migrate.ts';
 import type { AuditEntry } from './audit.ts';
+import { MAX_CONDITIONS } from './settings.ts';
 import { openTestPort, TOKEN } from './testing.ts';
 import type { TestPort } from './testing.ts';
 
@@ -85,6 +86,10 @@ describe('a reader', () => {
     expect(await rows({ additional_result_filter: 'name > 1' })).toBe('2\n3\n');
     expect((await ask('SELECT 1', { url: { additional_result_filter: 'brandNew(1)' } })).status).toBe(404);
     expect((await ask('SELECT 1', { url: { additional_result_filter: '1; SELECT 2' } })).status).toBe(400);
+    const many = `{${Array.from({ length: MAX_CONDITIONS + 1 }, (_, i) => `'t${i}': '1'`).join(', ')}}`;
+    expect((await ask('SELECT 1', { form: { additional_table_filters: many } })).text).toContain(
+      `Filters may have ${MAX_CONDITIONS} conditions.`,
+    );
   });
 
   it('chooses among formats that need nothing else', async () => {

@@ -33,6 +33,9 @@ const LEFT_ASIDE =
 /** Numbers that may be asked for only up to a bound. 0 means "without a bound" to ClickHouse, and gets the bound. */
 export type SettingBounds = Readonly<Record<string, number>>;
 
+/** Each of them is parsed by the engine; a dashboard has one for a table. */
+export const MAX_CONDITIONS = 100;
+
 /** How settings are judged. */
 export interface SettingRules {
   /** Every setting that the engine knows. */
@@ -78,6 +81,7 @@ export function checkSettings(given: readonly (readonly [string, string])[], rul
     if (filter === undefined && !allowed.has(name)) throw readonly(name);
     settings[name] = filter?.value ?? bounded(value, rules.bounds[name]);
     conditions.push(...(filter?.conditions ?? []));
+    if (conditions.length > MAX_CONDITIONS) throw exception('BAD_ARGUMENTS', `Filters may have ${MAX_CONDITIONS} conditions.`);
   }
   return { settings, conditions };
 }

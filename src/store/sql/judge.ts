@@ -174,7 +174,8 @@ interface Databases {
 
 /** What is wrong with a SELECT. */
 function judgeTree(tree: QueryTree, names: EngineNames, { store, current }: Databases): Refusal | undefined {
-  for (const name of tree.functions) {
+  // The same names come again and again.
+  for (const name of new Set(tree.functions)) {
     const verdict = judgeFunction(name, names);
     if (verdict === 'refused') return outside(notAllowed(name));
     if (verdict === 'unknown' && !tree.lambdas.has(name)) return unknownFunction(name);
@@ -184,7 +185,11 @@ function judgeTree(tree: QueryTree, names: EngineNames, { store, current }: Data
       return names.tableFunctions.has(name) ? outside(notAllowed(name)) : unknownFunction(name);
     if (name === 'merge' && firstArgument !== store) return outside(MERGE);
   }
+  const seen = new Set<string>();
   for (const { name, argumentOf } of tree.identifiers) {
+    const key = `${name}\n${argumentOf}`;
+    if (seen.has(key)) continue;
+    seen.add(key);
     const refused = refusedName(name, argumentOf, names) ?? refusedTable(name, names, current);
     if (refused) return refused;
   }

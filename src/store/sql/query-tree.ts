@@ -48,7 +48,7 @@ const lambdaName = (rest: string): string | undefined => /^, alias: (\w+)$/.exec
 /** How far below a node its arguments are: ARGUMENTS, LIST, and the argument. */
 const ARGUMENT_INDENT = 6;
 /** Lines that are read in one go, so that other requests get their turn. */
-const LINES_A_SLICE = 5_000;
+const LINES_A_SLICE = 1_000;
 
 /**
  * Reads the printed tree, a slice at a time. Undefined when it is no such tree: nodes are numbered in the order in which they are

@@ -19,7 +19,7 @@ export interface SyntaxNode {
   inSelect: boolean;
 }
 
-const LINES_A_SLICE = 5_000;
+const LINES_A_SLICE = 1_000;
 const KINDS: readonly (readonly [string, SyntaxNode['kind']])[] = [
   ['FunctionWithKeyValueArguments ', 'Function'],
   ['Function ', 'Function'],
