@@ -69,6 +69,16 @@ describe.skipIf(version === undefined || version < 2)('the confined process of t
 });
 
 describe('storeConfinement', () => {
+  it.runIf(process.platform === 'linux')('says what is in the place of a folder', async () => {
+    const stateDir = join(folder, 'taken');
+    mkdirSync(stateDir);
+    writeFileSync(join(stateDir, 'clickhouse'), 'not a folder');
+    // Any program that is there.
+    const confinement = storeConfinement(stateDir, process.execPath);
+    await expect(confinement).rejects.toMatchObject({ code: 'failed_precondition', name: 'MillraceError' });
+    await expect(confinement).rejects.toThrow(/taken\/clickhouse cannot be made .*EEXIST.*--state/);
+  });
+
   const fake = (name: string, text: string): string => {
     const path = join(folder, name);
     writeFileSync(path, `#!/bin/sh\n${text}\n`);

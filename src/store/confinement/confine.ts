@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { MillraceError } from '../../errors.ts';
 import { STORE_FOLDERS, storeRules, tsxCache, type Rules } from './rules.ts';
 
 /** Program that restricts itself and becomes another one; built by the setup (scripts/setup/confinement.js). */
@@ -21,12 +22,26 @@ export type Confinement = { readonly prefix: readonly string[] } | { readonly pr
 export async function storeConfinement(stateDir: string, program = PROGRAM): Promise<Confinement> {
   if (process.platform !== 'linux') return none('only Linux has Landlock');
   if (!existsSync(program)) return none('the program that does it is not built; "npm run setup:native" builds it');
-  for (const name of STORE_FOLDERS) mkdirSync(join(stateDir, name), { recursive: true, mode: 0o700 });
+  for (const name of STORE_FOLDERS) makeFolder(join(stateDir, name));
   // tsx wants its cache to be there.
   mkdirSync(tsxCache(), { recursive: true });
   const prefix = confined(storeRules(stateDir), program);
   const failure = await run([...prefix, process.execPath, '-e', '0']);
   return failure === undefined ? { prefix } : none(failure);
+}
+
+/** Throws `failed_precondition` when it cannot be made. */
+function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    const why = (cause as Error).message;
+    throw new MillraceError(
+      'failed_precondition',
+      `The folder ${path} cannot be made (${why}): move what is in its place, or choose another state folder with --state.`,
+      { cause },
+    );
+  }
 }
 
 /** Command prefix of a process that can reach what the rules name. */
