@@ -4,6 +4,7 @@ import { JobSchema, JobState } from '../../src/gen/millrace/v1/admin_pb.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { judgementOf } from '../../src/jobs/judgement.ts';
 import { accounting, checkLedger } from '../../src/jobs/ledger.ts';
+import { isOver } from './follow-job.ts';
 import { ago, duration, figure, oneLine, percent, timestamp } from './format.ts';
 import { etaOf, progressOf, stateName } from './progress.ts';
 import { fields, table } from './table.ts';
@@ -49,7 +50,7 @@ export function describeJob(job: Job, now: number): string {
       ['code', job.codeDigest],
     ]),
   ];
-  if (job.notices.length > 0) sections.push(`Notices\n${indent(noticeTable(job.notices, now))}`);
+  if (job.notices.length > 0) sections.push(`Notices\n${indent(noticeTable(job, now))}`);
   if (job.progress)
     sections.push(`Progress\n${indent(progressFields(job, job.progress))}`, `Requests\n${indent(ledgerText(job.progress))}`);
   if (job.evaluations.length > 0) sections.push(`Evaluations on held-out tasks\n${indent(evaluationTable(job.evaluations))}`);
@@ -57,15 +58,17 @@ export function describeJob(job: Job, now: number): string {
 }
 
 /** Conditions of the job: what happened, how often, and whether it lasts. */
-function noticeTable(notices: readonly JobNotice[], now: number): string {
-  const rows = notices.map(({ code, subject, message, count, lastTime, resolveTime }) => [
-    code,
-    subject || '–',
-    String(count),
-    ago(lastTime, now),
-    resolveTime ? `over since ${ago(resolveTime, now)}` : 'lasting',
-    message,
-  ]);
+function noticeTable(job: Job, now: number): string {
+  // No condition outlives its job.
+  const lasting = isOver(job) ? 'until the end' : 'lasting';
+  const state = ({ momentary, resolveTime }: JobNotice): string => {
+    if (momentary) return 'happened';
+    return resolveTime ? `over since ${ago(resolveTime, now)}` : lasting;
+  };
+  const rows = job.notices.map((notice) => {
+    const { code, subject, message, count, lastTime } = notice;
+    return [code, subject || '–', String(count), ago(lastTime, now), state(notice), message];
+  });
   return table(['CODE', 'SUBJECT', 'COUNT', 'LAST', 'STATE', 'MESSAGE'], rows, { right: [2] });
 }
 

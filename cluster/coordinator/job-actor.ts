@@ -258,7 +258,7 @@ export class JobActor implements Behaviour<JobMessage> {
     if (unstored === undefined || unstored === this.#record.unstored) return;
     await this.#updateOpen((record) => ({ ...record, unstored }));
     const message = `${unstored} groups were used and their rows are not in the trajectory store: they were lost with a stream, and are not run again`;
-    if (unstored > 0) void this.#context.notices.report(this.#job, { code: 'ROWS_UNSTORED', message });
+    if (unstored > 0) void this.#context.notices.report(this.#job, { code: 'ROWS_UNSTORED', message, lasts: false });
   }
 
   #tell(more: DispatchProgress): void {
@@ -351,6 +351,7 @@ export class JobActor implements Behaviour<JobMessage> {
       const subject = `${result.name}@${result.policyVersion}`;
       void this.#context.notices.report(this.#job, {
         code: 'EVALUATION_INCOMPLETE',
+        lasts: false,
         subject,
         message: `held-out success of ${subject}: ${rateText(result)}; it is not compared with other evaluations`,
       });

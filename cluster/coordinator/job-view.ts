@@ -228,7 +228,7 @@ export class JobViews {
   }
 }
 
-function toProtoNotice({ code, subject, message, node, count, firstAt, lastAt, resolvedAt }: JobNotice) {
+function toProtoNotice({ code, subject, message, node, count, firstAt, lastAt, resolvedAt, lasts }: JobNotice) {
   return {
     code,
     subject,
@@ -237,6 +237,7 @@ function toProtoNotice({ code, subject, message, node, count, firstAt, lastAt, r
     count: BigInt(count),
     firstTime: timestampFromMs(firstAt),
     lastTime: timestampFromMs(lastAt),
+    momentary: !lasts,
     ...(resolvedAt !== undefined && { resolveTime: timestampFromMs(resolvedAt) }),
   };
 }

@@ -28,6 +28,7 @@ export function blame(node: string, { how, outOfMemory, rssBytes, last }: NodeEn
     job: last.job,
     code: WORKER_ENDED,
     subject: subjectOf(last),
+    lasts: false,
     message: `node ${node} ended${memory} (${how})${running}; ${advice}`,
   };
 }

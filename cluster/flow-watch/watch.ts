@@ -37,7 +37,7 @@ export function watchFlows(
     log.warn({ err: error }, 'what flows run cannot be noted down: a crash will not be blamed on anyone');
   }
   const report = (label: ActivityLabel, code: string, message: string, subject = label.part): Promise<void> =>
-    notices.report(label.job, { code, subject, message });
+    notices.report(label.job, { code, subject, message, lasts: false });
 
   observeActivities({
     began: (label) => box?.began(label),
@@ -65,7 +65,9 @@ export function watchFlows(
       // A callback that came after its tool had answered: the stack still says whose it is.
       const stack = thrown instanceof Error ? (thrown.stack ?? '') : '';
       const message = `code of the flow threw an error that nobody caught, which ended ${id}: ${describe(thrown)}`;
-      await Promise.all(runtimes.running(stack).map((job) => notices.report(job, { code: UNCAUGHT_ERROR, message })));
+      await Promise.all(
+        runtimes.running(stack).map((job) => notices.report(job, { code: UNCAUGHT_ERROR, message, lasts: false })),
+      );
     },
     close() {
       observeActivities(undefined);

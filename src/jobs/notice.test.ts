@@ -21,6 +21,17 @@ describe('job notice', () => {
     expect(again.resolvedAt).toBeUndefined();
   });
 
+  it('counts what happened, and does not let it stand before what lasts', () => {
+    const happened = reportedNotice(
+      reportedNotice(undefined, { ...report, lasts: false }, at(10)),
+      { ...report, lasts: false },
+      at(50),
+    );
+    expect(happened).toMatchObject({ count: 2, lasts: false });
+    const lasting = reportedNotice(undefined, { code: 'HELD', message: '' }, at(20));
+    expect(sortNotices([happened, lasting]).map(({ code }) => code)).toEqual(['HELD', 'TOOL_BLOCKED']);
+  });
+
   it('keeps long messages short and well-formed', () => {
     const { message } = reportedNotice(undefined, { code: 'X', message: '😀'.repeat(MAX_MESSAGE) + '!' }, at(1));
     const odd = reportedNotice(undefined, { code: 'X', message: `${'a'.repeat(MAX_MESSAGE - 1)}😀` }, at(1)).message;

@@ -17,6 +17,8 @@ export const jobNoticeSchema = z.object({
   lastAt: z.number().min(0),
   /** When the condition was over; absent while it lasts. */
   resolvedAt: z.number().min(0).optional(),
+  /** Whether it is a condition that lasts until it is resolved, rather than something that happened. */
+  lasts: z.boolean().default(true),
 });
 
 /** A lasting or past condition of one job that a person should know about. */
@@ -30,6 +32,8 @@ export interface NoticeReport {
   subject?: string | undefined;
   /** What happened, where, and what to do; at most {@link MAX_MESSAGE} characters are kept. */
   message: string;
+  /** False for something that happened and is over with that, e.g. a call of `process.exit`. Default true. */
+  lasts?: boolean | undefined;
 }
 
 /** Characters of a message that are kept: a notice must stay small, whatever an error's message contains. */
@@ -56,6 +60,7 @@ export function reportedNotice(before: JobNotice | undefined, report: NoticeRepo
     count: (active?.count ?? 0) + times,
     firstAt: active?.firstAt ?? now,
     lastAt: now,
+    lasts: report.lasts ?? true,
   };
 }
 
@@ -78,8 +83,8 @@ export function decodeNotice(bytes: Uint8Array): JobNotice | undefined {
   }
 }
 
-/** Lasting conditions before past ones, the newest first. */
+/** Lasting conditions before what is past, the newest first. */
 export function sortNotices(notices: readonly JobNotice[]): JobNotice[] {
-  const past = ({ resolvedAt }: JobNotice): number => (resolvedAt === undefined ? 0 : 1);
+  const past = ({ lasts, resolvedAt }: JobNotice): number => (lasts && resolvedAt === undefined ? 0 : 1);
   return [...notices].sort((a, b) => past(a) - past(b) || b.lastAt - a.lastAt || (a.code < b.code ? -1 : 1));
 }
