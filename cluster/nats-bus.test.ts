@@ -230,6 +230,7 @@ describe('nats bus and its server', () => {
         ensureStream(link, { name: 'OTHER', subjects: ['other.>'], storage: 'memory', retention: 'limits', max_bytes: 2048 }),
       );
       expect(error).toMatchObject({ code: 'failed_precondition', field: 'OTHER.storage' });
+      expect(error.message).toMatch(/^stream OTHER exists with other settings.*: its storage is "file", not "memory"$/);
       expect(() => checkEcho({ name: 'X', max_age: 5 }, { name: 'X', max_age: 6 })).toThrow(
         'asked for max_age = 5, the server has 6',
       );

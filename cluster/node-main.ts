@@ -41,7 +41,7 @@ async function end(code: number, timeoutMs = 5_000): Promise<void> {
 async function endOnError(thrown: unknown): Promise<void> {
   const error = MillraceError.from(thrown);
   log.fatal({ err: error }, 'node cannot go on');
-  await tell({ kind: 'error', message: error.message, code: error.code });
+  await tell({ kind: 'error', message: error.message, code: error.code, field: error.field });
   await end(1, 1000);
 }
 

@@ -24,6 +24,7 @@ import { inboxPrefix, isWorker, WORKER_API } from './nats/access.ts';
 import { WORK_DURABLES } from './nats/work-durables.ts';
 import { announce, watchNodes, type NodeInfo } from './nodes.ts';
 import { startRole } from './roles.ts';
+import { startTopology } from './topology-start.ts';
 import { startLine } from './up/start-line.ts';
 import type { Gpu } from './up/gpus.ts';
 import type { NatsLogin } from './up/protocol.ts';
@@ -65,6 +66,8 @@ export interface NodeOptions {
   token?: string | undefined;
   /** The process before this one died: its work may be what killed it. Default false. */
   afterCrash?: boolean | undefined;
+  /** It was up before under this id: what a person must change is waited for. Default false. */
+  wasUp?: boolean | undefined;
   /** How it died. Default: it did not, or nobody knows. */
   previousEnd?: NodeEnd | undefined;
   /** tfjs backend to insist on. */
@@ -121,7 +124,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   });
   void bus.closed.then((error) => error && fail(error));
   onStep('making streams');
-  await bus.ensureTopology();
+  await startTopology(bus, { clock, log, wasUp: options.wasUp, onTrouble: options.onTrouble });
   // Another one than the heartbeats': each reading begins a new window.
   const scraped = monitorProcess();
   const metrics = createMetrics({ node: id, role: roles.join('+'), monitor: scraped });

@@ -56,7 +56,7 @@ export function diagnosis(bus: Bus, weights: WeightChannel): Diagnosis {
         const advice = 'a coordinator makes it again within seconds; what was in it is lost';
         findings.push({ place: name, what: kind, problem: 'it is not there', advice, removable: false });
       } else if (problem !== undefined) {
-        const advice = `set it back with the nats tool, or delete the ${kind} (what is in it is lost): it is made again`;
+        const advice = settingsAdvice(kind === 'bucket' ? `KV_${name}` : name);
         findings.push({ place: name, what: kind, problem, advice, removable: false });
       }
     }
@@ -124,6 +124,11 @@ export function diagnosis(bus: Bus, weights: WeightChannel): Diagnosis {
   };
 
   return { diagnose, removeDamaged };
+}
+
+function settingsAdvice(stream: string): string {
+  const own = `with a NATS server of your own: nats stream rm ${stream}`;
+  return `what can be changed is set when a node starts; otherwise stop the cluster, and \`millrace doctor\` names the folder to remove (${own})`;
 }
 
 function removal(place: string): string {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { thermostatJob } from '../../test/support/thermostat.ts';
+import { allStreamConfigs } from '../../src/bus/nats/stream-config.ts';
 import { saveCheckpoint } from '../../src/checkpoint/save.ts';
 import { WeightManifestSchema } from '../../src/gen/millrace/v1/weights_pb.ts';
 import { createJobRecord, transition } from '../../src/jobs/record.ts';
@@ -159,5 +160,28 @@ describe('millrace doctor on the files of a state folder', () => {
     }
     expect(stdout).toContain('7 of 9 things are damaged');
     expect(stdout).not.toMatch(/v1\b|fine\.json|draft/);
+  });
+
+  it('names streams whose settings keep a cluster from starting, and those whose file is damaged', async () => {
+    const settings = (name: string): string => JSON.stringify(allStreamConfigs().find((config) => config.name === name));
+    const file = (name: string, text: string): void => {
+      const stream = join(stateDir, 'nats', 'jetstream', 'MAIN', 'streams', name);
+      mkdirSync(stream, { recursive: true });
+      writeFileSync(join(stream, 'meta.inf'), text);
+    };
+    file('SCORED', settings('SCORED'));
+    // Set by the next start.
+    file('KV_nodes', settings('KV_nodes').replace(/"max_bytes":\d+/, '"max_bytes":1'));
+    file('ROLLOUTS', settings('ROLLOUTS').replace('workqueue', 'limits'));
+    file('GROUPS', settings('GROUPS').slice(0, 40));
+    file('KV_jobs', '\u0000garbage');
+    file('OTHERS', '{}');
+    const streams = (await found()).filter(({ what }) => what === 'stream');
+    expect(streams.map(({ place, problem }) => [place.split('/').at(-1), problem])).toEqual([
+      ['GROUPS', expect.stringMatching(/not JSON/)],
+      ['KV_jobs', expect.stringMatching(/not JSON/)],
+      ['ROLLOUTS', 'its retention is "limits", not "workqueue"'],
+    ]);
+    for (const { place, advice } of streams) expect(advice).toMatch(`rm -r ${place};`);
   });
 });

@@ -5,15 +5,16 @@ import type { DurableFinding } from '../admin/diagnosis.ts';
 import type { CliContext } from './context.ts';
 import { EXIT } from './errors.ts';
 import { oneLine } from './format.ts';
-import { checkStateFolder } from './state-folder-check.ts';
+import { checkStateFolder, checkStreamFiles } from './state-folder-check.ts';
 import { fields } from './table.ts';
 
 /** Looks at the files of the state folder and, where a cluster answers, at what it keeps in JetStream. */
 export async function doctor(context: CliContext): Promise<void> {
   const local = await checkStateFolder(context.stateDir);
   const remote = await diagnoseCluster(context);
-  const findings = [...local.findings, ...(remote?.findings ?? [])];
-  const checked = local.checked + (remote?.checked ?? 0);
+  const jetStream = remote ?? (await checkStreamFiles(context.stateDir));
+  const findings = [...local.findings, ...jetStream.findings];
+  const checked = local.checked + jetStream.checked;
   context.print({ checked, cluster: remote !== undefined, findings }, () => text(findings, checked));
   if (findings.length > 0) context.exitCode = EXIT.failure;
 }

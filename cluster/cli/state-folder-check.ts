@@ -1,9 +1,11 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { allStreamConfigs, fixedProblem, type AskedConfig } from '../../src/bus/nats/stream-config.ts';
 import { loadCheckpoint } from '../../src/checkpoint/load.ts';
 import { MillraceError } from '../../src/errors.ts';
 import type { DurableFinding } from '../admin/diagnosis.ts';
 import { adminFilePath, readAdminFile } from '../up/admin-file.ts';
+import { NATS_FOLDER } from '../up/lock.ts';
 import { readState } from './tune/state-file.ts';
 
 /** Reads every file of a state folder that Millrace wrote and can read without a server. */
@@ -43,6 +45,36 @@ export async function checkStateFolder(stateDir: string): Promise<{ findings: Du
     await check(path, 'state of a search', `${deletion(path)}; the search begins anew`, () => readState(path));
   }
   return { findings, checked };
+}
+
+/** Looks at the settings of the streams that lie in a state folder: those that would keep a cluster from starting. */
+export async function checkStreamFiles(stateDir: string): Promise<{ findings: DurableFinding[]; checked: number }> {
+  const findings: DurableFinding[] = [];
+  let checked = 0;
+  const wanted = new Map(allStreamConfigs().map((config) => [config.name, config]));
+  const accounts = join(stateDir, NATS_FOLDER, 'jetstream');
+  for (const account of await names(accounts)) {
+    for (const name of await names(join(accounts, account, 'streams'))) {
+      const asked = wanted.get(name);
+      if (asked === undefined) continue;
+      checked += 1;
+      const folder = join(accounts, account, 'streams', name);
+      const problem = await streamFileProblem(join(folder, 'meta.inf'), asked);
+      if (problem === undefined) continue;
+      const advice = `stop the cluster, then rm -r ${quoted(folder)}; a start makes it again, what is in it is lost`;
+      findings.push({ place: folder, what: 'stream', problem, advice, removable: false });
+    }
+  }
+  return { findings, checked };
+}
+
+async function streamFileProblem(path: string, asked: AskedConfig): Promise<string | undefined> {
+  const text = await readFile(path, 'utf8').catch(() => '');
+  try {
+    return fixedProblem(asked, JSON.parse(text) as Partial<AskedConfig>);
+  } catch {
+    return 'its meta.inf is not JSON (truncated, or something else)';
+  }
 }
 
 function names(folder: string): Promise<string[]> {

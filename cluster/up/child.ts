@@ -2,10 +2,11 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
-import { MillraceError, type ErrorCode } from '../../src/errors.ts';
+import { MillraceError } from '../../src/errors.ts';
 import type { RoleName } from '../context.ts';
 import { blackBoxFile, readBlackBox, takeBlackBox } from '../flow-watch/black-box.ts';
 import type { NodeEnd } from '../flow-watch/blame.ts';
+import { needsPerson } from '../topology-start.ts';
 import { deferred } from './deferred.ts';
 import { logTail } from './log-tail.ts';
 import { withoutClusterSettings } from './node-environment.ts';
@@ -74,7 +75,7 @@ export function superviseNode(options: ChildOptions): SupervisedNode {
   let timer: NodeJS.Timeout | undefined;
   /** What it said when it could not go on, or the end of what it wrote to stderr. */
   let lastError = '';
-  let lastCode: ErrorCode | undefined;
+  let lastFailure: (FromNode & { kind: 'error' }) | undefined;
   let step = 'loading';
   const logFile = resolve(settings.stateDir, 'logs', `${id}.log`);
   let address = deferred<string>();
@@ -89,7 +90,7 @@ export function superviseNode(options: ChildOptions): SupervisedNode {
     let silent = false;
     let rssBytes: number | undefined;
     lastError = '';
-    lastCode = undefined;
+    lastFailure = undefined;
     step = 'loading';
     address = deferred<string>();
     // Killed, not asked: nats-server goes at the same time, and there is nobody left to hand work back to.
@@ -108,6 +109,7 @@ export function superviseNode(options: ChildOptions): SupervisedNode {
       ...settings,
       clickhousePort: clickhousePort ?? settings.clickhousePort,
       afterCrash: starts > 1,
+      wasUp: wasReady,
       previousEnd,
     };
     tell(process_, { kind: 'start', settings: now });
@@ -139,7 +141,7 @@ export function superviseNode(options: ChildOptions): SupervisedNode {
         onTrouble?.(message.text);
       } else if (message.kind === 'error') {
         lastError = message.message;
-        lastCode = message.code;
+        lastFailure = message;
       }
     });
     exited = new Promise((done) => {
@@ -153,7 +155,7 @@ export function superviseNode(options: ChildOptions): SupervisedNode {
         previousEnd = { how, outOfMemory: /out of memory/i.test(lastError), rssBytes, last };
         const said = lastError.trim();
         log.warn({ node: id, pid: process_.pid, error: said, last }, `node ended (${how}); starting it again`);
-        const givesUp = !wasReady && starts >= mostStarts(lastCode);
+        const givesUp = !wasReady && starts >= mostStarts(lastFailure);
         if (!isReady)
           onTrouble?.(`node ${id} did not start (${how}): ${essence(lastError)}; ${givesUp ? 'giving up' : 'trying again'}`);
         if (givesUp) {
@@ -207,8 +209,9 @@ function endOfLog(path: string, since: number): string[] {
 }
 
 /** How often a node that was never up is started; what is wrong with its settings stays wrong. */
-function mostStarts(code: ErrorCode | undefined): number {
-  if (code === 'invalid_argument') return 1;
+function mostStarts(failure: (FromNode & { kind: 'error' }) | undefined): number {
+  if (failure && needsPerson(failure)) return 1;
+  const code = failure?.code;
   return code === 'unavailable' || code === 'deadline_exceeded' ? MAX_SLOW_STARTS : MAX_FIRST_STARTS;
 }
 

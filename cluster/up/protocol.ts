@@ -45,6 +45,8 @@ export interface NodeSettings {
   gpu?: Gpu | undefined;
   /** The process before this one died. */
   afterCrash?: boolean;
+  /** It was up before. */
+  wasUp?: boolean;
   /** How it died. */
   previousEnd?: NodeEnd | undefined;
 }
@@ -61,4 +63,4 @@ export type FromNode =
   /** Something a person must learn, in words; it goes on. */
   | { kind: 'trouble'; text: string }
   /** It cannot go on, and ends. */
-  | { kind: 'error'; message: string; code: ErrorCode };
+  | { kind: 'error'; message: string; code: ErrorCode; field?: string | undefined };

@@ -1,8 +1,8 @@
 import type { StreamConfig, StreamInfo } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/nats-core';
 import { MillraceError } from '../../errors.ts';
-import type { BucketSpec, StreamSpec } from '../topology.ts';
-import { API_ERRORS, apiCode } from './errors.ts';
+import { topology, type BucketSpec, type StreamSpec } from '../topology.ts';
+import { API_ERRORS, apiCode, isTransient } from './errors.ts';
 import type { Link } from './link.ts';
 
 /** What is asked of the server for a stream; everything in it is compared with the echo. */
@@ -45,6 +45,12 @@ export function bucketConfig(spec: BucketSpec, replicas: number): AskedConfig {
   };
 }
 
+/** What is asked of a server of its own for every stream and bucket, by the name of the stream. */
+export function allStreamConfigs(): AskedConfig[] {
+  const { streams, buckets, replicas } = topology();
+  return [...streams.map((spec) => streamConfig(spec, replicas)), ...buckets.map((spec) => bucketConfig(spec, replicas))];
+}
+
 export function bucketStream(bucket: string): string {
   return `KV_${bucket}`;
 }
@@ -66,12 +72,55 @@ export function checkEcho(asked: AskedConfig, echoed: Partial<StreamConfig>): vo
 }
 
 function firstDifference(asked: AskedConfig, echoed: Partial<StreamConfig>): keyof StreamConfig | undefined {
-  return (Object.keys(asked) as (keyof StreamConfig)[]).find((key) => {
+  return differences(asked, echoed)[0];
+}
+
+function differences(asked: AskedConfig, echoed: Partial<StreamConfig>): (keyof StreamConfig)[] {
+  return (Object.keys(asked) as (keyof StreamConfig)[]).filter((key) => {
     const want = asked[key];
     // The server leaves out what is false.
     const have = echoed[key] ?? (typeof want === 'boolean' ? false : undefined);
     return JSON.stringify(want) !== JSON.stringify(have);
   });
+}
+
+/** The error of an update that the server refuses: the settings that differ, what is there, and what was asked for. */
+function fixedSettings(asked: AskedConfig, has: Partial<StreamConfig>, cause: unknown): MillraceError {
+  const said = cause instanceof Error ? ` (${cause.message})` : '';
+  const fixed = fixedDifferences(asked, has);
+  const fields = fixed.length > 0 ? fixed : differences(asked, has);
+  return new MillraceError(
+    'failed_precondition',
+    `stream ${asked.name} exists with other settings, which the server does not change${said}: ${differenceText(asked, has, fields)}`,
+    { cause, field: `${asked.name}.${fields[0]}` },
+  );
+}
+
+/** Whether the server refused an update for what it says, not for want of room or of an answer. */
+function isAboutSettings(thrown: unknown): boolean {
+  const code = apiCode(thrown);
+  return code !== undefined && !WANT_OF_ROOM.includes(code) && !isTransient(thrown);
+}
+
+const WANT_OF_ROOM: readonly number[] = [API_ERRORS.insufficientResources, API_ERRORS.memoryExceeded, API_ERRORS.storageExceeded];
+
+/** Settings that no nats-server changes on a stream that exists. */
+const FIXED: readonly (keyof StreamConfig)[] = ['storage', 'retention'];
+
+function fixedDifferences(asked: AskedConfig, has: Partial<StreamConfig>): (keyof StreamConfig)[] {
+  return differences(asked, has).filter((key) => FIXED.includes(key));
+}
+
+/** What of a stream that exists cannot be brought in line, in words; undefined when nothing is. */
+export function fixedProblem(asked: AskedConfig, has: Partial<StreamConfig>): string | undefined {
+  const fields = fixedDifferences(asked, has);
+  return fields.length === 0 ? undefined : differenceText(asked, has, fields);
+}
+
+function differenceText(asked: AskedConfig, has: Partial<StreamConfig>, fields: readonly (keyof StreamConfig)[]): string {
+  return fields
+    .map((key) => `its ${key} is ${JSON.stringify(has[key]) ?? 'nothing'}, not ${JSON.stringify(asked[key])}`)
+    .join('; ');
 }
 
 /** What the server has of a stream; `created` undefined when it has none. */
@@ -81,11 +130,10 @@ export async function inspectStream(
 ): Promise<{ created: string | undefined; problem: string | undefined }> {
   const found = await streamInfo(link, asked.name);
   if (found === undefined) return { created: undefined, problem: undefined };
-  const field = firstDifference(asked, found.config);
-  const has = field === undefined ? '' : (JSON.stringify(found.config[field]) ?? 'nothing');
+  const fields = differences(asked, found.config);
   return {
     created: found.created,
-    problem: field && `its ${field} is ${has}, not ${JSON.stringify(asked[field])}`,
+    problem: fields.length === 0 ? undefined : differenceText(asked, found.config, fields),
   };
 }
 
@@ -109,7 +157,7 @@ export async function ensureStream(link: Link, asked: AskedConfig): Promise<void
       // Made by another node meanwhile: what it has is compared below.
       if (apiCode(thrown) === API_ERRORS.streamNameInUse) return streams.info(asked.name);
       // What cannot be changed is reported as a difference, with its field.
-      if (found !== undefined && apiCode(thrown) !== undefined) checkEcho(asked, found.config);
+      if (found !== undefined && isAboutSettings(thrown)) throw fixedSettings(asked, found.config, thrown);
       throw thrown;
     }),
   );
