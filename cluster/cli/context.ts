@@ -140,7 +140,9 @@ export function createContext(program: Command, environment: CliEnvironment): Cl
 
 function withOrigin(thrown: unknown, origin: string): unknown {
   if (!(thrown instanceof MillraceError)) return thrown;
-  if (thrown.code !== 'unavailable' && thrown.code !== 'unauthenticated') return thrown;
+  const { code, field } = thrown;
+  // One with a field is the cluster's answer.
+  if (code !== 'unauthenticated' && (code !== 'unavailable' || field !== undefined)) return thrown;
   return new MillraceError(thrown.code, `${thrown.message} The address is from ${origin}.`, {
     cause: thrown,
     retryable: thrown.retryable,

@@ -13,6 +13,7 @@ import { runGroup } from '../../src/flow/group.ts';
 import { MicroBatcher } from '../../src/flow/micro-batcher.ts';
 import { fixedPolicy } from '../../src/flow/policies.ts';
 import { PlanEncoder } from '../../src/flow/prepare.ts';
+import { RetryLater } from '../../src/flow/retry-later.ts';
 import { RetryGate } from '../../src/flow/retry-gate.ts';
 import { evaluationPlan, EvaluationTally } from '../../src/jobs/evaluation.ts';
 import { judgementOf, judgementText } from '../../src/jobs/judgement.ts';
@@ -22,7 +23,8 @@ import { createPlanner } from '../../src/policy/planner/planner.ts';
 import type { PolicySpec } from '../../src/policy/spec.ts';
 import { specDifference } from '../../src/policy/spec-difference.ts';
 import { scoreGroup } from '../../src/reward/score.ts';
-import { loadTasks } from '../../src/tasks/load.ts';
+import { LoadLater } from '../../src/tasks/load-later.ts';
+import { loadTasks, type LoadedTasks } from '../../src/tasks/load.ts';
 import { readTasks } from '../../src/tasks/read.ts';
 import { guardExit } from '../flow-watch/guard-exit.ts';
 import { jobCode } from '../jobs/code.ts';
@@ -56,7 +58,8 @@ export async function evaluate(file: string, flags: EvalFlags, context: CliConte
   const checkpoint = await loadCheckpoint(resolve(cwd, flags.checkpoint));
   const { runtime, code } = await loadFrozen(config);
   checkFits(runtime.spec, checkpoint.spec);
-  const { tasks, flowContext } = await tasksOf(runtime, flags, cwd);
+  const retrier = patientGate(context);
+  const { tasks, flowContext } = await tasksOf(runtime, flags, cwd, retrier, context.signal);
   await initCompute({ preferred: loadClusterConfig({ env, cwd }).config.compute.backend });
   const policy = createPlanner(checkpoint.spec, checkpoint.parameters.values);
   const version = Number(checkpoint.meta['version'] ?? 0);
@@ -76,7 +79,6 @@ export async function evaluate(file: string, flags: EvalFlags, context: CliConte
     for (; lines[printed] !== undefined; printed += 1) context.stdout.write(lines[printed]!);
   };
 
-  const retrier = patientGate(context);
   const runOne = async (task: RequestTask, index: number): Promise<void> => {
     const request = evaluationRequest(requests, plan, { index, task, now: systemClock.now() });
     const common = { flow: runtime.flow, context: flowContext, node: 'eval', clock: systemClock, retrier };
@@ -164,13 +166,27 @@ async function tasksOf(
   runtime: JobRuntime,
   flags: EvalFlags,
   cwd: string,
+  retrier: RetryGate,
+  signal: AbortSignal,
 ): Promise<{ tasks: RequestTask[]; flowContext: unknown }> {
-  const loaded = await runtime.tasks();
+  const loaded = await runtime.tasks().catch((thrown: unknown) => {
+    if (!(thrown instanceof LoadLater)) throw thrown;
+    return retrier.again(thrown.retry, () => loadAgain(runtime), signal);
+  });
   if (flags.tasks === undefined) return { tasks: (await taskPlan(runtime, loaded)).heldOut, flowContext: loaded.context };
   const file = resolve(cwd, flags.tasks);
   // The flow's own loader gives the world; the tasks are checked like any others.
   const given = await loadTasks({ ...runtime.flow, load: () => readTasks(file) }, { data: file });
   return { tasks: given.tasks, flowContext: loaded.context };
+}
+
+/** Asks for another try as a tool does, so that the gate waits for it in the same way. */
+async function loadAgain(runtime: JobRuntime): Promise<LoadedTasks> {
+  try {
+    return await runtime.tasks();
+  } catch (thrown) {
+    throw thrown instanceof LoadLater ? new RetryLater(thrown.retry) : thrown;
+  }
 }
 
 /** A checkpoint of another flow, or of this flow with other tools or features, would give numbers that mean nothing. */

@@ -8,7 +8,9 @@ import type { TopologyOptions } from '../../src/bus/topology.ts';
 import { MillraceError } from '../../src/errors.ts';
 import type { Job } from '../../src/gen/millrace/v1/admin_pb.ts';
 import { RolloutRequestSchema } from '../../src/gen/millrace/v1/training_pb.ts';
+import { RetryLater } from '../../src/flow/retry-later.ts';
 import { createJobRecord, type JobRecord } from '../../src/jobs/record.ts';
+import { loadTasks } from '../../src/tasks/load.ts';
 import type { NodeContext, Role } from '../context.ts';
 import { startCoordinator } from '../coordinator.ts';
 import { watchNodes } from '../nodes.ts';
@@ -220,6 +222,57 @@ describe('a job whose tasks take long to load', () => {
     loaded();
     await job.nodes.until(async () => (await queued(job)).length > 0, 10);
     expect((await job.view()).waitingFor).not.toMatch(/loaded/);
+  });
+});
+
+describe('a job whose tasks come from a service that is away', () => {
+  const AWAY = "load of flow 'thermostat' to answer again: task server: HTTP 503";
+  async function awayFor(tries: number) {
+    let calls = 0;
+    const job = await cluster({
+      change: (node) => ({
+        ...node,
+        runtimes: {
+          ...node.runtimes,
+          get: async (...of) => {
+            const runtime = await node.runtimes.get(...of);
+            const load = (): never => {
+              throw new RetryLater({ afterMs: 60_000, reason: 'task server: HTTP 503' });
+            };
+            const tasks: typeof runtime.tasks = () => {
+              calls += 1;
+              return calls <= tries ? loadTasks({ ...runtime.flow, load }) : runtime.tasks();
+            };
+            return { ...runtime, tasks };
+          },
+        },
+      }),
+    });
+    return { ...job, calls: () => calls };
+  }
+
+  it('waits, says why, and goes on', async () => {
+    const job = await awayFor(2);
+    await job.view();
+    await job.wait(50_000);
+    expect(job.coordinator.actors.list()).toMatchObject([{ restarts: 0, waitingFor: AWAY }]);
+    const view = await job.view();
+    expect(view.waitingFor).toContain(AWAY);
+    expect(view.notices).toMatchObject([{ code: 'ADMISSION_HELD', subject: "load of flow 'thermostat'" }]);
+    expect(job.calls()).toBe(1);
+    await job.nodes.until(async () => (await queued(job)).length > 0, 150);
+    expect(job.calls()).toBe(3);
+    expect((await job.view()).notices).toMatchObject([{ code: 'ADMISSION_HELD', resolveTime: expect.anything() as unknown }]);
+  });
+
+  it('can be cancelled meanwhile', async () => {
+    const job = await awayFor(Infinity);
+    await job.wait(5_000);
+    await job.clock.run(job.admin.cancelJob(ID));
+    await job.wait(6_000);
+    expect(job.record().state).toBe('CANCELLED');
+    expect(job.actors()).toEqual([]);
+    expect(job.calls()).toBe(1);
   });
 });
 

@@ -1,5 +1,5 @@
 import type { ActorContext, Behaviour } from '../../src/actor/behaviour.ts';
-import type { BusMessage, Consumer } from '../../src/bus/bus.ts';
+import type { Consumer } from '../../src/bus/bus.ts';
 import type { Lease } from '../../src/bus/lease.ts';
 import { checkpointExists } from '../../src/checkpoint/load.ts';
 import { MillraceError } from '../../src/errors.ts';
@@ -12,13 +12,15 @@ import { FailedGroups } from '../../src/jobs/hopeless.ts';
 import { acceptedOnResume, emptyLedger, open } from '../../src/jobs/ledger.ts';
 import { nothingLearned } from '../../src/jobs/nothing-learned.ts';
 import { markResumed, transition, type EvaluationRecord, type JobRecord } from '../../src/jobs/record.ts';
+import type { HoldProgress } from '../../src/jobs/progress.ts';
 import { requestFor, type RequestContext } from '../../src/jobs/requests.ts';
 import { isEnded } from '../../src/jobs/state.ts';
-import { progressText, type OnProgress } from '../../src/tasks/progress.ts';
+import { progressText, type LoadProgress } from '../../src/tasks/progress.ts';
 import type { NodeContext } from '../context.ts';
 import type { JobEntry } from '../jobs/directory.ts';
 import { JobEvents } from '../jobs/events.ts';
 import { CODE_CHANGED, isCodeChange } from '../jobs/loadable.ts';
+import { loadPatiently } from '../jobs/load-patiently.ts';
 import { taskPlan, type TaskPlan } from '../jobs/tasks.ts';
 import { encodeProgress, waitingSubject, type DispatchProgress } from '../progress.ts';
 import { checkpointPath } from '../parameter-server/checkpoints.ts';
@@ -27,20 +29,13 @@ import { DiskGate } from './disk-gate.ts';
 import { settleQueues } from './ending.ts';
 import { evaluationDurable, RunningEvaluations } from './evaluations.ts';
 import { JobHold } from './job-hold.ts';
+import type { JobMessage } from './job-message.ts';
 import { RequestSender } from './request-sender.ts';
 import { JobStreams } from './job-streams.ts';
 import { UnstoredGroups, type CountStored } from './unstored-groups.ts';
 import { retainBest } from './retention.ts';
 import { StoreGate } from './store-gate.ts';
 import { TaskChoice } from './task-choice.ts';
-
-/** What arrives in a job actor's mailbox. */
-export type JobMessage =
-  | { kind: 'manifest'; manifest: WeightManifest }
-  | { kind: 'unreadable'; error: MillraceError }
-  | { kind: 'record'; entry: JobEntry }
-  | { kind: 'evaluation'; message: BusMessage }
-  | { kind: 'look' };
 
 const LOOK_MS = 1_000;
 
@@ -109,12 +104,7 @@ export class JobActor implements Behaviour<JobMessage> {
     const newest = await jobs.fetch(this.#job);
     if (newest) this.#know(newest);
     if (isEnded(this.#record.state)) return;
-    actor.waitingFor('the flow and its tasks to be loaded');
-    const tasks = await this.#loadTasks((progress) => {
-      const loading = progressText(progress);
-      actor.waitingFor(`its tasks to be loaded: ${loading}`);
-      this.#tell({ loading });
-    });
+    const tasks = await this.#loadTasks(actor);
     if (!tasks) return;
     // The job may have ended meanwhile: what is made from here on would be left behind.
     actor.signal.throwIfAborted();
@@ -150,10 +140,20 @@ export class JobActor implements Behaviour<JobMessage> {
   }
 
   /** The job's tasks. What trying again cannot mend (the flow is gone, its data is wrong) ends the job. */
-  async #loadTasks(onProgress: OnProgress): Promise<TaskPlan | undefined> {
+  async #loadTasks(actor: ActorContext<JobMessage>): Promise<TaskPlan | undefined> {
+    const say = (waitingFor: string, progress: DispatchProgress): void => {
+      actor.waitingFor(waitingFor);
+      this.#tell(progress);
+    };
+    const onProgress = (progress: LoadProgress): void =>
+      say(`its tasks to be loaded: ${progressText(progress)}`, { loading: progressText(progress) });
+    const onWait = (hold?: HoldProgress): void =>
+      say(hold ? `${hold.source} to answer again: ${hold.reason}` : 'the flow and its tasks to be loaded', { hold });
+    onWait();
     try {
       const runtime = await this.#context.runtimes.get(this.#record);
-      const tasks = await runtime.tasks(onProgress);
+      const patience = { signal: actor.signal, onWait };
+      const tasks = (await loadPatiently(this.#context, this.#job, () => runtime.tasks(onProgress), patience))!;
       await this.#context.notices.resolve(this.#job, CODE_CHANGED);
       return await taskPlan(runtime, tasks);
     } catch (thrown) {

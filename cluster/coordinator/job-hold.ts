@@ -5,6 +5,7 @@ import type { HoldProgress } from '../../src/jobs/progress.ts';
 import { seededRandom } from '../../src/random/seeded.ts';
 import type { NodeContext } from '../context.ts';
 import { heldMessages, heldSubject, returnHeld, type HeldMessage } from '../holds/held-messages.ts';
+import { ADMISSION_HELD } from '../holds/notice.ts';
 import { decodeReport, REPORT_MS, retrySubject, viewOf } from '../holds/reports.ts';
 
 /** A worker that has said nothing for so long is gone, and what waited in it with it. */
@@ -13,7 +14,6 @@ const SILENT_MS = 5 * REPORT_MS;
 const PROBE_MS = 60_000;
 /** A hold is a notice once it has lasted this long: short waits of a rate limit would be nothing but notices. */
 const NOTICE_MS = 5_000;
-const CODE = 'ADMISSION_HELD';
 /** Beyond the time for which a stream drops a message whose id it knows. */
 const FORGOTTEN_MS = 130_000;
 
@@ -189,16 +189,16 @@ export class JobHold {
     const now = clock.monotonic();
     if (active === undefined) {
       this.#began = undefined;
-      if (this.#noticed !== undefined) await notices.resolve(this.#job, CODE, this.#noticed);
+      if (this.#noticed !== undefined) await notices.resolve(this.#job, ADMISSION_HELD, this.#noticed);
       this.#noticed = undefined;
       return;
     }
     this.#began ??= now;
     if (now - this.#began < NOTICE_MS || this.#noticed === active.source) return;
-    if (this.#noticed !== undefined) await notices.resolve(this.#job, CODE, this.#noticed);
+    if (this.#noticed !== undefined) await notices.resolve(this.#job, ADMISSION_HELD, this.#noticed);
     this.#noticed = active.source;
     await notices.report(this.#job, {
-      code: CODE,
+      code: ADMISSION_HELD,
       subject: active.source,
       message: `${active.source} asked to be called later (${active.reason}): no new requests until it answers again`,
     });

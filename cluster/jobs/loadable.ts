@@ -3,6 +3,7 @@ import { CODE_FIELD } from '../../src/flow/code/snapshot-file.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
 import { isEnded } from '../../src/jobs/state.ts';
 import type { NodeContext } from '../context.ts';
+import { loadPatiently } from './load-patiently.ts';
 import type { JobRuntime } from './runtime.ts';
 
 /** Code of the notice about a job whose code or data is not what it was created with. */
@@ -18,7 +19,7 @@ export function isCodeChange(error: MillraceError): boolean {
 
 /**
  * The runtime of a job with its tasks loaded, for a worker that has work of it in hand. Where code or data is not what the job was
- * created with, the worker steps back and keeps the work: it reports a notice, and looks again until that is put right or the job ends.
+ * created with, or the flow's `load` asks to be called later, the worker steps back and keeps the work: it reports a notice, and looks again until that is put right or the job ends.
  * @returns undefined when the job has ended meanwhile
  */
 export async function loadableRuntime(
@@ -29,10 +30,14 @@ export async function loadableRuntime(
   const { runtimes, jobs, notices, clock } = context;
   for (let reported = false; ; reported = true) {
     const record = jobs.get(id)?.record;
-    if (record === undefined || isEnded(record.state)) return undefined;
+    if (!isOpen(record)) return undefined;
     try {
       const runtime = await runtimes.get(record);
-      await runtime.context();
+      const loaded = await loadPatiently(context, id, async () => ({ context: await runtime.context() }), {
+        signal,
+        goesOn: () => isOpen(jobs.get(id)?.record),
+      });
+      if (loaded === undefined) return undefined;
       if (reported) await notices.resolve(id, CODE_CHANGED);
       return runtime;
     } catch (thrown) {
@@ -42,4 +47,8 @@ export async function loadableRuntime(
       await clock.sleep(LOOK_AGAIN_MS, signal);
     }
   }
+}
+
+function isOpen(record: JobRecord | undefined): record is JobRecord {
+  return record !== undefined && !isEnded(record.state);
 }

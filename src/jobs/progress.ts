@@ -83,7 +83,7 @@ export interface WriterReport {
 
 /** What holds a job's requests back while something that its flow calls does not answer. Times are Unix milliseconds. */
 export interface HoldProgress {
-  /** `tool 'search'` or `reward`. */
+  /** `tool 'search'`, `reward` or `load of flow 'parcels'`. */
   source: string;
   reason: string;
   since: number;
@@ -143,6 +143,8 @@ const ROLES = [
 export function waitingFor(wait: WaitState): string {
   if (wait.state === 'SUCCEEDED' || wait.state === 'FAILED' || wait.state === 'CANCELLED') return '';
   if (wait.loading !== undefined && wait.state !== 'PAUSED') return `its tasks to be loaded: ${wait.loading}`;
+  // It starts once its flow's `load` answers.
+  if (wait.state === 'QUEUED' && wait.hold !== undefined) return heldBack(wait.hold);
   if (wait.state === 'QUEUED') return 'a coordinator that takes the job';
   if (wait.state === 'PAUSED') {
     const hold = wait.hold === undefined ? [] : [`then for ${heldBack(wait.hold)}`];

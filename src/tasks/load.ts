@@ -6,8 +6,10 @@ import { TimeLimit } from '../clock/time-limit.ts';
 import { MillraceError } from '../errors.ts';
 import type { FlowDefinition, Json, Loaded } from '../flow/define.ts';
 import { describe } from '../flow/failure.ts';
+import { isRetryLater, retryOf } from '../flow/retry-later.ts';
 import { copyAsJson, isWellFormed } from '../flow/json.ts';
 import { checkTask } from './check.ts';
+import { LoadLater } from './load-later.ts';
 import { tellProgress, withProgress, type OnProgress } from './progress.ts';
 import { MAX_TASKS } from './read.ts';
 
@@ -53,6 +55,7 @@ const PROBLEMS_SHOWN = 5;
  * Reads a flow's tasks and checks every one: that JSON holds it as it is ({@link copyAsJson}), its size (at most
  * {@link MAX_TASK_BYTES}), the schema of what came back, its id (unique, 1 to 200 characters of well-formed Unicode without control
  * characters), split key and type. `invalid_argument` with file or origin, index, id, field and allowed values when something is wrong.
+ * {@link LoadLater} when the flow's `load` throws RetryLater.
  * The event loop gets its turns meanwhile, except while the flow's own code runs.
  */
 export async function loadTasks<T, M>(flow: FlowDefinition<T, M>, options: LoadTasksOptions = {}): Promise<LoadedTasks> {
@@ -130,6 +133,7 @@ async function callLoad<T, M>(flow: FlowDefinition<T, M>, options: LoadTasksOpti
     throw new MillraceError('deadline_exceeded', `load of flow '${flow.name}' took longer than ${timeoutMs} ms`);
   if ('thrown' in ended) {
     const { thrown } = ended;
+    if (isRetryLater(thrown)) throw new LoadLater(retryOf(thrown, `load of flow '${flow.name}'`), thrown);
     if (thrown instanceof Error && thrown.name === 'MillraceError') throw thrown;
     throw new MillraceError('invalid_argument', `load of flow '${flow.name}': ${describe(thrown)}`, {
       cause: thrown,

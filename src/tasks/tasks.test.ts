@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { VirtualClock } from '../clock/virtual.ts';
 import type { FlowDefinition, Loaded } from '../flow/define.ts';
 import { parcelFlow } from '../flow/fixtures/parcels.ts';
+import { RetryLater } from '../flow/retry-later.ts';
 import { loadTasks, MAX_TASK_BYTES } from './load.ts';
 import type { LoadProgress } from './progress.ts';
 import { taskAt } from './order.ts';
@@ -149,6 +150,19 @@ describe('loadTasks', () => {
       throw new TypeError('cannot read');
     };
     await expect(loadTasks(flowWith(undefined, { load }))).rejects.toThrow(/load of flow 'parcels': TypeError: cannot read/);
+    const later = loadTasks(
+      flowWith(undefined, {
+        load: () => {
+          throw new RetryLater({ afterMs: 30_000, reason: 'task server: HTTP 429' });
+        },
+      }),
+    );
+    await expect(later).rejects.toMatchObject({
+      code: 'unavailable',
+      retryable: true,
+      field: 'load',
+      message: "load of flow 'parcels' cannot read its tasks now (task server: HTTP 429); try again in 30 s",
+    });
     const clock = new VirtualClock();
     const hanging = loadTasks(flowWith(new Promise(() => undefined)), { clock, timeoutMs: 50 });
     await expect(clock.run(hanging)).rejects.toMatchObject({ code: 'deadline_exceeded' });
