@@ -3,7 +3,9 @@ import { isEnded } from '../src/jobs/state.ts';
 import type { Link } from '../src/rpc/link.ts';
 import type { NodeContext, Role } from './context.ts';
 import type { JobEntry } from './jobs/directory.ts';
+import { WEIGHTS_DAMAGED } from './jobs/damaged-weights.ts';
 import { JobHoldings } from './jobs/holdings.ts';
+import { watchJobNotices } from './jobs/notices.ts';
 import { closeBooks } from './parameter-server/books.ts';
 import { LearnerPool } from './parameter-server/learner-pool.ts';
 import type { TrainerMessage } from './parameter-server/trainer-message.ts';
@@ -74,6 +76,10 @@ export function startParameterServer(context: NodeContext): Promise<ParameterSer
   };
 
   const guard = (work: Promise<void>): void => void work.catch((error: unknown) => log.error({ err: error }, 'parameter server'));
+  const notices = watchJobNotices(context.bus, (job) => {
+    const isDamaged = notices.of(job).some(({ code, resolvedAt }) => code === WEIGHTS_DAMAGED && resolvedAt === undefined);
+    if (isDamaged) held.get(job)?.tell({ kind: 'damaged' });
+  });
   const stopChanges = jobs.onChange((entry) => guard(onJob(entry)));
   const stopScan = clock.every(SCAN_MS, async () => {
     await held.releaseUnknown().catch((error: unknown) => log.warn({ err: error }, 'parameter server; it looks again'));
@@ -89,6 +95,7 @@ export function startParameterServer(context: NodeContext): Promise<ParameterSer
     name: 'parameter-server' as const,
     connect: (link: Link<WorkRequest, WorkResponse>) => pool.connect(link),
     async stop() {
+      notices.close();
       stopChanges();
       stopScan();
       await held.stop();

@@ -1,7 +1,8 @@
-import type { Logger } from 'pino';
 import type { VersionBlobs, WeightChannel } from '../../src/bus/weight-channel.ts';
 import { MillraceError } from '../../src/errors.ts';
 import type { WeightManifest } from '../../src/gen/millrace/v1/weights_pb.ts';
+import type { NodeContext } from '../context.ts';
+import { WEIGHTS_DAMAGED } from '../jobs/damaged-weights.ts';
 
 /** A manifest with its revision and blobs. */
 export interface Committed {
@@ -18,13 +19,15 @@ export interface Committed {
 export class CommittedVersion {
   readonly #weights: WeightChannel;
   readonly #job: string;
-  readonly #log: Logger;
+  readonly #log: NodeContext['log'];
+  readonly #notices: NodeContext['notices'];
   #kept: Committed | undefined;
 
-  constructor(weights: WeightChannel, job: string, log: Logger) {
+  constructor({ weights, log, notices }: Pick<NodeContext, 'weights' | 'log' | 'notices'>, job: string) {
     this.#weights = weights;
     this.#job = job;
     this.#log = log;
+    this.#notices = notices;
   }
 
   /** Commits a version; see {@link WeightChannel.commit}. Returns its revision. */
@@ -47,6 +50,8 @@ export class CommittedVersion {
     if (latest === undefined) return this.#kept && this.publishAgain();
     try {
       this.#kept = { ...latest, blobs: await this.#fetch(latest.manifest) };
+      // Those before it may have been reported, and nobody was there to look.
+      void this.#notices.resolve(this.#job, WEIGHTS_DAMAGED);
       return this.#kept;
     } catch (thrown) {
       if (MillraceError.from(thrown).retryable || this.#kept?.manifest.version !== latest.manifest.version) throw thrown;
@@ -61,6 +66,23 @@ export class CommittedVersion {
     this.#log.warn({ job: this.#job, version: manifest.version }, 'the weights are published again');
     this.#kept = { manifest, blobs, revision: await this.#weights.republish(manifest, blobs) };
     return this.#kept;
+  }
+
+  /**
+   * Looks at the version as JetStream has it, publishes it again when chunks of it are damaged or gone, and resolves the notice. When
+   * JetStream does not answer, whoever still cannot read the version reports it again.
+   */
+  async repair(): Promise<void> {
+    if (this.#kept === undefined) return;
+    try {
+      await this.#fetch(this.#kept.manifest).catch((thrown: unknown) => {
+        if (MillraceError.from(thrown).retryable) throw thrown;
+        return this.publishAgain();
+      });
+      await this.#notices.resolve(this.#job, WEIGHTS_DAMAGED);
+    } catch (error) {
+      this.#log.warn({ err: error, job: this.#job }, 'damaged weights could not be published again');
+    }
   }
 
   async #fetch(manifest: WeightManifest): Promise<VersionBlobs> {

@@ -8,5 +8,7 @@ export type TrainerMessage =
   | { kind: 'job'; record: JobRecord }
   /** The durable was deleted with what was not acknowledged, and has been made again. */
   | { kind: 'reset' }
+  /** Somebody could not read the weights of the newest version. */
+  | { kind: 'damaged' }
   /** The job has ended; answered once the books are closed. */
   | { kind: 'end'; record: JobRecord; reply: Reply<void> };

@@ -78,7 +78,7 @@ export class Trainer implements Behaviour<TrainerMessage> {
     this.#watch = new PolicyWatch(context);
     this.#reference = new ReferencePolicy(context.weights, record, runtime.spec);
     const tools = runtime.spec.tools.map(({ name }) => name);
-    this.#committed = new CommittedVersion(context.weights, record.id, context.log);
+    this.#committed = new CommittedVersion(context, record.id);
     this.#exploration = new ExplorationKeeper(record.id, record.config, tools);
   }
 
@@ -101,6 +101,7 @@ export class Trainer implements Behaviour<TrainerMessage> {
       this.#beginRound();
       return;
     }
+    if (message.kind === 'damaged') return this.#committed.repair();
     if (message.kind === 'job') {
       const before = this.#record.streams;
       this.#record = message.record;

@@ -6,6 +6,7 @@ import { floatsFromBytes } from '../../src/policy/float-bytes.ts';
 import { createPlanner } from '../../src/policy/planner/planner.ts';
 import type { PolicySpec } from '../../src/policy/spec.ts';
 import type { NodeContext } from '../context.ts';
+import { WEIGHTS_DAMAGED } from '../jobs/damaged-weights.ts';
 import { PolicyVersions } from './policy-versions.ts';
 
 /** How long a flow's start may wait for a policy version that was announced. */
@@ -69,6 +70,7 @@ export class FollowedPolicy implements PolicySource {
         this.#wake();
       }
     } catch (error) {
+      this.#reportDamage(error);
       this.#context.log.warn(
         { err: error, job: this.#job },
         'weights could not be fetched; they are tried again when they are needed',
@@ -79,6 +81,16 @@ export class FollowedPolicy implements PolicySource {
       // Who waits for a version that was not fetched has it fetched again.
       this.#wake();
     }
+  }
+
+  /** So that the trainer, which has them in memory, publishes them again. */
+  #reportDamage(thrown: unknown): void {
+    const { code, message } = MillraceError.from(thrown);
+    if (this.#closed || (code !== 'data_loss' && code !== 'not_found')) return;
+    void this.#context.notices.report(this.#job, {
+      code: WEIGHTS_DAMAGED,
+      message: `weights in stream WEIGHTS cannot be read: ${message}; the parameter server publishes the version again while it has it in memory`,
+    });
   }
 
   async #fetchPinned(version: number): Promise<PolicyLease> {
