@@ -50,7 +50,9 @@ async function deadLetters(): Promise<Dead[]> {
 /** Lines of all logs at a level, with the node's name. */
 async function logged(level: string): Promise<string[]> {
   const folder = join(cluster.stateDir, 'logs');
-  const files = await Promise.all((await readdir(folder)).map((name) => readFile(join(folder, name), 'utf8')));
+  const files = await Promise.all(
+    (await readdir(folder)).filter((name) => name.endsWith('.log')).map((name) => readFile(join(folder, name), 'utf8')),
+  );
   const lines = files.flatMap((text) => text.split('\n').filter((line) => line !== ''));
   return lines
     .map((line) => JSON.parse(line) as Record<string, string>)
