@@ -58,11 +58,11 @@ describe('millrace train', () => {
     expect(Object.keys(report).sort()).toEqual(
       [
         ...['job', 'state', 'heldOut', 'trajectories', 'trainSeconds', 'totalSeconds', 'trajectoriesPerSecond'],
-        ...['curve', 'accounting', 'processes', 'checkpoint'],
+        ...['curve', 'accounting', 'processes', 'checkpoint', 'collapse'],
       ].sort(),
     );
     const { heldOut, curve, accounting, processes } = report;
-    expect(report).toMatchObject({ job: 'thermostat-1', state: 'succeeded' });
+    expect(report).toMatchObject({ job: 'thermostat-1', state: 'succeeded', collapse: null });
     expect(Object.keys(heldOut)).toEqual(
       expect.arrayContaining(['doNothing', 'oracle', 'random', 'tasks', 'trained', 'untrained']),
     );
