@@ -204,6 +204,43 @@ describe("Millrace's own database", () => {
       expect(await verdict(sql), sql).toBe('passed');
   });
 
+  it('runs nothing of the writer with its inserts, and takes no rows but inserted ones', async () => {
+    const view = 'CREATE MATERIALIZED VIEW';
+    expect(
+      await getThrough([
+        `${view} v ENGINE = Memory AS SELECT throwIf(1) AS a FROM steps`,
+        `${view} millrace.v TO mine AS SELECT job AS s, 1 AS n FROM \`millrace\`.\`steps\``,
+        `${view} v ENGINE = Memory AS SELECT a FROM (SELECT count() AS a FROM (SELECT * FROM trajectories))`,
+        `${view} v ENGINE = Memory AS WITH x AS (SELECT job FROM job_events) SELECT job FROM x`,
+        `${view} v ENGINE = Memory AS SELECT 1 AS a FROM mine UNION ALL SELECT 1 AS a FROM steps`,
+        `${view} refresh ENGINE = Memory AS SELECT job FROM steps AS refresh`,
+        `${view} v TO steps AS SELECT * FROM steps WHERE 0`,
+        `${view} v TO schema_migrations AS SELECT 99 AS version FROM mine`,
+        `${view} v TO millrace.schema_migrations AS SELECT 99 AS version FROM mine`,
+        `${view} to TO "steps" AS SELECT * FROM mine`,
+        `${view} v REFRESH EVERY 1 SECOND TO steps AS SELECT * FROM steps WHERE 0`,
+        'CREATE INDEX i ON steps (throwIf(1)) TYPE minmax',
+        'ALTER TABLE steps ADD INDEX i throwIf(length(job) > 0) TYPE minmax',
+        'ALTER TABLE millrace.job_events ADD INDEX i toUInt8(job) TYPE set(10)',
+        'ALTER TABLE steps ADD INDEX i (job, sleep(3)) TYPE minmax',
+        'ALTER TABLE steps ADD INDEX a job TYPE minmax, ADD INDEX b toInt8(job) TYPE minmax',
+        'ALTER TABLE steps ADD INDEX i job TYPE tokenbf_v1(268435456, 9, 0)',
+        'OPTIMIZE TABLE steps FINAL DEDUPLICATE',
+        'OPTIMIZE TABLE millrace.steps FINAL CLEANUP',
+      ]),
+    ).toEqual([]);
+    expect(await verdict(`${view} v ENGINE = Memory AS SELECT 1 AS a FROM {t:Identifier}`, { t: 'steps' })).toBe('refused');
+    expect(await verdict(`${view} v TO {t:Identifier} AS SELECT * FROM mine`, { t: 'steps' })).toBe('refused');
+    const elsewhere = await judge.write(`${view} v ENGINE = Memory AS SELECT 1 AS a FROM steps`, { database: 'other' });
+    expect(elsewhere.refused).toBeUndefined();
+    for (const sql of [
+      `${view} v REFRESH EVERY 1 MINUTE ENGINE = Memory AS SELECT job, count() AS c FROM steps GROUP BY job`,
+      `${view} v REFRESH AFTER 1 HOUR TO mine AS SELECT job AS s, 1 AS n FROM steps`,
+      'CREATE INDEX i ON steps (job, tool) TYPE bloom_filter(0.01)',
+    ])
+      expect(await verdict(sql), sql).toBe('passed');
+  });
+
   it('says what it is about', async () => {
     const intents = [
       ['DROP TABLE IF EXISTS a, b.c SYNC', 'DROP TABLE', ['a', 'b.c']],
@@ -257,6 +294,8 @@ describe('what was made before', () => {
     await engine.run(
       'CREATE MATERIALIZED VIEW counted ENGINE = SummingMergeTree ORDER BY s AS SELECT s, count() AS c FROM mine GROUP BY s',
     );
+    await engine.run('CREATE MATERIALIZED VIEW hooked ENGINE = Memory AS SELECT throwIf(1) AS a FROM steps');
+    await engine.run('CREATE MATERIALIZED VIEW fresh REFRESH EVERY 1 HOUR ENGINE = Memory AS SELECT count() AS c FROM steps');
     const ask = async (sql: string): Promise<string[][]> =>
       Buffer.from((await engine.sessions.run({ sql })).bytes)
         .toString()
@@ -264,7 +303,7 @@ describe('what was made before', () => {
         .split('\n')
         .map((line) => line.split('\t'));
     const found = await findDistrusted(engine.judge, ask);
-    expect([...found.keys()].sort()).toEqual(['millrace.applying', 'millrace.outside', 'millrace.peeking']);
+    expect([...found.keys()].sort()).toEqual(['applying', 'hooked', 'outside', 'peeking'].map((name) => `millrace.${name}`));
     engine.judge.distrust(found);
     for (const sql of [
       'SELECT * FROM peeking',
@@ -273,7 +312,7 @@ describe('what was made before', () => {
       'DESCRIBE TABLE peeking',
     ])
       expect((await judge.read(sql))?.message, sql).toMatch(/^millrace\.\w+ is not read: .*\. Drop it$/);
-    expect(await judge.read('SELECT * FROM `good one`, counted')).toBeUndefined();
+    expect(await judge.read('SELECT * FROM `good one`, counted, fresh')).toBeUndefined();
     expect(await verdict('INSERT INTO mine SELECT f, 1 FROM peeking')).toBe('refused');
     expect(await verdict('DROP VIEW peeking')).toBe('passed');
     engine.judge.distrust(new Map());

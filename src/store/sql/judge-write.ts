@@ -10,6 +10,7 @@ import { outermost } from './read-forms.ts';
 import { notAllowed, outside, unknownFunction } from './refusals.ts';
 import { readSyntaxTree } from './syntax-tree.ts';
 import type { SyntaxNode, SyntaxTree } from './syntax-tree.ts';
+import { refusedHook } from './write-hooks.ts';
 import { refusedTarget, WRITING_QUERIES } from './write-rules.ts';
 import { hasKnownHead, intentOf } from './write-target.ts';
 import type { Intent } from './write-target.ts';
@@ -43,7 +44,8 @@ export async function judgeWrite(
   const current = scope.database ?? judge.database;
   const refused =
     refusedTree(tree, names, { hasSelect: parts.select !== undefined, current }) ??
-    refusedIntent(tree, tokens, intent, { store: judge.database, current });
+    refusedIntent(tree, tokens, intent, { store: judge.database, current }) ??
+    refusedHook(tree, tokens.slice(0, parts.selectAt), intent, { store: judge.database, current, parameters: scope.parameters });
   if (refused) return { intent, refused };
   for (const select of [parts.select, parts.values]) {
     const found = select === undefined ? undefined : await judge.select(select, scope);

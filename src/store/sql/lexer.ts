@@ -15,6 +15,8 @@ export interface Token {
 export const MAX_TOKENS = 50_000;
 /** How deep brackets may be nested; the engine's parser gives up soon after. */
 export const MAX_DEPTH = 200;
+/** Characters of a quoted name as written: no name is as long, and each is looked at a character at a time. */
+const MAX_NAME = 16 * 1024;
 /** Sum over all tokens of how deep each is nested: a long list deep inside makes the engine's syntax tree huge. */
 const MAX_NESTED = 2_000_000;
 
@@ -137,6 +139,7 @@ function assertNoNul(sql: string, start: number, end: number): number {
 }
 
 function identifier(sql: string, start: number, end: number, quote: string): string {
+  if (end - start > MAX_NAME) throw bad(`a quoted name may have ${MAX_NAME} characters; texts go in '...'`, start);
   const name = unquote(sql.slice(start + 1, end - 1), quote);
   if (isPlainName(name)) return name;
   throw bad('a name holds a control character', start);

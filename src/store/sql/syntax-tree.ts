@@ -15,6 +15,8 @@ export interface SyntaxNode {
   name: string;
   /** The function that has it as an argument. */
   argumentOf: string | undefined;
+  /** An identifier that stands where a table does. */
+  isTable: boolean;
   /** Within the SELECT of an INSERT or CREATE. */
   inSelect: boolean;
 }
@@ -46,7 +48,8 @@ export async function readSyntaxTree(printed: string): Promise<SyntaxTree & { ha
     const named = text.slice(prefix.length).trim();
     const alias = named.indexOf(' (alias ');
     const name = alias < 0 ? named : named.slice(0, alias);
-    nodes.push({ kind, name, argumentOf: calls.findLast((call) => call.indent === indent - 2)?.name, inSelect });
+    const argumentOf = calls.findLast((call) => call.indent === indent - 2)?.name;
+    nodes.push({ kind, name, argumentOf, isTable: prefix === 'TableIdentifier ', inSelect });
     if (kind === 'Function') calls.push({ indent, name });
   }
   return { root, nodes, hasSelect };

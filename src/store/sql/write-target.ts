@@ -89,8 +89,8 @@ export function intentOf(tokens: readonly Token[], parameters: Readonly<Record<s
   return { kind: words.join(' ').toUpperCase(), targets };
 }
 
-/** `name` or `database.name`, each a word, quoted, or a parameter. */
-function nameAt(
+/** `name` or `database.name` at a token, each a word, quoted, or a parameter, and the token after it. */
+export function nameAt(
   tokens: readonly Token[],
   at: number,
   parameters: Readonly<Record<string, string>>,
