@@ -113,6 +113,9 @@ describe('tokenize', () => {
   it('names its limits', () => {
     expect(tokenize('1,'.repeat(MAX_TOKENS / 2))).toHaveLength(MAX_TOKENS);
     expect(() => tokenize('1,'.repeat(MAX_TOKENS / 2 + 1))).toThrow(`a statement may have ${MAX_TOKENS} tokens`);
+    expect(() => tokenize(`SELECT ${'`'.repeat(1_000_000)}`)).toThrow('quoted names may have');
+    expect(() => tokenize(`SELECT ${'"\\\\", '.repeat(49_000)}`)).toThrow('tokens');
+    expect(() => tokenize(`SELECT ${`\`${'``'.repeat(5_000)}\`, `.repeat(100)}`)).toThrow('quoted names may have');
     expect(tokenize('('.repeat(MAX_DEPTH))).toHaveLength(MAX_DEPTH);
     expect(() => tokenize('('.repeat(MAX_DEPTH + 1))).toThrow(`nested too deeply (at most ${MAX_DEPTH})`);
     expect(() => tokenize(`${'('.repeat(MAX_DEPTH)}${'1,'.repeat(10_000)}`)).toThrow('nested too deeply');

@@ -15,8 +15,8 @@ export interface Token {
 export const MAX_TOKENS = 50_000;
 /** How deep brackets may be nested; the engine's parser gives up soon after. */
 export const MAX_DEPTH = 200;
-/** Characters of a quoted name as written: no name is as long, and each is looked at a character at a time. */
-const MAX_NAME = 16 * 1024;
+/** Characters of all quoted names together, as the engine's own bound of a statement: their escapes are read one at a time. */
+const MAX_QUOTED = 256 * 1024;
 /** Sum over all tokens of how deep each is nested: a long list deep inside makes the engine's syntax tree huge. */
 const MAX_NESTED = 2_000_000;
 
@@ -36,7 +36,7 @@ export const tokenize = (sql: string): Token[] => [...lex(sql)];
 /** {@link tokenize}, one token at a time: what follows `INSERT ... FORMAT` is data and no SQL. */
 export function* lex(sql: string): Generator<Token, void, undefined> {
   let at = 0;
-  let [tokens, depth, nested] = [0, 0, 0];
+  let [tokens, depth, nested, quoted] = [0, 0, 0, 0];
   const match = (pattern: RegExp): number => {
     pattern.lastIndex = at;
     return pattern.test(sql) ? pattern.lastIndex : -1;
@@ -56,6 +56,8 @@ export function* lex(sql: string): Generator<Token, void, undefined> {
     if (char === "'" || char === '`' || char === '"') {
       at = endOfQuoted(sql, at);
       if (char === "'") yield { kind: 'string', text: sql.slice(start, at), start, end: at };
+      else if ((quoted += at - start) > MAX_QUOTED)
+        throw bad(`quoted names may have ${MAX_QUOTED} characters together; texts go in '...'`, start);
       else yield { kind: 'quoted', text: identifier(sql, start, at, char), start, end: at };
       continue;
     }
@@ -139,7 +141,6 @@ function assertNoNul(sql: string, start: number, end: number): number {
 }
 
 function identifier(sql: string, start: number, end: number, quote: string): string {
-  if (end - start > MAX_NAME) throw bad(`a quoted name may have ${MAX_NAME} characters; texts go in '...'`, start);
   const name = unquote(sql.slice(start + 1, end - 1), quote);
   if (isPlainName(name)) return name;
   throw bad('a name holds a control character', start);
