@@ -270,7 +270,7 @@ describe('groups, tasks and types', () => {
     await insert(group(0, 'c', [[false]], { task_type: 'refund', valid: false }));
     expect(await ask('success-by-type')).toMatchObject([
       { task_type: 'exchange', tasks: 1, trajectories: 2, success_rate: 1 },
-      { task_type: 'refund', tasks: 1, trajectories: 2, success_rate: 0.5 },
+      { task_type: 'refund', tasks: 2, trajectories: 3, not_judged: 1, success_rate: 0.5 },
     ]);
   });
 });
