@@ -6,6 +6,12 @@ import type { Bus, BusMessage } from '../../src/bus/bus.ts';
 import { connectNats } from '../../src/bus/nats-bus.ts';
 import { openLink, type Link } from '../../src/bus/nats/link.ts';
 import { MillraceError } from '../../src/errors.ts';
+import { systemClock } from '../../src/clock/system.ts';
+import { silentLogger } from '../../src/telemetry/log.ts';
+import type { NodeContext } from '../context.ts';
+import { keepTopology } from '../coordinator/topology-keeper.ts';
+import { openJobDirectory } from '../jobs/directory.ts';
+import { jobNotices } from '../jobs/notices.ts';
 import { startNatsServer, type NatsServerProcess } from '../nats-server.ts';
 import { loginOf } from '../node.ts';
 import { openNatsPasswords } from '../up/credentials.ts';
@@ -115,9 +121,42 @@ describe('a worker', () => {
       await message.ack();
     });
     await admin.ensureTopology();
-    await started;
+    const consumer = await started;
     await expect.poll(() => seen.sort()).toEqual(['again', 'good']);
+    await consumer.stop();
   });
+
+  it('goes on when its durable is deleted while it waits for work: the coordinator makes it again', async () => {
+    const bus = await busAs('coordinator');
+    const log = silentLogger();
+    const notices = jobNotices({ bus, clock: systemClock, node: 'coordinator', log });
+    const jobs = await openJobDirectory(bus);
+    const stop = keepTopology({ bus, clock: systemClock, jobs, log, notices } as unknown as NodeContext, () => []);
+    const seen: string[] = [];
+    const consumers = [];
+    for (const durable of WORK_DURABLES) {
+      const worker = await busAs(durable.durable as Identity);
+      consumers.push(
+        await worker.consume(durable, async (message) => {
+          seen.push(text(message.data)!);
+          await message.ack();
+        }),
+      );
+    }
+    await admin.publish('rollout.job', bytes('rollout before'), { id: 'rollout before' });
+    await admin.publish('group.job', bytes('group before'), { id: 'group before' });
+    await expect.poll(() => seen.sort(), { timeout: 5_000 }).toEqual(['group before', 'rollout before']);
+    const { jsm } = await linkAs('admin');
+    for (const { stream, durable } of WORK_DURABLES) expect(await jsm.consumers.delete(stream, durable)).toBe(true);
+    await admin.publish('rollout.job', bytes('rollout after'), { id: 'rollout after' });
+    await admin.publish('group.job', bytes('group after'), { id: 'group after' });
+    const all = ['group after', 'group before', 'rollout after', 'rollout before'];
+    await expect.poll(() => seen.sort(), { timeout: 15_000 }).toEqual(all);
+    for (const { stream } of WORK_DURABLES) await expect.poll(async () => (await admin.streamState(stream)).messages).toBe(0);
+    for (const consumer of consumers) await consumer.stop();
+    stop();
+    jobs.close();
+  }, 30_000);
 
   it('follows the jobs, nodes and policies, and tells of itself', async () => {
     const rollout = await busAs('rollout');

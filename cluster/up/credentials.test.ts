@@ -1,4 +1,14 @@
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -11,6 +21,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(join(stateDir, '..'), { recursive: true }));
 
+const GARBAGE = Uint8Array.from({ length: 90 }, (_, i) => (i * 89 + 200) & 255);
 const mode = (...path: string[]): string => (statSync(join(stateDir, ...path)).mode & 0o777).toString(8);
 
 describe('credentials', () => {
@@ -41,6 +52,9 @@ describe('credentials', () => {
     ['that others can read', (path) => chmodSync(path, 0o644), /could be read by other accounts; delete it/],
     ['that is a link', (path) => (rmSync(path), symlinkSync('/etc/hostname', path)), /cannot be read \(ELOOP\)/],
     ['that is empty', (path) => writeFileSync(path, '\n'), /holds no token of at least 16 characters/],
+    ['that is truncated', (path) => truncateSync(path, 9), /holds no token of at least 16 characters; delete it/],
+    ['that is garbage', (path) => writeFileSync(path, GARBAGE), /holds no token of printable ASCII/],
+    ['of several lines', (path) => writeFileSync(path, 'a first line of text\nanother'), /holds no token of printable ASCII/],
   ])('are not taken from a file %s', (_, spoil, message) => {
     openCredentials(stateDir);
     spoil(credentialPath(stateDir, 'admin.token'));

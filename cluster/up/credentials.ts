@@ -8,6 +8,8 @@ import type { NatsPasswords } from '../nats/configuration.ts';
 /** Folder of secrets in a state folder, each in a file that its owner alone can read. */
 const FOLDER = 'credentials';
 
+const PRINTABLE = /^[\x20-\x7e]*$/;
+
 /** Secrets of a cluster, by what they let do. */
 export interface Credentials {
   /** Bearer token of all gRPC: the admin API, the parameter server and the store. */
@@ -86,6 +88,8 @@ function readSecret(path: string): string | undefined {
     if (uid !== (process.getuid?.() ?? uid)) throw unusable(path, `belongs to another account (uid ${uid})`);
     if ((mode & 0o077) !== 0) throw unusable(path, 'could be read by other accounts');
     const text = readFileSync(file, 'utf8').trim();
+    // It travels in headers.
+    if (!PRINTABLE.test(text)) throw unusable(path, 'holds no token of printable ASCII');
     if (text.length < 16) throw unusable(path, 'holds no token of at least 16 characters');
     return text;
   } finally {

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -34,6 +34,21 @@ describe('the lock of a state folder', () => {
     expect(readdirSync(folder)).toEqual(['lock']);
     await unlock();
     expect(existsSync(file())).toBe(false);
+  });
+
+  it.each([
+    ['nothing', ''],
+    ['garbage', '\u0000x'],
+    ['cut short', '-'],
+    ['that of a later version', '{"format":2,"pid":1}'],
+    ['of a process that is gone', '4194305'],
+    ['of another program', `${process.pid}`],
+  ])('is given although nats-server.pid is %s, and ends nobody for it', async (_, content) => {
+    mkdirSync(join(folder, 'nats'));
+    writeFileSync(join(folder, 'nats', 'nats-server.pid'), content);
+    const unlock = await lockState(folder);
+    expect(existsSync(join(folder, 'nats', 'nats-server.pid'))).toBe(false);
+    await unlock();
   });
 
   it('goes to exactly one of many who find a stale one', async () => {
