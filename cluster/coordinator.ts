@@ -6,6 +6,7 @@ import { JobActor } from './coordinator/job-actor.ts';
 import type { JobMessage } from './coordinator/job-message.ts';
 import { keepTopology } from './coordinator/topology-keeper.ts';
 import type { CountStored } from './coordinator/unstored-groups.ts';
+import { deleteUnusedCode } from './coordinator/unused-code.ts';
 import { endLostRequests } from './coordinator/lost-requests.ts';
 import type { JobEntry } from './jobs/directory.ts';
 import { JobHoldings } from './jobs/holdings.ts';
@@ -31,6 +32,7 @@ export async function startCoordinator(context: NodeContext, options: Coordinato
   const { clock, jobs, log } = context;
   const held = new JobHoldings<JobMessage>(context, 'job');
   const stopLost = await endLostRequests(context);
+  void deleteUnusedCode(context);
   const stopKeeping = keepTopology(context, () => held.jobs);
 
   const isDue = ({ record }: JobEntry): boolean => {
@@ -79,6 +81,7 @@ export async function startCoordinator(context: NodeContext, options: Coordinato
   const stopScan = clock.every(SCAN_MS, () => guard(scan()));
   const stopChanges = jobs.onChange((entry) => {
     const { id, state } = entry.record;
+    if (isEnded(state)) void deleteUnusedCode(context);
     // At once: a failed job may be resumed soon, and needs an actor that has not ended.
     void guard(isEnded(state) && held.get(id) ? held.release(id) : take(entry));
   });

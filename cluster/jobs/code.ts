@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises';
+import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { JobConfig } from '../../src/config/job.ts';
 import { rewardComponents } from '../../src/config/job/reward.ts';
@@ -13,7 +13,16 @@ export interface JobCode {
   take(config: JobConfig): Promise<{ digest: string; file: string } | undefined>;
   /** Where the snapshot with a digest lies. */
   file(digest: string): string;
+  /**
+   * Deletes snapshots that nothing uses any more. Those written within the last hour stay: a job may be about to be created with one.
+   * @param used - digests that are still needed
+   * @returns digests of those that were deleted
+   */
+  sweep(used: ReadonlySet<string>): Promise<string[]>;
 }
+
+/** A snapshot is kept at least this long. */
+const KEPT_MS = 3600 * 1000;
 
 /** Snapshots in `<stateDir>/code`. */
 export function jobCode(stateDir: string): JobCode {
@@ -24,6 +33,19 @@ export function jobCode(stateDir: string): JobCode {
       return snapshot && { digest: snapshot.digest, file: await writeSnapshot(folder, snapshot) };
     },
     file: (digest) => snapshotFile(folder, digest),
+    async sweep(used) {
+      const deleted: string[] = [];
+      for (const name of await readdir(folder).catch(() => [] as string[])) {
+        const [, digest] = /^([0-9a-f]{64})\.json(?:\.\d+\.partial)?$/.exec(name) ?? [];
+        if (digest === undefined || (used.has(digest) && !name.endsWith('.partial'))) continue;
+        const path = join(folder, name);
+        const written = (await stat(path).catch(() => undefined))?.mtimeMs ?? Infinity;
+        if (written > Date.now() - KEPT_MS) continue;
+        await rm(path, { force: true });
+        if (name.endsWith('.json')) deleted.push(digest);
+      }
+      return deleted;
+    },
   };
 }
 

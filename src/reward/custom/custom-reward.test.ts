@@ -62,6 +62,16 @@ describe('a custom reward', () => {
     expect(await reward.call(call([1, 2], 0.5))).toEqual({ value: 20 + 2 + 100 + 1 + 0.5 });
   });
 
+  it('may ask to be called later, also with a RetryLater of its own copy', async () => {
+    const reward = rewardOf(`({ answer }: any) => {
+  if (answer === 1) return 1;
+  throw Object.assign(new Error('x'), { name: 'RetryLater', reason: 'judge: HTTP 429', afterMs: answer });
+}`);
+    expect(await reward.call(call(2_000))).toEqual({ later: { reason: 'judge: HTTP 429', afterMs: 2_000 } });
+    expect(await reward.call(call('soon'))).toEqual({ later: { reason: 'judge: HTTP 429', afterMs: 0 } });
+    expect(await reward.call(call(1))).toEqual({ value: 1 });
+  });
+
   it('has no value when it throws, waits for ever, or is no number that scores can hold; the next call has one', async () => {
     const reward = rewardOf(BY_ANSWER);
     const failing: [unknown, RegExp][] = [
