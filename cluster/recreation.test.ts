@@ -24,24 +24,45 @@ const config = thermostatJob([
   'rollout.groupSize=8',
   'rollout.maxStaleness=1',
 ]);
-/** So that several looks of the coordinator, one a second, fall into the job. */
+/** Progress is shown every so often in virtual time: rounds that take none would be over before the second one is shown. */
 const learnerDelayMs = (): number => 200;
+/** Virtual looks after which a job that shows nothing goes on: the expectations say what is missing then. */
+const MOST_LOOKS = 600;
 
-/** Runs the job and lets `destroy` happen once, when two rounds are committed. */
-async function run(destroy: (bus: MemoryBus) => void, options: Partial<SerialOptions> = {}): Promise<SerialResult> {
+/**
+ * Runs the job and lets `destroy` happen once, when two rounds are committed. Training is held from then on until the job has said that all of
+ * `names` were made again.
+ */
+function run(
+  names: readonly string[],
+  destroy: (bus: MemoryBus) => void,
+  options: Partial<SerialOptions> = {},
+): Promise<SerialResult> {
+  return runHeld((_, job) => names.every((name) => recreatedIn(job).includes(name)), destroy, options);
+}
+
+/** The same until `seen`. */
+async function runHeld(
+  seen: (bus: MemoryBus, job: Job) => boolean | Promise<boolean>,
+  destroy: (bus: MemoryBus) => void,
+  options: Partial<SerialOptions> = {},
+): Promise<SerialResult> {
   let bus!: MemoryBus;
-  let done = false;
+  let latest: Job | undefined;
+  let looks = 0;
   const onJob = (job: Job): void => {
-    if (done || (job.progress?.round ?? 0) < 2) return;
-    done = true;
-    destroy(bus);
+    if (latest === undefined && (job.progress?.round ?? 0) < 2) return;
+    if (latest === undefined) destroy(bus);
+    latest = job;
   };
+  const holdLearners = async (): Promise<boolean> =>
+    latest !== undefined && (looks += 1) < MOST_LOOKS && !(await seen(bus, latest));
   const prepare = (given: MemoryBus): Promise<void> => {
     bus = given;
     return Promise.resolve();
   };
-  const result = await runSerial(config, { stateDir: folder.path, learnerDelayMs, prepare, onJob, ...options });
-  expect(done).toBe(true);
+  const result = await runSerial(config, { stateDir: folder.path, learnerDelayMs, holdLearners, prepare, onJob, ...options });
+  expect([latest !== undefined, looks < MOST_LOOKS]).toEqual([true, true]);
   return result;
 }
 
@@ -64,14 +85,15 @@ function checkBooks({ job, store }: SerialResult): ReturnType<typeof accounting>
   return books;
 }
 
-const recreated = ({ job }: SerialResult): string[] =>
+const recreated = ({ job }: SerialResult): string[] => recreatedIn(job);
+const recreatedIn = (job: Job): string[] =>
   job.notices.flatMap(({ code, subject }) => (code === 'STREAM_RECREATED' ? [subject] : [])).sort();
 
 describe('a stream that is deleted under a running job', () => {
   it.each<StreamName>(['ROLLOUTS', 'GROUPS', 'WEIGHTS', 'EVENTS', 'DLQ'])(
     '%s is made again, and the books add up',
     async (name) => {
-      const result = await run((bus) => bus.server.deleteStream(name));
+      const result = await run([name], (bus) => bus.server.deleteStream(name));
       expect(checkBooks(result).unstored).toBe(0);
       expect(recreated(result)).toContain(name);
     },
@@ -79,41 +101,49 @@ describe('a stream that is deleted under a running job', () => {
 
   it('SCORED is made again, and the books add up: what the writer held is stored', async () => {
     // The store is half a second behind.
-    const result = await run((bus) => bus.server.deleteStream('SCORED'), { storeDelayMs: () => 500 });
+    const result = await run(['SCORED'], (bus) => bus.server.deleteStream('SCORED'), { storeDelayMs: () => 500 });
     checkBooks(result);
     expect(recreated(result)).toContain('SCORED');
   });
 
   it('all of them at once are made again', async () => {
-    const result = await run((bus) => {
-      for (const name of ['ROLLOUTS', 'GROUPS', 'SCORED', 'WEIGHTS', 'EVENTS', 'DLQ'] as const) bus.server.deleteStream(name);
-    });
+    const names: StreamName[] = ['ROLLOUTS', 'GROUPS', 'SCORED', 'WEIGHTS', 'EVENTS', 'DLQ'];
+    const result = await run(names, (bus) => names.forEach((name) => bus.server.deleteStream(name)));
     checkBooks(result);
-    expect(recreated(result)).toEqual(expect.arrayContaining(['DLQ', 'EVENTS', 'GROUPS', 'ROLLOUTS', 'SCORED', 'WEIGHTS']));
+    expect(recreated(result)).toEqual(expect.arrayContaining(names));
   });
 });
 
 describe('a durable that is deleted under a running job', () => {
   it('is made again, and the books add up: those that workers share', async () => {
-    checkBooks(
-      await run((bus) => {
-        bus.server.deleteDurable('ROLLOUTS', 'rollout');
-        bus.server.deleteDurable('GROUPS', 'reward');
-        bus.server.deleteDurable('EVENTS', 'writer-events');
-      }),
-    );
+    const durables: [StreamName, string][] = [
+      ['ROLLOUTS', 'rollout'],
+      ['GROUPS', 'reward'],
+      ['EVENTS', 'writer-events'],
+    ];
+    const areThere = async (bus: MemoryBus): Promise<boolean> => {
+      const states = await Promise.all(durables.map(([stream, name]) => bus.durableState(stream, name)));
+      return states.every((state) => state !== undefined);
+    };
+    checkBooks(await runHeld(areThere, ({ server }) => durables.forEach(([stream, name]) => server.deleteDurable(stream, name))));
   });
 
   it.each(['writer', 'trainer-thermostat', 'evaluations-thermostat'])(
     'is made again, and the books add up: SCORED/%s',
     async (durable) => {
-      const result = await run((bus) => bus.server.deleteDurable('SCORED', durable));
+      const place = `SCORED/${durable}`;
+      // Without the writer, some rounds are trained on groups that are lost for it; then the job is held.
+      const isEarly = ({ progress }: Job): boolean => durable === 'writer' && progress!.round < ROUNDS / 2;
+      const result = await runHeld(
+        (_, job) => isEarly(job) || recreatedIn(job).includes(place),
+        (bus) => bus.server.deleteDurable('SCORED', durable),
+      );
       const { unstored } = checkBooks(result);
       const notice = result.job.notices.find(({ code }) => code === 'ROWS_UNSTORED');
       // Until the writer has its durable again, groups are kept for the trainer alone.
       if (durable === 'writer') expect(notice?.message).toMatch(`${unstored} groups were used and their rows are not in`);
       else expect([unstored, notice]).toEqual([0, undefined]);
-      expect(recreated(result)).toContain(`SCORED/${durable}`);
+      expect(recreated(result)).toContain(place);
     },
   );
 });
@@ -122,7 +152,7 @@ describe('a bucket that is deleted under a running job', () => {
   it.each<BucketName[][]>([[['jobs']], [['policies']], [['leases']], [['nodes', 'notices']]])(
     '%s: is made again, and the books add up',
     async (names) => {
-      const result = await run((bus) => names.forEach((name) => bus.server.deleteBucket(name)));
+      const result = await run(names, (bus) => names.forEach((name) => bus.server.deleteBucket(name)));
       checkBooks(result);
       expect(recreated(result)).toEqual(expect.arrayContaining(names));
     },

@@ -43,6 +43,8 @@ export interface SerialOptions {
   seed?: number;
   /** Virtual milliseconds that a learner's message takes; to try out orders of arrival. Default 0. */
   learnerDelayMs?: (learner: number) => number;
+  /** Learners' messages wait while this says so; to hold a job until something was seen. Default: never. */
+  holdLearners?: () => boolean | Promise<boolean>;
   /** Virtual milliseconds that an insert into the store takes; to try out a store that is behind. Default 0. */
   storeDelayMs?: (insert: number) => number;
   /** Stops every node once this many rounds are committed, and starts new ones that go on. Default: never. */
@@ -73,6 +75,9 @@ export interface SerialResult {
   /** Virtual seconds it took. */
   seconds: number;
 }
+
+/** How often learners that are held look whether they still are. */
+const HOLD_LOOK_MS = 100;
 
 /** Decisions in a learner's micro-batch: fixed, since float32 sums depend on what is added together. */
 const MAX_DECISIONS = 512;
@@ -165,8 +170,13 @@ async function startNodes(shared: Shared): Promise<{ coordinator: NodeContext; s
     const toServer = (): Promise<Link<WorkResponse, WorkRequest>> => {
       const [theirs, ours] = memoryLinkPair<WorkRequest, WorkResponse>();
       connectLearner(theirs);
-      const { learnerDelayMs, clock } = shared;
-      return Promise.resolve(learnerDelayMs ? delayed(ours, clock, () => learnerDelayMs(i)) : ours);
+      const { learnerDelayMs, holdLearners, clock } = shared;
+      if (!learnerDelayMs && !holdLearners) return Promise.resolve(ours);
+      const wait = async (): Promise<void> => {
+        if (learnerDelayMs) await clock.sleep(learnerDelayMs(i));
+        while (await holdLearners?.()) await clock.sleep(HOLD_LOOK_MS);
+      };
+      return Promise.resolve(delayed(ours, wait));
     };
     const findServer = (): Promise<string> => Promise.resolve('serial');
     await join(`learner-${i}`, 'learner', (context) =>
@@ -263,11 +273,11 @@ function describe(id: string, role: RoleName, { clock, actors }: NodeContext): N
 }
 
 /** A link whose messages take their time; their order is kept. */
-function delayed<In, Out>(link: Link<In, Out>, clock: VirtualClock, delayMs: () => number): Link<In, Out> {
+function delayed<In, Out>(link: Link<In, Out>, wait: () => Promise<void>): Link<In, Out> {
   let queue: Promise<unknown> = Promise.resolve();
   return {
     send(message) {
-      const sent = queue.then(() => clock.sleep(delayMs())).then(() => link.send(message));
+      const sent = queue.then(wait).then(() => link.send(message));
       queue = sent.catch(() => {});
       return sent;
     },
