@@ -167,6 +167,27 @@ describe('traps of the embedded engine', () => {
       await expect(store.query(`SELECT 1 SETTINGS ${settings}`)).rejects.toMatchObject({ code: 'invalid_argument' });
     }
     await expect(store.query('SELECT 1 SETTINGS max_threads = 64')).rejects.toThrow(/leave SETTINGS out/);
+    const filter = `additional_table_filters = {'system.one': 'length(file(\\'/etc/hostname\\')) > 0'}`;
+    for (const settings of [
+      filter,
+      `final, ${filter}`,
+      `x.y = 1, ${filter}`,
+      `\`final\`, ${filter}`,
+      'max_memory_usage = 0',
+      'final',
+    ]) {
+      for (const sql of [
+        `SELECT * FROM (SELECT dummy FROM system.one SETTINGS ${settings})`,
+        `WITH a AS (SELECT dummy FROM system.one SETTINGS ${settings}) SELECT * FROM a`,
+        `(SELECT dummy FROM system.one SETTINGS ${settings}) UNION ALL SELECT 1`,
+        `EXPLAIN SELECT dummy FROM system.one SETTINGS ${settings}`,
+        `DESCRIBE TABLE (SELECT dummy FROM system.one SETTINGS ${settings})`,
+        `SHOW TABLES WHERE 1 IN (SELECT dummy FROM system.one SETTINGS ${settings})`,
+        `SHOW TABLES SETTINGS ${settings}`,
+      ])
+        await expect(store.query(sql), sql).rejects.toThrow(/leave SETTINGS out/);
+    }
+    await expect(store.query(`(SELECT dummy FROM system.one) SETTINGS ${filter}`)).rejects.toThrow(/leave SETTINGS out/);
   });
 
   it('inserts while a long query runs', async () => {

@@ -111,10 +111,7 @@ async function startRead(
   const { settings: asked, conditions } = checkSettings(given, { known: facts.settings, bounds, mayWrite });
   const where = scope(executor, request, statement.placeholders);
   await assertHarmless(executor.judge, statement, where);
-  for (const condition of conditions) {
-    const refused = await executor.judge.select(conditionAsSelect(condition), { database: where.database });
-    if (refused) throw refusedAs(refused, condition);
-  }
+  await assertHarmlessFilters(executor.judge, conditions, where);
   const settings: Record<string, string> = {
     // Redelivered rows that no merge has collapsed yet are not counted twice.
     final: '1',
@@ -157,6 +154,14 @@ async function assertHarmless(judge: SqlJudge, { sql, tokens }: ReadStatement, w
   if (refused) throw refusedAs(refused, sql);
 }
 
+/** The same for SQL in the values of settings: the engine puts it into whatever is read, also by a statement that writes. */
+async function assertHarmlessFilters(judge: SqlJudge, conditions: readonly string[], { database }: Where): Promise<void> {
+  for (const condition of conditions) {
+    const refused = await judge.select(conditionAsSelect(condition), { database });
+    if (refused) throw refusedAs(refused, condition);
+  }
+}
+
 async function startInsert(
   executor: Executor,
   request: QueryRequest,
@@ -170,8 +175,10 @@ async function startInsert(
   const sql = `${statement.sql} VALUES (1)`;
   await assertGranted(executor, request, { sql, tokens: tokenize(sql), who, where });
   const rules = { known: executor.facts.settings, bounds: {}, mayWrite: true };
+  const checked = checkSettings([...request.settings, ...statement.settings], rules);
+  await assertHarmlessFilters(executor.judge, checked.conditions, where);
   const settings: Record<string, string> = {
-    ...checkSettings([...request.settings, ...statement.settings], rules).settings,
+    ...checked.settings,
     // An acknowledged insert is a written insert; and what is in the data is no expression.
     async_insert: '0',
     input_format_values_interpret_expressions: '0',
@@ -201,8 +208,9 @@ async function startWrite(
 ): Promise<Execution> {
   checkOwnSettings(statement.settings);
   const rules = { known: executor.facts.settings, bounds: {}, mayWrite: true };
-  const { settings } = checkSettings(request.settings, rules);
+  const { settings, conditions } = checkSettings(request.settings, rules);
   const where = scope(executor, request, statement.placeholders);
+  await assertHarmlessFilters(executor.judge, conditions, where);
   await assertGranted(executor, request, { ...statement, who, where });
   const file = executor.spool.file();
   const run = executor.sessions.run({ sql: statement.sql, ...where, settings, signal });

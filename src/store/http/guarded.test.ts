@@ -80,6 +80,26 @@ describe('a reader', () => {
     });
   });
 
+  it('puts no SQL into a subquery by its settings, also behind one without a value', async () => {
+    const peek = `{'system.one': 'throwIf(file(\\'${secret}\\') = \\'hunter2\\', file(\\'${secret}\\')) = 0'}`;
+    for (const before of ['', 'final, ', 'x.y = 1, ', '`final`, '])
+      for (const [start, end] of [
+        ['SELECT * FROM (', ')'],
+        ['', ' UNION ALL SELECT 1'],
+        ['SHOW TABLES WHERE 1 IN (', ')'],
+        ['DESCRIBE TABLE (', ')'],
+      ]) {
+        const query = `${start}SELECT dummy FROM system.one SETTINGS ${before}additional_table_filters = ${peek}${end}`;
+        for (const write of [false, true]) {
+          const { status, text } = await ask(query, { write });
+          expect({ status, text }, query).toMatchObject({
+            status: 500,
+            text: expect.stringContaining('in a subquery') as string,
+          });
+        }
+      }
+  });
+
   it('has its filters applied when they are harmless', async () => {
     const rows = async (url: Record<string, string>): Promise<string> =>
       (await ask('SELECT name FROM system.one AS o, (SELECT arrayJoin([1, 2, 3]) AS name) AS x', { url })).text;
@@ -106,6 +126,24 @@ describe('a reader', () => {
 });
 
 describe('the writer', () => {
+  it('puts no SQL into what it writes by its settings', async () => {
+    await port.engine.run('CREATE TABLE mine (s String) ENGINE = MergeTree ORDER BY s');
+    const filter = `{'system.one': 'file(\\'${secret}\\') = \\'\\''}`;
+    for (const query of [
+      'INSERT INTO mine SELECT toString(dummy) FROM system.one',
+      "ALTER TABLE mine DELETE WHERE s IN (SELECT 'a' FROM system.one)",
+      'INSERT INTO mine FORMAT TSV a',
+    ])
+      expect(await ask(query, { write: true, url: { additional_table_filters: filter } }), query).toMatchObject({ status: 403 });
+    for (const query of [
+      `INSERT INTO mine SELECT toString(dummy) FROM system.one SETTINGS final, additional_table_filters = ${filter}`,
+      `CREATE VIEW v AS SELECT * FROM (SELECT * FROM system.one SETTINGS final, additional_table_filters = ${filter})`,
+      `ALTER TABLE mine DELETE WHERE s IN (SELECT 'a' FROM system.one SETTINGS max_threads = 1, final, additional_table_filters = ${filter})`,
+      "CREATE TABLE x (a Int8) ENGINE = MergeTree ORDER BY a SETTINGS index_granularity = 1, compress_marks, disk = 'x'",
+    ])
+      expect(await ask(query, { write: true }), query).toMatchObject({ status: 403 });
+  });
+
   it('is refused what hides a function, and what destroys the store', async () => {
     for (const query of [
       'CREATE FUNCTION read AS x -> file(x)',

@@ -1,6 +1,6 @@
 import { MillraceError } from '../../errors.ts';
 import { allSettings, UNREADABLE } from '../sql/assignments.ts';
-import { isClosing, isOpening, isSymbol, isWord, rebased, refusal, withoutEnd } from '../sql/guard.ts';
+import { beginsSettings, isClosing, isOpening, isSymbol, isWord, rebased, refusal, withoutEnd } from '../sql/guard.ts';
 import type { Refusal } from '../sql/guard.ts';
 import { lex, tokenize } from '../sql/lexer.ts';
 import type { Token } from '../sql/lexer.ts';
@@ -97,13 +97,13 @@ function parseRead(text: string): ReadStatement {
   const tokens = withoutEnd(tokenize(text));
   const { end, format, settings } = clausesOf(tokens);
   const kept = tokens.slice(0, end);
+  // The engine takes them in subqueries even where it is told to be read-only.
+  const nested = kept.some((token, at) => isWord(token, 'settings') && beginsSettings(kept, at + 1));
+  if (nested) throw exception('READONLY', 'Cannot modify settings in a subquery; put SETTINGS at the end of the statement.');
   const refused = refusal(kept);
   if (refused) throw refusedAs(refused, text);
   const verb = kept.find((token) => token.kind === 'word')!.text.toLowerCase();
   if (verb === 'explain') checkExplained(kept);
-  // The engine takes them in subqueries even where it is told to be read-only.
-  const nested = kept.some((token, at) => isWord(token, 'settings') && isSymbol(kept[at + 2], '='));
-  if (nested) throw exception('READONLY', 'Cannot modify settings in a subquery; put SETTINGS at the end of the statement.');
   return { kind: 'read', verb, format, settings, ...textOf(text, kept) };
 }
 

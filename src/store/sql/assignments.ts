@@ -1,4 +1,4 @@
-import { isSymbol, isWord } from './guard.ts';
+import { beginsSettings, isSymbol, isWord } from './guard.ts';
 import type { Token } from './lexer.ts';
 import { unquoted } from './lexer.ts';
 
@@ -54,11 +54,15 @@ export const UNREADABLE = 'unreadable';
 export function allSettings(tokens: readonly Token[]): [string, string][] | typeof UNREADABLE {
   const found: [string, string][] = [];
   for (let index = 0; index < tokens.length; index += 1) {
-    const begins = (isWord(tokens[index], 'settings') || isWord(tokens[index], 'setting')) && isSymbol(tokens[index + 2], '=');
-    if (!begins) continue;
+    if (!isWord(tokens[index], 'settings') && !isWord(tokens[index], 'setting')) continue;
+    if (!isSymbol(tokens[index + 2], '=')) {
+      if (beginsSettings(tokens, index + 1)) return UNREADABLE;
+      continue;
+    }
     const read = assignmentsAt(tokens, index + 1);
     // More settings behind a value that is no literal would go unseen.
     if (!read || isSymbol(tokens[read.end], '(')) return UNREADABLE;
+    if (isSymbol(tokens[read.end], ',') && beginsSettings(tokens, read.end + 1)) return UNREADABLE;
     found.push(...read.settings);
     index = read.end - 1;
   }

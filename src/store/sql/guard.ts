@@ -35,6 +35,7 @@ export function refusal(tokens: readonly Token[]): Refusal | undefined {
   for (const [index, token] of tokens.entries()) {
     const found = wrongClause(token, tokens[index + 1]);
     if (found) return found;
+    if (isWord(token, 'settings') && beginsSettings(tokens, index + 1)) return { kind: 'clause', message: NO_SETTINGS, token };
   }
   const last = tokens.at(-1)!;
   // What is put behind it would be taken for what is missing.
@@ -87,6 +88,23 @@ function wrongClause(token: Token, next: Token | undefined): Refusal | undefined
   if (word !== 'format' || isSymbol(next, '(')) return undefined;
   const message = 'leave FORMAT out: the result comes as typed rows (a column of that name goes in backticks)';
   return { kind: 'clause', message, token };
+}
+
+/** The engine takes settings in subqueries even where it is told to be read-only, and some of them hold SQL. */
+export const NO_SETTINGS = 'queries run with settings of the store; leave SETTINGS out';
+
+/**
+ * Whether settings begin at a token: `name = value`, perhaps behind names without a value (`final`, which means `final = true`) or with
+ * dots.
+ */
+export function beginsSettings(tokens: readonly Token[], at: number): boolean {
+  const isName = (token: Token | undefined): boolean => token?.kind === 'word' || token?.kind === 'quoted';
+  for (let index = at; isName(tokens[index]); index += 2) {
+    const next = tokens[index + 1];
+    if (isSymbol(next, '=')) return true;
+    if (!isSymbol(next, ',') && !isSymbol(next, '.')) return false;
+  }
+  return false;
 }
 
 /** Whether a token is this symbol. */

@@ -48,7 +48,7 @@ export async function judgeWrite(
     refusedHook(tree, tokens.slice(0, parts.selectAt), intent, { store: judge.database, current, parameters: scope.parameters });
   if (refused) return { intent, refused };
   for (const select of [parts.select, parts.values]) {
-    const found = select === undefined ? undefined : await judge.select(select, scope);
+    const found = select === undefined ? undefined : await judge.select(select, { ...scope, settingsChecked: true });
     if (found) return { intent, refused: found };
   }
   return { intent, refused: undefined };

@@ -2,7 +2,7 @@ import { TAKES_VALUES } from './allowed-functions.ts';
 import { ALLOWED_SYSTEM_TABLES, ALLOWED_TABLE_FUNCTIONS } from './allowed-sources.ts';
 import { isRefusedTableFunction, judgeFunction, readEngineNames } from './engine-names.ts';
 import type { AskRows, EngineNames } from './engine-names.ts';
-import { isSymbol } from './guard.ts';
+import { isSymbol, NO_SETTINGS } from './guard.ts';
 import type { Refusal } from './guard.ts';
 import { isPlainName } from './lexer.ts';
 import type { Token } from './lexer.ts';
@@ -27,6 +27,8 @@ export interface Scope {
   database?: string | undefined;
   /** Values of {name:Type} placeholders, in ClickHouse's escaped form. */
   parameters?: Readonly<Record<string, string>> | undefined;
+  /** The names of settings in it have been checked: it is part of a statement of the writer. Default: it may have none. */
+  settingsChecked?: boolean;
 }
 
 /** The parse and nothing else: no name is looked up, nothing is computed. */
@@ -114,6 +116,9 @@ export class SqlJudge {
     const printed = await this.explain(PARSE_ONLY, sql, scope);
     const tree = await readQueryTree(printed);
     if (!tree) return { kind: 'outside', message: 'a text in the statement looks like a part of its syntax tree' };
+    const withSql = /\badditional_(?:table_filters|result_filter)=/;
+    if (tree.settings.some((clause) => !scope.settingsChecked || withSql.test(clause)))
+      return { kind: 'clause', message: NO_SETTINGS };
     const current = scope.database ?? this.database;
     return judgeTree(tree, names, { store: this.database, current }) ?? this.#refusedView(tree, current);
   }

@@ -10,6 +10,8 @@ export interface QueryTree {
   identifiers: readonly Identifier[];
   /** Lambdas that have a name: they are called by it. */
   lambdas: ReadonlySet<string>;
+  /** SETTINGS clauses as printed; the last one behind brackets is not among them. */
+  settings: readonly string[];
 }
 
 /** A table function, and the text of its first argument where that is a constant or a name. */
@@ -59,13 +61,17 @@ export async function readQueryTree(printed: string): Promise<QueryTree | undefi
   const tableFunctions: TableFunction[] = [];
   const identifiers: Identifier[] = [];
   const lambdas = new Set<string>();
+  const settings: string[] = [];
   /** Calls that are open, by indentation. */
   const calls: { indent: number; name: string; table?: TableFunction; seen?: boolean }[] = [];
   let [lines, nodes] = [0, 0];
   for (const line of linesOf(printed)) {
     if ((lines += 1) % LINES_A_SLICE === 0) await new Promise((resolve) => setImmediate(resolve));
     const [, spaces, kind, id, rest] = NODE.exec(line) ?? [];
-    if (spaces === undefined || rest === undefined) continue;
+    if (spaces === undefined || rest === undefined) {
+      if (/^ *SETTINGS /.test(line)) settings.push(line.trimStart());
+      continue;
+    }
     if (Number(id) !== nodes) return undefined;
     nodes += 1;
     const indent = spaces.length;
@@ -91,7 +97,7 @@ export async function readQueryTree(printed: string): Promise<QueryTree | undefi
       if (name !== undefined) lambdas.add(name);
     }
   }
-  return { functions, tableFunctions, identifiers, lambdas };
+  return { functions, tableFunctions, identifiers, lambdas, settings };
 }
 
 /** The lines of a text, one after another, so that a large one is not held twice. */

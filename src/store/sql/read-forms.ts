@@ -39,6 +39,7 @@ export function selectsOf(sql: string, tokens: readonly Token[]): Forms {
       return { selects: [`SELECT * FROM ${from(at + (named ? 2 : 1))}`] };
     }
     case 'exists':
+      if (settingsAfter(tokens, at + 1)) return refuse(settingsAfter(tokens, at + 1)!, 'leave SETTINGS out');
       return tokens.some(isOpening) ? refuse(tokens.find(isOpening)!, 'EXISTS takes a name only') : { selects: [] };
     case 'show':
       return shown(tokens, at, from);
@@ -69,12 +70,18 @@ function shown(tokens: readonly Token[], at: number, from: (index: number) => st
   if (word === 'create' && NOT_CREATED.has(tokens[index + 1]?.text.toLowerCase() ?? '') && tokens.length > index + 2) {
     return refuse(what, 'SHOW CREATE shows tables, views and databases only');
   }
+  const clause = settingsAfter(tokens, index + 1);
+  if (clause) return refuse(clause, 'leave SETTINGS out');
   const where = outermost(tokens, (token) => isWord(token, 'where') || isWord(token, 'limit'));
   const head = tokens.slice(0, where < 0 ? tokens.length : where);
   const opening = head.find(isOpening);
   if (opening && !isSymbol(opening, '{')) return refuse(opening, 'SHOW takes names and texts only');
   return { selects: where < 0 ? [] : [`SELECT 1 FROM system.one ${from(where)}`] };
 }
+
+/** A SETTINGS clause behind the names of what is shown. */
+const settingsAfter = (tokens: readonly Token[], from: number): Token | undefined =>
+  tokens.find((token, at) => at >= from && isWord(token, 'settings') && /^(?:word|quoted)$/.test(tokens[at + 1]?.kind ?? ''));
 
 /** The first such token that is in no brackets; -1 when there is none. */
 export function outermost(tokens: readonly Token[], is: (token: Token) => boolean, from = 0): number {
