@@ -19,13 +19,18 @@ export async function findDistrusted(judge: SqlJudge, ask: AskRows): Promise<Dis
     WHERE lower(database) NOT IN ('system', 'information_schema')`,
   );
   const found = new Map<string, string>();
-  for (const [database64 = '', name64 = '', engine = '', definition64 = ''] of rows) {
-    const [database, name, definition] = [decoded(database64), decoded(name64), decoded(definition64)];
-    if (database === judge.database && ownTables().has(name)) continue;
-    const reason = ALLOWED_ENGINES.has(engine)
-      ? await refusedDefinition(judge, definition, database)
-      : `ENGINE ${engine} may keep rows outside the store`;
-    if (reason !== undefined) found.set(`${database}.${name}`, reason);
+  // Again while there is more: a view may read another one that is not to be read.
+  for (let before = -1; before < found.size;) {
+    before = found.size;
+    judge.distrust(found);
+    for (const [database64 = '', name64 = '', engine = '', definition64 = ''] of rows) {
+      const [database, name, definition] = [decoded(database64), decoded(name64), decoded(definition64)];
+      if (found.has(`${database}.${name}`) || (database === judge.database && ownTables().has(name))) continue;
+      const reason = ALLOWED_ENGINES.has(engine)
+        ? await refusedDefinition(judge, definition, database)
+        : `ENGINE ${engine} may keep rows outside the store`;
+      if (reason !== undefined) found.set(`${database}.${name}`, reason);
+    }
   }
   return found;
 }

@@ -289,6 +289,8 @@ describe('what was made before', () => {
     const { engine } = judge;
     await engine.run("CREATE VIEW peeking AS SELECT file('/etc/hostname') AS f");
     await engine.run("CREATE VIEW applying AS SELECT * APPLY(file) FROM (SELECT '/etc/hostname' AS f)");
+    await engine.run('CREATE VIEW behind AS SELECT * FROM peeking');
+    await engine.run('CREATE VIEW a_behind AS SELECT * FROM behind');
     await engine.run('CREATE TABLE outside (a String) ENGINE = File(CSV)');
     await engine.run('CREATE VIEW `good one` AS SELECT upper(s) AS u FROM mine');
     await engine.run(
@@ -303,18 +305,24 @@ describe('what was made before', () => {
         .split('\n')
         .map((line) => line.split('\t'));
     const found = await findDistrusted(engine.judge, ask);
-    expect([...found.keys()].sort()).toEqual(['applying', 'hooked', 'outside', 'peeking'].map((name) => `millrace.${name}`));
+    expect([...found.keys()].sort()).toEqual(
+      ['a_behind', 'applying', 'behind', 'hooked', 'outside', 'peeking'].map((name) => `millrace.${name}`),
+    );
     engine.judge.distrust(found);
     for (const sql of [
       'SELECT * FROM peeking',
       'SELECT 1 WHERE 1 IN millrace.applying',
       'SELECT * FROM outside',
       'DESCRIBE TABLE peeking',
+      'SELECT * FROM a_behind',
     ])
       expect((await judge.read(sql))?.message, sql).toMatch(/^millrace\.\w+ is not read: .*\. Drop it$/);
+    const merged = "SELECT * FROM merge(millrace, '^peeking$')";
+    expect((await judge.read(merged))?.message).toMatch(/^merge\(\) could read millrace\.\w+, which is not read/);
     expect(await judge.read('SELECT * FROM `good one`, counted, fresh')).toBeUndefined();
     expect(await verdict('INSERT INTO mine SELECT f, 1 FROM peeking')).toBe('refused');
     expect(await verdict('DROP VIEW peeking')).toBe('passed');
     engine.judge.distrust(new Map());
+    expect(await judge.read(merged)).toBeUndefined();
   });
 });

@@ -123,8 +123,12 @@ export class SqlJudge {
     return judgeTree(tree, names, { store: this.database, current }) ?? this.#refusedView(tree, current);
   }
 
-  #refusedView({ identifiers }: QueryTree, current: string): Refusal | undefined {
+  #refusedView({ identifiers, tableFunctions }: QueryTree, current: string): Refusal | undefined {
     if (this.#distrusted.size === 0) return undefined;
+    if (tableFunctions.some(({ name }) => name === 'merge')) {
+      const [first, reason] = this.#distrusted.entries().next().value!;
+      return outside(`merge() could read ${first}, which is not read: ${reason}. Drop it`);
+    }
     for (const { name } of identifiers) {
       const found = [name, `${current}.${name}`].find((table) => this.#distrusted.has(table));
       if (found !== undefined) return outside(`${found} is not read: ${this.#distrusted.get(found)}. Drop it`);
