@@ -3,6 +3,7 @@ import type { Clock } from '../src/clock/clock.ts';
 import { MillraceError } from '../src/errors.ts';
 import type { Logger } from '../src/telemetry/log.ts';
 
+const DOCTOR = '`millrace doctor`';
 const AGAIN_MS = 2_000;
 /** Begins the field of an error that lasts until a person has changed something in JetStream. */
 const FIELD = 'jetstream.';
@@ -31,7 +32,7 @@ export async function startTopology(bus: Bus, { clock, log, wasUp = false, onTro
     } catch (thrown) {
       const error = MillraceError.from(thrown);
       if (error.code !== 'failed_precondition') throw error;
-      const message = `${error.message}; \`millrace doctor\` shows what to do`;
+      const message = error.message.includes(DOCTOR) ? error.message : `${error.message}; ${DOCTOR} shows what to do`;
       if (!wasUp) throw new MillraceError(error.code, message, { cause: error, field: `${FIELD}${error.field ?? ''}` });
       if (message !== told) {
         log.error({ err: error }, 'waiting until a stream or bucket is changed');

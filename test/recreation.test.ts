@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { WORK_DURABLES } from '../cluster/nats/work-durables.ts';
 import { loginOf } from '../cluster/node.ts';
 import { openLink, type Link } from '../src/bus/nats/link.ts';
 import { JobState } from '../src/gen/millrace/v1/admin_pb.ts';
@@ -35,6 +36,9 @@ it('streams and a bucket that are deleted under a running job are made again, an
       code === 'STREAM_RECREATED' && subject === name;
     await cluster.until(id, ({ notices }) => notices.some(isTold), 60_000);
   }
+  // Workers may not make these.
+  await cluster.until(id, ({ progress }) => (progress?.round ?? 0) >= 26, 60_000);
+  for (const { stream, durable } of WORK_DURABLES) expect(await admin.jsm.consumers.delete(stream, durable)).toBe(true);
   const job = await cluster.ended(id, 120_000);
   expect([job.state, job.error]).toEqual([JobState.SUCCEEDED, '']);
   const { requests, trained, filtered, expired, failed, ended } = books(job);

@@ -176,11 +176,15 @@ describe('millrace doctor on the files of a state folder', () => {
     file('GROUPS', settings('GROUPS').slice(0, 40));
     file('KV_jobs', '\u0000garbage');
     file('OTHERS', '{}');
-    const streams = (await found()).filter(({ what }) => what === 'stream');
+    file(join('SCORED', 'obs', 'writer'), JSON.stringify({ durable_name: 'writer', filter_subject: 'scored.>' }));
+    file(join('ROLLOUTS', 'obs', 'rollout'), JSON.stringify({ durable_name: 'rollout', filter_subject: 'rollout.x' }));
+    file(join('ROLLOUTS', 'obs', 'another'), 'garbage');
+    const streams = (await found()).filter(({ what }) => what === 'stream' || what === 'durable');
     expect(streams.map(({ place, problem }) => [place.split('/').at(-1), problem])).toEqual([
       ['GROUPS', expect.stringMatching(/not JSON/)],
       ['KV_jobs', expect.stringMatching(/not JSON/)],
       ['ROLLOUTS', 'its retention is "limits", not "workqueue"'],
+      ['rollout', 'its filter is rollout.x, not rollout.>'],
     ]);
     for (const { place, advice } of streams) expect(advice).toMatch(`rm -r ${place};`);
   });

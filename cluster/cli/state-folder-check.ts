@@ -4,6 +4,7 @@ import { allStreamConfigs, fixedProblem, type AskedConfig } from '../../src/bus/
 import { loadCheckpoint } from '../../src/checkpoint/load.ts';
 import { MillraceError } from '../../src/errors.ts';
 import type { DurableFinding } from '../admin/diagnosis.ts';
+import { SHARED_DURABLES } from '../durables.ts';
 import { adminFilePath, readAdminFile } from '../up/admin-file.ts';
 import { NATS_FOLDER } from '../up/lock.ts';
 import { readState } from './tune/state-file.ts';
@@ -47,31 +48,48 @@ export async function checkStateFolder(stateDir: string): Promise<{ findings: Du
   return { findings, checked };
 }
 
-/** Looks at the settings of the streams that lie in a state folder: those that would keep a cluster from starting. */
+/** Looks at the settings of the streams and durables that lie in a state folder: those that would keep a cluster from starting. */
 export async function checkStreamFiles(stateDir: string): Promise<{ findings: DurableFinding[]; checked: number }> {
   const findings: DurableFinding[] = [];
   let checked = 0;
+  const check = async <T>(
+    folder: string,
+    what: string,
+    afterwards: string,
+    problemOf: (config: T) => string | undefined,
+  ): Promise<void> => {
+    checked += 1;
+    const problem = await metaFileProblem(join(folder, 'meta.inf'), problemOf);
+    if (problem === undefined) return;
+    const advice = `stop the cluster, then rm -r ${quoted(folder)}; ${afterwards}`;
+    findings.push({ place: folder, what, problem, advice, removable: false });
+  };
   const wanted = new Map(allStreamConfigs().map((config) => [config.name, config]));
   const accounts = join(stateDir, NATS_FOLDER, 'jetstream');
   for (const account of await names(accounts)) {
     for (const name of await names(join(accounts, account, 'streams'))) {
       const asked = wanted.get(name);
       if (asked === undefined) continue;
-      checked += 1;
       const folder = join(accounts, account, 'streams', name);
-      const problem = await streamFileProblem(join(folder, 'meta.inf'), asked);
-      if (problem === undefined) continue;
-      const advice = `stop the cluster, then rm -r ${quoted(folder)}; a start makes it again, what is in it is lost`;
-      findings.push({ place: folder, what: 'stream', problem, advice, removable: false });
+      await check(folder, 'stream', 'a start makes it again, what is in it is lost', (config: Partial<AskedConfig>) =>
+        fixedProblem(asked, config),
+      );
+      const kept = await names(join(folder, 'obs'));
+      for (const { durable, filter } of SHARED_DURABLES.filter(({ stream }) => stream === name)) {
+        if (!kept.includes(durable)) continue;
+        const problem = ({ filter_subject: has }: { filter_subject?: string }): string | undefined =>
+          has === filter ? undefined : `its filter is ${has ?? '(none)'}, not ${filter}`;
+        await check(join(folder, 'obs', durable), 'durable', 'a start makes it again', problem);
+      }
     }
   }
   return { findings, checked };
 }
 
-async function streamFileProblem(path: string, asked: AskedConfig): Promise<string | undefined> {
-  const text = await readFile(path, 'utf8').catch(() => '');
+/** What is wrong with a file of nats-server's that holds the configuration of something. */
+async function metaFileProblem<T>(path: string, problemOf: (config: T) => string | undefined): Promise<string | undefined> {
   try {
-    return fixedProblem(asked, JSON.parse(text) as Partial<AskedConfig>);
+    return problemOf(JSON.parse(await readFile(path, 'utf8')) as T);
   } catch {
     return 'its meta.inf is not JSON (truncated, or something else)';
   }
