@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { CLUSTER_ENV_NAMES } from '../src/config/cluster.ts';
 import { ERROR_CODES } from '../src/errors.ts';
+import { NOTICE_CODES } from '../src/jobs/notice.ts';
 import { METRICS } from '../src/telemetry/metrics.ts';
 import { FailureClass } from '../src/gen/millrace/v1/flow_pb.ts';
 
@@ -22,6 +23,12 @@ describe('the reference pages', () => {
     const classes = Object.values(FailureClass).filter((name) => typeof name === 'string' && name !== 'UNSPECIFIED');
     expect(classes.length).toBeGreaterThan(3);
     expect(classes.filter((name) => !page.includes(`| \`${name}\` |`))).toEqual([]);
+  });
+
+  it('explain every code of a notice, and none that is not reported', () => {
+    const jobs = /\n## Jobs\n([\s\S]*?)\n## /.exec(read('errors.md'))![1]!;
+    const explained = [...jobs.matchAll(/^\| `([A-Z_]+)` \| [^|]+ \| [^|]+ \|$/gm)].map(([, code]) => code);
+    expect(explained).toEqual([...NOTICE_CODES]);
   });
 
   it('explain every metric', () => {

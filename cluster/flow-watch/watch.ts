@@ -1,5 +1,6 @@
 import { currentActivity, observeActivities, type ActivityLabel } from '../../src/clock/activity.ts';
 import { describe } from '../../src/flow/failure.ts';
+import type { NoticeCode } from '../../src/jobs/notice.ts';
 import type { NodeContext } from '../context.ts';
 import { activityText, BlackBox, blackBoxFile } from './black-box.ts';
 import { blame, subjectOf, type NodeEnd } from './blame.ts';
@@ -36,7 +37,7 @@ export function watchFlows(
   } catch (error) {
     log.warn({ err: error }, 'what flows run cannot be noted down: a crash will not be blamed on anyone');
   }
-  const report = (label: ActivityLabel, code: string, message: string, subject = label.part): Promise<void> =>
+  const report = (label: ActivityLabel, code: NoticeCode, message: string, subject = label.part): Promise<void> =>
     notices.report(label.job, { code, subject, message, lasts: false });
 
   observeActivities({

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { MemoryNodes } from '../../test/support/memory-node.ts';
+import type { NoticeReport } from '../../src/jobs/notice.ts';
 import { watchJobNotices } from './notices.ts';
 
-const report = { code: 'TOOL_BLOCKED', subject: 'search "flights"', message: 'blocked for 3 s' };
+const report: NoticeReport = { code: 'EVENT_LOOP_HELD', subject: 'search "flights"', message: 'blocked for 3 s' };
 
 async function twoNodes() {
   const nodes = new MemoryNodes('/nowhere');
@@ -23,9 +24,9 @@ describe('job notices', () => {
   it('count the reports of several nodes in one notice', async () => {
     const { one, two, list, settled } = await twoNodes();
     await settled(Promise.all([one.notices.report('a', report), two.notices.report('a', report)]));
-    await settled(one.notices.report('b', { code: 'HELD', message: 'rate limit' }));
+    await settled(one.notices.report('b', { code: 'ADMISSION_HELD', message: 'rate limit' }));
     expect(list.of('a')).toMatchObject([{ ...report, job: 'a', count: 2 }]);
-    expect(list.of('b')).toMatchObject([{ code: 'HELD', subject: '', count: 1, node: 'one' }]);
+    expect(list.of('b')).toMatchObject([{ code: 'ADMISSION_HELD', subject: '', count: 1, node: 'one' }]);
   });
 
   it('write a burst of reports together', async () => {
@@ -43,7 +44,7 @@ describe('job notices', () => {
     await settled(one.notices.report('a', report));
     await settled(two.notices.resolve('a', report.code, report.subject));
     expect(list.of('a')[0]?.resolvedAt).toBeDefined();
-    await settled(two.notices.resolve('a', 'NEVER_REPORTED'));
+    await settled(two.notices.resolve('a', 'DISK_FULL'));
     await settled(two.notices.report('a', report));
     expect(list.of('a')).toMatchObject([{ count: 1, node: 'two' }]);
     expect(await events()).toEqual(['event.a.notice', 'event.a.notice-resolved', 'event.a.notice']);

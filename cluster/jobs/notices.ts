@@ -10,6 +10,7 @@ import {
   resolvedNotice,
   sortNotices,
   type JobNotice,
+  type NoticeCode,
   type NoticeReport,
 } from '../../src/jobs/notice.ts';
 import { JobEvents } from './events.ts';
@@ -23,7 +24,7 @@ export interface JobNotices {
   /** Reports a condition; reports with the same code and subject are counted in one notice. Resolves once it is written. */
   report(job: string, notice: NoticeReport): Promise<void>;
   /** The condition is over. Without a lasting notice of this code and subject nothing happens. */
-  resolve(job: string, code: string, subject?: string): Promise<void>;
+  resolve(job: string, code: NoticeCode, subject?: string): Promise<void>;
 }
 
 const MAX_CAS_ATTEMPTS = 10;
@@ -121,7 +122,7 @@ export function jobNotices({ bus, clock, node, log }: NoticeOptions): JobNotices
 }
 
 /** Keys admit few characters, and subjects are people's words. */
-function noticeKey(job: string, code: string, subject = ''): string {
+function noticeKey(job: string, code: NoticeCode, subject = ''): string {
   return `${job}.${code}.${createHash('sha256').update(subject).digest('hex').slice(0, 16)}`;
 }
 

@@ -1,7 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { decodeNotice, encodeNotice, MAX_MESSAGE, reportedNotice, resolvedNotice, sortNotices } from './notice.ts';
+import {
+  decodeNotice,
+  encodeNotice,
+  MAX_MESSAGE,
+  reportedNotice,
+  resolvedNotice,
+  sortNotices,
+  type NoticeReport,
+} from './notice.ts';
 
-const report = { code: 'TOOL_BLOCKED', subject: 'search', message: 'blocked for 3 s' };
+const report: NoticeReport = { code: 'EVENT_LOOP_HELD', subject: 'search', message: 'blocked for 3 s' };
 const at = (now: number, times?: number) => ({ job: 'a', node: 'rollout-1', now, ...(times !== undefined && { times }) });
 
 describe('job notice', () => {
@@ -28,13 +36,13 @@ describe('job notice', () => {
       at(50),
     );
     expect(happened).toMatchObject({ count: 2, lasts: false });
-    const lasting = reportedNotice(undefined, { code: 'HELD', message: '' }, at(20));
+    const lasting = reportedNotice(undefined, { code: 'ADMISSION_HELD', message: '' }, at(20));
     expect(sortNotices([happened, lasting]).map(({ code }) => code)).toEqual(['HELD', 'TOOL_BLOCKED']);
   });
 
   it('keeps long messages short and well-formed', () => {
-    const { message } = reportedNotice(undefined, { code: 'X', message: '😀'.repeat(MAX_MESSAGE) + '!' }, at(1));
-    const odd = reportedNotice(undefined, { code: 'X', message: `${'a'.repeat(MAX_MESSAGE - 1)}😀` }, at(1)).message;
+    const { message } = reportedNotice(undefined, { code: 'WORKER_ENDED', message: '😀'.repeat(MAX_MESSAGE) + '!' }, at(1));
+    const odd = reportedNotice(undefined, { code: 'WORKER_ENDED', message: `${'a'.repeat(MAX_MESSAGE - 1)}😀` }, at(1)).message;
     expect(message.length).toBe(MAX_MESSAGE);
     expect(odd.isWellFormed()).toBe(true);
   });
@@ -50,9 +58,9 @@ describe('job notice', () => {
   });
 
   it('sorts lasting conditions first, then by time', () => {
-    const one = reportedNotice(undefined, { code: 'A', message: '' }, at(10));
-    const two = reportedNotice(undefined, { code: 'B', message: '' }, at(20));
-    const past = resolvedNotice(reportedNotice(undefined, { code: 'C', message: '' }, at(30)), 40)!;
-    expect(sortNotices([past, one, two]).map(({ code }) => code)).toEqual(['B', 'A', 'C']);
+    const one = reportedNotice(undefined, { code: 'DISK_FULL', message: '' }, at(10));
+    const two = reportedNotice(undefined, { code: 'CODE_CHANGED', message: '' }, at(20));
+    const past = resolvedNotice(reportedNotice(undefined, { code: 'ROWS_MISSING', message: '' }, at(30)), 40)!;
+    expect(sortNotices([past, one, two]).map(({ code }) => code)).toEqual(['CODE_CHANGED', 'DISK_FULL', 'ROWS_MISSING']);
   });
 });

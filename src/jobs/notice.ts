@@ -1,9 +1,31 @@
 import { z } from 'zod';
 
+/** Every code of a notice that this version reports. What each means and what to do: `docs/errors.md`. */
+export const NOTICE_CODES = [
+  'ACTOR_RESTARTED',
+  'ADMISSION_HELD',
+  'CODE_CHANGED',
+  'DISK_FULL',
+  'EVALUATION_INCOMPLETE',
+  'EVENT_LOOP_HELD',
+  'NOTHING_TO_DECIDE',
+  'POLICY_COLLAPSED',
+  'PROCESS_EXIT_CALLED',
+  'ROWS_MISSING',
+  'ROWS_UNSTORED',
+  'STREAM_MISSING',
+  'STREAM_RECREATED',
+  'UNCAUGHT_ERROR',
+  'WEIGHTS_DAMAGED',
+  'WORKER_ENDED',
+] as const;
+
+export type NoticeCode = (typeof NOTICE_CODES)[number];
+
 /** A notice as bucket `notices` holds it, as JSON. Unknown keys are dropped. Times are Unix milliseconds. */
 export const jobNoticeSchema = z.object({
   job: z.string().min(1),
-  /** What kind of thing happened, e.g. `ACTOR_RESTARTED`. */
+  /** What kind of thing happened, e.g. `ACTOR_RESTARTED`. Not one of {@link NOTICE_CODES} when another version wrote it. */
   code: z.string().regex(/^[A-Z][A-Z0-9_]*$/),
   /** What it happened to (a tool, an actor, a stream); '' when the job as a whole. */
   subject: z.string(),
@@ -26,8 +48,8 @@ export type JobNotice = z.infer<typeof jobNoticeSchema>;
 
 /** What a role reports about a job. */
 export interface NoticeReport {
-  /** Upper-case words joined by `_`, e.g. `STREAM_RECREATED`. Reports with the same code and subject are one notice. */
-  code: string;
+  /** Reports with the same code and subject are one notice. */
+  code: NoticeCode;
   /** What it is about: a tool, an actor, a stream. Default '': the job as a whole. */
   subject?: string | undefined;
   /** What happened, where, and what to do; at most {@link MAX_MESSAGE} characters are kept. */
