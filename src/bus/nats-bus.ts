@@ -131,8 +131,15 @@ class NatsBus implements Bus {
 
   async purge(stream: StreamName, subject: string): Promise<number> {
     checkFilter(subject);
-    const answer = await this.link.call(`purging ${subject}`, () => this.link.jsm.streams.purge(stream, { filter: subject }));
-    return answer.purged;
+    if (this.topology.streams.find((s) => s.name === stream)?.retention === 'limits') {
+      const answer = await this.link.call(`purging ${subject}`, () => this.link.jsm.streams.purge(stream, { filter: subject }));
+      return answer.purged;
+    }
+    // A filtered purge moves durables with a wider filter behind everything that is in the stream (nats-server 2.9): messages of
+    // other subjects would stay there for ever, delivered to nobody. So those of work queues are deleted one by one.
+    let purged = 0;
+    for await (const { sequence } of this.read(stream, subject)) if (await this.deleteMessage(stream, sequence)) purged += 1;
+    return purged;
   }
 
   async deleteMessage(stream: StreamName, sequence: number): Promise<boolean> {

@@ -148,6 +148,22 @@ export function describeStorage(name: string, start: () => Promise<BusHarness>):
       expect(state.bytes).toBeGreaterThan(0);
     });
 
+    test('a purge leaves durables what they are to get of other subjects', async ({ bus, harness }) => {
+      const work = { stream: 'GROUPS', durable: 'purged', filter: 'group.>' } as const;
+      await bus.ensureDurable(work);
+      for (const name of ['a', 'b']) await bus.publish(`group.purged-${name}`, bytes(name), { id: `purged-${name}` });
+      expect(await bus.purge('GROUPS', 'group.purged-none')).toBe(0);
+      expect(await bus.purge('GROUPS', 'group.purged-a')).toBe(1);
+      const got = new Collected<string>(harness.clock);
+      const consumer = await bus.consume(work, async (message) => {
+        await message.ack();
+        got.add(text(message.data));
+      });
+      expect(await got.count(1)).toEqual(['b']);
+      await consumer.stop();
+      await bus.deleteDurable('GROUPS', 'purged');
+    });
+
     test('a full work queue refuses, and takes again when there is room', async ({ bus }) => {
       let accepted = 0;
       const fill = async (): Promise<void> => {
