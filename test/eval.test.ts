@@ -1,8 +1,9 @@
-import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runSerial } from '../cluster/serial.ts';
-import { millraceToEnd, REPOSITORY } from './support/command.ts';
+import { loadJobConfig } from '../src/config/load.ts';
+import { millrace, millraceToEnd, REPOSITORY } from './support/command.ts';
 import { faultyJob } from './support/faulty.ts';
 import { temporaryFolder, thermostatJob } from './support/thermostat.ts';
 
@@ -135,6 +136,27 @@ describe('millrace eval', () => {
     expect([accepted.code, accepted.stdout]).toEqual([0, refused.stdout]);
     expect(accepted.stderr).toContain(summary.judgement);
     expect((await evaluate(...args, '--allow-failed', String(failed.length - 1))).code).toBe(1);
+  });
+
+  it('waits for a service that asks to be called later, and prints nothing but results to stdout', async () => {
+    const file = join(REPOSITORY, 'test/flows/outage.yaml');
+    const { config } = loadJobConfig(file, { overrides: ['rounds=1'] });
+    const { job } = await runSerial(config, { stateDir: join(folder.path, 'outage') });
+    const away = join(folder.path, 'away');
+    for (const where of ['tool', 'reward']) {
+      writeFileSync(away, '');
+      const source = `source={file: ${away}, where: ${where}}`;
+      const command = millrace(['eval', file, '--checkpoint', job.checkpoint, '--set', source, '-o', 'json'], {
+        cwd: folder.path,
+      });
+      await command.until(new RegExp(`waiting for ${where}.* to answer again: lever API: HTTP 429`));
+      expect(command.stdout).toBe('');
+      rmSync(away);
+      expect(await command.ended).toBe(0);
+      expect(command.stderr).toMatch(/the lever API is away[^]*all calls are answered again/);
+      const { lines, summary } = read(command.stdout);
+      expect(summary).toMatchObject({ tasks: lines.length, failed: 0, notJudged: 0 });
+    }
   });
 
   it('refuses what it cannot evaluate, and says what and where', async () => {

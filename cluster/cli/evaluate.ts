@@ -56,6 +56,7 @@ export async function evaluate(file: string, flags: EvalFlags, context: CliConte
   const allowFailed = wholeNumber(flags.allowFailed, '--allow-failed', 0, 1_000_000);
   const { config } = loadJobConfig(file, { env, cwd, overrides: flags.set ?? [], flags: { data: flags.data } });
   const checkpoint = await loadCheckpoint(resolve(cwd, flags.checkpoint));
+  keepStdoutForResults();
   const { runtime, code } = await loadFrozen(config);
   checkFits(runtime.spec, checkpoint.spec);
   const retrier = patientGate(context);
@@ -131,6 +132,12 @@ export async function evaluate(file: string, flags: EvalFlags, context: CliConte
   if (failed <= allowFailed) return;
   context.note(`error: ${failed} of ${tasks.length} tasks failed for infrastructure reasons (--allow-failed ${allowFailed})`);
   context.exitCode = EXIT.failure;
+}
+
+/** What a flow's code prints goes to stderr, until the process ends: stdout is read by programs. */
+function keepStdoutForResults(): void {
+  const error = console.error.bind(console);
+  Object.assign(console, { log: error, info: error, debug: error });
 }
 
 /** Where calls wait that threw RetryLater, for as long as it takes; says so. */

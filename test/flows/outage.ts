@@ -18,8 +18,11 @@ let where: string | undefined;
 
 function call(at: 'tool' | 'reward', task: string): void {
   (globalThis as { millraceTestService?: Service }).millraceTestService?.({ at, task });
-  if (file !== undefined && where === at && existsSync(file))
+  if (file !== undefined && where === at && existsSync(file)) {
+    // eslint-disable-next-line no-console -- flows of users print
+    console.log('the lever API is away');
     throw new RetryLater({ afterMs: 500, reason: 'lever API: HTTP 429' });
+  }
 }
 
 const tool = defineTool<Memory>();

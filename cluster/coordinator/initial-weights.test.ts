@@ -1,0 +1,43 @@
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { create } from '@bufbuild/protobuf';
+import { temporaryFolder, thermostatJob } from '../../test/support/thermostat.ts';
+import { WeightManifestSchema } from '../../src/gen/millrace/v1/weights_pb.ts';
+import { createJobRecord } from '../../src/jobs/record.ts';
+import { parameterCount } from '../../src/policy/parameters.ts';
+import type { NodeContext } from '../context.ts';
+import { jobCode } from '../jobs/code.ts';
+import { loadJobRuntime } from '../jobs/runtime.ts';
+import { keepInitialWeights } from './initial-weights.ts';
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+beforeEach(async () => void (folder = await temporaryFolder()));
+afterEach(() => folder.remove());
+
+it('judges a version without a checkpoint by the code that its job was created with, where that is kept', async () => {
+  const config = thermostatJob();
+  const { spec } = await loadJobRuntime(config);
+  const digest = 'a'.repeat(64);
+  const code = jobCode(folder.path);
+  const record = createJobRecord({ id: 'first', config, now: 0, code: digest });
+  const manifest = create(WeightManifestSchema, { job: 'first', version: 3 });
+  const context = {
+    code,
+    stateDir: folder.path,
+    jobs: { fetch: () => Promise.resolve({ record, revision: 1 }) },
+    weights: {
+      latest: () => Promise.resolve({ manifest, revision: 1 }),
+      fetch: () => Promise.resolve(new Uint8Array(4 * parameterCount(spec))),
+    },
+    outside: <T>(work: Promise<T>) => work,
+  } as unknown as NodeContext;
+  const keep = () => keepInitialWeights(context, 'second', spec, { job: 'first', version: undefined });
+
+  // The job's files would do, but its code is another, and cannot be read.
+  await mkdir(dirname(code.file(digest)), { recursive: true });
+  await writeFile(code.file(digest), '{"digest":');
+  await expect(keep()).rejects.toMatchObject({ code: 'unavailable', field: 'code' });
+  await rm(code.file(digest));
+  expect(await keep()).toMatchObject({ from: 'first@3', initialWeights: expect.stringMatching(/^initial-/) as string });
+});

@@ -1,0 +1,50 @@
+import { create, toBinary } from '@bufbuild/protobuf';
+import { afterEach, expect, it } from 'vitest';
+import { MemoryNodes } from '../../test/support/memory-node.ts';
+import { Purpose, RolloutRequestSchema } from '../../src/gen/millrace/v1/training_pb.ts';
+import { JobHold } from './job-hold.ts';
+
+let hold: JobHold | undefined;
+afterEach(() => hold?.close());
+
+it('has requests sent again when stream HELD was emptied under it, a second time once ROLLOUTS has forgotten their ids', async () => {
+  const nodes = new MemoryNodes('/state');
+  const { clock } = nodes;
+  const context = await clock.run(nodes.node('one'));
+  hold = new JobHold(context, 'a', 1);
+  const { bus } = context;
+  const put = (sequence: number): Promise<unknown> => {
+    const request = create(RolloutRequestSchema, {
+      job: 'a',
+      id: `a:${sequence}`,
+      sequence: BigInt(sequence),
+      purpose: Purpose.TRAIN,
+    });
+    const why = { afterMs: 600_000, reason: 'HTTP 429', source: "tool 'search'" };
+    const headers = {
+      'Millrace-Held-Subject': 'rollout.a',
+      'Millrace-Held-Id': request.id,
+      'Millrace-Held-Retry': encodeURIComponent(JSON.stringify(why)),
+    };
+    return clock.run(bus.publish('held.a', toBinary(RolloutRequestSchema, request), { id: `held.a:${sequence}`, headers }));
+  };
+  await put(3);
+  await put(4);
+  await clock.run(hold.look(true));
+  expect([hold.holdsSequence(3), hold.holdsSequence(4), hold.active?.held, hold.takeLost()]).toEqual([true, true, 2, false]);
+
+  await clock.run(bus.purge('HELD', 'held.a'));
+  expect(hold.takeLost()).toBe(false);
+  await clock.run(hold.look(true));
+  expect([hold.holdsSequence(3), hold.active?.held]).toEqual([false, 0]);
+  expect([hold.takeLost(), hold.takeLost()]).toEqual([true, false]);
+  await clock.run(clock.sleep(120_000));
+  expect(hold.takeLost()).toBe(false);
+  await clock.run(clock.sleep(11_000));
+  expect([hold.takeLost(), hold.takeLost()]).toEqual([true, false]);
+
+  // What is held from then on is seen.
+  await put(5);
+  await clock.run(hold.look(true));
+  expect([hold.holdsSequence(5), hold.takeLost()]).toEqual([true, false]);
+});
