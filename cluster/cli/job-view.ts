@@ -134,7 +134,7 @@ function evaluationTable(evaluations: readonly Evaluation[]): string {
     'VERSION',
     'SUCCESS',
     '95 % INTERVAL',
-    'JUDGED',
+    'SUCCESSES',
     'NOT JUDGED',
     'REWARD',
     'STEPS',
