@@ -137,8 +137,13 @@ class NatsBus implements Bus {
     }
     // A filtered purge moves durables with a wider filter behind everything that is in the stream (nats-server 2.9): messages of
     // other subjects would stay there for ever, delivered to nobody. So those of work queues are deleted one by one.
+    const { lastSequence } = await this.streamState(stream);
     let purged = 0;
-    for await (const { sequence } of this.read(stream, subject)) if (await this.deleteMessage(stream, sequence)) purged += 1;
+    for await (const { sequence } of this.read(stream, subject)) {
+      // What is published meanwhile stays, as with a purge.
+      if (sequence > lastSequence) break;
+      if (await this.deleteMessage(stream, sequence)) purged += 1;
+    }
     return purged;
   }
 
