@@ -183,8 +183,10 @@ describe('jobs, from queue to end', () => {
   });
 
   it('are in the store with their history', async () => {
-    const kinds = async (): Promise<string[]> =>
-      (await cluster.rows(`SELECT DISTINCT kind FROM job_events WHERE job = '${first}'`)).map(([kind]) => String(kind)).sort();
+    // A busy machine may have made tools late, or held an event loop: that is in the history, too.
+    const byChance = `'notice', 'notice-resolved', 'tool-timeouts'`;
+    const history = `SELECT DISTINCT kind FROM job_events WHERE job = '${first}' AND kind NOT IN (${byChance})`;
+    const kinds = async (): Promise<string[]> => (await cluster.rows(history)).map(([kind]) => String(kind)).sort();
     await expect.poll(kinds, { timeout: 10_000 }).toEqual(['cancel', 'cancelled', 'created', 'paused', 'resumed', 'started']);
   });
 });

@@ -2,6 +2,7 @@
 import type { Bus, Consumer } from '../../src/bus/bus.ts';
 import { connectNats } from '../../src/bus/nats-bus.ts';
 import { MillraceError } from '../../src/errors.ts';
+import { REWARD_WORK } from '../../cluster/nats/work-durables.ts';
 import { serveOrders } from '../load/worker.ts';
 
 /** What it can be told. */
@@ -34,6 +35,8 @@ serveOrders<ConsumerOrder, ConsumerResult>(
     switch (order.kind) {
       case 'open':
         bus = await connectNats({ servers: order.natsUrl, name: 'bench-consumer' });
+        // The store node has made the reward workers' durable, and a work queue has one durable a subject. No reward worker runs here.
+        if (await bus.durableState('GROUPS', REWARD_WORK.durable)) await bus.deleteDurable('GROUPS', REWARD_WORK.durable);
         consumer = await bus.consume(
           { stream: 'GROUPS', durable: 'bench', filter: 'group.>', maxInFlight: IN_FLIGHT, maxAckPending: 8 * IN_FLIGHT },
           async (message) => {

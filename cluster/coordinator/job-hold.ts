@@ -38,6 +38,8 @@ export class JobHold {
   /** When the present hold began, and whether it is a notice. */
   #began: number | undefined;
   #noticed: string | undefined;
+  /** A coordinator before this one may have reported a hold that was over before this one saw it. */
+  #mayBeLeft = true;
   #resendAt: number[] = [];
 
   /** @param attempt of this life of the job's evaluations: held requests of earlier ones are dropped */
@@ -190,12 +192,16 @@ export class JobHold {
     if (active === undefined) {
       this.#began = undefined;
       if (this.#noticed !== undefined) await notices.resolve(this.#job, ADMISSION_HELD, this.#noticed);
+      else if (this.#mayBeLeft) await notices.resolveAll(this.#job, ADMISSION_HELD);
+      this.#mayBeLeft = false;
       this.#noticed = undefined;
       return;
     }
     this.#began ??= now;
     if (now - this.#began < NOTICE_MS || this.#noticed === active.source) return;
     if (this.#noticed !== undefined) await notices.resolve(this.#job, ADMISSION_HELD, this.#noticed);
+    if (this.#mayBeLeft) await notices.resolveAll(this.#job, ADMISSION_HELD);
+    this.#mayBeLeft = false;
     this.#noticed = active.source;
     await notices.report(this.#job, {
       code: ADMISSION_HELD,

@@ -31,6 +31,7 @@ function start(previous?: NodeEnd): FlowWatch {
   const notices = {
     report: (job: string, notice: NoticeReport) => Promise.resolve(void reported.push({ job, ...notice })),
     resolve: () => Promise.resolve(),
+    resolveAll: () => Promise.resolve(),
   };
   const runtimes = {
     running: (stack: string) => (stack.includes('/flows/') ? ['levers-1'] : []),

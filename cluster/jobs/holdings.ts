@@ -41,6 +41,10 @@ export class JobHoldings<M> {
     return [...this.#held.keys()];
   }
 
+  get #subject(): string {
+    return `${this.#purpose} actor`;
+  }
+
   get(job: string): ActorRef<M> | undefined {
     return this.#held.get(job)?.actor;
   }
@@ -62,6 +66,8 @@ export class JobHoldings<M> {
         if (!actor) return;
         const holding = { lease, actor };
         this.#held.set(job, holding);
+        // A node before this one may have reported restarts, and have died before it could tell that they were over.
+        this.#calm(job);
         void lease.lost.then(async () => {
           if (this.#held.get(job) === holding) await this.release(job);
         });
@@ -116,16 +122,21 @@ export class JobHoldings<M> {
 
   /** A notice of the job, which is over when nothing has failed for a while. */
   #notice(job: string, error: MillraceError): void {
-    const { notices, clock, id } = this.#context;
-    const subject = `${this.#purpose} actor`;
-    void notices.report(job, { code: 'ACTOR_RESTARTED', subject, message: `on node ${id}: ${error.message}` });
+    const { notices, id } = this.#context;
+    void notices.report(job, { code: 'ACTOR_RESTARTED', subject: this.#subject, message: `on node ${id}: ${error.message}` });
+    this.#calm(job);
+  }
+
+  /** Ends the notice of restarts once nothing has failed from now on for a while. */
+  #calm(job: string): void {
+    const { notices, clock } = this.#context;
     this.#restarts.get(job)?.abort();
     const calm = new AbortController();
     this.#restarts.set(job, calm);
     clock.sleep(CALM_MS, calm.signal).then(
       () => {
         this.#restarts.delete(job);
-        void notices.resolve(job, 'ACTOR_RESTARTED', subject);
+        void notices.resolve(job, 'ACTOR_RESTARTED', this.#subject);
       },
       () => undefined,
     );

@@ -50,6 +50,16 @@ describe('job notices', () => {
     expect(await events()).toEqual(['event.a.notice', 'event.a.notice-resolved', 'event.a.notice']);
   });
 
+  it('are all over when another node says so', async () => {
+    const { one, two, list, settled } = await twoNodes();
+    for (const subject of ['search', 'book']) await settled(one.notices.report('a', { ...report, subject }));
+    await settled(one.notices.report('a', { code: 'ADMISSION_HELD', message: '' }));
+    await settled(one.notices.report('b', report));
+    await settled(two.notices.resolveAll('a', report.code));
+    const lasting = [...list.of('a'), ...list.of('b')].filter(({ resolvedAt }) => resolvedAt === undefined);
+    expect(lasting.map(({ job, code }) => `${job} ${code}`)).toEqual(['a ADMISSION_HELD', `b ${report.code}`]);
+  });
+
   it('never throw, and leave out what cannot be read', async () => {
     const { one, list, settled } = await twoNodes();
     await settled(one.bus.kv('notices').put('a.GARBAGE.0', Uint8Array.of(1, 2, 3)));

@@ -25,6 +25,8 @@ export interface JobNotices {
   report(job: string, notice: NoticeReport): Promise<void>;
   /** The condition is over. Without a lasting notice of this code and subject nothing happens. */
   resolve(job: string, code: NoticeCode, subject?: string): Promise<void>;
+  /** The same for every subject: what a process reported that has died since, somebody else has to resolve. */
+  resolveAll(job: string, code: NoticeCode): Promise<void>;
 }
 
 const MAX_CAS_ATTEMPTS = 10;
@@ -101,6 +103,15 @@ export function jobNotices({ bus, clock, node, log }: NoticeOptions): JobNotices
     }
   };
 
+  const resolveKey = async (job: string, key: string): Promise<void> => {
+    await writing.get(key);
+    try {
+      await change(key, (before) => before && resolvedNotice(before, clock.now()));
+    } catch (error) {
+      log.warn({ err: MillraceError.from(error), job, key }, 'a notice could not be resolved');
+    }
+  };
+
   return {
     report(job, report) {
       const key = noticeKey(job, report.code, report.subject);
@@ -109,13 +120,12 @@ export function jobNotices({ bus, clock, node, log }: NoticeOptions): JobNotices
       writing.set(key, running);
       return running;
     },
-    async resolve(job, code, subject) {
-      const key = noticeKey(job, code, subject);
-      await writing.get(key);
+    resolve: (job, code, subject) => resolveKey(job, noticeKey(job, code, subject)),
+    async resolveAll(job, code) {
       try {
-        await change(key, (before) => before && resolvedNotice(before, clock.now()));
+        for (const key of await bucket().keys(`${job}.${code}.*`)) await resolveKey(job, key);
       } catch (error) {
-        log.warn({ err: MillraceError.from(error), job, key }, 'a notice could not be resolved');
+        log.warn({ err: MillraceError.from(error), job, code }, 'notices could not be resolved');
       }
     },
   };

@@ -103,9 +103,12 @@ export async function serveClickHouse(options: ClickHousePortOptions): Promise<C
     maxBodyBytes: options.maxBodyBytes ?? 1024 * MIB,
     maxActive: executor.sessions.size + (options.maxWaiting ?? 100),
   });
-  const server = createServer({ headersTimeout: 10_000, requestTimeout: 600_000 }, (request, response) => {
-    void port.answer(request, response);
-  });
+  const server = createServer(
+    { headersTimeout: 10_000, requestTimeout: 600_000, connectionsCheckingInterval: 1_000 },
+    (request, response) => {
+      void port.answer(request, response);
+    },
+  );
   server.keepAliveTimeout = KEEP_ALIVE_SECONDS * 1000;
   server.maxConnections = 512;
   await listen(server, options.port ?? 0, host);
