@@ -172,10 +172,17 @@ describe('nats bus and its server', () => {
     const bus = await connectNats({ servers: nats.url, name: 'restart', ...CONFORMANCE_TOPOLOGY });
     await bus.ensureTopology();
     const got = new Collected<string>(systemClock);
-    const consumer = await bus.consume({ stream: 'GROUPS', durable: 'reward', filter: 'group.>' }, async (m) => {
+    let resets = 0;
+    const options = { stream: 'GROUPS', durable: 'reward', filter: 'group.>', onReset: () => (resets += 1) } as const;
+    const consumer = await bus.consume(options, async (m) => {
       await m.ack();
       got.add(textOf(m));
     });
+    const made = async (): Promise<(string | undefined)[]> => [
+      (await bus.durableState('GROUPS', 'reward'))?.created,
+      ...(await bus.inspectTopology()).map(({ name, created }) => `${name} ${created}`),
+    ];
+    const before = await made();
     const seen = new Collected<string | undefined>(systemClock);
     await bus.kv('jobs').watch('>', (change) => seen.add(change.value === undefined ? undefined : text(change.value)));
     await bus.publish('group.a', bytes('before'), { id: '1' });
@@ -188,6 +195,8 @@ describe('nats bus and its server', () => {
     await bus.kv('jobs').update('a', bytes('after'), revision);
     await got.until(() => got.items.includes('after'), 'the message after the restart');
     await seen.until(() => seen.items.includes('after'), 'the change after the restart');
+    // The same streams and durables as before: nothing counts as made again.
+    expect({ made: await made(), resets }).toEqual({ made: before, resets: 0 });
     await consumer.stop();
     await bus.close();
     await nats.stop();

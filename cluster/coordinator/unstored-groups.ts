@@ -8,8 +8,11 @@ import type { RunQuery } from './admin-backend.ts';
 /** Counts the groups of a job that have ended, by the ledger, and of which the store has two valid trajectories or more. */
 export type CountStored = (job: string, ledger: Ledger) => Promise<number>;
 
-/** When groups are counted after a loss, in ms: what the writer held is stored by then, unless the store is away. */
-const COUNT_AFTER_MS = [5_000, 20_000, 60_000];
+/**
+ * When groups are counted after a loss, in ms, each time by the ledger of the time before: what a store held that died meanwhile comes
+ * again after half a minute, and must not be taken for lost.
+ */
+const COUNT_AFTER_MS = [5_000, 60_000];
 /** How long the end of a job waits for the store. */
 const LAST_COUNT_MS = 10_000;
 const PAUSE_MS = 250;
@@ -50,13 +53,16 @@ export class UnstoredGroups {
     return before && this.#unstored(before);
   }
 
-  /** The count at the end of the job, which waits for the store for some seconds. */
-  async last(ledger: Ledger): Promise<number> {
+  /**
+   * The count at the end of the job, which waits for the store for some seconds. Undefined while rows are still on their way: what is
+   * not stored yet is not lost.
+   */
+  async last(ledger: Ledger): Promise<number | undefined> {
     const deadline = this.#clock.monotonic() + LAST_COUNT_MS;
     for (;;) {
       const unstored = await this.#unstored(ledger);
       const backlog = unstored === 0 ? 0 : await writerBacklog(this.#bus);
-      if (backlog === 0 || this.#clock.monotonic() >= deadline) return backlog === 0 ? this.#unstored(ledger) : unstored;
+      if (backlog === 0 || this.#clock.monotonic() >= deadline) return backlog === 0 ? this.#unstored(ledger) : undefined;
       await this.#clock.sleep(PAUSE_MS);
     }
   }

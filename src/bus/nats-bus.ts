@@ -17,7 +17,7 @@ import type {
 } from './bus.ts';
 import { runCallback } from './callback.ts';
 import { NatsConsumer } from './nats/consumer.ts';
-import { ensureDurable } from './nats/durable.ts';
+import { ensureDurable, incarnation } from './nats/durable.ts';
 import { API_ERRORS, apiCode, toBusError } from './nats/errors.ts';
 import { NatsBucket } from './nats/key-value.ts';
 import { openLink } from './nats/link.ts';
@@ -172,7 +172,7 @@ class NatsBus implements Bus {
       this.link.jsm.consumers.info(stream, durable).then(
         (info) => ({
           filter: info.config.filter_subject ?? '(none)',
-          created: info.created,
+          created: incarnation(info),
           pending: info.num_pending,
           ackPending: info.num_ack_pending,
         }),

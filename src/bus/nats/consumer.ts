@@ -6,7 +6,7 @@ import { retryDelayMs } from '../callback.ts';
 import { MAX_DELIVERIES, deadLetterHeaders, deadLetterId, deadLetterSubject } from '../dead-letter.ts';
 import { Acks } from './acks.ts';
 import { isStreamGone } from './errors.ts';
-import { durableInfo, ensureDurable } from './durable.ts';
+import { durableInfo, ensureDurable, incarnation } from './durable.ts';
 import type { Link } from './link.ts';
 import { messageId, parseDelivery, plainBytes, plainHeaders } from './messages.ts';
 import { republish } from './publisher.ts';
@@ -169,11 +169,12 @@ export class NatsConsumer implements Consumer {
   /** A consumer that has its hands full asks for nothing, so that nobody tells it when its durable is gone. */
   private async look(): Promise<void> {
     if (this.recovering || this.pull.isAsking || this.link.nc.isClosed()) return;
-    const found = await durableInfo(this.link, this.options).catch((thrown: unknown) =>
+    const found = await durableInfo(this.link, this.options).then(
+      (info) => info && incarnation(info),
       // Where the stream is gone, so is the durable; where nobody answers, nothing is known.
-      isStreamGone(thrown) ? undefined : { created: this.created },
+      (thrown: unknown) => (isStreamGone(thrown) ? undefined : this.created),
     );
-    if (found?.created !== this.created) await this.recover();
+    if (found !== this.created) await this.recover();
   }
 
   /** What was given out before is nobody's any more. */

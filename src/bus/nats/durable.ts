@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { ConsumerConfig, ConsumerInfo } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/nats-core';
 import { MillraceError } from '../../errors.ts';
@@ -8,6 +9,8 @@ import type { Link } from './link.ts';
 /** How long a worker waits for its durable, and how often it looks, in ms. */
 const AWAIT_MS = 10_000;
 const LOOK_MS = 100;
+/** Begins the description of each durable; the rest is made up when it is made. */
+const MARK = 'millrace ';
 
 function durableConfig(options: ConsumeOptions): Partial<ConsumerConfig> & { filter_subject: string } {
   return {
@@ -32,14 +35,18 @@ function durableConfig(options: ConsumeOptions): Partial<ConsumerConfig> & { fil
 export async function ensureDurable(link: Link, options: ConsumeOptions): Promise<string> {
   if (link.worker) return awaitDurable(link, options);
   const what = `durable ${options.durable} of ${options.stream}`;
-  const asked = durableConfig(options);
+  const asked = { ...durableConfig(options), description: `${MARK}${randomUUID()}` };
   const { consumers } = link.jsm;
   const add = (): Promise<ConsumerInfo | undefined> =>
     link.call(what, () =>
-      consumers.add(options.stream, asked).catch((thrown: unknown) => {
-        if (apiCode(thrown) === API_ERRORS.consumerExists) return undefined;
-        throw thrown;
-      }),
+      consumers.add(options.stream, asked).then(
+        // Read again: somebody else may have made it at the same time.
+        () => durableInfo(link, options),
+        (thrown: unknown) => {
+          if (apiCode(thrown) === API_ERRORS.consumerExists) return undefined;
+          throw thrown;
+        },
+      ),
     );
   const found = (await durableInfo(link, options)) ?? (await add()) ?? (await durableInfo(link, options));
   const config = found?.config;
@@ -54,7 +61,15 @@ export async function ensureDurable(link: Link, options: ConsumeOptions): Promis
   if (config.ack_wait !== ack_wait || config.max_deliver !== max_deliver || config.max_ack_pending !== max_ack_pending) {
     await link.call(what, () => consumers.update(options.stream, options.durable, { ack_wait, max_deliver, max_ack_pending }));
   }
-  return found.created;
+  return incarnation(found);
+}
+
+/**
+ * What tells a durable from others that had its name before. Its time of creation does not: nats-server 2.9 notes one time in memory
+ * and a slightly later one on disk, so that it changes when the server is started again. Durables of older versions have nothing else.
+ */
+export function incarnation({ config, created }: ConsumerInfo): string {
+  return config.description?.startsWith(MARK) ? config.description : created;
 }
 
 /** Of a durable that somebody else makes. `unavailable` when it is not there in time. */
@@ -65,7 +80,7 @@ async function awaitDurable(link: Link, options: ConsumeOptions): Promise<string
       if (isStreamGone(thrown)) return undefined;
       throw thrown;
     });
-    if (found !== undefined) return found.created;
+    if (found !== undefined) return incarnation(found);
     if (performance.now() > deadline) {
       throw new MillraceError(
         'unavailable',
