@@ -422,6 +422,7 @@ export class JobActor implements Behaviour<JobMessage> {
   async #end(state: 'SUCCEEDED' | 'FAILED' | 'CANCELLED', error?: string): Promise<void> {
     const { clock } = this.#context;
     await this.#countUnstored(true);
+    await this.#hold?.end();
     await this.#update((record) =>
       isEnded(record.state) ? undefined : transition(record, state, { now: clock.now(), ...(error && { error }) }),
     );

@@ -89,6 +89,13 @@ export class JobHold {
     return true;
   }
 
+  /** The job ends, and with it what held it. */
+  async end(): Promise<void> {
+    if (this.#noticed !== undefined || this.#mayBeLeft) await this.#context.notices.resolveAll(this.#job, ADMISSION_HELD);
+    this.#mayBeLeft = false;
+    this.#noticed = undefined;
+  }
+
   close(): void {
     this.#stop();
     this.#context.metrics.set('requests_held', { job: this.#job }, 0);
