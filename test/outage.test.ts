@@ -147,6 +147,8 @@ describe('an outage on a cluster', () => {
       await cluster.until(id, (job) => isAway(job) && job.waitingFor.includes('requests held'), 60_000);
       cluster.kill('coordinator');
       await cluster.until(id, (job) => isAway(job) && job.waitingFor.includes('requests held'), 30_000);
+      // Only a hold of some seconds is a notice.
+      await cluster.until(id, ({ notices }) => notices.some(({ code }) => code === 'ADMISSION_HELD'), 30_000);
 
       await cluster.admin.pauseJob({ jobId: id });
       const other = await cluster.createJob(faultyJob(['fine'], ['rounds=2']));
