@@ -37,7 +37,7 @@ describe('job notice', () => {
     );
     expect(happened).toMatchObject({ count: 2, lasts: false });
     const lasting = reportedNotice(undefined, { code: 'ADMISSION_HELD', message: '' }, at(20));
-    expect(sortNotices([happened, lasting]).map(({ code }) => code)).toEqual(['HELD', 'TOOL_BLOCKED']);
+    expect(sortNotices([happened, lasting]).map(({ code }) => code)).toEqual(['ADMISSION_HELD', report.code]);
   });
 
   it('keeps long messages short and well-formed', () => {

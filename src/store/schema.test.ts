@@ -147,8 +147,8 @@ describe('views', () => {
       expect((await store.query(sql, { parameters: { job: 'another' } })).rows, `${name} of another job`).toEqual([]);
     }
     expect(answers.get('success-by-version')).toEqual([
-      [0, 0, 2, 0, 0, 4],
-      [1, 1, 1, 1, 1, 4],
+      [0, 0, 2, 1, 0, 0, 4],
+      [1, 1, 1, 0, 1, 1, 4],
     ]);
     expect(answers.get('tool-use')).toEqual([
       ['find', 6, 0.75, 0, 0.5, 0.5, 0.5, 0.5],
