@@ -193,7 +193,7 @@ function durableProblem(
       ? 'it is none of ours: messages are kept until it has acknowledged them'
       : 'it is none of ours: it takes messages away from the workers';
   }
-  if (filter !== wanted) return `its filter is ${filter}, not ${wanted}: whoever should read from it waits until it is gone`;
+  if (filter !== wanted) return `its filter is ${filter}, not ${wanted}: its consumer waits until it is deleted`;
   const record = job === undefined ? undefined : jobs.get(job);
   if (job !== undefined && (!record || (isEnded(record.state) && record.unsettled.length === 0)))
     return `job ${job} ${record ? 'has ended' : 'is not there'}, and messages are kept for it`;

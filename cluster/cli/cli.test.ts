@@ -236,7 +236,7 @@ describe('millrace', { timeout: 60_000 }, () => {
     expect(asked!.sql).toContain('LIMIT toUInt32(3)');
     expect(asked!.sql).not.toMatch(/\{\w+:/);
     for (const [args, said] of [
-      [['query', 'task'], /"task" is no named query; use one of success-by-version, .*tasks/],
+      [['query', 'task'], /"task" is not a named query; use one of success-by-version, .*tasks/],
       [['query', 'tasks', '--param', 'rows=3'], /query tasks has no parameter "rows"; use rounds, limit\./],
       [['query', 'tasks', '--param', 'limit=-3'], /limit: got "-3", expected a whole number from 0 to 4294967295/],
       [['query', 'tasks', '--param', 'limit'], /"limit" is no parameter; write --param key=value/],

@@ -145,7 +145,7 @@ describe('millrace doctor on the files of a state folder', () => {
     mkdirSync(join(stateDir, 'checkpoints', 'a', '.v5.draft.tmp'));
     const { code, stdout, stderr } = await millrace('doctor');
     expect(code).toBe(1);
-    expect(stderr).toMatch(/Only the files of .* were looked at/);
+    expect(stderr).toMatch(/Only the files of .* were checked/);
     for (const [place, problem] of [
       ['a/v2', /model.safetensors is damaged/],
       ['a/v3', /manifest.json is damaged/],

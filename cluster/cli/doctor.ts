@@ -27,13 +27,13 @@ async function diagnoseCluster(context: CliContext): Promise<{ findings: Durable
     const error = MillraceError.from(thrown);
     const absent = error.code === 'unavailable' || (error.code === 'failed_precondition' && context.address === undefined);
     if (!absent) throw error;
-    context.note(`${error.message} Only the files of ${context.stateDir} were looked at.`);
+    context.note(`${error.message} Only the files of ${context.stateDir} were checked.`);
     return undefined;
   }
 }
 
 function text(findings: readonly DurableFinding[], checked: number): string {
-  if (findings.length === 0) return `${checked} things looked at, nothing is damaged\n`;
+  if (findings.length === 0) return `${checked} items checked, nothing is damaged\n`;
   const parts = findings.map(({ place, what, problem, advice }) =>
     fields([
       [what, oneLine(place)],

@@ -13,7 +13,7 @@ describe('states of jobs', () => {
   it('that are none are refused, with those there are', () => {
     for (const wrong of [['runing'], ['running,'], ['']])
       expect(() => parseStates(wrong)).toThrow(expect.objectContaining({ code: 'invalid_argument', field: '--status' }) as Error);
-    expect(() => parseStates(['runing'])).toThrow(/use some of queued, /);
+    expect(() => parseStates(['runing'])).toThrow(/is not a job state; use queued, /);
   });
 });
 

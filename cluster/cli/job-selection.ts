@@ -13,7 +13,7 @@ export function parseStates(texts: readonly string[]): Set<string> {
   const names = texts.flatMap((text) => text.split(',').map((name) => name.trim().toLowerCase()));
   for (const name of names) {
     if (STATES.includes(name)) continue;
-    const message = `--status: "${name}" is no state of a job; use some of ${STATES.join(', ')}, with commas between.`;
+    const message = `--status: "${name}" is not a job state; use ${STATES.join(', ')}, separated by commas.`;
     throw new MillraceError('invalid_argument', message, { field: '--status' });
   }
   return new Set(names);

@@ -13,7 +13,7 @@ export function namedQuerySql(name: QueryName, job: string, given: Readonly<Reco
 /** A name as it was typed. `invalid_argument` and the names there are for anything else. */
 export function checkQueryName(name: string): QueryName {
   if (isQueryName(name)) return name;
-  throw new MillraceError('invalid_argument', `"${name}" is no named query; use one of ${QUERY_NAMES.join(', ')}.`, {
+  throw new MillraceError('invalid_argument', `"${name}" is not a named query; use one of ${QUERY_NAMES.join(', ')}.`, {
     field: 'name',
   });
 }

@@ -76,7 +76,7 @@ export class JobHold {
       await this.#refresh();
       if (running) await this.#advance();
     } catch (thrown) {
-      log.warn({ err: MillraceError.from(thrown), job: this.#job }, 'held requests could not be looked at; tried again');
+      log.warn({ err: MillraceError.from(thrown), job: this.#job }, 'held requests could not be read; retrying');
     }
     await this.#announce();
   }

@@ -69,13 +69,13 @@ export class JobStreams {
 
   /**
    * What was lost since the job's requests were sent; undefined when nothing was, and while something is still missing or the bus
-   * does not answer: it is looked at again.
+   * does not answer; the caller retries.
    */
   async look({ streams: known }: JobRecord): Promise<StreamLoss | undefined> {
     const streams = await this.#present().catch((thrown: unknown) => {
       const error = MillraceError.from(thrown);
       if (!error.retryable) throw error;
-      this.#context.log.warn({ err: error, job: this.#job }, 'the streams of the job could not be looked at');
+      this.#context.log.warn({ err: error, job: this.#job }, 'the streams of the job could not be inspected; retrying');
       return undefined;
     });
     if (streams === undefined) return undefined;
