@@ -11,8 +11,6 @@ export interface TrainingProgress {
   learners: number;
   /** What goes wrong without stopping the training, in words: a checkpoint that could not be written. */
   problem?: string;
-  /** Of the last committed round. */
-  last?: { reward: number; success: number; staleness: number; statistics: Record<string, number> };
 }
 
 /** What a job's actor tells about what it waits for; subject `waiting.<job>`. */

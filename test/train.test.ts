@@ -113,7 +113,7 @@ describe('millrace train', () => {
 
     // Progress: plain lines without control characters on stderr; the report and nothing else on stdout.
     expect(command.stderr).toMatch(
-      /^round +\d+\/10 · reward \d\.\d\d · held out \d+\.\d % · [\d.]+ trajectories\/s · staleness \d/m,
+      /^round +\d+\/10 · reward \d\.\d\d · held out \d+\.\d % · ([\d.]+ trajectories\/s · )?staleness \d/m,
     );
     expect(command.stderr).not.toMatch(/[\r\x1b]/);
     expect(command.stdout).not.toMatch(/[\r\x1b]/);

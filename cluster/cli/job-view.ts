@@ -6,7 +6,7 @@ import { judgementOf } from '../../src/jobs/judgement.ts';
 import { accounting, checkLedger } from '../../src/jobs/ledger.ts';
 import { isOver } from './follow-job.ts';
 import { ago, duration, figure, oneLine, percent, timestamp } from './format.ts';
-import { etaOf, isMeasured, progressOf, stateName } from './progress.ts';
+import { etaOf, progressOf, stateName } from './progress.ts';
 import { fields, table } from './table.ts';
 
 /** A job as JSON: the fields of admin.proto in lowerCamelCase, with `config` in place of its JSON text. */
@@ -77,9 +77,9 @@ function progressFields(job: Job, progress: JobProgress): string {
   const statistics = Object.entries(progress.statistics).sort(([a], [b]) => (a < b ? -1 : 1));
   return fields([
     ['round', `${progress.round} of ${progress.roundsTotal}${share}`],
-    ['reward', isMeasured(progress) ? figure(progress.reward) : ''],
+    ['reward', progress.reward === undefined ? '' : figure(progress.reward)],
     ['trajectories/s', figure(progress.trajectoriesPerSecond)],
-    ['staleness', isMeasured(progress) ? `${figure(progress.staleness)} versions` : ''],
+    ['staleness', progress.staleness === undefined ? '' : `${figure(progress.staleness)} versions`],
     ['training time', duration(progress.trainSeconds)],
     ['ETA', etaText(job)],
     ['statistics', statistics.map(([name, value]) => `${name} ${figure(value)}`).join(', ')],

@@ -1,4 +1,4 @@
-import type { Job, JobProgress } from '../../src/gen/millrace/v1/admin_pb.ts';
+import type { Job } from '../../src/gen/millrace/v1/admin_pb.ts';
 import { JobState } from '../../src/gen/millrace/v1/admin_pb.ts';
 import { NOTHING_TO_DECIDE, POLICY_COLLAPSED } from '../../src/jobs/collapse.ts';
 import { judgementOf, rateText } from '../../src/jobs/judgement.ts';
@@ -33,17 +33,16 @@ export interface ProgressView {
 /** The view of a job as the admin API gives it. */
 export function progressOf(job: Job): ProgressView {
   const { progress } = job;
-  const started = progress !== undefined && progress.round > 0 && isMeasured(progress);
   const measured = job.evaluations.findLast(({ name }) => name === 'trained' || name === 'untrained');
   return {
     state: stateName(job.state),
     round: progress?.round ?? 0,
     rounds: progress?.roundsTotal ?? 0,
-    reward: started ? progress.reward : undefined,
+    reward: progress?.reward,
     heldOut: measured && measured.tasks > measured.failed ? judgementOf(measured).success : undefined,
     heldOutText: measured && rateText(measured),
     trajectoriesPerSecond: progress && progress.trajectoriesPerSecond > 0 ? progress.trajectoriesPerSecond : undefined,
-    staleness: started ? progress.staleness : undefined,
+    staleness: progress?.staleness,
     etaSeconds: etaOf(job),
     waitingFor: job.waitingFor,
     quiet: (progress?.quietSeconds ?? 0) > 0,
@@ -58,11 +57,6 @@ const WARNINGS: Readonly<Record<string, string>> = {
 
 function warningOf({ notices }: Job): string | undefined {
   return notices.flatMap(({ code, resolveTime }) => (resolveTime ? [] : (WARNINGS[code] ?? [])))[0];
-}
-
-/** False where a coordinator that was started later does not know the last round: it then sends zeros and no statistics. */
-export function isMeasured({ reward, staleness, statistics }: JobProgress): boolean {
-  return reward !== 0 || staleness !== 0 || Object.keys(statistics).length > 0;
 }
 
 /** Seconds to the end of a running job; undefined where that is not known, or nothing is left but the last evaluation. */

@@ -4,6 +4,9 @@ import { MemoryNodes } from '../../test/support/memory-node.ts';
 import { thermostatJob } from '../../test/support/thermostat.ts';
 import type { Job } from '../../src/gen/millrace/v1/admin_pb.ts';
 import { WeightManifestSchema } from '../../src/gen/millrace/v1/weights_pb.ts';
+import { encodeRows } from '../../src/store/encode.ts';
+import { updateRow } from '../../src/store/fixtures.ts';
+import type { UpdateRow } from '../../src/store/tables.ts';
 import { createJobRecord, transition } from '../../src/jobs/record.ts';
 import { ROLE_NAMES } from '../context.ts';
 import type { NodeList } from '../nodes.ts';
@@ -24,14 +27,16 @@ async function running() {
   await view();
   return {
     node,
+    clock,
     view,
     wait: (ms: number) => clock.run(clock.sleep(ms)),
     trains: (received: number, more: Partial<TrainingProgress> = {}) =>
       node.bus.emit(progressSubject('a'), encodeProgress({ round: 0, groups: { received, needed: 4 }, learners: 1, ...more })),
     dispatches: (progress: DispatchProgress) => node.bus.emit(waitingSubject('a'), encodeProgress(progress)),
-    commits: () => {
+    commits: (version = 0, row?: UpdateRow) => {
+      const updateRow = row ? encodeRows('updates', [row]) : new Uint8Array();
       const blobs = { weights: new Uint8Array(4), optimizer: new Uint8Array(4), exploration: new Uint8Array() };
-      return clock.run(node.weights.commit(create(WeightManifestSchema, { job: 'a', version: 0 }), blobs, 0));
+      return clock.run(node.weights.commit(create(WeightManifestSchema, { job: 'a', version, updateRow }), blobs, version));
     },
   };
 }
@@ -71,5 +76,18 @@ describe('the view of a running job', () => {
     await job.wait(10);
     await happened;
     expect((await job.view()).progress!.quietSeconds).toBe(0);
+  });
+});
+
+describe('the last round', () => {
+  it('is unknown before the first, and then read from its manifest, by a coordinator that starts later as well', async () => {
+    const { node, clock, view, commits } = await running();
+    await commits();
+    expect((await view()).progress!.reward).toBeUndefined();
+    await commits(1, updateRow({ reward_mean: 0, staleness_mean: 0.5, loss: 2 }));
+    const known = { round: 1, reward: 0, staleness: 0.5, statistics: { loss: 2 } };
+    expect((await view()).progress).toMatchObject(known);
+    const { record } = node.jobs.get('a')!;
+    expect((await clock.run(new JobViews(node, everyRole).view(record))).progress).toMatchObject(known);
   });
 });

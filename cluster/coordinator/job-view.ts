@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { MillraceError } from '../../src/errors.ts';
-import { JobSchema, JobState, type Job } from '../../src/gen/millrace/v1/admin_pb.ts';
+import { JobSchema, JobState, type Job, type JobProgress } from '../../src/gen/millrace/v1/admin_pb.ts';
 import type { WeightManifest } from '../../src/gen/millrace/v1/weights_pb.ts';
 import { toProtoEvaluation } from '../../src/jobs/evaluation.ts';
 import { emptyLedger, endedCount } from '../../src/jobs/ledger.ts';
@@ -10,6 +10,7 @@ import type { JobNotice } from '../../src/jobs/notice.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
 import { storedConfig } from '../../src/jobs/record-codec.ts';
 import { isEnded, toProtoState } from '../../src/jobs/state.ts';
+import { decodeUpdateRow } from '../../src/store/encode.ts';
 import type { NodeContext } from '../context.ts';
 import { fullDiskText } from '../disk-room.ts';
 import type { UnreadableJob } from '../jobs/directory.ts';
@@ -55,7 +56,7 @@ export class JobViews {
   async view(record: JobRecord): Promise<Job> {
     const followed = await this.#known(record);
     await this.#notices.ready;
-    const { manifest, progress } = followed;
+    const { manifest } = followed;
     const ledger = manifest?.ledger ?? emptyLedger();
     const version = manifest?.version ?? 0;
     const running = record.state === 'RUNNING';
@@ -73,14 +74,12 @@ export class JobViews {
       progress: {
         round: version,
         roundsTotal: rounds,
-        reward: progress?.last?.reward ?? 0,
+        ...lastRound(manifest),
         trajectoriesPerSecond: rates.trajectoriesPerSecond,
-        staleness: progress?.last?.staleness ?? 0,
         requests: BigInt(Math.max(record.accepted, endedCount(ledger))),
         ledger: { ...ledger, unstored: BigInt(record.unstored ?? 0) },
         etaSeconds: isEnded(record.state) ? 0 : etaSeconds(version, rounds, rates.roundsPerSecond),
         trainSeconds: manifest?.trainSeconds ?? 0,
-        statistics: progress?.last?.statistics ?? {},
         quietSeconds: quiet,
       },
       waitingFor: this.#waiting(record, followed, quiet),
@@ -226,6 +225,15 @@ export class JobViews {
       ...(progress?.problem !== undefined && { problem: progress.problem }),
     });
   }
+}
+
+/** Figures of the newest committed round, which its manifest holds: they outlive whoever trained it. */
+function lastRound(manifest: WeightManifest | undefined): Pick<JobProgress, 'reward' | 'staleness' | 'statistics'> | undefined {
+  const row = manifest && decodeUpdateRow(manifest.updateRow);
+  if (!row) return undefined;
+  const { reward_mean: reward, staleness_mean: staleness, loss, entropy, kl } = row;
+  const statistics = { loss, entropy, kl, clipFraction: row.clip_fraction, gradientNorm: row.gradient_norm };
+  return { reward, staleness, statistics };
 }
 
 function toProtoNotice({ code, subject, message, node, count, firstAt, lastAt, resolvedAt, lasts }: JobNotice) {

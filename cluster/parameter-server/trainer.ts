@@ -61,7 +61,6 @@ export class Trainer implements Behaviour<TrainerMessage> {
   #idle = true;
   #idleSince = 0;
   #consumer: Consumer | undefined;
-  #last: TrainingProgress['last'];
   /** What people should know of, in words, until it is over. */
   #problem: string | undefined;
   #unsuitable: string | undefined;
@@ -316,18 +315,7 @@ export class Trainer implements Behaviour<TrainerMessage> {
     this.#revision = await this.#committed.commit(manifest, this.#blobs(), this.#revision);
     const committed = clock.monotonic();
 
-    const staleness = round.staleness;
     const row = rowAt(committed);
-    const {
-      reward_mean: reward,
-      success_mean: success,
-      loss,
-      entropy,
-      kl,
-      clip_fraction: clipFraction,
-      gradient_norm: gradientNorm,
-    } = row;
-    this.#last = { reward, success, staleness, statistics: { loss, entropy, kl, clipFraction, gradientNorm } };
 
     this.#measure(row);
     const previous = this.#manifest.version;
@@ -434,7 +422,6 @@ export class Trainer implements Behaviour<TrainerMessage> {
       round: this.#round.version,
       groups: { received: Math.min(this.#round.count, this.#bounds.groupsPerRound), needed: this.#bounds.groupsPerRound },
       learners: this.#pool.learners.length,
-      ...(this.#last && { last: this.#last }),
       ...((this.#problem ?? this.#unsuitable) !== undefined && { problem: this.#problem ?? this.#unsuitable }),
       ...more,
     };

@@ -25,7 +25,6 @@ describe('RoundAssembly', () => {
     expect(round.complete).toBe(true);
     expect(round.offer(group(5))).toBe('held');
     expect(round.offer(group(5))).toBe('duplicate');
-    expect(round.staleness).toBe(1);
     expect(accounting(round.live, 6)).toMatchObject({ trained: 1, filtered: 1, expired: 1, failed: 1, open: 2 });
     const committed = round.committed();
     checkLedger(committed, 6);

@@ -118,12 +118,6 @@ export class RoundAssembly<G extends ArrivedGroup> {
     return [...this.#trained.values()].sort((a, b) => a.sequence - b.sequence);
   }
 
-  /** Mean of version − policyVersion over the groups to train on; 0 when there are none. */
-  get staleness(): number {
-    const groups = this.groups();
-    return groups.length === 0 ? 0 : groups.reduce((sum, g) => sum + this.version - g.policyVersion, 0) / groups.length;
-  }
-
   /** The ledger of version + 1. `failed_precondition` before the round is complete. */
   committed(): Ledger {
     if (!this.complete) {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { countRows, encodeRows } from './encode.ts';
+import { countRows, decodeUpdateRow, encodeRows } from './encode.ts';
 import { evaluationRow, jobEventRow, explorationRow, stepRow, trajectoryRow, updateRow } from './fixtures.ts';
 import { MAX_TEXT, TABLES, TABLE_NAMES } from './tables.ts';
 import type { Rows } from './tables.ts';
@@ -81,5 +81,16 @@ describe('encodeRows', () => {
 describe('countRows', () => {
   it('counts a last line without its newline', () => {
     expect([countRows(Buffer.from('')), countRows(Buffer.from('[1]')), countRows(Buffer.from('[1]\n[2]'))]).toEqual([0, 1, 2]);
+  });
+});
+
+describe('decodeUpdateRow', () => {
+  it('gives back the row that was encoded, figures that are not finite as well', () => {
+    const row = updateRow({ loss: Number.NaN, kl: Number.NEGATIVE_INFINITY });
+    expect(decodeUpdateRow(encodeRows('updates', [row]))).toEqual(row);
+  });
+
+  it('finds none in an empty block', () => {
+    expect(decodeUpdateRow(new Uint8Array())).toBeUndefined();
   });
 });

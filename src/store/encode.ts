@@ -1,6 +1,6 @@
 import type { TableName } from './store.ts';
 import { MAX_TEXT, TABLES } from './tables.ts';
-import type { Rows, StepRow, TrajectoryRow } from './tables.ts';
+import type { Rows, StepRow, TrajectoryRow, UpdateRow } from './tables.ts';
 
 /**
  * Encodes rows as JSONCompactEachRow: one JSON array a line, each line ended by `\n`, values in the column order of
@@ -132,6 +132,22 @@ function plainLine(table: TableName): (row: object) => string {
     return `${JSON.stringify(values)}\n`;
   };
 }
+
+/** Reads the first line of what {@link encodeRows} wrote for table `updates`; undefined where there is none. */
+export function decodeUpdateRow(block: Uint8Array): UpdateRow | undefined {
+  const [line = ''] = Buffer.from(block).toString('utf8').split('\n', 1);
+  if (line === '') return undefined;
+  const values = JSON.parse(line) as unknown[];
+  const { columns } = TABLES.updates;
+  const number = (value: unknown): unknown => (typeof value === 'string' ? (NOT_FINITE[value] ?? value) : value);
+  return Object.fromEntries(columns.map((column, i) => [column, number(values[i])])) as unknown as UpdateRow;
+}
+
+const NOT_FINITE: Readonly<Record<string, number>> = {
+  nan: Number.NaN,
+  inf: Number.POSITIVE_INFINITY,
+  '-inf': Number.NEGATIVE_INFINITY,
+};
 
 const ENCODERS: { readonly [T in TableName]: (row: Rows[T]) => string } = {
   steps: stepLine,
