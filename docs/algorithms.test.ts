@@ -8,7 +8,7 @@ import type { LossColumns, Method, RoundGroup } from '../src/algo/method.ts';
 import { METHODS } from '../src/algo/registry.ts';
 import { valueLoss } from '../src/algo/value/loss.ts';
 import * as millrace from '../src/index.ts';
-import { TABLES } from '../src/store/tables.ts';
+import { TABLES } from '../src/records/tables.ts';
 
 const page = readFileSync(new URL('algorithms.md', import.meta.url), 'utf8');
 const methods = Object.entries(METHODS) as unknown as [string, Method][];

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openEmbeddedStore } from '../src/store/embedded.ts';
 import type { EmbeddedStore } from '../src/store/embedded.ts';
 import { isQueryName, namedQuery, QUERY_NAMES, queryParameters, queryText } from '../src/store/queries.ts';
-import { TABLE_NAMES } from '../src/store/tables.ts';
+import { TABLE_NAMES } from '../src/records/tables.ts';
 
 /** A command of the page, with what it printed. */
 interface Shown {

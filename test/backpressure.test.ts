@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { runSerial } from '../cluster/serial.ts';
+import { runSerial } from '../cluster/serial/index.ts';
 import { JobState, type Job } from '../src/gen/millrace/v1/admin_pb.ts';
 import { temporaryFolder, thermostatJob } from './support/thermostat.ts';
 

@@ -1,7 +1,7 @@
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { runSerial } from '../cluster/serial.ts';
+import { runSerial } from '../cluster/serial/index.ts';
 import { loadJobConfig } from '../src/config/load.ts';
 import { millrace, millraceToEnd, REPOSITORY } from './support/command.ts';
 import { faultyJob } from './support/faulty.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { runSerial, type SerialResult } from '../cluster/serial.ts';
+import { runSerial, type SerialResult } from '../cluster/serial/index.ts';
 import { loadCheckpoint } from '../src/checkpoint/load.ts';
 import { checkpointPath } from '../cluster/parameter-server/checkpoints.ts';
 import { decodeState } from '../src/explore/state.ts';

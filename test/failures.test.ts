@@ -4,7 +4,7 @@ import { progressLine, progressOf } from '../cluster/cli/progress.ts';
 import { measurementsOf } from '../cluster/cli/tune/trial.ts';
 import { buildReport } from '../cluster/report/report.ts';
 import { reportText } from '../cluster/report/text.ts';
-import { runSerial, type SerialResult } from '../cluster/serial.ts';
+import { runSerial, type SerialResult } from '../cluster/serial/index.ts';
 import type { JobConfig } from '../src/config/job.ts';
 import { JobState } from '../src/gen/millrace/v1/admin_pb.ts';
 import { accounting } from '../src/jobs/ledger.ts';

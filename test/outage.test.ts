@@ -2,7 +2,7 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { runSerial, type SerialResult } from '../cluster/serial.ts';
+import { runSerial, type SerialResult } from '../cluster/serial/index.ts';
 import { loadJobConfig } from '../src/config/load.ts';
 import type { JobConfig } from '../src/config/job.ts';
 import { RetryLater } from '../src/flow/retry-later.ts';

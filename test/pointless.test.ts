@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { progressLine, progressOf } from '../cluster/cli/progress.ts';
 import { buildReport } from '../cluster/report/report.ts';
 import { reportText } from '../cluster/report/text.ts';
-import { runSerial, type SerialResult } from '../cluster/serial.ts';
+import { runSerial, type SerialResult } from '../cluster/serial/index.ts';
 import { loadJobConfig } from '../src/config/load.ts';
 import { JobState, type Job } from '../src/gen/millrace/v1/admin_pb.ts';
 import { temporaryFolder, thermostatJob } from './support/thermostat.ts';

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { runSerial, type SerialResult } from '../cluster/serial.ts';
+import { runSerial, type SerialResult } from '../cluster/serial/index.ts';
 import type { JobConfig } from '../src/config/job.ts';
 import { rewardComponents } from '../src/config/job/reward.ts';
 import { JobState } from '../src/gen/millrace/v1/admin_pb.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { runSerial, type SerialResult } from '../cluster/serial.ts';
+import { runSerial, type SerialResult } from '../cluster/serial/index.ts';
 import { JobState } from '../src/gen/millrace/v1/admin_pb.ts';
 import { seededRandom } from '../src/random/seeded.ts';
 import { temporaryFolder, thermostatJob } from './support/thermostat.ts';

@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { runSerial, type SerialResult } from '../../cluster/serial.ts';
+import { runSerial, type SerialResult } from '../../cluster/serial/index.ts';
 import type { JobConfig } from '../../src/config/job.ts';
 import { loadJobConfig, parseJobConfig } from '../../src/config/load.ts';
 import { JobState, type Job } from '../../src/gen/millrace/v1/admin_pb.ts';

@@ -2,7 +2,7 @@
 import type { Bus, Consumer } from '../../src/bus/bus.ts';
 import { connectNats } from '../../src/bus/nats-bus.ts';
 import { MillraceError } from '../../src/errors.ts';
-import { REWARD_WORK } from '../../cluster/nats/work-durables.ts';
+import { REWARD_WORK } from '../../src/protocol/work-durables.ts';
 import { serveOrders } from '../load/worker.ts';
 
 /** What it can be told. */

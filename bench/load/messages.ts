@@ -1,6 +1,6 @@
 import { create, toBinary } from '@bufbuild/protobuf';
 import { Agent, Purpose, RolloutRequestSchema, ScoredGroupSchema, Verdict } from '../../src/gen/millrace/v1/training_pb.ts';
-import { encodeRows } from '../../src/store/encode.ts';
+import { encodeRows } from '../../src/records/encode.ts';
 import { packRows } from '../../src/store/pack.ts';
 import type { GroupTemplate } from './templates.ts';
 

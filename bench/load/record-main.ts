@@ -14,7 +14,7 @@ import { createPlanner } from '../../src/policy/planner/planner.ts';
 import { scoreGroup } from '../../src/reward/score.ts';
 import { MemoryStore } from '../../src/store/memory-store.ts';
 import { unpackRows } from '../../src/store/pack.ts';
-import type { StepRow, TrajectoryRow } from '../../src/store/tables.ts';
+import type { StepRow, TrajectoryRow } from '../../src/records/tables.ts';
 import type { GroupTemplate } from './templates.ts';
 import { serveOrders } from './worker.ts';
 

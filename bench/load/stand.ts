@@ -1,11 +1,11 @@
 import { join } from 'node:path';
 import { collectQuery } from '../../cluster/admin/query-rows.ts';
-import { startNatsServer } from '../../cluster/nats-server.ts';
+import { startNatsServer } from '../../cluster/infra/nats-server.ts';
 import { deferred } from '../../cluster/up/deferred.ts';
-import { openCredentials } from '../../cluster/up/credentials.ts';
+import { openCredentials } from '../../cluster/infra/credentials.ts';
 import { freePort } from '../../cluster/up/free-port.ts';
 import { superviseNode } from '../../cluster/up/child.ts';
-import type { NodeSettings } from '../../cluster/up/protocol.ts';
+import type { NodeSettings } from '../../cluster/runtime/ipc.ts';
 import type { Bus } from '../../src/bus/bus.ts';
 import { connectNats } from '../../src/bus/nats-bus.ts';
 import { MillraceError } from '../../src/errors.ts';

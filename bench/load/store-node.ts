@@ -1,8 +1,8 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { deferred } from '../../cluster/up/deferred.ts';
-import { endsWithParent } from '../../cluster/up/parent-death.ts';
-import type { FromNode, NodeSettings, ToNode } from '../../cluster/up/protocol.ts';
+import { endsWithParent } from '../../cluster/infra/parent-death.ts';
+import type { FromNode, NodeSettings, ToNode } from '../../cluster/runtime/ipc.ts';
 import { MillraceError } from '../../src/errors.ts';
 
 /** A store node that is started again, after the same short pause every time: one that is killed on purpose is not to blame. */
@@ -16,7 +16,7 @@ export interface StoreNode {
   stop(timeoutMs: number): Promise<void>;
 }
 
-const ENTRY = fileURLToPath(new URL('../../cluster/node-main.ts', import.meta.url));
+const ENTRY = fileURLToPath(new URL('../../cluster/node/main.ts', import.meta.url));
 const PAUSE_MS = 200;
 
 /** Starts a node as the supervisor of a cluster does, but without growing pauses between its restarts. */

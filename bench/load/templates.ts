@@ -1,5 +1,5 @@
 import { seededRandom } from '../../src/random/seeded.ts';
-import type { StepRow, TrajectoryRow } from '../../src/store/tables.ts';
+import type { StepRow, TrajectoryRow } from '../../src/records/tables.ts';
 
 /** A scored group to make messages of: its rows, and what the learner gets with them. */
 export interface GroupTemplate {

@@ -1,6 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { endsWithParent } from '../../cluster/up/parent-death.ts';
+import { endsWithParent } from '../../cluster/infra/parent-death.ts';
 import { MillraceError, type ErrorCode } from '../../src/errors.ts';
 
 /** What a worker says: an event while it works, and at the end of each order its result or why there is none. */

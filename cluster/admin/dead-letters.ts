@@ -1,8 +1,8 @@
 import { create } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import type { Bus, StreamName } from '../../src/bus/bus.ts';
-import { findDeadLetter, readDeadLetters, replayDeadLetter } from '../../src/bus/replay.ts';
-import type { StoredLetter } from '../../src/bus/replay.ts';
+import { findDeadLetter, readDeadLetters, replayDeadLetter } from '../../src/protocol/replay.ts';
+import type { StoredLetter } from '../../src/protocol/replay.ts';
 import { MillraceError } from '../../src/errors.ts';
 import {
   DeadLetterSchema,

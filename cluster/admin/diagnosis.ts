@@ -1,15 +1,15 @@
 import type { BucketName, Bus, StreamName } from '../../src/bus/bus.ts';
 import { decodeLease } from '../../src/bus/lease.ts';
-import type { WeightChannel } from '../../src/bus/weight-channel.ts';
-import { decodeManifest } from '../../src/bus/weights/manifest.ts';
+import type { WeightChannel } from '../../src/weights/weight-channel.ts';
+import { decodeManifest } from '../../src/weights/manifest.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { decodeState } from '../../src/explore/state.ts';
 import { decodeNotice } from '../../src/jobs/notice.ts';
 import { decodeJobRecord } from '../../src/jobs/record-codec.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
 import { isEnded } from '../../src/jobs/state.ts';
-import { SHARED_DURABLES } from '../durables.ts';
-import { decodeNode } from '../nodes.ts';
+import { SHARED_DURABLES } from '../../src/protocol/shared-durables.ts';
+import { decodeNode } from '../runtime/nodes.ts';
 
 /** The fields of a `Finding` of admin.proto. */
 export interface DurableFinding {

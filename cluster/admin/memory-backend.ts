@@ -1,7 +1,7 @@
 import { clone, create } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { MemoryBus } from '../../src/bus/memory/memory-bus.ts';
-import { BusWeightChannel } from '../../src/bus/weights/bus-weight-channel.ts';
+import { BusWeightChannel } from '../../src/weights/bus-weight-channel.ts';
 import { VirtualClock } from '../../src/clock/virtual.ts';
 import type { JobConfig } from '../../src/config/job.ts';
 import { MillraceError } from '../../src/errors.ts';

@@ -1,5 +1,5 @@
-import type { EmbeddedCluster } from '../up.ts';
-import { credentialPath } from '../up/credentials.ts';
+import type { EmbeddedCluster } from '../up/index.ts';
+import { credentialPath } from '../infra/credentials.ts';
 
 /**
  * One line that asks the ClickHouse interface a question when it is pasted into a shell. The password stays in its file: other accounts

@@ -4,7 +4,7 @@ import { allStreamConfigs, fixedProblem, type AskedConfig } from '../../src/bus/
 import { loadCheckpoint } from '../../src/checkpoint/load.ts';
 import { MillraceError } from '../../src/errors.ts';
 import type { DurableFinding } from '../admin/diagnosis.ts';
-import { SHARED_DURABLES } from '../durables.ts';
+import { SHARED_DURABLES } from '../../src/protocol/shared-durables.ts';
 import { adminFilePath, readAdminFile } from '../up/admin-file.ts';
 import { NATS_FOLDER } from '../up/lock.ts';
 import { readState } from './tune/state-file.ts';

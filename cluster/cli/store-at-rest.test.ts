@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { encodeRows } from '../../src/store/encode.ts';
+import { encodeRows } from '../../src/records/encode.ts';
 import { stepRow, trajectoryRow } from '../../src/store/fixtures.ts';
 import { TOKEN } from '../../src/store/http/testing.ts';
 import { openServerStore } from '../../src/store/server.ts';

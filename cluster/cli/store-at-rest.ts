@@ -4,7 +4,7 @@ import type { ClusterConfig } from '../../src/config/cluster.ts';
 import type { ClickHouseStore } from '../../src/store/clickhouse-store.ts';
 import type { ServerStoreOptions } from '../../src/store/server.ts';
 import { readAdminFile } from '../up/admin-file.ts';
-import { keepFilesPrivate } from '../up/state-folder.ts';
+import { keepFilesPrivate } from '../infra/state-folder.ts';
 import type { CliContext } from './context.ts';
 
 /** The ClickHouse server of the settings; undefined for the embedded engine. */

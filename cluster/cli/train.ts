@@ -16,7 +16,7 @@ import { taskPlan } from '../jobs/tasks.ts';
 import { readProcessUse } from '../report/process-files.ts';
 import { buildReport, processUse, type TrainingReport } from '../report/report.ts';
 import { reportText, type Answer } from '../report/text.ts';
-import type { EmbeddedCluster } from '../up.ts';
+import type { EmbeddedCluster } from '../up/index.ts';
 import type { AdminClient, CliContext } from './context.ts';
 import { createJob } from './create-job.ts';
 import { clusterSettings, startCluster, type EmbeddedFlags } from './embedded.ts';

@@ -7,7 +7,7 @@ import { MillraceError } from '../../src/errors.ts';
 import { startServer } from '../../src/rpc/server.ts';
 import type { RunningServer } from '../../src/rpc/server.ts';
 import { openEmbeddedStore } from '../../src/store/embedded.ts';
-import { encodeRows } from '../../src/store/encode.ts';
+import { encodeRows } from '../../src/records/encode.ts';
 import { stepRow, trajectoryRow } from '../../src/store/fixtures.ts';
 import type { Store } from '../../src/store/store.ts';
 import type { TrajectoryTransfer } from '../admin/backend.ts';

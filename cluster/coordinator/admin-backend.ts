@@ -23,13 +23,13 @@ import { deadLetterQueue, type DeadLetterQueue } from '../admin/dead-letters.ts'
 import { diagnosis, type Diagnosis } from '../admin/diagnosis.ts';
 import type { ExportMessage, ImportMessage } from '../admin/export.ts';
 import type { PruneMessage, StatsMessage, StoreCare } from '../admin/store-care.ts';
-import type { NodeContext } from '../context.ts';
+import type { NodeContext } from '../runtime/context.ts';
 import { unreadableJob, type UnreadableJob } from '../jobs/directory.ts';
 import { JobEvents } from '../jobs/events.ts';
 import { loadJobRuntime } from '../jobs/runtime.ts';
 import { checkFits, taskPlan } from '../jobs/tasks.ts';
 import type { WeightSource } from '../jobs/weight-source.ts';
-import type { NodeInfo, NodeList } from '../nodes.ts';
+import type { NodeInfo, NodeList } from '../runtime/nodes.ts';
 import { keepInitialWeights } from './initial-weights.ts';
 import { JobViews } from './job-view.ts';
 import { checkResumable } from './resume.ts';

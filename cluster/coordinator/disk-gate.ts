@@ -1,5 +1,5 @@
-import type { NodeContext } from '../context.ts';
-import { freeBytes, fullDiskText, isFull, NEEDED_BYTES, type FullDisk } from '../disk-room.ts';
+import type { NodeContext } from '../runtime/context.ts';
+import { freeBytes, fullDiskText, isFull, NEEDED_BYTES, type FullDisk } from '../infra/disk-room.ts';
 
 /** Options of {@link DiskGate}. */
 export interface DiskGateOptions {

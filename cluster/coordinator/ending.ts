@@ -1,9 +1,9 @@
 import { settle, type JobRecord } from '../../src/jobs/record.ts';
-import type { NodeContext } from '../context.ts';
+import type { NodeContext } from '../runtime/context.ts';
 import { heldSubject } from '../holds/held-messages.ts';
 import type { JobEntry } from '../jobs/directory.ts';
 import { JobEvents } from '../jobs/events.ts';
-import { trainerDurable } from '../parameter-server/durable.ts';
+import { trainerDurable } from '../../src/protocol/trainer-durable.ts';
 import { evaluationDurable } from './evaluations.ts';
 
 /**

@@ -6,7 +6,7 @@ import { ScoredGroupSchema, type RolloutRequest, type ScoredGroup } from '../../
 import { EvaluationTally, parseEvaluationKey, type EvaluatedFlow } from '../../src/jobs/evaluation.ts';
 import type { EvaluationRecord } from '../../src/jobs/record.ts';
 import { evaluationRequest, type EvaluationPlan, type RequestContext, type RequestTask } from '../../src/jobs/requests.ts';
-import type { NodeContext } from '../context.ts';
+import type { NodeContext } from '../runtime/context.ts';
 import type { RequestSender } from './request-sender.ts';
 
 /** Durable of a job's evaluations on SCORED, made before the first request is sent. */

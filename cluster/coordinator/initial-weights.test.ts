@@ -6,7 +6,7 @@ import { temporaryFolder, thermostatJob } from '../../test/support/thermostat.ts
 import { WeightManifestSchema } from '../../src/gen/millrace/v1/weights_pb.ts';
 import { createJobRecord } from '../../src/jobs/record.ts';
 import { parameterCount } from '../../src/policy/parameters.ts';
-import type { NodeContext } from '../context.ts';
+import type { NodeContext } from '../runtime/context.ts';
 import { jobCode } from '../jobs/code.ts';
 import { loadJobRuntime } from '../jobs/runtime.ts';
 import { keepInitialWeights } from './initial-weights.ts';

@@ -8,7 +8,7 @@ import { bytesOfFloats, floatsFromBytes } from '../../src/policy/float-bytes.ts'
 import { parameterLayout } from '../../src/policy/parameters.ts';
 import type { PolicySpec } from '../../src/policy/spec.ts';
 import { specDifference } from '../../src/policy/spec-difference.ts';
-import type { NodeContext } from '../context.ts';
+import type { NodeContext } from '../runtime/context.ts';
 import { loadJobRuntime } from '../jobs/runtime.ts';
 import type { WeightSource } from '../jobs/weight-source.ts';
 import { checkpointPath, initialPath } from '../parameter-server/checkpoints.ts';

@@ -3,7 +3,7 @@ import { MillraceError } from '../../src/errors.ts';
 import { Purpose } from '../../src/gen/millrace/v1/training_pb.ts';
 import type { HoldProgress } from '../../src/jobs/progress.ts';
 import { seededRandom } from '../../src/random/seeded.ts';
-import type { NodeContext } from '../context.ts';
+import type { NodeContext } from '../runtime/context.ts';
 import { heldMessages, heldSubject, returnHeld, type HeldMessage } from '../holds/held-messages.ts';
 import { ADMISSION_HELD } from '../holds/notice.ts';
 import { decodeReport, REPORT_MS, retrySubject, viewOf } from '../holds/reports.ts';

@@ -3,8 +3,8 @@ import type { JobConfig } from '../../src/config/job.ts';
 import { MillraceError } from '../../src/errors.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
 import { ensureWriterDurables, WRITER_SCORED } from '../../src/store/writer.ts';
-import type { NodeContext } from '../context.ts';
-import { trainerDurable } from '../parameter-server/durable.ts';
+import type { NodeContext } from '../runtime/context.ts';
+import { trainerDurable } from '../../src/protocol/trainer-durable.ts';
 import { evaluationDurable } from './evaluations.ts';
 
 const CODE = 'STREAM_RECREATED';

@@ -4,13 +4,19 @@ import { MemoryNodes } from '../../test/support/memory-node.ts';
 import { thermostatJob } from '../../test/support/thermostat.ts';
 import type { Job } from '../../src/gen/millrace/v1/admin_pb.ts';
 import { WeightManifestSchema } from '../../src/gen/millrace/v1/weights_pb.ts';
-import { encodeRows } from '../../src/store/encode.ts';
+import { encodeRows } from '../../src/records/encode.ts';
 import { updateRow } from '../../src/store/fixtures.ts';
-import type { UpdateRow } from '../../src/store/tables.ts';
+import type { UpdateRow } from '../../src/records/tables.ts';
 import { createJobRecord, transition } from '../../src/jobs/record.ts';
-import { ROLE_NAMES } from '../context.ts';
-import type { NodeList } from '../nodes.ts';
-import { encodeProgress, progressSubject, waitingSubject, type DispatchProgress, type TrainingProgress } from '../progress.ts';
+import { ROLE_NAMES } from '../runtime/context.ts';
+import type { NodeList } from '../runtime/nodes.ts';
+import {
+  encodeProgress,
+  progressSubject,
+  waitingSubject,
+  type DispatchProgress,
+  type TrainingProgress,
+} from '../../src/protocol/progress.ts';
 import { JobViews } from './job-view.ts';
 
 const everyRole = { withRole: (role: string) => ROLE_NAMES.filter((name) => name === role) } as unknown as NodeList;

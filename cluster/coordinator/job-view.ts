@@ -10,13 +10,19 @@ import type { JobNotice } from '../../src/jobs/notice.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
 import { storedConfig } from '../../src/jobs/record-codec.ts';
 import { isEnded, toProtoState } from '../../src/jobs/state.ts';
-import { decodeUpdateRow } from '../../src/store/encode.ts';
-import type { NodeContext } from '../context.ts';
-import { fullDiskText } from '../disk-room.ts';
+import { decodeUpdateRow } from '../../src/records/encode.ts';
+import type { NodeContext } from '../runtime/context.ts';
+import { fullDiskText } from '../infra/disk-room.ts';
 import type { UnreadableJob } from '../jobs/directory.ts';
 import { watchJobNotices, type NoticeList } from '../jobs/notices.ts';
-import type { NodeList } from '../nodes.ts';
-import { decodeProgress, progressSubject, waitingSubject, type DispatchProgress, type TrainingProgress } from '../progress.ts';
+import type { NodeList } from '../runtime/nodes.ts';
+import {
+  decodeProgress,
+  progressSubject,
+  waitingSubject,
+  type DispatchProgress,
+  type TrainingProgress,
+} from '../../src/protocol/progress.ts';
 
 interface Followed {
   manifest?: WeightManifest | undefined;

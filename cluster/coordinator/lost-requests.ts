@@ -1,5 +1,5 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
-import { startDeadLetters, type DeadLetter } from '../../src/bus/dead-letters.ts';
+import { startDeadLetters, type DeadLetter } from '../../src/protocol/dead-letters.ts';
 import { FailureClass } from '../../src/gen/millrace/v1/flow_pb.ts';
 import {
   Purpose,
@@ -10,7 +10,7 @@ import {
   type RolloutRequest,
 } from '../../src/gen/millrace/v1/training_pb.ts';
 import { requestContent } from '../../src/jobs/requests.ts';
-import type { NodeContext } from '../context.ts';
+import type { NodeContext } from '../runtime/context.ts';
 import { isAbout, WORKER_ENDED } from '../flow-watch/blame.ts';
 import { watchJobNotices } from '../jobs/notices.ts';
 

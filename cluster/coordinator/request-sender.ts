@@ -2,7 +2,7 @@ import { toBinary } from '@bufbuild/protobuf';
 import { MillraceError } from '../../src/errors.ts';
 import { RolloutRequestSchema, type RolloutRequest } from '../../src/gen/millrace/v1/training_pb.ts';
 import { requestContent } from '../../src/jobs/requests.ts';
-import type { NodeContext } from '../context.ts';
+import type { NodeContext } from '../runtime/context.ts';
 
 /** Wait between two tries while ROLLOUTS is full. */
 const FULL_DELAY_MS = 200;

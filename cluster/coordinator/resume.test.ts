@@ -7,7 +7,7 @@ import { WeightManifestSchema, type WeightManifest } from '../../src/gen/millrac
 import { emptyLedger, end } from '../../src/jobs/ledger.ts';
 import { createJobRecord, transition, type JobRecord } from '../../src/jobs/record.ts';
 import { parameterCount } from '../../src/policy/parameters.ts';
-import type { NodeContext } from '../context.ts';
+import type { NodeContext } from '../runtime/context.ts';
 import { loadJobRuntime } from '../jobs/runtime.ts';
 import { checkResumable } from './resume.ts';
 

@@ -5,7 +5,7 @@ import { storedConfig } from '../../src/jobs/record-codec.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
 import { parameterCount } from '../../src/policy/parameters.ts';
 import type { PolicySpec } from '../../src/policy/spec.ts';
-import type { NodeContext } from '../context.ts';
+import type { NodeContext } from '../runtime/context.ts';
 import { loadJobRuntime } from '../jobs/runtime.ts';
 
 /** How long a resume waits for what is left of a job's end: it takes a moment. */

@@ -7,7 +7,7 @@ import { hasEnded } from '../../src/jobs/ledger.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
 import type { RequestTask } from '../../src/jobs/requests.ts';
 import { seededRandom, seedFrom } from '../../src/random/seeded.ts';
-import type { NodeContext } from '../context.ts';
+import type { NodeContext } from '../runtime/context.ts';
 import type { TaskPlan } from '../jobs/tasks.ts';
 
 /** Tasks of requests under way, by sequence: what the job record keeps of the curriculum. */

@@ -1,7 +1,7 @@
 import { MillraceError } from '../../src/errors.ts';
 import { ensureWriterDurables } from '../../src/store/writer.ts';
-import type { NodeContext } from '../context.ts';
-import { WORK_DURABLES } from '../nats/work-durables.ts';
+import type { NodeContext } from '../runtime/context.ts';
+import { WORK_DURABLES } from '../../src/protocol/work-durables.ts';
 
 const LOOK_MS = 1_000;
 const CODE = 'STREAM_MISSING';

@@ -1,5 +1,5 @@
 import { MillraceError } from '../../src/errors.ts';
-import type { NodeContext } from '../context.ts';
+import type { NodeContext } from '../runtime/context.ts';
 
 /**
  * Deletes the code snapshots that no job's record names: of jobs that were refused or removed, and of failed jobs that were resumed with other code.

@@ -1,7 +1,7 @@
 import { currentActivity, observeActivities, type ActivityLabel } from '../../src/clock/activity.ts';
 import { describe } from '../../src/flow/failure.ts';
 import type { NoticeCode } from '../../src/jobs/notice.ts';
-import type { NodeContext } from '../context.ts';
+import type { NodeContext } from '../runtime/context.ts';
 import { activityText, BlackBox, blackBoxFile } from './black-box.ts';
 import { blame, subjectOf, type NodeEnd } from './blame.ts';
 import { guardExit } from './guard-exit.ts';

@@ -3,7 +3,7 @@ import { HandBack, type Retrier } from '../../src/flow/retry-later.ts';
 import { RetryGate } from '../../src/flow/retry-gate.ts';
 import { isEnded } from '../../src/jobs/state.ts';
 import { seededRandom } from '../../src/random/seeded.ts';
-import type { NodeContext } from '../context.ts';
+import type { NodeContext } from '../runtime/context.ts';
 import { holdMessage, probeOf } from './held-messages.ts';
 import { encodeReport, REPORT_MS, retrySubject, viewOf } from './reports.ts';
 

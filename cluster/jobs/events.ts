@@ -2,7 +2,7 @@ import type { Bus } from '../../src/bus/bus.ts';
 import type { Clock } from '../../src/clock/clock.ts';
 import { judgementOf } from '../../src/jobs/judgement.ts';
 import type { EvaluationRecord } from '../../src/jobs/record.ts';
-import { encodeRows } from '../../src/store/encode.ts';
+import { encodeRows } from '../../src/records/encode.ts';
 
 /** Characters of a message, and of its data, that are kept: errors of flows and tools have any length. */
 const MAX_TEXT = 16_000;

@@ -5,7 +5,7 @@ import { acquireLease, type Lease } from '../../src/bus/lease.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { transition } from '../../src/jobs/record.ts';
 import { isEnded } from '../../src/jobs/state.ts';
-import type { NodeContext } from '../context.ts';
+import type { NodeContext } from '../runtime/context.ts';
 
 /** An actor that has not failed for so long is well again. */
 const CALM_MS = 60_000;

@@ -2,7 +2,7 @@ import { Breaker } from '../../src/flow/breaker.ts';
 import type { HoldProgress } from '../../src/jobs/progress.ts';
 import { seededRandom } from '../../src/random/seeded.ts';
 import { LoadLater } from '../../src/tasks/load-later.ts';
-import type { NodeContext } from '../context.ts';
+import type { NodeContext } from '../runtime/context.ts';
 import { ADMISSION_HELD } from '../holds/notice.ts';
 import { viewOf } from '../holds/reports.ts';
 

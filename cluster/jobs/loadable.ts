@@ -2,7 +2,7 @@ import { MillraceError } from '../../src/errors.ts';
 import { CODE_FIELD } from '../../src/flow/code/snapshot-file.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
 import { isEnded } from '../../src/jobs/state.ts';
-import type { NodeContext } from '../context.ts';
+import type { NodeContext } from '../runtime/context.ts';
 import { loadPatiently } from './load-patiently.ts';
 import type { JobRuntime } from './runtime.ts';
 

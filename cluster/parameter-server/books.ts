@@ -2,8 +2,8 @@ import { MillraceError } from '../../src/errors.ts';
 import type { WeightManifest } from '../../src/gen/millrace/v1/weights_pb.ts';
 import { emptyLedger, end, open } from '../../src/jobs/ledger.ts';
 import { settle, type JobRecord } from '../../src/jobs/record.ts';
-import type { NodeContext } from '../context.ts';
-import { trainerDurable } from './durable.ts';
+import type { NodeContext } from '../runtime/context.ts';
+import { trainerDurable } from '../../src/protocol/trainer-durable.ts';
 
 /**
  * What a parameter server does after a job has ended: requests that are still open end as failed, with the job's state as

@@ -1,7 +1,7 @@
-import type { VersionBlobs, WeightChannel } from '../../src/bus/weight-channel.ts';
+import type { VersionBlobs, WeightChannel } from '../../src/weights/weight-channel.ts';
 import { MillraceError } from '../../src/errors.ts';
 import type { WeightManifest } from '../../src/gen/millrace/v1/weights_pb.ts';
-import type { NodeContext } from '../context.ts';
+import type { NodeContext } from '../runtime/context.ts';
 import { WEIGHTS_DAMAGED } from '../jobs/damaged-weights.ts';
 
 /** A manifest with its revision and blobs. */

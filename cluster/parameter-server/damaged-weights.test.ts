@@ -5,11 +5,11 @@ import type { Bus } from '../../src/bus/bus.ts';
 import { initCompute } from '../../src/compute/backend.ts';
 import { JobState } from '../../src/gen/millrace/v1/admin_pb.ts';
 import { createJobRecord, transition } from '../../src/jobs/record.ts';
-import { startCoordinator } from '../coordinator.ts';
+import { startCoordinator } from '../coordinator/index.ts';
 import { CoordinatorBackend } from '../coordinator/admin-backend.ts';
 import { WEIGHTS_DAMAGED } from '../jobs/damaged-weights.ts';
-import { watchNodes } from '../nodes.ts';
-import { startParameterServer } from '../parameter-server.ts';
+import { watchNodes } from '../runtime/nodes.ts';
+import { startParameterServer } from './index.ts';
 import { FollowedPolicy } from '../rollout/policies.ts';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;

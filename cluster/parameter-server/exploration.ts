@@ -2,7 +2,7 @@ import { keepsState, type ExplorationJob } from '../../src/config/job/exploratio
 import { observeRound, type ObservedGroup, type ObservedRound } from '../../src/explore/observe.ts';
 import { explorationRows } from '../../src/explore/rows.ts';
 import { decodeState, emptyState, encodeState, type ExplorationState } from '../../src/explore/state.ts';
-import { encodeRows } from '../../src/store/encode.ts';
+import { encodeRows } from '../../src/records/encode.ts';
 
 /** Rows of one message: far below what a message may hold, whatever the tasks are called. */
 const ROWS_A_MESSAGE = 1000;

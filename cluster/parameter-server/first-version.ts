@@ -2,7 +2,7 @@ import { loadCheckpoint } from '../../src/checkpoint/load.ts';
 import { MillraceError } from '../../src/errors.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
 import type { Parameters } from '../../src/policy/policy.ts';
-import type { NodeContext } from '../context.ts';
+import type { NodeContext } from '../runtime/context.ts';
 import { initialPath } from './checkpoints.ts';
 
 /** The weights of version 0: those that the job was created with, or what its seed draws. */

@@ -8,7 +8,7 @@ import {
 } from '../../src/jobs/collapse.ts';
 import { judgementOf } from '../../src/jobs/judgement.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
-import type { NodeContext } from '../context.ts';
+import type { NodeContext } from '../runtime/context.ts';
 
 /** Rounds without a single choice after which a job says that there is nothing to decide. */
 const NOTHING_ROUNDS = 3;

@@ -1,4 +1,4 @@
-import type { WeightChannel } from '../../src/bus/weight-channel.ts';
+import type { WeightChannel } from '../../src/weights/weight-channel.ts';
 import { MillraceError } from '../../src/errors.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
 import { bytesOfFloats } from '../../src/policy/float-bytes.ts';

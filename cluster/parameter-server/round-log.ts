@@ -1,6 +1,6 @@
 import type { JobConfig } from '../../src/config/job.ts';
 import { Verdict, type ScoredGroup } from '../../src/gen/millrace/v1/training_pb.ts';
-import type { UpdateRow } from '../../src/store/tables.ts';
+import type { UpdateRow } from '../../src/records/tables.ts';
 
 /** One group of a round as the record of the round needs it. */
 export interface RoundGroup {

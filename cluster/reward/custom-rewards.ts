@@ -2,7 +2,7 @@ import { rewardComponents, DEFAULT_REWARD_TIMEOUT_MS } from '../../src/config/jo
 import type { JobRecord } from '../../src/jobs/record.ts';
 import type { AskCustom } from '../../src/reward/assess.ts';
 import { CustomReward } from '../../src/reward/custom/custom-reward.ts';
-import type { NodeContext } from '../context.ts';
+import type { NodeContext } from '../runtime/context.ts';
 
 /** The threads of this process's custom reward functions, by job and component; each starts with its first call. */
 export class CustomRewards {

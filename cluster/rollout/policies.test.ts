@@ -7,7 +7,7 @@ import { WeightManifestSchema, type WeightManifest } from '../../src/gen/millrac
 import { parameterCount } from '../../src/policy/parameters.ts';
 import { smallSpec } from '../../src/policy/testing.ts';
 import { silentLogger } from '../../src/telemetry/log.ts';
-import type { NodeContext } from '../context.ts';
+import type { NodeContext } from '../runtime/context.ts';
 import { FollowedPolicy } from './policies.ts';
 
 beforeAll(() => initCompute());

@@ -5,7 +5,7 @@ import type { WeightManifest } from '../../src/gen/millrace/v1/weights_pb.ts';
 import { floatsFromBytes } from '../../src/policy/float-bytes.ts';
 import { createPlanner } from '../../src/policy/planner/planner.ts';
 import type { PolicySpec } from '../../src/policy/spec.ts';
-import type { NodeContext } from '../context.ts';
+import type { NodeContext } from '../runtime/context.ts';
 import { WEIGHTS_DAMAGED } from '../jobs/damaged-weights.ts';
 import { PolicyVersions } from './policy-versions.ts';
 

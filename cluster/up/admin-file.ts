@@ -1,8 +1,8 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { MillraceError } from '../../src/errors.ts';
-import { writeSecret } from './credentials.ts';
-import { makeStateFolder } from './state-folder.ts';
+import { writeSecret } from '../infra/credentials.ts';
+import { makeStateFolder } from '../infra/state-folder.ts';
 
 /** What a running cluster leaves in its state folder for the command line. */
 export interface AdminFile {

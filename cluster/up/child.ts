@@ -3,17 +3,17 @@ import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import { MillraceError } from '../../src/errors.ts';
-import type { RoleName } from '../context.ts';
+import type { RoleName } from '../runtime/context.ts';
 import { blackBoxFile, readBlackBox, takeBlackBox } from '../flow-watch/black-box.ts';
 import type { NodeEnd } from '../flow-watch/blame.ts';
-import { needsPerson } from '../topology-start.ts';
+import { needsPerson } from '../infra/topology-start.ts';
 import { deferred } from './deferred.ts';
 import { logTail } from './log-tail.ts';
-import { withoutClusterSettings } from './node-environment.ts';
-import { endsWithParent } from './parent-death.ts';
-import type { FromNode, NodeSettings, ToNode } from './protocol.ts';
+import { withoutClusterSettings } from '../infra/node-environment.ts';
+import { endsWithParent } from '../infra/parent-death.ts';
+import type { FromNode, NodeSettings, ToNode } from '../runtime/ipc.ts';
 import { mainThreadUse, SilenceMeter } from './silence.ts';
-import { withPrivateFiles } from './state-folder.ts';
+import { withPrivateFiles } from '../infra/state-folder.ts';
 
 /** Options of {@link superviseNode}. */
 export interface ChildOptions extends NodeSettings {
@@ -44,7 +44,7 @@ export interface SupervisedNode {
   stop(timeoutMs?: number): Promise<void>;
 }
 
-const ENTRY = fileURLToPath(new URL('../node-main.ts', import.meta.url));
+const ENTRY = fileURLToPath(new URL('../node/main.ts', import.meta.url));
 const FIRST_DELAY_MS = 200;
 const LAST_DELAY_MS = 5_000;
 /** A node that ran this long has shown that it can: the next restart is quick again. */

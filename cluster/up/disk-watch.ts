@@ -1,6 +1,6 @@
 import type { Clock } from '../../src/clock/clock.ts';
 import type { Logger } from '../../src/telemetry/log.ts';
-import { freeBytes, fullDiskText, isFull, NEEDED_BYTES } from '../disk-room.ts';
+import { freeBytes, fullDiskText, isFull, NEEDED_BYTES } from '../infra/disk-room.ts';
 
 const LOOK_MS = 2_000;
 

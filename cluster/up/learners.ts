@@ -1,6 +1,6 @@
 /** How many learners a cluster starts, and which GPU each gets. */
 import { SHARDS_PER_ROUND } from '../../src/jobs/shards.ts';
-import type { Gpu } from './gpus.ts';
+import type { Gpu } from '../infra/gpus.ts';
 
 /** What {@link planLearners} decides from. */
 export interface LearnerWishes {

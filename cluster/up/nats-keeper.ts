@@ -2,10 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { JetStreamHealth } from '../../src/bus/nats/health.ts';
 import { MillraceError } from '../../src/errors.ts';
 import type { Logger } from '../../src/telemetry/log.ts';
-import { freeBytes, fullDiskText, NEEDED_BYTES } from '../disk-room.ts';
-import { inboxPrefix } from '../nats/access.ts';
-import type { NatsPasswords } from '../nats/configuration.ts';
-import { startNatsServer, type NatsServerProcess } from '../nats-server.ts';
+import { freeBytes, fullDiskText, NEEDED_BYTES } from '../infra/disk-room.ts';
+import { inboxPrefix } from '../infra/nats/access.ts';
+import type { NatsPasswords } from '../infra/nats/configuration.ts';
+import { startNatsServer, type NatsServerProcess } from '../infra/nats-server.ts';
 
 /** Options of {@link keepNatsServer}. */
 export interface NatsKeeperOptions {

@@ -1,5 +1,5 @@
-import type { RoleName } from '../context.ts';
-import type { Gpu } from './gpus.ts';
+import type { RoleName } from '../runtime/context.ts';
+import type { Gpu } from '../infra/gpus.ts';
 import { gpuEnvironment, planLearners, usesGpus, type Devices } from './learners.ts';
 
 /** What the processes of an embedded cluster are planned from; the defaults are those of `startEmbeddedCluster`. */

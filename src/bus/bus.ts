@@ -2,9 +2,9 @@ import type { MillraceError } from '../errors.ts';
 
 /** Port: durable messaging (JetStream semantics), key-value buckets with compare-and-set, and plain pub/sub. */
 export interface Bus {
-  /** Creates or checks every stream and bucket of src/bus/topology.ts; throws `failed_precondition` where the server's echo differs. */
+  /** Creates or checks every stream and bucket of src/protocol/topology.ts; throws `failed_precondition` where the server's echo differs. */
   ensureTopology(): Promise<void>;
-  /** Looks at every stream and bucket of src/bus/topology.ts and changes nothing. */
+  /** Looks at every stream and bucket of src/protocol/topology.ts and changes nothing. */
   inspectTopology(): Promise<TopologyPart[]>;
   /**
    * Publishes durably and waits for the server's acknowledgement.

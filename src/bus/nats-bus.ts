@@ -28,8 +28,8 @@ import { readByGet, readStored } from './nats/reader.ts';
 import { bucketConfig, ensureStream, inspectStream, streamConfig } from './nats/stream-config.ts';
 import { maxMessageBytes } from './message-size.ts';
 import { checkFilter, checkSubject } from './subject.ts';
-import { streamOf, topology } from './topology.ts';
-import type { Topology, TopologyOptions } from './topology.ts';
+import { streamOf, topology } from '../protocol/topology.ts';
+import type { Topology, TopologyOptions } from '../protocol/topology.ts';
 
 /** Options of {@link connectNats}. */
 export interface NatsBusOptions extends LinkOptions, TopologyOptions {

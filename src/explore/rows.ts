@@ -1,4 +1,4 @@
-import type { ExplorationRow } from '../store/tables.ts';
+import type { ExplorationRow } from '../records/tables.ts';
 import { bounds, posteriorMean } from './beta.ts';
 import { armsOf, tasksOf, type ExplorationState } from './state.ts';
 

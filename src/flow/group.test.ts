@@ -11,7 +11,7 @@ import {
   type TrajectoryGroup,
 } from '../gen/millrace/v1/training_pb.ts';
 import { unpackRows } from '../store/pack.ts';
-import { TABLES } from '../store/tables.ts';
+import { TABLES } from '../records/tables.ts';
 import { ContentPolicy } from './fixtures/content-policy.ts';
 import { parcelFlow, type ParcelBehaviour } from './fixtures/parcels.ts';
 import { runGroup, type GroupOptions } from './group.ts';

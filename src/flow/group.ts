@@ -28,7 +28,7 @@ import type { PlanEncoder } from './prepare.ts';
 import { HandBack, type Retrier } from './retry-later.ts';
 import { runFlow, type FlowRun } from './run.ts';
 import { stepSignals, type SignalNeeds } from './signals.ts';
-import { encodeStepRows, type MemberRun } from './step-rows.ts';
+import { encodeStepRows, type MemberRun } from '../records/step-rows.ts';
 import { Meter, type Used } from './usage.ts';
 
 /** What AGENT_POLICY needs; the encoder and the batcher serve many groups. */

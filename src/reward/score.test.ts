@@ -18,7 +18,7 @@ import {
 } from '../gen/millrace/v1/training_pb.ts';
 import { unpackRows } from '../store/pack.ts';
 import { algorithmSchema } from '../algo/registry.ts';
-import { TABLES } from '../store/tables.ts';
+import { TABLES } from '../records/tables.ts';
 import type { AskCustom } from './assess.ts';
 import type { RewardCall } from './custom/protocol.ts';
 import { scoreGroup, type ScoreOptions } from './score.ts';

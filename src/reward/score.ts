@@ -18,7 +18,7 @@ import {
 } from '../gen/millrace/v1/training_pb.ts';
 import { MAX_TYPE, parseTask } from '../tasks/check.ts';
 import { assessGroup, type AskCustom, type Assessment } from './assess.ts';
-import { encodeTrajectoryRows } from './trajectory-rows.ts';
+import { encodeTrajectoryRows } from '../records/trajectory-rows.ts';
 
 /** Options of {@link scoreGroup}. */
 export interface ScoreOptions<T, M> {

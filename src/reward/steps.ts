@@ -1,6 +1,6 @@
 import type { TrajectoryGroup } from '../gen/millrace/v1/training_pb.ts';
 import { unpackRows } from '../store/pack.ts';
-import { TABLES } from '../store/tables.ts';
+import { TABLES } from '../records/tables.ts';
 import type { RewardStep } from './custom/protocol.ts';
 
 const { columns } = TABLES.steps;

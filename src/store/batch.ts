@@ -4,7 +4,7 @@ import type { Clock } from '../clock/clock.ts';
 import { MillraceError } from '../errors.ts';
 import { joinRows } from './pack.ts';
 import type { Store, TableName } from './store.ts';
-import { TABLE_NAMES } from './tables.ts';
+import { TABLE_NAMES } from '../records/tables.ts';
 
 /** A bus message on its way into the store. */
 export interface Item {

@@ -14,7 +14,7 @@ import { applyRetention } from './retention.ts';
 import type { Retention } from './retention.ts';
 import { escapeParameter } from './sessions.ts';
 import type { QueryOptions, QueryResult, Store, TableName, WriteFileOptions } from './store.ts';
-import { TABLES } from './tables.ts';
+import { TABLES } from '../records/tables.ts';
 
 const DEFAULT_MAX_ROWS = 10_000;
 const DEFAULT_MAX_BYTES = 512 * 1024 * 1024;

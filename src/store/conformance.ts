@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { encodeRows } from './encode.ts';
+import { encodeRows } from '../records/encode.ts';
 import { evaluationRow, explorationRow, jobEventRow, stepRow, trajectoryRow, updateRow } from './fixtures.ts';
 import { isPacked, joinRows, packRows } from './pack.ts';
 import type { Store } from './store.ts';
-import { TABLES, TABLE_NAMES } from './tables.ts';
+import { TABLES, TABLE_NAMES } from '../records/tables.ts';
 
 /** What every Store must do. `open` gives an empty one; it is closed at the end. */
 export function storeConformance(name: string, open: () => Promise<Store>): void {

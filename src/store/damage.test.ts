@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { detachedText } from './detached.ts';
 import { openEmbeddedStore } from './embedded.ts';
-import { encodeRows } from './encode.ts';
+import { encodeRows } from '../records/encode.ts';
 import { stepRow, updateRow } from './fixtures.ts';
 
 const path = mkdtempSync(join(tmpdir(), 'millrace-damage-'));

@@ -8,10 +8,10 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ClickHouseStore } from './clickhouse-store.ts';
 import { EmbeddedEngine, openEmbeddedStore } from './embedded.ts';
-import { encodeRows } from './encode.ts';
+import { encodeRows } from '../records/encode.ts';
 import { stepRow, updateRow } from './fixtures.ts';
 import { joinRows, packRows } from './pack.ts';
-import { TABLES, TABLE_NAMES } from './tables.ts';
+import { TABLES, TABLE_NAMES } from '../records/tables.ts';
 
 const run = promisify(execFile);
 const MIB = 1024 * 1024;

@@ -1,4 +1,4 @@
-import type { EvaluationRow, JobEventRow, ExplorationRow, StepRow, TrajectoryRow, UpdateRow } from './tables.ts';
+import type { EvaluationRow, JobEventRow, ExplorationRow, StepRow, TrajectoryRow, UpdateRow } from '../records/tables.ts';
 
 /** Rows for tests; every field can be given. Times are seconds after 2026-01-01. */
 export const T0 = Date.UTC(2026, 0, 1) * 1000;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { mountSmallDisk } from '../telemetry/testing-small-disk.ts';
 import { openEmbeddedStore } from './embedded.ts';
-import { encodeRows } from './encode.ts';
+import { encodeRows } from '../records/encode.ts';
 import { stepRow } from './fixtures.ts';
 import { joinRows, packRows } from './pack.ts';
 

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { ClickHouseStore } from './clickhouse-store.ts';
 import { EmbeddedEngine } from './embedded.ts';
-import { encodeRows } from './encode.ts';
+import { encodeRows } from '../records/encode.ts';
 import { trajectoryRow } from './fixtures.ts';
 import { namedQuery, queryParameters, queryText, type QueryName } from './queries.ts';
-import type { TrajectoryRow } from './tables.ts';
+import type { TrajectoryRow } from '../records/tables.ts';
 
 const path = mkdtempSync(join(tmpdir(), 'millrace-rates-'));
 let store: ClickHouseStore;

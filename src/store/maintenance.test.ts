@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ClickHouseStore } from './clickhouse-store.ts';
 import { EmbeddedEngine } from './embedded.ts';
-import { TABLE_NAMES } from './tables.ts';
+import { TABLE_NAMES } from '../records/tables.ts';
 
 const path = mkdtempSync(join(tmpdir(), 'millrace-maintenance-'));
 let engine: EmbeddedEngine;

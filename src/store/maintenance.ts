@@ -3,7 +3,7 @@ import { detachedParts, type DetachedPart } from './detached.ts';
 import { literal } from './engine.ts';
 import type { Run } from './migrate.ts';
 import { printedRows } from './printed-rows.ts';
-import { TABLE_NAMES } from './tables.ts';
+import { TABLE_NAMES } from '../records/tables.ts';
 
 /** What one table holds, or one job of it. Rows that came again and were not merged yet count as often as they lie on disk. */
 export interface TableStats {

@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EmbeddedEngine } from './embedded.ts';
-import { encodeRows } from './encode.ts';
+import { encodeRows } from '../records/encode.ts';
 import { explorationRow, evaluationRow, jobEventRow, stepRow, trajectoryRow, updateRow } from './fixtures.ts';
 import { loadMigrations, migrateDown, migrateUp } from './migrate.ts';
 import type { TableName } from './store.ts';
-import { TABLES } from './tables.ts';
+import { TABLES } from '../records/tables.ts';
 
 const path = mkdtempSync(join(tmpdir(), 'millrace-migrations-'));
 const migrations = loadMigrations();

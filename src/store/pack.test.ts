@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { encodeRows } from './encode.ts';
+import { encodeRows } from '../records/encode.ts';
 import { stepRow } from './fixtures.ts';
 import { isPacked, joinRows, packRows, unpackedSize, unpackRows } from './pack.ts';
 

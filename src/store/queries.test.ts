@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ClickHouseStore } from './clickhouse-store.ts';
 import { EmbeddedEngine } from './embedded.ts';
-import { encodeRows } from './encode.ts';
+import { encodeRows } from '../records/encode.ts';
 import { evaluationRow, jobEventRow, stepRow, T0, trajectoryRow } from './fixtures.ts';
 import { namedQuery, QUERY_NAMES, queryParameters, queryText, type QueryName } from './queries.ts';
-import { TABLE_NAMES, type StepRow, type TrajectoryRow } from './tables.ts';
+import { TABLE_NAMES, type StepRow, type TrajectoryRow } from '../records/tables.ts';
 
 const path = mkdtempSync(join(tmpdir(), 'millrace-queries-'));
 let engine: EmbeddedEngine;

@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ClickHouseStore } from './clickhouse-store.ts';
 import { EmbeddedEngine } from './embedded.ts';
-import { encodeRows } from './encode.ts';
+import { encodeRows } from '../records/encode.ts';
 import { stepRow, trajectoryRow, updateRow } from './fixtures.ts';
 import { loadMigrations, migrateDown, migrateUp } from './migrate.ts';
 import { QUERY_NAMES, namedQuery } from './queries.ts';
-import { TABLES, TABLE_NAMES } from './tables.ts';
+import { TABLES, TABLE_NAMES } from '../records/tables.ts';
 
 /** Columns that no row brings. */
 const DERIVED = ['ingested_at', 'state_flags', 'round'];

@@ -8,7 +8,7 @@ import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { storeConformance } from './conformance.ts';
-import { encodeRows } from './encode.ts';
+import { encodeRows } from '../records/encode.ts';
 import { stepRow } from './fixtures.ts';
 import { openFront } from './http/testing-front.ts';
 import type { Front } from './http/testing-front.ts';

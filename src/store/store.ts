@@ -1,4 +1,4 @@
-/** Port: the trajectory store. Rows travel as text in ClickHouse's JSONCompactEachRow, in the column order of src/store/tables.ts. */
+/** Port: the trajectory store. Rows travel as text in ClickHouse's JSONCompactEachRow, in the column order of src/records/tables.ts. */
 export interface Store {
   /** Brings the schema to the newest version. Returns the versions applied. */
   migrate(): Promise<number[]>;

@@ -4,7 +4,7 @@ import { MemoryBus } from '../bus/memory/memory-bus.ts';
 import { VirtualClock } from '../clock/virtual.ts';
 import { MillraceError } from '../errors.ts';
 import { ScoredGroupSchema } from '../gen/millrace/v1/training_pb.ts';
-import { encodeRows } from './encode.ts';
+import { encodeRows } from '../records/encode.ts';
 import { stepRow, trajectoryRow } from './fixtures.ts';
 import { MemoryStore } from './memory-store.ts';
 import { isPacked } from './pack.ts';

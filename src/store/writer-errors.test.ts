@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { readDeadLetters } from '../bus/replay.ts';
+import { readDeadLetters } from '../protocol/replay.ts';
 import { MillraceError } from '../errors.ts';
-import { encodeRows } from './encode.ts';
+import { encodeRows } from '../records/encode.ts';
 import { stepRow } from './fixtures.ts';
 import { packRows } from './pack.ts';
 import { rig, stepsStored } from './testing-writer.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { encodeRows } from './encode.ts';
+import { encodeRows } from '../records/encode.ts';
 import { evaluationRow, explorationRow, jobEventRow, stepRow, updateRow } from './fixtures.ts';
 import { MillraceError } from '../errors.ts';
 import { packRows } from './pack.ts';

@@ -8,7 +8,7 @@ import type { Random } from '../random/random.ts';
 import { Batcher } from './batcher.ts';
 import type { BatcherStats, WriterLog } from './batcher.ts';
 import type { Item } from './batch.ts';
-import { countRows } from './encode.ts';
+import { countRows } from '../records/encode.ts';
 import { isPacked, unpackedSize } from './pack.ts';
 import type { Store, TableName } from './store.ts';
 

@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { startEmbeddedCluster, type EmbeddedCluster } from '../../cluster/up.ts';
+import { startEmbeddedCluster, type EmbeddedCluster } from '../../cluster/up/index.ts';
 import type { JobConfig } from '../../src/config/job.ts';
 import { AdminService, JobState, type Job } from '../../src/gen/millrace/v1/admin_pb.ts';
 import { createClient, type ServiceClient } from '../../src/rpc/client.ts';
@@ -95,7 +95,7 @@ export async function startTestCluster(options: TestClusterOptions = {}): Promis
       if (!keep) await folder.remove();
       const left = await Promise.all([...pids].map(stillRuns));
       const running = [...pids].filter((_, i) => left[i]);
-      if (refused.length > 0) throw new Error(`cluster/nats/access.ts lacks something: ${refused.join('\n')}`);
+      if (refused.length > 0) throw new Error(`cluster/infra/nats/access.ts lacks something: ${refused.join('\n')}`);
       if (running.length > 0) throw new Error(`processes left running: ${running.join(', ')}`);
     },
   };

@@ -2,7 +2,7 @@ import { create } from '@bufbuild/protobuf';
 import { expect } from 'vitest';
 import { WeightManifestSchema } from '../../gen/millrace/v1/weights_pb.ts';
 import type { WeightManifest } from '../../gen/millrace/v1/weights_pb.ts';
-import { BusWeightChannel } from '../weights/bus-weight-channel.ts';
+import { BusWeightChannel } from '../../weights/bus-weight-channel.ts';
 import type { BusHarness } from './harness.ts';
 import { Collected, bytes, failure } from './harness.ts';
 import type { Fixture } from './suite.ts';

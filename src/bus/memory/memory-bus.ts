@@ -16,7 +16,7 @@ import type {
   TopologyPart,
 } from '../bus.ts';
 import { checkFilter, subjectMatches } from '../subject.ts';
-import type { TopologyOptions } from '../topology.ts';
+import type { TopologyOptions } from '../../protocol/topology.ts';
 import { MemoryConsumer } from './consumer.ts';
 import { MemoryServer } from './server.ts';
 

@@ -15,8 +15,8 @@ import { MAX_DELIVERIES, deadLetterHeaders, deadLetterId, deadLetterSubject } fr
 import { dedupId } from '../message-id.ts';
 import { checkSize, MAX_PAYLOAD, maxMessageBytes } from '../message-size.ts';
 import { checkFilter, checkSubject, subjectMatches } from '../subject.ts';
-import { streamOf, topology } from '../topology.ts';
-import type { StreamSpec, Topology, TopologyOptions } from '../topology.ts';
+import { streamOf, topology } from '../../protocol/topology.ts';
+import type { StreamSpec, Topology, TopologyOptions } from '../../protocol/topology.ts';
 import { MemoryDurable, durableConfig } from './durable.ts';
 import { MemoryBucket } from './key-value.ts';
 import { MemoryBus } from './memory-bus.ts';

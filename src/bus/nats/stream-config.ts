@@ -1,7 +1,7 @@
 import type { StreamConfig, StreamInfo } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/nats-core';
 import { MillraceError } from '../../errors.ts';
-import { topology, type BucketSpec, type StreamSpec } from '../topology.ts';
+import { topology, type BucketSpec, type StreamSpec } from '../../protocol/topology.ts';
 import { API_ERRORS, apiCode, isTransient } from './errors.ts';
 import type { Link } from './link.ts';
 

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { ClickHouseStore } from '../clickhouse-store.ts';
 import { EmbeddedEngine } from '../embedded.ts';
-import { encodeRows } from '../encode.ts';
+import { encodeRows } from '../../records/encode.ts';
 import { literal } from '../engine.ts';
 import { ExportFiles } from '../export/files.ts';
 import { stepRow } from '../fixtures.ts';

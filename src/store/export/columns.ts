@@ -1,4 +1,4 @@
-import { TABLES } from '../tables.ts';
+import { TABLES } from '../../records/tables.ts';
 
 /** What a column holds, and how it looks in JSON. */
 export type Kind =

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MillraceError } from '../../errors.ts';
 import { openEmbeddedStore } from '../embedded.ts';
-import { encodeRows } from '../encode.ts';
+import { encodeRows } from '../../records/encode.ts';
 import { stepRow, T0, trajectoryRow } from '../fixtures.ts';
 import type { Store } from '../store.ts';
 import { decodeCursor, linesCursor } from './cursor.ts';

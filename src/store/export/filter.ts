@@ -2,7 +2,7 @@ import { MillraceError } from '../../errors.ts';
 import { literal } from '../engine.ts';
 import { guardQuery } from '../sql/guard.ts';
 import { tokenize } from '../sql/lexer.ts';
-import type { Micros, RowPurpose } from '../tables.ts';
+import type { Micros, RowPurpose } from '../../records/tables.ts';
 
 /** Which trajectories; all conditions must hold. */
 export interface TrajectoryFilter {

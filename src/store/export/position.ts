@@ -1,6 +1,6 @@
 import { MillraceError } from '../../errors.ts';
 import { literal } from '../engine.ts';
-import { TABLES } from '../tables.ts';
+import { TABLES } from '../../records/tables.ts';
 
 /** Columns that trajectories, and before their number steps, are sorted by on disk. They begin with the job. */
 export const ORDER: readonly string[] = TABLES.trajectories.order.split(', ');

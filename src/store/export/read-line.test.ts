@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { TABLES } from '../tables.ts';
+import { TABLES } from '../../records/tables.ts';
 import { STEP_COLUMNS, TRAJECTORY_COLUMNS } from './columns.ts';
 import { importLines, LineChecker } from './import.ts';
 import { MemoryStore } from '../memory-store.ts';

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { encodeRows } from '../encode.ts';
+import { encodeRows } from '../../records/encode.ts';
 import { stepRow, trajectoryRow } from '../fixtures.ts';
 import { TOKEN } from '../http/testing.ts';
 import { openServerStore } from '../server.ts';

@@ -150,7 +150,7 @@ export type WeightManifest = Message<"millrace.v1.WeightManifest"> & {
   exploration?: Blob | undefined;
 
   /**
-   * What these fields and the blobs mean (src/bus/weights/manifest.ts); 0 before there were versions of it.
+   * What these fields and the blobs mean (src/weights/manifest.ts); 0 before there were versions of it.
    *
    * @generated from field: uint32 format = 13;
    */

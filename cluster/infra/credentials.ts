@@ -1,0 +1,102 @@
+import { randomBytes } from 'node:crypto';
+import { closeSync, fstatSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync, constants } from 'node:fs';
+import { join } from 'node:path';
+import { MillraceError } from '../../src/errors.ts';
+import { IDENTITIES, type Identity } from './nats/access.ts';
+import type { NatsPasswords } from './nats/configuration.ts';
+
+/** Folder of secrets in a state folder, each in a file that its owner alone can read. */
+const FOLDER = 'credentials';
+
+const PRINTABLE = /^[\x20-\x7e]*$/;
+
+/** Secrets of a cluster, by what they let do. */
+export interface Credentials {
+  /** Bearer token of all gRPC: the admin API, the parameter server and the store. */
+  token: string;
+  /** Password of user `reader` on ClickHouse's HTTP interface. */
+  readToken: string;
+  /** Password of user `writer` there. */
+  writeToken: string;
+}
+
+const FILES: Record<keyof Credentials, string> = { token: 'admin.token', readToken: 'reader.token', writeToken: 'writer.token' };
+
+/** Path of a credential's file, or of what {@link openCredentials} leaves for `curl --netrc-file`. */
+export function credentialPath(stateDir: string, name: 'admin.token' | `${'reader' | 'writer'}.${'token' | 'netrc'}`): string {
+  return join(stateDir, FOLDER, name);
+}
+
+/**
+ * The credentials of the cluster in a state folder. What `given` does not say is read from the file that an earlier start left, else made
+ * up; the files hold what is in force. So clients keep theirs over restarts, and deleting a file before a start replaces its secret.
+ * `failed_precondition` for a file that is not this account's alone, or holds no token.
+ */
+export function openCredentials(stateDir: string, given: Partial<Credentials> = {}): Credentials {
+  mkdirSync(join(stateDir, FOLDER), { recursive: true, mode: 0o700 });
+  const secret = (name: keyof Credentials): string => openSecret(join(stateDir, FOLDER, FILES[name]), given[name]);
+  const credentials: Credentials = { token: secret('token'), readToken: secret('readToken'), writeToken: secret('writeToken') };
+  for (const [user, password] of [
+    ['reader', credentials.readToken],
+    ['writer', credentials.writeToken],
+  ] as const) {
+    const lines = ['127.0.0.1', 'localhost'].map((machine) => `machine ${machine} login ${user} password ${password}\n`);
+    writeSecret(credentialPath(stateDir, `${user}.netrc`), lines.join(''));
+  }
+  return credentials;
+}
+
+/**
+ * Passwords of the identities on the cluster's own nats-server, made up and kept as those of {@link openCredentials} are: in
+ * `credentials/nats-<identity>.password`.
+ */
+export function openNatsPasswords(stateDir: string): NatsPasswords {
+  mkdirSync(join(stateDir, FOLDER), { recursive: true, mode: 0o700 });
+  const passwords = IDENTITIES.map((identity): [Identity, string] => [
+    identity,
+    openSecret(join(stateDir, FOLDER, `nats-${identity}.password`)),
+  ]);
+  return Object.fromEntries(passwords) as Record<Identity, string>;
+}
+
+/** What a file holds, or what it is to hold from now on. */
+function openSecret(path: string, given?: string): string {
+  const found = readSecret(path);
+  const value = given ?? found ?? randomBytes(24).toString('base64url');
+  if (value !== found) writeSecret(path, `${value}\n`);
+  return value;
+}
+
+/** Writes a file in one step, readable by this account only. */
+export function writeSecret(path: string, content: string): void {
+  const temporary = `${path}.${process.pid}`;
+  rmSync(temporary, { force: true });
+  writeFileSync(temporary, content, { mode: 0o600, flag: 'wx' });
+  renameSync(temporary, path);
+}
+
+function readSecret(path: string): string | undefined {
+  let file: number;
+  try {
+    file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw unusable(path, `cannot be read (${(error as NodeJS.ErrnoException).code})`, error);
+  }
+  try {
+    const { uid, mode } = fstatSync(file);
+    if (uid !== (process.getuid?.() ?? uid)) throw unusable(path, `belongs to another account (uid ${uid})`);
+    if ((mode & 0o077) !== 0) throw unusable(path, 'could be read by other accounts');
+    const text = readFileSync(file, 'utf8').trim();
+    // It travels in headers.
+    if (!PRINTABLE.test(text)) throw unusable(path, 'holds no token of printable ASCII');
+    if (text.length < 16) throw unusable(path, 'holds no token of at least 16 characters');
+    return text;
+  } finally {
+    closeSync(file);
+  }
+}
+
+function unusable(path: string, why: string, cause?: unknown): MillraceError {
+  return new MillraceError('failed_precondition', `${path} ${why}; delete it, and the next start makes a new one.`, { cause });
+}

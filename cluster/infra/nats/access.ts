@@ -1,0 +1,125 @@
+import type { BucketName, StreamName } from '../../../src/bus/bus.ts';
+import type { RoleName } from '../../runtime/context.ts';
+
+/** Who connects to the cluster's own nats-server: its roles, its supervisor, and the people and tests that have `admin`. */
+export const IDENTITIES = [
+  'admin',
+  'supervisor',
+  'coordinator',
+  'parameter-server',
+  'store',
+  'learner',
+  'rollout',
+  'reward',
+] as const satisfies readonly (RoleName | 'admin' | 'supervisor')[];
+
+/** One of {@link IDENTITIES}. */
+export type Identity = (typeof IDENTITIES)[number];
+
+/**
+ * Those that do not reach JetStream but by what is named here. They live in an account of their own: whatever the server answers them,
+ * it answers into that account. In the other one a reply subject such as `$KV.jobs.x` would be a way to write there, since the server
+ * checks what a client publishes to, and not where it asks for the answer.
+ */
+export const WORKERS = ['learner', 'rollout', 'reward'] as const;
+
+/** One of {@link WORKERS}. */
+export type Worker = (typeof WORKERS)[number];
+
+/** Subjects in the words of nats-server. */
+export interface Access {
+  /** What it may publish to. */
+  publish: readonly string[];
+  /** Those of `publish` that are answered with more than one message. */
+  streams?: readonly string[];
+  /** What it may subscribe to besides its inbox. */
+  subscribe: readonly string[];
+}
+
+/** Prefix of an identity's inboxes: nobody else may subscribe to them. */
+export const inboxPrefix = (identity: Identity): string => `_INBOX_${identity}`;
+
+/** Reading what a bucket holds, and being told of changes. */
+const follow = (bucket: BucketName): Access => ({
+  publish: [`$JS.API.STREAM.INFO.KV_${bucket}`, `$JS.API.STREAM.MSG.GET.KV_${bucket}`],
+  subscribe: [`$KV.${bucket}.>`],
+});
+
+/** Taking work from a durable that somebody else made, and giving up what cannot be done. */
+const work = (stream: StreamName, durable: string): Access => ({
+  publish: [
+    `$JS.API.CONSUMER.INFO.${stream}.${durable}`,
+    `$JS.API.CONSUMER.MSG.NEXT.${stream}.${durable}`,
+    `$JS.ACK.${stream}.${durable}.>`,
+    `dlq.${stream}`,
+    // Work that waits for a service, and the news of it.
+    'held.*',
+    'retry.*',
+  ],
+  streams: [`$JS.API.CONSUMER.MSG.NEXT.${stream}.${durable}`],
+  subscribe: [],
+});
+
+/** What every node does: announce itself, know the jobs and the nodes, and report notices. */
+const node = (role: RoleName): Access =>
+  joined(follow('jobs'), follow('nodes'), {
+    publish: [
+      `$KV.nodes.${role}.*`,
+      '$KV.notices.>',
+      '$JS.API.STREAM.MSG.GET.KV_notices',
+      'event.*.notice',
+      'event.*.notice-resolved',
+    ],
+    subscribe: [],
+  });
+
+/** What workers may do. They write no weights, no jobs, no leases, and no records of other roles' nodes, and change no stream. */
+export const WORKER_ACCESS: Readonly<Record<Worker, Access>> = {
+  learner: node('learner'),
+  rollout: joined(node('rollout'), work('ROLLOUTS', 'rollout'), follow('policies'), {
+    publish: ['group.*', 'event.*.tool-timeouts', '$JS.API.DIRECT.GET.WEIGHTS', '$JS.API.DIRECT.GET.WEIGHTS.>'],
+    subscribe: [],
+  }),
+  reward: joined(node('reward'), work('GROUPS', 'reward'), {
+    publish: ['scored.*.train', 'scored.*.evaluate'],
+    subscribe: [],
+  }),
+};
+
+/** Only those may destroy a stream with all that it holds; nobody needs to. */
+const DESTROYING = ['$JS.API.STREAM.DELETE.>', '$JS.API.STREAM.RESTORE.>', '$JS.API.STREAM.SNAPSHOT.>'];
+const CHANGING = ['$JS.API.STREAM.CREATE.>', '$JS.API.STREAM.UPDATE.>'];
+
+/** What those beside the workers may not publish. `admin` may do everything. */
+export const DENIED: Readonly<Record<Exclude<Identity, Worker | 'admin' | 'supervisor'>, readonly string[]>> = {
+  // It runs `millrace doctor`, which removes damaged records of every kind.
+  coordinator: DESTROYING,
+  'parameter-server': [...DESTROYING, ...CHANGING, ...nodesBut('parameter-server'), 'rollout.>', 'group.>'],
+  store: [...DESTROYING, ...nodesBut('store'), '$KV.jobs.>', '$KV.policies.>', 'weights.>', 'rollout.>', 'group.>'],
+};
+
+function nodesBut(own: RoleName): string[] {
+  const roles: RoleName[] = ['coordinator', 'parameter-server', 'learner', 'rollout', 'reward', 'store'];
+  return roles.filter((role) => role !== own).map((role) => `$KV.nodes.${role}.*`);
+}
+
+function joined(...parts: Access[]): Access {
+  const all = (of: (access: Access) => readonly string[] | undefined): string[] => [
+    ...new Set(parts.flatMap((part) => of(part) ?? [])),
+  ];
+  return { publish: all(({ publish }) => publish), streams: all(({ streams }) => streams), subscribe: all((a) => a.subscribe) };
+}
+
+/**
+ * What a subject is called in the workers' account: there the server's own name of its API is taken by the answer that the account has no
+ * JetStream.
+ */
+export const workerSubject = (subject: string): string => subject.replace(/^\$JS\.API\./, `${WORKER_API}.`);
+
+/** What workers call JetStream's API. */
+export const WORKER_API = 'API';
+
+/** Whether an identity lives in the workers' account. */
+export function isWorker(identity: Identity): identity is Worker {
+  return (WORKERS as readonly string[]).includes(identity);
+}

@@ -1,0 +1,210 @@
+import { create, fromBinary, type MessageInitShape } from '@bufbuild/protobuf';
+import type { AlgorithmConfig } from '../../src/algo/config.ts';
+import type { ComputeInfo } from '../../src/compute/backend.ts';
+import { MillraceError } from '../../src/errors.ts';
+import { ExperienceSchema } from '../../src/gen/millrace/v1/flow_pb.ts';
+import {
+  ShardWork,
+  WorkRequestSchema,
+  type Shard,
+  type ShardGroup,
+  type ShardResultSchema,
+  type WeightChunk,
+  type WorkRequest,
+  type WorkResponse,
+} from '../../src/gen/millrace/v1/learner_pb.ts';
+import { bytesOfFloats, floatsFromBytes } from '../../src/policy/float-bytes.ts';
+import { computeGradientsInSlices, evaluateInSlices } from '../../src/policy/learner/gradient.ts';
+import { createPlanner } from '../../src/policy/planner/planner.ts';
+import type { LearnerGroup, Policy } from '../../src/policy/policy.ts';
+import type { PolicySpec } from '../../src/policy/spec.ts';
+import type { Link } from '../../src/rpc/link.ts';
+import type { NodeContext, Role } from '../runtime/context.ts';
+
+/** Options of the learner role. */
+export interface LearnerOptions {
+  compute: ComputeInfo;
+  /** Address of the parameter server, or undefined while none is known. */
+  findServer: () => Promise<string | undefined>;
+  connect: (address: string) => Promise<Link<WorkResponse, WorkRequest>>;
+  /** Decisions in a micro-batch; default: what this machine computes in about 80 ms. Serial mode fixes it. */
+  maxDecisions?: number | undefined;
+}
+
+const HEARTBEAT_MS = 2_000;
+/** Between two turns of the event loop: half of what heartbeats can bear. */
+const MICRO_BATCH_MS = 80;
+const RECONNECT_MS = 500;
+
+/** What a learner keeps of a job: its policy with the weights of one version. */
+interface JobState {
+  algorithm: AlgorithmConfig;
+  policy: Policy;
+  version: number;
+  /** Updates of the round that were made to that version. */
+  step: number;
+  chunks: Uint8Array[];
+}
+
+/**
+ * A learner connects to the parameter server, receives weights and shards of rounds, and answers each shard with sums of
+ * gradients, weights and statistics. It owns nothing durable: when it is lost, its shard goes to another learner.
+ */
+export async function startLearner(context: NodeContext, options: LearnerOptions): Promise<Role> {
+  const { clock, log } = context;
+  const stopping = new AbortController();
+  let link: Link<WorkResponse, WorkRequest> | undefined;
+  const actor = context.actors.spawn('learner', 'worker', { receive: () => {} });
+
+  const serve = async (connected: Link<WorkResponse, WorkRequest>): Promise<void> => {
+    const session = new LearnerSession(context, connected, options);
+    const stopHeartbeats = clock.every(HEARTBEAT_MS, () => session.heartbeat());
+    await connected.closed;
+    stopHeartbeats();
+    session.close();
+  };
+
+  const run = async (): Promise<void> => {
+    while (!stopping.signal.aborted) {
+      try {
+        const address = await options.findServer();
+        if (address !== undefined) {
+          link = await options.connect(address);
+          log.info({ address }, 'connected to the parameter server');
+          await serve(link);
+        }
+      } catch (error) {
+        log.warn({ err: error }, 'no parameter server answers; trying again');
+      }
+      await clock.sleep(RECONNECT_MS, stopping.signal).catch(() => {});
+    }
+  };
+  const running = run();
+
+  return {
+    name: 'learner',
+    async stop() {
+      stopping.abort();
+      link?.close();
+      await running;
+      await actor.stop();
+    },
+  };
+}
+
+/** One connection: messages are handled one after the other, in order. */
+class LearnerSession {
+  readonly #link: Link<WorkResponse, WorkRequest>;
+  readonly #log: NodeContext['log'];
+  readonly #metrics: NodeContext['metrics'];
+  readonly #jobs = new Map<string, JobState>();
+  readonly #slices: { maxDecisions?: number; targetMs?: number };
+  #queue: Promise<void> = Promise.resolve();
+  #closed = false;
+
+  constructor({ id, log, metrics }: NodeContext, link: Link<WorkResponse, WorkRequest>, options: LearnerOptions) {
+    this.#slices = options.maxDecisions === undefined ? { targetMs: MICRO_BATCH_MS } : { maxDecisions: options.maxDecisions };
+    this.#link = link;
+    this.#log = log;
+    this.#metrics = metrics;
+    const { backend, device, gflops } = options.compute;
+    this.#send({ case: 'hello', value: { learner: id, backend, device, gflops } });
+    link.onMessage((message) => {
+      this.#queue = this.#queue.then(() => (this.#closed ? undefined : this.#handle(message)));
+    });
+  }
+
+  heartbeat(): void {
+    this.#send({ case: 'heartbeat', value: { memoryBytes: BigInt(process.memoryUsage.rss()), tensors: 0 } });
+  }
+
+  close(): void {
+    this.#closed = true;
+    void this.#queue.then(() => {
+      for (const state of this.#jobs.values()) state.policy.dispose();
+      this.#jobs.clear();
+    });
+  }
+
+  async #handle({ message }: WorkResponse): Promise<void> {
+    switch (message.case) {
+      case 'setup': {
+        const { job, policyJson, algorithmJson } = message.value;
+        this.#jobs.get(job)?.policy.dispose();
+        const policy = createPlanner(JSON.parse(policyJson) as PolicySpec);
+        this.#jobs.set(job, {
+          algorithm: JSON.parse(algorithmJson) as AlgorithmConfig,
+          policy,
+          version: -1,
+          step: 0,
+          chunks: [],
+        });
+        return;
+      }
+      case 'weights':
+        this.#takeWeights(message.value);
+        return;
+      case 'shard':
+        await this.#compute(message.value);
+        return;
+      case 'end':
+        this.#jobs.get(message.value.job)?.policy.dispose();
+        this.#jobs.delete(message.value.job);
+        return;
+      default:
+        this.#log.warn({ case: message.case }, 'the parameter server sent something this learner does not know');
+    }
+  }
+
+  #takeWeights({ job, version, step, index, chunks, data }: WeightChunk): void {
+    const state = this.#jobs.get(job);
+    if (!state) return;
+    state.chunks = index === 0 ? [data] : [...state.chunks, data];
+    if (state.chunks.length !== chunks) return;
+    state.policy.load(floatsFromBytes(Buffer.concat(state.chunks)));
+    Object.assign(state, { version, step, chunks: [] });
+  }
+
+  async #compute(shard: Shard): Promise<void> {
+    const { job, round, index, pass } = shard;
+    const started = performance.now();
+    try {
+      const state = this.#jobs.get(job);
+      if (state?.version !== shard.version || state.step !== shard.step) {
+        throw new MillraceError(
+          'failed_precondition',
+          `has version ${state?.version ?? 'none'}+${state?.step ?? 0} of job ${job}, not ${shard.version}+${shard.step}`,
+        );
+      }
+      const answer = shard.work === ShardWork.EVALUATE ? await this.#evaluate(state, shard) : await this.#gradient(state, shard);
+      const computeMs = performance.now() - started;
+      this.#metrics.observe('shard_seconds', { job }, computeMs / 1000);
+      this.#send({ case: 'result', value: { job, round, shard: index, pass, computeMs, ...answer } });
+    } catch (thrown) {
+      const { message } = MillraceError.from(thrown);
+      this.#log.warn({ err: thrown, job, round, shard: index }, 'shard failed');
+      this.#metrics.count('shards_failed_total', { job });
+      this.#send({ case: 'failure', value: { job, round, shard: index, pass, message } });
+    }
+  }
+
+  async #gradient({ policy, algorithm }: JobState, { groups }: Shard): Promise<MessageInitShape<typeof ShardResultSchema>> {
+    const { gradient, ...sums } = await computeGradientsInSlices(policy, groups.map(learnerGroup), algorithm, this.#slices);
+    return { ...sums, gradient: bytesOfFloats(gradient) };
+  }
+
+  async #evaluate({ policy }: JobState, { groups }: Shard): Promise<MessageInitShape<typeof ShardResultSchema>> {
+    const { logProbs, values, longestBlockMs } = await evaluateInSlices(policy, groups.map(learnerGroup), this.#slices);
+    return { logProbabilities: [...logProbs], values: [...values], longestBlockMs };
+  }
+
+  #send(message: NonNullable<MessageInitShape<typeof WorkRequestSchema>['message']>): void {
+    // A failed send means a closed link; the session ends through `closed`.
+    this.#link.send(create(WorkRequestSchema, { message })).catch(() => {});
+  }
+}
+
+/** What a learner reads of a group; columns that were not sent are empty. */
+function learnerGroup(group: ShardGroup): LearnerGroup {
+  return { ...group, experience: fromBinary(ExperienceSchema, group.experience) };
+}

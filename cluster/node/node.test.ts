@@ -1,0 +1,89 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { connectNats } from '../../src/bus/nats-bus.ts';
+import { openLink, type Link } from '../../src/bus/nats/link.ts';
+import { MillraceError } from '../../src/errors.ts';
+import { silentLogger } from '../../src/telemetry/log.ts';
+import { startNatsServer, type NatsServerProcess } from '../infra/nats-server.ts';
+import { startNode, type NodeOptions } from './node.ts';
+import { watchNodes } from '../runtime/nodes.ts';
+import { needsPerson } from '../infra/topology-start.ts';
+
+let stateDir: string;
+let nats: NatsServerProcess;
+beforeAll(async () => {
+  stateDir = await mkdtemp(join(tmpdir(), 'millrace-node-'));
+  nats = await startNatsServer({ storeDir: join(stateDir, 'nats') });
+});
+afterAll(async () => {
+  await nats.stop();
+  await rm(stateDir, { recursive: true, force: true });
+});
+
+describe('a stream with a setting that cannot be changed', () => {
+  const make = async (): Promise<Link> => {
+    const link = await openLink({ servers: nats.url, name: 'another program' });
+    await link.jsm.streams.delete('ROLLOUTS').catch(() => {});
+    await link.jsm.streams.add({ name: 'ROLLOUTS', subjects: ['rollout.>'], retention: 'limits', storage: 'file' });
+    return link;
+  };
+  const start = (more: Partial<NodeOptions>) =>
+    startNode({ id: 'node-0', roles: ['parameter-server'], natsUrl: nats.url, stateDir, log: silentLogger(), ...more });
+  const said = /stream ROLLOUTS exists .*its retention is "limits", not "workqueue"; `millrace doctor` shows what to do$/;
+
+  it('ends a first start, for good, with its name, the setting, what is there and what was asked', async () => {
+    const link = await make();
+    const error = await start({}).then(
+      () => undefined,
+      (thrown: unknown) => MillraceError.from(thrown),
+    );
+    expect(error?.message).toMatch(said);
+    expect(needsPerson(error!)).toBe(true);
+    await link.jsm.streams.delete('ROLLOUTS');
+    await link.nc.close();
+  });
+
+  it('is waited for by a node that was up before, which says so once and goes on when it is gone', async () => {
+    const link = await make();
+    const troubles: string[] = [];
+    const started = start({ wasUp: true, onTrouble: (text) => troubles.push(text) });
+    await expect.poll(() => troubles).toEqual([expect.stringMatching(said)]);
+    await link.jsm.streams.delete('ROLLOUTS');
+    const node = await started;
+    expect(troubles).toEqual([troubles[0], expect.stringMatching(/going on/)]);
+    expect((await link.jsm.streams.info('ROLLOUTS')).config.retention).toBe('workqueue');
+    await node.stop();
+    await link.nc.close();
+  });
+});
+
+it('tells the others where it is and where its metrics are, and is gone from the list when it has stopped', async () => {
+  const node = await startNode({
+    id: 'node-1',
+    roles: ['parameter-server', 'reward'],
+    natsUrl: nats.url,
+    stateDir,
+    log: silentLogger(),
+  });
+  const bus = await connectNats({ servers: nats.url, name: 'test' });
+  const nodes = await watchNodes(bus);
+  try {
+    const [info] = nodes.list();
+    expect(info).toMatchObject({ id: 'node-1', address: node.address, pid: process.pid });
+    const text = await (await fetch(info!.labels['metrics']!)).text();
+    expect(text).toContain(
+      'millrace_mailbox_depth{actor="node-1/reward/worker",node="node-1",node_role="parameter-server+reward"} 0',
+    );
+    expect(text).toContain('millrace_learners{node="node-1",node_role="parameter-server+reward"} 0');
+    expect(text).toMatch(/millrace_process_resident_memory_bytes\{.*\} \d{7,}/);
+    await node.stop();
+    await expect.poll(() => nodes.list()).toEqual([]);
+    await expect(fetch(info!.labels['metrics']!)).rejects.toThrow();
+  } finally {
+    await node.stop();
+    nodes.close();
+    await bus.close();
+  }
+});

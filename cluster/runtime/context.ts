@@ -1,0 +1,47 @@
+import type { Logger } from 'pino';
+import type { ActorSystem } from '../../src/actor/system.ts';
+import type { Bus } from '../../src/bus/bus.ts';
+import type { WeightChannel } from '../../src/weights/weight-channel.ts';
+import type { Clock } from '../../src/clock/clock.ts';
+import type { MetricsRegistry } from '../../src/telemetry/metrics.ts';
+import type { JobCode } from '../jobs/code.ts';
+import type { JobDirectory } from '../jobs/directory.ts';
+import type { JobNotices } from '../jobs/notices.ts';
+import type { JobRuntimes } from '../jobs/runtime.ts';
+
+/** What every role of a node works with: the ports, and the jobs it can look up. */
+export interface NodeContext {
+  /** Node id, unique in the cluster, e.g. `rollout-1`. */
+  readonly id: string;
+  readonly bus: Bus;
+  readonly weights: WeightChannel;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: MetricsRegistry;
+  readonly actors: ActorSystem;
+  readonly jobs: JobDirectory;
+  readonly runtimes: JobRuntimes;
+  /** Where the code of jobs is kept; absent in serial mode, where one process loads it once. */
+  readonly code?: JobCode | undefined;
+  /** Where to report what people must learn about a job. */
+  readonly notices: JobNotices;
+  /** Folder for checkpoints; shared by the nodes of a cluster. */
+  readonly stateDir: string;
+  /** Marks work that no clock port knows of (files, module loading): serial mode holds its virtual time meanwhile. */
+  outside<T>(work: Promise<T>): Promise<T>;
+}
+
+/** A role hosted by a node. */
+export interface Role {
+  readonly name: RoleName;
+  /** What `millrace node list` says about it. */
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Where the embedded engine answers as a ClickHouse server does. */
+  readonly clickhousePort?: number | undefined;
+  /** Finishes what it has begun, within `timeoutMs`. */
+  stop(timeoutMs?: number): Promise<void>;
+}
+
+export const ROLE_NAMES = ['coordinator', 'parameter-server', 'learner', 'rollout', 'reward', 'store'] as const;
+/** One of {@link ROLE_NAMES}. */
+export type RoleName = (typeof ROLE_NAMES)[number];

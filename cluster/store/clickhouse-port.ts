@@ -1,0 +1,110 @@
+import { MillraceError } from '../../src/errors.ts';
+import type { MetricsRegistry } from '../../src/telemetry/metrics.ts';
+import type { Logger } from 'pino';
+import type { ClickHousePort } from '../../src/store/http/server.ts';
+import type { Store } from '../../src/store/store.ts';
+import type { NodeContext } from '../runtime/context.ts';
+
+/** Where ClickHouse's clients look. */
+const CLICKHOUSE_HTTP_PORT = 8123;
+
+/** Settings of the port. */
+export interface ClickHousePortWish {
+  /** A number, 0 for a free one, or `auto`: 8123, and when that is taken a free one. */
+  clickhousePort?: number | 'auto' | undefined;
+  /** Password of user `reader`. Default: any will do. */
+  clickhouseReadToken?: string | undefined;
+  /** Password of user `writer`. Default: nobody may write. */
+  clickhouseWriteToken?: string | undefined;
+}
+
+/** Serves the store's engine on ClickHouse's HTTP interface; undefined when none is wanted, or the engine is a server itself. */
+export async function openClickHousePort(
+  store: Store,
+  wish: ClickHousePortWish,
+  log?: Logger,
+): Promise<ClickHousePort | undefined> {
+  if (wish.clickhousePort === undefined) return undefined;
+  const { EmbeddedStore } = await import('../../src/store/embedded.ts');
+  if (!(store instanceof EmbeddedStore)) return undefined;
+  const { serveClickHouse } = await import('../../src/store/http/server.ts');
+  const { engine } = store;
+  const open = (port: number): Promise<ClickHousePort> =>
+    serveClickHouse({
+      engine,
+      port,
+      readToken: wish.clickhouseReadToken,
+      writeToken: wish.clickhouseWriteToken,
+      audit: ({ refused, ...entry }) => {
+        if (refused === undefined) log?.info(entry, 'administrative statement');
+        else log?.warn({ ...entry, refused }, 'administrative statement refused');
+      },
+    });
+  if (wish.clickhousePort !== 'auto') return open(wish.clickhousePort);
+  try {
+    return await open(CLICKHOUSE_HTTP_PORT);
+  } catch (error) {
+    if (MillraceError.from(error).code !== 'failed_precondition') throw error;
+    return open(0);
+  }
+}
+
+/** How often a port that was taken is tried again. */
+const AGAIN_MS = 5_000;
+
+/** A port that is open, or will be when whoever has it lets go of it. */
+export interface KeptClickHousePort {
+  /** Undefined while it is not open. */
+  readonly open: ClickHousePort | undefined;
+  close(): Promise<void>;
+}
+
+/**
+ * {@link openClickHousePort} for as long as the node runs. It is a way to look at the store: that the port is taken must not keep
+ * trajectories from being written, and after a restart it may be taken for a moment only.
+ */
+export async function keepClickHousePort(
+  { metrics, clock, log }: Pick<NodeContext, 'metrics' | 'clock' | 'log'>,
+  store: Store,
+  wish: ClickHousePortWish,
+): Promise<KeptClickHousePort> {
+  let open: ClickHousePort | undefined;
+  let stop: (() => void) | undefined;
+  let trying: Promise<void> = Promise.resolve();
+  const attempt = async (): Promise<void> => {
+    try {
+      open = await openClickHousePort(store, wish, log);
+      stop?.();
+      if (!open) return;
+      readClickHousePort(metrics, open);
+      log.info({ url: open.url }, 'ClickHouse interface open');
+    } catch (error) {
+      const err = MillraceError.from(error);
+      if (stop) return;
+      log.error({ err }, 'no ClickHouse interface on HTTP');
+      if (err.code === 'failed_precondition') stop = clock.every(AGAIN_MS, () => (trying = attempt()));
+    }
+  };
+  await attempt();
+  return {
+    get open() {
+      return open;
+    },
+    async close() {
+      stop?.();
+      await trying;
+      await open?.close();
+    },
+  };
+}
+
+/** Has what the port counts read at each scrape. */
+export function readClickHousePort(metrics: MetricsRegistry, port: ClickHousePort): void {
+  metrics.onScrape(() => {
+    const { requests, seconds, running, waiting } = port.stats();
+    for (const [status, count] of Object.entries(requests)) metrics.total('clickhouse_requests_total', { status }, count);
+    metrics.total('clickhouse_seconds_total', {}, seconds);
+    metrics.set('clickhouse_queries', { state: 'running' }, running);
+    metrics.set('clickhouse_queries', { state: 'waiting' }, waiting);
+  });
+}

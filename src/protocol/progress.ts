@@ -1,0 +1,45 @@
+import type { HoldProgress, StoreBacklog, WriterReport } from '../jobs/progress.ts';
+import type { FullDisk } from '../../cluster/infra/disk-room.ts';
+
+/** What a parameter server tells, at most once, about the round in progress; subject `progress.<job>`. */
+export interface TrainingProgress {
+  /** Newest committed version. */
+  round: number;
+  groups: { received: number; needed: number };
+  shards?: { done: number; total: number };
+  publishing?: boolean;
+  learners: number;
+  /** What goes wrong without stopping the training, in words: a checkpoint that could not be written. */
+  problem?: string;
+}
+
+/** What a job's actor tells about what it waits for; subject `waiting.<job>`. */
+export interface DispatchProgress {
+  /** While the job's tasks are loaded: how far that is, in words. */
+  loading?: string | undefined;
+  /** The oldest evaluation under way. */
+  evaluation?: { key: string; done: number; total: number } | undefined;
+  /** Milliseconds since ROLLOUTS refused a request for space, while that lasts. */
+  backpressureMs?: number | undefined;
+  /** While the store is so far behind that no new requests are admitted. */
+  store?: StoreBacklog | undefined;
+  /** While something that the flow or its reward calls does not answer. */
+  hold?: HoldProgress | undefined;
+  /** While the disk has so little room that no new requests are admitted. */
+  disk?: FullDisk | undefined;
+}
+
+export const waitingSubject = (job: string): string => `waiting.${job}`;
+export const progressSubject = (job: string): string => `progress.${job}`;
+
+/** Subject on which the writer of trajectories tells how it does, once a second. */
+export const WRITER_SUBJECT = 'writer.store';
+
+export function encodeProgress(progress: TrainingProgress | DispatchProgress | WriterReport): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify(progress));
+}
+
+/** Reads what {@link encodeProgress} wrote; the subject says what it is. */
+export function decodeProgress<T extends TrainingProgress | DispatchProgress | WriterReport>(bytes: Uint8Array): T {
+  return JSON.parse(new TextDecoder().decode(bytes)) as T;
+}

@@ -1,0 +1,159 @@
+import type { TableName } from '../store/store.ts';
+import { MAX_TEXT, TABLES } from './tables.ts';
+import type { Rows, StepRow, TrajectoryRow, UpdateRow } from './tables.ts';
+
+/**
+ * Encodes rows as JSONCompactEachRow: one JSON array a line, each line ended by `\n`, values in the column order of
+ * {@link TABLES}. Encoded rows may be concatenated. Never throws for well-typed rows: lone surrogates become U+FFFD,
+ * NaN and infinities become the strings ClickHouse reads as such, long texts are cut.
+ */
+export function encodeRows<T extends TableName>(table: T, rows: readonly Rows[T][]): Buffer {
+  const line = ENCODERS[table];
+  let text = '';
+  for (const row of rows) text += line(row);
+  return Buffer.from(text, 'utf8');
+}
+
+/** How many rows an encoded block holds. */
+export function countRows(block: Uint8Array): number {
+  let rows = 0;
+  for (let at = block.indexOf(10); at >= 0; at = block.indexOf(10, at + 1)) rows += 1;
+  return block.length > 0 && block[block.length - 1] !== 10 ? rows + 1 : rows;
+}
+
+/** JSON has no NaN and no infinities; ClickHouse reads them from strings. */
+function float(value: number): number | string {
+  if (Number.isFinite(value)) return value;
+  return Number.isNaN(value) ? 'nan' : value > 0 ? 'inf' : '-inf';
+}
+
+/** Whole microseconds in a UInt32; a clock that went back counts as no time. */
+const duration = (us: number): number => Math.min(0xffffffff, Math.max(0, Math.round(us)));
+
+/** A whole number from 0: times in microseconds, sums of them, tokens. */
+const whole = (value: number): number => Math.max(0, Math.round(value));
+
+/** ClickHouse refuses a lone surrogate's escape, and with it the whole block. */
+const text = (value: string): string => (value as WellFormable).toWellFormed();
+
+const cut = (value: string): string => text(value.length > MAX_TEXT ? `${value.slice(0, MAX_TEXT - 1)}…` : value);
+
+/** Node 20 has it, the ES2023 types do not. */
+type WellFormable = string & { toWellFormed(): string };
+
+const base64 = (vector: Float32Array | undefined): string =>
+  vector === undefined || vector.length === 0
+    ? ''
+    : Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength).toString('base64');
+
+function stepLine(row: StepRow): string {
+  return `${JSON.stringify([
+    text(row.job),
+    text(row.trajectory_id),
+    text(row.request_id),
+    text(row.task_id),
+    row.purpose,
+    text(row.evaluation),
+    row.policy_version,
+    row.step,
+    text(row.tool),
+    row.items,
+    cut(row.arguments),
+    cut(row.result),
+    row.error,
+    float(row.log_probability),
+    float(row.entropy),
+    row.open_actions,
+    duration(row.plan_us),
+    duration(row.tool_us),
+    whole(row.started_at),
+    base64(row.state_flags),
+  ])}\n`;
+}
+
+function trajectoryLine(row: TrajectoryRow): string {
+  return `${JSON.stringify([
+    text(row.job),
+    text(row.trajectory_id),
+    text(row.request_id),
+    row.sequence,
+    row.member,
+    text(row.task_id),
+    row.purpose,
+    text(row.evaluation),
+    row.agent,
+    row.policy_version,
+    row.dispatch_version,
+    row.steps,
+    row.tool_errors,
+    row.termination,
+    row.failure,
+    cut(row.failure_message),
+    row.resamples,
+    float(row.outcome),
+    float(row.reward),
+    float(row.advantage),
+    row.success,
+    row.valid,
+    row.verdict,
+    floats(row.components),
+    cut(row.answer),
+    text(row.node),
+    text(row.reward_node),
+    whole(row.dispatched_at),
+    whole(row.started_at),
+    whole(row.ended_at),
+    whole(row.scored_at),
+    text(row.task_type ?? ''),
+    whole(row.plan_us ?? 0),
+    whole(row.tool_us ?? 0),
+    whole(row.tokens_in ?? 0),
+    whole(row.tokens_out ?? 0),
+    float(row.cost ?? 0),
+  ])}\n`;
+}
+
+function floats(values: Readonly<Record<string, number>>): Record<string, number | string> {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [text(name), float(value)]));
+}
+
+/** Tables with a few rows a round need no encoder of their own. */
+function plainLine(table: TableName): (row: object) => string {
+  const columns = TABLES[table].columns;
+  return (row) => {
+    const values = columns.map((column) => {
+      const value = (row as Record<string, unknown>)[column];
+      if (typeof value === 'number') return column.endsWith('at') ? whole(value) : float(value);
+      if (typeof value === 'string') return cut(value);
+      return typeof value === 'object' && value !== null && !Array.isArray(value)
+        ? floats(value as Record<string, number>)
+        : value;
+    });
+    return `${JSON.stringify(values)}\n`;
+  };
+}
+
+/** Reads the first line of what {@link encodeRows} wrote for table `updates`; undefined where there is none. */
+export function decodeUpdateRow(block: Uint8Array): UpdateRow | undefined {
+  const [line = ''] = Buffer.from(block).toString('utf8').split('\n', 1);
+  if (line === '') return undefined;
+  const values = JSON.parse(line) as unknown[];
+  const { columns } = TABLES.updates;
+  const number = (value: unknown): unknown => (typeof value === 'string' ? (NOT_FINITE[value] ?? value) : value);
+  return Object.fromEntries(columns.map((column, i) => [column, number(values[i])])) as unknown as UpdateRow;
+}
+
+const NOT_FINITE: Readonly<Record<string, number>> = {
+  nan: Number.NaN,
+  inf: Number.POSITIVE_INFINITY,
+  '-inf': Number.NEGATIVE_INFINITY,
+};
+
+const ENCODERS: { readonly [T in TableName]: (row: Rows[T]) => string } = {
+  steps: stepLine,
+  trajectories: trajectoryLine,
+  updates: plainLine('updates'),
+  evaluations: plainLine('evaluations'),
+  job_events: plainLine('job_events'),
+  exploration: plainLine('exploration'),
+};

@@ -1,0 +1,54 @@
+import type { RolloutRequest } from '../gen/millrace/v1/training_pb.ts';
+import { encodeRows } from './encode.ts';
+import { packRows } from '../store/pack.ts';
+import type { StepRow } from './tables.ts';
+import { purposeWord } from '../store/words.ts';
+import { withinBudget } from '../flow/row-budget.ts';
+import type { FlowRun } from '../flow/run.ts';
+
+/** A member of a group with the id its trajectory has. */
+export interface MemberRun {
+  id: string;
+  policyVersion: number;
+  run: FlowRun;
+}
+
+/**
+ * Rows of table `steps` for every step of every member, packed; failed members' too: what happened until then is worth
+ * seeing. Texts are cut where they would fill a message.
+ */
+export function encodeStepRows(request: RolloutRequest, members: readonly MemberRun[]): Uint8Array {
+  const { job, id: request_id, taskId: task_id, evaluation } = request;
+  const purpose = purposeWord(request.purpose);
+  const encoded = withinBudget((cut) => {
+    const rows: StepRow[] = [];
+    for (const { id: trajectory_id, policyVersion: policy_version, run } of members)
+      for (const [step, record] of run.steps.entries()) {
+        const row: StepRow = {
+          job,
+          trajectory_id,
+          request_id,
+          task_id,
+          purpose,
+          evaluation,
+          policy_version,
+          step,
+          tool: record.tool,
+          items: record.items,
+          arguments: cut(record.arguments),
+          result: cut(record.result),
+          error: record.error,
+          log_probability: record.logProbability,
+          entropy: record.entropy,
+          open_actions: record.openActions,
+          plan_us: record.planUs,
+          tool_us: record.toolUs,
+          started_at: record.startedAt,
+        };
+        if (record.stateFlags !== undefined) row.state_flags = Float32Array.from(record.stateFlags);
+        rows.push(row);
+      }
+    return encodeRows('steps', rows);
+  });
+  return packRows(encoded);
+}

@@ -1,0 +1,263 @@
+import type { TableName } from '../store/store.ts';
+
+/** Unix time in microseconds, up to 2^53; 0 = never happened. */
+export type Micros = number;
+
+export type RowPurpose = 'train' | 'evaluate';
+
+/** One decision of one flow and the tool call that followed. Key: (job, trajectory_id, step). */
+export interface StepRow {
+  job: string;
+  trajectory_id: string;
+  request_id: string;
+  task_id: string;
+  purpose: RowPurpose;
+  /** Evaluation it belongs to, e.g. `trained@40`; empty when training. */
+  evaluation: string;
+  policy_version: number;
+  /** 0-based position in the trajectory. */
+  step: number;
+  /** Tool of the chosen action. */
+  tool: string;
+  /** Memory items the action's arguments point to. */
+  items: readonly number[];
+  /** Arguments as JSON text; cut after {@link MAX_TEXT} characters. */
+  arguments: string;
+  /** What the tool answered; cut after {@link MAX_TEXT} characters. */
+  result: string;
+  /** The tool answered with an error (which the policy sees as data). */
+  error: boolean;
+  /** log π(action | observation) at the sampling temperature. */
+  log_probability: number;
+  /** Entropy of the policy over the open actions, in nats. */
+  entropy: number;
+  /** How many actions were open. */
+  open_actions: number;
+  /** Microseconds in the planner: encoding, waiting for a batch, forward pass. */
+  plan_us: number;
+  /** Microseconds in the tool. */
+  tool_us: number;
+  started_at: Micros;
+  /** Optional features of the state; travels as base64 (JSON numbers are 10× slower to parse). */
+  state_flags?: Float32Array;
+}
+
+/** One run of a flow on one task, scored. Key: (job, trajectory_id). */
+export interface TrajectoryRow {
+  job: string;
+  trajectory_id: string;
+  request_id: string;
+  /** Position of the request in the job's sequence. */
+  sequence: number;
+  /** Position in the group, 0-based. */
+  member: number;
+  task_id: string;
+  purpose: RowPurpose;
+  evaluation: string;
+  /** Who decided: policy, random, rule, nothing. */
+  agent: string;
+  /** Version the flow ran with. */
+  policy_version: number;
+  /** Newest committed version when the request was sent. */
+  dispatch_version: number;
+  steps: number;
+  tool_errors: number;
+  /** done, step_limit, no_action; empty when it failed. */
+  termination: string;
+  /** Failure class (tool_timeout, flow_crash ...); empty when the trajectory is valid. */
+  failure: string;
+  failure_message: string;
+  /** Times this member was sampled again after an infrastructure failure. */
+  resamples: number;
+  /** The flow's own outcome reward, before shaping. */
+  outcome: number;
+  /** Weighted sum of the components. */
+  reward: number;
+  advantage: number;
+  success: boolean;
+  /** False for failed trajectories: their reward and advantage mean nothing. */
+  valid: boolean;
+  /** Of the group: signal, no_signal, failed. */
+  verdict: string;
+  /** Reward components by name. */
+  components: Readonly<Record<string, number>>;
+  /** What the generator left for the reward, as JSON text; cut after {@link MAX_TEXT} characters. */
+  answer: string;
+  /** Node that ran the flow. */
+  node: string;
+  /** Node that scored it. */
+  reward_node: string;
+  dispatched_at: Micros;
+  started_at: Micros;
+  ended_at: Micros;
+  scored_at: Micros;
+  /** What kind of task it is, when the flow says so (`FlowDefinition.type`). Default empty. */
+  task_type?: string;
+  /** Microseconds in the planner and in tools, over all steps. Default 0. */
+  plan_us?: number;
+  tool_us?: number;
+  /** What the flow's tools and its reward say they used, resampled attempts included. Default 0. */
+  tokens_in?: number;
+  tokens_out?: number;
+  /** In the currency that the flow counts in. */
+  cost?: number;
+}
+
+/** One committed round. Key: (job, version). Group counts are of this round. */
+export interface UpdateRow {
+  job: string;
+  /** The version the round made. */
+  version: number;
+  groups: number;
+  trained: number;
+  filtered: number;
+  expired: number;
+  failed: number;
+  trajectories: number;
+  decisions: number;
+  reward_mean: number;
+  success_mean: number;
+  /** Staleness in versions. */
+  staleness_mean: number;
+  staleness_max: number;
+  loss: number;
+  entropy: number;
+  kl: number;
+  clip_fraction: number;
+  gradient_norm: number;
+  learning_rate: number;
+  /** Milliseconds the round waited for scored groups. */
+  wait_groups_ms: number;
+  compute_ms: number;
+  commit_ms: number;
+  round_ms: number;
+  learners: number;
+  shards: number;
+  committed_at: Micros;
+  /** What the training method logs, by name: means over the round's decisions. */
+  metrics: Readonly<Record<string, number>>;
+}
+
+/** One measurement of one planner on the held-out tasks. Key: (job, name, policy_version). */
+export interface EvaluationRow {
+  job: string;
+  /** trained, untrained, random, do-nothing, rule. */
+  name: string;
+  policy_version: number;
+  tasks: number;
+  successes: number;
+  /** Flows that failed for infrastructure reasons: in no rate. */
+  failed: number;
+  mean_reward: number;
+  mean_steps: number;
+  /** 95 % confidence interval of the success rate. */
+  ci_low: number;
+  ci_high: number;
+  /** Trajectories trained on until policy_version. */
+  trajectories: number;
+  train_seconds: number;
+  evaluated_at: Micros;
+}
+
+/** Something that happened to a job. Key: (job, id). */
+export interface JobEventRow {
+  job: string;
+  /** Unique in the job; the same event has the same id when it is sent again. */
+  id: string;
+  kind: string;
+  message: string;
+  node: string;
+  /** Details as JSON text. */
+  data: string;
+  at: Micros;
+}
+
+/** What exploration knew at a version. Key: (job, version, kind, bucket, tool, task). */
+export interface ExplorationRow {
+  job: string;
+  version: number;
+  /**
+   * tool: success of the trajectories that used the tool in the state bucket; value: SARSA value of the tool there; task:
+   * success on the task; temperature: what rollout.temperature is multiplied by.
+   */
+  kind: 'tool' | 'value' | 'task' | 'temperature';
+  /** State bucket; 0 for tasks and the temperature. */
+  bucket: number;
+  /** Empty for tasks and the temperature. */
+  tool: string;
+  /** Empty for all but tasks. */
+  task: string;
+  /** Discounted observations: trajectories (tool, task) or steps (value). */
+  n: number;
+  mean: number;
+  /** Confidence bounds of the mean; the mean itself where there are none. */
+  lower: number;
+  upper: number;
+  /** When the version was committed. */
+  at: Micros;
+}
+
+/** The row type of each table. */
+export interface Rows {
+  steps: StepRow;
+  trajectories: TrajectoryRow;
+  updates: UpdateRow;
+  evaluations: EvaluationRow;
+  job_events: JobEventRow;
+  exploration: ExplorationRow;
+}
+
+/** Longer texts (arguments, result, answer, messages) are cut: one row must never fill a message. */
+export const MAX_TEXT = 4000;
+
+/** What a table's lines hold. */
+export interface TableShape {
+  /** Column names in the order of the encoded line. */
+  readonly columns: readonly string[];
+  /** Positions in `columns` of the natural key. */
+  readonly key: readonly number[];
+  /** What rows are sorted by on disk: the natural key, and `round`, which follows from it. */
+  readonly order: string;
+  /** Rows that were encoded by an older build end before the newest columns. */
+  readonly grown: boolean;
+}
+
+const shape = (columns: string, key: string, order = key, grown = false): TableShape => {
+  const names = columns.trim().split(/\s+/);
+  const positions = key.split(' ').map((name) => names.indexOf(name));
+  return { columns: names, key: positions, order: order.replaceAll(' ', ', '), grown };
+};
+
+/** Column order and natural key of every table; the migrations are tested against it. */
+export const TABLES: Readonly<Record<TableName, TableShape>> = {
+  steps: shape(
+    `job trajectory_id request_id task_id purpose evaluation policy_version step tool items arguments result error
+     log_probability entropy open_actions plan_us tool_us started_at state_flags_base64`,
+    'job trajectory_id step',
+    'job round trajectory_id step',
+  ),
+  trajectories: shape(
+    `job trajectory_id request_id sequence member task_id purpose evaluation agent policy_version dispatch_version steps
+     tool_errors termination failure failure_message resamples outcome reward advantage success valid verdict components
+     answer node reward_node dispatched_at started_at ended_at scored_at task_type plan_us tool_us tokens_in tokens_out cost`,
+    'job trajectory_id',
+    'job round trajectory_id',
+    true,
+  ),
+  updates: shape(
+    `job version groups trained filtered expired failed trajectories decisions reward_mean success_mean staleness_mean
+     staleness_max loss entropy kl clip_fraction gradient_norm learning_rate wait_groups_ms compute_ms commit_ms round_ms
+     learners shards committed_at metrics`,
+    'job version',
+  ),
+  evaluations: shape(
+    `job name policy_version tasks successes failed mean_reward mean_steps ci_low ci_high trajectories train_seconds
+     evaluated_at`,
+    'job name policy_version',
+  ),
+  job_events: shape('job id kind message node data at', 'job id'),
+  exploration: shape('job version kind bucket tool task n mean lower upper at', 'job version kind bucket tool task'),
+};
+
+/** Every table, in a fixed order. */
+export const TABLE_NAMES = Object.keys(TABLES) as readonly TableName[];

@@ -1,0 +1,68 @@
+import { withinBudget } from '../flow/row-budget.ts';
+import type { ScoredGroup, TrajectoryGroup } from '../gen/millrace/v1/training_pb.ts';
+import { encodeRows } from './encode.ts';
+import { packRows } from '../store/pack.ts';
+import type { TrajectoryRow } from './tables.ts';
+import { agentWord, failureWord, purposeWord, terminationWord, verdictWord } from '../store/words.ts';
+import type { Assessment } from '../reward/assess.ts';
+
+/** Rows of table `trajectories`, one per member of the group, packed. */
+export function encodeTrajectoryRows(
+  group: TrajectoryGroup,
+  scored: ScoredGroup,
+  assessments: readonly Assessment[],
+  { rewardNode, scoredAt, taskType }: { rewardNode: string; scoredAt: number; taskType: string },
+): Uint8Array {
+  const request = group.request!;
+  const rows = group.trajectories.map((trajectory, i): TrajectoryRow => {
+    const score = scored.scores[i]!;
+    const assessment = assessments[i]!;
+    const { tokensIn = 0, tokensOut = 0, cost = 0 } = ('usage' in assessment ? assessment.usage : undefined) ?? {};
+    return {
+      job: request.job,
+      trajectory_id: trajectory.id,
+      request_id: request.id,
+      sequence: Number(request.sequence),
+      member: trajectory.index,
+      task_id: request.taskId,
+      purpose: purposeWord(request.purpose),
+      evaluation: request.evaluation,
+      agent: agentWord(request.agent),
+      policy_version: trajectory.policyVersion,
+      dispatch_version: request.policyVersion,
+      steps: trajectory.steps,
+      tool_errors: trajectory.toolErrors,
+      termination: terminationWord(trajectory.termination),
+      failure: 'failure' in assessment ? failureWord(assessment.failure) : '',
+      failure_message: 'failure' in assessment ? assessment.message : '',
+      resamples: trajectory.resamples,
+      outcome: score.outcome,
+      reward: score.reward,
+      advantage: score.advantage,
+      success: score.success,
+      valid: score.valid,
+      verdict: verdictWord(scored.verdict),
+      components: 'components' in assessment ? assessment.components : {},
+      answer: trajectory.answerJson,
+      node: group.node,
+      reward_node: rewardNode,
+      dispatched_at: Number(request.dispatchedAtUs),
+      started_at: Number(trajectory.startedAtUs),
+      ended_at: Number(trajectory.endedAtUs),
+      scored_at: scoredAt,
+      task_type: taskType,
+      plan_us: Number(trajectory.planUs),
+      tool_us: Number(trajectory.toolUs),
+      tokens_in: Number(trajectory.tokensIn) + tokensIn,
+      tokens_out: Number(trajectory.tokensOut) + tokensOut,
+      cost: trajectory.cost + cost,
+    };
+  });
+  const encoded = withinBudget((cut) =>
+    encodeRows(
+      'trajectories',
+      rows.map((row) => ({ ...row, answer: cut(row.answer), failure_message: cut(row.failure_message) })),
+    ),
+  );
+  return packRows(encoded);
+}

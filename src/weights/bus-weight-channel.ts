@@ -1,0 +1,261 @@
+import { randomUUID } from 'node:crypto';
+import { create, equals } from '@bufbuild/protobuf';
+import type { Clock } from '../clock/clock.ts';
+import { MillraceError } from '../errors.ts';
+import { BlobSchema } from '../gen/millrace/v1/weights_pb.ts';
+import type { Blob, WeightManifest } from '../gen/millrace/v1/weights_pb.ts';
+import type { Bus, KeyValue } from '../bus/bus.ts';
+import { checkKey } from '../bus/subject.ts';
+import type { BlobPart, VersionBlobs, WeightChannel } from './weight-channel.ts';
+import { Assembly, chunkCount, sha256, windowed } from './chunks.ts';
+import { decodeManifest, encodeManifest } from './manifest.ts';
+
+/** Up to so many chunks are fetched one by one. */
+const FEW_CHUNKS = 4;
+
+/** Options of {@link BusWeightChannel}. */
+export interface BusWeightChannelOptions {
+  clock: Clock;
+  /** Bytes of a chunk. Default 786_432 (768 KiB), so that a message with its headers stays under 1 MB. */
+  chunkBytes?: number;
+  /** Chunks published or fetched at the same time. Default 8. */
+  window?: number;
+  /** Bound of one fetch, in ms. Default 60_000. */
+  fetchTimeoutMs?: number;
+}
+
+/**
+ * Weights over the bus.
+ *
+ * Chunks lie on `weights.<job>.<version>.<part>-<digest>.<index>`, digest being the first 12 hex digits of the blob's
+ * SHA-256: a writer that lost its lease without knowing cannot touch the chunks of another's commit, unless they are the
+ * same bytes. The newest manifest is the value of the key `<job>` in the bucket `policies`, written last by compare-and-set:
+ * that is the commit. A commit first copies its predecessor to `weights.<job>.<version>.manifest`, so only manifests that
+ * were committed are ever found there.
+ */
+export class BusWeightChannel implements WeightChannel {
+  private readonly bus: Bus;
+  private readonly policies: KeyValue;
+  private readonly clock: Clock;
+  private readonly chunkBytes: number;
+  private readonly window: number;
+  private readonly fetchTimeoutMs: number;
+
+  constructor(bus: Bus, options: BusWeightChannelOptions) {
+    this.bus = bus;
+    this.policies = bus.kv('policies');
+    this.clock = options.clock;
+    this.chunkBytes = options.chunkBytes ?? 768 * 1024;
+    this.window = options.window ?? 8;
+    this.fetchTimeoutMs = options.fetchTimeoutMs ?? 60_000;
+    if (!(Number.isInteger(this.chunkBytes) && this.chunkBytes > 0)) {
+      throw new MillraceError('invalid_argument', 'a chunk has at least one byte', { field: 'chunkBytes' });
+    }
+  }
+
+  async commit(manifest: WeightManifest, blobs: VersionBlobs, revision: number): Promise<number> {
+    const { job, version } = manifest;
+    checkJob(job);
+    const previous = await this.latest(job);
+    if ((previous?.revision ?? 0) !== revision) throw conflict(job, revision, previous?.revision ?? 0);
+    if (previous !== undefined && version <= previous.manifest.version) {
+      throw new MillraceError('invalid_argument', `job ${job} is at version ${previous.manifest.version} already`, {
+        field: 'version',
+      });
+    }
+    // Chunks of an equal blob may have been deleted since: an id that was used before would be dropped as a duplicate.
+    const attempt = randomUUID();
+    manifest.weights = await this.put(manifest, 'weights', blobs.weights, attempt);
+    manifest.optimizer = await this.put(manifest, 'optimizer', blobs.optimizer, attempt);
+    manifest.exploration = blobs.exploration && (await this.put(manifest, 'exploration', blobs.exploration, attempt));
+    if (previous !== undefined) {
+      const subject = manifestSubject(job, previous.manifest.version);
+      await this.bus.publish(subject, encodeManifest(previous.manifest), { id: `${subject}:${attempt}` });
+    }
+    return this.write(job, encodeManifest(manifest), revision);
+  }
+
+  async amend(manifest: WeightManifest, revision: number): Promise<number> {
+    const { job, version } = manifest;
+    checkJob(job);
+    const newest = await this.latest(job);
+    if (newest?.revision !== revision) throw conflict(job, revision, newest?.revision ?? 0);
+    if (newest.manifest.version !== version) {
+      throw new MillraceError(
+        'invalid_argument',
+        `job ${job} is at version ${newest.manifest.version}: only that can be amended`,
+        {
+          field: 'version',
+        },
+      );
+    }
+    for (const part of ['weights', 'optimizer', 'exploration'] as const) {
+      if (part === 'exploration' && !manifest.exploration && !newest.manifest.exploration) continue;
+      if (!sameBlob(manifest[part], newest.manifest[part])) {
+        throw new MillraceError('invalid_argument', `amending changes no blobs: commit a new version instead`, { field: part });
+      }
+    }
+    return this.write(job, encodeManifest(manifest), revision);
+  }
+
+  async republish(manifest: WeightManifest, blobs: VersionBlobs): Promise<number> {
+    const { job, version } = manifest;
+    const newest = await this.latest(job);
+    if (newest !== undefined && newest.manifest.version !== version) throw conflict(job, 0, newest.revision);
+    const attempt = randomUUID();
+    for (const part of ['weights', 'optimizer', 'exploration'] as const) {
+      const [blob, data] = [manifest[part], blobs[part]];
+      if (blob === undefined || data === undefined) continue;
+      if (!sameBlob(await this.put(manifest, part, data, attempt), blob))
+        throw new MillraceError('invalid_argument', `these are not the ${part} of version ${version} of ${job}`, { field: part });
+    }
+    return newest?.revision ?? this.write(job, encodeManifest(manifest), 0);
+  }
+
+  async latest(job: string): Promise<{ manifest: WeightManifest; revision: number } | undefined> {
+    checkJob(job);
+    const entry = await this.policies.get(job);
+    return entry === undefined ? undefined : { manifest: decodeManifest(entry.value, job), revision: entry.revision };
+  }
+
+  watch(
+    job: string,
+    handler: (manifest: WeightManifest) => void,
+    onUnreadable: (error: MillraceError) => void = () => {},
+  ): Promise<() => void> {
+    checkJob(job);
+    return this.policies.watch(job, ({ value }) => {
+      if (value === undefined) return;
+      let manifest: WeightManifest;
+      try {
+        manifest = decodeManifest(value, job);
+      } catch (thrown) {
+        onUnreadable(MillraceError.from(thrown));
+        return;
+      }
+      handler(manifest);
+    });
+  }
+
+  async manifest(job: string, version: number): Promise<WeightManifest | undefined> {
+    const newest = (await this.latest(job))?.manifest;
+    if (newest === undefined || newest.version <= version) return newest?.version === version ? newest : undefined;
+    const stored = await this.bus.last('WEIGHTS', manifestSubject(job, version));
+    return stored === undefined ? undefined : decodeManifest(stored.data, job);
+  }
+
+  async fetch(manifest: WeightManifest, part: BlobPart): Promise<Uint8Array> {
+    const blob = manifest[part];
+    const name = `${part} of ${manifest.job} version ${manifest.version}`;
+    if (blob === undefined)
+      throw new MillraceError('invalid_argument', `the manifest says nothing of the ${name}`, { field: part });
+    const assembly = new Assembly(Number(blob.bytes), blob.chunks, name);
+    const timeout = new AbortController();
+    const late = this.clock.sleep(this.fetchTimeoutMs, timeout.signal).then(
+      () => {
+        throw new MillraceError('deadline_exceeded', `${name} did not come within ${this.fetchTimeoutMs} ms`);
+      },
+      () => {},
+    );
+    const work = this.collect(manifest, part, blob, assembly, timeout.signal);
+    try {
+      await Promise.race([work, late]);
+    } finally {
+      timeout.abort();
+      work.catch(() => {});
+    }
+    if (assembly.missing > 0) {
+      throw new MillraceError(
+        'not_found',
+        `${name} is no longer kept: ${assembly.missing} of ${blob.chunks} chunks are gone; use a newer version`,
+      );
+    }
+    return assembly.finish(blob.sha256);
+  }
+
+  /** Few chunks are asked for one by one, which takes one round trip; many come over a consumer, twice as fast. */
+  private async collect(
+    manifest: WeightManifest,
+    part: BlobPart,
+    blob: Blob,
+    assembly: Assembly,
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (blob.chunks <= FEW_CHUNKS) {
+      await windowed(blob.chunks, this.window, async (index) => {
+        const chunk = await this.bus.last('WEIGHTS', chunkSubject(manifest, part, blob.sha256, index));
+        if (chunk !== undefined) assembly.add(index, chunk.data);
+      });
+      return;
+    }
+    for await (const chunk of this.bus.read('WEIGHTS', chunkSubject(manifest, part, blob.sha256, '*'))) {
+      if (signal.aborted) return;
+      assembly.add(Number(chunk.subject.slice(chunk.subject.lastIndexOf('.') + 1)), chunk.data);
+    }
+  }
+
+  async drop(job: string, version: number): Promise<void> {
+    checkJob(job);
+    await this.bus.purge('WEIGHTS', `weights.${job}.${version}.>`);
+  }
+
+  /** Deletes all that is kept of a job, its newest manifest first: afterwards it can begin again at any version. */
+  async forget(job: string): Promise<void> {
+    checkJob(job);
+    await this.policies.delete(job);
+    await this.bus.purge('WEIGHTS', `weights.${job}.>`);
+  }
+
+  private async write(job: string, value: Uint8Array, revision: number): Promise<number> {
+    try {
+      return revision === 0 ? await this.policies.create(job, value) : await this.policies.update(job, value, revision);
+    } catch (thrown) {
+      const error = MillraceError.from(thrown);
+      if (error.code === 'already_exists' || error.code === 'aborted') throw conflict(job, revision, undefined, error);
+      throw error;
+    }
+  }
+
+  private async put(manifest: WeightManifest, part: BlobPart, data: Uint8Array, attempt: string): Promise<Blob> {
+    const sum = sha256(data);
+    const chunks = chunkCount(data.byteLength, this.chunkBytes);
+    await windowed(chunks, this.window, async (index) => {
+      const subject = chunkSubject(manifest, part, sum, index);
+      const chunk = data.subarray(index * this.chunkBytes, (index + 1) * this.chunkBytes);
+      // The subject says the digest of the blob: hashing every chunk again would tell nothing more.
+      await this.bus.publish(subject, chunk, { id: `${subject}:${attempt}`, content: subject });
+    });
+    return create(BlobSchema, { chunks, bytes: BigInt(data.byteLength), sha256: sum });
+  }
+}
+
+function sameBlob(a: Blob | undefined, b: Blob | undefined): boolean {
+  return a !== undefined && b !== undefined && equals(BlobSchema, a, b);
+}
+
+function chunkSubject({ job, version }: WeightManifest, part: BlobPart, sum: Uint8Array, index: number | '*'): string {
+  return `weights.${job}.${version}.${part}-${Buffer.from(sum.subarray(0, 6)).toString('hex')}.${index}`;
+}
+
+function manifestSubject(job: string, version: number): string {
+  return `weights.${job}.${version}.manifest`;
+}
+
+/** A job's name is one token of a subject. */
+function checkJob(job: string): void {
+  checkKey(job);
+  if (job.includes('.')) throw new MillraceError('invalid_argument', `not a job name: ${JSON.stringify(job)}`, { field: 'job' });
+}
+
+function conflict(job: string, revision: number, newest?: number, cause?: unknown): MillraceError {
+  const found = newest === undefined ? '' : ` (it is ${newest})`;
+  return new MillraceError(
+    'aborted',
+    `manifest of ${job} is not at revision ${revision} any more${found}: someone else committed`,
+    {
+      cause,
+      field: 'revision',
+      retryable: false,
+    },
+  );
+}
