@@ -24,7 +24,7 @@ async function pidOf(id: string): Promise<number> {
     const [command, environment] = await Promise.all(
       ['cmdline', 'environ'].map((file) => readFile(`/proc/${pid}/${file}`, 'utf8').catch(() => '')),
     );
-    if (command!.includes('node-main.ts') && `${command} ${environment}`.match(`"id":"${id}"|\0${id}\0`)) return pid;
+    if (command!.includes('node/main.ts') && `${command} ${environment}`.match(`"id":"${id}"|\0${id}\0`)) return pid;
   }
   return 0;
 }

@@ -1,5 +1,6 @@
 import type { NodeContext } from '../runtime/context.ts';
-import { freeBytes, fullDiskText, isFull, NEEDED_BYTES, type FullDisk } from '../infra/disk-room.ts';
+import type { FullDisk } from '../../src/protocol/progress.ts';
+import { freeBytes, fullDiskText, isFull, NEEDED_BYTES } from '../infra/disk-room.ts';
 
 /** Options of {@link DiskGate}. */
 export interface DiskGateOptions {

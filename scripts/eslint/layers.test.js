@@ -8,7 +8,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 
 describe('the layer rule', () => {
   it.each([
-    ['src/jobs/scheduler.ts', '../../cluster/up.ts', 'src/ is the library: it does not import cluster/'],
+    ['src/jobs/scheduler.ts', '../../cluster/up/index.ts', 'src/ is the library: it does not import cluster/'],
     ['src/flow/run.ts', '../../examples/retail/flow.ts', 'src/ is the library: it does not import examples/'],
     ['src/algo/grpo/loss.ts', 'node:fs', 'src/algo/ is pure logic: it does no input or output, so it does not import node:fs'],
     ['src/actor/system.ts', 'fs', 'src/actor/ is pure logic: it does no input or output, so it does not import fs'],

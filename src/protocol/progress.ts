@@ -1,5 +1,11 @@
 import type { HoldProgress, StoreBacklog, WriterReport } from '../jobs/progress.ts';
-import type { FullDisk } from '../../cluster/infra/disk-room.ts';
+
+/** A disk without room. */
+export interface FullDisk {
+  readonly folder: string;
+  readonly freeBytes: number;
+  readonly neededBytes: number;
+}
 
 /** What a parameter server tells, at most once, about the round in progress; subject `progress.<job>`. */
 export interface TrainingProgress {

@@ -116,7 +116,7 @@ function isOver({ state }: Job): boolean {
 
 async function stillRuns(pid: number): Promise<boolean> {
   const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
-  return command.includes('node-main') || command.includes('nats-server');
+  return command.includes('cluster/node/main') || command.includes('nats-server');
 }
 
 /** Requests of a job and how many of them have ended in one of the four ways. */
