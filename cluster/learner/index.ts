@@ -1,8 +1,7 @@
-import { create, fromBinary, type MessageInitShape } from '@bufbuild/protobuf';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import type { AlgorithmConfig } from '../../src/algo/config.ts';
 import type { ComputeInfo } from '../../src/compute/backend.ts';
 import { MillraceError } from '../../src/errors.ts';
-import { ExperienceSchema } from '../../src/gen/millrace/v1/flow_pb.ts';
 import {
   ShardWork,
   WorkRequestSchema,
@@ -13,6 +12,7 @@ import {
   type WorkRequest,
   type WorkResponse,
 } from '../../src/gen/millrace/v1/learner_pb.ts';
+import { decodeExperience } from '../../src/policy/experience.ts';
 import { bytesOfFloats, floatsFromBytes } from '../../src/policy/float-bytes.ts';
 import { computeGradientsInSlices, evaluateInSlices } from '../../src/policy/learner/gradient.ts';
 import { createPlanner } from '../../src/policy/planner/planner.ts';
@@ -206,5 +206,5 @@ class LearnerSession {
 
 /** What a learner reads of a group; columns that were not sent are empty. */
 function learnerGroup(group: ShardGroup): LearnerGroup {
-  return { ...group, experience: fromBinary(ExperienceSchema, group.experience) };
+  return { ...group, experience: decodeExperience(group.experience) };
 }

@@ -1,23 +1,24 @@
-import { create, fromBinary } from '@bufbuild/protobuf';
+import { create } from '@bufbuild/protobuf';
+import { trainedRewards, trainedTokens, type Trained } from '../../src/algo/columns/experience.ts';
 import type { RoundGroup } from '../../src/algo/method.ts';
-import { ExperienceSchema, type Decisions } from '../../src/gen/millrace/v1/flow_pb.ts';
 import { ShardGroupSchema, type ShardGroup } from '../../src/gen/millrace/v1/learner_pb.ts';
 import type { ScoredGroup } from '../../src/gen/millrace/v1/training_pb.ts';
+import { decodeExperience, type Experience } from '../../src/policy/experience.ts';
 
-/** Values of a column, `[trajectory][decision]`; trajectories that failed have none. */
+/** Values of a column, `[trajectory][token]`, of the tokens that are trained on; trajectories that failed have none. */
 type Column = readonly (readonly number[])[];
 
 /**
- * A group in training: what its method sees of it, and what learners get. Decoding it costs more than most methods need, so
- * that what is in its experience is read when it is first asked for.
+ * A group in training: what its method sees of it, and what learners get. Reading it costs more than most methods need, so
+ * that the columns of its experience are read when they are first asked for. Its payload is for learners.
  */
 export class GroupInTraining {
   readonly #scored: ScoredGroup;
-  #decisions: Decisions[] | undefined;
+  #read: { experience: Experience; trained: Trained } | undefined;
   values: Column = [];
   proximal: Column = [];
   reference: Column = [];
-  /** Advantages of single decisions; empty where those of the trajectories hold. */
+  /** Advantages of single tokens; empty where those of the trajectories hold. */
   decisionAdvantages: Column = [];
   valueTargets: Column = [];
 
@@ -28,23 +29,23 @@ export class GroupInTraining {
   /** The group as its method sees it: a plain object, so that a method may copy it with changes. */
   view(): RoundGroup {
     const { scores } = this.#scored;
-    const members = (): Decisions[] => this.#members;
+    const behaviour = (): number[][] =>
+      this.#cut(this.#columns.trained.tokens, ({ logProbabilities }, t) => logProbabilities[t]!);
+    const stepRewards = (): number[][] => this.#stepRewards();
+    const decisionLengths = (): number[][] => this.#columns.trained.lengths;
     return {
       rewards: scores.map(({ reward }) => reward),
       valid: scores.map(({ valid }) => valid),
       explored: scores.map(({ explored }) => explored),
       advantages: scores.map(({ advantage }) => advantage),
       get behaviour() {
-        return members().map(({ logProbability }) => logProbability);
+        return behaviour();
       },
-      // Where a reward is not told step by step, all of it came at the end.
       get stepRewards() {
-        return members().map(({ action }, i) => {
-          const { stepRewards, reward } = scores[i]!;
-          return stepRewards.length === action.length
-            ? stepRewards
-            : action.map((_, t) => (t === action.length - 1 ? reward : 0));
-        });
+        return stepRewards();
+      },
+      get decisionLengths() {
+        return decisionLengths();
       },
       ...(this.values.length > 0 && { values: this.values }),
       ...(this.proximal.length > 0 && { proximal: this.proximal }),
@@ -52,11 +53,11 @@ export class GroupInTraining {
     };
   }
 
-  /** Cuts a column that holds all decisions of the valid trajectories into trajectories. Returns the rest. */
+  /** Cuts a column that holds all trained tokens of the valid trajectories into trajectories. Returns the rest. */
   fill(name: 'values' | 'proximal' | 'reference', flat: readonly number[]): readonly number[] {
-    let at = 0;
-    this[name] = this.#members.map(({ action }) => flat.slice(at, (at += action.length)));
-    return flat.slice(at);
+    const { length } = this.#columns.trained.tokens;
+    this[name] = this.#cut(flat, (_, value) => value);
+    return flat.slice(length);
   }
 
   /** What a learner gets of it. */
@@ -74,15 +75,36 @@ export class GroupInTraining {
     });
   }
 
-  /** Decisions of every trajectory, none for those that have no valid score. */
-  get #members(): Decisions[] {
-    if (this.#decisions === undefined) {
-      const { decisions } = fromBinary(ExperienceSchema, this.#scored.experience);
+  /** Rewards of the decisions that are trained on; where none are known, all of the reward came at the end. */
+  #stepRewards(): number[][] {
+    const { experience, trained } = this.#columns;
+    const all = experience.trajectoryLengths.map((length, i) => {
+      const { stepRewards, reward } = this.#scored.scores[i]!;
+      if (stepRewards.length === length) return stepRewards;
+      return Array.from({ length }, (_, t) => (t === length - 1 ? reward : 0));
+    });
+    return trainedRewards(all, experience, trained);
+  }
+
+  /** Entries of a flat column by trajectory. */
+  #cut(flat: readonly number[], valueOf: (experience: Experience, entry: number) => number): number[][] {
+    const { experience, trained } = this.#columns;
+    let at = 0;
+    return trained.lengths.map((lengths) => {
+      const end = at + lengths.reduce((sum, length) => sum + length, 0);
+      const own = flat.slice(at, end).map((entry) => valueOf(experience, entry));
+      at = end;
+      return own;
+    });
+  }
+
+  get #columns(): { experience: Experience; trained: Trained } {
+    if (this.#read === undefined) {
+      const experience = decodeExperience(this.#scored.experience);
       const { scores } = this.#scored;
-      this.#decisions = decisions.map((each, i) =>
-        scores[i]?.valid ? each : { ...each, observation: [], action: [], logProbability: [] },
-      );
+      const valid = experience.trajectoryLengths.map((_, i) => scores[i]?.valid === true);
+      this.#read = { experience, trained: trainedTokens(experience, valid) };
     }
-    return this.#decisions;
+    return this.#read;
   }
 }

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { Weights } from './aggregation/weights.ts';
 import type { AlgorithmConfig } from './config.ts';
 
 /** A training method: one folder of src/algo, one line in registry.ts. Everything in it is a pure function. */
@@ -19,18 +20,18 @@ export interface Method<C extends AlgorithmConfig = AlgorithmConfig> {
    */
   groupAdvantages?(group: GroupRewards, config: C): number[];
   /**
-   * Advantages of every decision of a round, as `[group][trajectory][decision]`; `undefined` when each trajectory's own
-   * advantage holds for all its decisions. `targets` are those of the value head.
+   * Advantages of every token of a round, as `[group][trajectory][token]`; `undefined` when each trajectory's own
+   * advantage holds for all its tokens. `targets` are those of the value head.
    */
   roundAdvantages?(round: readonly RoundGroup[], config: C): RoundAdvantages | undefined;
   /** What the loss must see at once: single decisions, or all decisions of a group. */
   scope: 'decision' | 'group';
   /**
-   * Weights of all decisions of a shard, trajectory after trajectory, and the shard's share of what all sums are divided by:
+   * Weights of all tokens of a shard, trajectory after trajectory, and the shard's share of what all sums are divided by:
    * for most methods the sum of the weights, for a sum over a constant the number of trajectories, for GVPO the number of
-   * groups. `lengths`: decisions of each valid trajectory of the groups with a signal, `[group][trajectory]`.
+   * groups. `lengths`: tokens of each decision of the valid trajectories of the groups with a signal, `[group][trajectory][decision]`.
    */
-  weigh(lengths: readonly (readonly number[])[], config: C): { weights: Float64Array; total: number };
+  weigh(lengths: readonly (readonly (readonly number[])[])[], config: C): Weights;
   /** Loss and its derivative with respect to the chosen actions' log-probabilities. */
   loss(columns: LossColumns, config: C): LossResult;
 }
@@ -55,34 +56,40 @@ export interface GroupRewards {
   explored?: readonly boolean[];
 }
 
-/** One group of a round, with what every decision of it got. */
+/**
+ * One group of a round. Columns are over the tokens that are trained on, `[trajectory][token]`; trajectories that do not count have
+ * none. A planner's decision is one token.
+ */
 export interface RoundGroup extends GroupRewards {
   /** `[trajectory][decision]`; each trajectory's sum to its reward. */
   stepRewards: readonly (readonly number[])[];
+  /** Tokens of each decision, `[trajectory][decision]`, at least 1. Default: every decision is one token long. */
+  decisionLengths?: readonly (readonly number[])[];
   /** Group advantages, where the method has them. */
   advantages: readonly number[];
-  /** Log-probabilities of the policy that acted, `[trajectory][decision]`. */
+  /** Log-probabilities of the policy that acted. */
   behaviour: readonly (readonly number[])[];
-  /** State values at the start of the round, `[trajectory][decision]`; where `needs` asks for them. */
+  /** State values at the start of the round; where `needs` asks for them. */
   values?: readonly (readonly number[])[];
-  /** Log-probabilities at the start of the round, `[trajectory][decision]`; where `needs` asks for them. */
+  /** Log-probabilities at the start of the round; where `needs` asks for them. */
   proximal?: readonly (readonly number[])[];
-  /** Log-probabilities under the reference policy, `[trajectory][decision]`; where `needs` asks for them. */
+  /** Log-probabilities under the reference policy; where `needs` asks for them. */
   reference?: readonly (readonly number[])[];
 }
 
-/** Advantages of every decision, `[group][trajectory][decision]`. */
+/** Advantages of every token that is trained on, `[group][trajectory][token]`. */
 export interface RoundAdvantages {
   advantages: number[][][];
   /** Targets of the value head. */
   targets?: number[][][];
-  /** Means over the round's decisions, by metric: `correctionWeight`, `maskedFraction` and whatever the method logs. */
+  /** Means over the round's tokens, by metric: `correctionWeight`, `maskedFraction` and whatever the method logs. */
   statistics?: Record<string, number>;
 }
 
 /**
- * Decisions of whole groups as flat columns of equal length: trajectory after trajectory, group after group. With scope
- * `decision` a call may hold any part of them. Only valid trajectories of groups with a signal are in it.
+ * Tokens of whole groups as flat columns of equal length: trajectory after trajectory, group after group. With scope
+ * `decision` a call may hold any part of them. Only valid trajectories of groups with a signal are in it. With `unit: decision` each
+ * entry is a whole decision (src/algo/unit.ts).
  */
 export interface LossColumns {
   /** Under the policy that is trained, at the sampling temperature. */
@@ -94,7 +101,7 @@ export interface LossColumns {
   /** Under the reference policy. */
   reference?: ArrayLike<number>;
   advantages: ArrayLike<number>;
-  /** Weight of each decision in the sums (aggregation). */
+  /** Weight of each entry in the sums (aggregation). */
   weights: ArrayLike<number>;
   /** Where each trajectory begins, and the end of the last one. Scope `group` only. */
   trajectoryStart?: ArrayLike<number>;
@@ -104,11 +111,11 @@ export interface LossColumns {
   rewards?: ArrayLike<number>;
 }
 
-/** Sums over the decisions: data parallel learners add them and divide once. */
+/** Sums over the entries of the columns: data parallel learners add them and divide once. */
 export interface LossResult {
   /** Sum of weight x loss. */
   loss: number;
-  /** d loss / d logProb, weights included; one per decision. */
+  /** d loss / d logProb, weights included; one per entry. */
   derivative: Float64Array;
   /** Sums of weight x metric by name: `clipFraction`, `ratio`, `kl` and whatever the method logs. */
   statistics: Record<string, number>;

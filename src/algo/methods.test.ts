@@ -50,10 +50,15 @@ function columnsOf(data: ShardData, method: Method, config: AlgorithmConfig): Lo
   const ends = (counts: number[]): number[] => counts.reduce<number[]>((all, count) => [...all, all.at(-1)! + count], [0]);
   return {
     ...columns,
-    weights: method.weigh(lengths, config).weights,
+    weights: method.weigh(singleTokens(lengths), config).weights,
     trajectoryStart: ends(lengths.flat()),
     groupStart: ends(lengths.map((group) => group.length)),
   };
+}
+
+/** Decisions of one token each, `[group][trajectory][decision]`. */
+function singleTokens(lengths: readonly (readonly number[])[]): number[][][] {
+  return lengths.map((group) => group.map((length) => new Array<number>(length).fill(1)));
 }
 
 /** Part of a shard: some of its groups. */
@@ -103,12 +108,12 @@ describe.each(SETTINGS)('the loss of %s', (_, config) => {
     fc.assert(
       fc.property(shards, (data) => {
         const whole = method.loss(columnsOf(data, method, config), config);
-        const { total } = method.weigh(data.lengths, config);
+        const { total } = method.weigh(singleTokens(data.lengths), config);
         const parts = data.lengths.map((_unused, g) => groupsOf(data, g, g + 1));
         const results = parts.map((part) => method.loss(columnsOf(part, method, config), config));
         const sum = (of: number[]): number => of.reduce((a, b) => a + b, 0);
         expect(sum(results.map(({ loss }) => loss))).toBeCloseTo(whole.loss, 8);
-        expect(sum(parts.map(({ lengths }) => method.weigh(lengths, config).total))).toBeCloseTo(total, 8);
+        expect(sum(parts.map(({ lengths }) => method.weigh(singleTokens(lengths), config).total))).toBeCloseTo(total, 8);
         results
           .flatMap(({ derivative }) => [...derivative])
           .forEach((value, d) => expect(value).toBeCloseTo(whole.derivative[d]!, 8));

@@ -1,7 +1,8 @@
-import { create, toBinary } from '@bufbuild/protobuf';
-import { ExperienceSchema } from '../gen/millrace/v1/flow_pb.ts';
+import { toBinary } from '@bufbuild/protobuf';
+import { ExperienceSchema } from '../gen/millrace/v1/experience_pb.ts';
 import { encodeObservation, observationKey } from '../policy/codec.ts';
 import type { Observation } from '../policy/observation.ts';
+import { plannerExperience } from '../policy/planner/experience.ts';
 import type { PolicySpec } from '../policy/spec.ts';
 
 /** One decision of a member, by index into the table. */
@@ -67,7 +68,7 @@ export class ExperienceTable {
     const same = texts.order.every((text, i) => text === i);
     return toBinary(
       ExperienceSchema,
-      create(ExperienceSchema, {
+      plannerExperience({
         texts: texts.order.map((index) => littleEndian(this.texts[index]!)),
         observations: observations.order.map((index) =>
           same

@@ -1,12 +1,13 @@
-import { create, fromBinary } from '@bufbuild/protobuf';
+import { create } from '@bufbuild/protobuf';
 import { describe, expect, it } from 'vitest';
 import { VirtualClock } from '../clock/virtual.ts';
 import { explorationSchema } from '../config/job/exploration.ts';
 import { jobConfigSchema } from '../config/job.ts';
 import { emptyState, type ExplorationState } from '../explore/state.ts';
-import { ExperienceSchema } from '../gen/millrace/v1/flow_pb.ts';
 import { Agent, Purpose, RolloutRequestSchema, type TrajectoryGroup } from '../gen/millrace/v1/training_pb.ts';
 import { decodeObservation } from '../policy/codec.ts';
+import { decodeExperience } from '../policy/experience.ts';
+import { plannerParts } from '../policy/testing.ts';
 import { ContentPolicy } from './fixtures/content-policy.ts';
 import { parcelFlow } from './fixtures/parcels.ts';
 import { runGroup } from './group.ts';
@@ -62,7 +63,7 @@ async function group(exploration: object, parts: { purpose?: Purpose; temperatur
 
 /** What a learner makes of each decision: log-probability of the same action, over the support it was sent. */
 function decisions(result: TrajectoryGroup): { recorded: number; learned: number; open: number; member: number }[] {
-  const { texts, observations, decisions: members, temperature } = fromBinary(ExperienceSchema, result.experience);
+  const { texts, observations, decisions: members, temperature } = plannerParts(decodeExperience(result.experience));
   const tokens = texts.map((bytes) => new Int32Array(bytes.slice().buffer));
   const all = policy.logProbabilities({ texts: tokens, observations }, temperature);
   return members.flatMap(({ observation, action, logProbability }, member) =>

@@ -1,8 +1,8 @@
-import { create, fromBinary } from '@bufbuild/protobuf';
+import { create } from '@bufbuild/protobuf';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { VirtualClock } from '../clock/virtual.ts';
 import { jobConfigSchema } from '../config/job.ts';
-import { ExperienceSchema, FailureClass, Termination } from '../gen/millrace/v1/flow_pb.ts';
+import { FailureClass, Termination } from '../gen/millrace/v1/flow_pb.ts';
 import {
   Agent,
   Purpose,
@@ -10,6 +10,8 @@ import {
   type RolloutRequest,
   type TrajectoryGroup,
 } from '../gen/millrace/v1/training_pb.ts';
+import { decodeExperience } from '../policy/experience.ts';
+import { plannerParts } from '../policy/testing.ts';
 import { unpackRows } from '../store/pack.ts';
 import { TABLES } from '../records/tables.ts';
 import { ContentPolicy } from './fixtures/content-policy.ts';
@@ -88,7 +90,7 @@ describe('runGroup', () => {
 
   it('keeps rows and experience of every decision, and they agree', async () => {
     const result = await group();
-    const experience = fromBinary(ExperienceSchema, result.experience);
+    const experience = plannerParts(decodeExperience(result.experience));
     const rows = stepRows(result);
     expect(experience.decisions.map((d) => d.action.length)).toEqual(result.trajectories.map((t) => t.steps));
     expect(rows).toHaveLength(result.trajectories.reduce((sum, t) => sum + t.steps, 0));
@@ -175,7 +177,7 @@ describe('failures in a group', () => {
     expect(result.trajectories.reduce((sum, t) => sum + t.resamples, 0)).toBe(3);
     const clean = await group({ groupSize: 4 });
     const resampled = result.trajectories.findIndex((t) => t.resamples > 0);
-    const decisions = (g: TrajectoryGroup) => fromBinary(ExperienceSchema, g.experience).decisions.map((d) => d.action.join());
+    const decisions = (g: TrajectoryGroup) => plannerParts(decodeExperience(g.experience)).decisions.map((d) => d.action.join());
     expect(decisions(result)[resampled]).not.toBe(decisions(clean)[resampled]);
   });
 
@@ -201,7 +203,7 @@ describe('failures in a group', () => {
       resamples: 0,
     });
     expect(bad.failureMessage).toMatch(/^tools\.stamp\.run: Error: stamp broke/);
-    const { decisions } = fromBinary(ExperienceSchema, result.experience);
+    const { decisions } = plannerParts(decodeExperience(result.experience));
     expect(decisions[1]!.action).toHaveLength(0);
     expect(decisions[0]!.action.length).toBe(result.trajectories[0]!.steps);
   });

@@ -1,9 +1,9 @@
-import { fromBinary } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { jobConfigSchema } from '../config/job.ts';
-import { ExperienceSchema } from '../gen/millrace/v1/flow_pb.ts';
 import { decodeObservation } from '../policy/codec.ts';
+import { decodeExperience } from '../policy/experience.ts';
+import { plannerParts } from '../policy/testing.ts';
 import { tokenize } from '../policy/tokenizer.ts';
 import { ExperienceTable, type Decision } from './experience.ts';
 import { parcelFlow } from './fixtures/parcels.ts';
@@ -99,7 +99,7 @@ describe('ExperienceTable', () => {
             ),
           ),
         );
-        const { texts, observations, decisions, temperature } = fromBinary(ExperienceSchema, bytes);
+        const { texts, observations, decisions, temperature } = plannerParts(decodeExperience(bytes));
         expect(temperature).toBe(0.5);
         expect(new Set(observations.map(String)).size).toBe(observations.length);
         expect(new Set(texts.map(String)).size).toBe(texts.length);

@@ -1,4 +1,4 @@
-import type { Experience } from '../gen/millrace/v1/flow_pb.ts';
+import type { Experience } from './experience.ts';
 import type { PolicySpec } from './spec.ts';
 
 /** A decoded batch of observations with the texts they refer to. */
@@ -35,7 +35,7 @@ export interface LearnerGroup {
   /** Trajectories that carry weight. */
   valid: readonly boolean[];
   /**
-   * Advantages of single decisions, instead of `advantages`: one per decision of the valid trajectories, trajectory after
+   * Advantages of single tokens, instead of `advantages`: one per trained token of the valid trajectories, trajectory after
    * trajectory, like the columns below; absent or empty where the method has no use for them.
    */
   decisionAdvantages?: readonly number[];

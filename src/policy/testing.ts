@@ -1,8 +1,8 @@
 /** Specifications and situations that tests of policies and learners share. */
-import { create } from '@bufbuild/protobuf';
-import { ExperienceSchema } from '../gen/millrace/v1/flow_pb.ts';
 import { encodeObservation, tokensToBytes } from './codec.ts';
+import type { Experience } from './experience.ts';
 import type { Observation } from './observation.ts';
+import { decodePlannerPayload, plannerExperience, type PlannerExperienceParts } from './planner/experience.ts';
 import { initialParameters } from './planner/layout.ts';
 import type { LearnerGroup, ObservationBatch } from './policy.ts';
 import type { PolicySpec } from './spec.ts';
@@ -81,7 +81,7 @@ export function randomGroup(spec: PolicySpec, seed: number, trajectories = 4): L
     return { observation, action, logProbability };
   });
   return {
-    experience: create(ExperienceSchema, {
+    experience: plannerExperience({
       texts: texts.map(tokensToBytes),
       observations: [...observations],
       decisions,
@@ -90,4 +90,33 @@ export function randomGroup(spec: PolicySpec, seed: number, trajectories = 4): L
     advantages: decisions.map(() => (roll(200) - 100) / 70),
     valid: decisions.map(() => true),
   };
+}
+
+/** What a planner's experience was made of. */
+export function plannerParts(experience: Experience): PlannerExperienceParts & { decisions: PlannerColumns[] } {
+  const { batch, observation, action } = decodePlannerPayload(experience, 'experience');
+  let at = 0;
+  const decisions = experience.trajectoryLengths.map((length): PlannerColumns => {
+    const own = (column: readonly number[]): number[] => column.slice(at, at + length);
+    const columns = {
+      observation: own(observation),
+      action: own(action),
+      logProbability: own(experience.logProbabilities),
+    };
+    at += length;
+    return columns;
+  });
+  return {
+    texts: batch.texts.map(tokensToBytes),
+    observations: [...batch.observations],
+    decisions,
+    temperature: experience.temperature,
+  };
+}
+
+/** Decisions of one trajectory, to be changed by a test. */
+interface PlannerColumns {
+  observation: number[];
+  action: number[];
+  logProbability: number[];
 }

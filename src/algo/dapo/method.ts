@@ -1,4 +1,4 @@
-import { weighDecisions } from '../aggregation/weights.ts';
+import { weighTokens } from '../aggregation/weights.ts';
 import { positivePart } from '../credit/positive.ts';
 import { assignCredit } from '../credit/round.ts';
 import { divisorOf, groupRelative } from '../grpo/advantages.ts';
@@ -26,6 +26,6 @@ export const dapo: Method<DapoConfig> = {
       ...(config.std !== 'none' && { scale: (group) => divisorOf(group, config.std, config.epsilon) }),
     }),
   scope: 'decision',
-  weigh: (lengths) => weighDecisions(lengths, 'decision'),
+  weigh: (lengths, { aggregation }) => weighTokens(lengths, aggregation),
   loss: surrogateLoss,
 };

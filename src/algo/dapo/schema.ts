@@ -10,7 +10,10 @@ export const dapoSchema = z
     ...deviation,
     ...clip,
     clipHigh: clip.clipHigh.removeDefault().default(0.28).describe('the probability ratio is clipped above at 1 + clipHigh'),
-    aggregation: z.literal('decision').default('decision').describe('every decision of the round weighs the same'),
+    aggregation: z
+      .enum(['token', 'decision'])
+      .default('token')
+      .describe('token: every token of the round weighs the same; decision: every decision does'),
     ...everyMethod,
     correction: correctionSchema,
     credit: creditSchema,
@@ -30,9 +33,9 @@ export const dapoSchema = z
   .superRefine(invariants)
   .register(refusals, {
     reasons: {
-      kl: 'it lets the policy move away from where it began; use grpo with clipHigh 0.28 and aggregation decision for a penalty',
-      aggregation: 'its loss is the mean over all decisions of the round, so that long trajectories count as they are',
-      constantLength: 'it sums over decisions',
+      kl: 'it lets the policy move away from where it began; use grpo with clipHigh 0.28 and aggregation token for a penalty',
+      aggregation: 'its loss is the mean over all tokens of the round, so that long trajectories count as they are',
+      constantLength: 'it sums over tokens',
     },
   });
 

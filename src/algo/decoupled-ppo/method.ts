@@ -1,4 +1,4 @@
-import { weighDecisions } from '../aggregation/weights.ts';
+import { weighTokens } from '../aggregation/weights.ts';
 import { criticAdvantages } from '../credit/critic-round.ts';
 import { positivePart } from '../credit/positive.ts';
 import { assignCredit } from '../credit/round.ts';
@@ -25,7 +25,7 @@ export const decoupledPpo: Method<DecoupledPpoConfig> = {
   groupAdvantages: (group, config) => positivePart(groupRelative(group, config.std, config.epsilon), config),
   roundAdvantages,
   scope: 'decision',
-  weigh: (lengths, { aggregation, constantLength }) => weighDecisions(lengths, aggregation, constantLength),
+  weigh: (lengths, { aggregation, constantLength }) => weighTokens(lengths, aggregation, constantLength),
   loss: decoupledLoss,
 };
 

@@ -1,4 +1,4 @@
-import { weighDecisions } from '../aggregation/weights.ts';
+import { weighTokens } from '../aggregation/weights.ts';
 import { positivePart } from '../credit/positive.ts';
 import { assignCredit } from '../credit/round.ts';
 import { apart } from '../grpo/advantages.ts';
@@ -24,6 +24,6 @@ export const drGrpo: Method<DrGrpoConfig> = {
   groupAdvantages: (group, config) => positivePart(advantages(group), config),
   roundAdvantages: (round, config) => assignCredit(round, config, { advantages }),
   scope: 'decision',
-  weigh: (lengths, { constantLength }) => weighDecisions(lengths, 'constant', constantLength),
+  weigh: (lengths, { constantLength }) => weighTokens(lengths, 'constant', constantLength),
   loss: surrogateLoss,
 };

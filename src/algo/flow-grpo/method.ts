@@ -1,4 +1,4 @@
-import { weighDecisions } from '../aggregation/weights.ts';
+import { weighTurns } from '../aggregation/weights.ts';
 import { positivePart } from '../credit/positive.ts';
 import { assignCredit } from '../credit/round.ts';
 import { groupRelative } from '../grpo/advantages.ts';
@@ -11,8 +11,8 @@ import { flowGrpoSchema, type FlowGrpoConfig } from './schema.ts';
  * Flow-GRPO: one verifiable reward at the end of a flow, given to every decision of its planner.
  *
  * A_i = (R_i - mean) / (std + epsilon), the same for all decisions of trajectory i; the loss is
- * 1/G sum_i 1/T_i sum_t -min(r A, clip(r, 1 - clipLow, 1 + clipHigh) A) + kl.coefficient x KL. A planner decision is one choice,
- * so the mean over its tokens (1/|a_t|) is over one. AgentFlow trains with clipHigh 0.3, and a KL coefficient of 0.001 (k3);
+ * 1/G sum_i 1/T_i sum_t -min(r A, clip(r, 1 - clipLow, 1 + clipHigh) A) + kl.coefficient x KL. A decision of several tokens
+ * is the mean over them (1/|a_t|); a planner's is one. AgentFlow trains with clipHigh 0.3, and a KL coefficient of 0.001 (k3);
  * ours is 0 by default, since a planner that begins untrained has nothing to keep.
  * Source: AgentFlow, arXiv 2510.05592.
  */
@@ -24,6 +24,6 @@ export const flowGrpo: Method<FlowGrpoConfig> = {
   roundAdvantages: (round, config) =>
     assignCredit(round, config, { advantages: (group) => groupRelative(group, config.std, config.epsilon) }),
   scope: 'decision',
-  weigh: (lengths) => weighDecisions(lengths, 'trajectory'),
+  weigh: weighTurns,
   loss: surrogateLoss,
 };

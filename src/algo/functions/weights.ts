@@ -6,7 +6,7 @@ import { proximalWeights as proximalTo } from '../decoupled-ppo/loss.ts';
 import type { CorrectionConfig } from '../schema/fields.ts';
 
 type Numbers = ArrayLike<number>;
-const MODES = ['trajectory', 'decision', 'constant'];
+const MODES = ['trajectory', 'decision', 'token', 'constant'];
 
 /** The options of a correction with its defaults filled in, checked. */
 export function checkCorrection({

@@ -1,4 +1,4 @@
-import { weighDecisions } from '../aggregation/weights.ts';
+import { weighTokens } from '../aggregation/weights.ts';
 import { positivePart } from '../credit/positive.ts';
 import { assignCredit } from '../credit/round.ts';
 import { groupRelative } from '../grpo/advantages.ts';
@@ -23,7 +23,7 @@ export const gspo: Method<GspoConfig> = {
   roundAdvantages: (round, config) =>
     assignCredit(round, config, { advantages: (group) => groupRelative(group, config.std, config.epsilon) }),
   scope: 'group',
-  weigh: (lengths) => weighDecisions(lengths, 'trajectory'),
+  weigh: (lengths) => weighTokens(lengths, 'trajectory'),
   loss,
 };
 

@@ -23,10 +23,13 @@ export const gvpo: Method<GvpoConfig> = {
   loss,
 };
 
-/** Every group weighs 1, every trajectory of it the same, every decision of that the same. */
-function weigh(lengths: readonly (readonly number[])[]): { weights: Float64Array; total: number } {
+/** Every group weighs 1, every trajectory of it the same, every token of that the same. */
+function weigh(lengths: readonly (readonly (readonly number[])[])[]): { weights: Float64Array; total: number } {
   const weights = lengths.flatMap((group) =>
-    group.flatMap((length) => new Array<number>(length).fill(1 / (group.length * length))),
+    group.flatMap((trajectory) => {
+      const tokens = trajectory.reduce((sum, length) => sum + length, 0);
+      return new Array<number>(tokens).fill(1 / (group.length * tokens));
+    }),
   );
   return { weights: Float64Array.from(weights), total: lengths.length };
 }

@@ -1,4 +1,4 @@
-import { weighDecisions } from '../aggregation/weights.ts';
+import { weighTokens } from '../aggregation/weights.ts';
 import { criticAdvantages } from '../credit/critic-round.ts';
 import type { Method } from '../method.ts';
 import { surrogateLoss } from '../surrogate/loss.ts';
@@ -20,6 +20,6 @@ export const ppo: Method<PpoConfig> = {
   usesEqualGroups: () => true,
   roundAdvantages: criticAdvantages,
   scope: 'decision',
-  weigh: (lengths, { aggregation, constantLength }) => weighDecisions(lengths, aggregation, constantLength),
+  weigh: (lengths, { aggregation, constantLength }) => weighTokens(lengths, aggregation, constantLength),
   loss: surrogateLoss,
 };

@@ -1,4 +1,4 @@
-import { weighDecisions } from '../aggregation/weights.ts';
+import { weighTokens } from '../aggregation/weights.ts';
 import { assignCredit } from '../credit/round.ts';
 import { comparable, groupRelative } from '../grpo/advantages.ts';
 import type { GroupRewards, Method } from '../method.ts';
@@ -28,6 +28,6 @@ export const reinforcePlusPlusBaseline: Method<ReinforcePlusPlusBaselineConfig> 
       together: (advantages, groups) => whitenCentred(advantages, groups.map(comparable)),
     }),
   scope: 'decision',
-  weigh: (lengths, { aggregation, constantLength }) => weighDecisions(lengths, aggregation, constantLength),
+  weigh: (lengths, { aggregation, constantLength }) => weighTokens(lengths, aggregation, constantLength),
   loss: surrogateLoss,
 };

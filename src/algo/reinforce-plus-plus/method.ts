@@ -1,4 +1,4 @@
-import { weighDecisions } from '../aggregation/weights.ts';
+import { weighTokens } from '../aggregation/weights.ts';
 import { assignCredit } from '../credit/round.ts';
 import type { Method } from '../method.ts';
 import { surrogateLoss } from '../surrogate/loss.ts';
@@ -24,6 +24,6 @@ export const reinforcePlusPlus: Method<ReinforcePlusPlusConfig> = {
       together: (rewards) => reinforcePlusPlusAdvantages(rewards, { valid: round.map(({ valid }) => valid) }),
     }),
   scope: 'decision',
-  weigh: (lengths, { aggregation, constantLength }) => weighDecisions(lengths, aggregation, constantLength),
+  weigh: (lengths, { aggregation, constantLength }) => weighTokens(lengths, aggregation, constantLength),
   loss: surrogateLoss,
 };

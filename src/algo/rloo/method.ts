@@ -1,4 +1,4 @@
-import { weighDecisions } from '../aggregation/weights.ts';
+import { weighTokens } from '../aggregation/weights.ts';
 import { positivePart } from '../credit/positive.ts';
 import { assignCredit } from '../credit/round.ts';
 import { apart } from '../grpo/advantages.ts';
@@ -24,6 +24,6 @@ export const rloo: Method<RlooConfig> = {
   groupAdvantages: (group, config) => positivePart(advantages(group), config),
   roundAdvantages: (round, config) => assignCredit(round, config, { advantages }),
   scope: 'decision',
-  weigh: (lengths, { aggregation, constantLength }) => weighDecisions(lengths, aggregation, constantLength),
+  weigh: (lengths, { aggregation, constantLength }) => weighTokens(lengths, aggregation, constantLength),
   loss: surrogateLoss,
 };

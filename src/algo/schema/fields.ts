@@ -45,10 +45,10 @@ export const clip = {
 /** How decisions are weighed against each other, where the method leaves it open. */
 export const aggregation = {
   aggregation: z
-    .enum(['trajectory', 'decision', 'constant'])
+    .enum(['trajectory', 'decision', 'token', 'constant'])
     .default('trajectory')
     .describe(
-      'trajectory: each trajectory weighs the same; decision: each decision does; constant: the sum over decisions by constantLength, a mean over trajectories',
+      'trajectory: each trajectory weighs the same, each of its tokens too; decision: each decision does; token: each token does; constant: the sum over tokens by constantLength, a mean over trajectories',
     ),
   constantLength: z
     .number()
@@ -56,7 +56,7 @@ export const aggregation = {
     .max(1_000_000)
     .default(32)
     .describe(
-      'what aggregation: constant divides by: the most decisions that a trajectory may have; without effect with any other',
+      'what aggregation: constant divides by: the most tokens (a planner: decisions) that a trajectory may have; without effect with any other',
     ),
 };
 

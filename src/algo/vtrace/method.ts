@@ -1,4 +1,4 @@
-import { weighDecisions } from '../aggregation/weights.ts';
+import { weighTokens } from '../aggregation/weights.ts';
 import { estimateRound } from '../credit/critic-round.ts';
 import { needed } from '../credit/round.ts';
 import type { LossColumns, LossResult, Method, RoundAdvantages, RoundGroup } from '../method.ts';
@@ -23,7 +23,7 @@ export const vtraceMethod: Method<VtraceConfig> = {
   usesEqualGroups: () => true,
   roundAdvantages,
   scope: 'decision',
-  weigh: (lengths, { aggregation, constantLength }) => weighDecisions(lengths, aggregation, constantLength),
+  weigh: (lengths, { aggregation, constantLength }) => weighTokens(lengths, aggregation, constantLength),
   loss,
 };
 

@@ -1,15 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { algorithmSchema, methodOf } from '../../algo/registry.ts';
+import { plannerExperience } from '../planner/experience.ts';
 import type { LearnerGroup } from '../policy.ts';
 import { weighedDecisions } from './decisions.ts';
 
 /** Two trajectories of one decision each, whose advantages are 0. */
 const silent: LearnerGroup = {
-  experience: {
-    observations: [{}, {}] as unknown as LearnerGroup['experience']['observations'],
+  experience: plannerExperience({
+    texts: [],
+    observations: [Uint8Array.of(1), Uint8Array.of(2)],
     decisions: [0, 1].map((observation) => ({ observation: [observation], action: [0], logProbability: [-1] })),
     temperature: 1,
-  } as unknown as LearnerGroup['experience'],
+  }),
   advantages: [0, 0],
   valid: [true, true],
   decisionAdvantages: [0, 0],

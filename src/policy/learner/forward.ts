@@ -1,4 +1,5 @@
 /** Looks at decisions without learning from them. */
+import { starts } from '../../algo/columns/experience.ts';
 import type { AlgorithmConfig } from '../../algo/config.ts';
 import type { Method } from '../../algo/method.ts';
 import type { Planner } from '../planner/planner.ts';
@@ -49,7 +50,7 @@ export function bindGroups(
       ...extra('reference'),
       advantages: column('advantage'),
       weights: column('weight'),
-      trajectoryStart: starts(groups.flatMap(({ lengths }) => lengths)),
+      trajectoryStart: starts(groups.flatMap(({ lengths }) => lengths.map((trajectory) => trajectory.length))),
       groupStart: starts(groups.map(({ lengths }) => lengths.length)),
       rewards: groups.flatMap(({ rewards }) => rewards),
     },
@@ -57,10 +58,4 @@ export function bindGroups(
   );
   decisions.forEach((decision, d) => (decision.slope = derivative[d]!));
   return { loss, surrogate: loss, ...statistics };
-}
-
-function starts(lengths: readonly number[]): Int32Array {
-  const result = new Int32Array(lengths.length + 1);
-  lengths.forEach((length, i) => (result[i + 1] = result[i]! + length));
-  return result;
 }

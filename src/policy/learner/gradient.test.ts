@@ -4,9 +4,10 @@ import type { AlgorithmConfig } from '../../algo/config.ts';
 import { DEFAULT_ALGORITHM } from '../../algo/config.ts';
 import { initCompute } from '../../compute/backend.ts';
 import { reduceShards } from '../../jobs/reduce.ts';
+import { plannerExperience } from '../planner/experience.ts';
 import { createPlanner } from '../planner/planner.ts';
 import type { GradientSum, LearnerGroup } from '../policy.ts';
-import { dice, livelyParameters, randomGroup, smallSpec } from '../testing.ts';
+import { dice, livelyParameters, plannerParts, randomGroup, smallSpec } from '../testing.ts';
 import { computeGradients, computeGradientsInSlices } from './gradient.ts';
 
 beforeAll(() => initCompute());
@@ -20,6 +21,13 @@ const groupsOf = (spec = smallSpec(), count = 4): LearnerGroup[] =>
 function distance(a: GradientSum, b: { gradient: ArrayLike<number> }): number {
   const largest = a.gradient.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-12);
   return a.gradient.reduce((most, value, i) => Math.max(most, Math.abs(value - b.gradient[i]!)), 0) / largest;
+}
+
+/** The group with other experience. */
+function changed(group: LearnerGroup, change: (parts: ReturnType<typeof plannerParts>) => void): LearnerGroup {
+  const parts = plannerParts(group.experience);
+  change(parts);
+  return { ...group, experience: plannerExperience(parts) };
 }
 
 describe('computeGradients', () => {
@@ -75,7 +83,7 @@ describe('computeGradients', () => {
   it('gives trajectories or decisions equal weight', () => {
     const planner = createPlanner(smallSpec());
     const groups = groupsOf();
-    const trajectories = groups.flatMap((group) => group.experience.decisions);
+    const trajectories = groups.flatMap((group) => plannerParts(group.experience).decisions);
     expect(computeGradients(planner, groups, DEFAULT_ALGORITHM).weight).toBeCloseTo(trajectories.length, 9);
     const decisions = trajectories.reduce((sum, { observation }) => sum + observation.length, 0);
     expect(computeGradients(planner, groups, { ...DEFAULT_ALGORITHM, aggregation: 'decision' }).weight).toBe(decisions);
@@ -89,7 +97,7 @@ describe('computeGradients', () => {
     expect(computeGradients(planner, [silent], WIDE)).toMatchObject({ weight: 0, decisions: 0, statistics: {} });
     const one = computeGradients(planner, [{ ...group, valid: [true, false, false, false] }], WIDE);
     expect(one.weight).toBeCloseTo(1, 12);
-    expect(one.decisions).toBe(group.experience.decisions[0]!.observation.length);
+    expect(one.decisions).toBe(group.experience.trajectoryLengths[0]);
     const both = computeGradients(planner, [silent, group], WIDE);
     expect(both.gradient).toEqual(computeGradients(planner, [group], WIDE).gradient);
     planner.dispose();
@@ -99,13 +107,15 @@ describe('computeGradients', () => {
     const spec = smallSpec();
     const planner = createPlanner(spec, livelyParameters(spec));
     const group = randomGroup(spec, 3);
-    const { texts, observations, decisions, temperature } = group.experience;
+    const parts = plannerParts(group.experience);
+    const { texts, observations, decisions, temperature } = parts;
     const tokens = texts.map((bytes) => new Int32Array(bytes.slice().buffer));
     const logProbs = planner.logProbabilities({ texts: tokens, observations }, temperature);
     for (const decision of decisions) {
       decision.logProbability = decision.observation.map((o, t) => logProbs[o]![decision.action[t]!]!);
     }
-    const { statistics, weight } = computeGradients(planner, [group], DEFAULT_ALGORITHM);
+    const acted = { ...group, experience: plannerExperience(parts) };
+    const { statistics, weight } = computeGradients(planner, [acted], DEFAULT_ALGORITHM);
     expect(statistics['ratio']! / weight).toBeCloseTo(1, 5);
     expect(statistics['kl']).toBeCloseTo(0, 5);
     expect(statistics['clipFraction']).toBe(0);
@@ -124,13 +134,12 @@ describe('computeGradients', () => {
   it.each<[string, (group: LearnerGroup) => LearnerGroup, RegExp]>([
     ['advantages for other trajectories', (group) => ({ ...group, advantages: [1] }), /groups\[0\].*advantages/],
     ['an advantage that is not a number', (group) => ({ ...group, advantages: [NaN, 1, 1, 1] }), /advantage of trajectory 0/],
-    ['an action that was not open', (group) => ((group.experience.decisions[0]!.action[0] = 99), group), /action 99/],
+    ['an action that was not open', (group) => changed(group, ({ decisions }) => (decisions[0]!.action[0] = 99)), /action 99/],
     [
       'an observation that is missing',
-      (group) => ((group.experience.decisions[0]!.observation[0] = 99), group),
+      (group) => changed(group, ({ decisions }) => (decisions[0]!.observation[0] = 99)),
       /observation 99/,
     ],
-    ['no temperature', (group) => ((group.experience.temperature = 0), group), /temperature/],
   ])('refuses %s', (_, damage, message) => {
     const planner = createPlanner(smallSpec());
     expect(() => computeGradients(planner, [damage(randomGroup(smallSpec(), 6))], WIDE)).toThrow(message);

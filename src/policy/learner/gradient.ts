@@ -11,7 +11,7 @@ import { methodOf } from '../../algo/registry.ts';
 import { allDecisions, weighedDecisions } from './decisions.ts';
 import { bindGroups, look, type Looked } from './forward.ts';
 import type { LossStatistics } from './loss.ts';
-import { type Piece, pieceOf, takePieces } from './micro-batches.ts';
+import { type Piece, takePieces } from './micro-batches.ts';
 import { addStatistics } from './statistics.ts';
 
 /** A gradient sum and how long its longest micro-batch held the event loop. */
@@ -89,7 +89,7 @@ export async function evaluateInSlices(
   options: SliceOptions = {},
 ): Promise<ComputedEvaluation> {
   const own = planner(policy);
-  const queue = groups.map((group, index) => pieceOf(group, allDecisions(group, `groups[${index}]`)));
+  const queue = groups.map((group, index): Piece => allDecisions(group, `groups[${index}]`));
   const looked: Looked[] = [];
   let longestBlockMs = 0;
   const step = (limit: number): Slice | undefined => {
@@ -156,9 +156,9 @@ class Accumulator {
   private readonly method: Method;
   private readonly groups;
   private readonly total: number;
-  private toLook: Piece[];
+  private readonly toLook: Piece[];
   private readonly looked: Looked[] = [];
-  private toLearn: Piece[];
+  private readonly toLearn: Piece[];
   private decisions = 0;
   private longestBlockMs = 0;
 
@@ -172,7 +172,7 @@ class Accumulator {
     const weighed = weighedDecisions(groups, this.method, algorithm);
     this.groups = weighed.groups;
     this.total = weighed.total;
-    this.toLearn = this.groups.map(({ group, decisions }) => pieceOf(group, decisions));
+    this.toLearn = [...this.groups];
     this.toLook = this.method.scope === 'group' ? [...this.toLearn] : [];
   }
 

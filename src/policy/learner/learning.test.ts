@@ -1,12 +1,11 @@
-import { create } from '@bufbuild/protobuf';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { DEFAULT_ALGORITHM, DEFAULT_OPTIMIZER } from '../../algo/config.ts';
 import { grpoAdvantages } from '../../algo/grpo/advantages.ts';
 import { adamW, adamWState } from '../../algo/optim/adamw.ts';
 import { clipByGlobalNorm } from '../../algo/optim/clip.ts';
 import { initCompute } from '../../compute/backend.ts';
-import { ExperienceSchema } from '../../gen/millrace/v1/flow_pb.ts';
 import { encodeObservation, tokensToBytes } from '../codec.ts';
+import { plannerExperience } from '../planner/experience.ts';
 import { createPlanner } from '../planner/planner.ts';
 import type { LearnerGroup, ObservationBatch } from '../policy.ts';
 import { dice, smallSpec } from '../testing.ts';
@@ -52,7 +51,7 @@ describe('the learning core', () => {
       const actions = Array.from({ length: 8 }, () => draw(logProbs!));
       const rewards = actions.map((action) => (action === right ? 1 : 0));
       const decisions = actions.map((action) => ({ observation: [0], action: [action], logProbability: [logProbs![action]!] }));
-      const experience = create(ExperienceSchema, {
+      const experience = plannerExperience({
         texts: batch.texts.map(tokensToBytes),
         observations: [...batch.observations],
         decisions,

@@ -23,7 +23,7 @@ function groups(spec: ReturnType<typeof smallSpec>, count = 3): LearnerGroup[] {
   const near = (value: number): number => value + (roll(100) - 50) / 400;
   return Array.from({ length: count }, (_, g) => {
     const group = randomGroup(spec, 70 + g);
-    const acted = group.experience.decisions.flatMap(({ logProbability }) => logProbability);
+    const acted = group.experience.logProbabilities;
     return {
       ...group,
       proximal: acted.map(near),
@@ -96,7 +96,7 @@ describe('evaluateInSlices', () => {
     const batch = groups(spec);
     const whole = await evaluateInSlices(planner, batch);
     const sliced = await evaluateInSlices(planner, batch, { maxDecisions: 2 });
-    const decisions = batch.flatMap(({ experience }) => experience.decisions.flatMap(({ action }) => action));
+    const decisions = batch.flatMap(({ experience }) => experience.logProbabilities);
     expect(whole.logProbs).toHaveLength(decisions.length);
     expect(whole.values).toHaveLength(decisions.length);
     expect(new Set(whole.values).size).toBeGreaterThan(3);

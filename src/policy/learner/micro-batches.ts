@@ -1,6 +1,5 @@
 /** Cuts groups into pieces small enough to compute between two turns of the event loop. */
-import { tokensFromBytes } from '../codec.ts';
-import type { LearnerGroup, ObservationBatch } from '../policy.ts';
+import type { ObservationBatch } from '../policy.ts';
 import type { Decision } from './decisions.ts';
 
 /** Decisions of one group, or a part of them, with what they refer to. */
@@ -9,12 +8,6 @@ export interface Piece {
   temperature: number;
   /** `observation` is an index into `batch.observations`. */
   decisions: Decision[];
-}
-
-/** The decisions of one group with what they refer to. */
-export function pieceOf({ experience }: LearnerGroup, decisions: Decision[]): Piece {
-  const batch = { texts: experience.texts.map(tokensFromBytes), observations: experience.observations };
-  return { batch, temperature: experience.temperature, decisions };
 }
 
 /** Takes pieces off the front of `queue` until `limit` decisions are reached, cutting the last one if need be. */
