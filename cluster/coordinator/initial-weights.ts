@@ -48,7 +48,8 @@ export async function keepInitialWeights(
   const folder = `initial-${createHash('sha256').update(bytesOfFloats(values)).digest('hex').slice(0, 12)}`;
   const parameters = { tensors: parameterLayout(wanted), values };
   const meta = { job, version: 0, from: name };
-  await context.outside(saveCheckpoint(initialPath(context.stateDir, job, folder), { spec: wanted, parameters, meta }));
+  const { artifacts, stateDir } = context;
+  await context.outside(saveCheckpoint(initialPath(stateDir, job, folder), { spec: wanted, parameters, meta }, artifacts));
   return { from: name, initialWeights: folder };
 }
 

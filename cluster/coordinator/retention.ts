@@ -1,9 +1,9 @@
-import { rm } from 'node:fs/promises';
 import { best } from '../../src/checkpoint/retention.ts';
 import { judgementOf } from '../../src/jobs/judgement.ts';
 import type { EvaluationRecord, JobRecord } from '../../src/jobs/record.ts';
 import type { NodeContext } from '../runtime/context.ts';
 import { checkpointPath } from '../parameter-server/checkpoints.ts';
+import { removeCheckpoint } from './remove-checkpoint.ts';
 
 /** Keeps the best checkpoints by held-out success, and the newest ones measured and written; deletes the others with their weights on the bus. */
 export async function retainBest(context: NodeContext, record: JobRecord): Promise<void> {
@@ -19,7 +19,7 @@ export async function retainBest(context: NodeContext, record: JobRecord): Promi
     const folder = checkpointPath(context.stateDir, record.id, policyVersion);
     // The newest that could be written, where a later one could not.
     if (folder === record.checkpoint) continue;
-    await context.outside(rm(folder, { recursive: true, force: true }));
+    await context.outside(removeCheckpoint(context, folder));
     await context.weights.drop(record.id, policyVersion);
   }
 }

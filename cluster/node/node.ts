@@ -13,6 +13,7 @@ import { serveMetrics } from '../../src/telemetry/metrics-server.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { monitorProcess } from '../../src/telemetry/process-stats.ts';
 import type { NodeContext, Role, RoleName } from '../runtime/context.ts';
+import { artifactsOf } from '../jobs/artifacts.ts';
 import { jobCode } from '../jobs/code.ts';
 import type { NodeEnd } from '../flow-watch/blame.ts';
 import { watchFlows } from '../flow-watch/watch.ts';
@@ -141,6 +142,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     notices: jobNotices({ bus, clock, node: id, log }),
     runtimes: createJobRuntimes(undefined, code),
     code,
+    artifacts: artifactsOf(options.stateDir),
     stateDir: options.stateDir,
     outside: (work) => work,
   };

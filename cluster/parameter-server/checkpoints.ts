@@ -32,13 +32,14 @@ export async function saveVersion(
   exploration: Uint8Array | undefined,
 ): Promise<string | undefined> {
   const { m, v, step } = master.optimizer;
-  const saving = saveCheckpoint(checkpointPath(context.stateDir, record.id, manifest.version), {
-    spec,
-    parameters: master.parameters,
-    optimizer: { m, v, step },
+  const { id: job, config, code } = record;
+  const { version, trainSeconds } = manifest;
+  const checkpoint = {
+    ...{ spec, parameters: master.parameters, optimizer: { m, v, step } },
     ...(exploration && { exploration }),
-    meta: { job: record.id, version: manifest.version, trainSeconds: manifest.trainSeconds, config: record.config },
-  });
+    meta: { job, version, trainSeconds, config, ...(code !== undefined && { code }) },
+  };
+  const saving = saveCheckpoint(checkpointPath(context.stateDir, job, version), checkpoint, context.artifacts);
   try {
     await context.outside(saving);
     return undefined;

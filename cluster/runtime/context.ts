@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import type { ArtifactStore } from '../../src/artifacts/artifacts.ts';
 import type { ActorSystem } from '../../src/actor/system.ts';
 import type { Bus } from '../../src/bus/bus.ts';
 import type { WeightChannel } from '../../src/weights/weight-channel.ts';
@@ -25,6 +26,8 @@ export interface NodeContext {
   readonly code?: JobCode | undefined;
   /** Where to report what people must learn about a job. */
   readonly notices: JobNotices;
+  /** Where content is kept by its digest: bundles of flows, tensors of checkpoints. */
+  readonly artifacts: ArtifactStore;
   /** Folder for checkpoints; shared by the nodes of a cluster. */
   readonly stateDir: string;
   /** Marks work that no clock port knows of (files, module loading): serial mode holds its virtual time meanwhile. */

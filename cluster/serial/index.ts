@@ -22,6 +22,7 @@ import { startCoordinator } from '../coordinator/index.ts';
 import { CoordinatorBackend } from '../coordinator/admin-backend.ts';
 import { hasEnded } from '../../src/jobs/ledger.ts';
 import type { CountStored } from '../coordinator/unstored-groups.ts';
+import { artifactsOf } from '../jobs/artifacts.ts';
 import { openJobDirectory } from '../jobs/directory.ts';
 import { jobNotices } from '../jobs/notices.ts';
 import { createJobRuntimes } from '../jobs/runtime.ts';
@@ -204,6 +205,7 @@ async function connect(id: string, { clock, server, random, log, stateDir }: Sha
     jobs: await openJobDirectory(bus),
     notices: jobNotices({ bus, clock, node: id, log }),
     runtimes: createJobRuntimes((work) => clock.hold(work)),
+    artifacts: artifactsOf(stateDir),
     stateDir,
     outside: (work) => clock.hold(work),
   };

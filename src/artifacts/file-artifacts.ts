@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { MillraceError } from '../errors.ts';
 import {
@@ -10,7 +10,7 @@ import {
   type ArtifactInfo,
   type ArtifactStore,
 } from './artifacts.ts';
-import { filePieces } from './digest.ts';
+import { fileDigest, filePieces } from './digest.ts';
 
 /** Drafts and removals that a crash has left are deleted when they are this old. */
 const LEFTOVER_MS = 24 * 3600 * 1000;
@@ -37,10 +37,13 @@ export class FileArtifacts implements ArtifactStore {
       await mkdir(dirname(draft), { recursive: true, mode: 0o700 });
       const { digest, size } = await writeDraft(draft, content);
       const path = this.pathOf(digest);
-      // Content that is there already is replaced by the same: that mends a damaged file, and says when it was last put.
-      await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-      await rename(draft, path);
-      await syncFolder(dirname(path));
+      if (await renew(path, digest, size)) {
+        await rm(draft, { force: true });
+      } else {
+        await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+        await rename(draft, path);
+        await syncFolder(dirname(path));
+      }
       return { digest, size, putAt: (await stat(path).catch(() => ({ mtimeMs: Date.now() }))).mtimeMs };
     } catch (thrown) {
       await rm(draft, { force: true });
@@ -128,6 +131,14 @@ async function writeDraft(path: string, content: ArtifactContent): Promise<{ dig
     await file.close();
   }
   return { digest: hash.digest('hex'), size };
+}
+
+/** Whether the same content is there already, and undamaged: then it counts as put now, and what links to it goes on sharing it. */
+async function renew(path: string, digest: string, size: number): Promise<boolean> {
+  if ((await stat(path).catch(() => undefined))?.size !== size || (await fileDigest(path)) !== digest) return false;
+  const now = new Date();
+  // Not there any more when it was removed meanwhile.
+  return utimes(path, now, now).then(() => true, ignoreMissing);
 }
 
 /** Makes a rename in a folder outlast a crash of the machine. */

@@ -5,7 +5,8 @@ import type { PolicySpec } from '../policy/spec.ts';
 /**
  * Everything needed to run a policy or go on training it. On disk a folder:
  * `manifest.json` (format, specification, meta, SHA-256 of the other files), `model.safetensors` (weights by name) and,
- * where there is one, `optimizer.safetensors` (AdamW moments as `m.<name>` and `v.<name>`) and `exploration.json`.
+ * where there is one, `optimizer.safetensors` (AdamW moments as `m.<name>` and `v.<name>`) and `exploration.json`. Their content is also kept as
+ * artifacts under the digests in the manifest; the folder is whole without them.
  */
 export interface Checkpoint {
   spec: PolicySpec;

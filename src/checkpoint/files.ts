@@ -1,18 +1,28 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { link, mkdir, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+
+/** A file of a folder. */
+export interface FolderFile {
+  bytes: Uint8Array;
+  /** Path of a synced file with the same content, which the new one becomes a link to. Default, and where that fails: written anew. */
+  sameAs?: string | undefined;
+}
 
 /**
  * Makes the folder `path` with these files in one step: after a crash at any point the folder is there complete, or not
  * there (or, when one was replaced, the old one is). An existing folder is replaced.
  */
-export async function writeFolder(path: string, files: Readonly<Record<string, Uint8Array>>): Promise<void> {
+export async function writeFolder(path: string, files: Readonly<Record<string, FolderFile>>): Promise<void> {
   const parent = dirname(path);
   const draft = join(parent, `.${basename(path)}.${randomUUID()}.tmp`);
   const replaced = `${draft}.old`;
   await mkdir(draft, { recursive: true });
   try {
-    for (const [name, bytes] of Object.entries(files)) await writeSynced(join(draft, name), bytes);
+    for (const [name, { bytes, sameAs }] of Object.entries(files)) {
+      const linked = sameAs !== undefined && (await link(sameAs, join(draft, name)).then(() => true, never));
+      if (!linked) await writeSynced(join(draft, name), bytes);
+    }
     await syncFolder(draft);
     // A folder cannot be renamed onto one that has files: move that aside first.
     const hadOne = await rename(path, replaced).then(() => true, ignoreMissing);
@@ -42,6 +52,10 @@ async function syncFolder(path: string): Promise<void> {
   } finally {
     await folder.close();
   }
+}
+
+function never(): false {
+  return false;
 }
 
 function ignoreMissing(error: unknown): false {

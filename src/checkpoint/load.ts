@@ -1,11 +1,11 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { sha256 } from '../artifacts/digest.ts';
 import { MillraceError } from '../errors.ts';
 import { parameterLayout } from '../policy/parameters.ts';
 import type { Parameters } from '../policy/policy.ts';
 import { type Checkpoint, type CheckpointManifest, EXPLORATION, FORMAT, MANIFEST, MODEL, OPTIMIZER } from './checkpoint.ts';
 import { decodeSafetensors } from './safetensors.ts';
-import { sha256 } from './save.ts';
 
 /**
  * Reads the checkpoint in the folder `path`. `not_found` when there is none; `data_loss` when a file is missing, damaged or
@@ -44,7 +44,8 @@ export async function checkpointExists(path: string): Promise<boolean> {
 
 type Stored = ReturnType<typeof decodeSafetensors>['tensors'];
 
-async function readManifest(path: string): Promise<CheckpointManifest> {
+/** What `manifest.json` in the folder `path` says. Throws as {@link loadCheckpoint} does. */
+export async function readManifest(path: string): Promise<CheckpointManifest> {
   const file = join(path, MANIFEST);
   let text: string;
   try {

@@ -1,38 +1,40 @@
-import { createHash } from 'node:crypto';
+import type { ArtifactStore } from '../artifacts/artifacts.ts';
+import { sha256 } from '../artifacts/digest.ts';
 import { MillraceError } from '../errors.ts';
 import type { Parameters } from '../policy/policy.ts';
 import { type Checkpoint, type CheckpointManifest, EXPLORATION, FORMAT, MANIFEST, MODEL, OPTIMIZER } from './checkpoint.ts';
-import { writeFolder } from './files.ts';
+import { writeFolder, type FolderFile } from './files.ts';
 import { encodeSafetensors, type StoredTensor } from './safetensors.ts';
 
 /**
  * Writes a checkpoint as the folder `path`, which is made (with its parents) or replaced, in one step: a crash leaves no half
  * checkpoint. `internal` (not retryable) when it cannot be written.
+ * @param artifacts - also keeps the content of every file but the manifest under its digest; on the same file system the folder's files are links to it
  */
-export async function saveCheckpoint(path: string, checkpoint: Checkpoint): Promise<void> {
+export async function saveCheckpoint(path: string, checkpoint: Checkpoint, artifacts?: ArtifactStore): Promise<void> {
   const { spec, parameters, optimizer, exploration, meta } = checkpoint;
-  const files: Record<string, Uint8Array> = { [MODEL]: encodeSafetensors(named(parameters, parameters.values)) };
+  const parts: Record<string, Uint8Array> = { [MODEL]: encodeSafetensors(named(parameters, parameters.values)) };
   if (optimizer) {
-    files[OPTIMIZER] = encodeSafetensors([...named(parameters, optimizer.m, 'm.'), ...named(parameters, optimizer.v, 'v.')]);
+    parts[OPTIMIZER] = encodeSafetensors([...named(parameters, optimizer.m, 'm.'), ...named(parameters, optimizer.v, 'v.')]);
   }
-  if (exploration) files[EXPLORATION] = exploration;
-  const manifest: CheckpointManifest = {
-    format: FORMAT,
-    spec,
-    meta,
-    ...(optimizer && { optimizerStep: optimizer.step }),
-    files: Object.fromEntries(Object.entries(files).map(([name, bytes]) => [name, sha256(bytes)])),
-  };
+  if (exploration) parts[EXPLORATION] = exploration;
   try {
-    await writeFolder(path, { ...files, [MANIFEST]: Buffer.from(JSON.stringify(manifest, null, 2)) });
+    const files: Record<string, FolderFile> = {};
+    const digests: Record<string, string> = {};
+    for (const [name, bytes] of Object.entries(parts)) {
+      const digest = artifacts ? (await artifacts.put(bytes)).digest : sha256(bytes);
+      digests[name] = digest;
+      files[name] = { bytes, sameAs: artifacts?.pathOf?.(digest) };
+    }
+    const manifest: CheckpointManifest = {
+      ...{ format: FORMAT, spec, meta },
+      ...(optimizer && { optimizerStep: optimizer.step }),
+      files: digests,
+    };
+    await writeFolder(path, { ...files, [MANIFEST]: { bytes: Buffer.from(JSON.stringify(manifest, null, 2)) } });
   } catch (error) {
     throw new MillraceError('internal', `checkpoint ${path} could not be written: ${(error as Error).message}`, { cause: error });
   }
-}
-
-/** SHA-256 in hex. */
-export function sha256(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
 }
 
 function named(parameters: Parameters, values: Float32Array, prefix = ''): StoredTensor[] {

@@ -9,6 +9,7 @@ import { seededRandom } from '../../src/random/seeded.ts';
 import { silentLogger } from '../../src/telemetry/log.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import type { NodeContext } from '../../cluster/runtime/context.ts';
+import { artifactsOf } from '../../cluster/jobs/artifacts.ts';
 import { openJobDirectory } from '../../cluster/jobs/directory.ts';
 import { jobNotices } from '../../cluster/jobs/notices.ts';
 import { createJobRuntimes } from '../../cluster/jobs/runtime.ts';
@@ -40,6 +41,7 @@ export class MemoryNodes {
       jobs: await openJobDirectory(bus),
       notices: jobNotices({ bus, clock, node: id, log }),
       runtimes: createJobRuntimes((work) => clock.hold(work)),
+      artifacts: artifactsOf(this.#stateDir),
       stateDir: this.#stateDir,
       outside: (work) => clock.hold(work),
     };
