@@ -18,18 +18,24 @@ export function initialPath(stateDir: string, job: string, folder: string): stri
   return join(stateDir, 'checkpoints', job, folder);
 }
 
+/** What {@link saveVersion} writes. */
+export interface VersionToSave {
+  spec: PolicySpec;
+  master: Master;
+  manifest: WeightManifest;
+  /** What exploration knew, where the job keeps it. */
+  exploration: Uint8Array | undefined;
+}
+
 /**
- * Writes weights, optimiser state, what exploration knew and what is needed to run or go on from them: before the commit, so that a committed version
- * has its checkpoint. Where that fails (a full disk) training goes on, since what it needs itself is on the bus: the failure is
- * an event of the job, and is returned in words.
+ * Writes weights, optimiser state, what exploration knew and what is needed to run or go on from them: before the commit, so
+ * that a committed version has its checkpoint. Where that fails (a full disk) training goes on, since what it needs itself is
+ * on the bus: the failure is an event of the job, and is returned in words.
  */
 export async function saveVersion(
   context: NodeContext,
   record: JobRecord,
-  spec: PolicySpec,
-  master: Master,
-  manifest: WeightManifest,
-  exploration: Uint8Array | undefined,
+  { spec, master, manifest, exploration }: VersionToSave,
 ): Promise<string | undefined> {
   const { m, v, step } = master.optimizer;
   const { id: job, config, code } = record;

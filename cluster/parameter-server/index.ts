@@ -42,7 +42,7 @@ export function startParameterServer(context: NodeContext): Promise<ParameterSer
         return undefined;
       }
       const runtime = await runtimes.get(record);
-      const trainer = new Trainer(context, runtime, pool, lease, record);
+      const trainer = new Trainer({ context, runtime, lease, record }, pool);
       const capacity = 8 * (record.config.rollout.maxStaleness + 2) * record.config.rollout.groupsPerRound + 1024;
       return context.actors.spawn<TrainerMessage>('parameter-server', record.id, trainer, {
         mailboxCapacity: capacity,

@@ -1,0 +1,19 @@
+import type { Lease } from '../../src/bus/lease.ts';
+import type { JobRecord } from '../../src/jobs/record.ts';
+import type { NodeContext } from '../runtime/context.ts';
+import type { JobRuntime } from '../jobs/runtime.ts';
+
+/** One job as the parts of its trainer share it. */
+export interface TrainerJob {
+  readonly context: NodeContext;
+  readonly runtime: JobRuntime;
+  /** The lease that allows this node to train the job; its token fences every commit. */
+  readonly lease: Lease;
+  /** The newest record known; the trainer replaces it when the job changes. */
+  record: JobRecord;
+}
+
+/** Whether a version is measured on held-out tasks: its weights are kept, and it has a checkpoint. */
+export function isEvaluated({ evaluation, rounds }: JobRecord['config'], version: number): boolean {
+  return version === rounds || (evaluation.every > 0 && version % evaluation.every === 0);
+}
