@@ -3,7 +3,7 @@ import tseslint from 'typescript-eslint';
 import { layers } from './scripts/eslint/layers.js';
 
 export default defineConfig(
-  globalIgnores(['node_modules/', 'src/gen/', '.millrace/', 'coverage/', 'src/compute/native/build/']),
+  globalIgnores(['node_modules/', 'dist/', 'src/gen/', '.millrace/', 'coverage/', 'src/compute/native/build/']),
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
   {
     files: ['**/*.{js,ts}'],

@@ -1,7 +1,11 @@
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 // The embedded ClickHouse engine must not run in worker threads, so every file gets a process of its own.
 const pool = 'forks';
+
+// As tsconfig.json: the package's own exports are what npm run build makes.
+const resolve = { alias: [{ find: /^millrace$/, replacement: fileURLToPath(new URL('src/index.ts', import.meta.url)) }] };
 
 // What a test waits for comes soon or, on a busy machine, later; a second is not long.
 const poll = { timeout: 15_000 };
@@ -14,6 +18,7 @@ export default defineConfig({
     reporters: ['default', './scripts/closing-line.js'],
     projects: [
       {
+        resolve,
         test: {
           name: 'unit',
           pool,
@@ -24,6 +29,7 @@ export default defineConfig({
         },
       },
       {
+        resolve,
         test: {
           // Whole clusters of real processes: one file at a time, after the unit tests.
           name: 'cluster',

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// The command line. The sources are TypeScript; tsx loads them as they are. What is missing on a fresh clone is set up first.
+// The command line. In an installed package it runs the build in dist/. In a checkout it runs the TypeScript sources through tsx, and
+// what is missing on a fresh clone is set up first.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,10 +9,11 @@ import { checkNodeVersion } from '../scripts/setup/node-version.js';
 import { main } from '../scripts/setup/say.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
+const built = !existsSync(join(root, 'cluster'));
 
 await main(async () => {
   checkNodeVersion();
-  if (!existsSync(join(root, 'node_modules', 'tsx'))) {
+  if (!built && !existsSync(join(root, 'node_modules', 'tsx'))) {
     const { ensurePackages } = await import('../scripts/setup/packages.js');
     await ensurePackages(root);
   }
@@ -23,10 +25,14 @@ await main(async () => {
     await ensureNative(root);
     await ensureConfinement(root);
   }
-  const { register } = await import('tsx/esm/api');
-  // Our own settings, whatever folder the command is run in.
-  register({ tsconfig: join(root, 'tsconfig.json') });
-  const { run } = await import('../cluster/cli/main.ts');
+  const { run } = built ? await import('../dist/cluster/cli/main.js') : await sources();
   await run();
   return process.exitCode;
 });
+
+async function sources() {
+  const { register } = await import('tsx/esm/api');
+  // Our own settings, whatever folder the command is run in.
+  register({ tsconfig: join(root, 'tsconfig.json') });
+  return import('../cluster/cli/main.ts');
+}

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Command, CommanderError, Option } from 'commander';
 import { MillraceError } from '../../src/errors.ts';
+import { PACKAGE_FOLDER } from '../../src/installation.ts';
 import type { CliContext, CliStreams } from './context.ts';
 import { createContext } from './context.ts';
 import { exitCodeOf, EXIT, reportError } from './errors.ts';
@@ -156,6 +158,6 @@ export async function run(): Promise<void> {
 }
 
 function version(): string {
-  const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
+  const manifest = JSON.parse(readFileSync(join(PACKAGE_FOLDER, 'package.json'), 'utf8')) as { version: string };
   return manifest.version;
 }

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import { MillraceError } from '../../src/errors.ts';
+import { loaderArguments } from '../../src/installation.ts';
 import type { RoleName } from '../runtime/context.ts';
 import { blackBoxFile, readBlackBox, takeBlackBox } from '../flow-watch/black-box.ts';
 import type { NodeEnd } from '../flow-watch/blame.ts';
@@ -99,7 +100,7 @@ export function superviseNode(options: ChildOptions): SupervisedNode {
       // The arguments are for people who look at the list of processes.
       fork(ENTRY, [id, settings.stateDir], {
         execPath: command!,
-        execArgv: [...prefix, ...heapFlags(settings.roles), '--import', import.meta.resolve('tsx')],
+        execArgv: [...prefix, ...heapFlags(settings.roles), ...loaderArguments()],
         env: { ...withoutClusterSettings(process.env), ...env },
         stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       }),

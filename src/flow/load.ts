@@ -1,16 +1,17 @@
 import { realpath, stat } from 'node:fs/promises';
 import module from 'node:module';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { MillraceError } from '../errors.ts';
+import { FROM_SOURCES, PACKAGE_FOLDER } from '../installation.ts';
 import { snapshotUrl } from './code/snapshot-file.ts';
 import type { FlowDefinition } from './define.ts';
 import { describe } from './failure.ts';
-import { initialize, loadHere, resolveFrozen, resolveHere } from './resolve-hook.mjs';
+import { initialize, loadHere, resolveFrozen, resolveHere, type HookData } from './resolve-hook.mjs';
 import { validateFlow } from './validate.ts';
 
 /**
- * Imports a flow's module, anywhere on disk, and checks it. TypeScript is loaded by what runs this process (tsx). In the
+ * Imports a flow's module, anywhere on disk, and checks it. TypeScript is compiled by tsx or, in a build, by our own hook. In the
  * module and all it imports, `millrace` and `zod` are this package's unless its folder has its own.
  *
  * Throws `not_found` when there is no such file, `invalid_argument` with the field when it holds no flow. A file is never imported
@@ -57,12 +58,20 @@ let registered = false;
 function addHooks(): void {
   if (registered) return;
   registered = true;
-  const data = { millrace: new URL('../index.ts', import.meta.url).href };
+  // Under tsx it is tsx that compiles.
+  const data: HookData = {
+    entries: { millrace: new URL('../index.ts', import.meta.url).href },
+    own: pathToFileURL(join(PACKAGE_FOLDER, '/')).href,
+    compile: !FROM_SOURCES,
+  };
+  // So that errors name lines of what the user wrote; tsx sees to that itself.
+  if (!FROM_SOURCES) process.setSourceMapsEnabled(true);
   // Node.js 25 says that `register` is deprecated. `registerHooks`, which tsx uses where it is there, comes before `register`; so what
   // is run from snapshots must use it as well.
   const { registerHooks } = module as { registerHooks?: (hooks: Partial<SynchronousHooks>) => void };
   if (registerHooks === undefined || Number.parseInt(process.versions.node) < 25) {
     module.register('./resolve-hook.mjs', import.meta.url, { data });
+    initialize(data);
     registerHooks?.({ resolve: resolveFrozen, load: loadHere });
     return;
   }

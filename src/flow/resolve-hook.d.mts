@@ -9,8 +9,18 @@ interface Context {
   parentURL?: string;
 }
 
-/** Says before anything else what `millrace` stands for: the URL of src/index.ts. */
-export function initialize(data: { millrace: string }): void;
+/** What the hooks need to know of this package. */
+export interface HookData {
+  /** URL of the module that each name stands for, `millrace` among them. */
+  entries: Readonly<Record<string, string>>;
+  /** URL of this package's folder, with a slash at its end. */
+  own: string;
+  /** Whether the hooks compile TypeScript. Otherwise another hook does. */
+  compile: boolean;
+}
+
+/** Says before anything else what the hooks work with. */
+export function initialize(data: HookData): void;
 
 /** The hook for `module.registerHooks`. */
 export function resolveHere(

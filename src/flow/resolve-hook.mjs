@@ -2,31 +2,33 @@
  * Module hooks for flows that lie outside this package. Plain JavaScript: older Node.js runs them on its loader thread, through
  * `initialize`, `resolve` and `load`; newer Node.js calls `resolveHere` and `loadHere` in the thread that imports.
  *
- * 1. `millrace` and `zod` resolve to this package's own when the flow's folder has none.
+ * 1. `millrace` and `zod` resolve to this package's own when the flow's folder has none, and for modules in this package's folder.
  * 2. TypeScript files, and JavaScript files that import or export, are ES modules even where no package.json says
  *    "type": "module": a flow is written with `import`, wherever it lies.
  * 3. A module whose URL names a snapshot (`?millrace-code=FILE`) is run from there, and so is what it imports by path. Packages resolve
  *    from where the module lies.
+ * 4. Where nothing else compiles TypeScript (in a build), it is compiled here, and found by relative imports as tsx finds it.
  */
 import { readFileSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { loadFromSnapshot, resolveInSnapshot, withoutSnapshot } from './code/snapshot-hook.mjs';
+import { compile, isTypeScript } from './compile-hook.mjs';
 
-/** URL of src/index.ts, which `millrace` stands for. */
-let millrace;
+/** HookData of resolve-hook.d.mts. */
+let ours;
 /** Modules that rule 2 has made ES modules. */
 const promoted = new Set();
 
 export function initialize(data) {
-  millrace = data.millrace;
+  ours = data;
 }
 
 export async function resolve(specifier, importing, next) {
   const frozen = resolveInSnapshot(specifier, importing);
   if (frozen !== undefined) return frozen;
   const context = withoutSnapshot(importing);
-  const relative = resolveRelative(specifier, context);
-  if (relative !== undefined) return relative;
+  const known = resolveRelative(specifier, context) ?? resolveSelf(specifier, context);
+  if (known !== undefined) return known;
   if (!isOurs(specifier)) return asModule(await next(specifier, context));
   try {
     return asModule(await next(specifier, context));
@@ -41,8 +43,8 @@ export function resolveHere(specifier, importing, next) {
   if (frozen !== undefined) return frozen;
   const context = withoutSnapshot(importing);
   if (!context.conditions.includes('import')) return next(specifier, context);
-  const relative = resolveRelative(specifier, context);
-  if (relative !== undefined) return relative;
+  const known = resolveRelative(specifier, context) ?? resolveSelf(specifier, context);
+  if (known !== undefined) return known;
   if (!isOurs(specifier)) return asModule(next(specifier, context));
   try {
     return asModule(next(specifier, context));
@@ -57,19 +59,40 @@ export function resolveFrozen(specifier, context, next) {
 }
 
 export async function load(url, context, next) {
-  return loadFromSnapshot(url) ?? next(url, context);
+  return loadKnown(url) ?? next(url, context);
 }
 
 /** {@link load} for `module.registerHooks`. */
 export function loadHere(url, context, next) {
-  return loadFromSnapshot(url) ?? next(url, context);
+  return loadKnown(url) ?? next(url, context);
 }
 
-/** Rule 2 for a relative import of a file that it has made a module: the next hook would still treat that file as CommonJS. */
+/** Rules 3 and 4. */
+function loadKnown(url) {
+  return loadFromSnapshot(url) ?? (ours.compile && isForeign(url) && isTypeScript(url) ? compile(url) : undefined);
+}
+
+/**
+ * Rule 2 for a relative import of a file that it has made a module: the next hook would still treat that file as CommonJS. And rule 4.
+ */
 function resolveRelative(specifier, { parentURL }) {
-  if (!promoted.has(parentURL) || !/^\.\.?\//.test(specifier)) return undefined;
+  if (!/^\.\.?\//.test(specifier)) return undefined;
+  if (!promoted.has(parentURL) && !(ours.compile && isForeign(parentURL))) return undefined;
   const url = sibling(specifier, parentURL);
   return url !== undefined && isModule(url) ? promote({ url, shortCircuit: true }) : undefined;
+}
+
+/** Rule 1 for examples and tests, which lie in this package: what it exports would be the build, whatever is running. */
+function resolveSelf(specifier, { parentURL }) {
+  const url = ours.entries[specifier];
+  return url !== undefined && parentURL?.startsWith(ours.own) && isForeign(parentURL)
+    ? { url, format: 'module', shortCircuit: true }
+    : undefined;
+}
+
+/** Whether it is a file of the user's: neither of a package nor of our build. */
+function isForeign(url) {
+  return url?.startsWith('file:') === true && !url.includes('/node_modules/') && !url.startsWith(`${ours.own}dist/`);
 }
 
 /** Rule 2 for what was resolved. */
@@ -85,17 +108,18 @@ function promote(resolved) {
 }
 
 function isOurs(specifier) {
-  return specifier === 'millrace' || specifier === 'zod' || specifier.startsWith('zod/');
+  return /^(millrace|zod)(\/|$)/.test(specifier);
 }
 
 /** Rule 1: what to ask for instead. */
 function fromHere(specifier, context) {
-  return specifier === 'millrace' ? [millrace, context] : [specifier, { ...context, parentURL: millrace }];
+  const url = ours.entries[specifier];
+  return url !== undefined ? [url, context] : [specifier, { ...context, parentURL: ours.entries.millrace }];
 }
 
 function isModule(url) {
   const { pathname } = new URL(url);
-  if (/\.m?tsx?$/.test(pathname)) return true;
+  if (isTypeScript(url)) return true;
   if (!pathname.endsWith('.js')) return false;
   try {
     return /^\s*(?:import\b[^(]|export\b)/m.test(readFileSync(fileURLToPath(url), 'utf8'));

@@ -1,6 +1,7 @@
-import { createRequire } from 'node:module';
 import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { PACKAGE_FOLDER, scriptCommand } from '../../installation.ts';
 import { processor } from './processor.js';
 
 /** Activations that may follow a product, by the addon's numbers. */
@@ -62,18 +63,20 @@ export type NativeAddon = Record<
 >;
 
 const require = createRequire(import.meta.url);
-const file = fileURLToPath(new URL('build/Release/millrace_native.node', import.meta.url));
+/** Where the setup builds, whether we run from the sources or from a build of them. */
+const build = join(PACKAGE_FOLDER, 'src', 'compute', 'native', 'build');
+const file = join(build, 'Release', 'millrace_native.node');
 
 let loaded: NativeAddon | undefined;
 
 /** The addon, loaded once. Throws, with what to do, when it is not built or was built for another processor. */
 export function loadAddon(): NativeAddon {
   if (loaded) return loaded;
-  if (!existsSync(file)) throw new Error('not built; npm run setup:native builds it and says what is missing');
-  const record = require('./build/millrace.json') as { processor: string };
+  if (!existsSync(file)) throw new Error(`not built; ${scriptCommand('setup:native')} builds it and says what is missing`);
+  const record = require(join(build, 'millrace.json')) as { processor: string };
   if (record.processor !== 'any' && processor() !== record.processor) {
     // It may use instructions that this processor does not have, which would end the process.
-    throw new Error('built for another processor; npm run setup:native builds it again');
+    throw new Error(`built for another processor; ${scriptCommand('setup:native')} builds it again`);
   }
   return (loaded = require(file) as NativeAddon);
 }

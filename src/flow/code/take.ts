@@ -3,13 +3,13 @@ import { dirname, extname, join, sep } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { BuildFailure, Loader, Metafile, Plugin } from 'esbuild';
 import { MillraceError } from '../../errors.ts';
+import { PACKAGE_FOLDER } from '../../installation.ts';
 import { dataDigest, fileDigest, sha256 } from './digest.ts';
 import { packageOf } from './packages.ts';
 import { digestParts, type CodeSnapshot, type SnapshotModule } from './snapshot.ts';
 
-/** This package's own sources: an import of them by path means the running ones. */
-const OWN = fileURLToPath(new URL('../../../', import.meta.url));
-const OWN_FOLDERS = ['src', 'cluster', 'node_modules'].map((folder) => join(OWN, folder) + sep);
+/** This package's own code: an import of it by path means what is running. */
+const OWN_FOLDERS = ['src', 'cluster', 'dist', 'node_modules'].map((folder) => join(PACKAGE_FOLDER, folder) + sep);
 
 const LOADERS: Readonly<Record<string, Loader>> = {
   '.js': 'jsx',

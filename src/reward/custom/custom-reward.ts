@@ -3,6 +3,7 @@ import { systemClock } from '../../clock/system.ts';
 import { TimeLimit } from '../../clock/time-limit.ts';
 import { MillraceError } from '../../errors.ts';
 import type { RetryLaterOptions } from '../../flow/retry-later.ts';
+import { FROM_SOURCES } from '../../installation.ts';
 import type { FlowSource, FromThread, RewardCall, ThreadData, ToThread } from './protocol.ts';
 
 /** What came of one call. */
@@ -267,8 +268,10 @@ function whenPassed(limitMs: number, signal: AbortSignal, act: () => void): void
     .then((passed) => passed && act());
 }
 
+const THREAD = FROM_SOURCES ? new URL('./thread.mjs', import.meta.url) : new URL('./thread-main.ts', import.meta.url);
+
 function startWorker(data: ThreadData): Worker {
-  const worker = new Worker(new URL('./thread.mjs', import.meta.url), {
+  const worker = new Worker(THREAD, {
     workerData: data,
     // The process's own loaders are for the process; the entry registers what it needs.
     execArgv: [],

@@ -1,4 +1,7 @@
-/** Entry of a reward thread. Plain JavaScript: it is what loads TypeScript here, whatever runs the process. */
+/**
+ * Entry of a reward thread where Millrace runs from its sources; a build starts thread-main directly. Plain JavaScript: it is what
+ * loads TypeScript here, whatever runs the process.
+ */
 import { fileURLToPath } from 'node:url';
 import { register } from 'tsx/esm/api';
 

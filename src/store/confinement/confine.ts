@@ -1,12 +1,12 @@
 import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { MillraceError } from '../../errors.ts';
+import { FROM_SOURCES, PACKAGE_FOLDER, scriptCommand } from '../../installation.ts';
 import { STORE_FOLDERS, storeRules, tsxCache, type Rules } from './rules.ts';
 
 /** Program that restricts itself and becomes another one; built by the setup (scripts/setup/confinement.js). */
-const PROGRAM = fileURLToPath(new URL('build/confine', import.meta.url));
+const PROGRAM = join(PACKAGE_FOLDER, 'src', 'store', 'confinement', 'build', 'confine');
 const CHECK_MS = 20_000;
 
 /** Command prefix under which a process can reach only what the rules name; undefined, with the reason, where that cannot be. */
@@ -21,10 +21,10 @@ export type Confinement = { readonly prefix: readonly string[] } | { readonly pr
  */
 export async function storeConfinement(stateDir: string, program = PROGRAM): Promise<Confinement> {
   if (process.platform !== 'linux') return none('only Linux has Landlock');
-  if (!existsSync(program)) return none('the program that does it is not built; "npm run setup:native" builds it');
+  if (!existsSync(program)) return none(`the program that does it is not built; "${scriptCommand('setup:native')}" builds it`);
   for (const name of STORE_FOLDERS) makeFolder(join(stateDir, name));
   // tsx wants its cache to be there.
-  mkdirSync(tsxCache(), { recursive: true });
+  if (FROM_SOURCES) mkdirSync(tsxCache(), { recursive: true });
   const prefix = confined(storeRules(stateDir), program);
   const failure = await run([...prefix, process.execPath, '-e', '0']);
   return failure === undefined ? { prefix } : none(failure);

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { dependencyFolders, FROM_SOURCES, PACKAGE_FOLDER } from '../../installation.ts';
 import { GLOB } from '../incoming.ts';
 
 /** Files and folders, each with all below it, that a confined process can reach. */
@@ -13,8 +13,6 @@ export interface Rules {
   /** Read, and run as a program. */
   readonly run: readonly string[];
 }
-
-const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 
 /** Folders of the state folder that the store process writes. The others hold credentials, checkpoints and streams. */
 export const STORE_FOLDERS = ['clickhouse', 'exports', 'logs'] as const;
@@ -74,20 +72,21 @@ const FILE_VARIABLES = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR', 
  */
 export function storeRules(stateDir: string, env: NodeJS.ProcessEnv = process.env): Rules {
   const own = STORE_FOLDERS.map((name) => join(stateDir, name));
-  const sources = ['src', 'cluster', 'proto', 'node_modules', 'package.json', 'tsconfig.json'].map((name) => join(ROOT, name));
+  const code = ['src', 'cluster', 'dist', 'proto', 'package.json', 'tsconfig.json'].map((name) => join(PACKAGE_FOLDER, name));
   const read = [
     ...SYSTEM,
     ...OWN.map((name) => `/proc/self/${name}`),
-    ...sources,
+    ...code,
+    ...dependencyFolders(),
     // Read only, since other processes run what is in it; what is missing tsx compiles, and does without writing it.
-    tsxCache(),
+    ...(FROM_SOURCES ? [tsxCache()] : []),
     ...FILE_VARIABLES.flatMap((name) => env[name] || []),
   ];
   const write = ['/dev/null', ...own, ...(GLOB.test(stateDir) ? [tmpdir()] : [])];
   return {
     read: read.filter(existsSync),
     write: write.filter(existsSync),
-    run: [...loadedFiles(), ...compiler(env)].filter(existsSync),
+    run: [...loadedFiles(), ...(FROM_SOURCES ? compiler(env) : [])].filter(existsSync),
   };
 }
 
