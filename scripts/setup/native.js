@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { accessSync, constants, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { createRequire } from 'node:module';
+import { dirname, join, sep } from 'node:path';
 import { processor } from '../../src/compute/native/processor.js';
 import { aptCommand, aptInstall, canInstall, findProgram } from './apt.js';
 import { runQuietly } from './command.js';
@@ -25,11 +26,11 @@ export async function ensureNative(root, { install = true, again = false, librar
   const folder = join(root, 'src', 'compute', 'native');
   if (isBuilt(folder)) return true;
   if (!again && hasFailed(folder)) {
-    say(`${SLOWER}: building them has failed before, see ${failureOf(folder)}; "npm run setup:native" tries again.`);
+    say(`${SLOWER}: building them has failed before, see ${failureOf(folder)}; "${command(root)}" tries again.`);
     return false;
   }
   if (!isWritable(folder)) {
-    say(`${SLOWER}: they are not built yet, and this account cannot write to ${folder}; its owner can: npm run setup:native.`);
+    say(`${SLOWER}: they are not built yet, and this account cannot write to ${folder}; its owner can: ${command(root)}.`);
     return false;
   }
   const once = (holdFor) => isBuilt(folder) || build(root, folder, { install, libraries, holdFor });
@@ -65,12 +66,12 @@ async function build(root, folder, { install, libraries, holdFor }) {
     if (tail !== undefined) say(tail);
   }
   if (missing().length > 0) {
-    say(`${SLOWER}: missing ${missing().join(', ')}. ${adviceFor(missing())}`);
+    say(`${SLOWER}: missing ${missing().join(', ')}. ${adviceFor(root, missing())}`);
     return false;
   }
   const gyp = nodeGyp();
   if (gyp === undefined) {
-    say(`${SLOWER}: npm's node-gyp was not found; run "npm run setup:native".`);
+    say(`${SLOWER}: npm's node-gyp was not found; run "${command(root)}".`);
     return false;
   }
   say('Building the compute kernels (once; this takes about a minute) ...');
@@ -84,7 +85,7 @@ async function build(root, folder, { install, libraries, holdFor }) {
   if (code !== 0) {
     mkdirSync(dirname(failureOf(folder)), { recursive: true });
     writeFileSync(failureOf(folder), `${identity(folder)}\n${tail}\n`);
-    say(`${SLOWER}: building them failed, see ${failureOf(folder)}; "npm run setup:native" tries again.`);
+    say(`${SLOWER}: building them failed, see ${failureOf(folder)}; "${command(root)}" tries again.`);
     return false;
   }
   writeFileSync(
@@ -97,9 +98,14 @@ async function build(root, folder, { install, libraries, holdFor }) {
 
 const SLOWER = 'Training runs on WebAssembly, several times slower than on compiled kernels';
 
-function adviceFor(packages) {
-  if (process.platform === 'darwin') return 'To build them: xcode-select --install, then "npm run setup:native".';
-  return `To build them: ${aptCommand(packages)}, then "npm run setup:native".`;
+function adviceFor(root, packages) {
+  const install = process.platform === 'darwin' ? 'xcode-select --install' : aptCommand(packages);
+  return `To build them: ${install}, then "${command(root)}".`;
+}
+
+/** What a person runs to build them, in a checkout or where this is a dependency of another project. */
+function command(root) {
+  return root.includes(`${sep}node_modules${sep}`) ? `npm --prefix ${root} run setup:native` : 'npm run setup:native';
 }
 
 /** What the compiler may use: this processor's own by default; for an image that moves about, say x86-64-v3. */
@@ -165,13 +171,22 @@ export function nodeGyp() {
  */
 export function headers(root, prefix = dirname(dirname(process.execPath))) {
   if (existsSync(join(prefix, 'include', 'node', 'node_api.h'))) return [`--nodedir=${prefix}`];
-  const packaged = join(root, 'node_modules', 'node-api-headers', 'include');
-  if (!existsSync(packaged)) return [];
+  const packaged = packagedHeaders(root);
+  if (packaged === undefined || !existsSync(packaged)) return [];
   const made = join(root, 'node_modules', '.cache', 'millrace', 'node-api');
   const include = join(made, 'include', 'node');
   cpSync(packaged, include, { recursive: true });
   writeFileSync(join(include, 'common.gypi'), COMMON_GYPI);
   return [`--nodedir=${made}`];
+}
+
+/** In this package's own node_modules, or beside this package. */
+function packagedHeaders(root) {
+  try {
+    return createRequire(join(root, 'package.json'))('node-api-headers').include_dir;
+  } catch {
+    return undefined;
+  }
 }
 
 /** What Node's own common.gypi means for an addon on Linux. */

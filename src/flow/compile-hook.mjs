@@ -30,7 +30,9 @@ export function compile(url) {
     const [problem] = thrown.errors ?? [];
     if (problem === undefined) throw thrown;
     const { location } = problem;
-    throw new SyntaxError(`${problem.text} (${file}${location ? `:${location.line}:${location.column + 1}` : ''})`, { cause: thrown });
+    throw new SyntaxError(`${problem.text} (${file}${location ? `:${location.line}:${location.column + 1}` : ''})`, {
+      cause: thrown,
+    });
   } finally {
     timer = setTimeout(() => void esbuild.stop(), IDLE_MS);
     timer.unref();

@@ -1,13 +1,12 @@
 import { realpath, stat } from 'node:fs/promises';
-import module from 'node:module';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { MillraceError } from '../errors.ts';
 import { FROM_SOURCES, PACKAGE_FOLDER } from '../installation.ts';
+import { addHooks } from './add-hooks.mjs';
 import { snapshotUrl } from './code/snapshot-file.ts';
 import type { FlowDefinition } from './define.ts';
 import { describe } from './failure.ts';
-import { initialize, loadHere, resolveFrozen, resolveHere, type HookData } from './resolve-hook.mjs';
 import { validateFlow } from './validate.ts';
 
 /**
@@ -41,7 +40,7 @@ export async function importDefault(
     throw new MillraceError('not_found', `${file}: there is no such ${what}; give the path of a .ts, .mts, .js or .mjs file`, {
       field,
     });
-  addHooks();
+  hookOnce();
   let imported: { default?: unknown };
   try {
     imported = (await import(/* @vite-ignore */ url)) as { default?: unknown };
@@ -53,34 +52,16 @@ export async function importDefault(
   return imported.default;
 }
 
-let registered = false;
+let hooked = false;
 
-function addHooks(): void {
-  if (registered) return;
-  registered = true;
-  // Under tsx it is tsx that compiles.
-  const data: HookData = {
+function hookOnce(): void {
+  if (hooked) return;
+  hooked = true;
+  // So that errors name lines of what the user wrote; tsx sees to that itself.
+  if (!FROM_SOURCES) process.setSourceMapsEnabled(true);
+  addHooks({
     entries: { millrace: new URL('../index.ts', import.meta.url).href },
     own: pathToFileURL(join(PACKAGE_FOLDER, '/')).href,
     compile: !FROM_SOURCES,
-  };
-  // So that errors name lines of what the user wrote; tsx sees to that itself.
-  if (!FROM_SOURCES) process.setSourceMapsEnabled(true);
-  // Node.js 25 says that `register` is deprecated. `registerHooks`, which tsx uses where it is there, comes before `register`; so what
-  // is run from snapshots must use it as well.
-  const { registerHooks } = module as { registerHooks?: (hooks: Partial<SynchronousHooks>) => void };
-  if (registerHooks === undefined || Number.parseInt(process.versions.node) < 25) {
-    module.register('./resolve-hook.mjs', import.meta.url, { data });
-    initialize(data);
-    registerHooks?.({ resolve: resolveFrozen, load: loadHere });
-    return;
-  }
-  initialize(data);
-  registerHooks({ resolve: resolveHere, load: loadHere });
-}
-
-/** What `registerHooks` takes. */
-interface SynchronousHooks {
-  resolve: typeof resolveHere;
-  load: typeof loadHere;
+  });
 }

@@ -1,0 +1,67 @@
+// npm run test:package: packs Millrace, installs the package in a project of its own and uses it there, on plain Node.js without tsx:
+// types, both kinds of flows, a cluster that trains. Takes some minutes, so that it is no part of npm test. A failure leaves the project.
+import { spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { transformSync } from 'esbuild';
+import { main, say, SetupError } from './setup/say.js';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const TIMEOUT_MS = 10 * 60_000;
+const ROUNDS = 2;
+
+await main(async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'millrace-package-'));
+  const project = join(folder, 'project');
+  mkdirSync(project);
+  const run = (what, command, args, cwd = project) => step(what, { command, args, cwd, log: join(folder, 'output.log') });
+
+  run('packed', 'npm', ['pack', '--silent', '--pack-destination', folder], root);
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  writeProject(project);
+  run('installed', 'npm', ['install', '--no-audit', '--no-fund', join(folder, `millrace-${version}.tgz`)]);
+  check(!existsSync(join(project, 'node_modules', 'tsx')), 'tsx is installed with the package');
+  // Also what the declarations themselves import must be there.
+  run('types checked', process.execPath, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', '.']);
+  const printed = run('started', 'npx', ['millrace', '--version']);
+  check(printed.trim() === version, `millrace --version printed ${printed}`);
+  for (const flow of ['flow.ts', 'flow.js']) {
+    const report = join(project, `${flow}.json`);
+    const train = ['millrace', 'train', 'job.yaml', '--report', report, '--set', `flow=${flow}`, '--set', `rounds=${ROUNDS}`];
+    run(`trained ${flow}`, 'npx', train);
+    const { checkpoint, heldOut } = JSON.parse(readFileSync(report, 'utf8'));
+    check(checkpoint.endsWith(`v00000${ROUNDS}`) && heldOut.oracle === 1, `${report} is not that of ${ROUNDS} rounds`);
+  }
+  rmSync(folder, { recursive: true, force: true });
+  say('The package works.');
+  return 0;
+});
+
+/** A project as a user has it: a flow in TypeScript and the same in JavaScript, which nothing declares to be modules. */
+function writeProject(project) {
+  const example = join(root, 'docs', 'first-flow');
+  for (const file of ['flow.ts', 'job.yaml']) cpSync(join(example, file), join(project, file));
+  const { code } = transformSync(readFileSync(join(example, 'flow.ts'), 'utf8'), { loader: 'ts' });
+  writeFileSync(join(project, 'flow.js'), code);
+  const options = { strict: true, noEmit: true, module: 'NodeNext', target: 'ES2023', types: [], skipLibCheck: false };
+  const write = (name, value) => writeFileSync(join(project, name), JSON.stringify(value));
+  write('package.json', { name: 'project', private: true });
+  write('tsconfig.json', { compilerOptions: options, files: ['flow.ts'] });
+}
+
+/** Runs a command, says how long it took, and returns what it printed. */
+function step(what, { command, args, cwd, log }) {
+  const began = Date.now();
+  const env = { ...process.env, NODE_OPTIONS: '' };
+  const { status, stdout, stderr } = spawnSync(command, args, { cwd, env, encoding: 'utf8', timeout: TIMEOUT_MS });
+  writeFileSync(log, `$ ${command} ${args.join(' ')}\n${stdout}${stderr}\n`, { flag: 'a' });
+  check(status === 0, `${command} ${args.join(' ')} in ${cwd} ended with ${status}:\n${stdout}${stderr}`);
+  say(`${what} in ${((Date.now() - began) / 1000).toFixed(1)} s`);
+  return stdout;
+}
+
+function check(holds, problem) {
+  if (!holds) throw new SetupError(problem);
+}
