@@ -16,10 +16,10 @@ function write(name: string, text: string): string {
   return file;
 }
 
-/** Imports a module as a build does: in plain Node.js, where the hooks compile. */
-function load(file: string): { value?: unknown; error?: string } {
+/** Imports a module as a build in the folder `own` does: in plain Node.js, where the hooks compile. */
+function load(file: string, own = '/nowhere'): { value?: unknown; error?: string } {
   const millrace = write('millrace.mjs', "export const name = 'millrace';");
-  const data = { entries: { millrace: pathToFileURL(millrace).href }, own: 'file:///nowhere/', compile: true };
+  const data = { entries: { millrace: pathToFileURL(millrace).href }, own: `${pathToFileURL(own).href}/`, compile: true };
   const script = write(
     'script.mjs',
     `import { addHooks } from ${JSON.stringify(new URL('./add-hooks.mjs', import.meta.url).href)};
@@ -63,6 +63,14 @@ describe('TypeScript of a flow in plain Node.js', () => {
       "import { helper } from './helper.ts'; export default import('./helper').then((later) => [helper, later.helper]);";
     expect(load(write('flow.js', text))).toEqual({ value: ['helped', 'helped'] });
     expect(load(write('flow.mjs', text))).toEqual({ value: ['helped', 'helped'] });
+  });
+
+  it('imports what runs, whatever this package exports', () => {
+    write('node_modules/millrace/package.json', '{"exports":"./dist.js","type":"module"}');
+    write('node_modules/millrace/dist.js', "export const name = 'its own';");
+    const file = write('flow.ts', "import { name } from 'millrace'; export default name;");
+    expect(load(file)).toEqual({ value: 'its own' });
+    expect(load(file, join(folder, 'node_modules', 'millrace'))).toEqual({ value: 'millrace' });
   });
 
   it('says where it cannot be compiled', () => {

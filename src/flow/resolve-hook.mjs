@@ -2,7 +2,8 @@
  * Module hooks for flows that lie outside this package. Plain JavaScript: older Node.js runs them on its loader thread, through
  * `initialize`, `resolve` and `load`; newer Node.js calls `resolveHere` and `loadHere` in the thread that imports.
  *
- * 1. `millrace` and `zod` resolve to this package's own when the flow's folder has none, and for modules in this package's folder.
+ * 1. `millrace` and `zod` resolve to this package's own when the flow's folder has none. Where the folder has this very package, what
+ *    runs is meant, sources or build, not what its package.json exports.
  * 2. TypeScript files, and JavaScript files that import or export, are ES modules even where no package.json says
  *    "type": "module": a flow is written with `import`, wherever it lies.
  * 3. A module whose URL names a snapshot (`?millrace-code=FILE`) is run from there, and so is what it imports by path. Packages resolve
@@ -27,11 +28,11 @@ export async function resolve(specifier, importing, next) {
   const frozen = resolveInSnapshot(specifier, importing);
   if (frozen !== undefined) return frozen;
   const context = withoutSnapshot(importing);
-  const known = resolveRelative(specifier, context) ?? resolveSelf(specifier, context);
-  if (known !== undefined) return known;
+  const relative = resolveRelative(specifier, context);
+  if (relative !== undefined) return relative;
   if (!isOurs(specifier)) return asModule(await next(specifier, context));
   try {
-    return asModule(await next(specifier, context));
+    return asRunning(specifier, await next(specifier, context));
   } catch {
     return asModule(await next(...fromHere(specifier, context)));
   }
@@ -43,11 +44,11 @@ export function resolveHere(specifier, importing, next) {
   if (frozen !== undefined) return frozen;
   const context = withoutSnapshot(importing);
   if (!context.conditions.includes('import')) return next(specifier, context);
-  const known = resolveRelative(specifier, context) ?? resolveSelf(specifier, context);
-  if (known !== undefined) return known;
+  const relative = resolveRelative(specifier, context);
+  if (relative !== undefined) return relative;
   if (!isOurs(specifier)) return asModule(next(specifier, context));
   try {
-    return asModule(next(specifier, context));
+    return asRunning(specifier, next(specifier, context));
   } catch {
     return asModule(next(...fromHere(specifier, context)));
   }
@@ -82,14 +83,6 @@ function resolveRelative(specifier, { parentURL }) {
   return url !== undefined && isModule(url) ? promote({ url, shortCircuit: true }) : undefined;
 }
 
-/** Rule 1 for examples and tests, which lie in this package: what it exports would be the build, whatever is running. */
-function resolveSelf(specifier, { parentURL }) {
-  const url = ours.entries[specifier];
-  return url !== undefined && parentURL?.startsWith(ours.own) && isForeign(parentURL)
-    ? { url, format: 'module', shortCircuit: true }
-    : undefined;
-}
-
 /** Whether it is a file of the user's: neither of a package nor of our build. */
 function isForeign(url) {
   return url?.startsWith('file:') === true && !url.includes('/node_modules/') && !url.startsWith(`${ours.own}dist/`);
@@ -109,6 +102,12 @@ function promote(resolved) {
 
 function isOurs(specifier) {
   return /^(millrace|zod)(\/|$)/.test(specifier);
+}
+
+/** Rule 1 for what was resolved. */
+function asRunning(specifier, resolved) {
+  const url = resolved.url.startsWith(ours.own) ? ours.entries[specifier] : undefined;
+  return url === undefined ? asModule(resolved) : { ...resolved, url, format: 'module' };
 }
 
 /** Rule 1: what to ask for instead. */
