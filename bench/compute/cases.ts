@@ -1,8 +1,8 @@
-import type { PolicySpec } from '../../src/policy/spec.ts';
+import type { PlannerSpec } from '../../src/policy/planner/spec.ts';
 
 /** One row of the table: a policy at a size. */
 export interface ComputeCase {
-  policy: PolicySpec['text']['encoder'];
+  policy: PlannerSpec['text']['encoder'];
   /** How the size is named in tables and rows: batch x length x width, and layers where there are several kinds. */
   size: string;
   /** Observations in the batch. */
@@ -13,11 +13,11 @@ export interface ComputeCase {
   texts: 'observation' | 'item';
   /** Items of an observation. */
   items: number;
-  spec: PolicySpec;
+  spec: PlannerSpec;
 }
 
 /** Tools of all arities with flags, as flows with pointers to memory have them; 4, 12 and 8 of the 24 actions open. */
-const TOOLS: PolicySpec['tools'] = [
+const TOOLS: PlannerSpec['tools'] = [
   { name: 'finish', arity: 0 },
   { name: 'ask', arity: 0 },
   { name: 'transfer', arity: 0 },
@@ -26,7 +26,7 @@ const TOOLS: PolicySpec['tools'] = [
   ...['add', 'subtract', 'multiply', 'divide'].map((name) => ({ name, arity: 2 as const })),
 ];
 
-type Sizes = Pick<PolicySpec['text'], 'buckets' | 'embed' | 'width'> & { batch: number; length: number; layers?: number };
+type Sizes = Pick<PlannerSpec['text'], 'buckets' | 'embed' | 'width'> & { batch: number; length: number; layers?: number };
 
 function sized(policy: ComputeCase['policy'], sizes: Sizes): ComputeCase {
   const { batch, length, layers = 1, ...text } = sizes;
@@ -50,7 +50,7 @@ function sized(policy: ComputeCase['policy'], sizes: Sizes): ComputeCase {
 
 /** The policy of examples/retail as its job has it: each request is an item with a text of its own. */
 function retail(): ComputeCase {
-  const tools: PolicySpec['tools'] = [
+  const tools: PlannerSpec['tools'] = [
     ...Array.from({ length: 7 }, (_, i) => ({ name: `conversation${i}`, arity: 0 as const })),
     ...Array.from({ length: 10 }, (_, i) => ({ name: `request${i}`, arity: 1 as const })),
   ];

@@ -8,9 +8,8 @@ import { loadJobConfig } from '../../src/config/load.ts';
 import { runGroup } from '../../src/flow/group.ts';
 import { MicroBatcher } from '../../src/flow/micro-batcher.ts';
 import { fixedPolicy } from '../../src/flow/policies.ts';
-import { PlanEncoder } from '../../src/flow/prepare.ts';
 import { requestFor } from '../../src/jobs/requests.ts';
-import { createPlanner } from '../../src/policy/planner/planner.ts';
+import type { PolicyActor } from '../../src/policy/kind.ts';
 import { scoreGroup } from '../../src/reward/score.ts';
 import { MemoryStore } from '../../src/store/memory-store.ts';
 import { unpackRows } from '../../src/store/pack.ts';
@@ -32,9 +31,13 @@ serveOrders<RecordOrder, GroupTemplate[], number>(async ({ groups }, emit) => {
   const loaded = await runtime.tasks();
   const { context } = loaded;
   const { train } = await taskPlan(runtime, loaded);
+  const { kind, spec, outline } = runtime;
+  const actor = (await kind.actor(spec, outline)) as PolicyActor;
+  const acting = actor.policy();
+  acting.load(kind.initial(spec).values as Float32Array);
   const policy = {
-    source: fixedPolicy(createPlanner(runtime.spec)),
-    encoder: new PlanEncoder(runtime.flow, runtime.spec),
+    source: fixedPolicy(acting),
+    actor,
     batcher: new MicroBatcher({ clock: systemClock }),
   };
   const recorded: GroupTemplate[] = [];

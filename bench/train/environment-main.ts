@@ -18,6 +18,7 @@ import {
   writeStanding,
   type Hello,
 } from './protocol.ts';
+import { plannerSpec } from './planner.ts';
 
 const [file = '', data = '-', ...overrides] = process.argv.slice(2);
 
@@ -25,9 +26,9 @@ try {
   const { config } = loadJobConfig(file, { overrides, flags: { data: data === '-' ? undefined : data } });
   const runtime = await loadJobRuntime(config);
   const environment = await LockStepEnvironment.open(runtime);
-  const { tensors, values } = initialParameters(runtime.spec);
+  const { tensors, values } = initialParameters(plannerSpec(runtime));
   const hello: Hello = {
-    spec: runtime.spec,
+    spec: plannerSpec(runtime),
     job: jobOf(config),
     tasks: { train: environment.plan.train.length, heldOut: environment.plan.heldOut.length },
     tensors,

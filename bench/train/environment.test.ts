@@ -14,6 +14,7 @@ import { pytorchCommand } from '../compute/participants.ts';
 import { ROOT } from './child.ts';
 import { LockStepEnvironment, type Standing } from './environment.ts';
 import { frame, FrameReader, LEARNABLE, OPERATIONS, STANDING, writeLearnable, writeStanding, type Hello } from './protocol.ts';
+import { plannerSpec } from './planner.ts';
 import { arraysOf } from './test-support.ts';
 
 const JOB = 'examples/retail/outcome-only.yaml';
@@ -97,7 +98,7 @@ describe('the environment', () => {
     const standing = await environment.reset({ purpose: 'evaluate', groupSize: 1, tasks: [0, 1] });
     await expect(environment.step([0])).rejects.toThrow(/2 flows wait/);
     await expect(environment.reset({ purpose: 'train', groupSize: 1, tasks: [0] })).rejects.toThrow(/have not all ended/);
-    const done = runtime.spec.tools.findIndex(({ name }) => name === 'done');
+    const done = plannerSpec(runtime).tools.findIndex(({ name }) => name === 'done');
     const end = await environment.step(Array.from(standing.flows, () => done));
     expect(end.flows).toHaveLength(0);
     expect(end.ended.map(({ success }) => success)).toEqual([false, false]);
@@ -119,10 +120,10 @@ describe('the environment as a process', () => {
       return next();
     };
     const hello = JSON.parse(new TextDecoder().decode(await next())) as Hello;
-    expect(hello.spec).toEqual(runtime.spec);
+    expect(hello.spec).toEqual(plannerSpec(runtime));
     expect(hello.tasks).toEqual({ train: environment.plan.train.length, heldOut: environment.plan.heldOut.length });
     const weights = await next();
-    const { values } = initialParameters(runtime.spec);
+    const { values } = initialParameters(plannerSpec(runtime));
     expect(Buffer.from(weights).equals(Buffer.from(values.buffer))).toBe(true);
 
     const first = await ask(OPERATIONS.train, 2, 0, 1);
@@ -130,7 +131,7 @@ describe('the environment as a process', () => {
     expect(arraysOf(first, hello.answers.standing)).toEqual(arraysOf(writeStanding(standing), STANDING));
     const { flows, state, tuples1 } = arraysOf(first, hello.answers.standing);
     expect(flows).toEqual([0, 1, 2, 3]);
-    expect(state).toHaveLength(2 * runtime.spec.features.state);
+    expect(state).toHaveLength(2 * plannerSpec(runtime).features.state);
     expect(tuples1!.length).toBeGreaterThanOrEqual(2);
 
     const actions = [4, 0, 1, 4];
@@ -188,7 +189,7 @@ describe.skipIf(python === undefined)('the peer (skipped where no python has tor
   let planner: Planner;
   beforeAll(async () => {
     await initCompute();
-    planner = createPlanner(runtime.spec);
+    planner = createPlanner(plannerSpec(runtime));
     const { stdout, stderr } = spawnSync(python!.file, ['-c', PEER, process.execPath, ...MAIN], {
       ...{ cwd: ROOT, encoding: 'utf8', maxBuffer: 1 << 26 },
       env: { ...process.env, ...python!.env, PYTHONPATH: 'bench/peers' },

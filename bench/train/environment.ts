@@ -2,16 +2,17 @@ import type { JobRuntime } from '../../cluster/jobs/runtime.ts';
 import { taskPlan, type TaskPlan } from '../../cluster/jobs/tasks.ts';
 import { systemClock } from '../../src/clock/system.ts';
 import { MillraceError } from '../../src/errors.ts';
-import { ExperienceTable } from '../../src/flow/experience.ts';
-import { flowShape } from '../../src/flow/plan.ts';
+import { flowOutline, flowShape } from '../../src/flow/plan.ts';
 import type { Planner } from '../../src/flow/planner.ts';
-import { PlanEncoder } from '../../src/flow/prepare.ts';
 import { runFlow } from '../../src/flow/run.ts';
-import { encodeObservation } from '../../src/policy/codec.ts';
+import { encodeObservation } from '../../src/policy/planner/codec.ts';
 import { Flattener, type FlatBatch } from '../../src/policy/planner/flatten.ts';
+import { PlanEncoder } from '../../src/policy/planner/plan-encoder.ts';
+import { PlannerSituations } from '../../src/policy/planner/situations.ts';
 import { seededRandom } from '../../src/random/seeded.ts';
 import { judge } from '../../src/reward/judge.ts';
 import { parseTask } from '../../src/tasks/check.ts';
+import { plannerSpec } from './planner.ts';
 
 const REWARD_TIMEOUT_MS = 10_000;
 
@@ -57,7 +58,7 @@ export interface Learnable {
 
 /** The flows of one task. They share what they see, as in `runGroup`. */
 interface Group {
-  table: ExperienceTable;
+  table: PlannerSituations;
   /** Encoded distinct observations, with their rows. */
   seen: Map<string, { row: number; bytes: Uint8Array }>;
 }
@@ -93,8 +94,9 @@ export class LockStepEnvironment {
     this.#runtime = runtime;
     this.plan = plan;
     this.#context = context;
-    this.#encoder = new PlanEncoder(runtime.flow, runtime.spec);
-    this.#flattener = new Flattener(runtime.spec);
+    const spec = plannerSpec(runtime);
+    this.#encoder = new PlanEncoder(flowOutline(runtime.flow), spec);
+    this.#flattener = new Flattener(spec);
   }
 
   /** Loads the job's tasks and splits them as the cluster does. */
@@ -118,7 +120,7 @@ export class LockStepEnvironment {
         throw new MillraceError('invalid_argument', `there is no held-out task ${number} of ${this.plan.heldOut.length}`);
       const parsed = parseTask(flow, request.json);
       if ('problem' in parsed) throw new MillraceError('invalid_argument', `task ${request.id}: ${parsed.problem}`);
-      const group: Group = { table: new ExperienceTable(this.#runtime.spec), seen: new Map() };
+      const group: Group = { table: new PlannerSituations(this.#encoder), seen: new Map() };
       for (let member = 0; member < groupSize; member++) this.#start(parsed.task, group);
     }
     return this.#standing();
@@ -204,7 +206,7 @@ export class LockStepEnvironment {
   }
 
   #rowOf(group: Group, plan: Parameters<PlanEncoder['encode']>[0]): number {
-    const bytes = encodeObservation(this.#encoder.encode(plan, group.table), this.#runtime.spec);
+    const bytes = encodeObservation(this.#encoder.encode(plan, group.table), this.#encoder.spec);
     const key = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
     let seen = group.seen.get(key);
     if (seen === undefined) {

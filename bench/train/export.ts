@@ -4,6 +4,7 @@ import type { Records } from '../../examples/retail/world/world.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { initialParameters } from '../../src/policy/planner/layout.ts';
 import { taskAt } from '../../src/tasks/order.ts';
+import { plannerSpec } from './planner.ts';
 import { jobOf, type Hello } from './protocol.ts';
 
 /** What bench/peers/retail reads: all that is data of examples/retail and of the job, and nothing that is code. */
@@ -22,7 +23,8 @@ export interface ExportedEnvironment extends Pick<Hello, 'spec' | 'job' | 'tenso
 
 /** Gathers what the Python environment needs of a job on examples/retail; `unimplemented` for another flow's job. */
 export async function exportEnvironment(runtime: JobRuntime): Promise<ExportedEnvironment> {
-  const { config, flow, spec } = runtime;
+  const { config, flow } = runtime;
+  const spec = plannerSpec(runtime);
   if (flow.name !== 'retail')
     throw new MillraceError('unimplemented', `the environment in Python knows the flow 'retail' alone, not '${flow.name}'`, {
       field: 'flow',

@@ -10,12 +10,12 @@ import { MillraceError } from '../../src/errors.ts';
 import type { JobConfig } from '../../src/config/job.ts';
 import type { FlatBatch } from '../../src/policy/planner/flatten.ts';
 import type { Parameters } from '../../src/policy/policy.ts';
-import type { PolicySpec } from '../../src/policy/spec.ts';
+import type { PlannerSpec } from '../../src/policy/planner/spec.ts';
 import type { Learnable, NumberedBatch, RoundRequest, Standing } from './environment.ts';
 
 /** What the trainer must know before it starts. */
 export interface Hello {
-  spec: PolicySpec;
+  spec: PlannerSpec;
   job: Pick<JobConfig, 'seed' | 'rounds' | 'rollout' | 'algorithm' | 'optimizer' | 'evaluation'>;
   tasks: { train: number; heldOut: number };
   /** Names and shapes of the weights that follow. */

@@ -11,12 +11,13 @@ import { systemClock } from '../../src/clock/system.ts';
 import { loadJobConfig } from '../../src/config/load.ts';
 import { runFlow } from '../../src/flow/run.ts';
 import { initialParameters } from '../../src/policy/planner/layout.ts';
-import { tokenize } from '../../src/policy/tokenizer.ts';
+import { tokenize } from '../../src/policy/planner/tokenizer.ts';
 import { seededRandom } from '../../src/random/seeded.ts';
 import { ROOT } from './child.ts';
 import { LockStepEnvironment, type RoundRequest } from './environment.ts';
 import { exportEnvironment } from './export.ts';
 import { LEARNABLE, STANDING, writeLearnable, writeStanding } from './protocol.ts';
+import { plannerSpec } from './planner.ts';
 import { arraysOf, askPython, oddMessages, pythonWithNumpy, type Arrays } from './test-support.ts';
 import { tinyShop, tinyTasks } from './tiny-shop.ts';
 
@@ -164,7 +165,9 @@ describe.skipIf(python === undefined)('the environment in Python', () => {
           const tasks = Array.from({ length: HELD_OUT }, (_, index) => index);
           await recorder.play({ purpose: 'evaluate', groupSize: 1, tasks }, [member]);
         }
-        const tools = runtime.spec.tools.map(({ name }) => name).sort();
+        const tools = plannerSpec(runtime)
+          .tools.map(({ name }) => name)
+          .sort();
         expect([...recorder.succeeded].sort()).toEqual(tools);
         expect([...recorder.failed].sort()).toEqual(tools.filter((name) => name !== 'done' && name !== 'transfer'));
         const outcomes = recorder.rounds.flatMap(({ answers }) => answers.flatMap(({ successes = [] }) => successes));
@@ -185,9 +188,9 @@ describe.skipIf(python === undefined)('the environment in Python', () => {
           [file],
           rounds,
         );
-        expect(theirs).toMatchObject({ spec: runtime.spec, job: exported.job });
+        expect(theirs).toMatchObject({ spec: plannerSpec(runtime), job: exported.job });
         expect(theirs.tasks).toEqual({ train: exported.train.length, heldOut: exported.heldOut.length });
-        const { tensors, values } = initialParameters(runtime.spec);
+        const { tensors, values } = initialParameters(plannerSpec(runtime));
         for (const { name, offset, size } of tensors)
           expect(theirs.parameters[name]![1].flat(2)).toEqual([...values.subarray(offset, offset + size)]);
         recorder.rounds.forEach(({ answers }, round) =>
@@ -208,7 +211,7 @@ describe.skipIf(python === undefined)('the environment in Python', () => {
         const world = new World(context as World);
         const own = tasks.map(({ json }) => (JSON.parse(json) as { instruction: string }).instruction);
         const messages = [...own, ...oddMessages(own, seededRandom(7), 1500)];
-        const { buckets, maxLength } = runtime.spec.text;
+        const { buckets, maxLength } = plannerSpec(runtime).text;
         const { productNames } = world;
         const theirs = askPython<unknown[]>(python!, ANALYZE, [], { messages, productNames, buckets, maxLength });
         let clauses = 0;

@@ -12,16 +12,13 @@ import { FailureClass } from '../../src/gen/millrace/v1/flow_pb.ts';
 import { runGroup } from '../../src/flow/group.ts';
 import { MicroBatcher } from '../../src/flow/micro-batcher.ts';
 import { fixedPolicy } from '../../src/flow/policies.ts';
-import { PlanEncoder } from '../../src/flow/prepare.ts';
 import { RetryLater } from '../../src/flow/retry-later.ts';
 import { RetryGate } from '../../src/flow/retry-gate.ts';
 import { evaluationPlan, EvaluationTally } from '../../src/jobs/evaluation.ts';
 import { judgementOf, judgementText } from '../../src/jobs/judgement.ts';
 import { evaluationRequest, type RequestTask } from '../../src/jobs/requests.ts';
 import { systemRandom } from '../../src/random/seeded.ts';
-import { createPlanner } from '../../src/policy/planner/planner.ts';
-import type { PolicySpec } from '../../src/policy/spec.ts';
-import { specDifference } from '../../src/policy/spec-difference.ts';
+import type { PolicyActor, PolicySpec, SpecDifference } from '../../src/policy/kind.ts';
 import { scoreGroup } from '../../src/reward/score.ts';
 import { LoadLater } from '../../src/tasks/load-later.ts';
 import { loadTasks, type LoadedTasks } from '../../src/tasks/load.ts';
@@ -55,20 +52,22 @@ export async function evaluate(file: string, flags: EvalFlags, context: CliConte
   const concurrency = wholeNumber(flags.concurrency, '--concurrency', 1, 1024);
   const allowFailed = wholeNumber(flags.allowFailed, '--allow-failed', 0, 1_000_000);
   const { config } = loadJobConfig(file, { env, cwd, overrides: flags.set ?? [], flags: { data: flags.data } });
-  const checkpoint = await loadCheckpoint(resolve(cwd, flags.checkpoint));
   keepStdoutForResults();
   const { runtime, code } = await loadFrozen(config);
-  checkFits(runtime.spec, checkpoint.spec);
+  const checkpoint = await loadCheckpoint(resolve(cwd, flags.checkpoint), runtime.kinds);
+  checkFits(runtime, checkpoint.spec);
   const retrier = patientGate(context);
   const { tasks, flowContext } = await tasksOf(runtime, flags, cwd, retrier, context.signal);
   await initCompute({ preferred: loadClusterConfig({ env, cwd }).config.compute.backend });
-  const policy = createPlanner(checkpoint.spec, checkpoint.parameters.values);
+  const actor = (await runtime.kinds.of(checkpoint.spec).actor(checkpoint.spec, runtime.outline)) as PolicyActor;
+  const policy = actor.policy();
+  policy.load(checkpoint.parameters.values);
   const version = Number(checkpoint.meta['version'] ?? 0);
   const plan = evaluationPlan('trained', version);
   const tally = new EvaluationTally(plan, tasks.length);
   const runtimePolicy = {
     source: fixedPolicy(policy, version),
-    encoder: new PlanEncoder(runtime.flow, checkpoint.spec),
+    actor,
     batcher: new MicroBatcher({ clock: systemClock }),
   };
   const requests = { job: config.name, config };
@@ -197,9 +196,8 @@ async function loadAgain(runtime: JobRuntime): Promise<LoadedTasks> {
 }
 
 /** A checkpoint of another flow, or of this flow with other tools or features, would give numbers that mean nothing. */
-function checkFits(flow: PolicySpec, checkpoint: PolicySpec): void {
-  // Sizes are the checkpoint's own.
-  const different = specDifference({ ...checkpoint, tools: flow.tools, features: flow.features }, checkpoint);
+function checkFits({ kinds, outline }: JobRuntime, checkpoint: PolicySpec): void {
+  const different = kinds.of(checkpoint).misfit(outline, checkpoint) as SpecDifference | undefined;
   if (different === undefined) return;
   const { field, first, second } = different;
   throw new MillraceError('failed_precondition', `The checkpoint is for the ${field} ${second}; the flow has ${first}.`, {

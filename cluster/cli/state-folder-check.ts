@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { allStreamConfigs, fixedProblem, type AskedConfig } from '../../src/bus/nats/stream-config.ts';
-import { loadCheckpoint } from '../../src/checkpoint/load.ts';
+import { verifyCheckpoint } from '../../src/checkpoint/load.ts';
 import { MillraceError } from '../../src/errors.ts';
 import type { DurableFinding } from '../admin/diagnosis.ts';
 import { SHARED_DURABLES } from '../../src/protocol/shared-durables.ts';
@@ -37,7 +37,7 @@ export async function checkStateFolder(stateDir: string): Promise<{ findings: Du
       // A draft of a checkpoint that was never finished.
       if (version.startsWith('.')) continue;
       const path = join(stateDir, 'checkpoints', job, version);
-      await check(path, 'checkpoint', `use another one; ${deletion(path)}`, () => loadCheckpoint(path));
+      await check(path, 'checkpoint', `use another one; ${deletion(path)}`, () => verifyCheckpoint(path));
     }
   }
   for (const file of await names(join(stateDir, 'tune'))) {

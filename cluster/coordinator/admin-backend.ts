@@ -81,7 +81,7 @@ export class CoordinatorBackend implements AdminBackend {
     const tasks = await runtime.tasks((progress) => log.debug({ job: id, ...progress }, 'loading tasks of a new job'));
     checkFits(tasks.tasks, bus.maxMessageBytes);
     await taskPlan(runtime, tasks);
-    const initial = from && (await keepInitialWeights(this.#context, id, runtime.spec, from));
+    const initial = from && (await keepInitialWeights(this.#context, id, runtime, from));
     const record = createJobRecord({ id, config, now: clock.now(), code: code?.digest, ...initial });
     try {
       await jobs.create(record);

@@ -5,8 +5,8 @@ import { create } from '@bufbuild/protobuf';
 import { temporaryFolder, thermostatJob } from '../../test/support/thermostat.ts';
 import { WeightManifestSchema } from '../../src/gen/millrace/v1/weights_pb.ts';
 import { createJobRecord } from '../../src/jobs/record.ts';
-import { parameterCount } from '../../src/policy/parameters.ts';
 import type { NodeContext } from '../runtime/context.ts';
+import { parameterCount } from '../../src/policy/policy.ts';
 import { jobCode } from '../jobs/code.ts';
 import { loadJobRuntime } from '../jobs/runtime.ts';
 import { keepInitialWeights } from './initial-weights.ts';
@@ -17,7 +17,7 @@ afterEach(() => folder.remove());
 
 it('judges a version without a checkpoint by the code that its job was created with, where that is kept', async () => {
   const config = thermostatJob();
-  const { spec } = await loadJobRuntime(config);
+  const runtime = await loadJobRuntime(config);
   const digest = 'a'.repeat(64);
   const code = jobCode(folder.path);
   const record = createJobRecord({ id: 'first', config, now: 0, code: digest });
@@ -28,11 +28,11 @@ it('judges a version without a checkpoint by the code that its job was created w
     jobs: { fetch: () => Promise.resolve({ record, revision: 1 }) },
     weights: {
       latest: () => Promise.resolve({ manifest, revision: 1 }),
-      fetch: () => Promise.resolve(new Uint8Array(4 * parameterCount(spec))),
+      fetch: () => Promise.resolve(new Uint8Array(4 * parameterCount(runtime.kind.layout(runtime.spec)))),
     },
     outside: <T>(work: Promise<T>) => work,
   } as unknown as NodeContext;
-  const keep = () => keepInitialWeights(context, 'second', spec, { job: 'first', version: undefined });
+  const keep = () => keepInitialWeights(context, 'second', runtime, { job: 'first', version: undefined });
 
   // The job's files would do, but its code is another, and cannot be read.
   await mkdir(dirname(code.file(digest)), { recursive: true });

@@ -5,11 +5,10 @@ import { saveCheckpoint } from '../../src/checkpoint/save.ts';
 import { MillraceError } from '../../src/errors.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
 import { bytesOfFloats, floatsFromBytes } from '../../src/policy/float-bytes.ts';
-import { parameterLayout } from '../../src/policy/parameters.ts';
-import type { PolicySpec } from '../../src/policy/spec.ts';
-import { specDifference } from '../../src/policy/spec-difference.ts';
 import type { NodeContext } from '../runtime/context.ts';
-import { loadJobRuntime } from '../jobs/runtime.ts';
+import type { PolicySpec, SpecDifference } from '../../src/policy/kind.ts';
+import type { PolicyKinds } from '../../src/policy/registry.ts';
+import { loadJobRuntime, type JobRuntime } from '../jobs/runtime.ts';
 import type { WeightSource } from '../jobs/weight-source.ts';
 import { checkpointPath, initialPath } from '../parameter-server/checkpoints.ts';
 
@@ -30,13 +29,13 @@ interface Weights {
 export async function keepInitialWeights(
   context: NodeContext,
   job: string,
-  wanted: PolicySpec,
+  { kind, kinds, spec: wanted }: Pick<JobRuntime, 'kind' | 'kinds' | 'spec'>,
   source: WeightSource,
 ): Promise<Required<Pick<JobRecord, 'from' | 'initialWeights'>>> {
   const { name, spec, values } = await ('checkpoint' in source
-    ? fromCheckpoint(context, source.checkpoint, source.checkpoint)
-    : fromJob(context, source.job, source.version));
-  const difference = specDifference(spec, wanted);
+    ? fromCheckpoint(context, kinds, source.checkpoint)
+    : fromJob(context, kinds, source));
+  const difference = kindDifference(spec, wanted) ?? (kind.difference(spec, wanted) as SpecDifference | undefined);
   if (difference !== undefined) {
     const { field, first, second } = difference;
     throw new MillraceError(
@@ -46,20 +45,28 @@ export async function keepInitialWeights(
     );
   }
   const folder = `initial-${createHash('sha256').update(bytesOfFloats(values)).digest('hex').slice(0, 12)}`;
-  const parameters = { tensors: parameterLayout(wanted), values };
+  const parameters = { tensors: kind.layout(wanted), values };
   const meta = { job, version: 0, from: name };
   const { artifacts, stateDir } = context;
   await context.outside(saveCheckpoint(initialPath(stateDir, job, folder), { spec: wanted, parameters, meta }, artifacts));
   return { from: name, initialWeights: folder };
 }
 
-async function fromCheckpoint(context: NodeContext, path: string, name: string): Promise<Weights> {
-  const { spec, parameters } = await context.outside(loadCheckpoint(path));
+function kindDifference(first: PolicySpec, second: PolicySpec): SpecDifference | undefined {
+  return first.kind === second.kind ? undefined : { field: 'kind', first: first.kind, second: second.kind };
+}
+
+async function fromCheckpoint(context: NodeContext, kinds: PolicyKinds, path: string, name = path): Promise<Weights> {
+  const { spec, parameters } = await context.outside(loadCheckpoint(path, kinds));
   return { name, spec, values: parameters.values };
 }
 
 /** From JetStream while it keeps the version, which it does for the newest; else from the job's checkpoints. */
-async function fromJob(context: NodeContext, job: string, version: number | undefined): Promise<Weights> {
+async function fromJob(
+  context: NodeContext,
+  kinds: PolicyKinds,
+  { job, version }: Extract<WeightSource, { job: string }>,
+): Promise<Weights> {
   const entry = await context.jobs.fetch(job);
   if (entry === undefined) {
     throw new MillraceError('not_found', `There is no job "${job}" to start from. \`millrace job list\` shows the jobs.`, {
@@ -73,7 +80,7 @@ async function fromJob(context: NodeContext, job: string, version: number | unde
   }
   const name = `${job}@${wanted}`;
   const path = checkpointPath(context.stateDir, job, wanted);
-  if (await context.outside(checkpointExists(path))) return fromCheckpoint(context, path, name);
+  if (await context.outside(checkpointExists(path))) return fromCheckpoint(context, kinds, path, name);
   const manifest = wanted === latest?.version ? latest : await context.weights.manifest(job, wanted);
   const bytes = manifest && (await context.weights.fetch(manifest, 'weights').catch(unlessGone));
   if (bytes === undefined) {

@@ -5,8 +5,8 @@ import { temporaryFolder } from '../../test/support/thermostat.ts';
 import { MANIFEST, MODEL, OPTIMIZER } from '../../src/checkpoint/checkpoint.ts';
 import { loadCheckpoint } from '../../src/checkpoint/load.ts';
 import { saveCheckpoint } from '../../src/checkpoint/save.ts';
-import { initialParameters } from '../../src/policy/parameters.ts';
-import { smallSpec } from '../../src/policy/testing.ts';
+import { initialParameters } from '../../src/policy/planner/layout.ts';
+import { smallSpec } from '../../src/policy/planner/testing.ts';
 import { artifactsOf, referencesOf } from '../jobs/artifacts.ts';
 import { removeCheckpoint } from './remove-checkpoint.ts';
 

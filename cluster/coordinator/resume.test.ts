@@ -6,8 +6,8 @@ import { MillraceError } from '../../src/errors.ts';
 import { WeightManifestSchema, type WeightManifest } from '../../src/gen/millrace/v1/weights_pb.ts';
 import { emptyLedger, end } from '../../src/jobs/ledger.ts';
 import { createJobRecord, transition, type JobRecord } from '../../src/jobs/record.ts';
-import { parameterCount } from '../../src/policy/parameters.ts';
 import type { NodeContext } from '../runtime/context.ts';
+import { parameterCount } from '../../src/policy/policy.ts';
 import { loadJobRuntime } from '../jobs/runtime.ts';
 import { checkResumable } from './resume.ts';
 
@@ -28,11 +28,13 @@ async function check(
   bytes?: number | MillraceError,
 ): Promise<string> {
   const clock = new VirtualClock();
-  const { spec } = await loadJobRuntime(config);
+  const { kind, spec } = await loadJobRuntime(config);
   const weights = {
     latest: () => Promise.resolve(newest && { manifest: newest, revision: 1 }),
     fetch: () =>
-      bytes instanceof MillraceError ? Promise.reject(bytes) : Promise.resolve(new Uint8Array(bytes ?? 4 * parameterCount(spec))),
+      bytes instanceof MillraceError
+        ? Promise.reject(bytes)
+        : Promise.resolve(new Uint8Array(bytes ?? 4 * parameterCount(kind.layout(spec)))),
   };
   const jobs = { fetch: () => Promise.resolve({ record, revision: 1 }) };
   const context = { clock, jobs, weights, outside: <T>(work: Promise<T>) => clock.hold(work) } as unknown as NodeContext;

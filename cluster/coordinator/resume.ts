@@ -3,10 +3,9 @@ import { jobConfigSchema } from '../../src/config/job.ts';
 import { acceptedOnResume, checkLedger, emptyLedger } from '../../src/jobs/ledger.ts';
 import { storedConfig } from '../../src/jobs/record-codec.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
-import { parameterCount } from '../../src/policy/parameters.ts';
-import type { PolicySpec } from '../../src/policy/spec.ts';
 import type { NodeContext } from '../runtime/context.ts';
-import { loadJobRuntime } from '../jobs/runtime.ts';
+import { parameterCount } from '../../src/policy/policy.ts';
+import { loadJobRuntime, type JobRuntime } from '../jobs/runtime.ts';
 
 /** How long a resume waits for what is left of a job's end: it takes a moment. */
 const SETTLE_MS = 10_000;
@@ -23,7 +22,7 @@ export async function checkResumable(context: NodeContext, id: string): Promise<
   if (record?.state !== 'FAILED') return undefined;
   const config = jobConfigSchema.safeParse(storedConfig(record.config));
   if (!config.success) throw cannot(record, `its configuration is not one of this version (${config.error.issues[0]?.message})`);
-  const { code, spec } = await mended(context, record).catch((thrown: unknown) => {
+  const { code, runtime } = await mended(context, record).catch((thrown: unknown) => {
     throw cannot(record, `its flow cannot be loaded: ${MillraceError.from(thrown).message}`);
   });
   const latest = await context.weights.latest(id);
@@ -38,7 +37,7 @@ export async function checkResumable(context: NodeContext, id: string): Promise<
     checkLedger(ledger, acceptedOnResume(ledger, record.accepted));
     await context.weights.fetch(manifest, 'optimizer');
     const weights = await context.weights.fetch(manifest, 'weights');
-    if (weights.byteLength === 4 * parameterCount(spec)) return code;
+    if (weights.byteLength === 4 * parameterCount(runtime.kind.layout(runtime.spec))) return code;
   } catch (thrown) {
     throw cannot(record, `its state at version ${manifest.version} is not whole: ${MillraceError.from(thrown).message}`);
   }
@@ -46,10 +45,13 @@ export async function checkResumable(context: NodeContext, id: string): Promise<
 }
 
 /** The job's code and data as they are now. */
-async function mended(context: NodeContext, { config }: JobRecord): Promise<{ code: Pick<JobRecord, 'code'>; spec: PolicySpec }> {
+async function mended(
+  context: NodeContext,
+  { config }: JobRecord,
+): Promise<{ code: Pick<JobRecord, 'code'>; runtime: JobRuntime }> {
   const code = await context.code?.take(config);
-  const { spec } = await loadJobRuntime(config, (work) => context.outside(work), code?.file);
-  return { code: code ? { code: code.digest } : {}, spec };
+  const runtime = await loadJobRuntime(config, (work) => context.outside(work), code?.file);
+  return { code: code ? { code: code.digest } : {}, runtime };
 }
 
 /** The record once the queues and books of the job's end are done with. */

@@ -2,11 +2,13 @@ import { dirname } from 'node:path';
 import type { JobConfig } from '../../src/config/job.ts';
 import type { FlowDefinition } from '../../src/flow/define.ts';
 import { checkData, checkFiles, readSnapshot } from '../../src/flow/code/snapshot-file.ts';
-import { loadFlow } from '../../src/flow/load.ts';
+import { loadFlowModule } from '../../src/flow/load.ts';
+import { flowOutline } from '../../src/flow/plan.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
 import { criticOf } from '../../src/algo/registry.ts';
-import { policySpecFor } from '../../src/flow/prepare.ts';
-import type { PolicySpec } from '../../src/policy/spec.ts';
+import type { PolicySpec } from '../../src/policy/kind.ts';
+import type { FlowOutline } from '../../src/policy/plan.ts';
+import { specificationOf, type AnyPolicyKind, type PolicyKinds } from '../../src/policy/registry.ts';
 import { loadContext, loadTasks, type LoadedTasks } from '../../src/tasks/load.ts';
 import type { OnProgress } from '../../src/tasks/progress.ts';
 import type { JobCode } from './code.ts';
@@ -15,6 +17,12 @@ import type { JobCode } from './code.ts';
 export interface JobRuntime {
   config: JobConfig;
   flow: FlowDefinition<unknown, unknown>;
+  /** What of the flow its policy depends on. */
+  outline: FlowOutline;
+  /** Policy kinds by name: the built-in ones and those of the flow's module. */
+  kinds: PolicyKinds;
+  /** The kind of the job's policy. */
+  kind: AnyPolicyKind;
   spec: PolicySpec;
   /** Tasks and the flow's context; loaded on first use. */
   tasks(onProgress?: OnProgress): Promise<LoadedTasks>;
@@ -45,7 +53,10 @@ export async function loadJobRuntime(
 ): Promise<JobRuntime> {
   const code = snapshot === undefined ? undefined : await outside(readSnapshot(snapshot));
   if (code) await outside(checkFiles(code));
-  const flow = await outside(loadFlow(config.flow, snapshot));
+  const { flow, kinds } = await outside(loadFlowModule(config.flow, snapshot));
+  const outline = flowOutline(flow);
+  const kind = kinds.get(config.policy.kind);
+  const needs = { seed: config.seed, value: criticOf(config.algorithm) !== undefined };
   const source = { data: config.data, options: config.source, seed: config.seed };
   const checked = async <T>(load: () => Promise<T>): Promise<T> => {
     if (code) await checkData(code);
@@ -56,7 +67,10 @@ export async function loadJobRuntime(
   return {
     config,
     flow,
-    spec: { ...policySpecFor(flow, config.policy, config.seed), ...(criticOf(config.algorithm) && { value: true }) },
+    outline,
+    kinds,
+    kind,
+    spec: specificationOf(kind, outline, config.policy, needs),
     tasks(onProgress) {
       if (tasks === undefined) {
         tasks = outside(checked(() => loadTasks(flow, { ...source, onProgress })));

@@ -15,11 +15,12 @@ import {
 import { decodeExperience } from '../../src/policy/experience.ts';
 import { bytesOfFloats, floatsFromBytes } from '../../src/policy/float-bytes.ts';
 import { computeGradientsInSlices, evaluateInSlices } from '../../src/policy/learner/gradient.ts';
-import { createPlanner } from '../../src/policy/planner/planner.ts';
-import type { LearnerGroup, Policy } from '../../src/policy/policy.ts';
-import type { PolicySpec } from '../../src/policy/spec.ts';
 import type { Link } from '../../src/rpc/link.ts';
 import type { NodeContext, Role } from '../runtime/context.ts';
+import { createPlanner } from '../../src/policy/planner/planner.ts';
+import type { LearnerGroup } from '../../src/policy/policy.ts';
+import type { ObservationPolicy as Policy } from '../../src/policy/planner/observation-policy.ts';
+import type { PlannerSpec } from '../../src/policy/planner/spec.ts';
 
 /** Options of the learner role. */
 export interface LearnerOptions {
@@ -131,7 +132,7 @@ class LearnerSession {
       case 'setup': {
         const { job, policyJson, algorithmJson } = message.value;
         this.#jobs.get(job)?.policy.dispose();
-        const policy = createPlanner(JSON.parse(policyJson) as PolicySpec);
+        const policy = createPlanner(JSON.parse(policyJson) as PlannerSpec);
         this.#jobs.set(job, {
           algorithm: JSON.parse(algorithmJson) as AlgorithmConfig,
           policy,

@@ -3,8 +3,8 @@ import { saveCheckpoint } from '../../src/checkpoint/save.ts';
 import { MillraceError } from '../../src/errors.ts';
 import type { WeightManifest } from '../../src/gen/millrace/v1/weights_pb.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
-import type { PolicySpec } from '../../src/policy/spec.ts';
 import type { NodeContext } from '../runtime/context.ts';
+import type { PolicySpec } from '../../src/policy/kind.ts';
 import { JobEvents } from '../jobs/events.ts';
 import type { Master } from './master.ts';
 

@@ -6,6 +6,7 @@ import { initCompute } from '../../src/compute/backend.ts';
 import { JobState } from '../../src/gen/millrace/v1/admin_pb.ts';
 import { createJobRecord, transition } from '../../src/jobs/record.ts';
 import { startCoordinator } from '../coordinator/index.ts';
+import type { PolicyActor } from '../../src/policy/kind.ts';
 import { CoordinatorBackend } from '../coordinator/admin-backend.ts';
 import { WEIGHTS_DAMAGED } from '../jobs/damaged-weights.ts';
 import { watchNodes } from '../runtime/nodes.ts';
@@ -42,8 +43,9 @@ it.each<[string, (bus: Bus, subject: string, whole: Uint8Array) => Promise<unkno
   await clock.run(damage(coordinator.bus, `weights.a.0.weights-${digest}.0`, whole));
   await expect(clock.run(rollout.weights.fetch(manifest, 'weights'))).rejects.toThrow(/version 0/);
 
-  const { spec } = await clock.run(rollout.runtimes.get(record));
-  const policy = await clock.run(FollowedPolicy.open(rollout, 'a', spec));
+  const { kind, spec, outline } = await clock.run(rollout.runtimes.get(record));
+  const actor = (await kind.actor(spec, outline)) as PolicyActor;
+  const policy = await clock.run(FollowedPolicy.open(rollout, 'a', () => actor.policy()));
   const lease = await clock.run(policy.acquire(0, false));
   expect(lease.version).toBe(0);
   lease.release();

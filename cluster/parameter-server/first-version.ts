@@ -3,16 +3,17 @@ import { MillraceError } from '../../src/errors.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
 import type { Parameters } from '../../src/policy/policy.ts';
 import type { NodeContext } from '../runtime/context.ts';
+import type { PolicyKinds } from '../../src/policy/registry.ts';
 import { initialPath } from './checkpoints.ts';
 
 /** The weights of version 0: those that the job was created with, or what its seed draws. */
 export async function firstParameters(
   { stateDir, outside }: Pick<NodeContext, 'stateDir' | 'outside'>,
   { id, initialWeights }: JobRecord,
-  drawn: Parameters,
+  { kinds, drawn }: { kinds: PolicyKinds; drawn: Parameters },
 ): Promise<Parameters> {
   if (initialWeights === undefined) return drawn;
-  const { parameters } = await outside(loadCheckpoint(initialPath(stateDir, id, initialWeights)));
+  const { parameters } = await outside(loadCheckpoint(initialPath(stateDir, id, initialWeights), kinds));
   if (parameters.values.length === drawn.values.length) return { tensors: drawn.tensors, values: parameters.values };
   throw new MillraceError('failed_precondition', `the flow of job ${id} has changed: its first weights do not fit it`);
 }

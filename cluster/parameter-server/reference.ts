@@ -2,22 +2,25 @@ import type { WeightChannel } from '../../src/weights/weight-channel.ts';
 import { MillraceError } from '../../src/errors.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
 import { bytesOfFloats } from '../../src/policy/float-bytes.ts';
-import { initialParameters } from '../../src/policy/parameters.ts';
-import type { PolicySpec } from '../../src/policy/spec.ts';
+import type { JobRuntime } from '../jobs/runtime.ts';
 
 /** The policy that a KL penalty holds on to: the initial one, or the newest whose version is a multiple of some number. */
 export class ReferencePolicy {
   readonly #weights: WeightChannel;
   readonly #job: string;
-  readonly #spec: PolicySpec;
+  readonly #policy: Pick<JobRuntime, 'kind' | 'spec'>;
   /** Rounds after which it is renewed; undefined: never, or there is none. */
   readonly #every: number | undefined;
   #held: { version: number; weights: Uint8Array } | undefined;
 
-  constructor(weights: WeightChannel, { id, config }: Pick<JobRecord, 'id' | 'config'>, spec: PolicySpec) {
+  constructor(
+    weights: WeightChannel,
+    { id, config }: Pick<JobRecord, 'id' | 'config'>,
+    policy: Pick<JobRuntime, 'kind' | 'spec'>,
+  ) {
     this.#weights = weights;
     this.#job = id;
-    this.#spec = spec;
+    this.#policy = policy;
     const { algorithm } = config;
     const { reference } = 'kl' in algorithm && algorithm.kl.coefficient > 0 ? algorithm.kl : { reference: 'initial' as const };
     this.#every = reference === 'initial' ? undefined : reference;
@@ -41,8 +44,9 @@ export class ReferencePolicy {
   }
 
   async #fetch(version: number): Promise<Uint8Array> {
+    const { kind, spec } = this.#policy;
     // The initial weights are a function of the specification.
-    if (version === 0) return bytesOfFloats(initialParameters(this.#spec).values).slice();
+    if (version === 0) return bytesOfFloats(kind.initial(spec).values).slice();
     const manifest = await this.#weights.manifest(this.#job, version);
     if (!manifest) {
       throw new MillraceError(

@@ -3,7 +3,7 @@ import type { Ledger } from '../../src/gen/millrace/v1/training_pb.ts';
 import type { WeightManifest } from '../../src/gen/millrace/v1/weights_pb.ts';
 import { emptyLedger } from '../../src/jobs/ledger.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
-import { initialParameters } from '../../src/policy/parameters.ts';
+import type { Parameters } from '../../src/policy/policy.ts';
 import { saveVersion } from './checkpoints.ts';
 import { CommittedVersion } from './committed-version.ts';
 import { ExplorationKeeper } from './exploration.ts';
@@ -40,8 +40,8 @@ export class RoundCommitter {
     const { context, runtime, record } = job;
     this.#job = job;
     this.#committed = new CommittedVersion(context, record.id);
-    this.reference = new ReferencePolicy(context.weights, record, runtime.spec);
-    const tools = runtime.spec.tools.map(({ name }) => name);
+    this.reference = new ReferencePolicy(context.weights, record, runtime);
+    const tools = runtime.outline.tools.map(({ name }) => name);
     this.exploration = new ExplorationKeeper(record.id, record.config, tools);
   }
 
@@ -68,7 +68,7 @@ export class RoundCommitter {
   /** Goes on from the last committed version, or commits version 0. Returns whether there was a version. */
   async restore(): Promise<boolean> {
     const { context, record, runtime } = this.#job;
-    const layout = initialParameters(runtime.spec);
+    const layout = runtime.kind.initial(runtime.spec) as Parameters;
     const latest = await this.#committed.read();
     if (latest) {
       const { weights, optimizer, exploration } = latest.blobs;
@@ -82,7 +82,7 @@ export class RoundCommitter {
     }
     checkIsNew(record);
     this.exploration.restore(undefined);
-    this.#master = new Master(record.config, await firstParameters(context, record, layout));
+    this.#master = new Master(record.config, await firstParameters(context, record, { kinds: runtime.kinds, drawn: layout }));
     this.#manifest = this.#manifestOf({ version: 0, ledger: emptyLedger() }, 0);
     this.#revision = await this.#committed.commit(this.#manifest, this.#blobs(), 0);
     return false;

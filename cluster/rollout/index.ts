@@ -6,7 +6,6 @@ import { MillraceError } from '../../src/errors.ts';
 import { runGroup } from '../../src/flow/group.ts';
 import { tooLargeGroup } from '../../src/flow/too-large.ts';
 import { MicroBatcher } from '../../src/flow/micro-batcher.ts';
-import { PlanEncoder } from '../../src/flow/prepare.ts';
 import { FailureClass } from '../../src/gen/millrace/v1/flow_pb.ts';
 import {
   Purpose,
@@ -31,6 +30,7 @@ import { JobEvents } from '../jobs/events.ts';
 import { loadableRuntime } from '../jobs/loadable.ts';
 import type { JobRuntime } from '../jobs/runtime.ts';
 import { FollowedPolicy } from './policies.ts';
+import type { PolicyActor } from '../../src/policy/kind.ts';
 
 /** Options of the rollout role. */
 export interface RolloutOptions {
@@ -44,7 +44,7 @@ export interface RolloutOptions {
 interface JobState {
   runtime: JobRuntime;
   policy: FollowedPolicy;
-  encoder: PlanEncoder;
+  actor: PolicyActor;
 }
 
 /** Groups of flows that a worker runs at once. */
@@ -77,8 +77,10 @@ export async function startRollout(context: NodeContext, options: RolloutOptions
 
   const openState = async (record: JobRecord): Promise<JobState> => {
     const runtime = await runtimes.get(record);
-    const policy = await FollowedPolicy.open(context, record.id, runtime.spec, keepsArms(record.config));
-    return { runtime, policy, encoder: new PlanEncoder(runtime.flow, runtime.spec) };
+    const { kind, spec, outline } = runtime;
+    const actor = (await context.outside(kind.actor(spec, outline))) as PolicyActor;
+    const policy = await FollowedPolicy.open(context, record.id, () => actor.policy(), keepsArms(record.config));
+    return { runtime, policy, actor };
   };
 
   const stopChanges = jobs.onChange(({ record }) => {
@@ -91,7 +93,7 @@ export async function startRollout(context: NodeContext, options: RolloutOptions
 
   const run = async (request: RolloutRequest, job: JobRecord, retrier: Retrier | undefined): Promise<void> => {
     if (!(await loadableRuntime(context, job, stopping.signal))) return;
-    const { runtime, policy, encoder } = await stateOf(job);
+    const { runtime, policy, actor } = await stateOf(job);
     const flowContext = await runtime.context();
     const started = context.clock.monotonic();
     const timeouts: Record<string, number> = {};
@@ -99,7 +101,7 @@ export async function startRollout(context: NodeContext, options: RolloutOptions
       request,
       flow: runtime.flow,
       context: flowContext,
-      policy: { source: policy, encoder, batcher },
+      policy: { source: policy, actor, batcher },
       exploration: runtime.config.exploration,
       signals: signalNeeds(runtime.config),
       maxResamples: runtime.config.rollout.maxResamples,

@@ -4,8 +4,10 @@ import { VirtualClock } from '../../src/clock/virtual.ts';
 import { initCompute } from '../../src/compute/backend.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { WeightManifestSchema, type WeightManifest } from '../../src/gen/millrace/v1/weights_pb.ts';
-import { parameterCount } from '../../src/policy/parameters.ts';
-import { smallSpec } from '../../src/policy/testing.ts';
+import { actingPolicy } from '../../src/policy/planner/acting.ts';
+import { parameterCount } from '../../src/policy/planner/layout.ts';
+import { createPlanner } from '../../src/policy/planner/planner.ts';
+import { smallSpec } from '../../src/policy/planner/testing.ts';
 import { silentLogger } from '../../src/telemetry/log.ts';
 import type { NodeContext } from '../runtime/context.ts';
 import { FollowedPolicy } from './policies.ts';
@@ -31,7 +33,9 @@ it('fetches weights again that could not be fetched, for who waits for them, tho
       return Promise.resolve(new Uint8Array(4 * parameterCount(spec)));
     },
   };
-  policy = await FollowedPolicy.open({ clock, weights, log: silentLogger() } as unknown as NodeContext, 'job', spec);
+  policy = await FollowedPolicy.open({ clock, weights, log: silentLogger() } as unknown as NodeContext, 'job', () =>
+    actingPolicy(createPlanner(spec)),
+  );
   announce(create(WeightManifestSchema, { job: 'job', version: 7 }));
   const lease = await clock.run(policy.acquire(7, false));
   expect(lease.version).toBe(7);

@@ -3,9 +3,8 @@ import { decodeState, type ExplorationState } from '../../src/explore/state.ts';
 import type { PolicyLease, PolicySource } from '../../src/flow/policies.ts';
 import type { WeightManifest } from '../../src/gen/millrace/v1/weights_pb.ts';
 import { floatsFromBytes } from '../../src/policy/float-bytes.ts';
-import { createPlanner } from '../../src/policy/planner/planner.ts';
-import type { PolicySpec } from '../../src/policy/spec.ts';
 import type { NodeContext } from '../runtime/context.ts';
+import type { ActingPolicy } from '../../src/policy/kind.ts';
 import { WEIGHTS_DAMAGED } from '../jobs/damaged-weights.ts';
 import { PolicyVersions } from './policy-versions.ts';
 
@@ -26,16 +25,19 @@ export class FollowedPolicy implements PolicySource {
   #closed = false;
   readonly #explores: boolean;
 
-  private constructor(context: NodeContext, job: string, spec: PolicySpec, explores: boolean) {
+  private constructor(context: NodeContext, job: string, create: () => ActingPolicy, explores: boolean) {
     this.#explores = explores;
     this.#context = context;
     this.#job = job;
-    this.#versions = new PolicyVersions(() => createPlanner(spec));
+    this.#versions = new PolicyVersions(create);
   }
 
-  /** @param explores flows of the job ask what exploration knows: it is fetched with the weights. Default false. */
-  static async open(context: NodeContext, job: string, spec: PolicySpec, explores = false): Promise<FollowedPolicy> {
-    const policy = new FollowedPolicy(context, job, spec, explores);
+  /**
+   * @param create makes a policy of the job's specification, whose weights are loaded before it is used
+   * @param explores flows of the job ask what exploration knows: it is fetched with the weights. Default false.
+   */
+  static async open(context: NodeContext, job: string, create: () => ActingPolicy, explores = false): Promise<FollowedPolicy> {
+    const policy = new FollowedPolicy(context, job, create, explores);
     policy.#stopWatch = await context.weights.watch(job, (manifest) => {
       if (policy.#announced && manifest.version <= policy.#announced.version) return;
       policy.#announced = manifest;

@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { emptyState } from '../../src/explore/state.ts';
-import type { Policy } from '../../src/policy/policy.ts';
+import type { ActingPolicy } from '../../src/policy/kind.ts';
 import { PolicyVersions } from './policy-versions.ts';
 
 /** Versions over policies that only count. */
 function versions(): { versions: PolicyVersions; made: () => number; disposed: () => number } {
   let [made, disposed] = [0, 0];
-  const create = (): Policy => {
+  const create = (): ActingPolicy => {
     made += 1;
-    return { load: () => undefined, dispose: () => (disposed += 1) } as unknown as Policy;
+    return { load: () => undefined, dispose: () => (disposed += 1) } as unknown as ActingPolicy;
   };
   return { versions: new PolicyVersions(create), made: () => made, disposed: () => disposed };
 }

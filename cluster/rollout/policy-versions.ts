@@ -1,10 +1,10 @@
 import { MillraceError } from '../../src/errors.ts';
 import type { ExplorationState } from '../../src/explore/state.ts';
 import type { PolicyLease } from '../../src/flow/policies.ts';
-import type { Policy } from '../../src/policy/policy.ts';
+import type { ActingPolicy } from '../../src/policy/kind.ts';
 
 interface Slot {
-  policy: Policy;
+  policy: ActingPolicy;
   version: number;
   exploration: ExplorationState | undefined;
   leases: number;
@@ -15,13 +15,13 @@ interface Slot {
  * them. Instances are reused, so there are as many as versions in use at once plus one.
  */
 export class PolicyVersions {
-  readonly #create: () => Policy;
+  readonly #create: () => ActingPolicy;
   readonly #slots: Slot[] = [];
   #newest: Slot | undefined;
   #closed = false;
 
   /** @param create makes a policy of the job's specification; its initial weights do not matter. */
-  constructor(create: () => Policy) {
+  constructor(create: () => ActingPolicy) {
     this.#create = create;
   }
 

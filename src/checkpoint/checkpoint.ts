@@ -1,6 +1,6 @@
 import type { AdamWState } from '../algo/optim/adamw.ts';
 import type { Parameters } from '../policy/policy.ts';
-import type { PolicySpec } from '../policy/spec.ts';
+import type { PolicySpec } from '../policy/kind.ts';
 
 /**
  * Everything needed to run a policy or go on training it. On disk a folder:

@@ -2,21 +2,24 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sha256 } from '../artifacts/digest.ts';
 import { MillraceError } from '../errors.ts';
-import { parameterLayout } from '../policy/parameters.ts';
+import type { PolicySpec } from '../policy/kind.ts';
 import type { Parameters } from '../policy/policy.ts';
+import { builtInKinds, DEFAULT_KIND, type PolicyKinds } from '../policy/registry.ts';
 import { type Checkpoint, type CheckpointManifest, EXPLORATION, FORMAT, MANIFEST, MODEL, OPTIMIZER } from './checkpoint.ts';
 import { decodeSafetensors } from './safetensors.ts';
 
 /**
  * Reads the checkpoint in the folder `path`. `not_found` when there is none; `data_loss` when a file is missing, damaged or
  * does not hold the tensors of the specification; `failed_precondition` when another version of Millrace wrote it.
+ * @param kinds - those that its policy may be of; `invalid_argument` when it is of another. Default: the built-in ones.
  */
-export async function loadCheckpoint(path: string): Promise<Checkpoint> {
+export async function loadCheckpoint(path: string, kinds: PolicyKinds = builtInKinds): Promise<Checkpoint> {
   const manifest = await readManifest(path);
+  const kind = kinds.of(manifest.spec);
   const model = await readPart(path, MODEL, manifest);
   let layout: Parameters['tensors'];
   try {
-    layout = parameterLayout(manifest.spec);
+    layout = kind.layout(manifest.spec) as Parameters['tensors'];
   } catch (error) {
     throw new MillraceError('data_loss', `${join(path, MANIFEST)}: ${MillraceError.from(error).message}`, { cause: error });
   }
@@ -32,6 +35,13 @@ export async function loadCheckpoint(path: string): Promise<Checkpoint> {
     step: manifest.optimizerStep ?? 0,
   };
   return { ...checkpoint, optimizer };
+}
+
+/** Throws as {@link loadCheckpoint} does. Of a policy kind that is not built in, it does not check which tensors there are. */
+export async function verifyCheckpoint(path: string): Promise<void> {
+  const manifest = await readManifest(path);
+  if (builtInKinds.has(manifest.spec.kind)) await loadCheckpoint(path);
+  else for (const name of Object.keys(manifest.files)) await readFileOf(path, name, manifest);
 }
 
 /** Whether there is a checkpoint in the folder `path`; one that is there was written completely. */
@@ -70,10 +80,17 @@ export async function readManifest(path: string): Promise<CheckpointManifest> {
       `${which} version of Millrace wrote ${file} (format ${manifest.format}; this version reads ${FORMAT})`,
     );
   }
-  if (manifest.spec?.kind !== 'planner' || typeof manifest.files !== 'object' || manifest.files === null) {
-    throw new MillraceError('data_loss', `${file} is damaged: it names no planner specification or no files`);
+  if (
+    typeof manifest.spec !== 'object' ||
+    (manifest.spec as object | null) === null ||
+    typeof manifest.files !== 'object' ||
+    manifest.files === null
+  ) {
+    throw new MillraceError('data_loss', `${file} is damaged: it names no policy specification or no files`);
   }
-  return { ...manifest, meta: manifest.meta ?? {} } as CheckpointManifest;
+  // Older builds knew planners only.
+  const spec = { ...manifest.spec, kind: (manifest.spec as Partial<PolicySpec>).kind ?? DEFAULT_KIND };
+  return { ...manifest, spec, meta: manifest.meta ?? {} } as CheckpointManifest;
 }
 
 async function readFileOf(path: string, name: string, manifest: CheckpointManifest): Promise<Uint8Array> {

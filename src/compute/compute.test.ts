@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DEFAULT_ALGORITHM } from '../algo/config.ts';
 import { computeGradients } from '../policy/learner/gradient.ts';
 import { createPlanner } from '../policy/planner/planner.ts';
-import { livelyParameters, randomGroup, smallSpec } from '../policy/testing.ts';
+import { livelyParameters, randomGroup, smallSpec } from '../policy/planner/testing.ts';
 import { initCompute } from './backend.ts';
 import { fastTanh } from './kernels/tanh.ts';
 

@@ -3,9 +3,7 @@ import { algorithmSchema } from '../algo/registry.ts';
 import { checkAlgorithm } from './job/algorithm.ts';
 import { checkExploration, curriculumSchema, explorationSchema } from './job/exploration.ts';
 import { rewardSchema } from './job/reward.ts';
-
-/** Heads of the transformer encoder's attention: its width is a multiple of this. */
-export const ATTENTION_HEADS = 4;
+import { policySchema } from '../policy/registry.ts';
 
 const share = (description: string) => z.number().min(0).max(1).describe(description);
 
@@ -27,20 +25,7 @@ const jobShape = z.strictObject({
       heldOut: z.number().min(0.01).max(0.9).default(0.2).describe('share of split keys held out'),
     })
     .prefault({}),
-  policy: z
-    .strictObject({
-      buckets: z.int().min(16).max(1_000_000).default(1024).describe('rows of the embedding that token ids are hashed into'),
-      embed: z.int().min(1).max(1024).default(24).describe('width of a token embedding'),
-      encoder: z
-        .enum(['bag', 'gru', 'transformer'])
-        .default('bag')
-        .describe('how a text becomes a vector: mean of embeddings, bidirectional GRU, or pre-norm transformer'),
-      width: z.int().min(1).max(2048).default(64).describe("width of the encoder's output; gru: both directions together"),
-      layers: z.int().min(1).max(24).default(1).describe('transformer layers'),
-      maxLength: z.int().min(1).max(4096).default(64).describe('tokens kept of a text'),
-      hidden: z.int().min(1).max(4096).default(64).describe('width of the hidden layers'),
-    })
-    .prefault({}),
+  policy: policySchema.prefault({}),
   rollout: z
     .strictObject({
       groupSize: z.int().min(2).max(1024).default(16).describe('G: trajectories of one group'),
@@ -110,15 +95,11 @@ const jobShape = z.strictObject({
     .prefault({}),
 });
 
-/** The most floats an embedding table may have: past this a broadcast of the weights would take longer than a round. */
-const MAX_EMBEDDING = 64 * 1024 * 1024;
-
 /**
  * A training job: what job.yaml holds. Unknown keys are errors. Defaults here are the defaults everywhere. What each field
  * means is in its description, which is also what editors show.
  */
 export const jobConfigSchema = jobShape.superRefine((config, context) => {
-  const { policy } = config;
   const wrong = (path: string[], got: unknown, message: string): void => {
     context.addIssue({ code: 'custom', path, input: got, message });
   };
@@ -126,23 +107,6 @@ export const jobConfigSchema = jobShape.superRefine((config, context) => {
   checkExploration(config, wrong);
   const { high, low } = config.rollout.storeBacklog;
   if (low >= high) wrong(['rollout', 'storeBacklog', 'low'], low, `less than storeBacklog.high, which is ${high}`);
-  if (policy.encoder === 'gru' && policy.width % 2 !== 0) {
-    wrong(['policy', 'width'], policy.width, "an even number, since each of the gru encoder's two directions gets half of it");
-  }
-  if (policy.encoder === 'transformer' && policy.width % ATTENTION_HEADS !== 0) {
-    wrong(
-      ['policy', 'width'],
-      policy.width,
-      `a multiple of ${ATTENTION_HEADS}, since the transformer encoder has that many heads`,
-    );
-  }
-  if (policy.buckets * policy.embed > MAX_EMBEDDING) {
-    wrong(
-      ['policy', 'buckets'],
-      policy.buckets,
-      `at most ${Math.floor(MAX_EMBEDDING / policy.embed)} with embed ${policy.embed}, since the whole table is sent to every rollout worker after each round`,
-    );
-  }
 });
 
 /** A job configuration with all defaults filled in. */

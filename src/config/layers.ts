@@ -1,6 +1,6 @@
 import { parse as parseYaml } from 'yaml';
 import { MillraceError } from '../errors.ts';
-import { childOf, keysOf, nearestKey, schemaAt, takesText, type Schema } from './schema-walk.ts';
+import { childOf, isOpen, keysOf, nearestKey, schemaAt, takesText, type Schema } from './schema-walk.ts';
 
 /** Where a value came from; later ones win. */
 export type ConfigSource = 'default' | 'file' | 'environment' | 'flag';
@@ -58,12 +58,11 @@ function resolvePath(schema: Schema, parts: readonly string[], origin: string, e
         field: above,
       });
     }
-    const key: string | undefined =
-      keys === undefined
-        ? exact
-          ? part
-          : part.toLowerCase()
-        : keys.find((candidate) => candidate === part || (!exact && plain(candidate) === plain(part)));
+    const own = exact ? part : part.toLowerCase();
+    const known: string | undefined = keys?.find(
+      (candidate) => candidate === part || (!exact && plain(candidate) === plain(part)),
+    );
+    const key: string | undefined = known ?? (keys === undefined || (at !== undefined && isOpen(at)) ? own : undefined);
     if (key === undefined) {
       throw new MillraceError('invalid_argument', `${origin}: ${unknownKey([...path, part], keys ?? [])}`, {
         field: [...path, part].join('.'),

@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import { MillraceError } from '../errors.ts';
 import { refusals } from '../algo/schema/refusals.ts';
 import { unknownKey } from './layers.ts';
-import { allowedBy, childOf, chosenOption, keysOf, namesOf, optionsOf, schemaAt, type Schema } from './schema-walk.ts';
+import { allowedBy, childOf, chosenOption, isOpen, keysOf, namesOf, optionsOf, schemaAt, type Schema } from './schema-walk.ts';
 
 /** Says where a value was written: `job.yaml:12`, `--set rollout.groupSize`; undefined when nobody wrote it. */
 export type Locate = (path: readonly string[], what: 'key' | 'value') => string | undefined;
@@ -79,7 +79,7 @@ function unknownIn(section: Schema | undefined, value: unknown, at: readonly str
   const option = chosenOption(section, value);
   const key = at.at(-1) ?? '';
   const name = (of: Schema): string => namesOf(of, choice.key).map(String).join('/');
-  const known = choice.options.filter((other) => childOf(other, key) !== undefined).map(name);
+  const known = choice.options.filter((other) => !isOpen(other) && childOf(other, key) !== undefined).map(name);
   const text = unknownKey(at, keysOf(option) ?? []);
   if (known.length === 0) return text;
   const reason = refusals.get(option as z.ZodType)?.reasons[key];
@@ -96,8 +96,9 @@ function withinChoice(schema: Schema, value: unknown, path: readonly string[]): 
   const { key, options } = choice;
   const name = typeof got === 'object' && got !== null ? (got as Record<string, unknown>)[key] : undefined;
   const names = options.flatMap((option) => namesOf(option, key));
-  if (name !== undefined && !names.includes(name)) {
-    const message = `one of ${names.join(', ')}`;
+  const open = options.some(isOpen);
+  if (name !== undefined && !names.includes(name) && !(open && typeof name === 'string')) {
+    const message = `one of ${names.join(', ')}${open ? ', or the name of another' : ''}`;
     return [{ code: 'custom', path: [...path, key], message, input: name }];
   }
   const issues = (chosenOption(section, got) as z.ZodType).safeParse(got).error?.issues;

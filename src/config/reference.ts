@@ -11,6 +11,7 @@ interface Node {
   anyOf?: readonly Node[];
   oneOf?: readonly Node[];
   items?: Node;
+  additionalProperties?: boolean | Node;
   properties?: Readonly<Record<string, Node>>;
   required?: readonly string[];
   default?: unknown;
@@ -30,7 +31,7 @@ export interface Setting {
   description: string;
 }
 
-/** Every setting of a schema, sections flattened, in its order. Sections of which one is chosen by name are left out. */
+/** Every setting of a schema, sections flattened, in its order. Sections of which one is chosen by name are left out, unless others may be added. */
 export function settingsOf(schema: z.ZodType): Setting[] {
   return flatten(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as Node);
 }
@@ -39,7 +40,10 @@ function flatten({ properties = {}, required = [] }: Node, prefix = ''): Setting
   return Object.entries(properties).flatMap(([name, node]) => {
     const path = `${prefix}${name}`;
     if (node.properties) return flatten(node, `${path}.`);
-    if (node.oneOf) return [];
+    // Of sections to choose from, the first stands for those that are open to further ones.
+    const [first, ...others] = node.oneOf ?? [];
+    if (first && others.some(({ additionalProperties }) => additionalProperties !== false)) return flatten(first, `${path}.`);
+    if (first) return [];
     const standard = required.includes(name) ? 'required' : node.default === undefined ? '–' : written(node.default);
     const own = { path, allowed: allowed(node), standard, description: node.description ?? '' };
     return [own, ...(node.items?.properties ? flatten(node.items, `${path}[].`) : [])];

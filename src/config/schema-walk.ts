@@ -19,13 +19,17 @@ export function optionsOf(schema: Schema): { key: string; options: readonly Sche
   return def.type === 'union' && 'discriminator' in def ? { key: String(def.discriminator), options: def.options } : undefined;
 }
 
-/** The option that a value chooses; the first where it chooses none, and the schema itself where there is nothing to choose. */
+/**
+ * The option that a value chooses: by name, else the open one. The first where it names none, and the schema itself where there
+ * is nothing to choose.
+ */
 export function chosenOption(schema: Schema, value: unknown): Schema {
   const choice = optionsOf(schema);
   if (choice === undefined) return schema;
   const { key, options } = choice;
   const name = typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[key] : undefined;
-  return options.find((option) => namesOf(option, key).includes(name)) ?? options[0]!;
+  const named = options.find((option) => namesOf(option, key).includes(name));
+  return named ?? (typeof name === 'string' ? options.find(isOpen) : undefined) ?? options[0]!;
 }
 
 /** Values of the key that choose this option. */
@@ -33,6 +37,18 @@ export function namesOf(option: Schema, key: string): unknown[] {
   const child = childOf(option, key);
   const def = child === undefined ? undefined : defOf(unwrap(child));
   return def?.type === 'literal' ? def.values : [];
+}
+
+/** Whether the object schema takes keys that it does not name; a choice of sections does when one of them does. */
+export function isOpen(schema: Schema): boolean {
+  const choice = optionsOf(schema);
+  return choice === undefined ? restOf(schema) !== undefined : choice.options.some(isOpen);
+}
+
+/** The schema of keys that an object schema does not name. */
+function restOf(schema: Schema): Schema | undefined {
+  const def = defOf(unwrap(schema));
+  return def.type === 'object' && def.catchall !== undefined && defOf(def.catchall).type !== 'never' ? def.catchall : undefined;
 }
 
 /** Keys that the object schema has, of a choice of sections those of all; undefined for a schema without fixed keys. */
@@ -48,7 +64,7 @@ export function childOf(schema: Schema, key: string): Schema | undefined {
   const choice = optionsOf(schema);
   if (choice !== undefined) return choice.options.map((option) => childOf(option, key)).find((child) => child !== undefined);
   const def = defOf(unwrap(schema));
-  if (def.type === 'object') return Object.hasOwn(def.shape, key) ? def.shape[key] : undefined;
+  if (def.type === 'object') return Object.hasOwn(def.shape, key) ? def.shape[key] : restOf(schema);
   if (def.type === 'record') return def.valueType;
   if (def.type === 'array') return def.element;
   return undefined;

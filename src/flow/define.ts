@@ -1,5 +1,8 @@
 import type { z } from 'zod';
+import type { Plan } from '../policy/plan.ts';
 import type { Usage } from './usage.ts';
+
+export type { OpenAction, Plan } from '../policy/plan.ts';
 
 /** Anything that JSON can hold. */
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
@@ -42,31 +45,6 @@ export interface Tool<M, I = unknown, R = unknown> {
    * `error`: data, as a ToolError is; the flow goes on, and the policy learns to cope with a service that hangs. Default `fail`.
    */
   onTimeout?: 'error' | 'fail';
-}
-
-/** An action that is open now. */
-export interface OpenAction {
-  tool: string;
-  /** Indices into `Plan.items`; as many as the tool's `pointers`. Default none. */
-  items?: number[];
-  /** Named features of this action; names come from `FlowDefinition.features.action`. Missing ones are 0. */
-  flags?: Record<string, number | boolean>;
-}
-
-/** What the planner sees: the memory as items, flags and open actions. */
-export interface Plan {
-  /** Text read as a whole, e.g. the question. */
-  text?: string;
-  flags?: Record<string, number | boolean>;
-  items: {
-    /** The item's own text, e.g. one request of the customer. */
-    text?: string;
-    /** Index of the whitespace-separated token of `Plan.text` this item stands at. */
-    at?: number;
-    flags?: Record<string, number | boolean>;
-  }[];
-  /** An empty list ends the flow. */
-  actions: OpenAction[];
 }
 
 /** What came of one action. */

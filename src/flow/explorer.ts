@@ -5,10 +5,10 @@ import { LoopMemory } from '../explore/loops.ts';
 import { mixTools, mixUniform, penalise, probabilities } from '../explore/proposal.ts';
 import { emptyState, type ExplorationState } from '../explore/state.ts';
 import type { Random } from '../random/random.ts';
-import type { FlowDefinition, Plan } from './define.ts';
+import { flagsOf, type Plan } from '../policy/plan.ts';
+import type { FlowDefinition } from './define.ts';
 import { flowCrash, inFlow } from './failure.ts';
 import type { FlowShape, PreparedPlan } from './plan.ts';
-import { flagsOf } from './prepare.ts';
 
 /** What every flow of a job explores with. */
 export interface ExplorationSetup {

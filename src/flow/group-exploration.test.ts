@@ -2,21 +2,18 @@ import { create } from '@bufbuild/protobuf';
 import { describe, expect, it } from 'vitest';
 import { VirtualClock } from '../clock/virtual.ts';
 import { explorationSchema } from '../config/job/exploration.ts';
-import { jobConfigSchema } from '../config/job.ts';
 import { emptyState, type ExplorationState } from '../explore/state.ts';
 import { Agent, Purpose, RolloutRequestSchema, type TrajectoryGroup } from '../gen/millrace/v1/training_pb.ts';
-import { decodeObservation } from '../policy/codec.ts';
 import { decodeExperience } from '../policy/experience.ts';
-import { plannerParts } from '../policy/testing.ts';
-import { ContentPolicy } from './fixtures/content-policy.ts';
+import { decodeObservation } from '../policy/planner/codec.ts';
+import { plannerParts } from '../policy/planner/testing.ts';
+import { contentActor, ContentPolicy, contentSpec } from './fixtures/content-policy.ts';
 import { parcelFlow } from './fixtures/parcels.ts';
 import { runGroup } from './group.ts';
 import { MicroBatcher } from './micro-batcher.ts';
-import { PlanEncoder, policySpecFor } from './prepare.ts';
 
-const config = jobConfigSchema.parse({ name: 'j', flow: 'f' });
 const flow = parcelFlow({ bucket: ({ stamped }) => stamped.size });
-const spec = policySpecFor(flow, config.policy, 1);
+const spec = contentSpec(flow);
 const policy = new ContentPolicy(spec);
 const GROUP = 12;
 
@@ -47,13 +44,13 @@ async function group(exploration: object, parts: { purpose?: Purpose; temperatur
     seed: 4,
     ...parts,
   });
-  const source = { acquire: () => ({ version: 3, policy, exploration: known, release: () => undefined }) };
+  const source = { acquire: () => ({ version: 3, policy: policy.acting, exploration: known, release: () => undefined }) };
   return clock.run(
     runGroup({
       request,
       flow,
       context: undefined,
-      policy: { source, encoder: new PlanEncoder(flow, spec), batcher: new MicroBatcher({ clock }) },
+      policy: { source, actor: contentActor(flow, spec), batcher: new MicroBatcher({ clock }) },
       exploration: explorationSchema.parse(exploration),
       node: 'n',
       clock,

@@ -1,7 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { VirtualClock } from '../clock/virtual.ts';
-import { jobConfigSchema } from '../config/job.ts';
 import { FailureClass, Termination } from '../gen/millrace/v1/flow_pb.ts';
 import {
   Agent,
@@ -11,17 +10,15 @@ import {
   type TrajectoryGroup,
 } from '../gen/millrace/v1/training_pb.ts';
 import { decodeExperience } from '../policy/experience.ts';
-import { plannerParts } from '../policy/testing.ts';
+import { plannerParts } from '../policy/planner/testing.ts';
 import { unpackRows } from '../store/pack.ts';
 import { TABLES } from '../records/tables.ts';
-import { ContentPolicy } from './fixtures/content-policy.ts';
+import { contentActor, ContentPolicy, contentSpec } from './fixtures/content-policy.ts';
 import { parcelFlow, type ParcelBehaviour } from './fixtures/parcels.ts';
 import { runGroup, type GroupOptions } from './group.ts';
 import { MicroBatcher } from './micro-batcher.ts';
 import { fixedPolicy, type PolicySource } from './policies.ts';
-import { PlanEncoder, policySpecFor } from './prepare.ts';
 
-const config = jobConfigSchema.parse({ name: 'j', flow: 'f' });
 const TASK = { id: 't1', parcels: ['a', 'b'] };
 let clock: VirtualClock;
 beforeEach(() => void (clock = new VirtualClock()));
@@ -52,9 +49,9 @@ function group(
   options: Partial<GroupOptions<never, never>> & { source?: PolicySource } = {},
 ): Promise<TrajectoryGroup> {
   const flow = parcelFlow(behaviour);
-  const spec = policySpecFor(flow, config.policy, 1);
-  const { source = fixedPolicy(new ContentPolicy(spec), 3), ...rest } = options;
-  const policy = { source, encoder: new PlanEncoder(flow, spec), batcher: new MicroBatcher({ clock }) };
+  const spec = contentSpec(flow);
+  const { source = fixedPolicy(new ContentPolicy(spec).acting, 3), ...rest } = options;
+  const policy = { source, actor: contentActor(flow, spec), batcher: new MicroBatcher({ clock }) };
   const base = { request: request(parts), flow, context: undefined, node: 'worker-1', clock };
   return clock.run(runGroup({ policy, ...base, ...(rest as object) }));
 }
@@ -238,24 +235,24 @@ describe('failures in a group', () => {
       failure: FailureClass.POLICY_UNAVAILABLE,
       failureMessage: 'version 3 did not arrive',
     });
-    const spec = policySpecFor(parcelFlow(), config.policy, 1);
+    const spec = contentSpec(parcelFlow());
     const broken = new ContentPolicy(spec);
     broken.logProbabilities = (batch) => batch.observations.map(() => Float32Array.of(NaN, NaN, NaN));
-    const result = await group({}, {}, { source: fixedPolicy(broken, 3), maxResamples: 1 });
+    const result = await group({}, {}, { source: fixedPolicy(broken.acting, 3), maxResamples: 1 });
     expect(result.trajectories[0]).toMatchObject({ failure: FailureClass.POLICY_UNAVAILABLE, resamples: 1 });
   });
 });
 
 describe('the policy of a group', () => {
   it('is taken at the start of each flow and given back at its end', async () => {
-    const spec = policySpecFor(parcelFlow(), config.policy, 1);
+    const spec = contentSpec(parcelFlow());
     let [next, out] = [5, 0];
     const asked: unknown[] = [];
     const source: PolicySource = {
       acquire: (version, pinned) => {
         asked.push([version, pinned]);
         out += 1;
-        return { version: next++, policy: new ContentPolicy(spec, next), release: () => void (out -= 1) };
+        return { version: next++, policy: new ContentPolicy(spec, next).acting, release: () => void (out -= 1) };
       },
     };
     const result = await group({ groupSize: 3, pinned: true }, {}, { source });
@@ -269,11 +266,11 @@ describe('the policy of a group', () => {
   });
 
   it('is given back when the group is stopped, which publishes nothing', async () => {
-    const spec = policySpecFor(parcelFlow(), config.policy, 1);
+    const spec = contentSpec(parcelFlow());
     const abort = new AbortController();
     let out = 0;
     const source: PolicySource = {
-      acquire: () => ((out += 1), { version: 1, policy: new ContentPolicy(spec), release: () => void (out -= 1) }),
+      acquire: () => ((out += 1), { version: 1, policy: new ContentPolicy(spec).acting, release: () => void (out -= 1) }),
     };
     const stamp: ParcelBehaviour['stamp'] = () => clock.sleep(1000);
     const running = group({}, { stamp }, { source, signal: abort.signal });

@@ -13,28 +13,27 @@ import {
   type RolloutRequest,
   type TrajectoryGroup,
 } from '../gen/millrace/v1/training_pb.ts';
+import type { PolicyActor, RecordedDecision, SituationTable } from '../policy/kind.ts';
 import { seededRandom } from '../random/seeded.ts';
 import { parseTask } from '../tasks/check.ts';
 import { groupDecisions } from './decisions.ts';
 import type { FlowDefinition } from './define.ts';
-import { ExperienceTable } from './experience.ts';
 import { explorationOf, Explorer, type DecisionTrace } from './explorer.ts';
 import type { MicroBatcher } from './micro-batcher.ts';
 import { flowShape, type FlowShape } from './plan.ts';
 import { nothingPlanner, randomPlanner, rulePlanner, type Planner } from './planner.ts';
 import type { PolicySource } from './policies.ts';
 import { policyPlanner } from './policy-planner.ts';
-import type { PlanEncoder } from './prepare.ts';
 import { HandBack, type Retrier } from './retry-later.ts';
 import { runFlow, type FlowRun } from './run.ts';
 import { stepSignals, type SignalNeeds } from './signals.ts';
 import { encodeStepRows, type MemberRun } from '../records/step-rows.ts';
 import { Meter, type Used } from './usage.ts';
 
-/** What AGENT_POLICY needs; the encoder and the batcher serve many groups. */
+/** What AGENT_POLICY needs; the actor and the batcher serve many groups. */
 export interface PolicyRuntime {
   source: PolicySource;
-  encoder: PlanEncoder;
+  actor: PolicyActor;
   batcher: MicroBatcher;
 }
 
@@ -108,12 +107,12 @@ export async function runGroup<T, M>(options: GroupOptions<T, M>): Promise<Traje
     }),
   });
 
-  function decisionsOf({ run, trace }: Member): { observation: number; action: number; logProbability: number }[] {
+  function decisionsOf({ run, trace }: Member): RecordedDecision[] {
     if (run.failure !== undefined) return [];
-    return run.steps.map(({ observation, action, logProbability }, step) => {
-      if (observation === undefined)
-        throw new MillraceError('internal', `a decision of the policy in flow '${flow.name}' has no observation`);
-      return { observation, action: trace?.actions[step] ?? action, logProbability };
+    return run.steps.map(({ situation, action, logProbability }, step) => {
+      if (situation === undefined)
+        throw new MillraceError('internal', `a decision of the policy in flow '${flow.name}' has no situation`);
+      return { situation, action: trace?.actions[step] ?? action, logProbability };
     });
   }
 }
@@ -136,7 +135,7 @@ function explorationFor<T, M>({ request, exploration }: GroupOptions<T, M>): Exp
 async function runMembers<T, M>(
   options: GroupOptions<T, M>,
   size: number,
-): Promise<{ runs: Member[]; table: ExperienceTable | undefined; shape: FlowShape }> {
+): Promise<{ runs: Member[]; table: SituationTable | undefined; shape: FlowShape }> {
   const { request, flow, clock } = options;
   const shape = flowShape(flow);
   const task = parseTask(flow, request.taskJson);
@@ -192,7 +191,7 @@ interface Seat {
 }
 
 interface Seats {
-  table: ExperienceTable | undefined;
+  table: SituationTable | undefined;
   /** @param member position in the group */
   take(member: number): Promise<Seat>;
 }
@@ -217,8 +216,8 @@ function seatsFor<T, M>(options: GroupOptions<T, M>, shape: FlowShape): Seats {
     case Agent.POLICY: {
       if (policy === undefined)
         throw new MillraceError('failed_precondition', 'this request is for the policy, but none was given to runGroup');
-      const { source, encoder, batcher } = policy;
-      const table = new ExperienceTable(encoder.spec);
+      const { source, actor, batcher } = policy;
+      const table = actor.situations();
       const { temperature, policyVersion, pinned } = request;
       const setup = explorationOf(explorationFor(options), flow, shape);
       return {
@@ -229,7 +228,7 @@ function seatsFor<T, M>(options: GroupOptions<T, M>, shape: FlowShape): Seats {
           const forced = setup !== undefined && isForced(member, request.groupSize, setup.config.forced.share);
           const explorer = setup && new Explorer(setup, lease.exploration, forced);
           return {
-            planner: policyPlanner({ encoder, table, batcher, lease, temperature, explorer }),
+            planner: policyPlanner({ table, batcher, lease, temperature, explorer }),
             version: lease.version,
             trace: explorer?.trace,
             leave: () => {

@@ -4,6 +4,7 @@ import { pathToFileURL } from 'node:url';
 import { MillraceError } from '../errors.ts';
 import { FROM_SOURCES, PACKAGE_FOLDER } from '../installation.ts';
 import { addHooks } from './add-hooks.mjs';
+import { kindsOf, type PolicyKinds } from '../policy/registry.ts';
 import { snapshotUrl } from './code/snapshot-file.ts';
 import type { FlowDefinition } from './define.ts';
 import { describe } from './failure.ts';
@@ -19,20 +20,41 @@ import { validateFlow } from './validate.ts';
  * @param snapshot - file of a code snapshot that has the module; what runs is what it holds
  */
 export async function loadFlow(modulePath: string, snapshot?: string): Promise<FlowDefinition<unknown, unknown>> {
+  return (await loadFlowModule(modulePath, snapshot)).flow;
+}
+
+/** What a flow's module brings. */
+export interface FlowModule {
+  flow: FlowDefinition<unknown, unknown>;
+  /** The built-in policy kinds and those that the module exports as `policyKinds`. */
+  kinds: PolicyKinds;
+}
+
+/** Like {@link loadFlow}, with the policy kinds of the module; `invalid_argument` (field `policyKinds`) when they are not what they should be. */
+export async function loadFlowModule(modulePath: string, snapshot?: string): Promise<FlowModule> {
   const example = 'export default defineFlow({ … })';
-  const flow = await importDefault(modulePath, { what: 'flow module', field: 'flow', example }, snapshot);
-  return validateFlow(flow, resolve(modulePath));
+  const exported = await importModule(modulePath, { what: 'flow module', field: 'flow', example }, snapshot);
+  const origin = resolve(modulePath);
+  return { flow: validateFlow(exported.default, origin), kinds: kindsOf(exported['policyKinds'], origin) };
 }
 
 /**
  * The default export of a module of the user's, imported as {@link loadFlow} does.
  * @param naming - what it is called in errors: `what` kind of module, in which `field`, and what to write in it.
  */
-export async function importDefault(
-  modulePath: string,
-  { what, field, example }: { what: string; field: string; example: string },
-  snapshot?: string,
-): Promise<unknown> {
+export async function importDefault(modulePath: string, naming: Naming, snapshot?: string): Promise<unknown> {
+  return (await importModule(modulePath, naming, snapshot)).default;
+}
+
+interface Naming {
+  what: string;
+  field: string;
+  example: string;
+}
+
+type Exports = Readonly<Record<string, unknown>> & { default?: unknown };
+
+async function importModule(modulePath: string, { what, field, example }: Naming, snapshot?: string): Promise<Exports> {
   const file = resolve(modulePath);
   const url = snapshot === undefined ? pathToFileURL(file).href : snapshotUrl(await realpath(file).catch(() => file), snapshot);
   const found = await stat(file).catch(() => undefined);
@@ -41,15 +63,15 @@ export async function importDefault(
       field,
     });
   hookOnce();
-  let imported: { default?: unknown };
+  let imported: Exports;
   try {
-    imported = (await import(/* @vite-ignore */ url)) as { default?: unknown };
+    imported = (await import(/* @vite-ignore */ url)) as Exports;
   } catch (thrown) {
     throw new MillraceError('invalid_argument', `${file} cannot be imported: ${describe(thrown)}`, { cause: thrown, field });
   }
   if (imported.default === undefined)
     throw new MillraceError('invalid_argument', `${file} has no default export; write \`${example}\``, { field });
-  return imported.default;
+  return imported;
 }
 
 let hooked = false;

@@ -1,22 +1,20 @@
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../clock/system.ts';
 import { VirtualClock } from '../clock/virtual.ts';
-import { jobConfigSchema } from '../config/job.ts';
-import { ExperienceTable } from './experience.ts';
-import { ContentPolicy } from './fixtures/content-policy.ts';
+import type { PlannerSituations } from '../policy/planner/situations.ts';
+import { contentActor, ContentPolicy, contentSpec } from './fixtures/content-policy.ts';
 import { parcelFlow } from './fixtures/parcels.ts';
 import { MicroBatcher } from './micro-batcher.ts';
-import { PlanEncoder, policySpecFor } from './prepare.ts';
 
 const flow = parcelFlow();
-const spec = policySpecFor(flow, jobConfigSchema.parse({ name: 'j', flow: 'f' }).policy, 1);
-const encoder = new PlanEncoder(flow, spec);
-const lease = (policy: ContentPolicy, version = 1) => ({ version, policy, release: () => undefined });
+const spec = contentSpec(flow);
+const actor = contentActor(flow, spec);
+const lease = (policy: ContentPolicy, version = 1) => ({ version, policy: policy.acting, release: () => undefined });
 
-/** A table with one observation per list of parcels. */
-function tableOf(...situations: string[][]): ExperienceTable {
-  const table = new ExperienceTable(spec);
-  for (const parcels of situations) table.observation(encoder.encode(flow.plan({ parcels, stamped: new Set(), log: [] }), table));
+/** A table with one situation per list of parcels. */
+function tableOf(...situations: string[][]): PlannerSituations {
+  const table = actor.situations();
+  for (const parcels of situations) table.add(flow.plan({ parcels, stamped: new Set(), log: [] }));
   return table;
 }
 
@@ -25,7 +23,7 @@ describe('MicroBatcher', () => {
     const policy = new ContentPolicy(spec);
     const tables = [tableOf(['a'], ['b', 'c']), tableOf(['b', 'c'], ['d'], ['a'])];
     const calls = tables.flatMap((table) =>
-      table.observations.map((_, observation) => ({ table, observation, lease: lease(policy), temperature: 0.7 })),
+      table.observations.map((_, situation) => ({ table, situation, lease: lease(policy), temperature: 0.7 })),
     );
     const together = new MicroBatcher({ clock: systemClock });
     const results = await Promise.all(calls.map((call) => together.logProbabilities(call)));
@@ -40,12 +38,12 @@ describe('MicroBatcher', () => {
     expect(results[0]).not.toEqual(results[3]);
   });
 
-  it('computes equal observations of a group once, also later', async () => {
+  it('computes equal situations of a group once, also later', async () => {
     const policy = new ContentPolicy(spec);
     const table = tableOf(['a'], ['b']);
     const batcher = new MicroBatcher({ clock: systemClock });
-    const call = (observation: number, version = 1, temperature = 1) =>
-      batcher.logProbabilities({ table, observation, lease: lease(policy, version), temperature });
+    const call = (situation: number, version = 1, temperature = 1) =>
+      batcher.logProbabilities({ table, situation, lease: lease(policy, version), temperature });
     await Promise.all([call(0), call(0), call(1), call(0)]);
     await call(1);
     expect(batcher.stats).toEqual({ calls: 5, evaluated: 2, batches: 1 });
@@ -58,8 +56,8 @@ describe('MicroBatcher', () => {
     const table = tableOf(['a', 'b']);
     const batcher = new MicroBatcher({ clock: systemClock });
     const [a, b] = await Promise.all([
-      batcher.logProbabilities({ table, observation: 0, lease: lease(old, 1), temperature: 1 }),
-      batcher.logProbabilities({ table, observation: 0, lease: lease(fresh, 2), temperature: 1 }),
+      batcher.logProbabilities({ table, situation: 0, lease: lease(old, 1), temperature: 1 }),
+      batcher.logProbabilities({ table, situation: 0, lease: lease(fresh, 2), temperature: 1 }),
     ]);
     expect(a).not.toEqual(b);
     expect([old.batches.length, fresh.batches.length]).toEqual([1, 1]);
@@ -70,8 +68,8 @@ describe('MicroBatcher', () => {
     const table = tableOf(...Array.from({ length: 10 }, (_, i) => [`p${i}`]));
     const batcher = new MicroBatcher({ clock: systemClock, maxBatch: 4 });
     await Promise.all(
-      table.observations.map((_, observation) =>
-        batcher.logProbabilities({ table, observation, lease: lease(policy), temperature: 1 }),
+      table.observations.map((_, situation) =>
+        batcher.logProbabilities({ table, situation, lease: lease(policy), temperature: 1 }),
       ),
     );
     expect(policy.batches.map((batch) => batch.observations.length)).toEqual([4, 4, 2]);
@@ -83,7 +81,7 @@ describe('MicroBatcher', () => {
     const batcher = new MicroBatcher({ clock, maxDelayMs: 5 });
     const [leaveFirst, leaveSecond] = [batcher.join(), batcher.join()];
     const ask = (parcel: string) =>
-      batcher.logProbabilities({ table: tableOf([parcel]), observation: 0, lease: lease(policy), temperature: 1 });
+      batcher.logProbabilities({ table: tableOf([parcel]), situation: 0, lease: lease(policy), temperature: 1 });
     await clock.run(ask('a'));
     expect(clock.monotonic()).toBe(5);
     await clock.run(Promise.all([ask('b'), clock.sleep(2).then(() => ask('c'))]));
@@ -97,7 +95,7 @@ describe('MicroBatcher', () => {
     const policy = new ContentPolicy(spec);
     const batcher = new MicroBatcher({ clock: systemClock });
     const table = tableOf(['a']);
-    const ask = () => batcher.logProbabilities({ table, observation: 0, lease: lease(policy), temperature: 1 });
+    const ask = () => batcher.logProbabilities({ table, situation: 0, lease: lease(policy), temperature: 1 });
     policy.failure = new Error('out of memory');
     await expect(Promise.all([ask(), ask()])).rejects.toThrow('out of memory');
     policy.failure = undefined;

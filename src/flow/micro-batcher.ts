@@ -1,15 +1,13 @@
 import type { Clock } from '../clock/clock.ts';
 import { nextTurn } from '../clock/turn.ts';
-import { encodeObservation } from '../policy/codec.ts';
-import type { ObservationBatch, Policy } from '../policy/policy.ts';
-import { renumberTexts, type ExperienceTable } from './experience.ts';
+import type { ActingPolicy, SituationTable } from '../policy/kind.ts';
 import type { PolicyLease } from './policies.ts';
 
 /** One decision that a flow waits for. */
 export interface PolicyCall {
-  table: ExperienceTable;
-  /** Index of the observation in the table. */
-  observation: number;
+  table: SituationTable;
+  /** Index of the situation in the table. */
+  situation: number;
   lease: PolicyLease;
   /** > 0. */
   temperature: number;
@@ -24,7 +22,7 @@ export interface MicroBatcherOptions {
    * the event loop. Default 0.
    */
   maxDelayMs?: number;
-  /** Distinct observations in one evaluation of the policy; between two the event loop runs. Default 512. */
+  /** Distinct situations in one evaluation of the policy; between two the event loop runs. Default 512. */
   maxBatch?: number;
 }
 
@@ -32,22 +30,22 @@ export interface MicroBatcherOptions {
 export interface MicroBatcherStats {
   /** Decisions asked for. */
   calls: number;
-  /** Observations that the policy computed: the others were equal to one of their group's. */
+  /** Situations that the policy computed: the others were equal to one of their group's. */
   evaluated: number;
   batches: number;
 }
 
-/** What a policy version says of a group's observations at one temperature. */
+/** What a policy version says of a group's situations at one temperature. */
 interface Answers {
-  table: ExperienceTable;
+  table: SituationTable;
   version: number;
   temperature: number;
-  /** By observation. */
+  /** By situation. */
   known: Map<number, Float32Array>;
 }
 
 interface Pending {
-  observation: number;
+  situation: number;
   answers: Answers;
   /** Of the flow that asks: while it waits, the policy has these weights. */
   lease: PolicyLease;
@@ -59,7 +57,7 @@ type Distinct = Map<Answers, Map<number, Pending[]>>;
 
 /**
  * Gathers the decisions that all flows of a process are waiting for and evaluates them together: one call of the policy per
- * version and temperature. Equal observations of a group are computed once and remembered for the group's life.
+ * version and temperature. Equal situations of a group are computed once and remembered for the group's life.
  */
 export class MicroBatcher {
   readonly #clock: Clock;
@@ -67,7 +65,7 @@ export class MicroBatcher {
   readonly #maxBatch: number;
   readonly #stats: MicroBatcherStats = { calls: 0, evaluated: 0, batches: 0 };
   /** By group; one entry for each version and temperature in use. */
-  readonly #answers = new WeakMap<ExperienceTable, Answers[]>();
+  readonly #answers = new WeakMap<SituationTable, Answers[]>();
   #pending: Pending[] = [];
   #flows = 0;
   #running = false;
@@ -97,15 +95,15 @@ export class MicroBatcher {
     };
   }
 
-  /** log-probabilities of the observation's open actions; the array is shared, do not write to it. */
+  /** log-probabilities of the situation's open actions; the array is shared, do not write to it. */
   logProbabilities(call: PolicyCall): Promise<Float32Array> {
     this.#stats.calls += 1;
-    const { observation, lease } = call;
+    const { situation, lease } = call;
     const answers = this.#answersFor(call);
-    const known = answers.known.get(observation);
+    const known = answers.known.get(situation);
     if (known !== undefined) return Promise.resolve(known);
     return new Promise((resolve, reject) => {
-      this.#pending.push({ observation, answers, lease, resolve, reject });
+      this.#pending.push({ situation, answers, lease, resolve, reject });
       this.#flushIfAllWait();
       if (!this.#running) void this.#run();
     });
@@ -156,10 +154,10 @@ export class MicroBatcher {
     const later: Pending[] = [];
     let size = 0;
     for (const call of this.#pending) {
-      const { answers, observation, lease } = call;
+      const { answers, situation, lease } = call;
       const fits = lease.policy === policy && lease.version === version && answers.temperature === temperature;
       let ofGroup = distinct.get(answers);
-      const same = ofGroup?.get(observation);
+      const same = ofGroup?.get(situation);
       if (!fits || (same === undefined && size >= this.#maxBatch)) {
         later.push(call);
         continue;
@@ -169,47 +167,29 @@ export class MicroBatcher {
         continue;
       }
       if (ofGroup === undefined) distinct.set(answers, (ofGroup = new Map<number, Pending[]>()));
-      ofGroup.set(observation, [call]);
+      ofGroup.set(situation, [call]);
       size += 1;
     }
     this.#pending = later;
     this.#answer(policy, temperature, distinct);
   }
 
-  #answer(policy: Policy, temperature: number, distinct: Distinct): void {
+  #answer(policy: ActingPolicy, temperature: number, distinct: Distinct): void {
     const calls = [...distinct.values()].flatMap((ofGroup) => [...ofGroup.values()]);
     try {
-      const results = policy.logProbabilities(batchOf(calls.map((same) => same[0]!)), temperature);
+      const results = policy.logProbabilities(
+        calls.map((same) => ({ table: same[0]!.answers.table, situation: same[0]!.situation })),
+        temperature,
+      );
       this.#stats.batches += 1;
       this.#stats.evaluated += calls.length;
       calls.forEach((same, i) => {
-        const { answers, observation } = same[0]!;
-        answers.known.set(observation, results[i]!);
+        const { answers, situation } = same[0]!;
+        answers.known.set(situation, results[i]!);
         for (const call of same) call.resolve(results[i]!);
       });
     } catch (error) {
       for (const same of calls) for (const call of same) call.reject(error);
     }
   }
-}
-
-/** Observations of several groups as one batch: only the texts they refer to, each once. */
-function batchOf(calls: readonly Pending[]): ObservationBatch {
-  const texts: Int32Array[] = [];
-  const index = new Map<Int32Array, number>();
-  const observations = calls.map(({ answers: { table }, observation }) =>
-    encodeObservation(
-      renumberTexts(table.observations[observation]!, (text) => {
-        const tokens = table.texts[text]!;
-        let known = index.get(tokens);
-        if (known === undefined) {
-          known = texts.push(tokens) - 1;
-          index.set(tokens, known);
-        }
-        return known;
-      }),
-      table.spec,
-    ),
-  );
-  return { texts, observations };
 }

@@ -1,4 +1,5 @@
-import type { FlowDefinition, OpenAction, Plan } from './define.ts';
+import { featureNames, type FeatureNames, type FlowOutline, type OpenAction, type Plan } from '../policy/plan.ts';
+import type { FlowDefinition } from './define.ts';
 import { flowCrash, inFlow } from './failure.ts';
 
 /** A plan that was checked against its flow, ready for a planner. */
@@ -19,26 +20,26 @@ export interface FlowShape {
 
 export type FeatureKind = 'state' | 'item' | 'action';
 
-export interface FeatureNames {
-  names: readonly string[];
-  index: ReadonlyMap<string, number>;
-}
-
 /** The order of tools and features that the policy knows the flow by. */
 export function flowShape(flow: Pick<FlowDefinition<any, any>, 'tools' | 'features'>): FlowShape {
   const toolNames = Object.keys(flow.tools);
-  const features = (names: readonly string[] = []): FeatureNames => ({
-    names,
-    index: new Map(names.map((name, i) => [name, i])),
-  });
   return {
     toolNames,
     tools: new Map(toolNames.map((name, index) => [name, { index, pointers: flow.tools[name]?.pointers ?? 0 }])),
     features: {
-      state: features(flow.features.state),
-      item: features(flow.features.item),
-      action: features(flow.features.action),
+      state: featureNames(flow.features.state),
+      item: featureNames(flow.features.item),
+      action: featureNames(flow.features.action),
     },
+  };
+}
+
+/** What of a flow its policy's specification follows from. */
+export function flowOutline({ tools, features }: Pick<FlowDefinition<any, any>, 'tools' | 'features'>): FlowOutline {
+  const { state = [], item = [], action = [] } = features;
+  return {
+    tools: Object.entries(tools).map(([name, { pointers = 0, description }]) => ({ name, pointers, description })),
+    features: { state, item, action },
   };
 }
 

@@ -11,10 +11,10 @@ export interface Choice {
   logProbability: number;
   /** Entropy over the open actions, in nats. */
   entropy: number;
-  /** Index of the observation in the group's ExperienceTable; absent when nothing is learned from the choice. */
-  observation?: number;
+  /** Index in the group's SituationTable; absent when nothing is learned from the choice. */
+  situation?: number | undefined;
   /** State features as the policy saw them. */
-  stateFlags?: readonly number[];
+  stateFlags?: readonly number[] | undefined;
 }
 
 /** Port: whoever decides in a flow. `undefined` ends the flow. Called only with at least one open action. */

@@ -1,10 +1,10 @@
 import type { ExplorationState } from '../explore/state.ts';
-import type { Policy } from '../policy/policy.ts';
+import type { ActingPolicy } from '../policy/kind.ts';
 
 /** A policy version in use by one flow; its weights do not change until it is released. */
 export interface PolicyLease {
   readonly version: number;
-  readonly policy: Policy;
+  readonly policy: ActingPolicy;
   /** What exploration knew at this version; absent in jobs without. */
   readonly exploration?: ExplorationState | undefined;
   /** Must be called once when the flow has ended. */
@@ -21,6 +21,6 @@ export interface PolicySource {
 }
 
 /** A source that always gives the same weights, whatever version is asked for: evaluating a checkpoint, tests. */
-export function fixedPolicy(policy: Policy, version = 0): PolicySource {
+export function fixedPolicy(policy: ActingPolicy, version = 0): PolicySource {
   return { acquire: () => ({ version, policy, release: () => undefined }) };
 }

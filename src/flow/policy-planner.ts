@@ -1,19 +1,16 @@
 import { FailureClass } from '../gen/millrace/v1/flow_pb.ts';
-import type { Plan } from './define.ts';
-import type { ExperienceTable } from './experience.ts';
+import type { SituationTable } from '../policy/kind.ts';
 import type { Explorer } from './explorer.ts';
 import { FlowFailure } from './failure.ts';
 import { GreedyChoices } from './greedy.ts';
 import type { MicroBatcher } from './micro-batcher.ts';
-import type { PlanEncoder } from './prepare.ts';
 import { entropyOf, sampleAction, type Planner } from './planner.ts';
 import type { PolicyLease } from './policies.ts';
 
 /** What a policy planner needs. */
 export interface PolicyPlannerOptions {
-  encoder: PlanEncoder;
   /** The group's table; siblings share it. */
-  table: ExperienceTable;
+  table: SituationTable;
   batcher: MicroBatcher;
   /** The version this flow keeps to its end. */
   lease: PolicyLease;
@@ -25,24 +22,23 @@ export interface PolicyPlannerOptions {
 
 /** Decides with the trained policy, together with whatever other flows of this process are waiting for a decision. */
 export function policyPlanner(options: PolicyPlannerOptions): Planner {
-  const { encoder, table, batcher, lease, temperature, explorer } = options;
+  const { table, batcher, lease, temperature, explorer } = options;
   const greedy = temperature === 0 ? new GreedyChoices() : undefined;
   return {
     async choose(prepared, random) {
-      const see = (plan: Plan): number => table.observation(encoder.encode(plan, table));
-      const situation = explorer?.watchesLoops ? see(prepared.plan) : 0;
-      const open = explorer?.open(prepared, situation, random);
-      const observation = see(open?.plan ?? prepared.plan);
+      const whole = explorer?.watchesLoops ? table.add(prepared.plan) : 0;
+      const open = explorer?.open(prepared, whole, random);
+      const situation = table.add(open?.plan ?? prepared.plan);
       const logProbabilities = await batcher.logProbabilities({
         table,
-        observation,
+        situation,
         lease,
         temperature: greedy === undefined ? temperature : 1,
       });
       const proposal = open && explorer!.propose(open, logProbabilities);
       // What is recorded is the probability of what was sampled from: corrections divide by it.
       const sampled = proposal ?? logProbabilities;
-      const chosen = greedy?.choose(observation, logProbabilities, random) ?? sampleAction(sampled, random);
+      const chosen = greedy?.choose(situation, logProbabilities, random) ?? sampleAction(sampled, random);
       const logProbability = sampled[chosen];
       if (logProbability === undefined || !Number.isFinite(logProbability))
         throw new FlowFailure(
@@ -53,8 +49,8 @@ export function policyPlanner(options: PolicyPlannerOptions): Planner {
         action: open ? explorer!.chose(chosen, open) : chosen,
         logProbability,
         entropy: entropyOf(logProbabilities),
-        observation,
-        stateFlags: table.observations[observation]!.flags,
+        situation,
+        stateFlags: table.stateFlags(situation),
       };
     },
     came: (step) => greedy?.came(step),

@@ -188,7 +188,7 @@ function record(
     action: choice.action,
     logProbability: choice.logProbability,
     entropy: choice.entropy,
-    observation: choice.observation,
+    situation: choice.situation,
     stateFlags: choice.stateFlags,
     tool,
     items,

@@ -1,30 +1,22 @@
 import type { Experience } from './experience.ts';
-import type { PolicySpec } from './spec.ts';
 
-/** A decoded batch of observations with the texts they refer to. */
-export interface ObservationBatch {
-  /** Token ids of each distinct text. */
-  texts: readonly Int32Array[];
-  /** Encoded observations (src/policy/codec.ts); text indices point into `texts`. */
-  observations: readonly Uint8Array[];
+/** A tensor and its place in the flat array. */
+export interface TensorPlace {
+  name: string;
+  shape: readonly number[];
+  offset: number;
+  size: number;
 }
 
 /** Named float32 tensors laid one after the other in one array, in `tensors` order. */
 export interface Parameters {
-  tensors: readonly { name: string; shape: readonly number[]; offset: number; size: number }[];
+  tensors: readonly TensorPlace[];
   values: Float32Array;
 }
 
-/** A policy that chooses among the open actions. */
-export interface Policy {
-  readonly spec: PolicySpec;
-  /** Copies the weights out. */
-  parameters(): Parameters;
-  /** Replaces the weights; `invalid_argument` when the length differs. */
-  load(values: Float32Array): void;
-  /** log-probabilities over each observation's open actions at `temperature` (> 0), one array per observation. */
-  logProbabilities(batch: ObservationBatch, temperature: number): Float32Array[];
-  dispose(): void;
+/** Length of the flat array. */
+export function parameterCount(layout: readonly TensorPlace[]): number {
+  return layout.reduce((sum, { size }) => sum + size, 0);
 }
 
 /** One group as the learner gets it. */

@@ -2,7 +2,8 @@
 import type { AlgorithmConfig } from '../../algo/config.ts';
 import type { Method } from '../../algo/method.ts';
 import { decodePlannerPayload } from '../planner/experience.ts';
-import type { LearnerGroup, ObservationBatch } from '../policy.ts';
+import type { ObservationBatch } from '../planner/observation-policy.ts';
+import type { LearnerGroup } from '../policy.ts';
 import { groupColumns, isSilent, type GroupColumns } from './group-columns.ts';
 
 /** One decision of a group; a planner's is one token long. */

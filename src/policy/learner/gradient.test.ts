@@ -7,7 +7,7 @@ import { reduceShards } from '../../jobs/reduce.ts';
 import { plannerExperience } from '../planner/experience.ts';
 import { createPlanner } from '../planner/planner.ts';
 import type { GradientSum, LearnerGroup } from '../policy.ts';
-import { dice, livelyParameters, plannerParts, randomGroup, smallSpec } from '../testing.ts';
+import { dice, livelyParameters, plannerParts, randomGroup, smallSpec } from '../planner/testing.ts';
 import { computeGradients, computeGradientsInSlices } from './gradient.ts';
 
 beforeAll(() => initCompute());

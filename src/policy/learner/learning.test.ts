@@ -4,12 +4,13 @@ import { grpoAdvantages } from '../../algo/grpo/advantages.ts';
 import { adamW, adamWState } from '../../algo/optim/adamw.ts';
 import { clipByGlobalNorm } from '../../algo/optim/clip.ts';
 import { initCompute } from '../../compute/backend.ts';
-import { encodeObservation, tokensToBytes } from '../codec.ts';
+import { encodeObservation, tokensToBytes } from '../planner/codec.ts';
 import { plannerExperience } from '../planner/experience.ts';
 import { createPlanner } from '../planner/planner.ts';
-import type { LearnerGroup, ObservationBatch } from '../policy.ts';
-import { dice, smallSpec } from '../testing.ts';
-import { tokenize } from '../tokenizer.ts';
+import type { ObservationBatch } from '../planner/observation-policy.ts';
+import type { LearnerGroup } from '../policy.ts';
+import { dice, smallSpec } from '../planner/testing.ts';
+import { tokenize } from '../planner/tokenizer.ts';
 import { computeGradients } from './gradient.ts';
 
 beforeAll(() => initCompute());

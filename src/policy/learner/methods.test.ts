@@ -4,7 +4,7 @@ import { algorithmSchema, criticOf, METHODS } from '../../algo/registry.ts';
 import { initCompute } from '../../compute/backend.ts';
 import { createPlanner } from '../planner/planner.ts';
 import type { LearnerGroup } from '../policy.ts';
-import { dice, livelyParameters, randomGroup, smallSpec } from '../testing.ts';
+import { dice, livelyParameters, randomGroup, smallSpec } from '../planner/testing.ts';
 import { computeGradients, computeGradientsInSlices, evaluateInSlices } from './gradient.ts';
 
 beforeAll(() => initCompute());

@@ -1,5 +1,5 @@
 /** Cuts groups into pieces small enough to compute between two turns of the event loop. */
-import type { ObservationBatch } from '../policy.ts';
+import type { ObservationBatch } from '../planner/observation-policy.ts';
 import type { Decision } from './decisions.ts';
 
 /** Decisions of one group, or a part of them, with what they refer to. */

@@ -1,6 +1,6 @@
 /** Encoded observations as flat arrays, with repeated argument tuples and action features found once. */
-import { corrupt, ObservationReader } from '../codec.ts';
-import type { PolicySpec } from '../spec.ts';
+import { corrupt, ObservationReader } from './codec.ts';
+import type { PlannerSpec } from './spec.ts';
 
 /** Distinct argument tuples of one arity. */
 export interface Tuples {
@@ -33,7 +33,7 @@ export interface Decoded {
 }
 
 /** Decodes an observation; `data_loss` when the bytes do not fit the specification. */
-export function decode(bytes: Uint8Array, spec: PolicySpec): Decoded {
+export function decode(bytes: Uint8Array, spec: PlannerSpec): Decoded {
   const { features, tools } = spec;
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const reader = new ObservationReader(bytes);

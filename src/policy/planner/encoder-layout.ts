@@ -1,5 +1,5 @@
 /** Parameters of the text encoders; apart from the encoders so that a layout can be had without tfjs. */
-import type { PolicySpec } from '../spec.ts';
+import type { PlannerSpec } from './spec.ts';
 import { dense, type TensorPlan } from './tensor-plan.ts';
 
 /** Name of the token embeddings. */
@@ -12,7 +12,7 @@ const EMBEDDING_DEVIATION = 0.5;
 export const FEED_FORWARD = 2;
 
 /** Parameters of the specification's encoder. */
-export function encoderTensors(spec: PolicySpec): TensorPlan[] {
+export function encoderTensors(spec: PlannerSpec): TensorPlan[] {
   const { buckets, embed, encoder, width, layers, maxLength } = spec.text;
   const embedding: TensorPlan = { name: EMBEDDING, shape: [buckets, embed], initial: { normal: EMBEDDING_DEVIATION } };
   switch (encoder) {

@@ -1,6 +1,6 @@
 /** Text encoders: token ids to one vector per text and one per token. */
 import * as tf from '@tensorflow/tfjs-core';
-import type { PolicySpec } from '../spec.ts';
+import type { PlannerSpec } from './spec.ts';
 import { EMBEDDING } from './encoder-layout.ts';
 import { gruStates } from './gru.ts';
 import { indices, meanRows, take, weight, type Weights } from './ops.ts';
@@ -9,7 +9,7 @@ import { transformerStates } from './transformer.ts';
 import { textWidth } from './width.ts';
 
 /** Encodes distinct texts; a text's vector is the mean of its tokens' states, for all encoders. */
-export function encodeTexts(spec: PolicySpec, weights: Weights, texts: FlatTexts): EncodedTexts {
+export function encodeTexts(spec: PlannerSpec, weights: Weights, texts: FlatTexts): EncodedTexts {
   const { tokens, start } = texts;
   if (tokens.length === 0) {
     const width = textWidth(spec);

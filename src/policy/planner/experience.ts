@@ -2,9 +2,9 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { MillraceError } from '../../errors.ts';
 import { PlannerExperienceSchema } from '../../gen/millrace/v1/experience_pb.ts';
-import { tokensFromBytes } from '../codec.ts';
+import { tokensFromBytes } from './codec.ts';
 import { experienceOf, requireCodec, type Experience } from '../experience.ts';
-import type { ObservationBatch } from '../policy.ts';
+import type { ObservationBatch } from './observation-policy.ts';
 
 const KIND = 'planner';
 const CODEC = 'planner/1';

@@ -1,7 +1,7 @@
 /** Many observations side by side as flat index arrays: what the network computes on. */
 import { MillraceError } from '../../errors.ts';
-import type { ObservationBatch } from '../policy.ts';
-import type { PolicySpec } from '../spec.ts';
+import type { ObservationBatch } from './observation-policy.ts';
+import type { PlannerSpec } from './spec.ts';
 import { decode, type Decoded } from './decode.ts';
 
 /** Tuples of one arity over all observations. */
@@ -51,7 +51,7 @@ export interface ToolColumns {
 }
 
 /** Columns of the tools among those of their arity, in the specification's order. */
-export function toolColumns(spec: PolicySpec): ToolColumns {
+export function toolColumns(spec: PlannerSpec): ToolColumns {
   const counts: [number, number, number] = [0, 0, 0];
   const column = Int32Array.from(spec.tools, (tool) => counts[tool.arity]++);
   return { count: counts, column };
@@ -62,7 +62,7 @@ const SPECIFICATIONS = 4;
 const flatteners = new Map<string, Flattener>();
 
 /** The flattener for a specification. Planners of one process that differ only in their weights share it. */
-export function flattenerFor(spec: PolicySpec): Flattener {
+export function flattenerFor(spec: PlannerSpec): Flattener {
   const key = JSON.stringify([spec.tools.map((tool) => tool.arity), spec.features, spec.text.buckets, spec.text.maxLength]);
   let flattener = flatteners.get(key);
   if (!flattener) {
@@ -78,7 +78,7 @@ export class Flattener {
   private readonly decoded = new Map<string, Decoded>();
   private readonly columns: ToolColumns;
 
-  constructor(private readonly spec: PolicySpec) {
+  constructor(private readonly spec: PlannerSpec) {
     this.columns = toolColumns(spec);
   }
 
@@ -231,7 +231,7 @@ class TextTable {
   readonly keys: string[] = [''];
   private readonly index = new Map<string, number>([['', 0]]);
 
-  constructor(private readonly spec: PolicySpec) {}
+  constructor(private readonly spec: PlannerSpec) {}
 
   /** Maps indices into `table` (-1: none) to distinct texts, taking a text up when it is first referred to. */
   resolver(table: readonly Int32Array[]): (text: number) => number {

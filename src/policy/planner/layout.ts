@@ -1,21 +1,18 @@
 /** Names, shapes and initial values of the planner's parameters. */
 import { MillraceError } from '../../errors.ts';
-import type { Parameters } from '../policy.ts';
-import type { PolicySpec } from '../spec.ts';
+import type { Parameters, TensorPlace } from '../policy.ts';
+import type { PlannerSpec } from './spec.ts';
 import { encoderTensors } from './encoder-layout.ts';
 import { toolColumns } from './flatten.ts';
 import { Generator } from './generator.ts';
 import { dense, type TensorPlan } from './tensor-plan.ts';
 import { textWidth } from './width.ts';
 
-/** A parameter tensor and its place in the flat array. */
-export type TensorPlace = Parameters['tensors'][number];
-
 /** Deviation of the last layers: small, so that the first policy is near uniform. */
 const LAST = 0.01;
 
 /** The tensors of a planner in their order in the flat array. `invalid_argument` when the specification makes no sense. */
-export function parameterLayout(spec: PolicySpec): TensorPlace[] {
+export function parameterLayout(spec: PlannerSpec): TensorPlace[] {
   let offset = 0;
   return plans(spec).map(({ name, shape }) => {
     const size = shape.reduce((product, dimension) => product * dimension, 1);
@@ -26,12 +23,12 @@ export function parameterLayout(spec: PolicySpec): TensorPlace[] {
 }
 
 /** Length of the flat array. */
-export function parameterCount(spec: PolicySpec): number {
+export function parameterCount(spec: PlannerSpec): number {
   return parameterLayout(spec).reduce((sum, tensor) => sum + tensor.size, 0);
 }
 
 /** Initial values; a function of the specification (with its seed) alone. */
-export function initialParameters(spec: PolicySpec): Parameters {
+export function initialParameters(spec: PlannerSpec): Parameters {
   const tensors = parameterLayout(spec);
   const values = new Float32Array(tensors.reduce((sum, tensor) => sum + tensor.size, 0));
   plans(spec).forEach(({ name, initial }, index) => {
@@ -53,13 +50,13 @@ export function initialParameters(spec: PolicySpec): Parameters {
   return { tensors, values };
 }
 
-function plans(spec: PolicySpec): TensorPlan[] {
+function plans(spec: PlannerSpec): TensorPlan[] {
   check(spec);
   return [...encoderTensors(spec), ...headTensors(spec), ...valueTensors(spec)];
 }
 
 /** Parameters of the head, in the order in which fused kernels take them. */
-export function headTensors(spec: PolicySpec): TensorPlan[] {
+export function headTensors(spec: PlannerSpec): TensorPlan[] {
   const { features, hidden } = spec;
   const width = textWidth(spec);
   const tools = toolColumns(spec).count;
@@ -85,7 +82,7 @@ export function headTensors(spec: PolicySpec): TensorPlan[] {
 }
 
 /** Parameters of the value head; none without one. They come last, so that a policy with a critic contains the one without. */
-function valueTensors(spec: PolicySpec): TensorPlan[] {
+function valueTensors(spec: PlannerSpec): TensorPlan[] {
   if (!spec.value) return [];
   const { features, hidden } = spec;
   return [
@@ -95,7 +92,7 @@ function valueTensors(spec: PolicySpec): TensorPlan[] {
   ];
 }
 
-function check(spec: PolicySpec): void {
+function check(spec: PlannerSpec): void {
   const { text, features, hidden, tools } = spec;
   const invalid = (field: string, message: string) =>
     new MillraceError('invalid_argument', `policy specification: ${field} ${message}`, { field });

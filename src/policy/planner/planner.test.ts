@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { initCompute } from '../../compute/backend.ts';
-import { livelyParameters, randomBatch, smallSpec } from '../testing.ts';
-import { encodeObservation } from '../codec.ts';
+import { livelyParameters, randomBatch, smallSpec } from './testing.ts';
+import { encodeObservation } from './codec.ts';
 import { initialParameters, parameterCount } from './layout.ts';
 import { createPlanner } from './planner.ts';
 import { referenceLogProbabilities } from './reference.fixture.ts';

@@ -1,10 +1,11 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { MillraceError } from '../../errors.ts';
-import type { ObservationBatch, Parameters, Policy } from '../policy.ts';
-import type { PolicySpec } from '../spec.ts';
+import type { Parameters, TensorPlace } from '../policy.ts';
+import type { ObservationBatch, ObservationPolicy } from './observation-policy.ts';
+import type { PlannerSpec } from './spec.ts';
 import { encodeTexts } from './encoders.ts';
 import { type FlatBatch, type Flattener, flattenerFor, standingPositions } from './flatten.ts';
-import { initialParameters, parameterLayout, type TensorPlace } from './layout.ts';
+import { initialParameters, parameterLayout } from './layout.ts';
 import { actionScores, type TextVectors } from './network.ts';
 import { matrix, type Weights } from './ops.ts';
 import { segmentLogSoftmax } from './softmax.ts';
@@ -14,7 +15,7 @@ import { stateValues } from './value.ts';
 import { textWidth } from './width.ts';
 
 /** The planner policy on the current tfjs backend. */
-export class Planner implements Policy {
+export class Planner implements ObservationPolicy {
   readonly layout: readonly TensorPlace[];
   private readonly flattener: Flattener;
   private readonly texts: TextCache;
@@ -22,7 +23,7 @@ export class Planner implements Policy {
   private values: Float32Array;
 
   constructor(
-    readonly spec: PolicySpec,
+    readonly spec: PlannerSpec,
     values: Float32Array = initialParameters(spec).values,
   ) {
     this.layout = parameterLayout(spec);
@@ -138,7 +139,7 @@ export class Planner implements Policy {
 }
 
 /** A planner with the given parameters, or the initial ones of its specification. `initCompute` must have been awaited. */
-export function createPlanner(spec: PolicySpec, values?: Float32Array): Planner {
+export function createPlanner(spec: PlannerSpec, values?: Float32Array): Planner {
   if (!tf.engine().backendName) {
     throw new MillraceError('failed_precondition', 'no compute backend is set up: await initCompute() before making a policy');
   }

@@ -1,13 +1,13 @@
 /** The bag planner in plain numbers, straight from the formulas in network.ts: what the fast one is compared with. */
-import type { Observation } from '../observation.ts';
-import type { PolicySpec } from '../spec.ts';
+import type { Observation } from './observation.ts';
+import type { PlannerSpec } from './spec.ts';
 import { parameterLayout } from './layout.ts';
 
 type Vector = number[];
 
 /** log-probabilities of one situation. */
 export function referenceLogProbabilities(
-  spec: PolicySpec,
+  spec: PlannerSpec,
   values: Float32Array,
   texts: readonly Int32Array[],
   observation: Observation,

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { PolicySpec } from '../spec.ts';
+import type { PlannerSpec } from './spec.ts';
 import { encodeTexts } from './encoders.ts';
 import { standingPositions, type FlatBatch } from './flatten.ts';
 import type { TextVectors } from './network.ts';
@@ -25,7 +25,7 @@ export class TextCache {
   private readonly encoded = new Map<string, Encoded>();
   private size = 0;
 
-  constructor(private readonly spec: PolicySpec) {}
+  constructor(private readonly spec: PlannerSpec) {}
 
   /** Forgets everything; to be called when the weights change. */
   clear(): void {

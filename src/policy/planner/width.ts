@@ -1,7 +1,7 @@
-import type { PolicySpec } from '../spec.ts';
+import type { PlannerSpec } from './spec.ts';
 
 /** Width of what the encoder gives for a text. */
-export function textWidth(spec: PolicySpec): number {
+export function textWidth(spec: PlannerSpec): number {
   return spec.text.encoder === 'bag' ? spec.text.embed : spec.text.width;
 }
 

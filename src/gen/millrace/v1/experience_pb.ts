@@ -97,7 +97,7 @@ export type PlannerExperience = Message<"millrace.v1.PlannerExperience"> & {
   texts: Uint8Array[];
 
   /**
-   * Encoded observations (src/policy/codec.ts), one entry per distinct observation.
+   * Encoded observations (src/policy/planner/codec.ts), one entry per distinct observation.
    *
    * @generated from field: repeated bytes observations = 2;
    */

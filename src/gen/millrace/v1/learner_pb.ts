@@ -293,7 +293,7 @@ export type JobSetup = Message<"millrace.v1.JobSetup"> & {
   job: string;
 
   /**
-   * PolicySpec as JSON (src/policy/spec.ts).
+   * PolicySpec as JSON (src/policy/kind.ts).
    *
    * @generated from field: string policy_json = 2;
    */

@@ -1,31 +1,37 @@
 import { toBinary } from '@bufbuild/protobuf';
-import { ExperienceSchema } from '../gen/millrace/v1/experience_pb.ts';
-import { encodeObservation, observationKey } from '../policy/codec.ts';
-import type { Observation } from '../policy/observation.ts';
-import { plannerExperience } from '../policy/planner/experience.ts';
-import type { PolicySpec } from '../policy/spec.ts';
-
-/** One decision of a member, by index into the table. */
-export interface Decision {
-  observation: number;
-  action: number;
-  logProbability: number;
-}
+import { ExperienceSchema } from '../../gen/millrace/v1/experience_pb.ts';
+import type { RecordedDecision, SituationTable } from '../kind.ts';
+import type { Plan } from '../plan.ts';
+import { encodeObservation, observationKey } from './codec.ts';
+import { plannerExperience } from './experience.ts';
+import type { Observation } from './observation.ts';
+import type { PlanEncoder } from './plan-encoder.ts';
+import type { PlannerSpec } from './spec.ts';
 
 /**
  * The distinct texts and observations of one group. Siblings meet the same situations again and again; equal ones get the
  * same index, so they are computed and sent once.
  */
-export class ExperienceTable {
-  readonly spec: PolicySpec;
+export class PlannerSituations implements SituationTable {
+  readonly spec: PlannerSpec;
+  readonly #encoder: PlanEncoder;
   readonly texts: Int32Array[] = [];
   readonly observations: Observation[] = [];
   readonly #textIndex = new Map<Int32Array, number>();
   readonly #observationIndex = new Map<string, number>();
   readonly #bytes: Uint8Array[] = [];
 
-  constructor(spec: PolicySpec) {
-    this.spec = spec;
+  constructor(encoder: PlanEncoder) {
+    this.#encoder = encoder;
+    this.spec = encoder.spec;
+  }
+
+  add(plan: Plan): number {
+    return this.observation(this.#encoder.encode(plan, this));
+  }
+
+  stateFlags(situation: number): readonly number[] {
+    return this.observations[situation]!.flags;
   }
 
   /** Index of a text by the identity of its tokens: a PlanEncoder gives the same array for the same text. */
@@ -52,11 +58,11 @@ export class ExperienceTable {
    * The encoded Experience of these members' decisions (none for failed members). Observations and texts are numbered by
    * first use, member after member: the bytes depend on what the members did, not on how their steps interleaved.
    */
-  encode(members: readonly (readonly Decision[])[], temperature: number): Uint8Array {
+  encode(members: readonly (readonly RecordedDecision[])[], temperature: number): Uint8Array {
     const observations = new Numbering();
     const texts = new Numbering();
     const decisions = members.map((steps) => ({
-      observation: steps.map((step) => observations.of(step.observation)),
+      observation: steps.map((step) => observations.of(step.situation)),
       action: steps.map((step) => step.action),
       logProbability: steps.map((step) => step.logProbability),
     }));

@@ -1,20 +1,24 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { jobConfigSchema } from '../config/job.ts';
-import { decodeObservation } from '../policy/codec.ts';
-import { decodeExperience } from '../policy/experience.ts';
-import { plannerParts } from '../policy/testing.ts';
-import { tokenize } from '../policy/tokenizer.ts';
-import { ExperienceTable, type Decision } from './experience.ts';
-import { parcelFlow } from './fixtures/parcels.ts';
-import { PlanEncoder, policySpecFor } from './prepare.ts';
+import { parcelFlow } from '../../flow/fixtures/parcels.ts';
+import { flowOutline } from '../../flow/plan.ts';
+import { decodeExperience } from '../experience.ts';
+import type { RecordedDecision } from '../kind.ts';
+import { decodeObservation } from './codec.ts';
+import { plannerKind } from './kind.ts';
+import { PlanEncoder } from './plan-encoder.ts';
+import { PlannerSituations } from './situations.ts';
+import { plannerParts } from './testing.ts';
+import { tokenize } from './tokenizer.ts';
 
 const flow = parcelFlow();
-const policy = jobConfigSchema.parse({ name: 'j', flow: 'f' }).policy;
-const spec = policySpecFor(flow, policy, 7);
+const outline = flowOutline(flow);
+const settings = plannerKind.settings.parse({});
+const spec = plannerKind.specification(outline, settings, { seed: 7, value: false });
+const table = () => new PlannerSituations(new PlanEncoder(outline, spec));
 const memory = (parcels: string[], stamped: number[] = []) => ({ parcels, stamped: new Set(stamped), log: [] });
 
-describe('policySpecFor', () => {
+describe('the specification', () => {
   it('takes tools and features from the flow, sizes from the job', () => {
     expect(spec).toEqual({
       kind: 'planner',
@@ -27,15 +31,20 @@ describe('policySpecFor', () => {
       hidden: 64,
       seed: 7,
     });
-    expect(policySpecFor(flow, { ...policy, encoder: 'gru', width: 48 }, 1).text.width).toBe(48);
-    expect(policySpecFor({ tools: {}, features: {} }, policy, 1).features).toEqual({ state: 0, item: 0, action: 0 });
+    const needs = { seed: 1, value: true };
+    expect(plannerKind.specification(outline, { ...settings, encoder: 'gru', width: 48 }, needs)).toMatchObject({
+      text: { width: 48 },
+      value: true,
+    });
+    const bare = flowOutline({ tools: {}, features: {} });
+    expect(plannerKind.specification(bare, settings, needs).features).toEqual({ state: 0, item: 0, action: 0 });
   });
 });
 
 describe('PlanEncoder', () => {
   it('turns names into the numbers the policy knows them by', () => {
-    const table = new ExperienceTable(spec);
-    const observation = new PlanEncoder(flow, spec).encode(flow.plan(memory(['red box', 'tin'], [1])), table);
+    const situations = table();
+    const observation = new PlanEncoder(outline, spec).encode(flow.plan(memory(['red box', 'tin'], [1])), situations);
     expect(observation).toEqual({
       text: 2,
       flags: [1],
@@ -50,18 +59,18 @@ describe('PlanEncoder', () => {
         { tool: 1, args: [], flags: [0] },
       ],
     });
-    expect(table.texts[0]).toEqual(tokenize('red box', spec.text));
+    expect(situations.texts[0]).toEqual(tokenize('red box', spec.text));
   });
 
   it('maps words to tokens, and to nowhere past the tokens kept', () => {
     const short = { ...spec, text: { ...spec.text, maxLength: 4 } };
     const plan = { text: 'a-b c d', items: [{ at: 0 }, { at: 1 }, { at: 2 }, { at: 9 }], actions: [{ tool: 'leave' }] };
-    const { items } = new PlanEncoder(flow, short).encode(plan, new ExperienceTable(short));
+    const { items } = new PlanEncoder(outline, short).encode(plan, table());
     expect(items.map((item) => item.at)).toEqual([0, 3, -1, -1]);
   });
 });
 
-describe('ExperienceTable', () => {
+describe('PlannerSituations', () => {
   const words = fc.array(fc.constantFrom('red', 'tin', 'box', 'big'), { minLength: 1, maxLength: 3 });
   const member = fc.array(
     words.chain((parcels) => fc.subarray(parcels.map((_, i) => i)).map((stamped) => ({ parcels, stamped }))),
@@ -70,16 +79,15 @@ describe('ExperienceTable', () => {
 
   /** Encodes the members' plans in the given interleaving and returns the experience. */
   function experience(members: { parcels: string[]; stamped: number[] }[][], order: number[]): Uint8Array {
-    const table = new ExperienceTable(spec);
-    const encoder = new PlanEncoder(flow, spec);
-    const decisions: Decision[][] = members.map(() => []);
+    const situations = table();
+    const decisions: RecordedDecision[][] = members.map(() => []);
     for (const m of order) {
       const step = decisions[m]!.length;
       const situation = members[m]![step]!;
-      const observation = table.observation(encoder.encode(flow.plan(memory(situation.parcels, situation.stamped)), table));
-      decisions[m]!.push({ observation, action: step % (situation.parcels.length + 1), logProbability: -step });
+      const index = situations.add(flow.plan(memory(situation.parcels, situation.stamped)));
+      decisions[m]!.push({ situation: index, action: step % (situation.parcels.length + 1), logProbability: -step });
     }
-    return table.encode(decisions, 0.5);
+    return situations.encode(decisions, 0.5);
   }
 
   it('holds what every member saw and did, each distinct thing once, however their steps interleaved', () => {

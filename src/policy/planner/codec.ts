@@ -5,9 +5,9 @@
  * items, each text + 1, at + 1, flags; number of actions, each tool, args, flags. A flag is one byte, 0 for 0 and 1 for 1,
  * or 2 followed by a little-endian float32. Counts of flags and arguments come from the policy's specification.
  */
-import { MillraceError } from '../errors.ts';
+import { MillraceError } from '../../errors.ts';
 import type { Observation } from './observation.ts';
-import type { PolicySpec } from './spec.ts';
+import type { PlannerSpec } from './spec.ts';
 
 const VERSION = 1;
 const FLOAT = 2;
@@ -17,19 +17,19 @@ const scratch = new DataView(new ArrayBuffer(4));
  * Encodes an observation. `invalid_argument` (with the field) when it does not fit the specification: wrong numbers of
  * flags or arguments, an unknown tool, an index out of range, a flag that is not finite, no action.
  */
-export function encodeObservation(observation: Observation, spec: PolicySpec): Uint8Array {
+export function encodeObservation(observation: Observation, spec: PlannerSpec): Uint8Array {
   write(observation, spec);
   return writer.finish();
 }
 
 /** The bytes of {@link encodeObservation} as a text of as many characters, to look observations up by. */
-export function observationKey(observation: Observation, spec: PolicySpec): string {
+export function observationKey(observation: Observation, spec: PlannerSpec): string {
   write(observation, spec);
   return writer.text();
 }
 
 /** Encodes into `writer`. Runs for every decision: paths of fields are put together only when something is wrong. */
-function write({ text, flags, items, actions }: Observation, spec: PolicySpec): void {
+function write({ text, flags, items, actions }: Observation, spec: PlannerSpec): void {
   const { features, tools } = spec;
   writer.start();
   writer.byte(VERSION);
@@ -122,7 +122,7 @@ export class ObservationReader {
 }
 
 /** Decodes an observation back into objects, for people and tests; the network reads it with src/policy/planner/decode.ts. */
-export function decodeObservation(bytes: Uint8Array, spec: PolicySpec): Observation {
+export function decodeObservation(bytes: Uint8Array, spec: PlannerSpec): Observation {
   const reader = new ObservationReader(bytes);
   const flags = (count: number): number[] => {
     const values = new Float32Array(count);

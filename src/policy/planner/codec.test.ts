@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { MillraceError } from '../errors.ts';
+import { MillraceError } from '../../errors.ts';
 import { decodeObservation, encodeObservation, tokensFromBytes, tokensToBytes } from './codec.ts';
 import type { Observation } from './observation.ts';
-import { decode } from './planner/decode.ts';
+import { decode } from './decode.ts';
 import { dice, situation, smallSpec } from './testing.ts';
 
 const spec = smallSpec();

@@ -1,11 +1,12 @@
 /** Specifications and situations that tests of policies and learners share. */
 import { encodeObservation, tokensToBytes } from './codec.ts';
-import type { Experience } from './experience.ts';
+import type { Experience } from '../experience.ts';
 import type { Observation } from './observation.ts';
-import { decodePlannerPayload, plannerExperience, type PlannerExperienceParts } from './planner/experience.ts';
-import { initialParameters } from './planner/layout.ts';
-import type { LearnerGroup, ObservationBatch } from './policy.ts';
-import type { PolicySpec } from './spec.ts';
+import { decodePlannerPayload, plannerExperience, type PlannerExperienceParts } from './experience.ts';
+import { initialParameters } from './layout.ts';
+import type { LearnerGroup } from '../policy.ts';
+import type { ObservationBatch } from './observation-policy.ts';
+import type { PlannerSpec } from './spec.ts';
 
 /** Uniform integers from a seed. */
 export function dice(seed: number): (n: number) => number {
@@ -17,7 +18,7 @@ export function dice(seed: number): (n: number) => number {
 }
 
 /** A small planner with tools of all arities. */
-export function smallSpec(encoder: PolicySpec['text']['encoder'] = 'bag', changes: Partial<PolicySpec> = {}): PolicySpec {
+export function smallSpec(encoder: PlannerSpec['text']['encoder'] = 'bag', changes: Partial<PlannerSpec> = {}): PlannerSpec {
   return {
     kind: 'planner',
     tools: [
@@ -36,14 +37,14 @@ export function smallSpec(encoder: PolicySpec['text']['encoder'] = 'bag', change
 }
 
 /** Parameters far enough from the initial ones that every path matters. */
-export function livelyParameters(spec: PolicySpec): Float32Array {
+export function livelyParameters(spec: PlannerSpec): Float32Array {
   const { values } = initialParameters(spec);
   const roll = dice(99);
   return values.map((value) => value + (roll(2001) - 1000) / 2500);
 }
 
 /** A random situation over `texts` texts with `length` tokens each. */
-export function situation(spec: PolicySpec, texts: number, length: number, roll: (n: number) => number): Observation {
+export function situation(spec: PlannerSpec, texts: number, length: number, roll: (n: number) => number): Observation {
   const flags = (count: number): number[] => Array.from({ length: count }, () => [0, 1, 0.25, -2][roll(4)]!);
   const items = Array.from({ length: roll(4) }, () => ({
     text: roll(texts + 1) - 1,
@@ -60,7 +61,7 @@ export function situation(spec: PolicySpec, texts: number, length: number, roll:
 }
 
 /** A batch of random situations; some occur twice. */
-export function randomBatch(spec: PolicySpec, count: number, seed: number): ObservationBatch & { situations: Observation[] } {
+export function randomBatch(spec: PlannerSpec, count: number, seed: number): ObservationBatch & { situations: Observation[] } {
   const roll = dice(seed);
   const texts = Array.from({ length: 4 }, () => Int32Array.from({ length: 1 + roll(8) }, () => 1 + roll(spec.text.buckets - 1)));
   const situations: Observation[] = [];
@@ -71,7 +72,7 @@ export function randomBatch(spec: PolicySpec, count: number, seed: number): Obse
 }
 
 /** A group of random decisions whose log-probabilities are near those of a uniform policy. */
-export function randomGroup(spec: PolicySpec, seed: number, trajectories = 4): LearnerGroup {
+export function randomGroup(spec: PlannerSpec, seed: number, trajectories = 4): LearnerGroup {
   const roll = dice(seed);
   const { texts, observations, situations } = randomBatch(spec, 8, seed);
   const decisions = Array.from({ length: trajectories }, () => {

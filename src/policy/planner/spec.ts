@@ -1,5 +1,5 @@
 /** Shape of a planner policy. Travels with every checkpoint and to every learner: nothing else is needed to rebuild it. */
-export interface PolicySpec {
+export interface PlannerSpec {
   kind: 'planner';
   /** The tools the planner chooses among, in this order, with the number of item pointers each takes. */
   tools: { name: string; arity: 0 | 1 | 2 }[];

@@ -1,31 +1,7 @@
-import type { JobConfig } from '../config/job.ts';
-import type { Observation, ObservedAction, ObservedItem } from '../policy/observation.ts';
-import type { PolicySpec } from '../policy/spec.ts';
-import { tokenizeWithPositions } from '../policy/tokenizer.ts';
-import type { FlowDefinition, OpenAction, Plan } from './define.ts';
-import type { ExperienceTable } from './experience.ts';
-import { flowShape, type FeatureNames, type FlowShape } from './plan.ts';
-
-/** The planner policy that fits a flow: its tools and features, and the job's sizes. */
-export function policySpecFor(
-  flow: Pick<FlowDefinition<any, any>, 'tools' | 'features'>,
-  policy: JobConfig['policy'],
-  seed: number,
-): PolicySpec {
-  const { hidden, ...text } = policy;
-  return {
-    kind: 'planner',
-    tools: Object.entries(flow.tools).map(([name, tool]) => ({ name, arity: tool.pointers ?? 0 })),
-    features: {
-      state: flow.features.state?.length ?? 0,
-      item: flow.features.item?.length ?? 0,
-      action: flow.features.action?.length ?? 0,
-    },
-    text: { ...text, width: text.encoder === 'bag' ? text.embed : text.width },
-    hidden,
-    seed,
-  };
-}
+import { featureNames, flagsOf, type FeatureNames, type FlowOutline, type OpenAction, type Plan } from '../plan.ts';
+import type { Observation, ObservedAction, ObservedItem } from './observation.ts';
+import type { PlannerSpec } from './spec.ts';
+import { tokenizeWithPositions } from './tokenizer.ts';
 
 /** Texts kept with their tokens; past this many the cache starts anew. */
 const CACHED_TEXTS = 20_000;
@@ -39,24 +15,35 @@ interface Tokenised {
   positions: Int32Array;
 }
 
+/** Numbers the distinct texts of a group by their tokens. */
+interface TextTable {
+  text(tokens: Int32Array): number;
+}
+
 /** Turns plans of one flow into observations for one policy specification; remembers tokenised texts. */
 export class PlanEncoder {
-  readonly spec: PolicySpec;
-  readonly #shape: FlowShape;
+  readonly spec: PlannerSpec;
+  readonly #tools: ReadonlyMap<string, number>;
+  readonly #features: Readonly<Record<'state' | 'item' | 'action', FeatureNames>>;
   readonly #texts = new Map<string, Tokenised>();
   /** Actions without flags by tool, then by the items they point to. */
   readonly #plain: Map<number, ObservedAction>[];
   #plainCount = 0;
 
-  constructor(flow: Pick<FlowDefinition<any, any>, 'tools' | 'features'>, spec: PolicySpec) {
+  constructor({ tools, features }: FlowOutline, spec: PlannerSpec) {
     this.spec = spec;
-    this.#shape = flowShape(flow);
-    this.#plain = this.#shape.toolNames.map(() => new Map<number, ObservedAction>());
+    this.#tools = new Map(tools.map(({ name }, index) => [name, index]));
+    this.#features = {
+      state: featureNames(features.state),
+      item: featureNames(features.item),
+      action: featureNames(features.action),
+    };
+    this.#plain = tools.map(() => new Map<number, ObservedAction>());
   }
 
-  /** The plan as an observation whose texts are in `table`. The plan must have been checked (plan.ts). */
-  encode(plan: Plan, table: ExperienceTable): Observation {
-    const { features } = this.#shape;
+  /** The plan as an observation whose texts are in `table`. The plan must have been checked (src/flow/plan.ts). */
+  encode(plan: Plan, table: TextTable): Observation {
+    const features = this.#features;
     const whole = plan.text === undefined ? undefined : this.#tokenise(plan.text);
     const items: ObservedItem[] = plan.items.map((item) => ({
       text: item.text === undefined ? -1 : table.text(this.#tokenise(item.text).tokens),
@@ -72,8 +59,8 @@ export class PlanEncoder {
   }
 
   #action({ tool, items = [], flags }: OpenAction): ObservedAction {
-    const { features, tools } = this.#shape;
-    const { index } = tools.get(tool)!;
+    const features = this.#features;
+    const index = this.#tools.get(tool)!;
     const [first = 0, second = 0] = items;
     if (flags !== undefined || items.length > 2 || first >= INDICES || second >= INDICES)
       return { tool: index, args: items, flags: flagsOf(flags, features.action) };
@@ -95,11 +82,4 @@ export class PlanEncoder {
     }
     return known;
   }
-}
-
-/** Named flags as numbers in the declared order; missing ones are 0. */
-export function flagsOf(flags: Record<string, number | boolean> | undefined, features: FeatureNames): number[] {
-  const values = new Array<number>(features.names.length).fill(0);
-  if (flags !== undefined) for (const name in flags) values[features.index.get(name)!] = Number(flags[name]);
-  return values;
 }

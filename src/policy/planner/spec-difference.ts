@@ -1,16 +1,8 @@
-import type { PolicySpec } from './spec.ts';
-
-/** What of two specifications differs. */
-export interface SpecDifference {
-  /** Its place, e.g. `tools` or `text.encoder`. */
-  field: string;
-  /** What the first and the second one have there, for people. */
-  first: string;
-  second: string;
-}
+import type { SpecDifference } from '../kind.ts';
+import type { PlannerSpec } from './spec.ts';
 
 /** Seeds draw first weights only: all else must be the same for one's weights to mean anything in the other. */
-const FIELDS: readonly [string, (spec: PolicySpec) => unknown][] = [
+const FIELDS: readonly [string, (spec: PlannerSpec) => unknown][] = [
   ['tools', ({ tools }) => tools.map(({ name, arity }) => `${name}/${arity}`).join(', ')],
   ['features.state', ({ features }) => features.state],
   ['features.item', ({ features }) => features.item],
@@ -26,7 +18,7 @@ const FIELDS: readonly [string, (spec: PolicySpec) => unknown][] = [
 ];
 
 /** The first field in which the specifications differ; undefined when weights of one can be used in the other. */
-export function specDifference(first: PolicySpec, second: PolicySpec): SpecDifference | undefined {
+export function specDifference(first: PlannerSpec, second: PlannerSpec): SpecDifference | undefined {
   for (const [field, of] of FIELDS) {
     const [a, b] = [of(first), of(second)].map(String) as [string, string];
     if (a !== b) return { field, first: a, second: b };

@@ -1,0 +1,107 @@
+/**
+ * A policy kind: how a policy decides and learns. Everything that depends on it is behind this port; the registry
+ * (registry.ts) holds the kinds by name, and flow modules may bring kinds of their own.
+ */
+import type { z } from 'zod';
+import type { Parameters, TensorPlace } from './policy.ts';
+import type { FlowOutline, Plan } from './plan.ts';
+
+/**
+ * Shape of a policy. It travels with every checkpoint and to every learner as JSON: with the kind, nothing else is needed to
+ * rebuild the policy.
+ */
+export interface PolicySpec {
+  /** Name of the policy kind. */
+  readonly kind: string;
+}
+
+/** What a specification depends on besides flow and settings. */
+export interface SpecificationNeeds {
+  /** Seed of the initial parameters. */
+  seed: number;
+  /** The training method has a critic: the policy must estimate the value of a situation, too. */
+  value: boolean;
+}
+
+/** What of two specifications differs. */
+export interface SpecDifference {
+  /** Its place, e.g. `tools` or `text.encoder`. */
+  field: string;
+  /** What the first and the second one have there, for people. */
+  first: string;
+  second: string;
+}
+
+/**
+ * One policy kind. `S` is its specification, `T` its settings, `G` what it keeps of a group's situations.
+ *
+ * Everything but {@link actor} must be a pure function of its arguments. Modules that take long to load (tensor libraries) belong
+ * behind {@link actor}: commands that only read a job file load the kind, too.
+ */
+export interface PolicyKind<S extends PolicySpec = PolicySpec, T = unknown, G extends SituationTable = SituationTable> {
+  /** Lower-case letters, digits and "-", at most 40; `policy.kind` of a job. */
+  readonly name: string;
+  /** What `policy:` of a job may hold besides `kind`, defaults included. */
+  readonly settings: z.ZodType<T>;
+  /** The specification of a policy for a flow. Its `kind` must be {@link name}. */
+  specification(flow: FlowOutline, settings: T, needs: SpecificationNeeds): S;
+  /** The first field in which specifications differ; undefined when weights of the first can be used in the second. */
+  difference(first: S, second: S): SpecDifference | undefined;
+  /** What of a specification does not suit the flow (first: the flow's, second: the specification's); undefined when it suits. */
+  misfit(flow: FlowOutline, spec: S): SpecDifference | undefined;
+  /** Names, shapes and places of the trainable tensors. `invalid_argument` when the specification makes no sense. */
+  layout(spec: S): readonly TensorPlace[];
+  /** Initial values of the trainable tensors: the same for the same specification, everywhere. */
+  initial(spec: S): Parameters;
+  /** The side that decides in flows. Called once for each job in a process. */
+  actor(spec: S, flow: FlowOutline): Promise<PolicyActor<G>>;
+}
+
+/** The acting side of a job's policy in one process. */
+export interface PolicyActor<G extends SituationTable = SituationTable> {
+  /** A table for the situations of one group. */
+  situations(): G;
+  /** A policy whose weights have to be loaded. Several are in use at once, one for each version that flows play. */
+  policy(): ActingPolicy<G>;
+}
+
+/** The distinct situations in which the members of one group decided. */
+export interface SituationTable {
+  /** Index of the situation that a plan describes: the same for plans that the policy cannot tell apart. */
+  add(plan: Plan): number;
+  /** State features as the policy sees them, for the rows of steps; undefined when it has none. */
+  stateFlags(situation: number): readonly number[] | undefined;
+  /**
+   * The group's experience for learners: the decisions of each member (none for failed ones). Its bytes depend on what the members
+   * did, not on how their steps interleaved.
+   */
+  encode(members: readonly (readonly RecordedDecision[])[], temperature: number): Uint8Array;
+}
+
+/** One decision of a member. */
+export interface RecordedDecision {
+  /** Index into the group's {@link SituationTable}. */
+  situation: number;
+  /** Index of the chosen action among the plan's open actions. */
+  action: number;
+  /** log-probability of that action under what it was sampled from, at the sampling temperature. */
+  logProbability: number;
+}
+
+/** A situation of some group. */
+export interface SituationOf<G extends SituationTable = SituationTable> {
+  table: G;
+  situation: number;
+}
+
+/** Weights that decide. */
+export interface ActingPolicy<G extends SituationTable = SituationTable> {
+  /** Replaces the weights; the array is the caller's. `invalid_argument` when the length differs. */
+  load(values: Float32Array): void;
+  /**
+   * log-probabilities over each situation's open actions at `temperature` (> 0), one array for each situation. What else is in
+   * the batch must not change them beyond rounding.
+   */
+  logProbabilities(situations: readonly SituationOf<G>[], temperature: number): Float32Array[];
+  dispose(): void;
+}
