@@ -1,5 +1,6 @@
 import { methodOf } from '../../src/algo/registry.ts';
 import type { Method } from '../../src/algo/method.ts';
+import { unitAdvantages } from '../../src/algo/unit/unit.ts';
 import type { JobConfig } from '../../src/config/job.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { ShardWork, type ShardResult } from '../../src/gen/millrace/v1/learner_pb.ts';
@@ -110,10 +111,8 @@ class RoundWork {
       const { version: at, weights } = await this.#options.reference();
       this.#fill('reference', (await this.#evaluated(at, weights)).logProbabilities);
     }
-    const round = this.#method.roundAdvantages?.(
-      this.#groups.map((group) => group.view()),
-      algorithm,
-    );
+    const views = this.#groups.map((group) => group.view());
+    const round = unitAdvantages(this.#method, views, algorithm);
     this.#statistics = round?.statistics ?? {};
     this.#groups.forEach((group, g) => {
       group.decisionAdvantages = round?.advantages[g] ?? [];

@@ -44,7 +44,7 @@ describe('algorithm', () => {
     expect(job({ name: 'dapo' }).algorithm).toMatchObject({
       clipLow: 0.2,
       clipHigh: 0.28,
-      aggregation: 'decision',
+      aggregation: 'token',
       refill: { draws: 10 },
     });
     expect(job({ name: 'gspo' }).algorithm).toMatchObject({ clipLow: 3e-4, clipHigh: 4e-4 });
@@ -60,7 +60,7 @@ describe('algorithm', () => {
     [{ name: 'gvpo', correction: { kind: 'mask' } }, /same whatever policy sampled/],
     [{ name: 'gvpo', positiveOnly: true }, /complete groups/],
     [{ name: 'dapo', kl: { coefficient: 0.1 } }, /unknown key "algorithm\.kl".*move away from where it began/],
-    [{ name: 'dapo', aggregation: 'trajectory' }, /algorithm\.aggregation: got "trajectory", expected decision/],
+    [{ name: 'dapo', aggregation: 'trajectory' }, /algorithm\.aggregation: got "trajectory", expected one of token, decision/],
     [
       { name: 'gspo', correction: { kind: 'truncate', level: 'decision' } },
       /algorithm\.correction\.level: got "decision", expected trajectory, since/,

@@ -1,6 +1,7 @@
 import type { RoundAdvantages, RoundGroup } from '../method.ts';
 import type { CorrectionConfig, KlConfig, ValueConfig } from '../schema/fields.ts';
 import { generalizedAdvantages } from './gae.ts';
+import { paceOf } from './pace.ts';
 import { finish, needed, penalisedRound, stepRewardsOf } from './round.ts';
 import { whiten } from './whiten.ts';
 
@@ -23,11 +24,12 @@ export type Estimate = (
   targets: number[];
 };
 
-/** Generalised advantage estimates of a whole round, `[group][trajectory][decision]`; every trajectory has ended. */
+/** Generalised advantage estimates of a whole round, `[group][trajectory][token]`; every trajectory has ended. */
 export function criticAdvantages(round: readonly RoundGroup[], options: CriticOptions): RoundAdvantages {
   const { gamma, lambda } = options.value;
-  return estimateRound(round, options, (rewards, values) => {
-    const { advantages, returns } = generalizedAdvantages(rewards, values, 0, gamma, lambda);
+  return estimateRound(round, options, (rewards, values, { group, i }) => {
+    const [discount, decay] = [paceOf(group, i, gamma), paceOf(group, i, lambda)];
+    const { advantages, returns } = generalizedAdvantages(rewards, values, 0, discount, decay);
     return { advantages, targets: returns };
   });
 }

@@ -1,11 +1,12 @@
 import { areEqual, TOLERANCE } from '../stats/equal.ts';
+import { at, type Pace } from './pace.ts';
 
-/** Discounted sum of the rewards from each step on: G_t = r_t + gamma G_{t+1}. */
-export function returnsToGo(rewards: readonly number[], gamma = 1): number[] {
+/** Discounted sum of the rewards from each step on: G_t = r_t + gamma_t G_{t+1}. */
+export function returnsToGo(rewards: readonly number[], gamma: Pace = 1): number[] {
   const returns = new Array<number>(rewards.length).fill(0);
   let running = 0;
   for (let t = rewards.length - 1; t >= 0; t--) {
-    running = rewards[t]! + gamma * running;
+    running = rewards[t]! + at(gamma, t) * running;
     returns[t] = running;
   }
   return returns;

@@ -7,6 +7,7 @@ import type { GroupRewards, RoundAdvantages, RoundGroup } from '../method.ts';
 import type { CorrectionConfig, CreditConfig, KlConfig } from '../schema/fields.ts';
 import { areEqual } from '../stats/equal.ts';
 import { broadcast, discounted } from './broadcast.ts';
+import { paceOf } from './pace.ts';
 import { againstOthers, returnsToGo } from './return-to-go.ts';
 
 /**
@@ -34,7 +35,7 @@ export interface Baseline {
 }
 
 /**
- * Advantages of a round's decisions for methods that compare trajectories: the KL penalty of k1 taken from the rewards, the
+ * Advantages of a round's tokens for methods that compare trajectories: the KL penalty of k1 taken from the rewards, the
  * group's advantages, shared out as `credit` says, positive ones only if asked for, times the correction's weights. `undefined`
  * where that is each trajectory's own advantage for all its decisions.
  *
@@ -58,7 +59,7 @@ export function assignCredit(
       if (!group.valid[i]) return broadcast(0, decisions.length);
       if (of !== undefined) return of[i]!;
       return kind === 'discounted'
-        ? discounted(whole[g]![i]!, decisions.length, credit!.gamma)
+        ? discounted(whole[g]![i]!, decisions.length, credit!.gamma, group.decisionLengths?.[i])
         : broadcast(whole[g]![i]!, decisions.length);
     });
   });
@@ -93,11 +94,18 @@ export function finish(
   return { advantages: corrected, statistics };
 }
 
-/** Step rewards of one trajectory; where nothing is known of the steps, all of the reward at the end. */
-export function stepRewardsOf({ rewards, stepRewards, behaviour }: RoundGroup, i: number): number[] {
+/**
+ * Rewards of the tokens of one trajectory: a decision's reward is that of its last token. Where nothing is known of the steps, all of
+ * the reward comes at the end.
+ */
+export function stepRewardsOf({ rewards, stepRewards, behaviour, decisionLengths }: RoundGroup, i: number): number[] {
   const steps = stepRewards[i] ?? [];
   const { length } = behaviour[i]!;
   if (steps.length === length) return [...steps];
+  const lengths = decisionLengths?.[i];
+  if (steps.length > 0 && steps.length === lengths?.length) {
+    return lengths.flatMap((tokens, d) => Array.from({ length: tokens }, (_, t) => (t === tokens - 1 ? steps[d]! : 0)));
+  }
   return Array.from({ length }, (_, t) => (t === length - 1 ? rewards[i]! : 0));
 }
 
@@ -116,7 +124,7 @@ function returnToGo(group: RoundGroup, gamma: number, scale: Baseline['scale']):
     if (!valid.some(Boolean)) continue;
     // The deviation of what is compared: discounted returns spread less than rewards, the more so the longer the flow.
     // A trajectory without decisions has its reward all the same.
-    const returns = steps.map((rewards) => returnsToGo(rewards, gamma));
+    const returns = steps.map((rewards, i) => returnsToGo(rewards, paceOf(group, i, gamma)));
     const whole = returns.map((of, i) => of[0] ?? group.rewards[i]!);
     const divisor = scale?.({ rewards: whole, valid }) ?? 1;
     if (scale !== undefined && areEqual(counted(whole, valid), SAME)) continue;

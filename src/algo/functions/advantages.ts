@@ -182,7 +182,7 @@ export function vtrace(
   rewards: Numbers,
   values: Numbers,
   bootstrap = 0,
-  options: Partial<VtraceOptions> = {},
+  options: Partial<Omit<VtraceOptions, 'gamma' | 'lambda'>> & { gamma?: number; lambda?: number } = {},
 ): { targets: number[]; advantages: number[] } {
   const { gamma = 0.99, lambda = 1, rhoBar = 1, cBar = 1, pgRhoBar = rhoBar } = options;
   checkValues(rewards, values, bootstrap);

@@ -196,7 +196,7 @@ describe('arguments of the public functions', () => {
     ['behaviour', () => millrace.proximalWeights([1, 1], [0])],
     ['constantLength', () => millrace.decisionWeights([2], 'constant', 0)],
     ['constantLength', () => millrace.aggregate([[1]], 'constant')],
-    ['aggregation', () => millrace.decisionWeights([2], 'token' as 'decision')],
+    ['aggregation', () => millrace.decisionWeights([2], 'group' as 'decision')],
     ['lengths[0]', () => millrace.decisionWeights([1.5], 'decision')],
     ['gradient', () => millrace.adamWStep([1], [1, 2], [0], [0], 1, { learningRate: 1 })],
     ['step', () => millrace.adamWStep([1], [1], [0], [0], 0, { learningRate: 1 })],
@@ -211,7 +211,7 @@ describe('parseAlgorithm', () => {
   it('fills in defaults, and says why not', () => {
     expect(millrace.parseAlgorithm()).toEqual(millrace.DEFAULT_ALGORITHM);
     expect(() => millrace.parseAlgorithm({ name: 'dapo', aggregation: 'trajectory' })).toThrow(
-      /aggregation: got "trajectory", expected decision: its loss/,
+      /aggregation: got "trajectory", expected one of token, decision: its loss/,
     );
     expect(() => millrace.parseAlgorithm({ name: 'vtrace', epochs: 2 })).toThrow(/nothing holds the policy near it/);
     expect(fieldOf(() => millrace.parseAlgorithm({ correction: { kind: 'none', cap: 3 } }))).toBe('correction.cap');

@@ -34,6 +34,7 @@ export const gvpoSchema = z
       aggregation: 'every group weighs 1, and a trajectory counts with the sum over its decisions',
       constantLength: 'every group weighs 1',
       positiveOnly: 'its differences are those of complete groups',
+      unit: 'it sums over the whole trajectory either way',
       value: 'it has no critic',
     },
   });

@@ -19,6 +19,12 @@ export const everyMethod = {
     .default(1)
     .describe('parts that a round is cut into, each an update; whole groups, so at most rollout.groupsPerRound'),
   positiveOnly: z.boolean().default(false).describe('train only where the advantage is positive'),
+  unit: z
+    .enum(['token', 'decision'])
+    .default('token')
+    .describe(
+      'what has a probability ratio, a clip and a weight of its own: each token, or each decision with the product of its tokens; the same for a planner, whose decisions are one token long',
+    ),
 };
 
 /** What a group's centred rewards are divided by. */

@@ -1,5 +1,6 @@
 import { weighTokens } from '../aggregation/weights.ts';
 import { estimateRound } from '../credit/critic-round.ts';
+import { paceOf } from '../credit/pace.ts';
 import { needed } from '../credit/round.ts';
 import type { LossColumns, LossResult, Method, RoundAdvantages, RoundGroup } from '../method.ts';
 import { MAX_LOG_RATIO } from '../surrogate/clipped.ts';
@@ -40,7 +41,8 @@ function roundAdvantages(round: readonly RoundGroup[], config: VtraceConfig): Ro
       weights += Math.min(rhoBar, ratio);
       if (ratio > rhoBar) capped++;
     }
-    return correct(ratios, rewards, values, 0, { gamma: value.gamma, lambda: value.lambda, rhoBar, cBar });
+    const [gamma, lambda] = [paceOf(group, i, value.gamma), paceOf(group, i, value.lambda)];
+    return correct(ratios, rewards, values, 0, { gamma, lambda, rhoBar, cBar });
   });
   const of = Math.max(1, decisions);
   return { ...result, statistics: { correctionWeight: weights / of, cappedFraction: capped / of } };

@@ -1,6 +1,8 @@
+import { at, type Pace } from '../credit/pace.ts';
+
 /** Options of {@link vtrace}. */
 export interface VtraceOptions {
-  gamma: number;
+  gamma: Pace;
   /** Cap of the weights in the temporal differences. Default 1. */
   rhoBar?: number;
   /** Cap of the trace coefficients. Default 1. */
@@ -8,7 +10,7 @@ export interface VtraceOptions {
   /** Cap of the weights of the policy-gradient advantages. Default: `rhoBar`. */
   pgRhoBar?: number;
   /** Multiplies the trace coefficients. Default 1. */
-  lambda?: number;
+  lambda?: Pace;
 }
 
 /**
@@ -35,10 +37,11 @@ export function vtrace(
   let nextTarget = bootstrap;
   for (let t = n - 1; t >= 0; t--) {
     const value = values[t]!;
-    const delta = Math.min(rhoBar, ratios[t]!) * (rewards[t]! + gamma * nextValue - value);
-    const trace = lambda * Math.min(cBar, ratios[t]!);
-    targets[t] = value + delta + gamma * trace * (nextTarget - nextValue);
-    advantages[t] = Math.min(pgRhoBar, ratios[t]!) * (rewards[t]! + gamma * nextTarget - value);
+    const discount = at(gamma, t);
+    const delta = Math.min(rhoBar, ratios[t]!) * (rewards[t]! + discount * nextValue - value);
+    const trace = at(lambda, t) * Math.min(cBar, ratios[t]!);
+    targets[t] = value + delta + discount * trace * (nextTarget - nextValue);
+    advantages[t] = Math.min(pgRhoBar, ratios[t]!) * (rewards[t]! + discount * nextTarget - value);
     nextValue = value;
     nextTarget = targets[t]!;
   }

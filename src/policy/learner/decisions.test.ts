@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { algorithmSchema, methodOf } from '../../algo/registry.ts';
+import { algorithmSchema } from '../../algo/registry.ts';
 import { plannerExperience } from '../planner/experience.ts';
 import type { LearnerGroup } from '../policy.ts';
 import { weighedDecisions } from './decisions.ts';
@@ -19,7 +19,7 @@ const silent: LearnerGroup = {
 
 function groupsOf(name: string, group: LearnerGroup): number {
   const config = algorithmSchema.parse({ name });
-  return weighedDecisions([group], methodOf(config), config).groups.length;
+  return weighedDecisions([group], config).groups.length;
 }
 
 describe('weighedDecisions', () => {

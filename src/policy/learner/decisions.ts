@@ -1,10 +1,10 @@
 /** Reads the decisions of a planner's groups and gives each its weight. */
 import type { AlgorithmConfig } from '../../algo/config.ts';
-import type { Method } from '../../algo/method.ts';
 import { decodePlannerPayload } from '../planner/experience.ts';
 import type { ObservationBatch } from '../planner/observation-policy.ts';
 import type { LearnerGroup } from '../policy.ts';
-import { groupColumns, isSilent, type GroupColumns } from './group-columns.ts';
+import { groupColumns, type GroupColumns } from './group-columns.ts';
+import { tokenBatch, type TokenBatch } from './token-loss.ts';
 
 /** One decision of a group; a planner's is one token long. */
 export interface Decision {
@@ -33,33 +33,21 @@ export interface GroupDecisions {
   temperature: number;
   /** Trajectory after trajectory: valid ones of at least one decision. */
   decisions: Decision[];
-  /** Tokens of each decision of those trajectories, `[trajectory][decision]`. */
-  lengths: number[][];
-  /** Their shaped rewards; empty where the method has no use for them. */
-  rewards: number[];
 }
 
 /**
  * Decisions of the groups that teach something (groups whose advantages are all 0 are left out, unless they have targets for a
- * value head) with their weights, and what all sums are divided by. `invalid_argument` (with the field) when a group contradicts
- * itself.
+ * value head) with their weights, and their columns. `invalid_argument` (with the field) when a group contradicts itself.
  */
 export function weighedDecisions(
   groups: readonly LearnerGroup[],
-  method: Method,
   algorithm: AlgorithmConfig,
-): { groups: GroupDecisions[]; total: number } {
-  const read = groups.flatMap((group, index) => {
-    const columns = groupColumns(group, `groups[${index}]`);
-    return isSilent(group, columns) ? [] : [decisionsOf(group, columns, `groups[${index}]`)];
-  });
-  const { weights, total } = method.weigh(
-    read.map(({ lengths }) => lengths),
-    algorithm,
-  );
+): { groups: GroupDecisions[]; tokens: TokenBatch } {
+  const tokens = tokenBatch(groups, algorithm);
+  const read = tokens.groups.map(({ index, columns }) => decisionsOf(groups[index]!, columns, `groups[${index}]`));
   let next = 0;
-  for (const { decisions } of read) for (const decision of decisions) decision.weight = weights[next++]!;
-  return { groups: read, total };
+  for (const { decisions } of read) for (const decision of decisions) decision.weight = tokens.columns.weights[next++]!;
+  return { groups: read, tokens };
 }
 
 /** Every decision of a group, of trajectories that did not fail. To look at them: no weights. */
@@ -69,7 +57,7 @@ export function allDecisions(group: LearnerGroup, field: string): GroupDecisions
 
 function decisionsOf({ experience }: LearnerGroup, columns: GroupColumns, field: string): GroupDecisions {
   const { batch, observation, action } = decodePlannerPayload(experience, field);
-  const { behaviour, advantages, proximal, reference, targets, values, lengths, rewards } = columns;
+  const { behaviour, advantages, proximal, reference, targets, values } = columns;
   const decisions = columns.trained.decisions.map((place, at): Decision => ({
     observation: observation[place]!,
     action: action[place]!,
@@ -82,5 +70,5 @@ function decisionsOf({ experience }: LearnerGroup, columns: GroupColumns, field:
     value: values?.[at] ?? Number.NaN,
     slope: Number.NaN,
   }));
-  return { batch, temperature: experience.temperature, decisions, lengths, rewards };
+  return { batch, temperature: experience.temperature, decisions };
 }

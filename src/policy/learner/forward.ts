@@ -1,13 +1,12 @@
 /** Looks at decisions without learning from them. */
-import { starts } from '../../algo/columns/experience.ts';
 import type { AlgorithmConfig } from '../../algo/config.ts';
-import type { Method } from '../../algo/method.ts';
 import type { Planner } from '../planner/planner.ts';
 import { segmentLogSoftmax } from '../planner/softmax.ts';
 import { prepareBatch } from './backward.ts';
 import type { GroupDecisions } from './decisions.ts';
 import { chosenLogProbs, type LossStatistics } from './loss.ts';
 import type { Piece } from './micro-batches.ts';
+import { tokenLoss, type TokenBatch } from './token-loss.ts';
 
 /** What the present policy says about decisions; one entry each, in order. */
 export interface Looked {
@@ -31,31 +30,12 @@ export function look(policy: Planner, batch: readonly Piece[]): Looked {
  */
 export function bindGroups(
   groups: readonly GroupDecisions[],
+  tokens: TokenBatch,
   logProbs: Float64Array,
-  method: Method,
   algorithm: AlgorithmConfig,
 ): LossStatistics {
-  const decisions = groups.flatMap((group) => group.decisions);
-  const column = (name: 'oldLogProb' | 'advantage' | 'weight'): Float64Array =>
-    Float64Array.from(decisions, (decision) => decision[name]);
-  const extra = (name: 'proximal' | 'reference'): Partial<Record<typeof name, Float64Array>> => {
-    const values = Float64Array.from(decisions, (decision) => decision[name] ?? Number.NaN);
-    return values.some(Number.isNaN) ? {} : { [name]: values };
-  };
-  const { loss, derivative, statistics } = method.loss(
-    {
-      logProbs,
-      behaviour: column('oldLogProb'),
-      ...extra('proximal'),
-      ...extra('reference'),
-      advantages: column('advantage'),
-      weights: column('weight'),
-      trajectoryStart: starts(groups.flatMap(({ lengths }) => lengths.map((trajectory) => trajectory.length))),
-      groupStart: starts(groups.map(({ lengths }) => lengths.length)),
-      rewards: groups.flatMap(({ rewards }) => rewards),
-    },
-    algorithm,
-  );
-  decisions.forEach((decision, d) => (decision.slope = derivative[d]!));
+  const { loss, derivative, statistics } = tokenLoss(tokens, logProbs, algorithm);
+  // A planner's decision is one token.
+  groups.flatMap(({ decisions }) => decisions).forEach((decision, d) => (decision.slope = derivative[d]!));
   return { loss, surrogate: loss, ...statistics };
 }

@@ -3,7 +3,6 @@ import type { AlgorithmConfig } from '../../algo/config.ts';
 import { nextTurn } from '../../clock/turn.ts';
 import { accumulate } from '../../compute/arrays.ts';
 import { MillraceError } from '../../errors.ts';
-import type { Method } from '../../algo/method.ts';
 import { Planner } from '../planner/planner.ts';
 import type { ObservationPolicy as Policy } from '../planner/observation-policy.ts';
 import type { GradientSum, LearnerGroup } from '../policy.ts';
@@ -154,9 +153,8 @@ function joined(parts: readonly Float64Array[]): Float64Array {
 class Accumulator {
   private readonly gradient: Float64Array;
   private readonly statistics: LossStatistics = {};
-  private readonly method: Method;
   private readonly groups;
-  private readonly total: number;
+  private readonly tokens;
   private readonly toLook: Piece[];
   private readonly looked: Looked[] = [];
   private readonly toLearn: Piece[];
@@ -169,12 +167,11 @@ class Accumulator {
     private readonly algorithm: AlgorithmConfig,
   ) {
     this.gradient = new Float64Array(policy.layout.reduce((sum, tensor) => sum + tensor.size, 0));
-    this.method = methodOf(algorithm);
-    const weighed = weighedDecisions(groups, this.method, algorithm);
+    const weighed = weighedDecisions(groups, algorithm);
     this.groups = weighed.groups;
-    this.total = weighed.total;
+    this.tokens = weighed.tokens;
     this.toLearn = [...this.groups];
-    this.toLook = this.method.scope === 'group' ? [...this.toLearn] : [];
+    this.toLook = methodOf(algorithm).scope === 'group' ? [...this.toLearn] : [];
   }
 
   /** Computes a micro-batch of about `limit` decisions; undefined when nothing is left. */
@@ -193,7 +190,7 @@ class Accumulator {
   finish(): ComputedGradient {
     return {
       gradient: Float32Array.from(this.gradient),
-      weight: this.total,
+      weight: this.tokens.total,
       decisions: this.decisions,
       statistics: this.statistics,
       longestBlockMs: this.longestBlockMs,
@@ -204,7 +201,7 @@ class Accumulator {
     this.looked.push(look(this.policy, batch));
     if (this.toLook.length > 0) return;
     const logProbs = joined(this.looked.map((each) => each.logProbs));
-    addStatistics(this.statistics, bindGroups(this.groups, logProbs, this.method, this.algorithm));
+    addStatistics(this.statistics, bindGroups(this.groups, this.tokens, logProbs, this.algorithm));
   }
 
   private learn(batch: readonly Piece[]): void {
