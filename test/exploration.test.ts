@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runSerial, type SerialResult } from '../cluster/serial/index.ts';
 import { loadCheckpoint } from '../src/checkpoint/load.ts';
-import { checkpointPath } from '../cluster/parameter-server/checkpoints.ts';
+import { checkpointPath } from '../src/checkpoint/paths.ts';
 import { decodeState } from '../src/explore/state.ts';
 import { JobState } from '../src/gen/millrace/v1/admin_pb.ts';
 import { temporaryFolder, thermostatJob } from './support/thermostat.ts';

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { runSerial, type SerialResult } from '../cluster/serial/index.ts';
-import { checkpointPath } from '../cluster/parameter-server/checkpoints.ts';
+import { checkpointPath } from '../src/checkpoint/paths.ts';
 import type { JobConfig } from '../src/config/job.ts';
 import { loadJobConfig } from '../src/config/load.ts';
 import { loadCheckpoint } from '../src/checkpoint/load.ts';

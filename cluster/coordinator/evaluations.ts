@@ -57,6 +57,11 @@ export class RunningEvaluations {
     return [...this.#running.keys()];
   }
 
+  /** Some of their requests have not been sent in this life of the job's actor. */
+  get unsent(): boolean {
+    return [...this.#running.values()].some(({ sent }) => !sent);
+  }
+
   /** The oldest one under way. */
   current(): { key: string; done: number; total: number } | undefined {
     const first = this.#running.values().next().value;

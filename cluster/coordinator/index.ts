@@ -61,7 +61,7 @@ export async function startCoordinator(context: NodeContext, options: Coordinato
       return context.actors.spawn<JobMessage>(
         'coordinator',
         id,
-        new JobActor(context, lease, newest, options.countStored),
+        new JobActor(context, { lease, entry: newest, countStored: options.countStored }),
         held.supervised(id),
       );
     });

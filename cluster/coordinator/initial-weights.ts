@@ -10,7 +10,7 @@ import type { PolicySpec, SpecDifference } from '../../src/policy/kind.ts';
 import type { PolicyKinds } from '../../src/policy/registry.ts';
 import { loadJobRuntime, type JobRuntime } from '../jobs/runtime.ts';
 import type { WeightSource } from '../jobs/weight-source.ts';
-import { checkpointPath, initialPath } from '../parameter-server/checkpoints.ts';
+import { checkpointPath, initialPath } from '../../src/checkpoint/paths.ts';
 
 /** Weights to start from, and the specification that they are for. */
 interface Weights {

@@ -2,7 +2,7 @@ import { best } from '../../src/checkpoint/retention.ts';
 import { judgementOf } from '../../src/jobs/judgement.ts';
 import type { EvaluationRecord, JobRecord } from '../../src/jobs/record.ts';
 import type { NodeContext } from '../runtime/context.ts';
-import { checkpointPath } from '../parameter-server/checkpoints.ts';
+import { checkpointPath } from '../../src/checkpoint/paths.ts';
 import { removeCheckpoint } from './remove-checkpoint.ts';
 
 /** Keeps the best checkpoints by held-out success, and the newest ones measured and written; deletes the others with their weights on the bus. */

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { checkpointPath } from '../../src/checkpoint/paths.ts';
 import { saveCheckpoint } from '../../src/checkpoint/save.ts';
 import { MillraceError } from '../../src/errors.ts';
 import type { WeightManifest } from '../../src/gen/millrace/v1/weights_pb.ts';
@@ -7,16 +7,6 @@ import type { NodeContext } from '../runtime/context.ts';
 import type { PolicySpec } from '../../src/policy/kind.ts';
 import { JobEvents } from '../jobs/events.ts';
 import type { Master } from './master.ts';
-
-/** Folder of a job's checkpoint of one version. */
-export function checkpointPath(stateDir: string, job: string, version: number): string {
-  return join(stateDir, 'checkpoints', job, `v${String(version).padStart(6, '0')}`);
-}
-
-/** Folder of the weights that a job starts from, where they are not drawn from its seed. */
-export function initialPath(stateDir: string, job: string, folder: string): string {
-  return join(stateDir, 'checkpoints', job, folder);
-}
 
 /** What {@link saveVersion} writes. */
 export interface VersionToSave {

@@ -1,7 +1,8 @@
 import { create } from '@bufbuild/protobuf';
 import { describe, expect, it } from 'vitest';
 import { ScoredGroupSchema, type ScoredGroup } from '../../src/gen/millrace/v1/training_pb.ts';
-import { refillDraws, unsuitableTasks } from './dynamic-sampling.ts';
+import { refillDraws } from '../../src/jobs/round.ts';
+import { unsuitableTasks } from './dynamic-sampling.ts';
 import { algorithmSchema } from '../../src/algo/registry.ts';
 
 const group = (outcomes: readonly number[], valid = true): ScoredGroup =>

@@ -1,14 +1,5 @@
 import { unsuitable } from '../../src/algo/dapo/dynamic-sampling.ts';
-import type { JobConfig } from '../../src/config/job.ts';
 import type { ScoredGroup } from '../../src/gen/millrace/v1/training_pb.ts';
-
-/**
- * How many times the groups of a round may be drawn until enough of them have a signal; undefined where groups without signal
- * count for the round. Source: dynamic sampling of DAPO, arXiv 2503.14476.
- */
-export function refillDraws(algorithm: JobConfig['algorithm']): number | undefined {
-  return (algorithm as { refill?: { draws: number } }).refill?.draws;
-}
 
 /** Why a round of `needed` groups drew all it may and still lacks groups with a signal, in words. */
 export function unsuitableTasks(drawn: readonly Pick<ScoredGroup, 'scores'>[], needed: number): string {

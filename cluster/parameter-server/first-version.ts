@@ -4,7 +4,7 @@ import type { JobRecord } from '../../src/jobs/record.ts';
 import type { Parameters } from '../../src/policy/policy.ts';
 import type { NodeContext } from '../runtime/context.ts';
 import type { PolicyKinds } from '../../src/policy/registry.ts';
-import { initialPath } from './checkpoints.ts';
+import { initialPath } from '../../src/checkpoint/paths.ts';
 
 /** The weights of version 0: those that the job was created with, or what its seed draws. */
 export async function firstParameters(

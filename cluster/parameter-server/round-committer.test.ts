@@ -6,7 +6,7 @@ import { checkpointExists } from '../../src/checkpoint/load.ts';
 import type { Ledger } from '../../src/gen/millrace/v1/training_pb.ts';
 import { emptyLedger, end } from '../../src/jobs/ledger.ts';
 import { createJobRecord, type JobRecord } from '../../src/jobs/record.ts';
-import { checkpointPath } from './checkpoints.ts';
+import { checkpointPath } from '../../src/checkpoint/paths.ts';
 import { madeAnew, RoundCommitter } from './round-committer.ts';
 import type { TrainerJob } from './trainer-job.ts';
 

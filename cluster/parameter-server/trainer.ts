@@ -10,7 +10,7 @@ import { encodeRows } from '../../src/records/encode.ts';
 import type { TrainingProgress } from '../../src/protocol/progress.ts';
 import { closeBooks } from './books.ts';
 import { trainerDurable } from '../../src/protocol/trainer-durable.ts';
-import { refillDraws } from './dynamic-sampling.ts';
+import { refillDraws } from '../../src/jobs/round.ts';
 import type { LearnerPool } from './learner-pool.ts';
 import { madeAnew, RoundCommitter } from './round-committer.ts';
 import { RoundReporter } from './round-reporter.ts';

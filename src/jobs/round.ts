@@ -1,3 +1,4 @@
+import type { JobConfig } from '../config/job.ts';
 import { MillraceError } from '../errors.ts';
 import type { Ledger } from '../gen/millrace/v1/training_pb.ts';
 import { end, hasEnded } from './ledger.ts';
@@ -41,6 +42,14 @@ export interface RoundStart {
    * drawn for the round; it then closes with what it has. Default: they count.
    */
   draws?: number | undefined;
+}
+
+/**
+ * How many times the groups of a round may be drawn until enough of them have a signal; undefined where groups without signal
+ * count for the round. Source: dynamic sampling of DAPO, arXiv 2503.14476.
+ */
+export function refillDraws(algorithm: JobConfig['algorithm']): number | undefined {
+  return (algorithm as { refill?: { draws: number } }).refill?.draws;
 }
 
 /**

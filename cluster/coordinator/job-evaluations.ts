@@ -1,0 +1,60 @@
+import { checkpointExists } from '../../src/checkpoint/load.ts';
+import { checkpointPath } from '../../src/checkpoint/paths.ts';
+import { judgementOf, rateText } from '../../src/jobs/judgement.ts';
+import type { EvaluationRecord } from '../../src/jobs/record.ts';
+import type { EvaluationPlan, RequestTask } from '../../src/jobs/requests.ts';
+import type { RunningEvaluations } from './evaluations.ts';
+import type { JobKeeper } from './job-keeper.ts';
+import { retainBest } from './retention.ts';
+
+/** Begins evaluations on the held-out tasks; their requests are sent later. */
+export async function startEvaluations(
+  { context, id, machine }: JobKeeper,
+  running: RunningEvaluations,
+  { plans, tasks }: { plans: readonly EvaluationPlan[]; tasks: readonly RequestTask[] },
+): Promise<void> {
+  const newest = machine.manifest!;
+  for (const plan of plans) {
+    // How far training was at that version, which need not be the newest one.
+    const at = plan.policyVersion === newest.version ? newest : await context.weights.manifest(id, plan.policyVersion);
+    const { ledger, trainSeconds } = at ?? newest;
+    running.start(plan, tasks, { trajectories: Number(ledger?.trajectories ?? 0n), trainSeconds });
+  }
+}
+
+/** Keeps a finished evaluation: its row, its metrics, its place in the job's record; then deletes checkpoints that are not needed. */
+export async function keepEvaluation(job: JobKeeper, result: EvaluationRecord): Promise<void> {
+  const { context, id } = job;
+  const same = (other: EvaluationRecord): boolean => other.name === result.name && other.policyVersion === result.policyVersion;
+  const checkpoint = checkpointPath(context.stateDir, id, result.policyVersion);
+  // The disk may have been full.
+  const written = result.name === 'trained' && (await context.outside(checkpointExists(checkpoint)));
+  // The row before the record: what the record holds is not measured again.
+  await job.events.evaluated(result);
+  announce(job, result);
+  await job.update((record) => ({
+    ...record,
+    evaluations: [...record.evaluations.filter((other) => !same(other)), result],
+    ...(written && { checkpoint }),
+  }));
+  if (result.name !== 'trained') return;
+  await retainBest(context, job.record).catch((error: unknown) => {
+    context.log.warn({ err: error, job: id }, 'old checkpoints could not be deleted; tried again at the next evaluation');
+  });
+}
+
+function announce({ context: { metrics, notices }, id }: JobKeeper, result: EvaluationRecord): void {
+  const { success, judged, notJudged, incomplete } = judgementOf(result);
+  const labels = { job: id, planner: result.name };
+  if (judged > 0) metrics.set('held_out_success', labels, success);
+  metrics.set('held_out_judged', labels, judged);
+  metrics.set('held_out_not_judged', labels, notJudged);
+  if (!incomplete) return;
+  const subject = `${result.name}@${result.policyVersion}`;
+  void notices.report(id, {
+    code: 'EVALUATION_INCOMPLETE',
+    lasts: false,
+    subject,
+    message: `held-out success of ${subject}: ${rateText(result)}; it is not compared with other evaluations`,
+  });
+}

@@ -1,0 +1,80 @@
+import type { DispatchProgress } from '../../src/protocol/progress.ts';
+import { DiskGate } from './disk-gate.ts';
+import { JobHold } from './job-hold.ts';
+import type { JobKeeper } from './job-keeper.ts';
+import { StoreGate } from './store-gate.ts';
+
+/** What holds a job's new requests back: the disk, the store, and services that do not answer. */
+export class JobGates {
+  readonly #job: JobKeeper;
+  readonly #disk: DiskGate;
+  #store: StoreGate | undefined;
+  #hold: JobHold | undefined;
+
+  constructor(job: JobKeeper) {
+    this.#job = job;
+    this.#disk = new DiskGate(job.context, job.id);
+  }
+
+  /** Begins to watch, anew in each life of the actor. */
+  open(): void {
+    const { context, id, lease, record } = this.#job;
+    this.#store = new StoreGate(context, id, record.config.rollout.storeBacklog);
+    this.#hold = new JobHold(context, id, lease.token);
+  }
+
+  close(): void {
+    if (this.#store === undefined) return;
+    this.#store.close();
+    this.#hold?.close();
+    this.#measure(false);
+  }
+
+  /** Requests must wait. */
+  get held(): boolean {
+    return this.#isFull || this.#hold?.active !== undefined;
+  }
+
+  get #isFull(): boolean {
+    return this.#disk.full !== undefined || this.#store?.behind !== undefined;
+  }
+
+  /** Looks at disk and store. The disk first: on a full one the bus may not answer. */
+  async look(): Promise<void> {
+    await this.#disk.look();
+    await this.#store?.look();
+    this.#measure(this.#isFull);
+  }
+
+  /** Looks at the services; `probe` lets held requests out to try them. */
+  async lookAtServices(probe: boolean): Promise<void> {
+    await this.#hold?.look(probe);
+  }
+
+  /** Whether held requests were lost since this was called last. */
+  takeLost(): boolean {
+    return this.#hold?.takeLost() ?? false;
+  }
+
+  holdsRequest(id: string): boolean {
+    return this.#hold?.holdsRequest(id) ?? false;
+  }
+
+  holdsSequence(sequence: number): boolean {
+    return this.#hold?.holdsSequence(sequence) ?? false;
+  }
+
+  /** The job ends: nothing is held for it any more. */
+  async end(): Promise<void> {
+    await this.#hold?.end();
+  }
+
+  /** What holds requests back now. */
+  progress(): Pick<DispatchProgress, 'store' | 'hold' | 'disk'> {
+    return { store: this.#store?.behind, hold: this.#hold?.active, disk: this.#disk.full };
+  }
+
+  #measure(held: boolean): void {
+    this.#job.context.metrics.set('admission_held', { job: this.#job.id }, Number(held));
+  }
+}

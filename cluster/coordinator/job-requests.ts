@@ -1,0 +1,68 @@
+import type { RolloutRequest } from '../../src/gen/millrace/v1/training_pb.ts';
+import type { WeightManifest } from '../../src/gen/millrace/v1/weights_pb.ts';
+import { requestFor } from '../../src/jobs/requests.ts';
+import type { TaskPlan } from '../jobs/tasks.ts';
+import type { JobGates } from './job-gates.ts';
+import type { JobKeeper } from './job-keeper.ts';
+import type { RequestSender } from './request-sender.ts';
+import { TaskChoice } from './task-choice.ts';
+
+/** Sends a job's training requests. */
+export class JobRequests {
+  readonly #job: JobKeeper;
+  readonly #sender: RequestSender;
+  readonly #tasks: TaskPlan;
+  readonly #choice: TaskChoice;
+
+  constructor(job: JobKeeper, sender: RequestSender, tasks: TaskPlan) {
+    this.#job = job;
+    this.#sender = sender;
+    this.#tasks = tasks;
+    this.#choice = new TaskChoice(job.context, job.record.config, tasks);
+  }
+
+  /** Sends requests that have not ended again, but those that `gates` holds. Returns whether all were sent. */
+  async sendOpen(sequences: readonly number[], gates: JobGates, signal: AbortSignal): Promise<boolean> {
+    const { version } = await this.#followed();
+    const left = sequences.filter((sequence) => !gates.holdsSequence(sequence));
+    return this.#send(left, version, signal);
+  }
+
+  /** Accepts new requests and sends them. Returns whether all were sent: a pause leaves some out. */
+  async admit(sequences: readonly number[], signal: AbortSignal): Promise<boolean> {
+    const manifest = await this.#followed();
+    // Written ahead: a request that was sent is always in the record, so that nobody sends it under another number.
+    const accepted = sequences.at(-1)! + 1;
+    const tasks = this.#choice.choose(sequences, this.#job.record, manifest);
+    await this.#job.updateOpen((record) => ({ ...record, accepted, ...(tasks && { tasks }) }));
+    return this.#send(sequences, manifest.version, signal);
+  }
+
+  /** The newest version, once the choice of tasks knows what it knows. */
+  async #followed(): Promise<WeightManifest> {
+    const manifest = this.#job.machine.manifest!;
+    await this.#choice.follow(manifest);
+    return manifest;
+  }
+
+  #send(sequences: readonly number[], policyVersion: number, signal: AbortSignal): Promise<boolean> {
+    return this.#sender.sendAll(sequences, (sequence) => this.#request(sequence, policyVersion), signal);
+  }
+
+  #request(sequence: number, policyVersion: number): RolloutRequest {
+    const { id, record, lease, context } = this.#job;
+    return requestFor(
+      { job: id, config: record.config, fence: lease.token },
+      {
+        sequence,
+        task: this.#choice.taskFor(sequence, record),
+        policyVersion,
+        temperature: this.#choice.temperatureAt(policyVersion),
+        ...(this.#choice.curriculum && { repeats: true }),
+        now: context.clock.now(),
+        attempt: record.attempt,
+      },
+      this.#tasks.train.length,
+    );
+  }
+}

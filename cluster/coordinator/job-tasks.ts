@@ -1,0 +1,43 @@
+import type { ActorContext } from '../../src/actor/behaviour.ts';
+import { MillraceError } from '../../src/errors.ts';
+import type { HoldProgress } from '../../src/jobs/progress.ts';
+import type { DispatchProgress } from '../../src/protocol/progress.ts';
+import { progressText, type LoadProgress } from '../../src/tasks/progress.ts';
+import { CODE_CHANGED, isCodeChange } from '../jobs/loadable.ts';
+import { loadPatiently } from '../jobs/load-patiently.ts';
+import { taskPlan, type TaskPlan } from '../jobs/tasks.ts';
+import type { JobKeeper } from './job-keeper.ts';
+
+/**
+ * Loads the tasks of a job, and says how far that is.
+ *
+ * @param report sends progress
+ * @returns the tasks, or why they cannot be loaded where trying again does not help (the flow is gone, its data is wrong)
+ */
+export async function loadJobTasks(
+  { context, id, record }: JobKeeper,
+  actor: Pick<ActorContext<never>, 'waitingFor' | 'signal'>,
+  report: (progress: DispatchProgress) => void,
+): Promise<TaskPlan | { failure: string }> {
+  const say = (waitingFor: string, progress: DispatchProgress): void => {
+    actor.waitingFor(waitingFor);
+    report(progress);
+  };
+  const onProgress = (progress: LoadProgress): void =>
+    say(`its tasks to be loaded: ${progressText(progress)}`, { loading: progressText(progress) });
+  const onWait = (hold?: HoldProgress): void =>
+    say(hold ? `${hold.source} to answer again: ${hold.reason}` : 'the flow and its tasks to be loaded', { hold });
+  onWait();
+  try {
+    const runtime = await context.runtimes.get(record);
+    const patience = { signal: actor.signal, onWait };
+    const tasks = (await loadPatiently(context, id, () => runtime.tasks(onProgress), patience))!;
+    await context.notices.resolve(id, CODE_CHANGED);
+    return await taskPlan(runtime, tasks);
+  } catch (thrown) {
+    const error = MillraceError.from(thrown);
+    if (isCodeChange(error)) void context.notices.report(id, { code: CODE_CHANGED, message: error.message });
+    if (error.retryable) throw error;
+    return { failure: `the flow or its tasks cannot be loaded: ${error.message}` };
+  }
+}

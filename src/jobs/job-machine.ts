@@ -1,0 +1,171 @@
+import type { Ledger } from '../gen/millrace/v1/training_pb.ts';
+import type { WeightManifest } from '../gen/millrace/v1/weights_pb.ts';
+import { admit } from './admission.ts';
+import { evaluationsDue } from './evaluation.ts';
+import { FailedGroups } from './hopeless.ts';
+import { acceptedOnResume, emptyLedger, open } from './ledger.ts';
+import { nothingLearned } from './nothing-learned.ts';
+import type { JobRecord } from './record.ts';
+import type { EvaluationPlan } from './requests.ts';
+import { refillDraws } from './round.ts';
+import { isEnded } from './state.ts';
+
+/** How a job ends. */
+export interface JobEnd {
+  state: 'SUCCEEDED' | 'FAILED' | 'CANCELLED';
+  /** Why, when it failed. */
+  error?: string;
+}
+
+/**
+ * What a job's actor does next:
+ *
+ * - `wait`: nothing until the next event
+ * - `end`: end the job
+ * - `start-evaluations`: begin these, none of which is under way or finished
+ * - `send-evaluations`: send their requests
+ * - `raise-accepted`: write into the record how many requests were sent before a crash
+ * - `send-open`: send all requests that have not ended again; ids are deterministic, so that none is doubled
+ * - `admit`: write these new requests into the record, then send them
+ */
+export type JobStep =
+  | { kind: 'wait' }
+  | ({ kind: 'end' } & JobEnd)
+  | { kind: 'start-evaluations'; plans: EvaluationPlan[] }
+  | { kind: 'send-evaluations' }
+  | { kind: 'raise-accepted'; accepted: number }
+  | { kind: 'send-open'; sequences: number[] }
+  | { kind: 'admit'; sequences: number[] };
+
+/** What {@link JobMachine.next} decides by beside the machine's own state. */
+export interface JobConditions {
+  /** Requests must wait: for the disk, the store, or a service that does not answer. */
+  held: boolean;
+  /** Whether the flow has a rule planner. */
+  hasRule: boolean;
+  /** Keys of the evaluations under way, oldest first. */
+  evaluations: readonly string[];
+  /** Some of their requests have not been sent. */
+  evaluationsUnsent: boolean;
+}
+
+/** A record with its revision in the bucket. */
+export interface RevisedRecord {
+  record: JobRecord;
+  revision: number;
+}
+
+const WAIT: JobStep = { kind: 'wait' };
+
+/**
+ * One job from its first request to its end: events come in through the methods, {@link next} says what to do. Pure state,
+ * nothing of it durable: another machine goes on from the record and the newest manifest.
+ */
+export class JobMachine {
+  #record: JobRecord;
+  /** Changes of the record arrive late: an older one must not replace what was written since. */
+  #revision: number;
+  #manifest: WeightManifest | undefined;
+  /** Every accepted request that has not ended was sent in this life of the actor. */
+  #openSent = false;
+  readonly #failed: FailedGroups;
+
+  constructor({ record, revision }: RevisedRecord) {
+    this.#record = record;
+    this.#revision = revision;
+    this.#failed = new FailedGroups(record.id);
+  }
+
+  /** The newest record known. */
+  get record(): JobRecord {
+    return this.#record;
+  }
+
+  get ended(): boolean {
+    return isEnded(this.#record.state);
+  }
+
+  /** The newest version known. */
+  get manifest(): WeightManifest | undefined {
+    return this.#manifest;
+  }
+
+  get ledger(): Ledger {
+    return this.#manifest?.ledger ?? emptyLedger();
+  }
+
+  /** The record was read, written or changed by another node. */
+  recordChanged({ record, revision }: RevisedRecord): void {
+    if (revision < this.#revision) return;
+    this.#record = record;
+    this.#revision = revision;
+  }
+
+  /** A version, or another ledger of it, was committed. */
+  committed(manifest: WeightManifest): void {
+    if (this.#manifest && manifest.version < this.#manifest.version) return;
+    this.#manifest = manifest;
+  }
+
+  /** Requests may be lost: with a stream, or with an actor that ended between two of them. */
+  requestsLost(): void {
+    this.#openSent = false;
+  }
+
+  /** The requests of `send-open` or `admit` were sent: all of them, or those before a pause or the end of the job. */
+  requestsSent(all: boolean): void {
+    this.#openSent = all;
+  }
+
+  /** Decides what to do next. Asked again after every step but `wait`. */
+  next(conditions: JobConditions): JobStep {
+    const record = this.#record;
+    const manifest = this.#manifest;
+    if (isEnded(record.state)) return WAIT;
+    if (record.cancelRequested) return { kind: 'end', state: 'CANCELLED' };
+    // Held: neither training requests nor those of evaluations, both end as groups that must be written.
+    if (!manifest || record.state !== 'RUNNING' || conditions.held) return WAIT;
+    const plans = this.#plansDue(manifest, conditions);
+    if (plans.length > 0) return { kind: 'start-evaluations', plans };
+    if (conditions.evaluationsUnsent) return { kind: 'send-evaluations' };
+    // Baselines come first: they would take the machine from training, and the other way round.
+    if (conditions.evaluations.some((key) => !key.startsWith('trained@'))) return WAIT;
+    const hopeless = this.#failed.look(manifest.version, this.ledger, record.config.rollout.groupsPerRound);
+    if (hopeless !== undefined) return { kind: 'end', state: 'FAILED', error: hopeless };
+    return this.#dispatch(manifest) ?? this.#finish(manifest, conditions);
+  }
+
+  #plansDue({ version }: WeightManifest, { hasRule, evaluations }: JobConditions): EvaluationPlan[] {
+    const { evaluation, rounds } = this.#record.config;
+    // Commits may be seen late, several at once: measure the last version that was due, whose weights are kept for it.
+    const due = evaluation.every > 0 ? version - (version % evaluation.every) : 0;
+    const finished = this.#record.evaluations.map((record) => `${record.name}@${record.policyVersion}`);
+    const schedule = { rounds, evaluation, hasRule, done: new Set([...finished, ...evaluations]) };
+    const plans = new Map<string, EvaluationPlan>();
+    for (const at of version >= rounds ? [due, version] : [due]) {
+      for (const plan of evaluationsDue({ ...schedule, version: at })) plans.set(plan.key, plan);
+    }
+    return [...plans.values()];
+  }
+
+  #dispatch({ version }: WeightManifest): JobStep | undefined {
+    const { ledger } = this;
+    const { accepted, config } = this.#record;
+    if (!this.#openSent) {
+      const raised = acceptedOnResume(ledger, accepted);
+      if (raised !== accepted) return { kind: 'raise-accepted', accepted: raised };
+      return { kind: 'send-open', sequences: open(ledger, accepted) };
+    }
+    const { maxStaleness, groupsPerRound } = config.rollout;
+    const refill = refillDraws(config.algorithm) !== undefined;
+    const more = admit({ accepted, ledger, version, maxStaleness, groupsPerRound, rounds: config.rounds, refill });
+    if (more === 0) return undefined;
+    return { kind: 'admit', sequences: Array.from({ length: more }, (_, i) => accepted + i) };
+  }
+
+  #finish(manifest: WeightManifest, { evaluations }: JobConditions): JobStep {
+    if (manifest.version < this.#record.config.rounds || evaluations.length > 0) return WAIT;
+    const error = nothingLearned(manifest);
+    return error === undefined ? { kind: 'end', state: 'SUCCEEDED' } : { kind: 'end', state: 'FAILED', error };
+  }
+}
