@@ -1,0 +1,71 @@
+import { create, fromBinary } from '@bufbuild/protobuf';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { temporaryFolder } from '../../test/support/thermostat.ts';
+import { RolloutRequestSchema, type RolloutRequest } from '../../src/gen/millrace/v1/training_pb.ts';
+import { WeightManifestSchema } from '../../src/gen/millrace/v1/weights_pb.ts';
+import { transition } from '../../src/jobs/record.ts';
+import { JobGates } from './job-gates.ts';
+import { keptJob } from './job.fixture.ts';
+import { JobRequests } from './job-requests.ts';
+import { RequestSender } from './request-sender.ts';
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+beforeEach(async () => void (folder = await temporaryFolder()));
+afterEach(() => folder.remove());
+
+const { signal } = new AbortController();
+const train = ['one', 'two', 'three'].map((id) => ({ id, json: `"${id}"` }));
+const tasks = { train, heldOut: [], hasRule: false, taskFor: (sequence: number) => train[sequence % 3]! };
+
+async function requesting() {
+  const kept = await keptJob(folder.path);
+  const { job, context, run } = kept;
+  job.machine.committed(create(WeightManifestSchema, { job: 'a', version: 2 }));
+  const requests = new JobRequests(job, new RequestSender(context, 'a', () => {}), tasks);
+  const queued = (): Promise<RolloutRequest[]> =>
+    run(
+      (async () => {
+        const found: RolloutRequest[] = [];
+        for await (const { data } of context.bus.read('ROLLOUTS', 'rollout.a'))
+          found.push(fromBinary(RolloutRequestSchema, data));
+        return found.sort((a, b) => Number(a.sequence - b.sequence));
+      })(),
+    );
+  return { ...kept, requests, queued };
+}
+
+describe('JobRequests', () => {
+  it('writes new requests into the record before it sends them', async () => {
+    const { requests, queued, run, context, job, release } = await requesting();
+    expect(await run(requests.admit([0, 1, 2], signal))).toBe(true);
+    expect((await run(context.jobs.fetch('a')))!.record.accepted).toBe(3);
+    expect(
+      (await queued()).map(({ sequence, taskId, policyVersion, fence }) => [sequence, taskId, policyVersion, fence]),
+    ).toEqual([
+      [0n, 'one', 2, BigInt(job.lease.token)],
+      [1n, 'two', 2, BigInt(job.lease.token)],
+      [2n, 'three', 2, BigInt(job.lease.token)],
+    ]);
+    await release();
+  });
+
+  it('sends open requests again without doubling them, and leaves those that are held', async () => {
+    const { requests, queued, run, job, release } = await requesting();
+    await run(requests.admit([0, 1], signal));
+    await run(job.updateOpen((record) => ({ ...record, accepted: 4 })));
+    const gates = new JobGates(job);
+    gates.holdsSequence = (sequence) => sequence === 2;
+    expect(await run(requests.sendOpen([0, 1, 2, 3], gates, signal))).toBe(true);
+    expect((await queued()).map(({ sequence }) => sequence)).toEqual([0n, 1n, 3n]);
+    await release();
+  });
+
+  it('accepts and sends nothing for a job that has ended', async () => {
+    const { requests, queued, run, context, job, release } = await requesting();
+    await run(context.jobs.update('a', (record) => transition(record, 'CANCELLED', { now: 3 })));
+    await run(context.clock.sleep(100));
+    expect(await run(requests.admit([0, 1], signal))).toBe(false);
+    expect([job.record.accepted, await queued()]).toEqual([0, []]);
+    await release();
+  });
+});

@@ -1,0 +1,223 @@
+import { create } from '@bufbuild/protobuf';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { jobConfigSchema } from '../config/job.ts';
+import type { Ledger } from '../gen/millrace/v1/training_pb.ts';
+import { WeightManifestSchema, type WeightManifest } from '../gen/millrace/v1/weights_pb.ts';
+import { HOPELESS_ROUNDS } from './hopeless.ts';
+import { JobMachine, type JobConditions, type JobStep } from './job-machine.ts';
+import { checkLedger, emptyLedger, end, hasEnded } from './ledger.ts';
+import { createJobRecord, transition, type JobRecord } from './record.ts';
+import { RoundMachine } from './round-machine.ts';
+import type { ArrivedGroup } from './round.ts';
+
+interface Sizes {
+  rounds: number;
+  groupsPerRound: number;
+  maxStaleness: number;
+}
+
+const quiet = { every: 0, baselines: false };
+
+function recordOf({ rounds, ...rollout }: Sizes, evaluation: Partial<JobRecord['config']['evaluation']> = quiet): JobRecord {
+  const config = jobConfigSchema.parse({ name: 'a', flow: 'flow.ts', rounds, rollout, evaluation });
+  return transition(createJobRecord({ id: 'a', config, now: 1 }), 'RUNNING', { now: 2 });
+}
+
+const committed = (version: number, ledger: Ledger = emptyLedger(), optimizerSteps = version): WeightManifest =>
+  create(WeightManifestSchema, { job: 'a', version, ledger, optimizerSteps });
+const ended = (...sequences: number[]): Ledger =>
+  sequences.reduce<Ledger>((ledger, sequence) => end(ledger, sequence, 'trained', 2), emptyLedger());
+
+const sizes = { rounds: 3, groupsPerRound: 2, maxStaleness: 1 };
+const free: JobConditions = { held: false, hasRule: true, evaluations: [], evaluationsUnsent: false };
+
+/** A machine in which every request that is open was sent. */
+function running(record = recordOf(sizes), manifest = committed(0)): JobMachine {
+  const machine = new JobMachine({ record, revision: 1 });
+  machine.committed(manifest);
+  machine.requestsSent(true);
+  return machine;
+}
+
+describe('JobMachine', () => {
+  it('waits for a version, for the job to run and for what holds requests', () => {
+    const machine = new JobMachine({ record: recordOf(sizes), revision: 1 });
+    expect(machine.next(free)).toEqual({ kind: 'wait' });
+    machine.committed(committed(0));
+    expect(machine.next({ ...free, held: true })).toEqual({ kind: 'wait' });
+    expect(machine.next(free)).toEqual({ kind: 'send-open', sequences: [] });
+    machine.recordChanged({ record: transition(machine.record, 'PAUSED', { now: 3 }), revision: 2 });
+    expect(machine.next(free)).toEqual({ kind: 'wait' });
+  });
+
+  it('admits within the staleness bound', () => {
+    const machine = running();
+    expect(machine.next(free)).toEqual({ kind: 'admit', sequences: [0, 1, 2, 3] });
+    machine.recordChanged({ record: { ...machine.record, accepted: 4 }, revision: 2 });
+    expect(machine.next(free)).toEqual({ kind: 'wait' });
+    machine.committed(committed(1, ended(0, 1)));
+    expect(machine.next(free)).toEqual({ kind: 'admit', sequences: [4, 5] });
+  });
+
+  it('sends open requests again after a crash, past all that the ledger knows', () => {
+    const machine = new JobMachine({ record: { ...recordOf(sizes), accepted: 2 }, revision: 1 });
+    machine.committed(committed(0, ended(0, 3)));
+    expect(machine.next(free)).toEqual({ kind: 'raise-accepted', accepted: 4 });
+    machine.recordChanged({ record: { ...machine.record, accepted: 4 }, revision: 2 });
+    expect(machine.next(free)).toEqual({ kind: 'send-open', sequences: [1, 2] });
+    machine.requestsSent(false);
+    expect(machine.next(free)).toMatchObject({ kind: 'send-open' });
+    machine.requestsSent(true);
+    expect(machine.next(free)).toEqual({ kind: 'wait' });
+    machine.requestsLost();
+    expect(machine.next(free)).toEqual({ kind: 'send-open', sequences: [1, 2] });
+  });
+
+  it('runs baselines alone, before the first request', () => {
+    const machine = running(recordOf(sizes, { every: 2, baselines: true }));
+    const keys = (step: JobStep): string[] => (step.kind === 'start-evaluations' ? step.plans.map(({ key }) => key) : []);
+    expect(keys(machine.next({ ...free, hasRule: false }))).toEqual(['do-nothing@0', 'random@0', 'untrained@0']);
+    const evaluations = keys(machine.next(free));
+    expect(evaluations).toEqual(['do-nothing@0', 'random@0', 'untrained@0', 'rule@0']);
+    expect(machine.next({ ...free, evaluations, evaluationsUnsent: true })).toEqual({ kind: 'send-evaluations' });
+    expect(machine.next({ ...free, evaluations })).toEqual({ kind: 'wait' });
+    const done = evaluations.map((key) => ({ name: key.split('@')[0]!, policyVersion: 0 }) as JobRecord['evaluations'][number]);
+    machine.recordChanged({ record: { ...machine.record, evaluations: done }, revision: 2 });
+    expect(machine.next(free)).toMatchObject({ kind: 'admit' });
+  });
+
+  it('measures the last version that was due where several commits are seen at once', () => {
+    const evaluation = { every: 2, baselines: false };
+    const machine = running({ ...recordOf({ ...sizes, rounds: 5 }, evaluation), accepted: 10 }, committed(5));
+    expect(machine.next(free)).toMatchObject({
+      kind: 'start-evaluations',
+      plans: [{ key: 'trained@4' }, { key: 'trained@5' }],
+    });
+    const last = running({ ...recordOf({ ...sizes, rounds: 4 }, evaluation), accepted: 8 }, committed(4));
+    expect(last.next(free)).toMatchObject({ plans: [{ key: 'trained@4' }] });
+    // An evaluation of a trained version runs beside the training.
+    const beside = running({ ...recordOf({ ...sizes, rounds: 5 }, evaluation), accepted: 0 }, committed(2));
+    expect(beside.next({ ...free, evaluations: ['trained@2'] })).toMatchObject({ kind: 'admit' });
+  });
+
+  it('ends: cancelled, with its rounds done, with nothing learned, beyond help', () => {
+    const cancelled = running();
+    cancelled.recordChanged({ record: { ...cancelled.record, cancelRequested: true }, revision: 2 });
+    expect(cancelled.next({ ...free, held: true })).toEqual({ kind: 'end', state: 'CANCELLED' });
+    const done = { ...recordOf(sizes), accepted: 6 };
+    done.evaluations = [{ name: 'trained', policyVersion: 3 } as JobRecord['evaluations'][number]];
+    const all = ended(0, 1, 2, 3, 4, 5);
+    expect(running(done, committed(3, all)).next({ ...free, evaluations: ['trained@2'] })).toEqual({ kind: 'wait' });
+    expect(running(done, committed(3, all)).next(free)).toEqual({ kind: 'end', state: 'SUCCEEDED' });
+    expect(running(done, committed(3, all, 0)).next(free)).toMatchObject({ state: 'FAILED', error: /^NOTHING_TO_LEARN/ });
+    const hopeless = running({ ...recordOf(sizes), accepted: 40 });
+    expect(hopeless.next(free).kind).toBe('wait');
+    let ledger = emptyLedger();
+    for (let s = 0; s < HOPELESS_ROUNDS * 2; s += 1) ledger = end(ledger, s, { failed: 'TOOL_CRASH' });
+    hopeless.committed(committed(0, ledger));
+    expect(hopeless.next(free)).toMatchObject({ kind: 'end', state: 'FAILED', error: /10 × TOOL_CRASH/ });
+    const over = running(transition(recordOf(sizes), 'FAILED', { now: 3 }));
+    expect([over.ended, over.next(free)]).toEqual([true, { kind: 'wait' }]);
+  });
+
+  it('ignores older records and versions', () => {
+    const machine = running();
+    machine.committed(committed(2));
+    machine.committed(committed(1));
+    machine.recordChanged({ record: { ...machine.record, accepted: 9 }, revision: 5 });
+    machine.recordChanged({ record: { ...machine.record, accepted: 1 }, revision: 4 });
+    expect([machine.manifest!.version, machine.record.accepted]).toEqual([2, 9]);
+  });
+
+  // The machine with a trainer's rounds, a record and a queue as they are kept elsewhere: crashes of either at any point, deliveries
+  // in any order, twice, or failing.
+  it('ends every job with exact accounting and bounded staleness, whatever happens', () => {
+    const arbitrary = fc.record({
+      rounds: fc.integer({ min: 1, max: 5 }),
+      groupsPerRound: fc.integer({ min: 1, max: 4 }),
+      maxStaleness: fc.integer({ min: 0, max: 2 }),
+    });
+    fc.assert(
+      fc.property(arbitrary, fc.infiniteStream(fc.nat({ max: 999 })), (job, stream) => {
+        const draw = (n: number): number => (stream.next().value as number) % n;
+        const world = { record: recordOf(job), revision: 1, stored: { ledger: emptyLedger(), version: 0 } };
+        const queue = new Map<number, number>();
+        const beginRounds = () => new RoundMachine<ArrivedGroup, number>({ ...job, ...world.stored, now: 0 });
+        const beginJob = (): JobMachine => {
+          const machine = new JobMachine({ record: world.record, revision: world.revision });
+          machine.committed(manifest());
+          return machine;
+        };
+        const manifest = (): WeightManifest => committed(world.stored.version, world.stored.ledger);
+        const write = (change: Partial<JobRecord>): void => {
+          world.record = { ...world.record, ...change };
+          world.revision += 1;
+          machine.recordChanged({ record: world.record, revision: world.revision });
+        };
+        const store = (ledger: Ledger, version: number): void => {
+          world.stored = { ledger, version };
+          machine.committed(manifest());
+        };
+        const send = (sequences: readonly number[]): void => {
+          // A pause, or a crash between two requests, leaves some out.
+          const sent = draw(6) === 0 ? sequences.slice(0, draw(sequences.length + 1)) : sequences;
+          for (const sequence of sent) if (!queue.has(sequence)) queue.set(sequence, world.stored.version);
+          machine.requestsSent(sent.length === sequences.length);
+        };
+        let rounds = beginRounds();
+        let machine = beginJob();
+        let step: JobStep = { kind: 'wait' };
+        let evaluated: string[] = [];
+        const crashes = draw(2) === 0;
+        for (let guard = 0; step.kind !== 'end'; guard += 1) {
+          expect(guard).toBeLessThan(20_000);
+          step = machine.next({ ...free, held: draw(10) === 0, evaluations: [] });
+          if (step.kind === 'raise-accepted') write({ accepted: step.accepted });
+          else if (step.kind === 'send-open') send(step.sequences);
+          else if (step.kind === 'admit') {
+            expect(step.sequences[0]).toBe(world.record.accepted);
+            write({ accepted: step.sequences.at(-1)! + 1 });
+            const { ledger, version } = world.stored;
+            const lost = Number(ledger.expired + ledger.failed);
+            const bound = Math.min(job.maxStaleness + version + 1, job.rounds) * job.groupsPerRound;
+            expect(world.record.accepted - lost).toBeLessThanOrEqual(bound);
+            send(step.sequences);
+          } else if (step.kind === 'start-evaluations') {
+            evaluated = [...evaluated, ...step.plans.map(({ key }) => key)];
+            const results = step.plans.map(({ policyVersion }) => ({ name: 'trained', policyVersion }));
+            write({ evaluations: [...world.record.evaluations, ...results] as JobRecord['evaluations'] });
+          }
+          if (crashes && draw(40) === 0) machine = beginJob();
+          if (crashes && draw(40) === 0) rounds = beginRounds();
+          const open = [...queue].filter(([sequence]) => !hasEnded(world.stored.ledger, sequence));
+          const next = open[draw(Math.max(1, open.length))];
+          if (next && draw(2) === 0) {
+            const [sequence, policyVersion] = next;
+            const verdict = (['failed', 'no_signal', 'signal', 'signal', 'signal'] as const)[draw(5)]!;
+            rounds.arrived({ group: { sequence, policyVersion, verdict, trajectories: 2 }, delivery: sequence, requestedAt: 0 });
+          }
+          const { complete } = rounds;
+          if (complete && world.stored.version < job.rounds) {
+            store(complete.ledger, complete.version + 1);
+            rounds.committed(0);
+          }
+          const { amendment } = rounds;
+          if (amendment) {
+            store(amendment, world.stored.version);
+            rounds.amended();
+          }
+        }
+        const { ledger, version } = world.stored;
+        checkLedger(ledger, world.record.accepted);
+        if (step.state === 'FAILED') expect(step.error).toMatch(/groups failed in a row/);
+        else {
+          expect([step.state, version]).toEqual(['SUCCEEDED', job.rounds]);
+          expect(Number(ledger.trained + ledger.filtered)).toBe(job.rounds * job.groupsPerRound);
+          expect(evaluated).toEqual([`trained@${job.rounds}`]);
+        }
+      }),
+      { numRuns: 40 },
+    );
+  });
+});
