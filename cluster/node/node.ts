@@ -148,7 +148,8 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   };
   const runsFlows = roles.includes('rollout') || roles.includes('reward');
   const flowWatch = runsFlows ? watchFlows(context, options.stateDir, options.previousEnd) : undefined;
-  const nodes = await watchNodes(bus);
+  // Every heartbeat of every node goes to those who follow them.
+  const nodes = roles.includes('coordinator') ? await watchNodes(bus) : undefined;
   onStep('choosing a compute backend');
   const computes = roles.includes('rollout') || roles.includes('learner');
   // Modules of the roles at hand only: all of them take a second to load, and every process would.
@@ -211,7 +212,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       stopForgetting();
       await scrapes.close();
       scraped.stop();
-      nodes.close();
+      nodes?.close();
       context.jobs.close();
       await bus.close();
       log.info('node stopped');

@@ -2,13 +2,14 @@ import type { ComputeInfo } from '../../src/compute/backend.ts';
 import type { ServiceRegistration } from '../../src/rpc/handlers.ts';
 import type { NodeContext, Role, RoleName } from '../runtime/context.ts';
 import type { NodeOptions } from './node.ts';
-import type { NodeList } from '../runtime/nodes.ts';
+import { findNode, type NodeList } from '../runtime/nodes.ts';
 
 /** What a role starts with, and where it leaves what its node must know. */
 export interface RoleStart {
   context: NodeContext;
   options: NodeOptions;
-  nodes: NodeList;
+  /** There for coordinators. */
+  nodes: NodeList | undefined;
   /** There for rollouts and learners. */
   compute: ComputeInfo | undefined;
   /** gRPC services that the node is to serve. */
@@ -29,13 +30,13 @@ export async function startRole(
       const { remoteCare, remoteQuery, remoteTransfer } = await import('../store/service.ts');
       const { adminService } = await import('../admin/service.ts');
       const { startCoordinator } = await import('../coordinator/index.ts');
-      const query = remoteQuery(nodes, options.token);
+      const query = remoteQuery(nodes!, options.token);
       const backend = new CoordinatorBackend(
         context,
-        nodes,
+        nodes!,
         query,
-        remoteTransfer(nodes, options.token),
-        remoteCare(nodes, options.token),
+        remoteTransfer(nodes!, options.token),
+        remoteCare(nodes!, options.token),
       );
       closers.push(() => backend.close());
       services.push(adminService(backend));
@@ -54,7 +55,7 @@ export async function startRole(
       const { connectWork } = await import('../../src/rpc/work.ts');
       return startLearner(context, {
         compute: compute!,
-        findServer: () => Promise.resolve(nodes.withRole('parameter-server')[0]?.address),
+        findServer: async () => (await findNode(context.bus, 'parameter-server'))?.address,
         connect: (address) => connectWork(address, options.token),
       });
     }

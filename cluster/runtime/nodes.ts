@@ -27,10 +27,12 @@ export interface NodeInfo {
 
 const HEARTBEAT_MS = 2_000;
 const NODE_FORMAT = 1;
+/** In place of the role in the key of a node of several roles. */
+const SEVERAL = 'several';
 
 /** Key of a node's record: under its role, which is as far as the server lets an identity write; nodes of several roles have a name of their own. */
 export function nodeKey({ id, roles }: Pick<NodeInfo, 'id' | 'roles'>): string {
-  return `${roles.length === 1 ? roles[0] : 'several'}.${id}`;
+  return `${roles.length === 1 ? roles[0] : SEVERAL}.${id}`;
 }
 
 /**
@@ -104,6 +106,20 @@ function readable(value: Uint8Array, key: string): NodeInfo | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** A node that has a role, the first by its id; reads the bucket, for those who ask too rarely to follow it. */
+export async function findNode(bus: Bus, role: RoleName): Promise<NodeInfo | undefined> {
+  const kv = bus.kv('nodes');
+  const found: NodeInfo[] = [];
+  for (const filter of [`${role}.*`, `${SEVERAL}.*`]) {
+    for (const key of await kv.keys(filter)) {
+      const entry = await kv.get(key);
+      const info = entry && readable(entry.value, key);
+      if (info?.roles.includes(role)) found.push(info);
+    }
+  }
+  return found.sort((a, b) => (a.id < b.id ? -1 : 1))[0];
 }
 
 /** The nodes that are alive, as far as is known here. */

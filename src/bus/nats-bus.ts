@@ -25,7 +25,7 @@ import type { Link, LinkOptions } from './nats/link.ts';
 import { plainBytes, toStored } from './nats/messages.ts';
 import { maxPayload, publish } from './nats/publisher.ts';
 import { readByGet, readStored } from './nats/reader.ts';
-import { bucketConfig, ensureStream, inspectStream, streamConfig } from './nats/stream-config.ts';
+import { bucketConfig, ensureStream, inspectStream, listStreams, streamConfig } from './nats/stream-config.ts';
 import { maxMessageBytes } from './message-size.ts';
 import { checkFilter, checkSubject } from './subject.ts';
 import { streamOf, topology } from '../protocol/topology.ts';
@@ -81,9 +81,8 @@ class NatsBus implements Bus {
       ...streams.map((spec) => ({ kind: 'stream' as const, name: spec.name, config: streamConfig(spec, replicas) })),
       ...buckets.map((spec) => ({ kind: 'bucket' as const, name: spec.name, config: bucketConfig(spec, replicas) })),
     ];
-    return Promise.all(
-      asked.map(async ({ kind, name, config }) => ({ kind, name, ...(await inspectStream(this.link, config)) })),
-    );
+    const found = await listStreams(this.link);
+    return asked.map(({ kind, name, config }) => ({ kind, name, ...inspectStream(config, found.get(config.name)) }));
   }
 
   async publish(subject: string, data: Uint8Array, options: PublishOptions): Promise<PublishAck> {

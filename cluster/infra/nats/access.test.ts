@@ -8,7 +8,8 @@ import { openLink, type Link } from '../../../src/bus/nats/link.ts';
 import { MillraceError } from '../../../src/errors.ts';
 import { systemClock } from '../../../src/clock/system.ts';
 import { silentLogger } from '../../../src/telemetry/log.ts';
-import type { NodeContext } from '../../runtime/context.ts';
+import type { NodeContext, RoleName } from '../../runtime/context.ts';
+import { announce, findNode } from '../../runtime/nodes.ts';
 import { keepTopology } from '../../coordinator/topology-keeper.ts';
 import { openJobDirectory } from '../../jobs/directory.ts';
 import { jobNotices } from '../../jobs/notices.ts';
@@ -158,7 +159,7 @@ describe('a worker', () => {
     jobs.close();
   }, 30_000);
 
-  it('follows the jobs, nodes and policies, and tells of itself', async () => {
+  it('follows the jobs and policies, and tells of itself', async () => {
     const rollout = await busAs('rollout');
     const heard: string[] = [];
     await admin.kv('jobs').put('before', bytes('1'));
@@ -175,6 +176,32 @@ describe('a worker', () => {
     await rollout.kv('nodes').put('rollout.rollout-1', bytes('me'));
     expect(text((await admin.kv('nodes').get('rollout.rollout-1'))?.value)).toBe('me');
     await rollout.kv('nodes').delete('rollout.rollout-1');
+  });
+
+  it('ends with the newest of many writes', async () => {
+    const rollout = await busAs('rollout');
+    const heard: string[] = [];
+    const stop = await rollout.kv('policies').watch('many', ({ value }) => heard.push(text(value)!));
+    for (let i = 1; i <= 40; i++) await admin.kv('policies').put('many', bytes(`${i}`));
+    await expect.poll(() => heard.at(-1)).toBe('40');
+    expect(heard.map(Number)).toEqual([...heard].map(Number).sort((a, b) => a - b));
+    expect(heard.length).toBeLessThan(40);
+    stop();
+  });
+
+  it('finds the parameter server, alone or beside other roles, and no node that has gone', async () => {
+    const [learner, parameters] = [await busAs('learner'), await busAs('parameter-server')];
+    const figures = { rssBytes: 1, peakRssBytes: 1, cpuSeconds: 1, eventLoopDelayMs: 1 };
+    const node = { pid: 1, startedAt: 1, heartbeatAt: 1, ...figures, labels: {}, actors: [] };
+    const describe = (id: string, roles: RoleName[]) => () => ({ ...node, id, roles, address: `${id}:1` });
+    expect(await findNode(learner, 'parameter-server')).toBeUndefined();
+    const leave = await announce(parameters, systemClock, describe('b', ['parameter-server']));
+    const leaveOther = await announce(admin, systemClock, describe('c', ['parameter-server', 'store']));
+    expect((await findNode(learner, 'parameter-server'))?.address).toBe('b:1');
+    await leave();
+    expect((await findNode(learner, 'parameter-server'))?.address).toBe('c:1');
+    await leaveOther();
+    expect(await findNode(learner, 'parameter-server')).toBeUndefined();
   });
 
   it('reports notices, holds work that waits for a service, and says so to who listens', async () => {

@@ -39,11 +39,15 @@ export interface Access {
 /** Prefix of an identity's inboxes: nobody else may subscribe to them. */
 export const inboxPrefix = (identity: Identity): string => `_INBOX_${identity}`;
 
-/** Reading what a bucket holds, and being told of changes. */
-const follow = (bucket: BucketName): Access => ({
+/** Reading what a bucket holds. */
+const read = (bucket: BucketName): Access => ({
   publish: [`$JS.API.STREAM.INFO.KV_${bucket}`, `$JS.API.STREAM.MSG.GET.KV_${bucket}`],
-  subscribe: [`$KV.${bucket}.>`],
+  subscribe: [],
 });
+
+/** {@link read}, and following changes. */
+const follow = (bucket: BucketName): Access =>
+  joined(read(bucket), { publish: [`$JS.API.DIRECT.GET.KV_${bucket}.>`], subscribe: [`$KV.${bucket}.>`] });
 
 /** Taking work from a durable that somebody else made, and giving up what cannot be done. */
 const work = (stream: StreamName, durable: string): Access => ({
@@ -60,9 +64,9 @@ const work = (stream: StreamName, durable: string): Access => ({
   subscribe: [],
 });
 
-/** What every node does: announce itself, know the jobs and the nodes, and report notices. */
+/** What every node does: announce itself, know the jobs, and report notices. */
 const node = (role: RoleName): Access =>
-  joined(follow('jobs'), follow('nodes'), {
+  joined(follow('jobs'), {
     publish: [
       `$KV.nodes.${role}.*`,
       '$KV.notices.>',
@@ -75,7 +79,8 @@ const node = (role: RoleName): Access =>
 
 /** What workers may do. They write no weights, no jobs, no leases, and no records of other roles' nodes, and change no stream. */
 export const WORKER_ACCESS: Readonly<Record<Worker, Access>> = {
-  learner: node('learner'),
+  // It looks for the parameter server.
+  learner: joined(node('learner'), read('nodes')),
   rollout: joined(node('rollout'), work('ROLLOUTS', 'rollout'), follow('policies'), {
     publish: ['group.*', 'event.*.tool-timeouts', '$JS.API.DIRECT.GET.WEIGHTS', '$JS.API.DIRECT.GET.WEIGHTS.>'],
     subscribe: [],

@@ -10,9 +10,11 @@ interface Found {
 }
 
 /** How often it is compared with the bucket what the handler knows: news may be missed, and expiry is none. */
-const COMPARE_MS = 1_000;
+const COMPARE_MS = 2_000;
 /** A write is heard of before it is stored, or was refused: it is looked for after these times, in ms. */
 const LOOKS_MS = [0, 5, 20, 80, 300];
+/** Pause between two looks at one key, in ms: several writes in a row are one change, and every look is a request. */
+const REST_MS = 20;
 /** Keys that are looked up at once. */
 const WINDOW = 32;
 
@@ -125,6 +127,7 @@ export class KeyValueLookup {
         this.take(key, found);
         break;
       }
+      await new Promise((resolve) => setTimeout(resolve, REST_MS));
     } while (this.looking.get(key) === true && !this.stopped);
     this.looking.delete(key);
   }

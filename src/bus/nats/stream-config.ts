@@ -124,17 +124,25 @@ function differenceText(asked: AskedConfig, has: Partial<StreamConfig>, fields: 
 }
 
 /** What the server has of a stream; `created` undefined when it has none. */
-export async function inspectStream(
-  link: Link,
+export function inspectStream(
   asked: AskedConfig,
-): Promise<{ created: string | undefined; problem: string | undefined }> {
-  const found = await streamInfo(link, asked.name);
+  found: StreamInfo | undefined,
+): { created: string | undefined; problem: string | undefined } {
   if (found === undefined) return { created: undefined, problem: undefined };
   const fields = differences(asked, found.config);
   return {
     created: found.created,
     problem: fields.length === 0 ? undefined : differenceText(asked, found.config, fields),
   };
+}
+
+/** Every stream of the account by its name, with one request for 256 of them. */
+export function listStreams(link: Link): Promise<Map<string, StreamInfo>> {
+  return link.call('listing streams', async () => {
+    const found = new Map<string, StreamInfo>();
+    for await (const info of link.jsm.streams.list()) found.set(info.config.name, info);
+    return found;
+  });
 }
 
 function streamInfo(link: Link, name: string): Promise<StreamInfo | undefined> {
