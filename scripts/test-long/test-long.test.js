@@ -1,0 +1,88 @@
+import { describe, expect, it, vi } from 'vitest';
+import { argumentsOf } from './arguments.js';
+import { chaos } from './chaos.js';
+import { nodes } from './nodes.js';
+import { resultOf } from './result-of.js';
+import { run } from './run.js';
+import { TIERS } from './tiers.js';
+
+const known = Object.keys(TIERS);
+
+describe('arguments', () => {
+  it('are names, all of them in their order, and options', () => {
+    const usual = { required: false, versions: ['22', '24', '26'], minutes: 5 };
+    expect(argumentsOf(['chaos', 'nodes', 'chaos'], known)).toEqual({ ...usual, names: ['chaos', 'nodes'] });
+    expect(argumentsOf(['page', 'all'], known)).toEqual({ ...usual, names: known });
+    expect(argumentsOf(['nodes', '--node', '22', '--node', '24.1', '--require', '--minutes', '0.5'], known)).toEqual({
+      names: ['nodes'],
+      required: true,
+      versions: ['22', '24.1'],
+      minutes: 0.5,
+    });
+  });
+
+  it.each([
+    [[], /^name at least one tier\nusage: /],
+    [['node'], /^there is no tier "node"/],
+    [['nodes', '--node', 'lts'], /^--node: "lts"/],
+    [['chaos', '--minutes', '0'], /^--minutes: "0"/],
+    [['chaos', '--force'], /--force/],
+  ])('are refused: %j', (args, message) => expect(() => argumentsOf(args, known)).toThrow(message));
+});
+
+describe('a run', () => {
+  const tiers = {
+    good: () => Promise.resolve({ passed: 'x' }),
+    bad: () => Promise.resolve({ failed: 'y' }),
+    broken: () => Promise.reject(new Error('z')),
+    absent: () => Promise.resolve({ skipped: 'no w' }),
+  };
+  const outcome = async (names, required) => {
+    const lines = [];
+    const code = await run(tiers, { names, required }, { root: '/', print: (line) => lines.push(line) });
+    return [code, ...lines];
+  };
+
+  it('ends with a line for each tier, and fails with one that failed', async () => {
+    expect(await outcome(['bad', 'good', 'broken'], false)).toEqual([
+      1,
+      'bad: failed: y',
+      'good: passed: x',
+      'broken: failed: z',
+    ]);
+  });
+
+  it('passes over what cannot run here, unless it is required', async () => {
+    expect(await outcome(['good', 'absent'], false)).toEqual([0, 'good: passed: x', 'absent: skipped: no w']);
+    expect(await outcome(['absent', 'good'], true)).toEqual([1, 'absent: failed, it is required: no w', 'good: passed: x']);
+  });
+
+  it.each(['hosts', 'containers', 'models', 'page'])('has nothing for %s yet', async (name) => {
+    expect((await TIERS[name]()).skipped).toMatch(/^nothing to run yet: /);
+  });
+});
+
+describe('tiers', () => {
+  it('nodes: not where npm has no Node.js', async () => {
+    expect(await nodes({ versions: ['24'] }, '/', { system: 'aix-ppc64' })).toEqual({
+      skipped: 'npm has no Node.js for aix-ppc64',
+    });
+  });
+
+  it('chaos: kills processes and streams, and names what failed', async () => {
+    expect(await chaos({ minutes: 1 }, '/', { find: () => undefined })).toEqual({ skipped: 'nats-server is not installed' });
+    const start = vi.fn(() => Promise.resolve(0));
+    const place = { find: () => '/nats-server', start };
+    expect((await chaos({ minutes: 2 }, '/r', place)).passed).toContain('2 minutes');
+    expect(start.mock.calls.map(([, args]) => args.at(-1))).toEqual(['test/kills.test.ts', '2']);
+    start.mockResolvedValueOnce(1);
+    expect(await chaos({ minutes: 2 }, '/r', place)).toEqual({ failed: 'test/kills.test.ts' });
+  });
+
+  it('say in one line why a command failed', async () => {
+    const script = "console.error('\\nfirst\\nsecond'); process.exit(3)";
+    expect(await resultOf(process.execPath, ['-e', script], { cwd: '/' })).toEqual({ code: 3, problem: 'first' });
+    expect((await resultOf('/no/such/program', [], { cwd: '/' })).code).toBe(1);
+    expect(await resultOf(process.execPath, ['-e', ''], { cwd: '/' })).toEqual({ code: 0, problem: undefined });
+  });
+});

@@ -1,0 +1,14 @@
+import { chaos } from './chaos.js';
+import { nodes } from './nodes.js';
+
+const nothingYet = (what) => () => Promise.resolve({ skipped: `nothing to run yet: ${what}` });
+
+/** Tiers of npm run test:long, in the order of `all`. */
+export const TIERS = {
+  hosts: nothingYet('a cluster runs on one machine'),
+  containers: nothingYet('there are no images'),
+  models: nothingYet('there is no language-model policy'),
+  page: nothingYet('there is no web page'),
+  nodes,
+  chaos,
+};
