@@ -5,7 +5,13 @@ import { defineConfig } from 'vitest/config';
 const pool = 'forks';
 
 // As tsconfig.json: the package's own exports are what npm run build makes.
-const resolve = { alias: [{ find: /^millrace$/, replacement: fileURLToPath(new URL('src/index.ts', import.meta.url)) }] };
+const source = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+const resolve = {
+  alias: [
+    { find: /^millrace$/, replacement: source('src/index.ts') },
+    { find: /^millrace\/math$/, replacement: source('src/math.ts') },
+  ],
+};
 
 // What a test waits for comes soon or, on a busy machine, later; a second is not long.
 const poll = { timeout: 15_000 };

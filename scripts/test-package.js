@@ -25,6 +25,7 @@ await main(async () => {
   check(!existsSync(join(project, 'node_modules', 'tsx')), 'tsx is installed with the package');
   // Also what the declarations themselves import must be there.
   run('types checked', process.execPath, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', '.']);
+  run('computed', process.execPath, ['use.mjs']);
   const printed = run('started', 'npx', ['millrace', '--version']);
   check(printed.trim() === version, `millrace --version printed ${printed}`);
   for (const flow of ['flow.ts', 'flow.js']) {
@@ -46,9 +47,12 @@ function writeProject(project) {
   const { code } = transformSync(readFileSync(join(example, 'flow.ts'), 'utf8'), { loader: 'ts' });
   writeFileSync(join(project, 'flow.js'), code);
   const options = { strict: true, noEmit: true, module: 'NodeNext', target: 'ES2023', types: [], skipLibCheck: false };
+  const use = `import { grpoAdvantages } from 'millrace/math';\nconst [first]`;
+  writeFileSync(join(project, 'use.mts'), `${use}: number[] = grpoAdvantages([1, 0]);\nif (!(first! > 0)) throw new Error();\n`);
+  writeFileSync(join(project, 'use.mjs'), `${use} = grpoAdvantages([1, 0]);\nif (!(first > 0)) throw new Error();\n`);
   const write = (name, value) => writeFileSync(join(project, name), JSON.stringify(value));
   write('package.json', { name: 'project', private: true });
-  write('tsconfig.json', { compilerOptions: options, files: ['flow.ts'] });
+  write('tsconfig.json', { compilerOptions: options, files: ['flow.ts', 'use.mts'] });
 }
 
 /** Runs a command, says how long it took, and returns what it printed. */

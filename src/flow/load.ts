@@ -82,7 +82,10 @@ function hookOnce(): void {
   // So that errors name lines of what the user wrote; tsx sees to that itself.
   if (!FROM_SOURCES) process.setSourceMapsEnabled(true);
   addHooks({
-    entries: { millrace: new URL('../index.ts', import.meta.url).href },
+    entries: {
+      millrace: new URL('../index.ts', import.meta.url).href,
+      'millrace/math': new URL('../math.ts', import.meta.url).href,
+    },
     own: pathToFileURL(join(PACKAGE_FOLDER, '/')).href,
     compile: !FROM_SOURCES,
   });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import * as millrace from '../../index.ts';
+import * as millrace from '../../math.ts';
 import { MillraceError } from '../../errors.ts';
 
 const near = (values: readonly number[], digits = 6) => values.map((value) => expect.closeTo(value, digits) as number);
