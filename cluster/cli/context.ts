@@ -4,7 +4,6 @@ import { MillraceError } from '../../src/errors.ts';
 import type { AdminService } from '../../src/gen/millrace/v1/admin_pb.ts';
 import type { ServiceClient } from '../../src/rpc/client.ts';
 import { findEndpoint } from './endpoint.ts';
-import type { CliEnvironment } from './main.ts';
 
 /** Where text goes: process.stdout is one. */
 export interface CliOutput {
@@ -18,6 +17,14 @@ export interface CliOutput {
 export interface CliStreams {
   readonly stdout: CliOutput;
   readonly stderr: CliOutput;
+}
+
+/** What the command line works with; tests give their own. */
+export interface CliEnvironment extends CliStreams {
+  env: NodeJS.ProcessEnv;
+  cwd: string;
+  /** Aborts when the user interrupts. */
+  signal: AbortSignal;
 }
 
 /** A client of the admin API. */

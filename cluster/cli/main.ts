@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Command, CommanderError, Option } from 'commander';
 import { MillraceError } from '../../src/errors.ts';
 import { PACKAGE_FOLDER } from '../../src/installation.ts';
-import type { CliContext, CliStreams } from './context.ts';
+import type { CliContext, CliEnvironment } from './context.ts';
 import { createContext } from './context.ts';
 import { exitCodeOf, EXIT, reportError } from './errors.ts';
 import { register as actor } from './commands/actor.ts';
@@ -44,14 +44,6 @@ const COMMANDS: ((program: Command, context: CliContext) => void)[] = [
 const EXIT_HELP = `
 Exit codes: ${EXIT.ok} done, ${EXIT.failure} failed, ${EXIT.usage} wrong usage or invalid argument, ${EXIT.notFound} not found, ${EXIT.unavailable} cluster unavailable, ${EXIT.interrupted} interrupted.
 Environment: MILLRACE_ADDRESS, MILLRACE_TOKEN, MILLRACE_TOKEN_FILE, MILLRACE_STATE; NO_COLOR; MILLRACE_DEBUG=1 shows where an error comes from.`;
-
-/** What {@link main} works with; tests give their own. */
-export interface CliEnvironment extends CliStreams {
-  env: NodeJS.ProcessEnv;
-  cwd: string;
-  /** Aborts when the user interrupts. */
-  signal: AbortSignal;
-}
 
 /** Runs one command line (without "node" and the script) and returns the exit code. Never throws. */
 export async function main(args: readonly string[], environment: CliEnvironment): Promise<number> {
