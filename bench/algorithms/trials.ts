@@ -91,7 +91,7 @@ function failedTrial(setup: TrialSetup, error: string): TrialResult {
 }
 
 /** Trials of an earlier run; none when there is no such file. */
-export async function readTrials(file: string): Promise<FinishedTrial[]> {
+async function readTrials(file: string): Promise<FinishedTrial[]> {
   const text = await readFile(file, 'utf8').catch(() => undefined);
   return text === undefined ? [] : (JSON.parse(text) as { trials: FinishedTrial[] }).trials;
 }

@@ -2,7 +2,7 @@ import type { Loaded } from './protocol.ts';
 import { relativeDifference } from './statistics.ts';
 
 /** Largest difference that passes as rounding, in relation to the larger value. */
-export const TOLERANCE = 1e-3;
+const TOLERANCE = 1e-3;
 /** Gradients below this share of the largest one are rounding themselves: compared in relation to that floor. */
 const FLOOR = 1e-4;
 

@@ -192,7 +192,7 @@ async function batches(stand: Stand): Promise<{ rows: number; batches: number }>
 }
 
 /** Steps of a group on average. */
-export function meanSteps(templates: readonly GroupTemplate[]): number {
+function meanSteps(templates: readonly GroupTemplate[]): number {
   return sum(templates.map(({ steps }) => steps.length)) / templates.length;
 }
 

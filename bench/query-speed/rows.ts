@@ -49,7 +49,7 @@ const array = (values: readonly (string | number)[]): string =>
 const uniform = (of: string): string => `((cityHash64(${of}) % 1000003) / 1000003)`;
 
 /** Rounds, and so policy versions, that `total` trajectories take. */
-export function versionsOf(total: number): number {
+function versionsOf(total: number): number {
   return Math.max(1, Math.ceil(total / (GROUP * GROUPS_PER_ROUND)));
 }
 
@@ -72,7 +72,7 @@ function trajectoryFields(total: number): Columns {
 }
 
 /** The columns of `trajectories`, over the fields of a trajectory. */
-export const TRAJECTORY_COLUMNS: Columns = {
+const TRAJECTORY_COLUMNS: Columns = {
   job: string(JOB),
   trajectory_id: `concat(request, ':', toString(member))`,
   request_id: 'request',
@@ -109,7 +109,7 @@ export const TRAJECTORY_COLUMNS: Columns = {
 const THRESHOLDS = TOOLS.map((_, at) => TOOLS.slice(0, at + 1).reduce((sum, [, share]) => sum + share, 0));
 
 /** The columns of `steps`, over the fields of a trajectory and the step's own. */
-export const STEP_COLUMNS: Columns = {
+const STEP_COLUMNS: Columns = {
   job: string(JOB),
   trajectory_id: `concat(request, ':', toString(member))`,
   request_id: 'request',
@@ -132,7 +132,7 @@ export const STEP_COLUMNS: Columns = {
 };
 
 /** The columns of `updates`, over the version `v` that the round made. */
-export const UPDATE_COLUMNS: Columns = {
+const UPDATE_COLUMNS: Columns = {
   job: string(JOB),
   version: 'v',
   groups: String(GROUPS_PER_ROUND),
@@ -163,7 +163,7 @@ export const UPDATE_COLUMNS: Columns = {
 };
 
 /** The columns of `exploration`, over a version `v` that was evaluated and one of its rows, `at`. */
-export const EXPLORATION_COLUMNS: Columns = {
+const EXPLORATION_COLUMNS: Columns = {
   job: string(JOB),
   version: 'v',
   kind: `if(at < ${TASKS}, 'task', if(at % 2 = 0, 'tool', 'value'))`,
@@ -178,7 +178,7 @@ export const EXPLORATION_COLUMNS: Columns = {
 };
 
 /** The columns of `evaluations`, over a version `v` that was evaluated. */
-export const EVALUATION_COLUMNS: Columns = {
+const EVALUATION_COLUMNS: Columns = {
   job: string(JOB),
   name: string('trained'),
   policy_version: 'v',

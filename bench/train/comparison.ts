@@ -2,7 +2,7 @@
 import { table } from '../../cluster/cli/table.ts';
 
 /** Held-out success that counts as learned. */
-export const GOAL = 0.85;
+const GOAL = 0.85;
 
 /** A point of a learning curve. */
 export interface CurvePoint {

@@ -1,20 +1,11 @@
 import type { JobConfig } from '../../src/config/job.ts';
-import type { Actor, ExportTrajectoriesRequest, Job, Node, PruneStoreRequest } from '../../src/gen/millrace/v1/admin_pb.ts';
-import type { Imported } from '../../src/store/export/import.ts';
+import type { Actor, Job, Node, PruneStoreRequest } from '../../src/gen/millrace/v1/admin_pb.ts';
 import type { QueryResult } from '../../src/store/store.ts';
 import type { WeightSource } from '../jobs/weight-source.ts';
 import type { DeadLetterQueue } from './dead-letters.ts';
 import type { Diagnosis } from './diagnosis.ts';
-import type { ExportMessage, ImportMessage } from './export.ts';
+import type { TrajectoryTransfer } from './export.ts';
 import type { PruneMessage, StatsMessage } from './store-care.ts';
-
-/** The part of the admin API that the store node answers. */
-export interface TrajectoryTransfer {
-  /** See AdminService.ExportTrajectories. Ends when the reader leaves or `signal` aborts. */
-  exportTrajectories(request: ExportTrajectoriesRequest, signal: AbortSignal): AsyncIterable<ExportMessage>;
-  /** See AdminService.ImportTrajectories. */
-  importTrajectories(request: ImportMessage, signal: AbortSignal): Promise<Imported>;
-}
 
 /**
  * What the admin API needs of the cluster. The service in service.ts checks every argument before it calls a method, so that

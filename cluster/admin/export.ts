@@ -11,7 +11,6 @@ import { inWhere } from '../../src/store/export/filter.ts';
 import { importLines } from '../../src/store/export/import.ts';
 import type { Imported } from '../../src/store/export/import.ts';
 import type { Store } from '../../src/store/store.ts';
-import type { TrajectoryTransfer } from './backend.ts';
 import { checkCount, checkJobId } from './validation.ts';
 
 /** The fields of ExportTrajectoriesResponse. */
@@ -28,7 +27,7 @@ export type ImportMessage = Pick<ImportTrajectoriesRequest, 'lines' | 'job'>;
 /** Longest condition, in characters. */
 const LONGEST_WHERE = 20_000;
 /** Lines of one import call. */
-export const MOST_LINES = 5000;
+const MOST_LINES = 5000;
 
 /** Reads a request as it came. Throws `invalid_argument` with the field that is wrong. */
 export function exportRequest(message: ExportTrajectoriesRequest): ExportRequest {
@@ -59,6 +58,14 @@ export function exportRequest(message: ExportTrajectoriesRequest): ExportRequest
     cursor: cursor || undefined,
     chunkBytes: checkCount('chunk_bytes', chunkBytes, { min: 4096, max: 1024 * 1024, byDefault: CHUNK_BYTES }),
   };
+}
+
+/** The part of the admin API that the store node answers. */
+export interface TrajectoryTransfer {
+  /** See AdminService.ExportTrajectories. Ends when the reader leaves or `signal` aborts. */
+  exportTrajectories(request: ExportTrajectoriesRequest, signal: AbortSignal): AsyncIterable<ExportMessage>;
+  /** See AdminService.ImportTrajectories. */
+  importTrajectories(request: ImportMessage, signal: AbortSignal): Promise<Imported>;
 }
 
 /** Exports and imports of the store of this process. Files are written to `folder`, which is emptied. */

@@ -7,7 +7,7 @@ import { MillraceError } from '../../src/errors.ts';
 import type { PruneOptions } from '../../src/store/maintenance.ts';
 import type { NodeList } from '../runtime/nodes.ts';
 import { remoteCare, storeService, type LocalCare } from '../store/service.ts';
-import type { TrajectoryTransfer } from './backend.ts';
+import type { TrajectoryTransfer } from './export.ts';
 import { statsText } from '../cli/store-view.ts';
 import { MemoryBackend } from './memory-backend.ts';
 import { adminService } from './service.ts';

@@ -81,7 +81,7 @@ function givenCredentials({ token, tokenFile, clickhouse }: ClusterConfig, cwd: 
 }
 
 /** The ages of the settings in hours. */
-export function retentionOf(ages: ClusterConfig['store']['retention']): Retention {
+function retentionOf(ages: ClusterConfig['store']['retention']): Retention {
   return Object.fromEntries(
     Object.entries(ages).flatMap(([name, age]) =>
       age === 'forever' ? [] : [[name, parseAge(age, `store.retention.${name}`) / 3600]],

@@ -60,7 +60,7 @@ function decode(data: Buffer, number: number): string {
 const wrong = (number: number, what: string): MillraceError => new MillraceError('invalid_argument', `line ${number}: ${what}`);
 
 /** Errors of reading, with the file. */
-export function readError(path: string, thrown: unknown): MillraceError {
+function readError(path: string, thrown: unknown): MillraceError {
   if (thrown instanceof MillraceError) return thrown;
   const { code, message } = thrown as NodeJS.ErrnoException;
   if (code === 'ENOENT') return new MillraceError('not_found', `There is no file ${path}.`, { cause: thrown });

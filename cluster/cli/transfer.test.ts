@@ -10,7 +10,7 @@ import { openEmbeddedStore } from '../../src/store/embedded.ts';
 import { encodeRows } from '../../src/records/encode.ts';
 import { stepRow, trajectoryRow } from '../../src/store/fixtures.ts';
 import type { Store } from '../../src/store/store.ts';
-import type { TrajectoryTransfer } from '../admin/backend.ts';
+import type { TrajectoryTransfer } from '../admin/export.ts';
 import { StoreTransfer } from '../admin/export.ts';
 import { MemoryBackend } from '../admin/memory-backend.ts';
 import { adminService } from '../admin/service.ts';

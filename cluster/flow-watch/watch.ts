@@ -7,9 +7,9 @@ import { blame, subjectOf, type NodeEnd } from './blame.ts';
 import { guardExit } from './guard-exit.ts';
 
 /** Codes of the notices about what a flow's code does to the process it runs in. */
-export const EVENT_LOOP_HELD = 'EVENT_LOOP_HELD';
-export const PROCESS_EXIT_CALLED = 'PROCESS_EXIT_CALLED';
-export const UNCAUGHT_ERROR = 'UNCAUGHT_ERROR';
+const EVENT_LOOP_HELD = 'EVENT_LOOP_HELD';
+const PROCESS_EXIT_CALLED = 'PROCESS_EXIT_CALLED';
+const UNCAUGHT_ERROR = 'UNCAUGHT_ERROR';
 
 /** What {@link watchFlows} returns. */
 export interface FlowWatch {

@@ -54,7 +54,7 @@ export function jobCode(stateDir: string): JobCode {
  * @returns undefined when the flow's file is not there: importing it says so best
  * @throws MillraceError invalid_argument with the place of what cannot be read
  */
-export async function codeOf({ flow, reward, data }: JobConfig): Promise<CodeSnapshot | undefined> {
+async function codeOf({ flow, reward, data }: JobConfig): Promise<CodeSnapshot | undefined> {
   const modules = rewardComponents(reward).flatMap(({ module }) => (module === undefined ? [] : [module]));
   const there = await Promise.all(
     [flow, ...modules].map(async (path) => (await stat(path).catch(() => undefined))?.isFile() === true),

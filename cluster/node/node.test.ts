@@ -7,7 +7,8 @@ import { openLink, type Link } from '../../src/bus/nats/link.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { silentLogger } from '../../src/telemetry/log.ts';
 import { startNatsServer, type NatsServerProcess } from '../infra/nats-server.ts';
-import { startNode, type NodeOptions } from './node.ts';
+import { startNode } from './node.ts';
+import type { NodeOptions } from './options.ts';
 import { watchNodes } from '../runtime/nodes.ts';
 import { needsPerson } from '../infra/topology-start.ts';
 

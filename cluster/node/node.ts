@@ -1,4 +1,3 @@
-import type { Logger } from 'pino';
 import { ActorSystem } from '../../src/actor/system.ts';
 import type { Bus, ConsumeOptions } from '../../src/bus/bus.ts';
 import { connectNats, type NatsBusOptions } from '../../src/bus/nats-bus.ts';
@@ -7,15 +6,12 @@ import { systemClock } from '../../src/clock/system.ts';
 import type { MillraceError } from '../../src/errors.ts';
 import type { ServiceRegistration } from '../../src/rpc/handlers.ts';
 import type { RunningServer } from '../../src/rpc/server.ts';
-import type { ServerStoreOptions } from '../../src/store/server.ts';
-import type { Retention } from '../../src/store/retention.ts';
 import { serveMetrics } from '../../src/telemetry/metrics-server.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { monitorProcess } from '../../src/telemetry/process-stats.ts';
 import type { NodeContext, Role, RoleName } from '../runtime/context.ts';
 import { artifactsOf } from '../jobs/artifacts.ts';
 import { jobCode } from '../jobs/code.ts';
-import type { NodeEnd } from '../flow-watch/blame.ts';
 import { watchFlows } from '../flow-watch/watch.ts';
 import { openJobDirectory } from '../jobs/directory.ts';
 import { jobNotices } from '../jobs/notices.ts';
@@ -24,10 +20,10 @@ import { readNode, boundSeries } from './metrics.ts';
 import { inboxPrefix, isWorker, WORKER_API } from '../infra/nats/access.ts';
 import { WORK_DURABLES } from '../../src/protocol/work-durables.ts';
 import { announce, watchNodes, type NodeInfo } from '../runtime/nodes.ts';
+import type { NodeOptions } from './options.ts';
 import { startRole } from './roles.ts';
 import { startTopology } from '../infra/topology-start.ts';
 import { startLine } from './start-line.ts';
-import type { Gpu } from '../infra/gpus.ts';
 import type { NatsLogin } from '../runtime/ipc.ts';
 
 /** What takes long in starting a role. */
@@ -37,49 +33,6 @@ const STEPS: Partial<Record<RoleName, string>> = { store: 'opening the database'
 const LEASE_TTL_MS = 5_000;
 /** How often a coordinator sees to the durables of workers. */
 const DURABLES_MS = 5_000;
-
-/** What a node needs to start. */
-export interface NodeOptions {
-  /** Unique in the cluster. */
-  id: string;
-  roles: readonly RoleName[];
-  natsUrl: string;
-  /** Who it is on a server that knows the identities of `cluster/infra/nats/access.ts`. Default: what the address says. */
-  nats?: NatsLogin | undefined;
-  /** Folder for checkpoints and, with role store, the embedded database. */
-  stateDir: string;
-  log: Logger;
-  /** ClickHouse server; the embedded engine when absent. */
-  clickhouse?: ServerStoreOptions | undefined;
-  /** Port of the embedded engine's ClickHouse interface, with role store, at 127.0.0.1; 0: a free one; `auto`: 8123 or a free one. Default: none. */
-  clickhousePort?: number | 'auto' | undefined;
-  /** Password of that interface's user `reader`. Default: any will do. */
-  clickhouseReadToken?: string | undefined;
-  /** Password of that interface's user `writer`. Default: nobody may write. */
-  clickhouseWriteToken?: string | undefined;
-  /** How long the store keeps rows, with role store. Default: for ever. */
-  retention?: Retention | undefined;
-  /** Port of this node's gRPC server. Default 0: a free one. */
-  port?: number;
-  /** Port on which metrics are served to Prometheus, at 127.0.0.1. Default 0: a free one. */
-  metricsPort?: number | undefined;
-  /** Token for all gRPC of the cluster. */
-  token?: string | undefined;
-  /** The process before this one died: its work may be what killed it. Default false. */
-  afterCrash?: boolean | undefined;
-  /** It was up before under this id: what a person must change is waited for. Default false. */
-  wasUp?: boolean | undefined;
-  /** How it died. Default: it did not, or nobody knows. */
-  previousEnd?: NodeEnd | undefined;
-  /** tfjs backend to insist on. */
-  backend?: string | undefined;
-  /** Told in a few words what the start does next. */
-  onStep?: (step: string) => void;
-  /** Told in words what a person must learn, while the node goes on. */
-  onTrouble?: (text: string) => void;
-  /** The GPU this process was given, for the log. */
-  gpu?: Gpu | undefined;
-}
 
 /** A running node. */
 export interface RunningNode {

@@ -1,7 +1,7 @@
 import type { ComputeInfo } from '../../src/compute/backend.ts';
 import type { ServiceRegistration } from '../../src/rpc/handlers.ts';
 import type { NodeContext, Role, RoleName } from '../runtime/context.ts';
-import type { NodeOptions } from './node.ts';
+import type { NodeOptions } from './options.ts';
 import { findNode, type NodeList } from '../runtime/nodes.ts';
 
 /** What a role starts with, and where it leaves what its node must know. */

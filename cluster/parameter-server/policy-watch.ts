@@ -63,7 +63,7 @@ const ADVICE =
   'Lower optimizer.learningRate, raise algorithm.entropy or turn on exploration, and start again from an earlier checkpoint (--from)';
 
 /** What the groups of a round say together; undefined when none says anything. */
-export function roundDecisions(groups: readonly ScoredGroup[]): RoundDecisions | undefined {
+function roundDecisions(groups: readonly ScoredGroup[]): RoundDecisions | undefined {
   const decisions = groups.flatMap(({ decisions: one }) => (one ? [one] : []));
   const scores = groups.flatMap((group) => group.scores.filter(({ valid }) => valid));
   if (decisions.length === 0 || scores.length === 0) return undefined;

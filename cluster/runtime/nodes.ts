@@ -31,7 +31,7 @@ const NODE_FORMAT = 1;
 const SEVERAL = 'several';
 
 /** Key of a node's record: under its role, which is as far as the server lets an identity write; nodes of several roles have a name of their own. */
-export function nodeKey({ id, roles }: Pick<NodeInfo, 'id' | 'roles'>): string {
+function nodeKey({ id, roles }: Pick<NodeInfo, 'id' | 'roles'>): string {
   return `${roles.length === 1 ? roles[0] : SEVERAL}.${id}`;
 }
 

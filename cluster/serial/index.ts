@@ -1,5 +1,5 @@
 import { ActorSystem } from '../../src/actor/system.ts';
-import { MemoryBus } from '../../src/bus/memory/memory-bus.ts';
+import { connectMemory, MemoryBus } from '../../src/bus/memory/memory-bus.ts';
 import type { MemoryServer } from '../../src/bus/memory/server.ts';
 import { BusWeightChannel } from '../../src/weights/bus-weight-channel.ts';
 import { VirtualClock } from '../../src/clock/virtual.ts';
@@ -109,7 +109,7 @@ interface Shared extends SerialOptions {
 
 async function run(config: JobConfig, shared: Shared): Promise<SerialResult> {
   const { interruptAfterRound, onJob = () => {}, onEnd = () => Promise.resolve(undefined), from } = shared;
-  await shared.prepare?.(shared.server.connect());
+  await shared.prepare?.(connectMemory(shared.server));
   let nodes = await startNodes(shared);
   try {
     let { id } = await withBackend(nodes.coordinator, (backend) => backend.createJob(config.name, config, from));
@@ -193,7 +193,7 @@ async function startNodes(shared: Shared): Promise<{ coordinator: NodeContext; s
 }
 
 async function connect(id: string, { clock, server, random, log, stateDir }: Shared): Promise<NodeContext> {
-  const bus = server.connect();
+  const bus = connectMemory(server);
   return {
     id,
     bus,

@@ -5,7 +5,7 @@ import { MillraceError } from '../../src/errors.ts';
 import { createClient, type ServiceClient } from '../../src/rpc/client.ts';
 import { defineService, type ServiceRegistration } from '../../src/rpc/handlers.ts';
 import type { ClickHouseStore } from '../../src/store/clickhouse-store.ts';
-import type { TrajectoryTransfer } from '../admin/backend.ts';
+import type { TrajectoryTransfer } from '../admin/export.ts';
 import { collectQuery, queryMessages } from '../admin/query-rows.ts';
 import { pruneMessage, statsMessage, type StoreCare } from '../admin/store-care.ts';
 import type { RunQuery } from '../coordinator/admin-backend.ts';

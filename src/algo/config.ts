@@ -42,8 +42,6 @@ export interface OptimizerConfig {
 /** sample: divides by n - 1; population: by n; none: the rewards are only centred. */
 export type StdKind = 'sample' | 'population' | 'none';
 
-export type { Aggregation } from './aggregation/weights.ts';
-
 /** Defaults of `algorithm:`, a block that names no method: GRPO. */
 export const DEFAULT_ALGORITHM: Readonly<GrpoConfig> = grpoSchema.parse({});
 

@@ -8,7 +8,7 @@ import { describeStorage } from './conformance/storage.ts';
 import { describeWeights } from './conformance/weights.ts';
 
 export { CONFORMANCE_TOPOLOGY } from './conformance/harness.ts';
-export type { BusHarness, TestConnection } from './conformance/harness.ts';
+export type { BusHarness } from './conformance/harness.ts';
 
 /**
  * What every Bus must do, and the weight channel and the leases upon it. Call it inside a test file with a factory; one

@@ -1,7 +1,7 @@
 import { MillraceError } from '../errors.ts';
 
 /** Oldest nats-server that everything in src/bus works on. */
-export const OLDEST_SERVER = '2.9.0';
+const OLDEST_SERVER = '2.9.0';
 
 /**
  * Since which server version a feature exists. An older server drops unknown fields of a stream's configuration

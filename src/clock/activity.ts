@@ -21,7 +21,7 @@ export interface ActivityObserver {
 }
 
 /** From here on a stretch is one that others notice: heartbeats and leases are a matter of seconds. */
-export const LONG_HOLD_MS = 1_000;
+const LONG_HOLD_MS = 1_000;
 
 let observer: ActivityObserver | undefined;
 

@@ -3,7 +3,7 @@ import { MillraceError } from '../errors.ts';
 const SECONDS = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 } as const;
 
 /** How an age is written: a whole number and its unit. */
-export const AGE = /^([1-9]\d{0,5})([smhdw])$/;
+const AGE = /^([1-9]\d{0,5})([smhdw])$/;
 
 /** "30d" → seconds. Units: s, m, h, d, w. `invalid_argument` naming `field` for anything else. */
 export function parseAge(text: string, field: string): number {

@@ -8,7 +8,7 @@ type Def = z.core.$ZodTypes['_zod']['def'];
 const defOf = (schema: Schema): Def => (schema as z.core.$ZodTypes)._zod.def;
 
 /** The schema inside optional, default, prefault and other wrappers. */
-export function unwrap(schema: Schema): Schema {
+function unwrap(schema: Schema): Schema {
   const def = defOf(schema);
   return 'innerType' in def ? unwrap(def.innerType) : schema;
 }

@@ -49,7 +49,7 @@ const parameterSchema = z
   });
 
 /** What tune.yaml holds. Unknown keys are errors. */
-export const tuneConfigSchema = z
+const tuneConfigSchema = z
   .strictObject({
     job: z.string().min(1).describe('path of the job file, relative to this file'),
     parameters: z

@@ -23,7 +23,7 @@ export function readYamlFile(path: string): YamlFile {
 }
 
 /** {@link readYamlFile} for text at hand; `name` is used in errors. */
-export function parseYamlText(text: string, name: string): YamlFile {
+function parseYamlText(text: string, name: string): YamlFile {
   const counter = new LineCounter();
   const document = parseDocument(text, { lineCounter: counter, prettyErrors: false });
   const place = (offset: number): string => {

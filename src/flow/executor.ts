@@ -9,7 +9,7 @@ import { isRetryLater } from './retry-later.ts';
 import { takeApart, usageProblem, type Usage } from './usage.ts';
 
 /** Time limit of a tool call in a flow that sets none. */
-export const DEFAULT_TOOL_TIMEOUT_MS = 10_000;
+const DEFAULT_TOOL_TIMEOUT_MS = 10_000;
 
 /** What came of a tool call that the policy answers for. */
 export interface Execution {

@@ -3,7 +3,7 @@ import { flowCrash, inFlow } from './failure.ts';
 import { copyAsJson } from './json.ts';
 
 /** Longest answer, as JSON: it travels in one message with those of its siblings. */
-export const MAX_ANSWER = 65_536;
+const MAX_ANSWER = 65_536;
 
 /** What the flow leaves behind for the reward actor, as JSON text. */
 export function generate<M>(flow: Pick<FlowDefinition<any, M>, 'answer'>, memory: M): string {

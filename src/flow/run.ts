@@ -16,7 +16,7 @@ import { Meter } from './usage.ts';
 import { potentialOf, verify } from './verifier.ts';
 
 /** Arguments and results are kept up to this many characters. */
-export const MAX_RECORDED_TEXT = 4000;
+const MAX_RECORDED_TEXT = 4000;
 
 /** One decision and what came of it. */
 export interface StepRecord extends Choice {

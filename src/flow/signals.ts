@@ -11,9 +11,6 @@ export interface SignalNeeds {
   potential: boolean;
 }
 
-/** A job without shaped rewards. */
-export const NO_SIGNALS: SignalNeeds = { steps: false, potential: false };
-
 /** What came of each step, as columns; only those that are needed are filled. */
 export function stepSignals(steps: readonly StepRecord[], shape: FlowShape, needs: SignalNeeds): StepSignals {
   const signals = create(StepSignalsSchema);

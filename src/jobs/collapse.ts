@@ -23,13 +23,13 @@ export interface RoundDecisions {
 }
 
 /** Success from which on a policy that always does the same is right to. */
-export const RIGHT_SUCCESS = 0.9;
+const RIGHT_SUCCESS = 0.9;
 /** Relative entropy at which a policy is as good as deterministic; the figure of a uniform policy is 1. */
-export const NO_ENTROPY = 0.02;
+const NO_ENTROPY = 0.02;
 /** Relative entropy below which one tool alone, or the shortest episodes, are signs of a collapse. */
-export const LOW_ENTROPY = 0.1;
+const LOW_ENTROPY = 0.1;
 /** Share of one tool that counts as always. */
-export const ONE_TOOL = 0.99;
+const ONE_TOOL = 0.99;
 /** Rounds in a row that make a collapse, and rounds in a row without a sign that end it. */
 export const COLLAPSE_ROUNDS = 5;
 export const RECOVERY_ROUNDS = 3;

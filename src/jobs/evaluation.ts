@@ -22,7 +22,7 @@ const AGENTS: Readonly<Record<EvaluationName, Agent>> = {
 };
 
 /** `trained@40`: what requests carry in `evaluation`. */
-export function evaluationKey(name: EvaluationName, version: number): string {
+function evaluationKey(name: EvaluationName, version: number): string {
   return `${name}@${version}`;
 }
 
@@ -38,7 +38,7 @@ export function parseEvaluationKey(key: string): { name: EvaluationName; version
 }
 
 /** Flows a task for the random planner, whose rate is small and noisy. */
-export const RANDOM_SAMPLES = 8;
+const RANDOM_SAMPLES = 8;
 
 export function evaluationPlan(name: EvaluationName, version: number, randomSamples = RANDOM_SAMPLES): EvaluationPlan {
   return {

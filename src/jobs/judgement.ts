@@ -1,7 +1,7 @@
 import { wilson } from '../algo/stats/wilson.ts';
 
 /** Share of flows that may be left without a judgement before an evaluation is incomplete. */
-export const MAX_UNJUDGED_SHARE = 0.02;
+const MAX_UNJUDGED_SHARE = 0.02;
 
 /** The counts of an evaluation, as a record and the admin API have them. */
 export interface EvaluationCounts {

@@ -1,7 +1,7 @@
 import type { WeightManifest } from '../gen/millrace/v1/weights_pb.ts';
 
 /** First word of the error of a job that has run all its rounds without a single update of its weights. */
-export const NOTHING_TO_LEARN = 'NOTHING_TO_LEARN';
+const NOTHING_TO_LEARN = 'NOTHING_TO_LEARN';
 
 /** Why a job that has run all its rounds is no success: nothing was trained in any of them. Undefined when something was. */
 export function nothingLearned({ optimizerSteps, version, ledger }: WeightManifest): string | undefined {

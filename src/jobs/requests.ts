@@ -35,12 +35,12 @@ export interface TrainingRequest {
 }
 
 /** The nominal round of a request: the round it is used in when nothing expires or fails. */
-export function roundOf(sequence: number, groupsPerRound: number): number {
+function roundOf(sequence: number, groupsPerRound: number): number {
   return Math.floor(sequence / groupsPerRound);
 }
 
 /** `<job>:<round>:<task>:<attempt>`: also the message id of all that follows from the request. */
-export function requestId(job: string, round: number | string, task: string, attempt: number): string {
+function requestId(job: string, round: number | string, task: string, attempt: number): string {
   return `${job}:${round}:${task}:${attempt}`;
 }
 

@@ -1,7 +1,7 @@
 import { MillraceError } from '../errors.ts';
 
 /** Groups a shard when nothing else is said. */
-export const GROUPS_PER_SHARD = 1;
+const GROUPS_PER_SHARD = 1;
 
 /** Shards a full round is cut into: enough for as many learners to share it evenly, few enough gradients to send and add. */
 export const SHARDS_PER_ROUND = 8;

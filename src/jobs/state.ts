@@ -11,7 +11,7 @@ export type JobStateName = (typeof JOB_STATES)[number];
  * The state machine: from which state a job may go to which. A failed job may be resumed (`cluster/coordinator/resume.ts`).
  * A coordinator that takes a job over does not change its state: RUNNING stays RUNNING.
  */
-export const JOB_TRANSITIONS: Readonly<Record<JobStateName, readonly JobStateName[]>> = {
+const JOB_TRANSITIONS: Readonly<Record<JobStateName, readonly JobStateName[]>> = {
   QUEUED: ['RUNNING', 'FAILED', 'CANCELLED'],
   RUNNING: ['PAUSED', 'SUCCEEDED', 'FAILED', 'CANCELLED'],
   PAUSED: ['RUNNING', 'FAILED', 'CANCELLED'],

@@ -2,7 +2,6 @@ import type { Bus } from '../bus/bus.ts';
 import { deadLetterOf } from '../bus/dead-letter.ts';
 import type { DeadLetter } from '../bus/dead-letter.ts';
 
-export { MAX_DELIVERIES } from '../bus/dead-letter.ts';
 export type { DeadLetter } from '../bus/dead-letter.ts';
 
 /** Options of {@link startDeadLetters}. */

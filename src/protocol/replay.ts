@@ -36,7 +36,7 @@ export async function findDeadLetter(bus: Bus, letter: number): Promise<StoredLe
  * which only the writer reads: its job has counted it, or will count it, by the message that was given up there, and must not be
  * given another.
  */
-export function replaySubject({ stream, subject }: Pick<DeadLetter, 'stream' | 'subject'>): string {
+function replaySubject({ stream, subject }: Pick<DeadLetter, 'stream' | 'subject'>): string {
   return stream === 'SCORED' ? `${subject.split('.').slice(0, 2).join('.')}.rows` : subject;
 }
 

@@ -6,8 +6,6 @@ import { MillraceError } from '../errors.ts';
 /** Largest message either way, in bytes. Bigger things travel in chunks. */
 export const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 
-/** Name, input and output of one method of a generated service. */
-export type MethodOf<K extends DescMethod['methodKind']> = DescMethod & { methodKind: K };
 /** The request type of a method. */
 export type InputOf<M extends Pick<DescMethod, 'input'>> = MessageShape<M['input']>;
 /** The response type of a method. */

@@ -1,5 +1,5 @@
 /** Upper bounds of the latency buckets in milliseconds; the last bucket has none. */
-export const LATENCY_BUCKETS_MS = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000] as const;
+const LATENCY_BUCKETS_MS = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000] as const;
 
 /** What is counted of one method. */
 export interface MethodMetrics {

@@ -26,9 +26,9 @@ const CODE_OF = new Map<Status, ErrorCode>([
 ]);
 
 /** Trailing metadata: where in the request the problem is (percent-encoded). */
-export const FIELD_KEY = 'millrace-field';
+const FIELD_KEY = 'millrace-field';
 /** Trailing metadata: "true" when the same call may succeed later. */
-export const RETRYABLE_KEY = 'millrace-retryable';
+const RETRYABLE_KEY = 'millrace-retryable';
 /** Header and trailing metadata: the id under which the server logged the call. */
 export const TRACE_KEY = 'millrace-trace-id';
 

@@ -19,7 +19,7 @@ export interface DdlVariant {
  * The servers' own default. By the table's id, which ON CLUSTER makes the same everywhere, and not by its name: migrations
  * make `steps_anew` and exchange it for `steps`, more than once, and a path of that name would still be in use.
  */
-export const REPLICA_PATH = '/clickhouse/tables/{uuid}/{shard}';
+const REPLICA_PATH = '/clickhouse/tables/{uuid}/{shard}';
 
 /** Words between the verb and the name of what it is about. */
 const BEFORE_NAME = new Set(

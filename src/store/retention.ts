@@ -11,7 +11,7 @@ export interface Retention {
 }
 
 /** Long texts, by table. */
-export const TEXT_COLUMNS = { steps: ['arguments', 'result'], trajectories: ['failure_message', 'answer'] } as const;
+const TEXT_COLUMNS = { steps: ['arguments', 'result'], trajectories: ['failure_message', 'answer'] } as const;
 
 /**
  * By the time of arrival: every row has it, and it does not depend on other machines' clocks. A row that comes again lives from

@@ -96,7 +96,7 @@ export function serverTarget(options: ServerStoreOptions): ServerTarget {
 type Tls = { tls?: { ca_cert: Buffer } | { ca_cert: Buffer; cert: Buffer; key: Buffer } };
 
 /** What the client needs for TLS. Throws `invalid_argument` for files that cannot be read or do not belong together. */
-export function tlsOf(options: ServerStoreOptions): Tls {
+function tlsOf(options: ServerStoreOptions): Tls {
   const { caFile, certFile, keyFile } = options;
   if (caFile === undefined && certFile === undefined && keyFile === undefined) return {};
   if ((certFile === undefined) !== (keyFile === undefined) || caFile === undefined) {

@@ -59,7 +59,7 @@ export function silentLogger(): Logger {
 }
 
 /** An error as an object: type, message, stack and, for ours, code, retryable and field; causes nested. Tokens are hidden. */
-export function serializeError(thrown: unknown): unknown {
+function serializeError(thrown: unknown): unknown {
   if (!(thrown instanceof Error)) return thrown;
   const { type, message, stack } = stdSerializers.errWithCause(thrown);
   const own =

@@ -2,9 +2,9 @@ import { areEqual } from '../algo/stats/equal.ts';
 import { gaussianProcess, type GaussianProcess } from './gaussian-process.ts';
 
 /** Length scales tried, in widths of the search space. */
-export const LENGTH_SCALES = [0.1, 0.2, 0.35, 0.6, 1, 1.8, 3.2] as const;
+const LENGTH_SCALES = [0.1, 0.2, 0.35, 0.6, 1, 1.8, 3.2] as const;
 /** Shares of noise tried. */
-export const NOISES = [1e-6, 1e-3, 1e-2, 0.05, 0.2, 0.5] as const;
+const NOISES = [1e-6, 1e-3, 1e-2, 0.05, 0.2, 0.5] as const;
 
 /** Where the search for length scales and noise begins. */
 const START = { scale: 0.6, noise: 1e-2 } as const;

@@ -1,5 +1,5 @@
 import { keyOf, type Space } from './space.ts';
-import type { Observation } from './suggest.ts';
+import type { Observation } from './observation.ts';
 
 /**
  * By fidelity, what a trial gains on the average from there to the end: summed over the rungs in between, the mean difference

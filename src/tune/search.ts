@@ -2,7 +2,8 @@ import { seededRandom } from '../random/seeded.ts';
 import { goesOn, type Halving } from './halving.ts';
 import { trajectoriesTo, type Measurement, type Objective, type RungScore } from './objective.ts';
 import { drawValues, holds, keyOf, latinHypercube, mapSpace, type Space, type Values } from './space.ts';
-import { fidelityOf, suggest, type Observation } from './suggest.ts';
+import type { Observation } from './observation.ts';
+import { fidelityOf, suggest } from './suggest.ts';
 
 /** A search as it was asked for. */
 export interface SearchPlan {

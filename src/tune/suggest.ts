@@ -1,17 +1,9 @@
 import type { Random } from '../random/random.ts';
 import { expectedImprovement } from './expected-improvement.ts';
 import { fitGaussianProcess } from './length-scales.ts';
+import type { Observation } from './observation.ts';
 import { rungGains } from './rung-gains.ts';
 import { combinations, drawValues, encode, keyOf, mapSpace, shareOf, valueAt, type Space, type Values } from './space.ts';
-
-/** A score that was measured. */
-export interface Observation {
-  values: Values;
-  /** How much of a whole trial it took, 0 to 1, on the scale of {@link fidelityOf}. */
-  fidelity: number;
-  /** More is better. */
-  score: number;
-}
 
 /** What {@link suggest} decides by. */
 export interface SuggestOptions {

@@ -4,7 +4,7 @@ import { WeightManifestSchema } from '../gen/millrace/v1/weights_pb.ts';
 import type { WeightManifest } from '../gen/millrace/v1/weights_pb.ts';
 
 /** Version of what a manifest and its blobs mean. One that older versions cannot go on with gets the next number. */
-export const MANIFEST_FORMAT = 1;
+const MANIFEST_FORMAT = 1;
 
 /** A manifest as it is stored; marks it with this version's format. */
 export function encodeManifest(manifest: WeightManifest): Uint8Array {

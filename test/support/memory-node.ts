@@ -1,6 +1,6 @@
 import { ActorSystem } from '../../src/actor/system.ts';
 import type { Bus } from '../../src/bus/bus.ts';
-import { MemoryBus } from '../../src/bus/memory/memory-bus.ts';
+import { connectMemory, MemoryBus } from '../../src/bus/memory/memory-bus.ts';
 import type { MemoryServer } from '../../src/bus/memory/server.ts';
 import type { TopologyOptions } from '../../src/protocol/topology.ts';
 import { BusWeightChannel } from '../../src/weights/bus-weight-channel.ts';
@@ -28,7 +28,7 @@ export class MemoryNodes {
   /** A node without roles; `wrap` may make its bus misbehave. */
   async node(id: string, wrap: (bus: Bus) => Bus = (bus) => bus): Promise<NodeContext> {
     const { clock } = this;
-    const bus = wrap(this.#server.connect());
+    const bus = wrap(connectMemory(this.#server));
     const log = silentLogger();
     return {
       id,

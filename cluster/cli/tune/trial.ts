@@ -96,7 +96,7 @@ function scoresOf({ plan, capacity }: TrialSetting, job: Job): RungScore[] {
 }
 
 /** A trial whose job has ended. */
-export function trialOf(setting: TrialSetting, job: Job): Trial {
+function trialOf(setting: TrialSetting, job: Job): Trial {
   const { current } = setting;
   const scores = scoresOf(setting, job);
   const incomplete = incompleteAtTheEnd(job);

@@ -47,7 +47,7 @@ export function accessConfiguration(passwords: NatsPasswords): string {
 }
 
 /** Of a user: what it may publish and subscribe to. */
-export function permissionsOf(identity: Identity): { publish: object | readonly string[]; subscribe: readonly string[] } {
+function permissionsOf(identity: Identity): { publish: object | readonly string[]; subscribe: readonly string[] } {
   const inbox = `${inboxPrefix(identity)}.>`;
   if (identity === 'admin') return { publish: ['>'], subscribe: ['>'] };
   if (identity === 'supervisor') return { publish: ['$JS.API.INFO'], subscribe: [inbox] };

@@ -19,7 +19,7 @@ import { makeOrders, makeProducts } from './shop.ts';
 import { writeMessage } from './words.ts';
 
 /** Options of the generator: `source:` of job.yaml. */
-export const generatorOptionsSchema = z.strictObject({
+const generatorOptionsSchema = z.strictObject({
   /** Customers, with about 2.4 orders each. */
   users: z.int().min(20).max(100_000).default(500),
   /** Messages of customers. */
@@ -27,8 +27,6 @@ export const generatorOptionsSchema = z.strictObject({
   /** Weights of messages with 1, 2, … requests. */
   requests: z.array(z.number().min(0)).min(1).max(7).default([50, 24, 13, 7, 3, 2, 1]),
 });
-/** Options of the generator. */
-export type GeneratorOptions = z.infer<typeof generatorOptionsSchema>;
 
 /**
  * Makes up a shop and the messages of its customers with their gold calls; the same for the same seed and options.

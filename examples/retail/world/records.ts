@@ -54,7 +54,7 @@ export const productSchema = z.object({
 export type Product = z.infer<typeof productSchema>;
 
 /** What can become of an order. An order whose items were modified is locked: it is no longer plain `pending`. */
-export const ORDER_STATUSES = [
+const ORDER_STATUSES = [
   'pending',
   'processed',
   'delivered',

@@ -107,7 +107,7 @@ export const correctionOf = (level: 'decision' | 'trajectory') =>
 export const correctionSchema = correctionOf('decision');
 
 /** Discount of rewards and of credit. */
-export const gamma = (usual: number) => share('discount of one decision').default(usual);
+const gamma = (usual: number) => share('discount of one decision').default(usual);
 
 /** How a trajectory's reward is shared out among its decisions, for methods with a baseline of the group. */
 export const creditSchema = z

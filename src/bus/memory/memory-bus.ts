@@ -27,9 +27,14 @@ export interface MemoryBusOptions extends TopologyOptions {
   server?: MemoryServer;
 }
 
+/** A new connection; each stands for one node. */
+export function connectMemory(server: MemoryServer): MemoryBus {
+  return new MemoryBus({ clock: server.clock, server });
+}
+
 /** A connection to a {@link MemoryServer}: the Bus of serial mode, tests and simulation. */
 export class MemoryBus implements Bus {
-  /** What this connection shares with others: `bus.server.connect()` makes another one. */
+  /** What this connection shares with others: {@link connectMemory} makes another one. */
   readonly server: MemoryServer;
   readonly closed: Promise<MillraceError | undefined>;
   private readonly resolveClosed: (error: MillraceError | undefined) => void;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { VirtualClock } from '../../clock/virtual.ts';
 import { CONFORMANCE_TOPOLOGY, busConformance } from '../conformance.ts';
-import { MemoryBus } from './memory-bus.ts';
+import { connectMemory, MemoryBus } from './memory-bus.ts';
 import { MemoryServer } from './server.ts';
 
 busConformance('memory bus', () => {
@@ -11,7 +11,7 @@ busConformance('memory bus', () => {
   return Promise.resolve({
     clock,
     connect() {
-      const bus = server.connect();
+      const bus = connectMemory(server);
       connections.push(bus);
       return Promise.resolve({ bus, cut: () => bus.sever() });
     },
@@ -29,7 +29,7 @@ describe('memory bus alone', () => {
     const play = async (): Promise<string[]> => {
       const clock = new VirtualClock();
       const bus = new MemoryBus({ clock });
-      const other = bus.server.connect();
+      const other = connectMemory(bus.server);
       const log: string[] = [];
       const options = { stream: 'ROLLOUTS', durable: 'rollout', filter: 'rollout.>', maxInFlight: 2 } as const;
       for (const [name, connection] of [

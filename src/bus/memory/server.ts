@@ -19,7 +19,6 @@ import { streamOf, topology } from '../../protocol/topology.ts';
 import type { StreamSpec, Topology, TopologyOptions } from '../../protocol/topology.ts';
 import { MemoryDurable, durableConfig } from './durable.ts';
 import { MemoryBucket } from './key-value.ts';
-import { MemoryBus } from './memory-bus.ts';
 import { MemoryStream } from './stream.ts';
 
 /** Options of {@link MemoryServer}. */
@@ -33,7 +32,7 @@ export interface MemoryServerOptions extends TopologyOptions {
 type Listener = { filter: string; handler: (data: Uint8Array, subject: string) => void };
 
 /**
- * JetStream's semantics in one process: what several {@link MemoryBus} connections share. Everything happens at the call or
+ * JetStream's semantics in one process: what several connections (`MemoryBus`) share. Everything happens at the call or
  * in promise jobs after it, in an order that depends on nothing but the calls and the clock.
  */
 export class MemoryServer {
@@ -98,11 +97,6 @@ export class MemoryServer {
       for (const durable of this.of(spec.name)) durable.removed(sequence);
     };
     this.streams.set(spec.name, stream);
-  }
-
-  /** A new connection; each stands for one node. */
-  connect(): MemoryBus {
-    return new MemoryBus({ clock: this.clock, server: this });
   }
 
   /** @internal Connections count themselves: timers run only while there is one. */

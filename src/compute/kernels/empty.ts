@@ -1,6 +1,6 @@
 import { util, type TensorInfo } from '@tensorflow/tfjs-core';
 import { floats, integers, size, type WasmBackend } from './heap.ts';
-import type { KernelWrapper } from './register.ts';
+import type { KernelWrapper } from './wrapper.ts';
 
 /**
  * Kernels that are right only where there is something to work on: of nothing, the originals leave the result's memory as it

@@ -1,6 +1,6 @@
 import { backend_util, util, type TensorInfo } from '@tensorflow/tfjs-core';
 import { integers, values, type WasmBackend } from './heap.ts';
-import type { KernelWrapper } from './register.ts';
+import type { KernelWrapper } from './wrapper.ts';
 
 /**
  * GatherV2, 30 times as fast as the original, which also takes wrong rows from batches. An index outside the table is a

@@ -1,6 +1,6 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import type { WasmBackend } from './heap.ts';
-import type { KernelWrapper } from './register.ts';
+import type { KernelWrapper } from './wrapper.ts';
 
 /**
  * Identity as another name for the same memory: tensors are never written to. The library clones whatever a gradient needs,

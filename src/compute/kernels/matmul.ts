@@ -1,7 +1,7 @@
 import { broadcast_util, getKernel, type KernelFunc, type NamedAttrMap, type TensorInfo } from '@tensorflow/tfjs-core';
 import { floats, size, type WasmBackend } from './heap.ts';
 import { transposed } from './product.ts';
-import type { KernelWrapper } from './register.ts';
+import type { KernelWrapper } from './wrapper.ts';
 
 type Backend = Parameters<KernelFunc>[0]['backend'];
 

@@ -9,9 +9,7 @@ import { batchMatMul, fusedMatMul } from './matmul.ts';
 import { segmentSum } from './segment-sum.ts';
 import { slice } from './slice.ts';
 import { tanh } from './tanh.ts';
-
-/** What a replacement gets from the kernel it replaces. */
-export type KernelWrapper = (original: KernelFunc) => KernelFunc;
+import type { KernelWrapper } from './wrapper.ts';
 
 /** Kernels the wasm backend lacks, and fused ones of our own that networks use where they are registered. */
 const ADDED: Record<string, KernelFunc> = {

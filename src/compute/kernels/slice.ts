@@ -1,5 +1,5 @@
 import { slice_util, type TensorInfo } from '@tensorflow/tfjs-core';
-import type { KernelWrapper } from './register.ts';
+import type { KernelWrapper } from './wrapper.ts';
 
 /** Slice with the check that other backends make: beyond the tensor, the original reads whatever is in memory there. */
 export const slice: KernelWrapper = (original) => (parameters) => {

@@ -1,6 +1,6 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { floats, type WasmBackend } from './heap.ts';
-import type { KernelWrapper } from './register.ts';
+import type { KernelWrapper } from './wrapper.ts';
 
 /**
  * tanh by its continued fraction, four times as fast as the original. The fraction is taken at x / 4 and doubled twice with

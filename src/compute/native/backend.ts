@@ -4,7 +4,8 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { checked } from '../kernels/contracts.ts';
-import { replaceKernels, type KernelWrapper } from '../kernels/register.ts';
+import { replaceKernels } from '../kernels/register.ts';
+import type { KernelWrapper } from '../kernels/wrapper.ts';
 import { loadAddon, type NativeAddon } from './addon.ts';
 import { addedUnary, binary, unary, unaryGrad } from './kernels/elementwise.ts';
 import { bag, bagGrad, concat, gather, segmentSum, transpose } from './kernels/index.ts';

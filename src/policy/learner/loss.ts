@@ -103,7 +103,7 @@ export function policyLoss(
 }
 
 /** The decisions as a method's loss sees them. */
-export function columnsOf(logProbs: Float64Array, decisions: DecisionTable): LossColumns {
+function columnsOf(logProbs: Float64Array, decisions: DecisionTable): LossColumns {
   return {
     logProbs,
     behaviour: decisions.oldLogProb,

@@ -36,7 +36,7 @@ export async function importLines(
 }
 
 /** An error of a line with the line's number. */
-export function inLine(number: number, thrown: unknown): MillraceError {
+function inLine(number: number, thrown: unknown): MillraceError {
   const { code, message, field } = MillraceError.from(thrown);
   return new MillraceError(code, `line ${number}: ${message}`, { cause: thrown, ...(field !== undefined && { field }) });
 }

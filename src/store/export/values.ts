@@ -100,7 +100,7 @@ export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** ClickHouse takes no lone surrogates; they become U+FFFD. */
-export const wellFormed = (text: string): string => (text as string & { toWellFormed(): string }).toWellFormed();
+const wellFormed = (text: string): string => (text as string & { toWellFormed(): string }).toWellFormed();
 
 function shown(value: unknown): string {
   const json = JSON.stringify(value);

@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { exception } from './exception.ts';
 
 /** The user who may change things. */
-export const WRITER = 'writer';
+const WRITER = 'writer';
 
 /** Names of the user who reads; clients that are told no name call themselves `default`. */
 const READERS: readonly string[] = ['reader', 'default'];

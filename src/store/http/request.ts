@@ -30,7 +30,7 @@ export interface QueryRequest {
 export type Encoding = 'gzip' | 'deflate' | 'br';
 
 /** A statement longer than this has to be something else. */
-export const MAX_STATEMENT_BYTES = 1024 * 1024;
+const MAX_STATEMENT_BYTES = 1024 * 1024;
 
 /** Who a request says it comes from, in its headers or its URL: known before a byte of its body is read. */
 export function readCredentials(request: IncomingMessage, url: URL): { user: string; password: string } {

@@ -1,6 +1,6 @@
 import type { KernelFunc, TensorInfo } from '@tensorflow/tfjs-core';
 import { offset, size, type WasmBackend } from '../../kernels/heap.ts';
-import type { KernelWrapper } from '../../kernels/register.ts';
+import type { KernelWrapper } from '../../kernels/wrapper.ts';
 import type { NativeAddon } from '../addon.ts';
 
 /** GatherV2 of whole rows; other axes and types go to the original. */

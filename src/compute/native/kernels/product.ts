@@ -1,6 +1,6 @@
 import { broadcast_util, type KernelFunc, type TensorInfo } from '@tensorflow/tfjs-core';
 import { offset, size, type WasmBackend } from '../../kernels/heap.ts';
-import type { KernelWrapper } from '../../kernels/register.ts';
+import type { KernelWrapper } from '../../kernels/wrapper.ts';
 import { ACTIVATIONS, type NativeAddon } from '../addon.ts';
 
 type ActivationName = keyof typeof ACTIVATIONS;

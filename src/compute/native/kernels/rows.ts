@@ -1,6 +1,6 @@
 import { util, type KernelFunc, type TensorInfo } from '@tensorflow/tfjs-core';
 import { offset, size, type WasmBackend } from '../../kernels/heap.ts';
-import type { KernelWrapper } from '../../kernels/register.ts';
+import type { KernelWrapper } from '../../kernels/wrapper.ts';
 import type { NativeAddon } from '../addon.ts';
 
 /** Sum or Mean over the last axes, or over the first ones; other axes and types go to the original. */
