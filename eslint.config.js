@@ -1,13 +1,15 @@
 import { defineConfig, globalIgnores } from 'eslint/config';
 import tseslint from 'typescript-eslint';
+import { classLength } from './scripts/eslint/class-length.js';
 import { layers } from './scripts/eslint/layers.js';
+import { limits } from './scripts/eslint/limits.js';
 
 export default defineConfig(
   globalIgnores(['node_modules/', 'dist/', 'src/gen/', '.millrace/', 'coverage/', 'src/compute/native/build/']),
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
   {
     files: ['**/*.{js,ts}'],
-    plugins: { millrace: { rules: { layers } } },
+    plugins: { millrace: { rules: { 'class-length': classLength, layers } } },
     rules: {
       'millrace/layers': 'error',
       'max-lines': ['error', { max: 450, skipBlankLines: false, skipComments: false }],
@@ -40,6 +42,7 @@ export default defineConfig(
       '@typescript-eslint/require-await': 'off',
     },
   },
+  ...limits,
   {
     // Flows are held with their type parameters erased, and `any` alone is assignable in both directions.
     files: ['src/{flow,tasks,reward}/**'],

@@ -64,7 +64,7 @@ async function replay(json: string, actions: readonly number[]) {
   expect(run.failure).toBeUndefined();
   return {
     steps: run.steps.length,
-    judgement: await judge(flow, task, run.answerJson, context, { clock: systemClock, timeoutMs: 1000 }),
+    judgement: await judge(flow, { task, answerJson: run.answerJson, context }, { clock: systemClock, timeoutMs: 1000 }),
   };
 }
 

@@ -196,10 +196,14 @@ export class LockStepEnvironment {
     });
     // A trainer beside the cluster has no second try: a benchmark in which flows fail measures something else.
     if (run.failure !== undefined) throw new MillraceError('aborted', `flow ${number}: ${run.failure.message}`);
-    const judgement = await judge(definition, task, run.answerJson, this.#context, {
-      clock: systemClock,
-      timeoutMs: REWARD_TIMEOUT_MS,
-    });
+    const judgement = await judge(
+      definition,
+      { task, answerJson: run.answerJson, context: this.#context },
+      {
+        clock: systemClock,
+        timeoutMs: REWARD_TIMEOUT_MS,
+      },
+    );
     if ('failure' in judgement) throw new MillraceError('aborted', `flow ${number}: ${judgement.message}`);
     this.#ended.push({ flow: number, reward: judgement.outcome, success: judgement.success });
     this.#settle();

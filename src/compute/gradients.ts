@@ -97,8 +97,7 @@ const GRADIENTS: Record<string, Gradient> = {
   },
   BatchMatMul: {
     inputsToSave: ['a', 'b'],
-    gradFunc: (dy, [a, b], attrs) =>
-      matMulGradient(one(dy), a!, b!, attrs['transposeA'] as boolean, attrs['transposeB'] as boolean),
+    gradFunc: (dy, [a, b], attrs) => matMulGradient(one(dy), { a: a!, b: b! }, attrs as unknown as Transposed),
   },
   Transpose: {
     gradFunc: (dy, _saved, attrs) => ({
@@ -166,12 +165,16 @@ function unbroadcast(dy: tf.Tensor, shape: number[]): tf.Tensor {
   return tf.reshape(axes.length > 0 ? tf.sum(dy, axes) : dy, shape);
 }
 
+/** Which operands of a product are transposed. */
+interface Transposed {
+  transposeA: boolean;
+  transposeB: boolean;
+}
+
 function matMulGradient(
   dy: tf.Tensor,
-  a: tf.Tensor,
-  b: tf.Tensor,
-  transposeA: boolean,
-  transposeB: boolean,
+  { a, b }: { a: tf.Tensor; b: tf.Tensor },
+  { transposeA, transposeB }: Transposed,
 ): ReturnType<Gradient['gradFunc']> {
   const [forA, forB] = [
     (): tf.Tensor => (transposeA ? tf.matMul(b, dy, transposeB, true) : tf.matMul(dy, b, false, !transposeB)),

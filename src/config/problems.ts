@@ -25,7 +25,7 @@ const MAX_NAMED = 12;
 export function check<T extends z.ZodType>(schema: T, value: unknown, what: string, locate: Locate): z.output<T> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  const problems = result.error.issues.flatMap((issue) => describe(schema, value, issue, what, locate));
+  const problems = result.error.issues.flatMap((issue) => describe(schema, value, issue, { what, locate }));
   const lines = problems.slice(0, MAX_NAMED).map((problem) => problem.text);
   if (problems.length > MAX_NAMED) lines.push(`… and ${problems.length - MAX_NAMED} more`);
   const field = problems[0]?.field;
@@ -37,7 +37,14 @@ interface Problem {
   readonly text: string;
 }
 
-function describe(schema: Schema, value: unknown, issue: z.core.$ZodIssue, what: string, locate: Locate): Problem[] {
+/** Where a value came from: in words, and by its keys. */
+interface Source {
+  what: string;
+  locate: Locate;
+}
+
+function describe(schema: Schema, value: unknown, issue: z.core.$ZodIssue, source: Source): Problem[] {
+  const { what, locate } = source;
   const path = issue.path.map(String);
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => {
@@ -47,7 +54,7 @@ function describe(schema: Schema, value: unknown, issue: z.core.$ZodIssue, what:
     });
   }
   const chosen = issue.code === 'invalid_union' ? withinChoice(schema, value, path) : undefined;
-  if (chosen !== undefined) return chosen.flatMap((inner) => describe(schema, value, inner, what, locate));
+  if (chosen !== undefined) return chosen.flatMap((inner) => describe(schema, value, inner, source));
   const field = path.join('.');
   const leaf = schemaAt(schema, path, value);
   const place = locate(path, 'value');

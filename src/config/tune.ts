@@ -129,7 +129,8 @@ export function loadTuneConfig(path: string, options: LoadJobOptions = {}): Load
   const { config: job } = loadJobConfig(jobFile, options);
   const jobYaml = readYamlFile(jobFile);
   const place = (parameter: string): string => yaml.locate(['parameters', parameter], 'key');
-  const jobWith = (values: Values): JobConfig => assembled(jobYaml, jobFile, { ...options, cwd }, job, values, place);
+  const jobWith = (values: Values): JobConfig =>
+    assembled({ file: jobYaml, name: jobFile, job, options: { ...options, cwd } }, values, place);
 
   const space: Record<string, Parameter> = {};
   for (const [parameter, written] of Object.entries(config.parameters)) {
@@ -200,10 +201,7 @@ function isWhole(path: string, low: number, high: number, jobWith: (values: Valu
 
 /** The job file with other values put in where its own are, so that what it leaves out has the defaults that go with them. */
 function assembled(
-  file: YamlFile,
-  name: string,
-  options: LoadJobOptions,
-  { flow, data }: JobConfig,
+  { file, name, job, options }: { file: YamlFile; name: string; job: JobConfig; options: LoadJobOptions },
   values: Values,
   place: (parameter: string) => string,
 ): JobConfig {
@@ -213,7 +211,7 @@ function assembled(
     source: 'flag',
     origin: place(path),
   }));
-  const flags = { ...options.flags, flow, data };
+  const flags = { ...options.flags, flow: job.flow, data: job.data };
   return resolve(jobConfigSchema, { ...options, flags, file, name, envPrefix: JOB_ENV_PREFIX, assigned }).config;
 }
 

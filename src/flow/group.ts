@@ -152,7 +152,7 @@ async function runMembers<T, M>(
   }
   const seats = seatsFor(options, shape);
   const runs = await together(options.signal, size, (index, signal) =>
-    runMember({ ...options, signal }, seats, shape, task.task as T, index),
+    runMember({ ...options, signal }, { seats, shape, task: task.task as T, index }),
   );
   return { runs, table: seats.table, shape };
 }
@@ -248,10 +248,7 @@ function seatsFor<T, M>(options: GroupOptions<T, M>, shape: FlowShape): Seats {
 
 async function runMember<T, M>(
   options: GroupOptions<T, M>,
-  seats: Seats,
-  shape: FlowShape,
-  task: T,
-  index: number,
+  { seats, shape, task, index }: { seats: Seats; shape: FlowShape; task: T; index: number },
 ): Promise<Member> {
   const { request, flow, context, clock, signal, retrier, onTimeout, maxResamples = 3 } = options;
   const id = `${request.id}:${index}`;

@@ -55,13 +55,13 @@ function checkPlan(plan: Plan, shape: FlowShape): void {
   if (!Array.isArray(plan.items)) throw flowCrash('plan.items', 'must be a list (empty when there is nothing to point to)');
   if (!Array.isArray(plan.actions)) throw flowCrash('plan.actions', 'must be a list (empty to end the flow)');
   checkText(plan.text, 'plan', -1);
-  checkFlags(plan.flags, shape, 'state', 'plan', -1);
+  checkFlags(plan.flags, shape, 'state', -1);
   const items = plan.items.length;
   for (let i = 0; i < items; i++) {
     const item = plan.items[i];
     if (typeof item !== 'object' || item === null) throw flowCrash(`plan.items[${i}]`, `must be an object, got ${String(item)}`);
     checkText(item.text, 'plan.items', i);
-    checkFlags(item.flags, shape, 'item', 'plan.items', i);
+    checkFlags(item.flags, shape, 'item', i);
     if (item.at === undefined) continue;
     if (!Number.isInteger(item.at) || item.at < 0)
       throw flowCrash(`plan.items[${i}].at`, `must be the index of a word of plan.text, got ${item.at}`);
@@ -84,24 +84,21 @@ function checkAction(action: OpenAction | undefined, shape: FlowShape, items: nu
     if (!Number.isInteger(pointer) || pointer < 0 || pointer >= items)
       throw flowCrash(`plan.actions[${i}].items`, `there is no item ${pointer}; the plan has ${items} item(s)`);
   }
-  checkFlags(action.flags, shape, 'action', 'plan.actions', i);
+  checkFlags(action.flags, shape, 'action', i);
 }
 
+/** Where a plan has the flags of each kind. */
+const PLACES: Readonly<Record<FeatureKind, string>> = { state: 'plan', item: 'plan.items', action: 'plan.actions' };
+
 // Paths are put together only when something is wrong: this runs for every action of every step.
-function checkFlags(
-  flags: Record<string, number | boolean> | undefined,
-  shape: FlowShape,
-  kind: FeatureKind,
-  list: string,
-  i: number,
-): void {
+function checkFlags(flags: Record<string, number | boolean> | undefined, shape: FlowShape, kind: FeatureKind, i: number): void {
   if (flags === undefined) return;
   const { index, names } = shape.features[kind];
   for (const name in flags) {
     const value = flags[name];
     const fits = typeof value === 'boolean' || (typeof value === 'number' && Number.isFinite(Math.fround(value)));
     if (fits && index.has(name)) continue;
-    const where = `${list}${i < 0 ? '' : `[${i}]`}.flags.${name}`;
+    const where = `${PLACES[kind]}${i < 0 ? '' : `[${i}]`}.flags.${name}`;
     if (!index.has(name)) throw flowCrash(where, `features.${kind} does not declare it; declared: ${names.join(', ') || 'none'}`);
     throw flowCrash(where, `must be true, false or a finite 32-bit number, got ${String(value)}`);
   }

@@ -157,7 +157,7 @@ async function takeSteps<T, M>(options: RunOptions<T, M>, memory: M, run: FlowRu
     const work = retrying(`tool '${tool}'`, call, options.retrier, signal);
     const execution = isPromise(work) ? await work : work;
     const ended = clock.monotonic();
-    const taken = record(choice, tool, items, execution, potential, open, [started, planned, ended], startedAt);
+    const taken = record(choice, execution, { tool, items, potential, open, times: [started, planned, ended], startedAt });
     run.steps.push(taken);
     planner.came?.(taken);
     if (execution.error !== undefined) run.toolErrors += 1;
@@ -173,16 +173,20 @@ async function takeSteps<T, M>(options: RunOptions<T, M>, memory: M, run: FlowRu
   return Termination.STEP_LIMIT;
 }
 
-function record(
-  choice: Choice,
-  tool: string,
-  items: readonly number[],
-  execution: Execution,
-  potential: number | undefined,
-  open: readonly OpenAction[],
-  [started, planned, ended]: readonly [number, number, number],
-  startedAt: number,
-): StepRecord {
+/** What a step is recorded with beside its choice and its execution. */
+interface StepFacts {
+  tool: string;
+  items: readonly number[];
+  potential: number | undefined;
+  open: readonly OpenAction[];
+  /** When it began, was planned and ended. */
+  times: readonly [started: number, planned: number, ended: number];
+  startedAt: number;
+}
+
+function record(choice: Choice, execution: Execution, facts: StepFacts): StepRecord {
+  const { tool, open } = facts;
+  const [started, planned, ended] = facts.times;
   // Field by field: a spread in a literal this size costs more than all of the rest.
   return {
     action: choice.action,
@@ -191,17 +195,17 @@ function record(
     situation: choice.situation,
     stateFlags: choice.stateFlags,
     tool,
-    items,
+    items: facts.items,
     arguments: textOf(execution.input),
     result: execution.error ?? textOf(execution.result),
     error: execution.error !== undefined,
     verified: false,
-    potential,
+    potential: facts.potential,
     openActions: open.length,
     otherTools: open.some((action) => action.tool !== tool),
     planUs: (planned - started) * 1000,
     toolUs: (ended - planned) * 1000,
-    startedAt,
+    startedAt: facts.startedAt,
   };
 }
 

@@ -47,7 +47,7 @@ export async function assessGroup<T, M>(group: TrajectoryGroup, options: AssessO
     if ('problem' in task) return { failure: FailureClass.INVALID_TASK, message: task.problem };
     const { answerJson } = trajectory;
     const label = { job: group.request!.job, flow: flow.name, task: group.request!.taskId, part: 'reward' };
-    const ask = (): Promise<Judgement> => judge(flow, task.task, answerJson, context, { clock, timeoutMs, label });
+    const ask = (): Promise<Judgement> => judge(flow, { task: task.task, answerJson, context }, { clock, timeoutMs, label });
     const judgement = await retrying('reward', ask, retrier);
     if ('failure' in judgement) return judgement;
     const { outcome, success, usage } = judgement;

@@ -19,9 +19,7 @@ export type Judgement =
  */
 export async function judge<T>(
   flow: Pick<FlowDefinition<T, any>, 'reward'>,
-  task: T,
-  answerJson: string,
-  context: unknown,
+  { task, answerJson, context }: { task: T; answerJson: string; context: unknown },
   { clock, timeoutMs, label }: { clock: Clock; timeoutMs: number; label?: ActivityLabel },
 ): Promise<Judgement> {
   const activity = new Activity(label);

@@ -157,7 +157,7 @@ export class BusWeightChannel implements WeightChannel {
       },
       () => {},
     );
-    const work = this.collect(manifest, part, blob, assembly, timeout.signal);
+    const work = this.collect(manifest, part, assembly, timeout.signal);
     try {
       await Promise.race([work, late]);
     } finally {
@@ -174,13 +174,8 @@ export class BusWeightChannel implements WeightChannel {
   }
 
   /** Few chunks are asked for one by one, which takes one round trip; many come over a consumer, twice as fast. */
-  private async collect(
-    manifest: WeightManifest,
-    part: BlobPart,
-    blob: Blob,
-    assembly: Assembly,
-    signal: AbortSignal,
-  ): Promise<void> {
+  private async collect(manifest: WeightManifest, part: BlobPart, assembly: Assembly, signal: AbortSignal): Promise<void> {
+    const blob = manifest[part]!;
     if (blob.chunks <= FEW_CHUNKS) {
       await windowed(blob.chunks, this.window, async (index) => {
         const chunk = await this.bus.last('WEIGHTS', chunkSubject(manifest, part, blob.sha256, index));

@@ -5,6 +5,19 @@ import { ACTIVATIONS, type NativeAddon } from '../addon.ts';
 
 type ActivationName = keyof typeof ACTIVATIONS;
 
+/** One call of the kernel; steps and places are in numbers, not bytes. */
+interface Multiplication {
+  batches: number;
+  rows: number;
+  /** From one batch to the next; 0 where all share one. */
+  stepA: number;
+  stepB: number;
+  /** Where the operands and the result begin. Default 0. */
+  placeA?: number;
+  placeB?: number;
+  place?: number;
+}
+
 /** BatchMatMul and _FusedMatMul: any transposition, batches that broadcast, a bias of one row, a fused activation. */
 export const matMul =
   (native: NativeAddon): KernelWrapper =>
@@ -35,7 +48,7 @@ export const matMul =
     const batch = broadcast_util.assertAndGetBroadcastShape(batchA, batchB);
     const out = wasm.makeOutput([...batch, m, n], 'float32');
     const count = product(batch);
-    const multiply = (batches: number, rows: number, stepA: number, stepB: number, placeA = 0, placeB = 0, place = 0): void =>
+    const multiply = ({ batches, rows, stepA, stepB, placeA = 0, placeB = 0, place = 0 }: Multiplication): void =>
       native.product(
         wasm.wasm.HEAPU8,
         Number(transposeA),
@@ -54,12 +67,15 @@ export const matMul =
         offset(wasm, out) + 4 * place,
       );
     const [countA, countB] = [product(batchA), product(batchB)];
-    if (countB === 1 && countA === count && !transposeA) multiply(1, count * m, 0, 0);
+    if (countB === 1 && countA === count && !transposeA) multiply({ batches: 1, rows: count * m, stepA: 0, stepB: 0 });
     else if ((countA === count || countA === 1) && (countB === count || countB === 1)) {
-      multiply(count, m, countA === 1 ? 0 : m * k, countB === 1 ? 0 : k * n);
+      multiply({ batches: count, rows: m, stepA: countA === 1 ? 0 : m * k, stepB: countB === 1 ? 0 : k * n });
     } else {
       const [indexA, indexB] = [batchIndex(batch, batchA), batchIndex(batch, batchB)];
-      for (let i = 0; i < count; i++) multiply(1, m, 0, 0, indexA[i]! * m * k, indexB[i]! * k * n, i * m * n);
+      for (let i = 0; i < count; i++) {
+        const places = { placeA: indexA[i]! * m * k, placeB: indexB[i]! * k * n, place: i * m * n };
+        multiply({ batches: 1, rows: m, stepA: 0, stepB: 0, ...places });
+      }
     }
     return out;
   };

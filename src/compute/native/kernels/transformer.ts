@@ -16,7 +16,7 @@ export const transformer =
     const wasm = backend as unknown as WasmBackend;
     const { x, starts } = inputs as { x: TensorInfo; starts: TensorInfo };
     const parameters = parametersOf(inputs as Record<string, TensorInfo>);
-    const { rows, width, inner, layers, heads, head } = shape(wasm, x, starts, parameters, attrs as unknown as Attrs);
+    const { rows, width, inner, layers, heads, head } = shape(wasm, { x, starts, parameters }, attrs as unknown as Attrs);
     const keep = attrs!['keep'] as boolean;
     const size = keep ? layers * (rows * (6 * width + inner + 4) + heads * squares(integers(wasm, starts))) : 0;
     const y = wasm.makeOutput([rows, width], 'float32');
@@ -33,7 +33,7 @@ export const transformerGrad =
     const wasm = backend as unknown as WasmBackend;
     const { dy, x, trace, starts } = inputs as Record<'dy' | 'x' | 'trace' | 'starts', TensorInfo>;
     const parameters = parametersOf(inputs as Record<string, TensorInfo>);
-    const { head } = shape(wasm, dy, starts, parameters, attrs as unknown as Attrs);
+    const { head } = shape(wasm, { x: dy, starts, parameters }, attrs as unknown as Attrs);
     const dx = wasm.makeOutput([...dy.shape], 'float32');
     const gradients = parameters.map((parameter) => wasm.makeOutput([...parameter.shape], 'float32'));
     const [flow, from, kept, out] = [dy, x, trace, dx].map((tensor) => offset(wasm, tensor)) as [number, number, number, number];
@@ -53,7 +53,13 @@ interface Attrs {
   inner: number;
 }
 
-function shape(wasm: WasmBackend, x: TensorInfo, starts: TensorInfo, parameters: TensorInfo[], { heads, inner }: Attrs) {
+interface Operands {
+  x: TensorInfo;
+  starts: TensorInfo;
+  parameters: TensorInfo[];
+}
+
+function shape(wasm: WasmBackend, { x, starts, parameters }: Operands, { heads, inner }: Attrs) {
   const [rows, width] = x.shape as [number, number];
   const layers = parameters.length / PARAMETERS;
   const sequences = starts.shape[0]! - 1;
