@@ -1,12 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { loadCheckpoint } from '../../src/checkpoint/load.ts';
 import { systemClock } from '../../src/clock/system.ts';
 import { initCompute } from '../../src/compute/backend.ts';
 import { loadClusterConfig } from '../../src/config/cluster.ts';
-import type { JobConfig } from '../../src/config/job.ts';
-import { loadJobConfig } from '../../src/config/load.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { FailureClass } from '../../src/gen/millrace/v1/flow_pb.ts';
 import { runGroup } from '../../src/flow/group.ts';
@@ -24,11 +20,11 @@ import { LoadLater } from '../../src/tasks/load-later.ts';
 import { loadTasks, type LoadedTasks } from '../../src/tasks/load.ts';
 import { readTasks } from '../../src/tasks/read.ts';
 import { guardExit } from '../flow-watch/guard-exit.ts';
-import { jobCode } from '../jobs/code.ts';
-import { loadJobRuntime, type JobRuntime } from '../jobs/runtime.ts';
+import type { JobRuntime } from '../jobs/runtime.ts';
 import { taskPlan } from '../jobs/tasks.ts';
 import type { CliContext } from './context.ts';
 import { EXIT } from './errors.ts';
+import { openEvalSource, type EvalSource } from './eval-source.ts';
 import { wholeNumber } from './whole-number.ts';
 
 /** Options of `millrace eval`. */
@@ -47,13 +43,20 @@ export interface EvalFlags {
  * Runs tasks greedily through a checkpoint. Needs no cluster: the same flow runtime, reward and policy, in this process. The exit code
  * is 1 when more tasks than allowed could not be judged.
  */
-export async function evaluate(file: string, flags: EvalFlags, context: CliContext): Promise<void> {
+export async function evaluate(file: string | undefined, flags: EvalFlags, context: CliContext): Promise<void> {
+  keepStdoutForResults();
+  const source = await openEvalSource(file, flags, context);
+  try {
+    await evaluateWith(source, flags, context);
+  } finally {
+    await source.close();
+  }
+}
+
+async function evaluateWith({ config, runtime, code }: EvalSource, flags: EvalFlags, context: CliContext): Promise<void> {
   const { cwd, env } = context;
   const concurrency = wholeNumber(flags.concurrency, '--concurrency', 1, 1024);
   const allowFailed = wholeNumber(flags.allowFailed, '--allow-failed', 0, 1_000_000);
-  const { config } = loadJobConfig(file, { env, cwd, overrides: flags.set ?? [], flags: { data: flags.data } });
-  keepStdoutForResults();
-  const { runtime, code } = await loadFrozen(config);
   const checkpoint = await loadCheckpoint(resolve(cwd, flags.checkpoint), runtime.kinds);
   checkFits(runtime, checkpoint.spec);
   const retrier = patientGate(context);
@@ -155,17 +158,6 @@ function patientGate({ note, signal }: Pick<CliContext, 'note' | 'signal'>): Ret
   });
   signal.addEventListener('abort', () => gate.close(), { once: true });
   return gate;
-}
-
-/** The job's flow as it lies there now, all of it from the same moment, and the digest of what it is. */
-async function loadFrozen(config: JobConfig): Promise<{ runtime: JobRuntime; code: string }> {
-  const folder = await mkdtemp(join(tmpdir(), 'millrace-code-'));
-  try {
-    const code = await jobCode(folder).take(config);
-    return { runtime: await loadJobRuntime(config, undefined, code?.file), code: code?.digest ?? '' };
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
 }
 
 async function tasksOf(

@@ -26,7 +26,8 @@ import type { PruneMessage, StatsMessage, StoreCare } from '../admin/store-care.
 import type { NodeContext } from '../runtime/context.ts';
 import { unreadableJob, type UnreadableJob } from '../jobs/directory.ts';
 import { JobEvents } from '../jobs/events.ts';
-import { loadJobRuntime } from '../jobs/runtime.ts';
+import { bundledRewards } from '../jobs/bundles.ts';
+import { bundleJob } from '../jobs/runtime.ts';
 import { checkFits, taskPlan } from '../jobs/tasks.ts';
 import type { WeightSource } from '../jobs/weight-source.ts';
 import type { NodeInfo, NodeList } from '../runtime/nodes.ts';
@@ -73,16 +74,16 @@ export class CoordinatorBackend implements AdminBackend {
 
   async createJob(id: string, config: JobConfig, from?: WeightSource): Promise<Job> {
     // Load flow and tasks before anything is stored: what is wrong with them is the caller's to hear.
-    const code = await this.#context.code?.take(config);
-    const runtime = await loadJobRuntime(config, (work) => this.#context.outside(work), code?.file);
+    const { bundles } = this.#context;
+    const { runtime, digest: code } = await bundleJob(config, (work) => this.#context.outside(work), bundles);
     checkDecides(runtime.flow);
-    await this.#context.outside(checkReward(config.reward, runtime.flow, code?.file));
+    await this.#context.outside(checkReward(config.reward, runtime.flow, bundledRewards(config, runtime.bundle)));
     const { clock, bus, jobs, log } = this.#context;
     const tasks = await runtime.tasks((progress) => log.debug({ job: id, ...progress }, 'loading tasks of a new job'));
     checkFits(tasks.tasks, bus.maxMessageBytes);
     await taskPlan(runtime, tasks);
     const initial = from && (await keepInitialWeights(this.#context, id, runtime, from));
-    const record = createJobRecord({ id, config, now: clock.now(), code: code?.digest, ...initial });
+    const record = createJobRecord({ id, config, now: clock.now(), code, ...initial });
     try {
       await jobs.create(record);
     } catch (error) {

@@ -6,7 +6,7 @@ import { JobActor } from './job-actor.ts';
 import type { JobMessage } from './job-message.ts';
 import { keepTopology } from './topology-keeper.ts';
 import type { CountStored } from './unstored-groups.ts';
-import { deleteUnusedCode } from './unused-code.ts';
+import { deleteUnusedArtifacts } from './unused-artifacts.ts';
 import { endLostRequests } from './lost-requests.ts';
 import type { JobEntry } from '../jobs/directory.ts';
 import { JobHoldings } from '../jobs/holdings.ts';
@@ -32,7 +32,7 @@ export async function startCoordinator(context: NodeContext, options: Coordinato
   const { clock, jobs, log } = context;
   const held = new JobHoldings<JobMessage>(context, 'job');
   const stopLost = await endLostRequests(context);
-  void deleteUnusedCode(context);
+  void deleteUnusedArtifacts(context);
   const stopKeeping = keepTopology(context, () => held.jobs);
 
   const isDue = ({ record }: JobEntry): boolean => {
@@ -81,7 +81,7 @@ export async function startCoordinator(context: NodeContext, options: Coordinato
   const stopScan = clock.every(SCAN_MS, () => guard(scan()));
   const stopChanges = jobs.onChange((entry) => {
     const { id, state } = entry.record;
-    if (isEnded(state)) void deleteUnusedCode(context);
+    if (isEnded(state)) void deleteUnusedArtifacts(context);
     // At once: a failed job may be resumed soon, and needs an actor that has not ended.
     void guard(isEnded(state) && held.get(id) ? held.release(id) : take(entry));
   });

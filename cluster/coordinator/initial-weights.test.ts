@@ -1,5 +1,4 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { rm, truncate } from 'node:fs/promises';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { create } from '@bufbuild/protobuf';
 import { temporaryFolder, thermostatJob } from '../../test/support/thermostat.ts';
@@ -7,7 +6,8 @@ import { WeightManifestSchema } from '../../src/gen/millrace/v1/weights_pb.ts';
 import { createJobRecord } from '../../src/jobs/record.ts';
 import type { NodeContext } from '../runtime/context.ts';
 import { parameterCount } from '../../src/policy/policy.ts';
-import { jobCode } from '../jobs/code.ts';
+import { artifactsOf } from '../jobs/artifacts.ts';
+import { jobBundles } from '../jobs/bundles.ts';
 import { loadJobRuntime } from '../jobs/runtime.ts';
 import { keepInitialWeights } from './initial-weights.ts';
 
@@ -18,12 +18,13 @@ afterEach(() => folder.remove());
 it('judges a version without a checkpoint by the code that its job was created with, where that is kept', async () => {
   const config = thermostatJob();
   const runtime = await loadJobRuntime(config);
-  const digest = 'a'.repeat(64);
-  const code = jobCode(folder.path);
+  const artifacts = artifactsOf(folder.path);
+  const bundles = jobBundles(folder.path, artifacts);
+  const digest = (await bundles.make(config))!;
   const record = createJobRecord({ id: 'first', config, now: 0, code: digest });
   const manifest = create(WeightManifestSchema, { job: 'first', version: 3 });
   const context = {
-    code,
+    ...{ artifacts, bundles },
     stateDir: folder.path,
     jobs: { fetch: () => Promise.resolve({ record, revision: 1 }) },
     weights: {
@@ -35,9 +36,8 @@ it('judges a version without a checkpoint by the code that its job was created w
   const keep = () => keepInitialWeights(context, 'second', runtime, { job: 'first', version: undefined });
 
   // The job's files would do, but its code is another, and cannot be read.
-  await mkdir(dirname(code.file(digest)), { recursive: true });
-  await writeFile(code.file(digest), '{"digest":');
+  await truncate(artifacts.pathOf(digest), 10);
   await expect(keep()).rejects.toMatchObject({ code: 'unavailable', field: 'code' });
-  await rm(code.file(digest));
+  await rm(artifacts.pathOf(digest));
   expect(await keep()).toMatchObject({ from: 'first@3', initialWeights: expect.stringMatching(/^initial-/) as string });
 });

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { access, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { checkpointExists, loadCheckpoint } from '../../src/checkpoint/load.ts';
 import { saveCheckpoint } from '../../src/checkpoint/save.ts';
 import { MillraceError } from '../../src/errors.ts';
@@ -94,22 +94,11 @@ async function fromJob(
   }
   const { config, code } = entry.record;
   // What its files hold now may be another flow than the one that these weights are of.
-  const snapshot = code === undefined ? undefined : await context.outside(keptCode(context, code));
-  const { spec } = await loadJobRuntime(config, (work) => context.outside(work), snapshot);
+  const { bundles } = context;
+  const kept = code !== undefined && (await context.outside(bundles?.has(code) ?? Promise.resolve(false)));
+  const bundle = kept ? await context.outside(bundles!.open(code)) : undefined;
+  const { spec } = await loadJobRuntime(config, (work) => context.outside(work), bundle);
   return { name, spec, values: floatsFromBytes(bytes) };
-}
-
-/** Where the code with a digest lies; undefined when it is not kept any more. */
-async function keptCode({ code }: NodeContext, digest: string): Promise<string | undefined> {
-  const file = code?.file(digest);
-  return file !== undefined && (await isThere(file)) ? file : undefined;
-}
-
-function isThere(file: string): Promise<boolean> {
-  return access(file).then(
-    () => true,
-    () => false,
-  );
 }
 
 function unlessGone(thrown: unknown): undefined {

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { MillraceError } from '../../src/errors.ts';
 import { jobConfigSchema } from '../../src/config/job.ts';
 import { acceptedOnResume, checkLedger, emptyLedger } from '../../src/jobs/ledger.ts';
@@ -5,7 +6,7 @@ import { storedConfig } from '../../src/jobs/record-codec.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
 import type { NodeContext } from '../runtime/context.ts';
 import { parameterCount } from '../../src/policy/policy.ts';
-import { loadJobRuntime, type JobRuntime } from '../jobs/runtime.ts';
+import { bundleJob, type JobRuntime } from '../jobs/runtime.ts';
 
 /** How long a resume waits for what is left of a job's end: it takes a moment. */
 const SETTLE_MS = 10_000;
@@ -44,14 +45,12 @@ export async function checkResumable(context: NodeContext, id: string): Promise<
   throw cannot(record, `its flow has changed: the policy has other weights than version ${manifest.version}`);
 }
 
-/** The job's code and data as they are now. */
-async function mended(
-  context: NodeContext,
-  { config }: JobRecord,
-): Promise<{ code: Pick<JobRecord, 'code'>; runtime: JobRuntime }> {
-  const code = await context.code?.take(config);
-  const runtime = await loadJobRuntime(config, (work) => context.outside(work), code?.file);
-  return { code: code ? { code: code.digest } : {}, runtime };
+/** The job's code and data as they are now, or its own bundle where its files are not here (any more). */
+async function mended(context: NodeContext, record: JobRecord): Promise<{ code: Pick<JobRecord, 'code'>; runtime: JobRuntime }> {
+  const { config, code } = record;
+  if (code !== undefined && !existsSync(config.flow)) return { code: {}, runtime: await context.runtimes.get(record) };
+  const { runtime, digest } = await bundleJob(config, (work) => context.outside(work), context.bundles);
+  return { code: digest === undefined ? {} : { code: digest }, runtime };
 }
 
 /** The record once the queues and books of the job's end are done with. */

@@ -1,5 +1,5 @@
 import { MillraceError } from '../../src/errors.ts';
-import { CODE_FIELD } from '../../src/flow/code/snapshot-file.ts';
+import { CODE_FIELD } from '../../src/flow/bundle/bundle.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
 import { isEnded } from '../../src/jobs/state.ts';
 import type { NodeContext } from '../runtime/context.ts';

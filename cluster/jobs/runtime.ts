@@ -1,7 +1,7 @@
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import type { JobConfig } from '../../src/config/job.ts';
 import type { FlowDefinition } from '../../src/flow/define.ts';
-import { checkData, checkFiles, readSnapshot } from '../../src/flow/code/snapshot-file.ts';
+import type { UnpackedBundle } from '../../src/flow/bundle/bundle.ts';
 import { loadFlowModule } from '../../src/flow/load.ts';
 import { flowOutline } from '../../src/flow/plan.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
@@ -11,7 +11,8 @@ import type { FlowOutline } from '../../src/policy/plan.ts';
 import { specificationOf, type AnyPolicyKind, type PolicyKinds } from '../../src/policy/registry.ts';
 import { loadContext, loadTasks, type LoadedTasks } from '../../src/tasks/load.ts';
 import type { OnProgress } from '../../src/tasks/progress.ts';
-import type { JobCode } from './code.ts';
+import { asWritten, inWords } from './bundle-words.ts';
+import type { JobBundles } from './bundles.ts';
 
 /** A job's flow with its tasks and context, ready to run in this process. */
 export interface JobRuntime {
@@ -24,6 +25,8 @@ export interface JobRuntime {
   /** The kind of the job's policy. */
   kind: AnyPolicyKind;
   spec: PolicySpec;
+  /** What it was loaded from; undefined: from its files, as they were then. */
+  bundle: UnpackedBundle | undefined;
   /** Tasks and the flow's context; loaded on first use. */
   tasks(onProgress?: OnProgress): Promise<LoadedTasks>;
   /** The flow's context alone, for who is given tasks one by one: they are not checked and not kept. */
@@ -32,10 +35,10 @@ export interface JobRuntime {
 
 /** Loads each job's flow once per process. */
 export interface JobRuntimes {
-  /** Throws `unavailable` with field `code` when code or data is not what the job was created with. */
+  /** Throws `unavailable` with field `code` while the job's bundle cannot be loaded. */
   get(record: Pick<JobRecord, 'id' | 'config' | 'code'>): Promise<JobRuntime>;
   forget(job: string): void;
-  /** Jobs loaded here whose flow's folder is named in a stack trace. */
+  /** Jobs loaded here whose flow's bundle or folder is named in a stack trace. */
   running(stack: string): string[];
 }
 
@@ -44,36 +47,27 @@ type Outside = <T>(work: Promise<T>) => Promise<T>;
 
 /**
  * Loads the flow module of a job configuration; its tasks when first asked for.
- * @param snapshot - file of the code snapshot to load from. Default: from where the files are now.
+ * @param bundle - what to load from. Default: from where the files are now.
  */
 export async function loadJobRuntime(
   config: JobConfig,
   outside: Outside = (work) => work,
-  snapshot?: string,
+  bundle?: UnpackedBundle,
 ): Promise<JobRuntime> {
-  const code = snapshot === undefined ? undefined : await outside(readSnapshot(snapshot));
-  if (code) await outside(checkFiles(code));
-  const { flow, kinds } = await outside(loadFlowModule(config.flow, snapshot));
+  const words = asWritten(config, bundle);
+  const { flow, kinds } = await outside(inWords(words, loadFlowModule(config.flow, bundle?.flow)));
   const outline = flowOutline(flow);
   const kind = kinds.get(config.policy.kind);
   const needs = { seed: config.seed, value: criticOf(config.algorithm) !== undefined };
-  const source = { data: config.data, options: config.source, seed: config.seed };
-  const checked = async <T>(load: () => Promise<T>): Promise<T> => {
-    if (code) await checkData(code);
-    return load();
-  };
+  const source = { data: bundle?.data ?? config.data, options: config.source, seed: config.seed };
   let tasks: Promise<LoadedTasks> | undefined;
   let context: Promise<unknown> | undefined;
   return {
-    config,
-    flow,
-    outline,
-    kinds,
-    kind,
+    ...{ config, flow, outline, kinds, kind, bundle },
     spec: specificationOf(kind, outline, config.policy, needs),
     tasks(onProgress) {
       if (tasks === undefined) {
-        tasks = outside(checked(() => loadTasks(flow, { ...source, onProgress })));
+        tasks = outside(inWords(words, loadTasks(flow, { ...source, onProgress })));
         // What has failed is tried again by whoever asks next.
         tasks.catch(() => (tasks = undefined));
       }
@@ -81,7 +75,7 @@ export async function loadJobRuntime(
     },
     context() {
       if (context === undefined) {
-        context = tasks?.then((loaded) => loaded.context) ?? outside(checked(() => loadContext(flow, source)));
+        context = tasks?.then((loaded) => loaded.context) ?? outside(inWords(words, loadContext(flow, source)));
         context.catch(() => (context = undefined));
       }
       return context;
@@ -90,20 +84,44 @@ export async function loadJobRuntime(
 }
 
 /**
- * A cache over {@link loadJobRuntime}; a failed load is forgotten, so that the next call tries again.
- * @param code - where the code of jobs is kept. Default: nowhere, each job runs what its files hold when they are first imported.
+ * Bundles a job as its files are now, and loads it from that.
+ * @returns with the bundle's digest; undefined where there are no bundles, or no module of the flow: then it is loaded from its files
  */
-export function createJobRuntimes(outside?: Outside, code?: JobCode): JobRuntimes {
+export async function bundleJob(
+  config: JobConfig,
+  outside: Outside = (work) => work,
+  bundles?: JobBundles,
+): Promise<{ runtime: JobRuntime; digest: string | undefined }> {
+  const load = async (digest: string | undefined): Promise<{ runtime: JobRuntime; digest: string | undefined }> => {
+    const bundle = digest === undefined ? undefined : await outside(bundles!.open(digest));
+    return { runtime: await loadJobRuntime(config, outside, bundle), digest };
+  };
+  const made = bundles && (await outside(bundles.make(config)));
+  const loaded = await load(made);
+  const files = (loaded.runtime.flow.files ?? []).map((path) => resolve(dirname(config.flow), path));
+  // What a flow reads is known once it is loaded.
+  return made === undefined || files.length === 0 ? loaded : load(await outside(bundles!.make(config, files)));
+}
+
+/**
+ * A cache over {@link loadJobRuntime}; a failed load is forgotten, so that the next call tries again.
+ * @param bundles - where the bundles of jobs are kept. Default: nowhere, each job runs what its files hold when they are first imported.
+ */
+export function createJobRuntimes(outside?: Outside, bundles?: JobBundles): JobRuntimes {
   const runtimes = new Map<string, Promise<JobRuntime>>();
-  const folders = new Map<string, string>();
+  const folders = new Map<string, string[]>();
+  const load = async (job: string, config: JobConfig, digest: string | undefined): Promise<JobRuntime> => {
+    const bundle = digest === undefined ? undefined : await bundles?.open(digest);
+    folders.set(job, [dirname(config.flow), ...(bundle ? [bundle.folder] : [])]);
+    return loadJobRuntime(config, outside, bundle);
+  };
   return {
     get({ id, config, code: digest }) {
       let runtime = runtimes.get(id);
       if (!runtime) {
-        runtime = loadJobRuntime(config, outside, digest === undefined ? undefined : code?.file(digest));
+        runtime = load(id, config, digest);
         runtime.catch(() => runtimes.delete(id));
         runtimes.set(id, runtime);
-        folders.set(id, dirname(config.flow));
       }
       return runtime;
     },
@@ -111,6 +129,7 @@ export function createJobRuntimes(outside?: Outside, code?: JobCode): JobRuntime
       runtimes.delete(job);
       folders.delete(job);
     },
-    running: (stack) => [...folders].flatMap(([job, folder]) => (stack.includes(`${folder}/`) ? [job] : [])),
+    running: (stack) =>
+      [...folders].flatMap(([job, paths]) => (paths.some((folder) => stack.includes(`${folder}/`)) ? [job] : [])),
   };
 }

@@ -11,7 +11,7 @@ import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { monitorProcess } from '../../src/telemetry/process-stats.ts';
 import type { NodeContext, Role, RoleName } from '../runtime/context.ts';
 import { artifactsOf } from '../jobs/artifacts.ts';
-import { jobCode } from '../jobs/code.ts';
+import { jobBundles } from '../jobs/bundles.ts';
 import { watchFlows } from '../flow-watch/watch.ts';
 import { openJobDirectory } from '../jobs/directory.ts';
 import { jobNotices } from '../jobs/notices.ts';
@@ -82,7 +82,8 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   // Another one than the heartbeats': each reading begins a new window.
   const scraped = monitorProcess();
   const metrics = createMetrics({ node: id, role: roles.join('+'), monitor: scraped });
-  const code = jobCode(options.stateDir);
+  const artifacts = artifactsOf(options.stateDir);
+  const bundles = jobBundles(options.stateDir, artifacts);
   const context: NodeContext = {
     id,
     bus,
@@ -93,9 +94,9 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     actors: new ActorSystem({ node: id, clock, log, onFailed: (_, error) => fail(error) }),
     jobs: await openJobDirectory(bus, (job) => log.error(job, 'a job record cannot be read; it is left alone')),
     notices: jobNotices({ bus, clock, node: id, log }),
-    runtimes: createJobRuntimes(undefined, code),
-    code,
-    artifacts: artifactsOf(options.stateDir),
+    runtimes: createJobRuntimes(undefined, bundles),
+    bundles,
+    artifacts,
     stateDir: options.stateDir,
     outside: (work) => work,
   };

@@ -1,31 +1,31 @@
 import { rewardComponents, DEFAULT_REWARD_TIMEOUT_MS } from '../../src/config/job/reward.ts';
-import type { JobRecord } from '../../src/jobs/record.ts';
 import type { AskCustom } from '../../src/reward/assess.ts';
 import { CustomReward } from '../../src/reward/custom/custom-reward.ts';
+import { bundledRewards } from '../jobs/bundles.ts';
+import type { JobRuntime } from '../jobs/runtime.ts';
 import type { NodeContext } from '../runtime/context.ts';
 
 /** The threads of this process's custom reward functions, by job and component; each starts with its first call. */
 export class CustomRewards {
   readonly #outside: NodeContext['outside'];
-  readonly #code: NodeContext['code'];
   readonly #jobs = new Map<string, Map<string, CustomReward>>();
 
-  constructor({ outside, code }: Pick<NodeContext, 'outside' | 'code'>) {
+  constructor({ outside }: Pick<NodeContext, 'outside'>) {
     this.#outside = outside;
-    this.#code = code;
   }
 
   /** Asks the functions of a job; undefined when it has none. */
-  of({ id: job, config, code }: Pick<JobRecord, 'id' | 'config' | 'code'>): AskCustom | undefined {
+  of(job: string, { config, bundle }: Pick<JobRuntime, 'config' | 'bundle'>): AskCustom | undefined {
     let rewards = this.#jobs.get(job);
     if (rewards === undefined) {
-      const { flow, data, source: options, seed } = config;
-      const snapshot = code === undefined ? undefined : this.#code?.file(code);
+      const { flow, source: options, seed } = config;
+      const source = { flow, data: bundle?.data ?? config.data, options, seed };
+      const bundledReward = bundledRewards(config, bundle);
       rewards = new Map(
         rewardComponents(config.reward).flatMap(({ name, module, timeoutMs = DEFAULT_REWARD_TIMEOUT_MS }) =>
           module === undefined
             ? []
-            : [[name, new CustomReward({ module, timeoutMs, source: { flow, data, options, seed }, snapshot })] as const],
+            : [[name, new CustomReward({ module, timeoutMs, source, bundled: bundledReward(module) })] as const],
         ),
       );
       this.#jobs.set(job, rewards);

@@ -60,7 +60,7 @@ export async function startReward(context: NodeContext, options: RewardOptions =
       context: flowContext,
       algorithm: runtime.config.algorithm,
       reward: runtime.config.reward,
-      custom: customRewards.of(record),
+      custom: customRewards.of(record.id, runtime),
       passSignals: keepsArms(runtime.config),
       node: context.id,
       timeoutMs: options.timeoutMs ?? 30_000,

@@ -5,7 +5,7 @@ import type { Bus } from '../../src/bus/bus.ts';
 import type { WeightChannel } from '../../src/weights/weight-channel.ts';
 import type { Clock } from '../../src/clock/clock.ts';
 import type { MetricsRegistry } from '../../src/telemetry/metrics.ts';
-import type { JobCode } from '../jobs/code.ts';
+import type { JobBundles } from '../jobs/bundles.ts';
 import type { JobDirectory } from '../jobs/directory.ts';
 import type { JobNotices } from '../jobs/notices.ts';
 import type { JobRuntimes } from '../jobs/runtime.ts';
@@ -22,8 +22,8 @@ export interface NodeContext {
   readonly actors: ActorSystem;
   readonly jobs: JobDirectory;
   readonly runtimes: JobRuntimes;
-  /** Where the code of jobs is kept; absent in serial mode, where one process loads it once. */
-  readonly code?: JobCode | undefined;
+  /** Bundles of the flows that jobs run; absent in serial mode, where one process loads each flow from its files, once. */
+  readonly bundles?: JobBundles | undefined;
   /** Where to report what people must learn about a job. */
   readonly notices: JobNotices;
   /** Where content is kept by its digest: bundles of flows, tensors of checkpoints. */

@@ -12,9 +12,6 @@ import {
 } from './artifacts.ts';
 import { fileDigest, filePieces } from './digest.ts';
 
-/** Drafts and removals that a crash has left are deleted when they are this old. */
-const LEFTOVER_MS = 24 * 3600 * 1000;
-
 /**
  * Artifacts as files, `<folder>/<first two digits>/<digest>`, readable by their owner only. Any number of processes may use one folder: a file appears by
  * renaming a draft that has been synced to the disk.
@@ -103,13 +100,12 @@ export class FileArtifacts implements ArtifactStore {
     return !putMeanwhile;
   }
 
-  /** Deletes what writers have left that ended in the middle. */
-  async tidy(now = Date.now()): Promise<void> {
+  async tidy(before: number): Promise<void> {
     const folder = join(this.#folder, 'drafts');
     for (const name of await names(folder)) {
       const path = join(folder, name);
-      const written = (await stat(path).catch(() => undefined))?.mtimeMs ?? now;
-      if (written < now - LEFTOVER_MS) await rm(path, { force: true });
+      const written = (await stat(path).catch(() => undefined))?.mtimeMs ?? Infinity;
+      if (written < before) await rm(path, { force: true });
     }
   }
 }

@@ -18,6 +18,11 @@ const jobShape = z.strictObject({
     .min(1)
     .optional()
     .describe("folder or file of task data, relative to the job file; the flow's own source when absent"),
+  files: z
+    .array(z.string().min(1))
+    .max(1000)
+    .optional()
+    .describe('files and folders that the code of the flow reads, relative to the job file; they are bundled with it'),
   source: z.record(z.string(), z.json()).default({}).describe("options for the flow's own source"),
   seed: z.int().min(0).max(0xffffffff).default(1).describe('seed of every random choice'),
   split: z

@@ -24,7 +24,7 @@ export interface LoadJobOptions {
 
 /** A job as it will run. */
 export interface LoadedJob {
-  /** `flow`, `data` and the modules of `reward` are absolute paths of things that exist. */
+  /** `flow`, `files`, `data` and the modules of `reward` are absolute paths of things that exist. */
   readonly config: JobConfig;
   /** By dotted path, where each value comes from. */
   readonly sources: Record<string, ConfigSource>;
@@ -51,6 +51,7 @@ export function loadJobConfig(path: string, options: LoadJobOptions = {}): Loade
     throw new MillraceError('not_found', `${place}: ${field}: there is no ${at}`, { field });
   };
   const located: JobConfig = { ...config, flow: found(config.flow, 'flow', 'flow') };
+  if (config.files !== undefined) located.files = config.files.map((path, i) => found(path, 'files', `files.${i}`));
   if (config.data !== undefined) located.data = found(config.data, 'data', 'data');
   const components = config.reward.components?.map((component, i) =>
     component.module === undefined
@@ -86,10 +87,11 @@ export function parseJobConfig(json: unknown, name = 'config_json'): JobConfig {
  *
  * @throws MillraceError invalid_argument with the first path that is not absolute.
  */
-export function checkJobPaths({ flow, data, reward }: JobConfig): void {
+export function checkJobPaths({ flow, files, data, reward }: JobConfig): void {
   const paths: [field: string, path: string | undefined][] = [
     ['flow', flow],
     ['data', data],
+    ...(files ?? []).map((path, i): [string, string] => [`files.${i}`, path]),
     ...(reward.components ?? []).map(({ module }, i): [string, string | undefined] => [`reward.components.${i}.module`, module]),
   ];
   for (const [field, path] of paths) {

@@ -95,6 +95,11 @@ export interface FlowDefinition<T, M> {
     options: Readonly<Record<string, Json>>;
     seed: number;
   }): Loaded<T> | Promise<Loaded<T>>;
+  /**
+   * Files and folders that the flow's code reads, relative to the module that exports the flow: they are bundled with it. Read them by
+   * `new URL('./file', import.meta.url)`, after the module has been loaded. Default none, but for files that are named in just that way.
+   */
+  files?: readonly string[];
   tools: Record<string, Tool<M, any, any>>;
   /** Names of the numeric features used in `Plan`; their order is the order of the network's inputs. */
   features: { state?: readonly string[]; item?: readonly string[]; action?: readonly string[] };

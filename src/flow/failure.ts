@@ -42,11 +42,7 @@ export function flowCrash(where: string, problem: string, cause?: unknown): Flow
 /** What was thrown, in one line, with the place in the user's code when there is one. */
 export function describe(thrown: unknown): string {
   if (!(thrown instanceof Error)) return `threw ${String(thrown)}`;
-  // Modules that run from a snapshot have its file in their URL.
-  const frames = thrown.stack
-    ?.replace(/\?millrace-code=[^:)\s]*/g, '')
-    .split('\n')
-    .filter((line) => /^\s+at .*:\d+:\d+\)?$/.test(line));
+  const frames = thrown.stack?.split('\n').filter((line) => /^\s+at .*:\d+:\d+\)?$/.test(line));
   const frame = frames?.find((line) => !/\bnode:|\/node_modules\//.test(line));
   const place = frame === undefined ? undefined : /([^/\\(\s]+:\d+):\d+\)?$/.exec(frame)?.[1];
   return `${thrown.name}: ${thrown.message}${place === undefined ? '' : ` (${place})`}`;

@@ -1,11 +1,10 @@
-import { realpath, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { MillraceError } from '../errors.ts';
 import { FROM_SOURCES, PACKAGE_FOLDER } from '../installation.ts';
 import { addHooks } from './add-hooks.mjs';
 import { kindsOf, type PolicyKinds } from '../policy/registry.ts';
-import { snapshotUrl } from './code/snapshot-file.ts';
 import type { FlowDefinition } from './define.ts';
 import { describe } from './failure.ts';
 import { validateFlow } from './validate.ts';
@@ -15,12 +14,12 @@ import { validateFlow } from './validate.ts';
  * module and all it imports, `millrace` and `zod` are this package's unless its folder has its own.
  *
  * Throws `not_found` when there is no such file, `invalid_argument` with the field when it holds no flow. A file is never imported
- * twice: one that has changed takes a new process, or a snapshot of it.
+ * twice: one that has changed takes a new process, or a bundle of it.
  *
- * @param snapshot - file of a code snapshot that has the module; what runs is what it holds
+ * @param bundled - module of an unpacked bundle that is run instead; errors name `modulePath` all the same
  */
-export async function loadFlow(modulePath: string, snapshot?: string): Promise<FlowDefinition<unknown, unknown>> {
-  return (await loadFlowModule(modulePath, snapshot)).flow;
+export async function loadFlow(modulePath: string, bundled?: string): Promise<FlowDefinition<unknown, unknown>> {
+  return (await loadFlowModule(modulePath, bundled)).flow;
 }
 
 /** What a flow's module brings. */
@@ -31,9 +30,9 @@ export interface FlowModule {
 }
 
 /** Like {@link loadFlow}, with the policy kinds of the module; `invalid_argument` (field `policyKinds`) when they are not what they should be. */
-export async function loadFlowModule(modulePath: string, snapshot?: string): Promise<FlowModule> {
+export async function loadFlowModule(modulePath: string, bundled?: string): Promise<FlowModule> {
   const example = 'export default defineFlow({ … })';
-  const exported = await importModule(modulePath, { what: 'flow module', field: 'flow', example }, snapshot);
+  const exported = await importModule(modulePath, { what: 'flow module', field: 'flow', example }, bundled);
   const origin = resolve(modulePath);
   return { flow: validateFlow(exported.default, origin), kinds: kindsOf(exported['policyKinds'], origin) };
 }
@@ -42,8 +41,8 @@ export async function loadFlowModule(modulePath: string, snapshot?: string): Pro
  * The default export of a module of the user's, imported as {@link loadFlow} does.
  * @param naming - what it is called in errors: `what` kind of module, in which `field`, and what to write in it.
  */
-export async function importDefault(modulePath: string, naming: Naming, snapshot?: string): Promise<unknown> {
-  return (await importModule(modulePath, naming, snapshot)).default;
+export async function importDefault(modulePath: string, naming: Naming, bundled?: string): Promise<unknown> {
+  return (await importModule(modulePath, naming, bundled)).default;
 }
 
 interface Naming {
@@ -54,18 +53,17 @@ interface Naming {
 
 type Exports = Readonly<Record<string, unknown>> & { default?: unknown };
 
-async function importModule(modulePath: string, { what, field, example }: Naming, snapshot?: string): Promise<Exports> {
+async function importModule(modulePath: string, { what, field, example }: Naming, bundled?: string): Promise<Exports> {
   const file = resolve(modulePath);
-  const url = snapshot === undefined ? pathToFileURL(file).href : snapshotUrl(await realpath(file).catch(() => file), snapshot);
-  const found = await stat(file).catch(() => undefined);
-  if (snapshot === undefined && !found?.isFile())
+  const found = await stat(bundled ?? file).catch(() => undefined);
+  if (!found?.isFile())
     throw new MillraceError('not_found', `${file}: there is no such ${what}; give the path of a .ts, .mts, .js or .mjs file`, {
       field,
     });
   hookOnce();
   let imported: Exports;
   try {
-    imported = (await import(/* @vite-ignore */ url)) as Exports;
+    imported = (await import(/* @vite-ignore */ pathToFileURL(bundled ?? file).href)) as Exports;
   } catch (thrown) {
     throw new MillraceError('invalid_argument', `${file} cannot be imported: ${describe(thrown)}`, { cause: thrown, field });
   }

@@ -6,16 +6,15 @@
  *    runs is meant, sources or build, not what its package.json exports.
  * 2. TypeScript files, and JavaScript files that import or export, are ES modules even where no package.json says
  *    "type": "module": a flow is written with `import`, wherever it lies.
- * 3. A module whose URL names a snapshot (`?millrace-code=FILE`) is run from there, and so is what it imports by path. Packages resolve
- *    from where the module lies.
+ * 3. In a bundle, `millrace:NAME` is a module of this package, and compiled modules are run as they are (own-modules.mjs).
  * 4. Where nothing else compiles TypeScript (in a build), it is compiled here, and found by relative imports as tsx finds it.
  */
 import { readFileSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { loadFromSnapshot, resolveInSnapshot, withoutSnapshot } from './code/snapshot-hook.mjs';
 import { compile, isTypeScript } from './compile-hook.mjs';
+import { compiledModule, ownModule } from './own-modules.mjs';
 
-/** HookData of resolve-hook.d.mts. */
+/** HookData of add-hooks.d.mts. */
 let ours;
 /** Modules that rule 2 has made ES modules. */
 const promoted = new Set();
@@ -24,10 +23,9 @@ export function initialize(data) {
   ours = data;
 }
 
-export async function resolve(specifier, importing, next) {
-  const frozen = resolveInSnapshot(specifier, importing);
-  if (frozen !== undefined) return frozen;
-  const context = withoutSnapshot(importing);
+export async function resolve(specifier, context, next) {
+  const own = ownModule(specifier, context, ours);
+  if (own !== undefined) return next(...own);
   const relative = resolveRelative(specifier, context);
   if (relative !== undefined) return relative;
   if (!isOurs(specifier)) return asModule(await next(specifier, context));
@@ -39,10 +37,9 @@ export async function resolve(specifier, importing, next) {
 }
 
 /** {@link resolve} for `module.registerHooks`, which is synchronous and asked for what is required, too. */
-export function resolveHere(specifier, importing, next) {
-  const frozen = resolveInSnapshot(specifier, importing);
-  if (frozen !== undefined) return frozen;
-  const context = withoutSnapshot(importing);
+export function resolveHere(specifier, context, next) {
+  const own = ownModule(specifier, context, ours);
+  if (own !== undefined) return next(...own);
   if (!context.conditions.includes('import')) return next(specifier, context);
   const relative = resolveRelative(specifier, context);
   if (relative !== undefined) return relative;
@@ -54,9 +51,10 @@ export function resolveHere(specifier, importing, next) {
   }
 }
 
-/** The part of {@link resolveHere} that is about snapshots. */
-export function resolveFrozen(specifier, context, next) {
-  return resolveInSnapshot(specifier, context) ?? next(specifier, withoutSnapshot(context));
+/** The part of {@link resolveHere} that is about bundles. */
+export function resolveOwn(specifier, context, next) {
+  const own = ownModule(specifier, context, ours);
+  return own === undefined ? next(specifier, context) : next(...own);
 }
 
 export async function load(url, context, next) {
@@ -70,7 +68,7 @@ export function loadHere(url, context, next) {
 
 /** Rules 3 and 4. */
 function loadKnown(url) {
-  return loadFromSnapshot(url) ?? (ours.compile && isForeign(url) && isTypeScript(url) ? compile(url) : undefined);
+  return compiledModule(url) ?? (ours.compile && isForeign(url) && isTypeScript(url) ? compile(url) : undefined);
 }
 
 /**

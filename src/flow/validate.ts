@@ -1,3 +1,4 @@
+import { isAbsolute } from 'node:path';
 import { MillraceError } from '../errors.ts';
 import type { FlowDefinition } from './define.ts';
 import { isWellFormed } from './json.ts';
@@ -9,7 +10,7 @@ const OPTIONAL_FUNCTIONS = ['id', 'splitKey', 'type', 'maxSteps', 'rule', 'poten
 const FIELDS: ReadonlySet<string> = new Set([
   ...FUNCTIONS,
   ...OPTIONAL_FUNCTIONS,
-  ...['name', 'description', 'task', 'tools', 'features', 'toolTimeoutMs', 'components'],
+  ...['name', 'description', 'task', 'tools', 'features', 'toolTimeoutMs', 'components', 'files'],
 ]);
 
 /**
@@ -35,6 +36,7 @@ export function validateFlow(value: unknown, origin = 'flow'): FlowDefinition<un
   checkTools(value['tools'], wrong);
   checkFeatures(value['features'], wrong);
   if (value['components'] !== undefined) checkNames(value['components'], 'components', wrong);
+  if (value['files'] !== undefined) checkFiles(value['files'], wrong);
   return value as unknown as FlowDefinition<unknown, unknown>;
 }
 
@@ -77,6 +79,14 @@ function checkNames(names: unknown, field: string, wrong: Wrong): void {
     if (typeof name !== 'string' || name === '' || !isWellFormed(name))
       wrong(`${field}[${i}]`, `must be a name of well-formed Unicode, got ${show(name)}`);
     if (names.indexOf(name) !== i) wrong(`${field}[${i}]`, `repeats ${show(name)}`);
+  });
+}
+
+function checkFiles(files: unknown, wrong: Wrong): void {
+  if (!Array.isArray(files)) return wrong('files', `must be a list of paths, got ${show(files)}`);
+  files.forEach((path: unknown, i) => {
+    if (typeof path !== 'string' || path === '' || isAbsolute(path))
+      wrong(`files[${i}]`, `must be a path relative to the module of the flow, got ${show(path)}`);
   });
 }
 

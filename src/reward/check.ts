@@ -2,17 +2,18 @@ import { BUILT_IN_COMPONENTS, isBuiltIn, rewardComponents, type RewardConfig } f
 import { MillraceError } from '../errors.ts';
 import type { FlowDefinition } from '../flow/define.ts';
 import { checkRewardModule } from './custom/custom-reward.ts';
+import type { BundledReward } from './custom/protocol.ts';
 
 /**
  * Checks the block `reward` of a job against its flow, when the job is created: every component can be had, and every module
  * exports a function.
- * @param snapshot - file of the code snapshot to take modules from. Default: as they lie there now.
+ * @param bundled - what is run instead of a module. Default: the module as it lies there now.
  * @throws MillraceError invalid_argument or not_found with the component's field.
  */
 export async function checkReward(
   reward: RewardConfig,
   flow: Pick<FlowDefinition<unknown, unknown>, 'name' | 'components' | 'potential'>,
-  snapshot?: string,
+  bundled: (module: string) => BundledReward | undefined = () => undefined,
 ): Promise<void> {
   checkComponents(reward, flow);
   const modules = (reward.components ?? []).map(({ module }, i) => ({ module, field: `reward.components.${i}.module` }));
@@ -20,7 +21,7 @@ export async function checkReward(
     modules.map(async ({ module, field }) => {
       if (module === undefined) return;
       try {
-        await checkRewardModule(module, { snapshot });
+        await checkRewardModule(module, { bundled: bundled(module) });
       } catch (thrown) {
         const { code, message } = MillraceError.from(thrown);
         throw new MillraceError(code, `${field}: ${message}`, { field, cause: thrown });

@@ -7,7 +7,10 @@ export function register(program: Command, context: CliContext): void {
   program
     .command('eval')
     .description('run tasks through a checkpoint: one line of JSON a task, a summary line last')
-    .argument('<job.yaml>', 'job file: the flow and where its world comes from')
+    .argument(
+      '[job.yaml]',
+      'job file: the flow and where its world comes from; default: what the job of the checkpoint was created with',
+    )
     .requiredOption('--checkpoint <folder>', 'checkpoint to evaluate')
     .option('--tasks <file>', 'JSON, JSONL or CSV file of tasks; default: the held-out tasks of the job')
     .option('--concurrency <count>', 'tasks at the same time, 1 to 1024', '16')
@@ -17,7 +20,7 @@ export function register(program: Command, context: CliContext): void {
       ...before,
       value,
     ])
-    .action(async (file: string, flags: EvalFlags) => {
+    .action(async (file: string | undefined, flags: EvalFlags) => {
       const { evaluate } = await import('../evaluate.ts');
       await evaluate(file, flags, context);
     });

@@ -4,7 +4,7 @@ import { TimeLimit } from '../../clock/time-limit.ts';
 import { MillraceError } from '../../errors.ts';
 import type { RetryLaterOptions } from '../../flow/retry-later.ts';
 import { FROM_SOURCES } from '../../installation.ts';
-import type { FlowSource, FromThread, RewardCall, ThreadData, ToThread } from './protocol.ts';
+import type { BundledReward, FlowSource, FromThread, RewardCall, ThreadData, ToThread } from './protocol.ts';
 
 /** What came of one call. */
 export type CustomValue = { value: number } | { problem: string } | { later: RetryLaterOptions };
@@ -17,8 +17,8 @@ export interface CustomRewardOptions {
   timeoutMs: number;
   /** Where the thread finds flow and context. */
   source: FlowSource;
-  /** File of the code snapshot that module and flow are run from. Default: as they lie there now. */
-  snapshot?: string | undefined;
+  /** Modules that are run instead of `module` and the flow of `source`. Default: those. */
+  bundled?: BundledReward | undefined;
   /** Time limit of loading module, flow and tasks. Default 60_000 ms. */
   startMs?: number;
   /** How long a thread may keep silent when it is asked whether it still answers. Default 1000 ms. */
@@ -113,8 +113,8 @@ export class CustomReward {
   }
 
   #start(): Thread {
-    const { module, source, snapshot, startMs = START_MS } = this.#options;
-    const worker = startWorker({ module, source, snapshot });
+    const { module, source, bundled, startMs = START_MS } = this.#options;
+    const worker = startWorker({ module, source, bundled });
     const thread: Thread = { worker, ready: false, running: new Map(), asked: undefined };
     const timer = new AbortController();
     whenPassed(startMs, timer.signal, () => this.#unusable(thread, `${module} did not load within ${startMs} ms`));
@@ -234,9 +234,9 @@ export class CustomReward {
  */
 export async function checkRewardModule(
   module: string,
-  { startMs = START_MS / 2, snapshot }: { startMs?: number; snapshot?: string | undefined } = {},
+  { startMs = START_MS / 2, bundled }: { startMs?: number; bundled?: BundledReward | undefined } = {},
 ): Promise<void> {
-  const worker = startWorker({ module, source: undefined, snapshot });
+  const worker = startWorker({ module, source: undefined, bundled });
   const timer = new AbortController();
   try {
     const problem = await new Promise<MillraceError | undefined>((resolve) => {

@@ -41,12 +41,18 @@ export interface FlowSource {
   seed: number;
 }
 
+/** Modules of an unpacked bundle. */
+export interface BundledReward {
+  module: string;
+  flow: string;
+}
+
 /** What a thread starts with. Without `source` it only checks the module. */
 export interface ThreadData {
   module: string;
   source: FlowSource | undefined;
-  /** File of the code snapshot that both are run from. */
-  snapshot: string | undefined;
+  /** What is run instead of both files. */
+  bundled: BundledReward | undefined;
 }
 
 /** What one call is about. */

@@ -20,13 +20,13 @@ interface Loaded {
   context?: unknown;
 }
 
-async function load({ module, source, snapshot }: ThreadData): Promise<Loaded> {
+async function load({ module, source, bundled }: ThreadData): Promise<Loaded> {
   const example = 'export default function reward({ task, answer, steps, outcome }) { … }';
-  const reward = await importDefault(module, { what: 'reward module', field: 'module', example }, snapshot);
+  const reward = await importDefault(module, { what: 'reward module', field: 'module', example }, bundled?.module);
   if (typeof reward !== 'function')
     throw new MillraceError('invalid_argument', `${module}: the default export is no function; write \`${example}\``);
   if (source === undefined) return { reward: reward as RewardFunction };
-  const flow = await loadFlow(source.flow, snapshot);
+  const flow = await loadFlow(source.flow, bundled?.flow);
   const context = await loadContext(flow, { data: source.data, options: source.options, seed: source.seed });
   return { reward: reward as RewardFunction, flow, context };
 }

@@ -1,0 +1,103 @@
+import { readdir, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ArtifactStore } from '../../src/artifacts/artifacts.ts';
+import type { JobConfig } from '../../src/config/job.ts';
+import { rewardComponents } from '../../src/config/job/reward.ts';
+import { MillraceError } from '../../src/errors.ts';
+import type { UnpackedBundle } from '../../src/flow/bundle/bundle.ts';
+import { makeBundle } from '../../src/flow/bundle/make.ts';
+import type { BundledReward } from '../../src/reward/custom/protocol.ts';
+import { readBundle, unpackBundle } from '../../src/flow/bundle/unpack.ts';
+
+/** Bundles of the flows that jobs run: artifacts, unpacked on each machine that runs them. */
+export interface JobBundles {
+  /**
+   * Bundles what a job would run now: its flow, reward modules, declared files and data.
+   * @param files - more files and folders that the flow reads, absolute
+   * @returns undefined when the flow's module is not there: importing it says so best
+   * @throws MillraceError with the place of what cannot be bundled
+   */
+  make(config: JobConfig, files?: readonly string[]): Promise<string | undefined>;
+  /** Unpacks a bundle. @throws MillraceError unavailable with field `code` while it cannot be loaded */
+  open(digest: string): Promise<UnpackedBundle>;
+  /** Whether the bundle's manifest is there. */
+  has(digest: string): Promise<boolean>;
+  /** Digests of a bundle's files; undefined when there is no such bundle. @throws MillraceError when it is damaged */
+  filesOf(digest: string): Promise<string[] | undefined>;
+  /**
+   * Deletes unpacked bundles, which can be unpacked again; those unpacked since `before` (Unix milliseconds) stay.
+   * @param used - digests that jobs run
+   */
+  sweep(used: ReadonlySet<string>, before: number): Promise<void>;
+}
+
+/** Bundles of a state folder: artifacts of `store`, unpacked in `<stateDir>/bundles`. */
+export function jobBundles(stateDir: string, store: ArtifactStore): JobBundles {
+  const folder = join(stateDir, 'bundles');
+  return {
+    make: (config, files) => bundleOf(config, store, files),
+    async open(digest) {
+      if (!(await store.has(digest)) && (await isOldSnapshot(stateDir, digest))) throw olderLayout(stateDir, digest);
+      return unpackBundle(digest, store, folder);
+    },
+    has: (digest) => store.has(digest),
+    async filesOf(digest) {
+      if (!(await store.has(digest))) return undefined;
+      return Object.values((await readBundle(digest, store)).files);
+    },
+    async sweep(used, before) {
+      for (const name of await readdir(folder).catch(() => [] as string[])) {
+        if (used.has(name)) continue;
+        const path = join(folder, name);
+        const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: Infinity }));
+        if (mtimeMs < before) await rm(path, { recursive: true, force: true });
+      }
+    },
+  };
+}
+
+async function bundleOf(config: JobConfig, store: ArtifactStore, files: readonly string[] = []): Promise<string | undefined> {
+  const { flow, data } = config;
+  if (!(await isFile(flow))) return undefined;
+  const rewards = rewardModules(config);
+  // A module that is not there has a name of its own in the error of who loads it.
+  if (!(await Promise.all(rewards.map(isFile))).every(Boolean)) return undefined;
+  try {
+    return await makeBundle({ flow, rewards, data, files: [...(config.files ?? []), ...files] }, store);
+  } catch (thrown) {
+    const { code, message, field } = MillraceError.from(thrown);
+    throw new MillraceError(code, `${flow} cannot be bundled: ${message}`, { field: field ?? 'flow', cause: thrown });
+  }
+}
+
+/** Modules of a job's custom rewards, in the order of its components. */
+export function rewardModules({ reward }: Pick<JobConfig, 'reward'>): string[] {
+  return rewardComponents(reward).flatMap(({ module }) => (module === undefined ? [] : [module]));
+}
+
+/** What is run of a bundle instead of each module of a job's custom rewards; of no bundle, nothing. */
+export function bundledRewards(
+  config: Pick<JobConfig, 'reward'>,
+  bundle: UnpackedBundle | undefined,
+): (module: string) => BundledReward | undefined {
+  if (bundle === undefined) return () => undefined;
+  const modules = rewardModules(config);
+  return (module) => ({ module: bundle.rewards[modules.indexOf(module)] ?? module, flow: bundle.flow });
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isFile() === true;
+}
+
+function isOldSnapshot(stateDir: string, digest: string): Promise<boolean> {
+  return isFile(join(stateDir, 'code', `${digest}.json`));
+}
+
+function olderLayout(stateDir: string, digest: string): MillraceError {
+  return new MillraceError(
+    'failed_precondition',
+    `an older version of Millrace created the job, and its code (${join(stateDir, 'code', digest)}.json) is no bundle: ` +
+      '`millrace job resume` bundles it from its files, or create the job anew',
+    { field: 'code' },
+  );
+}
