@@ -14,7 +14,7 @@ export interface JobBundles {
   /**
    * Bundles what a job would run now: its flow, reward modules, declared files and data.
    * @param files - more files and folders that the flow reads, absolute
-   * @returns undefined when the flow's module is not there: importing it says so best
+   * @returns undefined when one of the modules is not there, or is none: importing it says so best
    * @throws MillraceError with the place of what cannot be bundled
    */
   make(config: JobConfig, files?: readonly string[]): Promise<string | undefined>;
@@ -58,10 +58,8 @@ export function jobBundles(stateDir: string, store: ArtifactStore): JobBundles {
 
 async function bundleOf(config: JobConfig, store: ArtifactStore, files: readonly string[] = []): Promise<string | undefined> {
   const { flow, data } = config;
-  if (!(await isFile(flow))) return undefined;
   const rewards = rewardModules(config);
-  // A module that is not there has a name of its own in the error of who loads it.
-  if (!(await Promise.all(rewards.map(isFile))).every(Boolean)) return undefined;
+  if (!(await Promise.all([flow, ...rewards].map(isModule))).every(Boolean)) return undefined;
   try {
     return await makeBundle({ flow, rewards, data, files: [...(config.files ?? []), ...files] }, store);
   } catch (thrown) {
@@ -87,6 +85,10 @@ export function bundledRewards(
 
 async function isFile(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined))?.isFile() === true;
+}
+
+async function isModule(path: string): Promise<boolean> {
+  return /\.([cm]?[jt]s|[jt]sx)$/.test(path) && (await isFile(path));
 }
 
 function isOldSnapshot(stateDir: string, digest: string): Promise<boolean> {
