@@ -1,0 +1,167 @@
+import { request as httpRequest } from 'node:http';
+import { pino } from 'pino';
+import { afterEach, describe, expect, it } from 'vitest';
+import { ERROR_CODES, MillraceError, type ErrorCode } from '../../src/errors.ts';
+import { standardRoutes, type Route } from './routes.ts';
+import { startGateway, type GatewayOptions, type RunningGateway } from './server.ts';
+import { HTTP_STATUS } from './status.ts';
+
+const tokens = { read: 'reader', write: 'writer', admin: 'administrator' };
+const metrics = { contentType: 'text/plain; version=0.0.4', text: () => Promise.resolve('up 1\n') };
+let gateway: RunningGateway | undefined;
+afterEach(() => gateway?.stop(0));
+
+async function start(routes: readonly Route[] = [], options: Partial<GatewayOptions> = {}): Promise<RunningGateway> {
+  gateway = await startGateway({
+    routes: [...standardRoutes(metrics), ...routes],
+    ...{ tokens, log: pino({ level: 'silent' }), ...options },
+  });
+  return gateway;
+}
+
+const echo: Route = {
+  method: 'POST',
+  path: '/echo',
+  scope: 'write',
+  handle: ({ body, scope }) => ({ json: { body: String(body), scope } }),
+};
+const as = (token: string, more: RequestInit = {}): RequestInit => ({ ...more, headers: { authorization: `Bearer ${token}` } });
+
+/** Status of a request with headers that `fetch` does not send. */
+function statusOf(url: string, headers: Record<string, string>): Promise<number> {
+  return new Promise((resolve, reject) => {
+    httpRequest(url, { headers }, (response) => {
+      response.resume();
+      resolve(response.statusCode!);
+    })
+      .on('error', reject)
+      .end();
+  });
+}
+
+describe('the gateway', () => {
+  it('says that it lives without a token, and metrics to scope read', async () => {
+    const { url } = await start();
+    expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
+    const health = await fetch(`${url}/healthz`);
+    expect([health.status, await health.json()]).toEqual([200, { status: 'ok' }]);
+    expect((await fetch(`${url}/healthz`, { method: 'HEAD' })).status).toBe(200);
+    const scraped = await fetch(`${url}/metrics`, as('reader'));
+    expect([scraped.status, scraped.headers.get('content-type'), await scraped.text()]).toEqual([
+      200,
+      metrics.contentType,
+      'up 1\n',
+    ]);
+    expect((await fetch(`${url}/metrics`)).status).toBe(401);
+  });
+
+  it('lets a token do what its scope includes', async () => {
+    const { url } = await start([echo]);
+    const post = async (init: RequestInit): Promise<unknown[]> => {
+      const response = await fetch(`${url}/echo`, { ...init, method: 'POST', body: 'hello' });
+      const { error, ...rest } = (await response.json()) as { error?: { code: string } };
+      return [response.status, error?.code ?? rest];
+    };
+    expect(await post(as('writer'))).toEqual([200, { body: 'hello', scope: 'write' }]);
+    expect(await post(as('administrator'))).toEqual([200, { body: 'hello', scope: 'admin' }]);
+    expect(await post(as('reader'))).toEqual([403, 'permission_denied']);
+    expect(await post(as('nonsense'))).toEqual([401, 'unauthenticated']);
+    expect(await post({})).toEqual([401, 'unauthenticated']);
+    await expect(start([], { tokens: {} })).rejects.toMatchObject({ code: 'failed_precondition' });
+  });
+
+  it('maps every error code, and keeps internal messages', async () => {
+    const failing: Route = {
+      method: 'GET',
+      path: '/fail',
+      scope: undefined,
+      handle: ({ query }) => {
+        throw new MillraceError(query.get('code') as ErrorCode, 'the message', { field: 'x' });
+      },
+    };
+    const { url } = await start([failing]);
+    for (const code of ERROR_CODES) {
+      const response = await fetch(`${url}/fail?code=${code}`);
+      const { error } = (await response.json()) as { error: { code: string; message: string; field: string } };
+      expect([response.status, error.code, error.field]).toEqual([HTTP_STATUS[code], code, 'x']);
+      expect(error.message === 'the message').toBe(code !== 'internal' && code !== 'data_loss');
+    }
+  });
+
+  it('knows its paths and their methods', async () => {
+    const { url } = await start([echo]);
+    expect((await fetch(`${url}/none`)).status).toBe(404);
+    const wrong = await fetch(`${url}/echo`);
+    expect([wrong.status, wrong.headers.get('allow')]).toEqual([405, 'POST']);
+    await expect(start([echo, echo])).rejects.toThrow(/two routes for POST \/echo/);
+  });
+
+  it('refuses other hosts and web pages', async () => {
+    const { url } = await start();
+    expect(await statusOf(`${url}/healthz`, { host: 'rebound.example' })).toBe(403);
+    expect(await statusOf(`${url}/healthz`, { origin: 'https://evil.example' })).toBe(403);
+    expect(await statusOf(`${url}/healthz`, { host: new URL(url).host })).toBe(200);
+  });
+
+  it('bounds bodies, with and without a length', async () => {
+    const { url } = await start([echo], { limits: { bodyBytes: 10 } });
+    const send = async (body: RequestInit['body']): Promise<number> =>
+      (await fetch(`${url}/echo`, { ...as('writer'), method: 'POST', body, duplex: 'half' } as RequestInit)).status;
+    expect(await send('0123456789')).toBe(200);
+    expect(await send('0123456789a')).toBe(413);
+    expect(await send(new Blob(['0123456789', 'a']).stream())).toBe(413);
+  });
+
+  it('bounds rate, concurrency and time', async () => {
+    const hanging: Route = { method: 'GET', path: '/hang', scope: undefined, handle: () => new Promise(() => {}) };
+    const { url } = await start([hanging], {
+      limits: { rate: { perSecond: 0.001, burst: 4 }, concurrent: 1, requestMs: 300 },
+    });
+    const [first, second] = await Promise.all([fetch(`${url}/hang`), fetch(`${url}/hang`)]);
+    expect([first.status, second.status].sort()).toEqual([429, 504]);
+    await fetch(`${url}/healthz`);
+    await fetch(`${url}/healthz`);
+    const limited = await fetch(`${url}/healthz`);
+    expect(limited.status).toBe(429);
+    expect(Number(limited.headers.get('retry-after'))).toBeGreaterThan(0);
+  });
+
+  it('ends requests in good order, and cuts them off when they last', async () => {
+    let finish = (): void => {};
+    let signal: AbortSignal | undefined;
+    let calls = 0;
+    const slow: Route = {
+      method: 'GET',
+      path: '/slow',
+      scope: undefined,
+      handle: (request) => {
+        signal = request.signal;
+        calls += 1;
+        return new Promise((resolve) => (finish = () => resolve({ json: 'done' })));
+      },
+    };
+    const { url } = await start([slow]);
+    const answer = fetch(`${url}/slow`);
+    await expect.poll(() => calls).toBe(1);
+    const stopped = gateway!.stop(60_000);
+    finish();
+    expect(await (await answer).json()).toBe('done');
+    await stopped;
+    await expect(fetch(`${url}/healthz`)).rejects.toThrow();
+
+    const again = await start([slow]);
+    const cut = fetch(`${again.url}/slow`);
+    const failed = expect(cut).rejects.toThrow();
+    await expect.poll(() => calls).toBe(2);
+    await again.stop(0);
+    await failed;
+    expect(signal!.aborted).toBe(true);
+  });
+
+  it('says that its port is taken', async () => {
+    const { url } = await start();
+    const port = Number(new URL(url).port);
+    const second = startGateway({ routes: [], tokens, log: pino({ level: 'silent' }), port });
+    await expect(second).rejects.toMatchObject({ code: 'failed_precondition', field: 'port' });
+  });
+});

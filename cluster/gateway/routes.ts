@@ -1,0 +1,41 @@
+import type { MetricsRegistry } from '../../src/telemetry/metrics.ts';
+import type { Scope } from './scopes.ts';
+
+/** A request that was let in. */
+export interface GatewayRequest {
+  readonly query: URLSearchParams;
+  readonly body: Buffer;
+  /** Of the caller's token; undefined where the route takes none. */
+  readonly scope: Scope | undefined;
+  /** Aborts when the client leaves, the time limit passes, or the gateway stops for good. */
+  readonly signal: AbortSignal;
+}
+
+/** What is sent back: `json` or `text`. */
+export type Reply = { readonly status?: number } & (
+  { readonly json: unknown } | { readonly text: string; readonly contentType: string }
+);
+
+/** One thing that the gateway answers. A GET route answers HEAD as well. */
+export interface Route {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  /** Exact, without a query. */
+  readonly path: string;
+  /** What it takes; undefined: no token. */
+  readonly scope: Scope | undefined;
+  /** Errors reach the client by their code. */
+  handle(request: GatewayRequest): Reply | Promise<Reply>;
+}
+
+/** What every gateway answers: `/healthz` without a token, `/metrics` for scope `read`. */
+export function standardRoutes(metrics: Pick<MetricsRegistry, 'text' | 'contentType'>): Route[] {
+  return [
+    { method: 'GET', path: '/healthz', scope: undefined, handle: () => ({ json: { status: 'ok' } }) },
+    {
+      method: 'GET',
+      path: '/metrics',
+      scope: 'read',
+      handle: async () => ({ text: await metrics.text(), contentType: metrics.contentType }),
+    },
+  ];
+}

@@ -1,0 +1,192 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Logger } from 'pino';
+import { MillraceError } from '../../src/errors.ts';
+import { foreignRequest, setPrivateHeaders } from '../../src/http/browser.ts';
+import { RateLimiter, type RateLimit } from '../../src/rpc/rate-limit.ts';
+import { BodyTooLarge, readBody } from './body.ts';
+import type { Reply, Route } from './routes.ts';
+import { Authenticator, type Tokens } from './scopes.ts';
+import { errorBody, HTTP_STATUS } from './status.ts';
+
+/** What a client may ask of the gateway at most. */
+export interface GatewayLimits {
+  /** Bytes of a body. Default 1 MiB. */
+  bodyBytes: number;
+  /** Requests in progress; more are answered 429. Default 256. */
+  concurrent: number;
+  /** Requests of one address. Default 100 a second, 200 at once. */
+  rate: RateLimit;
+  /** Milliseconds from a request's headers to its answer. Default 30_000. */
+  requestMs: number;
+}
+
+const DEFAULT_LIMITS: GatewayLimits = {
+  bodyBytes: 1024 * 1024,
+  concurrent: 256,
+  rate: { perSecond: 100, burst: 200 },
+  requestMs: 30_000,
+};
+const HEADER_BYTES = 16 * 1024;
+const HEADERS_MS = 10_000;
+const MOST_CONNECTIONS = 1024;
+
+/** Options of {@link startGateway}. */
+export interface GatewayOptions {
+  routes: readonly Route[];
+  tokens: Tokens;
+  log: Logger;
+  /** Default 0: a free one. */
+  port?: number;
+  /** Default 127.0.0.1. */
+  host?: string;
+  limits?: Partial<GatewayLimits>;
+}
+
+/** A gateway that answers. */
+export interface RunningGateway {
+  /** `http://<host>:<port>` */
+  readonly url: string;
+  /** Takes no more requests, lets those in progress end within `timeoutMs` (default 5000), then cuts them off. */
+  stop(timeoutMs?: number): Promise<void>;
+}
+
+/**
+ * Starts the HTTP server. A request passes these checks in this order: Host and origin, rate, concurrency, route, token and scope, body.
+ * Throws `failed_precondition` when the port is taken or no token is given.
+ */
+export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
+  const gateway = new Gateway(options);
+  await gateway.listen(options.port ?? 0, options.host ?? '127.0.0.1');
+  return gateway;
+}
+
+class Gateway implements RunningGateway {
+  readonly #server: Server;
+  readonly #limits: GatewayLimits;
+  readonly #authenticator: Authenticator;
+  readonly #rate: RateLimiter;
+  readonly #routes = new Map<string, Map<string, Route>>();
+  readonly #log: Logger;
+  readonly #stopped = new AbortController();
+  #running = 0;
+
+  constructor({ routes, tokens, log, limits }: GatewayOptions) {
+    this.#limits = { ...DEFAULT_LIMITS, ...limits };
+    this.#authenticator = new Authenticator(tokens);
+    this.#rate = new RateLimiter(this.#limits.rate);
+    this.#log = log;
+    for (const route of routes) {
+      const methods = this.#routes.get(route.path) ?? new Map<string, Route>();
+      if (methods.has(route.method)) throw new MillraceError('internal', `two routes for ${route.method} ${route.path}`);
+      this.#routes.set(route.path, methods.set(route.method, route));
+    }
+    const { requestMs } = this.#limits;
+    const bounds = { maxHeaderSize: HEADER_BYTES, headersTimeout: Math.min(HEADERS_MS, requestMs), requestTimeout: requestMs };
+    this.#server = createServer(bounds, (request, response) => void this.#serve(request, response));
+    this.#server.maxConnections = MOST_CONNECTIONS;
+  }
+
+  get url(): string {
+    const { address, port, family } = this.#server.address() as AddressInfo;
+    return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+  }
+
+  async listen(port: number, host: string): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', (cause) => {
+        const why = `The gateway cannot listen on ${host}:${port} (${cause.message}); choose another port.`;
+        reject(new MillraceError('failed_precondition', why, { cause, field: 'port' }));
+      });
+      this.#server.listen(port, host, resolve);
+    });
+  }
+
+  async stop(timeoutMs = 5_000): Promise<void> {
+    const closed = new Promise<void>((resolve) => void this.#server.close(() => resolve()));
+    this.#server.closeIdleConnections();
+    const cut = setTimeout(() => {
+      this.#stopped.abort();
+      this.#server.closeAllConnections();
+    }, timeoutMs);
+    await closed;
+    clearTimeout(cut);
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    setPrivateHeaders(response);
+    response.setHeader('Cache-Control', 'no-store');
+    this.#running += 1;
+    try {
+      this.#send(request, response, await this.#answer(request, response));
+    } catch (thrown) {
+      this.#fail(request, response, MillraceError.from(thrown));
+    } finally {
+      this.#running -= 1;
+    }
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<Reply> {
+    const foreign = foreignRequest(request);
+    if (foreign !== undefined) throw new MillraceError('permission_denied', `Refused: ${foreign}.`);
+    const wait = this.#rate.take(request.socket.remoteAddress ?? '');
+    if (wait > 0) throw this.#busy(response, `Too many requests; try again in ${wait} ms.`, wait);
+    if (this.#running > this.#limits.concurrent) throw this.#busy(response, 'Too many requests at the same time.', 1000);
+    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://gateway');
+    const route = this.#routeOf(request.method ?? '', pathname, response);
+    const scope = route.scope && this.#authenticator.authorize(request.headers.authorization, route.scope);
+    const body = await readBody(request, this.#limits.bodyBytes);
+    const left = new AbortController();
+    response.once('close', () => left.abort());
+    const limit = AbortSignal.timeout(this.#limits.requestMs);
+    const signal = AbortSignal.any([left.signal, this.#stopped.signal, limit]);
+    return within(signal, async () => route.handle({ query: searchParams, body, scope, signal }));
+  }
+
+  #busy(response: ServerResponse, message: string, waitMs: number): MillraceError {
+    response.setHeader('Retry-After', Math.ceil(waitMs / 1000));
+    return new MillraceError('resource_exhausted', message);
+  }
+
+  #routeOf(method: string, path: string, response: ServerResponse): Route {
+    const methods = this.#routes.get(path);
+    if (methods === undefined) throw new MillraceError('not_found', 'There is nothing at this path.');
+    const route = methods.get(method === 'HEAD' ? 'GET' : method);
+    if (route !== undefined) return route;
+    response.statusCode = 405;
+    response.setHeader('Allow', [...methods.keys()].join(', '));
+    throw new MillraceError('unimplemented', `This path takes ${[...methods.keys()].join(', ')}.`);
+  }
+
+  #send(request: IncomingMessage, response: ServerResponse, reply: Reply, status = reply.status ?? 200): void {
+    const [text, type] =
+      'text' in reply ? [reply.text, reply.contentType] : [`${JSON.stringify(reply.json)}\n`, 'application/json'];
+    if (!response.writable) return;
+    response.writeHead(status, { 'Content-Type': type, 'Content-Length': Buffer.byteLength(text) });
+    response.end(request.method === 'HEAD' ? undefined : text);
+  }
+
+  #fail(request: IncomingMessage, response: ServerResponse, error: MillraceError): void {
+    const path = request.url?.split('?')[0];
+    if (HTTP_STATUS[error.code] === 500) this.#log.error({ err: error, path }, 'a request failed');
+    if (error.code === 'unauthenticated') response.setHeader('WWW-Authenticate', 'Bearer');
+    // What is left of a body that was not read would be taken for the next request.
+    if (!request.complete) response.setHeader('Connection', 'close');
+    const status = error instanceof BodyTooLarge ? 413 : response.statusCode === 405 ? 405 : HTTP_STATUS[error.code];
+    this.#send(request, response, { json: errorBody(error) }, status);
+  }
+}
+
+/** What `work` returns, unless the signal aborts first: then its reason is thrown. */
+async function within<R>(signal: AbortSignal, work: () => Promise<R>): Promise<R> {
+  let onAbort = (): void => {};
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(MillraceError.from(signal.reason));
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
+  try {
+    return await Promise.race([work(), aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
