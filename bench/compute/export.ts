@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { prepareBatch, type PreparedBatch } from '../../src/policy/learner/backward.ts';
+import { prepareBatch, type PreparedBatch } from '../../src/policy/planner/learner/training-step.ts';
 import { flattenerFor, standingPositions } from '../../src/policy/planner/flatten.ts';
 import { parameterLayout } from '../../src/policy/planner/layout.ts';
 import { attentionHeads } from '../../src/policy/planner/width.ts';
@@ -46,7 +46,7 @@ export function exportCase(from: ComputeCase, folder: string): void {
 }
 
 function addBatch(
-  { flat, table, temperature }: PreparedBatch,
+  { flat, table, temperature, observation, action }: PreparedBatch,
   { spec: { features }, length }: ComputeCase,
   add: (name: string, values: Values, shape?: readonly number[]) => void,
 ): void {
@@ -78,7 +78,7 @@ function addBatch(
   add('actionFeature', flat.actionFeature);
   add('rows', flat.rows, [flat.rowCount, features.action]);
   add('temperature', Float32Array.from(temperature), [flat.observations, 1]);
-  add('decisionObservation', table.observation);
-  add('decisionAction', table.action);
+  add('decisionObservation', observation);
+  add('decisionAction', action);
   for (const name of ['oldLogProb', 'advantage', 'weight'] as const) add(name, Float32Array.from(table[name]));
 }

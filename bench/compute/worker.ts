@@ -2,8 +2,8 @@
 import { createInterface } from 'node:readline';
 import { globalNorm } from '../../src/algo/optim/clip.ts';
 import { initCompute } from '../../src/compute/backend.ts';
-import { prepareBatch, type PreparedBatch } from '../../src/policy/learner/backward.ts';
-import { SingleProcessTrainer, tensorMemory } from '../../src/policy/learner/training-step.ts';
+import { prepareBatch, type PreparedBatch } from '../../src/policy/planner/learner/training-step.ts';
+import { SingleProcessTrainer, tensorMemory } from '../../src/policy/planner/learner/training-step.ts';
 import { createPlanner, type Planner } from '../../src/policy/planner/planner.ts';
 import { CASES, type ComputeCase } from './cases.ts';
 import { type Held, type Kind, type Loaded, RATE_COMPARED, type Request, STEPS_COMPARED, type Timed } from './protocol.ts';

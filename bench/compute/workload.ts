@@ -1,6 +1,6 @@
 import { DEFAULT_ALGORITHM, DEFAULT_OPTIMIZER, type AlgorithmConfig, type OptimizerConfig } from '../../src/algo/config.ts';
 import { encodeObservation } from '../../src/policy/planner/codec.ts';
-import type { Piece } from '../../src/policy/learner/micro-batches.ts';
+import type { Piece } from '../../src/policy/planner/learner/training-step.ts';
 import type { ObservedAction, Observation } from '../../src/policy/planner/observation.ts';
 import { initialParameters } from '../../src/policy/planner/layout.ts';
 import { dice } from '../../src/policy/planner/testing.ts';

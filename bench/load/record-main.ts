@@ -9,7 +9,7 @@ import { runGroup } from '../../src/flow/group.ts';
 import { MicroBatcher } from '../../src/flow/micro-batcher.ts';
 import { fixedPolicy } from '../../src/flow/policies.ts';
 import { requestFor } from '../../src/jobs/requests.ts';
-import type { PolicyActor } from '../../src/policy/kind.ts';
+import { actorOf } from '../../src/policy/registry.ts';
 import { scoreGroup } from '../../src/reward/score.ts';
 import { MemoryStore } from '../../src/store/memory-store.ts';
 import { unpackRows } from '../../src/store/pack.ts';
@@ -32,7 +32,7 @@ serveOrders<RecordOrder, GroupTemplate[], number>(async ({ groups }, emit) => {
   const { context } = loaded;
   const { train } = await taskPlan(runtime, loaded);
   const { kind, spec, outline } = runtime;
-  const actor = (await kind.actor(spec, outline)) as PolicyActor;
+  const actor = await actorOf(kind, spec, outline);
   const acting = actor.policy();
   acting.load(kind.initial(spec).values as Float32Array);
   const policy = {

@@ -7,7 +7,7 @@ import { systemClock } from '../../src/clock/system.ts';
 import { runFlow } from '../../src/flow/run.ts';
 import { initialParameters } from '../../src/policy/planner/layout.ts';
 import { createPlanner, type Planner } from '../../src/policy/planner/planner.ts';
-import { SingleProcessTrainer } from '../../src/policy/learner/training-step.ts';
+import { SingleProcessTrainer } from '../../src/policy/planner/learner/training-step.ts';
 import { seededRandom } from '../../src/random/seeded.ts';
 import { judge } from '../../src/reward/judge.ts';
 import { pytorchCommand } from '../compute/participants.ts';
@@ -219,16 +219,18 @@ describe.skipIf(python === undefined)('the peer (skipped where no python has tor
     const { flat } = batch;
     const perDecision = (of: (flow: number) => number) =>
       Float64Array.from([...lengths].flatMap((length, flow) => new Array<number>(length).fill(of(flow))));
+    const action = Int32Array.from(theirs.taken.flat());
     const table = {
-      observation: observations,
-      action: Int32Array.from(theirs.taken.flat()),
       oldLogProb: perDecision(() => -1),
       advantage: perDecision((flow) => (flow === 0 ? 1 : -1)),
       weight: perDecision((flow) => 1 / lengths[flow]!),
     };
     const { algorithm, optimizer } = runtime.config;
     const trainer = new SingleProcessTrainer(planner, algorithm, optimizer);
-    const own = trainer.gradient({ flat, temperature: new Float64Array(flat.observations).fill(1), table });
+    const own = trainer.gradient({
+      ...{ flat, temperature: new Float64Array(flat.observations).fill(1) },
+      ...{ observation: observations, action, table },
+    });
     expect(theirs.loss).toBeCloseTo(own.loss, 5);
     const norm = Math.hypot(...own.gradient);
     expect(norm).toBeGreaterThan(1e-3);

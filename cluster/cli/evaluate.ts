@@ -14,7 +14,8 @@ import { evaluationPlan, EvaluationTally } from '../../src/jobs/evaluation.ts';
 import { judgementOf, judgementText } from '../../src/jobs/judgement.ts';
 import { evaluationRequest, type RequestTask } from '../../src/jobs/requests.ts';
 import { systemRandom } from '../../src/random/seeded.ts';
-import type { PolicyActor, PolicySpec, SpecDifference } from '../../src/policy/kind.ts';
+import type { PolicySpec, SpecDifference } from '../../src/policy/kind.ts';
+import { actorOf } from '../../src/policy/registry.ts';
 import { scoreGroup } from '../../src/reward/score.ts';
 import { LoadLater } from '../../src/tasks/load-later.ts';
 import { loadTasks, type LoadedTasks } from '../../src/tasks/load.ts';
@@ -62,7 +63,7 @@ async function evaluateWith({ config, runtime, code }: EvalSource, flags: EvalFl
   const retrier = patientGate(context);
   const { tasks, flowContext } = await tasksOf(runtime, flags, cwd, retrier, context.signal);
   await initCompute({ preferred: loadClusterConfig({ env, cwd }).config.compute.backend });
-  const actor = (await runtime.kinds.of(checkpoint.spec).actor(checkpoint.spec, runtime.outline)) as PolicyActor;
+  const actor = await actorOf(runtime.kinds.of(checkpoint.spec), checkpoint.spec, runtime.outline);
   const policy = actor.policy();
   policy.load(checkpoint.parameters.values);
   const version = Number(checkpoint.meta['version'] ?? 0);

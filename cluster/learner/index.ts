@@ -4,6 +4,7 @@ import type { ComputeInfo } from '../../src/compute/backend.ts';
 import { MillraceError } from '../../src/errors.ts';
 import {
   ShardWork,
+  type JobSetup,
   WorkRequestSchema,
   type Shard,
   type ShardGroup,
@@ -17,10 +18,10 @@ import { bytesOfFloats, floatsFromBytes } from '../../src/policy/float-bytes.ts'
 import { computeGradientsInSlices, evaluateInSlices } from '../../src/policy/learner/gradient.ts';
 import type { Link } from '../../src/rpc/link.ts';
 import type { NodeContext, Role } from '../runtime/context.ts';
-import { createPlanner } from '../../src/policy/planner/planner.ts';
+import type { PolicyLearner, PolicySpec } from '../../src/policy/kind.ts';
 import type { LearnerGroup } from '../../src/policy/policy.ts';
-import type { ObservationPolicy as Policy } from '../../src/policy/planner/observation-policy.ts';
-import type { PlannerSpec } from '../../src/policy/planner/spec.ts';
+import { builtInKinds } from '../../src/policy/registry.ts';
+import { policyLearner } from './policy.ts';
 
 /** Options of the learner role. */
 export interface LearnerOptions {
@@ -40,7 +41,7 @@ const RECONNECT_MS = 500;
 /** What a learner keeps of a job: its policy with the weights of one version. */
 interface JobState {
   algorithm: AlgorithmConfig;
-  policy: Policy;
+  policy: PolicyLearner;
   version: number;
   /** Updates of the round that were made to that version. */
   step: number;
@@ -56,6 +57,7 @@ export async function startLearner(context: NodeContext, options: LearnerOptions
   const stopping = new AbortController();
   let link: Link<WorkResponse, WorkRequest> | undefined;
   const actor = context.actors.spawn('learner', 'worker', { receive: () => {} });
+  await context.outside(builtInKinds.load());
 
   const serve = async (connected: Link<WorkResponse, WorkRequest>): Promise<void> => {
     const session = new LearnerSession(context, connected, options);
@@ -96,20 +98,20 @@ export async function startLearner(context: NodeContext, options: LearnerOptions
 /** One connection: messages are handled one after the other, in order. */
 class LearnerSession {
   readonly #link: Link<WorkResponse, WorkRequest>;
-  readonly #log: NodeContext['log'];
-  readonly #metrics: NodeContext['metrics'];
+  readonly #context: NodeContext;
   readonly #jobs = new Map<string, JobState>();
+  /** Why the policy of a job could not be made. */
+  readonly #refused = new Map<string, MillraceError>();
   readonly #slices: { maxDecisions?: number; targetMs?: number };
   #queue: Promise<void> = Promise.resolve();
   #closed = false;
 
-  constructor({ id, log, metrics }: NodeContext, link: Link<WorkResponse, WorkRequest>, options: LearnerOptions) {
+  constructor(context: NodeContext, link: Link<WorkResponse, WorkRequest>, options: LearnerOptions) {
     this.#slices = options.maxDecisions === undefined ? { targetMs: MICRO_BATCH_MS } : { maxDecisions: options.maxDecisions };
     this.#link = link;
-    this.#log = log;
-    this.#metrics = metrics;
+    this.#context = context;
     const { backend, device, gflops } = options.compute;
-    this.#send({ case: 'hello', value: { learner: id, backend, device, gflops } });
+    this.#send({ case: 'hello', value: { learner: context.id, backend, device, gflops } });
     link.onMessage((message) => {
       this.#queue = this.#queue.then(() => (this.#closed ? undefined : this.#handle(message)));
     });
@@ -129,19 +131,9 @@ class LearnerSession {
 
   async #handle({ message }: WorkResponse): Promise<void> {
     switch (message.case) {
-      case 'setup': {
-        const { job, policyJson, algorithmJson } = message.value;
-        this.#jobs.get(job)?.policy.dispose();
-        const policy = createPlanner(JSON.parse(policyJson) as PlannerSpec);
-        this.#jobs.set(job, {
-          algorithm: JSON.parse(algorithmJson) as AlgorithmConfig,
-          policy,
-          version: -1,
-          step: 0,
-          chunks: [],
-        });
+      case 'setup':
+        await this.#setUp(message.value);
         return;
-      }
       case 'weights':
         this.#takeWeights(message.value);
         return;
@@ -149,12 +141,31 @@ class LearnerSession {
         await this.#compute(message.value);
         return;
       case 'end':
-        this.#jobs.get(message.value.job)?.policy.dispose();
-        this.#jobs.delete(message.value.job);
+        this.#drop(message.value.job);
         return;
       default:
-        this.#log.warn({ case: message.case }, 'the parameter server sent something this learner does not know');
+        this.#context.log.warn({ case: message.case }, 'the parameter server sent something this learner does not know');
     }
+  }
+
+  /** Where the policy cannot be made, shards of the job are answered with why. */
+  async #setUp({ job, policyJson, algorithmJson }: JobSetup): Promise<void> {
+    this.#drop(job);
+    try {
+      const policy = await policyLearner(this.#context, job, JSON.parse(policyJson) as PolicySpec);
+      const algorithm = JSON.parse(algorithmJson) as AlgorithmConfig;
+      this.#jobs.set(job, { algorithm, policy, version: -1, step: 0, chunks: [] });
+    } catch (thrown) {
+      const error = MillraceError.from(thrown);
+      this.#context.log.warn({ err: error, job }, 'the policy of a job could not be set up');
+      this.#refused.set(job, error);
+    }
+  }
+
+  #drop(job: string): void {
+    this.#jobs.get(job)?.policy.dispose();
+    this.#jobs.delete(job);
+    this.#refused.delete(job);
   }
 
   #takeWeights({ job, version, step, index, chunks, data }: WeightChunk): void {
@@ -170,6 +181,8 @@ class LearnerSession {
     const { job, round, index, pass } = shard;
     const started = performance.now();
     try {
+      const refused = this.#refused.get(job);
+      if (refused !== undefined) throw refused;
       const state = this.#jobs.get(job);
       if (state?.version !== shard.version || state.step !== shard.step) {
         throw new MillraceError(
@@ -179,12 +192,12 @@ class LearnerSession {
       }
       const answer = shard.work === ShardWork.EVALUATE ? await this.#evaluate(state, shard) : await this.#gradient(state, shard);
       const computeMs = performance.now() - started;
-      this.#metrics.observe('shard_seconds', { job }, computeMs / 1000);
+      this.#context.metrics.observe('shard_seconds', { job }, computeMs / 1000);
       this.#send({ case: 'result', value: { job, round, shard: index, pass, computeMs, ...answer } });
     } catch (thrown) {
       const { message } = MillraceError.from(thrown);
-      this.#log.warn({ err: thrown, job, round, shard: index }, 'shard failed');
-      this.#metrics.count('shards_failed_total', { job });
+      this.#context.log.warn({ err: thrown, job, round, shard: index }, 'shard failed');
+      this.#context.metrics.count('shards_failed_total', { job });
       this.#send({ case: 'failure', value: { job, round, shard: index, pass, message } });
     }
   }

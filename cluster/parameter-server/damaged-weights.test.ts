@@ -6,7 +6,7 @@ import { initCompute } from '../../src/compute/backend.ts';
 import { JobState } from '../../src/gen/millrace/v1/admin_pb.ts';
 import { createJobRecord, transition } from '../../src/jobs/record.ts';
 import { startCoordinator } from '../coordinator/index.ts';
-import type { PolicyActor } from '../../src/policy/kind.ts';
+import { actorOf } from '../../src/policy/registry.ts';
 import { CoordinatorBackend } from '../coordinator/admin-backend.ts';
 import { WEIGHTS_DAMAGED } from '../jobs/damaged-weights.ts';
 import { watchNodes } from '../runtime/nodes.ts';
@@ -44,7 +44,7 @@ it.each<[string, (bus: Bus, subject: string, whole: Uint8Array) => Promise<unkno
   await expect(clock.run(rollout.weights.fetch(manifest, 'weights'))).rejects.toThrow(/version 0/);
 
   const { kind, spec, outline } = await clock.run(rollout.runtimes.get(record));
-  const actor = (await kind.actor(spec, outline)) as PolicyActor;
+  const actor = await actorOf(kind, spec, outline);
   const policy = await clock.run(FollowedPolicy.open(rollout, 'a', () => actor.policy()));
   const lease = await clock.run(policy.acquire(0, false));
   expect(lease.version).toBe(0);

@@ -31,6 +31,7 @@ import { loadableRuntime } from '../jobs/loadable.ts';
 import type { JobRuntime } from '../jobs/runtime.ts';
 import { FollowedPolicy } from './policies.ts';
 import type { PolicyActor } from '../../src/policy/kind.ts';
+import { actorOf } from '../../src/policy/registry.ts';
 
 /** Options of the rollout role. */
 export interface RolloutOptions {
@@ -78,7 +79,7 @@ export async function startRollout(context: NodeContext, options: RolloutOptions
   const openState = async (record: JobRecord): Promise<JobState> => {
     const runtime = await runtimes.get(record);
     const { kind, spec, outline } = runtime;
-    const actor = (await context.outside(kind.actor(spec, outline))) as PolicyActor;
+    const actor = await context.outside(actorOf(kind, spec, outline));
     const policy = await FollowedPolicy.open(context, record.id, () => actor.policy(), keepsArms(record.config));
     return { runtime, policy, actor };
   };

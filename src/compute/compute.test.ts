@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DEFAULT_ALGORITHM } from '../algo/config.ts';
 import { computeGradients } from '../policy/learner/gradient.ts';
+import { PlannerLearner } from '../policy/planner/learner/learner.ts';
 import { createPlanner } from '../policy/planner/planner.ts';
 import { livelyParameters, randomGroup, smallSpec } from '../policy/planner/testing.ts';
 import { initCompute } from './backend.ts';
@@ -95,7 +96,7 @@ describe.each(available)('%s kernels', (backend) => {
       await initCompute({ preferred });
       const planner = createPlanner(spec, livelyParameters(spec));
       const held = tf.memory().numTensors;
-      results.push(computeGradients(planner, groups, DEFAULT_ALGORITHM).gradient);
+      results.push(computeGradients(new PlannerLearner(planner), groups, DEFAULT_ALGORITHM).gradient);
       expect(tf.memory().numTensors).toBe(held);
       planner.dispose();
     }

@@ -3,6 +3,7 @@
  * (registry.ts) holds the kinds by name, and flow modules may bring kinds of their own.
  */
 import type { z } from 'zod';
+import type { Experience } from './experience.ts';
 import type { Parameters, TensorPlace } from './policy.ts';
 import type { FlowOutline, Plan } from './plan.ts';
 
@@ -35,8 +36,8 @@ export interface SpecDifference {
 /**
  * One policy kind. `S` is its specification, `T` its settings, `G` what it keeps of a group's situations.
  *
- * Everything but {@link actor} must be a pure function of its arguments. Modules that take long to load (tensor libraries) belong
- * behind {@link actor}: commands that only read a job file load the kind, too.
+ * Everything but {@link actor} and {@link learner} must be a pure function of its arguments. Modules that take long to load (tensor libraries) belong
+ * into {@link load}: commands that only read a job file load the kind, too.
  */
 export interface PolicyKind<S extends PolicySpec = PolicySpec, T = unknown, G extends SituationTable = SituationTable> {
   /** Lower-case letters, digits and "-", at most 40; `policy.kind` of a job. */
@@ -53,8 +54,12 @@ export interface PolicyKind<S extends PolicySpec = PolicySpec, T = unknown, G ex
   layout(spec: S): readonly TensorPlace[];
   /** Initial values of the trainable tensors: the same for the same specification, everywhere. */
   initial(spec: S): Parameters;
+  /** Loads modules that {@link actor} and {@link learner} need; awaited before either is called. Default: nothing. */
+  load?(): Promise<void>;
   /** The side that decides in flows. Called once for each job in a process. */
-  actor(spec: S, flow: FlowOutline): Promise<PolicyActor<G>>;
+  actor(spec: S, flow: FlowOutline): PolicyActor<G>;
+  /** The side that learns. Its weights have to be loaded. Called once for each job in a learner. */
+  learner(spec: S): PolicyLearner;
 }
 
 /** The acting side of a job's policy in one process. */
@@ -105,3 +110,60 @@ export interface ActingPolicy<G extends SituationTable = SituationTable> {
   logProbabilities(situations: readonly SituationOf<G>[], temperature: number): Float32Array[];
   dispose(): void;
 }
+
+/** The side that learns. `P` is what it reads of a group's payload. */
+export interface PolicyLearner<P = unknown> {
+  /** Length of the flat array of parameters. */
+  readonly size: number;
+  /** Replaces the weights; the array is the caller's. `invalid_argument` when the length differs. */
+  load(values: Float32Array): void;
+  /**
+   * Decodes what the decisions of a group were about. `failed_precondition` when another codec wrote it, `invalid_argument` with
+   * `field` when it contradicts the columns.
+   */
+  open(experience: Experience, field: string): P;
+  /** What the present weights say about tokens, in order. What else is in the batch must not change it beyond rounding. */
+  evaluate(batch: readonly TokensOf<P>[]): TokenOutputs;
+  /**
+   * Adds the gradient of a loss to `gradient` (as long as the parameters). `loss` is to be called once, with what the present weights
+   * say about the tokens, in order; it answers with its derivatives with respect to that.
+   */
+  learn(batch: readonly TokensOf<P>[], loss: TokenLoss, gradient: Float64Array): void;
+  dispose(): void;
+}
+
+/** Tokens of one group. A choice among open actions is one token. */
+export interface TokensOf<P = unknown> {
+  payload: P;
+  /** Sampling temperature; > 0. */
+  temperature: number;
+  /** Places of the tokens among all tokens of the group. */
+  places: readonly number[];
+  /** These tokens are a part of the group's that was too large for one batch: what others refer to is not needed. */
+  isPart: boolean;
+}
+
+/** What weights say about tokens, one entry for each. */
+export interface TokenOutputs {
+  /** log-probabilities of the tokens at the sampling temperature. */
+  logProbs: Float64Array;
+  /** Values of the situations; absent without a critic. */
+  values?: Float64Array;
+}
+
+/** What a loss is computed from. */
+export interface LossInputs extends TokenOutputs {
+  /** Entropies of the distributions that the tokens were drawn from, in nats. */
+  entropies: Float64Array;
+}
+
+/** Derivatives of a loss, one entry for each token. */
+export interface LossDerivatives {
+  logProbs: Float64Array;
+  entropies: Float64Array;
+  /** Absent where the method has no critic. */
+  values?: Float64Array;
+}
+
+/** A loss of tokens as a function of what weights say about them. */
+export type TokenLoss = (inputs: LossInputs) => LossDerivatives;

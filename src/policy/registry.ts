@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { MillraceError } from '../errors.ts';
-import type { PolicyKind, PolicySpec } from './kind.ts';
+import type { PolicyActor, PolicyKind, PolicySpec } from './kind.ts';
+import type { FlowOutline } from './plan.ts';
 import { plannerKind } from './planner/kind.ts';
 
 /** A kind whose types were erased: only what its own functions returned is given to them. */
@@ -41,6 +42,11 @@ export class PolicyKinds {
 
   constructor(kinds: readonly AnyPolicyKind[]) {
     this.#kinds = new Map(kinds.map((kind) => [kind.name, kind]));
+  }
+
+  /** Loads what their acting and learning sides need. */
+  async load(): Promise<void> {
+    await Promise.all([...this.#kinds.values()].map((kind) => kind.load?.()));
   }
 
   get names(): string[] {
@@ -93,7 +99,13 @@ export function kindsOf(exported: unknown, origin: string): PolicyKinds {
   return new PolicyKinds(kinds);
 }
 
-const FUNCTIONS = ['specification', 'difference', 'misfit', 'layout', 'initial', 'actor'] as const;
+/** The acting side of a policy. */
+export async function actorOf(kind: AnyPolicyKind, spec: PolicySpec, flow: FlowOutline): Promise<PolicyActor> {
+  await kind.load?.();
+  return kind.actor(spec, flow) as PolicyActor;
+}
+
+const FUNCTIONS = ['specification', 'difference', 'misfit', 'layout', 'initial', 'actor', 'learner'] as const;
 
 function problemOf(kind: unknown): string | undefined {
   if (typeof kind !== 'object' || kind === null) return 'must be an object';

@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_ALGORITHM } from '../../algo/config.ts';
 import { computeGradients } from '../../policy/learner/gradient.ts';
+import { PlannerLearner } from '../../policy/planner/learner/learner.ts';
 import { createPlanner } from '../../policy/planner/planner.ts';
 import { livelyParameters, randomGroup, smallSpec } from '../../policy/planner/testing.ts';
 import { initCompute } from '../backend.ts';
@@ -37,7 +38,7 @@ describe('the backend under test', () => {
     const spec = smallSpec('transformer');
     const planner = createPlanner(spec, livelyParameters(spec));
     const groups = [1, 2].map((seed) => randomGroup(spec, seed));
-    const step = (): void => void computeGradients(planner, groups, DEFAULT_ALGORITHM);
+    const step = (): void => void computeGradients(new PlannerLearner(planner), groups, DEFAULT_ALGORITHM);
     for (let i = 0; i < STEPS / 2; i++) step();
     const [tensors, bytes] = [tf.memory().numTensors, residentBytes()];
     for (let i = 0; i < STEPS; i++) step();

@@ -5,6 +5,7 @@ import { DEFAULT_ALGORITHM } from '../../algo/config.ts';
 import { initCompute } from '../../compute/backend.ts';
 import { reduceShards } from '../../jobs/reduce.ts';
 import { plannerExperience } from '../planner/experience.ts';
+import { PlannerLearner } from '../planner/learner/learner.ts';
 import { createPlanner } from '../planner/planner.ts';
 import type { GradientSum, LearnerGroup } from '../policy.ts';
 import { dice, livelyParameters, plannerParts, randomGroup, smallSpec } from '../planner/testing.ts';
@@ -36,10 +37,10 @@ describe('computeGradients', () => {
     const values = livelyParameters(spec);
     const planner = createPlanner(spec, values);
     const groups = groupsOf(spec);
-    const { gradient } = computeGradients(planner, groups, WIDE);
+    const { gradient } = computeGradients(new PlannerLearner(planner), groups, WIDE);
     const lossAt = (parameters: Float32Array): number => {
       planner.load(parameters);
-      return computeGradients(planner, groups, WIDE).statistics['loss']!;
+      return computeGradients(new PlannerLearner(planner), groups, WIDE).statistics['loss']!;
     };
     const roll = dice(4);
     for (const { name, offset, size } of planner.layout) {
@@ -60,11 +61,11 @@ describe('computeGradients', () => {
     const spec = smallSpec(encoder);
     const planner = createPlanner(spec, livelyParameters(spec));
     const groups = groupsOf(spec, 8);
-    const whole = computeGradients(planner, groups, DEFAULT_ALGORITHM);
+    const whole = computeGradients(new PlannerLearner(planner), groups, DEFAULT_ALGORITHM);
     for (const parts of [2, 4, 8]) {
       const size = groups.length / parts;
       const sums = Array.from({ length: parts }, (_, p) =>
-        computeGradients(planner, groups.slice(p * size, (p + 1) * size), DEFAULT_ALGORITHM),
+        computeGradients(new PlannerLearner(planner), groups.slice(p * size, (p + 1) * size), DEFAULT_ALGORITHM),
       );
       const total = reduceShards(
         sums.map((sum, shard) => ({ ...sum, shard })),
@@ -75,8 +76,10 @@ describe('computeGradients', () => {
       expect(sums.reduce((count, { decisions }) => count + decisions, 0)).toBe(whole.decisions);
       expect(total.statistics['loss']).toBeCloseTo(whole.statistics['loss']!, 5);
     }
-    expect(distance(whole, computeGradients(planner, groups, DEFAULT_ALGORITHM, { maxDecisions: 3 }))).toBeLessThan(1e-6);
-    expect(computeGradients(planner, groups, DEFAULT_ALGORITHM).gradient).toEqual(whole.gradient);
+    expect(
+      distance(whole, computeGradients(new PlannerLearner(planner), groups, DEFAULT_ALGORITHM, { maxDecisions: 3 })),
+    ).toBeLessThan(1e-6);
+    expect(computeGradients(new PlannerLearner(planner), groups, DEFAULT_ALGORITHM).gradient).toEqual(whole.gradient);
     planner.dispose();
   });
 
@@ -84,9 +87,11 @@ describe('computeGradients', () => {
     const planner = createPlanner(smallSpec());
     const groups = groupsOf();
     const trajectories = groups.flatMap((group) => plannerParts(group.experience).decisions);
-    expect(computeGradients(planner, groups, DEFAULT_ALGORITHM).weight).toBeCloseTo(trajectories.length, 9);
+    expect(computeGradients(new PlannerLearner(planner), groups, DEFAULT_ALGORITHM).weight).toBeCloseTo(trajectories.length, 9);
     const decisions = trajectories.reduce((sum, { observation }) => sum + observation.length, 0);
-    expect(computeGradients(planner, groups, { ...DEFAULT_ALGORITHM, aggregation: 'decision' }).weight).toBe(decisions);
+    expect(computeGradients(new PlannerLearner(planner), groups, { ...DEFAULT_ALGORITHM, aggregation: 'decision' }).weight).toBe(
+      decisions,
+    );
     planner.dispose();
   });
 
@@ -94,12 +99,16 @@ describe('computeGradients', () => {
     const planner = createPlanner(smallSpec());
     const group = randomGroup(smallSpec(), 1);
     const silent = { ...group, advantages: group.advantages.map(() => 0) };
-    expect(computeGradients(planner, [silent], WIDE)).toMatchObject({ weight: 0, decisions: 0, statistics: {} });
-    const one = computeGradients(planner, [{ ...group, valid: [true, false, false, false] }], WIDE);
+    expect(computeGradients(new PlannerLearner(planner), [silent], WIDE)).toMatchObject({
+      weight: 0,
+      decisions: 0,
+      statistics: {},
+    });
+    const one = computeGradients(new PlannerLearner(planner), [{ ...group, valid: [true, false, false, false] }], WIDE);
     expect(one.weight).toBeCloseTo(1, 12);
     expect(one.decisions).toBe(group.experience.trajectoryLengths[0]);
-    const both = computeGradients(planner, [silent, group], WIDE);
-    expect(both.gradient).toEqual(computeGradients(planner, [group], WIDE).gradient);
+    const both = computeGradients(new PlannerLearner(planner), [silent, group], WIDE);
+    expect(both.gradient).toEqual(computeGradients(new PlannerLearner(planner), [group], WIDE).gradient);
     planner.dispose();
   });
 
@@ -115,7 +124,7 @@ describe('computeGradients', () => {
       decision.logProbability = decision.observation.map((o, t) => logProbs[o]![decision.action[t]!]!);
     }
     const acted = { ...group, experience: plannerExperience(parts) };
-    const { statistics, weight } = computeGradients(planner, [acted], DEFAULT_ALGORITHM);
+    const { statistics, weight } = computeGradients(new PlannerLearner(planner), [acted], DEFAULT_ALGORITHM);
     expect(statistics['ratio']! / weight).toBeCloseTo(1, 5);
     expect(statistics['kl']).toBeCloseTo(0, 5);
     expect(statistics['clipFraction']).toBe(0);
@@ -126,7 +135,7 @@ describe('computeGradients', () => {
     const spec = smallSpec('transformer');
     const planner = createPlanner(spec);
     const held = tf.memory().numTensors;
-    for (let i = 0; i < 3; i++) computeGradients(planner, groupsOf(spec, 2), DEFAULT_ALGORITHM);
+    for (let i = 0; i < 3; i++) computeGradients(new PlannerLearner(planner), groupsOf(spec, 2), DEFAULT_ALGORITHM);
     expect(tf.memory().numTensors).toBe(held);
     planner.dispose();
   });
@@ -142,7 +151,7 @@ describe('computeGradients', () => {
     ],
   ])('refuses %s', (_, damage, message) => {
     const planner = createPlanner(smallSpec());
-    expect(() => computeGradients(planner, [damage(randomGroup(smallSpec(), 6))], WIDE)).toThrow(message);
+    expect(() => computeGradients(new PlannerLearner(planner), [damage(randomGroup(smallSpec(), 6))], WIDE)).toThrow(message);
     planner.dispose();
   });
 });
@@ -158,13 +167,18 @@ describe('computeGradientsInSlices', () => {
       if (counting) setImmediate(count);
     };
     setImmediate(count);
-    const sliced = await computeGradientsInSlices(planner, groups, DEFAULT_ALGORITHM, { maxDecisions: 4 });
+    const sliced = await computeGradientsInSlices(new PlannerLearner(planner), groups, DEFAULT_ALGORITHM, { maxDecisions: 4 });
     counting = false;
     expect(turns).toBeGreaterThan(6);
-    expect(distance(computeGradients(planner, groups, DEFAULT_ALGORITHM), sliced)).toBeLessThan(1e-6);
-    const adapted = await computeGradientsInSlices(planner, groups, DEFAULT_ALGORITHM, { maxDecisions: 2, targetMs: 1000 });
+    expect(distance(computeGradients(new PlannerLearner(planner), groups, DEFAULT_ALGORITHM), sliced)).toBeLessThan(1e-6);
+    const adapted = await computeGradientsInSlices(new PlannerLearner(planner), groups, DEFAULT_ALGORITHM, {
+      maxDecisions: 2,
+      targetMs: 1000,
+    });
     expect(distance(sliced, adapted)).toBeLessThan(1e-6);
-    expect(await computeGradientsInSlices(planner, groups, DEFAULT_ALGORITHM, { maxDecisions: 4 })).toMatchObject({
+    expect(
+      await computeGradientsInSlices(new PlannerLearner(planner), groups, DEFAULT_ALGORITHM, { maxDecisions: 4 }),
+    ).toMatchObject({
       gradient: sliced.gradient,
     });
     expect(sliced.longestBlockMs).toBeGreaterThan(0);
@@ -174,7 +188,9 @@ describe('computeGradientsInSlices', () => {
   it('stops when asked to', async () => {
     const planner = createPlanner(smallSpec());
     const signal = AbortSignal.abort();
-    await expect(computeGradientsInSlices(planner, groupsOf(), WIDE, { signal })).rejects.toMatchObject({ code: 'cancelled' });
+    await expect(computeGradientsInSlices(new PlannerLearner(planner), groupsOf(), WIDE, { signal })).rejects.toMatchObject({
+      code: 'cancelled',
+    });
     planner.dispose();
   });
 });

@@ -1,18 +1,14 @@
-import * as tf from '@tensorflow/tfjs-core';
 import type { AlgorithmConfig } from '../../algo/config.ts';
-import { nextTurn } from '../../clock/turn.ts';
-import { accumulate } from '../../compute/arrays.ts';
-import { MillraceError } from '../../errors.ts';
-import { Planner } from '../planner/planner.ts';
-import type { ObservationPolicy as Policy } from '../planner/observation-policy.ts';
-import type { GradientSum, LearnerGroup } from '../policy.ts';
-import { backward, prepareBatch, type PreparedBatch } from './backward.ts';
 import { methodOf } from '../../algo/registry.ts';
-import { allDecisions, weighedDecisions } from './decisions.ts';
-import { bindGroups, look, type Looked } from './forward.ts';
-import type { LossStatistics } from './loss.ts';
-import { type Piece, takePieces } from './micro-batches.ts';
+import { nextTurn } from '../../clock/turn.ts';
+import { MillraceError } from '../../errors.ts';
+import type { PolicyLearner, TokenOutputs, TokensOf } from '../kind.ts';
+import type { GradientSum, LearnerGroup } from '../policy.ts';
+import { allTokens, weighedTokens, type GroupTokens } from './group-tokens.ts';
+import { tableLoss, tableOf, type LossStatistics } from './loss.ts';
+import { takePieces } from './micro-batches.ts';
 import { addStatistics } from './statistics.ts';
+import { tokenLoss, type TokenBatch } from './token-loss.ts';
 
 /** A gradient sum and how long its longest micro-batch held the event loop. */
 export interface ComputedGradient extends GradientSum {
@@ -49,26 +45,26 @@ const MOST_DECISIONS = 4096;
  * Groups whose advantages are all 0 add nothing, no weight either. The micro-batches are the same in every run, so the
  * result is, too. `invalid_argument` (with the field) when a group contradicts itself.
  */
-export function computeGradients(
-  policy: Policy,
+export function computeGradients<P>(
+  policy: PolicyLearner<P>,
   groups: readonly LearnerGroup[],
   algorithm: AlgorithmConfig,
   options: GradientOptions = {},
 ): ComputedGradient {
   const limit = options.maxDecisions ?? DEFAULT_DECISIONS;
-  const sum = new Accumulator(planner(policy), groups, algorithm);
+  const sum = new Accumulator(policy, groups, algorithm);
   while (sum.step(limit) !== undefined);
   return sum.finish();
 }
 
 /** Like {@link computeGradients}, with a turn of the event loop after each micro-batch, so that heartbeats live. */
-export async function computeGradientsInSlices(
-  policy: Policy,
+export async function computeGradientsInSlices<P>(
+  policy: PolicyLearner<P>,
   groups: readonly LearnerGroup[],
   algorithm: AlgorithmConfig,
   options: SliceOptions = {},
 ): Promise<ComputedGradient> {
-  const sum = new Accumulator(planner(policy), groups, algorithm);
+  const sum = new Accumulator(policy, groups, algorithm);
   await inSlices((limit) => sum.step(limit), options);
   return sum.finish();
 }
@@ -83,28 +79,27 @@ export interface ComputedEvaluation {
 }
 
 /** Log-probabilities and values of all decisions of groups under the present weights, a slice after the other. */
-export async function evaluateInSlices(
-  policy: Policy,
+export async function evaluateInSlices<P>(
+  policy: PolicyLearner<P>,
   groups: readonly LearnerGroup[],
   options: SliceOptions = {},
 ): Promise<ComputedEvaluation> {
-  const own = planner(policy);
-  const queue = groups.map((group, index): Piece => allDecisions(group, `groups[${index}]`));
-  const looked: Looked[] = [];
+  const queue = groups.map((group, index) => allTokens(policy, group, `groups[${index}]`));
+  const evaluated: TokenOutputs[] = [];
   let longestBlockMs = 0;
   const step = (limit: number): Slice | undefined => {
     const batch = takePieces(queue, limit);
     if (batch.length === 0) return undefined;
     const begun = performance.now();
-    looked.push(look(own, batch));
+    evaluated.push(policy.evaluate(batch.map(referred)));
     const slice = sliceOf(batch, begun);
     longestBlockMs = Math.max(longestBlockMs, slice.milliseconds);
     return slice;
   };
   await inSlices(step, options);
   return {
-    logProbs: joined(looked.map(({ logProbs }) => logProbs)),
-    values: joined(looked.map(({ values }) => values ?? new Float64Array(0))),
+    logProbs: joined(evaluated.map(({ logProbs }) => logProbs)),
+    values: joined(evaluated.map(({ values }) => values ?? new Float64Array(0))),
     longestBlockMs,
   };
 }
@@ -131,8 +126,13 @@ async function inSlices(step: (limit: number) => Slice | undefined, options: Sli
   }
 }
 
-function sliceOf(batch: readonly Piece[], begun: number): Slice {
-  const decisions = batch.reduce((sum, piece) => sum + piece.decisions.length, 0);
+/** The tokens of a piece as a policy kind sees them: without what the loss needs. */
+function referred<P>({ payload, temperature, tokens, isPart }: GroupTokens<P>): TokensOf<P> {
+  return { payload, temperature, places: tokens.map(({ place }) => place), isPart };
+}
+
+function sliceOf(batch: readonly GroupTokens[], begun: number): Slice {
+  const decisions = batch.reduce((sum, piece) => sum + piece.tokens.length, 0);
   return { decisions, milliseconds: performance.now() - begun };
 }
 
@@ -147,42 +147,44 @@ function joined(parts: readonly Float64Array[]): Float64Array {
 }
 
 /**
- * The sums over a shard, micro-batch after micro-batch. Where a method's loss binds the decisions of a group together, all of
- * them are looked at first.
+ * The sums over a shard, micro-batch after micro-batch. Where a loss binds tokens together that may lie in different micro-batches
+ * (those of a group, or of a decision), all tokens are evaluated first.
  */
-class Accumulator {
+class Accumulator<P> {
   private readonly gradient: Float64Array;
   private readonly statistics: LossStatistics = {};
-  private readonly groups;
-  private readonly tokens;
-  private readonly toLook: Piece[];
-  private readonly looked: Looked[] = [];
-  private readonly toLearn: Piece[];
+  private readonly groups: readonly GroupTokens<P>[];
+  private readonly batch: TokenBatch;
+  private readonly toEvaluate: GroupTokens<P>[];
+  private readonly evaluated: TokenOutputs[] = [];
+  private readonly toLearn: GroupTokens<P>[];
   private decisions = 0;
   private longestBlockMs = 0;
 
   constructor(
-    private readonly policy: Planner,
+    private readonly policy: PolicyLearner<P>,
     groups: readonly LearnerGroup[],
     private readonly algorithm: AlgorithmConfig,
   ) {
-    this.gradient = new Float64Array(policy.layout.reduce((sum, tensor) => sum + tensor.size, 0));
-    const weighed = weighedDecisions(groups, algorithm);
+    this.gradient = new Float64Array(policy.size);
+    const weighed = weighedTokens(policy, groups, algorithm);
     this.groups = weighed.groups;
-    this.tokens = weighed.tokens;
+    this.batch = weighed.batch;
     this.toLearn = [...this.groups];
-    this.toLook = methodOf(algorithm).scope === 'group' ? [...this.toLearn] : [];
+    const { decisionStart, weights } = this.batch.columns;
+    const areBound = methodOf(algorithm).scope === 'group' || decisionStart.length - 1 < weights.length;
+    this.toEvaluate = areBound ? [...this.toLearn] : [];
   }
 
-  /** Computes a micro-batch of about `limit` decisions; undefined when nothing is left. */
+  /** Computes a micro-batch of about `limit` tokens; undefined when nothing is left. */
   step(limit: number): Slice | undefined {
     const begun = performance.now();
-    const looking = this.toLook.length > 0;
-    const batch = takePieces(looking ? this.toLook : this.toLearn, limit);
-    if (batch.length === 0) return undefined;
-    if (looking) this.look(batch);
-    else this.learn(batch);
-    const slice = sliceOf(batch, begun);
+    const evaluates = this.toEvaluate.length > 0;
+    const pieces = takePieces(evaluates ? this.toEvaluate : this.toLearn, limit);
+    if (pieces.length === 0) return undefined;
+    if (evaluates) this.evaluate(pieces);
+    else this.learn(pieces);
+    const slice = sliceOf(pieces, begun);
     this.longestBlockMs = Math.max(this.longestBlockMs, slice.milliseconds);
     return slice;
   }
@@ -190,43 +192,37 @@ class Accumulator {
   finish(): ComputedGradient {
     return {
       gradient: Float32Array.from(this.gradient),
-      weight: this.tokens.total,
+      weight: this.batch.total,
       decisions: this.decisions,
       statistics: this.statistics,
       longestBlockMs: this.longestBlockMs,
     };
   }
 
-  private look(batch: readonly Piece[]): void {
-    this.looked.push(look(this.policy, batch));
-    if (this.toLook.length > 0) return;
-    const logProbs = joined(this.looked.map((each) => each.logProbs));
-    addStatistics(this.statistics, bindGroups(this.groups, this.tokens, logProbs, this.algorithm));
+  /**
+   * Once the log-probabilities of all tokens are known, the loss is computed and each token gets its derivative. What follows is
+   * linear in the log-probabilities and may be cut anywhere.
+   */
+  private evaluate(pieces: readonly GroupTokens<P>[]): void {
+    this.evaluated.push(this.policy.evaluate(pieces.map(referred)));
+    if (this.toEvaluate.length > 0) return;
+    const logProbs = joined(this.evaluated.map((outputs) => outputs.logProbs));
+    const { loss, derivative, statistics } = tokenLoss(this.batch, logProbs, this.algorithm);
+    this.groups.flatMap(({ tokens }) => tokens).forEach((token, t) => (token.slope = derivative[t]!));
+    addStatistics(this.statistics, { loss, surrogate: loss, ...statistics });
   }
 
-  private learn(batch: readonly Piece[]): void {
-    const prepared = prepareBatch(this.policy, batch);
-    addStatistics(
-      this.statistics,
-      tf.tidy(() => this.backward(prepared)),
+  private learn(pieces: readonly GroupTokens<P>[]): void {
+    const table = tableOf(pieces.flatMap(({ tokens }) => tokens));
+    this.policy.learn(
+      pieces.map(referred),
+      (inputs) => {
+        const { derivatives, statistics } = tableLoss(inputs, table, this.algorithm);
+        addStatistics(this.statistics, statistics);
+        return derivatives;
+      },
+      this.gradient,
     );
-    this.decisions += prepared.table.weight.length;
+    this.decisions += table.weight.length;
   }
-
-  private backward(batch: PreparedBatch): LossStatistics {
-    const { gradients, statistics } = backward(this.policy, batch, this.algorithm);
-    this.policy.layout.forEach(({ offset }, index) => {
-      const of = gradients[index];
-      if (of) accumulate(of, this.gradient, offset);
-    });
-    return statistics;
-  }
-}
-
-function planner(policy: Policy): Planner {
-  if (policy instanceof Planner) return policy;
-  throw new MillraceError(
-    'unimplemented',
-    `gradients of a policy of kind ${policy.spec.kind} are only known for planners made by createPlanner`,
-  );
 }

@@ -6,6 +6,7 @@ import { clipByGlobalNorm } from '../../algo/optim/clip.ts';
 import { initCompute } from '../../compute/backend.ts';
 import { encodeObservation, tokensToBytes } from '../planner/codec.ts';
 import { plannerExperience } from '../planner/experience.ts';
+import { PlannerLearner } from '../planner/learner/learner.ts';
 import { createPlanner } from '../planner/planner.ts';
 import type { ObservationBatch } from '../planner/observation-policy.ts';
 import type { LearnerGroup } from '../policy.ts';
@@ -69,7 +70,7 @@ describe('the learning core', () => {
       const drawn = Array.from({ length: 8 }, group);
       rewards.push(drawn.reduce((sum, { reward }) => sum + reward, 0) / drawn.length);
       const { gradient, weight } = computeGradients(
-        planner,
+        new PlannerLearner(planner),
         drawn.map(({ group }) => group),
         DEFAULT_ALGORITHM,
       );

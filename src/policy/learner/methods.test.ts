@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { AlgorithmConfig } from '../../algo/config.ts';
 import { algorithmSchema, criticOf, METHODS } from '../../algo/registry.ts';
 import { initCompute } from '../../compute/backend.ts';
+import { PlannerLearner } from '../planner/learner/learner.ts';
 import { createPlanner } from '../planner/planner.ts';
 import type { LearnerGroup } from '../policy.ts';
 import { dice, livelyParameters, randomGroup, smallSpec } from '../planner/testing.ts';
@@ -42,12 +43,12 @@ describe('gradients of every method', () => {
     const values = livelyParameters(spec);
     const planner = createPlanner(spec, values);
     const batch = groups(spec);
-    const { gradient, statistics } = computeGradients(planner, batch, algorithm);
+    const { gradient, statistics } = computeGradients(new PlannerLearner(planner), batch, algorithm);
     expect(Object.values(statistics).every(Number.isFinite), JSON.stringify(statistics)).toBe(true);
     expect(gradient.some((value) => value !== 0)).toBe(true);
     const lossAt = (parameters: Float32Array): number => {
       planner.load(parameters);
-      return computeGradients(planner, batch, algorithm).statistics['loss']!;
+      return computeGradients(new PlannerLearner(planner), batch, algorithm).statistics['loss']!;
     };
     for (const { name: tensor, offset, size } of planner.layout) {
       const own = gradient.subarray(offset, offset + size);
@@ -70,11 +71,11 @@ describe('gradients of every method', () => {
     const spec = smallSpec('bag', criticOf(algorithm) ? { value: true } : {});
     const planner = createPlanner(spec, livelyParameters(spec));
     const batch = groups(spec, 4);
-    const whole = computeGradients(planner, batch, algorithm);
+    const whole = computeGradients(new PlannerLearner(planner), batch, algorithm);
     const parts = [batch.slice(0, 1), batch.slice(1)].map((part) =>
-      computeGradients(planner, part, algorithm, { maxDecisions: 3 }),
+      computeGradients(new PlannerLearner(planner), part, algorithm, { maxDecisions: 3 }),
     );
-    const sliced = await computeGradientsInSlices(planner, batch, algorithm, { maxDecisions: 2 });
+    const sliced = await computeGradientsInSlices(new PlannerLearner(planner), batch, algorithm, { maxDecisions: 2 });
     const largest = whole.gradient.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
     whole.gradient.forEach((value, i) => {
       expect(Math.abs(parts[0]!.gradient[i]! + parts[1]!.gradient[i]! - value)).toBeLessThan(1e-5 * largest);
@@ -94,8 +95,8 @@ describe('evaluateInSlices', () => {
     const spec = smallSpec('gru', { value: true });
     const planner = createPlanner(spec, livelyParameters(spec));
     const batch = groups(spec);
-    const whole = await evaluateInSlices(planner, batch);
-    const sliced = await evaluateInSlices(planner, batch, { maxDecisions: 2 });
+    const whole = await evaluateInSlices(new PlannerLearner(planner), batch);
+    const sliced = await evaluateInSlices(new PlannerLearner(planner), batch, { maxDecisions: 2 });
     const decisions = batch.flatMap(({ experience }) => experience.logProbabilities);
     expect(whole.logProbs).toHaveLength(decisions.length);
     expect(whole.values).toHaveLength(decisions.length);

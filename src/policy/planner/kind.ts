@@ -1,3 +1,4 @@
+import { MillraceError } from '../../errors.ts';
 import type { PolicyKind } from '../kind.ts';
 import type { FlowOutline } from '../plan.ts';
 import { initialParameters, parameterLayout } from './layout.ts';
@@ -5,6 +6,13 @@ import { plannerSettings, type PlannerSettings } from './settings.ts';
 import type { PlannerSituations } from './situations.ts';
 import type { PlannerSpec } from './spec.ts';
 import { specDifference } from './spec-difference.ts';
+
+let sides: typeof import('./sides.ts') | undefined;
+
+function loaded(): NonNullable<typeof sides> {
+  if (sides !== undefined) return sides;
+  throw new MillraceError('internal', 'the planner is not loaded: await load() first');
+}
 
 /** A small network that reads the flow's memory as features and hashed texts, and scores every open action. */
 export const plannerKind = {
@@ -25,9 +33,13 @@ export const plannerKind = {
   misfit: (flow, spec) => specDifference({ ...spec, ...shapeOf(flow) }, spec),
   layout: parameterLayout,
   initial: initialParameters,
-  async actor(spec, flow) {
-    const { PlannerActor } = await import('./actor.ts');
-    return new PlannerActor(spec, flow);
+  async load() {
+    sides = await import('./sides.ts');
+  },
+  actor: (spec, flow) => new (loaded().PlannerActor)(spec, flow),
+  learner(spec) {
+    const { createPlanner, PlannerLearner } = loaded();
+    return new PlannerLearner(createPlanner(spec));
   },
 } as const satisfies PolicyKind<PlannerSpec, PlannerSettings, PlannerSituations>;
 

@@ -1,9 +1,26 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { AlgorithmConfig, OptimizerConfig } from '../../algo/config.ts';
-import { adamWState } from '../../algo/optim/adamw.ts';
-import { adamW, copyScaled } from '../../compute/arrays.ts';
-import type { Planner } from '../planner/planner.ts';
-import { backward, type PreparedBatch } from './backward.ts';
+import type { AlgorithmConfig, OptimizerConfig } from '../../../algo/config.ts';
+import { adamWState } from '../../../algo/optim/adamw.ts';
+import { adamW, copyScaled } from '../../../compute/arrays.ts';
+import { tableLoss, tableOf, type TokenTable } from '../../learner/loss.ts';
+import type { Planner } from '../planner.ts';
+import { backward } from './backward.ts';
+import { decisionBatch, type DecisionBatch, type DecisionPiece } from './batch.ts';
+
+/** A batch with what its loss needs. */
+export interface PreparedBatch extends DecisionBatch {
+  table: TokenTable;
+}
+
+/** Decisions of one group with what they refer to and what their loss needs. */
+export interface Piece extends DecisionPiece {
+  decisions: (DecisionPiece['decisions'][number] & { oldLogProb: number; advantage: number; weight: number })[];
+}
+
+/** Lays pieces side by side. `invalid_argument` when a decision chose an action its observation does not have. */
+export function prepareBatch(policy: Pick<Planner, 'flatten'>, pieces: readonly Piece[]): PreparedBatch {
+  return { ...decisionBatch(policy, pieces), table: tableOf(pieces.flatMap(({ decisions }) => decisions)) };
+}
 
 /** Loss and gradient of a batch as means over its decisions. */
 export interface MeanGradient {
@@ -39,7 +56,12 @@ export class SingleProcessTrainer {
     const share = 1 / weight.reduce((sum, each) => sum + each, 0);
     const gradient = this.mean;
     const loss = tf.tidy(() => {
-      const { gradients, loss } = backward(this.policy, batch, this.algorithm);
+      let loss = 0;
+      const gradients = backward(this.policy, batch, (inputs) => {
+        const computed = tableLoss(inputs, batch.table, this.algorithm);
+        loss = computed.loss;
+        return computed.derivatives;
+      });
       this.policy.layout.forEach(({ offset, size }, index) => {
         const of = gradients[index];
         if (of) copyScaled(of, share, gradient, offset);

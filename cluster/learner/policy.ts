@@ -1,0 +1,22 @@
+import { MillraceError } from '../../src/errors.ts';
+import type { PolicyLearner, PolicySpec } from '../../src/policy/kind.ts';
+import { builtInKinds, type AnyPolicyKind } from '../../src/policy/registry.ts';
+import type { NodeContext } from '../runtime/context.ts';
+
+/**
+ * The learning side of a job's policy. The job's flow is loaded here only where its policy kind is not a built-in one; those must
+ * have been loaded.
+ */
+export async function policyLearner(context: NodeContext, job: string, spec: PolicySpec): Promise<PolicyLearner> {
+  if (builtInKinds.has(spec.kind)) return builtInKinds.of(spec).learner(spec);
+  const kind = await kindOfJob(context, job, spec);
+  if (kind.load) await context.outside(kind.load());
+  return kind.learner(spec);
+}
+
+async function kindOfJob({ jobs, runtimes }: NodeContext, job: string, spec: PolicySpec): Promise<AnyPolicyKind> {
+  const entry = await jobs.find(job);
+  if (entry === undefined)
+    throw new MillraceError('not_found', `there is no job ${job}, whose flow brings the policy kind "${spec.kind}"`);
+  return (await runtimes.get(entry.record)).kinds.of(spec);
+}
