@@ -10,6 +10,7 @@ const resolve = {
   alias: [
     { find: /^millrace$/, replacement: source('src/index.ts') },
     { find: /^millrace\/math$/, replacement: source('src/math.ts') },
+    { find: /^millrace\/conformance$/, replacement: source('src/conformance.ts') },
   ],
 };
 

@@ -12,3 +12,26 @@ export { seededRandom } from './random/seeded.ts';
 export type { Random } from './random/random.ts';
 export { readCsv, readJson, readJsonLines, readTasks } from './tasks/read.ts';
 export { z } from 'zod';
+
+/** Policy kinds: what a flow module may export as `policyKinds` (docs/policy-kinds.md). */
+export { encodeExperience, requireCodec } from './policy/experience.ts';
+export type { Experience, ExperienceParts } from './policy/experience.ts';
+export type {
+  ActingPolicy,
+  LossDerivatives,
+  LossInputs,
+  PolicyActor,
+  PolicyKind,
+  PolicyLearner,
+  PolicySpec,
+  RecordedDecision,
+  SituationOf,
+  SituationTable,
+  SpecDifference,
+  SpecificationNeeds,
+  TokenLoss,
+  TokenOutputs,
+  TokensOf,
+} from './policy/kind.ts';
+export type { FlowOutline } from './policy/plan.ts';
+export type { Parameters, TensorPlace } from './policy/policy.ts';

@@ -46,7 +46,7 @@ export class PolicyKinds {
 
   /** Loads what their acting and learning sides need. */
   async load(): Promise<void> {
-    await Promise.all([...this.#kinds.values()].map((kind) => kind.load?.()));
+    for (const kind of this.#kinds.values()) await kind.load?.();
   }
 
   get names(): string[] {

@@ -1,0 +1,13 @@
+/**
+ * What every implementation of a port must do, as suites for vitest (`millrace/conformance`): for a bus, store, clock or policy kind of
+ * your own. vitest must be installed.
+ */
+export { artifactConformance } from './artifacts/conformance.ts';
+export type { ArtifactHarness } from './artifacts/conformance.ts';
+export { busConformance, CONFORMANCE_TOPOLOGY } from './bus/conformance.ts';
+export type { BusHarness, TestConnection } from './bus/conformance/harness.ts';
+export { clockConformance } from './clock/conformance.ts';
+export { policyKindConformance } from './policy/conformance/suite.ts';
+export type { PolicyKindExample } from './policy/conformance/suite.ts';
+export { randomConformance } from './random/conformance.ts';
+export { storeConformance } from './store/conformance.ts';
