@@ -23,9 +23,9 @@ export function encoderTensors(spec: PlannerSpec): TensorPlan[] {
       const recurrent: TensorPlan['initial'] = { glorot: [half, half] };
       return [
         embedding,
-        ...dense('text.gru.input', embed, 6 * half, { glorot: [embed, half] }),
-        ...dense('text.gru.forward', half, 3 * half, recurrent),
-        ...dense('text.gru.backward', half, 3 * half, recurrent),
+        ...dense('text.gru.input', embed, 6 * half, { initial: { glorot: [embed, half] } }),
+        ...dense('text.gru.forward', half, 3 * half, { initial: recurrent }),
+        ...dense('text.gru.backward', half, 3 * half, { initial: recurrent }),
       ];
     }
     case 'transformer':
@@ -43,7 +43,7 @@ export function encoderTensors(spec: PlannerSpec): TensorPlan[] {
 export function transformerLayer(name: string, width: number): TensorPlan[] {
   return [
     ...norm(`${name}.norm1`, width),
-    ...dense(`${name}.qkv`, width, 3 * width, { glorot: [width, width] }),
+    ...dense(`${name}.qkv`, width, 3 * width, { initial: { glorot: [width, width] } }),
     ...dense(`${name}.out`, width, width),
     ...norm(`${name}.norm2`, width),
     ...dense(`${name}.feed1`, width, FEED_FORWARD * width),

@@ -67,15 +67,15 @@ export function headTensors(spec: PlannerSpec): TensorPlan[] {
   tools.forEach((count, arity) => {
     if (count === 0) return;
     tensors.push(...dense(`arity${arity}.context`, hidden, hidden));
-    for (let j = 0; j < arity; j++) tensors.push(...dense(`arity${arity}.item${j}`, hidden, hidden, undefined, false));
-    tensors.push(...dense(`arity${arity}.tools`, hidden, count, { normal: LAST }));
+    for (let j = 0; j < arity; j++) tensors.push(...dense(`arity${arity}.item${j}`, hidden, hidden, { bias: false }));
+    tensors.push(...dense(`arity${arity}.tools`, hidden, count, { initial: { normal: LAST } }));
   });
   if (features.action > 0) {
     tensors.push(
       ...dense('action.hidden1', features.action, hidden),
       ...dense('action.hidden2', hidden, hidden),
-      ...dense('action.tools', hidden, spec.tools.length, { normal: LAST }, false),
-      ...dense('action.linear', features.action, spec.tools.length, { normal: LAST }, false),
+      ...dense('action.tools', hidden, spec.tools.length, { initial: { normal: LAST }, bias: false }),
+      ...dense('action.linear', features.action, spec.tools.length, { initial: { normal: LAST }, bias: false }),
     );
   }
   return tensors;
@@ -88,7 +88,7 @@ function valueTensors(spec: PlannerSpec): TensorPlan[] {
   return [
     ...dense('value.hidden1', 2 * textWidth(spec) + features.state + features.item, hidden),
     ...dense('value.hidden2', hidden, hidden),
-    ...dense('value.out', hidden, 1, { normal: LAST }),
+    ...dense('value.out', hidden, 1, { initial: { normal: LAST } }),
   ];
 }
 

@@ -10,8 +10,16 @@ export interface TensorPlan {
   initial: Initial;
 }
 
+/** Options of {@link dense}. */
+export interface DenseOptions {
+  /** Of the weight. Default: uniform for its numbers of inputs and outputs. */
+  initial?: Initial;
+  /** Default true. */
+  bias?: boolean;
+}
+
 /** A dense layer: `<name>.weight` and, unless `bias` is false, `<name>.bias`. */
-export function dense(name: string, inputs: number, outputs: number, initial?: Initial, bias = true): TensorPlan[] {
+export function dense(name: string, inputs: number, outputs: number, { initial, bias = true }: DenseOptions = {}): TensorPlan[] {
   const weight: TensorPlan = {
     name: `${name}.weight`,
     shape: [inputs, outputs],

@@ -1,0 +1,90 @@
+import { isEnded } from '../../src/jobs/state.ts';
+import type { JobEntry } from '../jobs/directory.ts';
+import { JobHoldings } from '../jobs/holdings.ts';
+import type { NodeContext } from '../runtime/context.ts';
+import { closeBooks } from './books.ts';
+import type { LearnerPool } from './learner-pool.ts';
+import type { TrainerMessage } from './trainer-message.ts';
+import { Trainer } from './trainer.ts';
+
+/** How long a trainer has for closing its books: one that waits for learners, or is between two lives, is stopped and they are closed for it. */
+const END_MS = 5_000;
+
+/** The trainers of a parameter server: one for each job whose lease it holds. */
+export class Trainers {
+  readonly #context: NodeContext;
+  readonly #pool: LearnerPool;
+  readonly #held: JobHoldings<TrainerMessage>;
+  readonly #ending = new Set<string>();
+
+  constructor(context: NodeContext, pool: LearnerPool) {
+    this.#context = context;
+    this.#pool = pool;
+    this.#held = new JobHoldings<TrainerMessage>(context, 'trainer');
+  }
+
+  /** Starts a trainer for a job that runs, or closes the books of one that has ended, where nobody else holds its lease. */
+  async take({ record }: JobEntry): Promise<void> {
+    const context = this.#context;
+    const ended = isEnded(record.state);
+    if (ended ? !record.unsettled.includes('books') : record.state !== 'RUNNING') return;
+    await this.#held.take(record.id, async (lease) => {
+      if (ended) {
+        await closeBooks(context, record);
+        return undefined;
+      }
+      const runtime = await context.runtimes.get(record);
+      const trainer = new Trainer({ context, runtime, lease, record }, this.#pool);
+      const capacity = 8 * (record.config.rollout.maxStaleness + 2) * record.config.rollout.groupsPerRound + 1024;
+      return context.actors.spawn<TrainerMessage>('parameter-server', record.id, trainer, {
+        mailboxCapacity: capacity,
+        ...this.#held.supervised(record.id),
+      });
+    });
+  }
+
+  /** A job has changed: its trainer is told, ended, or started. */
+  async jobChanged(entry: JobEntry): Promise<void> {
+    const { record } = entry;
+    const trainer = this.#held.get(record.id);
+    if (!trainer) {
+      await this.take(entry);
+      return;
+    }
+    if (!isEnded(record.state)) {
+      await trainer.send({ kind: 'job', record });
+      return;
+    }
+    if (this.#ending.has(record.id)) return;
+    this.#ending.add(record.id);
+    try {
+      await trainer.ask<void>((reply) => ({ kind: 'end', record, reply }), END_MS);
+    } catch (error) {
+      // A round that waits for learners, for instance.
+      const message = 'the trainer could not close its books; the next look at the jobs does it';
+      this.#context.log.warn({ err: error, job: record.id }, message);
+    } finally {
+      this.#ending.delete(record.id);
+      await this.#held.release(record.id);
+    }
+  }
+
+  /** Somebody could not read the newest weights of a job. */
+  weightsDamaged(job: string): void {
+    this.#held.get(job)?.tell({ kind: 'damaged' });
+  }
+
+  /** Whether this node has a trainer for the job. */
+  has(job: string): boolean {
+    return this.#held.get(job) !== undefined;
+  }
+
+  /** Gives up trainers of jobs that are gone. */
+  releaseUnknown(): Promise<void> {
+    return this.#held.releaseUnknown();
+  }
+
+  stop(): Promise<void> {
+    return this.#held.stop();
+  }
+}
