@@ -5,7 +5,7 @@ import { resultOf } from './result-of.js';
 const SYSTEMS = ['linux-x64', 'linux-arm64', 'darwin-arm64'];
 
 /**
- * The unit tests, a cluster that loses a worker, and a training of three rounds on other versions of Node.js, which npm has as packages:
+ * The unit tests, a cluster that loses a worker, and a training of twenty rounds on other versions of Node.js, which npm has as packages:
  * see scripts/test-on-node.sh.
  */
 export async function nodes(
