@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { ROLLOUT_WORK } from '../src/protocol/work-durables.ts';
+import { ROLLOUT_WORK } from '../src/protocol/durables.ts';
 import { NEEDED_BYTES, SCARCE_BYTES } from '../cluster/infra/disk-room.ts';
 import { GROUPS_AT_ONCE } from '../cluster/rollout/index.ts';
 import { METHODS } from '../src/algo/registry.ts';

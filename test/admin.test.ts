@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Bus } from '../src/bus/bus.ts';
-import { connectNats } from '../src/bus/nats-bus.ts';
+import { connectBus } from '../src/protocol/connect.ts';
 import { loginOf } from '../cluster/node/node.ts';
 import { openLink } from '../src/bus/nats/link.ts';
 import { JobState, type Job } from '../src/gen/millrace/v1/admin_pb.ts';
@@ -20,7 +20,7 @@ let bus: Bus;
 beforeAll(async () => {
   cluster = await startTestCluster({ learners: 1, rollouts: 1 });
   client = await connectByReflection(cluster.address, cluster.token);
-  bus = await connectNats({ servers: cluster.natsUrl, name: 'test', ...loginOf(cluster.natsAdmin!) });
+  bus = await connectBus({ servers: cluster.natsUrl, name: 'test', ...loginOf(cluster.natsAdmin!) });
 });
 afterAll(async () => {
   client?.close();

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Bus } from '../src/bus/bus.ts';
 import { deadLetterHeaders } from '../src/bus/dead-letter.ts';
-import { connectNats } from '../src/bus/nats-bus.ts';
+import { connectBus } from '../src/protocol/connect.ts';
 import { loginOf } from '../cluster/node/node.ts';
 import { JobState } from '../src/gen/millrace/v1/admin_pb.ts';
 import { RolloutRequestSchema, ScoredGroupSchema, TrajectoryGroupSchema } from '../src/gen/millrace/v1/training_pb.ts';
@@ -18,7 +18,7 @@ let cluster: TestCluster;
 let bus: Bus;
 beforeAll(async () => {
   cluster = await startTestCluster({ learners: 1, rollouts: 1 });
-  bus = await connectNats({ servers: cluster.natsUrl, name: 'test', ...loginOf(cluster.natsAdmin!) });
+  bus = await connectBus({ servers: cluster.natsUrl, name: 'test', ...loginOf(cluster.natsAdmin!) });
 });
 afterAll(async () => {
   await bus?.close();

@@ -1,8 +1,8 @@
 /** Process that takes messages of a stream and acknowledges them, and does nothing else: the limit of the bus. */
 import type { Bus, Consumer } from '../../src/bus/bus.ts';
-import { connectNats } from '../../src/bus/nats-bus.ts';
+import { connectBus } from '../../src/protocol/connect.ts';
 import { MillraceError } from '../../src/errors.ts';
-import { REWARD_WORK } from '../../src/protocol/work-durables.ts';
+import { REWARD_WORK } from '../../src/protocol/durables.ts';
 import { serveOrders } from '../load/worker.ts';
 
 /** What it can be told. */
@@ -34,7 +34,7 @@ serveOrders<ConsumerOrder, ConsumerResult>(
   async (order) => {
     switch (order.kind) {
       case 'open':
-        bus = await connectNats({ servers: order.natsUrl, name: 'bench-consumer' });
+        bus = await connectBus({ servers: order.natsUrl, name: 'bench-consumer' });
         // The store node has made the reward workers' durable, and a work queue has one durable a subject. No reward worker runs here.
         if (await bus.durableState('GROUPS', REWARD_WORK.durable)) await bus.deleteDurable('GROUPS', REWARD_WORK.durable);
         consumer = await bus.consume(

@@ -1,8 +1,9 @@
 /** Process that publishes scored groups as reward actors do: at a set rate or as fast as they are taken. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { publishWithRoom } from '../../src/bus/backpressure.ts';
-import type { Bus, StreamName } from '../../src/bus/bus.ts';
-import { connectNats } from '../../src/bus/nats-bus.ts';
+import type { Bus } from '../../src/bus/bus.ts';
+import type { StreamName } from '../../src/protocol/names.ts';
+import { connectBus } from '../../src/protocol/connect.ts';
 import { systemClock } from '../../src/clock/system.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { AcceptedLog } from './accepted-log.ts';
@@ -70,7 +71,7 @@ serveOrders<GeneratorOrder, GeneratorResult, GeneratorEvent>(
   async (order, emit) => {
     switch (order.kind) {
       case 'open':
-        bus = await connectNats({ servers: order.natsUrl, name: order.name });
+        bus = await connectBus({ servers: order.natsUrl, name: order.name });
         templates = order.templates;
         return summary([]);
       case 'prepare':

@@ -7,7 +7,7 @@ import { freePort } from '../../cluster/up/free-port.ts';
 import { superviseNode } from '../../cluster/up/child.ts';
 import type { NodeSettings } from '../../cluster/runtime/ipc.ts';
 import type { Bus } from '../../src/bus/bus.ts';
-import { connectNats } from '../../src/bus/nats-bus.ts';
+import { connectBus } from '../../src/protocol/connect.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { StoreService } from '../../src/gen/millrace/v1/store_pb.ts';
 import { createClient } from '../../src/rpc/client.ts';
@@ -74,7 +74,7 @@ export async function startStand(
     const stopStore = (): Promise<void> => (stopped ??= store.stop(signal.aborted ? INTERRUPTED_STOP_MS : STOP_MS));
     stops.push(stopStore);
     await orAborted(store.ready, signal);
-    const bus = await connectNats({ servers: nats.url, name: 'bench' });
+    const bus = await connectBus({ servers: nats.url, name: 'bench' });
     stops.push(() => bus.close());
     const sampler = new ProcessSampler();
     stops.push(async () => sampler.close());

@@ -43,3 +43,6 @@ export interface AdminBackend extends TrajectoryTransfer {
   /** Deletes old rows of ended jobs. */
   pruneStore(request: PruneStoreRequest): Promise<PruneMessage>;
 }
+
+/** Asks the store node. */
+export type RunQuery = (sql: string, maxRows: number, signal: AbortSignal) => Promise<QueryResult>;

@@ -1,7 +1,8 @@
+import { memoryBus } from '../../src/protocol/memory.ts';
 import { create } from '@bufbuild/protobuf';
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { StreamName } from '../../src/bus/bus.ts';
-import { MemoryBus } from '../../src/bus/memory/memory-bus.ts';
+import type { StreamName } from '../../src/protocol/names.ts';
+import type { MemoryBus } from '../../src/bus/memory/memory-bus.ts';
 import { VirtualClock } from '../../src/clock/virtual.ts';
 import {
   GetDeadLetterRequestSchema,
@@ -31,7 +32,7 @@ describe('the dead-letter queue of the admin API', () => {
   };
 
   beforeEach(async () => {
-    bus = new MemoryBus({ clock });
+    bus = memoryBus({ clock });
     queue = deadLetterQueue(bus);
     received = [];
     const consume = (stream: StreamName, filter: string): Promise<unknown> =>

@@ -1,6 +1,8 @@
+import { DLQ, EVENTS, GROUPS, ROLLOUTS, SCORED } from '../../src/protocol/names.ts';
 import { create } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
-import type { Bus, StreamName } from '../../src/bus/bus.ts';
+import type { Bus } from '../../src/bus/bus.ts';
+import type { StreamName } from '../../src/protocol/names.ts';
 import { findDeadLetter, readDeadLetters, replayDeadLetter } from '../../src/protocol/replay.ts';
 import type { StoredLetter } from '../../src/protocol/replay.ts';
 import { MillraceError } from '../../src/errors.ts';
@@ -21,7 +23,7 @@ export interface DeadLetterQueue {
 }
 
 /** Streams whose messages can be given up. */
-const STREAMS: readonly StreamName[] = ['ROLLOUTS', 'GROUPS', 'SCORED', 'EVENTS'];
+const STREAMS: readonly StreamName[] = [ROLLOUTS, GROUPS, SCORED, EVENTS];
 /** Letters that one call replays at most: a call must end within its deadline. */
 const REPLAYED_AT_ONCE = 500;
 const MOST_IDS = 1000;
@@ -60,7 +62,7 @@ async function replayAll(
   stream: StreamName | undefined,
   pageToken: string,
 ): Promise<{ replayed: number; nextPageToken: string }> {
-  const { from, until = (await bus.streamState('DLQ')).lastSequence } = decodeToken(pageToken);
+  const { from, until = (await bus.streamState(DLQ)).lastSequence } = decodeToken(pageToken);
   const { letters, next } = await page(bus, { stream, from, size: REPLAYED_AT_ONCE });
   const due = letters.filter(({ letter }) => letter <= until);
   for (const letter of due) await replayDeadLetter(bus, letter);

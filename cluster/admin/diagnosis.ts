@@ -1,5 +1,9 @@
-import type { BucketName, Bus, StreamName } from '../../src/bus/bus.ts';
-import { decodeLease } from '../../src/bus/lease.ts';
+import { DLQ, EVENTS, GROUPS, JOBS, POLICIES, ROLLOUTS, SCORED, WEIGHTS } from '../../src/protocol/names.ts';
+import { weightsFilter } from '../../src/protocol/subjects.ts';
+import { jobDurable } from '../../src/protocol/durables.ts';
+import type { Bus } from '../../src/bus/bus.ts';
+import type { BucketName, StreamName } from '../../src/protocol/names.ts';
+import { decodeLease } from '../../src/protocol/lease.ts';
 import type { WeightChannel } from '../../src/weights/weight-channel.ts';
 import { decodeManifest } from '../../src/weights/manifest.ts';
 import { MillraceError } from '../../src/errors.ts';
@@ -8,7 +12,7 @@ import { decodeNotice } from '../../src/jobs/notice.ts';
 import { decodeJobRecord } from '../../src/jobs/record-codec.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
 import { isEnded } from '../../src/jobs/state.ts';
-import { SHARED_DURABLES } from '../../src/protocol/shared-durables.ts';
+import { SHARED_DURABLES } from '../../src/protocol/durables.ts';
 import { decodeNode } from '../runtime/nodes.ts';
 
 /** The fields of a `Finding` of admin.proto. */
@@ -41,7 +45,7 @@ const BUCKETS: Readonly<Record<BucketName, { what: string; read: (value: Uint8Ar
 };
 
 /** Streams on which a durable that nobody reads does harm: it takes work away, or keeps messages for ever. */
-const WORK: readonly StreamName[] = ['ROLLOUTS', 'GROUPS', 'SCORED'];
+const WORK: readonly StreamName[] = [ROLLOUTS, GROUPS, SCORED];
 
 /** Looks at what lies in JetStream. Reading changes nothing. */
 export function diagnosis(bus: Bus, weights: WeightChannel): Diagnosis {
@@ -72,8 +76,8 @@ export function diagnosis(bus: Bus, weights: WeightChannel): Diagnosis {
         const place = `${bucket}/${key}`;
         try {
           const value = read(entry.value, key);
-          if (bucket === 'jobs') jobs.set(key, value as JobRecord);
-          if (bucket === 'policies' && !jobs.has(key)) findings.push(orphan(place, key, missing.has('jobs')));
+          if (bucket === JOBS) jobs.set(key, value as JobRecord);
+          if (bucket === POLICIES && !jobs.has(key)) findings.push(orphan(place, key, missing.has(JOBS)));
         } catch (thrown) {
           findings.push({ place, what, problem: MillraceError.from(thrown).message, advice: removal(place), removable: true });
         }
@@ -119,7 +123,7 @@ export function diagnosis(bus: Bus, weights: WeightChannel): Diagnosis {
     const entry = await kv.get(name);
     if (!entry) return { value: new Uint8Array() };
     await kv.delete(name, entry.revision);
-    if (first === 'policies' && /^[\w-]+$/.test(name)) await bus.purge('WEIGHTS', `weights.${name}.>`);
+    if (first === POLICIES && /^[\w-]+$/.test(name)) await bus.purge(WEIGHTS, weightsFilter({ job: name }));
     return { value: entry.value };
   };
 
@@ -165,7 +169,7 @@ async function durableFindings(
 ): Promise<{ findings: DurableFinding[]; checked: number }> {
   const findings: DurableFinding[] = [];
   let checked = 0;
-  for (const stream of [...WORK, 'EVENTS', 'DLQ'] as const) {
+  for (const stream of [...WORK, EVENTS, DLQ] as const) {
     if (missing.has(stream)) continue;
     for (const { durable, filter } of await bus.durables(stream)) {
       checked += 1;
@@ -185,11 +189,12 @@ function durableProblem(
   jobs: ReadonlyMap<string, JobRecord>,
 ): string | undefined {
   const shared = SHARED_DURABLES.find((known) => known.stream === stream && known.durable === durable);
-  const [, kind, job] = (stream === 'SCORED' && /^(trainer|evaluations)-(.+)$/.exec(durable)) || [];
-  const wanted = shared?.filter ?? (job && `scored.${job}.${kind === 'trainer' ? 'train' : 'evaluate'}`);
+  const own = stream === SCORED ? jobDurable(durable) : undefined;
+  const { job } = own ?? {};
+  const wanted = shared?.filter ?? own?.filter;
   if (wanted === undefined) {
     if (!WORK.includes(stream)) return undefined;
-    return stream === 'SCORED'
+    return stream === SCORED
       ? 'it is none of ours: messages are kept until it has acknowledged them'
       : 'it is none of ours: it takes messages away from the workers';
   }

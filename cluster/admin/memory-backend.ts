@@ -1,6 +1,6 @@
 import { clone, create } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
-import { MemoryBus } from '../../src/bus/memory/memory-bus.ts';
+import { memoryBus } from '../../src/protocol/memory.ts';
 import { BusWeightChannel } from '../../src/weights/bus-weight-channel.ts';
 import { VirtualClock } from '../../src/clock/virtual.ts';
 import type { JobConfig } from '../../src/config/job.ts';
@@ -29,7 +29,7 @@ export class MemoryBackend implements AdminBackend {
   /** Who exports and imports. */
   transfer: TrajectoryTransfer | undefined;
   /** Whose dead letters there are. */
-  readonly bus = new MemoryBus({ clock: new VirtualClock() });
+  readonly bus = memoryBus({ clock: new VirtualClock() });
   readonly deadLetters = deadLetterQueue(this.bus);
   readonly diagnosis = diagnosis(this.bus, new BusWeightChannel(this.bus, { clock: new VirtualClock() }));
   /** Watches that are open. */

@@ -1,3 +1,4 @@
+import { EVENTS, GROUPS, ROLLOUTS } from '../../src/protocol/names.ts';
 import { fromBinary } from '@bufbuild/protobuf';
 import type { DeadLetter } from '../../src/gen/millrace/v1/admin_pb.ts';
 import {
@@ -49,9 +50,9 @@ export function describeDeadLetter(letter: DeadLetter): string {
 /** What can be read of a payload: whatever is wrong with it is what people look for here. */
 function describePayload({ stream, payload }: DeadLetter): string {
   try {
-    if (stream === 'ROLLOUTS') return ofRequest(fromBinary(RolloutRequestSchema, payload));
-    if (stream === 'EVENTS') return ofRows('rows', payload);
-    if (stream === 'GROUPS') {
+    if (stream === ROLLOUTS) return ofRequest(fromBinary(RolloutRequestSchema, payload));
+    if (stream === EVENTS) return ofRows('rows', payload);
+    if (stream === GROUPS) {
       const { request, stepRows, node } = fromBinary(TrajectoryGroupSchema, payload);
       return ofRequest(request) + fields([['node', node]]) + ofRows('step rows', stepRows);
     }

@@ -1,3 +1,4 @@
+import { topology } from '../../src/protocol/topology.ts';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -163,7 +164,8 @@ describe('millrace doctor on the files of a state folder', () => {
   });
 
   it('names streams whose settings keep a cluster from starting, and those whose file is damaged', async () => {
-    const settings = (name: string): string => JSON.stringify(allStreamConfigs().find((config) => config.name === name));
+    const settings = (name: string): string =>
+      JSON.stringify(allStreamConfigs(topology()).find((config) => config.name === name));
     const file = (name: string, text: string): void => {
       const stream = join(stateDir, 'nats', 'jetstream', 'MAIN', 'streams', name);
       mkdirSync(stream, { recursive: true });

@@ -1,10 +1,11 @@
+import { topology } from '../../src/protocol/topology.ts';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { allStreamConfigs, fixedProblem, type AskedConfig } from '../../src/bus/nats/stream-config.ts';
 import { verifyCheckpoint } from '../../src/checkpoint/load.ts';
 import { MillraceError } from '../../src/errors.ts';
 import type { DurableFinding } from '../admin/diagnosis.ts';
-import { SHARED_DURABLES } from '../../src/protocol/shared-durables.ts';
+import { SHARED_DURABLES } from '../../src/protocol/durables.ts';
 import { adminFilePath, readAdminFile } from '../up/admin-file.ts';
 import { NATS_FOLDER } from '../up/lock.ts';
 import { readState } from './tune/state-file.ts';
@@ -64,7 +65,7 @@ export async function checkStreamFiles(stateDir: string): Promise<{ findings: Du
     const advice = `stop the cluster, then rm -r ${quoted(folder)}; ${afterwards}`;
     findings.push({ place: folder, what, problem, advice, removable: false });
   };
-  const wanted = new Map(allStreamConfigs().map((config) => [config.name, config]));
+  const wanted = new Map(allStreamConfigs(topology()).map((config) => [config.name, config]));
   const accounts = join(stateDir, NATS_FOLDER, 'jetstream');
   for (const account of await names(accounts)) {
     for (const name of await names(join(accounts, account, 'streams'))) {

@@ -1,3 +1,4 @@
+import type { RunQuery } from '../admin/backend.ts';
 import { create } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import type { JobConfig } from '../../src/config/job.ts';
@@ -34,9 +35,6 @@ import type { NodeInfo, NodeList } from '../runtime/nodes.ts';
 import { keepInitialWeights } from './initial-weights.ts';
 import { JobViews } from './job-view.ts';
 import { checkResumable } from './resume.ts';
-
-/** Asks the store node. */
-export type RunQuery = (sql: string, maxRows: number, signal: AbortSignal) => Promise<QueryResult>;
 
 /** A watcher hears of a running job at least this often: what it waits for changes without any event. */
 const WATCH_REFRESH_MS = 1_000;

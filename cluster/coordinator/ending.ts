@@ -1,10 +1,11 @@
+import { HELD, ROLLOUTS, SCORED } from '../../src/protocol/names.ts';
+import { rolloutSubject } from '../../src/protocol/subjects.ts';
+import { evaluationDurable, trainerDurable } from '../../src/protocol/durables.ts';
 import { settle, type JobRecord } from '../../src/jobs/record.ts';
 import type { NodeContext } from '../runtime/context.ts';
-import { heldSubject } from '../holds/held-messages.ts';
+import { heldSubject } from '../../src/protocol/subjects.ts';
 import type { JobEntry } from '../jobs/directory.ts';
 import { JobEvents } from '../jobs/events.ts';
-import { trainerDurable } from '../../src/protocol/trainer-durable.ts';
-import { evaluationDurable } from './evaluations.ts';
 
 /**
  * What a coordinator does after a job has ended: notes it, drops the requests that nobody has taken, and the durables that its actor
@@ -15,12 +16,12 @@ export async function settleQueues(context: NodeContext, record: JobRecord): Pro
   const { bus, clock, jobs, id } = context;
   const state = record.state.toLowerCase();
   await new JobEvents(bus, clock, id, record.id).note(state, 1, record.error ?? `job ${state}`);
-  await bus.purge('ROLLOUTS', `rollout.${record.id}`);
-  await bus.purge('HELD', heldSubject(record.id));
-  await bus.deleteDurable('SCORED', evaluationDurable(record.id).durable);
+  await bus.purge(ROLLOUTS, rolloutSubject(record.id));
+  await bus.purge(HELD, heldSubject(record.id));
+  await bus.deleteDurable(SCORED, evaluationDurable(record.id).durable);
   const dropTrainers = async (entry: JobEntry | undefined): Promise<void> => {
     if (entry === undefined || entry.record.unsettled.includes('books')) return;
-    await bus.deleteDurable('SCORED', trainerDurable(record.id, record.config).durable);
+    await bus.deleteDurable(SCORED, trainerDurable(record.id, record.config).durable);
   };
   await dropTrainers(await jobs.fetch(record.id));
   // The books may have been closed between the two.

@@ -9,17 +9,6 @@ import { evaluationRequest, type EvaluationPlan, type RequestContext, type Reque
 import type { NodeContext } from '../runtime/context.ts';
 import type { RequestSender } from './request-sender.ts';
 
-/** Durable of a job's evaluations on SCORED, made before the first request is sent. */
-export function evaluationDurable(job: string): {
-  stream: 'SCORED';
-  durable: string;
-  filter: string;
-  maxInFlight: number;
-  maxDeliver: number;
-} {
-  return { stream: 'SCORED', durable: `evaluations-${job}`, filter: `scored.${job}.evaluate`, maxInFlight: 256, maxDeliver: -1 };
-}
-
 /** How far along training was when an evaluation was started. */
 export interface EvaluationMoment {
   trajectories: number;

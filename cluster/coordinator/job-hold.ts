@@ -1,12 +1,15 @@
+import { HELD } from '../../src/protocol/names.ts';
 import { Breaker, type Hold } from '../../src/flow/breaker.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { Purpose } from '../../src/gen/millrace/v1/training_pb.ts';
 import type { HoldProgress } from '../../src/jobs/progress.ts';
 import { seededRandom } from '../../src/random/seeded.ts';
 import type { NodeContext } from '../runtime/context.ts';
-import { heldMessages, heldSubject, returnHeld, type HeldMessage } from '../holds/held-messages.ts';
+import { heldMessages, returnHeld, type HeldMessage } from '../holds/held-messages.ts';
+import { heldSubject } from '../../src/protocol/subjects.ts';
 import { ADMISSION_HELD } from '../holds/notice.ts';
-import { decodeReport, REPORT_MS, retrySubject, viewOf } from '../holds/reports.ts';
+import { decodeReport, REPORT_MS, viewOf } from '../holds/reports.ts';
+import { retrySubject } from '../../src/protocol/subjects.ts';
 
 /** A worker that has said nothing for so long is gone, and what waited in it with it. */
 const SILENT_MS = 5 * REPORT_MS;
@@ -135,7 +138,7 @@ export class JobHold {
   /** Learns what has come into HELD, and what has gone. */
   async #refresh(): Promise<void> {
     const { bus, clock, metrics } = this.#context;
-    const { messages, lastSequence } = await bus.streamState('HELD', heldSubject(this.#job));
+    const { messages, lastSequence } = await bus.streamState(HELD, heldSubject(this.#job));
     if (messages < this.#held.size || lastSequence < this.#seen) {
       // Somebody has emptied or deleted the stream. The second time is when ROLLOUTS knows the requests' ids no more.
       this.#resendAt = [clock.monotonic(), clock.monotonic() + FORGOTTEN_MS];
@@ -145,7 +148,7 @@ export class JobHold {
     if (messages > 0 && lastSequence > this.#seen) {
       for await (const { number, retry, request } of heldMessages(bus, this.#job, this.#seen + 1)) {
         if (request?.purpose === Purpose.EVALUATE && request.attempt !== this.#attempt) {
-          await bus.deleteMessage('HELD', number);
+          await bus.deleteMessage(HELD, number);
           continue;
         }
         const training = request?.purpose === Purpose.TRAIN;

@@ -1,4 +1,4 @@
-import type { Lease } from '../../src/bus/lease.ts';
+import type { Lease } from '../../src/protocol/lease.ts';
 import { JobMachine } from '../../src/jobs/job-machine.ts';
 import { markResumed, transition, type JobRecord } from '../../src/jobs/record.ts';
 import { isEnded } from '../../src/jobs/state.ts';

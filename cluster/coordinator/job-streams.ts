@@ -1,11 +1,11 @@
-import type { ConsumeOptions, StreamName } from '../../src/bus/bus.ts';
+import { GROUPS, HELD, ROLLOUTS, SCORED } from '../../src/protocol/names.ts';
+import { evaluationDurable, trainerDurable, WRITER_SCORED, type Durable } from '../../src/protocol/durables.ts';
+import type { StreamName } from '../../src/protocol/names.ts';
 import type { JobConfig } from '../../src/config/job.ts';
 import { MillraceError } from '../../src/errors.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
-import { ensureWriterDurables, WRITER_SCORED } from '../../src/store/writer.ts';
+import { ensureWriterDurables } from '../../src/store/writer.ts';
 import type { NodeContext } from '../runtime/context.ts';
-import { trainerDurable } from '../../src/protocol/trainer-durable.ts';
-import { evaluationDurable } from './evaluations.ts';
 
 const CODE = 'STREAM_RECREATED';
 
@@ -27,7 +27,7 @@ export interface StreamLoss {
 /** Compares the streams that a job's requests lie in with those they were sent into. */
 export class JobStreams {
   readonly #context: NodeContext;
-  readonly #durables: readonly ConsumeOptions[];
+  readonly #durables: readonly Durable[];
   readonly #trainer: string;
   readonly #evaluations: string;
   readonly #job: string;
@@ -86,8 +86,8 @@ export class JobStreams {
     return {
       streams,
       recreated,
-      requests: any('ROLLOUTS', 'GROUPS', 'SCORED', 'HELD', this.#trainer, this.#evaluations),
-      rows: any('SCORED', placeOf(WRITER_SCORED)),
+      requests: any(ROLLOUTS, GROUPS, SCORED, HELD, this.#trainer, this.#evaluations),
+      rows: any(SCORED, placeOf(WRITER_SCORED)),
     };
   }
 

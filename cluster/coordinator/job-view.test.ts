@@ -8,15 +8,10 @@ import { encodeRows } from '../../src/records/encode.ts';
 import { updateRow } from '../../src/store/fixtures.ts';
 import type { UpdateRow } from '../../src/records/tables.ts';
 import { createJobRecord, transition } from '../../src/jobs/record.ts';
-import { ROLE_NAMES } from '../runtime/context.ts';
+import { ROLE_NAMES } from '../../src/protocol/roles.ts';
 import type { NodeList } from '../runtime/nodes.ts';
-import {
-  encodeProgress,
-  progressSubject,
-  waitingSubject,
-  type DispatchProgress,
-  type TrainingProgress,
-} from '../../src/protocol/progress.ts';
+import { encodeProgress, type DispatchProgress, type TrainingProgress } from '../../src/protocol/progress.ts';
+import { progressSubject, waitingSubject } from '../../src/protocol/subjects.ts';
 import { JobViews } from './job-view.ts';
 
 const everyRole = { withRole: (role: string) => ROLE_NAMES.filter((name) => name === role) } as unknown as NodeList;

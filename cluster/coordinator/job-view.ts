@@ -16,13 +16,8 @@ import { fullDiskText } from '../infra/disk-room.ts';
 import type { UnreadableJob } from '../jobs/directory.ts';
 import { watchJobNotices, type NoticeList } from '../jobs/notices.ts';
 import type { NodeList } from '../runtime/nodes.ts';
-import {
-  decodeProgress,
-  progressSubject,
-  waitingSubject,
-  type DispatchProgress,
-  type TrainingProgress,
-} from '../../src/protocol/progress.ts';
+import { decodeProgress, type DispatchProgress, type TrainingProgress } from '../../src/protocol/progress.ts';
+import { progressSubject, waitingSubject } from '../../src/protocol/subjects.ts';
 
 interface Followed {
   manifest?: WeightManifest | undefined;

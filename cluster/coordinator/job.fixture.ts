@@ -1,6 +1,6 @@
 import { MemoryNodes } from '../../test/support/memory-node.ts';
 import { thermostatJob } from '../../test/support/thermostat.ts';
-import { acquireLease } from '../../src/bus/lease.ts';
+import { acquireLease } from '../../src/protocol/lease.ts';
 import { createJobRecord, transition, type JobRecord } from '../../src/jobs/record.ts';
 import { JobKeeper } from './job-keeper.ts';
 

@@ -1,3 +1,5 @@
+import { GROUPS, ROLLOUTS } from '../../src/protocol/names.ts';
+import { scoredSubject } from '../../src/protocol/subjects.ts';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { startDeadLetters, type DeadLetter } from '../../src/protocol/dead-letters.ts';
 import { FailureClass } from '../../src/gen/millrace/v1/flow_pb.ts';
@@ -42,7 +44,7 @@ export async function endLostRequests(context: NodeContext): Promise<() => Promi
     });
     const kind = request.purpose === Purpose.EVALUATE ? 'evaluate' : 'train';
     const same = { id: `${request.id}:lost`, content: requestContent(request) };
-    await bus.publish(`scored.${request.job}.${kind}`, toBinary(ScoredGroupSchema, scored), same);
+    await bus.publish(scoredSubject(request.job, kind), toBinary(ScoredGroupSchema, scored), same);
   };
   const onError = (error: unknown): void => log.warn({ err: error }, 'a dead letter could not be handled; it comes again');
   const deadLetters = await startDeadLetters(bus, onDead, { onError });
@@ -54,10 +56,10 @@ export async function endLostRequests(context: NodeContext): Promise<() => Promi
 
 function readRequest(letter: DeadLetter): { request: RolloutRequest; failure: FailureClass } | undefined {
   try {
-    if (letter.stream === 'ROLLOUTS') {
+    if (letter.stream === ROLLOUTS) {
       return { request: fromBinary(RolloutRequestSchema, letter.data), failure: FailureClass.WORKER_LOST };
     }
-    if (letter.stream !== 'GROUPS') return undefined;
+    if (letter.stream !== GROUPS) return undefined;
     const { request } = fromBinary(TrajectoryGroupSchema, letter.data);
     return request && { request, failure: FailureClass.REWARD_FAILED };
   } catch {

@@ -1,3 +1,4 @@
+import { rolloutSubject } from '../../src/protocol/subjects.ts';
 import { toBinary } from '@bufbuild/protobuf';
 import { MillraceError } from '../../src/errors.ts';
 import { RolloutRequestSchema, type RolloutRequest } from '../../src/gen/millrace/v1/training_pb.ts';
@@ -48,7 +49,7 @@ export class RequestSender {
     for (;;) {
       signal.throwIfAborted();
       try {
-        await bus.publish(`rollout.${this.#job}`, bytes, same);
+        await bus.publish(rolloutSubject(this.#job), bytes, same);
         metrics.count('requests_total', { job: this.#job, purpose: request.evaluation === '' ? 'train' : 'evaluate' });
         return true;
       } catch (thrown) {

@@ -3,7 +3,8 @@ import type { StoreBacklog, WriterReport } from '../../src/jobs/progress.ts';
 import { writerBacklog } from '../../src/store/writer.ts';
 import { MillraceError } from '../../src/errors.ts';
 import type { NodeContext } from '../runtime/context.ts';
-import { decodeProgress, WRITER_SUBJECT } from '../../src/protocol/progress.ts';
+import { decodeProgress } from '../../src/protocol/progress.ts';
+import { WRITER_SUBJECT } from '../../src/protocol/subjects.ts';
 
 /** A writer that has told nothing for this long is not heard of: it tells once a second. */
 const SILENT_MS = 5_000;

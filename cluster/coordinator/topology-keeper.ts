@@ -1,7 +1,8 @@
+import { EVENTS, JOBS, LEASES, SCORED } from '../../src/protocol/names.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { ensureWriterDurables } from '../../src/store/writer.ts';
 import type { NodeContext } from '../runtime/context.ts';
-import { WORK_DURABLES } from '../../src/protocol/work-durables.ts';
+import { WORK_DURABLES } from '../../src/protocol/durables.ts';
 
 const LOOK_MS = 1_000;
 const CODE = 'STREAM_MISSING';
@@ -26,13 +27,13 @@ export function keepTopology(context: NodeContext, held: () => readonly string[]
       return;
     }
     const runs = jobs.list().some(({ record }) => record.state === 'RUNNING');
-    if (runs && held().length === 0 && !missing.includes('leases')) return;
+    if (runs && held().length === 0 && !missing.includes(LEASES)) return;
     log.error({ missing }, 'streams or buckets are gone and are made again');
     try {
       await bus.ensureTopology();
       // SCORED keeps messages only for durables it knows.
-      if (missing.includes('SCORED') || missing.includes('EVENTS')) await ensureWriterDurables(bus);
-      if (missing.includes('jobs')) await jobs.restore();
+      if (missing.includes(SCORED) || missing.includes(EVENTS)) await ensureWriterDurables(bus);
+      if (missing.includes(JOBS)) await jobs.restore();
     } catch (thrown) {
       for (const job of held()) {
         for (const name of missing) {

@@ -3,7 +3,7 @@ import type { Clock } from '../../src/clock/clock.ts';
 import type { Ledger } from '../../src/gen/millrace/v1/training_pb.ts';
 import { endedCount } from '../../src/jobs/ledger.ts';
 import { writerBacklog } from '../../src/store/writer.ts';
-import type { RunQuery } from './admin-backend.ts';
+import type { RunQuery } from '../admin/backend.ts';
 
 /** Counts the groups of a job that have ended, by the ledger, and of which the store has two valid trajectories or more. */
 export type CountStored = (job: string, ledger: Ledger) => Promise<number>;

@@ -1,14 +1,7 @@
+import type { LastActivity } from '../runtime/node-end.ts';
 import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ActivityLabel } from '../../src/clock/activity.ts';
-
-/** What a node's black box says after the node has ended. */
-export interface LastActivity extends ActivityLabel {
-  /** Its code ran at that moment; false: it was the last that had run. */
-  running: boolean;
-  /** When it began or went on, in Unix milliseconds. */
-  at: number;
-}
 
 const SIZE = 1024;
 const RUNS = 'R';

@@ -1,16 +1,8 @@
-import { activityText, type LastActivity } from './black-box.ts';
+import { activityText } from './black-box.ts';
+import type { LastActivity } from '../runtime/node-end.ts';
 import type { NoticeReport } from '../../src/jobs/notice.ts';
 
-/** How a node's process ended, as the supervisor saw it. */
-export interface NodeEnd {
-  /** "SIGKILL", "exit code 1"; how long it did not answer when the supervisor ended it for that. */
-  how: string;
-  /** It had no memory left. */
-  outOfMemory: boolean;
-  /** Resident memory when it was last heard of, in bytes. */
-  rssBytes?: number | undefined;
-  last?: LastActivity | undefined;
-}
+import type { NodeEnd } from '../runtime/node-end.ts';
 
 /** Code of the notice about a flow whose code ended its worker. */
 export const WORKER_ENDED = 'WORKER_ENDED';

@@ -8,7 +8,7 @@ import { Activity } from '../../src/clock/activity.ts';
 import type { NoticeReport } from '../../src/jobs/notice.ts';
 import { silentLogger } from '../../src/telemetry/log.ts';
 import { blackBoxFile, readBlackBox } from './black-box.ts';
-import type { NodeEnd } from './blame.ts';
+import type { NodeEnd } from '../runtime/node-end.ts';
 import { watchFlows, type FlowWatch } from './watch.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));

@@ -3,7 +3,8 @@ import { describe } from '../../src/flow/failure.ts';
 import type { NoticeCode } from '../../src/jobs/notice.ts';
 import type { NodeContext } from '../runtime/context.ts';
 import { activityText, BlackBox, blackBoxFile } from './black-box.ts';
-import { blame, subjectOf, type NodeEnd } from './blame.ts';
+import type { NodeEnd } from '../runtime/node-end.ts';
+import { blame, subjectOf } from './blame.ts';
 import { guardExit } from './guard-exit.ts';
 
 /** Codes of the notices about what a flow's code does to the process it runs in. */

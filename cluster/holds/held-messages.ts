@@ -1,3 +1,6 @@
+import { HELD_HEADERS } from '../../src/protocol/headers.ts';
+import { HELD } from '../../src/protocol/names.ts';
+import { groupSubject, heldSubject } from '../../src/protocol/subjects.ts';
 import { fromBinary } from '@bufbuild/protobuf';
 import type { Bus, BusMessage, StoredMessage } from '../../src/bus/bus.ts';
 import { publishWithRoom } from '../../src/bus/backpressure.ts';
@@ -10,14 +13,7 @@ import { RolloutRequestSchema, TrajectoryGroupSchema, type RolloutRequest } from
  * `held.<job>`: there they count as delivered to nobody, however long it takes. The job's actor returns them. See ADR 0044.
  */
 
-const PREFIX = 'Millrace-Held-';
-const SUBJECT = `${PREFIX}Subject`;
-const ID = `${PREFIX}Id`;
-const RETRY = `${PREFIX}Retry`;
-/** Header of a message that is returned to try whether the service answers; its value is its number in HELD. */
-const PROBE = `${PREFIX}Probe`;
-
-export const heldSubject = (job: string): string => `held.${job}`;
+const { subject: SUBJECT, id: ID, retry: RETRY, probe: PROBE } = HELD_HEADERS;
 
 /** A message in HELD. */
 export interface HeldMessage {
@@ -62,7 +58,7 @@ export async function holdMessage(
 
 /** What is held of a job, from a number on, oldest first. */
 export async function* heldMessages(bus: Bus, job: string, from = 1): AsyncIterable<HeldMessage> {
-  for await (const message of bus.read('HELD', heldSubject(job), from)) {
+  for await (const message of bus.read(HELD, heldSubject(job), from)) {
     yield {
       number: message.sequence,
       retry: retryIn(message.headers[RETRY]),
@@ -73,14 +69,14 @@ export async function* heldMessages(bus: Bus, job: string, from = 1): AsyncItera
 
 /** Returns one message to where it came from; false when it is not there any more. */
 export async function returnHeld(bus: Bus, clock: Clock, job: string, number: number, probe: boolean): Promise<boolean> {
-  for await (const message of bus.read('HELD', heldSubject(job), number)) {
+  for await (const message of bus.read(HELD, heldSubject(job), number)) {
     if (message.sequence !== number) return false;
     const id = message.headers[ID] ?? '';
     const headers = { [ID]: id, ...(probe && { [PROBE]: String(number) }) };
     // Not under its first id, which the stream may still know and drop.
     const subject = message.headers[SUBJECT] ?? '';
     await publishWithRoom(bus, subject, message.data, { id: `${id}:held:${number}`, clock, headers });
-    await bus.deleteMessage('HELD', number);
+    await bus.deleteMessage(HELD, number);
     return true;
   }
   return false;
@@ -98,7 +94,7 @@ function retryIn(text: string | undefined): Retry | undefined {
 
 function requestOf({ headers, data }: StoredMessage): RolloutRequest | undefined {
   try {
-    const isGroup = headers[SUBJECT]?.startsWith('group.') ?? false;
+    const isGroup = headers[SUBJECT]?.startsWith(groupSubject('')) ?? false;
     return isGroup ? fromBinary(TrajectoryGroupSchema, data).request : fromBinary(RolloutRequestSchema, data);
   } catch {
     return undefined;

@@ -10,8 +10,6 @@ export type RetryReport =
 /** A hold as it travels: times in Unix milliseconds. */
 export type HoldView = Hold;
 
-export const retrySubject = (job: string): string => `retry.${job}`;
-
 /** How often a worker repeats that calls wait. */
 export const REPORT_MS = 1_000;
 

@@ -5,7 +5,8 @@ import { isEnded } from '../../src/jobs/state.ts';
 import { seededRandom } from '../../src/random/seeded.ts';
 import type { NodeContext } from '../runtime/context.ts';
 import { holdMessage, probeOf } from './held-messages.ts';
-import { encodeReport, REPORT_MS, retrySubject, viewOf } from './reports.ts';
+import { encodeReport, REPORT_MS, viewOf } from './reports.ts';
+import { retrySubject } from '../../src/protocol/subjects.ts';
 
 /** A call waits in its worker for at most this long; then its group is handed back. */
 const PATIENCE_MS = 120_000;

@@ -2,13 +2,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { BucketName, Bus, BusMessage, StreamName } from '../../src/bus/bus.ts';
+import type { Bus, BusMessage } from '../../src/bus/bus.ts';
+import type { BucketName, StreamName } from '../../src/protocol/names.ts';
 import { CONFORMANCE_TOPOLOGY, busConformance } from '../../src/bus/conformance.ts';
 import { Collected, bytes, eventually, failure, text, textOf } from '../../src/bus/conformance/harness.ts';
 import { startProxy } from '../../src/bus/conformance/proxy.ts';
 import type { Proxy } from '../../src/bus/conformance/proxy.ts';
 import { hasFeature } from '../../src/bus/features.ts';
-import { connectNats } from '../../src/bus/nats-bus.ts';
+import { connectBus } from '../../src/protocol/connect.ts';
 import { openLink } from '../../src/bus/nats/link.ts';
 import { readStored } from '../../src/bus/nats/reader.ts';
 import { checkEcho, ensureStream } from '../../src/bus/nats/stream-config.ts';
@@ -41,7 +42,7 @@ busConformance('nats bus', async () => {
     clock: systemClock,
     async connect() {
       const proxy = await startProxy(server.port);
-      const bus = await connectNats({
+      const bus = await connectBus({
         servers: `127.0.0.1:${proxy.port}`,
         name: 'conformance',
         callTimeoutMs: 4000,
@@ -70,7 +71,7 @@ describe('nats bus over a wire that breaks', () => {
   let bus: Bus;
   beforeAll(async () => {
     proxy = await startProxy(server.port);
-    bus = await connectNats({ servers: `127.0.0.1:${proxy.port}`, name: 'broken', callTimeoutMs: 3000, ...CONFORMANCE_TOPOLOGY });
+    bus = await connectBus({ servers: `127.0.0.1:${proxy.port}`, name: 'broken', callTimeoutMs: 3000, ...CONFORMANCE_TOPOLOGY });
     await bus.ensureTopology();
   });
   afterAll(async () => {
@@ -131,7 +132,7 @@ describe('nats bus over a wire that breaks', () => {
       seen.set(change.key, change.value === undefined ? undefined : text(change.value));
       heard.add(change.key);
     });
-    const other = await connectNats({ servers: server.url, name: 'other', ...CONFORMANCE_TOPOLOGY });
+    const other = await connectBus({ servers: server.url, name: 'other', ...CONFORMANCE_TOPOLOGY });
     await other.kv('nodes').put('away.expires', bytes('1'));
     await other.kv('nodes').put('away.deleted', bytes('1'));
     await heard.count(2);
@@ -169,7 +170,7 @@ describe('nats bus and its server', () => {
   it('outlives a restart of the server: consumers, watchers and calls go on', async () => {
     const own = await mkdtemp(join(tmpdir(), 'millrace-restart-'));
     let nats = await startNatsServer({ storeDir: own });
-    const bus = await connectNats({ servers: nats.url, name: 'restart', ...CONFORMANCE_TOPOLOGY });
+    const bus = await connectBus({ servers: nats.url, name: 'restart', ...CONFORMANCE_TOPOLOGY });
     await bus.ensureTopology();
     const got = new Collected<string>(systemClock);
     let resets = 0;
@@ -205,7 +206,7 @@ describe('nats bus and its server', () => {
 
   it('nobody listening is unavailable, within the bound', async () => {
     const from = performance.now();
-    const error = await failure(connectNats({ servers: '127.0.0.1:1', name: 'nobody', connectTimeoutMs: 500 }));
+    const error = await failure(connectBus({ servers: '127.0.0.1:1', name: 'nobody', connectTimeoutMs: 500 }));
     expect(error.code).toBe('unavailable');
     expect(performance.now() - from).toBeLessThan(5000);
   });

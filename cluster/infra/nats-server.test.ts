@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { connectNats } from '../../src/bus/nats-bus.ts';
+import { connectBus } from '../../src/protocol/connect.ts';
 import { findNatsServer, startNatsServer } from './nats-server.ts';
 import { openNatsPasswords } from './credentials.ts';
 
@@ -18,7 +18,7 @@ describe('startNatsServer', () => {
 
   it('starts, keeps its streams over a restart on the same port, and stops', async () => {
     const first = await startNatsServer({ storeDir: folder });
-    const bus = await connectNats({ servers: first.url, name: 'test' });
+    const bus = await connectBus({ servers: first.url, name: 'test' });
     await bus.ensureTopology();
     await bus.publish('event.a.b', Uint8Array.of(7), { id: '1' });
     await bus.close();
@@ -27,7 +27,7 @@ describe('startNatsServer', () => {
     await first.exited;
     const second = await startNatsServer({ storeDir: folder, port: first.port });
     expect(second.port).toBe(first.port);
-    const again = await connectNats({ servers: second.url, name: 'test' });
+    const again = await connectBus({ servers: second.url, name: 'test' });
     expect((await again.last('EVENTS', 'event.a.b'))?.data).toEqual(Uint8Array.of(7));
     await again.close();
     await second.stop();
@@ -46,7 +46,7 @@ describe('startNatsServer', () => {
   it('goes on with the streams of a server that knew no accounts', async () => {
     const storeDir = join(folder, 'upgraded');
     const first = await startNatsServer({ storeDir });
-    const bus = await connectNats({ servers: first.url, name: 'test' });
+    const bus = await connectBus({ servers: first.url, name: 'test' });
     await bus.ensureTopology();
     await bus.kv('jobs').put('kept', new TextEncoder().encode('kept'));
     await bus.publish('event.kept.created', new TextEncoder().encode('kept'), { id: 'kept' });
@@ -55,7 +55,7 @@ describe('startNatsServer', () => {
     const passwords = openNatsPasswords(join(folder, 'state'));
     const second = await startNatsServer({ storeDir, passwords });
     const login = { user: 'admin', password: passwords.admin };
-    const again = await connectNats({ servers: second.url, name: 'test', ...login });
+    const again = await connectBus({ servers: second.url, name: 'test', ...login });
     await again.ensureTopology();
     expect(new TextDecoder().decode((await again.kv('jobs').get('kept'))?.value)).toBe('kept');
     expect((await again.streamState('EVENTS')).messages).toBe(1);

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { MemoryNodes } from '../../test/support/memory-node.ts';
 import { temporaryFolder, thermostatJob } from '../../test/support/thermostat.ts';
-import type { BucketName, StreamName } from '../../src/bus/bus.ts';
+import type { BucketName, StreamName } from '../../src/protocol/names.ts';
 import type { MemoryBus } from '../../src/bus/memory/memory-bus.ts';
 import { JobState, type Job } from '../../src/gen/millrace/v1/admin_pb.ts';
 import { accounting, checkLedger } from '../../src/jobs/ledger.ts';

@@ -1,3 +1,4 @@
+import { JOBS } from '../../src/protocol/names.ts';
 import type { Bus, KeyValueEntry } from '../../src/bus/bus.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { decodeJobRecord, encodeJobRecord } from '../../src/jobs/record-codec.ts';
@@ -45,7 +46,7 @@ const MAX_CAS_ATTEMPTS = 20;
 
 /** Opens the directory; resolves once the present jobs are known. `onUnreadable` hears of each record that cannot be read. */
 export async function openJobDirectory(bus: Bus, onUnreadable: (job: UnreadableJob) => void = () => {}): Promise<JobDirectory> {
-  const kv = bus.kv('jobs');
+  const kv = bus.kv(JOBS);
   const entries = new Map<string, JobEntry>();
   const unreadable = new Map<string, UnreadableJob>();
   const handlers = new Set<(entry: JobEntry) => void>();

@@ -1,3 +1,4 @@
+import { eventSubject } from '../../src/protocol/subjects.ts';
 import type { Bus } from '../../src/bus/bus.ts';
 import type { Clock } from '../../src/clock/clock.ts';
 import { judgementOf } from '../../src/jobs/judgement.ts';
@@ -32,7 +33,7 @@ export class JobEvents {
     const row = { ...event, node: this.#node, at: this.#micros() };
     // Who noted it and when makes no other event of it.
     const same = { id: `${this.#job}:${id}`, content: `${event.message}\n${event.data}` };
-    await this.#bus.publish(`event.${this.#job}.${kind}`, encodeRows('job_events', [row]), same);
+    await this.#bus.publish(eventSubject(this.#job, kind), encodeRows('job_events', [row]), same);
   }
 
   async evaluated(record: EvaluationRecord): Promise<void> {
@@ -53,7 +54,7 @@ export class JobEvents {
       evaluated_at: this.#micros(),
     };
     const id = `${this.#job}:evaluation:${record.name}@${record.policyVersion}`;
-    await this.#bus.publish(`event.${this.#job}.evaluation`, encodeRows('evaluations', [row]), { id });
+    await this.#bus.publish(eventSubject(this.#job, 'evaluation'), encodeRows('evaluations', [row]), { id });
   }
 
   #micros(): number {

@@ -1,7 +1,7 @@
 import type { ActorRef } from '../../src/actor/behaviour.ts';
 import { isPermanent } from '../../src/actor/supervision.ts';
 import type { SpawnOptions } from '../../src/actor/system.ts';
-import { acquireLease, type Lease } from '../../src/bus/lease.ts';
+import { acquireLease, type Lease } from '../../src/protocol/lease.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { transition } from '../../src/jobs/record.ts';
 import { isEnded } from '../../src/jobs/state.ts';

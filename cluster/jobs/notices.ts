@@ -1,3 +1,4 @@
+import { NOTICES } from '../../src/protocol/names.ts';
 import { createHash } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { Bus, KeyValue, KeyValueEntry } from '../../src/bus/bus.ts';
@@ -49,7 +50,7 @@ export interface NoticeOptions {
 
 /** Reports notices through the bus. */
 export function jobNotices({ bus, clock, node, log }: NoticeOptions): JobNotices {
-  const bucket = (): KeyValue => bus.kv('notices');
+  const bucket = (): KeyValue => bus.kv(NOTICES);
   const pending = new Map<string, Pending>();
   const writing = new Map<string, Promise<void>>();
 
@@ -148,7 +149,7 @@ export interface NoticeList {
 /** Follows bucket `notices`; `onChange` is told the job whose notices changed. What cannot be read is left out. */
 export function watchJobNotices(bus: Bus, onChange: (job: string) => void): NoticeList {
   const byJob = new Map<string, Map<string, JobNotice>>();
-  const watch = bus.kv('notices').watch('>', ({ key, value }) => {
+  const watch = bus.kv(NOTICES).watch('>', ({ key, value }) => {
     const job = key.slice(0, key.indexOf('.'));
     const notices = byJob.get(job) ?? new Map<string, JobNotice>();
     const notice = value && decodeNotice(value);

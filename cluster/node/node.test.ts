@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { connectNats } from '../../src/bus/nats-bus.ts';
+import { connectBus } from '../../src/protocol/connect.ts';
 import { openLink, type Link } from '../../src/bus/nats/link.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { silentLogger } from '../../src/telemetry/log.ts';
@@ -68,7 +68,7 @@ it('tells the others where it is and where its metrics are, and is gone from the
     stateDir,
     log: silentLogger(),
   });
-  const bus = await connectNats({ servers: nats.url, name: 'test' });
+  const bus = await connectBus({ servers: nats.url, name: 'test' });
   const nodes = await watchNodes(bus);
   try {
     const [info] = nodes.list();

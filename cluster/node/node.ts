@@ -1,6 +1,6 @@
 import { ActorSystem } from '../../src/actor/system.ts';
 import type { Bus, ConsumeOptions } from '../../src/bus/bus.ts';
-import { connectNats, type NatsBusOptions } from '../../src/bus/nats-bus.ts';
+import { connectBus, type ConnectOptions } from '../../src/protocol/connect.ts';
 import { BusWeightChannel } from '../../src/weights/bus-weight-channel.ts';
 import { systemClock } from '../../src/clock/system.ts';
 import type { MillraceError } from '../../src/errors.ts';
@@ -9,7 +9,8 @@ import type { RunningServer } from '../../src/rpc/server.ts';
 import { serveMetrics } from '../../src/telemetry/metrics-server.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { monitorProcess } from '../../src/telemetry/process-stats.ts';
-import type { NodeContext, Role, RoleName } from '../runtime/context.ts';
+import type { NodeContext, Role } from '../runtime/context.ts';
+import type { RoleName } from '../../src/protocol/roles.ts';
 import { artifactsOf } from '../jobs/artifacts.ts';
 import { jobBundles } from '../jobs/bundles.ts';
 import { watchFlows } from '../flow-watch/watch.ts';
@@ -18,7 +19,7 @@ import { jobNotices } from '../jobs/notices.ts';
 import { createJobRuntimes } from '../jobs/runtime.ts';
 import { readNode, boundSeries } from './metrics.ts';
 import { inboxPrefix, isWorker, WORKER_API } from '../infra/nats/access.ts';
-import { WORK_DURABLES } from '../../src/protocol/work-durables.ts';
+import { WORK_DURABLES } from '../../src/protocol/durables.ts';
 import { announce, watchNodes, type NodeInfo } from '../runtime/nodes.ts';
 import type { NodeOptions } from './options.ts';
 import { startRole } from './roles.ts';
@@ -56,7 +57,7 @@ async function ensureAll(bus: Bus, durables: readonly ConsumeOptions[]): Promise
 export function loginOf({
   identity,
   password,
-}: NatsLogin): Pick<NatsBusOptions, 'user' | 'password' | 'inboxPrefix' | 'worker' | 'apiPrefix'> {
+}: NatsLogin): Pick<ConnectOptions, 'user' | 'password' | 'inboxPrefix' | 'worker' | 'apiPrefix'> {
   const worker = isWorker(identity);
   return { user: identity, password, inboxPrefix: inboxPrefix(identity), worker, ...(worker && { apiPrefix: WORKER_API }) };
 }
@@ -68,7 +69,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const failed = new Promise<MillraceError>((resolve) => (fail = resolve));
   const clock = systemClock;
   onStep('connecting to NATS');
-  const bus = await connectNats({
+  const bus = await connectBus({
     servers: options.natsUrl,
     name: id,
     leaseTtlMs: LEASE_TTL_MS,

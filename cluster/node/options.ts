@@ -1,9 +1,9 @@
 import type { Logger } from 'pino';
 import type { ServerStoreOptions } from '../../src/store/server.ts';
 import type { Retention } from '../../src/store/retention.ts';
-import type { NodeEnd } from '../flow-watch/blame.ts';
+import type { NodeEnd } from '../runtime/node-end.ts';
 import type { Gpu } from '../infra/gpus.ts';
-import type { RoleName } from '../runtime/context.ts';
+import type { RoleName } from '../../src/protocol/roles.ts';
 import type { NatsLogin } from '../runtime/ipc.ts';
 
 /** What a node needs to start. */

@@ -1,6 +1,7 @@
 import type { ComputeInfo } from '../../src/compute/backend.ts';
 import type { ServiceRegistration } from '../../src/rpc/handlers.ts';
-import type { NodeContext, Role, RoleName } from '../runtime/context.ts';
+import type { NodeContext, Role } from '../runtime/context.ts';
+import type { RoleName } from '../../src/protocol/roles.ts';
 import type { NodeOptions } from './options.ts';
 import { findNode, type NodeList } from '../runtime/nodes.ts';
 
@@ -27,7 +28,7 @@ export async function startRole(
   switch (role) {
     case 'coordinator': {
       const { CoordinatorBackend } = await import('../coordinator/admin-backend.ts');
-      const { remoteCare, remoteQuery, remoteTransfer } = await import('../store/service.ts');
+      const { remoteCare, remoteQuery, remoteTransfer } = await import('../admin/remote-store.ts');
       const { adminService } = await import('../admin/service.ts');
       const { startCoordinator } = await import('../coordinator/index.ts');
       const query = remoteQuery(nodes!, options.token);

@@ -1,9 +1,10 @@
+import { SCORED } from '../../src/protocol/names.ts';
 import { MillraceError } from '../../src/errors.ts';
 import type { WeightManifest } from '../../src/gen/millrace/v1/weights_pb.ts';
 import { emptyLedger, end, open } from '../../src/jobs/ledger.ts';
 import { settle, type JobRecord } from '../../src/jobs/record.ts';
 import type { NodeContext } from '../runtime/context.ts';
-import { trainerDurable } from '../../src/protocol/trainer-durable.ts';
+import { trainerDurable } from '../../src/protocol/durables.ts';
 
 /**
  * What a parameter server does after a job has ended: requests that are still open end as failed, with the job's state as
@@ -25,6 +26,6 @@ export async function closeBooks({ weights, bus, jobs, log }: NodeContext, recor
     const manifest: WeightManifest = { ...latest.manifest, ledger };
     if (ledger !== before) await weights.amend(manifest, latest.revision);
   }
-  await bus.deleteDurable('SCORED', trainerDurable(record.id, record.config).durable);
+  await bus.deleteDurable(SCORED, trainerDurable(record.id, record.config).durable);
   await jobs.update(record.id, (newest) => settle(newest, 'books'));
 }

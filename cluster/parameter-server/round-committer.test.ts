@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { MemoryNodes } from '../../test/support/memory-node.ts';
 import { temporaryFolder, thermostatJob } from '../../test/support/thermostat.ts';
-import { acquireLease } from '../../src/bus/lease.ts';
+import { acquireLease } from '../../src/protocol/lease.ts';
 import { checkpointExists } from '../../src/checkpoint/load.ts';
 import type { Ledger } from '../../src/gen/millrace/v1/training_pb.ts';
 import { emptyLedger, end } from '../../src/jobs/ledger.ts';

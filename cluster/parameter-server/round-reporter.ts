@@ -3,7 +3,8 @@ import type { WeightManifest } from '../../src/gen/millrace/v1/weights_pb.ts';
 import type { CompleteRound } from '../../src/jobs/round-machine.ts';
 import { encodeRows } from '../../src/records/encode.ts';
 import type { UpdateRow } from '../../src/records/tables.ts';
-import { encodeProgress, progressSubject, type TrainingProgress } from '../../src/protocol/progress.ts';
+import { encodeProgress, type TrainingProgress } from '../../src/protocol/progress.ts';
+import { eventSubject, progressSubject } from '../../src/protocol/subjects.ts';
 import { unsuitableTasks } from './dynamic-sampling.ts';
 import type { ExplorationKeeper } from './exploration.ts';
 import type { LearnerPool } from './learner-pool.ts';
@@ -91,7 +92,7 @@ export class RoundReporter {
   async publishRow(version: number, row: UpdateRow | Uint8Array): Promise<void> {
     const { context, record } = this.#job;
     const bytes = row instanceof Uint8Array ? row : encodeRows('updates', [row]);
-    await context.bus.publish(`event.${record.id}.update`, bytes, { id: `${record.id}:update:${version}` });
+    await context.bus.publish(eventSubject(record.id, 'update'), bytes, { id: `${record.id}:update:${version}` });
   }
 
   /** Publishes what exploration knew when a version was committed. */
@@ -99,7 +100,7 @@ export class RoundReporter {
     const { context, record } = this.#job;
     for (const [part, rows] of keeper.rows(Number(committedAtUs)).entries()) {
       const id = `${record.id}:exploration:${version}:${part}`;
-      await context.bus.publish(`event.${record.id}.exploration`, rows, { id });
+      await context.bus.publish(eventSubject(record.id, 'exploration'), rows, { id });
     }
   }
 

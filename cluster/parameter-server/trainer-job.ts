@@ -1,4 +1,4 @@
-import type { Lease } from '../../src/bus/lease.ts';
+import type { Lease } from '../../src/protocol/lease.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
 import type { NodeContext } from '../runtime/context.ts';
 import type { JobRuntime } from '../jobs/runtime.ts';

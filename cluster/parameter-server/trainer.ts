@@ -1,3 +1,4 @@
+import { EVENTS, POLICIES, WEIGHTS } from '../../src/protocol/names.ts';
 import { fromBinary } from '@bufbuild/protobuf';
 import type { ActorContext, Behaviour } from '../../src/actor/behaviour.ts';
 import type { BusMessage, Consumer } from '../../src/bus/bus.ts';
@@ -9,7 +10,7 @@ import { isEnded } from '../../src/jobs/state.ts';
 import { encodeRows } from '../../src/records/encode.ts';
 import type { TrainingProgress } from '../../src/protocol/progress.ts';
 import { closeBooks } from './books.ts';
-import { trainerDurable } from '../../src/protocol/trainer-durable.ts';
+import { trainerDurable } from '../../src/protocol/durables.ts';
 import { refillDraws } from '../../src/jobs/round.ts';
 import type { LearnerPool } from './learner-pool.ts';
 import { madeAnew, RoundCommitter } from './round-committer.ts';
@@ -115,8 +116,8 @@ export class Trainer implements Behaviour<TrainerMessage> {
     const isNew = madeAnew(this.#record.streams, record.streams);
     this.#job.record = record;
     const { version, updateRow } = this.#committer.manifest;
-    if (isNew('WEIGHTS') || isNew('policies')) await this.#committer.publishAgain();
-    if (isNew('EVENTS') && updateRow.length > 0) await this.#reporter.publishRow(version, updateRow);
+    if (isNew(WEIGHTS) || isNew(POLICIES)) await this.#committer.publishAgain();
+    if (isNew(EVENTS) && updateRow.length > 0) await this.#reporter.publishRow(version, updateRow);
     if (record.state !== 'RUNNING') this.#rounds.paused(this.#job.context.clock.monotonic());
   }
 

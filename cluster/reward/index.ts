@@ -1,3 +1,4 @@
+import { scoredSubject } from '../../src/protocol/subjects.ts';
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { publishWithRoom } from '../../src/bus/backpressure.ts';
 import type { BusMessage } from '../../src/bus/bus.ts';
@@ -17,7 +18,7 @@ import { isEnded } from '../../src/jobs/state.ts';
 import { tooLargeGroup } from '../../src/flow/too-large.ts';
 import { scoreGroup } from '../../src/reward/score.ts';
 import type { NodeContext, Role } from '../runtime/context.ts';
-import { REWARD_WORK } from '../../src/protocol/work-durables.ts';
+import { REWARD_WORK } from '../../src/protocol/durables.ts';
 import { WorkerHolds } from '../holds/worker-holds.ts';
 import { startIntake, type Intake } from '../runtime/intake.ts';
 import { loadableRuntime } from '../jobs/loadable.ts';
@@ -75,7 +76,7 @@ export async function startReward(context: NodeContext, options: RewardOptions =
     }
     const kind = request.purpose === Purpose.EVALUATE ? 'evaluate' : 'train';
     const same = { id: request.id, content: requestContent(request) };
-    await publishWithRoom(bus, `scored.${request.job}.${kind}`, data, { ...same, clock });
+    await publishWithRoom(bus, scoredSubject(request.job, kind), data, { ...same, clock });
     metrics.count('groups_scored_total', { job: request.job, verdict: Verdict[scored.verdict] });
   };
 

@@ -1,3 +1,4 @@
+import { groupSubject } from '../../src/protocol/subjects.ts';
 import { setMaxListeners } from 'node:events';
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { publishWithRoom } from '../../src/bus/backpressure.ts';
@@ -22,7 +23,7 @@ import { requestContent } from '../../src/jobs/requests.ts';
 import { isEnded } from '../../src/jobs/state.ts';
 import { signalNeeds } from '../../src/reward/needs.ts';
 import type { NodeContext, Role } from '../runtime/context.ts';
-import { ROLLOUT_WORK } from '../../src/protocol/work-durables.ts';
+import { ROLLOUT_WORK } from '../../src/protocol/durables.ts';
 import { wasHeld } from '../holds/held-messages.ts';
 import { WorkerHolds } from '../holds/worker-holds.ts';
 import { startIntake, type Intake } from '../runtime/intake.ts';
@@ -120,7 +121,7 @@ export async function startRollout(context: NodeContext, options: RolloutOptions
       data = toBinary(TrajectoryGroupSchema, sent);
     }
     const same = { id: request.id, content: requestContent(request) };
-    await publishWithRoom(bus, `group.${request.job}`, data, { ...same, clock, signal: stopping.signal });
+    await publishWithRoom(bus, groupSubject(request.job), data, { ...same, clock, signal: stopping.signal });
     measure(sent, (context.clock.monotonic() - started) / 1000);
     if (Object.keys(timeouts).length > 0) await noteTimeouts(request, timeouts);
   };

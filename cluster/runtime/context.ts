@@ -1,3 +1,4 @@
+import type { RoleName } from '../../src/protocol/roles.ts';
 import type { Logger } from 'pino';
 import type { ArtifactStore } from '../../src/artifacts/artifacts.ts';
 import type { ActorSystem } from '../../src/actor/system.ts';
@@ -44,7 +45,3 @@ export interface Role {
   /** Finishes what it has begun, within `timeoutMs`. */
   stop(timeoutMs?: number): Promise<void>;
 }
-
-export const ROLE_NAMES = ['coordinator', 'parameter-server', 'learner', 'rollout', 'reward', 'store'] as const;
-/** One of {@link ROLE_NAMES}. */
-export type RoleName = (typeof ROLE_NAMES)[number];

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Bus, BusMessage } from '../../src/bus/bus.ts';
-import { MemoryBus } from '../../src/bus/memory/memory-bus.ts';
+import { memoryBus } from '../../src/protocol/memory.ts';
 import { VirtualClock } from '../../src/clock/virtual.ts';
 import { silentLogger } from '../../src/telemetry/log.ts';
 import { startIntake } from './intake.ts';
@@ -12,7 +12,7 @@ describe('startIntake', () => {
   /** Does work that takes 100 ms; the messages named `again` are handed back at their first delivery. */
   async function take(count: number, { again = [] as string[], afterCrash = false } = {}) {
     const clock = new VirtualClock();
-    const bus = new MemoryBus({ clock });
+    const bus = memoryBus({ clock });
     const done: { id: string; delivery: number; beside: number }[] = [];
     let running = 0;
     const work = async (message: BusMessage): Promise<void> => {

@@ -1,10 +1,10 @@
+import type { NodeEnd } from './node-end.ts';
 import type { ServerStoreOptions } from '../../src/store/server.ts';
 import type { Retention } from '../../src/store/retention.ts';
 import type { ErrorCode } from '../../src/errors.ts';
 import type { LogLevel } from '../../src/telemetry/log.ts';
-import type { RoleName } from './context.ts';
+import type { RoleName } from '../../src/protocol/roles.ts';
 import type { Identity } from '../infra/nats/access.ts';
-import type { NodeEnd } from '../flow-watch/blame.ts';
 import type { Gpu } from '../infra/gpus.ts';
 
 /** An identity on the cluster's own nats-server, with its password. */

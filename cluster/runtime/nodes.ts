@@ -1,9 +1,10 @@
+import { NODES } from '../../src/protocol/names.ts';
 import { z } from 'zod';
 import type { Bus } from '../../src/bus/bus.ts';
 import type { Clock } from '../../src/clock/clock.ts';
 import { MillraceError } from '../../src/errors.ts';
 import type { ActorStatus } from '../../src/actor/behaviour.ts';
-import type { RoleName } from './context.ts';
+import type { RoleName } from '../../src/protocol/roles.ts';
 
 /** What a node tells about itself with every heartbeat; bucket `nodes`, which forgets a node that has gone silent. */
 export interface NodeInfo {
@@ -86,7 +87,7 @@ const nodeSchema = z.looseObject({
 
 /** Writes the node's heartbeat until stopped; the first one is written before it resolves. */
 export async function announce(bus: Bus, clock: Clock, describe: () => NodeInfo): Promise<() => Promise<void>> {
-  const kv = bus.kv('nodes');
+  const kv = bus.kv(NODES);
   const key = nodeKey(describe());
   const beat = async (): Promise<void> =>
     void (await kv.put(key, new TextEncoder().encode(JSON.stringify({ format: NODE_FORMAT, ...describe() }))));
@@ -132,7 +133,7 @@ export interface NodeList {
 /** Follows bucket `nodes`. */
 export async function watchNodes(bus: Bus): Promise<NodeList> {
   const nodes = new Map<string, NodeInfo>();
-  const stop = await bus.kv('nodes').watch('>', ({ key, value }) => {
+  const stop = await bus.kv(NODES).watch('>', ({ key, value }) => {
     // What cannot be read is no node that can be called; it expires unless somebody goes on writing it.
     const info = value && readable(value, key);
     if (info) nodes.set(key, info);

@@ -1,5 +1,6 @@
+import { memoryBus } from '../../src/protocol/memory.ts';
 import { ActorSystem } from '../../src/actor/system.ts';
-import { connectMemory, MemoryBus } from '../../src/bus/memory/memory-bus.ts';
+import { connectMemory, type MemoryBus } from '../../src/bus/memory/memory-bus.ts';
 import type { MemoryServer } from '../../src/bus/memory/server.ts';
 import { BusWeightChannel } from '../../src/weights/bus-weight-channel.ts';
 import { VirtualClock } from '../../src/clock/virtual.ts';
@@ -17,7 +18,8 @@ import { MemoryStore } from '../../src/store/memory-store.ts';
 import type { Store } from '../../src/store/store.ts';
 import { silentLogger, type Logger } from '../../src/telemetry/log.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
-import type { NodeContext, Role, RoleName } from '../runtime/context.ts';
+import type { NodeContext, Role } from '../runtime/context.ts';
+import type { RoleName } from '../../src/protocol/roles.ts';
 import { startCoordinator } from '../coordinator/index.ts';
 import { CoordinatorBackend } from '../coordinator/admin-backend.ts';
 import { hasEnded } from '../../src/jobs/ledger.ts';
@@ -92,7 +94,7 @@ export async function runSerial(config: JobConfig, options: SerialOptions): Prom
   const compute = await initCompute();
   const clock = new VirtualClock();
   const store = new MemoryStore();
-  const { server } = new MemoryBus({ clock });
+  const { server } = memoryBus({ clock });
   const cluster = { clock, server, store, compute, random: seededRandom(seed), log, ...options };
   return clock.run(run(config, cluster));
 }

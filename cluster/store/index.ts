@@ -2,7 +2,8 @@ import type { QueryResult, Store } from '../../src/store/store.ts';
 import type { WriterReport } from '../../src/jobs/progress.ts';
 import { ensureWriterDurables, startWriter, type Writer } from '../../src/store/writer.ts';
 import type { NodeContext, Role } from '../runtime/context.ts';
-import { encodeProgress, WRITER_SUBJECT } from '../../src/protocol/progress.ts';
+import { encodeProgress } from '../../src/protocol/progress.ts';
+import { WRITER_SUBJECT } from '../../src/protocol/subjects.ts';
 
 /** The store role, with the way to ask it. */
 export interface StoreRole extends Role {

@@ -2,17 +2,12 @@ import { create } from '@bufbuild/protobuf';
 import { ExportTrajectoriesRequestSchema } from '../../src/gen/millrace/v1/admin_pb.ts';
 import { StoreService } from '../../src/gen/millrace/v1/store_pb.ts';
 import { MillraceError } from '../../src/errors.ts';
-import { createClient, type ServiceClient } from '../../src/rpc/client.ts';
 import { defineService, type ServiceRegistration } from '../../src/rpc/handlers.ts';
 import type { ClickHouseStore } from '../../src/store/clickhouse-store.ts';
 import type { TrajectoryTransfer } from '../admin/export.ts';
-import { collectQuery, queryMessages } from '../admin/query-rows.ts';
-import { pruneMessage, statsMessage, type StoreCare } from '../admin/store-care.ts';
-import type { RunQuery } from '../coordinator/admin-backend.ts';
-import type { NodeList } from '../runtime/nodes.ts';
-
-/** What is deleted of jobs that are partly old is looked for row by row. */
-const PRUNE_TIMEOUT_MS = 50_000;
+import { queryMessages } from '../admin/query-rows.ts';
+import { pruneMessage, statsMessage } from '../admin/store-care.ts';
+import type { RunQuery } from '../admin/backend.ts';
 
 /** The store's own part of {@link StoreCare}. */
 export type LocalCare = Pick<ClickHouseStore, 'stats' | 'prune'>;
@@ -43,69 +38,4 @@ export function storeService(query: RunQuery, transfer: TrajectoryTransfer, care
       };
     },
   });
-}
-
-/** Asks whichever store node is alive. `unavailable` when none is. */
-export function remoteQuery(nodes: NodeList, token?: string): RunQuery {
-  return async (sql, maxRows, signal) => {
-    const client = storeClient(nodes, token);
-    try {
-      return await collectQuery(client.runQuery({ sql, maxRows }, { signal }));
-    } finally {
-      client.close();
-    }
-  };
-}
-
-/** Exports from and imports into whichever store node is alive. `unavailable` when none is. */
-export function remoteTransfer(nodes: NodeList, token?: string): TrajectoryTransfer {
-  return {
-    async *exportTrajectories(request, signal) {
-      const client = storeClient(nodes, token);
-      try {
-        for await (const { response } of client.readTrajectories({ request }, { signal })) if (response) yield response;
-      } finally {
-        client.close();
-      }
-    },
-    async importTrajectories({ lines, job }, signal) {
-      const client = storeClient(nodes, token);
-      try {
-        const { response } = await client.writeTrajectories({ request: { lines, job } }, { signal });
-        return response ?? { trajectories: 0, steps: 0 };
-      } finally {
-        client.close();
-      }
-    },
-  };
-}
-
-/** Asks whichever store node is alive for its sizes, and has it prune. `unavailable` when none is. */
-export function remoteCare(nodes: NodeList, token?: string): StoreCare {
-  return {
-    async getStoreStats() {
-      const client = storeClient(nodes, token);
-      try {
-        return (await client.readStats({})).response ?? { tables: [], jobs: [] };
-      } finally {
-        client.close();
-      }
-    },
-    async pruneStore({ olderThan, jobId, dryRun }, running) {
-      const client = storeClient(nodes, token);
-      try {
-        const request = { ...(olderThan && { olderThan }), jobId, dryRun };
-        const { response } = await client.prune({ request, runningJobs: [...running] }, { timeoutMs: PRUNE_TIMEOUT_MS });
-        return response ?? { jobs: [] };
-      } finally {
-        client.close();
-      }
-    },
-  };
-}
-
-function storeClient(nodes: NodeList, token: string | undefined): ServiceClient<typeof StoreService> {
-  const node = nodes.withRole('store')[0];
-  if (!node) throw new MillraceError('unavailable', 'No store node is alive; try again in a few seconds.');
-  return createClient(StoreService, node.address, { token });
 }

@@ -7,7 +7,7 @@ import { storeConfinement } from '../../src/store/confinement/confine.ts';
 import type { ServerStoreOptions } from '../../src/store/server.ts';
 import type { Retention } from '../../src/store/retention.ts';
 import type { Logger, LogLevel } from '../../src/telemetry/log.ts';
-import type { RoleName } from '../runtime/context.ts';
+import type { RoleName } from '../../src/protocol/roles.ts';
 import { forgetAdminFile, writeAdminFile } from './admin-file.ts';
 import { openCredentials, openNatsPasswords, type Credentials } from '../infra/credentials.ts';
 import { superviseNode, type SupervisedNode } from './child.ts';

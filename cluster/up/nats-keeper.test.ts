@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { connectNats } from '../../src/bus/nats-bus.ts';
+import { connectBus } from '../../src/protocol/connect.ts';
 import type { Bus } from '../../src/bus/bus.ts';
 import { mountSmallDisk } from '../../src/telemetry/testing-small-disk.ts';
 import { silentLogger } from '../../src/telemetry/log.ts';
@@ -31,7 +31,7 @@ describe('keepNatsServer', () => {
       onTrouble: (text) => told.push(text),
       ...(silenceMs !== undefined && { silenceMs }),
     });
-    bus = await connectNats({ servers: server.url, name: 'test', callTimeoutMs: 30_000 });
+    bus = await connectBus({ servers: server.url, name: 'test', callTimeoutMs: 30_000 });
     await bus.ensureTopology();
     await bus.publish('event.a.b', Uint8Array.of(1), { id: '1' });
     return { server, bus };

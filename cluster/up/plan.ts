@@ -1,4 +1,4 @@
-import type { RoleName } from '../runtime/context.ts';
+import type { RoleName } from '../../src/protocol/roles.ts';
 import type { Gpu } from '../infra/gpus.ts';
 import { gpuEnvironment, planLearners, usesGpus, type Devices } from './learners.ts';
 

@@ -2,9 +2,9 @@ import type { MillraceError } from '../errors.ts';
 
 /** Port: durable messaging (JetStream semantics), key-value buckets with compare-and-set, and plain pub/sub. */
 export interface Bus {
-  /** Creates or checks every stream and bucket of src/protocol/topology.ts; throws `failed_precondition` where the server's echo differs. */
+  /** Creates or checks every stream and bucket of its topology; throws `failed_precondition` where the server's echo differs. */
   ensureTopology(): Promise<void>;
-  /** Looks at every stream and bucket of src/protocol/topology.ts and changes nothing. */
+  /** Looks at every stream and bucket of its topology and changes nothing. */
   inspectTopology(): Promise<TopologyPart[]>;
   /**
    * Publishes durably and waits for the server's acknowledgement.
@@ -20,21 +20,21 @@ export interface Bus {
   consume(options: ConsumeOptions, handler: (message: BusMessage) => void | Promise<void>): Promise<Consumer>;
   /** Creates a durable without reading from it, so that an interest stream keeps messages for it. */
   ensureDurable(options: ConsumeOptions): Promise<void>;
-  deleteDurable(stream: StreamName, durable: string): Promise<void>;
+  deleteDurable(stream: string, durable: string): Promise<void>;
   /** The durables of a stream, ours or not, by name. */
-  durables(stream: StreamName): Promise<{ durable: string; filter: string }[]>;
+  durables(stream: string): Promise<{ durable: string; filter: string }[]>;
   /** Deletes every message on the subject (wildcards allowed). Returns how many. */
-  purge(stream: StreamName, subject: string): Promise<number>;
+  purge(stream: string, subject: string): Promise<number>;
   /** Deletes one message of a stream. False when it is not there (any more). */
-  deleteMessage(stream: StreamName, sequence: number): Promise<boolean>;
-  streamState(stream: StreamName, subject?: string): Promise<StreamState>;
+  deleteMessage(stream: string, sequence: number): Promise<boolean>;
+  streamState(stream: string, subject?: string): Promise<StreamState>;
   /** What a durable has before it, whoever consumes it, and if nobody does. Undefined when there is no such durable. */
-  durableState(stream: StreamName, durable: string): Promise<DurableState | undefined>;
+  durableState(stream: string, durable: string): Promise<DurableState | undefined>;
   /** Reads the durable messages of a subject filter from `fromSequence` on, in order, until caught up. For history, not for work. */
-  read(stream: StreamName, filter: string, fromSequence?: number): AsyncIterable<StoredMessage>;
+  read(stream: string, filter: string, fromSequence?: number): AsyncIterable<StoredMessage>;
   /** Newest stored message on this very subject; undefined when there is none. */
-  last(stream: StreamName, subject: string): Promise<StoredMessage | undefined>;
-  kv(bucket: BucketName): KeyValue;
+  last(stream: string, subject: string): Promise<StoredMessage | undefined>;
+  kv(bucket: string): KeyValue;
   /** At most once, to whoever listens right now. */
   emit(subject: string, data: Uint8Array): void;
   /** Listens to `emit`; returns a function that stops it. */
@@ -46,12 +46,6 @@ export interface Bus {
   /** Delivers what is pending, then closes. */
   close(): Promise<void>;
 }
-
-/** Streams of DESIGN.md section 4. */
-export type StreamName = 'ROLLOUTS' | 'GROUPS' | 'SCORED' | 'WEIGHTS' | 'EVENTS' | 'DLQ' | 'HELD';
-
-/** Key-value buckets: `leases` and `nodes` expire by TTL. */
-export type BucketName = 'jobs' | 'leases' | 'nodes' | 'policies' | 'notices';
 
 export interface PublishOptions {
   /**
@@ -71,7 +65,7 @@ export interface PublishAck {
 }
 
 export interface ConsumeOptions {
-  stream: StreamName;
+  stream: string;
   /** Name of the durable; consumers with the same name share its work. */
   durable: string;
   /** Subject filter. */
@@ -154,7 +148,7 @@ export interface DurableState {
 /** A stream or bucket as the server has it. */
 export interface TopologyPart {
   kind: 'stream' | 'bucket';
-  name: StreamName | BucketName;
+  name: string;
   /** Tells it from others that had its name before or have it later; undefined when there is none. */
   created: string | undefined;
   /** Where its configuration differs from what is asked for, in words. */

@@ -1,9 +1,7 @@
-import type { StreamName } from './bus.ts';
-
-/** A message that was given up, as the DLQ keeps it. */
+/** A message that was given up, as it is kept. */
 export interface DeadLetter {
   /** Stream it was given up in. */
-  stream: StreamName;
+  stream: string;
   /** Subject it was published on. */
   subject: string;
   data: Uint8Array;
@@ -27,13 +25,8 @@ const MAX_REASON = 1000;
 
 const PREFIX = 'Millrace-Dead-';
 
-/** Subject in the DLQ. */
-export function deadLetterSubject(stream: StreamName): string {
-  return `dlq.${stream}`;
-}
-
 /** The id of a letter: however many see the message die, it is stored once (within the duplicate window). */
-export function deadLetterId(stream: StreamName, sequence: number): string {
+export function deadLetterId(stream: string, sequence: number): string {
   return `dlq:${stream}:${sequence}`;
 }
 
@@ -63,7 +56,7 @@ export function deadLetterOf(message: { data: Uint8Array; headers: Readonly<Reco
     else headers[name] = value;
   }
   return {
-    stream: own['Stream'] as StreamName,
+    stream: own['Stream'] ?? '',
     subject: own['Subject'] ?? '',
     data: message.data,
     id: own['Id'] ?? '',

@@ -1,7 +1,6 @@
 import type { StreamInfoRequestOptions } from '@nats-io/jetstream';
 import { MillraceError } from '../errors.ts';
 import type {
-  BucketName,
   Bus,
   BusMessage,
   ConsumeOptions,
@@ -11,7 +10,6 @@ import type {
   PublishAck,
   PublishOptions,
   StoredMessage,
-  StreamName,
   StreamState,
   TopologyPart,
 } from './bus.ts';
@@ -28,11 +26,13 @@ import { readByGet, readStored } from './nats/reader.ts';
 import { bucketConfig, ensureStream, inspectStream, listStreams, streamConfig } from './nats/stream-config.ts';
 import { maxMessageBytes } from './message-size.ts';
 import { checkFilter, checkSubject } from './subject.ts';
-import { streamOf, topology } from '../protocol/topology.ts';
-import type { Topology, TopologyOptions } from '../protocol/topology.ts';
+import { streamOf } from './topology.ts';
+import type { Topology } from './topology.ts';
 
 /** Options of {@link connectNats}. */
-export interface NatsBusOptions extends LinkOptions, TopologyOptions {
+export interface NatsBusOptions extends Omit<LinkOptions, 'deadLetterPrefix'> {
+  /** Streams and buckets, those of `src/protocol/topology.ts` in a cluster of Millrace. */
+  topology: Topology;
   /** Made by {@link Bus.ensureTopology} as well: workers ({@link LinkOptions.worker}) find their durables made. Default: none. */
   durables?: readonly ConsumeOptions[];
 }
@@ -46,7 +46,8 @@ const CLOSE_TIMEOUT_MS = 5000;
  * while it is away wait for it at most `callTimeoutMs`.
  */
 export async function connectNats(options: NatsBusOptions): Promise<Bus> {
-  return new NatsBus(await openLink(options), topology(options), options.durables ?? []);
+  const { deadLetterPrefix } = options.topology;
+  return new NatsBus(await openLink({ ...options, deadLetterPrefix }), options.topology, options.durables ?? []);
 }
 
 class NatsBus implements Bus {
@@ -109,7 +110,7 @@ class NatsBus implements Bus {
     await ensureDurable(this.link, options);
   }
 
-  async deleteDurable(stream: StreamName, durable: string): Promise<void> {
+  async deleteDurable(stream: string, durable: string): Promise<void> {
     await this.link.call(`durable ${durable} of ${stream}`, () =>
       this.link.jsm.consumers.delete(stream, durable).catch((thrown: unknown) => {
         if (apiCode(thrown) !== API_ERRORS.consumerNotFound) throw thrown;
@@ -117,7 +118,7 @@ class NatsBus implements Bus {
     );
   }
 
-  async durables(stream: StreamName): Promise<{ durable: string; filter: string }[]> {
+  async durables(stream: string): Promise<{ durable: string; filter: string }[]> {
     return this.link.call(`durables of ${stream}`, async () => {
       const found: { durable: string; filter: string }[] = [];
       for await (const { config } of this.link.jsm.consumers.list(stream)) {
@@ -128,7 +129,7 @@ class NatsBus implements Bus {
     });
   }
 
-  async purge(stream: StreamName, subject: string): Promise<number> {
+  async purge(stream: string, subject: string): Promise<number> {
     checkFilter(subject);
     if (this.topology.streams.find((s) => s.name === stream)?.retention === 'limits') {
       const answer = await this.link.call(`purging ${subject}`, () => this.link.jsm.streams.purge(stream, { filter: subject }));
@@ -146,7 +147,7 @@ class NatsBus implements Bus {
     return purged;
   }
 
-  async deleteMessage(stream: StreamName, sequence: number): Promise<boolean> {
+  async deleteMessage(stream: string, sequence: number): Promise<boolean> {
     return this.link.call(`deleting ${sequence} of ${stream}`, async () => {
       try {
         return await this.link.jsm.streams.deleteMessage(stream, sequence, false);
@@ -161,12 +162,12 @@ class NatsBus implements Bus {
     });
   }
 
-  private async isGone(stream: StreamName, sequence: number): Promise<boolean> {
+  private async isGone(stream: string, sequence: number): Promise<boolean> {
     const next = await this.link.jsm.direct.getMessage(stream, { seq: sequence });
     return next?.seq !== sequence;
   }
 
-  async durableState(stream: StreamName, durable: string): Promise<DurableState | undefined> {
+  async durableState(stream: string, durable: string): Promise<DurableState | undefined> {
     return this.link.call(`durable ${durable} of ${stream}`, () =>
       this.link.jsm.consumers.info(stream, durable).then(
         (info) => ({
@@ -184,7 +185,7 @@ class NatsBus implements Bus {
     );
   }
 
-  async streamState(stream: StreamName, subject?: string): Promise<StreamState> {
+  async streamState(stream: string, subject?: string): Promise<StreamState> {
     const request: Partial<StreamInfoRequestOptions> = subject === undefined ? {} : { subjects_filter: subject };
     const { state } = await this.link.call(`stream ${stream}`, () => this.link.jsm.streams.info(stream, request));
     if (subject === undefined) return { messages: state.messages, bytes: state.bytes, lastSequence: state.last_seq };
@@ -194,13 +195,13 @@ class NatsBus implements Bus {
     return { messages, bytes, lastSequence: state.last_seq };
   }
 
-  read(stream: StreamName, filter: string, fromSequence = 1): AsyncIterable<StoredMessage> {
+  read(stream: string, filter: string, fromSequence = 1): AsyncIterable<StoredMessage> {
     checkFilter(filter);
     const { retention } = this.topology.streams.find((s) => s.name === stream)!;
     return (retention === 'limits' && !this.link.worker ? readStored : readByGet)(this.link, stream, filter, fromSequence);
   }
 
-  async last(stream: StreamName, subject: string): Promise<StoredMessage | undefined> {
+  async last(stream: string, subject: string): Promise<StoredMessage | undefined> {
     checkSubject(subject);
     const message = await this.link.call(`reading ${subject}`, () =>
       this.link.jsm.direct.getMessage(stream, { last_by_subj: subject }),
@@ -208,7 +209,7 @@ class NatsBus implements Bus {
     return message === null ? undefined : toStored(message);
   }
 
-  kv(bucket: BucketName): KeyValue {
+  kv(bucket: string): KeyValue {
     const spec = this.topology.buckets.find((b) => b.name === bucket);
     if (spec === undefined) throw new MillraceError('invalid_argument', `no bucket ${bucket}`, { field: 'bucket' });
     return new NatsBucket(this.link, spec, (stop) => this.until(stop));

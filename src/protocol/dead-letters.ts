@@ -1,3 +1,4 @@
+import { DEAD_LETTERS } from './durables.ts';
 import type { Bus } from '../bus/bus.ts';
 import { deadLetterOf } from '../bus/dead-letter.ts';
 import type { DeadLetter } from '../bus/dead-letter.ts';
@@ -30,9 +31,9 @@ export async function startDeadLetters(
   onDead: (letter: DeadLetter) => void | Promise<void>,
   options: DeadLettersOptions = {},
 ): Promise<DeadLetters> {
-  const { durable = 'dead-letters', maxInFlight = 16, onError } = options;
+  const { durable = DEAD_LETTERS.durable, maxInFlight = 16, onError } = options;
   const consumer = await bus.consume(
-    { stream: 'DLQ', durable, filter: 'dlq.>', maxDeliver: -1, maxInFlight, ...(onError && { onConflict: onError }) },
+    { ...DEAD_LETTERS, durable, maxDeliver: -1, maxInFlight, ...(onError && { onConflict: onError }) },
     async (message) => {
       try {
         await onDead(deadLetterOf(message));

@@ -35,12 +35,6 @@ export interface DispatchProgress {
   disk?: FullDisk | undefined;
 }
 
-export const waitingSubject = (job: string): string => `waiting.${job}`;
-export const progressSubject = (job: string): string => `progress.${job}`;
-
-/** Subject on which the writer of trajectories tells how it does, once a second. */
-export const WRITER_SUBJECT = 'writer.store';
-
 export function encodeProgress(progress: TrainingProgress | DispatchProgress | WriterReport): Uint8Array {
   return new TextEncoder().encode(JSON.stringify(progress));
 }

@@ -1,6 +1,8 @@
-import type { Bus, StreamName } from '../bus/bus.ts';
-import { deadLetterOf, deadLetterSubject } from '../bus/dead-letter.ts';
+import type { Bus } from '../bus/bus.ts';
+import { deadLetterOf } from '../bus/dead-letter.ts';
 import type { DeadLetter } from '../bus/dead-letter.ts';
+import { DLQ, SCORED, type StreamName } from './names.ts';
+import { ALL, deadLetterSubject, scoredSubject } from './subjects.ts';
 
 /** A dead letter as it lies in the DLQ. */
 export interface StoredLetter extends DeadLetter {
@@ -20,8 +22,8 @@ export interface ReadLettersOptions {
 
 /** The dead letters, oldest first. Reading changes nothing. */
 export async function* readDeadLetters(bus: Bus, options: ReadLettersOptions = {}): AsyncIterable<StoredLetter> {
-  const filter = options.stream === undefined ? 'dlq.>' : deadLetterSubject(options.stream);
-  for await (const message of bus.read('DLQ', filter, options.from ?? 1))
+  const filter = options.stream === undefined ? ALL.deadLetters : deadLetterSubject(options.stream);
+  for await (const message of bus.read(DLQ, filter, options.from ?? 1))
     yield { ...deadLetterOf(message), letter: message.sequence, givenUpAtMs: message.timeMs };
 }
 
@@ -37,7 +39,7 @@ export async function findDeadLetter(bus: Bus, letter: number): Promise<StoredLe
  * given another.
  */
 function replaySubject({ stream, subject }: Pick<DeadLetter, 'stream' | 'subject'>): string {
-  return stream === 'SCORED' ? `${subject.split('.').slice(0, 2).join('.')}.rows` : subject;
+  return stream === SCORED ? scoredSubject(subject.split('.')[1] ?? '', 'rows') : subject;
 }
 
 /**
@@ -50,5 +52,5 @@ export async function replayDeadLetter(bus: Bus, letter: StoredLetter): Promise<
     id: `${letter.id}:replay:${letter.letter}`,
     headers: letter.headers,
   });
-  await bus.deleteMessage('DLQ', letter.letter);
+  await bus.deleteMessage(DLQ, letter.letter);
 }

@@ -5,7 +5,8 @@ import { deadLetterHeaders, deadLetterOf } from '../bus/dead-letter.ts';
 import { parseDelivery } from '../bus/nats/messages.ts';
 import { bucketConfig, streamConfig } from '../bus/nats/stream-config.ts';
 import { checkFilter, checkKey, checkSubject, subjectMatches } from '../bus/subject.ts';
-import { streamOf, topology } from './topology.ts';
+import { streamOf } from '../bus/topology.ts';
+import { topology } from './topology.ts';
 
 describe('subjects', () => {
   const token = fc.constantFrom('a', 'b', 'c');

@@ -1,6 +1,7 @@
+import { memoryBus } from '../protocol/memory.ts';
 import { create, toBinary } from '@bufbuild/protobuf';
 import type { Bus, BusMessage, ConsumeOptions } from '../bus/bus.ts';
-import { MemoryBus } from '../bus/memory/memory-bus.ts';
+import type { MemoryBus } from '../bus/memory/memory-bus.ts';
 import { VirtualClock } from '../clock/virtual.ts';
 import { MillraceError } from '../errors.ts';
 import { ScoredGroupSchema } from '../gen/millrace/v1/training_pb.ts';
@@ -46,7 +47,7 @@ const log = { info: () => {}, warn: () => {}, error: () => {} };
 /** For tests of the writer: a bus, a clock, a store and a writer; `run` lets time pass until the work is done. */
 export async function rig(options: Partial<WriterOptions> = {}, lostAcks: readonly number[] = []) {
   const clock = new VirtualClock({ quietTurns: 2 });
-  const bus = new MemoryBus({ clock });
+  const bus = memoryBus({ clock });
   const store = new TestStore();
   await bus.ensureTopology();
   await ensureWriterDurables(bus);

@@ -1,5 +1,6 @@
+import { WRITER_EVENTS, WRITER_SCORED } from '../protocol/durables.ts';
 import { fromBinary } from '@bufbuild/protobuf';
-import type { Bus, BusMessage, ConsumeOptions, Consumer } from '../bus/bus.ts';
+import type { Bus, BusMessage, Consumer } from '../bus/bus.ts';
 import type { Clock } from '../clock/clock.ts';
 import { MillraceError } from '../errors.ts';
 import { ScoredGroupSchema } from '../gen/millrace/v1/training_pb.ts';
@@ -47,40 +48,6 @@ export interface Writer {
 /** When a batch is sent: so many rows, so many bytes, or so many milliseconds after its first message. */
 export const BATCH = { rows: 10_000, bytes: 48 * 1024 * 1024, delayMs: 1000 } as const;
 
-/** Messages held in memory at most, by stream. */
-const SCORED_IN_FLIGHT = 1024;
-const EVENTS_IN_FLIGHT = 256;
-/** Bytes of messages held at most, by stream: a message is usually 25 KB and may be a megabyte. */
-const BYTES_IN_FLIGHT = 48 * 1024 * 1024;
-
-/**
- * Rows are never given up because the store was away: an item is delivered this often before it counts as poison, and only
- * crashes and stops of the writer count as deliveries.
- */
-const MAX_DELIVER = 50;
-
-/** The writer's durable of scored groups. */
-export const WRITER_SCORED: ConsumeOptions = {
-  stream: 'SCORED',
-  durable: 'writer',
-  filter: 'scored.>',
-  maxInFlight: SCORED_IN_FLIGHT,
-  maxBytesInFlight: BYTES_IN_FLIGHT,
-  maxAckPending: 8 * SCORED_IN_FLIGHT,
-  maxDeliver: MAX_DELIVER,
-};
-
-/** The writer's durable of events. */
-export const WRITER_EVENTS: ConsumeOptions = {
-  stream: 'EVENTS',
-  durable: 'writer-events',
-  filter: 'event.>',
-  maxInFlight: EVENTS_IN_FLIGHT,
-  maxBytesInFlight: BYTES_IN_FLIGHT,
-  maxAckPending: 8 * EVENTS_IN_FLIGHT,
-  maxDeliver: MAX_DELIVER,
-};
-
 /** Makes the writer's durables. Call before the first publish: SCORED keeps messages only for durables it knows. */
 export async function ensureWriterDurables(bus: Bus): Promise<void> {
   await bus.ensureDurable(WRITER_SCORED);
@@ -123,7 +90,7 @@ export async function startWriter(options: WriterOptions): Promise<Writer> {
       await batcher.add(item);
     };
   const onConflict = (error: MillraceError): void => log.error({ error: error.message }, 'the writer waits for its durable');
-  const scored = { ...WRITER_SCORED, maxInFlight: options.maxInFlight ?? SCORED_IN_FLIGHT, onConflict };
+  const scored = { ...WRITER_SCORED, ...(options.maxInFlight !== undefined && { maxInFlight: options.maxInFlight }), onConflict };
   const consumers: Consumer[] = [
     await bus.consume(scored, handle(scoredItem)),
     await bus.consume({ ...WRITER_EVENTS, onConflict }, handle(eventItem)),

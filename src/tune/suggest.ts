@@ -1,7 +1,7 @@
+import type { Observation } from './observation.ts';
 import type { Random } from '../random/random.ts';
 import { expectedImprovement } from './expected-improvement.ts';
 import { fitGaussianProcess } from './length-scales.ts';
-import type { Observation } from './observation.ts';
 import { rungGains } from './rung-gains.ts';
 import { combinations, drawValues, encode, keyOf, mapSpace, shareOf, valueAt, type Space, type Values } from './space.ts';
 

@@ -1,3 +1,5 @@
+import { POLICIES, WEIGHTS } from '../protocol/names.ts';
+import { weightChunkSubject, weightManifestSubject, weightsFilter } from '../protocol/subjects.ts';
 import { randomUUID } from 'node:crypto';
 import { create, equals } from '@bufbuild/protobuf';
 import type { Clock } from '../clock/clock.ts';
@@ -43,7 +45,7 @@ export class BusWeightChannel implements WeightChannel {
 
   constructor(bus: Bus, options: BusWeightChannelOptions) {
     this.bus = bus;
-    this.policies = bus.kv('policies');
+    this.policies = bus.kv(POLICIES);
     this.clock = options.clock;
     this.chunkBytes = options.chunkBytes ?? 768 * 1024;
     this.window = options.window ?? 8;
@@ -69,7 +71,7 @@ export class BusWeightChannel implements WeightChannel {
     manifest.optimizer = await this.put(manifest, 'optimizer', blobs.optimizer, attempt);
     manifest.exploration = blobs.exploration && (await this.put(manifest, 'exploration', blobs.exploration, attempt));
     if (previous !== undefined) {
-      const subject = manifestSubject(job, previous.manifest.version);
+      const subject = weightManifestSubject({ job, version: previous.manifest.version });
       await this.bus.publish(subject, encodeManifest(previous.manifest), { id: `${subject}:${attempt}` });
     }
     return this.write(job, encodeManifest(manifest), revision);
@@ -140,7 +142,7 @@ export class BusWeightChannel implements WeightChannel {
   async manifest(job: string, version: number): Promise<WeightManifest | undefined> {
     const newest = (await this.latest(job))?.manifest;
     if (newest === undefined || newest.version <= version) return newest?.version === version ? newest : undefined;
-    const stored = await this.bus.last('WEIGHTS', manifestSubject(job, version));
+    const stored = await this.bus.last(WEIGHTS, weightManifestSubject({ job, version }));
     return stored === undefined ? undefined : decodeManifest(stored.data, job);
   }
 
@@ -178,12 +180,12 @@ export class BusWeightChannel implements WeightChannel {
     const blob = manifest[part]!;
     if (blob.chunks <= FEW_CHUNKS) {
       await windowed(blob.chunks, this.window, async (index) => {
-        const chunk = await this.bus.last('WEIGHTS', chunkSubject(manifest, part, blob.sha256, index));
+        const chunk = await this.bus.last(WEIGHTS, chunkSubject(manifest, part, blob.sha256, index));
         if (chunk !== undefined) assembly.add(index, chunk.data);
       });
       return;
     }
-    for await (const chunk of this.bus.read('WEIGHTS', chunkSubject(manifest, part, blob.sha256, '*'))) {
+    for await (const chunk of this.bus.read(WEIGHTS, chunkSubject(manifest, part, blob.sha256, '*'))) {
       if (signal.aborted) return;
       assembly.add(Number(chunk.subject.slice(chunk.subject.lastIndexOf('.') + 1)), chunk.data);
     }
@@ -191,14 +193,14 @@ export class BusWeightChannel implements WeightChannel {
 
   async drop(job: string, version: number): Promise<void> {
     checkJob(job);
-    await this.bus.purge('WEIGHTS', `weights.${job}.${version}.>`);
+    await this.bus.purge(WEIGHTS, weightsFilter({ job, version }));
   }
 
   /** Deletes all that is kept of a job, its newest manifest first: afterwards it can begin again at any version. */
   async forget(job: string): Promise<void> {
     checkJob(job);
     await this.policies.delete(job);
-    await this.bus.purge('WEIGHTS', `weights.${job}.>`);
+    await this.bus.purge(WEIGHTS, weightsFilter({ job }));
   }
 
   private async write(job: string, value: Uint8Array, revision: number): Promise<number> {
@@ -228,12 +230,8 @@ function sameBlob(a: Blob | undefined, b: Blob | undefined): boolean {
   return a !== undefined && b !== undefined && equals(BlobSchema, a, b);
 }
 
-function chunkSubject({ job, version }: WeightManifest, part: BlobPart, sum: Uint8Array, index: number | '*'): string {
-  return `weights.${job}.${version}.${part}-${Buffer.from(sum.subarray(0, 6)).toString('hex')}.${index}`;
-}
-
-function manifestSubject(job: string, version: number): string {
-  return `weights.${job}.${version}.manifest`;
+function chunkSubject(at: WeightManifest, part: BlobPart, sum: Uint8Array, index: number | '*'): string {
+  return weightChunkSubject(at, part, Buffer.from(sum.subarray(0, 6)).toString('hex'), index);
 }
 
 /** A job's name is one token of a subject. */

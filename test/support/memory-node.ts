@@ -1,6 +1,7 @@
+import { memoryBus } from '../../src/protocol/memory.ts';
 import { ActorSystem } from '../../src/actor/system.ts';
 import type { Bus } from '../../src/bus/bus.ts';
-import { connectMemory, MemoryBus } from '../../src/bus/memory/memory-bus.ts';
+import { connectMemory } from '../../src/bus/memory/memory-bus.ts';
 import type { MemoryServer } from '../../src/bus/memory/server.ts';
 import type { TopologyOptions } from '../../src/protocol/topology.ts';
 import { BusWeightChannel } from '../../src/weights/bus-weight-channel.ts';
@@ -22,7 +23,7 @@ export class MemoryNodes {
 
   constructor(stateDir: string, topology: TopologyOptions = {}) {
     this.#stateDir = stateDir;
-    this.#server = new MemoryBus({ clock: this.clock, ...topology }).server;
+    this.#server = memoryBus({ clock: this.clock, ...topology }).server;
   }
 
   /** A node without roles; `wrap` may make its bus misbehave. */

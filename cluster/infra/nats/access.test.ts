@@ -3,12 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Bus, BusMessage } from '../../../src/bus/bus.ts';
-import { connectNats } from '../../../src/bus/nats-bus.ts';
+import { connectBus } from '../../../src/protocol/connect.ts';
 import { openLink, type Link } from '../../../src/bus/nats/link.ts';
 import { MillraceError } from '../../../src/errors.ts';
 import { systemClock } from '../../../src/clock/system.ts';
 import { silentLogger } from '../../../src/telemetry/log.ts';
-import type { NodeContext, RoleName } from '../../runtime/context.ts';
+import type { NodeContext } from '../../runtime/context.ts';
+import type { RoleName } from '../../../src/protocol/roles.ts';
 import { announce, findNode } from '../../runtime/nodes.ts';
 import { keepTopology } from '../../coordinator/topology-keeper.ts';
 import { openJobDirectory } from '../../jobs/directory.ts';
@@ -18,7 +19,7 @@ import { loginOf } from '../../node/node.ts';
 import { openNatsPasswords } from '../credentials.ts';
 import { IDENTITIES, inboxPrefix, isWorker, WORKERS, WORKER_ACCESS, workerSubject, type Identity } from './access.ts';
 import type { NatsPasswords } from './configuration.ts';
-import { ROLLOUT_WORK, WORK_DURABLES } from '../../../src/protocol/work-durables.ts';
+import { ROLLOUT_WORK, WORK_DURABLES } from '../../../src/protocol/durables.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'millrace-access-'));
 let server: NatsServerProcess;
@@ -47,7 +48,7 @@ const as = (identity: Identity) => ({
 });
 
 async function busAs(identity: Identity): Promise<Bus> {
-  const bus = await connectNats({ ...as(identity), durables: WORK_DURABLES });
+  const bus = await connectBus({ ...as(identity), durables: WORK_DURABLES });
   open.push(bus);
   return bus;
 }
@@ -73,7 +74,7 @@ describe('who comes in', () => {
     ['as somebody who is none', { user: 'root', password: 'guess' }],
   ])('not %s, and hears so at once', async (_, login) => {
     const started = performance.now();
-    await expect(connectNats({ servers: server.url, name: 'x', ...login })).rejects.toMatchObject({
+    await expect(connectBus({ servers: server.url, name: 'x', ...login })).rejects.toMatchObject({
       code: 'unauthenticated',
       message: expect.stringMatching(/^connecting to NATS at nats:\/\/127\.0\.0\.1:\d+: .*check the user and password/) as string,
     });
@@ -82,9 +83,9 @@ describe('who comes in', () => {
 
   it('with credentials in the address, which are in no message', async () => {
     const address = (password: string): string => server.url.replace('//', `//admin:${password}@`);
-    const bus = await connectNats({ servers: address(passwords.admin), name: 'x' });
+    const bus = await connectBus({ servers: address(passwords.admin), name: 'x' });
     await bus.close();
-    await expect(connectNats({ servers: address('guess-guess'), name: 'x' })).rejects.toMatchObject({
+    await expect(connectBus({ servers: address('guess-guess'), name: 'x' })).rejects.toMatchObject({
       message: expect.not.stringContaining('guess') as string,
     });
   });

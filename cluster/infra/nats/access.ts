@@ -1,5 +1,15 @@
-import type { BucketName, StreamName } from '../../../src/bus/bus.ts';
-import type { RoleName } from '../../runtime/context.ts';
+import {
+  ALL,
+  deadLetterSubject,
+  eventSubject,
+  groupSubject,
+  heldSubject,
+  retrySubject,
+  scoredSubject,
+} from '../../../src/protocol/subjects.ts';
+import { REWARD_WORK, ROLLOUT_WORK, type DurablePlace } from '../../../src/protocol/durables.ts';
+import { JOBS, NODES, POLICIES, type BucketName } from '../../../src/protocol/names.ts';
+import type { RoleName } from '../../../src/protocol/roles.ts';
 
 /** Who connects to the cluster's own nats-server: its roles, its supervisor, and the people and tests that have `admin`. */
 export const IDENTITIES = [
@@ -50,15 +60,15 @@ const follow = (bucket: BucketName): Access =>
   joined(read(bucket), { publish: [`$JS.API.DIRECT.GET.KV_${bucket}.>`], subscribe: [`$KV.${bucket}.>`] });
 
 /** Taking work from a durable that somebody else made, and giving up what cannot be done. */
-const work = (stream: StreamName, durable: string): Access => ({
+const work = ({ stream, durable }: DurablePlace): Access => ({
   publish: [
     `$JS.API.CONSUMER.INFO.${stream}.${durable}`,
     `$JS.API.CONSUMER.MSG.NEXT.${stream}.${durable}`,
     `$JS.ACK.${stream}.${durable}.>`,
-    `dlq.${stream}`,
+    deadLetterSubject(stream),
     // Work that waits for a service, and the news of it.
-    'held.*',
-    'retry.*',
+    heldSubject('*'),
+    retrySubject('*'),
   ],
   streams: [`$JS.API.CONSUMER.MSG.NEXT.${stream}.${durable}`],
   subscribe: [],
@@ -66,13 +76,13 @@ const work = (stream: StreamName, durable: string): Access => ({
 
 /** What every node does: announce itself, know the jobs, and report notices. */
 const node = (role: RoleName): Access =>
-  joined(follow('jobs'), {
+  joined(follow(JOBS), {
     publish: [
       `$KV.nodes.${role}.*`,
       '$KV.notices.>',
       '$JS.API.STREAM.MSG.GET.KV_notices',
-      'event.*.notice',
-      'event.*.notice-resolved',
+      eventSubject('*', 'notice'),
+      eventSubject('*', 'notice-resolved'),
     ],
     subscribe: [],
   });
@@ -80,13 +90,18 @@ const node = (role: RoleName): Access =>
 /** What workers may do. They write no weights, no jobs, no leases, and no records of other roles' nodes, and change no stream. */
 export const WORKER_ACCESS: Readonly<Record<Worker, Access>> = {
   // It looks for the parameter server.
-  learner: joined(node('learner'), read('nodes')),
-  rollout: joined(node('rollout'), work('ROLLOUTS', 'rollout'), follow('policies'), {
-    publish: ['group.*', 'event.*.tool-timeouts', '$JS.API.DIRECT.GET.WEIGHTS', '$JS.API.DIRECT.GET.WEIGHTS.>'],
+  learner: joined(node('learner'), read(NODES)),
+  rollout: joined(node('rollout'), work(ROLLOUT_WORK), follow(POLICIES), {
+    publish: [
+      groupSubject('*'),
+      eventSubject('*', 'tool-timeouts'),
+      '$JS.API.DIRECT.GET.WEIGHTS',
+      '$JS.API.DIRECT.GET.WEIGHTS.>',
+    ],
     subscribe: [],
   }),
-  reward: joined(node('reward'), work('GROUPS', 'reward'), {
-    publish: ['scored.*.train', 'scored.*.evaluate'],
+  reward: joined(node('reward'), work(REWARD_WORK), {
+    publish: [scoredSubject('*', 'train'), scoredSubject('*', 'evaluate')],
     subscribe: [],
   }),
 };
@@ -99,8 +114,8 @@ const CHANGING = ['$JS.API.STREAM.CREATE.>', '$JS.API.STREAM.UPDATE.>'];
 export const DENIED: Readonly<Record<Exclude<Identity, Worker | 'admin' | 'supervisor'>, readonly string[]>> = {
   // It runs `millrace doctor`, which removes damaged records of every kind.
   coordinator: DESTROYING,
-  'parameter-server': [...DESTROYING, ...CHANGING, ...nodesBut('parameter-server'), 'rollout.>', 'group.>'],
-  store: [...DESTROYING, ...nodesBut('store'), '$KV.jobs.>', '$KV.policies.>', 'weights.>', 'rollout.>', 'group.>'],
+  'parameter-server': [...DESTROYING, ...CHANGING, ...nodesBut('parameter-server'), ALL.rollouts, ALL.groups],
+  store: [...DESTROYING, ...nodesBut('store'), '$KV.jobs.>', '$KV.policies.>', ALL.weights, ALL.rollouts, ALL.groups],
 };
 
 function nodesBut(own: RoleName): string[] {

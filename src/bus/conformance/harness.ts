@@ -1,6 +1,7 @@
 import { MillraceError } from '../../errors.ts';
 import type { Clock } from '../../clock/clock.ts';
-import type { BucketName, Bus, BusMessage, StreamName } from '../bus.ts';
+import type { Bus, BusMessage } from '../bus.ts';
+import type { BucketName, StreamName } from '../../protocol/names.ts';
 
 /** A connection whose wire can be cut, as when its process is killed. */
 export interface TestConnection {

@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import { acquireLease, leaseOwner } from '../lease.ts';
+import { acquireLease, leaseOwner } from '../../protocol/lease.ts';
 import type { BusHarness } from './harness.ts';
 import { bytes, eventually, failure, within } from './harness.ts';
 import { suite } from './suite.ts';

@@ -4,7 +4,7 @@ import type { KeyValue, KeyValueEntry } from '../bus.ts';
 import { runCallback } from '../callback.ts';
 import { checkSize } from '../message-size.ts';
 import { checkFilter, checkKey, subjectMatches } from '../subject.ts';
-import type { BucketSpec } from '../../protocol/topology.ts';
+import type { BucketSpec } from '../topology.ts';
 
 type Change = { key: string; value: Uint8Array | undefined; revision: number };
 

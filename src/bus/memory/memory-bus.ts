@@ -1,7 +1,5 @@
-import type { Clock } from '../../clock/clock.ts';
 import { MillraceError } from '../../errors.ts';
 import type {
-  BucketName,
   Bus,
   BusMessage,
   ConsumeOptions,
@@ -11,25 +9,19 @@ import type {
   PublishAck,
   PublishOptions,
   StoredMessage,
-  StreamName,
   StreamState,
   TopologyPart,
 } from '../bus.ts';
 import { checkFilter, subjectMatches } from '../subject.ts';
-import type { TopologyOptions } from '../../protocol/topology.ts';
 import { MemoryConsumer } from './consumer.ts';
-import { MemoryServer } from './server.ts';
+import { MemoryServer, type MemoryServerOptions } from './server.ts';
 
-/** Options of {@link MemoryBus}: a clock for a server of its own, or the server to connect to. */
-export interface MemoryBusOptions extends TopologyOptions {
-  clock: Clock;
-  /** Default: a new server with these options. */
-  server?: MemoryServer;
-}
+/** Options of {@link MemoryBus}: those of a server of its own, or the server to connect to. */
+export type MemoryBusOptions = MemoryServerOptions | { server: MemoryServer };
 
 /** A new connection; each stands for one node. */
 export function connectMemory(server: MemoryServer): MemoryBus {
-  return new MemoryBus({ clock: server.clock, server });
+  return new MemoryBus({ server });
 }
 
 /** A connection to a {@link MemoryServer}: the Bus of serial mode, tests and simulation. */
@@ -43,7 +35,7 @@ export class MemoryBus implements Bus {
   private state: 'open' | 'closing' | 'closed' = 'open';
 
   constructor(options: MemoryBusOptions) {
-    this.server = options.server ?? new MemoryServer(options);
+    this.server = 'server' in options ? options.server : new MemoryServer(options);
     let resolve!: (error: MillraceError | undefined) => void;
     this.closed = new Promise((r) => (resolve = r));
     this.resolveClosed = resolve;
@@ -78,34 +70,34 @@ export class MemoryBus implements Bus {
     return this.run(() => void this.server.durable(options));
   }
 
-  deleteDurable(stream: StreamName, durable: string): Promise<void> {
+  deleteDurable(stream: string, durable: string): Promise<void> {
     return this.run(() => this.server.deleteDurable(stream, durable));
   }
 
-  durables(stream: StreamName): Promise<{ durable: string; filter: string }[]> {
+  durables(stream: string): Promise<{ durable: string; filter: string }[]> {
     return this.run(() => this.server.durablesOf(stream));
   }
 
-  purge(stream: StreamName, subject: string): Promise<number> {
+  purge(stream: string, subject: string): Promise<number> {
     return this.run(() => {
       checkFilter(subject);
       return this.server.stream(stream).purge(subject);
     });
   }
 
-  deleteMessage(stream: StreamName, sequence: number): Promise<boolean> {
+  deleteMessage(stream: string, sequence: number): Promise<boolean> {
     return this.run(() => this.server.stream(stream).remove(sequence));
   }
 
-  durableState(stream: StreamName, durable: string): Promise<DurableState | undefined> {
+  durableState(stream: string, durable: string): Promise<DurableState | undefined> {
     return this.run(() => this.server.durableState(stream, durable));
   }
 
-  streamState(stream: StreamName, subject?: string): Promise<StreamState> {
+  streamState(stream: string, subject?: string): Promise<StreamState> {
     return this.run(() => this.server.stream(stream).state(subject));
   }
 
-  async *read(stream: StreamName, filter: string, fromSequence = 1): AsyncIterable<StoredMessage> {
+  async *read(stream: string, filter: string, fromSequence = 1): AsyncIterable<StoredMessage> {
     checkFilter(filter);
     const messages = await this.run(() =>
       [...this.server.stream(stream).messages.values()].filter(
@@ -115,11 +107,11 @@ export class MemoryBus implements Bus {
     for (const message of messages) yield copyOf(message);
   }
 
-  last(stream: StreamName, subject: string): Promise<StoredMessage | undefined> {
+  last(stream: string, subject: string): Promise<StoredMessage | undefined> {
     return this.run(() => copyOf(this.server.stream(stream).last(subject)));
   }
 
-  kv(bucket: BucketName): KeyValue {
+  kv(bucket: string): KeyValue {
     const shared = this.server.bucket(bucket);
     return {
       ttlMs: shared.ttlMs,

@@ -1,3 +1,4 @@
+import { topology } from '../../protocol/topology.ts';
 import { describe, expect, it } from 'vitest';
 import { VirtualClock } from '../../clock/virtual.ts';
 import { CONFORMANCE_TOPOLOGY, busConformance } from '../conformance.ts';
@@ -6,7 +7,7 @@ import { MemoryServer } from './server.ts';
 
 busConformance('memory bus', () => {
   const clock = new VirtualClock();
-  const server = new MemoryServer({ clock, ...CONFORMANCE_TOPOLOGY });
+  const server = new MemoryServer({ clock, topology: topology(CONFORMANCE_TOPOLOGY) });
   const connections: MemoryBus[] = [];
   return Promise.resolve({
     clock,
@@ -28,7 +29,7 @@ describe('memory bus alone', () => {
   it('two runs of the same program see the same deliveries', async () => {
     const play = async (): Promise<string[]> => {
       const clock = new VirtualClock();
-      const bus = new MemoryBus({ clock });
+      const bus = new MemoryBus({ clock, topology: topology() });
       const other = connectMemory(bus.server);
       const log: string[] = [];
       const options = { stream: 'ROLLOUTS', durable: 'rollout', filter: 'rollout.>', maxInFlight: 2 } as const;
@@ -55,7 +56,7 @@ describe('memory bus alone', () => {
 
   it('forgets ids after the duplicate window', async () => {
     const clock = new VirtualClock();
-    const bus = new MemoryBus({ clock });
+    const bus = new MemoryBus({ clock, topology: topology() });
     await bus.publish('event.a.b', Uint8Array.of(1), { id: 'same' });
     await clock.run(clock.sleep(119_000));
     expect((await bus.publish('event.a.b', Uint8Array.of(1), { id: 'same' })).duplicate).toBe(true);
@@ -67,7 +68,7 @@ describe('memory bus alone', () => {
 
   it('an acknowledgement over a severed connection fails', async () => {
     const clock = new VirtualClock();
-    const bus = new MemoryBus({ clock });
+    const bus = new MemoryBus({ clock, topology: topology() });
     const taken = new Promise<() => Promise<void>>((resolve) => {
       void bus.consume({ stream: 'GROUPS', durable: 'reward', filter: 'group.>' }, (m) => resolve(() => m.ack()));
     });

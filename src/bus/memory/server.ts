@@ -1,28 +1,20 @@
 import type { Clock } from '../../clock/clock.ts';
 import { MillraceError } from '../../errors.ts';
-import type {
-  BucketName,
-  ConsumeOptions,
-  DurableState,
-  PublishAck,
-  PublishOptions,
-  StoredMessage,
-  StreamName,
-  TopologyPart,
-} from '../bus.ts';
+import type { ConsumeOptions, DurableState, PublishAck, PublishOptions, StoredMessage, TopologyPart } from '../bus.ts';
 import { runCallback } from '../callback.ts';
-import { MAX_DELIVERIES, deadLetterHeaders, deadLetterId, deadLetterSubject } from '../dead-letter.ts';
+import { MAX_DELIVERIES, deadLetterHeaders, deadLetterId } from '../dead-letter.ts';
 import { dedupId } from '../message-id.ts';
 import { checkSize, MAX_PAYLOAD, maxMessageBytes } from '../message-size.ts';
 import { checkFilter, checkSubject, subjectMatches } from '../subject.ts';
-import { streamOf, topology } from '../../protocol/topology.ts';
-import type { StreamSpec, Topology, TopologyOptions } from '../../protocol/topology.ts';
+import { streamOf } from '../topology.ts';
+import type { StreamSpec, Topology } from '../topology.ts';
 import { MemoryDurable, durableConfig } from './durable.ts';
 import { MemoryBucket } from './key-value.ts';
 import { MemoryStream } from './stream.ts';
 
 /** Options of {@link MemoryServer}. */
-export interface MemoryServerOptions extends TopologyOptions {
+export interface MemoryServerOptions {
+  topology: Topology;
   /** Drives ack waits, delays and expiry; nothing else waits. */
   clock: Clock;
   /** Largest payload, headers included, in bytes. Default: that of the servers that Millrace starts. */
@@ -38,9 +30,9 @@ type Listener = { filter: string; handler: (data: Uint8Array, subject: string) =
 export class MemoryServer {
   readonly clock: Clock;
   readonly maxMessageBytes: number;
-  private readonly streams = new Map<StreamName, MemoryStream>();
+  private readonly streams = new Map<string, MemoryStream>();
   private readonly durables = new Map<string, MemoryDurable>();
-  private readonly buckets = new Map<BucketName, MemoryBucket>();
+  private readonly buckets = new Map<string, MemoryBucket>();
   private readonly listeners = new Set<Listener>();
   private readonly topology: Topology;
   private connections = 0;
@@ -50,7 +42,7 @@ export class MemoryServer {
   constructor(options: MemoryServerOptions) {
     this.clock = options.clock;
     this.maxMessageBytes = maxMessageBytes(options.maxPayload ?? MAX_PAYLOAD);
-    this.topology = topology(options);
+    this.topology = options.topology;
     for (const spec of this.topology.buckets)
       this.buckets.set(spec.name, new MemoryBucket(spec, this.clock, this.maxMessageBytes));
     this.ensureTopology();
@@ -76,13 +68,13 @@ export class MemoryServer {
   }
 
   /** Deletes a stream with its messages and durables, as an administrator may. */
-  deleteStream(name: StreamName): void {
+  deleteStream(name: string): void {
     for (const { config } of this.of(name)) this.dropDurable(name, config.durable);
     this.streams.delete(name);
   }
 
   /** Deletes a bucket with all its values, as an administrator may. */
-  deleteBucket(name: BucketName): void {
+  deleteBucket(name: string): void {
     this.buckets.get(name)!.drop();
   }
 
@@ -106,13 +98,13 @@ export class MemoryServer {
   }
 
   /** `unavailable` while it is deleted. */
-  stream(name: StreamName): MemoryStream {
+  stream(name: string): MemoryStream {
     const stream = this.streams.get(name);
     if (stream) return stream;
     throw new MillraceError('unavailable', `there is no stream ${name}; a coordinator makes it again`);
   }
 
-  bucket(name: BucketName): MemoryBucket {
+  bucket(name: string): MemoryBucket {
     return this.buckets.get(name)!;
   }
 
@@ -169,24 +161,24 @@ export class MemoryServer {
     return durable;
   }
 
-  deleteDurable(stream: StreamName, name: string): void {
+  deleteDurable(stream: string, name: string): void {
     if (!this.dropDurable(stream, name)) return;
     for (const sequence of [...this.stream(stream).messages.keys()]) this.release(stream, sequence);
   }
 
-  private dropDurable(stream: StreamName, name: string): boolean {
+  private dropDurable(stream: string, name: string): boolean {
     const durable = this.durables.get(`${stream}/${name}`);
     this.durables.delete(`${stream}/${name}`);
     durable?.stop();
     return durable !== undefined;
   }
 
-  durablesOf(stream: StreamName): { durable: string; filter: string }[] {
+  durablesOf(stream: string): { durable: string; filter: string }[] {
     this.stream(stream);
     return this.of(stream).map(({ config: { durable, filter } }) => ({ durable, filter }));
   }
 
-  durableState(stream: StreamName, name: string): DurableState | undefined {
+  durableState(stream: string, name: string): DurableState | undefined {
     return this.durables.get(`${stream}/${name}`)?.state();
   }
 
@@ -201,10 +193,10 @@ export class MemoryServer {
   }
 
   /** Copies a message to the DLQ. */
-  bury(stream: StreamName, message: Omit<StoredMessage, 'timeMs'>, deliveries: number, reason: string): void {
+  bury(stream: string, message: Omit<StoredMessage, 'timeMs'>, deliveries: number, reason: string): void {
     const { subject, id, sequence, headers, data } = message;
     const kept = deadLetterHeaders({ stream, subject, id, sequence, headers, reason, deliveries });
-    this.store(deadLetterSubject(stream), data, { id: deadLetterId(stream, sequence), headers: kept });
+    this.store(`${this.topology.deadLetterPrefix}.${stream}`, data, { id: deadLetterId(stream, sequence), headers: kept });
   }
 
   emit(subject: string, data: Uint8Array): void {
@@ -225,12 +217,12 @@ export class MemoryServer {
     return () => this.listeners.delete(listener);
   }
 
-  private of(stream: StreamName): MemoryDurable[] {
+  private of(stream: string): MemoryDurable[] {
     return [...this.durables.values()].filter((d) => d.config.stream === stream);
   }
 
   /** Interest: a message goes when every durable that wants it is done with it. */
-  private release(stream: StreamName, sequence: number): void {
+  private release(stream: string, sequence: number): void {
     const messages = this.streams.get(stream);
     if (messages?.spec.retention !== 'interest') return;
     const message = messages.get(sequence);

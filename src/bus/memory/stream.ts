@@ -1,7 +1,7 @@
 import { MillraceError } from '../../errors.ts';
 import type { StoredMessage, StreamState } from '../bus.ts';
 import { subjectMatches } from '../subject.ts';
-import type { StreamSpec } from '../../protocol/topology.ts';
+import type { StreamSpec } from '../topology.ts';
 
 /** What a server adds to each message on its disk; close enough for byte limits. */
 const OVERHEAD_BYTES = 30;

@@ -1,9 +1,9 @@
 import { nanos } from '@nats-io/nats-core';
 import type { Msg } from '@nats-io/nats-core';
-import type { BusMessage, ConsumeOptions, Consumer, StreamName } from '../bus.ts';
+import type { BusMessage, ConsumeOptions, Consumer } from '../bus.ts';
 import { MillraceError } from '../../errors.ts';
 import { retryDelayMs } from '../callback.ts';
-import { MAX_DELIVERIES, deadLetterHeaders, deadLetterId, deadLetterSubject } from '../dead-letter.ts';
+import { MAX_DELIVERIES, deadLetterHeaders, deadLetterId } from '../dead-letter.ts';
 import { Acks } from './acks.ts';
 import { isStreamGone } from './errors.ts';
 import { durableInfo, ensureDurable, incarnation } from './durable.ts';
@@ -220,7 +220,7 @@ class NatsMessage implements BusMessage {
   readonly deliveryCount: number;
   private readonly link: Link;
   private readonly acks: Acks;
-  private readonly stream: StreamName;
+  private readonly stream: string;
   private readonly raw: Msg;
   private readonly onSettled: (work?: Promise<void>) => void;
   private settled: Promise<void> | undefined;
@@ -229,7 +229,7 @@ class NatsMessage implements BusMessage {
   constructor(
     link: Link,
     acks: Acks,
-    stream: StreamName,
+    stream: string,
     raw: Msg,
     delivery: { sequence: number; deliveryCount: number },
     onSettled: (work?: Promise<void>) => void,
@@ -316,7 +316,7 @@ class NatsMessage implements BusMessage {
     });
     try {
       const id = deadLetterId(this.stream, this.sequence);
-      await republish(this.link, deadLetterSubject(this.stream), this.data, { id, headers });
+      await republish(this.link, `${this.link.deadLetterPrefix}.${this.stream}`, this.data, { id, headers });
       await this.terminate();
     } catch {
       this.say(`-NAK ${JSON.stringify({ delay: nanos(retryDelayMs(this.deliveryCount)) })}`);

@@ -5,7 +5,7 @@ import { MillraceError } from '../../errors.ts';
 import type { KeyValue, KeyValueEntry } from '../bus.ts';
 import { checkSize, maxMessageBytes } from '../message-size.ts';
 import { checkFilter, checkKey } from '../subject.ts';
-import type { BucketSpec } from '../../protocol/topology.ts';
+import type { BucketSpec } from '../topology.ts';
 import { KeyValueLookup } from './key-value-lookup.ts';
 import { KeyValueWatch } from './key-value-watch.ts';
 import type { KeyValueChange } from './key-value-watch.ts';

@@ -26,6 +26,8 @@ export interface LinkOptions {
   worker?: boolean | undefined;
   /** Begins the subjects of JetStream's API, where the account has it under another name. Default '$JS.API'. */
   apiPrefix?: string | undefined;
+  /** Messages that are given up go to `<prefix>.<stream>`. Default 'dead-letter'. */
+  deadLetterPrefix?: string;
   /** Told when the server refuses to let this user publish or subscribe to something, once a subject. */
   onRefused?: ((error: MillraceError) => void) | undefined;
   /** Bound of the first connection, in ms. Default 10_000. */
@@ -50,6 +52,8 @@ export class Link {
   readonly inboxPrefix: string | undefined;
   /** Begins the subjects of JetStream's API. */
   readonly apiPrefix: string;
+  /** Messages that are given up go to `<prefix>.<stream>`. */
+  readonly deadLetterPrefix: string;
   private readonly callTimeoutMs: number;
   private connected = true;
   private readonly waiting = new Set<() => void>();
@@ -62,12 +66,13 @@ export class Link {
     nc: NatsConnection,
     jsm: JetStreamManager,
     callTimeoutMs: number,
-    options: Pick<LinkOptions, 'worker' | 'inboxPrefix' | 'apiPrefix' | 'onRefused'> = {},
+    options: Pick<LinkOptions, 'worker' | 'inboxPrefix' | 'apiPrefix' | 'onRefused' | 'deadLetterPrefix'> = {},
   ) {
     this.nc = nc;
     this.worker = options.worker ?? false;
     this.inboxPrefix = options.inboxPrefix;
     this.apiPrefix = options.apiPrefix ?? '$JS.API';
+    this.deadLetterPrefix = options.deadLetterPrefix ?? 'dead-letter';
     this.onRefused = options.onRefused;
     this.jsm = jsm;
     this.js = jetstream(nc, { timeout: ATTEMPT_MS, apiPrefix: this.apiPrefix });

@@ -1,7 +1,7 @@
 import type { StreamConfig, StreamInfo } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/nats-core';
 import { MillraceError } from '../../errors.ts';
-import { topology, type BucketSpec, type StreamSpec } from '../../protocol/topology.ts';
+import type { BucketSpec, StreamSpec, Topology } from '../topology.ts';
 import { API_ERRORS, apiCode, isTransient } from './errors.ts';
 import type { Link } from './link.ts';
 
@@ -46,8 +46,7 @@ export function bucketConfig(spec: BucketSpec, replicas: number): AskedConfig {
 }
 
 /** What is asked of a server of its own for every stream and bucket, by the name of the stream. */
-export function allStreamConfigs(): AskedConfig[] {
-  const { streams, buckets, replicas } = topology();
+export function allStreamConfigs({ streams, buckets, replicas }: Topology): AskedConfig[] {
   return [...streams.map((spec) => streamConfig(spec, replicas)), ...buckets.map((spec) => bucketConfig(spec, replicas))];
 }
 

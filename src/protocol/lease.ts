@@ -1,7 +1,8 @@
+import { LEASES } from './names.ts';
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../clock/clock.ts';
 import { MillraceError } from '../errors.ts';
-import type { Bus, KeyValue } from './bus.ts';
+import type { Bus, KeyValue } from '../bus/bus.ts';
 
 /** Options of {@link acquireLease}. */
 export interface LeaseOptions {
@@ -45,7 +46,7 @@ export async function acquireLease(
   owner: string,
   options: LeaseOptions = {},
 ): Promise<Lease | undefined> {
-  const bucket = bus.kv('leases');
+  const bucket = bus.kv(LEASES);
   const ttlMs = options.ttlMs ?? bucket.ttlMs;
   if (!(ttlMs > 0) || (bucket.ttlMs > 0 && ttlMs > bucket.ttlMs)) {
     throw new MillraceError('invalid_argument', `a lease lives between 1 and ${bucket.ttlMs} ms, not ${ttlMs}`, {
@@ -67,7 +68,7 @@ export async function acquireLease(
 
 /** Who holds the lease now, if anyone. Whatever lies under its key keeps it from others until it expires. */
 export async function leaseOwner(bus: Bus, key: string): Promise<{ owner: string; token: number } | undefined> {
-  const entry = await bus.kv('leases').get(key);
+  const entry = await bus.kv(LEASES).get(key);
   return entry && { owner: decodeLease(entry.value), token: entry.revision };
 }
 

@@ -1,0 +1,32 @@
+/** Work queue of rollout requests. */
+export const ROLLOUTS = 'ROLLOUTS';
+/** Work queue of trajectory groups that wait for their rewards. */
+export const GROUPS = 'GROUPS';
+/** Scored groups, kept until the trainer (or the evaluation) and the writer have acknowledged them. */
+export const SCORED = 'SCORED';
+/** Chunks of policy versions. */
+export const WEIGHTS = 'WEIGHTS';
+/** Rows about jobs: updates, evaluations, events; kept for seven days. */
+export const EVENTS = 'EVENTS';
+/** Messages that were given up. */
+export const DLQ = 'DLQ';
+/** Requests and groups that wait for a service which their flow calls (docs/adr/0044). */
+export const HELD = 'HELD';
+
+/** A stream of the cluster. */
+export type StreamName =
+  typeof ROLLOUTS | typeof GROUPS | typeof SCORED | typeof WEIGHTS | typeof EVENTS | typeof DLQ | typeof HELD;
+
+/** Records of jobs, by job id. */
+export const JOBS = 'jobs';
+/** Who holds a job or its trainer; entries expire. */
+export const LEASES = 'leases';
+/** What each node says of itself; entries expire. */
+export const NODES = 'nodes';
+/** Newest weight manifest of each job. */
+export const POLICIES = 'policies';
+/** What people must know about each job. */
+export const NOTICES = 'notices';
+
+/** A key-value bucket of the cluster. */
+export type BucketName = typeof JOBS | typeof LEASES | typeof NODES | typeof POLICIES | typeof NOTICES;
