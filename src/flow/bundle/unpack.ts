@@ -42,6 +42,9 @@ export async function unpackBundle(digest: string, store: ArtifactStore, folder:
   };
 }
 
+/** How often an unpacked bundle is put in place: once for each process that may do so at the same time. */
+const SWAPS = 50;
+
 async function isWhole(folder: string, { files }: BundleManifest): Promise<boolean> {
   for (const [path, digest] of Object.entries(files)) if ((await fileDigest(join(folder, path))) !== digest) return false;
   return true;
@@ -60,10 +63,13 @@ async function unpack(target: string, manifest: BundleManifest, store: ArtifactS
         throw lost(path, thrown);
       });
     }
-    // In place of one that is damaged. Another process may have been faster: what it has made is as good.
-    await rename(target, `${draft}.old`).catch(() => undefined);
-    await rename(draft, target).catch(() => undefined);
-    if (!(await isWhole(target, manifest))) throw unloadable(`the bundle of the flow cannot be unpacked into ${target}`);
+    // In place of one that is damaged. Other processes do the same: what they have made is as good, and may be moved away for a moment.
+    for (let attempt = 0; !(await isWhole(target, manifest)); attempt += 1) {
+      if (attempt === SWAPS) throw unloadable(`the bundle of the flow cannot be unpacked into ${target}`);
+      await rename(target, `${draft}.old`).catch(() => undefined);
+      await rename(draft, target).catch(() => undefined);
+      await rm(`${draft}.old`, { recursive: true, force: true });
+    }
   } finally {
     for (const left of [draft, `${draft}.old`]) await rm(left, { recursive: true, force: true });
   }
