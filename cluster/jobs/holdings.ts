@@ -24,6 +24,8 @@ export class JobHoldings<M> {
   readonly #purpose: string;
   readonly #held = new Map<string, Holding<M>>();
   readonly #taking = new Set<string>();
+  /** Jobs whose actor is still stopping: the next one has its name. */
+  readonly #releasing = new Set<string>();
   /** Jobs that could not be begun: when they are tried again. */
   readonly #pauses = new Map<string, { wait: number; until: number }>();
   /** Jobs whose actor was restarted a short while ago. */
@@ -54,7 +56,7 @@ export class JobHoldings<M> {
    * released or lost; without one the lease is given back. What `work` throws is logged: whoever takes tries again later.
    */
   async take(job: string, work: (lease: Lease) => Promise<ActorRef<M> | undefined>): Promise<void> {
-    if (this.#stopped || this.#held.has(job) || this.#taking.has(job)) return;
+    if (this.#stopped || this.#held.has(job) || this.#taking.has(job) || this.#releasing.has(job)) return;
     if ((this.#pauses.get(job)?.until ?? 0) > this.#context.clock.monotonic()) return;
     this.#taking.add(job);
     try {
@@ -104,8 +106,13 @@ export class JobHoldings<M> {
     if (!holding) return;
     this.#held.delete(job);
     this.#context.runtimes.forget(job);
-    await holding.actor.stop();
-    await holding.lease.release();
+    this.#releasing.add(job);
+    try {
+      await holding.actor.stop();
+      await holding.lease.release();
+    } finally {
+      this.#releasing.delete(job);
+    }
   }
 
   /** How the job's actor is to be spawned: its restarts are noticed, and one that is given up ends the job or frees it for another. */
