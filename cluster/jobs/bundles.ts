@@ -69,7 +69,7 @@ async function bundleOf(config: JobConfig, store: ArtifactStore, files: readonly
 }
 
 /** Modules of a job's custom rewards, in the order of its components. */
-export function rewardModules({ reward }: Pick<JobConfig, 'reward'>): string[] {
+function rewardModules({ reward }: Pick<JobConfig, 'reward'>): string[] {
   return rewardComponents(reward).flatMap(({ module }) => (module === undefined ? [] : [module]));
 }
 
