@@ -1,5 +1,5 @@
 import type { ErrorCode, MillraceError } from '../../src/errors.ts';
-import type { CliOutput } from './environment.ts';
+import type { CliOutput } from './context.ts';
 import { ClusterStarting } from './endpoint.ts';
 
 /** Exit codes of the command line. */

@@ -1,4 +1,4 @@
-import type { CliOutput } from './environment.ts';
+import type { CliOutput } from './context.ts';
 import { progressLine } from './progress.ts';
 import type { ProgressView } from './progress.ts';
 

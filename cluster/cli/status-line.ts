@@ -1,4 +1,4 @@
-import type { CliOutput } from './environment.ts';
+import type { CliOutput } from './context.ts';
 
 /** Between two plain lines, in milliseconds. */
 const PLAIN_INTERVAL_MS = 5000;
