@@ -24,7 +24,6 @@ export const OVER_LIMITS = [
   'src/algo/gspo/surrogate.ts',
   'src/algo/gvpo/loss.ts',
   'src/algo/vtrace/vtrace.ts',
-  'src/bus/lease.ts',
   'src/bus/memory/consumer.ts',
   'src/bus/memory/durable.ts',
   'src/bus/memory/server.ts',

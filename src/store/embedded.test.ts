@@ -245,7 +245,7 @@ describe('traps of the embedded engine', () => {
     const folder = mkdtempSync(join(tmpdir(), 'millrace-killed-'));
     try {
       const child = `const { openEmbeddedStore } = await import(${moduleUrl('./embedded.ts')});
-        const { encodeRows } = await import(${moduleUrl('./encode.ts')});
+        const { encodeRows } = await import(${moduleUrl('../records/encode.ts')});
         const { stepRow } = await import(${moduleUrl('./fixtures.ts')});
         const store = await openEmbeddedStore({ path: process.argv[1] });
         await store.migrate();
