@@ -3,19 +3,25 @@ import tseslint from 'typescript-eslint';
 import { classLength } from './scripts/eslint/class-length.js';
 import { layers } from './scripts/eslint/layers.js';
 import { limits } from './scripts/eslint/limits.js';
+import { wireNames } from './scripts/eslint/wire-names.js';
 
 export default defineConfig(
   globalIgnores(['node_modules/', 'dist/', 'src/gen/', '.millrace/', 'coverage/', 'src/compute/native/build/']),
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
   {
     files: ['**/*.{js,ts}'],
-    plugins: { millrace: { rules: { 'class-length': classLength, layers } } },
+    plugins: { millrace: { rules: { 'class-length': classLength, layers, 'wire-names': wireNames } } },
     rules: {
       'millrace/layers': 'error',
       'max-lines': ['error', { max: 450, skipBlankLines: false, skipComments: false }],
       eqeqeq: 'error',
       'no-console': 'error',
     },
+  },
+  {
+    files: ['{src,cluster}/**/*.ts'],
+    ignores: ['src/protocol/**', '**/conformance/**', '**/*.test.ts', '**/testing-*.ts', '**/*.fixture.ts'],
+    rules: { 'millrace/wire-names': 'error' },
   },
   {
     files: ['**/*.ts'],

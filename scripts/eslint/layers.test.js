@@ -22,6 +22,21 @@ describe('the layer rule', () => {
     ['cluster/up/index.ts', '@grpc/grpc-js', 'only src/rpc import @grpc/grpc-js'],
     ['cluster/store/index.ts', 'chdb', 'only src/store import chdb'],
     ['bench/load.ts', '@clickhouse/client', 'only src/store import @clickhouse/client'],
+    [
+      'cluster/coordinator/ending.ts',
+      '../parameter-server/books.ts',
+      'cluster/coordinator/ is a role: what it shares with cluster/parameter-server/ belongs in src/protocol or cluster/runtime',
+    ],
+    [
+      'cluster/store/index.ts',
+      '../node/node.ts',
+      'cluster/store/ is a role: cluster/node/ is made of roles, and is not imported by one',
+    ],
+    [
+      'src/bus/nats/consumer.ts',
+      '../../protocol/subjects.ts',
+      'src/bus/ is a transport: it is given names, and does not import src/protocol/',
+    ],
     ['examples/retail/flow.ts', 'zod', "an example imports 'millrace', node: modules and its own files only"],
     ['examples/retail/flow.ts', '../../src/index.ts', "an example imports 'millrace', node: modules and its own files only"],
     ['examples/retail/flow.ts', '../game-of-24/flow.ts', "an example imports 'millrace', node: modules and its own files only"],
@@ -30,6 +45,10 @@ describe('the layer rule', () => {
   });
 
   it.each([
+    ['cluster/coordinator/ending.ts', '../runtime/context.ts', false],
+    ['cluster/coordinator/job-actor.test.ts', '../parameter-server/index.ts', false],
+    ['cluster/serial/index.ts', '../coordinator/index.ts', false],
+    ['src/bus/conformance/parts.ts', '../../protocol/parts.ts', false],
     ['src/jobs/record.ts', '../store/store.ts', true],
     ['src/jobs/record.ts', '../config/job.ts', false],
     ['src/jobs/record.ts', './state.ts', false],
