@@ -1,5 +1,5 @@
-import { HELD, ROLLOUTS, SCORED } from '../../src/protocol/names.ts';
-import { rolloutSubject } from '../../src/protocol/subjects.ts';
+import { HELD, PARTS, ROLLOUTS, SCORED } from '../../src/protocol/names.ts';
+import { partsSubject, rolloutSubject } from '../../src/protocol/subjects.ts';
 import { evaluationDurable, trainerDurable } from '../../src/protocol/durables.ts';
 import { settle, type JobRecord } from '../../src/jobs/record.ts';
 import type { NodeContext } from '../runtime/context.ts';
@@ -18,6 +18,7 @@ export async function settleQueues(context: NodeContext, record: JobRecord): Pro
   await new JobEvents(bus, clock, id, record.id).note(state, 1, record.error ?? `job ${state}`);
   await bus.purge(ROLLOUTS, rolloutSubject(record.id));
   await bus.purge(HELD, heldSubject(record.id));
+  await bus.purge(PARTS, partsSubject(record.id));
   await bus.deleteDurable(SCORED, evaluationDurable(record.id).durable);
   const dropTrainers = async (entry: JobEntry | undefined): Promise<void> => {
     if (entry === undefined || entry.record.unsettled.includes('books')) return;

@@ -1,4 +1,4 @@
-import { GROUPS, HELD, ROLLOUTS, SCORED } from '../../src/protocol/names.ts';
+import { GROUPS, HELD, PARTS, ROLLOUTS, SCORED } from '../../src/protocol/names.ts';
 import { evaluationDurable, trainerDurable, WRITER_SCORED, type Durable } from '../../src/protocol/durables.ts';
 import type { StreamName } from '../../src/protocol/names.ts';
 import type { JobConfig } from '../../src/config/job.ts';
@@ -86,7 +86,7 @@ export class JobStreams {
     return {
       streams,
       recreated,
-      requests: any(ROLLOUTS, GROUPS, SCORED, HELD, this.#trainer, this.#evaluations),
+      requests: any(ROLLOUTS, GROUPS, SCORED, HELD, PARTS, this.#trainer, this.#evaluations),
       rows: any(SCORED, placeOf(WRITER_SCORED)),
     };
   }

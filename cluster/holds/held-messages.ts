@@ -6,6 +6,7 @@ import type { Bus, BusMessage, StoredMessage } from '../../src/bus/bus.ts';
 import { publishWithRoom } from '../../src/bus/backpressure.ts';
 import type { Clock } from '../../src/clock/clock.ts';
 import type { Retry } from '../../src/flow/retry-later.ts';
+import { partHeaders } from '../../src/protocol/parts.ts';
 import { RolloutRequestSchema, TrajectoryGroupSchema, type RolloutRequest } from '../../src/gen/millrace/v1/training_pb.ts';
 
 /*
@@ -47,7 +48,7 @@ export async function holdMessage(
   const why: Record<string, string> = retry === undefined ? {} : { [RETRY]: encodeURIComponent(JSON.stringify(retry)) };
   // Headers are one line of ASCII.
   const id = message.headers[ID] ?? encodeURIComponent(message.id);
-  const headers = { [SUBJECT]: message.subject, [ID]: id, ...why };
+  const headers = { ...partHeaders(message.headers), [SUBJECT]: message.subject, [ID]: id, ...why };
   await publishWithRoom(bus, heldSubject(job), message.data, {
     id: `${heldSubject(job)}:${message.subject}:${message.sequence}`,
     clock,
@@ -72,7 +73,7 @@ export async function returnHeld(bus: Bus, clock: Clock, job: string, number: nu
   for await (const message of bus.read(HELD, heldSubject(job), number)) {
     if (message.sequence !== number) return false;
     const id = message.headers[ID] ?? '';
-    const headers = { [ID]: id, ...(probe && { [PROBE]: String(number) }) };
+    const headers = { ...partHeaders(message.headers), [ID]: id, ...(probe && { [PROBE]: String(number) }) };
     // Not under its first id, which the stream may still know and drop.
     const subject = message.headers[SUBJECT] ?? '';
     await publishWithRoom(bus, subject, message.data, { id: `${id}:held:${number}`, clock, headers });

@@ -26,6 +26,11 @@ export class GroupInTraining {
     this.#scored = scored;
   }
 
+  /** Bytes of its experience. */
+  get bytes(): number {
+    return this.#scored.experience.byteLength;
+  }
+
   /** The group as its method sees it: a plain object, so that a method may copy it with changes. */
   view(): RoundGroup {
     const { scores } = this.#scored;

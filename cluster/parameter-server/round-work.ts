@@ -159,7 +159,9 @@ class RoundWork {
     const { job, config, policyJson, version, pool, onProgress, signal } = this.#options;
     const withRewards = this.#method.scope === 'group';
     const size = groupsPerShard(config.rollout.groupsPerRound);
-    const shards = cutShards(groups, size).map((shard) => shard.map((group) => group.shardGroup(withRewards)));
+    const shards = cutShards(groups, size, ({ bytes }) => bytes).map((shard) =>
+      shard.map((group) => group.shardGroup(withRewards)),
+    );
     this.#pass += 1;
     const pass: RoundPass = {
       job,

@@ -1,13 +1,14 @@
 import { scoredSubject } from '../../src/protocol/subjects.ts';
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { publishWithRoom } from '../../src/bus/backpressure.ts';
-import type { BusMessage } from '../../src/bus/bus.ts';
+import type { Bus, BusMessage } from '../../src/bus/bus.ts';
 import { MillraceError } from '../../src/errors.ts';
 import {
   Purpose,
   ScoredGroupSchema,
   TrajectoryGroupSchema,
   Verdict,
+  type ScoredGroup,
   type TrajectoryGroup,
 } from '../../src/gen/millrace/v1/training_pb.ts';
 import { keepsArms } from '../../src/config/job/exploration.ts';
@@ -16,6 +17,7 @@ import type { Retrier } from '../../src/flow/retry-later.ts';
 import { requestContent } from '../../src/jobs/requests.ts';
 import { isEnded } from '../../src/jobs/state.ts';
 import { tooLargeGroup } from '../../src/flow/too-large.ts';
+import { hasParts, needsParts, publishInParts, readParts, releaseParts } from '../../src/protocol/parts.ts';
 import { scoreGroup } from '../../src/reward/score.ts';
 import type { NodeContext, Role } from '../runtime/context.ts';
 import { REWARD_WORK } from '../../src/protocol/durables.ts';
@@ -35,6 +37,14 @@ export interface RewardOptions {
 }
 
 const RETRY_DELAY_MS = 500;
+
+/** The message of a scored group. Only its experience may be large, and only its trainer reads that: it goes apart. */
+function scoredMessage(bus: Bus, scored: ScoredGroup): { stub: Uint8Array; whole?: Uint8Array } {
+  const data = toBinary(ScoredGroupSchema, scored);
+  const { experience } = scored;
+  if (!needsParts(bus, data.byteLength) || experience.byteLength === 0) return { stub: data };
+  return { stub: toBinary(ScoredGroupSchema, { ...scored, experience: new Uint8Array() }), whole: experience };
+}
 
 /**
  * A reward actor scores finished groups: outcome and shaped reward of every valid trajectory, then the group's advantages. It
@@ -69,15 +79,31 @@ export async function startReward(context: NodeContext, options: RewardOptions =
       retrier,
     };
     let scored = await scoreGroup(group, scoring);
-    let data = toBinary(ScoredGroupSchema, scored);
-    if (data.byteLength > bus.maxMessageBytes) {
-      scored = await scoreGroup(tooLargeGroup(group, data.byteLength, bus.maxMessageBytes), scoring);
-      data = toBinary(ScoredGroupSchema, scored);
+    let message = scoredMessage(bus, scored);
+    if (message.stub.byteLength > bus.maxMessageBytes) {
+      scored = await scoreGroup(tooLargeGroup(group, message.stub.byteLength, bus.maxMessageBytes), scoring);
+      message = scoredMessage(bus, scored);
     }
+    const { job } = request;
     const kind = request.purpose === Purpose.EVALUATE ? 'evaluate' : 'train';
-    const same = { id: request.id, content: requestContent(request) };
-    await publishWithRoom(bus, scoredSubject(request.job, kind), data, { ...same, clock });
+    const subject = scoredSubject(job, kind);
+    const same = { id: request.id, content: requestContent(request), clock };
+    if (message.whole === undefined) await publishWithRoom(bus, subject, message.stub, same);
+    else await publishInParts(bus, { job, subject, stub: message.stub, whole: message.whole }, same);
     metrics.count('groups_scored_total', { job: request.job, verdict: Verdict[scored.verdict] });
+  };
+
+  /** The group with all of its parts; undefined when they are lost, and the message given up. */
+  const wholeGroup = async (message: BusMessage, stub: TrajectoryGroup): Promise<TrajectoryGroup | undefined> => {
+    if (!hasParts(message)) return stub;
+    try {
+      return fromBinary(TrajectoryGroupSchema, await readParts(bus, message));
+    } catch (thrown) {
+      const error = MillraceError.from(thrown);
+      if (error.code !== 'data_loss') throw error;
+      message.term(error.message);
+      return undefined;
+    }
   };
 
   const handle = async (message: BusMessage): Promise<void> => {
@@ -96,8 +122,15 @@ export async function startReward(context: NodeContext, options: RewardOptions =
         return;
       }
       const { id, state } = entry.record;
-      if (!isEnded(state) && (await holds.work(id, message, (retrier) => score(group, entry.record, retrier)))) return;
+      if (!isEnded(state)) {
+        const whole = await wholeGroup(message, group);
+        if (whole === undefined) return;
+        if (await holds.work(id, message, (retrier) => score(whole, entry.record, retrier))) return;
+      }
       await message.ack();
+      await releaseParts(bus, message).catch((error: unknown) => {
+        log.warn({ err: error, job: id }, 'parts of a group stay until the job ends');
+      });
     } catch (thrown) {
       log.warn({ err: thrown, request: group.request.id, delivery: message.deliveryCount }, 'group handed back to the queue');
       message.nak(RETRY_DELAY_MS);

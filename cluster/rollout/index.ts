@@ -1,8 +1,8 @@
 import { groupSubject } from '../../src/protocol/subjects.ts';
 import { setMaxListeners } from 'node:events';
-import { fromBinary, toBinary } from '@bufbuild/protobuf';
-import { publishWithRoom } from '../../src/bus/backpressure.ts';
-import type { BusMessage } from '../../src/bus/bus.ts';
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { publishWithRoom, type RoomOptions } from '../../src/bus/backpressure.ts';
+import type { Bus, BusMessage } from '../../src/bus/bus.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { runGroup } from '../../src/flow/group.ts';
 import { tooLargeGroup } from '../../src/flow/too-large.ts';
@@ -21,6 +21,7 @@ import { hasEnded } from '../../src/jobs/ledger.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
 import { requestContent } from '../../src/jobs/requests.ts';
 import { isEnded } from '../../src/jobs/state.ts';
+import { maxBytesInParts, needsParts, publishInParts } from '../../src/protocol/parts.ts';
 import { signalNeeds } from '../../src/reward/needs.ts';
 import type { NodeContext, Role } from '../runtime/context.ts';
 import { ROLLOUT_WORK } from '../../src/protocol/durables.ts';
@@ -47,6 +48,21 @@ interface JobState {
   runtime: JobRuntime;
   policy: FollowedPolicy;
   actor: PolicyActor;
+}
+
+/** Publishes a finished group, whole or in parts. */
+async function publishGroup(
+  bus: Bus,
+  request: RolloutRequest,
+  whole: Uint8Array,
+  room: Pick<RoomOptions, 'clock' | 'signal'>,
+): Promise<void> {
+  const { job, id } = request;
+  const options = { ...room, id, content: requestContent(request) };
+  const subject = groupSubject(job);
+  if (!needsParts(bus, whole.byteLength)) return publishWithRoom(bus, subject, whole, options);
+  const stub = toBinary(TrajectoryGroupSchema, create(TrajectoryGroupSchema, { request }));
+  await publishInParts(bus, { job, subject, stub, whole }, options);
 }
 
 /** Groups of flows that a worker runs at once. */
@@ -116,12 +132,11 @@ export async function startRollout(context: NodeContext, options: RolloutOptions
     const { clock } = context;
     let sent = group;
     let data = toBinary(TrajectoryGroupSchema, group);
-    if (data.byteLength > bus.maxMessageBytes) {
-      sent = tooLargeGroup(group, data.byteLength, bus.maxMessageBytes);
+    if (data.byteLength > maxBytesInParts(bus)) {
+      sent = tooLargeGroup(group, data.byteLength, maxBytesInParts(bus));
       data = toBinary(TrajectoryGroupSchema, sent);
     }
-    const same = { id: request.id, content: requestContent(request) };
-    await publishWithRoom(bus, groupSubject(request.job), data, { ...same, clock, signal: stopping.signal });
+    await publishGroup(bus, request, data, { clock, signal: stopping.signal });
     measure(sent, (context.clock.monotonic() - started) / 1000);
     if (Object.keys(timeouts).length > 0) await noteTimeouts(request, timeouts);
   };

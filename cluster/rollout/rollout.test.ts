@@ -17,6 +17,7 @@ import { WeightManifestSchema } from '../../src/gen/millrace/v1/weights_pb.ts';
 import { emptyLedger, end } from '../../src/jobs/ledger.ts';
 import { createJobRecord, transition } from '../../src/jobs/record.ts';
 import { requestFor } from '../../src/jobs/requests.ts';
+import { hasParts, readParts } from '../../src/protocol/parts.ts';
 import { startReward } from '../reward/index.ts';
 import { startRollout } from './index.ts';
 
@@ -79,8 +80,10 @@ it.each(['rollout', 'reward'] as const)('a group that the %s worker cannot send 
   await clock.run(rollout.jobs.create(transition(createJobRecord({ id: 'a', config, now: 0 }), 'RUNNING', { now: 0 })));
   const [groups, scored]: [TrajectoryGroup[], ScoredGroup[]] = [[], []];
   const publish = rollout.bus.publish.bind(rollout.bus);
-  rollout.bus.publish = (subject, data, options) => {
-    if (subject === 'group.a') groups.push(fromBinary(TrajectoryGroupSchema, data));
+  rollout.bus.publish = async (subject, data, options) => {
+    const { headers = {} } = options;
+    const whole = hasParts({ headers }) ? await readParts(rollout.bus, { headers }) : data;
+    if (subject === 'group.a') groups.push(fromBinary(TrajectoryGroupSchema, whole));
     return publish(subject, data, options);
   };
   const durable = { stream: 'SCORED', durable: 'test', filter: 'scored.>' } as const;
@@ -102,8 +105,8 @@ it.each(['rollout', 'reward'] as const)('a group that the %s worker cannot send 
   const tooLarge = FailureClass.GROUP_TOO_LARGE;
   if (role === 'rollout') expect(groups[0]!.trajectories.map(({ failure }) => failure)).toEqual([tooLarge, tooLarge, tooLarge]);
   expect(scored[0]).toMatchObject({ verdict: Verdict.FAILED, failure: tooLarge, experience: new Uint8Array() });
-  expect(scored[0]!.failureMessage).toMatch(/^a group of 3 is [\d,]+ bytes, and a message is at most 10 \(answers \d+, /);
+  expect(scored[0]!.failureMessage).toMatch(/^a group of 3 is [\d,]+ bytes, and at most (860|10) may travel \(answers \d+, /);
   expect(scored[0]!.trajectoryRows.byteLength).toBeGreaterThan(0);
-  for (const stream of ['ROLLOUTS', 'GROUPS', 'DLQ'] as const)
+  for (const stream of ['ROLLOUTS', 'GROUPS', 'PARTS', 'DLQ'] as const)
     expect((await clock.run(rollout.bus.streamState(stream))).messages).toBe(0);
 });

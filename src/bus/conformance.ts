@@ -4,6 +4,7 @@ import type { BusHarness } from './conformance/harness.ts';
 import { describeKeyValue } from './conformance/key-value.ts';
 import { describeLease } from './conformance/lease.ts';
 import { describeRecreation } from './conformance/recreation.ts';
+import { describeParts } from './conformance/parts.ts';
 import { describeStorage } from './conformance/storage.ts';
 import { describeWeights } from './conformance/weights.ts';
 
@@ -11,7 +12,7 @@ export { CONFORMANCE_TOPOLOGY } from './conformance/harness.ts';
 export type { BusHarness } from './conformance/harness.ts';
 
 /**
- * What every Bus must do, and the weight channel and the leases upon it. Call it inside a test file with a factory; one
+ * What every Bus must do, and the weight channel, messages in parts and the leases upon it. Call it inside a test file with a factory; one
  * harness is made for each group of tests.
  */
 export function busConformance(name: string, start: () => Promise<BusHarness>): void {
@@ -21,5 +22,6 @@ export function busConformance(name: string, start: () => Promise<BusHarness>): 
   describeKeyValue(name, start);
   describeRecreation(name, start);
   describeWeights(name, start);
+  describeParts(name, start);
   describeLease(name, start);
 }

@@ -12,6 +12,9 @@ describe('cutShards', () => {
         for (const shard of shards.slice(0, -1)) expect(shard).toHaveLength(size);
       }),
     );
+    const mib = (...sizes: number[]): number[][] => cutShards(sizes, 3, (size) => size * 1024 * 1024);
+    expect(mib(1, 30, 2, 1, 1)).toEqual([[1, 30], [2], [1, 1]]);
+    expect(mib(40, 40, 1)).toEqual([[40], [40], [1]]);
     expect(() => cutShards([1], 0)).toThrow(expect.objectContaining({ field: 'groupsPerShard' }));
   });
 });

@@ -11,18 +11,34 @@ export function groupsPerShard(groupsPerRound: number): number {
   return Math.max(GROUPS_PER_SHARD, Math.ceil(groupsPerRound / SHARDS_PER_ROUND));
 }
 
+/** Bytes of experience in a shard of more than one group: what is added to it for a learner is at most a few times as much. */
+export const SHARD_BYTES = 32 * 1024 * 1024;
+
 /**
- * Cuts the groups of a round (sorted by sequence) into shards of a fixed size. The cut must not depend on how many learners
- * there are: float32 sums inside a shard depend on what is in it, so only then do 1, 2 or 4 learners give the same bits.
+ * Cuts the groups of a round (sorted by sequence) into shards of a fixed size, or of fewer groups where those are large. The cut must
+ * not depend on how many learners there are: float32 sums inside a shard depend on what is in it, so only then do 1, 2 or 4 learners
+ * give the same bits.
+ *
+ * @param bytesOf - size of a group; a shard of several has at most {@link SHARD_BYTES}. Default: groups are small.
  */
-export function cutShards<G>(groups: readonly G[], groupsPerShard = GROUPS_PER_SHARD): G[][] {
+export function cutShards<G>(
+  groups: readonly G[],
+  groupsPerShard = GROUPS_PER_SHARD,
+  bytesOf: (group: G) => number = () => 0,
+): G[][] {
   if (!Number.isInteger(groupsPerShard) || groupsPerShard < 1) {
     throw new MillraceError('invalid_argument', `groupsPerShard must be a whole number of at least 1, not ${groupsPerShard}`, {
       field: 'groupsPerShard',
     });
   }
   const shards: G[][] = [];
-  for (let at = 0; at < groups.length; at += groupsPerShard) shards.push(groups.slice(at, at + groupsPerShard));
+  let bytes = 0;
+  groups.forEach((group, at) => {
+    bytes += bytesOf(group);
+    if (at % groupsPerShard !== 0 && bytes <= SHARD_BYTES) return void shards.at(-1)!.push(group);
+    shards.push([group]);
+    bytes = bytesOf(group);
+  });
   return shards;
 }
 

@@ -9,3 +9,15 @@ export const HELD_HEADERS = {
   /** Its number in HELD, on a message that is returned to try whether the service answers. */
   probe: 'Millrace-Held-Probe',
 } as const;
+
+/** Headers of a message whose bytes lie in PARTS (parts.ts). */
+export const PART_HEADERS = {
+  job: 'Millrace-Parts-Job',
+  /** Names the parts of this message. */
+  key: 'Millrace-Parts-Key',
+  count: 'Millrace-Parts-Count',
+  /** Bytes of all parts together. */
+  bytes: 'Millrace-Parts-Bytes',
+  /** SHA-256 of all parts together, in hex. */
+  digest: 'Millrace-Parts-Sha256',
+} as const;

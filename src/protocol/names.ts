@@ -13,9 +13,12 @@ export const DLQ = 'DLQ';
 /** Requests and groups that wait for a service which their flow calls (docs/adr/0044). */
 export const HELD = 'HELD';
 
+/** Parts of groups that are larger than a message may be (parts.ts). */
+export const PARTS = 'PARTS';
+
 /** A stream of the cluster. */
 export type StreamName =
-  typeof ROLLOUTS | typeof GROUPS | typeof SCORED | typeof WEIGHTS | typeof EVENTS | typeof DLQ | typeof HELD;
+  typeof ROLLOUTS | typeof GROUPS | typeof SCORED | typeof WEIGHTS | typeof EVENTS | typeof DLQ | typeof HELD | typeof PARTS;
 
 /** Records of jobs, by job id. */
 export const JOBS = 'jobs';

@@ -13,6 +13,10 @@ export const scoredSubject = (job: string, purpose: ScoredPurpose): string => `s
 export const eventSubject = (job: string, kind: string): string => `event.${job}.${kind}`;
 /** Stream HELD. */
 export const heldSubject = (job: string): string => `held.${job}`;
+/** Stream PARTS: one part of the message with this key. */
+export const partSubject = (job: string, key: string, index: number | '*'): string => `part.${job}.${key}.${index}`;
+/** Everything in PARTS of a job. */
+export const partsSubject = (job: string): string => `part.${job}.>`;
 /** Stream DLQ. */
 export const deadLetterSubject = (stream: StreamName): string => `${DEAD_LETTER_PREFIX}.${stream}`;
 /** First token of the subjects of dead letters. */
@@ -51,4 +55,5 @@ export const ALL = {
   events: 'event.>',
   deadLetters: `${DEAD_LETTER_PREFIX}.>`,
   held: 'held.>',
+  parts: 'part.>',
 } as const;

@@ -45,6 +45,7 @@ describe('topology', () => {
       ['EVENTS', 'limits', 'old', 'event.>'],
       ['DLQ', 'limits', 'old', 'dlq.>'],
       ['HELD', 'limits', 'new', 'held.>'],
+      ['PARTS', 'limits', 'new', 'part.>'],
     ]);
     expect(streams.find((s) => s.name === 'WEIGHTS')!.maxPerSubject).toBe(1);
     expect(Object.fromEntries(buckets.map((b) => [b.name, b.ttlMs]))).toEqual({

@@ -1,5 +1,5 @@
 import type { StreamSpec, Topology } from '../bus/topology.ts';
-import { DLQ, EVENTS, GROUPS, HELD, JOBS, LEASES, NODES, NOTICES, POLICIES, ROLLOUTS, SCORED, WEIGHTS } from './names.ts';
+import { DLQ, EVENTS, GROUPS, HELD, JOBS, LEASES, NODES, NOTICES, PARTS, POLICIES, ROLLOUTS, SCORED, WEIGHTS } from './names.ts';
 import type { StreamName } from './names.ts';
 import { ALL, DEAD_LETTER_PREFIX } from './subjects.ts';
 
@@ -57,6 +57,8 @@ export function topology(options: TopologyOptions = {}): Topology {
       stream(DLQ, ALL.deadLetters, 'limits', 'old', 256),
       // Work that waits for a service (docs/adr/0044): whoever ends a job empties it.
       stream(HELD, ALL.held, 'limits', 'new', 1024),
+      // Of messages larger than one may be (src/protocol/parts.ts): their reader releases them, and the end of their job.
+      stream(PARTS, ALL.parts, 'limits', 'new', 4096, { maxPerSubject: 1 }),
     ],
     buckets: [
       { name: JOBS, ttlMs: 0, maxBytes: 64 * MIB },

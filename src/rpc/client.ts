@@ -60,7 +60,10 @@ const CHANNEL_OPTIONS: ChannelOptions = {
 export function createClient<S extends DescService>(service: S, address: string, options: ClientOptions = {}): ServiceClient<S> {
   checkClientOptions(options);
   quietGrpc();
-  const client = new Client(checkedAddress(address), credentials.createInsecure(), CHANNEL_OPTIONS);
+  const client = new Client(checkedAddress(address), credentials.createInsecure(), {
+    ...CHANNEL_OPTIONS,
+    ...(options.maxReceiveBytes !== undefined && { 'grpc.max_receive_message_length': options.maxReceiveBytes }),
+  });
   const caller: Caller = { client, address, metadata: new Metadata(), timeoutMs: options.timeoutMs ?? 30_000 };
   // Call credentials are refused on channels without TLS, so the token travels as plain metadata.
   if (options.token) caller.metadata.set('authorization', `Bearer ${options.token}`);

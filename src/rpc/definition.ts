@@ -6,6 +6,9 @@ import { MillraceError } from '../errors.ts';
 /** Largest message either way, in bytes. Bigger things travel in chunks. */
 export const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 
+/** Largest message from the parameter server to a learner, in bytes: a shard has at least one whole group, with its columns. */
+export const MAX_SHARD_BYTES = 256 * 1024 * 1024;
+
 /** The request type of a method. */
 export type InputOf<M extends Pick<DescMethod, 'input'>> = MessageShape<M['input']>;
 /** The response type of a method. */

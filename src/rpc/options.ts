@@ -6,6 +6,8 @@ export interface ClientOptions {
   token?: string | undefined;
   /** Deadline of unary calls in milliseconds, 0 to 2^31 - 1. Default 30_000; servers cap it at 60_000. */
   timeoutMs?: number | undefined;
+  /** Largest answer, in bytes. Default 16 MiB. */
+  maxReceiveBytes?: number | undefined;
 }
 
 /** Options of one call. */

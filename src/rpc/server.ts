@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import type { ServerOptions as GrpcServerOptions } from '@grpc/grpc-js';
 import { MillraceError } from '../errors.ts';
-import { MAX_MESSAGE_BYTES, serviceDefinition } from './definition.ts';
+import { MAX_MESSAGE_BYTES, MAX_SHARD_BYTES, serviceDefinition } from './definition.ts';
 import type { ServiceRegistration } from './handlers.ts';
 import { createHealth } from './health.ts';
 import { serverInterceptors } from './interceptors.ts';
@@ -53,7 +53,8 @@ export interface RunningServer {
 
 const GRPC_OPTIONS: GrpcServerOptions = {
   'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
-  'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
+  // What clients take bounds what is sent: learners take more than others.
+  'grpc.max_send_message_length': MAX_SHARD_BYTES,
   'grpc.keepalive_time_ms': 30_000,
   'grpc.keepalive_timeout_ms': 15_000,
   'grpc.enable_channelz': 0,

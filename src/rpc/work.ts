@@ -2,6 +2,7 @@ import { ParameterServerService } from '../gen/millrace/v1/learner_pb.ts';
 import type { WorkRequest, WorkResponse } from '../gen/millrace/v1/learner_pb.ts';
 import { MillraceError } from '../errors.ts';
 import { createClient } from './client.ts';
+import { MAX_SHARD_BYTES } from './definition.ts';
 import { defineService } from './handlers.ts';
 import type { ServiceRegistration } from './handlers.ts';
 import type { Link } from './link.ts';
@@ -33,7 +34,7 @@ export function serveWork(onConnect: (link: Link<WorkRequest, WorkResponse>, pee
  * breaks later closes with its error; connect again then.
  */
 export async function connectWork(address: string, token?: string): Promise<Link<WorkResponse, WorkRequest>> {
-  const client = createClient(ParameterServerService, address, { token });
+  const client = createClient(ParameterServerService, address, { token, maxReceiveBytes: MAX_SHARD_BYTES });
   const call = client.work();
   const patience = setTimeout(() => call.cancel(), PATIENCE_MS);
   try {

@@ -4,6 +4,7 @@ import {
   eventSubject,
   groupSubject,
   heldSubject,
+  partSubject,
   retrySubject,
   scoredSubject,
 } from '../../../src/protocol/subjects.ts';
@@ -87,13 +88,17 @@ const node = (role: RoleName): Access =>
     subscribe: [],
   });
 
-/** What workers may do. They write no weights, no jobs, no leases, and no records of other roles' nodes, and change no stream. */
+/**
+ * What workers may do. They write no weights, no jobs, no leases, and no records of other roles' nodes, and change no stream but PARTS,
+ * which is nobody's books: a part that is gone or another fails its group by its digest.
+ */
 export const WORKER_ACCESS: Readonly<Record<Worker, Access>> = {
   // It looks for the parameter server.
   learner: joined(node('learner'), read(NODES)),
   rollout: joined(node('rollout'), work(ROLLOUT_WORK), follow(POLICIES), {
     publish: [
       groupSubject('*'),
+      partSubject('*', '*', '*'),
       eventSubject('*', 'tool-timeouts'),
       '$JS.API.DIRECT.GET.WEIGHTS',
       '$JS.API.DIRECT.GET.WEIGHTS.>',
@@ -101,7 +106,14 @@ export const WORKER_ACCESS: Readonly<Record<Worker, Access>> = {
     subscribe: [],
   }),
   reward: joined(node('reward'), work(REWARD_WORK), {
-    publish: [scoredSubject('*', 'train'), scoredSubject('*', 'evaluate')],
+    publish: [
+      scoredSubject('*', 'train'),
+      scoredSubject('*', 'evaluate'),
+      partSubject('*', '*', '*'),
+      '$JS.API.DIRECT.GET.PARTS',
+      '$JS.API.DIRECT.GET.PARTS.>',
+      '$JS.API.STREAM.PURGE.PARTS',
+    ],
     subscribe: [],
   }),
 };
