@@ -11,12 +11,12 @@ import { encodeRows } from '../../src/records/encode.ts';
 import type { TrainingProgress } from '../../src/protocol/progress.ts';
 import { closeBooks } from './books.ts';
 import { trainerDurable } from '../../src/protocol/durables.ts';
-import { hasParts, readParts, releaseParts } from '../../src/protocol/parts.ts';
 import { refillDraws } from '../../src/jobs/round.ts';
 import type { LearnerPool } from './learner-pool.ts';
 import { madeAnew, RoundCommitter } from './round-committer.ts';
 import { RoundReporter } from './round-reporter.ts';
 import { workRound, type RoundOutcome } from './round-work.ts';
+import { readExperience, settle } from './scored-parts.ts';
 import { arrived, type Group } from './scored.ts';
 import { isEvaluated, type TrainerJob } from './trainer-job.ts';
 import type { TrainerMessage } from './trainer-message.ts';
@@ -133,10 +133,10 @@ export class Trainer implements Behaviour<TrainerMessage> {
     }
     const group = arrived(scored);
     if (isEnded(this.#record.state) || this.#rounds.hasEnded(group.sequence)) {
-      await this.#settle(message);
+      await settle(this.#job.context, this.#record.id, message);
       return;
     }
-    if (!(await this.#complete(scored, message))) return;
+    if (!(await readExperience(this.#job.context, scored, message))) return;
     const { clock } = this.#job.context;
     const ageMs = Math.max(0, clock.now() - Number(scored.request!.dispatchedAtUs) / 1000);
     this.#rounds.arrived({ group, delivery: message, requestedAt: clock.monotonic() - ageMs });
@@ -205,28 +205,7 @@ export class Trainer implements Behaviour<TrainerMessage> {
   /** Acknowledges groups that have ended in the committed ledger. */
   async #ack(deliveries: readonly BusMessage[]): Promise<void> {
     this.#reporter.measureLedger(this.#committer.ledger);
-    await Promise.all(deliveries.map((message) => this.#settle(message)));
-  }
-
-  async #settle(message: BusMessage): Promise<void> {
-    await message.ack();
-    await releaseParts(this.#job.context.bus, message).catch((error: unknown) => {
-      this.#job.context.log.warn({ err: error, job: this.#record.id }, 'parts of a group stay until the job ends');
-    });
-  }
-
-  /** Reads the experience of a group that travels in parts. False when it is lost, and the message given up. */
-  async #complete(scored: ScoredGroup, message: BusMessage): Promise<boolean> {
-    if (!hasParts(message)) return true;
-    try {
-      scored.experience = await readParts(this.#job.context.bus, message);
-      return true;
-    } catch (thrown) {
-      const error = MillraceError.from(thrown);
-      if (error.code !== 'data_loss') throw error;
-      message.term(error.message);
-      return false;
-    }
+    await Promise.all(deliveries.map((message) => settle(this.#job.context, this.#record.id, message)));
   }
 
   /** The job has ended: no group is taken any more, and those held are booked as failed. */
