@@ -12,7 +12,7 @@ export function groupsPerShard(groupsPerRound: number): number {
 }
 
 /** Bytes of experience in a shard of more than one group: what is added to it for a learner is at most a few times as much. */
-export const SHARD_BYTES = 32 * 1024 * 1024;
+const SHARD_BYTES = 32 * 1024 * 1024;
 
 /**
  * Cuts the groups of a round (sorted by sequence) into shards of a fixed size, or of fewer groups where those are large. The cut must
