@@ -11,3 +11,20 @@ export { policyKindConformance } from './policy/conformance/suite.ts';
 export type { PolicyKindExample } from './policy/conformance/suite.ts';
 export { randomConformance } from './random/conformance.ts';
 export { storeConformance } from './store/conformance.ts';
+
+/** What a bus is asked to keep: the suite expects `topology(CONFORMANCE_TOPOLOGY)`. */
+export { topology } from './protocol/topology.ts';
+export type { BucketSpec, StreamSpec, Topology } from './bus/topology.ts';
+export type {
+  Bus,
+  BusMessage,
+  ConsumeOptions,
+  Consumer,
+  DurableState,
+  KeyValue,
+  PublishAck,
+  PublishOptions,
+  StoredMessage,
+  StreamState,
+  TopologyPart,
+} from './bus/bus.ts';
