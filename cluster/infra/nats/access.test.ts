@@ -171,6 +171,8 @@ describe('a worker', () => {
     const revision = (await admin.kv('jobs').get('after'))!.revision;
     await expect(admin.kv('jobs').create('after', bytes('no'))).rejects.toThrow();
     await admin.kv('jobs').update('after', bytes('3'), revision);
+    // Changes of one key come in order; those of two keys are looked up beside each other.
+    await expect.poll(() => heard).toEqual(['before=1', 'after=2', 'after=3']);
     await admin.kv('jobs').delete('before');
     await expect.poll(() => heard).toEqual(['before=1', 'after=2', 'after=3', 'before=gone']);
     stop();
