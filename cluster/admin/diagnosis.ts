@@ -1,6 +1,6 @@
 import { DLQ, EVENTS, GROUPS, JOBS, POLICIES, ROLLOUTS, SCORED, WEIGHTS } from '../../src/protocol/names.ts';
 import { weightsFilter } from '../../src/protocol/subjects.ts';
-import { jobDurable } from '../../src/protocol/durables.ts';
+import { SHARED_DURABLES, jobDurable } from '../../src/protocol/durables.ts';
 import type { Bus } from '../../src/bus/bus.ts';
 import type { BucketName, StreamName } from '../../src/protocol/names.ts';
 import { decodeLease } from '../../src/protocol/lease.ts';
@@ -12,7 +12,6 @@ import { decodeNotice } from '../../src/jobs/notice.ts';
 import { decodeJobRecord } from '../../src/jobs/record-codec.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
 import { isEnded } from '../../src/jobs/state.ts';
-import { SHARED_DURABLES } from '../../src/protocol/durables.ts';
 import { decodeNode } from '../runtime/nodes.ts';
 
 /** The fields of a `Finding` of admin.proto. */

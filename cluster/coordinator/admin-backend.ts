@@ -1,4 +1,4 @@
-import type { RunQuery } from '../admin/backend.ts';
+import type { AdminBackend, RunQuery } from '../admin/backend.ts';
 import { create } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import type { JobConfig } from '../../src/config/job.ts';
@@ -19,7 +19,6 @@ import { isEnded } from '../../src/jobs/state.ts';
 import { checkReward } from '../../src/reward/check.ts';
 import type { Imported } from '../../src/store/export/import.ts';
 import type { QueryResult } from '../../src/store/store.ts';
-import type { AdminBackend } from '../admin/backend.ts';
 import { deadLetterQueue, type DeadLetterQueue } from '../admin/dead-letters.ts';
 import { diagnosis, type Diagnosis } from '../admin/diagnosis.ts';
 import type { ExportMessage, ImportMessage, TrajectoryTransfer } from '../admin/export.ts';

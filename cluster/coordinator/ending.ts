@@ -1,9 +1,8 @@
 import { HELD, PARTS, ROLLOUTS, SCORED } from '../../src/protocol/names.ts';
-import { partsSubject, rolloutSubject } from '../../src/protocol/subjects.ts';
+import { heldSubject, partsSubject, rolloutSubject } from '../../src/protocol/subjects.ts';
 import { evaluationDurable, trainerDurable } from '../../src/protocol/durables.ts';
 import { settle, type JobRecord } from '../../src/jobs/record.ts';
 import type { NodeContext } from '../runtime/context.ts';
-import { heldSubject } from '../../src/protocol/subjects.ts';
 import type { JobEntry } from '../jobs/directory.ts';
 import { JobEvents } from '../jobs/events.ts';
 

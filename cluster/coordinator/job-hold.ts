@@ -6,10 +6,9 @@ import type { HoldProgress } from '../../src/jobs/progress.ts';
 import { seededRandom } from '../../src/random/seeded.ts';
 import type { NodeContext } from '../runtime/context.ts';
 import { heldMessages, returnHeld, type HeldMessage } from '../holds/held-messages.ts';
-import { heldSubject } from '../../src/protocol/subjects.ts';
+import { heldSubject, retrySubject } from '../../src/protocol/subjects.ts';
 import { ADMISSION_HELD } from '../holds/notice.ts';
 import { decodeReport, REPORT_MS, viewOf } from '../holds/reports.ts';
-import { retrySubject } from '../../src/protocol/subjects.ts';
 
 /** A worker that has said nothing for so long is gone, and what waited in it with it. */
 const SILENT_MS = 5 * REPORT_MS;

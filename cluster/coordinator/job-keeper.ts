@@ -14,7 +14,7 @@ export class JobKeeper {
   readonly id: string;
   readonly machine: JobMachine;
   readonly events: JobEvents;
-  /** It is noted that the job began, or that this lease's owner goes on with it. */
+  /** The event that the job started, or was taken over under this lease, has been published. */
   #startNoted = false;
 
   constructor(context: NodeContext, lease: Lease, entry: JobEntry) {

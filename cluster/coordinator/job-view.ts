@@ -228,7 +228,7 @@ export class JobViews {
   }
 }
 
-/** Figures of the newest committed round, which its manifest holds: they outlive whoever trained it. */
+/** Figures of the newest committed round, read from its manifest, which outlives the trainer. */
 function lastRound(manifest: WeightManifest | undefined): Pick<JobProgress, 'reward' | 'staleness' | 'statistics'> | undefined {
   const row = manifest && decodeUpdateRow(manifest.updateRow);
   if (!row) return undefined;

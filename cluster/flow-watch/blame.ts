@@ -1,8 +1,6 @@
 import { activityText } from './black-box.ts';
-import type { LastActivity } from '../runtime/node-end.ts';
+import type { LastActivity, NodeEnd } from '../runtime/node-end.ts';
 import type { NoticeReport } from '../../src/jobs/notice.ts';
-
-import type { NodeEnd } from '../runtime/node-end.ts';
 
 /** Code of the notice about a flow whose code ended its worker. */
 export const WORKER_ENDED = 'WORKER_ENDED';

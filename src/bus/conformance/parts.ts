@@ -22,7 +22,7 @@ export function describeParts(name: string, start: () => Promise<BusHarness>): v
       return got;
     };
 
-    test('the whole is read by whoever has the stub, and released after its ack', async (fixture) => {
+    test('the holder of the stub reads the whole, and releases it after the ack', async (fixture) => {
       const whole = randomBytes(SIZE);
       expect([needsParts(fixture.bus, SIZE), needsParts(fixture.bus, PART_BYTES)]).toEqual([true, false]);
       await publish(fixture, 'parts-whole', whole);
