@@ -20,7 +20,7 @@ export default defineConfig(
   },
   {
     files: ['{src,cluster}/**/*.ts'],
-    ignores: ['src/protocol/**', '**/conformance/**', '**/*.test.ts', '**/testing-*.ts', '**/*.fixture.ts'],
+    ignores: ['src/protocol/**', '**/conformance/**', '**/conformance.ts', '**/*.test.ts', '**/testing-*.ts', '**/*.fixture.ts'],
     rules: { 'millrace/wire-names': 'error' },
   },
   {

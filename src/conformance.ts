@@ -4,7 +4,7 @@
  */
 export { artifactConformance } from './artifacts/conformance.ts';
 export type { ArtifactHarness } from './artifacts/conformance.ts';
-export { busConformance, CONFORMANCE_TOPOLOGY } from './bus/conformance.ts';
+export { busConformance, CONFORMANCE_TOPOLOGY } from './conformance/bus.ts';
 export type { BusHarness, TestConnection } from './bus/conformance/harness.ts';
 export { clockConformance } from './clock/conformance.ts';
 export { policyKindConformance } from './policy/conformance/suite.ts';

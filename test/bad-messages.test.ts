@@ -10,7 +10,7 @@ import { JobState } from '../src/gen/millrace/v1/admin_pb.ts';
 import { RolloutRequestSchema, ScoredGroupSchema, TrajectoryGroupSchema } from '../src/gen/millrace/v1/training_pb.ts';
 import { encodeRows } from '../src/records/encode.ts';
 import { stepRow } from '../src/store/fixtures.ts';
-import { packRows } from '../src/store/pack.ts';
+import { packRows } from '../src/records/pack.ts';
 import { books, startTestCluster, type TestCluster } from './support/cluster.ts';
 import { thermostatJob } from './support/thermostat.ts';
 

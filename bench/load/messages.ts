@@ -1,7 +1,7 @@
 import { create, toBinary } from '@bufbuild/protobuf';
 import { Agent, Purpose, RolloutRequestSchema, ScoredGroupSchema, Verdict } from '../../src/gen/millrace/v1/training_pb.ts';
 import { encodeRows } from '../../src/records/encode.ts';
-import { packRows } from '../../src/store/pack.ts';
+import { packRows } from '../../src/records/pack.ts';
 import type { GroupTemplate } from './templates.ts';
 
 /** Groups of one training round. */

@@ -12,7 +12,7 @@ import { requestFor } from '../../src/jobs/requests.ts';
 import { actorOf } from '../../src/policy/registry.ts';
 import { scoreGroup } from '../../src/reward/score.ts';
 import { MemoryStore } from '../../src/store/memory-store.ts';
-import { unpackRows } from '../../src/store/pack.ts';
+import { unpackRows } from '../../src/records/pack.ts';
 import type { StepRow, TrajectoryRow } from '../../src/records/tables.ts';
 import type { GroupTemplate } from './templates.ts';
 import { serveOrders } from './worker.ts';

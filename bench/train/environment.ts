@@ -11,7 +11,7 @@ import { PlanEncoder } from '../../src/policy/planner/plan-encoder.ts';
 import { PlannerSituations } from '../../src/policy/planner/situations.ts';
 import { seededRandom } from '../../src/random/seeded.ts';
 import { judge } from '../../src/reward/judge.ts';
-import { parseTask } from '../../src/tasks/check.ts';
+import { parseTask } from '../../src/flow/check-task.ts';
 import { plannerSpec } from './planner.ts';
 
 const REWARD_TIMEOUT_MS = 10_000;

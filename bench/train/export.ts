@@ -3,7 +3,7 @@ import { taskPlan } from '../../cluster/jobs/tasks.ts';
 import type { Records } from '../../examples/retail/world/world.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { initialParameters } from '../../src/policy/planner/layout.ts';
-import { taskAt } from '../../src/tasks/order.ts';
+import { taskAt } from '../../src/jobs/task-order.ts';
 import { plannerSpec } from './planner.ts';
 import { jobOf, type Hello } from './protocol.ts';
 

@@ -10,7 +10,7 @@ import { ActorSchema, EvaluationSchema, JobProgressSchema, JobState, NodeSchema 
 import { LedgerSchema, ScoredGroupSchema } from '../../src/gen/millrace/v1/training_pb.ts';
 import { startServer } from '../../src/rpc/server.ts';
 import type { RunningServer } from '../../src/rpc/server.ts';
-import { packRows } from '../../src/store/pack.ts';
+import { packRows } from '../../src/records/pack.ts';
 import { MemoryBackend } from '../admin/memory-backend.ts';
 import { adminService } from '../admin/service.ts';
 import { writeAdminFile } from '../up/admin-file.ts';

@@ -8,7 +8,7 @@ import {
   type RolloutRequest,
 } from '../../src/gen/millrace/v1/training_pb.ts';
 import { MillraceError } from '../../src/errors.ts';
-import { unpackRows } from '../../src/store/pack.ts';
+import { unpackRows } from '../../src/records/pack.ts';
 import { ago, bytes, timestamp } from './format.ts';
 import { fields, table } from './table.ts';
 

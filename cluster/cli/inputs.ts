@@ -4,7 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import type { JobConfig } from '../../src/config/job.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { remember } from '../../src/flow/memory.ts';
-import { parseTask } from '../../src/tasks/check.ts';
+import { parseTask } from '../../src/flow/check-task.ts';
 import { loadJobRuntime } from '../jobs/runtime.ts';
 import { fileLines } from './file-lines.ts';
 

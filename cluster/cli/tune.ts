@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { access, stat, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { loadTuneConfig, type LoadedTune } from '../../src/config/tune.ts';
+import { loadTuneConfig, type LoadedTune } from '../../src/tune/settings.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { JobState } from '../../src/gen/millrace/v1/admin_pb.ts';
 import { bestTrial, failuresInARow, MAX_FAILURES, nextValues, objectiveOf, type Trial } from '../../src/tune/search.ts';

@@ -2,7 +2,7 @@ import { HELD } from '../../src/protocol/names.ts';
 import { Breaker, type Hold } from '../../src/flow/breaker.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { Purpose } from '../../src/gen/millrace/v1/training_pb.ts';
-import type { HoldProgress } from '../../src/jobs/progress.ts';
+import type { HoldProgress } from '../../src/protocol/progress.ts';
 import { seededRandom } from '../../src/random/seeded.ts';
 import type { NodeContext } from '../runtime/context.ts';
 import { heldMessages, returnHeld, type HeldMessage } from '../holds/held-messages.ts';

@@ -1,10 +1,10 @@
 import type { ActorContext } from '../../src/actor/behaviour.ts';
 import { MillraceError } from '../../src/errors.ts';
-import type { HoldProgress } from '../../src/jobs/progress.ts';
+import type { HoldProgress } from '../../src/protocol/progress.ts';
 import type { DispatchProgress } from '../../src/protocol/progress.ts';
 import { progressText, type LoadProgress } from '../../src/tasks/progress.ts';
-import { CODE_CHANGED, isCodeChange } from '../jobs/loadable.ts';
-import { loadPatiently } from '../jobs/load-patiently.ts';
+import { CODE_CHANGED, isCodeChange } from '../holds/loadable.ts';
+import { loadPatiently } from '../holds/load-patiently.ts';
 import { taskPlan, type TaskPlan } from '../jobs/tasks.ts';
 import type { JobKeeper } from './job-keeper.ts';
 

@@ -1,5 +1,5 @@
 import { storeIsBehind, type BacklogMarks } from '../../src/jobs/admission.ts';
-import type { StoreBacklog, WriterReport } from '../../src/jobs/progress.ts';
+import type { StoreBacklog, WriterReport } from '../../src/protocol/progress.ts';
 import { writerBacklog } from '../../src/store/writer.ts';
 import { MillraceError } from '../../src/errors.ts';
 import type { NodeContext } from '../runtime/context.ts';

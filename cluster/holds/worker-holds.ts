@@ -3,7 +3,7 @@ import { HandBack, type Retrier } from '../../src/flow/retry-later.ts';
 import { RetryGate } from '../../src/flow/retry-gate.ts';
 import { isEnded } from '../../src/jobs/state.ts';
 import { seededRandom } from '../../src/random/seeded.ts';
-import type { NodeContext } from '../runtime/context.ts';
+import type { JobContext } from '../jobs/context.ts';
 import { holdMessage, probeOf } from './held-messages.ts';
 import { encodeReport, REPORT_MS, viewOf } from './reports.ts';
 import { retrySubject } from '../../src/protocol/subjects.ts';
@@ -22,7 +22,7 @@ export interface WorkerHoldsOptions {
  * to HELD at once, and so do groups whose wait is too long. Other jobs are served as ever.
  */
 export class WorkerHolds {
-  readonly #context: NodeContext;
+  readonly #context: JobContext;
   readonly #options: WorkerHoldsOptions;
   readonly #gates = new Map<string, RetryGate>();
   /** Messages in hand, by job. */
@@ -30,7 +30,7 @@ export class WorkerHolds {
   readonly #stops: (() => void)[];
   #closed = false;
 
-  constructor(context: NodeContext, options: WorkerHoldsOptions) {
+  constructor(context: JobContext, options: WorkerHoldsOptions) {
     this.#context = context;
     this.#options = options;
     this.#stops = [

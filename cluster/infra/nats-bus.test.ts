@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Bus, BusMessage } from '../../src/bus/bus.ts';
 import type { BucketName, StreamName } from '../../src/protocol/names.ts';
-import { CONFORMANCE_TOPOLOGY, busConformance } from '../../src/bus/conformance.ts';
+import { CONFORMANCE_TOPOLOGY, busConformance } from '../../src/conformance/bus.ts';
 import { Collected, bytes, eventually, failure, text, textOf } from '../../src/bus/conformance/harness.ts';
 import { startProxy } from '../../src/bus/conformance/proxy.ts';
 import type { Proxy } from '../../src/bus/conformance/proxy.ts';

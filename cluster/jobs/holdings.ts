@@ -5,7 +5,7 @@ import { acquireLease, type Lease } from '../../src/protocol/lease.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { transition } from '../../src/jobs/record.ts';
 import { isEnded } from '../../src/jobs/state.ts';
-import type { NodeContext } from '../runtime/context.ts';
+import type { JobContext } from './context.ts';
 
 /** An actor that has not failed for so long is well again. */
 const CALM_MS = 60_000;
@@ -20,7 +20,7 @@ interface Holding<M> {
 
 /** The jobs whose lease this node holds for one purpose, each with the actor that works for it. */
 export class JobHoldings<M> {
-  readonly #context: NodeContext;
+  readonly #context: JobContext;
   readonly #purpose: string;
   readonly #held = new Map<string, Holding<M>>();
   readonly #taking = new Set<string>();
@@ -33,7 +33,7 @@ export class JobHoldings<M> {
   #stopped = false;
 
   /** @param purpose first part of the leases' keys: `<purpose>.<job>`. */
-  constructor(context: NodeContext, purpose: string) {
+  constructor(context: JobContext, purpose: string) {
     this.#context = context;
     this.#purpose = purpose;
   }

@@ -2,7 +2,7 @@ import { MessageTooLarge } from '../../src/bus/message-size.ts';
 import { MillraceError } from '../../src/errors.ts';
 import type { RequestTask } from '../../src/jobs/requests.ts';
 import type { LoadedTask, LoadedTasks } from '../../src/tasks/load.ts';
-import { taskAt } from '../../src/tasks/order.ts';
+import { taskAt } from '../../src/jobs/task-order.ts';
 import { splitTasks } from '../../src/tasks/split.ts';
 import type { JobRuntime } from './runtime.ts';
 

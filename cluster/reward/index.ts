@@ -23,7 +23,7 @@ import type { NodeContext, Role } from '../runtime/context.ts';
 import { REWARD_WORK } from '../../src/protocol/durables.ts';
 import { WorkerHolds } from '../holds/worker-holds.ts';
 import { startIntake, type Intake } from '../runtime/intake.ts';
-import { loadableRuntime } from '../jobs/loadable.ts';
+import { loadableRuntime } from '../holds/loadable.ts';
 import { CustomRewards } from './custom-rewards.ts';
 
 /** Options of the reward role. */

@@ -29,7 +29,7 @@ import { wasHeld } from '../holds/held-messages.ts';
 import { WorkerHolds } from '../holds/worker-holds.ts';
 import { startIntake, type Intake } from '../runtime/intake.ts';
 import { JobEvents } from '../jobs/events.ts';
-import { loadableRuntime } from '../jobs/loadable.ts';
+import { loadableRuntime } from '../holds/loadable.ts';
 import type { JobRuntime } from '../jobs/runtime.ts';
 import { FollowedPolicy } from './policies.ts';
 import type { PolicyActor } from '../../src/policy/kind.ts';

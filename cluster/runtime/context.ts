@@ -1,32 +1,18 @@
 import type { RoleName } from '../../src/protocol/roles.ts';
-import type { Logger } from 'pino';
 import type { ArtifactStore } from '../../src/artifacts/artifacts.ts';
 import type { ActorSystem } from '../../src/actor/system.ts';
-import type { Bus } from '../../src/bus/bus.ts';
 import type { WeightChannel } from '../../src/weights/weight-channel.ts';
-import type { Clock } from '../../src/clock/clock.ts';
 import type { MetricsRegistry } from '../../src/telemetry/metrics.ts';
 import type { JobBundles } from '../jobs/bundles.ts';
-import type { JobDirectory } from '../jobs/directory.ts';
-import type { JobNotices } from '../jobs/notices.ts';
-import type { JobRuntimes } from '../jobs/runtime.ts';
+import type { JobContext } from '../jobs/context.ts';
 
 /** What every role of a node works with: the ports, and the jobs it can look up. */
-export interface NodeContext {
-  /** Node id, unique in the cluster, e.g. `rollout-1`. */
-  readonly id: string;
-  readonly bus: Bus;
+export interface NodeContext extends JobContext {
   readonly weights: WeightChannel;
-  readonly clock: Clock;
-  readonly log: Logger;
   readonly metrics: MetricsRegistry;
   readonly actors: ActorSystem;
-  readonly jobs: JobDirectory;
-  readonly runtimes: JobRuntimes;
   /** Bundles of the flows that jobs run; absent in serial mode, where one process loads each flow from its files, once. */
   readonly bundles?: JobBundles | undefined;
-  /** Where to report what people must learn about a job. */
-  readonly notices: JobNotices;
   /** Where content is kept by its digest: bundles of flows, tensors of checkpoints. */
   readonly artifacts: ArtifactStore;
   /** Folder for checkpoints; shared by the nodes of a cluster. */

@@ -1,5 +1,5 @@
 import type { QueryResult, Store } from '../../src/store/store.ts';
-import type { WriterReport } from '../../src/jobs/progress.ts';
+import type { WriterReport } from '../../src/protocol/progress.ts';
 import { ensureWriterDurables, startWriter, type Writer } from '../../src/store/writer.ts';
 import type { NodeContext, Role } from '../runtime/context.ts';
 import { encodeProgress } from '../../src/protocol/progress.ts';

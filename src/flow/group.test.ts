@@ -11,7 +11,7 @@ import {
 } from '../gen/millrace/v1/training_pb.ts';
 import { decodeExperience } from '../policy/experience.ts';
 import { plannerParts } from '../policy/planner/testing.ts';
-import { unpackRows } from '../store/pack.ts';
+import { unpackRows } from '../records/pack.ts';
 import { TABLES } from '../records/tables.ts';
 import { contentActor, ContentPolicy, contentSpec } from './fixtures/content-policy.ts';
 import { parcelFlow, type ParcelBehaviour } from './fixtures/parcels.ts';

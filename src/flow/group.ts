@@ -15,7 +15,7 @@ import {
 } from '../gen/millrace/v1/training_pb.ts';
 import type { PolicyActor, RecordedDecision, SituationTable } from '../policy/kind.ts';
 import { seededRandom } from '../random/seeded.ts';
-import { parseTask } from '../tasks/check.ts';
+import { parseTask } from './check-task.ts';
 import { groupDecisions } from './decisions.ts';
 import type { FlowDefinition } from './define.ts';
 import { explorationOf, Explorer, type DecisionTrace } from './explorer.ts';
@@ -27,7 +27,7 @@ import { policyPlanner } from './policy-planner.ts';
 import { HandBack, type Retrier } from './retry-later.ts';
 import { runFlow, type FlowRun } from './run.ts';
 import { stepSignals, type SignalNeeds } from './signals.ts';
-import { encodeStepRows, type MemberRun } from '../records/step-rows.ts';
+import { encodeStepRows } from '../records/step-rows.ts';
 import { Meter, type Used } from './usage.ts';
 
 /** What AGENT_POLICY needs; the actor and the batcher serve many groups. */
@@ -62,7 +62,11 @@ export interface GroupOptions<T, M> {
   retrier?: Retrier | undefined;
 }
 
-interface Member extends MemberRun {
+/** A member of the group with the id its trajectory has. */
+interface Member {
+  id: string;
+  policyVersion: number;
+  run: FlowRun;
   resamples: number;
   /** What all attempts used. */
   usage: Used;

@@ -1,3 +1,5 @@
+import type { HoldProgress, StoreBacklog, WriterReport } from '../protocol/progress.ts';
+
 /** Counters at one moment. */
 export interface ProgressSample {
   /** Clock.monotonic() in milliseconds. */
@@ -59,42 +61,6 @@ const QUIET_MS = 30_000;
 /** Whole seconds since something last came for a running job; 0 while that is less than 30 s ago. */
 export function quietSeconds(sinceMs: number): number {
   return sinceMs < QUIET_MS ? 0 : Math.floor(sinceMs / 1000);
-}
-
-/** How far the store is behind. */
-export interface StoreBacklog {
-  /** Scored groups that wait to be written. */
-  groups: number;
-  /** At how many the job goes on. */
-  low: number;
-  /** What the writer tells, when it was heard of lately. */
-  writer?: WriterReport;
-}
-
-/** What a writer tells about itself. */
-export interface WriterReport {
-  /** Rows written a second, lately. */
-  rowsPerSecond: number;
-  /** Rows of a message, on average; 0 before the first one. */
-  rowsPerMessage: number;
-  /** What it waits for, in words; empty when nothing is held. */
-  waitingFor: string;
-}
-
-/** What holds a job's requests back while something that its flow calls does not answer. Times are Unix milliseconds. */
-export interface HoldProgress {
-  /** `tool 'search'`, `reward` or `load of flow 'parcels'`. */
-  source: string;
-  reason: string;
-  since: number;
-  /** When the next try is made. */
-  until: number;
-  /** Tries in a row that were refused. */
-  attempts: number;
-  now: number;
-  /** Requests handed back until then, and calls that wait in workers. */
-  held: number;
-  waiting: number;
 }
 
 /** What a running job may be waiting for; fields that are not known are left out. */

@@ -1,4 +1,38 @@
-import type { HoldProgress, StoreBacklog, WriterReport } from '../jobs/progress.ts';
+/** How far the store is behind. */
+export interface StoreBacklog {
+  /** Scored groups that wait to be written. */
+  groups: number;
+  /** At how many the job goes on. */
+  low: number;
+  /** What the writer tells, when it was heard of lately. */
+  writer?: WriterReport;
+}
+
+/** What a writer tells about itself. */
+export interface WriterReport {
+  /** Rows written a second, lately. */
+  rowsPerSecond: number;
+  /** Rows of a message, on average; 0 before the first one. */
+  rowsPerMessage: number;
+  /** What it waits for, in words; empty when nothing is held. */
+  waitingFor: string;
+}
+
+/** What holds a job's requests back while something that its flow calls does not answer. Times are Unix milliseconds. */
+export interface HoldProgress {
+  /** `tool 'search'`, `reward` or `load of flow 'parcels'`. */
+  source: string;
+  reason: string;
+  since: number;
+  /** When the next try is made. */
+  until: number;
+  /** Tries in a row that were refused. */
+  attempts: number;
+  now: number;
+  /** Requests handed back until then, and calls that wait in workers. */
+  held: number;
+  waiting: number;
+}
 
 /** A disk without room. */
 export interface FullDisk {

@@ -1,6 +1,5 @@
-import type { TableName } from '../store/store.ts';
 import { MAX_TEXT, TABLES } from './tables.ts';
-import type { Rows, StepRow, TrajectoryRow, UpdateRow } from './tables.ts';
+import type { Rows, StepRow, TableName, TrajectoryRow, UpdateRow } from './tables.ts';
 
 /**
  * Encodes rows as JSONCompactEachRow: one JSON array a line, each line ended by `\n`, values in the column order of

@@ -1,23 +1,40 @@
 import type { RolloutRequest } from '../gen/millrace/v1/training_pb.ts';
 import { encodeRows } from './encode.ts';
-import { packRows } from '../store/pack.ts';
+import { packRows } from './pack.ts';
+import { withinBudget } from './row-budget.ts';
 import type { StepRow } from './tables.ts';
-import { purposeWord } from '../store/words.ts';
-import { withinBudget } from '../flow/row-budget.ts';
-import type { FlowRun } from '../flow/run.ts';
+import { purposeWord } from './words.ts';
+
+/** One decision of a run and the tool call that followed: what a row of it holds. */
+interface RecordedStep {
+  tool: string;
+  items: readonly number[];
+  /** As JSON text. */
+  arguments: string;
+  result: string;
+  error: boolean;
+  logProbability: number;
+  entropy: number;
+  openActions: number;
+  planUs: number;
+  toolUs: number;
+  /** Unix time in microseconds. */
+  startedAt: number;
+  stateFlags?: readonly number[] | undefined;
+}
 
 /** A member of a group with the id its trajectory has. */
-export interface MemberRun {
+interface RecordedMember {
   id: string;
   policyVersion: number;
-  run: FlowRun;
+  run: { steps: readonly RecordedStep[] };
 }
 
 /**
  * Rows of table `steps` for every step of every member, packed; failed members' too: what happened until then is worth
  * seeing. Texts are cut where they would fill a message.
  */
-export function encodeStepRows(request: RolloutRequest, members: readonly MemberRun[]): Uint8Array {
+export function encodeStepRows(request: RolloutRequest, members: readonly RecordedMember[]): Uint8Array {
   const { job, id: request_id, taskId: task_id, evaluation } = request;
   const purpose = purposeWord(request.purpose);
   const encoded = withinBudget((cut) => {

@@ -1,4 +1,5 @@
-import type { TableName } from '../store/store.ts';
+/** The tables of the store. */
+export type TableName = 'steps' | 'trajectories' | 'updates' | 'evaluations' | 'job_events' | 'exploration';
 
 /** Unix time in microseconds, up to 2^53; 0 = never happened. */
 export type Micros = number;

@@ -1,16 +1,23 @@
-import { withinBudget } from '../flow/row-budget.ts';
+import type { FailureClass } from '../gen/millrace/v1/flow_pb.ts';
 import type { ScoredGroup, TrajectoryGroup } from '../gen/millrace/v1/training_pb.ts';
 import { encodeRows } from './encode.ts';
-import { packRows } from '../store/pack.ts';
+import { packRows } from './pack.ts';
+import { withinBudget } from './row-budget.ts';
 import type { TrajectoryRow } from './tables.ts';
-import { agentWord, failureWord, purposeWord, terminationWord, verdictWord } from '../store/words.ts';
-import type { Assessment } from '../reward/assess.ts';
+import { agentWord, failureWord, purposeWord, terminationWord, verdictWord } from './words.ts';
+/** What a row says about the reward of a trajectory, or about why it has none. */
+type RecordedAssessment =
+  | {
+      components: Readonly<Record<string, number>>;
+      usage?: { tokensIn?: number; tokensOut?: number; cost?: number };
+    }
+  | { failure: FailureClass; message: string };
 
 /** Rows of table `trajectories`, one per member of the group, packed. */
 export function encodeTrajectoryRows(
   group: TrajectoryGroup,
   scored: ScoredGroup,
-  assessments: readonly Assessment[],
+  assessments: readonly RecordedAssessment[],
   { rewardNode, scoredAt, taskType }: { rewardNode: string; scoredAt: number; taskType: string },
 ): Uint8Array {
   const request = group.request!;

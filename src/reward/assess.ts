@@ -5,7 +5,7 @@ import { retrying, RetryLater, type Retrier } from '../flow/retry-later.ts';
 import type { Usage } from '../flow/usage.ts';
 import { FailureClass, type Trajectory } from '../gen/millrace/v1/flow_pb.ts';
 import { Purpose, type TrajectoryGroup } from '../gen/millrace/v1/training_pb.ts';
-import { parseTask } from '../tasks/check.ts';
+import { parseTask } from '../flow/check-task.ts';
 import type { CustomValue } from './custom/custom-reward.ts';
 import type { RewardCall } from './custom/protocol.ts';
 import { judge, type Judgement } from './judge.ts';

@@ -16,7 +16,7 @@ import {
   type ScoredGroup,
   type TrajectoryGroup,
 } from '../gen/millrace/v1/training_pb.ts';
-import { unpackRows } from '../store/pack.ts';
+import { unpackRows } from '../records/pack.ts';
 import { algorithmSchema } from '../algo/registry.ts';
 import { TABLES } from '../records/tables.ts';
 import type { AskCustom } from './assess.ts';

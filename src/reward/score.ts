@@ -16,7 +16,7 @@ import {
   type ScoredGroup,
   type TrajectoryGroup,
 } from '../gen/millrace/v1/training_pb.ts';
-import { MAX_TYPE, parseTask } from '../tasks/check.ts';
+import { MAX_TYPE, parseTask } from '../flow/check-task.ts';
 import { assessGroup, type AskCustom, type Assessment } from './assess.ts';
 import { encodeTrajectoryRows } from '../records/trajectory-rows.ts';
 

@@ -1,5 +1,5 @@
 import type { TrajectoryGroup } from '../gen/millrace/v1/training_pb.ts';
-import { unpackRows } from '../store/pack.ts';
+import { unpackRows } from '../records/pack.ts';
 import { TABLES } from '../records/tables.ts';
 import type { RewardStep } from './custom/protocol.ts';
 

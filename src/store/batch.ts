@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import type { BusMessage } from '../bus/bus.ts';
 import type { Clock } from '../clock/clock.ts';
 import { MillraceError } from '../errors.ts';
-import { joinRows } from './pack.ts';
-import type { Store, TableName } from './store.ts';
-import { TABLE_NAMES } from '../records/tables.ts';
+import { joinRows } from '../records/pack.ts';
+import type { Store } from './store.ts';
+import { TABLE_NAMES, type TableName } from '../records/tables.ts';
 
 /** A bus message on its way into the store. */
 export interface Item {

@@ -13,8 +13,8 @@ import { parseResult } from './result.ts';
 import { applyRetention } from './retention.ts';
 import type { Retention } from './retention.ts';
 import { escapeParameter } from './sessions.ts';
-import type { QueryOptions, QueryResult, Store, TableName, WriteFileOptions } from './store.ts';
-import { TABLES } from '../records/tables.ts';
+import type { QueryOptions, QueryResult, Store, WriteFileOptions } from './store.ts';
+import { TABLES, type TableName } from '../records/tables.ts';
 
 const DEFAULT_MAX_ROWS = 10_000;
 const DEFAULT_MAX_BYTES = 512 * 1024 * 1024;

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodeRows } from '../records/encode.ts';
 import { evaluationRow, explorationRow, jobEventRow, stepRow, trajectoryRow, updateRow } from './fixtures.ts';
-import { isPacked, joinRows, packRows } from './pack.ts';
+import { isPacked, joinRows, packRows } from '../records/pack.ts';
 import type { Store } from './store.ts';
 import { TABLES, TABLE_NAMES } from '../records/tables.ts';
 

@@ -10,7 +10,7 @@ import { ClickHouseStore } from './clickhouse-store.ts';
 import { EmbeddedEngine, openEmbeddedStore } from './embedded.ts';
 import { encodeRows } from '../records/encode.ts';
 import { stepRow, updateRow } from './fixtures.ts';
-import { joinRows, packRows } from './pack.ts';
+import { joinRows, packRows } from '../records/pack.ts';
 import { TABLES, TABLE_NAMES } from '../records/tables.ts';
 
 const run = promisify(execFile);

@@ -13,7 +13,7 @@ import { literal } from './engine.ts';
 import type { Engine, InsertTarget, RunOptions } from './engine.ts';
 import { Incoming } from './incoming.ts';
 import { openError } from './open-error.ts';
-import { isPacked } from './pack.ts';
+import { isPacked } from '../records/pack.ts';
 import { escapeParameter, SessionPool } from './sessions.ts';
 import type { RawSession } from './sessions.ts';
 import { findDistrusted } from './sql/existing.ts';

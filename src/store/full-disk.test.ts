@@ -6,7 +6,7 @@ import { mountSmallDisk } from '../telemetry/testing-small-disk.ts';
 import { openEmbeddedStore } from './embedded.ts';
 import { encodeRows } from '../records/encode.ts';
 import { stepRow } from './fixtures.ts';
-import { joinRows, packRows } from './pack.ts';
+import { joinRows, packRows } from '../records/pack.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'millrace-full-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

@@ -1,8 +1,8 @@
 import { MillraceError } from '../errors.ts';
 import { guardQuery } from './sql/guard.ts';
-import { unpackRows } from './pack.ts';
-import type { QueryOptions, QueryResult, Store, TableName } from './store.ts';
-import { TABLES, TABLE_NAMES } from '../records/tables.ts';
+import { unpackRows } from '../records/pack.ts';
+import type { QueryOptions, QueryResult, Store } from './store.ts';
+import { TABLES, TABLE_NAMES, type TableName } from '../records/tables.ts';
 
 /** Of one insert, unpacked: what a writer's batch may be. */
 const MOST_BYTES = 512 * 1024 * 1024;

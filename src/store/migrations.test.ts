@@ -6,7 +6,7 @@ import { EmbeddedEngine } from './embedded.ts';
 import { encodeRows } from '../records/encode.ts';
 import { explorationRow, evaluationRow, jobEventRow, stepRow, trajectoryRow, updateRow } from './fixtures.ts';
 import { loadMigrations, migrateDown, migrateUp } from './migrate.ts';
-import type { TableName } from './store.ts';
+import type { TableName } from '../records/tables.ts';
 import { TABLES } from '../records/tables.ts';
 
 const path = mkdtempSync(join(tmpdir(), 'millrace-migrations-'));

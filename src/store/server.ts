@@ -11,7 +11,7 @@ import { ddlFor } from './ddl.ts';
 import type { DdlVariant } from './ddl.ts';
 import { literal } from './engine.ts';
 import type { Engine, InsertTarget, RunOptions } from './engine.ts';
-import { isPacked } from './pack.ts';
+import { isPacked } from '../records/pack.ts';
 import { unescapeParameter } from './sessions.ts';
 import { readerOf } from './server-reader.ts';
 import { SqlJudge } from './sql/judge.ts';

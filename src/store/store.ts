@@ -1,9 +1,11 @@
+import type { TableName } from '../records/tables.ts';
+
 /** Port: the trajectory store. Rows travel as text in ClickHouse's JSONCompactEachRow, in the column order of src/records/tables.ts. */
 export interface Store {
   /** Brings the schema to the newest version. Returns the versions applied. */
   migrate(): Promise<number[]>;
   /**
-   * Inserts rows, packed (src/store/pack.ts) or not. Inserting the same rows again (same natural keys) leaves one of each visible.
+   * Inserts rows, packed (src/records/pack.ts) or not. Inserting the same rows again (same natural keys) leaves one of each visible.
    * `token` makes an immediate retry of the same batch a no-op.
    */
   insert(table: TableName, rows: Uint8Array, token: string): Promise<void>;
@@ -16,8 +18,6 @@ export interface Store {
   writeFile?(sql: string, path: string, options: WriteFileOptions): Promise<void>;
   close(): Promise<void>;
 }
-
-export type TableName = 'steps' | 'trajectories' | 'updates' | 'evaluations' | 'job_events' | 'exploration';
 
 export interface QueryOptions {
   /** Default 10_000. More rows set `truncated`. */

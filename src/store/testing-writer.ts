@@ -8,8 +8,8 @@ import { ScoredGroupSchema } from '../gen/millrace/v1/training_pb.ts';
 import { encodeRows } from '../records/encode.ts';
 import { stepRow, trajectoryRow } from './fixtures.ts';
 import { MemoryStore } from './memory-store.ts';
-import { isPacked } from './pack.ts';
-import type { TableName } from './store.ts';
+import { isPacked } from '../records/pack.ts';
+import type { TableName } from '../records/tables.ts';
 import { ensureWriterDurables, startWriter } from './writer.ts';
 import type { Writer, WriterOptions } from './writer.ts';
 

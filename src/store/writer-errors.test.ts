@@ -4,7 +4,7 @@ import { readDeadLetters } from '../protocol/replay.ts';
 import { MillraceError } from '../errors.ts';
 import { encodeRows } from '../records/encode.ts';
 import { stepRow } from './fixtures.ts';
-import { packRows } from './pack.ts';
+import { packRows } from '../records/pack.ts';
 import { rig, stepsStored } from './testing-writer.ts';
 
 /** Steps of more than a megabyte. */

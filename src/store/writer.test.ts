@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { encodeRows } from '../records/encode.ts';
 import { evaluationRow, explorationRow, jobEventRow, stepRow, updateRow } from './fixtures.ts';
 import { MillraceError } from '../errors.ts';
-import { packRows } from './pack.ts';
+import { packRows } from '../records/pack.ts';
 import { rig, stepsStored } from './testing-writer.ts';
 
 describe('startWriter', () => {

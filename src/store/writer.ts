@@ -10,8 +10,9 @@ import { Batcher } from './batcher.ts';
 import type { BatcherStats, WriterLog } from './batcher.ts';
 import type { Item } from './batch.ts';
 import { countRows } from '../records/encode.ts';
-import { isPacked, unpackedSize } from './pack.ts';
-import type { Store, TableName } from './store.ts';
+import { isPacked, unpackedSize } from '../records/pack.ts';
+import type { TableName } from '../records/tables.ts';
+import type { Store } from './store.ts';
 
 export type { BatcherStats, WriterLog };
 

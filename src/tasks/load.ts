@@ -8,7 +8,7 @@ import type { FlowDefinition, Json, Loaded } from '../flow/define.ts';
 import { describe } from '../flow/failure.ts';
 import { isRetryLater, retryOf } from '../flow/retry-later.ts';
 import { copyAsJson, isWellFormed } from '../flow/json.ts';
-import { checkTask } from './check.ts';
+import { checkTask } from '../flow/check-task.ts';
 import { LoadLater } from './load-later.ts';
 import { tellProgress, withProgress, type OnProgress } from './progress.ts';
 import { MAX_TASKS } from './read.ts';

@@ -10,7 +10,7 @@ import { parcelFlow } from '../flow/fixtures/parcels.ts';
 import { RetryLater } from '../flow/retry-later.ts';
 import { loadTasks, MAX_TASK_BYTES } from './load.ts';
 import type { LoadProgress } from './progress.ts';
-import { taskAt } from './order.ts';
+import { taskAt } from '../jobs/task-order.ts';
 import { ListSplitter } from './elements.ts';
 import { MAX_FILE_BYTES, MAX_TASKS, readTasks } from './read.ts';
 import { splitTasks } from './split.ts';

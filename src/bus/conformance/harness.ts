@@ -1,7 +1,6 @@
 import { MillraceError } from '../../errors.ts';
 import type { Clock } from '../../clock/clock.ts';
 import type { Bus, BusMessage } from '../bus.ts';
-import type { BucketName, StreamName } from '../../protocol/names.ts';
 
 /** A connection whose wire can be cut, as when its process is killed. */
 export interface TestConnection {
@@ -16,8 +15,8 @@ export interface BusHarness {
   /** A new connection to the same server; the topology exists. Closed by `stop`. */
   connect(): Promise<TestConnection>;
   /** Deletes a stream, or a bucket, as an administrator of the server may. */
-  deleteStream(name: StreamName): Promise<void>;
-  deleteBucket(name: BucketName): Promise<void>;
+  deleteStream(name: string): Promise<void>;
+  deleteBucket(name: string): Promise<void>;
   /** Runs the body of a test, moving virtual time on where there is such a thing. */
   run<T>(work: Promise<T>): Promise<T>;
   stop(): Promise<void>;

@@ -1,7 +1,7 @@
 import { topology } from '../../protocol/topology.ts';
 import { describe, expect, it } from 'vitest';
 import { VirtualClock } from '../../clock/virtual.ts';
-import { CONFORMANCE_TOPOLOGY, busConformance } from '../conformance.ts';
+import { CONFORMANCE_TOPOLOGY, busConformance } from '../../conformance/bus.ts';
 import { connectMemory, MemoryBus } from './memory-bus.ts';
 import { MemoryServer } from './server.ts';
 

@@ -5,7 +5,7 @@ import type { FlowDefinition, Json } from '../../flow/define.ts';
 import { describe } from '../../flow/failure.ts';
 import { importDefault, loadFlow } from '../../flow/load.ts';
 import { isRetryLater, retryOf } from '../../flow/retry-later.ts';
-import { parseTask } from '../../tasks/check.ts';
+import { parseTask } from '../../flow/check-task.ts';
 import { loadContext } from '../../tasks/load.ts';
 import type { FromThread, RewardCall, RewardFunction, ThreadData, ToThread } from './protocol.ts';
 

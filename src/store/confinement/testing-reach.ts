@@ -11,7 +11,7 @@ import { encodeRows } from '../../records/encode.ts';
 import { literal } from '../engine.ts';
 import { ExportFiles } from '../export/files.ts';
 import { stepRow } from '../fixtures.ts';
-import { joinRows, packRows } from '../pack.ts';
+import { joinRows, packRows } from '../../records/pack.ts';
 
 const [stateDir, secret, parent] = process.argv.slice(2) as [string, string, string];
 

@@ -187,7 +187,7 @@ export type TrajectoryGroup = Message<"millrace.v1.TrajectoryGroup"> & {
   experience: Uint8Array;
 
   /**
-   * Rows of table `steps`, one JSON array a line (ClickHouse JSONCompactEachRow); many of them are gzipped (src/store/pack.ts).
+   * Rows of table `steps`, one JSON array a line (ClickHouse JSONCompactEachRow); many of them are gzipped (src/records/pack.ts).
    *
    * @generated from field: bytes step_rows = 4;
    */

@@ -2,15 +2,15 @@ import { existsSync } from 'node:fs';
 import { dirname, resolve as resolvePath } from 'node:path';
 import { z } from 'zod';
 import { MillraceError } from '../errors.ts';
-import type { SearchPlan } from '../tune/search.ts';
-import { MAX_OBSERVATIONS } from '../tune/suggest.ts';
-import type { Parameter, Space, Value, Values } from '../tune/space.ts';
-import { jobConfigSchema, type JobConfig } from './job.ts';
-import type { Assignment } from './layers.ts';
-import { JOB_ENV_PREFIX, loadJobConfig, type LoadJobOptions } from './load.ts';
-import { check } from './problems.ts';
-import { resolve } from './resolve.ts';
-import { readYamlFile, type YamlFile } from './yaml-file.ts';
+import type { SearchPlan } from './search.ts';
+import { MAX_OBSERVATIONS } from './suggest.ts';
+import type { Parameter, Space, Value, Values } from './space.ts';
+import { jobConfigSchema, type JobConfig } from '../config/job.ts';
+import type { Assignment } from '../config/layers.ts';
+import { JOB_ENV_PREFIX, loadJobConfig, type LoadJobOptions } from '../config/load.ts';
+import { check } from '../config/problems.ts';
+import { resolve } from '../config/resolve.ts';
+import { readYamlFile, type YamlFile } from '../config/yaml-file.ts';
 
 /** Two ends of a range, of which the lower one comes first and is at least `least`. */
 const range = (least: number, expected: string) =>

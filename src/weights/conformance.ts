@@ -1,12 +1,12 @@
 import { create } from '@bufbuild/protobuf';
 import { expect } from 'vitest';
-import { WeightManifestSchema } from '../../gen/millrace/v1/weights_pb.ts';
-import type { WeightManifest } from '../../gen/millrace/v1/weights_pb.ts';
-import { BusWeightChannel } from '../../weights/bus-weight-channel.ts';
-import type { BusHarness } from './harness.ts';
-import { Collected, bytes, failure } from './harness.ts';
-import type { Fixture } from './suite.ts';
-import { suite } from './suite.ts';
+import { WeightManifestSchema } from '../gen/millrace/v1/weights_pb.ts';
+import type { WeightManifest } from '../gen/millrace/v1/weights_pb.ts';
+import { BusWeightChannel } from './bus-weight-channel.ts';
+import type { BusHarness } from '../bus/conformance/harness.ts';
+import { Collected, bytes, failure } from '../bus/conformance/harness.ts';
+import type { Fixture } from '../bus/conformance/suite.ts';
+import { suite } from '../bus/conformance/suite.ts';
 
 const manifest = (job: string, version: number): WeightManifest =>
   create(WeightManifestSchema, { job, version, tensors: [{ name: 'w', shape: [2] }], fence: 7n });

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { expect } from 'vitest';
-import { hasParts, needsParts, PART_BYTES, publishInParts, readParts, releaseParts } from '../../protocol/parts.ts';
-import type { BusMessage } from '../bus.ts';
-import type { BusHarness } from './harness.ts';
-import { Collected, bytes, collect, eventually, failure, text } from './harness.ts';
-import { suite, type Fixture } from './suite.ts';
+import { hasParts, needsParts, PART_BYTES, publishInParts, readParts, releaseParts } from '../parts.ts';
+import type { BusMessage } from '../../bus/bus.ts';
+import type { BusHarness } from '../../bus/conformance/harness.ts';
+import { Collected, bytes, collect, eventually, failure, text } from '../../bus/conformance/harness.ts';
+import { suite, type Fixture } from '../../bus/conformance/suite.ts';
 
 /** Three and a bit. */
 const SIZE = 3 * PART_BYTES + 17;

@@ -1,6 +1,6 @@
 import { Agent, Purpose, Verdict } from '../gen/millrace/v1/training_pb.ts';
 import { FailureClass, Termination } from '../gen/millrace/v1/flow_pb.ts';
-import type { RowPurpose } from '../records/tables.ts';
+import type { RowPurpose } from './tables.ts';
 
 /** The words the tables hold for the enums of the wire: lower-case, without the enum's name; empty for UNSPECIFIED. */
 const word = (names: Readonly<Record<number, string>>, value: number): string =>

@@ -1,8 +1,8 @@
 import { expect } from 'vitest';
-import { acquireLease, leaseOwner } from '../../protocol/lease.ts';
-import type { BusHarness } from './harness.ts';
-import { bytes, eventually, failure, within } from './harness.ts';
-import { suite } from './suite.ts';
+import { acquireLease, leaseOwner } from '../lease.ts';
+import type { BusHarness } from '../../bus/conformance/harness.ts';
+import { bytes, eventually, failure, within } from '../../bus/conformance/harness.ts';
+import { suite } from '../../bus/conformance/suite.ts';
 
 /** Leases: one owner at a time, and a token that tells them apart. */
 export function describeLease(name: string, start: () => Promise<BusHarness>): void {

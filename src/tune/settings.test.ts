@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { loadTuneConfig, type LoadedTune } from './tune.ts';
+import { loadTuneConfig, type LoadedTune } from './settings.ts';
 
 let folder: string;
 beforeAll(() => {

@@ -2,9 +2,9 @@ import { MillraceError } from '../../src/errors.ts';
 import { CODE_FIELD } from '../../src/flow/bundle/bundle.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
 import { isEnded } from '../../src/jobs/state.ts';
-import type { NodeContext } from '../runtime/context.ts';
+import type { JobContext } from '../jobs/context.ts';
 import { loadPatiently } from './load-patiently.ts';
-import type { JobRuntime } from './runtime.ts';
+import type { JobRuntime } from '../jobs/runtime.ts';
 
 /** Code of the notice about a job whose code or data is not what it was created with. */
 export const CODE_CHANGED = 'CODE_CHANGED';
@@ -23,7 +23,7 @@ export function isCodeChange(error: MillraceError): boolean {
  * @returns undefined when the job has ended meanwhile
  */
 export async function loadableRuntime(
-  context: NodeContext,
+  context: JobContext,
   { id }: Pick<JobRecord, 'id'>,
   signal: AbortSignal,
 ): Promise<JobRuntime | undefined> {

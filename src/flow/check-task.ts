@@ -1,6 +1,6 @@
 import type { z } from 'zod';
-import type { FlowDefinition } from '../flow/define.ts';
-import { describe } from '../flow/failure.ts';
+import type { FlowDefinition } from './define.ts';
+import { describe } from './failure.ts';
 
 /** Longest type of a task, in characters. */
 export const MAX_TYPE = 64;

@@ -1,12 +1,12 @@
 import { expect } from 'vitest';
-import { startDeadLetters } from '../../protocol/dead-letters.ts';
-import type { BusMessage } from '../bus.ts';
-import type { DeadLetter } from '../../protocol/dead-letters.ts';
-import { findDeadLetter, readDeadLetters, replayDeadLetter } from '../../protocol/replay.ts';
-import type { StoredLetter } from '../../protocol/replay.ts';
-import type { BusHarness } from './harness.ts';
-import { Collected, bytes, collect, eventually, text } from './harness.ts';
-import { suite } from './suite.ts';
+import { startDeadLetters } from '../dead-letters.ts';
+import type { BusMessage } from '../../bus/bus.ts';
+import type { DeadLetter } from '../dead-letters.ts';
+import { findDeadLetter, readDeadLetters, replayDeadLetter } from '../replay.ts';
+import type { StoredLetter } from '../replay.ts';
+import type { BusHarness } from '../../bus/conformance/harness.ts';
+import { Collected, bytes, collect, eventually, text } from '../../bus/conformance/harness.ts';
+import { suite } from '../../bus/conformance/suite.ts';
 
 /** What happens to messages nobody can handle. */
 export function describeDeadLetters(name: string, start: () => Promise<BusHarness>): void {

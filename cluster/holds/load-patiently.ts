@@ -1,10 +1,10 @@
 import { Breaker } from '../../src/flow/breaker.ts';
-import type { HoldProgress } from '../../src/jobs/progress.ts';
+import type { HoldProgress } from '../../src/protocol/progress.ts';
 import { seededRandom } from '../../src/random/seeded.ts';
 import { LoadLater } from '../../src/tasks/load-later.ts';
-import type { NodeContext } from '../runtime/context.ts';
-import { ADMISSION_HELD } from '../holds/notice.ts';
-import { viewOf } from '../holds/reports.ts';
+import type { JobContext } from '../jobs/context.ts';
+import { ADMISSION_HELD } from './notice.ts';
+import { viewOf } from './reports.ts';
 
 /** While it waits it looks this often whether it still should. */
 const LOOK_MS = 1_000;
@@ -24,7 +24,7 @@ interface Patience {
  * @returns undefined when `goesOn` says that nobody needs it any more
  */
 export async function loadPatiently<R>(
-  { clock, notices, id: node }: Pick<NodeContext, 'clock' | 'notices' | 'id'>,
+  { clock, notices, id: node }: Pick<JobContext, 'clock' | 'notices' | 'id'>,
   job: string,
   load: () => Promise<R>,
   { signal, onWait = () => undefined, goesOn = () => true }: Patience,

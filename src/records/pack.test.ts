@@ -1,8 +1,8 @@
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { encodeRows } from '../records/encode.ts';
-import { stepRow } from './fixtures.ts';
+import { encodeRows } from './encode.ts';
+import { stepRow } from '../store/fixtures.ts';
 import { isPacked, joinRows, packRows, unpackedSize, unpackRows } from './pack.ts';
 
 describe('packed rows', () => {

@@ -1,4 +1,4 @@
-import { trainingOrder } from '../jobs/seed.ts';
+import { trainingOrder } from './seed.ts';
 
 /** Orders in use: one per job of a process. */
 const REMEMBERED = 16;
