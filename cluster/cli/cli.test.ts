@@ -193,11 +193,18 @@ describe('millrace', { timeout: 60_000 }, () => {
       }),
     );
     backend.actors.push(
-      create(ActorSchema, { address: 'rollout-1/rollout/0', state: 'running', mailboxDepth: 2, waitingFor: 'a request' }),
+      create(ActorSchema, {
+        address: 'rollout-1/rollout/0',
+        state: 'running',
+        mailboxDepth: 2,
+        inFlight: 3,
+        waitingFor: 'a request',
+        lastError: 'the store is away',
+      }),
     );
     expect((await inProcess(['node', 'list'])).stdout).toMatch(/rollout-1 +rollout +4 .* 256\.0 MiB .* backend=wasm/);
     expect((await inProcess(['actor', 'list', '--node', 'rollout-1'])).stdout).toMatch(
-      /rollout-1\/rollout\/0 +running +2 +0 +0 +a request/,
+      /rollout-1\/rollout\/0 +running +2 +3 +0 +0 +a request +the store is away/,
     );
     expect((await inProcess(['actor', 'list', '--node', 'x'])).stdout).not.toMatch(/rollout/);
   });

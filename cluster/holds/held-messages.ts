@@ -37,7 +37,7 @@ export function wasHeld({ headers }: Pick<BusMessage, 'headers'>): boolean {
   return headers[ID] !== undefined;
 }
 
-/** Moves a message into HELD: first the copy, then the end of the original, which may then be there twice, but is never lost. */
+/** Copies a message into HELD. Acknowledge the original afterwards: it may then be there twice, but is never lost. */
 export async function holdMessage(
   bus: Bus,
   clock: Clock,
@@ -54,7 +54,6 @@ export async function holdMessage(
     clock,
     headers,
   });
-  await message.ack();
 }
 
 /** What is held of a job, from a number on, oldest first. */

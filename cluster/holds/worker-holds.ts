@@ -4,6 +4,7 @@ import { RetryGate } from '../../src/flow/retry-gate.ts';
 import { isEnded } from '../../src/jobs/state.ts';
 import { seededRandom } from '../../src/random/seeded.ts';
 import type { JobContext } from '../jobs/context.ts';
+import { DONE, MOVED, type Outcome } from '../runtime/outcome.ts';
 import { holdMessage, probeOf } from './held-messages.ts';
 import { encodeReport, REPORT_MS, viewOf } from './reports.ts';
 import { retrySubject } from '../../src/protocol/subjects.ts';
@@ -68,16 +69,16 @@ export class WorkerHolds {
   }
 
   /**
-   * Does the work of one message of a job, which makes its calls through the retrier it is given, or moves the message to HELD where it cannot be done now. True when the message is settled;
-   * otherwise it is the caller's to acknowledge.
+   * Does the work of one message of a job, which makes its calls through the retrier it is given, or copies the message to HELD where it
+   * cannot be done now. Returns what becomes of the message.
    */
-  async work(job: string, message: BusMessage, work: (retrier: Retrier | undefined) => Promise<void>): Promise<boolean> {
+  async work(job: string, message: BusMessage, work: (retrier: Retrier | undefined) => Promise<void>): Promise<Outcome> {
     const { bus, clock, jobs, log } = this.#context;
     const gate = this.gate(job);
     const probe = probeOf(message);
     if (gate.isOpen && probe === undefined) {
       await holdMessage(bus, clock, job, message, undefined);
-      return true;
+      return MOVED;
     }
     this.#inHand.set(job, (this.#inHand.get(job) ?? 0) + 1);
     try {
@@ -88,11 +89,11 @@ export class WorkerHolds {
       const { retry } = thrown;
       const entry = await jobs.find(job);
       // Whoever ended the job has booked its requests.
-      if (entry === undefined || isEnded(entry.record.state)) return false;
+      if (entry === undefined || isEnded(entry.record.state)) return DONE;
       log.info({ job, ...retry }, 'held until what it calls answers again');
       gate.handedBack();
       await holdMessage(bus, clock, job, message, retry);
-      return true;
+      return MOVED;
     } finally {
       const left = (this.#inHand.get(job) ?? 1) - 1;
       if (left > 0) this.#inHand.set(job, left);
@@ -100,7 +101,7 @@ export class WorkerHolds {
       this.#tellWaiting();
     }
     if (probe !== undefined) bus.emit(retrySubject(job), encodeReport({ kind: 'passed', probe }));
-    return false;
+    return DONE;
   }
 
   /** Hands back all that waits now: the worker needs its hands free. */

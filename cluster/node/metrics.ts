@@ -9,8 +9,9 @@ const ENDED_JOBS = 20;
 /** Has what every node has (actors, gRPC calls) read at each scrape. */
 export function readNode({ metrics, actors }: NodeContext, server: RunningServer | undefined): void {
   metrics.onScrape(() => {
-    for (const { address, mailboxDepth, restarts } of actors.list()) {
+    for (const { address, mailboxDepth, inFlight, restarts } of actors.list()) {
       metrics.set('mailbox_depth', { actor: address }, mailboxDepth);
+      metrics.set('messages_in_flight', { actor: address }, inFlight);
       metrics.total('actor_restarts_total', { actor: address }, restarts);
     }
     for (const { method, calls, active, latencySumMs } of server?.metrics() ?? []) {

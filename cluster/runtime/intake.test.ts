@@ -25,8 +25,8 @@ describe('startIntake', () => {
       done.push({ id, delivery, beside });
       await message.ack();
     };
-    const options = { stream: 'GROUPS', durable: 'd', filter: 'group.>', maxInFlight: 4, ackWaitMs: 10_000, afterCrash } as const;
-    const intake = await startIntake({ bus, clock, log: silentLogger() }, options, work);
+    const durable = { stream: 'GROUPS', durable: 'd', filter: 'group.>', maxInFlight: 4, ackWaitMs: 10_000 } as const;
+    const intake = await startIntake({ bus, clock, log: silentLogger() }, durable, { afterCrash, work });
     await clock.run(
       (async () => {
         for (let i = 0; i < count; i++) await bus.publish('group.a', Uint8Array.of(1), { id: `${i}` });
@@ -105,15 +105,9 @@ describe('startIntake', () => {
           running.delete(sequence);
           done.push(sequence);
         };
-        const options = {
-          stream: 'GROUPS',
-          durable: 'd',
-          filter: 'group.>',
-          maxInFlight: 4,
-          ackWaitMs: 10,
-          afterCrash: false,
-        } as const;
-        await startIntake({ bus: { consume } as unknown as Bus, clock, log: silentLogger() }, options, work);
+        const durable = { stream: 'GROUPS', durable: 'd', filter: 'group.>', maxInFlight: 4, ackWaitMs: 10 } as const;
+        const context = { bus: { consume } as unknown as Bus, clock, log: silentLogger() };
+        await startIntake(context, durable, { afterCrash: false, work });
         await clock.run(
           (async () => {
             for (const [sequence, { again, afterMs }] of arrivals.entries()) {

@@ -1,11 +1,8 @@
 import type { BusMessage, ConsumeOptions, Consumer } from '../../src/bus/bus.ts';
-import type { MillraceError } from '../../src/errors.ts';
 import type { NodeContext } from './context.ts';
 
-/** Options of {@link startIntake}. */
-export interface IntakeOptions extends ConsumeOptions {
-  maxInFlight: number;
-  ackWaitMs: number;
+/** What a worker does about messages that were delivered before. */
+export interface SuspectOptions {
   /** The process before this one died at its work: begin with one message at a time. */
   afterCrash: boolean;
   /** Called when a message came again that must run alone: whatever only waits should make room. */
@@ -13,7 +10,7 @@ export interface IntakeOptions extends ConsumeOptions {
 }
 
 /** A running intake. */
-export interface Intake extends Pick<Consumer, 'stop'> {
+export interface Intake extends Pick<Consumer, 'stop' | 'inFlight'> {
   /** So many of the messages in hand only wait for something: as many more may be taken. */
   extend(messages: number): void;
 }
@@ -28,11 +25,11 @@ const CAREFUL_SLACK_MS = 5_000;
  */
 export async function startIntake(
   context: Pick<NodeContext, 'bus' | 'clock' | 'log'>,
-  { afterCrash, onSuspect, ...options }: IntakeOptions,
-  work: (message: BusMessage) => Promise<void>,
+  options: ConsumeOptions,
+  { afterCrash, onSuspect, work }: SuspectOptions & { work: (message: BusMessage) => Promise<void> },
 ): Promise<Intake> {
   const { bus, clock, log } = context;
-  const { maxInFlight, ackWaitMs } = options;
+  const { maxInFlight = 64, ackWaitMs = 30_000 } = options;
   const carefulMs = ackWaitMs + CAREFUL_SLACK_MS;
   const fresh = new Set<Promise<void>>();
   /** Resolves when no suspect runs; they run one after the other. */
@@ -70,12 +67,14 @@ export async function startIntake(
     if (careful && clock.monotonic() >= carefulUntil) changePace(false);
   };
 
-  const onConflict = (error: MillraceError): void => log.error({ err: error }, 'no work is taken until the durable is mended');
-  consumer = await bus.consume({ ...options, maxInFlight: careful ? 1 : maxInFlight, onConflict }, handle);
+  consumer = await bus.consume({ ...options, maxInFlight: careful ? 1 : maxInFlight }, handle);
   // The pace may have changed before there was anybody to tell.
   limit();
   const started = consumer;
   return {
+    get inFlight() {
+      return started.inFlight;
+    },
     stop: (timeoutMs) => started.stop(timeoutMs),
     extend(messages) {
       if (messages === extended) return;

@@ -81,6 +81,8 @@ const nodeSchema = z.looseObject({
       restarts: figure,
       waitingFor: z.string(),
       messages: figure,
+      inFlight: figure.optional(),
+      lastError: z.string().optional(),
     }),
   ),
 });

@@ -12,8 +12,6 @@ export const OVER_LIMITS = [
   'cluster/jobs/notices.ts',
   'cluster/node/node.ts',
   'cluster/node/roles.ts',
-  'cluster/reward/index.ts',
-  'cluster/rollout/index.ts',
   'cluster/up/child.ts',
   'cluster/up/index.ts',
   'src/actor/actor.ts',

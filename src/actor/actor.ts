@@ -50,6 +50,8 @@ export class Actor<M> implements ActorRef<M>, ActorContext<M> {
   #waitingFor = '';
   #restarts = 0;
   #messages = 0;
+  #handling = false;
+  #lastError = '';
   #stopping = false;
   #wake: (() => void) | undefined;
 
@@ -152,6 +154,8 @@ export class Actor<M> implements ActorRef<M>, ActorContext<M> {
       restarts: this.#restarts,
       waitingFor: this.#waitingFor,
       messages: this.#messages,
+      inFlight: this.#handling ? 1 : 0,
+      lastError: this.#lastError,
     };
   }
 
@@ -205,13 +209,18 @@ export class Actor<M> implements ActorRef<M>, ActorContext<M> {
         if (letter === undefined) return undefined;
         this.#enter('busy');
         this.#messages += 1;
+        this.#handling = true;
         await behaviour.receive(letter.message, this);
+        this.#handling = false;
+        this.#lastError = '';
         letter = undefined;
         if (this.#messages % FAIR_SHARE === 0) await nextTurn();
       }
     } catch (thrown) {
       if (letter !== undefined) this.#failedMessage(letter, thrown);
       return thrown ?? new MillraceError('internal', 'threw nothing');
+    } finally {
+      this.#handling = false;
     }
   }
 
@@ -250,6 +259,7 @@ export class Actor<M> implements ActorRef<M>, ActorContext<M> {
   /** Waits before the next start. Returns the error to end with when the supervisor gives up. */
   async #backOff(thrown: unknown): Promise<MillraceError | undefined> {
     const error = MillraceError.from(thrown);
+    this.#lastError = error.message;
     const wait = isPermanent(error) ? undefined : this.#budget.next(this.clock.monotonic());
     if (wait === undefined) {
       this.#parts.log.error({ err: error, actor: this.address, restarts: this.#restarts }, 'actor given up');

@@ -72,4 +72,11 @@ export interface ActorStatus {
   waitingFor: string;
   /** Messages handled, failed ones included. */
   messages: number;
+  /** Messages taken and not settled. */
+  inFlight: number;
+  /** What the last failure was; '' when none was, or a message was handled since. */
+  lastError: string;
 }
+
+/** What something without a mailbox reports of itself: its messages come from a durable or a stream. */
+export type WorkerStatus = Omit<ActorStatus, 'address' | 'mailboxDepth' | 'restarts'>;

@@ -134,11 +134,53 @@ describe('ActorSystem', () => {
       { address: 'node-1/test/worker', error: expect.objectContaining({ message: 'broken for good' }) as unknown },
     ]);
     expect(system.list()).toEqual([
-      { address: 'node-1/test/worker', state: 'failed', mailboxDepth: 0, restarts: 2, waitingFor: '', messages: 3 },
+      {
+        address: 'node-1/test/worker',
+        state: 'failed',
+        mailboxDepth: 0,
+        restarts: 2,
+        waitingFor: '',
+        messages: 3,
+        inFlight: 0,
+        lastError: 'broken for good',
+      },
     ]);
     expect(ref.tell({} as Reply<void>)).toBe(false);
     expect(lines.filter((line) => line.startsWith('message dropped'))).toHaveLength(3);
     expect(lines).toContain('messages dropped: the actor ended');
+  });
+
+  it('lists workers among the actors, at addresses of their own', () => {
+    const { system } = setUp();
+    const status = { state: 'busy', inFlight: 2, messages: 7, lastError: '', waitingFor: '' } as const;
+    const unlist = system.enlist('test', 'b', () => status);
+    system.spawn('test', 'a', { receive() {} });
+    expect(system.list()).toMatchObject([
+      { address: 'node-1/test/a', state: 'starting', inFlight: 0 },
+      { address: 'node-1/test/b', mailboxDepth: 0, restarts: 0, ...status },
+    ]);
+    expect(() => system.enlist('test', 'a', () => status)).toThrow(/there is an actor at node-1\/test\/a/);
+    expect(() => system.spawn('test', 'b', { receive() {} })).toThrow(/there is an actor at node-1\/test\/b/);
+    unlist();
+    expect(system.list().map(({ address }) => address)).toEqual(['node-1/test/a']);
+  });
+
+  it('counts the message in hand, and keeps the last failure until a message is handled', async () => {
+    const { clock, system } = setUp();
+    const ref = system.spawn<string>('test', 'worker', {
+      async receive(message) {
+        await clock.sleep(10);
+        if (message === 'bad') throw new Error('it was bad');
+      },
+    });
+    ref.tell('bad');
+    await clock.run(clock.sleep(5));
+    expect(ref.status()).toMatchObject({ inFlight: 1, lastError: '' });
+    await clock.run(clock.sleep(1000));
+    expect(ref.status()).toMatchObject({ inFlight: 0, lastError: 'it was bad' });
+    ref.tell('good');
+    await clock.run(clock.sleep(1000));
+    expect(ref.status()).toMatchObject({ inFlight: 0, lastError: '' });
   });
 
   it('starts with fresh state after a restart when given a function, and stops the old one', async () => {

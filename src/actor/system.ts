@@ -4,7 +4,7 @@ import type { Random } from '../random/random.ts';
 import { systemRandom } from '../random/seeded.ts';
 import { Actor, type ActorLog } from './actor.ts';
 import { formatAddress } from './address.ts';
-import type { ActorRef, ActorStatus, Behaviour } from './behaviour.ts';
+import type { ActorRef, ActorStatus, Behaviour, WorkerStatus } from './behaviour.ts';
 import type { Supervision } from './supervision.ts';
 
 /** Options of {@link ActorSystem}. */
@@ -42,6 +42,7 @@ export class ActorSystem {
   readonly #options: ActorSystemOptions;
   readonly #random: Random;
   readonly #actors = new Map<string, Actor<never>>();
+  readonly #workers = new Map<string, () => WorkerStatus>();
 
   constructor(options: ActorSystemOptions) {
     this.node = options.node;
@@ -54,11 +55,7 @@ export class ActorSystem {
    * Give a function that makes the behaviour where a restart should begin with fresh state.
    */
   spawn<M>(role: string, name: string, behaviour: Behaviour<M> | (() => Behaviour<M>), options: SpawnOptions = {}): ActorRef<M> {
-    const address = formatAddress(this.node, role, name);
-    const present = this.#actors.get(address);
-    if (present !== undefined && present.status().state !== 'failed') {
-      throw new MillraceError('already_exists', `there is an actor at ${address}; stop it first or take another name`);
-    }
+    const address = this.#free(role, name);
     const actor = new Actor<M>({
       address,
       behaviour,
@@ -79,9 +76,21 @@ export class ActorSystem {
     return actor;
   }
 
-  /** Actors that live and those that have failed, by address. */
+  /**
+   * Lists a worker, which reports its own status, at `<node>/<role>/<name>`. Returns a function that takes it off the list.
+   * `already_exists` as in {@link spawn}.
+   */
+  enlist(role: string, name: string, status: () => WorkerStatus): () => void {
+    const address = this.#free(role, name);
+    this.#workers.set(address, status);
+    return () => this.#workers.delete(address);
+  }
+
+  /** Actors that live, those that have failed, and workers, by address. */
   list(): ActorStatus[] {
-    return [...this.#actors.values()].map((actor) => actor.status()).sort((a, b) => (a.address < b.address ? -1 : 1));
+    const workers = [...this.#workers].map(([address, status]) => ({ address, mailboxDepth: 0, restarts: 0, ...status() }));
+    const actors = [...this.#actors.values()].map((actor) => actor.status());
+    return [...actors, ...workers].sort((a, b) => (a.address < b.address ? -1 : 1));
   }
 
   /** Stops all actors, the youngest first. Each has `timeoutMs` (default 5000). */
@@ -90,5 +99,15 @@ export class ActorSystem {
       await actor.stop(timeoutMs);
       this.#actors.delete(address);
     }
+  }
+
+  /** The address, which nobody has. */
+  #free(role: string, name: string): string {
+    const address = formatAddress(this.node, role, name);
+    const present = this.#actors.get(address);
+    if ((present !== undefined && present.status().state !== 'failed') || this.#workers.has(address)) {
+      throw new MillraceError('already_exists', `there is an actor at ${address}; stop it first or take another name`);
+    }
+    return address;
   }
 }

@@ -88,6 +88,12 @@ export const METRICS = {
   // Every node.
   mailbox_depth: { type: 'gauge', help: 'Messages waiting in the mailbox of an actor.', labels: ['actor'] },
   actor_restarts_total: { type: 'counter', help: 'Restarts of the actors a node has now.', labels: ['actor'] },
+  worker_messages_total: {
+    type: 'counter',
+    help: 'Messages a worker has had, by what became of them.',
+    labels: ['durable', 'outcome'],
+  },
+  messages_in_flight: { type: 'gauge', help: 'Messages an actor or worker has in hand.', labels: ['actor'] },
   rpc_total: { type: 'counter', help: 'gRPC calls answered, by method and status.', labels: ['method', 'code'] },
   rpc_seconds_total: { type: 'counter', help: 'Time those calls took together.', labels: ['method'] },
   rpc_active: { type: 'gauge', help: 'gRPC calls in progress.', labels: ['method'] },

@@ -6,7 +6,7 @@ export function register(program: Command, context: CliContext): void {
   const actor = program.command('actor').description('the actors inside the nodes');
   actor
     .command('list')
-    .description('every actor: state, mailbox, restarts, what it waits for')
+    .description('every actor: state, messages, restarts, what it waits for, its last failure')
     .option('--node <id>', 'only the actors of this node')
     .action(async (options: { node?: string }) => {
       const { actors } = await context.withAdmin((admin) => admin.listActors({ nodeId: options.node ?? '' }));
@@ -19,14 +19,19 @@ export function register(program: Command, context: CliContext): void {
         entry.address,
         entry.state,
         String(entry.mailboxDepth),
+        String(entry.inFlight),
         String(entry.restarts),
         String(entry.messages),
         entry.waitingFor,
+        entry.lastError,
       ]);
       context.print(
         actors.map((entry) => toJson(ActorSchema, entry, { alwaysEmitImplicit: true })),
         () =>
-          table(['ACTOR', 'STATE', 'MAILBOX', 'RESTARTS', 'MESSAGES', 'WAITING FOR'], rows, { right: [2, 3, 4], maxCell: 80 }),
+          table(['ACTOR', 'STATE', 'MAILBOX', 'IN HAND', 'RESTARTS', 'MESSAGES', 'WAITING FOR', 'LAST ERROR'], rows, {
+            right: [2, 3, 4, 5],
+            maxCell: 80,
+          }),
       );
     });
 }

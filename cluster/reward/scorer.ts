@@ -1,0 +1,73 @@
+import { keepsArms } from '../../src/config/job/exploration.ts';
+import type { Retrier } from '../../src/flow/retry-later.ts';
+import { tooLargeGroup } from '../../src/flow/too-large.ts';
+import { Verdict, type TrajectoryGroup } from '../../src/gen/millrace/v1/training_pb.ts';
+import type { JobRecord } from '../../src/jobs/record.ts';
+import { isEnded } from '../../src/jobs/state.ts';
+import { scoreGroup } from '../../src/reward/score.ts';
+import { loadableRuntime } from '../holds/loadable.ts';
+import type { NodeContext } from '../runtime/context.ts';
+import { CustomRewards } from './custom-rewards.ts';
+import { publishScored, scoredMessage } from './publish-scored.ts';
+
+/** How one group is worked on. */
+export interface Working {
+  /** Through which its calls of services are made. */
+  retrier: Retrier | undefined;
+  /** Aborts when waiting for the job's code to be loadable should end. */
+  draining: AbortSignal;
+}
+
+/** Scores groups and publishes them with their scores. */
+export class Scorer {
+  readonly #context: NodeContext;
+  readonly #timeoutMs: number;
+  readonly #custom: CustomRewards;
+  readonly #stopChanges: () => void;
+
+  /** @param timeoutMs - time limit of one reward call */
+  constructor(context: NodeContext, timeoutMs: number) {
+    this.#context = context;
+    this.#timeoutMs = timeoutMs;
+    this.#custom = new CustomRewards(context);
+    this.#stopChanges = context.jobs.onChange(({ record }) => {
+      if (!isEnded(record.state)) return;
+      context.runtimes.forget(record.id);
+      void this.#custom.forget(record.id);
+    });
+  }
+
+  /** Scores and publishes a group; does nothing for a job that ends before its code can be loaded. */
+  async score(group: TrajectoryGroup, record: JobRecord, { retrier, draining }: Working): Promise<void> {
+    const { bus, clock, id: node, metrics } = this.#context;
+    const runtime = await loadableRuntime(this.#context, record, draining);
+    if (!runtime) return;
+    const { flow, config } = runtime;
+    const scoring = {
+      flow,
+      context: await runtime.context(),
+      algorithm: config.algorithm,
+      reward: config.reward,
+      custom: this.#custom.of(record.id, runtime),
+      passSignals: keepsArms(config),
+      node,
+      timeoutMs: this.#timeoutMs,
+      clock,
+      retrier,
+    };
+    let scored = await scoreGroup(group, scoring);
+    let message = scoredMessage(bus, scored);
+    const { byteLength } = message.stub;
+    if (byteLength > bus.maxMessageBytes) {
+      scored = await scoreGroup(tooLargeGroup(group, byteLength, bus.maxMessageBytes), scoring);
+      message = scoredMessage(bus, scored);
+    }
+    await publishScored({ bus, clock }, group, message);
+    metrics.count('groups_scored_total', { job: record.id, verdict: Verdict[scored.verdict] });
+  }
+
+  async close(): Promise<void> {
+    this.#stopChanges();
+    await this.#custom.close();
+  }
+}

@@ -1,0 +1,26 @@
+/** What became of a message, as its handler says it. */
+export type Outcome =
+  /** Done with: it is acknowledged, and its parts are deleted. */
+  | { kind: 'done' }
+  /** It goes on elsewhere under a copy that names its parts: it is acknowledged, and its parts stay. */
+  | { kind: 'moved' }
+  /** It is delivered again, after `delayMs`. */
+  | { kind: 'later'; delayMs: number }
+  /** Nobody can do anything with it: it goes to the DLQ with the reason. */
+  | { kind: 'refused'; reason: string }
+  /** Its handler keeps the delivery and settles it, later or by itself. */
+  | { kind: 'kept' };
+
+export const DONE: Outcome = { kind: 'done' };
+export const MOVED: Outcome = { kind: 'moved' };
+export const KEPT: Outcome = { kind: 'kept' };
+
+/** See {@link Outcome}. */
+export function later(delayMs: number): Outcome {
+  return { kind: 'later', delayMs };
+}
+
+/** See {@link Outcome}. */
+export function refuse(reason: string): Outcome {
+  return { kind: 'refused', reason };
+}
