@@ -1,7 +1,8 @@
-// An ESLint rule that holds the layers: which folder may import which other and which package.
+// An ESLint rule that holds the layers: which folder may import which other (rooms.js) and which package.
 import { isBuiltin } from 'node:module';
 import { dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { ROLES, roomProblem } from './rooms.js';
 
 const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
@@ -17,15 +18,6 @@ const OWNED = [
 const PURE = ['src/algo', 'src/actor', 'src/jobs'];
 /** Folders that pure logic may import values from. */
 const PURE_MAY_USE = [...PURE, 'src/errors.ts', 'src/config', 'src/clock', 'src/random', 'src/gen', 'src/flow'];
-
-/** Roles of a node: each is a folder of cluster, and knows nothing of the others. They meet in src/protocol. */
-const ROLES = ['coordinator', 'parameter-server', 'learner', 'rollout', 'reward', 'store', 'gateway'].map(
-  (role) => `cluster/${role}`,
-);
-/** Folders of cluster that are made of roles, or stand above them. */
-const ABOVE_ROLES = ['cluster/node', 'cluster/serial', 'cluster/up', 'cluster/report', 'cluster/cli'];
-/** The transports: they carry subjects that others name. */
-const TRANSPORTS = ['src/bus', 'src/rpc'];
 
 /** Folders beside src: src is a library and knows nothing of what is built on it. */
 const ABOVE_SRC = ['cluster', 'bench', 'test', 'examples', 'deploy'];
@@ -43,7 +35,7 @@ const isInAny = (path, folders) => folders.some((folder) => isIn(path, folder));
  * @param typeOnly - whether only types are imported
  */
 export function problemOf(file, source, typeOnly) {
-  const isTest = /\.(test|bench)\.[jt]s$/.test(file);
+  const isTest = /\.(test|bench|accept)\.[jt]s$/.test(file);
   if (source.startsWith('.')) return pathProblem(file, join(dirname(file), source).split(sep).join('/'), typeOnly, isTest);
   return packageProblem(file, source, isTest);
 }
@@ -54,19 +46,14 @@ function pathProblem(file, target, typeOnly, isTest) {
     const own = file.split('/').slice(0, 2).join('/');
     if (!isIn(target, own)) return "an example imports 'millrace', node: modules and its own files only";
   }
-  if (!isTest && isInAny(file, TRANSPORTS) && !file.includes('/conformance') && isIn(target, 'src/protocol')) {
-    return `${TRANSPORTS.find((folder) => isIn(file, folder))}/ is a transport: it is given names, and does not import src/protocol/`;
-  }
+  if (isTest) return undefined;
   const role = ROLES.find((folder) => isIn(file, folder));
-  if (role !== undefined && !isTest) {
-    const other = ROLES.find((folder) => folder !== role && isIn(target, folder));
-    if (other !== undefined)
-      return `${role}/ is a role: what it shares with ${other}/ belongs in src/protocol or cluster/runtime`;
-    const above = ABOVE_ROLES.find((folder) => isIn(target, folder));
-    if (above !== undefined) return `${role}/ is a role: ${above}/ is made of roles, and is not imported by one`;
-  }
+  const other = role && ROLES.find((folder) => folder !== role && isIn(target, folder));
+  if (other) return `${role}/ is a role: what it shares with ${other}/ belongs in src/protocol or cluster/runtime`;
+  const upwards = roomProblem(file, target);
+  if (upwards !== undefined) return upwards;
   const pure = PURE.find((folder) => isIn(file, folder));
-  if (pure !== undefined && !typeOnly && !isTest && isIn(target, 'src') && !isInAny(target, PURE_MAY_USE)) {
+  if (pure !== undefined && !typeOnly && isIn(target, 'src') && !isInAny(target, PURE_MAY_USE)) {
     return `${pure}/ is pure logic: it may import types of ${target}, not values`;
   }
   return undefined;
