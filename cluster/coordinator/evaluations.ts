@@ -1,11 +1,9 @@
-import { fromBinary } from '@bufbuild/protobuf';
-import type { BusMessage } from '../../src/bus/bus.ts';
-import { MillraceError } from '../../src/errors.ts';
 import { FailureClass } from '../../src/gen/millrace/v1/flow_pb.ts';
-import { ScoredGroupSchema, type RolloutRequest, type ScoredGroup } from '../../src/gen/millrace/v1/training_pb.ts';
-import { EvaluationTally, parseEvaluationKey, type EvaluatedFlow } from '../../src/jobs/evaluation.ts';
+import type { RolloutRequest } from '../../src/gen/millrace/v1/training_pb.ts';
+import { EvaluationTally, type EvaluatedFlow } from '../../src/jobs/evaluation.ts';
 import type { EvaluationRecord } from '../../src/jobs/record.ts';
 import { evaluationRequest, type EvaluationPlan, type RequestContext, type RequestTask } from '../../src/jobs/requests.ts';
+import type { AnsweredRequest } from '../jobs/scored-group.ts';
 import type { NodeContext } from '../runtime/context.ts';
 import type { RequestSender } from './request-sender.ts';
 
@@ -93,21 +91,11 @@ export class RunningEvaluations {
     return true;
   }
 
-  /** Takes a scored group. */
-  async take(message: BusMessage): Promise<void> {
-    let scored: ScoredGroup;
-    try {
-      scored = fromBinary(ScoredGroupSchema, message.data);
-      if (!scored.request) throw new MillraceError('invalid_argument', 'it has no request', { field: 'request' });
-      parseEvaluationKey(scored.request.evaluation);
-    } catch (error) {
-      message.term(`not a scored evaluation: ${MillraceError.from(error).message}`);
-      return;
-    }
+  /** Counts a scored group; nothing that was asked for in an earlier attempt. */
+  take(scored: AnsweredRequest): void {
     const { request } = scored;
     const running = this.#running.get(request.evaluation);
     if (running && request.attempt === this.#attempt) running.tally.add({ taskId: request.taskId, flows: flowsOf(scored) });
-    await message.ack();
   }
 
   /** Results of those that are complete, oldest first: they stay until {@link forget}, when they are kept elsewhere. */
@@ -120,11 +108,11 @@ export class RunningEvaluations {
   }
 }
 
-function flowsOf(scored: ScoredGroup): EvaluatedFlow[] {
+function flowsOf(scored: AnsweredRequest): EvaluatedFlow[] {
   const failure = FailureClass[scored.failure];
   if (scored.scores.length === 0) {
     // A request that never came back (dead letter): every flow of it failed.
-    return Array.from({ length: scored.request!.groupSize }, () => ({
+    return Array.from({ length: scored.request.groupSize }, () => ({
       valid: false,
       success: false,
       reward: 0,

@@ -1,17 +1,19 @@
 import type { ActorContext, Behaviour } from '../../src/actor/behaviour.ts';
-import type { Consumer } from '../../src/bus/bus.ts';
 import type { Lease } from '../../src/protocol/lease.ts';
 import type { JobEnd, JobStep } from '../../src/jobs/job-machine.ts';
 import { transition } from '../../src/jobs/record.ts';
 import { isEnded } from '../../src/jobs/state.ts';
-import { evaluationDurable } from '../../src/protocol/durables.ts';
 import { encodeProgress, type DispatchProgress } from '../../src/protocol/progress.ts';
 import { waitingSubject } from '../../src/protocol/subjects.ts';
 import type { JobEntry } from '../jobs/directory.ts';
+import type { AnsweredRequest } from '../jobs/scored-group.ts';
 import type { TaskPlan } from '../jobs/tasks.ts';
 import type { NodeContext } from '../runtime/context.ts';
+import { DONE } from '../runtime/outcome.ts';
+import type { Worker } from '../runtime/worker.ts';
 import { settleQueues } from './ending.ts';
 import { keepEvaluation, startEvaluations } from './job-evaluations.ts';
+import { evaluationIntake } from './evaluation-intake.ts';
 import { RunningEvaluations } from './evaluations.ts';
 import { JobGates } from './job-gates.ts';
 import { JobKeeper } from './job-keeper.ts';
@@ -45,7 +47,7 @@ export class JobActor implements Behaviour<JobMessage> {
   readonly #evaluations: RunningEvaluations;
   #tasks!: TaskPlan;
   #requests!: JobRequests;
-  #consumer: Consumer | undefined;
+  #intake: Worker<AnsweredRequest> | undefined;
   #stops: (() => void)[] = [];
 
   constructor(context: NodeContext, { lease, entry, countStored }: JobActorOptions) {
@@ -91,8 +93,8 @@ export class JobActor implements Behaviour<JobMessage> {
 
   async #listen({ self }: ActorContext<JobMessage>): Promise<void> {
     const { id, context } = this.#job;
-    const { bus, clock, weights, jobs } = context;
-    this.#consumer = await bus.consume(evaluationDurable(id), (message) => self.send({ kind: 'evaluation', message }));
+    const { clock, weights, jobs } = context;
+    this.#intake = await evaluationIntake(context, id, self).start();
     const tell = (message: JobMessage): void => void self.tell(message);
     this.#stops.push(
       await weights.watch(
@@ -118,7 +120,8 @@ export class JobActor implements Behaviour<JobMessage> {
         machine.recordChanged(message.entry);
         break;
       case 'evaluation':
-        await this.#evaluations.take(message.message);
+        this.#evaluations.take(message.scored);
+        await message.delivery.settle(DONE);
         break;
       case 'look':
         await this.#look();
@@ -200,19 +203,19 @@ export class JobActor implements Behaviour<JobMessage> {
     await this.#job.update((newest) =>
       isEnded(newest.state) ? undefined : transition(newest, state, { now: context.clock.now(), ...(error && { error }) }),
     );
-    await this.#stopConsuming();
+    await this.#stopIntake();
     await settleQueues(context, this.#job.record);
   }
 
   async stop(): Promise<void> {
     for (const stop of this.#stops) stop();
     this.#stops = [];
-    await this.#stopConsuming();
+    await this.#stopIntake();
   }
 
-  async #stopConsuming(): Promise<void> {
-    await this.#consumer?.stop(1000);
-    this.#consumer = undefined;
+  async #stopIntake(): Promise<void> {
+    await this.#intake?.stop(1000);
+    this.#intake = undefined;
   }
 
   #reportProgress(more: DispatchProgress = {}): void {

@@ -1,10 +1,11 @@
 import type { Reply } from '../../src/actor/behaviour.ts';
-import type { BusMessage } from '../../src/bus/bus.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
+import type { AnsweredRequest } from '../jobs/scored-group.ts';
+import type { Delivery } from '../runtime/delivery.ts';
 
 /** What arrives in the trainer's mailbox. */
 export type TrainerMessage =
-  | { kind: 'group'; message: BusMessage }
+  | { kind: 'group'; scored: AnsweredRequest; delivery: Delivery }
   | { kind: 'job'; record: JobRecord }
   /** The durable was deleted with what was not acknowledged, and has been made again. */
   | { kind: 'reset' }

@@ -1,22 +1,21 @@
 import { EVENTS, POLICIES, WEIGHTS } from '../../src/protocol/names.ts';
-import { fromBinary } from '@bufbuild/protobuf';
 import type { ActorContext, Behaviour } from '../../src/actor/behaviour.ts';
-import type { BusMessage, Consumer } from '../../src/bus/bus.ts';
-import { MillraceError } from '../../src/errors.ts';
-import { ScoredGroupSchema, type ScoredGroup } from '../../src/gen/millrace/v1/training_pb.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
 import { RoundMachine, type CompleteRound } from '../../src/jobs/round-machine.ts';
 import { isEnded } from '../../src/jobs/state.ts';
 import { encodeRows } from '../../src/records/encode.ts';
 import type { TrainingProgress } from '../../src/protocol/progress.ts';
+import type { AnsweredRequest } from '../jobs/scored-group.ts';
+import type { Delivery } from '../runtime/delivery.ts';
+import { DONE } from '../runtime/outcome.ts';
+import type { Worker } from '../runtime/worker.ts';
 import { closeBooks } from './books.ts';
-import { trainerDurable } from '../../src/protocol/durables.ts';
+import { trainerIntake } from './intake.ts';
 import { refillDraws } from '../../src/jobs/round.ts';
 import type { LearnerPool } from './learner-pool.ts';
 import { madeAnew, RoundCommitter } from './round-committer.ts';
 import { RoundReporter } from './round-reporter.ts';
 import { workRound, type RoundOutcome } from './round-work.ts';
-import { readExperience, settle } from './scored-parts.ts';
 import { arrived, type Group } from './scored.ts';
 import { isEvaluated, type TrainerJob } from './trainer-job.ts';
 import type { TrainerMessage } from './trainer-message.ts';
@@ -31,8 +30,8 @@ export class Trainer implements Behaviour<TrainerMessage> {
   readonly #pool: LearnerPool;
   readonly #committer: RoundCommitter;
   readonly #reporter: RoundReporter;
-  #rounds!: RoundMachine<Group, BusMessage>;
-  #consumer: Consumer | undefined;
+  #rounds!: RoundMachine<Group, Delivery>;
+  #intake: Worker<AnsweredRequest> | undefined;
 
   constructor(job: TrainerJob, pool: LearnerPool) {
     // A copy: the record in it is replaced.
@@ -47,12 +46,9 @@ export class Trainer implements Behaviour<TrainerMessage> {
   }
 
   async start(actor: ActorContext<TrainerMessage>): Promise<void> {
-    const { bus } = this.#job.context;
     await this.#restore();
     this.#beginRound();
-    const { id, config } = this.#record;
-    const durable = { ...trainerDurable(id, config), onReset: () => void actor.self.tell({ kind: 'reset' }) };
-    this.#consumer = await bus.consume(durable, (message) => actor.self.send({ kind: 'group', message }));
+    this.#intake = await trainerIntake(this.#job, actor.self).start();
     this.#reportProgress();
     actor.waitingFor(`groups of round ${this.#rounds.version + 1}`);
   }
@@ -60,7 +56,7 @@ export class Trainer implements Behaviour<TrainerMessage> {
   async receive(message: TrainerMessage, actor: ActorContext<TrainerMessage>): Promise<void> {
     switch (message.kind) {
       case 'group':
-        await this.#take(message.message, actor);
+        await this.#take(message, actor);
         actor.waitingFor(`groups of round ${this.#rounds.version + 1}`);
         return;
       case 'reset':
@@ -81,8 +77,8 @@ export class Trainer implements Behaviour<TrainerMessage> {
   }
 
   async stop(): Promise<void> {
-    await this.#consumer?.stop(1000);
-    this.#consumer = undefined;
+    await this.#intake?.stop(1000);
+    this.#intake = undefined;
   }
 
   async #restore(): Promise<void> {
@@ -122,24 +118,18 @@ export class Trainer implements Behaviour<TrainerMessage> {
     if (record.state !== 'RUNNING') this.#rounds.paused(this.#job.context.clock.monotonic());
   }
 
-  async #take(message: BusMessage, actor: ActorContext<TrainerMessage>): Promise<void> {
-    let scored: ScoredGroup;
-    try {
-      scored = fromBinary(ScoredGroupSchema, message.data);
-      if (!scored.request) throw new MillraceError('invalid_argument', 'it has no request', { field: 'request' });
-    } catch (error) {
-      message.term(`not a ScoredGroup: ${MillraceError.from(error).message}`);
-      return;
-    }
+  async #take(
+    { scored, delivery }: Extract<TrainerMessage, { kind: 'group' }>,
+    actor: ActorContext<TrainerMessage>,
+  ): Promise<void> {
     const group = arrived(scored);
-    if (isEnded(this.#record.state) || this.#rounds.hasEnded(group.sequence)) {
-      await settle(this.#job.context, this.#record.id, message);
-      return;
-    }
-    if (!(await readExperience(this.#job.context, scored, message))) return;
+    if (isEnded(this.#record.state) || this.#rounds.hasEnded(group.sequence)) return delivery.settle(DONE);
+    const { bytes, lost } = await delivery.parts();
+    if (lost) return delivery.settle(lost);
+    if (bytes) scored.experience = bytes;
     const { clock } = this.#job.context;
-    const ageMs = Math.max(0, clock.now() - Number(scored.request!.dispatchedAtUs) / 1000);
-    this.#rounds.arrived({ group, delivery: message, requestedAt: clock.monotonic() - ageMs });
+    const ageMs = Math.max(0, clock.now() - Number(scored.request.dispatchedAtUs) / 1000);
+    this.#rounds.arrived({ group, delivery, requestedAt: clock.monotonic() - ageMs });
     for (let round = this.#rounds.complete; round; round = this.#rounds.complete) await this.#runRound(round, actor);
     const { amendment } = this.#rounds;
     if (amendment) {
@@ -203,9 +193,9 @@ export class Trainer implements Behaviour<TrainerMessage> {
   }
 
   /** Acknowledges groups that have ended in the committed ledger. */
-  async #ack(deliveries: readonly BusMessage[]): Promise<void> {
+  async #ack(deliveries: readonly Delivery[]): Promise<void> {
     this.#reporter.measureLedger(this.#committer.ledger);
-    await Promise.all(deliveries.map((message) => settle(this.#job.context, this.#record.id, message)));
+    await Promise.all(deliveries.map((delivery) => delivery.settle(DONE)));
   }
 
   /** The job has ended: no group is taken any more, and those held are booked as failed. */
