@@ -5,7 +5,7 @@ import { NEEDED_BYTES, SCARCE_BYTES } from '../cluster/infra/disk-room.ts';
 import { GROUPS_AT_ONCE } from '../cluster/rollout/index.ts';
 import { METHODS } from '../src/algo/registry.ts';
 import { jobConfigSchema } from '../src/config/job.ts';
-import { BATCH } from '../src/store/writer.ts';
+import { BATCH } from '../src/store/batcher.ts';
 
 const MIB = 1024 * 1024;
 const read = (page: string): string => readFileSync(new URL(page, import.meta.url), 'utf8').replace(/\s+/g, ' ');

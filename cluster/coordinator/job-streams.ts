@@ -4,7 +4,7 @@ import type { StreamName } from '../../src/protocol/names.ts';
 import type { JobConfig } from '../../src/config/job.ts';
 import { MillraceError } from '../../src/errors.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
-import { ensureWriterDurables } from '../../src/store/writer.ts';
+import { ensureWriterDurables } from '../../src/protocol/writer-durables.ts';
 import type { NodeContext } from '../runtime/context.ts';
 
 const CODE = 'STREAM_RECREATED';

@@ -1,6 +1,6 @@
 import { storeIsBehind, type BacklogMarks } from '../../src/jobs/admission.ts';
 import type { StoreBacklog, WriterReport } from '../../src/protocol/progress.ts';
-import { writerBacklog } from '../../src/store/writer.ts';
+import { writerBacklog } from '../../src/protocol/writer-durables.ts';
 import { MillraceError } from '../../src/errors.ts';
 import type { NodeContext } from '../runtime/context.ts';
 import { decodeProgress } from '../../src/protocol/progress.ts';

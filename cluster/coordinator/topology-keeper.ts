@@ -1,6 +1,6 @@
 import { EVENTS, JOBS, LEASES, SCORED } from '../../src/protocol/names.ts';
 import { MillraceError } from '../../src/errors.ts';
-import { ensureWriterDurables } from '../../src/store/writer.ts';
+import { ensureWriterDurables } from '../../src/protocol/writer-durables.ts';
 import type { NodeContext } from '../runtime/context.ts';
 import { WORK_DURABLES } from '../../src/protocol/durables.ts';
 

@@ -2,7 +2,7 @@ import type { Bus } from '../../src/bus/bus.ts';
 import type { Clock } from '../../src/clock/clock.ts';
 import type { Ledger } from '../../src/gen/millrace/v1/training_pb.ts';
 import { endedCount } from '../../src/jobs/ledger.ts';
-import { writerBacklog } from '../../src/store/writer.ts';
+import { writerBacklog } from '../../src/protocol/writer-durables.ts';
 import type { RunQuery } from '../admin/backend.ts';
 
 /** Counts the groups of a job that have ended, by the ledger, and of which the store has two valid trajectories or more. */

@@ -1,9 +1,10 @@
 import type { QueryResult, Store } from '../../src/store/store.ts';
 import type { WriterReport } from '../../src/protocol/progress.ts';
-import { ensureWriterDurables, startWriter, type Writer } from '../../src/store/writer.ts';
+import { ensureWriterDurables } from '../../src/protocol/writer-durables.ts';
 import type { NodeContext, Role } from '../runtime/context.ts';
 import { encodeProgress } from '../../src/protocol/progress.ts';
 import { WRITER_SUBJECT } from '../../src/protocol/subjects.ts';
+import { Writer } from './writer.ts';
 
 /** The store role, with the way to ask it. */
 export interface StoreRole extends Role {
@@ -18,7 +19,7 @@ export async function startStore(context: NodeContext, store: Store): Promise<St
   const applied = await store.migrate();
   if (applied.length > 0) context.log.info({ applied }, 'migrations applied');
   await ensureWriterDurables(context.bus);
-  const writer = await startWriter({ bus: context.bus, store, clock: context.clock, log: context.log });
+  const writer = await new Writer(context, store).start();
   const { metrics } = context;
   metrics.onScrape(() => {
     const { rows, batches, retries, poisoned, heldRows, heldBytes } = writer.stats();
@@ -30,7 +31,6 @@ export async function startStore(context: NodeContext, store: Store): Promise<St
     metrics.set('store_held_bytes', {}, heldBytes);
   });
   const stopTelling = tellProgress(context, writer);
-  const actor = context.actors.spawn('store', 'writer', { receive: () => {} });
 
   return {
     name: 'store',
@@ -38,7 +38,6 @@ export async function startStore(context: NodeContext, store: Store): Promise<St
     async stop() {
       stopTelling();
       await writer.stop();
-      await actor.stop();
       await store.close();
     },
   };

@@ -1,17 +1,20 @@
-import { memoryBus } from '../protocol/memory.ts';
+import { memoryBus } from '../../src/protocol/memory.ts';
 import { create, toBinary } from '@bufbuild/protobuf';
-import type { Bus, BusMessage, ConsumeOptions } from '../bus/bus.ts';
-import type { MemoryBus } from '../bus/memory/memory-bus.ts';
-import { VirtualClock } from '../clock/virtual.ts';
-import { MillraceError } from '../errors.ts';
-import { ScoredGroupSchema } from '../gen/millrace/v1/training_pb.ts';
-import { encodeRows } from '../records/encode.ts';
-import { stepRow, trajectoryRow } from './fixtures.ts';
-import { MemoryStore } from './memory-store.ts';
-import { isPacked } from '../records/pack.ts';
-import type { TableName } from '../records/tables.ts';
-import { ensureWriterDurables, startWriter } from './writer.ts';
-import type { Writer, WriterOptions } from './writer.ts';
+import type { Bus, BusMessage, ConsumeOptions } from '../../src/bus/bus.ts';
+import type { MemoryBus } from '../../src/bus/memory/memory-bus.ts';
+import { VirtualClock } from '../../src/clock/virtual.ts';
+import { MillraceError } from '../../src/errors.ts';
+import { ScoredGroupSchema } from '../../src/gen/millrace/v1/training_pb.ts';
+import { encodeRows } from '../../src/records/encode.ts';
+import { stepRow, trajectoryRow } from '../../src/store/fixtures.ts';
+import { MemoryStore } from '../../src/store/memory-store.ts';
+import { isPacked } from '../../src/records/pack.ts';
+import type { TableName } from '../../src/records/tables.ts';
+import { ActorSystem } from '../../src/actor/system.ts';
+import { ensureWriterDurables } from '../../src/protocol/writer-durables.ts';
+import { silentLogger } from '../../src/telemetry/log.ts';
+import { createMetrics } from '../../src/telemetry/metrics.ts';
+import { Writer, type WriterOptions } from './writer.ts';
 
 interface Attempt {
   table: TableName;
@@ -42,16 +45,18 @@ class TestStore extends MemoryStore {
   }
 }
 
-const log = { info: () => {}, warn: () => {}, error: () => {} };
-
 /** For tests of the writer: a bus, a clock, a store and a writer; `run` lets time pass until the work is done. */
-export async function rig(options: Partial<WriterOptions> = {}, lostAcks: readonly number[] = []) {
+export async function rig(options: WriterOptions = {}, lostAcks: readonly number[] = []) {
   const clock = new VirtualClock({ quietTurns: 2 });
   const bus = memoryBus({ clock });
   const store = new TestStore();
   await bus.ensureTopology();
   await ensureWriterDurables(bus);
-  const settings: WriterOptions = { bus: losingAcks(bus, lostAcks), store, clock, log, ...options };
+  const start = (): Promise<Writer> => {
+    const actors = new ActorSystem({ node: 'store', clock });
+    const context = { bus: losingAcks(bus, lostAcks), clock, log: silentLogger(), metrics: createMetrics(), actors };
+    return new Writer(context, store, options).start();
+  };
   const run = <T>(work: Promise<T>): Promise<T> => clock.run(work);
   const publishGroup = (id: string, steps = 2, rows?: Uint8Array): Promise<unknown> => {
     const trajectory_id = `${id}:0`;
@@ -79,7 +84,7 @@ export async function rig(options: Partial<WriterOptions> = {}, lostAcks: readon
       })(),
     );
   const left = async (): Promise<number> => (await bus.streamState('SCORED')).messages;
-  return { clock, bus, store, run, until, publishGroup, letters, left, start: (): Promise<Writer> => startWriter(settings) };
+  return { clock, bus, store, run, until, publishGroup, letters, left, start };
 }
 
 /** Steps in a store, as `trajectory/step`. */

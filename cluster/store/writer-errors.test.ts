@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { readDeadLetters } from '../protocol/replay.ts';
-import { MillraceError } from '../errors.ts';
-import { encodeRows } from '../records/encode.ts';
-import { stepRow } from './fixtures.ts';
-import { packRows } from '../records/pack.ts';
+import { readDeadLetters } from '../../src/protocol/replay.ts';
+import { MillraceError } from '../../src/errors.ts';
+import { encodeRows } from '../../src/records/encode.ts';
+import { stepRow } from '../../src/store/fixtures.ts';
+import { packRows } from '../../src/records/pack.ts';
 import { rig, stepsStored } from './testing-writer.ts';
 
 /** Steps of more than a megabyte. */

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { encodeRows } from '../records/encode.ts';
-import { evaluationRow, explorationRow, jobEventRow, stepRow, updateRow } from './fixtures.ts';
-import { MillraceError } from '../errors.ts';
-import { packRows } from '../records/pack.ts';
+import { encodeRows } from '../../src/records/encode.ts';
+import { evaluationRow, explorationRow, jobEventRow, stepRow, updateRow } from '../../src/store/fixtures.ts';
+import { MillraceError } from '../../src/errors.ts';
+import { packRows } from '../../src/records/pack.ts';
 import { rig, stepsStored } from './testing-writer.ts';
 
-describe('startWriter', () => {
+describe('Writer', () => {
   it('writes scored groups and events of every kind, and acknowledges them', async () => {
     const { bus, store, publishGroup, until, run, left, start } = await rig();
     await publishGroup('r1');

@@ -1,21 +1,21 @@
 import { createHash } from 'node:crypto';
-import type { BusMessage } from '../bus/bus.ts';
 import type { Clock } from '../clock/clock.ts';
 import { MillraceError } from '../errors.ts';
 import { joinRows } from '../records/pack.ts';
 import type { Store } from './store.ts';
 import { TABLE_NAMES, type TableName } from '../records/tables.ts';
 
-/** A bus message on its way into the store. */
+/** The rows of one message on their way into the store. */
 export interface Item {
-  message: BusMessage;
-  /** Identity that survives redelivery. */
+  /** Identity of the message that survives redelivery. */
   id: string;
   /** Encoded rows, by table; packed or not. */
   blocks: Partial<Record<TableName, Uint8Array>>;
   rows: number;
   /** Bytes of the rows, unpacked. */
   bytes: number;
+  /** Bytes of the message, as it travels. */
+  heldBytes: number;
 }
 
 /** What inserting needs, and where it tells what happened. */

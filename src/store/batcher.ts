@@ -1,66 +1,86 @@
-import type { BusMessage } from '../bus/bus.ts';
 import type { Clock } from '../clock/clock.ts';
 import { MillraceError } from '../errors.ts';
 import { insertItems } from './batch.ts';
 import type { Item } from './batch.ts';
 import type { Store } from './store.ts';
 
-/** What the writer needs of a logger; pino's fits. */
-export interface WriterLog {
-  info(fields: object, message: string): void;
+/** What a batcher needs of a logger; pino's fits. */
+export interface BatcherLog {
   warn(fields: object, message: string): void;
   error(fields: object, message: string): void;
 }
 
-/** Options of {@link Batcher}; see WriterOptions. */
+/** When a batch is sent: so many rows, so many bytes, or so many milliseconds after its first item. */
+export const BATCH = { rows: 10_000, bytes: 48 * 1024 * 1024, delayMs: 1000 } as const;
+
+/** Bounds of the batches that a {@link Batcher} makes. */
+export interface BatchLimits {
+  /** A batch is sent when it has this many rows and none is on its way. Default 10_000. */
+  batchRows?: number;
+  /** Rows of a batch at most: what has come while the batch before was on its way. Default 50_000, at least `batchRows`. */
+  maxBatchRows?: number;
+  /** Bytes of a batch at most, unpacked; a batch of so many is sent too. Default 48 MiB. */
+  batchBytes?: number;
+  /** A batch is also sent when its first item is this old. Default 1000: each insert makes parts to be merged, whatever its size. */
+  maxDelayMs?: number;
+  /** Batches on their way at once. Default 1. */
+  concurrency?: number;
+}
+
+/** What a {@link Batcher} works with. */
 export interface BatcherOptions {
   store: Store;
   clock: Clock;
-  log: WriterLog;
+  log: BatcherLog;
+  /** Uniform in [0, 1), for the jitter of the waits between attempts. */
   uniform: () => number;
-  batchRows: number;
-  maxBatchRows: number;
-  batchBytes: number;
-  maxDelayMs: number;
-  concurrency: number;
+  limits: BatchLimits;
 }
 
-/** What a writer has done and what it waits for. */
+/** Rows of a batch at most, by default. */
+const MAX_BATCH_ROWS = 50_000;
+
+/** What became of an item. */
+export type Fate =
+  /** Its rows are in the store. */
+  | { kind: 'stored' }
+  /** The store refuses its rows. */
+  | { kind: 'refused'; reason: string }
+  /** The batcher was closed before. */
+  | { kind: 'left' };
+
+/** What a batcher has done and what it waits for. */
 export interface BatcherStats {
-  /** Messages, rows and bytes that are in the store and acknowledged. */
-  messages: number;
-  rows: number;
-  bytes: number;
   /** Batches sent, without repetitions. */
   batches: number;
   /** Attempts that failed and were repeated. */
   retries: number;
-  /** Messages given up because the store refuses their rows. */
-  poisoned: number;
-  /** Messages held: waiting for their batch, or in one on its way. */
+  /** Items held: waiting for their batch, or in one on its way. */
   held: number;
   heldRows: number;
-  /** Bytes of the messages held, as they travel. */
+  /** Bytes of their messages, as they travel. */
   heldBytes: number;
   /** In words; empty when nothing is held. */
   waitingFor: string;
 }
 
+const LEFT: Fate = { kind: 'left' };
+
 interface Waiting extends Item {
-  settled(): void;
+  settle(fate: Fate): void;
 }
 
 /**
- * Collects items to batches, keeps at most `concurrency` of them on their way, settles the messages. A batch is sent as soon as
+ * Collects items to batches, keeps at most `concurrency` of them on their way, and says what became of each. A batch is sent as soon as
  * there are enough rows for one; what comes while all are on their way is in the next one, up to the limits of a batch. So batches
  * grow with the load: each insert costs the same again, whatever its size.
  */
 export class Batcher {
-  readonly #options: BatcherOptions;
+  readonly #options: Omit<BatcherOptions, 'limits'>;
+  readonly #limits: Required<BatchLimits>;
   readonly #abort = new AbortController();
   /** Inserts on their way. */
   #inserting = 0;
-  /** Batches whose messages are not all settled. */
   readonly #open = new Set<Promise<void>>();
   #pending: Waiting[] = [];
   #pendingRows = 0;
@@ -72,40 +92,33 @@ export class Batcher {
   #timer: AbortController | undefined;
   #draining = false;
   #trouble = '';
-  readonly #done = { messages: 0, rows: 0, bytes: 0, batches: 0, retries: 0, poisoned: 0 };
+  readonly #done = { batches: 0, retries: 0 };
 
-  constructor(options: BatcherOptions) {
+  constructor({ limits, ...options }: BatcherOptions) {
     this.#options = options;
+    const { batchRows = BATCH.rows, batchBytes = BATCH.bytes, maxDelayMs = BATCH.delayMs, concurrency = 1 } = limits;
+    const maxBatchRows = Math.max(limits.maxBatchRows ?? MAX_BATCH_ROWS, batchRows);
+    this.#limits = { batchRows, maxBatchRows, batchBytes, maxDelayMs, concurrency };
   }
 
-  /** Takes an item; resolves when its message is settled, or left to the bus. Never rejects. */
-  add(item: Item): Promise<void> {
-    if (this.#abort.signal.aborted) return Promise.resolve();
+  /** Takes an item; resolves when it is known what became of it. Never rejects. */
+  add(item: Item): Promise<Fate> {
+    if (this.#abort.signal.aborted) return Promise.resolve(LEFT);
     this.#held += 1;
     this.#heldRows += item.rows;
-    this.#heldBytes += item.message.data.length;
+    this.#heldBytes += item.heldBytes;
     return new Promise((resolve) => {
-      const settled = (): void => {
+      const settle = (fate: Fate): void => {
         this.#held -= 1;
         this.#heldRows -= item.rows;
-        this.#heldBytes -= item.message.data.length;
-        resolve();
+        this.#heldBytes -= item.heldBytes;
+        resolve(fate);
       };
-      this.#pending.push({ ...item, settled });
+      this.#pending.push({ ...item, settle });
       this.#pendingRows += item.rows;
       this.#pendingBytes += item.bytes;
       this.#pump();
     });
-  }
-
-  /** Gives a message up. */
-  refuse(message: BusMessage, error: MillraceError): void {
-    this.#done.poisoned += 1;
-    this.#options.log.error(
-      { subject: message.subject, id: message.id, error: error.message },
-      'rows refused: message goes to the DLQ',
-    );
-    message.term(error.message);
   }
 
   /** From now on nothing waits for its batch to fill. */
@@ -114,12 +127,12 @@ export class Batcher {
     this.#pump();
   }
 
-  /** Ends all waiting; what is not in the store by now stays with the bus. */
+  /** Ends all waiting; what is not in the store by now is left. */
   async close(): Promise<void> {
     this.#abort.abort();
     this.#timer?.abort();
     await Promise.all(this.#open);
-    for (const item of this.#pending.splice(0)) item.settled();
+    for (const item of this.#pending.splice(0)) item.settle(LEFT);
   }
 
   stats(): BatcherStats {
@@ -129,7 +142,7 @@ export class Batcher {
   }
 
   #pump(): void {
-    const { batchRows, batchBytes, concurrency } = this.#options;
+    const { batchRows, batchBytes, concurrency } = this.#limits;
     while (this.#pending.length > 0 && this.#inserting < concurrency && !this.#abort.signal.aborted) {
       const full = this.#pendingRows >= batchRows || this.#pendingBytes >= batchBytes;
       if (!full && !this.#due && !this.#draining) {
@@ -142,7 +155,7 @@ export class Batcher {
 
   /** The oldest items, up to the limits of a batch; at least one. */
   #take(): Waiting[] {
-    const { maxBatchRows, batchBytes } = this.#options;
+    const { maxBatchRows, batchBytes } = this.#limits;
     let count = 0;
     let rows = 0;
     let bytes = 0;
@@ -164,7 +177,7 @@ export class Batcher {
     if (this.#timer) return;
     const timer = new AbortController();
     this.#timer = timer;
-    this.#options.clock.sleep(this.#options.maxDelayMs, timer.signal).then(
+    this.#options.clock.sleep(this.#limits.maxDelayMs, timer.signal).then(
       () => {
         this.#timer = undefined;
         this.#due = true;
@@ -177,64 +190,44 @@ export class Batcher {
   #send(batch: Waiting[]): void {
     this.#done.batches += 1;
     this.#inserting += 1;
-    const work = this.#insert(batch, () => {
+    const work = this.#insert(batch).finally(() => {
+      this.#open.delete(work);
       this.#inserting -= 1;
       this.#pump();
-    }).finally(() => this.#open.delete(work));
+    });
     this.#open.add(work);
   }
 
-  /** @param inserted - called when the insert is over; the next one need not wait for the acknowledgements of this one. */
-  async #insert(batch: Waiting[], inserted: () => void): Promise<void> {
+  async #insert(batch: readonly Waiting[]): Promise<void> {
     const { store, clock, log, uniform } = this.#options;
-    const acks: Promise<void>[] = [];
-    const open = new Set<Item>(batch);
+    const open = new Set<Waiting>(batch);
+    const settle = (item: Item, fate: Fate): void => {
+      open.delete(item as Waiting);
+      (item as Waiting).settle(fate);
+    };
     try {
       await insertItems(batch, {
         store,
         clock,
         uniform,
         signal: this.#abort.signal,
-        onRetry: (error, attempt, delayMs) => {
-          this.#done.retries += 1;
-          this.#trouble = `the store (attempt ${attempt} failed: ${error.message})`;
-          log.warn(
-            { code: error.code, error: error.message, attempt, delayMs: Math.round(delayMs) },
-            'insert failed, will be repeated',
-          );
-        },
+        onRetry: (error, attempt, delayMs) => this.#retrying(error, attempt, delayMs),
         onStored: (items) => {
           this.#trouble = '';
-          for (const item of items) {
-            open.delete(item);
-            acks.push(this.#acknowledge(item as Waiting));
-          }
+          for (const item of items) settle(item, { kind: 'stored' });
         },
-        onPoison: (item, error) => {
-          open.delete(item);
-          this.refuse(item.message, error);
-          (item as Waiting).settled();
-        },
+        onPoison: (item, { message }) => settle(item, { kind: 'refused', reason: message }),
       });
     } catch (thrown) {
       const error = MillraceError.from(thrown);
       if (error.code !== 'cancelled') log.error({ error: error.message }, 'a batch was left to be redelivered');
     }
-    inserted();
-    await Promise.all(acks);
-    for (const item of open) (item as Waiting).settled();
+    for (const item of open) item.settle(LEFT);
   }
 
-  async #acknowledge(item: Waiting): Promise<void> {
-    try {
-      await item.message.ack();
-      this.#done.messages += 1;
-      this.#done.rows += item.rows;
-      this.#done.bytes += item.bytes;
-    } catch (error) {
-      // It comes again, and its rows collapse with those written now.
-      this.#options.log.warn({ id: item.message.id, error: MillraceError.from(error).message }, 'acknowledgement failed');
-    }
-    item.settled();
+  #retrying({ code, message }: MillraceError, attempt: number, delayMs: number): void {
+    this.#done.retries += 1;
+    this.#trouble = `the store (attempt ${attempt} failed: ${message})`;
+    this.#options.log.warn({ code, error: message, attempt, delayMs: Math.round(delayMs) }, 'insert failed, will be repeated');
   }
 }
