@@ -22,6 +22,7 @@ import type { PolicyLearner, PolicySpec } from '../../src/policy/kind.ts';
 import type { LearnerGroup } from '../../src/policy/policy.ts';
 import { builtInKinds } from '../../src/policy/registry.ts';
 import { policyLearner } from './policy.ts';
+import { LearnerStatus } from './status.ts';
 
 /** Options of the learner role. */
 export interface LearnerOptions {
@@ -56,13 +57,16 @@ export async function startLearner(context: NodeContext, options: LearnerOptions
   const { clock, log } = context;
   const stopping = new AbortController();
   let link: Link<WorkResponse, WorkRequest> | undefined;
-  const actor = context.actors.spawn('learner', 'worker', { receive: () => {} });
+  const status = new LearnerStatus();
+  const unlist = context.actors.enlist('learner', 'worker', () => status.read());
   await context.outside(builtInKinds.load());
 
   const serve = async (connected: Link<WorkResponse, WorkRequest>): Promise<void> => {
-    const session = new LearnerSession(context, connected, options);
+    const session = new LearnerSession(context, connected, { ...options, status });
+    status.connected(true);
     const stopHeartbeats = clock.every(HEARTBEAT_MS, () => session.heartbeat());
     await connected.closed;
+    status.connected(false);
     stopHeartbeats();
     session.close();
   };
@@ -77,6 +81,7 @@ export async function startLearner(context: NodeContext, options: LearnerOptions
           await serve(link);
         }
       } catch (error) {
+        status.failed(MillraceError.from(error).message);
         log.warn({ err: error }, 'no parameter server answers; trying again');
       }
       await clock.sleep(RECONNECT_MS, stopping.signal).catch(() => {});
@@ -88,9 +93,10 @@ export async function startLearner(context: NodeContext, options: LearnerOptions
     name: 'learner',
     async stop() {
       stopping.abort();
+      status.stopping();
       link?.close();
       await running;
-      await actor.stop();
+      unlist();
     },
   };
 }
@@ -99,6 +105,7 @@ export async function startLearner(context: NodeContext, options: LearnerOptions
 class LearnerSession {
   readonly #link: Link<WorkResponse, WorkRequest>;
   readonly #context: NodeContext;
+  readonly #status: LearnerStatus;
   readonly #jobs = new Map<string, JobState>();
   /** Why the policy of a job could not be made. */
   readonly #refused = new Map<string, MillraceError>();
@@ -106,10 +113,11 @@ class LearnerSession {
   #queue: Promise<void> = Promise.resolve();
   #closed = false;
 
-  constructor(context: NodeContext, link: Link<WorkResponse, WorkRequest>, options: LearnerOptions) {
+  constructor(context: NodeContext, link: Link<WorkResponse, WorkRequest>, options: LearnerOptions & { status: LearnerStatus }) {
     this.#slices = options.maxDecisions === undefined ? { targetMs: MICRO_BATCH_MS } : { maxDecisions: options.maxDecisions };
     this.#link = link;
     this.#context = context;
+    this.#status = options.status;
     const { backend, device, gflops } = options.compute;
     this.#send({ case: 'hello', value: { learner: context.id, backend, device, gflops } });
     link.onMessage((message) => {
@@ -180,6 +188,7 @@ class LearnerSession {
   async #compute(shard: Shard): Promise<void> {
     const { job, round, index, pass } = shard;
     const started = performance.now();
+    this.#status.begun();
     try {
       const refused = this.#refused.get(job);
       if (refused !== undefined) throw refused;
@@ -194,8 +203,10 @@ class LearnerSession {
       const computeMs = performance.now() - started;
       this.#context.metrics.observe('shard_seconds', { job }, computeMs / 1000);
       this.#send({ case: 'result', value: { job, round, shard: index, pass, computeMs, ...answer } });
+      this.#status.ended();
     } catch (thrown) {
       const { message } = MillraceError.from(thrown);
+      this.#status.ended(message);
       this.#context.log.warn({ err: thrown, job, round, shard: index }, 'shard failed');
       this.#context.metrics.count('shards_failed_total', { job });
       this.#send({ case: 'failure', value: { job, round, shard: index, pass, message } });
