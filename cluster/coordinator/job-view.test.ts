@@ -14,16 +14,19 @@ import { encodeProgress, type DispatchProgress, type TrainingProgress } from '..
 import { progressSubject, waitingSubject } from '../../src/protocol/subjects.ts';
 import { JobViews } from './job-view.ts';
 
-const everyRole = { withRole: (role: string) => ROLE_NAMES.filter((name) => name === role) } as unknown as NodeList;
+const everyRole = {
+  withRole: (role: string) => ROLE_NAMES.filter((name) => name === role),
+  list: () => [],
+} as unknown as NodeList;
 
-async function running() {
+async function running(list: NodeList = everyRole) {
   const nodes = new MemoryNodes('/nowhere');
   const { clock } = nodes;
   const node = await clock.run(nodes.node('coordinator'));
   const record = createJobRecord({ id: 'a', config: thermostatJob(['rollout.groupsPerRound=4']), now: 0 });
   await clock.run(node.jobs.create(transition(record, 'RUNNING', { now: 0 })));
   await clock.run(node.jobs.update('a', (now) => ({ ...now, accepted: 8 })));
-  const views = new JobViews(node, everyRole);
+  const views = new JobViews(node, list);
   const view = (): Promise<Job> => clock.run(views.view(node.jobs.get('a')!.record));
   await view();
   return {
@@ -63,6 +66,20 @@ describe('the view of a running job', () => {
     trains(2);
     await wait(1);
     expect((await view()).waitingFor).toBe('groups of round 1: 2 of 4 have come (8 requests under way)');
+  });
+
+  it('says which workers failed last while nothing comes', async () => {
+    const actors = [
+      { address: 'reward-1/reward/worker', lastError: '' },
+      { address: 'rollout-1/rollout/worker', lastError: 'the flow cannot be loaded' },
+      { address: 'old-1/rollout/worker' },
+    ];
+    const { view, wait } = await running({ ...everyRole, list: () => [{ actors }] } as unknown as NodeList);
+    expect((await view()).waitingFor).not.toMatch(/failed/);
+    await wait(40_000);
+    expect((await view()).waitingFor).toBe(
+      'groups of round 1: 0 of 4 have come (8 requests under way); nothing has come for 40 s; rollout-1/rollout/worker failed: the flow cannot be loaded',
+    );
   });
 
   it.each<[string, (job: Awaited<ReturnType<typeof running>>) => unknown]>([

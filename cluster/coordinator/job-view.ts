@@ -222,10 +222,19 @@ export class JobViews {
       ...(dispatch?.hold && { hold: { ...dispatch.hold, now: this.#context.clock.now() } }),
       ...(dispatch?.disk && { disk: fullDiskText(dispatch.disk) }),
       quietSeconds: quiet,
+      failures: failuresOf(this.#nodes),
       ...(record.cancelRequested && { cancelRequested: true }),
       ...(progress?.problem !== undefined && { problem: progress.problem }),
     });
   }
+}
+
+/** The last failures of actors, none of those that have succeeded since. */
+function failuresOf(nodes: NodeList): { actor: string; error: string }[] {
+  return nodes
+    .list()
+    .flatMap(({ actors }) => actors)
+    .flatMap(({ address, lastError = '' }) => (lastError === '' ? [] : [{ actor: address, error: lastError }]));
 }
 
 /** Figures of the newest committed round, read from its manifest, which outlives the trainer. */

@@ -6,6 +6,9 @@ import { MillraceError } from '../../src/errors.ts';
 import type { ActorStatus } from '../../src/actor/behaviour.ts';
 import type { RoleName } from '../../src/protocol/roles.ts';
 
+/** An actor as its node reports it; older versions say neither what it has in hand nor how it failed. */
+type ReportedActor = Omit<ActorStatus, 'inFlight' | 'lastError'> & Partial<Pick<ActorStatus, 'inFlight' | 'lastError'>>;
+
 /** What a node tells about itself with every heartbeat; bucket `nodes`, which forgets a node that has gone silent. */
 export interface NodeInfo {
   /** Version of these fields; absent before there was one. One that older versions cannot read gets the next number. */
@@ -23,7 +26,7 @@ export interface NodeInfo {
   cpuSeconds: number;
   eventLoopDelayMs: number;
   labels: Record<string, string>;
-  actors: ActorStatus[];
+  actors: ReportedActor[];
 }
 
 const HEARTBEAT_MS = 2_000;

@@ -44,6 +44,22 @@ describe('waitingFor', () => {
       'groups of round 12: 3 of 8 have come (13 requests under way); nothing has come for 1,234 s (note: a checkpoint was not written)',
     ],
     [
+      'what failed while nothing comes',
+      {
+        quietSeconds: 40,
+        failures: [
+          { actor: 'rollout-1/rollout/worker', error: 'the store is away' },
+          { actor: 'rollout-2/rollout/worker', error: 'x' },
+        ],
+      },
+      'groups of round 12: 3 of 8 have come (13 requests under way); nothing has come for 40 s; rollout-1/rollout/worker failed: the store is away (and 1 more: millrace actor list)',
+    ],
+    [
+      'no failure while something comes',
+      { quietSeconds: 0, failures: [{ actor: 'rollout-1/rollout/worker', error: 'x' }] },
+      'groups of round 12: 3 of 8 have come (13 requests under way)',
+    ],
+    [
       'roles that nobody plays',
       { nodes: { ...nodes, learner: 0, rollout: 0 } },
       'a rollout worker and a learner to connect (none is alive)',

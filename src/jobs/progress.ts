@@ -93,6 +93,8 @@ export interface WaitState {
   cancelRequested?: boolean;
   /** Whole seconds since anything came for the job, from {@link quietSeconds}. */
   quietSeconds?: number;
+  /** The last failures of the actors that work for jobs; named while nothing comes. */
+  failures?: readonly { actor: string; error: string }[];
   /** What goes wrong without stopping the job, in words. */
   problem?: string;
 }
@@ -119,8 +121,15 @@ export function waitingFor(wait: WaitState): string {
   const missing = ROLES.filter(([role]) => wait.nodes[role] === 0).map(([, words]) => words);
   if (missing.length > 0) return `${missing.join(' and ')} to connect (none is alive)`;
   const after = wait.cancelRequested === true ? ', then it ends as asked' : '';
-  const quiet = wait.quietSeconds ? `; nothing has come for ${whole(wait.quietSeconds)} s` : '';
-  return `${work(wait)}${after}${quiet}${wait.problem === undefined ? '' : ` (note: ${wait.problem})`}`;
+  return `${work(wait)}${after}${silence(wait)}${wait.problem === undefined ? '' : ` (note: ${wait.problem})`}`;
+}
+
+/** For how long nothing has come, and what failed meanwhile. */
+function silence({ quietSeconds = 0, failures = [] }: WaitState): string {
+  if (quietSeconds === 0) return '';
+  const [first, ...others] = failures.map(({ actor, error }) => `; ${actor} failed: ${error}`);
+  const more = others.length > 0 ? ` (and ${others.length} more: millrace actor list)` : '';
+  return `; nothing has come for ${whole(quietSeconds)} s${first ?? ''}${more}`;
 }
 
 /** What a paused job has left: groups that came wait for the rest of their round, which is asked for when it goes on. */
