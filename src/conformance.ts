@@ -7,6 +7,8 @@ export type { ArtifactHarness } from './artifacts/conformance.ts';
 export { busConformance, CONFORMANCE_TOPOLOGY } from './conformance/bus.ts';
 export type { BusHarness, TestConnection } from './bus/conformance/harness.ts';
 export { clockConformance } from './clock/conformance.ts';
+export { inferenceConformance } from './policy/inference/conformance.ts';
+export type { InferenceHarness } from './policy/inference/conformance.ts';
 export { policyKindConformance } from './policy/conformance/suite.ts';
 export type { PolicyKindExample } from './policy/conformance/suite.ts';
 export { randomConformance } from './random/conformance.ts';

@@ -14,17 +14,30 @@ export { readCsv, readJson, readJsonLines, readTasks } from './tasks/read.ts';
 export { z } from 'zod';
 
 /** Policy kinds: what a flow module may export as `policyKinds` (docs/policy-kinds.md). */
+export type {
+  ChoiceDecision,
+  Decision,
+  FinishReason,
+  GeneratedDecision,
+  Generation,
+  Reading,
+  ToolCall,
+} from './policy/decision.ts';
 export { encodeExperience, requireCodec } from './policy/experience.ts';
 export type { Experience, ExperienceParts } from './policy/experience.ts';
 export type {
   ActingPolicy,
+  GenerationOf,
   LossDerivatives,
   LossInputs,
   PolicyActor,
   PolicyKind,
   PolicyLearner,
   PolicySpec,
+  RecordedChoice,
   RecordedDecision,
+  RecordedGeneration,
+  ScoringOf,
   SituationOf,
   SituationTable,
   SpecDifference,
@@ -32,6 +45,7 @@ export type {
   TokenLoss,
   TokenOutputs,
   TokensOf,
+  Turn,
 } from './policy/kind.ts';
 export type { FlowOutline } from './policy/plan.ts';
 export type { Parameters, TensorPlace } from './policy/policy.ts';

@@ -6,7 +6,7 @@ import { systemClock } from '../../src/clock/system.ts';
 import { initCompute } from '../../src/compute/backend.ts';
 import { loadJobConfig } from '../../src/config/load.ts';
 import { runGroup } from '../../src/flow/group.ts';
-import { MicroBatcher } from '../../src/flow/micro-batcher.ts';
+import { MicroBatcher } from '../../src/policy/inference/micro-batcher.ts';
 import { fixedPolicy } from '../../src/flow/policies.ts';
 import { requestFor } from '../../src/jobs/requests.ts';
 import { actorOf } from '../../src/policy/registry.ts';
@@ -38,7 +38,7 @@ serveOrders<RecordOrder, GroupTemplate[], number>(async ({ groups }, emit) => {
   const policy = {
     source: fixedPolicy(acting),
     actor,
-    batcher: new MicroBatcher({ clock: systemClock }),
+    inference: new MicroBatcher({ clock: systemClock }),
   };
   const recorded: GroupTemplate[] = [];
   for (let sequence = 0; sequence < groups; sequence += 1) {

@@ -5,6 +5,7 @@ import { initCompute } from '../../src/compute/backend.ts';
 import { loadJobConfig } from '../../src/config/load.ts';
 import { systemClock } from '../../src/clock/system.ts';
 import { runFlow } from '../../src/flow/run.ts';
+import { choice } from '../../src/policy/decision.ts';
 import { initialParameters } from '../../src/policy/planner/layout.ts';
 import { createPlanner, type Planner } from '../../src/policy/planner/planner.ts';
 import { SingleProcessTrainer } from '../../src/policy/planner/learner/training-step.ts';
@@ -59,7 +60,7 @@ async function replay(json: string, actions: readonly number[]) {
   const { context } = await runtime.tasks();
   const { flow } = runtime;
   const task: unknown = JSON.parse(json);
-  const planner = { choose: () => ({ action: left.shift()!, logProbability: 0, entropy: 0 }) };
+  const planner = { choose: () => ({ decision: choice(left.shift()!), logProbability: 0, entropy: 0 }) };
   const run = await runFlow({ flow, task, context, planner, random: seededRandom(0), clock: systemClock });
   expect(run.failure).toBeUndefined();
   return {

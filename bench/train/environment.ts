@@ -5,6 +5,7 @@ import { MillraceError } from '../../src/errors.ts';
 import { flowOutline, flowShape } from '../../src/flow/plan.ts';
 import type { Planner } from '../../src/flow/planner.ts';
 import { runFlow } from '../../src/flow/run.ts';
+import { choice } from '../../src/policy/decision.ts';
 import { encodeObservation } from '../../src/policy/planner/codec.ts';
 import { Flattener, type FlatBatch } from '../../src/policy/planner/flatten.ts';
 import { PlanEncoder } from '../../src/policy/planner/plan-encoder.ts';
@@ -178,7 +179,7 @@ export class LockStepEnvironment {
       choose: ({ plan }) => {
         flow.rows.push(this.#rowOf(flow.group, plan));
         return new Promise((resolve) => {
-          flow.act = (action) => resolve({ action, logProbability: 0, entropy: 0 });
+          flow.act = (action) => resolve({ decision: choice(action), logProbability: 0, entropy: 0 });
           this.#settle();
         });
       },

@@ -10,6 +10,7 @@ import { World } from '../../examples/retail/world/world.ts';
 import { systemClock } from '../../src/clock/system.ts';
 import { loadJobConfig } from '../../src/config/load.ts';
 import { runFlow } from '../../src/flow/run.ts';
+import { choice, type ChoiceDecision } from '../../src/policy/decision.ts';
 import { initialParameters } from '../../src/policy/planner/layout.ts';
 import { tokenize } from '../../src/policy/planner/tokenizer.ts';
 import { seededRandom } from '../../src/random/seeded.ts';
@@ -88,13 +89,13 @@ class Recorder {
           while (member !== 'random' && ['done', 'transfer'].includes(plan.actions[action]!.tool))
             action = random.integer(plan.actions.length);
           if (member === 'rule' || (member === 'stray' && random.uniform() < 0.7)) action = flow.rule!(memory, plan);
-          return { action, logProbability: 0, entropy: 0 };
+          return { decision: choice(action), logProbability: 0, entropy: 0 };
         },
       },
     });
     expect(run.failure).toBeUndefined();
     for (const { tool, error } of run.steps) (error ? this.failed : this.succeeded).add(tool);
-    return run.steps.map(({ action }) => action);
+    return run.steps.map(({ decision }) => (decision as ChoiceDecision).index);
   }
 }
 

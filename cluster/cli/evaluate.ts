@@ -6,7 +6,7 @@ import { loadClusterConfig } from '../../src/config/cluster.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { FailureClass } from '../../src/gen/millrace/v1/flow_pb.ts';
 import { runGroup } from '../../src/flow/group.ts';
-import { MicroBatcher } from '../../src/flow/micro-batcher.ts';
+import { MicroBatcher } from '../../src/policy/inference/micro-batcher.ts';
 import { fixedPolicy } from '../../src/flow/policies.ts';
 import { RetryLater } from '../../src/flow/retry-later.ts';
 import { RetryGate } from '../../src/flow/retry-gate.ts';
@@ -72,7 +72,7 @@ async function evaluateWith({ config, runtime, code }: EvalSource, flags: EvalFl
   const runtimePolicy = {
     source: fixedPolicy(policy, version),
     actor,
-    batcher: new MicroBatcher({ clock: systemClock }),
+    inference: new MicroBatcher({ clock: systemClock }),
   };
   const requests = { job: config.name, config };
   /** In the order of the tasks, each as soon as those before it are there. */

@@ -124,7 +124,7 @@ async function checkedJob(file: string, flags: TrainFlags, context: CliContext):
     cwd: context.cwd,
   });
   const runtime = await loadJobRuntime(config);
-  checkDecides(runtime.flow);
+  checkDecides(runtime.flow, runtime.kind);
   await checkReward(config.reward, runtime.flow);
   const { train: training, heldOut } = await taskPlan(runtime, await runtime.tasks());
   context.note(`${config.name}: ${training.length} training tasks, ${heldOut.length} held out`);

@@ -73,7 +73,7 @@ export class CoordinatorBackend implements AdminBackend {
     // Load flow and tasks before anything is stored: what is wrong with them is the caller's to hear.
     const { bundles } = this.#context;
     const { runtime, digest: code } = await bundleJob(config, (work) => this.#context.outside(work), bundles);
-    checkDecides(runtime.flow);
+    checkDecides(runtime.flow, runtime.kind);
     await this.#context.outside(checkReward(config.reward, runtime.flow, bundledRewards(config, runtime.bundle)));
     const { clock, bus, jobs, log } = this.#context;
     const tasks = await runtime.tasks((progress) => log.debug({ job: id, ...progress }, 'loading tasks of a new job'));

@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { runGroup } from '../../src/flow/group.ts';
-import { MicroBatcher } from '../../src/flow/micro-batcher.ts';
+import { MicroBatcher } from '../../src/policy/inference/micro-batcher.ts';
 import type { Retrier } from '../../src/flow/retry-later.ts';
 import { Purpose, type RolloutRequest } from '../../src/gen/millrace/v1/training_pb.ts';
 import { hasEnded } from '../../src/jobs/ledger.ts';
@@ -54,7 +54,7 @@ export class RolloutGroups {
       request,
       flow: runtime.flow,
       context: flowContext,
-      policy: { source: policy, actor, batcher: this.#batcher },
+      policy: { source: policy, actor, inference: this.#batcher },
       exploration: runtime.config.exploration,
       signals: signalNeeds(runtime.config),
       maxResamples: runtime.config.rollout.maxResamples,

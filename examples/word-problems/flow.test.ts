@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock/system.ts';
 import { flowShape, planStep } from '../../src/flow/plan.ts';
+import { choice } from '../../src/policy/decision.ts';
 import { nothingPlanner, randomPlanner, rulePlanner, type Planner } from '../../src/flow/planner.ts';
 import { runFlow } from '../../src/flow/run.ts';
 import { seededRandom } from '../../src/random/seeded.ts';
@@ -110,9 +111,11 @@ describe('the word-problems flow', () => {
     const task: Problem = { id: 'z', question: 'number0 and number1', numbers: [5, 0], answer: 5 };
     const divideFirst: Planner = {
       choose: ({ plan }) => ({
-        action: Math.max(
-          0,
-          plan.actions.findIndex(({ tool, items }) => tool === 'divide' && String(items) === '0,1'),
+        decision: choice(
+          Math.max(
+            0,
+            plan.actions.findIndex(({ tool, items }) => tool === 'divide' && String(items) === '0,1'),
+          ),
         ),
         logProbability: 0,
         entropy: 0,

@@ -5,7 +5,7 @@ import { seededRandom } from '../random/seeded.ts';
 import { bucketOf } from './bucket.ts';
 import { chooseTask, signalProbability, taskProbabilities } from './curriculum.ts';
 import { forcedMembers, isForced } from './forced.ts';
-import { observeRound, type ObservedGroup } from './observe.ts';
+import { NO_TOOL, observeRound, type ObservedGroup } from './observe.ts';
 import { prunedTools } from './pruning.ts';
 import { mixTools, mixUniform, penalise } from './proposal.ts';
 import { decodeState, emptyState, encodeState } from './state.ts';
@@ -229,6 +229,16 @@ describe('observeRound', () => {
     expect(arms.get(2)).toMatchObject({ good: 1, bad: 1, visits: 3 });
     expect(arms.get(1)).toMatchObject({ good: 1, bad: 0, visits: 1 });
     expect(state.tasks.size).toBe(0);
+  });
+
+  it('counts steps without a tool for the tool before them', () => {
+    const signals = [{ tool: [NO_TOOL, 2, NO_TOOL, 1], bucket: [5, 5, 5, 5] }];
+    const scores = [{ valid: true, outcome: 1, reward: 0, explored: false, stepRewards: [8, 4, 2, 1] }];
+    const settings = job({ statistics: true, valueRate: 0.5, valueDiscount: 1 });
+    const { arms } = observeRound(emptyState(), [group(0, 'a', [], { signals, scores })], settings, { version: 1 });
+    expect([...arms.get(5)!.keys()].sort()).toEqual([1, 2]);
+    expect(arms.get(5)!.get(2)).toMatchObject({ good: 1, bad: 0, visits: 1, value: 3 });
+    expect(arms.get(5)!.get(1)).toMatchObject({ visits: 1, value: 0.5 });
   });
 
   it('does not depend on the order in which groups arrived, and survives a round trip', () => {

@@ -3,6 +3,9 @@ import { updateValues } from './values.ts';
 import type { Arm, ExplorationState, TaskRecord } from './state.ts';
 import { nextMultiplier } from './temperature.ts';
 
+/** In place of the index of a tool: the step called none. It counts for no tool. */
+export const NO_TOOL = 0xffffffff;
+
 /** A scored group as exploration sees it; a `ScoredGroup` is one. */
 export interface ObservedGroup {
   readonly request?: { readonly taskId: string; readonly sequence: bigint } | undefined;
@@ -91,7 +94,10 @@ function observeArms(
       const outcome = unit(score.outcome);
       const seen = new Set<Arm>();
       const path: Arm[] = [];
+      const taken: number[] = [];
       for (let t = 0; t < steps; t++) {
+        if (tool[t] === NO_TOOL) continue;
+        taken.push(t);
         const arm = armOf(arms, bucket[t]!, tool[t]!);
         arm.visits += 1;
         path.push(arm);
@@ -102,9 +108,18 @@ function observeArms(
         arm.bad += 1 - outcome;
       }
       const rewards = score.stepRewards.length === steps ? score.stepRewards : undefined;
-      updateValues(path, (t) => (rewards ? rewards[t]! : t === steps - 1 ? score.reward : 0), { rate, discount });
+      const rewardOf = (k: number): number =>
+        rewards ? sumOf(rewards, taken[k]!, taken[k + 1] ?? steps) : k === taken.length - 1 ? score.reward : 0;
+      updateValues(path, rewardOf, { rate, discount });
     }
   return arms;
+}
+
+/** Steps that called no tool count for the tool before them. */
+function sumOf(rewards: readonly number[], from: number, end: number): number {
+  let sum = rewards[from]!;
+  for (let t = from + 1; t < end; t++) sum += rewards[t]!;
+  return sum;
 }
 
 function armsOf(arms: Map<number, Map<number, Arm>>, bucket: number): Map<number, Arm> {

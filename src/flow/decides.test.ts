@@ -22,3 +22,7 @@ it.each([{ pull: undefined }, { pull: 0 }])('refuses a flow with one tool that p
 it.each([{ pull: 1 }, { left: undefined, right: undefined }])('takes one with a choice: %o', (tools) => {
   expect(() => checkDecides(flow(tools))).not.toThrow();
 });
+
+it('takes any flow for a policy that writes arguments', () => {
+  expect(() => checkDecides(flow({ pull: 0 }), { decides: 'generated' })).not.toThrow();
+});

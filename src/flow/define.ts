@@ -34,7 +34,10 @@ export interface Tool<M, I = unknown, R = unknown> {
   input: z.ZodType<I>;
   /** How many items of memory an action with this tool points to: 0, 1 or 2. Default 0. */
   pointers?: 0 | 1 | 2;
-  /** The executor: fills the arguments from memory and the items pointed to (indices into `Plan.items`). */
+  /**
+   * The executor: fills the arguments from memory and the items pointed to (indices into `Plan.items`). Not asked where the policy writes
+   * its calls with their arguments.
+   */
   arguments(memory: M, ...pointers: number[]): I;
   /** Runs the tool; `metered(result, usage)` says what it used. Default time limit: `FlowDefinition.toolTimeoutMs`. */
   run(input: I, memory: M, signal: AbortSignal): R | Promise<R>;
@@ -47,13 +50,17 @@ export interface Tool<M, I = unknown, R = unknown> {
   onTimeout?: 'error' | 'fail';
 }
 
-/** What came of one action. */
+/** What followed from one decision. */
 export interface Outcome {
+  /** Empty where a policy that writes its calls called no open tool: `error` says what was wrong. */
   tool: string;
+  /** Items of memory that the action points to; none where the policy wrote the arguments. */
   items: readonly number[];
+  /** What the policy wrote for the tool; absent where it chose an action. */
+  arguments?: unknown;
   /** The tool's result, when it succeeded. */
   result?: unknown;
-  /** The ToolError's message, when it did not. */
+  /** The ToolError's message, or what was wrong with the call, when it did not. */
   error?: string;
   /** 0-based. */
   step: number;

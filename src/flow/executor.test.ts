@@ -13,7 +13,7 @@ function block(ms: number): void {
 /** Calls a tool that has 60 ms. */
 async function call(run: Tool<null>['run']): Promise<Execution> {
   const tool: Tool<null> = { description: 'A tool.', input: z.object({}), arguments: () => ({}), run, timeoutMs: 60 };
-  return execute({ tools: { tool } }, 'tool', [], null, { clock: systemClock });
+  return execute({ tools: { tool } }, { tool: 'tool', items: [] }, null, { clock: systemClock });
 }
 
 const timedOut = { failure: FailureClass.TOOL_TIMEOUT, message: "tool 'tool' did not answer within 60 ms" };
@@ -53,7 +53,7 @@ describe("a tool's time limit", () => {
       run: () => ((calls += 1) < 3 ? calls : systemClock.sleep(5).then(() => block(200))),
     };
     const once = (): Promise<Execution> =>
-      Promise.resolve(execute({ tools: { tool } }, 'tool', [], null, { clock: systemClock }));
+      Promise.resolve(execute({ tools: { tool } }, { tool: 'tool', items: [] }, null, { clock: systemClock }));
     expect([await once(), await once()]).toMatchObject([{ result: 1 }, { result: 2 }]);
     // The first call that waits was not known to: it has the benefit of the doubt. From then on it is.
     await once();
@@ -69,7 +69,7 @@ describe("a tool's time limit", () => {
         ...(onTimeout && { onTimeout }),
       };
       const options = { clock: systemClock, onTimeout: (name: string) => void told.push(name) };
-      return Promise.resolve(execute({ tools: { tool } }, 'tool', [], null, options));
+      return Promise.resolve(execute({ tools: { tool } }, { tool: 'tool', items: [] }, null, options));
     };
     expect(await hang('error')).toEqual({ input: {}, error: "tool 'tool' did not answer within 20 ms" });
     await expect(hang('fail')).rejects.toMatchObject({ failure: FailureClass.TOOL_TIMEOUT });

@@ -3,6 +3,7 @@ import type { Clock } from '../clock/clock.ts';
 import { TimeLimit } from '../clock/time-limit.ts';
 import { MillraceError } from '../errors.ts';
 import { FailureClass } from '../gen/millrace/v1/flow_pb.ts';
+import type { Action } from './action.ts';
 import type { FlowDefinition } from './define.ts';
 import { describe, flowCrash, FlowFailure, isPromise, isToolError } from './failure.ts';
 import { isRetryLater } from './retry-later.ts';
@@ -20,6 +21,8 @@ export interface Execution {
   error?: string;
   /** What the call said it used. */
   usage?: Usage;
+  /** The policy wrote arguments that do not satisfy the tool's schema. */
+  badArguments?: true;
 }
 
 /** What a call needs besides the tool. */
@@ -34,30 +37,24 @@ export interface ExecuteOptions {
 }
 
 /**
- * Runs one tool: arguments from memory and pointers, checked against the tool's schema, then the tool within its time limit.
+ * Runs one tool: arguments from memory and pointers, or as the policy wrote them, checked against the tool's schema, then the tool
+ * within its time limit.
  * A ToolError and an input that does not fit are data. A tool that takes too long is TOOL_TIMEOUT (or data, by its `onTimeout`), one that throws anything
  * else TOOL_CRASH; `arguments` that throws is FLOW_CRASH. A RetryLater is thrown on as it is. The limit is about the tool: time in which other code held the event
  * loop is given back, and a tool that holds it itself for longer is TOOL_TIMEOUT too, once it lets go (nothing can interrupt it).
  */
 export function execute<M>(
   flow: Pick<FlowDefinition<any, M>, 'tools' | 'toolTimeoutMs'>,
-  name: string,
-  items: readonly number[],
+  action: Action,
   memory: M,
   options: ExecuteOptions,
 ): Execution | Promise<Execution> {
+  const { tool: name, written } = action;
   const tool = flow.tools[name]!;
-  let raw: unknown;
-  try {
-    raw = tool.arguments(memory, ...items);
-  } catch (thrown) {
-    if (isToolError(thrown)) return { input: undefined, error: thrown.message };
-    if (isRetryLater(thrown)) throw thrown;
-    throw flowCrash(`tools.${name}.arguments`, describe(thrown), thrown);
-  }
-  if (isPromise(raw)) throw flowCrash(`tools.${name}.arguments`, 'returned a promise; only `run` may be asynchronous');
-  const input = checkInput(tool.input, name, raw);
-  if ('error' in input) return { input: raw, error: input.error };
+  const filled = written === undefined ? fillIn(tool, action, memory) : { value: written.arguments };
+  if ('error' in filled) return { input: undefined, error: filled.error };
+  const input = checkInput(tool.input, name, filled.value);
+  if ('error' in input) return { input: filled.value, error: input.error, ...(written !== undefined && { badArguments: true }) };
 
   const limitMs = tool.timeoutMs ?? flow.toolTimeoutMs ?? DEFAULT_TOOL_TIMEOUT_MS;
   const stop = new AbortController();
@@ -76,6 +73,20 @@ export function execute<M>(
   synchronous.add(tool);
   if (limit.isOverrun) return late(name, tool, input.value, limitMs, options);
   return succeeded(name, input.value, result);
+}
+
+/** The arguments as the tool fills them in. */
+function fillIn<M>(tool: AnyTool, { tool: name, items }: Action, memory: M): Checked {
+  let raw: unknown;
+  try {
+    raw = tool.arguments(memory, ...items);
+  } catch (thrown) {
+    if (isToolError(thrown)) return { error: thrown.message };
+    if (isRetryLater(thrown)) throw thrown;
+    throw flowCrash(`tools.${name}.arguments`, describe(thrown), thrown);
+  }
+  if (isPromise(raw)) throw flowCrash(`tools.${name}.arguments`, 'returned a promise; only `run` may be asynchronous');
+  return { value: raw };
 }
 
 /** Tools whose last call was synchronous: nothing of them runs later, so nothing has to be tracked. */

@@ -5,6 +5,8 @@ import { LoopMemory } from '../explore/loops.ts';
 import { mixTools, mixUniform, penalise, probabilities } from '../explore/proposal.ts';
 import { emptyState, type ExplorationState } from '../explore/state.ts';
 import type { Random } from '../random/random.ts';
+import { MillraceError } from '../errors.ts';
+import type { PolicyKind } from '../policy/kind.ts';
 import { flagsOf, type Plan } from '../policy/plan.ts';
 import type { FlowDefinition } from './define.ts';
 import { flowCrash, inFlow } from './failure.ts';
@@ -37,6 +39,10 @@ export interface DecisionTrace {
  * Exploration in one flow. At each step, first `open` closes actions (pruning, loops): the policy never sees them, so its
  * probabilities are over the same support here and in the learner. Then `propose` says what to sample from instead of the policy.
  * Both depend on nothing but the version, the flow so far and the flow's own random numbers.
+ *
+ * A policy that writes its calls has no distribution over actions to propose from. `open` does not offer it the tools that pruning
+ * closes, and `avoids` says which of its calls should be written again (loops). Thompson sampling and forced exploration are refused
+ * where the job is created ({@link checkExplorable}).
  */
 export class Explorer {
   readonly trace: DecisionTrace = { actions: [], buckets: [] };
@@ -44,7 +50,8 @@ export class Explorer {
   readonly #knowledge: Knowledge;
   readonly #forced: boolean;
   readonly #counts: boolean;
-  readonly #loops = new LoopMemory();
+  readonly #loops = new LoopMemory<number>();
+  readonly #calls = new LoopMemory<string>();
   #bucket = 0;
   #repeated: ReadonlySet<number> = NONE;
   #situation = 0;
@@ -111,6 +118,21 @@ export class Explorer {
     return action;
   }
 
+  /**
+   * Whether a policy that writes should write something else: the flow has taken this very action here before. With loops: penalise the
+   * action is let through with probability exp(-loopPenalty).
+   */
+  avoids(key: string, random: Random): boolean {
+    const { loops, loopPenalty } = this.#setup.config;
+    if (!this.watchesLoops || !this.#calls.taken(this.#situation).has(key)) return false;
+    return loops === 'mask' || random.uniform() >= Math.exp(-loopPenalty);
+  }
+
+  /** Notes what the policy wrote. */
+  wrote(key: string): void {
+    if (this.watchesLoops) this.#calls.take(this.#situation, key);
+  }
+
   /** Tools ruled out here, less those that a small chance lets in again. */
   #closedTools(plan: Plan, random: Random): Set<number> {
     const { revisit } = this.#setup.config.pruning;
@@ -141,6 +163,21 @@ export function explorationOf(
   shape: FlowShape,
 ): ExplorationSetup | undefined {
   return config !== undefined && explores(config) ? { config, flow, shape } : undefined;
+}
+
+/**
+ * `invalid_argument` with the field where exploration needs a distribution over open actions, and the policy kind writes its calls instead.
+ */
+export function checkExplorable({ name, decides }: Pick<PolicyKind, 'name' | 'decides'>, config: ExplorationConfig): void {
+  if (decides !== 'generated') return;
+  const field =
+    config.thompson.mix > 0 ? 'exploration.thompson.mix' : config.forced.share > 0 ? 'exploration.forced.share' : undefined;
+  if (field === undefined) return;
+  throw new MillraceError(
+    'invalid_argument',
+    `${field}: policy kind "${name}" writes its calls, so there are no probabilities of open actions to mix with; set it to 0`,
+    { field },
+  );
 }
 
 const NONE: ReadonlySet<number> = new Set();

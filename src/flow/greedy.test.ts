@@ -11,7 +11,7 @@ function choices(results: readonly (string | Error)[], logProbabilities = policy
   const greedy = new GreedyChoices();
   return results.map((result) => {
     const action = greedy.choose(0, logProbabilities, random);
-    greedy.came(result instanceof Error ? { result: result.message, error: true } : { result, error: false });
+    greedy.onStepResult(result instanceof Error ? { result: result.message, error: true } : { result, error: false });
     return action;
   });
 }
@@ -43,12 +43,12 @@ describe('GreedyChoices', () => {
     const greedy = new GreedyChoices();
     for (let i = 0; i < 2; i++) {
       expect(greedy.choose(0, policy, random)).toBe(0);
-      greedy.came({ result: 'seen', error: false });
+      greedy.onStepResult({ result: 'seen', error: false });
     }
     expect(greedy.choose(1, policy, random)).toBe(0);
-    greedy.came({ result: 'no', error: true });
+    greedy.onStepResult({ result: 'no', error: true });
     expect(greedy.choose(2, policy, random)).toBe(0);
-    greedy.came({ result: 'seen', error: false });
+    greedy.onStepResult({ result: 'seen', error: false });
     expect(greedy.choose(1, policy, random)).toBe(1);
   });
 });

@@ -10,7 +10,7 @@ import { plannerParts } from '../policy/planner/testing.ts';
 import { contentActor, ContentPolicy, contentSpec } from './fixtures/content-policy.ts';
 import { parcelFlow } from './fixtures/parcels.ts';
 import { runGroup } from './group.ts';
-import { MicroBatcher } from './micro-batcher.ts';
+import { MicroBatcher } from '../policy/inference/micro-batcher.ts';
 
 const flow = parcelFlow({ bucket: ({ stamped }) => stamped.size });
 const spec = contentSpec(flow);
@@ -50,7 +50,7 @@ async function group(exploration: object, parts: { purpose?: Purpose; temperatur
       request,
       flow,
       context: undefined,
-      policy: { source, actor: contentActor(flow, spec), batcher: new MicroBatcher({ clock }) },
+      policy: { source, actor: contentActor(flow, spec), inference: new MicroBatcher({ clock }) },
       exploration: explorationSchema.parse(exploration),
       node: 'n',
       clock,

@@ -16,7 +16,7 @@ import { TABLES } from '../records/tables.ts';
 import { contentActor, ContentPolicy, contentSpec } from './fixtures/content-policy.ts';
 import { parcelFlow, type ParcelBehaviour } from './fixtures/parcels.ts';
 import { runGroup, type GroupOptions } from './group.ts';
-import { MicroBatcher } from './micro-batcher.ts';
+import { MicroBatcher } from '../policy/inference/micro-batcher.ts';
 import { fixedPolicy, type PolicySource } from './policies.ts';
 
 const TASK = { id: 't1', parcels: ['a', 'b'] };
@@ -51,7 +51,7 @@ function group(
   const flow = parcelFlow(behaviour);
   const spec = contentSpec(flow);
   const { source = fixedPolicy(new ContentPolicy(spec).acting, 3), ...rest } = options;
-  const policy = { source, actor: contentActor(flow, spec), batcher: new MicroBatcher({ clock }) };
+  const policy = { source, actor: contentActor(flow, spec), inference: new MicroBatcher({ clock }) };
   const base = { request: request(parts), flow, context: undefined, node: 'worker-1', clock };
   return clock.run(runGroup({ policy, ...base, ...(rest as object) }));
 }

@@ -13,13 +13,13 @@ import {
   type RolloutRequest,
   type TrajectoryGroup,
 } from '../gen/millrace/v1/training_pb.ts';
+import type { Inference } from '../policy/inference/inference.ts';
 import type { PolicyActor, RecordedDecision, SituationTable } from '../policy/kind.ts';
 import { seededRandom } from '../random/seeded.ts';
 import { parseTask } from './check-task.ts';
 import { groupDecisions } from './decisions.ts';
 import type { FlowDefinition } from './define.ts';
 import { explorationOf, Explorer, type DecisionTrace } from './explorer.ts';
-import type { MicroBatcher } from './micro-batcher.ts';
 import { flowShape, type FlowShape } from './plan.ts';
 import { nothingPlanner, randomPlanner, rulePlanner, type Planner } from './planner.ts';
 import type { PolicySource } from './policies.ts';
@@ -29,12 +29,13 @@ import { runFlow, type FlowRun } from './run.ts';
 import { stepSignals, type SignalNeeds } from './signals.ts';
 import { encodeStepRows } from '../records/step-rows.ts';
 import { Meter, type Used } from './usage.ts';
+import { writingPlanner } from './writing-planner.ts';
 
-/** What AGENT_POLICY needs; the actor and the batcher serve many groups. */
+/** What AGENT_POLICY needs; actor and inference serve many groups. */
 export interface PolicyRuntime {
   source: PolicySource;
   actor: PolicyActor;
-  batcher: MicroBatcher;
+  inference: Inference;
 }
 
 /** What a group runs with. */
@@ -113,10 +114,12 @@ export async function runGroup<T, M>(options: GroupOptions<T, M>): Promise<Traje
 
   function decisionsOf({ run, trace }: Member): RecordedDecision[] {
     if (run.failure !== undefined) return [];
-    return run.steps.map(({ situation, action, logProbability }, step) => {
+    return run.steps.map(({ situation, decision, logProbability }, step) => {
       if (situation === undefined)
         throw new MillraceError('internal', `a decision of the policy in flow '${flow.name}' has no situation`);
-      return { situation, action: trace?.actions[step] ?? action, logProbability };
+      if (decision.kind === 'choice') return { situation, action: trace?.actions[step] ?? decision.index, logProbability };
+      const { tokens, logProbabilities, finish } = decision;
+      return { situation, tokens, logProbabilities, finish };
     });
   }
 }
@@ -220,7 +223,8 @@ function seatsFor<T, M>(options: GroupOptions<T, M>, shape: FlowShape): Seats {
     case Agent.POLICY: {
       if (policy === undefined)
         throw new MillraceError('failed_precondition', 'this request is for the policy, but none was given to runGroup');
-      const { source, actor, batcher } = policy;
+      const { source, actor, inference } = policy;
+      const read = actor.read?.bind(actor);
       const table = actor.situations();
       const { temperature, policyVersion, pinned } = request;
       const setup = explorationOf(explorationFor(options), flow, shape);
@@ -228,15 +232,16 @@ function seatsFor<T, M>(options: GroupOptions<T, M>, shape: FlowShape): Seats {
         table,
         take: async (member) => {
           const lease = await source.acquire(policyVersion, pinned);
-          const leaveBatcher = batcher.join();
+          const leaveInference = inference.join();
           const forced = setup !== undefined && isForced(member, request.groupSize, setup.config.forced.share);
           const explorer = setup && new Explorer(setup, lease.exploration, forced);
+          const common = { table, inference, lease, temperature, explorer };
           return {
-            planner: policyPlanner({ table, batcher, lease, temperature, explorer }),
+            planner: read === undefined ? policyPlanner(common) : writingPlanner({ ...common, read }),
             version: lease.version,
             trace: explorer?.trace,
             leave: () => {
-              leaveBatcher();
+              leaveInference();
               lease.release();
             },
           };

@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { ChoiceDecision } from '../policy/decision.ts';
 import { seededRandom } from '../random/seeded.ts';
 import { logSoftmax } from './fixtures/content-policy.ts';
 import { parcelFlow } from './fixtures/parcels.ts';
-import { entropyOf, mostLikely, nothingPlanner, randomPlanner, rulePlanner, sampleAction, type Choice } from './planner.ts';
+import { entropyOf, mostLikely, nothingPlanner, randomPlanner, rulePlanner, sampleAction, type Planned } from './planner.ts';
 import type { PreparedPlan } from './plan.ts';
 
 const logits = fc.array(fc.double({ min: -8, max: 8, noNaN: true }), { minLength: 1, maxLength: 12 });
@@ -77,8 +78,8 @@ describe('planners without a policy', () => {
 
   it('random picks every open action, with its true log-probability', () => {
     const random = seededRandom(1);
-    const choices = Array.from({ length: 100 }, () => randomPlanner.choose(prepared, random) as Choice);
-    expect(new Set(choices.map((choice) => choice.action))).toEqual(new Set([0, 1, 2, 3]));
+    const choices = Array.from({ length: 100 }, () => randomPlanner.choose(prepared, random) as Planned);
+    expect(new Set(choices.map(({ decision }) => (decision as ChoiceDecision).index))).toEqual(new Set([0, 1, 2, 3]));
     expect(choices[0]!.logProbability).toBeCloseTo(Math.log(1 / 4), 12);
     expect(choices[0]!.entropy).toBeCloseTo(Math.log(4), 12);
   });
@@ -89,7 +90,7 @@ describe('planners without a policy', () => {
 
   it('rule asks the flow, and says so when the flow has none or answers nonsense', () => {
     const random = seededRandom(1);
-    expect(rulePlanner(parcelFlow()).choose(prepared, random)).toMatchObject({ action: 1, logProbability: 0 });
+    expect(rulePlanner(parcelFlow()).choose(prepared, random)).toMatchObject({ decision: { index: 1 }, logProbability: 0 });
     const none = parcelFlow();
     delete none.rule;
     expect(() => rulePlanner(none).choose(prepared, random)).toThrow(/'parcels' has no rule planner/);

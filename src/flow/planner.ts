@@ -1,34 +1,46 @@
+import { choice, type Decision } from '../policy/decision.ts';
 import type { Random } from '../random/random.ts';
 import type { FlowDefinition } from './define.ts';
 import { flowCrash, inFlow } from './failure.ts';
 import type { PreparedPlan } from './plan.ts';
 
-/** What a planner picked. */
-export interface Choice {
-  /** Index into `plan.actions`. */
-  action: number;
-  /** log-probability of that action under whoever picked it. */
+/** What a planner decided, and how sure it was. */
+export interface Planned {
+  decision: Decision;
+  /** log-probability of the decision under what it was sampled from: of the action, or of all tokens together. */
   logProbability: number;
-  /** Entropy over the open actions, in nats. */
+  /**
+   * Nats. Of a choice, over the open actions. Of a generated decision, of one token: the mean of -log p over its tokens, which is an
+   * estimate of it.
+   */
   entropy: number;
-  /** Index in the group's SituationTable; absent when nothing is learned from the choice. */
+  /** Index in the group's SituationTable; absent when nothing is learned from the decision. */
   situation?: number | undefined;
   /** State features as the policy saw them. */
   stateFlags?: readonly number[] | undefined;
+  /** Tokens that the policy read; of generated decisions. */
+  prompt?: readonly number[] | undefined;
 }
 
-/** Port: whoever decides in a flow. `undefined` ends the flow. Called only with at least one open action. */
+/** Port: what decides in a flow. `undefined` ends the flow. Called only with at least one open action. */
 export interface Planner {
-  choose(plan: PreparedPlan, random: Random): Choice | undefined | Promise<Choice | undefined>;
-  /** Hears what came of each of its choices, as it is recorded. */
-  came?(step: { result: string; error: boolean }): void;
+  choose(plan: PreparedPlan, random: Random): Planned | undefined | Promise<Planned | undefined>;
+  /** Hears what followed from each of its decisions, as it is recorded. */
+  onStepResult?(step: StepResult): void;
+}
+
+/** What followed from a decision. */
+export interface StepResult {
+  /** The tool's answer, or what was wrong with the call. */
+  result: string;
+  error: boolean;
 }
 
 /** Picks uniformly among the open actions. */
 export const randomPlanner: Planner = {
   choose({ plan }, random) {
     const open = plan.actions.length;
-    return { action: random.integer(open), logProbability: -Math.log(open), entropy: Math.log(open) };
+    return { decision: choice(random.integer(open)), logProbability: -Math.log(open), entropy: Math.log(open) };
   },
 };
 
@@ -46,7 +58,7 @@ export function rulePlanner<M>(flow: Pick<FlowDefinition<any, M>, 'rule' | 'name
       const action = inFlow('rule', () => rule.call(flow, memory as M, plan));
       if (!Number.isInteger(action) || action < 0 || action >= plan.actions.length)
         throw flowCrash('rule', `must return the index of one of the ${plan.actions.length} open actions, got ${action}`);
-      return { action, logProbability: 0, entropy: 0 };
+      return { decision: choice(action), logProbability: 0, entropy: 0 };
     },
   };
 }

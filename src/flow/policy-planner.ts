@@ -1,9 +1,10 @@
 import { FailureClass } from '../gen/millrace/v1/flow_pb.ts';
+import { choice } from '../policy/decision.ts';
+import type { Inference } from '../policy/inference/inference.ts';
 import type { SituationTable } from '../policy/kind.ts';
 import type { Explorer } from './explorer.ts';
 import { FlowFailure } from './failure.ts';
 import { GreedyChoices } from './greedy.ts';
-import type { MicroBatcher } from './micro-batcher.ts';
 import { entropyOf, sampleAction, type Planner } from './planner.ts';
 import type { PolicyLease } from './policies.ts';
 
@@ -11,7 +12,7 @@ import type { PolicyLease } from './policies.ts';
 export interface PolicyPlannerOptions {
   /** The group's table; siblings share it. */
   table: SituationTable;
-  batcher: MicroBatcher;
+  inference: Inference;
   /** The version this flow keeps to its end. */
   lease: PolicyLease;
   /** 0 = greedy, see {@link GreedyChoices}. Log-probabilities are then those at temperature 1. */
@@ -20,19 +21,21 @@ export interface PolicyPlannerOptions {
   explorer?: Explorer | undefined;
 }
 
-/** Decides with the trained policy, together with whatever other flows of this process are waiting for a decision. */
+/** Chooses among open actions with the trained policy, together with whatever other flows of this process are waiting for. */
 export function policyPlanner(options: PolicyPlannerOptions): Planner {
-  const { table, batcher, lease, temperature, explorer } = options;
+  const { table, inference, lease, temperature, explorer } = options;
   const greedy = temperature === 0 ? new GreedyChoices() : undefined;
   return {
     async choose(prepared, random) {
       const whole = explorer?.watchesLoops ? table.add(prepared.plan) : 0;
       const open = explorer?.open(prepared, whole, random);
-      const situation = table.add(open?.plan ?? prepared.plan);
-      const logProbabilities = await batcher.logProbabilities({
+      const plan = open?.plan ?? prepared.plan;
+      const situation = table.add(plan);
+      const logProbabilities = await inference.decide({
         table,
         situation,
         lease,
+        actions: plan.actions.length,
         temperature: greedy === undefined ? temperature : 1,
       });
       const proposal = open && explorer!.propose(open, logProbabilities);
@@ -46,13 +49,13 @@ export function policyPlanner(options: PolicyPlannerOptions): Planner {
           `policy version ${lease.version} gave the log-probability ${logProbability} for an open action`,
         );
       return {
-        action: open ? explorer!.chose(chosen, open) : chosen,
+        decision: choice(open ? explorer!.chose(chosen, open) : chosen),
         logProbability,
         entropy: entropyOf(logProbabilities),
         situation,
         stateFlags: table.stateFlags(situation),
       };
     },
-    came: (step) => greedy?.came(step),
+    onStepResult: (step) => greedy?.onStepResult(step),
   };
 }

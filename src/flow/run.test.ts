@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { VirtualClock } from '../clock/virtual.ts';
 import { FailureClass, Termination } from '../gen/millrace/v1/flow_pb.ts';
+import { choice } from '../policy/decision.ts';
 import { seededRandom } from '../random/seeded.ts';
 import { ToolError, type Plan } from './define.ts';
 import { parcelFlow, type ParcelBehaviour } from './fixtures/parcels.ts';
@@ -15,7 +16,7 @@ async function run(behaviour: ParcelBehaviour = {}, actions?: number[], signal?:
   const flow = parcelFlow(behaviour);
   const clock = new VirtualClock();
   const script: Planner = {
-    choose: ({ step }) => ({ action: actions![step]!, logProbability: -1, entropy: 1 }),
+    choose: ({ step }) => ({ decision: choice(actions![step]!), logProbability: -1, entropy: 1 }),
   };
   const planner = actions === undefined ? rulePlanner(flow) : script;
   return clock.run(runFlow({ flow, task: TASK, context: undefined, planner, random: seededRandom(1), clock, signal }));
@@ -232,7 +233,7 @@ describe('an infrastructure failure', () => {
   it('keeps a tool that answers in time, and what it recorded of results JSON cannot hold', async () => {
     const clock = new VirtualClock();
     const flow = parcelFlow({ toolTimeoutMs: 100, stamp: async () => clock.sleep(99).then(() => 10n) });
-    const planner: Planner = { choose: ({ step }) => ({ action: [0, 2][step]!, logProbability: 0, entropy: 0 }) };
+    const planner: Planner = { choose: ({ step }) => ({ decision: choice([0, 2][step]!), logProbability: 0, entropy: 0 }) };
     const result = await clock.run(runFlow({ flow, task: TASK, context: null, planner, random: seededRandom(1), clock }));
     expect(result.failure).toBeUndefined();
     expect(result.steps[0]).toMatchObject({ result: '[object BigInt]', toolUs: 99_000 });

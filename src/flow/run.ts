@@ -4,13 +4,14 @@ import { nextTurn } from '../clock/turn.ts';
 import { MillraceError } from '../errors.ts';
 import { FailureClass, Termination } from '../gen/millrace/v1/flow_pb.ts';
 import type { Random } from '../random/random.ts';
-import type { FlowDefinition, OpenAction } from './define.ts';
+import { actionOf, type Action, type Mistake, type NoAction } from './action.ts';
+import type { FlowDefinition, OpenAction, Outcome } from './define.ts';
 import { execute, type Execution } from './executor.ts';
 import { describe, flowCrash, FlowFailure, isPromise } from './failure.ts';
 import { generate } from './generator.ts';
 import { remember, stepLimit } from './memory.ts';
 import { flowShape, planStep, type FlowShape } from './plan.ts';
-import type { Choice, Planner } from './planner.ts';
+import type { Planned, Planner } from './planner.ts';
 import { HandBack, retrying, type Retrier } from './retry-later.ts';
 import { Meter } from './usage.ts';
 import { potentialOf, verify } from './verifier.ts';
@@ -18,16 +19,19 @@ import { potentialOf, verify } from './verifier.ts';
 /** Arguments and results are kept up to this many characters. */
 const MAX_RECORDED_TEXT = 4000;
 
-/** One decision and what came of it. */
-export interface StepRecord extends Choice {
+/** One decision and what followed from it. */
+export interface StepRecord extends Planned {
+  /** Empty where a generated decision called no tool of the flow. */
   tool: string;
+  /** What was wrong with a generated decision. */
+  mistake: Mistake | undefined;
   /** Memory items that the action points to. */
   items: readonly number[];
   /** As JSON text, cut. */
   arguments: string;
-  /** Texts as they are, everything else as JSON, cut; the message when the tool answered with an error. */
+  /** Texts as they are, everything else as JSON, cut; the message when there was an error. */
   result: string;
-  /** The tool answered with an error. */
+  /** The tool answered with an error, or the decision was a mistake. */
   error: boolean;
   /** The verifier confirmed the step. */
   verified: boolean;
@@ -36,7 +40,7 @@ export interface StepRecord extends Choice {
   openActions: number;
   /** Actions of another tool were open as well. */
   otherTools: boolean;
-  /** Microseconds from asking the flow for its plan to the planner's choice. */
+  /** Microseconds from asking the flow for its plan to the planner's decision. */
   planUs: number;
   /** Microseconds in the executor. */
   toolUs: number;
@@ -88,7 +92,7 @@ export interface RunOptions<T, M> {
 const STEPS_WITHOUT_TURN = 64;
 
 /**
- * Runs one flow to its end: plan, choose, execute, verify, until the verifier says stop, nothing is open or the step limit is
+ * Runs one flow to its end: plan, decide, execute, verify, until the verifier says stop, nothing is open or the step limit is
  * reached; then the answer. Failures are in the result, with the steps until then. Throws only `cancelled`, when stopped, and
  * {@link HandBack}, when something that the flow calls cannot answer now.
  */
@@ -135,8 +139,7 @@ function stages<T, M>({ flow, label }: RunOptions<T, M>): Stage {
 }
 
 async function takeSteps<T, M>(options: RunOptions<T, M>, memory: M, run: FlowRun, stage: Stage): Promise<Termination> {
-  const { flow, planner, random, clock, signal, onTimeout } = options;
-  const label = options.label && { ...options.label, flow: flow.name };
+  const { flow, planner, random, clock, signal } = options;
   const shape = options.shape ?? flowShape(flow);
   const limit = stepLimit(flow, options.task);
   for (let step = 0; step < limit; step++) {
@@ -148,35 +151,49 @@ async function takeSteps<T, M>(options: RunOptions<T, M>, memory: M, run: FlowRu
     const open = prepared.plan.actions;
     if (open.length === 0) return Termination.NO_ACTION;
     const pending = planner.choose(prepared, random);
-    const choice = isPromise(pending) ? await pending : pending;
-    if (choice === undefined) return Termination.DONE;
-    const { tool, items = [] } = open[choice.action]!;
+    const planned = isPromise(pending) ? await pending : pending;
+    if (planned === undefined) return Termination.DONE;
+    const action = actionOf(planned.decision, open, shape);
     const potential = options.potential === true ? potentialOf(flow, memory) : undefined;
-    const planned = clock.monotonic();
-    const call = (): Execution | Promise<Execution> => execute(flow, tool, items, memory, { clock, signal, label, onTimeout });
-    const work = retrying(`tool '${tool}'`, call, options.retrier, signal);
+    const chosen = clock.monotonic();
+    const work = 'mistake' in action ? refusal(action) : callTool(options, action, memory);
     const execution = isPromise(work) ? await work : work;
-    const ended = clock.monotonic();
-    const taken = record(choice, execution, { tool, items, potential, open, times: [started, planned, ended], startedAt });
+    const times = [started, chosen, clock.monotonic()] as const;
+    const taken = record(planned, execution, { action, potential, open, times, startedAt });
     run.steps.push(taken);
-    planner.came?.(taken);
+    planner.onStepResult?.(taken);
     if (execution.error !== undefined) run.toolErrors += 1;
     if (execution.usage !== undefined) run.usage.add(execution.usage);
-    const outcome =
-      execution.error === undefined
-        ? { tool, items, result: execution.result, step }
-        : { tool, items, error: execution.error, step };
-    const { goesOn, verified } = stage('verify', () => verify(flow, memory, outcome));
+    const { goesOn, verified } = stage('verify', () => verify(flow, memory, outcomeOf(action, execution, step)));
     taken.verified = verified;
     if (!goesOn) return Termination.DONE;
   }
   return Termination.STEP_LIMIT;
 }
 
-/** What a step is recorded with beside its choice and its execution. */
+function callTool<T, M>(options: RunOptions<T, M>, action: Action, memory: M): Execution | Promise<Execution> {
+  const { flow, clock, signal, onTimeout, retrier } = options;
+  const label = options.label && { ...options.label, flow: flow.name };
+  const call = (): Execution | Promise<Execution> => execute(flow, action, memory, { clock, signal, label, onTimeout });
+  return retrying(`tool '${action.tool}'`, call, retrier, signal);
+}
+
+/** The policy called nothing that could be run. */
+function refusal({ arguments: input, message }: NoAction): Execution {
+  return { input, error: message };
+}
+
+function outcomeOf(action: Action | NoAction, execution: Execution, step: number): Outcome {
+  const [tool, items] = 'mistake' in action ? ['', []] : [action.tool, action.items];
+  const called = 'mistake' in action || action.written === undefined ? undefined : { arguments: execution.input };
+  return execution.error === undefined
+    ? { tool, items, result: execution.result, step, ...called }
+    : { tool, items, error: execution.error, step, ...called };
+}
+
+/** What a step is recorded with beside its decision and its execution. */
 interface StepFacts {
-  tool: string;
-  items: readonly number[];
+  action: Action | NoAction;
   potential: number | undefined;
   open: readonly OpenAction[];
   /** When it began, was planned and ended. */
@@ -184,18 +201,21 @@ interface StepFacts {
   startedAt: number;
 }
 
-function record(choice: Choice, execution: Execution, facts: StepFacts): StepRecord {
-  const { tool, open } = facts;
+function record(made: Planned, execution: Execution, facts: StepFacts): StepRecord {
+  const { action, open } = facts;
+  const [tool, items] = 'mistake' in action ? ['', NO_ITEMS] : [action.tool, action.items];
   const [started, planned, ended] = facts.times;
   // Field by field: a spread in a literal this size costs more than all of the rest.
   return {
-    action: choice.action,
-    logProbability: choice.logProbability,
-    entropy: choice.entropy,
-    situation: choice.situation,
-    stateFlags: choice.stateFlags,
+    decision: made.decision,
+    logProbability: made.logProbability,
+    entropy: made.entropy,
+    situation: made.situation,
+    stateFlags: made.stateFlags,
+    prompt: made.prompt,
     tool,
-    items: facts.items,
+    mistake: 'mistake' in action ? action.mistake : execution.badArguments && 'bad_arguments',
+    items,
     arguments: textOf(execution.input),
     result: execution.error ?? textOf(execution.result),
     error: execution.error !== undefined,
@@ -208,6 +228,8 @@ function record(choice: Choice, execution: Execution, facts: StepFacts): StepRec
     startedAt: facts.startedAt,
   };
 }
+
+const NO_ITEMS: readonly number[] = [];
 
 /** For people who read steps: what JSON cannot hold is shown as text, never an error. */
 function textOf(value: unknown): string {

@@ -1,4 +1,5 @@
 import { create } from '@bufbuild/protobuf';
+import { NO_TOOL } from '../explore/observe.ts';
 import { StepSignalsSchema, type StepSignals } from '../gen/millrace/v1/flow_pb.ts';
 import type { FlowShape } from './plan.ts';
 import type { StepRecord } from './run.ts';
@@ -11,11 +12,11 @@ export interface SignalNeeds {
   potential: boolean;
 }
 
-/** What came of each step, as columns; only those that are needed are filled. */
+/** What followed from each step, as columns; only those that are needed are filled. */
 export function stepSignals(steps: readonly StepRecord[], shape: FlowShape, needs: SignalNeeds): StepSignals {
   const signals = create(StepSignalsSchema);
   if (needs.steps) {
-    signals.tool = steps.map(({ tool }) => shape.tools.get(tool)!.index);
+    signals.tool = steps.map(({ tool }) => shape.tools.get(tool)?.index ?? NO_TOOL);
     signals.error = steps.map(({ error }) => error);
     signals.verified = steps.map(({ verified }) => verified);
   }

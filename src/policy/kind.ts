@@ -3,6 +3,7 @@
  * (registry.ts) holds the kinds by name, and flow modules may bring kinds of their own.
  */
 import type { z } from 'zod';
+import type { Decision, GeneratedDecision, Generation, Reading } from './decision.ts';
 import type { Experience } from './experience.ts';
 import type { Parameters, TensorPlace } from './policy.ts';
 import type { FlowOutline, Plan } from './plan.ts';
@@ -56,6 +57,11 @@ export interface PolicyKind<S extends PolicySpec = PolicySpec, T = unknown, G ex
   initial(spec: S): Parameters;
   /** Loads modules that {@link actor} and {@link learner} need; awaited before either is called. Default: nothing. */
   load?(): Promise<void>;
+  /**
+   * What the policy decides by: choosing one of the open actions (`choice`), or writing a text that calls a tool (`generated`).
+   * Default `choice`.
+   */
+  readonly decides?: Decision['kind'];
   /** The side that decides in flows. Called once for each job in a process. */
   actor(spec: S, flow: FlowOutline): PolicyActor<G>;
   /** The side that learns. Its weights have to be loaded. Called once for each job in a learner. */
@@ -68,14 +74,22 @@ export interface PolicyActor<G extends SituationTable = SituationTable> {
   situations(): G;
   /** A policy whose weights have to be loaded. Several are in use at once, one for each version that flows play. */
   policy(): ActingPolicy<G>;
+  /** What generated tokens say: their text, and the call in it. Of kinds that generate, and of no others. */
+  read?(tokens: readonly number[]): Reading;
 }
 
 /** The distinct situations in which the members of one group decided. */
 export interface SituationTable {
-  /** Index of the situation that a plan describes: the same for plans that the policy cannot tell apart. */
-  add(plan: Plan): number;
+  /**
+   * Index of the situation that a plan describes: the same for situations that the policy cannot tell apart.
+   * @param before - the decision before in this flow, of kinds that generate: what the policy reads now is what it read and wrote then,
+   * what came of it, and this plan. Absent at the flow's first step, and in kinds that choose.
+   */
+  add(plan: Plan, before?: Turn): number;
   /** State features as the policy sees them, for the rows of steps; undefined when it has none. */
   stateFlags(situation: number): readonly number[] | undefined;
+  /** The tokens that the policy reads in a situation. Of kinds that generate. */
+  prompt?(situation: number): readonly number[];
   /**
    * The group's experience for learners: the decisions of each member (none for failed ones). Its bytes depend on what the members
    * did, not on how their steps interleaved.
@@ -83,8 +97,21 @@ export interface SituationTable {
   encode(members: readonly (readonly RecordedDecision[])[], temperature: number): Uint8Array;
 }
 
-/** One decision of a member. */
-export interface RecordedDecision {
+/** A generated decision and what came of it. */
+export interface Turn {
+  /** Index into the group's {@link SituationTable}. */
+  situation: number;
+  decision: GeneratedDecision;
+  /** What the tool answered, or what was wrong with the call, as the rows of steps hold it. */
+  result: string;
+  error: boolean;
+}
+
+/** One decision of a member: of a kind that chooses, or of one that generates. */
+export type RecordedDecision = RecordedChoice | RecordedGeneration;
+
+/** A choice among open actions. */
+export interface RecordedChoice {
   /** Index into the group's {@link SituationTable}. */
   situation: number;
   /** Index of the chosen action among the plan's open actions. */
@@ -93,13 +120,34 @@ export interface RecordedDecision {
   logProbability: number;
 }
 
+/** Generated tokens. */
+export interface RecordedGeneration extends Generation {
+  /** Index into the group's {@link SituationTable}. */
+  situation: number;
+}
+
 /** A situation of some group. */
 export interface SituationOf<G extends SituationTable = SituationTable> {
   table: G;
   situation: number;
 }
 
-/** Weights that decide. */
+/** A generation that is asked for. */
+export interface GenerationOf<G extends SituationTable = SituationTable> extends SituationOf<G> {
+  /** Sampling temperature; 0: the most likely token each time, with its log-probability at temperature 1. */
+  temperature: number;
+  /** uint32. What is sampled depends on weights, situation, temperature and seed, whatever else is in the batch. */
+  seed: number;
+}
+
+/** Tokens whose log-probabilities are asked for. */
+export interface ScoringOf<G extends SituationTable = SituationTable> extends SituationOf<G> {
+  tokens: readonly number[];
+  /** > 0. */
+  temperature: number;
+}
+
+/** Weights that decide. Of the three questions a kind answers those that it can: `logProbabilities`, or `generate` and `score`. */
 export interface ActingPolicy<G extends SituationTable = SituationTable> {
   /** Replaces the weights; the array is the caller's. `invalid_argument` when the length differs. */
   load(values: Float32Array): void;
@@ -107,7 +155,11 @@ export interface ActingPolicy<G extends SituationTable = SituationTable> {
    * log-probabilities over each situation's open actions at `temperature` (> 0), one array for each situation. What else is in
    * the batch must not change them beyond rounding.
    */
-  logProbabilities(situations: readonly SituationOf<G>[], temperature: number): Float32Array[];
+  logProbabilities?(situations: readonly SituationOf<G>[], temperature: number): Float32Array[];
+  /** One generation for each request. */
+  generate?(requests: readonly GenerationOf<G>[]): readonly Generation[] | Promise<readonly Generation[]>;
+  /** log-probability of each token of each request. */
+  score?(requests: readonly ScoringOf<G>[]): readonly number[][] | Promise<readonly number[][]>;
   dispose(): void;
 }
 

@@ -99,10 +99,16 @@ export function kindsOf(exported: unknown, origin: string): PolicyKinds {
   return new PolicyKinds(kinds);
 }
 
-/** The acting side of a policy. */
+/** The acting side of a policy. `invalid_argument` when it does not suit how the kind decides. */
 export async function actorOf(kind: AnyPolicyKind, spec: PolicySpec, flow: FlowOutline): Promise<PolicyActor> {
   await kind.load?.();
-  return kind.actor(spec, flow) as PolicyActor;
+  const actor = kind.actor(spec, flow) as PolicyActor;
+  if ((kind.decides === 'generated') === (actor.read !== undefined)) return actor;
+  throw new MillraceError(
+    'invalid_argument',
+    `policy kind "${kind.name}": \`read\` belongs to the actor of a kind with \`decides: 'generated'\`, and only there`,
+    { field: 'policyKinds' },
+  );
 }
 
 const FUNCTIONS = ['specification', 'difference', 'misfit', 'layout', 'initial', 'actor', 'learner'] as const;
@@ -113,6 +119,9 @@ function problemOf(kind: unknown): string | undefined {
   if (typeof name !== 'string' || !NAME.test(name))
     return `needs a name of lower-case letters, digits and "-", at most 40; got ${JSON.stringify(name)}`;
   if (typeof settings?.safeParse !== 'function') return `("${name}"): settings must be a zod schema`;
+  const { decides = 'choice' } = kind as Partial<AnyPolicyKind>;
+  if (decides !== 'choice' && decides !== 'generated')
+    return `("${name}"): decides must be 'choice' or 'generated', got ${JSON.stringify(decides)}`;
   const missing = FUNCTIONS.find((part) => typeof (kind as Partial<AnyPolicyKind>)[part] !== 'function');
   return missing === undefined ? undefined : `("${name}"): ${missing} must be a function`;
 }

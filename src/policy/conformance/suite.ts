@@ -1,9 +1,21 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { trainedTokens } from '../../algo/columns/experience.ts';
 import { DEFAULT_ALGORITHM, type AlgorithmConfig } from '../../algo/config.ts';
 import { algorithmSchema } from '../../algo/registry.ts';
 import { seededRandom } from '../../random/seeded.ts';
 import { decodeExperience } from '../experience.ts';
-import type { PolicyActor, PolicyKind, PolicyLearner, PolicySpec, RecordedDecision, SituationTable } from '../kind.ts';
+import { generated } from '../decision.ts';
+import type {
+  ActingPolicy,
+  GenerationOf,
+  PolicyActor,
+  PolicyKind,
+  PolicyLearner,
+  PolicySpec,
+  RecordedDecision,
+  SituationTable,
+  Turn,
+} from '../kind.ts';
 import { computeGradients, evaluateInSlices, type ComputedGradient } from '../learner/gradient.ts';
 import type { FlowOutline, Plan } from '../plan.ts';
 import { parameterCount, type LearnerGroup } from '../policy.ts';
@@ -15,7 +27,7 @@ export interface PolicyKindExample {
   /** Settings of a small policy. Default: the kind's defaults. */
   settings?: unknown;
   flow: FlowOutline;
-  /** At least three situations that the policy can tell apart, one of them with several open actions. */
+  /** At least three situations that the policy can tell apart, at a flow's first step, one of them with several open actions. */
   plans: readonly Plan[];
   /** Awaited first, for example to set up tensorflow.js. Default: nothing. */
   prepare?: () => Promise<unknown>;
@@ -75,43 +87,69 @@ class Bench {
     return learner;
   }
 
-  /** Trajectories of a policy with these weights, one in the order of the others or step by step in turn. */
-  played(spec: PolicySpec, seed: number, interleaved = false): { table: SituationTable; members: RecordedDecision[][] } {
+  get generates(): boolean {
+    return this.kind.decides === 'generated';
+  }
+
+  /** A policy with these weights, and a table for its situations. */
+  acting(spec: PolicySpec): { actor: PolicyActor; table: SituationTable; policy: ActingPolicy } {
     const actor = this.actor(spec);
-    const table = actor.situations();
     const policy = actor.policy();
     policy.load(this.weights(spec));
+    return { actor, table: actor.situations(), policy };
+  }
+
+  /** Trajectories of a policy with these weights, one in the order of the others or step by step in turn. */
+  async played(spec: PolicySpec, seed: number, interleaved = false): Promise<Played> {
+    const { actor, table, policy } = this.acting(spec);
     const steps = Array.from({ length: 4 }, (_, m) => m).flatMap((m) =>
       [0, 1, 2].slice(0, 1 + ((m + seed) % 3)).map((t) => [m, t]),
     );
     if (interleaved) steps.sort(([m1, t1], [m2, t2]) => t1! - t2! || m2! - m1!);
     const members: RecordedDecision[][] = Array.from({ length: 4 }, () => []);
+    const before: Turn[] = [];
     for (const [m, t] of steps) {
       const plan = this.plans[(m! * 2 + t! + seed) % this.plans.length]!;
-      const situation = table.add(plan);
-      const [logs] = policy.logProbabilities([{ table, situation }], TEMPERATURE);
-      const action = seededRandom(seed).fork(`${m}/${t}`).integer(plan.actions.length);
-      members[m!]!.push({ situation, action, logProbability: logs![action]! });
+      const random = seededRandom(seed).fork(`${m}/${t}`);
+      const situation = table.add(plan, before[m!]);
+      if (!this.generates) {
+        const [logs] = policy.logProbabilities!([{ table, situation }], TEMPERATURE);
+        const action = random.integer(plan.actions.length);
+        members[m!]!.push({ situation, action, logProbability: logs![action]! });
+        continue;
+      }
+      const request = { table, situation, temperature: TEMPERATURE, seed: random.integer(2 ** 32) };
+      const [generation] = await policy.generate!([request]);
+      members[m!]!.push({ situation, ...generation! });
+      const decision = generated(generation!, actor.read!(generation!.tokens));
+      before[m!] = { situation, decision, result: `result ${t}`, error: false };
     }
     policy.dispose();
     return { table, members };
   }
 
-  group(spec: PolicySpec, seed: number): LearnerGroup {
-    const { table, members } = this.played(spec, seed);
+  async group(spec: PolicySpec, seed: number): Promise<LearnerGroup> {
+    const { table, members } = await this.played(spec, seed);
     const experience = decodeExperience(table.encode(members, TEMPERATURE));
-    const tokens = experience.logProbabilities.length;
+    const valid = members.map(() => true);
+    const { tokens } = trainedTokens(experience, valid);
     const random = seededRandom(seed);
-    const near = (at: number): number[] => Array.from({ length: tokens }, () => at + random.uniform() / 4);
+    const near = (at: number): number[] => tokens.map(() => at + random.uniform() / 4);
     return {
       experience,
       advantages: members.map(() => 2 * random.uniform() - 1),
-      valid: members.map(() => true),
+      valid,
       values: near(0.2),
       valueTargets: near(0.5),
-      proximal: experience.logProbabilities.map((log) => log + (random.uniform() - 0.5) / 5),
+      proximal: tokens.map((token) => experience.logProbabilities[token]! + (random.uniform() - 0.5) / 5),
     };
   }
+}
+
+/** What the members of a group did. */
+interface Played {
+  table: SituationTable;
+  members: RecordedDecision[][];
 }
 
 function describeSpecification(bench: () => Bench): void {
@@ -146,23 +184,15 @@ function describeSpecification(bench: () => Bench): void {
 }
 
 function describeActing(bench: () => Bench): void {
-  it('gives a distribution over the open actions, whatever else is in the batch', () => {
-    const { plans } = bench();
-    const spec = bench().spec();
-    const actor = bench().actor(spec);
-    const policy = actor.policy();
-    policy.load(bench().weights(spec));
+  it('answers the same, whatever else is in the batch', async () => {
+    const { plans, generates } = bench();
+    const { actor, policy } = bench().acting(bench().spec());
     const [one, two] = [actor.situations(), actor.situations()];
     const situations = [...plans.map((plan) => ({ table: one, plan })), ...plans.map((plan) => ({ table: two, plan }))].map(
       ({ table, plan }) => ({ table, situation: table.add(plan) }),
     );
-    const together = policy.logProbabilities(situations, TEMPERATURE);
-    situations.forEach((situation, i) => {
-      const logs = together[i]!;
-      expect(logs).toHaveLength(plans[i % plans.length]!.actions.length);
-      expect(logs.reduce((sum, log) => sum + Math.exp(log), 0)).toBeCloseTo(1, 5);
-      policy.logProbabilities([situation], TEMPERATURE)[0]!.forEach((log, a) => expect(log).toBeCloseTo(logs[a]!, 5));
-    });
+    if (generates) await expectGenerations(actor, policy, situations);
+    else expectDistributions(plans, policy, situations);
     policy.dispose();
   });
 
@@ -183,12 +213,13 @@ function describeActing(bench: () => Bench): void {
     policy.dispose();
   });
 
-  it('writes the same experience, however the steps of members interleaved', () => {
+  it('writes the same experience, however the steps of members interleaved', async () => {
     const spec = bench().spec();
-    const encoded = [false, true].map((interleaved) => {
-      const { table, members } = bench().played(spec, 3, interleaved);
-      return Buffer.from(table.encode(members, TEMPERATURE));
-    });
+    const encoded: Buffer[] = [];
+    for (const interleaved of [false, true]) {
+      const { table, members } = await bench().played(spec, 3, interleaved);
+      encoded.push(Buffer.from(table.encode(members, TEMPERATURE)));
+    }
     expect(encoded[0]!.equals(encoded[1]!)).toBe(true);
     const experience = decodeExperience(encoded[0]!);
     expect(experience.kind).toBe(spec.kind);
@@ -196,26 +227,70 @@ function describeActing(bench: () => Bench): void {
   });
 }
 
+type Situations = readonly { table: SituationTable; situation: number }[];
+
+/** Distributions over the open actions of each plan, the plans twice. */
+function expectDistributions(plans: readonly Plan[], policy: ActingPolicy, situations: Situations): void {
+  const together = policy.logProbabilities!(situations, TEMPERATURE);
+  situations.forEach((situation, i) => {
+    const logs = together[i]!;
+    expect(logs).toHaveLength(plans[i % plans.length]!.actions.length);
+    expect(logs.reduce((sum, log) => sum + Math.exp(log), 0)).toBeCloseTo(1, 5);
+    policy.logProbabilities!([situation], TEMPERATURE)[0]!.forEach((log, a) => expect(log).toBeCloseTo(logs[a]!, 5));
+  });
+}
+
+/** Tokens that follow from the seed, with the log-probabilities that scoring gives them, and that can be read. */
+async function expectGenerations(actor: PolicyActor, policy: ActingPolicy, situations: Situations): Promise<void> {
+  for (const temperature of [TEMPERATURE, 0]) {
+    const requests: GenerationOf[] = situations.map((situation, i) => ({ ...situation, temperature, seed: 7 * i + 1 }));
+    const together = await policy.generate!(requests);
+    const scored = await policy.score!(
+      situations.map((situation, i) => ({
+        ...situation,
+        tokens: together[i]!.tokens,
+        temperature: temperature || 1,
+      })),
+    );
+    for (const [i, { tokens, logProbabilities, finish }] of together.entries()) {
+      expect(tokens.length).toBeGreaterThan(0);
+      expect(logProbabilities).toHaveLength(tokens.length);
+      expect(['stop', 'length']).toContain(finish);
+      expect(typeof actor.read!(tokens).text).toBe('string');
+      expect(situations[i]!.table.prompt!(situations[i]!.situation).every(Number.isInteger)).toBe(true);
+      scored[i]!.forEach((log, t) => expect(log).toBeCloseTo(logProbabilities[t]!, 4));
+      const [alone] = await policy.generate!([{ ...requests[i]!, ...(temperature === 0 && { seed: 99 }) }]);
+      expect(alone!.tokens).toEqual(tokens);
+    }
+  }
+}
+
 function describeLearning(bench: () => Bench): void {
-  const groups = (spec: PolicySpec): LearnerGroup[] => Array.from({ length: 4 }, (_, i) => bench().group(spec, i));
+  const groups = async (spec: PolicySpec): Promise<LearnerGroup[]> => {
+    const made: LearnerGroup[] = [];
+    for (let i = 0; i < 4; i++) made.push(await bench().group(spec, i));
+    return made;
+  };
   const largest = ({ gradient }: ComputedGradient): number =>
     gradient.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
 
   it('learns from what was acted: both sides give the same log-probabilities', async () => {
     const spec = bench().spec();
     const learner = bench().learner(spec);
-    const batch = groups(spec);
+    const batch = await groups(spec);
     const { logProbs } = await evaluateInSlices(learner, batch, { maxDecisions: 3 });
-    const acted = batch.flatMap(({ experience }) => experience.logProbabilities);
+    const acted = batch.flatMap(({ experience, valid }) =>
+      trainedTokens(experience, valid).tokens.map((token) => experience.logProbabilities[token]!),
+    );
     expect(logProbs).toHaveLength(acted.length);
     acted.forEach((log, i) => expect(logProbs[i]).toBeCloseTo(log, 4));
     learner.dispose();
   });
 
-  it('refuses experience in another format', () => {
+  it('refuses experience in another format', async () => {
     const spec = bench().spec();
     const learner = bench().learner(spec);
-    const { experience } = bench().group(spec, 1);
+    const { experience } = await bench().group(spec, 1);
     const other = { ...experience, codec: `${experience.codec}-else` };
     expect(() => learner.open(other, 'group')).toThrow(expect.objectContaining({ code: 'failed_precondition' }));
     learner.dispose();
@@ -224,12 +299,12 @@ function describeLearning(bench: () => Bench): void {
   it.each([
     ['without a critic', WIDE],
     ['with a critic', WITH_CRITIC],
-  ] as const)('has gradients that agree with finite differences, %s', (_, algorithm) => {
+  ] as const)('has gradients that agree with finite differences, %s', async (_, algorithm) => {
     const { kind } = bench();
     const spec = bench().spec(algorithm.name === 'ppo');
     const values = bench().weights(spec);
     const learner = bench().learner(spec, values);
-    const batch = groups(spec);
+    const batch = await groups(spec);
     const { gradient } = computeGradients(learner, batch, algorithm);
     const lossAt = (moved: Float32Array): number => {
       learner.load(moved);
@@ -252,10 +327,10 @@ function describeLearning(bench: () => Bench): void {
     learner.dispose();
   });
 
-  it('gives the same sums from any split, and the same bits again', () => {
+  it('gives the same sums from any split, and the same bits again', async () => {
     const spec = bench().spec();
     const learner = bench().learner(spec);
-    const batch = groups(spec);
+    const batch = await groups(spec);
     const whole = computeGradients(learner, batch, WIDE);
     expect(computeGradients(learner, batch, WIDE).gradient).toEqual(whole.gradient);
     const parts = [batch.slice(0, 1), batch.slice(1)].map((part) => computeGradients(learner, part, WIDE, { maxDecisions: 2 }));

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { parcelFlow } from '../../flow/fixtures/parcels.ts';
 import { flowOutline } from '../../flow/plan.ts';
 import { decodeExperience } from '../experience.ts';
-import type { RecordedDecision } from '../kind.ts';
+import type { RecordedChoice } from '../kind.ts';
 import { decodeObservation } from './codec.ts';
 import { plannerKind } from './kind.ts';
 import { PlanEncoder } from './plan-encoder.ts';
@@ -80,7 +80,7 @@ describe('PlannerSituations', () => {
   /** Encodes the members' plans in the given interleaving and returns the experience. */
   function experience(members: { parcels: string[]; stamped: number[] }[][], order: number[]): Uint8Array {
     const situations = table();
-    const decisions: RecordedDecision[][] = members.map(() => []);
+    const decisions: RecordedChoice[][] = members.map(() => []);
     for (const m of order) {
       const step = decisions[m]!.length;
       const situation = members[m]![step]!;

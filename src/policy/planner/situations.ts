@@ -1,6 +1,6 @@
 import { toBinary } from '@bufbuild/protobuf';
 import { ExperienceSchema } from '../../gen/millrace/v1/experience_pb.ts';
-import type { RecordedDecision, SituationTable } from '../kind.ts';
+import type { RecordedChoice, SituationTable } from '../kind.ts';
 import type { Plan } from '../plan.ts';
 import { encodeObservation, observationKey } from './codec.ts';
 import { plannerExperience } from './experience.ts';
@@ -58,7 +58,7 @@ export class PlannerSituations implements SituationTable {
    * The encoded Experience of these members' decisions (none for failed members). Observations and texts are numbered by
    * first use, member after member: the bytes depend on what the members did, not on how their steps interleaved.
    */
-  encode(members: readonly (readonly RecordedDecision[])[], temperature: number): Uint8Array {
+  encode(members: readonly (readonly RecordedChoice[])[], temperature: number): Uint8Array {
     const observations = new Numbering();
     const texts = new Numbering();
     const decisions = members.map((steps) => ({

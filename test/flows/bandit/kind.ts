@@ -11,7 +11,7 @@ import {
   type PolicyKind,
   type PolicyLearner,
   type PolicySpec,
-  type RecordedDecision,
+  type RecordedChoice,
   type SituationTable,
   type TokenLoss,
   type TokensOf,
@@ -55,7 +55,7 @@ class BanditSituations implements SituationTable {
     return undefined;
   }
 
-  encode(members: readonly (readonly RecordedDecision[])[], temperature: number): Uint8Array {
+  encode(members: readonly (readonly RecordedChoice[])[], temperature: number): Uint8Array {
     const order: number[] = [];
     const place = (situation: number): number => {
       if (!order.includes(situation)) order.push(situation);

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { systemClock } from '../clock/system.ts';
-import { VirtualClock } from '../clock/virtual.ts';
-import type { PlannerSituations } from '../policy/planner/situations.ts';
-import { contentActor, ContentPolicy, contentSpec } from './fixtures/content-policy.ts';
-import { parcelFlow } from './fixtures/parcels.ts';
+import { systemClock } from '../../clock/system.ts';
+import { VirtualClock } from '../../clock/virtual.ts';
+import type { PlannerSituations } from '../planner/situations.ts';
+import { contentActor, ContentPolicy, contentSpec } from '../../flow/fixtures/content-policy.ts';
+import { parcelFlow } from '../../flow/fixtures/parcels.ts';
 import { MicroBatcher } from './micro-batcher.ts';
 
 const flow = parcelFlow();
@@ -23,15 +23,15 @@ describe('MicroBatcher', () => {
     const policy = new ContentPolicy(spec);
     const tables = [tableOf(['a'], ['b', 'c']), tableOf(['b', 'c'], ['d'], ['a'])];
     const calls = tables.flatMap((table) =>
-      table.observations.map((_, situation) => ({ table, situation, lease: lease(policy), temperature: 0.7 })),
+      table.observations.map((_, situation) => ({ table, situation, actions: 2, lease: lease(policy), temperature: 0.7 })),
     );
     const together = new MicroBatcher({ clock: systemClock });
-    const results = await Promise.all(calls.map((call) => together.logProbabilities(call)));
+    const results = await Promise.all(calls.map((call) => together.decide(call)));
     expect(policy.batches).toHaveLength(1);
     // Texts that two groups share travel once: a, stamp a, b, c, stamp b c, d, stamp d.
     expect(policy.batches[0]!.texts).toHaveLength(7);
     for (const [i, call] of calls.entries()) {
-      const alone = await new MicroBatcher({ clock: systemClock }).logProbabilities(call);
+      const alone = await new MicroBatcher({ clock: systemClock }).decide(call);
       expect(results[i]).toEqual(alone);
     }
     expect(results[0]).toEqual(results[4]);
@@ -43,7 +43,7 @@ describe('MicroBatcher', () => {
     const table = tableOf(['a'], ['b']);
     const batcher = new MicroBatcher({ clock: systemClock });
     const call = (situation: number, version = 1, temperature = 1) =>
-      batcher.logProbabilities({ table, situation, lease: lease(policy, version), temperature });
+      batcher.decide({ table, situation, actions: 2, lease: lease(policy, version), temperature });
     await Promise.all([call(0), call(0), call(1), call(0)]);
     await call(1);
     expect(batcher.stats).toEqual({ calls: 5, evaluated: 2, batches: 1 });
@@ -56,8 +56,8 @@ describe('MicroBatcher', () => {
     const table = tableOf(['a', 'b']);
     const batcher = new MicroBatcher({ clock: systemClock });
     const [a, b] = await Promise.all([
-      batcher.logProbabilities({ table, situation: 0, lease: lease(old, 1), temperature: 1 }),
-      batcher.logProbabilities({ table, situation: 0, lease: lease(fresh, 2), temperature: 1 }),
+      batcher.decide({ table, situation: 0, actions: 2, lease: lease(old, 1), temperature: 1 }),
+      batcher.decide({ table, situation: 0, actions: 2, lease: lease(fresh, 2), temperature: 1 }),
     ]);
     expect(a).not.toEqual(b);
     expect([old.batches.length, fresh.batches.length]).toEqual([1, 1]);
@@ -69,7 +69,7 @@ describe('MicroBatcher', () => {
     const batcher = new MicroBatcher({ clock: systemClock, maxBatch: 4 });
     await Promise.all(
       table.observations.map((_, situation) =>
-        batcher.logProbabilities({ table, situation, lease: lease(policy), temperature: 1 }),
+        batcher.decide({ table, situation, actions: 2, lease: lease(policy), temperature: 1 }),
       ),
     );
     expect(policy.batches.map((batch) => batch.observations.length)).toEqual([4, 4, 2]);
@@ -81,7 +81,7 @@ describe('MicroBatcher', () => {
     const batcher = new MicroBatcher({ clock, maxDelayMs: 5 });
     const [leaveFirst, leaveSecond] = [batcher.join(), batcher.join()];
     const ask = (parcel: string) =>
-      batcher.logProbabilities({ table: tableOf([parcel]), situation: 0, lease: lease(policy), temperature: 1 });
+      batcher.decide({ table: tableOf([parcel]), situation: 0, actions: 2, lease: lease(policy), temperature: 1 });
     await clock.run(ask('a'));
     expect(clock.monotonic()).toBe(5);
     await clock.run(Promise.all([ask('b'), clock.sleep(2).then(() => ask('c'))]));
@@ -95,7 +95,7 @@ describe('MicroBatcher', () => {
     const policy = new ContentPolicy(spec);
     const batcher = new MicroBatcher({ clock: systemClock });
     const table = tableOf(['a']);
-    const ask = () => batcher.logProbabilities({ table, situation: 0, lease: lease(policy), temperature: 1 });
+    const ask = () => batcher.decide({ table, situation: 0, actions: 2, lease: lease(policy), temperature: 1 });
     policy.failure = new Error('out of memory');
     await expect(Promise.all([ask(), ask()])).rejects.toThrow('out of memory');
     policy.failure = undefined;

@@ -1,17 +1,18 @@
-import type { Clock } from '../clock/clock.ts';
-import { nextTurn } from '../clock/turn.ts';
-import type { ActingPolicy, SituationTable } from '../policy/kind.ts';
-import type { PolicyLease } from './policies.ts';
-
-/** One decision that a flow waits for. */
-export interface PolicyCall {
-  table: SituationTable;
-  /** Index of the situation in the table. */
-  situation: number;
-  lease: PolicyLease;
-  /** > 0. */
-  temperature: number;
-}
+import type { Clock } from '../../clock/clock.ts';
+import { nextTurn } from '../../clock/turn.ts';
+import type { Generation } from '../decision.ts';
+import type { ActingPolicy, SituationTable } from '../kind.ts';
+import { Gathered } from './gathered.ts';
+import {
+  cannot,
+  capabilitiesOf,
+  type Capability,
+  type DecideRequest,
+  type GenerateRequest,
+  type Inference,
+  type InferenceWeights,
+  type ScoreRequest,
+} from './inference.ts';
 
 /** Options of {@link MicroBatcher}. */
 export interface MicroBatcherOptions {
@@ -22,13 +23,13 @@ export interface MicroBatcherOptions {
    * the event loop. Default 0.
    */
   maxDelayMs?: number;
-  /** Distinct situations in one evaluation of the policy; between two the event loop runs. Default 512. */
+  /** Distinct situations, or generations, in one evaluation of the policy; between two the event loop runs. Default 512. */
   maxBatch?: number;
 }
 
 /** What the batcher did so far. */
 export interface MicroBatcherStats {
-  /** Decisions asked for. */
+  /** Decisions asked for: choices and generations. */
   calls: number;
   /** Situations that the policy computed: the others were equal to one of their group's. */
   evaluated: number;
@@ -48,7 +49,7 @@ interface Pending {
   situation: number;
   answers: Answers;
   /** Of the flow that asks: while it waits, the policy has these weights. */
-  lease: PolicyLease;
+  lease: InferenceWeights;
   resolve: (logProbabilities: Float32Array) => void;
   reject: (error: unknown) => void;
 }
@@ -56,16 +57,18 @@ interface Pending {
 type Distinct = Map<Answers, Map<number, Pending[]>>;
 
 /**
- * Gathers the decisions that all flows of a process are waiting for and evaluates them together: one call of the policy per
- * version and temperature. Equal situations of a group are computed once and remembered for the group's life.
+ * Inference in this process. Gathers what all flows of a process are waiting for and evaluates it together: one call of the policy per
+ * version and temperature. Equal situations of a group in which a policy chooses are computed once and remembered for the group's life.
  */
-export class MicroBatcher {
+export class MicroBatcher implements Inference {
   readonly #clock: Clock;
   readonly #maxDelayMs: number;
   readonly #maxBatch: number;
   readonly #stats: MicroBatcherStats = { calls: 0, evaluated: 0, batches: 0 };
   /** By group; one entry for each version and temperature in use. */
   readonly #answers = new WeakMap<SituationTable, Answers[]>();
+  readonly #generations: Gathered<GenerateRequest, Generation>;
+  readonly #scorings: Gathered<ScoreRequest, readonly number[]>;
   #pending: Pending[] = [];
   #flows = 0;
   #running = false;
@@ -75,15 +78,26 @@ export class MicroBatcher {
     this.#clock = options.clock;
     this.#maxDelayMs = options.maxDelayMs ?? 0;
     this.#maxBatch = options.maxBatch ?? 512;
+    this.#generations = new Gathered(this.#maxBatch, async (policy, requests) => {
+      const generations = await policy.generate!(requests);
+      this.#stats.batches += 1;
+      this.#stats.evaluated += generations.length;
+      return generations;
+    });
+    this.#scorings = new Gathered<ScoreRequest, readonly number[]>(this.#maxBatch, (policy, requests) => policy.score!(requests));
   }
 
   get stats(): Readonly<MicroBatcherStats> {
     return this.#stats;
   }
 
-  /** Decisions waiting right now. */
+  /** Requests waiting right now. */
   get waiting(): number {
-    return this.#pending.length;
+    return this.#pending.length + this.#generations.waiting + this.#scorings.waiting;
+  }
+
+  can({ policy }: InferenceWeights): ReadonlySet<Capability> {
+    return capabilitiesOf(policy);
   }
 
   /** Says that a flow starts that will ask for decisions; returns the function to call when it has ended. */
@@ -95,10 +109,10 @@ export class MicroBatcher {
     };
   }
 
-  /** log-probabilities of the situation's open actions; the array is shared, do not write to it. */
-  logProbabilities(call: PolicyCall): Promise<Float32Array> {
-    this.#stats.calls += 1;
+  decide(call: DecideRequest): Promise<Float32Array> {
     const { situation, lease } = call;
+    if (lease.policy.logProbabilities === undefined) return refused('decide', lease);
+    this.#stats.calls += 1;
     const answers = this.#answersFor(call);
     const known = answers.known.get(situation);
     if (known !== undefined) return Promise.resolve(known);
@@ -109,7 +123,17 @@ export class MicroBatcher {
     });
   }
 
-  #answersFor({ table, lease, temperature }: PolicyCall): Answers {
+  generate(call: GenerateRequest): Promise<Generation> {
+    if (call.lease.policy.generate === undefined) return refused('generate', call.lease);
+    this.#stats.calls += 1;
+    return this.#generations.ask(call);
+  }
+
+  score(call: ScoreRequest): Promise<readonly number[]> {
+    return call.lease.policy.score === undefined ? refused('score', call.lease) : this.#scorings.ask(call);
+  }
+
+  #answersFor({ table, lease, temperature }: DecideRequest): Answers {
     let all = this.#answers.get(table);
     if (all === undefined) this.#answers.set(table, (all = []));
     for (const answers of all) if (answers.version === lease.version && answers.temperature === temperature) return answers;
@@ -177,7 +201,7 @@ export class MicroBatcher {
   #answer(policy: ActingPolicy, temperature: number, distinct: Distinct): void {
     const calls = [...distinct.values()].flatMap((ofGroup) => [...ofGroup.values()]);
     try {
-      const results = policy.logProbabilities(
+      const results = policy.logProbabilities!(
         calls.map((same) => ({ table: same[0]!.answers.table, situation: same[0]!.situation })),
         temperature,
       );
@@ -192,4 +216,8 @@ export class MicroBatcher {
       for (const same of calls) for (const call of same) call.reject(error);
     }
   }
+}
+
+function refused(capability: Capability, { version }: InferenceWeights): Promise<never> {
+  return Promise.reject(cannot(capability, `policy version ${version}`));
 }

@@ -1,0 +1,82 @@
+import { FailureClass } from '../gen/millrace/v1/flow_pb.ts';
+import { actionKey, generated, type GeneratedDecision, type Reading } from '../policy/decision.ts';
+import type { Turn } from '../policy/kind.ts';
+import type { Random } from '../random/random.ts';
+import { FlowFailure } from './failure.ts';
+import { GreedyMemory } from './greedy.ts';
+import type { Planner } from './planner.ts';
+import type { PolicyPlannerOptions } from './policy-planner.ts';
+
+/** How often a decision is generated again because the flow has made it here before; the last one is then taken. */
+const MAX_REDRAWS = 4;
+
+/** What a planner of a kind that generates needs. */
+export interface WritingPlannerOptions extends PolicyPlannerOptions {
+  /** What tokens say. */
+  read(tokens: readonly number[]): Reading;
+}
+
+/**
+ * Decides with a policy that writes its calls. What it reads is the conversation of this flow: its decisions before, what followed from
+ * each, and what the flow shows now.
+ *
+ * Actions are told apart by {@link actionKey}, and situations, for loops and for the greedy rule, by what the flow shows: with the
+ * conversation no situation would ever come again. An action that must not be taken here again is generated again, at temperature 1 in
+ * greedy flows, at most four times. Log-probabilities are always those of the policy.
+ */
+export function writingPlanner(options: WritingPlannerOptions): Planner {
+  const { table, lease, temperature, explorer } = options;
+  const greedy = temperature === 0 ? new GreedyMemory<string>() : undefined;
+  let before: Turn | undefined;
+  let last: Omit<Turn, 'result' | 'error'> | undefined;
+  return {
+    async choose(prepared, random) {
+      const shown = greedy !== undefined || explorer?.watchesLoops ? table.add(prepared.plan) : 0;
+      const open = explorer?.open(prepared, shown, random);
+      const situation = table.add(open?.plan ?? prepared.plan, before);
+      const refused = greedy?.refused(shown);
+      const isRefused = (key: string): boolean => refused?.has(key) ?? explorer?.avoids(key, random) ?? false;
+      const stuck = greedy?.isStuck(shown) ?? false;
+      let decision = await write(options, situation, stuck ? 1 : temperature, random);
+      let key = actionKey(decision);
+      for (let redraws = 0; redraws < MAX_REDRAWS && isRefused(key); redraws++) {
+        decision = await write(options, situation, temperature || 1, random);
+        key = actionKey(decision);
+      }
+      greedy?.take(shown, key);
+      explorer?.wrote(key);
+      last = { situation, decision };
+      const logProbability = decision.logProbabilities.reduce((sum, log) => sum + log, 0);
+      if (decision.tokens.length !== decision.logProbabilities.length || !(logProbability > -Infinity && logProbability <= 1e-3))
+        throw new FlowFailure(
+          FailureClass.POLICY_UNAVAILABLE,
+          `policy version ${lease.version} gave ${decision.logProbabilities.length} log-probabilities with the sum ${logProbability} for ${decision.tokens.length} tokens`,
+        );
+      return {
+        decision,
+        logProbability,
+        entropy: -logProbability / decision.tokens.length,
+        situation,
+        stateFlags: table.stateFlags(situation),
+        prompt: table.prompt?.(situation),
+      };
+    },
+    onStepResult({ result, error }) {
+      if (last !== undefined) before = { ...last, result, error };
+      greedy?.onStepResult({ result, error });
+    },
+  };
+}
+
+async function write(
+  { table, inference, lease, ...options }: WritingPlannerOptions,
+  situation: number,
+  temperature: number,
+  random: Random,
+): Promise<GeneratedDecision> {
+  const seed = random.integer(2 ** 32);
+  const generation = await inference.generate({ table, situation, lease, temperature, seed });
+  if (generation.tokens.length === 0)
+    throw new FlowFailure(FailureClass.POLICY_UNAVAILABLE, `policy version ${lease.version} generated no tokens`);
+  return generated(generation, options.read(generation.tokens));
+}
