@@ -106,8 +106,8 @@ describe('a job whose flow is edited while it runs', () => {
     const whole = readFileSync(artifact);
     writeFileSync(artifact, whole.subarray(1));
     cluster.kill('rollout-1');
-    const waiting = await cluster.until(id, ({ notices }) => notices.some(({ code }) => code === 'CODE_CHANGED'));
-    const notice = waiting.notices.find(({ code }) => code === 'CODE_CHANGED')!;
+    const waiting = await cluster.until(id, ({ notices }) => notices.some(({ code }) => code === 'BUNDLE_DAMAGED'));
+    const notice = waiting.notices.find(({ code }) => code === 'BUNDLE_DAMAGED')!;
     expect(notice.message).toMatch(/the bundle of the flow cannot be loaded: artifact .* is damaged.*; put back/);
     expect(notice.node).toBe('rollout-1');
     expect(notice.resolveTime).toBeUndefined();
@@ -115,7 +115,7 @@ describe('a job whose flow is edited while it runs', () => {
     const ended = await cluster.ended(id);
     expect(ended.state).toBe(JobState.SUCCEEDED);
     expect(books(ended)).toMatchObject({ failed: 0 });
-    expect(ended.notices.find(({ code }) => code === 'CODE_CHANGED')!.resolveTime).toBeDefined();
+    expect(ended.notices.find(({ code }) => code === 'BUNDLE_DAMAGED')!.resolveTime).toBeDefined();
     expect((await cluster.admin.listDeadLetters({})).deadLetters).toEqual([]);
   });
 });

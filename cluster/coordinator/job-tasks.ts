@@ -3,7 +3,7 @@ import { MillraceError } from '../../src/errors.ts';
 import type { HoldProgress } from '../../src/protocol/progress.ts';
 import type { DispatchProgress } from '../../src/protocol/progress.ts';
 import { progressText, type LoadProgress } from '../../src/tasks/progress.ts';
-import { CODE_CHANGED, isCodeChange } from '../holds/loadable.ts';
+import { BUNDLE_DAMAGED, isBundleDamage } from '../holds/loadable.ts';
 import { loadPatiently } from '../holds/load-patiently.ts';
 import { taskPlan, type TaskPlan } from '../jobs/tasks.ts';
 import type { JobKeeper } from './job-keeper.ts';
@@ -32,11 +32,11 @@ export async function loadJobTasks(
     const runtime = await context.runtimes.get(record);
     const patience = { signal: actor.signal, onWait };
     const tasks = (await loadPatiently(context, id, () => runtime.tasks(onProgress), patience))!;
-    await context.notices.resolve(id, CODE_CHANGED);
+    await context.notices.resolve(id, BUNDLE_DAMAGED);
     return await taskPlan(runtime, tasks);
   } catch (thrown) {
     const error = MillraceError.from(thrown);
-    if (isCodeChange(error)) void context.notices.report(id, { code: CODE_CHANGED, message: error.message });
+    if (isBundleDamage(error)) void context.notices.report(id, { code: BUNDLE_DAMAGED, message: error.message });
     if (error.retryable) throw error;
     return { failure: `the flow or its tasks cannot be loaded: ${error.message}` };
   }

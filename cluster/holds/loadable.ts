@@ -6,20 +6,21 @@ import type { JobContext } from '../jobs/context.ts';
 import { loadPatiently } from './load-patiently.ts';
 import type { JobRuntime } from '../jobs/runtime.ts';
 
-/** Code of the notice about a job whose code or data is not what it was created with. */
-export const CODE_CHANGED = 'CODE_CHANGED';
+/** Code of the notice about a job whose bundle cannot be loaded. */
+export const BUNDLE_DAMAGED = 'BUNDLE_DAMAGED';
 
 /** How long a worker waits before it looks again. */
 const LOOK_AGAIN_MS = 5_000;
 
-/** Whether a job cannot be loaded because its code or data has changed, which may be put right. */
-export function isCodeChange(error: MillraceError): boolean {
+/** Whether a job cannot be loaded because an artifact of its bundle is gone or damaged; it can be put back. */
+export function isBundleDamage(error: MillraceError): boolean {
   return error.code === 'unavailable' && error.field === CODE_FIELD;
 }
 
 /**
- * The runtime of a job with its tasks loaded, for a worker that has work of it in hand. Where code or data is not what the job was
- * created with, or the flow's `load` asks to be called later, the worker steps back and keeps the work: it reports a notice, and looks again until that is put right or the job ends.
+ * The runtime of a job with its tasks loaded, for a worker that has messages of it in hand. While the job's bundle is damaged, or the
+ * flow's `load` asks to be called later, the worker keeps the messages and acknowledges none: it reports a notice, and tries again until
+ * the runtime is loaded or the job has ended.
  * @returns undefined when the job has ended meanwhile
  */
 export async function loadableRuntime(
@@ -38,12 +39,12 @@ export async function loadableRuntime(
         goesOn: () => isOpen(jobs.get(id)?.record),
       });
       if (loaded === undefined) return undefined;
-      if (reported) await notices.resolve(id, CODE_CHANGED);
+      if (reported) await notices.resolve(id, BUNDLE_DAMAGED);
       return runtime;
     } catch (thrown) {
       const error = MillraceError.from(thrown);
-      if (!isCodeChange(error)) throw error;
-      void notices.report(id, { code: CODE_CHANGED, message: error.message });
+      if (!isBundleDamage(error)) throw error;
+      void notices.report(id, { code: BUNDLE_DAMAGED, message: error.message });
       await clock.sleep(LOOK_AGAIN_MS, signal);
     }
   }

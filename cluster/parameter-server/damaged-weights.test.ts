@@ -45,7 +45,7 @@ it.each<[string, (bus: Bus, subject: string, whole: Uint8Array) => Promise<unkno
 
   const { kind, spec, outline } = await clock.run(rollout.runtimes.get(record));
   const actor = await actorOf(kind, spec, outline);
-  const policy = await clock.run(FollowedPolicy.open(rollout, 'a', () => actor.policy()));
+  const policy = await clock.run(FollowedPolicy.open(rollout, 'a', { kind: kind.name, create: () => actor.policy() }));
   const lease = await clock.run(policy.acquire(0, false));
   expect(lease.version).toBe(0);
   lease.release();

@@ -9,6 +9,7 @@ import { WeightManifestSchema, type WeightManifest } from '../../src/gen/millrac
 import type { RoundSum } from '../../src/jobs/reduce.ts';
 import { bytesOfFloats, floatsFromBytes } from '../../src/policy/float-bytes.ts';
 import type { Parameters } from '../../src/policy/policy.ts';
+import { checkPolicyKind } from '../../src/weights/manifest.ts';
 
 /** What one update did. */
 export interface UpdateReport {
@@ -35,6 +36,7 @@ export class Master {
     manifest: WeightManifest,
     blobs: { weights: Uint8Array; optimizer: Uint8Array },
   ): Master {
+    checkPolicyKind(manifest, config.policy.kind);
     const size = layout.values.length;
     const values = floatsFromBytes(blobs.weights);
     const moments = floatsFromBytes(blobs.optimizer);
@@ -106,6 +108,7 @@ export class Master {
       fence: BigInt(at.fence),
       trainSeconds: at.trainSeconds,
       optimizerSteps: this.#state.step,
+      policyKind: this.#config.policy.kind,
     });
   }
 }

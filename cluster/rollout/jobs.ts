@@ -49,7 +49,11 @@ export class RolloutJobs {
     const runtime = await context.runtimes.get(record);
     const { kind, spec, outline } = runtime;
     const actor = await context.outside(actorOf(kind, spec, outline));
-    const policy = await FollowedPolicy.open(context, record.id, () => actor.policy(), keepsArms(record.config));
+    const policy = await FollowedPolicy.open(context, record.id, {
+      kind: kind.name,
+      create: () => actor.policy(),
+      explores: keepsArms(record.config),
+    });
     return { runtime, policy, actor };
   }
 

@@ -17,29 +17,66 @@ beforeAll(() => initCompute());
 let policy: FollowedPolicy | undefined;
 afterEach(() => policy?.close());
 
-it('fetches weights again that could not be fetched, for who waits for them, though no newer version comes', async () => {
+const spec = smallSpec();
+
+/** A job's policy over weights that are announced by `announce` and fetched by `fetch`. */
+async function follow(fetch: () => Promise<Uint8Array>) {
   const clock = new VirtualClock();
-  const spec = smallSpec();
   let announce: (manifest: WeightManifest) => void = () => {};
-  let fetches = 0;
   const weights = {
     watch: (_: string, handler: typeof announce) => {
       announce = handler;
       return Promise.resolve(() => {});
     },
-    fetch: () => {
-      fetches += 1;
-      if (fetches <= 3) return Promise.reject(new MillraceError('unavailable', 'the bus is away'));
-      return Promise.resolve(new Uint8Array(4 * parameterCount(spec)));
-    },
+    manifest: (job: string, version: number) =>
+      Promise.resolve(create(WeightManifestSchema, { job, version, policyKind: 'bandit' })),
+    fetch,
   };
-  policy = await FollowedPolicy.open({ clock, weights, log: silentLogger() } as unknown as NodeContext, 'job', () =>
-    actingPolicy(createPlanner(spec)),
-  );
-  announce(create(WeightManifestSchema, { job: 'job', version: 7 }));
+  policy = await FollowedPolicy.open({ clock, weights, log: silentLogger() } as unknown as NodeContext, 'job', {
+    kind: spec.kind,
+    create: () => actingPolicy(createPlanner(spec)),
+  });
+  const version = (version: number, policyKind = ''): void =>
+    announce(create(WeightManifestSchema, { job: 'job', version, policyKind }));
+  return { clock, policy, announce: version };
+}
+
+const whole = (): Promise<Uint8Array> => Promise.resolve(new Uint8Array(4 * parameterCount(spec)));
+
+it('fetches weights again that could not be fetched', async () => {
+  let fetches = 0;
+  const { clock, policy, announce } = await follow(() => {
+    fetches += 1;
+    if (fetches <= 3) return Promise.reject(new MillraceError('unavailable', 'the bus is away'));
+    return whole();
+  });
+  announce(7);
   const lease = await clock.run(policy.acquire(7, false));
   expect(lease.version).toBe(7);
   expect(fetches).toBe(4);
   expect(clock.monotonic()).toBeLessThan(5_000);
   lease.release();
+});
+
+it('refuses weights of another policy kind at once', async () => {
+  const { clock, policy, announce } = await follow(whole);
+  announce(1, 'planner');
+  const first = await clock.run(policy.acquire(1, false));
+  const waiting = policy.acquire(2, false);
+  announce(2, 'bandit');
+  const refusal = {
+    code: 'failed_precondition',
+    field: 'policy.kind',
+    message:
+      'version 2 of job job has weights of policy kind "bandit", and this process runs the job with policy kind "planner": they are not loaded',
+  };
+  await expect(clock.run(waiting)).rejects.toMatchObject(refusal);
+  expect(clock.monotonic()).toBeLessThan(1_000);
+  await expect(clock.run(policy.acquire(2, true))).rejects.toMatchObject(refusal);
+  // What is in memory goes on, and so does a version of the right kind.
+  first.release();
+  announce(3, 'planner');
+  const third = await clock.run(policy.acquire(3, false));
+  expect(third.version).toBe(3);
+  third.release();
 });

@@ -5,6 +5,7 @@ import type { WeightManifest } from '../../src/gen/millrace/v1/weights_pb.ts';
 import { floatsFromBytes } from '../../src/policy/float-bytes.ts';
 import type { NodeContext } from '../runtime/context.ts';
 import type { ActingPolicy } from '../../src/policy/kind.ts';
+import { checkPolicyKind } from '../../src/weights/manifest.ts';
 import { WEIGHTS_DAMAGED } from '../jobs/damaged-weights.ts';
 import { PolicyVersions } from './policy-versions.ts';
 
@@ -12,6 +13,16 @@ import { PolicyVersions } from './policy-versions.ts';
 const VERSION_TIMEOUT_MS = 20_000;
 /** Pause before weights that could not be fetched are fetched again, while somebody waits for them. */
 const FETCH_AGAIN_MS = 500;
+
+/** Options of {@link FollowedPolicy}. */
+export interface FollowOptions {
+  /** Name of the job's policy kind: weights of another one are refused. */
+  kind: string;
+  /** Makes a policy of the job's specification, whose weights are loaded before it is used. */
+  create: () => ActingPolicy;
+  /** Flows of the job ask what exploration knows: it is fetched with the weights. Default false. */
+  explores?: boolean;
+}
 
 /** One job's policy in this process: follows the manifest, fetches new weights, and lets flows swap at their next start. */
 export class FollowedPolicy implements PolicySource {
@@ -23,25 +34,28 @@ export class FollowedPolicy implements PolicySource {
   #waiters = new Set<() => void>();
   #stopWatch: (() => void) | undefined;
   #closed = false;
+  readonly #kind: string;
   readonly #explores: boolean;
+  /** Why the newest announced version is not loaded, now or later. */
+  #refused: MillraceError | undefined;
 
-  private constructor(context: NodeContext, job: string, create: () => ActingPolicy, explores: boolean) {
+  private constructor(context: NodeContext, job: string, { kind, create, explores = false }: FollowOptions) {
+    this.#kind = kind;
     this.#explores = explores;
     this.#context = context;
     this.#job = job;
     this.#versions = new PolicyVersions(create);
   }
 
-  /**
-   * @param create makes a policy of the job's specification, whose weights are loaded before it is used
-   * @param explores flows of the job ask what exploration knows: it is fetched with the weights. Default false.
-   */
-  static async open(context: NodeContext, job: string, create: () => ActingPolicy, explores = false): Promise<FollowedPolicy> {
-    const policy = new FollowedPolicy(context, job, create, explores);
+  /** Follows the versions of a job's policy until it is closed. */
+  static async open(context: NodeContext, job: string, options: FollowOptions): Promise<FollowedPolicy> {
+    const policy = new FollowedPolicy(context, job, options);
     policy.#stopWatch = await context.weights.watch(job, (manifest) => {
       if (policy.#announced && manifest.version <= policy.#announced.version) return;
       policy.#announced = manifest;
-      policy.#fetching ??= policy.#follow();
+      policy.#refused = policy.#refusal(manifest);
+      if (policy.#refused) policy.#wake();
+      else policy.#fetching ??= policy.#follow();
     });
     return policy;
   }
@@ -61,10 +75,22 @@ export class FollowedPolicy implements PolicySource {
     this.#wake();
   }
 
+  /** Weights of another policy kind would be numbers without a meaning here. */
+  #refusal(manifest: WeightManifest): MillraceError | undefined {
+    try {
+      checkPolicyKind(manifest, this.#kind);
+      return undefined;
+    } catch (thrown) {
+      const error = MillraceError.from(thrown);
+      this.#context.log.error({ err: error, job: this.#job }, 'weights are refused');
+      return error;
+    }
+  }
+
   /** Loads announced versions until the newest one is in memory. */
   async #follow(): Promise<void> {
     try {
-      while (!this.#closed && this.#announced && this.#announced.version > this.#versions.newest) {
+      while (!this.#closed && !this.#refused && this.#announced && this.#announced.version > this.#versions.newest) {
         const manifest = this.#announced;
         const [values, exploration] = await Promise.all([this.#values(manifest), this.#exploration(manifest)]);
         if (this.#closed) return;
@@ -102,6 +128,7 @@ export class FollowedPolicy implements PolicySource {
         retryable: false,
       });
     }
+    checkPolicyKind(manifest, this.#kind);
     return this.#versions.lend(version, await this.#values(manifest));
   }
 
@@ -122,6 +149,7 @@ export class FollowedPolicy implements PolicySource {
     while (this.#versions.newest < version) {
       const left = deadline - clock.monotonic();
       if (this.#closed) throw new MillraceError('cancelled', `Job ${this.#job} has ended.`);
+      if (this.#refused) throw this.#refused;
       if (left <= 0) {
         throw new MillraceError(
           'unavailable',

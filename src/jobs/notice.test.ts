@@ -59,8 +59,8 @@ describe('job notice', () => {
 
   it('sorts lasting conditions first, then by time', () => {
     const one = reportedNotice(undefined, { code: 'DISK_FULL', message: '' }, at(10));
-    const two = reportedNotice(undefined, { code: 'CODE_CHANGED', message: '' }, at(20));
+    const two = reportedNotice(undefined, { code: 'BUNDLE_DAMAGED', message: '' }, at(20));
     const past = resolvedNotice(reportedNotice(undefined, { code: 'ROWS_MISSING', message: '' }, at(30)), 40)!;
-    expect(sortNotices([past, one, two]).map(({ code }) => code)).toEqual(['CODE_CHANGED', 'DISK_FULL', 'ROWS_MISSING']);
+    expect(sortNotices([past, one, two]).map(({ code }) => code)).toEqual(['BUNDLE_DAMAGED', 'DISK_FULL', 'ROWS_MISSING']);
   });
 });

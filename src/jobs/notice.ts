@@ -4,7 +4,7 @@ import { z } from 'zod';
 export const NOTICE_CODES = [
   'ACTOR_RESTARTED',
   'ADMISSION_HELD',
-  'CODE_CHANGED',
+  'BUNDLE_DAMAGED',
   'DISK_FULL',
   'EVALUATION_INCOMPLETE',
   'EVENT_LOOP_HELD',

@@ -38,3 +38,18 @@ export function decodeManifest(bytes: Uint8Array, job: string): WeightManifest {
   if (manifest.weights === undefined || manifest.optimizer === undefined) throw damaged('it names no weights (truncated)');
   return manifest;
 }
+
+/**
+ * Checks that the weights of a manifest are those of a policy kind. One that names no kind is from before there were several.
+ *
+ * @param kind of the policy that is to use them
+ * @throws MillraceError `failed_precondition` (field `policy.kind`) with both kinds
+ */
+export function checkPolicyKind({ job, version, policyKind }: WeightManifest, kind: string): void {
+  if (policyKind === '' || policyKind === kind) return;
+  throw new MillraceError(
+    'failed_precondition',
+    `version ${version} of job ${job} has weights of policy kind "${policyKind}", and this process runs the job with policy kind "${kind}": they are not loaded`,
+    { field: 'policy.kind' },
+  );
+}
