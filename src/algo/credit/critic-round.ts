@@ -29,7 +29,7 @@ export function criticAdvantages(round: readonly RoundGroup[], options: CriticOp
   const { gamma, lambda } = options.value;
   return estimateRound(round, options, (rewards, values, { group, i }) => {
     const [discount, decay] = [paceOf(group, i, gamma), paceOf(group, i, lambda)];
-    const { advantages, returns } = generalizedAdvantages(rewards, values, 0, discount, decay);
+    const { advantages, returns } = generalizedAdvantages(rewards, values, { bootstrap: 0, gamma: discount, lambda: decay });
     return { advantages, targets: returns };
   });
 }

@@ -9,7 +9,7 @@ const close = (values: readonly number[]) => values.map((value) => expect.closeT
 
 describe('generalizedAdvantages', () => {
   it('gives the golden numbers', () => {
-    const { advantages, returns } = generalizedAdvantages(REWARDS, VALUES, BOOTSTRAP, 0.9, 0.95);
+    const { advantages, returns } = generalizedAdvantages(REWARDS, VALUES, { bootstrap: BOOTSTRAP, gamma: 0.9, lambda: 0.95 });
     expect(advantages).toEqual(close([1.531787, 0.996242, 1.29385, -1.13]));
     expect(returns[3]).toBeCloseTo(-0.73, 6);
   });
@@ -17,14 +17,16 @@ describe('generalizedAdvantages', () => {
 
 describe('vtrace', () => {
   it('gives the golden numbers on policy, equal to generalised advantages at lambda 1', () => {
-    const { targets, advantages } = vtrace([1, 1, 1, 1], REWARDS, VALUES, BOOTSTRAP, { gamma: 0.9 });
+    const { targets, advantages } = vtrace([1, 1, 1, 1], REWARDS, VALUES, { bootstrap: BOOTSTRAP, gamma: 0.9 });
     expect(targets).toEqual(close([2.08783, 1.2087, 1.343, -0.73]));
     expect(advantages).toEqual(close([1.58783, 1.0087, 1.243, -1.13]));
-    expect(advantages).toEqual(close(generalizedAdvantages(REWARDS, VALUES, BOOTSTRAP, 0.9, 1).advantages));
+    expect(advantages).toEqual(
+      close(generalizedAdvantages(REWARDS, VALUES, { bootstrap: BOOTSTRAP, gamma: 0.9, lambda: 1 }).advantages),
+    );
   });
 
   it('gives the golden numbers off policy', () => {
-    const { targets, advantages } = vtrace([0.5, 2, 1.2, 0.8], REWARDS, VALUES, BOOTSTRAP, { gamma: 0.9 });
+    const { targets, advantages } = vtrace([0.5, 2, 1.2, 0.8], REWARDS, VALUES, { bootstrap: BOOTSTRAP, gamma: 0.9 });
     expect(targets).toEqual(close([1.376292, 1.39176, 1.5464, -0.504]));
     expect(advantages).toEqual(close([0.876292, 1.19176, 1.4464, -0.904]));
   });

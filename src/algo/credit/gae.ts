@@ -10,9 +10,7 @@ import { at, type Pace } from './pace.ts';
 export function generalizedAdvantages(
   rewards: readonly number[],
   values: readonly number[],
-  bootstrap: number,
-  gamma: Pace,
-  lambda: Pace,
+  { bootstrap, gamma, lambda }: { bootstrap: number; gamma: Pace; lambda: Pace },
 ): { advantages: number[]; returns: number[] } {
   const advantages = new Array<number>(rewards.length).fill(0);
   let next = bootstrap;

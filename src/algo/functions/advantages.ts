@@ -155,7 +155,7 @@ function checkValues(rewards: Numbers, values: Numbers, bootstrap: number): void
   if (values.length === rewards.length + 1) {
     throw wrong(
       'values',
-      `${values.length} entries for ${rewards.length} of rewards; the value after the last step is the argument bootstrap`,
+      `${values.length} entries for ${rewards.length} of rewards; the value after the last step is the option bootstrap`,
     );
   }
   columns({ rewards, values });
@@ -166,14 +166,12 @@ function checkValues(rewards: Numbers, values: Numbers, bootstrap: number): void
 export function generalizedAdvantages(
   rewards: Numbers,
   values: Numbers,
-  bootstrap = 0,
-  gamma = 0.99,
-  lambda = 0.95,
+  { bootstrap = 0, gamma = 0.99, lambda = 0.95 }: { bootstrap?: number; gamma?: number; lambda?: number } = {},
 ): { advantages: number[]; returns: number[] } {
   checkValues(rewards, values, bootstrap);
   inRange('gamma', gamma, UNIT);
   inRange('lambda', lambda, UNIT);
-  return gae(Array.from(rewards), Array.from(values), bootstrap, gamma, lambda);
+  return gae(Array.from(rewards), Array.from(values), { bootstrap, gamma, lambda });
 }
 
 /** V-trace targets and policy-gradient advantages of one trajectory; gamma is 0.99 by default. See {@link correct}. */
@@ -181,10 +179,9 @@ export function vtrace(
   ratios: Numbers,
   rewards: Numbers,
   values: Numbers,
-  bootstrap = 0,
   options: Partial<Omit<VtraceOptions, 'gamma' | 'lambda'>> & { gamma?: number; lambda?: number } = {},
 ): { targets: number[]; advantages: number[] } {
-  const { gamma = 0.99, lambda = 1, rhoBar = 1, cBar = 1, pgRhoBar = rhoBar } = options;
+  const { bootstrap = 0, gamma = 0.99, lambda = 1, rhoBar = 1, cBar = 1, pgRhoBar = rhoBar } = options;
   checkValues(rewards, values, bootstrap);
   columns({ rewards, ratios });
   for (let t = 0; t < ratios.length; t++) inRange(`ratios[${t}]`, ratios[t]!, { min: 0 });
@@ -193,8 +190,8 @@ export function vtrace(
   inRange('rhoBar', rhoBar, { above: 0 });
   inRange('cBar', cBar, { min: 0 });
   inRange('pgRhoBar', pgRhoBar, { above: 0 });
-  const of = { gamma, lambda, rhoBar, cBar, pgRhoBar };
-  return correct(Array.from(ratios), Array.from(rewards), Array.from(values), bootstrap, of);
+  const of = { bootstrap, gamma, lambda, rhoBar, cBar, pgRhoBar };
+  return correct(Array.from(ratios), Array.from(rewards), Array.from(values), of);
 }
 
 /** max(0, A): what positive-only updates train on. */

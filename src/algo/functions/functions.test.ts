@@ -34,11 +34,11 @@ describe('golden numbers of the public functions', () => {
       [1, 0, 2, -1],
       [0.5, 0.2, 0.1, 0.4],
     ];
-    const { advantages } = millrace.generalizedAdvantages(rewards!, values!, 0.3, 0.9, 0.95);
+    const { advantages } = millrace.generalizedAdvantages(rewards!, values!, { bootstrap: 0.3, gamma: 0.9, lambda: 0.95 });
     expect(advantages).toEqual(near([1.531787, 0.996242, 1.29385, -1.13]));
     expect(millrace.generalizedAdvantages([1], [0.5])).toEqual({ advantages: [0.5], returns: [1] });
     expect(millrace.generalizedAdvantages([0, 1], [0, 0]).advantages).toEqual(near([0.99 * 0.95, 1]));
-    const { targets, advantages: pg } = millrace.vtrace([0.5, 2, 1.2, 0.8], rewards!, values!, 0.3, { gamma: 0.9 });
+    const { targets, advantages: pg } = millrace.vtrace([0.5, 2, 1.2, 0.8], rewards!, values!, { bootstrap: 0.3, gamma: 0.9 });
     expect(targets).toEqual(near([1.376292, 1.39176, 1.5464, -0.504]));
     expect(pg).toEqual(near([0.876292, 1.19176, 1.4464, -0.904]));
     expect(millrace.potentialShaping([1, 2])).toEqual(near([0.98, -2]));
@@ -67,8 +67,12 @@ describe('golden numbers of the public functions', () => {
 
   it('defaults of the losses are those of the methods', () => {
     expect(millrace.clippedSurrogate([0.5, -0.5], [0, 0], [1, -1]).loss).toEqual(near([-1.2, 0.8], 12));
-    expect(millrace.sequenceSurrogate([0.1], [0], [0, 1], [1]).loss).toEqual(near([-1.0004], 12));
-    expect(millrace.gvpoLoss([0, 0], [0, 0], [0, 1, 2], [1, 0]).derivative).toEqual(near([-0.05, 0.05], 12));
+    expect(millrace.sequenceSurrogate({ logProbs: [0.1], oldLogProbs: [0], start: [0, 1], advantages: [1] }).loss).toEqual(
+      near([-1.0004], 12),
+    );
+    expect(millrace.gvpoLoss({ logProbs: [0, 0], proximal: [0, 0], start: [0, 1, 2], rewards: [1, 0] }).derivative).toEqual(
+      near([-0.05, 0.05], 12),
+    );
     expect(millrace.proximalWeights([1, 0], [0, 0])).toEqual([2, 1]);
     expect(millrace.correctionWeights([1, 0], [0, 0])).toEqual([2, 1]);
     expect(millrace.correctionWeights([1, 1], [0, 0], { level: 'trajectory' })).toEqual([5, 5]);
@@ -76,18 +80,26 @@ describe('golden numbers of the public functions', () => {
   });
 
   it('a failed member was never in the group of GVPO', () => {
-    const without = millrace.gvpoLoss([0.1, 0.3], [0, 0], [0, 1, 2], [1, 0]);
-    const withOne = millrace.gvpoLoss([0.1, 0.2, 0.3], [0, 0, 0], [0, 1, 2, 3], [1, NaN, 0]);
+    const without = millrace.gvpoLoss({ logProbs: [0.1, 0.3], proximal: [0, 0], start: [0, 1, 2], rewards: [1, 0] });
+    const withOne = millrace.gvpoLoss({
+      logProbs: [0.1, 0.2, 0.3],
+      proximal: [0, 0, 0],
+      start: [0, 1, 2, 3],
+      rewards: [1, NaN, 0],
+    });
     expect(withOne.loss).toBe(without.loss);
     expect(withOne.derivative).toEqual([without.derivative[0], 0, without.derivative[1]]);
-    const masked = millrace.gvpoLoss([0.1, 0.2, 0.3], [0, 0, 0], [0, 1, 2, 3], [1, 7, 0], 0.1, [true, false, true]);
+    const masked = millrace.gvpoLoss(
+      { logProbs: [0.1, 0.2, 0.3], proximal: [0, 0, 0], start: [0, 1, 2, 3], rewards: [1, 7, 0] },
+      { valid: [true, false, true] },
+    );
     expect(masked).toEqual(withOne);
   });
 
   it('there is no negative zero where nothing is to be done', () => {
     const clipped = millrace.clippedSurrogate([0, 1e4], [0, 0], [0, 0]);
     expect([clipped.loss, clipped.derivative, clipped.clipped].every(zeros)).toBe(true);
-    const sequence = millrace.sequenceSurrogate([0.5], [0], [0, 1], [0]);
+    const sequence = millrace.sequenceSurrogate({ logProbs: [0.5], oldLogProbs: [0], start: [0, 1], advantages: [0] });
     expect([sequence.loss, sequence.derivative, sequence.clipped].every(zeros)).toBe(true);
     const columns = { logProbs: [0.5, 0], behaviour: [0, 0], proximal: [0, 0], advantages: [0, 1], weights: [1, 0] };
     expect(zeros(millrace.surrogateLoss(columns).derivative)).toBe(true);
@@ -138,7 +150,7 @@ describe('golden numbers of the public functions', () => {
       [1, 2],
       [0, 0],
     ] as const;
-    const after = millrace.adamWStep(parameters, [0.5, -1], m, [0, 0], 1, { learningRate: 0.1, weightDecay: 0.1 });
+    const after = millrace.adamWStep(parameters, [0.5, -1], { m, v: [0, 0], step: 1 }, { learningRate: 0.1, weightDecay: 0.1 });
     expect(after.parameters).toEqual(near([1 - 0.1 * 1.1, 2 + 0.1 * 0.8]));
     expect(after.m).toEqual(near([0.05, -0.1], 12));
     expect(after.v).toEqual(near([0.00025, 0.001], 12));
@@ -175,16 +187,19 @@ describe('arguments of the public functions', () => {
     ['values', () => millrace.generalizedAdvantages([1, 2], [0, 0, 0])],
     ['values', () => millrace.generalizedAdvantages([1, 2], [0])],
     ['rewards[1]', () => millrace.generalizedAdvantages([1, NaN], [0, 0])],
-    ['gamma', () => millrace.generalizedAdvantages([1], [0], 0, 2)],
+    ['gamma', () => millrace.generalizedAdvantages([1], [0], { gamma: 2 })],
     ['ratios[0]', () => millrace.vtrace([-1], [1], [0])],
     ['ratios', () => millrace.vtrace([1], [1, 1], [0, 0])],
     ['length', () => millrace.broadcast(1, -1)],
     ['oldLogProbs', () => millrace.clippedSurrogate([0, 0], [0], [1, 1])],
     ['dualClip', () => millrace.clippedSurrogate([0], [0], [1], { dualClip: 0.5 })],
     ['clipLow', () => millrace.clippedSurrogate([0], [0], [1], { clipLow: -0.1 })],
-    ['start', () => millrace.sequenceSurrogate([0, 0], [0, 0], [0, 1], [1])],
-    ['advantages', () => millrace.sequenceSurrogate([0, 0], [0, 0], [0, 1, 2], [1])],
-    ['rewards', () => millrace.gvpoLoss([0, 0], [0, 0], [0, 1, 2], [1])],
+    ['start', () => millrace.sequenceSurrogate({ logProbs: [0, 0], oldLogProbs: [0, 0], start: [0, 1], advantages: [1] })],
+    [
+      'advantages',
+      () => millrace.sequenceSurrogate({ logProbs: [0, 0], oldLogProbs: [0, 0], start: [0, 1, 2], advantages: [1] }),
+    ],
+    ['rewards', () => millrace.gvpoLoss({ logProbs: [0, 0], proximal: [0, 0], start: [0, 1, 2], rewards: [1] })],
     ['behaviour', () => millrace.surrogateLoss(columns)],
     ['reference', () => millrace.surrogateLoss(pair, { kl: { coefficient: 0.1 } })],
     ['proximal', () => millrace.decoupledLoss(pair)],
@@ -198,8 +213,8 @@ describe('arguments of the public functions', () => {
     ['constantLength', () => millrace.aggregate([[1]], 'constant')],
     ['aggregation', () => millrace.decisionWeights([2], 'group' as 'decision')],
     ['lengths[0]', () => millrace.decisionWeights([1.5], 'decision')],
-    ['gradient', () => millrace.adamWStep([1], [1, 2], [0], [0], 1, { learningRate: 1 })],
-    ['step', () => millrace.adamWStep([1], [1], [0], [0], 0, { learningRate: 1 })],
+    ['gradient', () => millrace.adamWStep([1], [1, 2], { m: [0], v: [0], step: 1 }, { learningRate: 1 })],
+    ['step', () => millrace.adamWStep([1], [1], { m: [0], v: [0], step: 0 }, { learningRate: 1 })],
     ['maxNorm', () => millrace.clipGradient([1], -1)],
     ['successRate', () => millrace.dynamicSampling({ informative: 0, needed: 1, draws: 1, successRate: 2 })],
   ])('%s is named', (field, call) => {

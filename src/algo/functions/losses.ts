@@ -6,14 +6,15 @@
 import { boundaries, columns, finite, inRange, oneOf, sameLength, wrong } from '../check.ts';
 import type { CorrectionOptions } from '../correction/weights.ts';
 import { decoupledLoss as decoupled } from '../decoupled-ppo/loss.ts';
-import { sequenceSurrogate as sequences } from '../gspo/surrogate.ts';
-import { gvpoLoss as gvpo } from '../gvpo/loss.ts';
+import { sequenceSurrogate as sequences, type SequenceColumns } from '../gspo/surrogate.ts';
+import { gvpoLoss as gvpo, type GroupColumns } from '../gvpo/loss.ts';
 import { klEstimate as estimate, type KlEstimator } from '../kl/estimators.ts';
 import type { LossColumns, LossResult } from '../method.ts';
 import type { CorrectionConfig, KlConfig } from '../schema/fields.ts';
 import { clippedSurrogate as clipped, type SurrogateOptions } from '../surrogate/clipped.ts';
 import { surrogateLoss as surrogate, truncatedLoss as truncated } from '../surrogate/loss.ts';
 import { valueLoss as squares, type ValueLossOptions } from '../value/loss.ts';
+import type { ValidOptions } from './advantages.ts';
 import { checkCorrection } from './weights.ts';
 
 type Numbers = ArrayLike<number>;
@@ -76,17 +77,15 @@ export function clippedSurrogate(
 
 /** The clipped surrogate of whole sequences; clipLow 3e-4, clipHigh 4e-4. See {@link sequences}. */
 export function sequenceSurrogate(
-  logProbs: Numbers,
-  oldLogProbs: Numbers,
-  start: Numbers,
-  advantages: Numbers,
+  of: SequenceColumns,
   { clipLow = 3e-4, clipHigh = 4e-4 }: { clipLow?: number; clipHigh?: number } = {},
 ): Plain<ReturnType<typeof sequences>> {
+  const { logProbs, oldLogProbs, start, advantages } = of;
   columns({ logProbs, oldLogProbs });
   boundaries('start', start, logProbs.length);
   checkPerSequence('advantages', advantages, start);
   finite({ advantages });
-  return plain(sequences(logProbs, oldLogProbs, start, advantages, bounded({ clipLow, clipHigh })));
+  return plain(sequences(of, bounded({ clipLow, clipHigh })));
 }
 
 function checkPerSequence(field: string, values: ArrayLike<unknown>, start: Numbers): void {
@@ -96,21 +95,18 @@ function checkPerSequence(field: string, values: ArrayLike<unknown>, start: Numb
     throw wrong(field, `${values.length} entries for the ${sequencesOf} sequences of start; there must be as many`);
 }
 
-/** The loss of GVPO for one group; beta 0.1. `valid`: members that count, default all with a finite reward. See {@link gvpo}. */
+/** The loss of GVPO for one group; beta 0.1. See {@link gvpo}. */
 export function gvpoLoss(
-  logProbs: Numbers,
-  proximal: Numbers,
-  start: Numbers,
-  rewards: Numbers,
-  beta = 0.1,
-  valid?: readonly boolean[],
+  of: GroupColumns,
+  { beta = 0.1, valid }: ValidOptions & { beta?: number } = {},
 ): Plain<ReturnType<typeof gvpo>> {
+  const { logProbs, proximal, start, rewards } = of;
   columns({ logProbs, proximal });
   boundaries('start', start, logProbs.length);
   checkPerSequence('rewards', rewards, start);
   if (valid !== undefined) sameLength({ rewards, valid });
   inRange('beta', beta, { above: 0 });
-  return plain(gvpo(logProbs, proximal, start, rewards, beta, valid));
+  return plain(gvpo(of, { beta, ...(valid && { valid }) }));
 }
 
 /**

@@ -10,15 +10,13 @@ type Numbers = ArrayLike<number>;
  * One step of AdamW: the parameters and moments after it. The formula is that of {@link adamWInto}; moments before the first step
  * are zeros.
  *
- * @param step - number of this step, 1 for the first
+ * @param state - moments before the step; `step`: number of this step, 1 for the first
  * @param options - learningRate has no default; beta1 0.9, beta2 0.999, epsilon 1e-8, weightDecay 0
  */
 export function adamWStep(
   parameters: Numbers,
   gradient: Numbers,
-  m: Numbers,
-  v: Numbers,
-  step: number,
+  { m, v, step }: { m: Numbers; v: Numbers; step: number },
   options: Pick<AdamWOptions, 'learningRate'> & Partial<AdamWOptions>,
 ): { parameters: number[]; m: number[]; v: number[] } {
   const { learningRate, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0 } = options;

@@ -33,7 +33,12 @@ function loss(columns: LossColumns, config: GspoConfig): LossResult {
   const old = config.correction.kind === 'none' ? columns.behaviour : required(columns.proximal, 'proximal');
   const start = required(columns.trajectoryStart, 'trajectoryStart');
   const first = Array.from({ length: Math.max(0, start.length - 1) }, (_, i) => advantages[start[i]!] ?? 0);
-  const { loss: losses, derivative, ratio, clipped } = sequenceSurrogate(logProbs, old, start, first, config);
+  const {
+    loss: losses,
+    derivative,
+    ratio,
+    clipped,
+  } = sequenceSurrogate({ logProbs, oldLogProbs: old, start, advantages: first }, config);
   const statistics: Record<string, number> = { kl: 0, clipFraction: 0, ratio: 0, sequenceRatio: 0, ratioDeviation: 0 };
   let sum = 0;
   for (let i = 0; i < first.length; i++) {

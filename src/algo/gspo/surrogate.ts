@@ -1,5 +1,16 @@
 import { MAX_LOG_RATIO } from '../surrogate/clipped.ts';
 
+/** Columns of {@link sequenceSurrogate}. */
+export interface SequenceColumns {
+  /** One per decision, sequence after sequence. */
+  logProbs: ArrayLike<number>;
+  oldLogProbs: ArrayLike<number>;
+  /** Where each sequence begins, and the end of the last one: n + 1 entries for n sequences. */
+  start: ArrayLike<number>;
+  /** One per sequence. */
+  advantages: ArrayLike<number>;
+}
+
 /** What {@link sequenceSurrogate} returns. */
 export interface SequenceSurrogate {
   /** One per sequence. */
@@ -18,15 +29,9 @@ export interface SequenceSurrogate {
  * log-ratio is cut off at +-20. A sequence without decisions has ratio 1 and loss 0: there is nothing to train.
  *
  * Source: Zheng et al., GSPO, arXiv 2507.18071, equations 5 to 7.
- *
- * @param start - where each sequence begins, and the end of the last one: n + 1 entries for n sequences
- * @param advantages - one per sequence
  */
 export function sequenceSurrogate(
-  logProbs: ArrayLike<number>,
-  oldLogProbs: ArrayLike<number>,
-  start: ArrayLike<number>,
-  advantages: ArrayLike<number>,
+  { logProbs, oldLogProbs, start, advantages }: SequenceColumns,
   { clipLow, clipHigh }: { clipLow: number; clipHigh: number },
 ): SequenceSurrogate {
   const n = Math.max(0, start.length - 1);

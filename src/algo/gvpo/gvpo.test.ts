@@ -15,11 +15,8 @@ function at(theta: number[], start: number[]): { loss: number; gradient: number[
   const policy = logSoftmax(theta);
   const before = logSoftmax(start);
   const { loss, derivative } = gvpoLoss(
-    ACTIONS.map((a) => policy[a]!),
-    ACTIONS.map((a) => before[a]!),
-    START,
-    REWARDS,
-    0.1,
+    { logProbs: ACTIONS.map((a) => policy[a]!), proximal: ACTIONS.map((a) => before[a]!), start: START, rewards: REWARDS },
+    { beta: 0.1 },
   );
   const gradient = theta.map((_, j) =>
     ACTIONS.reduce((sum, a, i) => sum + derivative[i]! * ((a === j ? 1 : 0) - Math.exp(policy[j]!)), 0),
@@ -40,15 +37,21 @@ describe('gvpoLoss', () => {
   });
 
   it('sums over the decisions of a trajectory', () => {
-    const whole = gvpoLoss([-1, -2], [-1.5, -1], [0, 1, 2], [1, 0], 0.5);
-    const cut = gvpoLoss([-0.4, -0.6, -2], [-0.5, -1, -1], [0, 2, 3], [1, 0], 0.5);
+    const whole = gvpoLoss({ logProbs: [-1, -2], proximal: [-1.5, -1], start: [0, 1, 2], rewards: [1, 0] }, { beta: 0.5 });
+    const cut = gvpoLoss(
+      { logProbs: [-0.4, -0.6, -2], proximal: [-0.5, -1, -1], start: [0, 2, 3], rewards: [1, 0] },
+      { beta: 0.5 },
+    );
     expect(cut.loss).toBeCloseTo(whole.loss, 12);
     expect([...cut.implied]).toEqual([...whole.implied].map((value) => expect.closeTo(value, 12) as number));
     expect([...cut.derivative]).toEqual([0, 0, 1].map((i) => expect.closeTo(whole.derivative[i]!, 12) as number));
   });
 
   it('is 0 for a group of one, and of none', () => {
-    expect(gvpoLoss([-1, -2], [-2, -3], [0, 2], [1], 0.1)).toMatchObject({ loss: 0, derivative: new Float64Array(2) });
-    expect(gvpoLoss([], [], [0], [], 0.1).loss).toBe(0);
+    expect(gvpoLoss({ logProbs: [-1, -2], proximal: [-2, -3], start: [0, 2], rewards: [1] }, { beta: 0.1 })).toMatchObject({
+      loss: 0,
+      derivative: new Float64Array(2),
+    });
+    expect(gvpoLoss({ logProbs: [], proximal: [], start: [0], rewards: [] }, { beta: 0.1 }).loss).toBe(0);
   });
 });

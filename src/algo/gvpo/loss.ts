@@ -1,3 +1,15 @@
+/** Columns of {@link gvpoLoss}. */
+export interface GroupColumns {
+  /** Of all decisions of the group, trajectory after trajectory. */
+  logProbs: ArrayLike<number>;
+  /** The same decisions under the policy at the start of the round. */
+  proximal: ArrayLike<number>;
+  /** Where each trajectory begins, and the end of the last one: G + 1 entries. */
+  start: ArrayLike<number>;
+  /** One per trajectory. */
+  rewards: ArrayLike<number>;
+}
+
 /**
  * The loss of GVPO for ONE group of G trajectories:
  * 1/(G - 1) sum_i 1/2 [(R_theta,i - mean R_theta) - (R_i - mean R)]^2 with R_theta,i = beta sum_t (logProb - proximal).
@@ -9,19 +21,12 @@
  *
  * Source: Zhang et al., GVPO, arXiv 2504.19599; code: jszkc/GVPO.
  *
- * @param logProbs - of all decisions of the group, trajectory after trajectory
- * @param proximal - the same decisions under the policy at the start of the round
- * @param start - where each trajectory begins, and the end of the last one: G + 1 entries
- * @param rewards - one per trajectory
+ * @param valid - members that count; default: all with a finite reward
  * @returns derivative: d loss / d logProb, one per decision; implied: R_theta, one per trajectory, 0 for those that failed
  */
 export function gvpoLoss(
-  logProbs: ArrayLike<number>,
-  proximal: ArrayLike<number>,
-  start: ArrayLike<number>,
-  rewards: ArrayLike<number>,
-  beta: number,
-  valid?: readonly boolean[],
+  { logProbs, proximal, start, rewards }: GroupColumns,
+  { beta, valid }: { beta: number; valid?: readonly boolean[] },
 ): { loss: number; derivative: Float64Array; implied: Float64Array } {
   const count = Math.max(0, start.length - 1);
   const derivative = new Float64Array(logProbs.length);

@@ -48,11 +48,13 @@ function loss(columns: LossColumns, { beta }: GvpoConfig): LossResult {
     const [first, end] = [groups[g]!, groups[g + 1]!];
     const [from, to] = [start[first]!, start[end]!];
     const result = gvpoLoss(
-      Array.from({ length: to - from }, (_, d) => logProbs[from + d]!),
-      Array.from({ length: to - from }, (_, d) => proximal[from + d]!),
-      Array.from({ length: end - first + 1 }, (_, i) => start[first + i]! - from),
-      Array.from({ length: end - first }, (_, i) => rewards[first + i]!),
-      beta,
+      {
+        logProbs: Array.from({ length: to - from }, (_, d) => logProbs[from + d]!),
+        proximal: Array.from({ length: to - from }, (_, d) => proximal[from + d]!),
+        start: Array.from({ length: end - first + 1 }, (_, i) => start[first + i]! - from),
+        rewards: Array.from({ length: end - first }, (_, i) => rewards[first + i]!),
+      },
+      { beta },
     );
     sum += result.loss;
     derivative.set(result.derivative, from);

@@ -42,7 +42,7 @@ function roundAdvantages(round: readonly RoundGroup[], config: VtraceConfig): Ro
       if (ratio > rhoBar) capped++;
     }
     const [gamma, lambda] = [paceOf(group, i, value.gamma), paceOf(group, i, value.lambda)];
-    return correct(ratios, rewards, values, 0, { gamma, lambda, rhoBar, cBar });
+    return correct(ratios, rewards, values, { gamma, lambda, rhoBar, cBar });
   });
   const of = Math.max(1, decisions);
   return { ...result, statistics: { correctionWeight: weights / of, cappedFraction: capped / of } };

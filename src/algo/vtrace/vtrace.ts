@@ -2,6 +2,8 @@ import { at, type Pace } from '../credit/pace.ts';
 
 /** Options of {@link vtrace}. */
 export interface VtraceOptions {
+  /** Value after the last step. Default 0: the trajectory has ended. */
+  bootstrap?: number;
   gamma: Pace;
   /** Cap of the weights in the temporal differences. Default 1. */
   rhoBar?: number;
@@ -16,8 +18,7 @@ export interface VtraceOptions {
 /**
  * V-trace targets and policy-gradient advantages of one trajectory, all constants for differentiation.
  *
- * `ratios` are policy / behaviour probabilities of the chosen actions, `bootstrap` the value after the last step (0 when
- * the trajectory ended). The policy-gradient advantage bootstraps with the target v_{t+1}, not with the value V_{t+1}; on
+ * `ratios` are policy / behaviour probabilities of the chosen actions. The policy-gradient advantage bootstraps with the target v_{t+1}, not with the value V_{t+1}; on
  * policy it equals generalised advantages at lambda = 1.
  * Source: Espeholt et al., arXiv 1802.01561, equation 1 and section 4.2.
  */
@@ -25,10 +26,9 @@ export function vtrace(
   ratios: readonly number[],
   rewards: readonly number[],
   values: readonly number[],
-  bootstrap: number,
   options: VtraceOptions,
 ): { targets: number[]; advantages: number[] } {
-  const { gamma, rhoBar = 1, cBar = 1, lambda = 1 } = options;
+  const { bootstrap = 0, gamma, rhoBar = 1, cBar = 1, lambda = 1 } = options;
   const pgRhoBar = options.pgRhoBar ?? rhoBar;
   const n = rewards.length;
   const targets = new Array<number>(n).fill(0);
