@@ -1,9 +1,9 @@
 #!/usr/bin/env node
-// The command line. In an installed package it runs the build in dist/. In a checkout it runs the TypeScript sources through tsx, and
-// what is missing on a fresh clone is set up first.
+// The command line. In an installed package it runs the build in dist/. In a checkout it compiles the
+// sources when they have changed, and what is missing on a fresh clone is set up first.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { computes } from '../scripts/setup/command-needs.js';
 import { checkNodeVersion } from '../scripts/setup/node-version.js';
 import { main } from '../scripts/setup/say.js';
@@ -31,6 +31,9 @@ await main(async () => {
 });
 
 async function sources() {
+  const { ensureCompiled } = await import('../scripts/setup/compiled.js');
+  const folder = await ensureCompiled(root);
+  if (folder !== undefined) return import(pathToFileURL(join(folder, 'cluster', 'cli', 'main.js')).href);
   const { register } = await import('tsx/esm/api');
   // Our own settings, whatever folder the command is run in.
   register({ tsconfig: join(root, 'tsconfig.json') });

@@ -1,21 +1,34 @@
 import { existsSync } from 'node:fs';
-import { dirname, join, sep } from 'node:path';
+import { dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** Whether this process runs the TypeScript sources (through tsx) or what `npm run build` made of them. */
+/** Whether this process runs the TypeScript sources (through tsx) or a build of them. */
 export const FROM_SOURCES = import.meta.url.endsWith('.ts');
 
 /** Folder of this package: a checkout, or `node_modules/millrace` of a project. */
 export const PACKAGE_FOLDER = packageFolder(dirname(fileURLToPath(import.meta.url)));
 
-/** Arguments for Node.js with which another process can load our modules: none for a build. */
-export function loaderArguments(): string[] {
-  return FROM_SOURCES ? ['--import', import.meta.resolve('tsx')] : [];
+/** Folder with the `src` and `cluster` that this process runs: the package's own, its `dist`, or a build of a checkout in a cache. */
+export const CODE_FOLDER = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/** Whether the package is a checkout, which has the sources. */
+const IS_CHECKOUT = existsSync(join(PACKAGE_FOLDER, 'cluster'));
+
+/**
+ * How another process can run one of our modules: its file, and the arguments of Node.js that load it.
+ *
+ * @param build - folder of a build to take it from where this process runs from the sources. Default: the one that the tests have made
+ */
+export function entryOf(module: URL, build = process.env['MILLRACE_BUILD']): { file: string; nodeArguments: string[] } {
+  const file = fileURLToPath(module);
+  if (!FROM_SOURCES) return { file, nodeArguments: [] };
+  const built = build && join(build, relative(CODE_FOLDER, file).replace(/\.ts$/, '.js'));
+  return built ? { file: built, nodeArguments: [] } : { file, nodeArguments: ['--import', import.meta.resolve('tsx')] };
 }
 
 /** The command that runs one of our npm scripts, for messages. */
 export function scriptCommand(script: string): string {
-  return FROM_SOURCES ? `npm run ${script}` : `npm --prefix ${PACKAGE_FOLDER} run ${script}`;
+  return IS_CHECKOUT ? `npm run ${script}` : `npm --prefix ${PACKAGE_FOLDER} run ${script}`;
 }
 
 /**

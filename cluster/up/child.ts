@@ -1,9 +1,8 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import { MillraceError } from '../../src/errors.ts';
-import { loaderArguments } from '../../src/installation.ts';
+import { entryOf } from '../../src/installation.ts';
 import type { RoleName } from '../../src/protocol/roles.ts';
 import { blackBoxFile, readBlackBox, takeBlackBox } from '../flow-watch/black-box.ts';
 import type { NodeEnd } from '../runtime/node-end.ts';
@@ -45,7 +44,7 @@ export interface SupervisedNode {
   stop(timeoutMs?: number): Promise<void>;
 }
 
-const ENTRY = fileURLToPath(new URL('../node/main.ts', import.meta.url));
+const ENTRY = entryOf(new URL('../node/main.ts', import.meta.url));
 const FIRST_DELAY_MS = 200;
 const LAST_DELAY_MS = 5_000;
 /** A node that ran this long has shown that it can: the next restart is quick again. */
@@ -98,9 +97,9 @@ export function superviseNode(options: ChildOptions): SupervisedNode {
     const [command, ...prefix] = [...endsWithParent('KILL'), ...through, process.execPath];
     const process_ = withPrivateFiles(() =>
       // The arguments are for people who look at the list of processes.
-      fork(ENTRY, [id, settings.stateDir], {
+      fork(ENTRY.file, [id, settings.stateDir], {
         execPath: command!,
-        execArgv: [...prefix, ...heapFlags(settings.roles), ...loaderArguments()],
+        execArgv: [...prefix, ...heapFlags(settings.roles), ...ENTRY.nodeArguments],
         env: { ...withoutClusterSettings(process.env), ...env },
         stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       }),

@@ -4,6 +4,10 @@ export interface HookData {
   entries: Readonly<Record<string, string>>;
   /** URL of this package's folder, with a slash at its end. */
   own: string;
+  /** URL of the folder with the `src` and `cluster` that run, with a slash at its end. */
+  code: string;
+  /** Of their modules: `.ts` or `.js`. */
+  ending: string;
   /** Whether the hooks compile TypeScript. Otherwise another hook does (tsx). */
   compile: boolean;
 }

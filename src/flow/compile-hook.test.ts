@@ -16,10 +16,11 @@ function write(name: string, text: string): string {
   return file;
 }
 
-/** Imports a module as a build in the folder `own` does: in plain Node.js, where the hooks compile. */
-function load(file: string, own = '/nowhere'): { value?: unknown; error?: string } {
+/** Imports a module as a build in the folder `code` of the package `own` does: in plain Node.js, where the hooks compile. */
+function load(file: string, own = '/nowhere', code = join(own, 'dist')): { value?: unknown; error?: string } {
   const millrace = write('millrace.mjs', "export const name = 'millrace';");
-  const data = { entries: { millrace: pathToFileURL(millrace).href }, own: `${pathToFileURL(own).href}/`, compile: true };
+  const folders = { own: `${pathToFileURL(own).href}/`, code: `${pathToFileURL(code).href}/` };
+  const data = { entries: { millrace: pathToFileURL(millrace).href }, ...folders, ending: '.js', compile: true };
   const script = write(
     'script.mjs',
     `import { addHooks } from ${JSON.stringify(new URL('./add-hooks.mjs', import.meta.url).href)};
@@ -71,6 +72,15 @@ describe('TypeScript of a flow in plain Node.js', () => {
     const file = write('flow.ts', "import { name } from 'millrace'; export default name;");
     expect(load(file)).toEqual({ value: 'its own' });
     expect(load(file, join(folder, 'node_modules', 'millrace'))).toEqual({ value: 'millrace' });
+  });
+
+  it('means the build where it imports a source of this package', () => {
+    write('src/part.ts', "export const part = 'a source';");
+    write('cache/src/part.js', "export const part = 'the build';");
+    write('cache/package.json', '{"type":"module"}');
+    const file = write('flows/flow.ts', "import { part } from '../src/part.ts'; export default part;");
+    expect(load(file)).toEqual({ value: 'a source' });
+    expect(load(file, folder, join(folder, 'cache'))).toEqual({ value: 'the build' });
   });
 
   it('says where it cannot be compiled', () => {

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { MillraceError } from '../errors.ts';
-import { FROM_SOURCES, PACKAGE_FOLDER } from '../installation.ts';
+import { CODE_FOLDER, FROM_SOURCES, PACKAGE_FOLDER } from '../installation.ts';
 import { addHooks } from './add-hooks.mjs';
 import { kindsOf, type PolicyKinds } from '../policy/registry.ts';
 import type { FlowDefinition } from './define.ts';
@@ -85,6 +85,8 @@ function hookOnce(): void {
       'millrace/math': new URL('../math.ts', import.meta.url).href,
     },
     own: pathToFileURL(join(PACKAGE_FOLDER, '/')).href,
+    code: pathToFileURL(join(CODE_FOLDER, '/')).href,
+    ending: FROM_SOURCES ? '.ts' : '.js',
     compile: !FROM_SOURCES,
   });
 }

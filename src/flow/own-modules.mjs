@@ -7,13 +7,14 @@ export const OWN_SCHEME = 'millrace:';
 
 /**
  * What a bundle's import of one of this package's modules means: specifier and context to resolve instead; undefined for every other
- * import. `millrace:millrace` is the package itself, `millrace:./src/x.ts` one of its files, `millrace:zod` a package that it depends on.
+ * import. `millrace:millrace` is the package itself, `millrace:./src/x` one of its files, `millrace:zod` a package that it depends on.
  * @param ours - HookData of add-hooks.d.mts
  */
-export function ownModule(specifier, context, { entries, own }) {
+export function ownModule(specifier, context, { entries, code, ending }) {
   if (!specifier.startsWith(OWN_SCHEME)) return undefined;
   const name = specifier.slice(OWN_SCHEME.length);
-  const target = entries[name] ?? (name.startsWith('./') ? new URL(name, own).href : name);
+  const target =
+    entries[name] ?? (name.startsWith('./') ? `${code}${name.slice(2)}${name.endsWith('.mjs') ? '' : ending}` : name);
   return [target, { ...context, parentURL: entries.millrace }];
 }
 

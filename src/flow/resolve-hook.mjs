@@ -77,8 +77,14 @@ function loadKnown(url) {
 function resolveRelative(specifier, { parentURL }) {
   if (!/^\.\.?\//.test(specifier)) return undefined;
   if (!promoted.has(parentURL) && !(ours.compile && isForeign(parentURL))) return undefined;
-  const url = sibling(specifier, parentURL);
+  const url = running(sibling(specifier, parentURL));
   return url !== undefined && isModule(url) ? promote({ url, shortCircuit: true }) : undefined;
+}
+
+/** For a source of this package, which a flow beside it may import, the module that runs. */
+function running(url) {
+  const path = url?.startsWith(ours.own) ? url.slice(ours.own.length) : '';
+  return /^(src|cluster)\/.*\.ts$/.test(path) ? ours.code + path.replace(/\.ts$/, ours.ending) : url;
 }
 
 /** Whether it is a file of the user's: neither of a package nor of our build. */

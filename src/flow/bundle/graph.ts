@@ -2,12 +2,12 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { extname, join, relative, sep } from 'node:path';
 import type { Loader, OnResolveArgs, OnResolveResult, Plugin, PluginBuild } from 'esbuild';
-import { PACKAGE_FOLDER } from '../../installation.ts';
+import { CODE_FOLDER, PACKAGE_FOLDER } from '../../installation.ts';
 import { OWN_SCHEME } from '../own-modules.mjs';
 import { packageFolder, unbundlable } from './packages.ts';
 
-/** This package's own code: an import of it by path means what is running. */
-const OWN_FOLDERS = ['src', 'cluster', 'dist'].map((folder) => join(PACKAGE_FOLDER, folder) + sep);
+/** Folders of this package's own code: an import of it by path means the same module of what is running. */
+const OWN_FOLDERS = [CODE_FOLDER, join(PACKAGE_FOLDER, 'dist'), PACKAGE_FOLDER];
 /** Folder of the zod that this package uses. */
 const OWN_ZOD = packageFolder(createRequire(import.meta.url).resolve('zod'))?.folder;
 
@@ -54,8 +54,8 @@ export function graphPlugin(read: (path: string, text: string) => string): Plugi
       build.onResolve({ filter: /^\.{0,2}\// }, async (args): Promise<OnResolveResult | undefined> => {
         if (args.pluginData === ASKED || args.kind === 'entry-point') return undefined;
         const { path } = await resolved(build, args);
-        if (!OWN_FOLDERS.some((folder) => path.startsWith(folder))) return undefined;
-        return { path: `${OWN_SCHEME}./${relative(PACKAGE_FOLDER, path).split(sep).join('/')}`, external: true };
+        const own = ownPath(path);
+        return own === undefined ? undefined : { path: `${OWN_SCHEME}./${own}`, external: true };
       });
     },
   };
@@ -63,4 +63,13 @@ export function graphPlugin(read: (path: string, text: string) => string): Plugi
 
 function resolved(build: PluginBuild, { path, importer, namespace, resolveDir, kind }: OnResolveArgs) {
   return build.resolve(path, { importer, namespace, resolveDir, kind, pluginData: ASKED });
+}
+
+/** `src/index` for the file of that module, wherever it was compiled to; undefined for a file that is not this package's code. */
+function ownPath(file: string): string | undefined {
+  for (const folder of OWN_FOLDERS) {
+    const path = relative(folder, file).split(sep).join('/');
+    if (/^(src|cluster)\//.test(path)) return path.replace(/\.(ts|js)$/, '');
+  }
+  return undefined;
 }

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
-import { dependencyFolders, FROM_SOURCES, PACKAGE_FOLDER } from '../../installation.ts';
+import { CODE_FOLDER, dependencyFolders, FROM_SOURCES, PACKAGE_FOLDER } from '../../installation.ts';
 import { GLOB } from '../incoming.ts';
 
 /** Files and folders, each with all below it, that a confined process can reach. */
@@ -72,7 +72,8 @@ const FILE_VARIABLES = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR', 
  */
 export function storeRules(stateDir: string, env: NodeJS.ProcessEnv = process.env): Rules {
   const own = STORE_FOLDERS.map((name) => join(stateDir, name));
-  const code = ['src', 'cluster', 'dist', 'proto', 'package.json', 'tsconfig.json'].map((name) => join(PACKAGE_FOLDER, name));
+  const code = ['proto', 'package.json', 'tsconfig.json'].map((name) => join(PACKAGE_FOLDER, name));
+  code.push(...['src', 'cluster'].map((name) => join(CODE_FOLDER, name)));
   const read = [
     ...SYSTEM,
     ...OWN.map((name) => `/proc/self/${name}`),

@@ -1,0 +1,69 @@
+/** Compiling our own TypeScript modules with esbuild, one output for each, laid out as the sources are. */
+import { cpSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, extname, join, relative } from 'node:path';
+import { build } from 'esbuild';
+
+/** What package.json exports and bin/ starts. Modules that the code starts itself, `new URL('./x.ts', import.meta.url)`, are found. */
+const ENTRIES = ['src/index.ts', 'src/math.ts', 'src/conformance.ts', 'cluster/cli/main.ts'];
+/** Loads tsx, for a process that runs from the sources. */
+const SOURCES_ONLY = ['src/reward/custom/thread.mjs'];
+/** Files that the code reads beside itself, by ending. */
+const DATA = ['.sql'];
+const STARTED = /new URL\(\s*'(\.{1,2}\/[^']+)\.ts',\s*import\.meta\.url\s*\)/g;
+
+/**
+ * Compiles every module that the command line and the exports reach from `root` into `out`, with source maps, and copies the files that
+ * they read beside themselves. Throws what esbuild says of a module that does not compile.
+ *
+ * @returns how many modules were compiled
+ */
+export async function compileModules(root, out) {
+  const modules = await reached(root, ENTRIES);
+  const compiled = modules.filter((path) => path.endsWith('.ts'));
+  await compile(root, out, compiled);
+  const data = filesBelow(join(root, 'src')).filter((path) => DATA.includes(extname(path)));
+  const copied = [...modules.filter((path) => !path.endsWith('.ts')), ...data.map((path) => relative(root, path))];
+  for (const path of copied) cpSync(join(root, path), join(out, path));
+  return compiled.length;
+}
+
+/** Paths of everything in a folder and the folders in it. */
+export function filesBelow(folder) {
+  return readdirSync(folder, { recursive: true }).map((path) => join(folder, path));
+}
+
+/** Every module of ours that runs when the entries do, relative to the root. */
+async function reached(root, entries) {
+  const { metafile } = await build({
+    ...{ entryPoints: entries, bundle: true, packages: 'external', platform: 'node', format: 'esm' },
+    ...{ absWorkingDir: root, outdir: root, write: false, metafile: true, logLevel: 'silent' },
+  });
+  const found = Object.keys(metafile.inputs).filter((path) => !SOURCES_ONLY.includes(path));
+  const started = found.flatMap((path) =>
+    [...readFileSync(join(root, path), 'utf8').matchAll(STARTED)].map(([, to]) => join(dirname(path), `${to}.ts`)),
+  );
+  const more = started.filter((path) => !found.includes(path) && !entries.includes(path));
+  return more.length === 0 ? found.sort() : reached(root, [...entries, ...new Set(more)]);
+}
+
+/** Compiles each module to one of its own: what it finds by `import.meta.url` lies where it did. */
+async function compile(root, out, paths) {
+  const renamed = (path) => path.replace(/\.ts$/, '.js');
+  const oneByOne = {
+    name: 'one-by-one',
+    setup(build) {
+      build.onResolve({ filter: /^\./, namespace: 'file' }, ({ path, kind }) =>
+        kind === 'entry-point' ? undefined : { path: renamed(path), external: true },
+      );
+      build.onLoad({ filter: /\.ts$/ }, ({ path }) => ({
+        contents: readFileSync(path, 'utf8').replaceAll(STARTED, "new URL('$1.js', import.meta.url)"),
+        loader: 'ts',
+      }));
+    },
+  };
+  await build({
+    ...{ bundle: true, packages: 'external', platform: 'node', format: 'esm', target: 'node20.12', plugins: [oneByOne] },
+    ...{ absWorkingDir: root, outdir: out, outbase: root, sourcemap: true, logLevel: 'silent' },
+    entryPoints: paths.map((path) => join(root, path)),
+  });
+}

@@ -1,0 +1,77 @@
+import { spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ensureCompiled } from './compiled.js';
+
+const repository = fileURLToPath(new URL('../..', import.meta.url));
+let root;
+
+/** A checkout with a handful of modules. */
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'millrace-compiled-'));
+  for (const folder of ['src/store/queries', 'cluster/cli', 'scripts']) mkdirSync(join(root, folder), { recursive: true });
+  symlinkSync(join(repository, 'node_modules'), join(root, 'node_modules'));
+  for (const file of ['package.json', 'package-lock.json', 'tsconfig.json', 'scripts/compile.js'])
+    cpSync(join(repository, file), join(root, file));
+  for (const name of ['index', 'math', 'conformance'])
+    writeFileSync(join(root, `src/${name}.ts`), 'export const x: number = 1;\n');
+  writeFileSync(join(root, 'src/store/queries/one.sql'), 'SELECT 1');
+  writeFileSync(join(root, 'src/started.ts'), 'console.log(import.meta.url as string);\n');
+  writeFileSync(
+    join(root, 'cluster/cli/main.ts'),
+    "import { x } from '../../src/index.ts';\nexport const answer: number = x + 1;\nexport const started = new URL('../../src/started.ts', import.meta.url);\n",
+  );
+});
+afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+const compiled = () => ensureCompiled(root, join(root, 'cache'));
+const builds = () => readdirSync(join(root, 'cache'));
+
+describe('the build of a checkout', () => {
+  it('runs, with the modules that are started and the files that are read', async () => {
+    const folder = await compiled();
+    const { answer, started } = await import(/* @vite-ignore */ pathToFileURL(join(folder, 'cluster/cli/main.js')).href);
+    expect(answer).toBe(2);
+    expect(spawnSync(process.execPath, [fileURLToPath(started)], { encoding: 'utf8' }).stdout).toBe(`${started.href}\n`);
+    expect(existsSync(join(folder, 'src/store/queries/one.sql'))).toBe(true);
+  });
+
+  it('is made once for the same sources, and anew for others', async () => {
+    const first = await compiled();
+    expect(await compiled()).toBe(first);
+    writeFileSync(join(root, 'src/index.ts'), 'export const x: number = 2;\n');
+    const second = await compiled();
+    expect(second).not.toBe(first);
+    // A cluster may still run from it.
+    expect(builds()).toHaveLength(2);
+  });
+
+  it('is the same for two that make it at once', async () => {
+    const folders = await Promise.all([compiled(), compiled(), compiled()]);
+    expect(new Set(folders).size).toBe(1);
+    expect(builds()).toHaveLength(1);
+  });
+
+  it('goes when nothing was started from it for a month', async () => {
+    const first = await compiled();
+    const longAgo = new Date(Date.now() - 31 * 24 * 3_600_000);
+    utimesSync(first, longAgo, longAgo);
+    writeFileSync(join(root, 'src/index.ts'), 'export const x: number = 2;\n');
+    const second = await compiled();
+    expect(builds().map((name) => join(root, 'cache', name))).toEqual([second]);
+  });
+
+  it('is left out where a source does not compile', async () => {
+    writeFileSync(join(root, 'src/index.ts'), 'export const x = ;\n');
+    expect(await compiled()).toBeUndefined();
+    expect(builds()).toEqual([]);
+  });
+
+  it('is left out where the cache cannot be written', async () => {
+    writeFileSync(join(root, 'cache'), 'a file');
+    expect(await compiled()).toBeUndefined();
+  });
+});
