@@ -5,7 +5,7 @@ import type { WeightSource } from '../jobs/weight-source.ts';
 import type { DeadLetterQueue } from './dead-letters.ts';
 import type { Diagnosis } from './diagnosis.ts';
 import type { TrajectoryTransfer } from './export.ts';
-import type { PruneMessage, StatsMessage } from './store-care.ts';
+import type { PruneMessage, StatsMessage, StoreCare } from './store-care.ts';
 
 /**
  * What the admin API needs of the cluster. The service in service.ts checks every argument before it calls a method, so that
@@ -46,3 +46,10 @@ export interface AdminBackend extends TrajectoryTransfer {
 
 /** Asks the store node. */
 export type RunQuery = (sql: string, maxRows: number, signal: AbortSignal) => Promise<QueryResult>;
+
+/** How the store is asked; without `transfer` and `care` there is no store node. */
+export interface StoreAccess {
+  query: RunQuery;
+  transfer?: TrajectoryTransfer;
+  care?: StoreCare;
+}

@@ -2,7 +2,7 @@ import { StoreService } from '../../src/gen/millrace/v1/store_pb.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { createClient, type ServiceClient } from '../../src/rpc/client.ts';
 import type { NodeList } from '../runtime/nodes.ts';
-import type { RunQuery } from './backend.ts';
+import type { RunQuery, StoreAccess } from './backend.ts';
 import type { TrajectoryTransfer } from './export.ts';
 import { collectQuery } from './query-rows.ts';
 import type { StoreCare } from './store-care.ts';
@@ -11,7 +11,12 @@ import type { StoreCare } from './store-care.ts';
 const PRUNE_TIMEOUT_MS = 50_000;
 
 /** Asks whichever store node is alive. `unavailable` when none is. */
-export function remoteQuery(nodes: NodeList, token?: string): RunQuery {
+export function remoteStore(nodes: NodeList, token?: string): Required<StoreAccess> {
+  return { query: remoteQuery(nodes, token), transfer: remoteTransfer(nodes, token), care: remoteCare(nodes, token) };
+}
+
+/** Asks whichever store node is alive. `unavailable` when none is. */
+function remoteQuery(nodes: NodeList, token?: string): RunQuery {
   return async (sql, maxRows, signal) => {
     const client = storeClient(nodes, token);
     try {

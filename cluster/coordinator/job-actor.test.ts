@@ -57,9 +57,9 @@ async function cluster({
     });
   const coordinator = change(await clock.run(nodes.node('coordinator', watched)));
   const server = change(await clock.run(nodes.node('parameter-server')));
-  const admin = new CoordinatorBackend(coordinator, await clock.run(watchNodes(coordinator.bus)), () =>
-    Promise.reject(new Error('no store')),
-  );
+  const admin = new CoordinatorBackend(coordinator, await clock.run(watchNodes(coordinator.bus)), {
+    query: () => Promise.reject(new Error('no store')),
+  });
   const config = thermostatJob([...quick, ...overrides]);
   await clock.run(coordinator.jobs.create(createJobRecord({ id: ID, config, now: 0 })));
   for (const role of [startCoordinator(coordinator), startParameterServer(server)])

@@ -28,21 +28,15 @@ export async function startRole(
   switch (role) {
     case 'coordinator': {
       const { CoordinatorBackend } = await import('../coordinator/admin-backend.ts');
-      const { remoteCare, remoteQuery, remoteTransfer } = await import('../admin/remote-store.ts');
+      const { remoteStore } = await import('../admin/remote-store.ts');
       const { adminService } = await import('../admin/service.ts');
       const { startCoordinator } = await import('../coordinator/index.ts');
-      const query = remoteQuery(nodes!, options.token);
-      const backend = new CoordinatorBackend(
-        context,
-        nodes!,
-        query,
-        remoteTransfer(nodes!, options.token),
-        remoteCare(nodes!, options.token),
-      );
+      const store = remoteStore(nodes!, options.token);
+      const backend = new CoordinatorBackend(context, nodes!, store);
       closers.push(() => backend.close());
       services.push(adminService(backend));
       const { countStored } = await import('../coordinator/unstored-groups.ts');
-      return startCoordinator(context, { countStored: countStored(query) });
+      return startCoordinator(context, { countStored: countStored(store.query) });
     }
     case 'parameter-server': {
       const { startParameterServer } = await import('../parameter-server/index.ts');

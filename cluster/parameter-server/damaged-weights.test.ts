@@ -52,9 +52,9 @@ it.each<[string, (bus: Bus, subject: string, whole: Uint8Array) => Promise<unkno
   policy.close();
   expect(Buffer.compare(await clock.run(rollout.weights.fetch(manifest, 'weights')), whole)).toBe(0);
 
-  const backend = new CoordinatorBackend(coordinator, await clock.run(watchNodes(coordinator.bus)), () =>
-    Promise.reject(new Error('no SQL')),
-  );
+  const backend = new CoordinatorBackend(coordinator, await clock.run(watchNodes(coordinator.bus)), {
+    query: () => Promise.reject(new Error('no SQL')),
+  });
   const notice = async () => (await backend.getJob('a')).notices.find(({ code }) => code === WEIGHTS_DAMAGED);
   await nodes.until(async () => (await notice())?.resolveTime !== undefined, 10);
   expect((await clock.run(notice()))!.message).toMatch(/^weights in stream WEIGHTS cannot be read: .*weights of a version 0/);

@@ -232,7 +232,7 @@ async function withBackend<T>(context: NodeContext, use: (backend: CoordinatorBa
   const nodes = await watchNodes(context.bus);
   const noQuery = (): Promise<never> =>
     Promise.reject(new MillraceError('unimplemented', 'serial mode has no SQL; read the rows of the in-memory store'));
-  const backend = new CoordinatorBackend(context, nodes, noQuery);
+  const backend = new CoordinatorBackend(context, nodes, { query: noQuery });
   try {
     return await use(backend);
   } finally {

@@ -5,7 +5,6 @@ export const OVER_LIMITS = [
   'cluster/cli/commands/job.ts',
   'cluster/cli/context.ts',
   'cluster/cli/evaluate.ts',
-  'cluster/coordinator/admin-backend.ts',
   'cluster/coordinator/index.ts',
   'cluster/holds/held-messages.ts',
   'cluster/jobs/directory.ts',

@@ -1,0 +1,103 @@
+import type { JobConfig } from '../../src/config/job.ts';
+import { MillraceError } from '../../src/errors.ts';
+import { checkDecides } from '../../src/flow/decides.ts';
+import { createJobRecord, transition, type JobRecord } from '../../src/jobs/record.ts';
+import { isEnded } from '../../src/jobs/state.ts';
+import { checkReward } from '../../src/reward/check.ts';
+import { bundledRewards } from '../jobs/bundles.ts';
+import { unreadableJob, type UnreadableJob } from '../jobs/directory.ts';
+import { JobEvents } from '../jobs/events.ts';
+import { bundleJob } from '../jobs/runtime.ts';
+import { checkFits, taskPlan } from '../jobs/tasks.ts';
+import type { WeightSource } from '../jobs/weight-source.ts';
+import type { NodeContext } from '../runtime/context.ts';
+import { keepInitialWeights } from './initial-weights.ts';
+import { checkResumable } from './resume.ts';
+
+/** Creates and changes jobs as the admin API asks for it: each command is one write to the job's record, and an event. */
+export class JobCommands {
+  readonly #context: NodeContext;
+
+  constructor(context: NodeContext) {
+    this.#context = context;
+  }
+
+  /** See `AdminBackend.createJob`. */
+  async create(id: string, config: JobConfig, from?: WeightSource): Promise<JobRecord> {
+    const { clock, bus, jobs, log, bundles, id: node } = this.#context;
+    // Flow and tasks are loaded before anything is stored: an error in them is an answer to the caller.
+    const { runtime, digest: code } = await bundleJob(config, (work) => this.#context.outside(work), bundles);
+    checkDecides(runtime.flow, runtime.kind);
+    await this.#context.outside(checkReward(config.reward, runtime.flow, bundledRewards(config, runtime.bundle)));
+    const tasks = await runtime.tasks((progress) => log.debug({ job: id, ...progress }, 'loading tasks of a new job'));
+    checkFits(tasks.tasks, bus.maxMessageBytes);
+    await taskPlan(runtime, tasks);
+    const initial = from && (await keepInitialWeights(this.#context, id, runtime, from));
+    const record = createJobRecord({ id, config, now: clock.now(), code, ...initial });
+    try {
+      await jobs.create(record);
+    } catch (error) {
+      if (MillraceError.from(error).code !== 'already_exists') throw error;
+      throw new MillraceError('already_exists', `There is a job "${id}" already; choose another id or leave it out.`, {
+        field: 'job_id',
+      });
+    }
+    await new JobEvents(bus, clock, node, id).note('created', 1, `job ${id} created`);
+    return record;
+  }
+
+  async cancel(id: string): Promise<JobRecord> {
+    const { clock } = this.#context;
+    return this.#change(id, 'cancel', (record) => {
+      // At once, whatever the job's actors do or wait for: the node that holds the job stops them and settles what is left.
+      return isEnded(record.state) ? undefined : transition(record, 'CANCELLED', { now: clock.now() });
+    });
+  }
+
+  async pause(id: string): Promise<JobRecord> {
+    const { clock } = this.#context;
+    return this.#change(id, 'paused', (record) =>
+      record.state === 'PAUSED' ? undefined : transition(record, 'PAUSED', { now: clock.now() }),
+    );
+  }
+
+  async resume(id: string): Promise<JobRecord> {
+    const { clock } = this.#context;
+    const mended = await checkResumable(this.#context, id);
+    return this.#change(id, 'resumed', (record) =>
+      // A queued job needs no resume: it runs when it is its turn.
+      record.state === 'RUNNING' || record.state === 'QUEUED'
+        ? undefined
+        : { ...transition(record, 'RUNNING', { now: clock.now() }), ...mended },
+    );
+  }
+
+  /** The record of a job; `not_found` when there is none, and the error of a record that cannot be read. */
+  async record(id: string): Promise<JobRecord> {
+    const entry = this.#context.jobs.get(id) ?? (await this.#context.jobs.fetch(id));
+    if (entry) return entry.record;
+    const unreadable = this.unreadable(id);
+    if (unreadable) throw unreadableJob(id, unreadable.problem);
+    throw new MillraceError('not_found', `There is no job "${id}". \`millrace job list\` shows the jobs.`, { field: 'job_id' });
+  }
+
+  /** The job, if its record cannot be read. */
+  unreadable(id: string): UnreadableJob | undefined {
+    return this.#context.jobs.unreadable().find((job) => job.id === id);
+  }
+
+  async #change(id: string, kind: string, change: (record: JobRecord) => JobRecord | undefined): Promise<JobRecord> {
+    await this.record(id);
+    let changed = false;
+    const { record, revision } = await this.#context.jobs.update(id, (before) => {
+      const after = change(before);
+      changed = after !== undefined;
+      return after;
+    });
+    if (changed) {
+      const events = new JobEvents(this.#context.bus, this.#context.clock, this.#context.id, id);
+      await events.note(kind, revision, `${kind} by the admin API`);
+    }
+    return record;
+  }
+}
