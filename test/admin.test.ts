@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Bus } from '../src/bus/bus.ts';
 import { connectBus } from '../src/protocol/connect.ts';
-import { loginOf } from '../cluster/node/node.ts';
+import { loginOf } from '../cluster/node/connect.ts';
 import { openLink } from '../src/bus/nats/link.ts';
 import { JobState, type Job } from '../src/gen/millrace/v1/admin_pb.ts';
 import { checkLedger } from '../src/jobs/ledger.ts';

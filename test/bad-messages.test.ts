@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Bus } from '../src/bus/bus.ts';
 import { deadLetterHeaders } from '../src/bus/dead-letter.ts';
 import { connectBus } from '../src/protocol/connect.ts';
-import { loginOf } from '../cluster/node/node.ts';
+import { loginOf } from '../cluster/node/connect.ts';
 import { JobState } from '../src/gen/millrace/v1/admin_pb.ts';
 import { RolloutRequestSchema, ScoredGroupSchema, TrajectoryGroupSchema } from '../src/gen/millrace/v1/training_pb.ts';
 import { encodeRows } from '../src/records/encode.ts';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { WORK_DURABLES } from '../src/protocol/durables.ts';
-import { loginOf } from '../cluster/node/node.ts';
+import { loginOf } from '../cluster/node/connect.ts';
 import { openLink, type Link } from '../src/bus/nats/link.ts';
 import { JobState } from '../src/gen/millrace/v1/admin_pb.ts';
 import { checkLedger } from '../src/jobs/ledger.ts';

@@ -5,7 +5,7 @@ import { deferred } from '../../cluster/up/deferred.ts';
 import { openCredentials } from '../../cluster/infra/credentials.ts';
 import { freePort } from '../../cluster/up/free-port.ts';
 import { superviseNode } from '../../cluster/up/child.ts';
-import type { NodeSettings } from '../../cluster/runtime/ipc.ts';
+import type { NodeSettings } from '../../cluster/runtime/settings/node.ts';
 import type { Bus } from '../../src/bus/bus.ts';
 import { connectBus } from '../../src/protocol/connect.ts';
 import { MillraceError } from '../../src/errors.ts';
@@ -58,14 +58,13 @@ export async function startStand(
     const stateDir = join(folder, 'state');
     const metricsPort = await freePort();
     const log = createLogger({ name: 'bench', level: 'warn', file: join(stateDir, 'logs', 'bench.log') });
-    const { token } = openCredentials(stateDir);
-    const start = startStore ?? ((settings: NodeSettings): StoreNode => superviseNode({ ...settings, log }));
+    const { storeToken } = openCredentials(stateDir);
+    const start = startStore ?? ((settings: NodeSettings): StoreNode => superviseNode({ settings, log }));
     const store = start({
       id: 'store-1',
-      roles: ['store'],
+      roles: [{ role: 'store', storeToken }],
       natsUrl: nats.url,
       stateDir,
-      token,
       logLevel: 'warn',
       metricsPort,
     });
@@ -93,7 +92,7 @@ export async function startStand(
         return Number(new RegExp(`^\\w*${name}(?:\\{[^}]*\\})? (\\S+)`, 'm').exec(scraped)?.[1] ?? 0);
       },
       async query(sql) {
-        const client = createClient(StoreService, await store.address(), { token });
+        const client = createClient(StoreService, await store.address(), { token: storeToken });
         try {
           return await collectQuery(client.runQuery({ sql, maxRows: QUERY_ROWS }));
         } finally {

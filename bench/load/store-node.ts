@@ -2,7 +2,8 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { deferred } from '../../cluster/up/deferred.ts';
 import { endsWithParent } from '../../cluster/infra/parent-death.ts';
-import type { FromNode, NodeSettings, ToNode } from '../../cluster/runtime/ipc.ts';
+import type { FromNode, ToNode } from '../../cluster/runtime/ipc.ts';
+import type { NodeSettings } from '../../cluster/runtime/settings/node.ts';
 import { MillraceError } from '../../src/errors.ts';
 
 /** A store node that is started again, after the same short pause every time: one that is killed on purpose is not to blame. */
@@ -35,7 +36,7 @@ export function startStoreNode(settings: NodeSettings): StoreNode {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
     child = started;
-    started.send({ kind: 'start', settings: { ...settings, afterCrash } } satisfies ToNode, () => {});
+    started.send({ kind: 'start', settings, history: { afterCrash } } satisfies ToNode, () => {});
     let said = '';
     started.stderr!.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-2000)));
     started.on('message', (message: FromNode) => {

@@ -1,13 +1,10 @@
 import { join } from 'node:path';
-import { parseAge } from '../../src/config/age.ts';
 import { loadClusterConfig, type ClusterConfig } from '../../src/config/cluster.ts';
-import type { Retention } from '../../src/store/retention.ts';
 import { createLogger } from '../../src/telemetry/log.ts';
 import { startEmbeddedCluster, type EmbeddedCluster } from '../up/index.ts';
 import type { Credentials } from '../infra/credentials.ts';
 import { makeStateFolder } from '../infra/state-folder.ts';
 import type { CliContext } from './context.ts';
-import { serverOf } from './store-at-rest.ts';
 import { readTokenFile } from './token-file.ts';
 
 /** Options that `up` and `train` share. */
@@ -43,24 +40,13 @@ export function clusterSettings(context: CliContext, flags: EmbeddedFlags, overr
 
 /** Starts the embedded cluster. From then on the command calls this one, even if an address of another is given. */
 export async function startCluster(context: CliContext, config: ClusterConfig): Promise<OwnCluster> {
-  const { stateDir, clickhouse, nats, ports, logLevel } = config;
+  const { stateDir, logLevel } = config;
   const given = givenCredentials(config, context.cwd);
   const logs = makeStateFolder(stateDir);
   context.logs = logs;
   const cluster = await startEmbeddedCluster({
-    stateDir,
-    learners: config.learners,
-    cores: config.cores,
-    backend: config.compute.backend,
-    rollouts: config.rollouts,
-    rewards: config.rewards,
-    port: ports.admin,
+    config,
     credentials: given,
-    clickhouse: serverOf(clickhouse),
-    clickhousePort: ports.clickhouse,
-    retention: retentionOf(config.store.retention),
-    natsUrl: nats.url,
-    logLevel,
     log: createLogger({ name: 'millrace', node: 'supervisor', level: logLevel, file: join(logs, 'supervisor.log') }),
     signal: context.signal,
     onProgress: (text) => context.note(text),
@@ -78,15 +64,6 @@ function givenCredentials({ token, tokenFile, clickhouse }: ClusterConfig, cwd: 
     writeToken: writeToken ?? readTokenFile(writeFile, cwd, 'clickhouse.writeTokenFile'),
   };
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-}
-
-/** The ages of the settings in hours. */
-function retentionOf(ages: ClusterConfig['store']['retention']): Retention {
-  return Object.fromEntries(
-    Object.entries(ages).flatMap(([name, age]) =>
-      age === 'forever' ? [] : [[name, parseAge(age, `store.retention.${name}`) / 3600]],
-    ),
-  );
 }
 
 /** A number where the text is one; what is not is left to the settings' own check, which names the field. */

@@ -1,18 +1,11 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ClusterConfig } from '../../src/config/cluster.ts';
 import type { ClickHouseStore } from '../../src/store/clickhouse-store.ts';
 import type { ServerStoreOptions } from '../../src/store/server.ts';
 import { readAdminFile } from '../up/admin-file.ts';
 import { keepFilesPrivate } from '../infra/state-folder.ts';
+import { serverOf } from '../up/store-settings.ts';
 import type { CliContext } from './context.ts';
-
-/** The ClickHouse server of the settings; undefined for the embedded engine. */
-export function serverOf(settings: ClusterConfig['clickhouse']): ServerStoreOptions | undefined {
-  const { url, user: username, password, database, caFile, certFile, keyFile, cluster, replicated } = settings;
-  if (url === undefined) return undefined;
-  return { url, username, password, database, caFile, certFile, keyFile, cluster, replicated };
-}
 
 /**
  * No address is given, no cluster runs in the state folder, and there is a store all the same: on the server of the settings

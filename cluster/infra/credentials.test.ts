@@ -27,7 +27,7 @@ const mode = (...path: string[]): string => (statSync(join(stateDir, ...path)).m
 describe('credentials', () => {
   it('are made up once, differ, and stay', () => {
     const made = openCredentials(stateDir);
-    expect(new Set(Object.values(made)).size).toBe(3);
+    expect(new Set(Object.values(made)).size).toBe(5);
     for (const secret of Object.values(made)) expect(secret).toMatch(/^[\w-]{32}$/);
     expect(openCredentials(stateDir)).toEqual(made);
     rmSync(credentialPath(stateDir, 'reader.token'));
@@ -44,7 +44,7 @@ describe('credentials', () => {
     expect([read('admin.token'), read('writer.token')]).toEqual([`${token}\n`, `${writeToken}\n`]);
     expect(read('reader.netrc')).toMatch(/^machine 127\.0\.0\.1 login reader password the token of readers$/m);
     expect(mode('credentials')).toBe('700');
-    for (const name of ['admin.token', 'reader.token', 'reader.netrc', 'writer.token', 'writer.netrc'])
+    for (const name of 'admin.token work.token store.token reader.token reader.netrc writer.token writer.netrc'.split(' '))
       expect([name, mode('credentials', name)]).toEqual([name, '600']);
   });
 

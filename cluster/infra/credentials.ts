@@ -12,18 +12,30 @@ const PRINTABLE = /^[\x20-\x7e]*$/;
 
 /** Secrets of a cluster, by what they let do. */
 export interface Credentials {
-  /** Bearer token of all gRPC: the admin API, the parameter server and the store. */
+  /** Bearer token of the admin API. */
   token: string;
+  /** Bearer token of the parameter server; learners have it. */
+  workToken: string;
+  /** Bearer token of the store's gRPC; coordinators have it. */
+  storeToken: string;
   /** Password of user `reader` on ClickHouse's HTTP interface. */
   readToken: string;
   /** Password of user `writer` there. */
   writeToken: string;
 }
 
-const FILES: Record<keyof Credentials, string> = { token: 'admin.token', readToken: 'reader.token', writeToken: 'writer.token' };
+const FILES = {
+  token: 'admin.token',
+  workToken: 'work.token',
+  storeToken: 'store.token',
+  readToken: 'reader.token',
+  writeToken: 'writer.token',
+} as const satisfies Record<keyof Credentials, string>;
+
+type CredentialFile = (typeof FILES)[keyof Credentials];
 
 /** Path of a credential's file, or of what {@link openCredentials} leaves for `curl --netrc-file`. */
-export function credentialPath(stateDir: string, name: 'admin.token' | `${'reader' | 'writer'}.${'token' | 'netrc'}`): string {
+export function credentialPath(stateDir: string, name: CredentialFile | `${'reader' | 'writer'}.netrc`): string {
   return join(stateDir, FOLDER, name);
 }
 
@@ -34,8 +46,10 @@ export function credentialPath(stateDir: string, name: 'admin.token' | `${'reade
  */
 export function openCredentials(stateDir: string, given: Partial<Credentials> = {}): Credentials {
   mkdirSync(join(stateDir, FOLDER), { recursive: true, mode: 0o700 });
-  const secret = (name: keyof Credentials): string => openSecret(join(stateDir, FOLDER, FILES[name]), given[name]);
-  const credentials: Credentials = { token: secret('token'), readToken: secret('readToken'), writeToken: secret('writeToken') };
+  const names = Object.keys(FILES) as (keyof Credentials)[];
+  const credentials = Object.fromEntries(
+    names.map((name) => [name, openSecret(join(stateDir, FOLDER, FILES[name]), given[name])]),
+  ) as Record<keyof Credentials, string>;
   for (const [user, password] of [
     ['reader', credentials.readToken],
     ['writer', credentials.writeToken],

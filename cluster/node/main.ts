@@ -5,16 +5,18 @@
 import { join } from 'node:path';
 import { MillraceError } from '../../src/errors.ts';
 import { createLogger } from '../../src/telemetry/log.ts';
-import type { Identity } from '../infra/nats/access.ts';
 import { startNode, type RunningNode } from './node.ts';
-import { openCredentials, openNatsPasswords } from '../infra/credentials.ts';
-import type { FromNode, NodeSettings, ToNode } from '../runtime/ipc.ts';
-import { keepFilesPrivate, makeStateFolder } from '../infra/state-folder.ts';
+import { keepFilesPrivate } from '../infra/state-folder.ts';
+import type { FromNode, ToNode } from '../runtime/ipc.ts';
+import { checkStart } from '../runtime/settings/start.ts';
+import { settingsByHand } from './by-hand.ts';
 
 /** A flow's code gets another one. */
 const exit = process.exit.bind(process);
 keepFilesPrivate();
-const settings = process.send === undefined ? settingsByHand() : await settingsOverIpc();
+const tell = (message: FromNode): Promise<void> =>
+  new Promise((done) => (process.connected ? process.send!(message, undefined, undefined, () => done()) : done()));
+const { settings, history } = await received();
 const log = createLogger({
   name: 'millrace',
   node: settings.id,
@@ -24,9 +26,6 @@ const log = createLogger({
 
 let node: RunningNode | undefined;
 let ending = false;
-
-const tell = (message: FromNode): Promise<void> =>
-  new Promise((done) => (process.connected ? process.send!(message, undefined, undefined, () => done()) : done()));
 
 /** Stops the roles, then the process; by force when they take a second longer than they may. */
 async function end(code: number, timeoutMs = 5_000): Promise<void> {
@@ -69,7 +68,8 @@ process.on('uncaughtException', (error) => void endUncaught(error));
 
 try {
   node = await startNode({
-    ...settings,
+    settings,
+    history,
     log,
     onStep: (step) => void tell({ kind: 'starting', step }),
     onTrouble: (text) => void tell({ kind: 'trouble', text }),
@@ -80,27 +80,23 @@ try {
   await endOnError(error);
 }
 
-/** The first message; those after it wait until somebody listens. */
-function settingsOverIpc(): Promise<NodeSettings> {
-  return new Promise((resolve) => {
-    process.once('message', (message: ToNode) => {
-      if (message.kind === 'start') resolve(message.settings);
-      else process.exit(0);
+/** What the first message says; those after it wait until somebody listens. Ends the process where it says nothing usable. */
+async function received(): Promise<Awaited<ReturnType<typeof checkStart>>> {
+  if (process.send === undefined) {
+    const settings = await settingsByHand(process.env).catch((thrown: unknown) => {
+      process.stderr.write(`${MillraceError.from(thrown).message}\n`);
+      return exit(1);
     });
-    process.once('disconnect', () => process.exit(0));
+    return { kind: 'start', settings, history: { afterCrash: false, wasUp: false } };
+  }
+  const message = await new Promise<unknown>((resolve) => {
+    process.once('message', resolve);
+    process.once('disconnect', () => exit(0));
   });
-}
-
-function settingsByHand(): NodeSettings {
-  const given = JSON.parse(process.env['MILLRACE_NODE'] ?? '{}') as NodeSettings;
-  // What a flow starts need not know them.
-  delete process.env['MILLRACE_NODE'];
-  makeStateFolder(given.stateDir);
-  const { token, readToken, writeToken } = openCredentials(given.stateDir);
-  // A node of several roles needs the rights of all of them.
-  const identity: Identity = given.roles.length === 1 ? given.roles[0]! : 'admin';
-  const nats = { identity, password: openNatsPasswords(given.stateDir)[identity] };
-  // Those of the cluster's own server; one that ran already says in its address who may come in.
-  const login = given.natsUrl.includes('@') ? {} : { nats };
-  return { token, clickhouseReadToken: readToken, clickhouseWriteToken: writeToken, ...login, ...given };
+  if ((message as Partial<ToNode> | null)?.kind === 'stop') exit(0);
+  return checkStart(message).catch(async (thrown: unknown) => {
+    const { message: text, code, field } = MillraceError.from(thrown);
+    await tell({ kind: 'error', message: text, code, field });
+    return exit(1);
+  });
 }

@@ -6,8 +6,12 @@ import type { NodeContext } from '../runtime/context.ts';
 /** Jobs that have ended whose series stay, for the scrapes to come. */
 const ENDED_JOBS = 20;
 
-/** Has what every node has (actors, gRPC calls) read at each scrape. */
-export function readNode({ metrics, actors }: NodeContext, server: RunningServer | undefined): void {
+/**
+ * Has what every node has (actors, gRPC calls) read at each scrape, and forgets the series of jobs that ended long ago. Returns a function
+ * that stops the latter.
+ */
+export function readNode(context: NodeContext, server: RunningServer | undefined): () => void {
+  const { metrics, actors } = context;
   metrics.onScrape(() => {
     for (const { address, mailboxDepth, inFlight, restarts } of actors.list()) {
       metrics.set('mailbox_depth', { actor: address }, mailboxDepth);
@@ -20,10 +24,11 @@ export function readNode({ metrics, actors }: NodeContext, server: RunningServer
       for (const [code, count] of Object.entries(calls)) metrics.total('rpc_total', { method, code }, count);
     }
   });
+  return boundSeries(context);
 }
 
 /** Forgets the series of jobs that ended long ago, so that their number stays bounded. Returns a function that stops it. */
-export function boundSeries({ jobs, metrics, log }: NodeContext): () => void {
+function boundSeries({ jobs, metrics, log }: NodeContext): () => void {
   const ended = new Set<string>();
   return jobs.onChange(({ record: { id, state } }) => {
     if (!isEnded(state)) return;

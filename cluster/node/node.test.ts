@@ -7,8 +7,9 @@ import { openLink, type Link } from '../../src/bus/nats/link.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { silentLogger } from '../../src/telemetry/log.ts';
 import { startNatsServer, type NatsServerProcess } from '../infra/nats-server.ts';
-import { startNode } from './node.ts';
-import type { NodeOptions } from './options.ts';
+import { startNode, type StartOptions } from './node.ts';
+import type { NodeSettings } from '../runtime/settings/node.ts';
+import type { RoleSettings } from '../runtime/settings/roles.ts';
 import { watchNodes } from '../runtime/nodes.ts';
 import { needsPerson } from '../infra/topology-start.ts';
 
@@ -23,6 +24,11 @@ afterAll(async () => {
   await rm(stateDir, { recursive: true, force: true });
 });
 
+const PARAMETER_SERVER: RoleSettings = { role: 'parameter-server', workToken: 'the token of learners' };
+const settings = (id: string, roles: RoleSettings[]): NodeSettings => {
+  return { id, roles, natsUrl: nats.url, stateDir, logLevel: 'silent' };
+};
+
 describe('a stream with a setting that cannot be changed', () => {
   const make = async (): Promise<Link> => {
     const link = await openLink({ servers: nats.url, name: 'another program' });
@@ -30,8 +36,8 @@ describe('a stream with a setting that cannot be changed', () => {
     await link.jsm.streams.add({ name: 'ROLLOUTS', subjects: ['rollout.>'], retention: 'limits', storage: 'file' });
     return link;
   };
-  const start = (more: Partial<NodeOptions>) =>
-    startNode({ id: 'node-0', roles: ['parameter-server'], natsUrl: nats.url, stateDir, log: silentLogger(), ...more });
+  const start = (more: Partial<StartOptions>) =>
+    startNode({ settings: settings('node-0', [PARAMETER_SERVER]), log: silentLogger(), ...more });
   const said = /stream ROLLOUTS exists .*its retention is "limits", not "workqueue"; `millrace doctor` shows what to do$/;
 
   it('ends a first start, for good, with its name, the setting, what is there and what was asked', async () => {
@@ -49,7 +55,7 @@ describe('a stream with a setting that cannot be changed', () => {
   it('is waited for by a node that was up before, which says so once and goes on when it is gone', async () => {
     const link = await make();
     const troubles: string[] = [];
-    const started = start({ wasUp: true, onTrouble: (text) => troubles.push(text) });
+    const started = start({ history: { afterCrash: false, wasUp: true }, onTrouble: (text) => troubles.push(text) });
     await expect.poll(() => troubles).toEqual([expect.stringMatching(said)]);
     await link.jsm.streams.delete('ROLLOUTS');
     const node = await started;
@@ -61,13 +67,7 @@ describe('a stream with a setting that cannot be changed', () => {
 });
 
 it('tells the others where it is and where its metrics are, and is gone from the list when it has stopped', async () => {
-  const node = await startNode({
-    id: 'node-1',
-    roles: ['parameter-server', 'reward'],
-    natsUrl: nats.url,
-    stateDir,
-    log: silentLogger(),
-  });
+  const node = await startNode({ settings: settings('node-1', [PARAMETER_SERVER, { role: 'reward' }]), log: silentLogger() });
   const bus = await connectBus({ servers: nats.url, name: 'test' });
   const nodes = await watchNodes(bus);
   try {

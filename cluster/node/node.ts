@@ -1,39 +1,47 @@
-import { ActorSystem } from '../../src/actor/system.ts';
+import type { Logger } from 'pino';
 import type { Bus, ConsumeOptions } from '../../src/bus/bus.ts';
-import { connectBus, type ConnectOptions } from '../../src/protocol/connect.ts';
-import { BusWeightChannel } from '../../src/weights/bus-weight-channel.ts';
 import { systemClock } from '../../src/clock/system.ts';
+import type { ComputeInfo } from '../../src/compute/backend.ts';
 import type { MillraceError } from '../../src/errors.ts';
+import { WORK_DURABLES } from '../../src/protocol/durables.ts';
+import type { RoleName } from '../../src/protocol/roles.ts';
 import type { ServiceRegistration } from '../../src/rpc/handlers.ts';
 import type { RunningServer } from '../../src/rpc/server.ts';
 import { serveMetrics } from '../../src/telemetry/metrics-server.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { monitorProcess } from '../../src/telemetry/process-stats.ts';
-import type { NodeContext, Role } from '../runtime/context.ts';
-import type { RoleName } from '../../src/protocol/roles.ts';
-import { artifactsOf } from '../jobs/artifacts.ts';
-import { jobBundles } from '../jobs/bundles.ts';
 import { watchFlows } from '../flow-watch/watch.ts';
-import { openJobDirectory } from '../jobs/directory.ts';
-import { jobNotices } from '../jobs/notices.ts';
-import { createJobRuntimes } from '../jobs/runtime.ts';
-import { readNode, boundSeries } from './metrics.ts';
-import { inboxPrefix, isWorker, WORKER_API } from '../infra/nats/access.ts';
-import { WORK_DURABLES } from '../../src/protocol/durables.ts';
-import { announce, watchNodes, type NodeInfo } from '../runtime/nodes.ts';
-import type { NodeOptions } from './options.ts';
-import { startRole } from './roles.ts';
 import { startTopology } from '../infra/topology-start.ts';
+import type { Role } from '../runtime/context.ts';
+import { announce, watchNodes, type NodeInfo } from '../runtime/nodes.ts';
+import { roleNames, settingsOf, type NodeSettings } from '../runtime/settings/node.ts';
+import type { NodeHistory } from '../runtime/settings/start.ts';
+import { connectNode } from './connect.ts';
+import { createContext } from './context.ts';
+import { readNode } from './metrics.ts';
+import type { NodeStart } from './role-start.ts';
+import { startRole } from './roles.ts';
 import { startLine } from './start-line.ts';
-import type { NatsLogin } from '../runtime/ipc.ts';
 
-/** What takes long in starting a role. */
+/** Roles that take long to start, with what they do meanwhile. */
 const STEPS: Partial<Record<RoleName, string>> = { store: 'opening the database', coordinator: 'taking over jobs' };
 
-/** A killed node's jobs are taken over after at most this long; nobody's event loop stands still for a third of it. */
-const LEASE_TTL_MS = 5_000;
 /** How often a coordinator sees to the durables of workers. */
 const DURABLES_MS = 5_000;
+
+const FIRST: NodeHistory = { afterCrash: false, wasUp: false };
+
+/** Options of {@link startNode}. */
+export interface StartOptions {
+  settings: NodeSettings;
+  /** Default: it is the first process of this id. */
+  history?: NodeHistory;
+  log: Logger;
+  /** Called with a few words on what the start does next. */
+  onStep?: (step: string) => void;
+  /** Called with what a person must learn, while the node goes on. */
+  onTrouble?: (text: string) => void;
+}
 
 /** A running node. */
 export interface RunningNode {
@@ -48,108 +56,47 @@ export interface RunningNode {
   stop(timeoutMs?: number): Promise<void>;
 }
 
-/** Where that fails, the next turn tries again. */
-async function ensureAll(bus: Bus, durables: readonly ConsumeOptions[]): Promise<void> {
-  for (const durable of durables) await bus.ensureDurable(durable).catch(() => {});
-}
-
-/** What an identity connects with. */
-export function loginOf({
-  identity,
-  password,
-}: NatsLogin): Pick<ConnectOptions, 'user' | 'password' | 'inboxPrefix' | 'worker' | 'apiPrefix'> {
-  const worker = isWorker(identity);
-  return { user: identity, password, inboxPrefix: inboxPrefix(identity), worker, ...(worker && { apiPrefix: WORKER_API }) };
-}
-
 /** One process of the cluster: connects to the bus, starts its roles, and tells the others that it is there. */
-export async function startNode(options: NodeOptions): Promise<RunningNode> {
-  const { id, roles, log, onStep = () => {} } = options;
+export async function startNode(options: StartOptions): Promise<RunningNode> {
+  const { settings, history = FIRST, log, onStep, onTrouble } = options;
+  const roles = roleNames(settings);
   let fail = (_: MillraceError): void => {};
   const failed = new Promise<MillraceError>((resolve) => (fail = resolve));
-  const clock = systemClock;
-  onStep('connecting to NATS');
-  const bus = await connectBus({
-    servers: options.natsUrl,
-    name: id,
-    leaseTtlMs: LEASE_TTL_MS,
-    durables: WORK_DURABLES,
-    ...(options.nats && loginOf(options.nats)),
-    onRefused: (err) => log.error({ err }, 'NATS refused this node something: its identity lacks a permission'),
-  });
+  onStep?.('connecting to NATS');
+  const bus = await connectNode(settings, log);
   void bus.closed.then((error) => error && fail(error));
-  onStep('making streams');
-  await startTopology(bus, { clock, log, wasUp: options.wasUp, onTrouble: options.onTrouble });
+  onStep?.('making streams');
+  await startTopology(bus, { clock: systemClock, log, wasUp: history.wasUp, onTrouble });
   // Another one than the heartbeats': each reading begins a new window.
   const scraped = monitorProcess();
-  const metrics = createMetrics({ node: id, role: roles.join('+'), monitor: scraped });
-  const artifacts = artifactsOf(options.stateDir);
-  const bundles = jobBundles(options.stateDir, artifacts);
-  const context: NodeContext = {
-    id,
-    bus,
-    weights: new BusWeightChannel(bus, { clock }),
-    clock,
-    log,
-    metrics,
-    actors: new ActorSystem({ node: id, clock, log, onFailed: (_, error) => fail(error) }),
-    jobs: await openJobDirectory(bus, (job) => log.error(job, 'a job record cannot be read; it is left alone')),
-    notices: jobNotices({ bus, clock, node: id, log }),
-    runtimes: createJobRuntimes(undefined, bundles),
-    bundles,
-    artifacts,
-    stateDir: options.stateDir,
-    outside: (work) => work,
-  };
-  const runsFlows = roles.includes('rollout') || roles.includes('reward');
-  const flowWatch = runsFlows ? watchFlows(context, options.stateDir, options.previousEnd) : undefined;
+  const metrics = createMetrics({ node: settings.id, role: roles.join('+'), monitor: scraped });
+  const context = await createContext(settings, { bus, clock: systemClock, log, metrics, fail });
+  const flowWatch = runsFlows(roles) ? watchFlows(context, settings.stateDir, history.previousEnd) : undefined;
   // Every heartbeat of every node goes to those who follow them.
   const nodes = roles.includes('coordinator') ? await watchNodes(bus) : undefined;
-  onStep('choosing a compute backend');
-  const computes = roles.includes('rollout') || roles.includes('learner');
-  // Modules of the roles at hand only: all of them take a second to load, and every process would.
-  const compute = computes
-    ? await (await import('../../src/compute/backend.ts')).initCompute({ preferred: options.backend })
-    : undefined;
-  if (compute) log.info(...startLine(compute, options.gpu));
-
-  const started: Role[] = [];
-  const services: ServiceRegistration[] = [];
-  const closers: (() => void)[] = [];
+  const compute = await chosenCompute(options);
+  const shared: NodeStart = { context, history, nodes, compute, services: [], closers: [], onTrouble };
   // Workers wait for their durables and may not make them.
-  if (roles.includes('coordinator')) closers.push(clock.every(DURABLES_MS, () => void ensureAll(bus, WORK_DURABLES)));
-  for (const role of roles) {
-    onStep(STEPS[role] ?? `starting role ${role}`);
-    started.push(await startRole(role, { context, options, nodes, compute, services, closers }));
+  if (nodes) shared.closers.push(systemClock.every(DURABLES_MS, () => void ensureAll(bus, WORK_DURABLES)));
+  const started: Role[] = [];
+  for (const section of settings.roles) {
+    onStep?.(STEPS[section.role] ?? `starting role ${section.role}`);
+    started.push(await startRole(section, shared));
   }
-
-  let server: RunningServer | undefined;
-  if (services.length > 0) {
-    const { startServer } = await import('../../src/rpc/server.ts');
-    server = await startServer({ port: options.port ?? 0, services, token: options.token, log });
-  }
+  const server = await serve(shared.services, options);
   const address = server?.address ?? '';
-  readNode(context, server);
-  const stopForgetting = boundSeries(context);
-  const scrapes = await serveMetrics(metrics, options.metricsPort);
+  const stopReading = readNode(context, server);
+  const scrapes = await serveMetrics(metrics, settings.metricsPort);
   const stats = monitorProcess();
-  const startedAt = clock.now();
+  const fixed = { id: settings.id, roles, pid: process.pid, address, startedAt: systemClock.now() };
   const describe = (): NodeInfo => ({
-    id,
-    roles: [...roles],
-    pid: process.pid,
-    address,
-    startedAt,
-    heartbeatAt: clock.now(),
+    ...fixed,
+    heartbeatAt: systemClock.now(),
     ...stats.read(),
-    labels: {
-      ...(compute && { backend: compute.backend, device: compute.device, gflops: compute.gflops.toFixed(1) }),
-      metrics: scrapes.url,
-      ...Object.fromEntries(started.flatMap((role) => Object.entries(role.labels ?? {}))),
-    },
+    labels: labelsOf(started, compute, scrapes.url),
     actors: context.actors.list(),
   });
-  const unannounce = await announce(bus, clock, describe);
+  const unannounce = await announce(bus, systemClock, describe);
   log.info({ roles, address, metrics: scrapes.url }, 'node started');
 
   return {
@@ -159,12 +106,12 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     uncaught: (thrown) => flowWatch?.uncaught(thrown) ?? Promise.resolve(),
     async stop(timeoutMs = 5000) {
       await unannounce();
-      for (const close of closers) close();
+      for (const close of shared.closers) close();
       await server?.stop(Math.min(1000, timeoutMs));
       for (const role of started.reverse()) await role.stop(timeoutMs);
       flowWatch?.close();
       stats.stop();
-      stopForgetting();
+      stopReading();
       await scrapes.close();
       scraped.stop();
       nodes?.close();
@@ -173,4 +120,40 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       log.info('node stopped');
     },
   };
+}
+
+const runsFlows = (roles: readonly RoleName[]): boolean => roles.includes('rollout') || roles.includes('reward');
+
+/** What learners and rollouts compute with; undefined for nodes of other roles, which do not load tensorflow.js. */
+async function chosenCompute({ settings, log, onStep }: StartOptions): Promise<ComputeInfo | undefined> {
+  const [learner, rollout] = [settingsOf(settings, 'learner'), settingsOf(settings, 'rollout')];
+  if (!learner && !rollout) return undefined;
+  onStep?.('choosing a compute backend');
+  const { initCompute } = await import('../../src/compute/backend.ts');
+  const compute = await initCompute({ preferred: learner?.backend ?? rollout?.backend });
+  log.info(...startLine(compute, learner?.gpu));
+  return compute;
+}
+
+/** The gRPC server of the roles; undefined when none serves anything. */
+async function serve(
+  services: readonly ServiceRegistration[],
+  { settings, log }: StartOptions,
+): Promise<RunningServer | undefined> {
+  if (services.length === 0) return undefined;
+  const { startServer } = await import('../../src/rpc/server.ts');
+  return startServer({ port: settings.grpcPort ?? 0, services, log });
+}
+
+function labelsOf(roles: readonly Role[], compute: ComputeInfo | undefined, metrics: string): Record<string, string> {
+  return {
+    ...(compute && { backend: compute.backend, device: compute.device, gflops: compute.gflops.toFixed(1) }),
+    metrics,
+    ...Object.fromEntries(roles.flatMap((role) => Object.entries(role.labels ?? {}))),
+  };
+}
+
+/** Where that fails, the next turn tries again. */
+async function ensureAll(bus: Bus, durables: readonly ConsumeOptions[]): Promise<void> {
+  for (const durable of durables) await bus.ensureDurable(durable).catch(() => {});
 }

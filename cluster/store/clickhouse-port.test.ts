@@ -37,7 +37,7 @@ async function taken(port: number): Promise<{ port: number; server: Server }> {
 
 it('is a free one where 8123 is taken, and tells which', async () => {
   const { server } = await taken(8123);
-  const port = await openClickHousePort(store, { clickhousePort: 'auto' });
+  const port = await openClickHousePort(store, { port: 'auto' });
   try {
     expect(port!.port).not.toBe(8123);
     expect(await (await fetch(`${port!.url}/ping`)).text()).toBe('Ok.\n');
@@ -49,13 +49,13 @@ it('is a free one where 8123 is taken, and tells which', async () => {
 
 it('is the one that was asked for, or none: it says that it is taken', async () => {
   const { server, port: clickhousePort } = await taken(0);
-  await expect(openClickHousePort(store, { clickhousePort })).rejects.toMatchObject({
+  await expect(openClickHousePort(store, { port: clickhousePort })).rejects.toMatchObject({
     code: 'failed_precondition',
     field: 'ports.clickhouse',
     message: `port ${clickhousePort} for ClickHouse's HTTP interface is taken; choose another one`,
   });
   await new Promise((resolve) => server.close(resolve));
-  const port = await openClickHousePort(store, { clickhousePort });
+  const port = await openClickHousePort(store, { port: clickhousePort });
   expect(port!.port).toBe(clickhousePort);
   await port!.close();
 });
@@ -71,7 +71,7 @@ it('is opened later when somebody has it for a while', async () => {
     },
   };
   const metrics = createMetrics();
-  const kept = await keepClickHousePort({ metrics, clock, log: silentLogger() }, store, { clickhousePort });
+  const kept = await keepClickHousePort({ metrics, clock, log: silentLogger() }, store, { port: clickhousePort });
   await again!();
   expect(kept.open).toBeUndefined();
   await new Promise((resolve) => server.close(resolve));
@@ -83,18 +83,18 @@ it('is opened later when somebody has it for a while', async () => {
 });
 
 it('asks readers and writers for their tokens', async () => {
-  const [token, clickhouseWriteToken] = ['the-token-of-readers', 'the-token-of-writers'];
-  const port = await openClickHousePort(store, { clickhousePort: 0, clickhouseReadToken: token, clickhouseWriteToken });
+  const [token, writeToken] = ['the-token-of-readers', 'the-token-of-writers'];
+  const port = await openClickHousePort(store, { port: 0, readToken: token, writeToken });
   const status = async (user: string, password: string, body: string): Promise<number> =>
     (await fetch(`${port!.url}/?user=${user}&password=${password}`, { method: 'POST', body })).status;
   try {
     expect(await status('default', '', 'SELECT 1')).toBe(403);
     expect(await status('default', token, 'SELECT 1')).toBe(200);
     expect(await status('reader', token, 'SELECT 1')).toBe(200);
-    expect(await status('reader', clickhouseWriteToken, 'SELECT 1')).toBe(403);
+    expect(await status('reader', writeToken, 'SELECT 1')).toBe(403);
     expect(await status('default', token, 'CREATE TABLE t (a Int8) ENGINE = Memory')).toBe(403);
     expect(await status('writer', token, 'SELECT 1')).toBe(403);
-    expect(await status('writer', clickhouseWriteToken, 'CREATE TABLE t (a Int8) ENGINE = Memory')).toBe(200);
+    expect(await status('writer', writeToken, 'CREATE TABLE t (a Int8) ENGINE = Memory')).toBe(200);
   } finally {
     await port!.close();
   }
@@ -103,15 +103,15 @@ it('asks readers and writers for their tokens', async () => {
 it('writes a line into the log for each statement that changes tables, and for each that tried to', async () => {
   const lines: Record<string, unknown>[] = [];
   const log = pino({ base: null }, { write: (line: string) => lines.push(JSON.parse(line) as Record<string, unknown>) });
-  const clickhouseWriteToken = 'the-token-of-writers';
-  const port = (await openClickHousePort(store, { clickhousePort: 0, clickhouseWriteToken }, log))!;
+  const writeToken = 'the-token-of-writers';
+  const port = (await openClickHousePort(store, { port: 0, writeToken }, log))!;
   try {
     for (const body of [
       'CREATE TABLE logged (a Int8) ENGINE = Memory',
       'INSERT INTO logged VALUES (1)',
       'DROP DATABASE millrace',
     ])
-      await (await fetch(`${port.url}/?user=writer&password=${clickhouseWriteToken}`, { method: 'POST', body })).text();
+      await (await fetch(`${port.url}/?user=writer&password=${writeToken}`, { method: 'POST', body })).text();
   } finally {
     await port.close();
   }
@@ -126,11 +126,11 @@ it('writes a line into the log for each statement that changes tables, and for e
       refused: expect.stringContaining("it is Millrace's own database") as string,
     }),
   ]);
-  expect(JSON.stringify(lines)).not.toContain(clickhouseWriteToken);
+  expect(JSON.stringify(lines)).not.toContain(writeToken);
 });
 
 it('counts what it is asked: answers by status, those that were broken off, and what runs and waits', async () => {
-  const port = (await openClickHousePort(store, { clickhousePort: 0 }))!;
+  const port = (await openClickHousePort(store, { port: 0 }))!;
   const metrics = createMetrics();
   readClickHousePort(metrics, port);
   const ask = (body: string, signal?: AbortSignal): Promise<number | undefined> =>
@@ -168,6 +168,6 @@ it('counts what it is asked: answers by status, those that were broken off, and 
 });
 
 it('is not there when none is wanted, or for a store without the engine', async () => {
-  expect(await openClickHousePort(store, {})).toBeUndefined();
-  expect(await openClickHousePort(new MemoryStore(), { clickhousePort: 'auto' })).toBeUndefined();
+  expect(await openClickHousePort(store, undefined)).toBeUndefined();
+  expect(await openClickHousePort(new MemoryStore(), { port: 'auto' })).toBeUndefined();
 });

@@ -4,27 +4,21 @@ import type { Logger } from 'pino';
 import type { ClickHousePort } from '../../src/store/http/server.ts';
 import type { Store } from '../../src/store/store.ts';
 import type { NodeContext } from '../runtime/context.ts';
+import type { ClickHouseInterface } from '../runtime/settings/roles.ts';
 
 /** Where ClickHouse's clients look. */
 const CLICKHOUSE_HTTP_PORT = 8123;
 
-/** Settings of the port. */
-export interface ClickHousePortWish {
-  /** A number, 0 for a free one, or `auto`: 8123, and when that is taken a free one. */
-  clickhousePort?: number | 'auto' | undefined;
-  /** Password of user `reader`. Default: any will do. */
-  clickhouseReadToken?: string | undefined;
-  /** Password of user `writer`. Default: nobody may write. */
-  clickhouseWriteToken?: string | undefined;
-}
+/** Settings of the port. Without `readToken` any password will do for user `reader`, without `writeToken` nobody may write. */
+type Requested = Pick<ClickHouseInterface, 'port'> & Partial<ClickHouseInterface>;
 
-/** Serves the store's engine on ClickHouse's HTTP interface; undefined when none is wanted, or the engine is a server itself. */
+/** Serves the store's engine on ClickHouse's HTTP interface; undefined when none is requested, or the engine is a server itself. */
 export async function openClickHousePort(
   store: Store,
-  wish: ClickHousePortWish,
+  requested: Requested | undefined,
   log?: Logger,
 ): Promise<ClickHousePort | undefined> {
-  if (wish.clickhousePort === undefined) return undefined;
+  if (requested === undefined) return undefined;
   const { EmbeddedStore } = await import('../../src/store/embedded.ts');
   if (!(store instanceof EmbeddedStore)) return undefined;
   const { serveClickHouse } = await import('../../src/store/http/server.ts');
@@ -33,14 +27,14 @@ export async function openClickHousePort(
     serveClickHouse({
       engine,
       port,
-      readToken: wish.clickhouseReadToken,
-      writeToken: wish.clickhouseWriteToken,
+      readToken: requested.readToken,
+      writeToken: requested.writeToken,
       audit: ({ refused, ...entry }) => {
         if (refused === undefined) log?.info(entry, 'administrative statement');
         else log?.warn({ ...entry, refused }, 'administrative statement refused');
       },
     });
-  if (wish.clickhousePort !== 'auto') return open(wish.clickhousePort);
+  if (requested.port !== 'auto') return open(requested.port);
   try {
     return await open(CLICKHOUSE_HTTP_PORT);
   } catch (error) {
@@ -66,14 +60,14 @@ export interface KeptClickHousePort {
 export async function keepClickHousePort(
   { metrics, clock, log }: Pick<NodeContext, 'metrics' | 'clock' | 'log'>,
   store: Store,
-  wish: ClickHousePortWish,
+  requested: Requested | undefined,
 ): Promise<KeptClickHousePort> {
   let open: ClickHousePort | undefined;
   let stop: (() => void) | undefined;
   let trying: Promise<void> = Promise.resolve();
   const attempt = async (): Promise<void> => {
     try {
-      open = await openClickHousePort(store, wish, log);
+      open = await openClickHousePort(store, requested, log);
       stop?.();
       if (!open) return;
       readClickHousePort(metrics, open);

@@ -11,16 +11,18 @@ import { deferred } from './deferred.ts';
 import { logTail } from './log-tail.ts';
 import { withoutClusterSettings } from '../infra/node-environment.ts';
 import { endsWithParent } from '../infra/parent-death.ts';
-import type { FromNode, NodeSettings, ToNode } from '../runtime/ipc.ts';
+import type { FromNode, ToNode } from '../runtime/ipc.ts';
+import { roleNames, type NodeSettings } from '../runtime/settings/node.ts';
 import { mainThreadUse, SilenceMeter } from './silence.ts';
 import { withPrivateFiles } from '../infra/state-folder.ts';
 
 /** Options of {@link superviseNode}. */
-export interface ChildOptions extends NodeSettings {
+export interface ChildOptions {
+  settings: NodeSettings;
   /** Added to the environment of this process. Default: nothing. */
   env?: Readonly<Record<string, string>>;
   /** Command that the process is started through. Default: none. */
-  through?: readonly string[];
+  through?: readonly string[] | undefined;
   log: Logger;
   /** Told in words when the node ends before it is up, also when it was started again. */
   onTrouble?: ((text: string) => void) | undefined;
@@ -64,8 +66,9 @@ const SILENCE_MS = 60_000;
 
 /** Starts a node process and keeps it running. */
 export function superviseNode(options: ChildOptions): SupervisedNode {
-  const { log, env, through = [], onTrouble, ...settings } = options;
+  const { settings, log, env, through = [], onTrouble } = options;
   const { id } = settings;
+  const roles = roleNames(settings);
   let child: ChildProcess | undefined;
   let exited: Promise<void> = Promise.resolve();
   let stopping = false;
@@ -99,20 +102,13 @@ export function superviseNode(options: ChildOptions): SupervisedNode {
       // The arguments are for people who look at the list of processes.
       fork(ENTRY.file, [id, settings.stateDir], {
         execPath: command!,
-        execArgv: [...prefix, ...heapFlags(settings.roles), ...ENTRY.nodeArguments],
+        execArgv: [...prefix, ...heapFlags(roles), ...ENTRY.nodeArguments],
         env: { ...withoutClusterSettings(process.env), ...env },
         stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       }),
     );
-    // Clients know where its ClickHouse interface was.
-    const now: NodeSettings = {
-      ...settings,
-      clickhousePort: clickhousePort ?? settings.clickhousePort,
-      afterCrash: starts > 1,
-      wasUp: wasReady,
-      previousEnd,
-    };
-    tell(process_, { kind: 'start', settings: now });
+    const history = { afterCrash: starts > 1, wasUp: wasReady, previousEnd };
+    tell(process_, { kind: 'start', settings: withClickHousePort(settings, clickhousePort), history });
     child = process_;
     process_.stderr?.on('data', (data: Buffer) => (lastError = (lastError + data.toString()).slice(-4000)));
     const silence = new SilenceMeter(() => mainThreadUse(process_.pid ?? 0));
@@ -174,7 +170,7 @@ export function superviseNode(options: ChildOptions): SupervisedNode {
 
   return {
     id,
-    roles: settings.roles,
+    roles,
     get pid() {
       return child?.pid;
     },
@@ -200,6 +196,17 @@ export function superviseNode(options: ChildOptions): SupervisedNode {
       clearTimeout(kill);
     },
   };
+}
+
+/** Clients know where the ClickHouse interface was: it opens there again. */
+function withClickHousePort(settings: NodeSettings, port: number | undefined): NodeSettings {
+  if (port === undefined) return settings;
+  const roles = settings.roles.map((section) =>
+    section.role === 'store' && section.clickhouseInterface
+      ? { ...section, clickhouseInterface: { ...section.clickhouseInterface, port } }
+      : section,
+  );
+  return { ...settings, roles };
 }
 
 /** What the node's log says of a start. */

@@ -1,14 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import { gpuEnvironment, planLearners, type Devices, type LearnerWishes } from './learners.ts';
+import { gpuEnvironment, planLearners, type Devices } from './learners.ts';
 
-const AUTO: LearnerWishes = { learners: 'auto', cores: 'auto' };
+type Requested = Parameters<typeof planLearners>[0];
+
+const AUTO: Requested = { learners: 'auto', cores: 'auto', compute: {} };
 const machine = (gpus: number, cores: number, gpuBackend = true): Devices => ({
   gpus: Array.from({ length: gpus }, (_, i) => ({ visible: String(i), name: 'NVIDIA H200', memoryMiB: 143_771 })),
   gpuBackend,
   cores,
 });
-const placed = (wishes: LearnerWishes, devices: Devices): string[] =>
-  planLearners(wishes, devices).map(({ id, gpu }) => `${id} ${gpu?.visible ?? 'cpu'}`);
+const placed = (requested: Requested, devices: Devices): string[] =>
+  planLearners(requested, devices).map(({ id, gpu }) => `${id} ${gpu?.visible ?? 'cpu'}`);
 
 describe('planLearners', () => {
   it('starts one for each GPU, however many cores there are', () => {
@@ -32,8 +34,8 @@ describe('planLearners', () => {
   });
 
   it('leaves GPUs alone when another backend is insisted on', () => {
-    expect(placed({ ...AUTO, backend: 'native' }, machine(4, 2))).toEqual(['learner-1 cpu', 'learner-2 cpu']);
-    expect(placed({ ...AUTO, backend: 'tensorflow-gpu' }, machine(1, 2))).toEqual(['learner-1 0']);
+    expect(placed({ ...AUTO, compute: { backend: 'native' } }, machine(4, 2))).toEqual(['learner-1 cpu', 'learner-2 cpu']);
+    expect(placed({ ...AUTO, compute: { backend: 'tensorflow-gpu' } }, machine(1, 2))).toEqual(['learner-1 0']);
   });
 
   it('starts as many as were asked for, which share GPUs in turn', () => {

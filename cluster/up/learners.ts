@@ -1,16 +1,7 @@
 /** How many learners a cluster starts, and which GPU each gets. */
+import type { ClusterConfig } from '../../src/config/cluster.ts';
 import { SHARDS_PER_ROUND } from '../../src/jobs/shards.ts';
 import type { Gpu } from '../infra/gpus.ts';
-
-/** What {@link planLearners} decides from. */
-export interface LearnerWishes {
-  /** A number of learners, or `auto`: one for each GPU, and where there is none to use, one for each core. */
-  learners: number | 'auto';
-  /** Cores that `auto` may count on; `auto` is all of the machine. */
-  cores: number | 'auto';
-  /** The backend that is insisted on, if any. */
-  backend?: string | undefined;
-}
 
 /** What there is. */
 export interface Devices {
@@ -30,7 +21,7 @@ export interface LearnerPlan {
 }
 
 /** Whether learners compute on GPUs: there are some, the backend for them is there, and no other one is insisted on. */
-export function usesGpus({ backend }: Pick<LearnerWishes, 'backend'>, { gpus, gpuBackend }: Devices): boolean {
+export function usesGpus({ compute: { backend } }: Pick<ClusterConfig, 'compute'>, { gpus, gpuBackend }: Devices): boolean {
   return gpus.length > 0 && gpuBackend && (backend === undefined || backend === 'tensorflow-gpu');
 }
 
@@ -38,11 +29,11 @@ export function usesGpus({ backend }: Pick<LearnerWishes, 'backend'>, { gpus, gp
  * The learners to start. A round is cut into at most {@link SHARDS_PER_ROUND} parts, so `auto` starts no more than that: the rest
  * would have nothing to do. A given number is taken as it is; more learners than GPUs share them in turn.
  */
-export function planLearners(wishes: LearnerWishes, devices: Devices): LearnerPlan[] {
-  const gpus = usesGpus(wishes, devices) ? devices.gpus : [];
-  const cores = wishes.cores === 'auto' ? devices.cores : wishes.cores;
+export function planLearners(config: Pick<ClusterConfig, 'learners' | 'cores' | 'compute'>, devices: Devices): LearnerPlan[] {
+  const gpus = usesGpus(config, devices) ? devices.gpus : [];
+  const cores = config.cores === 'auto' ? devices.cores : config.cores;
   const useful = Math.min(SHARDS_PER_ROUND, gpus.length > 0 ? gpus.length : Math.max(1, cores));
-  const count = wishes.learners === 'auto' ? useful : wishes.learners;
+  const count = config.learners === 'auto' ? useful : config.learners;
   return Array.from({ length: count }, (_, i) => {
     const gpu = gpus[i % Math.max(1, gpus.length)];
     return { id: `learner-${i + 1}`, ...(gpu && { gpu }) };

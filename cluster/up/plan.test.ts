@@ -1,56 +1,144 @@
 import { describe, expect, it } from 'vitest';
+import { clusterConfigSchema } from '../../src/config/cluster.ts';
+import type { z } from 'zod';
+import type { Credentials } from '../infra/credentials.ts';
+import { IDENTITIES, type Identity } from '../infra/nats/access.ts';
+import { ROLE_NAMES } from '../../src/protocol/roles.ts';
+import { roleNames } from '../runtime/settings/node.ts';
+import { checkStart } from '../runtime/settings/start.ts';
 import type { Devices } from './learners.ts';
-import { planNodes } from './plan.ts';
+import { planNodes, type PlanInput, type PlannedNode } from './plan.ts';
 
 const machine = (gpus: number): Devices => ({
   gpus: Array.from({ length: gpus }, (_, i) => ({ visible: String(i), name: 'NVIDIA H200', memoryMiB: 143_771 })),
   gpuBackend: true,
   cores: 2,
 });
+const credentials: Credentials = {
+  token: 'the token of the admin API',
+  workToken: 'the token of learners',
+  storeToken: 'the token of the store',
+  readToken: 'the token of readers',
+  writeToken: 'the token of writers',
+};
+const passwords = Object.fromEntries(IDENTITIES.map((identity) => [identity, `the NATS password of ${identity}`])) as Record<
+  Identity,
+  string
+>;
+const plan = (config: z.input<typeof clusterConfigSchema>, more: Partial<PlanInput> = {}): PlannedNode[] =>
+  planNodes({
+    config: clusterConfigSchema.parse({ learners: 2, ...config }),
+    credentials,
+    natsUrl: 'nats://127.0.0.1:4222',
+    passwords,
+    ports: { admin: 7000, clickhouse: undefined },
+    devices: machine(0),
+    inherited: {},
+    ...more,
+  });
+const withClickHouse = (clickhouse: number | 'auto'): Partial<PlanInput> => ({ ports: { admin: 7000, clickhouse } });
 
 describe('planNodes', () => {
   it('starts the store first and one process for each role', () => {
-    const nodes = planNodes({ adminPort: 7000 }, machine(0), {});
+    const nodes = plan({ stateDir: '/state' });
     const ids = 'store coordinator parameter-server learner-1 learner-2 rollout-1 rollout-2 reward-1'.split(' ');
-    expect(nodes.map(({ id }) => id)).toEqual(ids);
-    expect(nodes[1]).toEqual({ id: 'coordinator', role: 'coordinator', port: 7000, backend: undefined, env: {} });
+    expect(nodes.map(({ settings }) => settings.id)).toEqual(ids);
+    expect(new Set(nodes.flatMap(({ settings }) => roleNames(settings)))).toEqual(new Set(ROLE_NAMES));
+    expect(nodes[1]).toEqual({
+      settings: {
+        id: 'coordinator',
+        roles: [{ role: 'coordinator', token: credentials.token, storeToken: credentials.storeToken }],
+        grpcPort: 7000,
+        natsUrl: 'nats://127.0.0.1:4222',
+        nats: { identity: 'coordinator', password: passwords.coordinator },
+        stateDir: '/state',
+        logLevel: 'info',
+      },
+      env: {},
+    });
+  });
+
+  it('makes settings that every process takes', async () => {
+    const config = { clickhouse: { url: 'http://127.0.0.1:8123' }, store: { retention: { steps: '8w' } } };
+    const plans = [plan(config), plan({}, { devices: machine(1), passwords: undefined, ...withClickHouse('auto') })];
+    for (const { settings } of plans.flat())
+      await expect(checkStart({ kind: 'start', settings })).resolves.toMatchObject({ settings });
   });
 
   it('gives each learner a GPU of its own and hides all of them from the rest', () => {
-    const nodes = planNodes({ adminPort: 0, learners: 'auto', rollouts: 1 }, machine(3), {});
-    const seen = nodes.map(({ id, env }) => `${id}=${env['CUDA_VISIBLE_DEVICES']}`).join(' ');
+    const nodes = plan({ learners: 'auto', rollouts: 1 }, { devices: machine(3) });
+    const seen = nodes.map(({ settings, env }) => `${settings.id}=${env['CUDA_VISIBLE_DEVICES']}`).join(' ');
     expect(seen).toBe('store= coordinator= parameter-server= learner-1=0 learner-2=1 learner-3=2 rollout-1= reward-1=');
-    expect(nodes[4]).toMatchObject({ gpu: { name: 'NVIDIA H200' }, env: { CUDA_DEVICE_ORDER: 'PCI_BUS_ID' } });
+    expect(nodes[4]!.env).toMatchObject({ CUDA_DEVICE_ORDER: 'PCI_BUS_ID' });
+    expect(nodes[4]!.settings.roles).toMatchObject([{ role: 'learner', gpu: { name: 'NVIDIA H200' } }]);
   });
 
-  it('insists on a backend everywhere, but on a GPU only for learners', () => {
-    const backends = (backend: string): (string | undefined)[] =>
-      planNodes({ adminPort: 0, learners: 1, rollouts: 1, backend }, machine(1), {}).map((node) => node.backend);
-    expect(new Set(backends('native'))).toEqual(new Set(['native']));
-    expect(backends('tensorflow-gpu')).toEqual([undefined, undefined, undefined, 'tensorflow-gpu', undefined, undefined]);
+  it('insists on a backend where something is computed, but on a GPU only for learners', () => {
+    const backends = (backend: 'native' | 'tensorflow-gpu'): (string | undefined)[] =>
+      plan({ learners: 1, rollouts: 1, compute: { backend } }, { devices: machine(1) }).flatMap(({ settings }) =>
+        settings.roles.map((section) => ('backend' in section ? `${section.role} ${section.backend}` : section.role)),
+      );
+    const [others, rest] = [['store', 'coordinator', 'parameter-server'], ['reward']];
+    expect(backends('native')).toEqual([...others, 'learner native', 'rollout native', ...rest]);
+    expect(backends('tensorflow-gpu')).toEqual([...others, 'learner tensorflow-gpu', 'rollout undefined', ...rest]);
   });
 
   it('has the store open the ClickHouse port, with threads for its queries', () => {
-    for (const clickhousePort of [0, 9000, 'auto'] as const) {
-      const nodes = planNodes({ adminPort: 0, backend: 'wasm', clickhousePort }, machine(0), {});
-      expect(nodes[0]).toEqual({
-        id: 'store',
-        role: 'store',
-        clickhousePort,
-        backend: 'wasm',
-        env: { UV_THREADPOOL_SIZE: '8' },
-      });
-      for (const { clickhousePort: port, env } of nodes.slice(1)) expect([port, env]).toEqual([undefined, {}]);
+    const threads = (nodes: PlannedNode[]): unknown[] => nodes.map(({ env }) => env['UV_THREADPOOL_SIZE']).filter(Boolean);
+    for (const port of [0, 9000, 'auto'] as const) {
+      const nodes = plan({}, withClickHouse(port));
+      expect(nodes[0]!.settings.roles).toMatchObject([{ role: 'store', clickhouseInterface: { port } }]);
+      expect(threads(nodes)).toEqual(['8']);
     }
-    const [own] = planNodes({ adminPort: 0, clickhousePort: 0 }, machine(0), { UV_THREADPOOL_SIZE: '12' });
-    expect(own!.env).toEqual({ UV_THREADPOOL_SIZE: '12' });
-    const [none] = planNodes({ adminPort: 0 }, machine(0), {});
-    expect(none).toEqual({ id: 'store', role: 'store', backend: undefined, env: {} });
+    expect(threads(plan({}, { ...withClickHouse(0), inherited: { UV_THREADPOOL_SIZE: '12' } }))).toEqual(['12']);
+    const [none] = plan({});
+    expect([none!.settings.roles, none!.env]).toEqual([
+      [{ role: 'store', storeToken: credentials.storeToken, clickhouse: undefined, retention: {} }],
+      {},
+    ]);
   });
 
   it('leaves the environment alone where no GPU is used', () => {
-    for (const node of planNodes({ adminPort: 0, backend: 'wasm' }, machine(2), { CUDA_VISIBLE_DEVICES: '0' })) {
+    const devices = machine(2);
+    for (const node of plan({ compute: { backend: 'wasm' } }, { devices, inherited: { CUDA_VISIBLE_DEVICES: '0' } })) {
       expect(node.env).toEqual({});
     }
+  });
+});
+
+describe('secrets', () => {
+  const clickhouse = { url: 'http://127.0.0.1:8123', user: 'millrace', password: 'the password of the server' };
+  const all = { ...credentials, ...passwords, server: clickhouse.password };
+  /** Names of the secrets that the first node of each role is told; NATS passwords by their identity. */
+  const held = (nodes: PlannedNode[]): Record<string, string[]> =>
+    Object.fromEntries(
+      nodes.toReversed().map(({ settings }) => {
+        const text = JSON.stringify(settings);
+        const names = Object.entries(all).flatMap(([name, secret]) => (text.includes(secret) ? [name] : []));
+        return [roleNames(settings).join('+'), names];
+      }),
+    );
+  /** A role holds these and, of {@link all}, no others. */
+  const always = {
+    coordinator: ['token', 'storeToken', 'coordinator'],
+    'parameter-server': ['workToken', 'parameter-server'],
+    learner: ['workToken', 'learner'],
+    rollout: ['rollout'],
+    reward: ['reward'],
+  };
+
+  it('reach a role only if it needs them, with the embedded engine', () => {
+    const store = ['storeToken', 'readToken', 'writeToken', 'store'];
+    expect(held(plan({}, withClickHouse('auto')))).toEqual({ ...always, store });
+  });
+
+  it('reach a role only if it needs them, with a ClickHouse server', () => {
+    expect(held(plan({ clickhouse }))).toEqual({ ...always, store: ['storeToken', 'store', 'server'] });
+  });
+
+  it('are none of NATS with a server that ran already', () => {
+    const nodes = plan({}, { passwords: undefined });
+    expect(Object.values(held(nodes)).flat()).not.toEqual(expect.arrayContaining(['store']));
+    for (const { settings } of nodes) expect(settings.nats).toBeUndefined();
   });
 });

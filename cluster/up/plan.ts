@@ -1,67 +1,97 @@
-import type { RoleName } from '../../src/protocol/roles.ts';
-import type { Gpu } from '../infra/gpus.ts';
+import type { ClusterConfig } from '../../src/config/cluster.ts';
+import type { Credentials } from '../infra/credentials.ts';
+import type { NatsPasswords } from '../infra/nats/configuration.ts';
+import { credentialsOf } from '../runtime/settings/credentials.ts';
+import { identityOf, roleNames, type NodeSettings } from '../runtime/settings/node.ts';
+import type { RoleSettings } from '../runtime/settings/roles.ts';
 import { gpuEnvironment, planLearners, usesGpus, type Devices } from './learners.ts';
+import type { ClusterPorts } from './ports.ts';
+import { retentionOf, serverOf } from './store-settings.ts';
 
-/** What the processes of an embedded cluster are planned from; the defaults are those of `startEmbeddedCluster`. */
-export interface NodeWishes {
-  learners?: number | 'auto';
-  cores?: number | 'auto';
-  backend?: string | undefined;
-  rollouts?: number;
-  rewards?: number;
-  /** Port of the admin API. */
-  adminPort: number;
-  /** Port of the embedded engine's ClickHouse interface; the store node opens it. Default: none. */
-  clickhousePort?: number | 'auto' | undefined;
+/** What the processes of an embedded cluster are planned from. */
+export interface PlanInput {
+  config: ClusterConfig;
+  credentials: Credentials;
+  natsUrl: string;
+  /** Of the identities on the cluster's own nats-server; absent for one that ran already. */
+  passwords?: NatsPasswords | undefined;
+  ports: ClusterPorts;
+  devices: Devices;
+  /** Environment of the supervisor, which its nodes inherit. */
+  inherited: Readonly<Record<string, string | undefined>>;
 }
 
 /** One process to start. */
-export interface NodePlan {
-  id: string;
-  role: RoleName;
-  port?: number;
-  clickhousePort?: number | 'auto';
-  /** Compute backend to insist on. */
-  backend: string | undefined;
-  /** The GPU it has for itself. */
-  gpu?: Gpu;
+export interface PlannedNode {
+  settings: NodeSettings;
   /** Added to its environment. */
   env: Record<string, string>;
 }
 
-/**
- * One process for each role, several of some, in the order in which they are to be started: the store makes streams and buckets
- * before the others look for them.
- */
-export function planNodes(
-  wishes: NodeWishes,
-  devices: Devices,
-  inherited: Readonly<Record<string, string | undefined>>,
-): NodePlan[] {
-  const { backend, clickhousePort } = wishes;
-  const gpus = usesGpus(wishes, devices);
-  const nodes: Omit<NodePlan, 'backend' | 'env'>[] = [
-    { id: 'store', role: 'store', ...(clickhousePort !== undefined && { clickhousePort }) },
-    { id: 'coordinator', role: 'coordinator', port: wishes.adminPort },
-    { id: 'parameter-server', role: 'parameter-server' },
-    ...planLearners({ learners: wishes.learners ?? 2, cores: wishes.cores ?? 'auto', backend }, devices).map(
-      (learner): Omit<NodePlan, 'backend' | 'env'> => ({ ...learner, role: 'learner' }),
-    ),
-    ...several('rollout', wishes.rollouts ?? 2),
-    ...several('reward', wishes.rewards ?? 1),
-  ];
-  return nodes.map((node) => ({
-    ...node,
-    // Rollouts ask for few decisions at a time and stay on the processor when learners are told to use GPUs.
-    backend: node.role !== 'learner' && backend === 'tensorflow-gpu' ? undefined : backend,
-    env: {
-      ...(gpus ? gpuEnvironment(node.gpu, inherited) : {}),
-      // Every query from outside holds one of these threads while it runs; inserts and files need some as well.
-      ...(node.clickhousePort !== undefined && { UV_THREADPOOL_SIZE: inherited['UV_THREADPOOL_SIZE'] ?? '8' }),
-    },
-  }));
+/** What differs from node to node. */
+interface Own {
+  id: string;
+  roles: RoleSettings[];
+  grpcPort?: number;
 }
 
-function several(role: RoleName, n: number): { id: string; role: RoleName }[] {
-  return Array.from({ length: n }, (_, i) => ({ id: `${role}-${i + 1}`, role }));
+/**
+ * One process for each role, several of some, in the order in which they are to be started: the store makes streams and buckets
+ * before the others look for them. Each is told its own settings and credentials only.
+ */
+export function planNodes(input: PlanInput): PlannedNode[] {
+  const { config, credentials, natsUrl, passwords, ports, devices, inherited } = input;
+  const gpus = usesGpus(config, devices);
+  const { backend } = config.compute;
+  // Rollouts ask for few decisions at a time and stay on the processor when learners are told to use GPUs.
+  const rolloutBackend = backend === 'tensorflow-gpu' ? undefined : backend;
+  const nodes: Own[] = [
+    { id: 'store', roles: [storeSettings(input)] },
+    {
+      id: 'coordinator',
+      roles: [{ role: 'coordinator', ...credentialsOf('coordinator', credentials) }],
+      grpcPort: ports.admin,
+    },
+    { id: 'parameter-server', roles: [{ role: 'parameter-server', ...credentialsOf('parameter-server', credentials) }] },
+    ...planLearners(config, devices).map(({ id, gpu }): Own => ({
+      id,
+      roles: [{ role: 'learner', ...credentialsOf('learner', credentials), backend, gpu }],
+    })),
+    ...several('rollout', config.rollouts, { role: 'rollout', backend: rolloutBackend }),
+    ...several('reward', config.rewards, { role: 'reward' }),
+  ];
+  return nodes.map((own) => {
+    const identity = identityOf(roleNames(own));
+    const [section] = own.roles;
+    const opensClickHouse = section?.role === 'store' && section.clickhouseInterface !== undefined;
+    return {
+      settings: {
+        ...own,
+        natsUrl,
+        ...(passwords && { nats: { identity, password: passwords[identity] } }),
+        stateDir: config.stateDir,
+        logLevel: config.logLevel,
+      },
+      env: {
+        ...(gpus && gpuEnvironment(section?.role === 'learner' ? section.gpu : undefined, inherited)),
+        // Every query from outside holds one of these threads while it runs; inserts and files need some as well.
+        ...(opensClickHouse && { UV_THREADPOOL_SIZE: inherited['UV_THREADPOOL_SIZE'] ?? '8' }),
+      },
+    };
+  });
+}
+
+function storeSettings({ config, credentials, ports: { clickhouse: port } }: PlanInput): RoleSettings {
+  const { readToken, writeToken } = credentials;
+  return {
+    role: 'store',
+    ...credentialsOf('store', credentials),
+    clickhouse: serverOf(config.clickhouse),
+    ...(port !== undefined && { clickhouseInterface: { port, readToken, writeToken } }),
+    retention: retentionOf(config.store.retention),
+  };
+}
+
+function several(name: string, n: number, section: RoleSettings): Own[] {
+  return Array.from({ length: n }, (_, i) => ({ id: `${name}-${i + 1}`, roles: [section] }));
 }

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { BACKENDS } from '../compute/backend.ts';
-import { COMPUTE_BACKENDS, loadClusterConfig, withoutSecrets } from './cluster.ts';
+import { loadClusterConfig, withoutSecrets } from './cluster.ts';
+import { COMPUTE_BACKENDS } from './compute-backends.ts';
 
 describe('loadClusterConfig', () => {
   it('has a default for everything', () => {

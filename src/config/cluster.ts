@@ -1,6 +1,8 @@
 import { resolve as resolvePath } from 'node:path';
 import { z } from 'zod';
 import { MillraceError } from '../errors.ts';
+import { LOG_LEVELS } from '../telemetry/log-levels.ts';
+import { COMPUTE_BACKENDS } from './compute-backends.ts';
 import type { ConfigSource, Environment } from './layers.ts';
 import { isSecretField } from './problems.ts';
 import { resolve } from './resolve.ts';
@@ -20,9 +22,6 @@ const retention = (what: string) =>
     .regex(/^([1-9]\d{0,4}[hdw]|forever)$/, 'expected an age like 12h, 30d or 8w, or forever')
     .default('forever')
     .describe(`how long the store keeps ${what}; an age like 12h, 30d or 8w, or forever`);
-
-/** Compute backends by name, as in `src/compute`, which is not loaded for a list of names. */
-export const COMPUTE_BACKENDS = ['tensorflow-gpu', 'native', 'tensorflow', 'wasm', 'cpu'] as const;
 
 /** What `millrace up` and the node processes need to know; nothing of it is about a job. */
 export const clusterConfigSchema = z.strictObject({
@@ -95,11 +94,8 @@ export const clusterConfigSchema = z.strictObject({
         .prefault({}),
     })
     .prefault({}),
-  logLevel: z
-    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
-    .default('info')
-    .describe('least severe log lines written'),
-  token: secret('bearer token of all gRPC of the cluster, the admin API included'),
+  logLevel: z.enum(LOG_LEVELS).default('info').describe('least severe log lines written'),
+  token: secret('bearer token of the admin API (gRPC)'),
   tokenFile: z.string().min(1).optional().describe('file that holds token'),
 });
 

@@ -53,7 +53,7 @@ function describe(schema: Schema, value: unknown, issue: z.core.$ZodIssue, sourc
       return { field: at.join('.'), text };
     });
   }
-  const chosen = issue.code === 'invalid_union' ? withinChoice(schema, value, path) : undefined;
+  const chosen = issue.code === 'invalid_union' ? withinChoice(schema, value, choiceAt(schema, value, path)) : undefined;
   if (chosen !== undefined) return chosen.flatMap((inner) => describe(schema, value, inner, source));
   const field = path.join('.');
   const leaf = schemaAt(schema, path, value);
@@ -94,6 +94,14 @@ function unknownIn(section: Schema | undefined, value: unknown, at: readonly str
   return `${text} (${why})`;
 }
 
+/** The path of the choice that an issue is about: one of a name that no section has is reported at the key that chooses. */
+function choiceAt(schema: Schema, value: unknown, path: readonly string[]): readonly string[] {
+  const parent = path.slice(0, -1);
+  const section = path.length === 0 ? undefined : schemaAt(schema, parent, value);
+  const choice = section === undefined ? undefined : optionsOf(section);
+  return choice !== undefined && choice.key === path.at(-1) ? parent : path;
+}
+
 /** What is wrong with the section that the value chose, or with the choice itself; undefined when there is nothing to choose. */
 function withinChoice(schema: Schema, value: unknown, path: readonly string[]): z.core.$ZodIssue[] | undefined {
   const section = schemaAt(schema, path, value);
@@ -122,6 +130,7 @@ function valueAt(value: unknown, path: readonly string[]): unknown {
 /** The value as people write it, cut to a length that fits a line. */
 function shorten(value: unknown): string {
   if (typeof value === 'number' || value === undefined) return String(value);
-  const text = (JSON.stringify(value) ?? typeof value).replace(/\/\/[^/@]*@/, '//***@');
+  const hidden = (key: string, inside: unknown): unknown => (isSecretField(key) ? '***' : inside);
+  const text = (JSON.stringify(value, hidden) ?? typeof value).replace(/\/\/[^/@]*@/, '//***@');
   return text.length <= 60 ? text : `${text.slice(0, 57)}...`;
 }

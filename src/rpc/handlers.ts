@@ -52,6 +52,8 @@ export type Handlers<S extends DescService> = { [K in keyof S['method']]: Handle
 /** A service with its handlers, ready for {@link startServer}. */
 export interface ServiceRegistration {
   readonly service: DescService;
+  /** Bearer token that its calls must carry. Default: the server's. */
+  readonly token?: string | undefined;
   /** Handlers in the form that grpc-js calls. `stopping` aborts when the server stops. */
   bind(environment: HandlerEnvironment): Record<string, UntypedHandleCall>;
 }

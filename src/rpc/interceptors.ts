@@ -10,8 +10,8 @@ import { statusFrom, TRACE_KEY } from './status.ts';
 
 /** What the interceptors of a server need. */
 export interface InterceptorOptions {
-  /** Undefined: everyone may call. */
-  token: string | undefined;
+  /** Token of each service by its full name. Undefined: everyone may call it. */
+  tokens: ReadonlyMap<string, string | undefined>;
   /** Longest a unary call may take, in milliseconds, whatever deadline the caller sets. */
   deadlineCapMs: number;
   limiter: RateLimiter;
@@ -53,9 +53,12 @@ function trace(): ServerInterceptor {
   };
 }
 
-function authentication({ token, metrics, log }: InterceptorOptions): ServerInterceptor {
-  const expected = token === undefined ? undefined : digest(`Bearer ${token}`);
+function authentication({ tokens, metrics, log }: InterceptorOptions): ServerInterceptor {
+  const digests = new Map(
+    [...tokens].flatMap(([name, token]) => (token === undefined ? [] : [[name, digest(`Bearer ${token}`)]])),
+  );
   return gate(metrics, log, (path, metadata) => {
+    const expected = digests.get(path.split('/')[1] ?? '');
     if (!expected || isExempt(path)) return;
     const given = metadata.get('authorization')[0];
     if (given === undefined) {
@@ -63,7 +66,7 @@ function authentication({ token, metrics, log }: InterceptorOptions): ServerInte
     }
     // Digests have one length, so the comparison tells nothing about the token.
     if (!timingSafeEqual(digest(String(given)), expected)) {
-      throw new MillraceError('unauthenticated', 'The token is not the one this server was started with.');
+      throw new MillraceError('unauthenticated', 'The token is not the one that this service takes.');
     }
   });
 }

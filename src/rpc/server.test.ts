@@ -4,6 +4,7 @@ import type { ServiceError } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from 'vitest';
 import { MillraceError } from '../errors.ts';
 import { AdminService } from '../gen/millrace/v1/admin_pb.ts';
+import { StoreService } from '../gen/millrace/v1/store_pb.ts';
 import { createClient } from './client.ts';
 import { MAX_MESSAGE_BYTES } from './definition.ts';
 import { defineService } from './handlers.ts';
@@ -104,11 +105,31 @@ describe('server', () => {
     expect(server.metrics().find(({ method }) => method === GET_JOB)?.calls).toEqual({ UNAUTHENTICATED: 2, OK: 1 });
   });
 
+  it('wants the token of the service, where that has one of its own', async () => {
+    const admin = { ...defineService(AdminService, {} as Handlers<typeof AdminService>), token: 'the token of admins' };
+    const store = { ...defineService(StoreService, { prune: () => ({}) } as unknown as Handlers<typeof StoreService>) };
+    const server = await startServer({ services: [admin, { ...store, token: 'the token of stores' }], token: 'another' });
+    const prune = (token: string): Promise<unknown> => {
+      const client = createClient(StoreService, server.address, { token });
+      return client.prune({}).finally(() => client.close());
+    };
+    try {
+      for (const token of ['another', 'the token of admins'])
+        await expect(prune(token)).rejects.toMatchObject({ code: 'unauthenticated' });
+      await expect(prune('the token of stores')).resolves.toBeDefined();
+    } finally {
+      await server.stop();
+    }
+  });
+
   it('does not open to other machines without a token', async () => {
     await expect(startServer({ host: '0.0.0.0', services: [] })).rejects.toMatchObject({
       code: 'failed_precondition',
       field: 'token',
     });
+    const admin = { ...defineService(AdminService, {} as Handlers<typeof AdminService>), token: 'the token of admins' };
+    const open = defineService(StoreService, {} as Handlers<typeof StoreService>);
+    await expect(startServer({ host: '0.0.0.0', services: [admin, open] })).rejects.toMatchObject({ field: 'token' });
     await expect(startServer({ services: [], token: '' })).rejects.toMatchObject({ code: 'invalid_argument', field: 'token' });
   });
 

@@ -21,7 +21,7 @@ export interface ServerOptions {
   /** Default 0: a free port. */
   port?: number;
   services: readonly ServiceRegistration[];
-  /** Bearer token every call must carry, health and reflection excepted. Default: none, open to this machine. */
+  /** Bearer token that calls of services without one of their own must carry, health and reflection excepted. Default: none, open to this machine. */
   token?: string | undefined;
   /** Names that answer SERVING to health checks, besides '' (the whole server). Default: the services' full names. */
   healthServices?: readonly string[];
@@ -68,9 +68,11 @@ const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { host = '127.0.0.1', port = 0, services, log = silentLog } = options;
-  if (options.token === '')
+  const tokens = new Map(services.map(({ service, token }) => [service.typeName, token ?? options.token]));
+  if (options.token === '' || [...tokens.values()].includes(''))
     throw new MillraceError('invalid_argument', 'The token is empty; leave it out or set one.', { field: 'token' });
-  if (options.token === undefined && !LOOPBACK.has(host)) {
+  const isOpen = tokens.size === 0 ? options.token === undefined : [...tokens.values()].includes(undefined);
+  if (isOpen && !LOOPBACK.has(host)) {
     throw new MillraceError('failed_precondition', `Listening on ${host} needs a token; set one or listen on 127.0.0.1.`, {
       field: 'token',
     });
@@ -78,7 +80,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   quietGrpc();
   const metrics = new RpcMetrics();
   const interceptors = serverInterceptors({
-    token: options.token,
+    tokens,
     deadlineCapMs: options.deadlineCapMs ?? 60_000,
     limiter: new RateLimiter(options.rateLimit ?? DEFAULT_RATE_LIMIT),
     metrics,

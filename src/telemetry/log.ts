@@ -1,11 +1,9 @@
 import { pino, stdSerializers, type DestinationStream, type Logger } from 'pino';
 import { MillraceError } from '../errors.ts';
 import { logFile } from './log-file.ts';
+import type { LogLevel } from './log-levels.ts';
 
 export type { Logger } from 'pino';
-
-/** Least severe lines that are written. */
-export type LogLevel = 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
 
 /** Options of {@link createLogger}. */
 export interface LoggerOptions {

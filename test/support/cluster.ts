@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startEmbeddedCluster, type EmbeddedCluster } from '../../cluster/up/index.ts';
+import { clusterConfigSchema } from '../../src/config/cluster.ts';
 import type { JobConfig } from '../../src/config/job.ts';
 import { AdminService, JobState, type Job } from '../../src/gen/millrace/v1/admin_pb.ts';
 import { createClient, type ServiceClient } from '../../src/rpc/client.ts';
@@ -40,10 +41,7 @@ export async function startTestCluster(options: TestClusterOptions = {}): Promis
   const folder = options.stateDir === undefined ? await temporaryFolder() : { path: options.stateDir, remove: removeNothing };
   const { learners = 2, rollouts = 2, clickhousePort = 'off' } = options;
   const cluster = await startEmbeddedCluster({
-    stateDir: folder.path,
-    learners,
-    rollouts,
-    clickhousePort,
+    config: clusterConfigSchema.parse({ stateDir: folder.path, learners, rollouts, ports: { clickhouse: clickhousePort } }),
     log: silentLogger(),
   });
   const admin = createClient(AdminService, cluster.address, { token: cluster.token });

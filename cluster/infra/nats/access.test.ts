@@ -15,7 +15,7 @@ import { keepTopology } from '../../coordinator/topology-keeper.ts';
 import { openJobDirectory } from '../../jobs/directory.ts';
 import { jobNotices } from '../../jobs/notices.ts';
 import { startNatsServer, type NatsServerProcess } from '../nats-server.ts';
-import { loginOf } from '../../node/node.ts';
+import { loginOf } from '../../node/connect.ts';
 import { openNatsPasswords } from '../credentials.ts';
 import { IDENTITIES, inboxPrefix, isWorker, WORKERS, WORKER_ACCESS, workerSubject, type Identity } from './access.ts';
 import type { NatsPasswords } from './configuration.ts';

@@ -1,0 +1,49 @@
+import type { Logger } from 'pino';
+import { ActorSystem } from '../../src/actor/system.ts';
+import type { Bus } from '../../src/bus/bus.ts';
+import type { Clock } from '../../src/clock/clock.ts';
+import type { MillraceError } from '../../src/errors.ts';
+import type { MetricsRegistry } from '../../src/telemetry/metrics.ts';
+import { BusWeightChannel } from '../../src/weights/bus-weight-channel.ts';
+import { artifactsOf } from '../jobs/artifacts.ts';
+import { jobBundles } from '../jobs/bundles.ts';
+import { openJobDirectory } from '../jobs/directory.ts';
+import { jobNotices } from '../jobs/notices.ts';
+import { createJobRuntimes } from '../jobs/runtime.ts';
+import type { NodeContext } from '../runtime/context.ts';
+import type { NodeSettings } from '../runtime/settings/node.ts';
+
+/** What {@link createContext} builds on. */
+export interface ContextParts {
+  bus: Bus;
+  clock: Clock;
+  log: Logger;
+  metrics: MetricsRegistry;
+  /** Called when an actor of the node gives up. */
+  fail: (error: MillraceError) => void;
+}
+
+/** The ports of a node on real servers. */
+export async function createContext(
+  { id, stateDir }: NodeSettings,
+  { bus, clock, log, metrics, fail }: ContextParts,
+): Promise<NodeContext> {
+  const artifacts = artifactsOf(stateDir);
+  const bundles = jobBundles(stateDir, artifacts);
+  return {
+    id,
+    bus,
+    weights: new BusWeightChannel(bus, { clock }),
+    clock,
+    log,
+    metrics,
+    actors: new ActorSystem({ node: id, clock, log, onFailed: (_, error) => fail(error) }),
+    jobs: await openJobDirectory(bus, (job) => log.error(job, 'a job record cannot be read; it is left alone')),
+    notices: jobNotices({ bus, clock, node: id, log }),
+    runtimes: createJobRuntimes(undefined, bundles),
+    bundles,
+    artifacts,
+    stateDir,
+    outside: (work) => work,
+  };
+}

@@ -1,0 +1,23 @@
+import type { Role } from '../runtime/context.ts';
+import type { RoleStart } from './role-start.ts';
+
+/** Starts the coordinator, and serves the admin API with its token. */
+export async function startCoordinatorRole({
+  context,
+  settings,
+  nodes,
+  services,
+  closers,
+}: RoleStart<'coordinator'>): Promise<Role> {
+  const { CoordinatorBackend } = await import('../coordinator/admin-backend.ts');
+  const { remoteStore } = await import('../admin/remote-store.ts');
+  const { adminService } = await import('../admin/service.ts');
+  const { startCoordinator } = await import('../coordinator/index.ts');
+  const { countStored } = await import('../coordinator/unstored-groups.ts');
+  const { token, storeToken } = settings;
+  const store = remoteStore(nodes!, storeToken);
+  const backend = new CoordinatorBackend(context, nodes!, store);
+  closers.push(() => backend.close());
+  services.push({ ...adminService(backend), token });
+  return startCoordinator(context, { countStored: countStored(store.query) });
+}

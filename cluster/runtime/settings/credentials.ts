@@ -1,0 +1,23 @@
+import type { RoleName } from '../../../src/protocol/roles.ts';
+import type { Credentials } from '../../infra/credentials.ts';
+import type { SettingsOf } from './roles.ts';
+
+/** Fields of a role's section that are credentials of the cluster, whatever else is set. */
+type Given<R extends RoleName> = Omit<
+  SettingsOf<R>,
+  'role' | 'backend' | 'gpu' | 'clickhouse' | 'clickhouseInterface' | 'retention'
+>;
+
+const CREDENTIALS: { readonly [R in RoleName]: (all: Credentials) => Given<R> } = {
+  coordinator: ({ token, storeToken }) => ({ token, storeToken }),
+  'parameter-server': ({ workToken }) => ({ workToken }),
+  learner: ({ workToken }) => ({ workToken }),
+  rollout: () => ({}),
+  reward: () => ({}),
+  store: ({ storeToken }) => ({ storeToken }),
+};
+
+/** Of a cluster's credentials, those that a role needs. */
+export function credentialsOf<R extends RoleName>(role: R, all: Credentials): Given<R> {
+  return CREDENTIALS[role](all);
+}

@@ -1,0 +1,71 @@
+import { z } from 'zod';
+import type { RoleName } from '../../../src/protocol/roles.ts';
+import { backend, clickhouseServer, credential, gpu, port, retention } from './fields.ts';
+
+/** Serves the admin API and runs the jobs. */
+const coordinator = z.strictObject({
+  role: z.literal('coordinator'),
+  /** Bearer token of the admin API. */
+  token: credential,
+  /** For its calls to the store. */
+  storeToken: credential,
+});
+
+const parameterServer = z.strictObject({
+  role: z.literal('parameter-server'),
+  /** Bearer token that learners send. */
+  workToken: credential,
+});
+
+const learner = z.strictObject({
+  role: z.literal('learner'),
+  /** For its calls to the parameter server. */
+  workToken: credential,
+  backend,
+  /** The GPU that its process alone sees, for the log. */
+  gpu: gpu.optional(),
+});
+
+/** Runs flows: it has no credential but its identity on NATS. */
+const rollout = z.strictObject({ role: z.literal('rollout'), backend });
+
+/** Runs rewards of users: it has no credential but its identity on NATS. */
+const reward = z.strictObject({ role: z.literal('reward') });
+
+/** Where the embedded engine answers as a ClickHouse server does, at 127.0.0.1. */
+const clickhouseInterface = z.strictObject({
+  /** 0: a free one; `auto`: 8123, or a free one when that is taken. */
+  port: z.union([port, z.literal('auto')]),
+  /** Password of user `reader`. */
+  readToken: credential,
+  /** Password of user `writer`. */
+  writeToken: credential,
+});
+
+/** Settings of the embedded engine's ClickHouse interface. */
+export type ClickHouseInterface = z.infer<typeof clickhouseInterface>;
+
+/** The trajectory store: the embedded engine in the state folder, or a ClickHouse server. */
+const store = z.strictObject({
+  role: z.literal('store'),
+  /** Bearer token that coordinators send. */
+  storeToken: credential,
+  /** Default: the embedded engine. */
+  clickhouse: clickhouseServer.optional(),
+  /** Default: none. There is none with a ClickHouse server. */
+  clickhouseInterface: clickhouseInterface.optional(),
+  /** Default: rows are kept for ever. */
+  retention: retention.optional(),
+});
+
+/**
+ * What a node is told about a role that it hosts: one member a role, each with the credentials that this role needs and no others.
+ * A key that the member does not name is refused.
+ */
+export const roleSettingsSchema = z.discriminatedUnion('role', [coordinator, parameterServer, learner, rollout, reward, store]);
+
+/** Settings of one role. */
+export type RoleSettings = z.infer<typeof roleSettingsSchema>;
+
+/** Settings of role `R`. */
+export type SettingsOf<R extends RoleName> = Extract<RoleSettings, { role: R }>;
