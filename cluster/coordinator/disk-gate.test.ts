@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { MemoryNodes } from '../../test/support/memory-node.ts';
-import { watchJobNotices } from '../jobs/notices.ts';
+import { watchJobNotices } from '../jobs/notice-list.ts';
 import { DiskGate } from './disk-gate.ts';
 
 const MIB = 1024 ** 2;

@@ -1,15 +1,11 @@
 import { MillraceError } from '../../src/errors.ts';
 import { isEnded } from '../../src/jobs/state.ts';
 import type { NodeContext, Role } from '../runtime/context.ts';
-import { settleQueues } from './ending.ts';
-import { JobActor } from './job-actor.ts';
-import type { JobMessage } from './job-message.ts';
+import { CoordinatedJobs } from './coordinated-jobs.ts';
 import { keepTopology } from './topology-keeper.ts';
 import type { CountStored } from './unstored-groups.ts';
 import { deleteUnusedArtifacts } from './unused-artifacts.ts';
 import { endLostRequests } from './lost-requests.ts';
-import type { JobEntry } from '../jobs/directory.ts';
-import { JobHoldings } from '../jobs/holdings.ts';
 
 /** Options of the coordinator role. */
 export interface CoordinatorOptions {
@@ -30,60 +26,18 @@ const SCAN_MS = 500;
  */
 export async function startCoordinator(context: NodeContext, options: CoordinatorOptions = {}): Promise<Role> {
   const { clock, jobs, log } = context;
-  const held = new JobHoldings<JobMessage>(context, 'job');
+  const { maxRunningJobs: maxRunning = 1, countStored } = options;
+  const coordinated = new CoordinatedJobs(context, { maxRunning, countStored });
   const stopLost = await endLostRequests(context);
   void deleteUnusedArtifacts(context);
-  const stopKeeping = keepTopology(context, () => held.jobs);
-
-  const isDue = ({ record }: JobEntry): boolean => {
-    if (isEnded(record.state)) return record.unsettled.includes('queues');
-    if (record.state !== 'QUEUED') return true;
-    const all = jobs.list().map((entry) => entry.record);
-    const running = all.filter((other) => other.state === 'RUNNING').length;
-    const before = all.filter(({ state, createdAt, id }) => {
-      if (state !== 'QUEUED') return false;
-      return createdAt < record.createdAt || (createdAt === record.createdAt && id < record.id);
-    });
-    return running + before.length < (options.maxRunningJobs ?? 1);
-  };
-
-  const take = async (entry: JobEntry): Promise<void> => {
-    const { id } = entry.record;
-    if (!isDue(entry)) return;
-    await held.take(id, async (lease) => {
-      const newest = await jobs.fetch(id);
-      if (!newest || !isDue(newest)) return undefined;
-      // Whoever ended it did not get to the end of it.
-      if (isEnded(newest.record.state)) {
-        await settleQueues(context, newest.record);
-        return undefined;
-      }
-      return context.actors.spawn<JobMessage>(
-        'coordinator',
-        id,
-        new JobActor(context, { lease, entry: newest, countStored: options.countStored }),
-        held.supervised(id),
-      );
-    });
-  };
-
-  const scan = async (): Promise<void> => {
-    await held.releaseUnknown();
-    for (const entry of jobs.list().reverse()) {
-      const { record } = entry;
-      if (!held.get(record.id)) await take(entry);
-      else if (isEnded(record.state)) await held.release(record.id);
-    }
-  };
-
+  const stopKeeping = keepTopology(context, () => coordinated.ids);
   const guard = (work: Promise<void>): Promise<void> =>
     work.catch((error: unknown) => log.error({ err: MillraceError.from(error) }, 'coordinator; it tries again'));
-  const stopScan = clock.every(SCAN_MS, () => guard(scan()));
+  const stopScan = clock.every(SCAN_MS, () => guard(coordinated.scan()));
   const stopChanges = jobs.onChange((entry) => {
-    const { id, state } = entry.record;
-    if (isEnded(state)) void deleteUnusedArtifacts(context);
+    if (isEnded(entry.record.state)) void deleteUnusedArtifacts(context);
     // At once: a failed job may be resumed soon, and needs an actor that has not ended.
-    void guard(isEnded(state) && held.get(id) ? held.release(id) : take(entry));
+    void guard(coordinated.changed(entry));
   });
 
   return {
@@ -92,7 +46,7 @@ export async function startCoordinator(context: NodeContext, options: Coordinato
       stopChanges();
       stopScan();
       stopKeeping();
-      await held.stop();
+      await coordinated.stop();
       await stopLost();
     },
   };

@@ -189,7 +189,7 @@ export class JobHold {
 
   async #return(number: number, probe: boolean): Promise<void> {
     const { bus, clock } = this.#context;
-    await returnHeld(bus, clock, this.#job, number, probe);
+    await returnHeld({ bus, clock }, this.#job, { number, probe });
     this.#held.delete(number);
   }
 

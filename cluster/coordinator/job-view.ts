@@ -14,7 +14,7 @@ import { decodeUpdateRow } from '../../src/records/encode.ts';
 import type { NodeContext } from '../runtime/context.ts';
 import { fullDiskText } from '../infra/disk-room.ts';
 import type { UnreadableJob } from '../jobs/directory.ts';
-import { watchJobNotices, type NoticeList } from '../jobs/notices.ts';
+import { watchJobNotices, type NoticeList } from '../jobs/notice-list.ts';
 import type { NodeList } from '../runtime/nodes.ts';
 import { decodeProgress, type DispatchProgress, type TrainingProgress } from '../../src/protocol/progress.ts';
 import { progressSubject, waitingSubject } from '../../src/protocol/subjects.ts';

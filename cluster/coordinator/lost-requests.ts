@@ -14,7 +14,7 @@ import {
 import { requestContent } from '../../src/jobs/requests.ts';
 import type { NodeContext } from '../runtime/context.ts';
 import { isAbout, WORKER_ENDED } from '../flow-watch/blame.ts';
-import { watchJobNotices } from '../jobs/notices.ts';
+import { watchJobNotices } from '../jobs/notice-list.ts';
 
 /**
  * A request or group that was delivered too often (it takes its worker down every time) still has to end: it is scored as

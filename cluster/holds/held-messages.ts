@@ -16,6 +16,12 @@ import { RolloutRequestSchema, TrajectoryGroupSchema, type RolloutRequest } from
 
 const { subject: SUBJECT, id: ID, retry: RETRY, probe: PROBE } = HELD_HEADERS;
 
+/** What messages are held with. */
+interface HeldContext {
+  bus: Bus;
+  clock: Clock;
+}
+
 /** A message in HELD. */
 export interface HeldMessage {
   /** Its number in HELD. */
@@ -39,11 +45,9 @@ export function wasHeld({ headers }: Pick<BusMessage, 'headers'>): boolean {
 
 /** Copies a message into HELD. Acknowledge the original afterwards: it may then be there twice, but is never lost. */
 export async function holdMessage(
-  bus: Bus,
-  clock: Clock,
+  { bus, clock }: HeldContext,
   job: string,
-  message: BusMessage,
-  retry: Retry | undefined,
+  { message, retry }: { message: BusMessage; retry?: Retry | undefined },
 ): Promise<void> {
   const why: Record<string, string> = retry === undefined ? {} : { [RETRY]: encodeURIComponent(JSON.stringify(retry)) };
   // Headers are one line of ASCII.
@@ -68,7 +72,11 @@ export async function* heldMessages(bus: Bus, job: string, from = 1): AsyncItera
 }
 
 /** Returns one message to where it came from; false when it is not there any more. */
-export async function returnHeld(bus: Bus, clock: Clock, job: string, number: number, probe: boolean): Promise<boolean> {
+export async function returnHeld(
+  { bus, clock }: HeldContext,
+  job: string,
+  { number, probe }: { number: number; probe: boolean },
+): Promise<boolean> {
   for await (const message of bus.read(HELD, heldSubject(job), number)) {
     if (message.sequence !== number) return false;
     const id = message.headers[ID] ?? '';

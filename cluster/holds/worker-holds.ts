@@ -77,7 +77,7 @@ export class WorkerHolds {
     const gate = this.gate(job);
     const probe = probeOf(message);
     if (gate.isOpen && probe === undefined) {
-      await holdMessage(bus, clock, job, message, undefined);
+      await holdMessage({ bus, clock }, job, { message });
       return MOVED;
     }
     this.#inHand.set(job, (this.#inHand.get(job) ?? 0) + 1);
@@ -92,7 +92,7 @@ export class WorkerHolds {
       if (entry === undefined || isEnded(entry.record.state)) return DONE;
       log.info({ job, ...retry }, 'held until what it calls answers again');
       gate.handedBack();
-      await holdMessage(bus, clock, job, message, retry);
+      await holdMessage({ bus, clock }, job, { message, retry });
       return MOVED;
     } finally {
       const left = (this.#inHand.get(job) ?? 1) - 1;

@@ -1,23 +1,11 @@
 import { JOBS } from '../../src/protocol/names.ts';
-import type { Bus, KeyValueEntry } from '../../src/bus/bus.ts';
+import type { Bus, KeyValue } from '../../src/bus/bus.ts';
 import { MillraceError } from '../../src/errors.ts';
-import { decodeJobRecord, encodeJobRecord } from '../../src/jobs/record-codec.ts';
+import { encodeJobRecord } from '../../src/jobs/record-codec.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
+import { KnownJobs, type JobEntry, type UnreadableJob } from './known-jobs.ts';
 
-/** A job's record with the revision it was read at. */
-export interface JobEntry {
-  record: JobRecord;
-  revision: number;
-}
-
-/** A value of bucket `jobs` that is no record this version can read: left alone until somebody removes or mends it. */
-export interface UnreadableJob {
-  /** The key it lies under, which should be a job's id. */
-  id: string;
-  revision: number;
-  /** Why, in words. */
-  problem: string;
-}
+export type { JobEntry, UnreadableJob } from './known-jobs.ts';
 
 /** The jobs of the cluster as kept in bucket `jobs`; every node watches them. */
 export interface JobDirectory {
@@ -44,103 +32,92 @@ export interface JobDirectory {
 
 const MAX_CAS_ATTEMPTS = 20;
 
-/** Opens the directory; resolves once the present jobs are known. `onUnreadable` hears of each record that cannot be read. */
+/** Opens the directory; resolves once the present jobs are known. `onUnreadable` is called with each record that cannot be read. */
 export async function openJobDirectory(bus: Bus, onUnreadable: (job: UnreadableJob) => void = () => {}): Promise<JobDirectory> {
-  const kv = bus.kv(JOBS);
-  const entries = new Map<string, JobEntry>();
-  const unreadable = new Map<string, UnreadableJob>();
-  const handlers = new Set<(entry: JobEntry) => void>();
+  const directory = new BusJobDirectory(bus.kv(JOBS), onUnreadable);
+  await directory.open();
+  return directory;
+}
 
-  const isOld = (id: string, revision: number): boolean =>
-    Math.max(entries.get(id)?.revision ?? 0, unreadable.get(id)?.revision ?? 0) >= revision;
+class BusJobDirectory implements JobDirectory {
+  readonly #kv: KeyValue;
+  readonly #known: KnownJobs;
+  #stopWatch = (): void => {};
 
-  const take = (entry: JobEntry): JobEntry => {
-    const { id } = entry.record;
-    if (isOld(id, entry.revision)) return entries.get(id) ?? entry;
-    unreadable.delete(id);
-    entries.set(id, entry);
-    for (const handler of handlers) handler(entry);
-    return entry;
-  };
+  constructor(kv: KeyValue, onUnreadable: (job: UnreadableJob) => void) {
+    this.#kv = kv;
+    this.#known = new KnownJobs(onUnreadable);
+  }
 
-  /** Reads a value; one that cannot be read is noted and is no job any more. */
-  const read = ({ key, value, revision }: KeyValueEntry): JobEntry | MillraceError => {
-    try {
-      return { record: decodeJobRecord(value, key), revision };
-    } catch (thrown) {
-      const error = MillraceError.from(thrown);
-      if (!isOld(key, revision)) {
-        const noted = { id: key, revision, problem: error.message };
-        entries.delete(key);
-        unreadable.set(key, noted);
-        onUnreadable(noted);
+  async open(): Promise<void> {
+    this.#stopWatch = await this.#kv.watch('>', ({ key, value, revision }) => {
+      if (value === undefined) return this.#known.deleted(key, revision);
+      const entry = this.#known.read({ key, value, revision });
+      if (!(entry instanceof MillraceError)) this.#known.take(entry);
+    });
+  }
+
+  get(id: string): JobEntry | undefined {
+    return this.#known.get(id);
+  }
+
+  list(): JobEntry[] {
+    return this.#known.list();
+  }
+
+  unreadable(): UnreadableJob[] {
+    return this.#known.unreadable();
+  }
+
+  async find(id: string): Promise<JobEntry | undefined> {
+    return this.get(id) ?? (/^[\w-]+$/.test(id) ? await this.fetch(id) : undefined);
+  }
+
+  async fetch(id: string): Promise<JobEntry | undefined> {
+    const found = await this.#kv.get(id);
+    const entry = found && this.#known.read(found);
+    return entry === undefined || entry instanceof MillraceError ? undefined : this.#known.take(entry);
+  }
+
+  async create(record: JobRecord): Promise<JobEntry> {
+    const revision = await this.#kv.create(record.id, encodeJobRecord(record));
+    return this.#known.take({ record, revision });
+  }
+
+  async update(id: string, change: (record: JobRecord) => JobRecord | undefined): Promise<JobEntry> {
+    for (let attempt = 0; attempt < MAX_CAS_ATTEMPTS; attempt += 1) {
+      const found = await this.#kv.get(id);
+      if (!found) throw new MillraceError('not_found', `There is no job "${id}". \`millrace job list\` shows the jobs.`);
+      const entry = this.#known.read(found);
+      if (entry instanceof MillraceError) throw unreadableJob(id, entry.message, entry);
+      const next = change(entry.record);
+      if (!next) return this.#known.take(entry);
+      try {
+        const revision = await this.#kv.update(id, encodeJobRecord(next, found.value), entry.revision);
+        return this.#known.take({ record: next, revision });
+      } catch (error) {
+        if (MillraceError.from(error).code !== 'aborted') throw error;
       }
-      return error;
     }
-  };
+    throw new MillraceError('aborted', `Job "${id}" kept changing while it was being updated; try again.`);
+  }
 
-  const stopWatch = await kv.watch('>', ({ key, value, revision }) => {
-    if (value === undefined) {
-      const known = entries.get(key);
-      // Deletion is a change of the key. Without one the bucket is another, in which a coordinator restores the records.
-      if (known && revision <= known.revision) entries.set(key, { ...known, revision: 0 });
-      else entries.delete(key);
-      unreadable.delete(key);
-      return;
+  async restore(): Promise<void> {
+    for (const { record } of this.#known.entries()) {
+      await this.#kv.create(record.id, encodeJobRecord(record)).catch((thrown: unknown) => {
+        if (MillraceError.from(thrown).code !== 'already_exists') throw thrown;
+      });
     }
-    const entry = read({ key, value, revision });
-    if (!(entry instanceof MillraceError)) take(entry);
-  });
+  }
 
-  const fetch = async (id: string): Promise<JobEntry | undefined> => {
-    const found = await kv.get(id);
-    const entry = found && read(found);
-    return entry === undefined || entry instanceof MillraceError ? undefined : take(entry);
-  };
+  onChange(handler: (entry: JobEntry) => void): () => void {
+    return this.#known.onChange(handler);
+  }
 
-  return {
-    get: (id) => entries.get(id),
-    list: () => [...entries.values()].sort((a, b) => b.record.createdAt - a.record.createdAt),
-    unreadable: () => [...unreadable.values()].sort((a, b) => (a.id < b.id ? -1 : 1)),
-    find: async (id) => entries.get(id) ?? (/^[\w-]+$/.test(id) ? await fetch(id) : undefined),
-    fetch,
-    async create(record) {
-      const revision = await kv.create(record.id, encodeJobRecord(record));
-      return take({ record, revision });
-    },
-    async update(id, change) {
-      for (let attempt = 0; attempt < MAX_CAS_ATTEMPTS; attempt += 1) {
-        const found = await kv.get(id);
-        if (!found) throw new MillraceError('not_found', `There is no job "${id}". \`millrace job list\` shows the jobs.`);
-        const entry = read(found);
-        if (entry instanceof MillraceError) throw unreadableJob(id, entry.message, entry);
-        const next = change(entry.record);
-        if (!next) return take(entry);
-        try {
-          const revision = await kv.update(id, encodeJobRecord(next, found.value), entry.revision);
-          return take({ record: next, revision });
-        } catch (error) {
-          if (MillraceError.from(error).code !== 'aborted') throw error;
-        }
-      }
-      throw new MillraceError('aborted', `Job "${id}" kept changing while it was being updated; try again.`);
-    },
-    async restore() {
-      for (const { record } of entries.values()) {
-        await kv.create(record.id, encodeJobRecord(record)).catch((thrown: unknown) => {
-          if (MillraceError.from(thrown).code !== 'already_exists') throw thrown;
-        });
-      }
-    },
-    onChange(handler) {
-      handlers.add(handler);
-      return () => handlers.delete(handler);
-    },
-    close() {
-      handlers.clear();
-      stopWatch();
-    },
-  };
+  close(): void {
+    this.#known.close();
+    this.#stopWatch();
+  }
 }
 
 /** What a call about a job with an unreadable record is answered with. */

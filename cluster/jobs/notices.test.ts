@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { MemoryNodes } from '../../test/support/memory-node.ts';
 import type { NoticeReport } from '../../src/jobs/notice.ts';
-import { watchJobNotices } from './notices.ts';
+import { watchJobNotices } from './notice-list.ts';
 
 const report: NoticeReport = { code: 'EVENT_LOOP_HELD', subject: 'search "flights"', message: 'blocked for 3 s' };
 

@@ -9,7 +9,6 @@ import {
   encodeNotice,
   reportedNotice,
   resolvedNotice,
-  sortNotices,
   type JobNotice,
   type NoticeCode,
   type NoticeReport,
@@ -49,126 +48,111 @@ export interface NoticeOptions {
 }
 
 /** Reports notices through the bus. */
-export function jobNotices({ bus, clock, node, log }: NoticeOptions): JobNotices {
-  const bucket = (): KeyValue => bus.kv(NOTICES);
-  const pending = new Map<string, Pending>();
-  const writing = new Map<string, Promise<void>>();
+export function jobNotices(options: NoticeOptions): JobNotices {
+  return new BusNotices(options);
+}
 
-  const noted = async (notice: JobNotice, revision: number, kind: 'notice' | 'notice-resolved'): Promise<void> => {
-    const { job, code, subject, message } = notice;
-    await new JobEvents(bus, clock, node, job).note(kind, `${code}:${revision}`, message, { code, subject });
-  };
+class BusNotices implements JobNotices {
+  readonly #options: NoticeOptions;
+  /** Reports that are not written yet, by key. */
+  readonly #pending = new Map<string, Pending>();
+  readonly #writing = new Map<string, Promise<void>>();
 
-  const change = async (key: string, next: (before: JobNotice | undefined) => JobNotice | undefined): Promise<void> => {
+  constructor(options: NoticeOptions) {
+    this.#options = options;
+  }
+
+  report(job: string, report: NoticeReport): Promise<void> {
+    const key = noticeKey(job, report.code, report.subject);
+    this.#pending.set(key, { report, times: (this.#pending.get(key)?.times ?? 0) + 1 });
+    const running = this.#writing.get(key) ?? this.#drain(job, key);
+    this.#writing.set(key, running);
+    return running;
+  }
+
+  resolve(job: string, code: NoticeCode, subject?: string): Promise<void> {
+    return this.#resolveKey(job, noticeKey(job, code, subject));
+  }
+
+  async resolveAll(job: string, code: NoticeCode): Promise<void> {
+    try {
+      for (const key of await this.#bucket().keys(`${job}.${code}.*`)) await this.#resolveKey(job, key);
+    } catch (error) {
+      this.#options.log.warn({ err: MillraceError.from(error), job, code }, 'notices could not be resolved');
+    }
+  }
+
+  #bucket(): KeyValue {
+    return this.#options.bus.kv(NOTICES);
+  }
+
+  async #drain(job: string, key: string): Promise<void> {
+    const { clock, node, log } = this.#options;
+    try {
+      for (let next = this.#pending.get(key); next; next = this.#pending.get(key)) {
+        const { report, times } = next;
+        this.#pending.delete(key);
+        log.warn({ job, code: report.code, ...(report.subject !== undefined && { subject: report.subject }) }, report.message);
+        await this.#change(key, (before) => reportedNotice(before, report, { job, node, now: clock.now(), times }));
+        if (this.#pending.has(key)) await clock.sleep(WRITE_INTERVAL_MS);
+      }
+    } catch (error) {
+      log.warn({ err: MillraceError.from(error), job, key }, 'a notice could not be written');
+    } finally {
+      this.#writing.delete(key);
+    }
+  }
+
+  async #resolveKey(job: string, key: string): Promise<void> {
+    const { clock, log } = this.#options;
+    await this.#writing.get(key);
+    try {
+      await this.#change(key, (before) => before && resolvedNotice(before, clock.now()));
+    } catch (error) {
+      log.warn({ err: MillraceError.from(error), job, key }, 'a notice could not be resolved');
+    }
+  }
+
+  /** Writes what `next` makes of the notice, if anything, and notes it as an event. */
+  async #change(key: string, next: (before: JobNotice | undefined) => JobNotice | undefined): Promise<void> {
     for (let attempt = 0; attempt < MAX_CAS_ATTEMPTS; attempt += 1) {
-      const entry = await bucket().get(key);
+      const entry = await this.#bucket().get(key);
       const before = entry && decodeNotice(entry.value);
       const notice = next(before);
       if (!notice) return;
-      const revision = await write(key, notice, entry);
+      const revision = await this.#write(key, notice, entry);
       if (revision === undefined) continue;
       // Counting on is no event of its own.
-      if (notice.resolvedAt !== undefined) await noted(notice, revision, 'notice-resolved');
-      else if (before?.resolvedAt !== undefined || before?.message !== notice.message) await noted(notice, revision, 'notice');
+      if (notice.resolvedAt !== undefined) await this.#note(notice, revision, 'notice-resolved');
+      else if (before?.resolvedAt !== undefined || before?.message !== notice.message) {
+        await this.#note(notice, revision, 'notice');
+      }
       return;
     }
     throw new MillraceError('aborted', `notice ${key} kept changing while it was written`);
-  };
+  }
 
-  /** The new revision; undefined when somebody else wrote meanwhile. */
-  const write = async (key: string, notice: JobNotice, entry: KeyValueEntry | undefined): Promise<number | undefined> => {
+  /** The new revision; undefined when another node wrote meanwhile. */
+  async #write(key: string, notice: JobNotice, entry: KeyValueEntry | undefined): Promise<number | undefined> {
     try {
       return entry
-        ? await bucket().update(key, encodeNotice(notice), entry.revision)
-        : await bucket().create(key, encodeNotice(notice));
+        ? await this.#bucket().update(key, encodeNotice(notice), entry.revision)
+        : await this.#bucket().create(key, encodeNotice(notice));
     } catch (thrown) {
       const error = MillraceError.from(thrown);
       if (error.code === 'aborted' || error.code === 'already_exists') return undefined;
       throw error;
     }
-  };
+  }
 
-  const drain = async (job: string, key: string): Promise<void> => {
-    try {
-      for (let next = pending.get(key); next; next = pending.get(key)) {
-        const { report, times } = next;
-        pending.delete(key);
-        log.warn({ job, code: report.code, ...(report.subject !== undefined && { subject: report.subject }) }, report.message);
-        await change(key, (before) => reportedNotice(before, report, { job, node, now: clock.now(), times }));
-        if (pending.has(key)) await clock.sleep(WRITE_INTERVAL_MS);
-      }
-    } catch (error) {
-      log.warn({ err: MillraceError.from(error), job, key }, 'a notice could not be written');
-    } finally {
-      writing.delete(key);
-    }
-  };
-
-  const resolveKey = async (job: string, key: string): Promise<void> => {
-    await writing.get(key);
-    try {
-      await change(key, (before) => before && resolvedNotice(before, clock.now()));
-    } catch (error) {
-      log.warn({ err: MillraceError.from(error), job, key }, 'a notice could not be resolved');
-    }
-  };
-
-  return {
-    report(job, report) {
-      const key = noticeKey(job, report.code, report.subject);
-      pending.set(key, { report, times: (pending.get(key)?.times ?? 0) + 1 });
-      const running = writing.get(key) ?? drain(job, key);
-      writing.set(key, running);
-      return running;
-    },
-    resolve: (job, code, subject) => resolveKey(job, noticeKey(job, code, subject)),
-    async resolveAll(job, code) {
-      try {
-        for (const key of await bucket().keys(`${job}.${code}.*`)) await resolveKey(job, key);
-      } catch (error) {
-        log.warn({ err: MillraceError.from(error), job, code }, 'notices could not be resolved');
-      }
-    },
-  };
+  async #note(notice: JobNotice, revision: number, kind: 'notice' | 'notice-resolved'): Promise<void> {
+    const { bus, clock, node } = this.#options;
+    const { job, code, subject, message } = notice;
+    await new JobEvents(bus, clock, node, job).note(kind, `${code}:${revision}`, message, { code, subject });
+  }
 }
 
 /** Keys admit few characters, and subjects are people's words. */
 function noticeKey(job: string, code: NoticeCode, subject = ''): string {
   return `${job}.${code}.${createHash('sha256').update(subject).digest('hex').slice(0, 16)}`;
-}
-
-/** The notices of all jobs, followed. */
-export interface NoticeList {
-  /** Resolves once those that are there are known. */
-  readonly ready: Promise<void>;
-  /** Those of one job: lasting ones first, then the newest first. */
-  of(job: string): JobNotice[];
-  close(): void;
-}
-
-/** Follows bucket `notices`; `onChange` is told the job whose notices changed. What cannot be read is left out. */
-export function watchJobNotices(bus: Bus, onChange: (job: string) => void): NoticeList {
-  const byJob = new Map<string, Map<string, JobNotice>>();
-  const watch = bus.kv(NOTICES).watch('>', ({ key, value }) => {
-    const job = key.slice(0, key.indexOf('.'));
-    const notices = byJob.get(job) ?? new Map<string, JobNotice>();
-    const notice = value && decodeNotice(value);
-    if (notice) notices.set(key, notice);
-    else notices.delete(key);
-    if (notices.size > 0) byJob.set(job, notices);
-    else byJob.delete(job);
-    onChange(job);
-  });
-  const ready = watch.then(() => {});
-  // Whoever asks for notices hears of it; closing without having asked is no error.
-  ready.catch(() => {});
-  return {
-    ready,
-    of: (job) => sortNotices([...(byJob.get(job)?.values() ?? [])]),
-    close: () =>
-      void watch.then(
-        (stop) => stop(),
-        () => {},
-      ),
-  };
 }

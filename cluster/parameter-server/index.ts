@@ -3,7 +3,7 @@ import { isEnded } from '../../src/jobs/state.ts';
 import type { Link } from '../../src/rpc/link.ts';
 import type { NodeContext, Role } from '../runtime/context.ts';
 import { WEIGHTS_DAMAGED } from '../jobs/damaged-weights.ts';
-import { watchJobNotices } from '../jobs/notices.ts';
+import { watchJobNotices } from '../jobs/notice-list.ts';
 import { LearnerPool } from './learner-pool.ts';
 import { Trainers } from './trainers.ts';
 

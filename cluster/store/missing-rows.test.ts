@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { MemoryNodes } from '../../test/support/memory-node.ts';
 import type { DetachedPart } from '../../src/store/detached.ts';
-import { watchJobNotices } from '../jobs/notices.ts';
+import { watchJobNotices } from '../jobs/notice-list.ts';
 import { watchMissingRows } from './missing-rows.ts';
 
 const part = (name: string, more: Partial<DetachedPart> = {}): DetachedPart => ({
