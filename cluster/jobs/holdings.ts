@@ -61,7 +61,7 @@ export class JobHoldings<M> {
     this.#taking.add(job);
     try {
       const { bus, clock, id } = this.#context;
-      const lease = await acquireLease(bus, clock, `${this.#purpose}.${job}`, id);
+      const lease = await acquireLease(bus, clock, `${this.#purpose}.${job}`, { owner: id });
       if (!lease) return;
       try {
         const actor = await this.#begin(job, () => work(lease));

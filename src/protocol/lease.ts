@@ -6,6 +6,8 @@ import type { Bus, KeyValue } from '../bus/bus.ts';
 
 /** Options of {@link acquireLease}. */
 export interface LeaseOptions {
+  /** Who takes it, e.g. the id of a node. */
+  owner: string;
   /** How long the lease outlives its last confirmed renewal; at most the TTL of the bucket. Default: that TTL. */
   ttlMs?: number;
   /** Releases the lease when aborted. */
@@ -43,22 +45,21 @@ export async function acquireLease(
   bus: Bus,
   clock: Clock,
   key: string,
-  owner: string,
-  options: LeaseOptions = {},
+  { owner, ttlMs: asked, signal }: LeaseOptions,
 ): Promise<Lease | undefined> {
   const bucket = bus.kv(LEASES);
-  const ttlMs = options.ttlMs ?? bucket.ttlMs;
+  const ttlMs = asked ?? bucket.ttlMs;
   if (!(ttlMs > 0) || (bucket.ttlMs > 0 && ttlMs > bucket.ttlMs)) {
     throw new MillraceError('invalid_argument', `a lease lives between 1 and ${bucket.ttlMs} ms, not ${ttlMs}`, {
       field: 'ttlMs',
     });
   }
-  if (options.signal?.aborted === true) throw new MillraceError('cancelled', `taking the lease ${key} was cancelled`);
+  if (signal?.aborted === true) throw new MillraceError('cancelled', `taking the lease ${key} was cancelled`);
   const value = encoder.encode(JSON.stringify({ format: LEASE_FORMAT, owner, id: randomUUID() }));
   const askedAt = clock.monotonic();
   try {
     const token = await bucket.create(key, value);
-    return new HeldLease(bucket, clock, key, value, token, ttlMs, askedAt, options.signal);
+    return new HeldLease({ bucket, clock, key, value, token, ttlMs, signal }, askedAt);
   } catch (thrown) {
     const error = MillraceError.from(thrown);
     if (error.code === 'already_exists' || error.code === 'aborted') return undefined;
@@ -92,6 +93,17 @@ export function decodeLease(value: Uint8Array): string {
   return lease.owner;
 }
 
+/** What a lease that was taken consists of. */
+interface TakenLease {
+  bucket: KeyValue;
+  clock: Clock;
+  key: string;
+  value: Uint8Array;
+  token: number;
+  ttlMs: number;
+  signal: AbortSignal | undefined;
+}
+
 class HeldLease implements Lease {
   readonly key: string;
   readonly token: number;
@@ -106,16 +118,7 @@ class HeldLease implements Lease {
   private revision: number;
   private renewing: Promise<void> | undefined;
 
-  constructor(
-    bucket: KeyValue,
-    clock: Clock,
-    key: string,
-    value: Uint8Array,
-    token: number,
-    ttlMs: number,
-    confirmedAt: number,
-    signal: AbortSignal | undefined,
-  ) {
+  constructor({ bucket, clock, key, value, token, ttlMs, signal }: TakenLease, confirmedAt: number) {
     this.bucket = bucket;
     this.clock = clock;
     this.key = key;

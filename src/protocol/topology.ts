@@ -21,6 +21,13 @@ const MIB = 1024 * 1024;
 const DAY_MS = 24 * 3600 * 1000;
 const DUPLICATE_WINDOW_MS = 120_000;
 
+/** Work queues. */
+const WORK = { retention: 'workqueue', discard: 'new' } as const;
+/** Messages stay until they are deleted. */
+const KEPT = { retention: 'limits', discard: 'new' } as const;
+/** The oldest messages make room for new ones. */
+const NEWEST = { retention: 'limits', discard: 'old' } as const;
+
 /**
  * The streams and buckets of a cluster.
  *
@@ -31,15 +38,12 @@ export function topology(options: TopologyOptions = {}): Topology {
   const stream = (
     name: StreamName,
     subjects: string,
-    retention: StreamSpec['retention'],
-    discard: 'new' | 'old',
-    mib: number,
-    more: Partial<StreamSpec> = {},
+    kind: Pick<StreamSpec, 'retention' | 'discard'>,
+    { mib, ...more }: { mib: number } & Partial<StreamSpec>,
   ): StreamSpec => ({
     name,
     subjects,
-    retention,
-    discard,
+    ...kind,
     maxBytes: options.maxBytes?.[name] ?? mib * MIB,
     maxMessages: options.maxMessages?.[name] ?? -1,
     maxAgeMs: 0,
@@ -49,16 +53,16 @@ export function topology(options: TopologyOptions = {}): Topology {
   });
   return {
     streams: [
-      stream(ROLLOUTS, ALL.rollouts, 'workqueue', 'new', 256),
-      stream(GROUPS, ALL.groups, 'workqueue', 'new', 1024),
-      stream(SCORED, ALL.scored, 'interest', 'new', 2048),
-      stream(WEIGHTS, ALL.weights, 'limits', 'new', 4096, { maxPerSubject: 1 }),
-      stream(EVENTS, ALL.events, 'limits', 'old', 1024, { maxAgeMs: 7 * DAY_MS }),
-      stream(DLQ, ALL.deadLetters, 'limits', 'old', 256),
+      stream(ROLLOUTS, ALL.rollouts, WORK, { mib: 256 }),
+      stream(GROUPS, ALL.groups, WORK, { mib: 1024 }),
+      stream(SCORED, ALL.scored, { retention: 'interest', discard: 'new' }, { mib: 2048 }),
+      stream(WEIGHTS, ALL.weights, KEPT, { mib: 4096, maxPerSubject: 1 }),
+      stream(EVENTS, ALL.events, NEWEST, { mib: 1024, maxAgeMs: 7 * DAY_MS }),
+      stream(DLQ, ALL.deadLetters, NEWEST, { mib: 256 }),
       // Work that waits for a service (docs/adr/0044): whoever ends a job empties it.
-      stream(HELD, ALL.held, 'limits', 'new', 1024),
+      stream(HELD, ALL.held, KEPT, { mib: 1024 }),
       // Of messages larger than one may be (src/protocol/parts.ts): their reader releases them, and the end of their job.
-      stream(PARTS, ALL.parts, 'limits', 'new', 4096, { maxPerSubject: 1 }),
+      stream(PARTS, ALL.parts, KEPT, { mib: 4096, maxPerSubject: 1 }),
     ],
     buckets: [
       { name: JOBS, ttlMs: 0, maxBytes: 64 * MIB },

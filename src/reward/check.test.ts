@@ -68,7 +68,7 @@ describe('checkComponents', () => {
       'reward.components.1.name',
       /"tidy" is also/,
     ],
-  ])('refuses %s', (_, config, of, field, message) => {
+  ])('refuses %s', (...[, config, of, field, message]) => {
     expect(() => checkComponents(config, of)).toThrow(
       expect.objectContaining({ code: 'invalid_argument', field, message: expect.stringMatching(message) }),
     );

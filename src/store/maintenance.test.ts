@@ -26,7 +26,12 @@ afterAll(async () => {
 const DAY = 86_400_000;
 
 /** Rows that came so many days ago: the writer gives no time of arrival, the tests do. `n` counts the rows. */
-async function arrived(table: string, columns: string, values: string, daysAgo: number, rows = 1): Promise<void> {
+async function arrived(
+  table: string,
+  columns: string,
+  values: string,
+  { daysAgo, rows = 1 }: { daysAgo: number; rows?: number },
+): Promise<void> {
   const at = `now64(6) - toIntervalSecond(${Math.round(daysAgo * 86_400)})`;
   await engine.run(
     `INSERT INTO ${table} (${columns}, ingested_at) SELECT ${values}, ${at} FROM (SELECT number AS n FROM numbers(${rows}))`,
@@ -36,15 +41,18 @@ async function arrived(table: string, columns: string, values: string, daysAgo: 
 /** Two trajectories of three steps each, a round, an evaluation and an event. */
 async function fill(job: string, daysAgo: number, from = 0): Promise<void> {
   const id = (n: string): string => `concat('${job}:', toString(${from} + ${n}), ':t1:0:0')`;
-  await arrived('trajectories', 'job, trajectory_id, node', `'${job}', ${id('n')}, 'rollout-1'`, daysAgo, 2);
-  await arrived('steps', 'job, trajectory_id, step, arguments', `'${job}', ${id('n % 2')}, intDiv(n, 2), 'text'`, daysAgo, 6);
-  await arrived('updates', 'job, version', `'${job}', ${from + 1}`, daysAgo);
-  await arrived('evaluations', 'job, name, policy_version', `'${job}', 'trained', ${from}`, daysAgo);
-  await arrived('job_events', 'job, id, kind', `'${job}', 'started ${from}', 'started'`, daysAgo);
+  await arrived('trajectories', 'job, trajectory_id, node', `'${job}', ${id('n')}, 'rollout-1'`, { daysAgo, rows: 2 });
+  await arrived('steps', 'job, trajectory_id, step, arguments', `'${job}', ${id('n % 2')}, intDiv(n, 2), 'text'`, {
+    daysAgo,
+    rows: 6,
+  });
+  await arrived('updates', 'job, version', `'${job}', ${from + 1}`, { daysAgo });
+  await arrived('evaluations', 'job, name, policy_version', `'${job}', 'trained', ${from}`, { daysAgo });
+  await arrived('job_events', 'job, id, kind', `'${job}', 'started ${from}', 'started'`, { daysAgo });
 }
 
 const end = (job: string, daysAgo: number): Promise<void> =>
-  arrived('job_events', 'job, id, kind', `'${job}', 'end', 'succeeded'`, daysAgo);
+  arrived('job_events', 'job, id, kind', `'${job}', 'end', 'succeeded'`, { daysAgo });
 
 /** Rows by table, those of one job. */
 async function rowsOf(job: string): Promise<number[]> {
@@ -161,7 +169,7 @@ describe('prune', () => {
   it('takes rows without events, and of one job alone when it is named', async () => {
     for (const job of ['made', "it's"]) {
       const id = job.replaceAll("'", "\\'");
-      await arrived('trajectories', 'job, trajectory_id, node', `'${id}', '${id}:0:t:0:0', 'n'`, 40);
+      await arrived('trajectories', 'job, trajectory_id, node', `'${id}', '${id}:0:t:0:0', 'n'`, { daysAgo: 40 });
     }
     expect(await store.prune({ before: before(30), job: "it's" })).toMatchObject([{ job: "it's", whole: true }]);
     expect((await store.query('SELECT job FROM trajectories')).rows).toEqual([['made']]);

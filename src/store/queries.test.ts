@@ -135,7 +135,7 @@ describe('compare-versions', () => {
     [5, 56, 0, 29, 0.0893, -0.0381, 0.1926],
     [0, 10, 0, 20, 0, -0.1611, 0.2775],
     [10, 10, 0, 10, 1, 0.6075, 1],
-  ])('gives the published interval of %i/%i and %i/%i', async (s1, n1, s2, n2, difference, low, high) => {
+  ])('gives the published interval of %i/%i and %i/%i', async (...[s1, n1, s2, n2, difference, low, high]) => {
     await fill([
       [10, s2, n2],
       [20, s1, n1],

@@ -99,36 +99,20 @@ export const gruScanGrad: KernelFunc = ({ inputs, backend, attrs }) => {
     floats(wasm, dHidden).fill(0);
     for (let t = steps.length - 1; t >= 0; t--) {
       const n = steps[t]!;
-      const token = integers(wasm, order);
-      const [dyv, sv, tv, dxv] = [floats(wasm, dy), floats(wasm, states), floats(wasm, trace), floats(wasm, dx)];
-      const [dhv, dgv, pv] = [floats(wasm, dHidden), floats(wasm, dGate), floats(wasm, previous)];
-      for (let row = 0; row < n; row++) {
-        const packed = direction * rows + start[t]! + row;
-        const xi = token[packed]! * 6 * H + direction * 3 * H;
-        const si = token[packed]! * 2 * H + direction * H;
-        const before = t === 0 ? -1 : token[direction * rows + start[t - 1]! + row]! * 2 * H + direction * H;
-        const ti = packed * 4 * H;
-        const gi = row * 3 * H;
-        const pi = (start[t]! + row) * H;
-        for (let j = 0; j < H; j++) {
-          const r = tv[ti + j]!;
-          const z = tv[ti + H + j]!;
-          const candidate = tv[ti + 2 * H + j]!;
-          const dh = dhv[row * H + j]! + dyv[si + j]!;
-          const h = before < 0 ? 0 : sv[before + j]!;
-          const dn = dh * (1 - z) * (1 - candidate * candidate);
-          const dz = dh * (h - candidate) * z * (1 - z);
-          const dr = dn * tv[ti + 3 * H + j]! * r * (1 - r);
-          dxv[xi + j] = dr;
-          dxv[xi + H + j] = dz;
-          dxv[xi + 2 * H + j] = dn;
-          dgv[gi + j] = dr;
-          dgv[gi + H + j] = dz;
-          dgv[gi + 2 * H + j] = dn * r;
-          pv[pi + j] = h;
-          dhv[row * H + j] = dh * z;
-        }
-      }
+      const dgv = floats(wasm, dGate);
+      gateGradients(
+        {
+          token: integers(wasm, order),
+          dy: floats(wasm, dy),
+          states: floats(wasm, states),
+          trace: floats(wasm, trace),
+          dx: floats(wasm, dx),
+          dHidden: floats(wasm, dHidden),
+          dGate: dgv,
+          previous: floats(wasm, previous),
+        },
+        { n, H, packed: direction * rows, direction, start: start[t]!, before: t === 0 ? undefined : start[t - 1]! },
+      );
       floats(wasm, allGates).set(dgv.subarray(0, n * 3 * H), start[t]! * 3 * H);
       if (t === 0) continue;
       const back = product(backend, reshaped(dGate, 1, n, 3 * H), reshaped(backWeight, 1, 3 * H, H));
@@ -149,6 +133,68 @@ export const gruScanGrad: KernelFunc = ({ inputs, backend, attrs }) => {
   for (const scratch of [dHidden, dGate, previous]) wasm.disposeData(scratch.dataId);
   return [dx, dWeights[0]!, dBiases[0]!, dWeights[1]!, dBiases[1]!];
 };
+
+/** What {@link gateGradients} reads (token, dy, states, trace) and writes. */
+interface StepArrays {
+  token: Int32Array;
+  dy: Float32Array;
+  states: Float32Array;
+  trace: Float32Array;
+  dx: Float32Array;
+  /** [n, H]: gradient of the state after the step, and then the part of it that goes past the gates to the state before. */
+  dHidden: Float32Array;
+  dGate: Float32Array;
+  /** The state before each row. */
+  previous: Float32Array;
+}
+
+/** One step of one direction. */
+interface StepPlace {
+  /** Rows of the step. */
+  n: number;
+  H: number;
+  direction: number;
+  /** First packed row of the direction. */
+  packed: number;
+  /** First row of the step and of the one before it; undefined at the first step. */
+  start: number;
+  before: number | undefined;
+}
+
+/** Gradients of the gates of one step, backwards through the cell. */
+function gateGradients(
+  arrays: StepArrays,
+  { n, H, direction, packed: firstPacked, start, before: startBefore }: StepPlace,
+): void {
+  const { token, dy: dyv, states: sv, trace: tv, dx: dxv, dHidden: dhv, dGate: dgv, previous: pv } = arrays;
+  for (let row = 0; row < n; row++) {
+    const packed = firstPacked + start + row;
+    const xi = token[packed]! * 6 * H + direction * 3 * H;
+    const si = token[packed]! * 2 * H + direction * H;
+    const before = startBefore === undefined ? -1 : token[firstPacked + startBefore + row]! * 2 * H + direction * H;
+    const ti = packed * 4 * H;
+    const gi = row * 3 * H;
+    const pi = (start + row) * H;
+    for (let j = 0; j < H; j++) {
+      const r = tv[ti + j]!;
+      const z = tv[ti + H + j]!;
+      const candidate = tv[ti + 2 * H + j]!;
+      const dh = dhv[row * H + j]! + dyv[si + j]!;
+      const h = before < 0 ? 0 : sv[before + j]!;
+      const dn = dh * (1 - z) * (1 - candidate * candidate);
+      const dz = dh * (h - candidate) * z * (1 - z);
+      const dr = dn * tv[ti + 3 * H + j]! * r * (1 - r);
+      dxv[xi + j] = dr;
+      dxv[xi + H + j] = dz;
+      dxv[xi + 2 * H + j] = dn;
+      dgv[gi + j] = dr;
+      dgv[gi + H + j] = dz;
+      dgv[gi + 2 * H + j] = dn * r;
+      pv[pi + j] = h;
+      dhv[row * H + j] = dh * z;
+    }
+  }
+}
 
 function columnSums(matrix: Float32Array, into: Float32Array): void {
   const sums = new Float64Array(into.length);

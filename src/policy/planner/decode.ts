@@ -34,13 +34,21 @@ export interface Decoded {
 
 /** Decodes an observation; `data_loss` when the bytes do not fit the specification. */
 export function decode(bytes: Uint8Array, spec: PlannerSpec): Decoded {
-  const { features, tools } = spec;
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const reader = new ObservationReader(bytes);
   const text = reader.index();
-  const state = new Float32Array(features.state);
-  reader.flags(state, 0, features.state);
+  const state = new Float32Array(spec.features.state);
+  reader.flags(state, 0, spec.features.state);
+  const items = decodeItems(reader, bytes, spec);
+  const actions = decodeActions(reader, bytes, spec, items.items);
+  reader.end();
+  return { text, state, ...items, ...actions };
+}
 
+function decodeItems(
+  reader: ObservationReader,
+  bytes: Uint8Array,
+  { features }: PlannerSpec,
+): Pick<Decoded, 'items' | 'itemText' | 'itemAt' | 'itemFlags'> {
   const items = count(reader.integer(), bytes);
   const itemText = new Int32Array(items);
   const itemAt = new Int32Array(items);
@@ -50,38 +58,30 @@ export function decode(bytes: Uint8Array, spec: PlannerSpec): Decoded {
     itemAt[i] = reader.index();
     reader.flags(itemFlags, i * features.item, features.item);
   }
+  return { items, itemText, itemAt, itemFlags };
+}
 
+function decodeActions(
+  reader: ObservationReader,
+  bytes: Uint8Array,
+  { features, tools }: PlannerSpec,
+  items: number,
+): Pick<Decoded, 'tuples' | 'actions' | 'actionTool' | 'actionTuple' | 'actionRow' | 'rows' | 'rowKeys'> {
   const actions = count(reader.integer(), bytes);
   if (actions === 0) throw corrupt('it has no action');
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const actionTool = new Int32Array(actions);
   const actionTuple = new Int32Array(actions);
   const actionRow = new Int32Array(actions);
   const allRows = new Float32Array(actions * features.action);
   const rowKeys: string[] = [];
   const rowIndex = new Map<string, number>();
-  const tupleArgs: [number[], number[], number[]] = [[], [], []];
-  const tupleIndex = new Map<number, number>();
-  const tupleCount = [0, 0, 0];
-  const item = (): number => {
-    const arg = reader.integer();
-    if (arg >= items) throw corrupt(`an action points to item ${arg} of ${items}`);
-    return arg;
-  };
+  const tuples = new TupleIndex(items);
   for (let a = 0; a < actions; a++) {
     const tool = reader.integer();
     const arity = tools[tool]?.arity;
     if (arity === undefined) throw corrupt(`tool ${tool} is not one of the policy's ${tools.length}`);
-    const first = arity > 0 ? item() : 0;
-    const second = arity > 1 ? item() : 0;
-    // Keys of the three arities do not meet: 0; 1 to items; items + 1 and on.
-    const key = arity === 0 ? 0 : arity === 1 ? 1 + first : 1 + items + first * items + second;
-    let tuple = tupleIndex.get(key);
-    if (tuple === undefined) {
-      tuple = tupleCount[arity]!++;
-      tupleIndex.set(key, tuple);
-      if (arity > 0) tupleArgs[arity].push(first);
-      if (arity > 1) tupleArgs[arity].push(second);
-    }
+    const tuple = tuples.read(reader, arity);
     const start = reader.offset;
     reader.flags(allRows, rowKeys.length * features.action, features.action);
     if (features.action > 0) {
@@ -97,23 +97,44 @@ export function decode(bytes: Uint8Array, spec: PlannerSpec): Decoded {
     actionTool[a] = tool;
     actionTuple[a] = tuple;
   }
-  reader.end();
-  const tuples = tupleArgs.map((args, arity) => ({ count: tupleCount[arity]!, args: Int32Array.from(args) }));
-  return {
-    text,
-    state,
-    items,
-    itemText,
-    itemAt,
-    itemFlags,
-    tuples: tuples as [Tuples, Tuples, Tuples],
-    actions,
-    actionTool,
-    actionTuple,
-    actionRow,
-    rows: allRows.slice(0, rowKeys.length * features.action),
-    rowKeys,
-  };
+  const rows = allRows.slice(0, rowKeys.length * features.action);
+  return { tuples: tuples.tuples(), actions, actionTool, actionTuple, actionRow, rows, rowKeys };
+}
+
+/** The distinct argument tuples of an observation's actions. */
+class TupleIndex {
+  private readonly args: [number[], number[], number[]] = [[], [], []];
+  private readonly counts = [0, 0, 0];
+  private readonly index = new Map<number, number>();
+
+  constructor(private readonly items: number) {}
+
+  /** Reads an action's arguments. Returns the index of the tuple among those of its arity. */
+  read(reader: ObservationReader, arity: 0 | 1 | 2): number {
+    const first = arity > 0 ? this.item(reader) : 0;
+    const second = arity > 1 ? this.item(reader) : 0;
+    // Keys of the three arities do not meet: 0; 1 to items; items + 1 and on.
+    const key = arity === 0 ? 0 : arity === 1 ? 1 + first : 1 + this.items + first * this.items + second;
+    let tuple = this.index.get(key);
+    if (tuple === undefined) {
+      tuple = this.counts[arity]!++;
+      this.index.set(key, tuple);
+      if (arity > 0) this.args[arity].push(first);
+      if (arity > 1) this.args[arity].push(second);
+    }
+    return tuple;
+  }
+
+  tuples(): [Tuples, Tuples, Tuples] {
+    const tuples = this.args.map((args, arity) => ({ count: this.counts[arity]!, args: Int32Array.from(args) }));
+    return tuples as [Tuples, Tuples, Tuples];
+  }
+
+  private item(reader: ObservationReader): number {
+    const arg = reader.integer();
+    if (arg >= this.items) throw corrupt(`an action points to item ${arg} of ${this.items}`);
+    return arg;
+  }
 }
 
 /** Guards allocations: every item and action takes at least one byte. */

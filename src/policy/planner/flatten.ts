@@ -114,100 +114,152 @@ export class Flattener {
   }
 
   private assemble(texts: TextTable, indices: Int32Array[], distinct: Placed[]): FlatBatch {
-    const { features, tools } = this.spec;
-    const observations = distinct.length;
-    let items = 0;
-    let actions = 0;
-    const tupleTotals = [0, 0, 0];
-    for (const { decoded } of distinct) {
-      items += decoded.items;
-      actions += decoded.actions;
-      for (let k = 0; k < 3; k++) tupleTotals[k]! += decoded.tuples[k]!.count;
+    const flat = emptyBatch(texts, indices, distinct, this.spec);
+    const totals = flat.tuples.map(({ count }) => count);
+    const { count } = this.columns;
+    const scoreBase = [0, totals[0]! * count[0], totals[0]! * count[0] + totals[1]! * count[1]];
+    const rows = new DistinctRows(this.spec.features.action);
+    const at: Offsets = { observation: 0, item: 0, action: 0, tuples: [0, 0, 0] };
+    for (const placed of distinct) {
+      const { decoded } = placed;
+      addItems(flat, placed, at, this.spec.features);
+      addTuples(flat.tuples, decoded, at);
+      this.addActions(flat, decoded, at, { scoreBase, rowMap: rows.add(decoded) });
+      for (let k = 0; k < 3; k++) at.tuples[k]! += decoded.tuples[k]!.count;
+      at.item += decoded.items;
+      at.action += decoded.actions;
+      at.observation += 1;
+      flat.actionStart[at.observation] = at.action;
     }
-    const tuples = tupleTotals.map((count, arity) => ({
-      count,
-      observation: new Int32Array(count),
-      args: Array.from({ length: arity }, () => new Int32Array(count)),
-    })) as [FlatTuples, FlatTuples, FlatTuples];
-    const scoreBase = [
-      0,
-      tupleTotals[0]! * this.columns.count[0],
-      tupleTotals[0]! * this.columns.count[0] + tupleTotals[1]! * this.columns.count[1],
-    ];
-    const flat: FlatBatch = {
-      texts: texts.texts,
-      textKeys: texts.keys,
-      indices,
-      observations,
-      observationText: new Int32Array(observations),
-      state: new Float32Array(observations * features.state),
-      items,
-      itemObservation: new Int32Array(items),
-      itemText: new Int32Array(items),
-      itemAt: new Int32Array(items),
-      itemFlags: new Float32Array(items * features.item),
-      itemShare: new Float32Array(observations),
-      tuples,
-      actionStart: new Int32Array(observations + 1),
-      actionScore: new Int32Array(actions),
-      actionFeature: new Int32Array(actions),
-      rows: new Float32Array(0),
-      rowCount: 0,
-    };
-    const rowIndex = new Map<string, number>();
-    const rows: Float32Array[] = [];
-    const tupleOffset = [0, 0, 0];
-    let item = 0;
-    let action = 0;
-    for (let o = 0; o < observations; o++) {
-      const { decoded, text: resolve } = distinct[o]!;
-      const text = resolve(decoded.text);
-      const textLength = texts.texts[text]!.length;
-      flat.observationText[o] = text;
-      flat.state.set(decoded.state, o * features.state);
-      flat.itemFlags.set(decoded.itemFlags, item * features.item);
-      flat.itemShare[o] = decoded.items > 0 ? 1 / decoded.items : 0;
-      for (let i = 0; i < decoded.items; i++) {
-        flat.itemObservation[item + i] = o;
-        flat.itemText[item + i] = resolve(decoded.itemText[i]!);
-        const at = decoded.itemAt[i]!;
-        flat.itemAt[item + i] = at < textLength ? at : -1;
-      }
-      for (let k = 0; k < 3; k++) {
-        const from = decoded.tuples[k]!;
-        const to = tuples[k]!;
-        const start = tupleOffset[k]!;
-        to.observation.fill(o, start, start + from.count);
-        for (let j = 0; j < k; j++) {
-          const args = to.args[j]!;
-          for (let t = 0; t < from.count; t++) args[start + t] = item + from.args[t * k + j]!;
-        }
-      }
-      const rowMap = decoded.rowKeys.map((key, r) => {
-        let index = rowIndex.get(key);
-        if (index === undefined) {
-          index = rows.length;
-          rowIndex.set(key, index);
-          rows.push(decoded.rows.subarray(r * features.action, (r + 1) * features.action));
-        }
-        return index;
-      });
-      for (let a = 0; a < decoded.actions; a++) {
-        const tool = decoded.actionTool[a]!;
-        const arity = tools[tool]!.arity;
-        const tuple = tupleOffset[arity]! + decoded.actionTuple[a]!;
-        flat.actionScore[action + a] = scoreBase[arity]! + tuple * this.columns.count[arity] + this.columns.column[tool]!;
-        if (features.action > 0) flat.actionFeature[action + a] = rowMap[decoded.actionRow[a]!]! * tools.length + tool;
-      }
-      for (let k = 0; k < 3; k++) tupleOffset[k]! += decoded.tuples[k]!.count;
-      item += decoded.items;
-      action += decoded.actions;
-      flat.actionStart[o + 1] = action;
-    }
-    flat.rowCount = rows.length;
-    flat.rows = new Float32Array(rows.length * features.action);
-    rows.forEach((row, r) => flat.rows.set(row, r * features.action));
+    flat.rowCount = rows.count;
+    flat.rows = rows.values();
     return flat;
+  }
+
+  private addActions(
+    flat: FlatBatch,
+    decoded: Decoded,
+    at: Offsets,
+    { scoreBase, rowMap }: { scoreBase: readonly number[]; rowMap: readonly number[] },
+  ): void {
+    const { features, tools } = this.spec;
+    for (let a = 0; a < decoded.actions; a++) {
+      const tool = decoded.actionTool[a]!;
+      const arity = tools[tool]!.arity;
+      const tuple = at.tuples[arity]! + decoded.actionTuple[a]!;
+      flat.actionScore[at.action + a] = scoreBase[arity]! + tuple * this.columns.count[arity] + this.columns.column[tool]!;
+      if (features.action > 0) flat.actionFeature[at.action + a] = rowMap[decoded.actionRow[a]!]! * tools.length + tool;
+    }
+  }
+}
+
+/** Where the next observation goes in a flat batch. */
+interface Offsets {
+  observation: number;
+  item: number;
+  action: number;
+  /** By arity. */
+  tuples: [number, number, number];
+}
+
+/** A batch of the right sizes, to be filled. */
+function emptyBatch(texts: TextTable, indices: Int32Array[], distinct: readonly Placed[], { features }: PlannerSpec): FlatBatch {
+  const observations = distinct.length;
+  let items = 0;
+  let actions = 0;
+  const tupleTotals = [0, 0, 0];
+  for (const { decoded } of distinct) {
+    items += decoded.items;
+    actions += decoded.actions;
+    for (let k = 0; k < 3; k++) tupleTotals[k]! += decoded.tuples[k]!.count;
+  }
+  const tuples = tupleTotals.map((count, arity) => ({
+    count,
+    observation: new Int32Array(count),
+    args: Array.from({ length: arity }, () => new Int32Array(count)),
+  })) as [FlatTuples, FlatTuples, FlatTuples];
+  return {
+    texts: texts.texts,
+    textKeys: texts.keys,
+    indices,
+    observations,
+    observationText: new Int32Array(observations),
+    state: new Float32Array(observations * features.state),
+    items,
+    itemObservation: new Int32Array(items),
+    itemText: new Int32Array(items),
+    itemAt: new Int32Array(items),
+    itemFlags: new Float32Array(items * features.item),
+    itemShare: new Float32Array(observations),
+    tuples,
+    actionStart: new Int32Array(observations + 1),
+    actionScore: new Int32Array(actions),
+    actionFeature: new Int32Array(actions),
+    rows: new Float32Array(0),
+    rowCount: 0,
+  };
+}
+
+/** The observation's own features, and its items. */
+function addItems(flat: FlatBatch, { decoded, text: resolve }: Placed, at: Offsets, features: PlannerSpec['features']): void {
+  const { observation, item } = at;
+  const text = resolve(decoded.text);
+  const textLength = flat.texts[text]!.length;
+  flat.observationText[observation] = text;
+  flat.state.set(decoded.state, observation * features.state);
+  flat.itemFlags.set(decoded.itemFlags, item * features.item);
+  flat.itemShare[observation] = decoded.items > 0 ? 1 / decoded.items : 0;
+  for (let i = 0; i < decoded.items; i++) {
+    flat.itemObservation[item + i] = observation;
+    flat.itemText[item + i] = resolve(decoded.itemText[i]!);
+    const position = decoded.itemAt[i]!;
+    flat.itemAt[item + i] = position < textLength ? position : -1;
+  }
+}
+
+function addTuples(tuples: FlatBatch['tuples'], decoded: Decoded, at: Offsets): void {
+  for (let k = 0; k < 3; k++) {
+    const from = decoded.tuples[k]!;
+    const to = tuples[k]!;
+    const start = at.tuples[k]!;
+    to.observation.fill(at.observation, start, start + from.count);
+    for (let j = 0; j < k; j++) {
+      const args = to.args[j]!;
+      for (let t = 0; t < from.count; t++) args[start + t] = at.item + from.args[t * k + j]!;
+    }
+  }
+}
+
+/** Distinct action features over all observations of a batch. */
+class DistinctRows {
+  private readonly index = new Map<string, number>();
+  private readonly rows: Float32Array[] = [];
+
+  /** @param width features of an action */
+  constructor(private readonly width: number) {}
+
+  get count(): number {
+    return this.rows.length;
+  }
+
+  /** Takes up an observation's rows. Returns the index of each. */
+  add(decoded: Decoded): number[] {
+    return decoded.rowKeys.map((key, r) => {
+      let index = this.index.get(key);
+      if (index === undefined) {
+        index = this.rows.length;
+        this.index.set(key, index);
+        this.rows.push(decoded.rows.subarray(r * this.width, (r + 1) * this.width));
+      }
+      return index;
+    });
+  }
+
+  /** All rows, one after the other. */
+  values(): Float32Array {
+    const values = new Float32Array(this.rows.length * this.width);
+    this.rows.forEach((row, r) => values.set(row, r * this.width));
+    return values;
   }
 }
 

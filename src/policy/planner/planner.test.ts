@@ -34,7 +34,7 @@ describe('createPlanner', () => {
     const { texts, observations, situations } = randomBatch(spec, 40, 5);
     const results = planner.logProbabilities({ texts, observations }, 0.7);
     situations.forEach((observation, index) => {
-      const expected = referenceLogProbabilities(spec, values, texts, observation, 0.7);
+      const expected = referenceLogProbabilities(spec, values, { texts, observation }, 0.7);
       expect([...results[index]!]).toEqual(expected.map((value) => expect.closeTo(value, 4) as number));
     });
     planner.dispose();

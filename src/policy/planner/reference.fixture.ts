@@ -9,8 +9,7 @@ type Vector = number[];
 export function referenceLogProbabilities(
   spec: PlannerSpec,
   values: Float32Array,
-  texts: readonly Int32Array[],
-  observation: Observation,
+  { texts, observation }: { texts: readonly Int32Array[]; observation: Observation },
   temperature: number,
 ): Vector {
   const tensors = new Map(parameterLayout(spec).map((tensor) => [tensor.name, tensor]));
