@@ -17,9 +17,9 @@ describe('numbers in the docs', () => {
     ['architecture.md', `${GROUPS_AT_ONCE} groups at a time`],
     ['architecture.md', `batches (${number(BATCH.rows)} rows, ${BATCH.bytes / MIB} MiB or ${BATCH.delayMs / 1000} s)`],
     ['architecture.md', `after at most ${ROLLOUT_WORK.ackWaitMs / 1000} s (ack wait)`],
-    ['operations.md', `less than ${SCARCE_BYTES / MIB} MiB free on the disk`],
+    ['troubleshooting.md', `less than ${SCARCE_BYTES / MIB} MiB free on the disk`],
     ['errors.md', `less than ${SCARCE_BYTES / MIB} MiB free`],
-    ['operations.md', `how much is needed (${NEEDED_BYTES / MIB} MiB)`],
+    ['troubleshooting.md', `how much is needed (${NEEDED_BYTES / MIB} MiB)`],
   ])('%s: %s', (page, text) => {
     expect(read(page)).toContain(text);
   });

@@ -40,7 +40,7 @@ describe('the reference pages', () => {
   });
 
   it('name every environment variable of the cluster with its setting', () => {
-    const rows = read('operations.md').split('\n');
+    const rows = read('configuration.md').split('\n');
     const missing = Object.entries(CLUSTER_ENV_NAMES).filter(
       ([name, path]) => !rows.some((row) => row.includes(`\`${name}\``) && row.includes(`\`${path}\``)),
     );
@@ -49,7 +49,7 @@ describe('the reference pages', () => {
 
   it('name only scripts that exist', () => {
     const { scripts } = JSON.parse(read('../package.json')) as { scripts: Record<string, string> };
-    const named = ['operations.md', 'errors.md', '../CONTRIBUTING.md'].flatMap((page) =>
+    const named = ['operations.md', 'security.md', 'configuration.md', 'errors.md', '../CONTRIBUTING.md'].flatMap((page) =>
       [...read(page).matchAll(/npm run ([\w:]+)/g)].map((match) => match[1] ?? ''),
     );
     expect(named.length).toBeGreaterThan(5);

@@ -8,12 +8,12 @@ import { isSecretField } from './problems.ts';
 import { resolve } from './resolve.ts';
 import { readYamlFile } from './yaml-file.ts';
 
-const port = (what: string) => z.int().min(0).max(65_535).default(0).describe(`port of ${what}; 0 = a free one`);
+const port = (what: string) => z.int().min(0).max(65_535).default(0).describe(`port of ${what}; 0 = any free port`);
 const workers = (what: string, usual: number) => z.int().min(1).max(256).default(usual).describe(`number of ${what} processes`);
 const url = (protocol: RegExp, example: string) => z.url({ protocol, hostname: /.*/ }).optional().describe(`like ${example}`);
 
 const secret = (what: string) =>
-  z.string().min(16).optional().describe(`${what}, at least 16 characters; made up and kept in the state folder when absent`);
+  z.string().min(16).optional().describe(`${what}, at least 16 characters; generated and kept in the state folder when absent`);
 
 /** Hours and more: the store looks for old rows a few times a day. */
 const retention = (what: string) =>
@@ -29,17 +29,17 @@ export const clusterConfigSchema = z.strictObject({
   learners: z
     .union([z.int().min(1).max(64), z.literal('auto')])
     .default('auto')
-    .describe('number of learner processes; auto = one for each GPU, without any one for each core, at most eight'),
+    .describe('number of learner processes; auto = one per GPU, or without GPUs one per core, at most eight'),
   cores: z
     .union([z.int().min(1).max(256), z.literal('auto')])
     .default('auto')
-    .describe('processor cores that learners: auto counts on; auto = all of the machine'),
+    .describe('cores assumed by learners: auto; auto = all cores of the machine'),
   compute: z
     .strictObject({
       backend: z
         .enum(COMPUTE_BACKENDS)
         .optional()
-        .describe('what learners and rollouts compute with; the best that works when absent'),
+        .describe('compute backend of learners and rollouts; the fastest that works when absent'),
     })
     .prefault({}),
   rollouts: workers('rollout', 2),
@@ -50,7 +50,9 @@ export const clusterConfigSchema = z.strictObject({
       clickhouse: z
         .union([z.int().min(0).max(65_535), z.enum(['auto', 'off'])])
         .default('auto')
-        .describe("port of the embedded engine's ClickHouse HTTP interface; auto = 8123, when taken a free one; 0 = a free one"),
+        .describe(
+          "port of the embedded engine's ClickHouse HTTP interface; auto = 8123, or a free port if taken; 0 = any free port",
+        ),
     })
     .prefault({}),
   nats: z
@@ -72,11 +74,11 @@ export const clusterConfigSchema = z.strictObject({
         .regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/)
         .default('millrace')
         .describe('ClickHouse database: letters, digits and "_"'),
-      caFile: z.string().min(1).optional().describe("PEM file of the authority of the server's certificate"),
+      caFile: z.string().min(1).optional().describe('PEM file of the certificate authority of the server'),
       certFile: z.string().min(1).optional().describe('PEM file of a client certificate'),
       keyFile: z.string().min(1).optional().describe("PEM file of the client certificate's key"),
-      cluster: z.string().min(1).optional().describe('make the tables on every host of this ClickHouse cluster'),
-      replicated: z.boolean().optional().describe('make replicated tables; default: with a cluster'),
+      cluster: z.string().min(1).optional().describe('create the tables on every host of this ClickHouse cluster'),
+      replicated: z.boolean().optional().describe('create replicated tables; default: true with a cluster'),
       readToken: secret("password of user reader on the embedded engine's HTTP interface"),
       readTokenFile: z.string().min(1).optional().describe('file that holds readToken'),
       writeToken: secret("password of user writer on the embedded engine's HTTP interface"),
@@ -94,7 +96,7 @@ export const clusterConfigSchema = z.strictObject({
         .prefault({}),
     })
     .prefault({}),
-  logLevel: z.enum(LOG_LEVELS).default('info').describe('least severe log lines written'),
+  logLevel: z.enum(LOG_LEVELS).default('info').describe('lowest severity that is logged'),
   token: secret('bearer token of the admin API (gRPC)'),
   tokenFile: z.string().min(1).optional().describe('file that holds token'),
 });

@@ -41,13 +41,13 @@ const jobShape = z.strictObject({
         .min(0)
         .max(64)
         .default(1)
-        .describe('η: how many versions behind a group may be; 0 = fully synchronous'),
+        .describe('η: most versions that a group may be behind; 0 = fully synchronous'),
       maxResamples: z
         .int()
         .min(0)
         .max(100)
         .default(3)
-        .describe('how often a member that failed for infrastructure reasons is sampled again'),
+        .describe('how many times a member that failed for infrastructure reasons is sampled again'),
       storeBacklog: z
         .strictObject({
           high: z
@@ -55,13 +55,13 @@ const jobShape = z.strictObject({
             .min(1)
             .max(1_000_000)
             .default(2000)
-            .describe('no new requests once more groups than this wait for the store'),
+            .describe('no new requests while more groups than this wait for the store'),
           low: z
             .int()
             .min(0)
             .max(1_000_000)
             .default(500)
-            .describe('requests go on when no more groups than this wait for the store'),
+            .describe('requests resume when at most this many groups wait for the store'),
         })
         .prefault({}),
     })
@@ -89,7 +89,7 @@ const jobShape = z.strictObject({
         .min(0)
         .max(1_000_000)
         .default(25)
-        .describe('rounds between two evaluations on the held-out tasks; one more at the end; 0 = only at the end'),
+        .describe('rounds between evaluations on the held-out tasks; there is always one at the end; 0 = only at the end'),
       baselines: z.boolean().default(true).describe('measure do-nothing, random, untrained and rule planners before training'),
     })
     .prefault({}),

@@ -19,7 +19,7 @@ export interface RetryLaterOptions {
 /**
  * Throw this from a tool, a reward or `load` when something it calls cannot answer now: a rate limit, an outage, a deployment. Nobody is charged
  * for it: nothing is sampled again, nothing is scored. The job admits no further requests, and the call is made again after the wait, for
- * as long as it takes. Throw it before changing memory, since the same call is made again. See docs/operations.md.
+ * as long as it takes. Throw it before changing memory, since the same call is made again. See docs/troubleshooting.md.
  */
 export class RetryLater extends Error {
   override readonly name = 'RetryLater';

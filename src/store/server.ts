@@ -184,7 +184,7 @@ class ServerEngine implements Engine {
     } catch (error) {
       const { message } = clickHouseError(error, 'migrate');
       warn(
-        `SQL of people runs as ClickHouse user ${this.#target.username}, for ${reader.username} cannot be made (${message}); grant it ACCESS MANAGEMENT, or run the statements of docs/operations.md yourself`,
+        `SQL of people runs as ClickHouse user ${this.#target.username}, for ${reader.username} cannot be made (${message}); grant it ACCESS MANAGEMENT, or run the statements of docs/store.md yourself`,
       );
       return;
     }

@@ -18,16 +18,16 @@ export const explorationSchema = z
           .enum(['constant', 'linear', 'cosine', 'entropy'])
           .default('constant')
           .describe(
-            'how the sampling temperature moves from rollout.temperature: not at all, to `final` over the rounds (linear, cosine), or to keep the entropy at `target`',
+            'schedule of the sampling temperature, starting at rollout.temperature: constant, to `final` over the rounds (linear, cosine), or adjusted to keep the entropy at `target`',
           ),
         final: temperature('temperature of the last round; linear and cosine').optional(),
-        target: z.number().min(0).max(20).describe('mean entropy of a decision to hold, in nats; entropy').optional(),
+        target: z.number().min(0).max(20).describe('target mean entropy of a decision, in nats; entropy').optional(),
         rate: z
           .number()
           .min(0.0001)
           .max(1)
           .default(0.05)
-          .describe('most the temperature changes in a round, as a share; entropy'),
+          .describe('largest relative change of the temperature in a round; entropy'),
         min: temperature('lowest temperature; entropy').default(0.25),
         max: temperature('highest temperature; entropy').default(4),
       })
@@ -40,8 +40,8 @@ export const explorationSchema = z
         mode: z
           .enum(['uniform', 'thompson'])
           .default('uniform')
-          .describe('what is mixed into their policy: uniform over the open actions, or Thompson sampling over tools'),
-        epsilon: share('how much of it').default(0.2),
+          .describe('distribution mixed into their policy: uniform over the open actions, or Thompson sampling over tools'),
+        epsilon: share('weight of that distribution').default(0.2),
       })
       .prefault({}),
     thompson: z
@@ -56,18 +56,18 @@ export const explorationSchema = z
           .default(false)
           .describe("close a tool whose upper confidence bound in a state bucket is below the best one's lower bound"),
         z: z.number().min(0.1).max(10).default(2.58).describe('normal quantile of the bounds; 2.58 is 99 %'),
-        revisit: share('probability that a closed tool is open all the same').default(0.05),
-        minVisits: z.number().min(1).max(1e6).default(20).describe('discounted trajectories a bound needs to count'),
+        revisit: share('probability that a closed tool is open anyway').default(0.05),
+        minVisits: z.number().min(1).max(1e6).default(20).describe('discounted trajectories needed before a bound is used'),
       })
       .prefault({}),
     loops: z
       .enum(['none', 'mask', 'penalise'])
       .default('none')
-      .describe('an action taken before in the very same situation of a flow: as any other, closed, or less likely'),
-    loopPenalty: z.number().min(0).max(20).default(2).describe('by how many nats less likely; loops: penalise'),
-    statistics: z.boolean().default(false).describe('keep statistics of (state bucket, tool) even where nothing uses them'),
+      .describe('an action already taken in the same situation of a flow: unchanged, closed, or less likely'),
+    loopPenalty: z.number().min(0).max(20).default(2).describe('penalty on its log-probability, in nats; loops: penalise'),
+    statistics: z.boolean().default(false).describe('keep statistics of (state bucket, tool) even if nothing uses them'),
     buckets: z.int().min(1).max(65_536).default(256).describe('state buckets that states are hashed into'),
-    decay: decay('what is left of the statistics of tools after a round').default(0.95),
+    decay: decay('factor applied to the statistics of tools after each round').default(0.95),
     valueRate: z.number().min(0.0001).max(1).default(0.1).describe('step size of the SARSA values of (state bucket, tool)'),
     valueDiscount: share('discount of the SARSA values').default(1),
   })
@@ -79,8 +79,8 @@ export const curriculumSchema = z
     enabled: z
       .boolean()
       .default(false)
-      .describe('prefer tasks whose groups are likely to have a signal, instead of every task once an epoch'),
-    decay: decay("what is left of a task's record after a round").default(0.97),
+      .describe('prefer tasks whose groups are likely to have a signal; otherwise every task once per epoch'),
+    decay: decay('factor applied to the record of a task after each round').default(0.97),
     floor: z
       .number()
       .min(0.001)
@@ -92,8 +92,8 @@ export const curriculumSchema = z
       .min(0.01)
       .max(10)
       .default(0.3)
-      .describe('pseudo-successes and as many pseudo-failures of a task never tried; below 1: expected to end alike'),
-    sharpness: z.number().min(0).max(16).default(1).describe('power that the preference is raised to; 0 = no preference'),
+      .describe('pseudo-successes and pseudo-failures of an untried task; below 1: its flows are expected to end alike'),
+    sharpness: z.number().min(0).max(16).default(1).describe('exponent of the preference; 0 = no preference'),
   })
   .prefault({});
 

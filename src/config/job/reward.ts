@@ -28,7 +28,7 @@ const componentSchema = z
       .describe(
         "outcome, tool-success, verification, step, potential, a name of the flow's `components`, or any name for a module",
       ),
-    weight: z.number().min(-1e6).max(1e6).describe("what the component's value is multiplied by"),
+    weight: z.number().min(-1e6).max(1e6).describe("factor of the component's value"),
     gamma: z.number().min(0).max(1).optional().describe(`potential only: discount; ${DEFAULT_GAMMA} when absent`),
     module: z
       .string()
@@ -65,12 +65,12 @@ export const rewardSchema = z
       .array(componentSchema)
       .max(32)
       .optional()
-      .describe('named components, whose weighted sum is the reward; outcome alone when absent'),
+      .describe('named components; the reward is their weighted sum; only the outcome when absent'),
     signal: z
       .enum(['outcome', 'reward'])
       .default('outcome')
       .describe(
-        'what members of a group must differ in for the group to be trained on; reward: groups that all fail teach who failed less badly',
+        'what must differ within a group for it to be trained on; with reward, groups whose members all fail are trained on too',
       ),
   })
   .superRefine(({ shaping, components }, context) => {

@@ -8,15 +8,15 @@ const MAX_EMBEDDING = 64 * 1024 * 1024;
 /** Sizes of a planner: what `policy:` of a job holds. */
 export const plannerSettings = z
   .strictObject({
-    buckets: z.int().min(16).max(1_000_000).default(1024).describe('rows of the embedding that token ids are hashed into'),
+    buckets: z.int().min(16).max(1_000_000).default(1024).describe('rows of the embedding table; token ids are hashed into them'),
     embed: z.int().min(1).max(1024).default(24).describe('width of a token embedding'),
     encoder: z
       .enum(['bag', 'gru', 'transformer'])
       .default('bag')
-      .describe('how a text becomes a vector: mean of embeddings, bidirectional GRU, or pre-norm transformer'),
+      .describe('text encoder: mean of embeddings (bag), bidirectional GRU, or pre-norm transformer'),
     width: z.int().min(1).max(2048).default(64).describe("width of the encoder's output; gru: both directions together"),
     layers: z.int().min(1).max(24).default(1).describe('transformer layers'),
-    maxLength: z.int().min(1).max(4096).default(64).describe('tokens kept of a text'),
+    maxLength: z.int().min(1).max(4096).default(64).describe('most tokens of a text; the rest is cut'),
     hidden: z.int().min(1).max(4096).default(64).describe('width of the hidden layers'),
   })
   .superRefine(({ encoder, width, buckets, embed }, context) => {

@@ -12,7 +12,7 @@ import type { TestPort } from './testing.ts';
  * error_parsing, exceptions in the stream, exec and command, query ids, abort, compression both ways, multipart parameters,
  * keep-alive, max_open_connections, summary. client-write.test.ts has inserts.
  *
- * What cannot hold, and why (docs/operations.md says it for users):
+ * What cannot hold, and why (docs/store.md says it for users):
  * - session.test, temporary tables: connections are shared, nothing is kept between two requests. session_id is taken and unused.
  * - auth.test with SQL users, role.test, read_only_user.test, node_jwt_auth: the embedded engine has no users, roles and grants.
  * - query_log.test: the embedded engine keeps no query log.
