@@ -9,6 +9,14 @@ export type { BusHarness, TestConnection } from './bus/conformance/harness.ts';
 export { clockConformance } from './clock/conformance.ts';
 export { inferenceConformance } from './policy/inference/conformance.ts';
 export type { InferenceHarness } from './policy/inference/conformance.ts';
+export type {
+  Capability,
+  DecideRequest,
+  GenerateRequest,
+  Inference,
+  InferenceWeights,
+  ScoreRequest,
+} from './policy/inference/inference.ts';
 export { policyKindConformance } from './policy/conformance/suite.ts';
 export type { PolicyKindExample } from './policy/conformance/suite.ts';
 export { randomConformance } from './random/conformance.ts';

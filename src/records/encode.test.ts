@@ -6,7 +6,16 @@ import { MAX_TEXT, TABLES, TABLE_NAMES } from './tables.ts';
 import type { Rows } from './tables.ts';
 
 const ONE: { [T in keyof Rows]: Rows[T] } = {
-  steps: stepRow({ state_flags: Float32Array.of(1, 2) }),
+  steps: stepRow({
+    state_flags: Float32Array.of(1, 2),
+    decision: 'generated',
+    mistake: 'no_call',
+    text: 'hm',
+    tokens_in: 3,
+    tokens_out: 2,
+    prompt: [7, 0xffffffff],
+    tokens: [1, 2],
+  }),
   trajectories: trajectoryRow(),
   updates: updateRow(),
   evaluations: evaluationRow(),
@@ -74,8 +83,16 @@ describe('encodeRows', () => {
   it('takes a view into a larger buffer as the vector it is', () => {
     const state_flags = Float32Array.of(9, 1, 2, 9).subarray(1, 3);
     const [values] = decode(encodeRows('steps', [stepRow({ state_flags })]));
-    expect(Buffer.from(values!.at(-1) as string, 'base64')).toEqual(Buffer.from(Float32Array.of(1, 2).buffer));
+    expect(Buffer.from(values![TABLES.steps.columns.indexOf('state_flags_base64')] as string, 'base64')).toEqual(
+      Buffer.from(Float32Array.of(1, 2).buffer),
+    );
   });
+});
+
+it('ends the row of a choice before the columns of generated decisions', () => {
+  const [values] = decode(encodeRows('steps', [stepRow({ decision: 'choice' })]));
+  const { columns, added } = TABLES.steps;
+  expect(columns.slice(values!.length)).toEqual(Object.keys(added));
 });
 
 describe('countRows', () => {

@@ -46,7 +46,7 @@ const base64 = (vector: Float32Array | undefined): string =>
     : Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength).toString('base64');
 
 function stepLine(row: StepRow): string {
-  return `${JSON.stringify([
+  const values: unknown[] = [
     text(row.job),
     text(row.trajectory_id),
     text(row.request_id),
@@ -67,7 +67,15 @@ function stepLine(row: StepRow): string {
     duration(row.tool_us),
     whole(row.started_at),
     base64(row.state_flags),
-  ])}\n`;
+  ];
+  if (row.decision === 'generated') values.push(...generatedValues(row));
+  return `${JSON.stringify(values)}\n`;
+}
+
+/** The columns that only generated decisions have. */
+function generatedValues(row: StepRow): unknown[] {
+  const { decision, mistake = '', text: written = '', tokens_in = 0, tokens_out = 0, prompt = [], tokens = [] } = row;
+  return [decision, mistake, cut(written), tokens_in, tokens_out, prompt, tokens];
 }
 
 function trajectoryLine(row: TrajectoryRow): string {

@@ -1,5 +1,5 @@
 /** Bytes that the rows of one table may take in a message: a group must stay below the megabyte a server takes by default. */
-const ROW_BUDGET = 400_000;
+export const ROW_BUDGET = 400_000;
 
 /** Longest texts tried, in characters, from what the store keeps down to none. */
 const LIMITS = [4000, 1000, 250, 60, 0] as const;

@@ -1,12 +1,18 @@
 import type { RolloutRequest } from '../gen/millrace/v1/training_pb.ts';
 import { encodeRows } from './encode.ts';
 import { packRows } from './pack.ts';
-import { withinBudget } from './row-budget.ts';
+import { ROW_BUDGET, withinBudget } from './row-budget.ts';
+import type { Decision } from '../policy/decision.ts';
 import type { StepRow } from './tables.ts';
 import { purposeWord } from './words.ts';
 
 /** One decision of a run and the tool call that followed: what a row of it holds. */
 interface RecordedStep {
+  decision: Decision;
+  /** What was wrong with it. */
+  mistake?: string | undefined;
+  /** Tokens that the policy read; of generated decisions. */
+  prompt?: readonly number[] | undefined;
   tool: string;
   items: readonly number[];
   /** As JSON text. */
@@ -32,14 +38,15 @@ interface RecordedMember {
 
 /**
  * Rows of table `steps` for every step of every member, packed; failed members' too: what happened until then is worth
- * seeing. Texts are cut where they would fill a message.
+ * seeing. Texts are cut where they would fill a message; tokens never are, since what the policy saw and wrote must stay known.
  */
 export function encodeStepRows(request: RolloutRequest, members: readonly RecordedMember[]): Uint8Array {
   const { job, id: request_id, taskId: task_id, evaluation } = request;
   const purpose = purposeWord(request.purpose);
-  const encoded = withinBudget((cut) => {
+  const written = members.map(({ run }) => generations(run.steps));
+  const encode = (cut: (text: string) => string): Uint8Array => {
     const rows: StepRow[] = [];
-    for (const { id: trajectory_id, policyVersion: policy_version, run } of members)
+    for (const [member, { id: trajectory_id, policyVersion: policy_version, run }] of members.entries())
       for (const [step, record] of run.steps.entries()) {
         const row: StepRow = {
           job,
@@ -63,9 +70,33 @@ export function encodeStepRows(request: RolloutRequest, members: readonly Record
           started_at: record.startedAt,
         };
         if (record.stateFlags !== undefined) row.state_flags = Float32Array.from(record.stateFlags);
+        const generation = written[member]![step];
+        if (generation !== undefined) Object.assign(row, generation, { text: cut(generation.text) });
         rows.push(row);
       }
     return encodeRows('steps', rows);
+  };
+  return packRows(withinBudget(encode, ROW_BUDGET + tokenBytes(written.flat())));
+}
+
+type Generated = Required<Pick<StepRow, 'decision' | 'mistake' | 'text' | 'tokens_in' | 'tokens_out' | 'prompt' | 'tokens'>>;
+
+/** What the rows of a trajectory's generated decisions hold beside the rest; undefined for choices. */
+function generations(steps: readonly RecordedStep[]): (Generated | undefined)[] {
+  let said: readonly number[] = [];
+  return steps.map(({ decision, mistake = '', prompt = [] }) => {
+    if (decision.kind === 'choice') return undefined;
+    const { text, tokens } = decision;
+    const goesOn = said.length <= prompt.length && said.every((token, i) => token === prompt[i]);
+    const fresh = goesOn ? prompt.slice(said.length) : prompt;
+    said = [...prompt, ...tokens];
+    const counts = { tokens_in: prompt.length, tokens_out: tokens.length };
+    return { decision: 'generated', mistake, text, ...counts, prompt: fresh, tokens };
   });
-  return packRows(encoded);
+}
+
+/** Bytes of the token ids as JSON. */
+function tokenBytes(written: readonly (Generated | undefined)[]): number {
+  const idBytes = (ids: readonly number[]): number => ids.reduce((sum, id) => sum + String(id).length + 1, 0);
+  return written.reduce((sum, row) => (row === undefined ? sum : sum + idBytes(row.prompt) + idBytes(row.tokens)), 0);
 }

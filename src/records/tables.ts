@@ -18,7 +18,7 @@ export interface StepRow {
   policy_version: number;
   /** 0-based position in the trajectory. */
   step: number;
-  /** Tool of the chosen action. */
+  /** Tool of the action; empty where a generated decision called none of the flow's. */
   tool: string;
   /** Memory items the action's arguments point to. */
   items: readonly number[];
@@ -26,11 +26,11 @@ export interface StepRow {
   arguments: string;
   /** What the tool answered; cut after {@link MAX_TEXT} characters. */
   result: string;
-  /** The tool answered with an error (which the policy sees as data). */
+  /** The tool answered with an error, or there was none to call (which the policy sees as data). */
   error: boolean;
-  /** log π(action | observation) at the sampling temperature. */
+  /** log π(action | observation) at the sampling temperature; of a generated decision, of all its tokens. */
   log_probability: number;
-  /** Entropy of the policy over the open actions, in nats. */
+  /** Entropy of the policy over the open actions, in nats; of a generated decision, the mean of -log p over its tokens. */
   entropy: number;
   /** How many actions were open. */
   open_actions: number;
@@ -41,6 +41,23 @@ export interface StepRow {
   started_at: Micros;
   /** Optional features of the state; travels as base64 (JSON numbers are 10× slower to parse). */
   state_flags?: Float32Array;
+  /** How the policy decided; what follows is of generated decisions. Default `choice`: the encoded row ends here. */
+  decision?: 'choice' | 'generated';
+  /** What was wrong with the decision (`Mistake` of src/flow); default nothing. */
+  mistake?: string;
+  /** What the policy wrote; cut after {@link MAX_TEXT} characters. */
+  text?: string;
+  /** Tokens that the policy read. */
+  tokens_in?: number;
+  /** Tokens that it wrote. */
+  tokens_out?: number;
+  /**
+   * Token ids that it read, without those at the beginning that are the prompt and tokens of the step before: with them it read
+   * `tokens_in`.
+   */
+  prompt?: readonly number[];
+  /** Token ids that it wrote. Never cut. */
+  tokens?: readonly number[];
 }
 
 /** One run of a flow on one task, scored. Key: (job, trajectory_id). */
@@ -219,23 +236,28 @@ export interface TableShape {
   readonly key: readonly number[];
   /** What rows are sorted by on disk: the natural key, and `round`, which follows from it. */
   readonly order: string;
-  /** Rows that were encoded by an older build end before the newest columns. */
-  readonly grown: boolean;
+  /**
+   * The newest columns, with what they hold in rows that end before them: those that were encoded by an older build, and those that have
+   * nothing to say there.
+   */
+  readonly added: Readonly<Record<string, unknown>>;
 }
 
-const shape = (columns: string, key: string, order = key, grown = false): TableShape => {
+const shape = (columns: string, key: string, order = key, added: TableShape['added'] = {}): TableShape => {
   const names = columns.trim().split(/\s+/);
   const positions = key.split(' ').map((name) => names.indexOf(name));
-  return { columns: names, key: positions, order: order.replaceAll(' ', ', '), grown };
+  return { columns: names, key: positions, order: order.replaceAll(' ', ', '), added };
 };
 
 /** Column order and natural key of every table; the migrations are tested against it. */
 export const TABLES: Readonly<Record<TableName, TableShape>> = {
   steps: shape(
     `job trajectory_id request_id task_id purpose evaluation policy_version step tool items arguments result error
-     log_probability entropy open_actions plan_us tool_us started_at state_flags_base64`,
+     log_probability entropy open_actions plan_us tool_us started_at state_flags_base64 decision mistake text
+     tokens_in tokens_out prompt tokens`,
     'job trajectory_id step',
     'job round trajectory_id step',
+    { decision: 'choice', mistake: '', text: '', tokens_in: 0, tokens_out: 0, prompt: [], tokens: [] },
   ),
   trajectories: shape(
     `job trajectory_id request_id sequence member task_id purpose evaluation agent policy_version dispatch_version steps
@@ -243,7 +265,7 @@ export const TABLES: Readonly<Record<TableName, TableShape>> = {
      answer node reward_node dispatched_at started_at ended_at scored_at task_type plan_us tool_us tokens_in tokens_out cost`,
     'job trajectory_id',
     'job round trajectory_id',
-    true,
+    { task_type: '', plan_us: 0, tool_us: 0, tokens_in: 0, tokens_out: 0, cost: 0 },
   ),
   updates: shape(
     `job version groups trained filtered expired failed trajectories decisions reward_mean success_mean staleness_mean

@@ -57,8 +57,8 @@ export class ClickHouseStore implements Store {
       async_insert: 0,
       // Several parsers are for blocks much larger than ours.
       input_format_parallel_parsing: 0,
-      // Rows that were under way while the cluster was upgraded lack the newest columns: those get their defaults.
-      ...(TABLES[table].grown ? { input_format_json_compact_allow_variable_number_of_columns: 1 } : {}),
+      // Rows that were under way while the cluster was upgraded, and those of choices, end before the newest columns: those get their defaults.
+      ...(Object.keys(TABLES[table].added).length > 0 ? { input_format_json_compact_allow_variable_number_of_columns: 1 } : {}),
       // A job is a partition; rows of many jobs may come at once.
       max_partitions_per_insert_block: 0,
       ...(threads === undefined ? {} : { max_threads: threads, max_insert_threads: threads }),

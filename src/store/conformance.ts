@@ -71,6 +71,30 @@ export function storeConformance(name: string, open: () => Promise<Store>): void
       expect(Float32Array.from(rows[0]![0] as number[])).toEqual(state_flags);
     });
 
+    it('keeps choices and generated decisions side by side', async () => {
+      const tokens = [0, 128_000, 2 ** 32 - 1];
+      const said = {
+        decision: 'generated',
+        mistake: 'no_call',
+        text: 'hm',
+        tokens_in: 5,
+        tokens_out: 3,
+        prompt: [4, 5],
+        tokens,
+      } as const;
+      const rows = [
+        stepRow({ job: 'said', step: 0 }),
+        stepRow({ job: 'said', step: 1, ...said }),
+        stepRow({ job: 'said', step: 2 }),
+      ];
+      await store.insert('steps', encodeRows('steps', rows), 'said');
+      const read = await store.query(
+        `SELECT decision, mistake, text, tokens_in, tokens_out, prompt, tokens FROM steps WHERE job = 'said' ORDER BY step`,
+      );
+      const chosen = ['choice', '', '', 0, 0, [], []];
+      expect(read.rows).toEqual([chosen, ['generated', 'no_call', 'hm', 5, 3, [4, 5], tokens], chosen]);
+    });
+
     it('refuses rows that are no rows, and takes none of the block', async () => {
       const good = encodeRows('steps', [stepRow({ job: 'bad' })]);
       for (const bad of ['[1,2]\n', 'nonsense\n', '{"job":"bad"}\n']) {

@@ -2,7 +2,7 @@ import { MillraceError } from '../errors.ts';
 import { guardQuery } from './sql/guard.ts';
 import { unpackRows } from '../records/pack.ts';
 import type { QueryOptions, QueryResult, Store } from './store.ts';
-import { TABLES, TABLE_NAMES, type TableName } from '../records/tables.ts';
+import { TABLES, TABLE_NAMES, type TableName, type TableShape } from '../records/tables.ts';
 
 /** Of one insert, unpacked: what a writer's batch may be. */
 const MOST_BYTES = 512 * 1024 * 1024;
@@ -42,12 +42,13 @@ export class MemoryStore implements Store {
 
   insert(table: TableName, rows: Uint8Array, _token: string): Promise<void> {
     return this.#run(() => {
-      const { columns, key } = TABLES[table];
+      const shape = TABLES[table];
+      const { columns, key } = shape;
       const parsed = Buffer.from(unpackRows(rows, MOST_BYTES))
         .toString('utf8')
         .split('\n')
         .filter(Boolean)
-        .map((line) => parseLine(line, columns.length));
+        .map((line) => parseLine(line, shape));
       const stored = this.#tables.get(table)!;
       for (const values of parsed) {
         const row = Object.fromEntries(columns.map((column, index) => [column, values[index]]));
@@ -96,17 +97,20 @@ export class MemoryStore implements Store {
   }
 }
 
-function parseLine(line: string, width: number): unknown[] {
+function parseLine(line: string, { columns, added }: TableShape): unknown[] {
   let values: unknown;
   try {
     values = JSON.parse(line);
   } catch (cause) {
     throw new MillraceError('invalid_argument', `a row is not JSON: ${line.slice(0, 80)}`, { cause });
   }
-  if (!Array.isArray(values) || values.length !== width) {
+  const defaults = Object.values(added);
+  const width = columns.length;
+  const missing = Array.isArray(values) ? width - values.length : -1;
+  if (missing < 0 || missing > defaults.length) {
     throw new MillraceError('invalid_argument', `a row is not an array of ${width} values: ${line.slice(0, 80)}`);
   }
-  return values as unknown[];
+  return [...(values as unknown[]), ...defaults.slice(defaults.length - missing)];
 }
 
 function withFlags({ state_flags_base64: base64, ...row }: MemoryRow): MemoryRow {

@@ -108,22 +108,26 @@ describe('rows', () => {
     },
   );
 
-  it.each(['up', 'down'] as const)('survive a crash of 0005 on its way %s', async (way) => {
-    const migration = migrations[4]!;
-    const statements = migration[way];
-    // Everything before an exchange is thrown away by the next attempt; what follows one is where rows could be lost.
-    const ends = [...statements.keys()].filter((at) => way === 'up' || /^EXCHANGE/.test(statements[at]!));
-    for (const last of ends) {
-      await migrateDown(run, 0);
-      await migrateUp(run, migrations.slice(0, way === 'up' ? 4 : 5));
-      await fill();
-      const before = await seen();
-      for (const statement of statements.slice(0, last + 1)) await run(statement);
-      if (way === 'up') expect(await migrateUp(run)).toContain(5);
-      else expect(await migrateDown(run, 4)).toEqual([5]);
-      expect(await seen(), statements[last]).toBe(before);
-    }
-  });
+  it.each(['up', 'down'] as const)(
+    'survive a crash of 0005 on its way %s',
+    async (way) => {
+      const migration = migrations[4]!;
+      const statements = migration[way];
+      // Everything before an exchange is thrown away by the next attempt; what follows one is where rows could be lost.
+      const ends = [...statements.keys()].filter((at) => way === 'up' || /^EXCHANGE/.test(statements[at]!));
+      for (const last of ends) {
+        await migrateDown(run, 0);
+        await migrateUp(run, migrations.slice(0, way === 'up' ? 4 : 5));
+        await fill();
+        const before = await seen();
+        for (const statement of statements.slice(0, last + 1)) await run(statement);
+        if (way === 'up') expect(await migrateUp(run)).toContain(5);
+        else expect(await migrateDown(run, 4)).toEqual([5]);
+        expect(await seen(), statements[last]).toBe(before);
+      }
+    },
+    90_000,
+  );
 
   it('get their round from their id, and their times from their steps', async () => {
     await migrateDown(run, 0);

@@ -30,6 +30,7 @@ const KIND_OF: Readonly<Record<string, Kind>> = {
   Float64: 'double',
   "DateTime64(6, 'UTC')": 'time',
   'Array(UInt16)': 'integers',
+  'Array(UInt32)': 'tokens',
   'Array(Float32)': 'vector',
   'Map(LowCardinality(String), Float32)': 'floats',
 };

@@ -14,8 +14,10 @@ export type Kind =
   | 'double'
   /** UTC in ISO 8601 with microseconds; null for "never happened". */
   | 'time'
-  /** Array of integers. */
+  /** Array of integers of 16 bits. */
   | 'integers'
+  /** Array of token ids: integers of 32 bits. */
+  | 'tokens'
   /** Array of floats. */
   | 'vector'
   /** Floats by name. */
@@ -41,10 +43,11 @@ const KINDS: Readonly<Record<'trajectories' | 'steps', Readonly<Record<string, K
   },
   steps: {
     ...all('uint16', 'step open_actions'),
-    ...all('uint32', 'policy_version plan_us tool_us'),
+    ...all('uint32', 'policy_version plan_us tool_us tokens_in tokens_out'),
     ...all('float', 'log_probability entropy'),
     ...all('bool', 'error'),
     ...all('integers', 'items'),
+    ...all('tokens', 'prompt tokens'),
     ...all('vector', 'state_flags'),
     ...all('time', 'started_at'),
   },

@@ -87,7 +87,8 @@ describe('exportLines', () => {
         `"task_type":"","plan_us":1000,"tool_us":500,"tokens_in":0,"tokens_out":0,"cost":0,` +
         `"steps":[{"step":0,"tool":"find_user","items":[1,2],"arguments":"{\\"user\\":\\"ann\\"}","result":"ok","error":false,` +
         `"log_probability":-0.5,"entropy":1.25,"open_actions":7,"plan_us":1000,"tool_us":500,` +
-        `"started_at":"2026-01-01T00:00:00.000000Z","state_flags":[0.5,"nan"]}]}}\n`,
+        `"started_at":"2026-01-01T00:00:00.000000Z","state_flags":[0.5,"nan"],"decision":"choice","mistake":"","text":"",` +
+        `"tokens_in":0,"tokens_out":0,"prompt":[],"tokens":[]}]}}\n`,
     );
     const [line] = (await exported(request(job, { steps: true }))).split('\n');
     expect(JSON.parse(line!)).toMatchObject({
@@ -309,6 +310,9 @@ describe('a round trip', () => {
       plan_us: fc.nat(4_294_967_295),
       started_at: fc.option(micros),
       state_flags: fc.array(float.map(json), { maxLength: 3 }),
+      decision: fc.constantFrom('choice', 'generated'),
+      text: anyText,
+      tokens: fc.array(fc.nat(4_294_967_295), { maxLength: 3 }),
     },
     { requiredKeys: ['tool'] },
   );

@@ -239,6 +239,7 @@ function stepValue(
   if (own !== undefined) return own;
   if (column === 'step') return index;
   if (column === 'started_at') return startedAt;
+  if (column === 'decision') return 'choice';
   // A step without a tool is none.
   return column === 'tool' ? undefined : defaultOf(STEP_COLUMNS, column);
 }
@@ -254,6 +255,7 @@ function defaultOf(columns: readonly Column[], name: string): unknown {
     case 'time':
       return null;
     case 'integers':
+    case 'tokens':
     case 'vector':
       return [];
     case 'floats':

@@ -39,6 +39,9 @@ export function encodeValue(kind: Kind, field: string, given: unknown): unknown 
     case 'integers':
       if (!Array.isArray(given)) throw wrongValue(field, given, 'an array of whole numbers');
       return given.map((each, index) => integer(`${field}[${index}]`, each, 0xffff));
+    case 'tokens':
+      if (!Array.isArray(given)) throw wrongValue(field, given, 'an array of token ids');
+      return given.map((each, index) => integer(`${field}[${index}]`, each, 0xffffffff));
     case 'vector':
       return vector(field, given);
     case 'floats':

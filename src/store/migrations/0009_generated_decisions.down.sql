@@ -1,0 +1,10 @@
+ALTER TABLE steps DROP CONSTRAINT IF EXISTS is_whole;
+
+ALTER TABLE steps
+    DROP COLUMN IF EXISTS tokens,
+    DROP COLUMN IF EXISTS prompt,
+    DROP COLUMN IF EXISTS tokens_out,
+    DROP COLUMN IF EXISTS tokens_in,
+    DROP COLUMN IF EXISTS text,
+    DROP COLUMN IF EXISTS mistake,
+    DROP COLUMN IF EXISTS decision;
