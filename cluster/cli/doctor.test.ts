@@ -13,7 +13,7 @@ import { encodeJobRecord } from '../../src/jobs/record-codec.ts';
 import { initialParameters } from '../../src/policy/planner/layout.ts';
 import { smallSpec } from '../../src/policy/planner/testing.ts';
 import { startServer, type RunningServer } from '../../src/rpc/server.ts';
-import type { DurableFinding } from '../admin/diagnosis.ts';
+import type { DurableFinding } from '../admin/finding.ts';
 import { MemoryBackend } from '../admin/memory-backend.ts';
 import { adminService } from '../admin/service.ts';
 import { writeAdminFile } from '../up/admin-file.ts';

@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MillraceError } from '../../src/errors.ts';
-import type { DurableFinding } from '../admin/diagnosis.ts';
+import type { DurableFinding } from '../admin/finding.ts';
 import type { CliContext } from './context.ts';
 import { EXIT } from './errors.ts';
 import { oneLine } from './format.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { allStreamConfigs, fixedProblem, type AskedConfig } from '../../src/bus/nats/stream-config.ts';
 import { verifyCheckpoint } from '../../src/checkpoint/load.ts';
 import { MillraceError } from '../../src/errors.ts';
-import type { DurableFinding } from '../admin/diagnosis.ts';
+import type { DurableFinding } from '../admin/finding.ts';
 import { SHARED_DURABLES } from '../../src/protocol/durables.ts';
 import { adminFilePath, readAdminFile } from '../up/admin-file.ts';
 import { NATS_FOLDER } from '../up/lock.ts';
