@@ -1,8 +1,7 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { MillraceError } from '../../src/errors.ts';
-import type { AdminService } from '../../src/gen/millrace/v1/admin_pb.ts';
-import type { ServiceClient } from '../../src/rpc/client.ts';
+import { callAdmin, type AdminClient } from './admin-client.ts';
 import { findEndpoint } from './endpoint.ts';
 
 /** Where text goes: process.stdout is one. */
@@ -26,9 +25,6 @@ export interface CliEnvironment extends CliStreams {
   /** Aborts when the user interrupts. */
   signal: AbortSignal;
 }
-
-/** A client of the admin API. */
-export type AdminClient = ServiceClient<typeof AdminService>;
 
 /** What every command gets: the global options, where to write, and the cluster. */
 export interface CliContext extends CliStreams {
@@ -114,22 +110,7 @@ export function createContext(program: Command, environment: CliEnvironment): Cl
       const endpoint = context.own
         ? { token: undefined, ...context.own, origin: 'this command' }
         : findEndpoint({ address, tokenFile, stateDir: context.stateDir, env, cwd });
-      const [{ createClient }, { AdminService }] = await Promise.all([
-        import('../../src/rpc/client.ts'),
-        import('../../src/gen/millrace/v1/admin_pb.ts'),
-      ]);
-      const admin = createClient(AdminService, endpoint.address, { token: endpoint.token });
-      context.detail(`asking the admin API at ${endpoint.address} (from ${endpoint.origin})`);
-      const begun = performance.now();
-      try {
-        const result = await use(admin);
-        context.detail(`answered in ${Math.round(performance.now() - begun)} ms`);
-        return result;
-      } catch (thrown) {
-        throw withOrigin(thrown, endpoint.origin);
-      } finally {
-        admin.close();
-      }
+      return callAdmin(endpoint, use, (line) => context.detail(line));
     },
     print: (json, text) => {
       stdout.write(context.json ? `${JSON.stringify(json, null, 2)}\n` : text());
@@ -143,16 +124,4 @@ export function createContext(program: Command, environment: CliEnvironment): Cl
     },
   };
   return context;
-}
-
-function withOrigin(thrown: unknown, origin: string): unknown {
-  if (!(thrown instanceof MillraceError)) return thrown;
-  const { code, field } = thrown;
-  // One with a field is the cluster's answer.
-  if (code !== 'unauthenticated' && (code !== 'unavailable' || field !== undefined)) return thrown;
-  return new MillraceError(thrown.code, `${thrown.message} The address is from ${origin}.`, {
-    cause: thrown,
-    retryable: thrown.retryable,
-    ...(thrown.field !== undefined && { field: thrown.field }),
-  });
 }

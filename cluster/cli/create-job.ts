@@ -1,6 +1,7 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { CreateJobRequestSchema, Job } from '../../src/gen/millrace/v1/admin_pb.ts';
-import type { AdminClient, CliContext } from './context.ts';
+import type { AdminClient } from './admin-client.ts';
+import type { CliContext } from './context.ts';
 
 /** The coordinator loads the flow and its tasks first, and `load` of a flow has five minutes. */
 const TIMEOUT_MS = 330_000;

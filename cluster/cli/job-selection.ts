@@ -1,6 +1,6 @@
 import { MillraceError } from '../../src/errors.ts';
 import { JobState, type Job } from '../../src/gen/millrace/v1/admin_pb.ts';
-import type { AdminClient } from './context.ts';
+import type { AdminClient } from './admin-client.ts';
 import { stateName } from './progress.ts';
 
 /** Names of the states that a job may have. */

@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import { MillraceError } from '../../../src/errors.ts';
 import type { DeadLetter } from '../../../src/gen/millrace/v1/admin_pb.ts';
-import type { AdminClient, CliContext } from '../context.ts';
+import type { AdminClient } from '../admin-client.ts';
+import type { CliContext } from '../context.ts';
 
 const STREAM = ['--stream <name>', 'only those given up in this stream: ROLLOUTS, GROUPS, SCORED or EVENTS'] as const;
 

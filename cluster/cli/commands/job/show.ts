@@ -1,0 +1,46 @@
+import type { Command } from 'commander';
+import type { Job } from '../../../../src/gen/millrace/v1/admin_pb.ts';
+import { answeredJob } from '../../answered-job.ts';
+import type { CliContext } from '../../context.ts';
+import { repeat } from '../../repeated-option.ts';
+import { wholeNumber } from '../../whole-number.ts';
+
+/** `millrace job list`, `describe` and `watch`. */
+export function register(job: Command, context: CliContext): void {
+  job
+    .command('list')
+    .description('all jobs, newest first')
+    .option('--limit <count>', 'most jobs to show, 1 to 100000', '50')
+    .option('--status <states>', 'those in one of these states, with commas between, e.g. running,paused', repeat)
+    .action(async (options: { limit: string; status?: string[] }) => {
+      const limit = wholeNumber(options.limit, '--limit', 1, 100_000);
+      const [{ listJobs, parseStates }, { stateName }, { jobJson, jobTable }] = await Promise.all([
+        import('../../job-selection.ts'),
+        import('../../progress.ts'),
+        import('../../job-view.ts'),
+      ]);
+      const states = options.status === undefined ? undefined : parseStates(options.status);
+      const wanted = (one: Job): boolean => states === undefined || states.has(stateName(one.state));
+      const jobs = await context.withAdmin((admin) => listJobs(admin, limit, wanted));
+      context.print(jobs.map(jobJson), () => jobTable(jobs, Date.now()));
+    });
+
+  job
+    .command('describe')
+    .description('state, what it waits for, progress, accounting and evaluations')
+    .argument('<id>', 'job')
+    .action(async (jobId: string) => {
+      const found = await context.withAdmin(async (admin) => answeredJob((await admin.getJob({ jobId })).job));
+      const { describeJob, jobJson } = await import('../../job-view.ts');
+      context.print(jobJson(found), () => describeJob(found, Date.now()));
+    });
+
+  job
+    .command('watch')
+    .description('show progress until the job has ended; exit code 1 when it did not succeed')
+    .argument('<id>', 'job')
+    .action(async (jobId: string) => {
+      const { watchJob } = await import('../../watch-job.ts');
+      context.exitCode = await watchJob(jobId, context);
+    });
+}

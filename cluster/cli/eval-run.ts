@@ -1,0 +1,75 @@
+import { systemClock } from '../../src/clock/system.ts';
+import { MillraceError } from '../../src/errors.ts';
+import { runGroup, type PolicyRuntime } from '../../src/flow/group.ts';
+import type { RetryGate } from '../../src/flow/retry-gate.ts';
+import { FailureClass } from '../../src/gen/millrace/v1/flow_pb.ts';
+import { evaluationPlan, EvaluationTally } from '../../src/jobs/evaluation.ts';
+import type { EvaluationRecord } from '../../src/jobs/record.ts';
+import { evaluationRequest, type RequestTask } from '../../src/jobs/requests.ts';
+import { scoreGroup } from '../../src/reward/score.ts';
+import { guardExit } from '../flow-watch/guard-exit.ts';
+import type { EvalSource } from './eval-source.ts';
+import type { EvalTasks } from './eval-tasks.ts';
+
+/** What is evaluated, and how. */
+export interface EvalRun extends EvalTasks {
+  source: Pick<EvalSource, 'config' | 'runtime'>;
+  policy: PolicyRuntime;
+  /** Of that policy. */
+  version: number;
+  /** Tasks at the same time. */
+  concurrency: number;
+  retrier: RetryGate;
+  signal: AbortSignal;
+  /** Called with the result of each task, in the order of the tasks. */
+  onResult: (line: object) => void;
+}
+
+/** Runs the tasks greedily, each once. Throws `cancelled` when the signal aborts. */
+export async function runTasks(run: EvalRun): Promise<EvaluationRecord> {
+  const { tasks, concurrency, signal, version, onResult } = run;
+  const tally = new EvaluationTally(evaluationPlan('trained', version), tasks.length);
+  const results = inOrder(onResult);
+  let next = 0;
+  const worker = async (): Promise<void> => {
+    while (next < tasks.length && !signal.aborted) {
+      const index = next;
+      next += 1;
+      results(index, await runOne(run, tally, { task: tasks[index]!, index }));
+    }
+  };
+  const restoreExit = guardExit();
+  await Promise.all(Array.from({ length: Math.min(concurrency, tasks.length) }, worker)).finally(restoreExit);
+  if (signal.aborted) throw new MillraceError('cancelled', 'Interrupted.');
+  return tally.result({ trajectories: 0, trainSeconds: 0 });
+}
+
+/** Runs and scores one task, counts it, and returns the line about it. */
+async function runOne(
+  { source, policy, flowContext, retrier, signal }: EvalRun,
+  tally: EvaluationTally,
+  { task, index }: { task: RequestTask; index: number },
+): Promise<object> {
+  const { config, runtime } = source;
+  const now = systemClock.now();
+  const request = evaluationRequest({ job: config.name, config }, tally.plan, { index, task, now });
+  const common = { flow: runtime.flow, context: flowContext, node: 'eval', clock: systemClock, retrier };
+  const group = await runGroup({ ...common, request, policy, signal });
+  const scored = await scoreGroup(group, { ...common, algorithm: config.algorithm });
+  const [score] = scored.scores;
+  const failure = FailureClass[scored.failure];
+  tally.add({ taskId: task.id, flows: scored.scores.map((flow) => ({ ...flow, failure })) });
+  const problem = score?.valid === true ? {} : { failure: scored.failureMessage, failureClass: failure };
+  const { success = false, reward = 0, steps = 0 } = score ?? {};
+  return { id: task.id, success, reward, steps, ...problem };
+}
+
+/** Passes lines on in the order of their numbers, each as soon as those before it are there. */
+function inOrder(pass: (line: object) => void): (index: number, line: object) => void {
+  const lines: (object | undefined)[] = [];
+  let passed = 0;
+  return (index, line) => {
+    lines[index] = line;
+    for (; lines[passed] !== undefined; passed += 1) pass(lines[passed]!);
+  };
+}

@@ -1,0 +1,14 @@
+import { judgementOf, judgementText } from '../../src/jobs/judgement.ts';
+import type { EvaluationRecord } from '../../src/jobs/record.ts';
+
+/** The figures of an evaluation, as the last line of `millrace eval` gives them. */
+export function evalSummary(result: EvaluationRecord, of: { tasks: number; checkpoint: string; code: string }) {
+  const { success, ci95, judged, notJudged, failures, incomplete } = judgementOf(result);
+  const { successes, failed, meanReward, meanSteps } = result;
+  const { tasks, checkpoint, code } = of;
+  const judgement = judgementText(result);
+  return {
+    ...{ tasks, successes, failed, success: judged > 0 ? success : null, ci95, meanReward, meanSteps },
+    ...{ judged, notJudged, failures, incomplete, judgement, checkpoint, code },
+  };
+}
