@@ -3,8 +3,9 @@ import { nextTurn } from '../clock/turn.ts';
 import { MillraceError } from '../errors.ts';
 import type { Random } from '../random/random.ts';
 import type { ActorContext, ActorRef, ActorState, ActorStatus, Behaviour, Reply } from './behaviour.ts';
-import { Mailbox } from './mailbox.ts';
+import { Inbox, type Letter } from './inbox.ts';
 import { isPermanent, RestartBudget, type Supervision } from './supervision.ts';
+import { rejection, within } from './within.ts';
 
 /** What an actor reports to its node; pino loggers fit. */
 export interface ActorLog {
@@ -31,18 +32,12 @@ export interface ActorParts<M> {
 /** Messages handled in a row before the event loop gets a turn: nothing else may starve, heartbeats least of all. */
 const FAIR_SHARE = 128;
 
-interface Letter<M> {
-  message: M;
-  /** Of an `ask`: told when the message is dropped. */
-  dropped?: (error: MillraceError) => void;
-}
-
 /** One actor: a mailbox and the loop that hands its messages to the behaviour, one at a time and in order. */
 export class Actor<M> implements ActorRef<M>, ActorContext<M> {
   readonly address: string;
   readonly clock: Clock;
   readonly #parts: ActorParts<M>;
-  readonly #mailbox: Mailbox<Letter<M>>;
+  readonly #inbox: Inbox<M>;
   readonly #budget: RestartBudget;
   readonly #abort = new AbortController();
   readonly #finished: Promise<void>;
@@ -53,13 +48,12 @@ export class Actor<M> implements ActorRef<M>, ActorContext<M> {
   #handling = false;
   #lastError = '';
   #stopping = false;
-  #wake: (() => void) | undefined;
 
   constructor(parts: ActorParts<M>) {
     this.address = parts.address;
     this.clock = parts.clock;
     this.#parts = parts;
-    this.#mailbox = new Mailbox(parts.capacity);
+    this.#inbox = new Inbox(parts);
     this.#budget = new RestartBudget(parts.supervision, parts.random);
     this.#finished = this.#live();
   }
@@ -77,56 +71,15 @@ export class Actor<M> implements ActorRef<M>, ActorContext<M> {
   }
 
   tell(message: M): boolean {
-    return this.#sent(this.#mailbox.offer({ message }));
+    return this.#inbox.tell(message);
   }
 
-  async send(message: M, timeoutMs = 30_000): Promise<void> {
-    await this.#post({ message }, timeoutMs);
+  send(message: M, timeoutMs = 30_000): Promise<void> {
+    return this.#inbox.send(message, timeoutMs);
   }
 
-  #sent(taken: boolean): boolean {
-    if (taken) this.#wake?.();
-    return taken;
-  }
-
-  async #post(letter: Letter<M>, timeoutMs: number): Promise<void> {
-    if (this.#sent(this.#mailbox.offer(letter))) return;
-    const full = () =>
-      new MillraceError(
-        'resource_exhausted',
-        `the mailbox of ${this.address} stayed full (${this.#mailbox.capacity}) for ${timeoutMs} ms`,
-      );
-    await this.#within(timeoutMs, full, (signal) => this.#mailbox.put(letter, signal));
-    this.#sent(true);
-  }
-
-  async ask<R>(message: (reply: Reply<R>) => M, timeoutMs = 30_000): Promise<R> {
-    const late = () => new MillraceError('deadline_exceeded', `${this.address} did not answer within ${timeoutMs} ms`);
-    return this.#within(
-      timeoutMs,
-      late,
-      (signal) =>
-        new Promise<R>((resolve, reject) => {
-          signal.addEventListener('abort', () => reject(MillraceError.from(signal.reason)), { once: true });
-          const letter = { message: message({ resolve, reject }), dropped: reject };
-          this.#mailbox.put(letter, signal).then(() => this.#sent(true), reject);
-        }),
-    );
-  }
-
-  /** Runs `work` with a signal that aborts, with `error()` as its reason, after `ms`. */
-  async #within<R>(ms: number, error: () => MillraceError, work: (signal: AbortSignal) => Promise<R>): Promise<R> {
-    const deadline = new AbortController();
-    const done = new AbortController();
-    this.clock.sleep(ms, done.signal).then(
-      () => deadline.abort(error()),
-      () => undefined,
-    );
-    try {
-      return await work(deadline.signal);
-    } finally {
-      done.abort();
-    }
+  ask<R>(message: (reply: Reply<R>) => M, timeoutMs = 30_000): Promise<R> {
+    return this.#inbox.ask(message, timeoutMs);
   }
 
   async stop(timeoutMs = 5000): Promise<void> {
@@ -135,22 +88,19 @@ export class Actor<M> implements ActorRef<M>, ActorContext<M> {
       this.#state = 'stopping';
       this.#abort.abort(new MillraceError('cancelled', `${this.address} was stopped`));
       this.#close(new MillraceError('unavailable', `${this.address} was stopped`));
-      this.#wake?.();
+      this.#inbox.wake();
     }
     const late = () => new MillraceError('deadline_exceeded', `${this.address} did not stop within ${timeoutMs} ms`);
-    await this.#within(timeoutMs, late, (signal) => {
-      const aborted = new Promise<void>((_, reject) => {
-        signal.addEventListener('abort', () => reject(MillraceError.from(signal.reason)), { once: true });
-      });
-      return Promise.race([this.#finished, aborted]);
-    }).catch((error: unknown) => this.#parts.log.error({ err: error, actor: this.address }, 'actor still runs'));
+    await within({ clock: this.clock, ms: timeoutMs, error: late }, (signal) =>
+      Promise.race([this.#finished, rejection(signal)]),
+    ).catch((error: unknown) => this.#parts.log.error({ err: error, actor: this.address }, 'actor still runs'));
   }
 
   status(): ActorStatus {
     return {
       address: this.address,
       state: this.#state,
-      mailboxDepth: this.#mailbox.depth,
+      mailboxDepth: this.#inbox.depth,
       restarts: this.#restarts,
       waitingFor: this.#waitingFor,
       messages: this.#messages,
@@ -165,7 +115,7 @@ export class Actor<M> implements ActorRef<M>, ActorContext<M> {
     await Promise.resolve();
     let error: MillraceError | undefined;
     while (!this.#stopping && error === undefined) {
-      const behaviour = this.#make();
+      const behaviour = made(this.#parts.behaviour);
       const failure = await this.#run(behaviour);
       await this.#stopBehaviour(behaviour);
       if (failure !== undefined && !this.#stopping) error = await this.#backOff(failure);
@@ -185,16 +135,6 @@ export class Actor<M> implements ActorRef<M>, ActorContext<M> {
       tell();
     } catch (thrown) {
       this.#parts.log.error({ err: MillraceError.from(thrown), actor: this.address }, 'a callback of the actor threw');
-    }
-  }
-
-  #make(): Behaviour<M> {
-    const { behaviour } = this.#parts;
-    if (typeof behaviour !== 'function') return behaviour;
-    try {
-      return behaviour();
-    } catch (error) {
-      return { start: () => Promise.reject(MillraceError.from(error)), receive: () => undefined };
     }
   }
 
@@ -234,22 +174,19 @@ export class Actor<M> implements ActorRef<M>, ActorContext<M> {
   async #next(): Promise<Letter<M> | undefined> {
     for (;;) {
       if (this.#stopping) return undefined;
-      const taken = this.#mailbox.take();
-      if (taken !== undefined) return taken.message;
+      const letter = this.#inbox.take();
+      if (letter !== undefined) return letter;
       // What `start` said that it waits for stays until there is a message.
       if (this.#state !== 'starting' || this.#waitingFor === '') this.#enter('idle');
       else this.#state = 'idle';
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-      this.#wake = undefined;
+      await this.#inbox.arrival();
     }
   }
 
   #failedMessage(letter: Letter<M>, thrown: unknown): void {
     const error = MillraceError.from(thrown);
     if (this.#parts.supervision.failedMessage === 'retry' && !this.#stopping) {
-      this.#mailbox.putBack(letter);
+      this.#inbox.putBack(letter);
       return;
     }
     letter.dropped?.(new MillraceError('unavailable', `${this.address} dropped the message: ${error.message}`, { cause: error }));
@@ -283,9 +220,17 @@ export class Actor<M> implements ActorRef<M>, ActorContext<M> {
   }
 
   #close(reason: MillraceError): void {
-    const left = this.#mailbox.close(reason);
-    for (const letter of left) letter.dropped?.(reason);
-    if (left.length > 0)
-      this.#parts.log.warn({ actor: this.address, messages: left.length }, 'messages dropped: the actor ended');
+    const messages = this.#inbox.close(reason);
+    if (messages > 0) this.#parts.log.warn({ actor: this.address, messages }, 'messages dropped: the actor ended');
+  }
+}
+
+/** The behaviour of a new life; one that cannot be made fails at its start. */
+function made<M>(behaviour: ActorParts<M>['behaviour']): Behaviour<M> {
+  if (typeof behaviour !== 'function') return behaviour;
+  try {
+    return behaviour();
+  } catch (error) {
+    return { start: () => Promise.reject(MillraceError.from(error)), receive: () => undefined };
   }
 }
