@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Bus } from '../src/bus/bus.ts';
 import { connectBus } from '../src/protocol/connect.ts';
 import { loginOf } from '../cluster/node/connect.ts';
-import { openLink } from '../src/bus/nats/link.ts';
+import { openJetStream } from '../src/bus/nats/connection.ts';
 import { JobState, type Job } from '../src/gen/millrace/v1/admin_pb.ts';
 import { checkLedger } from '../src/jobs/ledger.ts';
 import { books, startTestCluster, type TestCluster } from './support/cluster.ts';
@@ -34,7 +34,7 @@ const small = (...more: string[]): string =>
   JSON.stringify(thermostatJob(['rollout.groupsPerRound=4', 'evaluation.every=0', 'evaluation.baselines=false', ...more]));
 
 async function durables(): Promise<string[]> {
-  const link = await openLink({ servers: cluster.natsUrl, name: 'test-durables', ...loginOf(cluster.natsAdmin!) });
+  const link = await openJetStream({ servers: cluster.natsUrl, name: 'test-durables', ...loginOf(cluster.natsAdmin!) });
   const names: string[] = [];
   for await (const { name } of link.jsm.consumers.list('SCORED')) names.push(name);
   await link.nc.close();

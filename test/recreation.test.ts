@@ -1,17 +1,17 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { WORK_DURABLES } from '../src/protocol/durables.ts';
 import { loginOf } from '../cluster/node/connect.ts';
-import { openLink, type Link } from '../src/bus/nats/link.ts';
+import { openJetStream, type JetStreamConnection } from '../src/bus/nats/connection.ts';
 import { JobState } from '../src/gen/millrace/v1/admin_pb.ts';
 import { checkLedger } from '../src/jobs/ledger.ts';
 import { books, startTestCluster, type TestCluster } from './support/cluster.ts';
 import { thermostatJob } from './support/thermostat.ts';
 
 let cluster: TestCluster;
-let admin: Link;
+let admin: JetStreamConnection;
 beforeAll(async () => {
   cluster = await startTestCluster();
-  admin = await openLink({ servers: cluster.natsUrl, name: 'administrator', ...loginOf(cluster.natsAdmin!) });
+  admin = await openJetStream({ servers: cluster.natsUrl, name: 'administrator', ...loginOf(cluster.natsAdmin!) });
 });
 afterAll(async () => {
   await admin?.nc.close();

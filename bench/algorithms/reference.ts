@@ -1,7 +1,7 @@
 /** The reference part of docs/algorithms.md, made from the schemas, so that page and code cannot differ. */
 import type { z } from 'zod';
 import { METHODS } from '../../src/algo/registry.ts';
-import { markdownTable, settingsOf, type Setting } from '../../src/config/reference.ts';
+import { markdownTable, settingTable, type Setting } from '../../src/config/reference.ts';
 
 /** What the table stands between in docs/algorithms.md. */
 export const OPTIONS_MARKER = 'options';
@@ -9,7 +9,7 @@ export const OPTIONS_MARKER = 'options';
 /** Every option of a method but its name, sections flattened, in the order of its schema. */
 export function optionsOf(method: string): Setting[] {
   const schema = (METHODS as Readonly<Record<string, { schema: z.ZodType }>>)[method]!.schema;
-  return settingsOf(schema).filter(({ path }) => path !== 'name');
+  return settingTable(schema).filter(({ path }) => path !== 'name');
 }
 
 /**

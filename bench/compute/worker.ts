@@ -4,14 +4,14 @@ import { globalNorm } from '../../src/algo/optim/clip.ts';
 import { initCompute } from '../../src/compute/backend.ts';
 import { prepareBatch, type PreparedBatch } from '../../src/policy/planner/learner/training-step.ts';
 import { SingleProcessTrainer, tensorMemory } from '../../src/policy/planner/learner/training-step.ts';
-import { createPlanner, type Planner } from '../../src/policy/planner/planner.ts';
+import { createPlanner, type PlannerPolicy } from '../../src/policy/planner/planner.ts';
 import { CASES, type ComputeCase } from './cases.ts';
 import { type Held, type Kind, type Loaded, RATE_COMPARED, type Request, STEPS_COMPARED, type Timed } from './protocol.ts';
 import { ALGORITHM, OPTIMIZER, startingParameters, workload } from './workload.ts';
 
 interface Current {
   from: ComputeCase;
-  policy: Planner;
+  policy: PlannerPolicy;
   batch: PreparedBatch;
   trainer: SingleProcessTrainer;
 }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { flattenerFor } from '../../src/policy/planner/flatten.ts';
-import { parameterCount } from '../../src/policy/planner/layout.ts';
+import { plannerParameterCount } from '../../src/policy/planner/layout.ts';
 import { CASES, caseName } from './cases.ts';
 import { ARRAYS, exportCase, INDEX } from './export.ts';
 import { chosenCases } from './scenario.ts';
@@ -48,7 +48,7 @@ describe.each(CASES.map((each) => [caseName(each), each] as const))('the workloa
         return { shape, values: dtype === 'int32' ? new Int32Array(part) : new Float32Array(part) };
       };
       const parameters = startingParameters(each);
-      expect(parameters).toHaveLength(parameterCount(each.spec));
+      expect(parameters).toHaveLength(plannerParameterCount(each.spec));
       const named = Object.keys(arrays as object).filter((name) => name.startsWith('parameter '));
       const written = Buffer.concat(named.map((name) => new Uint8Array(read(name).values.buffer)));
       // Compared as bytes: a matcher would visit half a million numbers one by one.

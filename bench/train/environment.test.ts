@@ -7,7 +7,7 @@ import { systemClock } from '../../src/clock/system.ts';
 import { runFlow } from '../../src/flow/run.ts';
 import { choice } from '../../src/policy/decision.ts';
 import { initialParameters } from '../../src/policy/planner/layout.ts';
-import { createPlanner, type Planner } from '../../src/policy/planner/planner.ts';
+import { createPlanner, type PlannerPolicy } from '../../src/policy/planner/planner.ts';
 import { SingleProcessTrainer } from '../../src/policy/planner/learner/training-step.ts';
 import { seededRandom } from '../../src/random/seeded.ts';
 import { judge } from '../../src/reward/judge.ts';
@@ -187,7 +187,7 @@ interface PeerAnswer {
 
 describe.skipIf(python === undefined)('the peer (skipped where no python has torch)', () => {
   let theirs: PeerAnswer;
-  let planner: Planner;
+  let planner: PlannerPolicy;
   beforeAll(async () => {
     await initCompute();
     planner = createPlanner(plannerSpec(runtime));

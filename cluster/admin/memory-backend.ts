@@ -13,7 +13,7 @@ import type { AdminBackend } from './backend.ts';
 import { deadLetterQueue } from './dead-letters.ts';
 import type { ExportMessage, ImportMessage, TrajectoryTransfer } from './export.ts';
 import { diagnosis } from './diagnosis.ts';
-import { hasEnded } from './service.ts';
+import { isEndState } from './service.ts';
 import type { PruneMessage, StatsMessage } from './store-care.ts';
 
 /** An {@link AdminBackend} without a cluster, for tests: jobs change only when {@link MemoryBackend.change} is called. */
@@ -71,7 +71,7 @@ export class MemoryBackend implements AdminBackend {
       for (let job = await this.getJob(id); ; job = await this.getJob(id)) {
         const next = new Promise<void>((resolve) => (changed = resolve));
         yield job;
-        if (hasEnded(job.state) || signal.aborted) return;
+        if (isEndState(job.state) || signal.aborted) return;
         await next;
       }
     } finally {
@@ -130,7 +130,7 @@ export class MemoryBackend implements AdminBackend {
   /** Changes a job that has not ended and tells its watchers. */
   async change(id: string, edit: (job: Job) => void): Promise<Job> {
     const job = await this.getJob(id);
-    if (!hasEnded(job.state)) edit(job);
+    if (!isEndState(job.state)) edit(job);
     this.jobs.set(id, job);
     for (const listener of this.#listeners) listener(id);
     return clone(JobSchema, job);

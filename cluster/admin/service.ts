@@ -16,7 +16,7 @@ import { checkPrune } from './store-care.ts';
 import { checkCount, checkJobId, checkNodeId, checkPlace, checkSql } from './validation.ts';
 
 /** True for SUCCEEDED, FAILED and CANCELLED, and for UNREADABLE: nothing is heard of such a job any more. */
-export function hasEnded(state: JobState): boolean {
+export function isEndState(state: JobState): boolean {
   return (
     state === JobState.SUCCEEDED || state === JobState.FAILED || state === JobState.CANCELLED || state === JobState.UNREADABLE
   );
@@ -71,7 +71,7 @@ async function* watch(backend: AdminBackend, id: string, signal: AbortSignal): A
     for await (const job of latest(backend.watchJob(id, AbortSignal.any([signal, over.signal])), signal)) {
       if (sent && equals(JobSchema, sent, job)) continue;
       yield { job };
-      if (hasEnded(job.state)) return;
+      if (isEndState(job.state)) return;
       sent = job;
     }
     throw new MillraceError('unavailable', `The watch of job ${id} has ended before the job; watch it again.`);

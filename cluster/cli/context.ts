@@ -75,7 +75,7 @@ interface GlobalOptions {
 const NOWHERE: CliOutput = { write: () => true };
 
 /** The context of one run. Options are read when they are used, since the command line is parsed later. */
-export function createContext(program: Command, environment: CliEnvironment): CliContext {
+export function createCliContext(program: Command, environment: CliEnvironment): CliContext {
   const { stdout, stderr, env, cwd, signal } = environment;
   const options = (): GlobalOptions => program.opts<GlobalOptions>();
   const context: CliContext = {

@@ -9,7 +9,7 @@ import {
 } from '../../src/gen/millrace/v1/training_pb.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { unpackRows } from '../../src/records/pack.ts';
-import { ago, bytes, timestamp } from './format.ts';
+import { ago, byteSize, timestamp } from './format.ts';
 import { fields, table } from './table.ts';
 
 /** Rows of a payload that are shown, and characters of each. */
@@ -24,7 +24,7 @@ export function deadLetterTable(letters: readonly DeadLetter[], now: number): st
     letter.subject,
     ago(letter.time, now),
     String(letter.deliveries),
-    bytes(letter.payloadBytes),
+    byteSize(letter.payloadBytes),
     letter.reason,
   ]);
   return table(['ID', 'STREAM', 'SUBJECT', 'GIVEN UP', 'DELIVERIES', 'SIZE', 'REASON'], rows, { right: [0, 4, 5], maxCell: 90 });
@@ -42,7 +42,7 @@ export function describeDeadLetter(letter: DeadLetter): string {
     ['message id', letter.messageId],
     ['sequence', String(letter.sequence)],
     ['headers', JSON.stringify(letter.headers)],
-    ['payload', bytes(letter.payloadBytes)],
+    ['payload', byteSize(letter.payloadBytes)],
   ]);
   return `${head}\n${describePayload(letter)}`;
 }

@@ -1,9 +1,9 @@
-import { judgementOf, judgementText } from '../../src/jobs/judgement.ts';
+import { successRate, judgementText } from '../../src/jobs/success-rate.ts';
 import type { EvaluationRecord } from '../../src/jobs/record.ts';
 
 /** The figures of an evaluation, as the last line of `millrace eval` gives them. */
 export function evalSummary(result: EvaluationRecord, of: { tasks: number; checkpoint: string; code: string }) {
-  const { success, ci95, judged, notJudged, failures, incomplete } = judgementOf(result);
+  const { success, ci95, judged, notJudged, failures, incomplete } = successRate(result);
   const { successes, failed, meanReward, meanSteps } = result;
   const { tasks, checkpoint, code } = of;
   const judgement = judgementText(result);

@@ -3,7 +3,7 @@ import { MillraceError } from '../../src/errors.ts';
 import type { CliContext } from './context.ts';
 import { exportInit, type RequestFlags } from './export-request.ts';
 import { exportTrajectories, type Exported } from './export-trajectories.ts';
-import { bytes, duration } from './format.ts';
+import { byteSize, duration } from './format.ts';
 import type { FirstPlans } from './inputs.ts';
 import { PartialFile } from './partial-file.ts';
 import { stdoutSink } from './stdout-sink.ts';
@@ -31,7 +31,7 @@ export async function runExport(flags: ExportFlags, context: CliContext): Promis
     : await exportToFile(flags, { request, plans }, context);
   const seconds = (performance.now() - startedAt) / 1000;
   const what = flags.format === 'parquet' ? '' : `${exported.done} trajectories, `;
-  context.note(`${what}${bytes(exported.bytes)} in ${duration(seconds)}${toStdout ? '' : ` in ${flags.out}`}`);
+  context.note(`${what}${byteSize(exported.bytes)} in ${duration(seconds)}${toStdout ? '' : ` in ${flags.out}`}`);
 }
 
 /** Throws where the options need a file and none is named. */

@@ -2,7 +2,7 @@ import { MillraceError } from '../../src/errors.ts';
 import { ExportFormat } from '../../src/gen/millrace/v1/admin_pb.ts';
 import type { ExportMessage } from '../admin/export.ts';
 import type { CliContext } from './context.ts';
-import { bytes, duration } from './format.ts';
+import { byteSize, duration } from './format.ts';
 import { pause } from './pause.ts';
 import { StatusLine } from './status-line.ts';
 import type { ExportInit, Transfer } from './transfer.ts';
@@ -75,6 +75,6 @@ function progress(
   { isFile, received, seconds }: { isFile: boolean; received: number; seconds: number },
 ): string {
   const share = total > 0n ? ` (${Math.floor((Number(done) / Number(total)) * 100)} %)` : '';
-  const what = isFile ? `${bytes(done)} of ${bytes(total)}` : `${done} of ${total} trajectories`;
-  return `${what}${share} · ${bytes(received)} in ${duration(seconds)}`;
+  const what = isFile ? `${byteSize(done)} of ${byteSize(total)}` : `${done} of ${total} trajectories`;
+  return `${what}${share} · ${byteSize(received)} in ${duration(seconds)}`;
 }

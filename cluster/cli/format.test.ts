@@ -1,6 +1,6 @@
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { describe, expect, it } from 'vitest';
-import { ago, bytes, duration, figure, oneLine, percent, timestamp } from './format.ts';
+import { ago, byteSize, duration, figure, oneLine, percent, timestamp } from './format.ts';
 
 describe('format', () => {
   it('durations', () => {
@@ -20,7 +20,7 @@ describe('format', () => {
       '–',
     ]);
     expect([0, 0.42, 1].map(percent)).toEqual(['0.0 %', '42.0 %', '100.0 %']);
-    expect([512n, 1536n, 5n * 1024n ** 3n].map(bytes)).toEqual(['512 B', '1.5 KiB', '5.0 GiB']);
+    expect([512n, 1536n, 5n * 1024n ** 3n].map(byteSize)).toEqual(['512 B', '1.5 KiB', '5.0 GiB']);
   });
 
   it('times', () => {

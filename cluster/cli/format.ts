@@ -28,7 +28,7 @@ export function duration(seconds: number): string {
 }
 
 /** Bytes: "512 B", "1.5 MiB". */
-export function bytes(count: number | bigint): string {
+export function byteSize(count: number | bigint): string {
   let value = Number(count);
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
   let unit = 0;

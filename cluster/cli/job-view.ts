@@ -2,7 +2,7 @@ import { toJson } from '@bufbuild/protobuf';
 import type { Evaluation, Job, JobNotice, JobProgress } from '../../src/gen/millrace/v1/admin_pb.ts';
 import { JobSchema, JobState } from '../../src/gen/millrace/v1/admin_pb.ts';
 import { MillraceError } from '../../src/errors.ts';
-import { judgementOf } from '../../src/jobs/judgement.ts';
+import { successRate } from '../../src/jobs/success-rate.ts';
 import { accounting, checkLedger } from '../../src/jobs/ledger.ts';
 import { isOver } from './follow-job.ts';
 import { ago, duration, figure, oneLine, percent, timestamp } from './format.ts';
@@ -114,7 +114,7 @@ function ledgerProblem({ ledger, requests }: Pick<JobProgress, 'ledger' | 'reque
 
 function evaluationTable(evaluations: readonly Evaluation[]): string {
   const rows = evaluations.map((evaluation) => {
-    const { success, ci95, judged, notJudged, incomplete } = judgementOf(evaluation);
+    const { success, ci95, judged, notJudged, incomplete } = successRate(evaluation);
     const classes = Object.entries(evaluation.failures).map(([name, count]) => `${oneLine(name)} ${count}`);
     return [
       evaluation.name,

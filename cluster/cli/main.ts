@@ -4,7 +4,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { MillraceError } from '../../src/errors.ts';
 import { PACKAGE_FOLDER } from '../../src/installation.ts';
 import type { CliContext, CliEnvironment } from './context.ts';
-import { createContext } from './context.ts';
+import { createCliContext } from './context.ts';
 import { exitCodeOf, EXIT, reportError } from './errors.ts';
 import { register as actor } from './commands/actor.ts';
 import { register as config } from './commands/config.ts';
@@ -74,7 +74,7 @@ export async function main(args: readonly string[], environment: CliEnvironment)
     })
     .showHelpAfterError(json ? false : RUN_HELP)
     .addHelpText('after', EXIT_HELP);
-  const context = createContext(program, environment);
+  const context = createCliContext(program, environment);
   for (const register of COMMANDS) register(program, context);
   try {
     if (args.length === 0) {

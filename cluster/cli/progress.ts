@@ -1,7 +1,7 @@
 import type { Job } from '../../src/gen/millrace/v1/admin_pb.ts';
 import { JobState } from '../../src/gen/millrace/v1/admin_pb.ts';
 import { NOTHING_TO_DECIDE, POLICY_COLLAPSED } from '../../src/jobs/collapse.ts';
-import { judgementOf, rateText } from '../../src/jobs/judgement.ts';
+import { successRate, rateText } from '../../src/jobs/success-rate.ts';
 import { duration, figure, oneLine } from './format.ts';
 
 /** What the progress line shows. Numbers that are not known yet are undefined. */
@@ -39,7 +39,7 @@ export function progressOf(job: Job): ProgressView {
     round: progress?.round ?? 0,
     rounds: progress?.roundsTotal ?? 0,
     reward: progress?.reward,
-    heldOut: measured && measured.tasks > measured.failed ? judgementOf(measured).success : undefined,
+    heldOut: measured && measured.tasks > measured.failed ? successRate(measured).success : undefined,
     heldOutText: measured && rateText(measured),
     trajectoriesPerSecond: progress && progress.trajectoriesPerSecond > 0 ? progress.trajectoriesPerSecond : undefined,
     staleness: progress?.staleness,

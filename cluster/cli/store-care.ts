@@ -10,7 +10,7 @@ import type { CliContext } from './context.ts';
 import { storeIsAtRest, withStoreAtRest } from './store-at-rest.ts';
 
 /** What `millrace store prune` was asked to do. */
-export interface PruneOrder {
+export interface PruneOptions {
   olderThanSeconds: number;
   /** Empty: every job. */
   job: string;
@@ -18,13 +18,13 @@ export interface PruneOrder {
 }
 
 /** Sizes and ages, of the cluster's store or of the one that the last cluster left. */
-export async function storeStats(context: CliContext): Promise<GetStoreStatsResponse> {
+export async function readStoreStats(context: CliContext): Promise<GetStoreStatsResponse> {
   if (!storeIsAtRest(context)) return context.withAdmin((admin) => admin.getStoreStats({}));
   return withStoreAtRest(context, async (store) => create(GetStoreStatsResponseSchema, statsMessage(await store.stats())));
 }
 
 /** Deletes old rows there. */
-export async function pruneStore(context: CliContext, order: PruneOrder): Promise<PruneStoreResponse> {
+export async function requestPrune(context: CliContext, order: PruneOptions): Promise<PruneStoreResponse> {
   const { olderThanSeconds, job, dryRun } = order;
   if (!storeIsAtRest(context)) {
     const olderThan = { seconds: BigInt(olderThanSeconds) };

@@ -6,7 +6,7 @@ import {
   type GetStoreStatsResponse,
   type PruneStoreResponse,
 } from '../../src/gen/millrace/v1/admin_pb.ts';
-import { bytes, timestamp } from './format.ts';
+import { byteSize, timestamp } from './format.ts';
 import { table } from './table.ts';
 
 export const statsJson = (stats: GetStoreStatsResponse): JsonValue =>
@@ -22,7 +22,7 @@ export function statsText({ tables, jobs, detached }: GetStoreStatsResponse): st
     tables.map(({ name, rows, diskBytes, rawBytes, compressedBytes, parts, oldestTime, newestTime }) => [
       name,
       String(rows),
-      bytes(diskBytes),
+      byteSize(diskBytes),
       rows === 0n ? '' : `${(Number(diskBytes) / Number(rows)).toFixed(1)} B`,
       compressedBytes === 0n ? '' : (Number(rawBytes) / Number(compressedBytes)).toFixed(1),
       String(parts),
@@ -39,7 +39,7 @@ export function statsText({ tables, jobs, detached }: GetStoreStatsResponse): st
       id,
       String(trajectories),
       String(steps),
-      bytes(diskBytes),
+      byteSize(diskBytes),
       steps === 0n ? '' : `${bytesPerStep.toFixed(1)} B`,
       ended ? 'yes' : 'no',
       timestamp(oldestTime),
@@ -56,7 +56,7 @@ function missingText(detached: readonly DetachedPart[]): string {
     name,
     jobId,
     count === undefined ? 'unknown' : String(count),
-    bytes(diskBytes),
+    byteSize(diskBytes),
     reason,
     part,
   ]);
@@ -70,10 +70,10 @@ export function pruneText({ jobs }: PruneStoreResponse, dryRun: boolean): string
     id,
     String(trajectories),
     String(steps),
-    bytes(size),
+    byteSize(size),
     whole ? 'everything' : 'older rows',
   ]);
   const total = jobs.reduce((sum, job) => sum + job.bytes, 0n);
   const verb = dryRun ? 'would be deleted' : 'deleted';
-  return `${table(['job', 'trajectories', 'steps', 'about', 'what'], rows, { right: [1, 2, 3] })}\n${bytes(total)} ${verb}${dryRun ? '; leave out --dry-run to do it' : ''}\n`;
+  return `${table(['job', 'trajectories', 'steps', 'about', 'what'], rows, { right: [1, 2, 3] })}\n${byteSize(total)} ${verb}${dryRun ? '; leave out --dry-run to do it' : ''}\n`;
 }

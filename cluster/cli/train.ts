@@ -15,7 +15,7 @@ import { loadJobRuntime } from '../jobs/runtime.ts';
 import { taskPlan } from '../jobs/tasks.ts';
 import { readProcessUse } from '../report/process-files.ts';
 import { buildReport, processUse, type TrainingReport } from '../report/report.ts';
-import { reportText, type Answer } from '../report/text.ts';
+import { reportText, type AnsweredQuery } from '../report/text.ts';
 import type { EmbeddedCluster } from '../up/index.ts';
 import type { AdminClient } from './admin-client.ts';
 import type { CliContext } from './context.ts';
@@ -166,7 +166,7 @@ async function resume(admin: AdminClient, config: JobConfig | undefined, stateDi
 async function makeReport(job: Job, cluster: EmbeddedCluster, context: CliContext, begun: number): Promise<TrainingReport> {
   const { answers, nodes } = await context.withAdmin(async (admin) => {
     await storeHasCaughtUp(admin, job);
-    const answered: Answer[] = [];
+    const answered: AnsweredQuery[] = [];
     for (const name of ANSWERS) {
       const result = await collectQuery(
         admin.query({ sql: namedQuerySql(name, job.id), maxRows: 1000 }, { signal: context.signal }),

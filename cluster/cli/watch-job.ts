@@ -11,7 +11,7 @@ import { progressOf, stateName } from './progress.ts';
  * Follows a job to its end. For people progress goes to stderr and the last state to stdout; with `-o json` every state is
  * one line of JSON on stdout. A coordinator that goes away is waited for. Returns the exit code.
  */
-export async function watchJob(jobId: string, context: CliContext): Promise<number> {
+export async function printJobProgress(jobId: string, context: CliContext): Promise<number> {
   const printer = createProgressPrinter(context.stderr);
   const { json } = context;
   const noticesOf = newNotices();

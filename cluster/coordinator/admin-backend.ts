@@ -14,7 +14,7 @@ import type { NodeContext } from '../runtime/context.ts';
 import type { NodeList } from '../runtime/nodes.ts';
 import { JobCommands } from './job-commands.ts';
 import { JobViews } from './job-view.ts';
-import { watchJob } from './job-watch.ts';
+import { jobChanges } from './job-watch.ts';
 import { actorViews, nodeViews } from './node-views.ts';
 
 /** What the admin API does, over the ports of a coordinator node. */
@@ -58,7 +58,7 @@ export class CoordinatorBackend implements AdminBackend {
 
   async *watchJob(id: string, signal: AbortSignal): AsyncIterable<Job> {
     await this.getJob(id);
-    yield* watchJob(this.#context, { views: this.#views, id, signal, withoutRecord: () => this.getJob(id) });
+    yield* jobChanges(this.#context, { views: this.#views, id, signal, withoutRecord: () => this.getJob(id) });
   }
 
   async cancelJob(id: string): Promise<Job> {

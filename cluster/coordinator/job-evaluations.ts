@@ -1,6 +1,6 @@
 import { checkpointExists } from '../../src/checkpoint/load.ts';
 import { checkpointPath } from '../../src/checkpoint/paths.ts';
-import { judgementOf, rateText } from '../../src/jobs/judgement.ts';
+import { successRate, rateText } from '../../src/jobs/success-rate.ts';
 import type { EvaluationRecord } from '../../src/jobs/record.ts';
 import type { EvaluationPlan, RequestTask } from '../../src/jobs/requests.ts';
 import type { RunningEvaluations } from './evaluations.ts';
@@ -44,7 +44,7 @@ export async function keepEvaluation(job: JobKeeper, result: EvaluationRecord): 
 }
 
 function announce({ context: { metrics, notices }, id }: JobKeeper, result: EvaluationRecord): void {
-  const { success, judged, notJudged, incomplete } = judgementOf(result);
+  const { success, judged, notJudged, incomplete } = successRate(result);
   const labels = { job: id, planner: result.name };
   if (judged > 0) metrics.set('held_out_success', labels, success);
   metrics.set('held_out_judged', labels, judged);

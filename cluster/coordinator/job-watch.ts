@@ -25,7 +25,7 @@ export interface WatchedJob {
 }
 
 /** Yields a job as it is now and after every change, until it has ended or its record is gone. */
-export async function* watchJob(context: WatchContext, { views, id, signal, withoutRecord }: WatchedJob): AsyncIterable<Job> {
+export async function* jobChanges(context: WatchContext, { views, id, signal, withoutRecord }: WatchedJob): AsyncIterable<Job> {
   const { clock, jobs } = context;
   let wake = (): void => {};
   const stop = views.onChange((job) => {

@@ -1,5 +1,5 @@
 import { best } from '../../src/checkpoint/retention.ts';
-import { judgementOf } from '../../src/jobs/judgement.ts';
+import { successRate } from '../../src/jobs/success-rate.ts';
 import type { EvaluationRecord, JobRecord } from '../../src/jobs/record.ts';
 import type { NodeContext } from '../runtime/context.ts';
 import { checkpointPath } from '../../src/checkpoint/paths.ts';
@@ -26,6 +26,6 @@ export async function retainBest(context: NodeContext, record: JobRecord): Promi
 
 /** An incomplete evaluation is behind every complete one: its rate is of the tasks that happened to be judged. */
 function scoreOf(evaluation: EvaluationRecord): number {
-  const { success, incomplete } = judgementOf(evaluation);
+  const { success, incomplete } = successRate(evaluation);
   return incomplete ? success - 2 : success;
 }

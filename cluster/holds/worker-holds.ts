@@ -4,7 +4,7 @@ import { RetryGate } from '../../src/flow/retry-gate.ts';
 import { isEnded } from '../../src/jobs/state.ts';
 import { seededRandom } from '../../src/random/seeded.ts';
 import type { JobContext } from '../jobs/context.ts';
-import { DONE, MOVED, type Outcome } from '../runtime/outcome.ts';
+import { DONE, MOVED, type Settlement } from '../runtime/outcome.ts';
 import { holdMessage, probeOf } from './held-messages.ts';
 import { encodeReport, REPORT_MS, viewOf } from './reports.ts';
 import { retrySubject } from '../../src/protocol/subjects.ts';
@@ -72,7 +72,7 @@ export class WorkerHolds {
    * Does the work of one message of a job, which makes its calls through the retrier it is given, or copies the message to HELD where it
    * cannot be done now. Returns what becomes of the message.
    */
-  async work(job: string, message: BusMessage, work: (retrier: Retrier | undefined) => Promise<void>): Promise<Outcome> {
+  async work(job: string, message: BusMessage, work: (retrier: Retrier | undefined) => Promise<void>): Promise<Settlement> {
     const { bus, clock, jobs, log } = this.#context;
     const gate = this.gate(job);
     const probe = probeOf(message);

@@ -5,12 +5,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Bus, BusMessage } from '../../src/bus/bus.ts';
 import type { BucketName, StreamName } from '../../src/protocol/names.ts';
 import { CONFORMANCE_TOPOLOGY, busConformance } from '../../src/conformance/bus.ts';
-import { Collected, bytes, eventually, failure, text, textOf } from '../../src/bus/conformance/harness.ts';
+import { Collected, bytes, eventually, failure, text, messageText } from '../../src/bus/conformance/harness.ts';
 import { startProxy } from '../../src/bus/conformance/proxy.ts';
 import type { Proxy } from '../../src/bus/conformance/proxy.ts';
 import { hasFeature } from '../../src/bus/features.ts';
 import { connectBus } from '../../src/protocol/connect.ts';
-import { openLink } from '../../src/bus/nats/link.ts';
+import { openJetStream } from '../../src/bus/nats/connection.ts';
 import { readStored } from '../../src/bus/nats/reader.ts';
 import { checkEcho, ensureStream } from '../../src/bus/nats/stream-config.ts';
 import { systemClock } from '../../src/clock/system.ts';
@@ -31,7 +31,7 @@ afterAll(async () => {
 }, 30_000);
 
 async function deleteStream(name: string): Promise<void> {
-  const link = await openLink({ servers: `127.0.0.1:${server.port}`, name: 'administrator' });
+  const link = await openJetStream({ servers: `127.0.0.1:${server.port}`, name: 'administrator' });
   await link.jsm.streams.delete(name);
   await link.nc.close();
 }
@@ -100,7 +100,7 @@ describe('nats bus over a wire that breaks', () => {
     proxy.cut();
     proxy.mend();
     await Promise.all(work);
-    await got.until(() => new Set(got.items.map(textOf)).size === 20, 'every message');
+    await got.until(() => new Set(got.items.map(messageText)).size === 20, 'every message');
     for (const item of got.items.slice(1)) await item.ack();
     await eventually(systemClock, async () => (await bus.streamState('GROUPS', 'group.wire')).messages === 0, 'the acks');
     await consumer.stop();
@@ -155,7 +155,7 @@ describe('nats bus over a wire that breaks', () => {
     const options = { stream: 'ROLLOUTS', durable: 'under', filter: 'rollout.under' } as const;
     const consumer = await bus.consume(options, async (m) => {
       await m.ack();
-      got.add(textOf(m));
+      got.add(messageText(m));
     });
     await bus.publish('rollout.under', bytes('1'), { id: 'del-1' });
     await got.count(1);
@@ -177,7 +177,7 @@ describe('nats bus and its server', () => {
     const options = { stream: 'GROUPS', durable: 'reward', filter: 'group.>', onReset: () => (resets += 1) } as const;
     const consumer = await bus.consume(options, async (m) => {
       await m.ack();
-      got.add(textOf(m));
+      got.add(messageText(m));
     });
     const made = async (): Promise<(string | undefined)[]> => [
       (await bus.durableState('GROUPS', 'reward'))?.created,
@@ -212,7 +212,7 @@ describe('nats bus and its server', () => {
   });
 
   it('a configuration field that the server drops is noticed by the echo check', async () => {
-    const link = await openLink({ servers: server.url, name: 'echo' });
+    const link = await openJetStream({ servers: server.url, name: 'echo' });
     const asked = { name: 'ECHO', subjects: ['echo.>'], storage: 'file', allow_msg_ttl: true } as const;
     try {
       if (hasFeature(link.serverVersion, 'messageTtl')) {
@@ -231,7 +231,7 @@ describe('nats bus and its server', () => {
   });
 
   it('a stream that somebody else made otherwise is refused, by field', async () => {
-    const link = await openLink({ servers: server.url, name: 'echo' });
+    const link = await openJetStream({ servers: server.url, name: 'echo' });
     try {
       await ensureStream(link, { name: 'OTHER', subjects: ['other.>'], storage: 'file', retention: 'limits', max_bytes: 1024 });
       await ensureStream(link, { name: 'OTHER', subjects: ['other.>'], storage: 'file', retention: 'limits', max_bytes: 2048 });
@@ -251,7 +251,7 @@ describe('nats bus and its server', () => {
   });
 
   it('a read whose last messages expire, or are purged, under it ends with what was there', async () => {
-    const link = await openLink({ servers: server.url, name: 'vanishing' });
+    const link = await openJetStream({ servers: server.url, name: 'vanishing' });
     try {
       await ensureStream(link, {
         name: 'GONE',

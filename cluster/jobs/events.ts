@@ -1,7 +1,7 @@
 import { eventSubject } from '../../src/protocol/subjects.ts';
 import type { Bus } from '../../src/bus/bus.ts';
 import type { Clock } from '../../src/clock/clock.ts';
-import { judgementOf } from '../../src/jobs/judgement.ts';
+import { successRate } from '../../src/jobs/success-rate.ts';
 import type { EvaluationRecord } from '../../src/jobs/record.ts';
 import { encodeRows } from '../../src/records/encode.ts';
 
@@ -37,7 +37,7 @@ export class JobEvents {
   }
 
   async evaluated(record: EvaluationRecord): Promise<void> {
-    const [low, high] = judgementOf(record).ci95;
+    const [low, high] = successRate(record).ci95;
     const row = {
       job: this.#job,
       name: record.name,

@@ -40,7 +40,7 @@ const MICRO_BATCH_MS = 80;
 const RECONNECT_MS = 500;
 
 /** What a learner keeps of a job: its policy with the weights of one version. */
-interface JobState {
+interface LearnerJob {
   algorithm: AlgorithmConfig;
   policy: PolicyLearner;
   version: number;
@@ -106,7 +106,7 @@ class LearnerSession {
   readonly #link: Link<WorkResponse, WorkRequest>;
   readonly #context: NodeContext;
   readonly #status: LearnerStatus;
-  readonly #jobs = new Map<string, JobState>();
+  readonly #jobs = new Map<string, LearnerJob>();
   /** Why the policy of a job could not be made. */
   readonly #refused = new Map<string, MillraceError>();
   readonly #slices: { maxDecisions?: number; targetMs?: number };
@@ -213,12 +213,12 @@ class LearnerSession {
     }
   }
 
-  async #gradient({ policy, algorithm }: JobState, { groups }: Shard): Promise<MessageInitShape<typeof ShardResultSchema>> {
+  async #gradient({ policy, algorithm }: LearnerJob, { groups }: Shard): Promise<MessageInitShape<typeof ShardResultSchema>> {
     const { gradient, ...sums } = await computeGradientsInSlices(policy, groups.map(learnerGroup), algorithm, this.#slices);
     return { ...sums, gradient: bytesOfFloats(gradient) };
   }
 
-  async #evaluate({ policy }: JobState, { groups }: Shard): Promise<MessageInitShape<typeof ShardResultSchema>> {
+  async #evaluate({ policy }: LearnerJob, { groups }: Shard): Promise<MessageInitShape<typeof ShardResultSchema>> {
     const { logProbs, values, longestBlockMs } = await evaluateInSlices(policy, groups.map(learnerGroup), this.#slices);
     return { logProbabilities: [...logProbs], values: [...values], longestBlockMs };
   }

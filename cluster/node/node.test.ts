@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connectBus } from '../../src/protocol/connect.ts';
-import { openLink, type Link } from '../../src/bus/nats/link.ts';
+import { openJetStream, type JetStreamConnection } from '../../src/bus/nats/connection.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { silentLogger } from '../../src/telemetry/log.ts';
 import { startNatsServer, type NatsServerProcess } from '../infra/nats-server.ts';
@@ -30,8 +30,8 @@ const settings = (id: string, roles: RoleSettings[]): NodeSettings => {
 };
 
 describe('a stream with a setting that cannot be changed', () => {
-  const make = async (): Promise<Link> => {
-    const link = await openLink({ servers: nats.url, name: 'another program' });
+  const make = async (): Promise<JetStreamConnection> => {
+    const link = await openJetStream({ servers: nats.url, name: 'another program' });
     await link.jsm.streams.delete('ROLLOUTS').catch(() => {});
     await link.jsm.streams.add({ name: 'ROLLOUTS', subjects: ['rollout.>'], retention: 'limits', storage: 'file' });
     return link;

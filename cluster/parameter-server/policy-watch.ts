@@ -6,7 +6,7 @@ import {
   RECOVERY_ROUNDS,
   type RoundDecisions,
 } from '../../src/jobs/collapse.ts';
-import { judgementOf } from '../../src/jobs/judgement.ts';
+import { successRate } from '../../src/jobs/success-rate.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
 import type { NodeContext } from '../runtime/context.ts';
 
@@ -32,7 +32,7 @@ export class PolicyWatch {
     this.#rounds += 1;
     this.#lookForChoices(record.id, round);
     const rule = record.evaluations.find(({ name }) => name === 'rule');
-    const collapse = this.#collapse.add(round, rule && judgementOf(rule).success);
+    const collapse = this.#collapse.add(round, rule && successRate(rule).success);
     if (collapse !== undefined && !this.#collapsed) {
       const signs = `for ${collapse.rounds} rounds ${collapse.signs.join(', ')}`;
       const message = `the policy has collapsed by version ${version}: ${signs}. ${ADVICE}`;

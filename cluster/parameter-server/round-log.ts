@@ -3,7 +3,7 @@ import { Verdict, type ScoredGroup } from '../../src/gen/millrace/v1/training_pb
 import type { UpdateRow } from '../../src/records/tables.ts';
 
 /** One group of a round as the record of the round needs it. */
-export interface RoundGroup {
+export interface UsedGroup {
   scored: ScoredGroup;
   staleness: number;
 }
@@ -15,7 +15,7 @@ export interface RoundFacts {
   /** The version the round made. */
   version: number;
   /** Groups with and without signal that closed the round. */
-  groups: readonly RoundGroup[];
+  groups: readonly UsedGroup[];
   expired: number;
   failed: number;
   decisions: number;
@@ -38,7 +38,7 @@ export interface RoundFacts {
 }
 
 /** The row of table `updates` for a round. */
-export function updateRow(facts: RoundFacts): UpdateRow {
+export function updateRowOf(facts: RoundFacts): UpdateRow {
   const scores = facts.groups.flatMap(({ scored }) => scored.scores.filter((score) => score.valid));
   const mean = (values: readonly number[]): number =>
     values.length === 0 ? 0 : values.reduce((a, b) => a + b, 0) / values.length;

@@ -9,7 +9,7 @@ import { unsuitableTasks } from './dynamic-sampling.ts';
 import type { ExplorationKeeper } from './exploration.ts';
 import type { LearnerPool } from './learner-pool.ts';
 import { PolicyWatch } from './policy-watch.ts';
-import { updateRow } from './round-log.ts';
+import { updateRowOf } from './round-log.ts';
 import type { RoundOutcome } from './round-work.ts';
 import type { Group } from './scored.ts';
 import type { TrainerJob } from './trainer-job.ts';
@@ -50,7 +50,7 @@ export class RoundReporter {
   /** The row of table `updates` for a round that was committed at `committedAt`, in monotonic milliseconds. */
   row({ round, outcome, gatheredAt, computedAt }: ComputedRound, committedAt: number): UpdateRow {
     const { context, record } = this.#job;
-    return updateRow({
+    return updateRowOf({
       ...outcome,
       job: record.id,
       config: record.config,

@@ -1,4 +1,4 @@
-import type { Reply } from '../../src/actor/behaviour.ts';
+import type { AskReply } from '../../src/actor/behaviour.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
 import type { AnsweredRequest } from '../jobs/scored-group.ts';
 import type { Delivery } from '../runtime/delivery.ts';
@@ -12,4 +12,4 @@ export type TrainerMessage =
   /** Somebody could not read the weights of the newest version. */
   | { kind: 'damaged' }
   /** The job has ended; answered once the books are closed. */
-  | { kind: 'end'; record: JobRecord; reply: Reply<void> };
+  | { kind: 'end'; record: JobRecord; reply: AskReply<void> };

@@ -1,16 +1,16 @@
 import { NOTHING_TO_DECIDE, POLICY_COLLAPSED } from '../../src/jobs/collapse.ts';
 import type { Evaluation, Job, Node } from '../../src/gen/millrace/v1/admin_pb.ts';
-import { judgementOf, rateText, type Judgement } from '../../src/jobs/judgement.ts';
+import { successRate, rateText, type SuccessRate } from '../../src/jobs/success-rate.ts';
 
 /** What one planner reached on the held-out tasks. */
-export interface Measured extends Omit<Judgement, 'success'> {
+export interface Measured extends Omit<SuccessRate, 'success'> {
   /** Success rate of the flows that were judged; null when none was. */
   success: number | null;
   /** The rate and, where flows were not judged, what it is a rate of. */
   text: string;
 }
 
-/** The planners a trained one is compared with. `oracle` is the flow's rule planner. */
+/** The planners a trained one is compared with. `oracle`, a key of the report's JSON, is the flow's rule planner. */
 type Baseline = 'doNothing' | 'random' | 'untrained' | 'oracle';
 
 /** What a process of the cluster used. */
@@ -120,7 +120,7 @@ export function buildReport({ job, state, processes, totalSeconds }: ReportInput
 }
 
 function measured(evaluation: Evaluation): Measured {
-  const judgement = judgementOf(evaluation);
+  const judgement = successRate(evaluation);
   return { ...judgement, success: judgement.judged > 0 ? judgement.success : null, text: rateText(evaluation) };
 }
 

@@ -2,7 +2,7 @@ import { plot } from 'asciichart';
 import type { Measured, TrainingReport } from './report.ts';
 
 /** A question and the table that answers it, already formatted. */
-export interface Answer {
+export interface AnsweredQuery {
   title: string;
   /** What to type to get it again. */
   command: string;
@@ -18,7 +18,7 @@ const more = (job: string): string =>
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 
 /** The report for people. */
-export function reportText(report: TrainingReport, answers: readonly Answer[]): string {
+export function reportText(report: TrainingReport, answers: readonly AnsweredQuery[]): string {
   const sections = [
     heldOutText(report),
     collapseText(report),
@@ -41,7 +41,7 @@ function heldOutText({ heldOut, trajectories, trainSeconds, totalSeconds, trajec
     ['uniform random', rate(random)],
     ['untrained planner', rate(untrained)],
     ['trained planner', rate(trained) + interval],
-    ['rule planner (the ceiling)', rate(oracle)],
+    ['rule planner', rate(oracle)],
   ];
   return [
     `Success on ${heldOut.tasks} held-out tasks${heldOut.incomplete ? ' (INCOMPLETE: not all flows could be judged)' : ''}`,
@@ -79,7 +79,7 @@ function resample(points: readonly (readonly [number, number])[]): number[] {
   });
 }
 
-function answerText({ title, command, table }: Answer): string {
+function answerText({ title, command, table }: AnsweredQuery): string {
   return `${title}\n${table}\n  ${command}`;
 }
 

@@ -5,7 +5,7 @@ import { initCompute } from '../../src/compute/backend.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { WeightManifestSchema, type WeightManifest } from '../../src/gen/millrace/v1/weights_pb.ts';
 import { actingPolicy } from '../../src/policy/planner/acting.ts';
-import { parameterCount } from '../../src/policy/planner/layout.ts';
+import { plannerParameterCount } from '../../src/policy/planner/layout.ts';
 import { createPlanner } from '../../src/policy/planner/planner.ts';
 import { smallSpec } from '../../src/policy/planner/testing.ts';
 import { silentLogger } from '../../src/telemetry/log.ts';
@@ -41,7 +41,7 @@ async function follow(fetch: () => Promise<Uint8Array>) {
   return { clock, policy, announce: version };
 }
 
-const whole = (): Promise<Uint8Array> => Promise.resolve(new Uint8Array(4 * parameterCount(spec)));
+const whole = (): Promise<Uint8Array> => Promise.resolve(new Uint8Array(4 * plannerParameterCount(spec)));
 
 it('fetches weights again that could not be fetched', async () => {
   let fetches = 0;

@@ -2,14 +2,14 @@ import type { Bus, BusMessage } from '../../src/bus/bus.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { hasParts, readParts, releaseParts } from '../../src/protocol/parts.ts';
 import type { NodeContext } from './context.ts';
-import { refuse, type Outcome } from './outcome.ts';
+import { refuse, type Settlement } from './outcome.ts';
 
 /** What a {@link Delivery} works with. */
 export interface DeliveryContext extends Pick<NodeContext, 'bus' | 'log'> {
   /** Aborts when the worker is asked to stop. */
   draining: AbortSignal;
   /** Called once the message is settled, with how. */
-  onSettled: (outcome: Outcome) => void;
+  onSettled: (outcome: Settlement) => void;
 }
 
 /** One delivery of a message to a worker: how its parts are read, and how it is settled. */
@@ -19,7 +19,7 @@ export class Delivery {
   readonly draining: AbortSignal;
   readonly #bus: Bus;
   readonly #log: DeliveryContext['log'];
-  readonly #onSettled: (outcome: Outcome) => void;
+  readonly #onSettled: (outcome: Settlement) => void;
 
   constructor(message: BusMessage, { bus, log, draining, onSettled }: DeliveryContext) {
     this.message = message;
@@ -30,7 +30,7 @@ export class Delivery {
   }
 
   /** The bytes of a message that travels in parts; nothing of one that travels whole; `lost` when they are not there any more. */
-  async parts(): Promise<{ bytes?: Uint8Array; lost?: Outcome }> {
+  async parts(): Promise<{ bytes?: Uint8Array; lost?: Settlement }> {
     if (!hasParts(this.message)) return {};
     try {
       return { bytes: await readParts(this.#bus, this.message) };
@@ -42,7 +42,7 @@ export class Delivery {
   }
 
   /** Settles the message. Throws what `BusMessage.ack` does; the message is then delivered again. */
-  async settle(outcome: Outcome): Promise<void> {
+  async settle(outcome: Settlement): Promise<void> {
     switch (outcome.kind) {
       case 'kept':
         return;

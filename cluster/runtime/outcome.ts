@@ -1,5 +1,5 @@
 /** What became of a message, as its handler says it. */
-export type Outcome =
+export type Settlement =
   /** Done with: it is acknowledged, and its parts are deleted. */
   | { kind: 'done' }
   /** It goes on elsewhere under a copy that names its parts: it is acknowledged, and its parts stay. */
@@ -11,16 +11,16 @@ export type Outcome =
   /** Its handler keeps the delivery and settles it, later or by itself. */
   | { kind: 'kept' };
 
-export const DONE: Outcome = { kind: 'done' };
-export const MOVED: Outcome = { kind: 'moved' };
-export const KEPT: Outcome = { kind: 'kept' };
+export const DONE: Settlement = { kind: 'done' };
+export const MOVED: Settlement = { kind: 'moved' };
+export const KEPT: Settlement = { kind: 'kept' };
 
-/** See {@link Outcome}. */
-export function later(delayMs: number): Outcome {
+/** See {@link Settlement}. */
+export function later(delayMs: number): Settlement {
   return { kind: 'later', delayMs };
 }
 
-/** See {@link Outcome}. */
-export function refuse(reason: string): Outcome {
+/** See {@link Settlement}. */
+export function refuse(reason: string): Settlement {
   return { kind: 'refused', reason };
 }

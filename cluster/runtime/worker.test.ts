@@ -10,14 +10,14 @@ import { readDeadLetters } from '../../src/protocol/replay.ts';
 import { silentLogger } from '../../src/telemetry/log.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import type { Delivery } from './delivery.ts';
-import { DONE, KEPT, later, MOVED, refuse, type Outcome } from './outcome.ts';
+import { DONE, KEPT, later, MOVED, refuse, type Settlement } from './outcome.ts';
 import { Worker, type WorkerOptions } from './worker.ts';
 
 const DURABLE = { stream: 'GROUPS', durable: 'work', filter: 'group.>', maxInFlight: 4, ackWaitMs: 10_000 } as const;
 
 /** A worker whose messages are words; `handle` says what becomes of each. */
 function setUp(
-  handle: (word: string, delivery: Delivery) => Outcome | Promise<Outcome>,
+  handle: (word: string, delivery: Delivery) => Settlement | Promise<Settlement>,
   { suspects, ...durable }: Partial<Durable> & Pick<WorkerOptions<string>, 'suspects'> = {},
 ) {
   const clock = new VirtualClock();
@@ -202,7 +202,7 @@ describe('Worker: limits', () => {
   it('has no more in hand than it may, by number and by bytes', async () => {
     const running = { now: 0, most: 0 };
     const hold: { clock?: VirtualClock } = {};
-    const work = async (): Promise<Outcome> => {
+    const work = async (): Promise<Settlement> => {
       running.now += 1;
       running.most = Math.max(running.most, running.now);
       await hold.clock!.sleep(100);

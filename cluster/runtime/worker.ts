@@ -6,7 +6,7 @@ import type { Durable } from '../../src/protocol/durables.ts';
 import type { NodeContext } from './context.ts';
 import { Delivery } from './delivery.ts';
 import { startIntake, type Intake, type SuspectOptions } from './intake.ts';
-import { refuse, type Outcome } from './outcome.ts';
+import { refuse, type Settlement } from './outcome.ts';
 
 /** What a {@link Worker} works with. */
 export type WorkerContext = Pick<NodeContext, 'bus' | 'clock' | 'log' | 'metrics' | 'actors'>;
@@ -26,7 +26,7 @@ export interface WorkerOptions<T> {
    * delivered again, 250 ms later after the first delivery and twice as long after each further one, up to 30 s, and goes to
    * the DLQ after `durable.maxDeliver` deliveries.
    */
-  handle(value: T, delivery: Delivery): Promise<Outcome>;
+  handle(value: T, delivery: Delivery): Promise<Settlement>;
   /** For work that may kill its process: a message that was delivered before runs alone. Default: it runs like any other. */
   suspects?: SuspectOptions;
 }
@@ -124,7 +124,7 @@ export class Worker<T> {
   async #take(message: BusMessage): Promise<void> {
     this.#conflict = '';
     const { bus, log } = this.#context;
-    const onSettled = (outcome: Outcome): void => this.#settled(outcome, message);
+    const onSettled = (outcome: Settlement): void => this.#settled(outcome, message);
     const delivery = new Delivery(message, { bus, log, draining: this.#draining.signal, onSettled });
     let value: T;
     try {
@@ -140,7 +140,7 @@ export class Worker<T> {
     }
   }
 
-  #settled(outcome: Outcome, { id, subject }: BusMessage): void {
+  #settled(outcome: Settlement, { id, subject }: BusMessage): void {
     this.#messages += 1;
     this.#context.metrics.count('worker_messages_total', { durable: this.#options.durable.durable, outcome: outcome.kind });
     if (outcome.kind !== 'refused') {

@@ -6,7 +6,7 @@ import { Batcher, type BatcherStats, type BatchLimits } from '../../src/store/ba
 import { eventItem, scoredItem } from '../../src/store/incoming-rows.ts';
 import type { Store } from '../../src/store/store.ts';
 import type { Delivery } from '../runtime/delivery.ts';
-import { DONE, KEPT, refuse, type Outcome } from '../runtime/outcome.ts';
+import { DONE, KEPT, refuse, type Settlement } from '../runtime/outcome.ts';
 import { Worker, type WorkerContext, type WorkerOptions } from '../runtime/worker.ts';
 
 /** Options of {@link Writer}. */
@@ -70,7 +70,7 @@ export class Writer {
     return { ...source, listedAs: { role: 'store', name }, handle: (item, delivery) => this.#write(item, delivery) };
   }
 
-  async #write(item: Item, delivery: Delivery): Promise<Outcome> {
+  async #write(item: Item, delivery: Delivery): Promise<Settlement> {
     const fate = await this.#batcher.add(item);
     if (fate.kind === 'refused') return refuse(fate.reason);
     // What was not written in time is handed back by the worker.

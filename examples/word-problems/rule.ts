@@ -5,8 +5,8 @@ import { matches } from './problem.ts';
 export type Step = Call | { answer: number } | { ignore: number };
 
 /**
- * The ceiling of this workflow: searches for a shortest sequence of open calls that ends in the answer of the problem, which
- * it knows. It says which problems can be solved at all, not how one would know; nobody could deploy it.
+ * Searches for a shortest sequence of open calls that ends in the answer of the problem, which
+ * it knows. It shows which problems can be solved at all; it could not be deployed.
  */
 export function bestStep(memory: Memory): Step {
   const { items, problem } = memory;

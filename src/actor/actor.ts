@@ -2,7 +2,7 @@ import type { Clock } from '../clock/clock.ts';
 import { nextTurn } from '../clock/turn.ts';
 import { MillraceError } from '../errors.ts';
 import type { Random } from '../random/random.ts';
-import type { ActorContext, ActorRef, ActorState, ActorStatus, Behaviour, Reply } from './behaviour.ts';
+import type { ActorContext, ActorRef, ActorState, ActorStatus, Behaviour, AskReply } from './behaviour.ts';
 import { Inbox, type Letter } from './inbox.ts';
 import { isPermanent, RestartBudget, type Supervision } from './supervision.ts';
 import { rejection, within } from './within.ts';
@@ -78,7 +78,7 @@ export class Actor<M> implements ActorRef<M>, ActorContext<M> {
     return this.#inbox.send(message, timeoutMs);
   }
 
-  ask<R>(message: (reply: Reply<R>) => M, timeoutMs = 30_000): Promise<R> {
+  ask<R>(message: (reply: AskReply<R>) => M, timeoutMs = 30_000): Promise<R> {
     return this.#inbox.ask(message, timeoutMs);
   }
 

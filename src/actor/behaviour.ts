@@ -36,7 +36,7 @@ export interface ActorRef<M> {
    * Sends a message that carries a way to answer and waits for the answer at most `timeoutMs` in all, default 30_000
    * (`deadline_exceeded`). `unavailable` when the actor ends or drops the message because its handling failed.
    */
-  ask<R>(message: (reply: Reply<R>) => M, timeoutMs?: number): Promise<R>;
+  ask<R>(message: (reply: AskReply<R>) => M, timeoutMs?: number): Promise<R>;
   /**
    * Ends the actor after the message in hand; messages that wait are dropped. Resolves when it has stopped, or after
    * `timeoutMs` (default 5000) with a line in the log when the message in hand does not end. An actor may stop itself, but
@@ -47,7 +47,7 @@ export interface ActorRef<M> {
 }
 
 /** How an actor answers an `ask`. Only the first call counts. */
-export interface Reply<R> {
+export interface AskReply<R> {
   resolve(value: R): void;
   reject(error: MillraceError): void;
 }

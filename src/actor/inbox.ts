@@ -1,6 +1,6 @@
 import type { Clock } from '../clock/clock.ts';
 import { MillraceError } from '../errors.ts';
-import type { Reply } from './behaviour.ts';
+import type { AskReply } from './behaviour.ts';
 import { Mailbox } from './mailbox.ts';
 import { within } from './within.ts';
 
@@ -48,7 +48,7 @@ export class Inbox<M> {
   }
 
   /** See `ActorRef.ask`. */
-  async ask<R>(message: (reply: Reply<R>) => M, timeoutMs: number): Promise<R> {
+  async ask<R>(message: (reply: AskReply<R>) => M, timeoutMs: number): Promise<R> {
     const late = () => new MillraceError('deadline_exceeded', `${this.#address} did not answer within ${timeoutMs} ms`);
     return within(
       { clock: this.#clock, ms: timeoutMs, error: late },

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { VirtualClock } from '../clock/virtual.ts';
 import { MillraceError } from '../errors.ts';
 import { seededRandom } from '../random/seeded.ts';
-import type { Behaviour, Reply } from './behaviour.ts';
+import type { Behaviour, AskReply } from './behaviour.ts';
 import { ActorSystem } from './system.ts';
 
 function setUp() {
@@ -117,7 +117,7 @@ describe('ActorSystem', () => {
 
   it('gives up after too many restarts, tells the node and refuses what waits', async () => {
     const { clock, system, failed, lines } = setUp();
-    const ref = system.spawn<Reply<void>>(
+    const ref = system.spawn<AskReply<void>>(
       'test',
       'worker',
       {
@@ -145,7 +145,7 @@ describe('ActorSystem', () => {
         lastError: 'broken for good',
       },
     ]);
-    expect(ref.tell({} as Reply<void>)).toBe(false);
+    expect(ref.tell({} as AskReply<void>)).toBe(false);
     expect(lines.filter((line) => line.startsWith('message dropped'))).toHaveLength(3);
     expect(lines).toContain('messages dropped: the actor ended');
   });
@@ -210,7 +210,7 @@ describe('ActorSystem', () => {
   it('restarts when start throws, also when the function that makes the behaviour does', async () => {
     const { clock, system } = setUp();
     let attempts = 0;
-    const ref = system.spawn<Reply<number>>('test', 'worker', () => {
+    const ref = system.spawn<AskReply<number>>('test', 'worker', () => {
       attempts += 1;
       if (attempts === 1) throw new Error('cannot be made');
       return {
@@ -226,7 +226,7 @@ describe('ActorSystem', () => {
 
   it('answers ask, and bounds it', async () => {
     const { clock, system } = setUp();
-    const ref = system.spawn<{ reply: Reply<number>; answer: boolean }>('test', 'worker', {
+    const ref = system.spawn<{ reply: AskReply<number>; answer: boolean }>('test', 'worker', {
       receive({ reply, answer }) {
         if (answer) reply.resolve(42);
       },

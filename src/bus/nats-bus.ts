@@ -18,8 +18,8 @@ import { NatsConsumer } from './nats/consumer.ts';
 import { ensureDurable, incarnation } from './nats/durable.ts';
 import { API_ERRORS, apiCode, toBusError } from './nats/errors.ts';
 import { NatsBucket } from './nats/key-value.ts';
-import { openLink } from './nats/link.ts';
-import type { Link, LinkOptions } from './nats/link.ts';
+import { openJetStream } from './nats/connection.ts';
+import type { JetStreamConnection, JetStreamOptions } from './nats/connection.ts';
 import { plainBytes, toStored } from './nats/messages.ts';
 import { maxPayload, publish } from './nats/publisher.ts';
 import { readByGet, readStored } from './nats/reader.ts';
@@ -30,10 +30,10 @@ import { streamOf } from './topology.ts';
 import type { Topology } from './topology.ts';
 
 /** Options of {@link connectNats}. */
-export interface NatsBusOptions extends Omit<LinkOptions, 'deadLetterPrefix'> {
+export interface NatsBusOptions extends Omit<JetStreamOptions, 'deadLetterPrefix'> {
   /** Streams and buckets, those of `src/protocol/topology.ts` in a cluster of Millrace. */
   topology: Topology;
-  /** Made by {@link Bus.ensureTopology} as well: workers ({@link LinkOptions.worker}) find their durables made. Default: none. */
+  /** Made by {@link Bus.ensureTopology} as well: workers ({@link JetStreamOptions.worker}) find their durables made. Default: none. */
   durables?: readonly ConsumeOptions[];
 }
 
@@ -47,19 +47,19 @@ const CLOSE_TIMEOUT_MS = 5000;
  */
 export async function connectNats(options: NatsBusOptions): Promise<Bus> {
   const { deadLetterPrefix } = options.topology;
-  return new NatsBus(await openLink({ ...options, deadLetterPrefix }), options.topology, options.durables ?? []);
+  return new NatsBus(await openJetStream({ ...options, deadLetterPrefix }), options.topology, options.durables ?? []);
 }
 
 class NatsBus implements Bus {
   readonly closed: Promise<MillraceError | undefined>;
-  private readonly link: Link;
+  private readonly link: JetStreamConnection;
   private readonly topology: Topology;
   private readonly workDurables: readonly ConsumeOptions[];
   private readonly consumers = new Set<NatsConsumer>();
   private readonly stops = new Set<() => void>();
   private closing: Promise<void> | undefined;
 
-  constructor(link: Link, wanted: Topology, durables: readonly ConsumeOptions[]) {
+  constructor(link: JetStreamConnection, wanted: Topology, durables: readonly ConsumeOptions[]) {
     this.link = link;
     this.workDurables = durables;
     this.topology = wanted;

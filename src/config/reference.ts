@@ -32,7 +32,7 @@ export interface Setting {
 }
 
 /** Every setting of a schema, sections flattened, in its order. Sections of which one is chosen by name are left out, unless others may be added. */
-export function settingsOf(schema: z.ZodType): Setting[] {
+export function settingTable(schema: z.ZodType): Setting[] {
   return flatten(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as Node);
 }
 
@@ -66,7 +66,7 @@ function allowed(node: Node): string {
 
 /** A Markdown table of the settings of a schema. */
 export function settingsTable(schema: z.ZodType): string {
-  const rows = settingsOf(schema).map(({ path, standard, allowed: values, description }) => [
+  const rows = settingTable(schema).map(({ path, standard, allowed: values, description }) => [
     `\`${path}\``,
     standard,
     values,

@@ -6,9 +6,9 @@ const series = (n: number, round: Partial<RoundDecisions>): RoundDecisions[] =>
   Array.from({ length: n }, () => ({ ...healthy, ...round }));
 
 /** Rounds, from 1, after which a collapse lasts. */
-function collapsedAt(rounds: readonly RoundDecisions[], ceiling?: number): number[] {
+function collapsedAt(rounds: readonly RoundDecisions[], ruleSuccess?: number): number[] {
   const watch = new CollapseWatch();
-  return rounds.flatMap((round, i) => (watch.add(round, ceiling) === undefined ? [] : [i + 1]));
+  return rounds.flatMap((round, i) => (watch.add(round, ruleSuccess) === undefined ? [] : [i + 1]));
 }
 
 describe('CollapseWatch', () => {

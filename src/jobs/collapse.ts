@@ -57,13 +57,13 @@ export class CollapseWatch {
   /**
    * Takes the next round; the collapse that lasts, if any. Rounds without a choice say nothing.
    *
-   * @param ceiling - success that the flow's rule reaches, where it was measured: nearly that is as right as a policy can be
+   * @param ruleSuccess - success rate of the flow's rule planner, where it was measured: a policy that comes near it has converged. Default 1.
    */
-  add(round: RoundDecisions, ceiling = 1): Collapse | undefined {
+  add(round: RoundDecisions, ruleSuccess = 1): Collapse | undefined {
     if (round.choices === 0) return this.#collapse;
     this.#firstSteps ??= round.steps;
     this.#fewestSteps = Math.min(this.#fewestSteps, round.fewestSteps);
-    const signs = this.#signs(round, Math.min(RIGHT_SUCCESS, 0.95 * ceiling));
+    const signs = this.#signs(round, Math.min(RIGHT_SUCCESS, 0.95 * ruleSuccess));
     this.#signed = signs.length > 0 ? this.#signed + 1 : 0;
     this.#clean = signs.length > 0 ? 0 : this.#clean + 1;
     if (this.#signed >= COLLAPSE_ROUNDS) this.#collapse = { rounds: this.#signed, signs };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { EvaluationTally, evaluationPlan, evaluationsDue, parseEvaluationKey, toProtoEvaluation } from './evaluation.ts';
-import { judgementOf } from './judgement.ts';
+import { successRate } from './success-rate.ts';
 
 const evaluation = { every: 25, baselines: true };
 const due = (version: number, rest: Partial<Parameters<typeof evaluationsDue>[0]> = {}): string[] =>
@@ -53,7 +53,7 @@ describe('EvaluationTally', () => {
       meanSteps: 4.5,
       failures: { TOOL_TIMEOUT: 1 },
     });
-    expect(judgementOf(record).success).toBe(0.5);
+    expect(successRate(record).success).toBe(0.5);
     expect(tally.tasks()).toEqual([
       { id: 'b', success: true, reward: 1, steps: 3 },
       { id: 'a', success: false, reward: 0, steps: 6 },
@@ -64,6 +64,6 @@ describe('EvaluationTally', () => {
   it('is empty without tasks', () => {
     const record = new EvaluationTally(evaluationPlan('rule', 0), 0).result({ trajectories: 0, trainSeconds: 0 });
     expect(record).toMatchObject({ tasks: 0, meanReward: 0, meanSteps: 0 });
-    expect(judgementOf(record)).toMatchObject({ success: 0, ci95: [0, 1], judged: 0, incomplete: false });
+    expect(successRate(record)).toMatchObject({ success: 0, ci95: [0, 1], judged: 0, incomplete: false });
   });
 });

@@ -3,7 +3,7 @@ import type { JobConfig } from '../config/job.ts';
 import { MillraceError } from '../errors.ts';
 import { EvaluationSchema, type Evaluation } from '../gen/millrace/v1/admin_pb.ts';
 import { Agent } from '../gen/millrace/v1/training_pb.ts';
-import { judgementOf } from './judgement.ts';
+import { successRate } from './success-rate.ts';
 import type { EvaluationRecord } from './record.ts';
 import type { EvaluationPlan } from './requests.ts';
 
@@ -178,6 +178,6 @@ function countBy(words: readonly string[]): Record<string, number> {
 }
 
 export function toProtoEvaluation(record: EvaluationRecord): Evaluation {
-  const { incomplete } = judgementOf(record);
+  const { incomplete } = successRate(record);
   return create(EvaluationSchema, { ...record, trajectories: BigInt(record.trajectories), incomplete });
 }

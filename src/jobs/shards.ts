@@ -50,7 +50,7 @@ export interface LearnerLoad {
 }
 
 /** Shard to learner. */
-export interface Assignment {
+export interface ShardAssignment {
   shard: number;
   learner: string;
 }
@@ -68,10 +68,10 @@ export function assignShards(
   waiting: readonly number[],
   learners: readonly LearnerLoad[],
   options: AssignOptions = {},
-): Assignment[] {
+): ShardAssignment[] {
   const { perLearner = 2 } = options;
   const load = learners.map((entry) => ({ ...entry })).sort((a, b) => (a.learner < b.learner ? -1 : 1));
-  const assignments: Assignment[] = [];
+  const assignments: ShardAssignment[] = [];
   for (const shard of [...waiting].sort((a, b) => a - b)) {
     let free: LearnerLoad | undefined;
     for (const candidate of load) if (free === undefined || candidate.inFlight < free.inFlight) free = candidate;
@@ -123,7 +123,7 @@ export class ShardBoard {
   }
 
   /** Assigns waiting shards to the given learners (all that are connected) and notes it. */
-  assign(learners: readonly string[], options: AssignOptions = {}): Assignment[] {
+  assign(learners: readonly string[], options: AssignOptions = {}): ShardAssignment[] {
     const load = learners.map((learner) => ({ learner, inFlight: this.heldBy(learner).length }));
     const assignments = assignShards(this.waiting(), load, options);
     for (const { shard, learner } of assignments) this.#owner[shard] = learner;

@@ -1,6 +1,6 @@
 import { literal } from './engine.ts';
 import { isSymbol } from './sql/guard.ts';
-import { tokenize } from './sql/lexer.ts';
+import { sqlTokens } from './sql/lexer.ts';
 import type { Token } from './sql/lexer.ts';
 
 /** How a server keeps tables: what statements that make or change them have to say beyond what migrations say. */
@@ -38,7 +38,7 @@ const AT_END = new Set(['rename', 'exchange']);
 export function ddlFor(statement: string, variant: DdlVariant): string {
   const { cluster, replicated = cluster !== undefined } = variant;
   if (cluster === undefined && !replicated) return statement;
-  const tokens = tokenize(statement);
+  const tokens = sqlTokens(statement);
   const verb = word(tokens[0]);
   if (!NAME_FIRST.has(verb) && !AT_END.has(verb)) return statement;
   const edits: Edit[] = [];

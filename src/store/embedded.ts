@@ -10,7 +10,7 @@ import { MillraceError } from '../errors.ts';
 import { ClickHouseStore } from './clickhouse-store.ts';
 import type { Limits } from './clickhouse-store.ts';
 import { literal } from './engine.ts';
-import type { Engine, InsertTarget, RunOptions } from './engine.ts';
+import type { Engine, InsertTarget, StatementOptions } from './engine.ts';
 import { Incoming } from './incoming.ts';
 import { openError } from './open-error.ts';
 import { isPacked } from '../records/pack.ts';
@@ -186,7 +186,7 @@ export class EmbeddedEngine implements Engine {
     return textRows((await this.sessions.run({ sql })).bytes);
   }
 
-  run(sql: string, options: RunOptions = {}): Promise<string> {
+  run(sql: string, options: StatementOptions = {}): Promise<string> {
     if (options.reading) return this.#ask(sql, options);
     const { client } = this.#writer;
     return this.#track(
@@ -201,7 +201,7 @@ export class EmbeddedEngine implements Engine {
     );
   }
 
-  async #ask(sql: string, { parameters = {}, signal, long = false }: RunOptions): Promise<string> {
+  async #ask(sql: string, { parameters = {}, signal, long = false }: StatementOptions): Promise<string> {
     const texts = Object.entries(parameters).map(([name, value]) => [name, escapeParameter(String(value))] as const);
     const { bytes } = await this.sessions.run({
       sql,

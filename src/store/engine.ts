@@ -3,7 +3,7 @@ import type { SqlJudge } from './sql/judge.ts';
 /** What a ClickHouse must do for {@link ClickHouseStore}: the embedded engine and a server differ only here. */
 export interface Engine {
   /** Runs one statement and returns what it prints. Settings are in the SQL, never beside it. */
-  run(sql: string, options?: RunOptions): Promise<string>;
+  run(sql: string, options?: StatementOptions): Promise<string>;
   /** Sends encoded rows after `INSERT ... FORMAT JSONCompactEachRow`; packed ones as they are, the engine unpacks them. */
   insert(into: InsertTarget, rows: Uint8Array): Promise<void>;
   /**
@@ -18,7 +18,7 @@ export interface Engine {
   close(): Promise<void>;
 }
 
-export interface RunOptions {
+export interface StatementOptions {
   /** Values for {name:Type} placeholders. */
   parameters?: Record<string, string | number>;
   signal?: AbortSignal;

@@ -10,7 +10,7 @@ import { readText, textRows } from './client-text.ts';
 import { ddlFor } from './ddl.ts';
 import type { DdlVariant } from './ddl.ts';
 import { literal } from './engine.ts';
-import type { Engine, InsertTarget, RunOptions } from './engine.ts';
+import type { Engine, InsertTarget, StatementOptions } from './engine.ts';
 import { isPacked } from '../records/pack.ts';
 import { unescapeParameter } from './sessions.ts';
 import { readerOf } from './server-reader.ts';
@@ -192,7 +192,7 @@ class ServerEngine implements Engine {
     this.#reader = { target, client: this.#connect(target, this.#requestTimeoutMs) };
   }
 
-  run(sql: string, options: RunOptions = {}): Promise<string> {
+  run(sql: string, options: StatementOptions = {}): Promise<string> {
     const client = (options.guest ? this.#reader?.client : undefined) ?? this.#client;
     const query = options.reading ? sql : ddlFor(sql, this.#variant);
     return again(async () => {

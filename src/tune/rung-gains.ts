@@ -1,11 +1,11 @@
 import { keyOf, type Space } from './space.ts';
-import type { Observation } from './observation.ts';
+import type { TrialScore } from './trial-score.ts';
 
 /**
  * By fidelity, what a trial gains on the average from there to the end: summed over the rungs in between, the mean difference
  * of the trials that were measured at both. 0 where no trial was.
  */
-export function rungGains(space: Space, observations: readonly Observation[]): Map<number, number> {
+export function rungGains(space: Space, observations: readonly TrialScore[]): Map<number, number> {
   const rungs = [...new Set(observations.map(({ fidelity }) => fidelity))].sort((a, b) => b - a);
   const scores = rungs.map(
     (rung) =>

@@ -2,7 +2,7 @@ import { seededRandom } from '../random/seeded.ts';
 import { goesOn, type Halving } from './halving.ts';
 import { trajectoriesTo, type Measurement, type Objective, type RungScore } from './objective.ts';
 import { drawValues, holds, keyOf, latinHypercube, mapSpace, type Space, type Values } from './space.ts';
-import type { Observation } from './observation.ts';
+import type { TrialScore } from './trial-score.ts';
 import { fidelityOf, suggest } from './suggest.ts';
 
 /** A search as it was asked for. */
@@ -91,7 +91,7 @@ function wasTried(space: Space, tried: readonly Values[], values: Values): boole
  * What the model is told. A failed trial counts as the worst that was seen, so that the search keeps away; while nothing was
  * seen, nothing is told.
  */
-export function observationsOf(plan: SearchPlan, trials: readonly Trial[]): Observation[] {
+export function observationsOf(plan: SearchPlan, trials: readonly Trial[]): TrialScore[] {
   const rungs = plan.halving.rounds;
   const seen = trials.flatMap(({ values, scores }) =>
     scores.map(({ round, score }) => ({ values, score, fidelity: fidelityOf(round, rungs) })),

@@ -1,4 +1,4 @@
-import type { Observation } from './observation.ts';
+import type { TrialScore } from './trial-score.ts';
 import type { Random } from '../random/random.ts';
 import { expectedImprovement } from './expected-improvement.ts';
 import { fitGaussianProcess } from './length-scales.ts';
@@ -9,7 +9,7 @@ import { combinations, drawValues, encode, keyOf, mapSpace, shareOf, valueAt, ty
 export interface SuggestOptions {
   space: Space;
   /** At least one. */
-  observations: readonly Observation[];
+  observations: readonly TrialScore[];
   /** What was tried already; it is not suggested again. */
   tried: readonly Values[];
   random: Random;
@@ -30,9 +30,9 @@ const PATIENCE = 2000;
 export const MAX_OBSERVATIONS = 150;
 
 /** At most {@link MAX_OBSERVATIONS}: the furthest rung of each trial before any other. */
-function mostTelling(space: Space, observations: readonly Observation[]): readonly Observation[] {
+function mostTelling(space: Space, observations: readonly TrialScore[]): readonly TrialScore[] {
   if (observations.length <= MAX_OBSERVATIONS) return observations;
-  const furthest = new Map<string, Observation>();
+  const furthest = new Map<string, TrialScore>();
   for (const observation of observations) {
     const key = keyOf(space, observation.values);
     const known = furthest.get(key);

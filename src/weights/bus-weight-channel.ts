@@ -9,7 +9,7 @@ import type { Blob, WeightManifest } from '../gen/millrace/v1/weights_pb.ts';
 import type { Bus, KeyValue } from '../bus/bus.ts';
 import { checkKey } from '../bus/subject.ts';
 import type { BlobPart, VersionBlobs, WeightChannel } from './weight-channel.ts';
-import { Assembly, chunkCount, sha256, windowed } from './chunks.ts';
+import { Assembly, chunkCount, blobDigest, windowed } from './chunks.ts';
 import { decodeManifest, encodeManifest } from './manifest.ts';
 
 /** Up to so many chunks are fetched one by one. */
@@ -214,7 +214,7 @@ export class BusWeightChannel implements WeightChannel {
   }
 
   private async put(manifest: WeightManifest, part: BlobPart, data: Uint8Array, attempt: string): Promise<Blob> {
-    const sum = sha256(data);
+    const sum = blobDigest(data);
     const chunks = chunkCount(data.byteLength, this.chunkBytes);
     await windowed(chunks, this.window, async (index) => {
       const subject = chunkSubject(manifest, part, sum, index);

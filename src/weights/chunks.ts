@@ -19,7 +19,7 @@ export async function windowed(count: number, window: number, task: (index: numb
 }
 
 /** SHA-256 of a blob, by the native implementation (about 1-2 GB/s). */
-export function sha256(data: Uint8Array): Uint8Array {
+export function blobDigest(data: Uint8Array): Uint8Array {
   return new Uint8Array(createHash('sha256').update(data).digest());
 }
 
@@ -60,7 +60,7 @@ export class Assembly {
 
   /** The whole blob: `data_loss` when its SHA-256 is another. */
   finish(expected: Uint8Array): Uint8Array {
-    const sum = sha256(this.blob);
+    const sum = blobDigest(this.blob);
     if (!Buffer.from(sum).equals(expected))
       throw new MillraceError('data_loss', `${this.name}: its SHA-256 is not the manifest's`);
     return this.blob;

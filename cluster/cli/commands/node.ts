@@ -9,7 +9,7 @@ export function register(program: Command, context: CliContext): void {
     .description('every node: roles, memory, CPU, event loop delay')
     .action(async () => {
       const { nodes } = await context.withAdmin((admin) => admin.listNodes({}));
-      const [{ toJson }, { NodeSchema }, { ago, bytes, duration, figure }, { table }] = await Promise.all([
+      const [{ toJson }, { NodeSchema }, { ago, byteSize, duration, figure }, { table }] = await Promise.all([
         import('@bufbuild/protobuf'),
         import('../../../src/gen/millrace/v1/admin_pb.ts'),
         import('../format.ts'),
@@ -23,8 +23,8 @@ export function register(program: Command, context: CliContext): void {
         entry.address,
         ago(entry.startTime, now),
         ago(entry.heartbeatTime, now),
-        bytes(entry.rssBytes),
-        bytes(entry.peakRssBytes),
+        byteSize(entry.rssBytes),
+        byteSize(entry.peakRssBytes),
         duration(entry.cpuSeconds),
         `${figure(entry.eventLoopDelayMs)} ms`,
         Object.entries(entry.labels)

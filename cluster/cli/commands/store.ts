@@ -10,11 +10,11 @@ export function register(program: Command, context: CliContext): void {
     .command('stats')
     .description('rows, bytes and ages by table and by job')
     .action(async () => {
-      const [{ storeStats }, { statsJson, statsText }] = await Promise.all([
+      const [{ readStoreStats }, { statsJson, statsText }] = await Promise.all([
         import('../store-care.ts'),
         import('../store-view.ts'),
       ]);
-      const stats = await storeStats(context);
+      const stats = await readStoreStats(context);
       context.print(statsJson(stats), () => statsText(stats));
     });
 
@@ -26,11 +26,11 @@ export function register(program: Command, context: CliContext): void {
     .option('--dry-run', 'say what would go, and leave it', false)
     .action(async ({ olderThan, job, dryRun }: { olderThan: string; job: string; dryRun: boolean }) => {
       const olderThanSeconds = parseAge(olderThan, '--older-than');
-      const [{ pruneStore }, { pruneJson, pruneText }] = await Promise.all([
+      const [{ requestPrune }, { pruneJson, pruneText }] = await Promise.all([
         import('../store-care.ts'),
         import('../store-view.ts'),
       ]);
-      const pruned = await pruneStore(context, { olderThanSeconds, job, dryRun });
+      const pruned = await requestPrune(context, { olderThanSeconds, job, dryRun });
       context.print(pruneJson(pruned), () => pruneText(pruned, dryRun));
     });
 }

@@ -1,7 +1,7 @@
 import type { JobConfig } from '../../../src/config/job.ts';
 import { MillraceError } from '../../../src/errors.ts';
 import { JobState, type Job } from '../../../src/gen/millrace/v1/admin_pb.ts';
-import { judgementOf, rateText } from '../../../src/jobs/judgement.ts';
+import { successRate, rateText } from '../../../src/jobs/success-rate.ts';
 import { evaluationInterval } from '../../../src/tune/halving.ts';
 import { rungScores, trajectoriesTo, type Measurement, type RungScore } from '../../../src/tune/objective.ts';
 import { trialGoesOn, type SearchPlan, type Trial, type TrialState } from '../../../src/tune/search.ts';
@@ -44,11 +44,11 @@ function largest(space: Space, path: string, own: number): number {
  */
 export function measurementsOf({ evaluations }: Pick<Job, 'evaluations'>): Measurement[] {
   return evaluations
-    .filter((evaluation) => evaluation.name === 'trained' && !judgementOf(evaluation).incomplete)
+    .filter((evaluation) => evaluation.name === 'trained' && !successRate(evaluation).incomplete)
     .map((evaluation) => ({
       round: evaluation.policyVersion,
       trajectories: Number(evaluation.trajectories),
-      success: judgementOf(evaluation).success,
+      success: successRate(evaluation).success,
     }))
     .sort((a, b) => a.round - b.round);
 }
@@ -118,7 +118,7 @@ function trialOf(setting: TrialSetting, job: Job): Trial {
 function incompleteAtTheEnd({ evaluations }: Job): string | undefined {
   const last = evaluations.filter(({ name }) => name === 'trained').sort((a, b) => a.policyVersion - b.policyVersion);
   const evaluation = last.at(-1);
-  if (evaluation === undefined || !judgementOf(evaluation).incomplete) return undefined;
+  if (evaluation === undefined || !successRate(evaluation).incomplete) return undefined;
   return `its evaluation at round ${evaluation.policyVersion} says little: ${rateText(evaluation)}`;
 }
 

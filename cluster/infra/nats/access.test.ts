@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Bus, BusMessage } from '../../../src/bus/bus.ts';
 import { connectBus } from '../../../src/protocol/connect.ts';
-import { openLink, type Link } from '../../../src/bus/nats/link.ts';
+import { openJetStream, type JetStreamConnection } from '../../../src/bus/nats/connection.ts';
 import { MillraceError } from '../../../src/errors.ts';
 import { systemClock } from '../../../src/clock/system.ts';
 import { silentLogger } from '../../../src/telemetry/log.ts';
@@ -17,7 +17,7 @@ import { jobNotices } from '../../jobs/notices.ts';
 import { startNatsServer, type NatsServerProcess } from '../nats-server.ts';
 import { loginOf } from '../../node/connect.ts';
 import { openNatsPasswords } from '../credentials.ts';
-import { IDENTITIES, inboxPrefix, isWorker, WORKERS, WORKER_ACCESS, workerSubject, type Identity } from './access.ts';
+import { IDENTITIES, inboxPrefix, isWorker, WORKER_ROLES, WORKER_ACCESS, workerSubject, type Identity } from './access.ts';
 import type { NatsPasswords } from './configuration.ts';
 import { ROLLOUT_WORK, WORK_DURABLES } from '../../../src/protocol/durables.ts';
 
@@ -53,8 +53,8 @@ async function busAs(identity: Identity): Promise<Bus> {
   return bus;
 }
 
-async function linkAs(identity: Identity): Promise<Link> {
-  const link = await openLink(as(identity));
+async function linkAs(identity: Identity): Promise<JetStreamConnection> {
+  const link = await openJetStream(as(identity));
   open.push({ close: () => link.nc.close() });
   return link;
 }
@@ -248,7 +248,7 @@ describe('what is refused', () => {
     'deleting a message': (bus) => bus.deleteMessage('WEIGHTS', 1),
     "another's durable": (bus) => bus.deleteDurable('SCORED', 'writer'),
   };
-  it.each(WORKERS.flatMap((worker) => Object.keys(writes).map((what): [Identity, string] => [worker, what])))(
+  it.each(WORKER_ROLES.flatMap((worker) => Object.keys(writes).map((what): [Identity, string] => [worker, what])))(
     'to %s: %s, with an error that says so',
     async (worker, what) => {
       const bus = await busAs(worker);
@@ -268,7 +268,7 @@ describe('what is refused', () => {
     expect([await group(reward), await group(learner)]).toEqual(['permission_denied', 'permission_denied']);
   });
 
-  it.each(WORKERS)('to %s: an answer of the server as a record of the others', async (worker) => {
+  it.each(WORKER_ROLES)('to %s: an answer of the server as a record of the others', async (worker) => {
     const { nc } = await linkAs(worker);
     await admin.kv('jobs').put('kept', bytes('kept'));
     const [before, weights] = [await admin.streamState('DLQ'), await admin.streamState('WEIGHTS')];

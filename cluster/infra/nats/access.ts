@@ -32,10 +32,10 @@ export type Identity = (typeof IDENTITIES)[number];
  * it answers into that account. In the other one a reply subject such as `$KV.jobs.x` would be a way to write there, since the server
  * checks what a client publishes to, and not where it asks for the answer.
  */
-export const WORKERS = ['learner', 'rollout', 'reward'] as const;
+export const WORKER_ROLES = ['learner', 'rollout', 'reward'] as const;
 
-/** One of {@link WORKERS}. */
-export type Worker = (typeof WORKERS)[number];
+/** One of {@link WORKER_ROLES}. */
+export type WorkerRole = (typeof WORKER_ROLES)[number];
 
 /** Subjects in the words of nats-server. */
 export interface Access {
@@ -92,7 +92,7 @@ const node = (role: RoleName): Access =>
  * What workers may do. They write no weights, no jobs, no leases, and no records of other roles' nodes, and change no stream but PARTS,
  * which is nobody's books: a part that is gone or another fails its group by its digest.
  */
-export const WORKER_ACCESS: Readonly<Record<Worker, Access>> = {
+export const WORKER_ACCESS: Readonly<Record<WorkerRole, Access>> = {
   // It looks for the parameter server.
   learner: joined(node('learner'), read(NODES)),
   rollout: joined(node('rollout'), work(ROLLOUT_WORK), follow(POLICIES), {
@@ -123,7 +123,7 @@ const DESTROYING = ['$JS.API.STREAM.DELETE.>', '$JS.API.STREAM.RESTORE.>', '$JS.
 const CHANGING = ['$JS.API.STREAM.CREATE.>', '$JS.API.STREAM.UPDATE.>'];
 
 /** What those beside the workers may not publish. `admin` may do everything. */
-export const DENIED: Readonly<Record<Exclude<Identity, Worker | 'admin' | 'supervisor'>, readonly string[]>> = {
+export const DENIED: Readonly<Record<Exclude<Identity, WorkerRole | 'admin' | 'supervisor'>, readonly string[]>> = {
   // It runs `millrace doctor`, which removes damaged records of every kind.
   coordinator: DESTROYING,
   'parameter-server': [...DESTROYING, ...CHANGING, ...nodesBut('parameter-server'), ALL.rollouts, ALL.groups],
@@ -152,6 +152,6 @@ export const workerSubject = (subject: string): string => subject.replace(/^\$JS
 export const WORKER_API = 'API';
 
 /** Whether an identity lives in the workers' account. */
-export function isWorker(identity: Identity): identity is Worker {
-  return (WORKERS as readonly string[]).includes(identity);
+export function isWorker(identity: Identity): identity is WorkerRole {
+  return (WORKER_ROLES as readonly string[]).includes(identity);
 }

@@ -5,7 +5,7 @@ import {
   isWorker,
   WORKER_ACCESS,
   workerSubject,
-  WORKERS,
+  WORKER_ROLES,
   type Access,
   type Identity,
 } from './access.ts';
@@ -22,7 +22,7 @@ export function accessConfiguration(passwords: NatsPasswords): string {
   const user = (name: Identity): object => ({ user: name, password: passwords[name], permissions: permissionsOf(name) });
   const services = new Map<string, object>();
   const feeds = new Set<string>();
-  for (const worker of WORKERS) {
+  for (const worker of WORKER_ROLES) {
     const { publish, streams = [], subscribe }: Access = WORKER_ACCESS[worker];
     for (const subject of publish)
       services.set(subject, { service: subject, ...(streams.includes(subject) && { response_type: 'Stream' }) });
@@ -35,7 +35,7 @@ export function accessConfiguration(passwords: NatsPasswords): string {
       exports: [...services.values(), ...[...feeds].map((stream) => ({ stream }))],
     },
     [WORK_ACCOUNT]: {
-      users: WORKERS.map(user),
+      users: WORKER_ROLES.map(user),
       imports: [
         ...[...services.keys()].map((subject) => ({ service: { account: MAIN_ACCOUNT, subject }, to: workerSubject(subject) })),
         ...[...feeds].map((subject) => ({ stream: { account: MAIN_ACCOUNT, subject } })),

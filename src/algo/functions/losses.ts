@@ -7,7 +7,7 @@ import { boundaries, columns, finite, inRange, oneOf, sameLength, wrong } from '
 import type { CorrectionOptions } from '../correction/weights.ts';
 import { decoupledLoss as decoupled } from '../decoupled-ppo/loss.ts';
 import { sequenceSurrogate as sequences, type SequenceColumns } from '../gspo/surrogate.ts';
-import { gvpoLoss as gvpo, type GroupColumns } from '../gvpo/loss.ts';
+import { gvpoLoss as gvpo, type GvpoColumns } from '../gvpo/loss.ts';
 import { klEstimate as estimate, type KlEstimator } from '../kl/estimators.ts';
 import type { LossColumns, LossResult } from '../method.ts';
 import type { CorrectionConfig, KlConfig } from '../schema/fields.ts';
@@ -97,7 +97,7 @@ function checkPerSequence(field: string, values: ArrayLike<unknown>, start: Numb
 
 /** The loss of GVPO for one group; beta 0.1. See {@link gvpo}. */
 export function gvpoLoss(
-  of: GroupColumns,
+  of: GvpoColumns,
   { beta = 0.1, valid }: ValidOptions & { beta?: number } = {},
 ): Plain<ReturnType<typeof gvpo>> {
   const { logProbs, proximal, start, rewards } = of;

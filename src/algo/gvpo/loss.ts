@@ -1,5 +1,5 @@
 /** Columns of {@link gvpoLoss}. */
-export interface GroupColumns {
+export interface GvpoColumns {
   /** Of all decisions of the group, trajectory after trajectory. */
   logProbs: ArrayLike<number>;
   /** The same decisions under the policy at the start of the round. */
@@ -25,7 +25,7 @@ export interface GroupColumns {
  * @returns derivative: d loss / d logProb, one per decision; implied: R_theta, one per trajectory, 0 for those that failed
  */
 export function gvpoLoss(
-  { logProbs, proximal, start, rewards }: GroupColumns,
+  { logProbs, proximal, start, rewards }: GvpoColumns,
   { beta, valid }: { beta: number; valid?: readonly boolean[] },
 ): { loss: number; derivative: Float64Array; implied: Float64Array } {
   const count = Math.max(0, start.length - 1);

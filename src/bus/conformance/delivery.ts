@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
 import type { BusMessage } from '../bus.ts';
 import type { BusHarness } from './harness.ts';
-import { Collected, bytes, eventually, failure, textOf } from './harness.ts';
+import { Collected, bytes, eventually, failure, messageText } from './harness.ts';
 import { suite } from './suite.ts';
 
 /** Durable consumers: sharing, redelivery, bounds, stopping. */
@@ -19,7 +19,7 @@ export function describeDelivery(name: string, start: () => Promise<BusHarness>)
       for (let i = 0; i < 5; i++)
         await bus.publish('rollout.once', bytes(`${i}`), { id: `once-${i}`, headers: { trace: `t${i}` } });
       const messages = await got.count(5);
-      expect(messages.map(textOf)).toEqual(['0', '1', '2', '3', '4']);
+      expect(messages.map(messageText)).toEqual(['0', '1', '2', '3', '4']);
       expect(messages[2]).toMatchObject({ subject: 'rollout.once', id: 'once-2', headers: { trace: 't2' }, deliveryCount: 1 });
       await eventually(harness.clock, async () => (await bus.streamState('ROLLOUTS', 'rollout.once')).messages === 0, 'the acks');
       expect(consumer.inFlight).toBe(0);
@@ -42,7 +42,7 @@ export function describeDelivery(name: string, start: () => Promise<BusHarness>)
         await got.items[next++]!.message.ack();
         expect(Math.max(a.inFlight, b.inFlight)).toBeLessThanOrEqual(3);
       }
-      expect(new Set(got.items.map((i) => textOf(i.message))).size).toBe(12);
+      expect(new Set(got.items.map((i) => messageText(i.message))).size).toBe(12);
       expect(new Set(got.items.map((i) => i.by)).size).toBe(2);
       await Promise.all([a.stop(), b.stop()]);
     });
@@ -195,7 +195,7 @@ export function describeDelivery(name: string, start: () => Promise<BusHarness>)
         second.add(m);
       });
       const again = await second.count(4);
-      expect(again.map(textOf).sort()).toEqual(['0', '1', '2', '3']);
+      expect(again.map(messageText).sort()).toEqual(['0', '1', '2', '3']);
       expect(again.map((m) => m.deliveryCount)).toEqual([2, 2, 2, 2]);
       await consumer.stop();
     });
@@ -247,7 +247,7 @@ export function describeDelivery(name: string, start: () => Promise<BusHarness>)
       const options = { stream: 'ROLLOUTS', durable: 'bounded', filter: 'rollout.bounded' } as const;
       const consumer = await bus.consume(options, async (m) => {
         started.add(m);
-        if (textOf(m) === 'short') {
+        if (messageText(m) === 'short') {
           await harness.clock.sleep(100);
           await m.ack();
         } else await new Promise(() => {});
@@ -284,7 +284,7 @@ export function describeDelivery(name: string, start: () => Promise<BusHarness>)
       const got = new Collected<string>(harness.clock);
       const first = await bus.consume(options, async (m) => {
         await m.ack();
-        got.add(textOf(m));
+        got.add(messageText(m));
       });
       await bus.publish('rollout.reborn', bytes('1'), { id: 'reborn-1' });
       await got.count(1);
@@ -293,7 +293,7 @@ export function describeDelivery(name: string, start: () => Promise<BusHarness>)
       await bus.publish('rollout.reborn', bytes('2'), { id: 'reborn-2' });
       const second = await bus.consume(options, async (m) => {
         await m.ack();
-        got.add(textOf(m));
+        got.add(messageText(m));
       });
       expect(await got.count(2)).toEqual(['1', '2']);
       await second.stop();

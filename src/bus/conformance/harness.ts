@@ -88,7 +88,7 @@ export async function eventually(clock: Clock, check: () => Promise<boolean>, wh
 
 export const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 export const text = (data: Uint8Array): string => new TextDecoder().decode(data);
-export const textOf = (message: BusMessage): string => text(message.data);
+export const messageText = (message: BusMessage): string => text(message.data);
 
 /** The error a promise rejects with. */
 export async function failure(work: Promise<unknown>): Promise<MillraceError> {

@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
 import type { BusMessage } from '../bus.ts';
 import type { BusHarness } from './harness.ts';
-import { Collected, bytes, eventually, failure, text, textOf } from './harness.ts';
+import { Collected, bytes, eventually, failure, text, messageText } from './harness.ts';
 import type { Fixture } from './suite.ts';
 import { suite } from './suite.ts';
 
@@ -49,7 +49,7 @@ export function describeRecreation(name: string, start: () => Promise<BusHarness
       await bus.publish('group.anew', bytes('c'), { id: 'c' });
       await eventually(clock, () => Promise.resolve(resets === 1), 'the reset');
       const third = (await got.count(3))[2]!;
-      expect(textOf(third)).toBe('c');
+      expect(messageText(third)).toBe('c');
       expect(third.sequence).toBe(first!.sequence);
       // Under this number the new durable knows another message.
       await first!.ack();
@@ -87,7 +87,7 @@ export function describeRecreation(name: string, start: () => Promise<BusHarness
       const got = new Collected<string>(clock);
       const conflicts: string[] = [];
       const consumer = await bus.consume({ ...options, onConflict: ({ message }) => void conflicts.push(message) }, (message) => {
-        got.add(textOf(message));
+        got.add(messageText(message));
         return message.ack();
       });
       await clock.sleep(1500);

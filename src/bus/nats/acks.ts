@@ -1,6 +1,6 @@
 import { errors } from '@nats-io/nats-core';
 import { Disconnected } from './errors.ts';
-import type { Link } from './link.ts';
+import type { JetStreamConnection } from './connection.ts';
 
 interface Waiting {
   reply: string;
@@ -29,11 +29,11 @@ export interface AcksOptions {
  * is not acknowledged: one made again under its name would take it for a message of its own.
  */
 export class Acks {
-  readonly #link: Link;
+  readonly #link: JetStreamConnection;
   readonly #options: AcksOptions;
   #waiting: Waiting[] = [];
 
-  constructor(link: Link, options: AcksOptions) {
+  constructor(link: JetStreamConnection, options: AcksOptions) {
     this.#link = link;
     this.#options = options;
   }

@@ -7,7 +7,7 @@ import { MAX_DELIVERIES, deadLetterHeaders, deadLetterId } from '../dead-letter.
 import { Acks } from './acks.ts';
 import { isStreamGone } from './errors.ts';
 import { durableInfo, ensureDurable, incarnation } from './durable.ts';
-import type { Link } from './link.ts';
+import type { JetStreamConnection } from './connection.ts';
 import { messageId, parseDelivery, plainBytes, plainHeaders } from './messages.ts';
 import { republish } from './publisher.ts';
 import { PullRequests } from './pull.ts';
@@ -19,7 +19,7 @@ const LOOK_MS = 3000;
 
 /** One handler attached to a durable: pulls what there is room for, keeps alive what is held, comes back after trouble. */
 export class NatsConsumer implements Consumer {
-  private readonly link: Link;
+  private readonly link: JetStreamConnection;
   private readonly options: ConsumeOptions;
   private readonly handler: (message: BusMessage) => void | Promise<void>;
   private readonly held = new Set<NatsMessage>();
@@ -39,7 +39,7 @@ export class NatsConsumer implements Consumer {
   private stopping: Promise<void> | undefined;
 
   private constructor(
-    link: Link,
+    link: JetStreamConnection,
     options: ConsumeOptions,
     handler: (message: BusMessage) => void | Promise<void>,
     onStopped: (consumer: NatsConsumer) => void,
@@ -77,7 +77,7 @@ export class NatsConsumer implements Consumer {
   }
 
   static async start(
-    link: Link,
+    link: JetStreamConnection,
     options: ConsumeOptions,
     handler: (message: BusMessage) => void | Promise<void>,
     onStopped: (consumer: NatsConsumer) => void,
@@ -218,7 +218,7 @@ class NatsMessage implements BusMessage {
   readonly id: string;
   readonly sequence: number;
   readonly deliveryCount: number;
-  private readonly link: Link;
+  private readonly link: JetStreamConnection;
   private readonly acks: Acks;
   private readonly stream: string;
   private readonly raw: Msg;
@@ -227,7 +227,7 @@ class NatsMessage implements BusMessage {
   private orphaned = false;
 
   constructor(
-    link: Link,
+    link: JetStreamConnection,
     acks: Acks,
     stream: string,
     raw: Msg,

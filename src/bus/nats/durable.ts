@@ -4,7 +4,7 @@ import { nanos } from '@nats-io/nats-core';
 import { MillraceError } from '../../errors.ts';
 import type { ConsumeOptions } from '../bus.ts';
 import { API_ERRORS, apiCode, isStreamGone } from './errors.ts';
-import type { Link } from './link.ts';
+import type { JetStreamConnection } from './connection.ts';
 
 /** How long a worker waits for its durable, and how often it looks, in ms. */
 const AWAIT_MS = 10_000;
@@ -32,7 +32,7 @@ function durableConfig(options: ConsumeOptions): Partial<ConsumerConfig> & { fil
  * Creates the durable, or changes an existing one of the same filter to these options. Returns what tells it from others of its
  * name. `failed_precondition` when one with another filter has the name.
  */
-export async function ensureDurable(link: Link, options: ConsumeOptions): Promise<string> {
+export async function ensureDurable(link: JetStreamConnection, options: ConsumeOptions): Promise<string> {
   if (link.worker) return awaitDurable(link, options);
   const what = `durable ${options.durable} of ${options.stream}`;
   const asked = { ...durableConfig(options), description: `${MARK}${randomUUID()}` };
@@ -73,7 +73,7 @@ export function incarnation({ config, created }: ConsumerInfo): string {
 }
 
 /** Of a durable that somebody else makes. `unavailable` when it is not there in time. */
-async function awaitDurable(link: Link, options: ConsumeOptions): Promise<string> {
+async function awaitDurable(link: JetStreamConnection, options: ConsumeOptions): Promise<string> {
   const deadline = performance.now() + AWAIT_MS;
   for (;;) {
     const found = await durableInfo(link, options).catch((thrown: unknown) => {
@@ -93,7 +93,7 @@ async function awaitDurable(link: Link, options: ConsumeOptions): Promise<string
 
 /** The durable as the server has it; undefined when it, but not its stream, is missing. */
 export function durableInfo(
-  link: Link,
+  link: JetStreamConnection,
   { stream, durable }: Pick<ConsumeOptions, 'stream' | 'durable'>,
 ): Promise<ConsumerInfo | undefined> {
   return link.call(`durable ${durable} of ${stream}`, () =>

@@ -1,7 +1,7 @@
 import type { Subscription } from '@nats-io/nats-core';
 import { runCallback } from '../callback.ts';
 import type { KeyValueChange } from './key-value-watch.ts';
-import type { Link } from './link.ts';
+import type { JetStreamConnection } from './connection.ts';
 
 interface Found {
   value: Uint8Array;
@@ -23,7 +23,7 @@ const WINDOW = 32;
  * subscriber, and says which key to look up.
  */
 export class KeyValueLookup {
-  private readonly link: Link;
+  private readonly link: JetStreamConnection;
   private readonly stream: string;
   private readonly prefix: string;
   private readonly filter: string;
@@ -43,7 +43,7 @@ export class KeyValueLookup {
   private stopped = false;
 
   constructor(
-    link: Link,
+    link: JetStreamConnection,
     stream: string,
     prefix: string,
     filter: string,

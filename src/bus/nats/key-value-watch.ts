@@ -2,7 +2,7 @@ import { DeliverPolicy } from '@nats-io/jetstream';
 import type { Consumer as OrderedConsumer, ConsumerInfo, ConsumerMessages, JsMsg } from '@nats-io/jetstream';
 import { MillraceError } from '../../errors.ts';
 import { runCallback } from '../callback.ts';
-import type { Link } from './link.ts';
+import type { JetStreamConnection } from './connection.ts';
 import { KV_OPERATION, isDeletion, plainBytes } from './messages.ts';
 
 /** What a watcher hears; `value` undefined = deleted or expired. */
@@ -28,7 +28,7 @@ const LOOK_MS = 2000;
  * nothing (each value of a bucket with a TTL is looked up when its time is over), and a bucket that was made anew.
  */
 export class KeyValueWatch {
-  private readonly link: Link;
+  private readonly link: JetStreamConnection;
   private readonly stream: string;
   private readonly prefix: string;
   private readonly filter: string;
@@ -49,7 +49,7 @@ export class KeyValueWatch {
   private created = '';
 
   constructor(
-    link: Link,
+    link: JetStreamConnection,
     stream: string,
     prefix: string,
     filter: string,

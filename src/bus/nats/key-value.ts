@@ -9,7 +9,7 @@ import type { BucketSpec } from '../topology.ts';
 import { KeyValueLookup } from './key-value-lookup.ts';
 import { KeyValueWatch } from './key-value-watch.ts';
 import type { KeyValueChange } from './key-value-watch.ts';
-import type { Link } from './link.ts';
+import type { JetStreamConnection } from './connection.ts';
 import { KV_OPERATION, isDeletion, plainBytes } from './messages.ts';
 import { maxPayload } from './publisher.ts';
 import { readStored } from './reader.ts';
@@ -29,13 +29,13 @@ function foundOf(message: StoredMsg | null): Found | undefined {
 /** One bucket: the newest message of each subject `$KV.<bucket>.<key>`. Reads go to the leader, so they see every write before. */
 export class NatsBucket implements KeyValue {
   readonly ttlMs: number;
-  private readonly link: Link;
+  private readonly link: JetStreamConnection;
   private readonly stream: string;
   private readonly prefix: string;
   private readonly onWatch: (stop: () => void) => () => void;
 
   /** `onWatch` registers what ends a watch with its connection and returns what the caller may stop it with. */
-  constructor(link: Link, spec: BucketSpec, onWatch: (stop: () => void) => () => void) {
+  constructor(link: JetStreamConnection, spec: BucketSpec, onWatch: (stop: () => void) => () => void) {
     this.link = link;
     this.ttlMs = spec.ttlMs;
     this.stream = bucketStream(spec.name);

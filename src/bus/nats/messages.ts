@@ -36,14 +36,14 @@ export function toStored(message: StoredMsg): StoredMessage {
 }
 
 /** Where a delivered message comes from: its reply subject says it. */
-export interface Delivery {
+export interface DeliveryInfo {
   deliveryCount: number;
   sequence: number;
   timeMs: number;
 }
 
 /** Reads `$JS.ACK.[<domain>.<account>.]<stream>.<consumer>.<count>.<stream seq>.<consumer seq>.<time>.<pending>[.<token>]`. */
-export function parseDelivery(reply: string): Delivery | undefined {
+export function parseDelivery(reply: string): DeliveryInfo | undefined {
   const tokens = reply.split('.');
   if (tokens[0] !== '$JS' || tokens[1] !== 'ACK' || tokens.length < 9) return undefined;
   const at = tokens.length === 9 ? 4 : 6;

@@ -2,12 +2,12 @@ import type { StreamExpectations } from '@nats-io/jetstream';
 import type { PublishAck, PublishOptions } from '../bus.ts';
 import { dedupId } from '../message-id.ts';
 import { checkSize, MAX_PAYLOAD, maxMessageBytes } from '../message-size.ts';
-import type { Link } from './link.ts';
+import type { JetStreamConnection } from './connection.ts';
 import { toHeaders } from './messages.ts';
 
 /** A durable publish with a message id; waits for the server's acknowledgement, over a reconnection if need be. */
 export async function publish(
-  link: Link,
+  link: JetStreamConnection,
   subject: string,
   data: Uint8Array,
   options: PublishOptions,
@@ -18,17 +18,22 @@ export async function publish(
 }
 
 /** {@link publish} of a message that was published before, with what the server needs for dead letters: it has room for that. */
-export async function republish(link: Link, subject: string, data: Uint8Array, options: PublishOptions): Promise<PublishAck> {
+export async function republish(
+  link: JetStreamConnection,
+  subject: string,
+  data: Uint8Array,
+  options: PublishOptions,
+): Promise<PublishAck> {
   return send(link, subject, data, options);
 }
 
 /** What the server says that it takes. */
-export function maxPayload(link: Link): number {
+export function maxPayload(link: JetStreamConnection): number {
   return link.nc.info?.max_payload ?? MAX_PAYLOAD;
 }
 
 async function send(
-  link: Link,
+  link: JetStreamConnection,
   subject: string,
   data: Uint8Array,
   options: PublishOptions,

@@ -1,6 +1,6 @@
 import { createInbox, nanos } from '@nats-io/nats-core';
 import type { Msg, Subscription } from '@nats-io/nats-core';
-import type { Link } from './link.ts';
+import type { JetStreamConnection } from './connection.ts';
 
 const EXPIRES_MS = 30_000;
 const HEARTBEAT_MS = 3000;
@@ -37,7 +37,7 @@ interface Request {
  * unseen while its ack wait runs, and a busy worker leaves work to idle ones.
  */
 export class PullRequests {
-  private readonly link: Link;
+  private readonly link: JetStreamConnection;
   private readonly options: PullOptions;
   private subscription: Subscription | undefined;
   private inbox = '';
@@ -48,7 +48,7 @@ export class PullRequests {
   private heardAt = 0;
   private watchdog: NodeJS.Timeout | undefined;
 
-  constructor(link: Link, options: PullOptions) {
+  constructor(link: JetStreamConnection, options: PullOptions) {
     this.link = link;
     this.options = options;
   }

@@ -2,7 +2,7 @@ import { DeliverPolicy } from '@nats-io/jetstream';
 import type { Consumer as OrderedConsumer, ConsumerMessages, JsMsg } from '@nats-io/jetstream';
 import { MillraceError } from '../../errors.ts';
 import type { StoredMessage } from '../bus.ts';
-import type { Link } from './link.ts';
+import type { JetStreamConnection } from './connection.ts';
 import { messageId, plainBytes, plainHeaders, toStored } from './messages.ts';
 
 /** Silence after which the stream is asked whether anything is left. */
@@ -74,7 +74,7 @@ class SilenceWatch {
 
 /** Stored messages of a filter in order, from a sequence on, until caught up. Reads with a consumer of its own. */
 export async function* readStored(
-  link: Link,
+  link: JetStreamConnection,
   stream: string,
   filter: string,
   fromSequence: number,
@@ -122,7 +122,12 @@ export async function* readStored(
   }
 }
 
-function nextOf(link: Link, stream: string, filter: string, sequence: number): ReturnType<Link['jsm']['direct']['getMessage']> {
+function nextOf(
+  link: JetStreamConnection,
+  stream: string,
+  filter: string,
+  sequence: number,
+): ReturnType<JetStreamConnection['jsm']['direct']['getMessage']> {
   return link.jsm.direct.getMessage(stream, { seq: sequence, next_by_subj: filter });
 }
 
@@ -130,7 +135,12 @@ function nextOf(link: Link, stream: string, filter: string, sequence: number): R
  * The same one message at a time, without a consumer: a work queue allows no second one, and on an interest stream it would
  * make the server keep messages for it.
  */
-export async function* readByGet(link: Link, stream: string, filter: string, fromSequence: number): AsyncIterable<StoredMessage> {
+export async function* readByGet(
+  link: JetStreamConnection,
+  stream: string,
+  filter: string,
+  fromSequence: number,
+): AsyncIterable<StoredMessage> {
   for (let sequence = fromSequence; ;) {
     const message = await link.call(`reading ${filter} of ${stream}`, () => nextOf(link, stream, filter, sequence));
     if (message === null) return;

@@ -3,7 +3,7 @@ import { nanos } from '@nats-io/nats-core';
 import { MillraceError } from '../../errors.ts';
 import type { BucketSpec, StreamSpec, Topology } from '../topology.ts';
 import { API_ERRORS, apiCode, isTransient } from './errors.ts';
-import type { Link } from './link.ts';
+import type { JetStreamConnection } from './connection.ts';
 
 /** What is asked of the server for a stream; everything in it is compared with the echo. */
 export type AskedConfig = Partial<StreamConfig> & { name: string };
@@ -136,7 +136,7 @@ export function inspectStream(
 }
 
 /** Every stream of the account by its name, with one request for 256 of them. */
-export function listStreams(link: Link): Promise<Map<string, StreamInfo>> {
+export function listStreams(link: JetStreamConnection): Promise<Map<string, StreamInfo>> {
   return link.call('listing streams', async () => {
     const found = new Map<string, StreamInfo>();
     for await (const info of link.jsm.streams.list()) found.set(info.config.name, info);
@@ -144,7 +144,7 @@ export function listStreams(link: Link): Promise<Map<string, StreamInfo>> {
   });
 }
 
-function streamInfo(link: Link, name: string): Promise<StreamInfo | undefined> {
+function streamInfo(link: JetStreamConnection, name: string): Promise<StreamInfo | undefined> {
   return link.call(`stream ${name}`, () =>
     link.jsm.streams.info(name).catch((thrown: unknown) => {
       if (apiCode(thrown) === API_ERRORS.streamNotFound) return undefined;
@@ -154,7 +154,7 @@ function streamInfo(link: Link, name: string): Promise<StreamInfo | undefined> {
 }
 
 /** Creates the stream, or brings an existing one in line, and checks the echo. */
-export async function ensureStream(link: Link, asked: AskedConfig): Promise<void> {
+export async function ensureStream(link: JetStreamConnection, asked: AskedConfig): Promise<void> {
   const what = `stream ${asked.name}`;
   const { streams } = link.jsm;
   const found = await streamInfo(link, asked.name);

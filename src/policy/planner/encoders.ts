@@ -3,13 +3,13 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { PlannerSpec } from './spec.ts';
 import { EMBEDDING } from './encoder-layout.ts';
 import { gruStates } from './gru.ts';
-import { indices, meanRows, take, weight, type Weights } from './ops.ts';
+import { indices, meanRows, take, weight, type TensorMap } from './ops.ts';
 import type { EncodedTexts, FlatTexts } from './texts.ts';
 import { transformerStates } from './transformer.ts';
 import { textWidth } from './width.ts';
 
 /** Encodes distinct texts; a text's vector is the mean of its tokens' states, for all encoders. */
-export function encodeTexts(spec: PlannerSpec, weights: Weights, texts: FlatTexts): EncodedTexts {
+export function encodeTexts(spec: PlannerSpec, weights: TensorMap, texts: FlatTexts): EncodedTexts {
   const { tokens, start } = texts;
   if (tokens.length === 0) {
     const width = textWidth(spec);

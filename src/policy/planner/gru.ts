@@ -1,7 +1,7 @@
 /** A one-layer bidirectional GRU over the distinct texts; see compute/kernels/gru.ts for the equations and the packing. */
 import * as tf from '@tensorflow/tfjs-core';
 import { hasKernel, isRecording } from '../../compute/fused.ts';
-import { dense, indices, take, weight, type Weights } from './ops.ts';
+import { dense, indices, take, weight, type TensorMap } from './ops.ts';
 import type { FlatTexts } from './texts.ts';
 
 /** Order of computation: step t works on `steps[t]` texts, the longest first. */
@@ -12,7 +12,7 @@ interface Packing {
 }
 
 /** States of all tokens, [tokens, 2 H]: forward beside backward. `embedded` is [tokens, embed]. */
-export function gruStates(weights: Weights, embedded: tf.Tensor2D, texts: FlatTexts): tf.Tensor2D {
+export function gruStates(weights: TensorMap, embedded: tf.Tensor2D, texts: FlatTexts): tf.Tensor2D {
   const packing = pack(texts);
   const x = dense(weights, 'text.gru.input', embedded);
   return hasKernel('GruScan') ? fusedScan(weights, x, packing) : composedScan(weights, x, packing);
@@ -38,7 +38,7 @@ function pack(texts: FlatTexts): Packing {
   return { steps, order };
 }
 
-function fusedScan(weights: Weights, x: tf.Tensor2D, { steps, order }: Packing): tf.Tensor2D {
+function fusedScan(weights: TensorMap, x: tf.Tensor2D, { steps, order }: Packing): tf.Tensor2D {
   const names = ['forward.weight', 'forward.bias', 'backward.weight', 'backward.bias'];
   const recurrent = names.map((name) => weight(weights, `text.gru.${name}`));
   const attrs = { steps } as unknown as tf.NamedAttrMap;
@@ -77,7 +77,7 @@ function fusedScan(weights: Weights, x: tf.Tensor2D, { steps, order }: Packing):
 }
 
 /** The same from ordinary operations, for backends without the fused kernels. */
-function composedScan(weights: Weights, x: tf.Tensor2D, { steps, order }: Packing): tf.Tensor2D {
+function composedScan(weights: TensorMap, x: tf.Tensor2D, { steps, order }: Packing): tf.Tensor2D {
   const H = x.shape[1] / 6;
   const rows = x.shape[0];
   const both = ['forward', 'backward'].map((name, direction) => {

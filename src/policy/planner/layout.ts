@@ -23,7 +23,7 @@ export function parameterLayout(spec: PlannerSpec): TensorPlace[] {
 }
 
 /** Length of the flat array. */
-export function parameterCount(spec: PlannerSpec): number {
+export function plannerParameterCount(spec: PlannerSpec): number {
   return parameterLayout(spec).reduce((sum, tensor) => sum + tensor.size, 0);
 }
 

@@ -13,7 +13,7 @@ import type { PlannerSpec } from './spec.ts';
 import { hasKernel, numbered, runKernel } from '../../compute/fused.ts';
 import { toolColumns, type FlatBatch } from './flatten.ts';
 import { headTensors } from './layout.ts';
-import { beside, dense, indices, matrix, segmentSum, take, weight, type Weights } from './ops.ts';
+import { beside, dense, indices, matrix, segmentSum, take, weight, type TensorMap } from './ops.ts';
 
 /** Text vectors as the head needs them. */
 export interface TextVectors {
@@ -24,12 +24,12 @@ export interface TextVectors {
 }
 
 /** Scores of all actions, observation after observation: a vector of length `flat.actionStart[O]`. */
-export function actionScores(spec: PlannerSpec, weights: Weights, flat: FlatBatch, texts: TextVectors): tf.Tensor1D {
+export function actionScores(spec: PlannerSpec, weights: TensorMap, flat: FlatBatch, texts: TextVectors): tf.Tensor1D {
   return hasKernel('PlannerHead') ? fusedScores(spec, weights, flat, texts) : composedScores(spec, weights, flat, texts);
 }
 
 /** The whole head in one kernel each way. */
-function fusedScores(spec: PlannerSpec, weights: Weights, flat: FlatBatch, { pooled, at }: TextVectors): tf.Tensor1D {
+function fusedScores(spec: PlannerSpec, weights: TensorMap, flat: FlatBatch, { pooled, at }: TextVectors): tf.Tensor1D {
   const { hidden, features, tools } = spec;
   const attrs = { hidden, features, tools: tools.length, toolsByArity: toolColumns(spec).count, flat };
   const op = tf.customGrad((...args) => {
@@ -50,7 +50,7 @@ function fusedScores(spec: PlannerSpec, weights: Weights, flat: FlatBatch, { poo
 }
 
 /** The same from ordinary operations, for backends without the fused kernels. */
-function composedScores(spec: PlannerSpec, weights: Weights, flat: FlatBatch, texts: TextVectors): tf.Tensor1D {
+function composedScores(spec: PlannerSpec, weights: TensorMap, flat: FlatBatch, texts: TextVectors): tf.Tensor1D {
   const { features, hidden } = spec;
   const items = itemVectors(spec, weights, flat, texts);
   const observationText = take(texts.pooled, indices(flat.observationText));
@@ -76,7 +76,7 @@ function composedScores(spec: PlannerSpec, weights: Weights, flat: FlatBatch, te
   return features.action === 0 ? byTuple : tf.add(byTuple, flagScores(spec, weights, flat));
 }
 
-function itemVectors(spec: PlannerSpec, weights: Weights, flat: FlatBatch, texts: TextVectors): tf.Tensor2D | undefined {
+function itemVectors(spec: PlannerSpec, weights: TensorMap, flat: FlatBatch, texts: TextVectors): tf.Tensor2D | undefined {
   if (flat.items === 0) return undefined;
   const own = take(texts.pooled, indices(flat.itemText));
   const flags = matrix(flat.itemFlags, flat.items, spec.features.item);
@@ -84,7 +84,7 @@ function itemVectors(spec: PlannerSpec, weights: Weights, flat: FlatBatch, texts
 }
 
 /** What the action's own flags say, computed once for each distinct row of flags. */
-function flagScores(spec: PlannerSpec, weights: Weights, flat: FlatBatch): tf.Tensor1D {
+function flagScores(spec: PlannerSpec, weights: TensorMap, flat: FlatBatch): tf.Tensor1D {
   const rows = matrix(flat.rows, flat.rowCount, spec.features.action);
   const hidden = dense(weights, 'action.hidden2', dense(weights, 'action.hidden1', rows, 'tanh'), 'tanh');
   const byTool = tf.add(dense(weights, 'action.tools', hidden), dense(weights, 'action.linear', rows));

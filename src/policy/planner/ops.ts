@@ -3,10 +3,10 @@ import * as tf from '@tensorflow/tfjs-core';
 import { dense as fusedDense, hasKernel, runKernel, type DenseActivation } from '../../compute/fused.ts';
 
 /** The network's parameters by name. */
-export type Weights = ReadonlyMap<string, tf.Tensor>;
+export type TensorMap = ReadonlyMap<string, tf.Tensor>;
 
 /** A parameter that must exist. */
-export function weight<T extends tf.Tensor>(weights: Weights, name: string): T {
+export function weight<T extends tf.Tensor>(weights: TensorMap, name: string): T {
   const tensor = weights.get(name);
   if (!tensor) throw new Error(`the planner has no parameter ${name}`);
   return tensor as T;
@@ -69,7 +69,7 @@ export function meanRows(table: tf.Tensor2D, index: Int32Array, start: Int32Arra
 }
 
 /** activation(x W + b) for the layer `name`; without b when it has none. */
-export function dense(weights: Weights, name: string, x: tf.Tensor2D, activation?: DenseActivation): tf.Tensor2D {
+export function dense(weights: TensorMap, name: string, x: tf.Tensor2D, activation?: DenseActivation): tf.Tensor2D {
   const bias = weights.get(`${name}.bias`) as tf.Tensor1D | undefined;
   return fusedDense(x, weight<tf.Tensor2D>(weights, `${name}.weight`), bias, activation);
 }

@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { initCompute } from '../../compute/backend.ts';
 import { livelyParameters, randomBatch, smallSpec } from './testing.ts';
 import { encodeObservation } from './codec.ts';
-import { initialParameters, parameterCount } from './layout.ts';
+import { initialParameters, plannerParameterCount } from './layout.ts';
 import { createPlanner } from './planner.ts';
 import { referenceLogProbabilities } from './reference.fixture.ts';
 
@@ -105,7 +105,7 @@ describe('createPlanner', () => {
     const spec = smallSpec();
     const planner = createPlanner(spec);
     const { texts, observations } = randomBatch(spec, 3, 1);
-    expect(() => planner.load(new Float32Array(3))).toThrow(`${parameterCount(spec)} parameters`);
+    expect(() => planner.load(new Float32Array(3))).toThrow(`${plannerParameterCount(spec)} parameters`);
     expect(() => planner.logProbabilities({ texts, observations }, 0)).toThrow(/temperature/);
     const missing = encodeObservation(
       { text: 7, flags: [0, 1], items: [], actions: [{ tool: 0, args: [], flags: [0, 0] }] },

@@ -7,7 +7,7 @@ import { encodeTexts } from './encoders.ts';
 import { type FlatBatch, type Flattener, flattenerFor, standingPositions } from './flatten.ts';
 import { initialParameters, parameterLayout } from './layout.ts';
 import { actionScores, type TextVectors } from './network.ts';
-import { matrix, type Weights } from './ops.ts';
+import { matrix, type TensorMap } from './ops.ts';
 import { segmentLogSoftmax } from './softmax.ts';
 import { TextCache } from './text-cache.ts';
 import { flattenTexts } from './texts.ts';
@@ -15,7 +15,7 @@ import { stateValues } from './value.ts';
 import { textWidth } from './width.ts';
 
 /** The planner policy on the current tfjs backend. */
-export class Planner implements ObservationPolicy {
+export class PlannerPolicy implements ObservationPolicy {
   readonly layout: readonly TensorPlace[];
   private readonly flattener: Flattener;
   private readonly texts: TextCache;
@@ -89,12 +89,12 @@ export class Planner implements ObservationPolicy {
   }
 
   /** Scores of all actions, differentiable in the parameters. Call within a tidy. */
-  scores(flat: FlatBatch, weights: Weights = this.weights): tf.Tensor1D {
+  scores(flat: FlatBatch, weights: TensorMap = this.weights): tf.Tensor1D {
     return actionScores(this.spec, weights, flat, this.textVectors(flat, weights));
   }
 
   /** Scores and, of a policy with a critic, values of all observations; both through one encoding of the texts. */
-  outputs(flat: FlatBatch, weights: Weights = this.weights): { scores: tf.Tensor1D; values?: tf.Tensor1D } {
+  outputs(flat: FlatBatch, weights: TensorMap = this.weights): { scores: tf.Tensor1D; values?: tf.Tensor1D } {
     const texts = this.textVectors(flat, weights);
     const scores = actionScores(this.spec, weights, flat, texts);
     return this.spec.value ? { scores, values: stateValues(this.spec, weights, flat, texts) } : { scores };
@@ -121,7 +121,7 @@ export class Planner implements ObservationPolicy {
     this.weights.clear();
   }
 
-  private textVectors(flat: FlatBatch, weights: Weights): TextVectors {
+  private textVectors(flat: FlatBatch, weights: TensorMap): TextVectors {
     const texts = flattenTexts(flat.texts);
     const { pooled, at: statesAt } = encodeTexts(this.spec, weights, texts);
     const row = new Int32Array(flat.items);
@@ -139,9 +139,9 @@ export class Planner implements ObservationPolicy {
 }
 
 /** A planner with the given parameters, or the initial ones of its specification. `initCompute` must have been awaited. */
-export function createPlanner(spec: PlannerSpec, values?: Float32Array): Planner {
+export function createPlanner(spec: PlannerSpec, values?: Float32Array): PlannerPolicy {
   if (!tf.engine().backendName) {
     throw new MillraceError('failed_precondition', 'no compute backend is set up: await initCompute() before making a policy');
   }
-  return new Planner(spec, values);
+  return new PlannerPolicy(spec, values);
 }

@@ -3,7 +3,7 @@ import type { PlannerSpec } from './spec.ts';
 import { encodeTexts } from './encoders.ts';
 import { standingPositions, type FlatBatch } from './flatten.ts';
 import type { TextVectors } from './network.ts';
-import { matrix, type Weights } from './ops.ts';
+import { matrix, type TensorMap } from './ops.ts';
 import { flattenTexts } from './texts.ts';
 import { textWidth } from './width.ts';
 
@@ -34,7 +34,7 @@ export class TextCache {
   }
 
   /** What the head needs of the batch's texts; only texts not seen before are encoded. Call within a tidy. */
-  vectors(flat: FlatBatch, weights: Weights): TextVectors {
+  vectors(flat: FlatBatch, weights: TensorMap): TextVectors {
     if (this.size > LIMIT) this.clear();
     this.encodeMissing(flat, weights);
     const width = textWidth(this.spec);
@@ -49,7 +49,7 @@ export class TextCache {
     return { pooled: matrix(pooled, texts.length, width), at: matrix(at, flat.items, width) };
   }
 
-  private encodeMissing(flat: FlatBatch, weights: Weights): void {
+  private encodeMissing(flat: FlatBatch, weights: TensorMap): void {
     const missing = flat.texts.map((_, index) => index).filter((index) => !this.encoded.has(flat.textKeys[index]!));
     if (missing.length === 0) return;
     const width = textWidth(this.spec);

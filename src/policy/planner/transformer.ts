@@ -3,12 +3,12 @@ import * as tf from '@tensorflow/tfjs-core';
 import { hasKernel, isRecording, layerNorm, numbered, runKernel } from '../../compute/fused.ts';
 import type { PlannerSpec } from './spec.ts';
 import { FEED_FORWARD, transformerLayer } from './encoder-layout.ts';
-import { dense, indices, take, weight, type Weights } from './ops.ts';
+import { dense, indices, take, weight, type TensorMap } from './ops.ts';
 import type { FlatTexts } from './texts.ts';
 import { attentionHeads } from './width.ts';
 
 /** States of all tokens, [tokens, width]. `embedded` is [tokens, embed]. */
-export function transformerStates(spec: PlannerSpec, weights: Weights, embedded: tf.Tensor2D, texts: FlatTexts): tf.Tensor2D {
+export function transformerStates(spec: PlannerSpec, weights: TensorMap, embedded: tf.Tensor2D, texts: FlatTexts): tf.Tensor2D {
   const position = new Int32Array(texts.tokens.length);
   for (let i = 0; i < position.length; i++) position[i] = i - texts.start[texts.textOf[i]!]!;
   const positions = take(weight<tf.Tensor2D>(weights, 'text.position'), indices(position));
@@ -17,7 +17,7 @@ export function transformerStates(spec: PlannerSpec, weights: Weights, embedded:
   return norm(weights, 'text.norm', x);
 }
 
-function composedLayers(spec: PlannerSpec, weights: Weights, x: tf.Tensor2D, texts: FlatTexts): tf.Tensor2D {
+function composedLayers(spec: PlannerSpec, weights: TensorMap, x: tf.Tensor2D, texts: FlatTexts): tf.Tensor2D {
   const heads = attentionHeads(spec.text.width);
   for (let layer = 0; layer < spec.text.layers; layer++) {
     const name = `text.layer${layer}`;
@@ -30,7 +30,7 @@ function composedLayers(spec: PlannerSpec, weights: Weights, x: tf.Tensor2D, tex
 }
 
 /** All layers in one kernel each way: a few texts at a time go through them, so that what lies between stays near. */
-function fusedLayers(spec: PlannerSpec, weights: Weights, x: tf.Tensor2D, texts: FlatTexts): tf.Tensor2D {
+function fusedLayers(spec: PlannerSpec, weights: TensorMap, x: tf.Tensor2D, texts: FlatTexts): tf.Tensor2D {
   const parameters = Array.from({ length: spec.text.layers }, (_, layer) =>
     transformerLayer(`text.layer${layer}`, spec.text.width).map(({ name }) => weight(weights, name)),
   ).flat();
@@ -57,7 +57,7 @@ function fusedLayers(spec: PlannerSpec, weights: Weights, x: tf.Tensor2D, texts:
   return op(x, ...parameters) as tf.Tensor2D;
 }
 
-function norm(weights: Weights, name: string, x: tf.Tensor2D): tf.Tensor2D {
+function norm(weights: TensorMap, name: string, x: tf.Tensor2D): tf.Tensor2D {
   return layerNorm(x, weight<tf.Tensor1D>(weights, `${name}.gain`), weight<tf.Tensor1D>(weights, `${name}.bias`));
 }
 

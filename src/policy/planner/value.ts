@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { PlannerSpec } from './spec.ts';
 import type { FlatBatch } from './flatten.ts';
 import type { TextVectors } from './network.ts';
-import { beside, dense, indices, matrix, segmentSum, take, type Weights } from './ops.ts';
+import { beside, dense, indices, matrix, segmentSum, take, type TensorMap } from './ops.ts';
 
 /**
  * Value of every observation, [O]: what return the policy expects from here.
@@ -10,7 +10,7 @@ import { beside, dense, indices, matrix, segmentSum, take, type Weights } from '
  * value = mlp([the whole text ; mean of the items' texts ; state flags ; mean of the items' flags]). It shares the text encoder
  * with the action scores and nothing else: what the head of the scores makes of the items depends on what is asked of it.
  */
-export function stateValues(spec: PlannerSpec, weights: Weights, flat: FlatBatch, { pooled }: TextVectors): tf.Tensor1D {
+export function stateValues(spec: PlannerSpec, weights: TensorMap, flat: FlatBatch, { pooled }: TextVectors): tf.Tensor1D {
   const { features } = spec;
   const text = take(pooled, indices(flat.observationText));
   const state = matrix(flat.state, flat.observations, features.state);

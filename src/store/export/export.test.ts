@@ -9,7 +9,7 @@ import { encodeRows } from '../../records/encode.ts';
 import { stepRow, T0, trajectoryRow } from '../fixtures.ts';
 import type { Store } from '../store.ts';
 import { decodeCursor, linesCursor } from './cursor.ts';
-import { exportLines, identityOf } from './export.ts';
+import { exportLines, exportIdentity } from './export.ts';
 import type { ExportChunk, ExportRequest } from './export.ts';
 import { exportFile } from './file.ts';
 import { ExportFiles } from './files.ts';
@@ -166,7 +166,7 @@ describe('exportLines', () => {
       });
     for (const other of [request('one'), request('paged', { steps: true })])
       await expect(exported({ ...other, cursor: first!.cursor })).rejects.toThrow(/another filter or format/);
-    expect(decodeCursor(first!.cursor, identityOf(request('paged')), linesCursor)).toMatchObject({ done: first!.done });
+    expect(decodeCursor(first!.cursor, exportIdentity(request('paged')), linesCursor)).toMatchObject({ done: first!.done });
   });
 
   it('asks the store for nothing more once its reader has left or is gone', async () => {

@@ -33,7 +33,7 @@ export interface ExportChunk {
 export const CHUNK_BYTES = 256 * 1024;
 
 /** What a cursor belongs to. */
-export const identityOf = ({ format, steps, filter }: ExportRequest): string =>
+export const exportIdentity = ({ format, steps, filter }: ExportRequest): string =>
   fingerprint([format, steps, Object.entries(filter).sort(([a], [b]) => (a < b ? -1 : 1))]);
 
 /**
@@ -43,7 +43,7 @@ export const identityOf = ({ format, steps, filter }: ExportRequest): string =>
  */
 export async function* exportLines(store: Store, request: ExportRequest & { pageSize?: number }): AsyncGenerator<ExportChunk> {
   const { steps, signal, chunkBytes = CHUNK_BYTES, pageSize } = request;
-  const of = identityOf(request);
+  const of = exportIdentity(request);
   const conditions = conditionsOf(request.filter);
   const start: LinesCursor = request.cursor
     ? decodeCursor(request.cursor, of, linesCursor)

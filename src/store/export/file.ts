@@ -4,7 +4,7 @@ import { MillraceError } from '../../errors.ts';
 import type { Store } from '../store.ts';
 import { STEP_COLUMNS, TRAJECTORY_COLUMNS } from './columns.ts';
 import { decodeCursor, encodeCursor, fileCursor } from './cursor.ts';
-import { CHUNK_BYTES, identityOf } from './export.ts';
+import { CHUNK_BYTES, exportIdentity } from './export.ts';
 import type { ExportChunk, ExportRequest } from './export.ts';
 import type { ExportFiles } from './files.ts';
 import { conditionsOf } from './filter.ts';
@@ -17,7 +17,7 @@ import { ORDER } from './position.ts';
  */
 export async function* exportFile(store: Store, files: ExportFiles, request: ExportRequest): AsyncGenerator<ExportChunk> {
   const { cursor, signal, chunkBytes = CHUNK_BYTES } = request;
-  const of = identityOf(request);
+  const of = exportIdentity(request);
   const sql = queryOf(request);
   let name: string;
   let done = 0;

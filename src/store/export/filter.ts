@@ -1,7 +1,7 @@
 import { MillraceError } from '../../errors.ts';
 import { literal } from '../engine.ts';
 import { guardQuery } from '../sql/guard.ts';
-import { tokenize } from '../sql/lexer.ts';
+import { sqlTokens } from '../sql/lexer.ts';
 import type { Micros, RowPurpose } from '../../records/tables.ts';
 
 /** Which trajectories; all conditions must hold. */
@@ -63,7 +63,7 @@ const CLOSES: Readonly<Record<string, string>> = { '(': ')', '[': ']' };
 export function guardWhere(where: string): string {
   const open: { closer: string; scope: 'query' | 'cast' | 'brackets' }[] = [];
   try {
-    const tokens = tokenize(where);
+    const tokens = sqlTokens(where);
     if (tokens.length === 0) throw refuse('it is empty; leave it out, or write e.g. reward > 0 AND steps < 10');
     tokens.forEach((token, index) => {
       const before = tokens[index - 1];

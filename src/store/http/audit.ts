@@ -3,7 +3,7 @@ import type { SqlJudge } from '../sql/judge.ts';
 import type { Token } from '../sql/lexer.ts';
 import { nameOf } from '../sql/write-rules.ts';
 import { asException, ClickHouseException } from './exception.ts';
-import type { QueryRequest } from './request.ts';
+import type { HttpQuery } from './request.ts';
 import { refusedAs } from './statement.ts';
 
 /** Who asks, and how. */
@@ -42,7 +42,7 @@ export type Audit = (entry: AuditEntry) => void;
 /** Throws unless everything in a statement that writes is known to be harmless; tells the audit of it. */
 export async function assertGranted(
   { judge, audit }: { judge: SqlJudge; audit: Audit },
-  { queryId }: QueryRequest,
+  { queryId }: HttpQuery,
   { sql, tokens, who, where }: { sql: string; tokens: readonly Token[]; who: Asker; where: Where },
 ): Promise<void> {
   const { intent, refused } = await judgeWrite(judge, sql, tokens, where);

@@ -8,7 +8,7 @@ const WRITER = 'writer';
 const READERS: readonly string[] = ['reader', 'default'];
 
 /** Passwords of the users there are. */
-export interface Tokens {
+export interface UserPasswords {
   /** Of the reader; without one any password will do, as in ClickHouse as it comes. */
   readToken?: string | undefined;
   /** Of {@link WRITER}; without one there is no such user. */
@@ -16,7 +16,7 @@ export interface Tokens {
 }
 
 /** Who asks: the reader, or {@link WRITER}. Throws AUTHENTICATION_FAILED for everyone else. */
-export function authenticate(user: string, password: string, { readToken, writeToken }: Tokens): { mayWrite: boolean } {
+export function authenticate(user: string, password: string, { readToken, writeToken }: UserPasswords): { mayWrite: boolean } {
   if (READERS.includes(user) && (readToken === undefined || same(password, readToken))) return { mayWrite: false };
   if (user === WRITER && writeToken !== undefined && same(password, writeToken)) return { mayWrite: true };
   throw exception(

@@ -3,14 +3,14 @@ import { pipeline } from 'node:stream/promises';
 import { literal } from '../engine.ts';
 import type { Printed, SessionPool } from '../sessions.ts';
 import type { SqlJudge } from '../sql/judge.ts';
-import { tokenize } from '../sql/lexer.ts';
+import { sqlTokens } from '../sql/lexer.ts';
 import { assertGranted, auditRefusal } from './audit.ts';
 import type { Asker, Audit, Where } from './audit.ts';
 import { ClickHouseException, asException, exception } from './exception.ts';
 import type { EngineFacts } from './facts.ts';
 import { nativeHello } from './native-hello.ts';
-import { textOf } from './request.ts';
-import type { QueryRequest } from './request.ts';
+import { statementText } from './request.ts';
+import type { HttpQuery } from './request.ts';
 import { conditionAsSelect } from './filters.ts';
 import { isAllowedFormat } from './formats.ts';
 import { checkOwnSettings, checkSettings } from './settings.ts';
@@ -47,7 +47,7 @@ export interface Executor {
 }
 
 /** A statement that runs. */
-export interface Execution {
+export interface StatementRun {
   format: string;
   /** Where its result appears. */
   file: SpoolFile;
@@ -58,7 +58,12 @@ export interface Execution {
 }
 
 /** Starts a statement. Throws when it cannot be one, or is not allowed. */
-export async function execute(executor: Executor, request: QueryRequest, who: Asker, signal: AbortSignal): Promise<Execution> {
+export async function startStatement(
+  executor: Executor,
+  request: HttpQuery,
+  who: Asker,
+  signal: AbortSignal,
+): Promise<StatementRun> {
   const head = request.head.toString('latin1');
   try {
     return await start(executor, request, who, { head, signal });
@@ -70,16 +75,16 @@ export async function execute(executor: Executor, request: QueryRequest, who: As
 
 async function start(
   executor: Executor,
-  request: QueryRequest,
+  request: HttpQuery,
   who: Asker,
   { head, signal }: { head: string; signal: AbortSignal },
-): Promise<Execution> {
+): Promise<StatementRun> {
   const insert = parseInsertHead(head, who.mayWrite);
   if (insert) {
     refuseGet(who.method);
     return startInsert(executor, request, { statement: insert, who, signal });
   }
-  const text = await textOf(request);
+  const text = await statementText(request);
   const hello = nativeHello(text, request.revision, executor.facts);
   if (hello && request.defaultFormat === 'Native') {
     const file = executor.spool.file();
@@ -95,9 +100,9 @@ async function start(
 
 async function startRead(
   executor: Executor,
-  request: QueryRequest,
+  request: HttpQuery,
   { statement, mayWrite, signal }: { statement: ReadStatement; mayWrite: boolean; signal: AbortSignal },
-): Promise<Execution> {
+): Promise<StatementRun> {
   const { limits, facts, spool } = executor;
   const format = statement.format ?? request.defaultFormat ?? 'TabSeparated';
   if (!facts.formats.has(format) || !isAllowedFormat(format))
@@ -164,16 +169,16 @@ async function assertHarmlessFilters(judge: SqlJudge, conditions: readonly strin
 
 async function startInsert(
   executor: Executor,
-  request: QueryRequest,
+  request: HttpQuery,
   { statement, who, signal }: { statement: InsertStatement; who: Asker; signal: AbortSignal },
-): Promise<Execution> {
+): Promise<StatementRun> {
   checkPlaceholders(statement.placeholders, request.parameters);
   if (!isAllowedFormat(statement.format))
     throw exception('UNKNOWN_FORMAT', `Unknown format ${JSON.stringify(statement.format.slice(0, 40)).slice(1, -1)}.`);
   const where = scope(executor, request, statement.placeholders);
   // Its rows are data; what stands before them is judged as if they were one.
   const sql = `${statement.sql} VALUES (1)`;
-  await assertGranted(executor, request, { sql, tokens: tokenize(sql), who, where });
+  await assertGranted(executor, request, { sql, tokens: sqlTokens(sql), who, where });
   const rules = { known: executor.facts.settings, bounds: {}, mayWrite: true };
   const checked = checkSettings([...request.settings, ...statement.settings], rules);
   await assertHarmlessFilters(executor.judge, checked.conditions, where);
@@ -203,9 +208,9 @@ async function startInsert(
 
 async function startWrite(
   executor: Executor,
-  request: QueryRequest,
+  request: HttpQuery,
   { statement, who, signal }: { statement: WriteStatement; who: Asker; signal: AbortSignal },
-): Promise<Execution> {
+): Promise<StatementRun> {
   checkOwnSettings(statement.settings);
   const rules = { known: executor.facts.settings, bounds: {}, mayWrite: true };
   const { settings, conditions } = checkSettings(request.settings, rules);
@@ -217,12 +222,12 @@ async function startWrite(
   return { format: 'TabSeparated', file, writes: true, done: described(run, file) };
 }
 
-async function* data(request: QueryRequest, from: number): AsyncGenerator<Buffer> {
+async function* data(request: HttpQuery, from: number): AsyncGenerator<Buffer> {
   if (from < request.head.length) yield request.head.subarray(from);
   yield* request.rest;
 }
 
-function scope(executor: Executor, request: QueryRequest, placeholders: readonly string[]): Where {
+function scope(executor: Executor, request: HttpQuery, placeholders: readonly string[]): Where {
   const { database } = request;
   // The engine's own default database shows the file system; here the store's is the default.
   return {

@@ -1,5 +1,5 @@
 import { isSymbol, isWord } from '../sql/guard.ts';
-import { tokenize, unquoted } from '../sql/lexer.ts';
+import { sqlTokens, unquoted } from '../sql/lexer.ts';
 import { literal } from '../engine.ts';
 import { exception } from './exception.ts';
 
@@ -35,7 +35,7 @@ export const conditionAsSelect = (condition: string): string => `SELECT 1 FROM s
 
 /** `{'table': 'condition', ...}` */
 function readMap(text: string): [string, string][] {
-  const tokens = tokenize(text);
+  const tokens = sqlTokens(text);
   const wrong = (): Error =>
     exception('BAD_ARGUMENTS', "additional_table_filters is a map of texts: {'table': 'condition', ...}.");
   if (!isSymbol(tokens[0], '{') || !isSymbol(tokens.at(-1), '}')) throw wrong();
@@ -51,7 +51,7 @@ function readMap(text: string): [string, string][] {
 }
 
 function checkCondition(condition: string): void {
-  const tokens = tokenize(condition);
+  const tokens = sqlTokens(condition);
   for (const [index, token] of tokens.entries()) {
     if (isWord(token, 'settings') && isSymbol(tokens[index + 2], '='))
       throw exception('READONLY', 'Cannot modify settings in a filter.');

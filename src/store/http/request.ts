@@ -7,7 +7,7 @@ import { readMultipart } from './multipart.ts';
 import { isRequestParameter } from './settings.ts';
 
 /** A request for a query, taken apart. The body is read only as far as it had to be. */
-export interface QueryRequest {
+export interface HttpQuery {
   /** What was in the URL, and where nothing was the body's beginning: a statement, perhaps with data behind it. */
   head: Buffer;
   /** What comes after `head`: data of an INSERT, or more of the statement. */
@@ -55,7 +55,7 @@ function headersOf(request: IncomingMessage): (name: string) => string | undefin
 }
 
 /** Takes a request apart. Throws ClickHouse exceptions. */
-export async function readRequest(request: IncomingMessage, url: URL, maxBodyBytes: number): Promise<QueryRequest> {
+export async function readRequest(request: IncomingMessage, url: URL, maxBodyBytes: number): Promise<HttpQuery> {
   const found = url.searchParams;
   refusePacking(found);
   let body = limited(unpacked(request), maxBodyBytes);
@@ -168,7 +168,7 @@ async function firstPart(body: AsyncIterable<Buffer>): Promise<{ head: Buffer; r
 }
 
 /** All of a body that is part of a statement. */
-export async function textOf(request: QueryRequest): Promise<string> {
+export async function statementText(request: HttpQuery): Promise<string> {
   const chunks: Buffer[] = [];
   let bytes = request.head.length;
   for await (const chunk of request.rest) {

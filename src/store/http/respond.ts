@@ -5,16 +5,16 @@ import { pipeline } from 'node:stream/promises';
 import { createBrotliCompress, createDeflate, createGzip, constants } from 'node:zlib';
 import type { Printed } from '../sessions.ts';
 import { asException, exceptionBlock } from './exception.ts';
-import type { Execution } from './execute.ts';
+import type { StatementRun } from './execute.ts';
 import type { EngineFacts } from './facts.ts';
-import type { Encoding, QueryRequest } from './request.ts';
+import type { Encoding, HttpQuery } from './request.ts';
 
 /** Until this much of a result is there, the answer waits for its end: an error still gets its status then. */
 const WAIT_BYTES = 1024 * 1024;
 
 /** What an answer needs to know. */
-export interface Answer {
-  request: QueryRequest;
+export interface ResponseOptions {
+  request: HttpQuery;
   facts: EngineFacts;
   /** Headers only. */
   head: boolean;
@@ -24,7 +24,11 @@ export interface Answer {
  * Sends a result as it comes from the engine, no faster than the client takes it. Throws what the statement failed with while
  * nothing was sent; after that the error goes into the body and the connection is broken off, as servers do.
  */
-export async function respond(response: ServerResponse, execution: Execution, { request, facts, head }: Answer): Promise<void> {
+export async function respond(
+  response: ServerResponse,
+  execution: StatementRun,
+  { request, facts, head }: ResponseOptions,
+): Promise<void> {
   const { done, file, format, writes } = execution;
   const startedAt = performance.now();
   let ended: Printed | undefined;

@@ -8,9 +8,9 @@ import { foreignRequest, setPrivateHeaders } from '../../http/browser.ts';
 import { DATABASE } from '../embedded.ts';
 import type { EmbeddedEngine } from '../embedded.ts';
 import { authenticate } from './auth.ts';
-import type { Tokens } from './auth.ts';
+import type { UserPasswords } from './auth.ts';
 import { asException, exception, statusOf } from './exception.ts';
-import { execute } from './execute.ts';
+import { startStatement } from './execute.ts';
 import type { AuditEntry } from './audit.ts';
 import type { Executor } from './execute.ts';
 import { readFacts } from './facts.ts';
@@ -132,7 +132,7 @@ export async function serveClickHouse(options: ClickHousePortOptions): Promise<C
 }
 
 interface PortRules {
-  tokens: Tokens;
+  tokens: UserPasswords;
   maxBodyBytes: number;
   maxActive: number;
 }
@@ -237,7 +237,7 @@ class Port {
     try {
       const { remoteAddress = '', remotePort = 0 } = request.socket;
       const who = { user, mayWrite, method: request.method ?? '', peer: `${remoteAddress}:${remotePort}` };
-      const execution = await execute(this.#executor, asked, who, signal);
+      const execution = await startStatement(this.#executor, asked, who, signal);
       // Before the answer's last bytes: a client may use the id again as soon as it has them.
       const forget = (): void => void this.#ids.delete(asked.queryId);
       execution.done.then(forget, forget);

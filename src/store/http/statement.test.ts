@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ClickHouseException } from './exception.ts';
-import { MAX_TOKENS, tokenize } from '../sql/lexer.ts';
+import { MAX_TOKENS, sqlTokens } from '../sql/lexer.ts';
 import { clausesOf, MAX_SETTINGS } from './clauses.ts';
 import { checkSettings } from './settings.ts';
 import { parseInsertHead, parseStatement } from './statement.ts';
@@ -206,7 +206,7 @@ describe('clausesOf', () => {
   /** How often tokens are looked at while the clauses of a statement are read. */
   const looks = (sql: string): number => {
     let count = 0;
-    const tokens = new Proxy(tokenize(sql), {
+    const tokens = new Proxy(sqlTokens(sql), {
       get(target, key, receiver) {
         if (typeof key === 'string' && /^\d+$/.test(key)) count += 1;
         return Reflect.get(target, key, receiver) as unknown;

@@ -2,7 +2,7 @@ import { MillraceError } from '../../errors.ts';
 import { allSettings, UNREADABLE } from '../sql/assignments.ts';
 import { beginsSettings, isClosing, isOpening, isSymbol, isWord, rebased, refusal, withoutEnd } from '../sql/guard.ts';
 import type { Refusal } from '../sql/guard.ts';
-import { lex, tokenize } from '../sql/lexer.ts';
+import { lex, sqlTokens } from '../sql/lexer.ts';
 import type { Token } from '../sql/lexer.ts';
 import { placeholdersOf } from '../sql/placeholders.ts';
 import { clausesOf, settingsBefore } from './clauses.ts';
@@ -94,7 +94,7 @@ export function parseStatement(text: string, mayWrite: boolean): ReadStatement |
 }
 
 function parseRead(text: string): ReadStatement {
-  const tokens = withoutEnd(tokenize(text));
+  const tokens = withoutEnd(sqlTokens(text));
   const { end, format, settings } = clausesOf(tokens);
   const kept = tokens.slice(0, end);
   // The engine takes them in subqueries even where it is told to be read-only.
@@ -127,7 +127,7 @@ function parseInsert(text: string): InsertStatement | undefined {
       const rest = /^[ \t]*;?[ \t]*(?:\r?\n)?/.exec(text.slice(token.end, token.end + 1024))![0].length;
       // The names in it are UTF-8 again.
       const sql = Buffer.from(text.slice(into[0]!.start, into.at(-1)!.end), 'latin1').toString('utf8');
-      const { tokens, placeholders } = textOf(sql, tokenize(sql));
+      const { tokens, placeholders } = textOf(sql, sqlTokens(sql));
       const settings = clause?.settings ?? [];
       return { kind: 'insert', sql, tokens, placeholders, format: token.text, settings, dataAt: token.end + rest };
     }
@@ -139,7 +139,7 @@ function parseInsert(text: string): InsertStatement | undefined {
 }
 
 function parseWrite(text: string): WriteStatement {
-  const tokens = withoutEnd(tokenize(text));
+  const tokens = withoutEnd(sqlTokens(text));
   const second = tokens.find((token) => isSymbol(token, ';'));
   if (second) throw refusedAs({ kind: 'many', message: '', token: second }, text);
   const settings = allSettings(tokens);

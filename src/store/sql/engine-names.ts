@@ -38,13 +38,13 @@ export async function readEngineNames(ask: AskRows): Promise<EngineNames> {
 }
 
 /** `unknown`: the engine has no function of this name, so that calling it can only fail. */
-export type Verdict = 'allowed' | 'refused' | 'unknown';
+export type Permission = 'allowed' | 'refused' | 'unknown';
 
 /** No function has a name this long, with any combinators that make sense. */
 const LONGEST_NAME = 256;
 
 /** What is to be thought of a function. What the engine knows and the list of allowed functions does not is refused. */
-export function judgeFunction(name: string, names: EngineNames): Verdict {
+export function judgeFunction(name: string, names: EngineNames): Permission {
   const known = names.functions.has(name) ? name : names.anyCase.get(name.toLowerCase());
   if (known !== undefined) return ALLOWED_FUNCTIONS.has(known) ? 'allowed' : 'refused';
   if (ALLOWED_FUNCTIONS.has(name)) return 'allowed';

@@ -3,7 +3,7 @@ import type { AskRows } from './engine-names.ts';
 import { withoutEnd } from './guard.ts';
 import { judgeWrite } from './judge-write.ts';
 import type { SqlJudge } from './judge.ts';
-import { tokenize } from './lexer.ts';
+import { sqlTokens } from './lexer.ts';
 import { ownTables } from './write-rules.ts';
 
 /** Tables and views that are there and could not be made today, as `database.table`, and why not. */
@@ -41,7 +41,7 @@ const OWN_DEFINER = ' DEFINER = default SQL SECURITY DEFINER AS ';
 async function refusedDefinition(judge: SqlJudge, written: string, database: string): Promise<string | undefined> {
   const definition = written.replace(OWN_DEFINER, ' AS ');
   try {
-    const tokens = withoutEnd(tokenize(definition));
+    const tokens = withoutEnd(sqlTokens(definition));
     return (await judgeWrite(judge, definition, tokens, { database })).refused?.message;
   } catch (error) {
     return `its definition cannot be read (${(error as Error).message.slice(0, 200)})`;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { guardQuery } from './guard.ts';
-import { lex, MAX_DEPTH, MAX_TOKENS, splitStatements, tokenize } from './lexer.ts';
+import { lex, MAX_DEPTH, MAX_TOKENS, splitStatements, sqlTokens } from './lexer.ts';
 
 describe('guardQuery', () => {
   it.each([
@@ -80,7 +80,7 @@ describe('splitStatements', () => {
 
 describe('tokenize', () => {
   it('knows words, quoted names, texts, numbers and symbols', () => {
-    expect(tokenize("a1.`b``c` = 'x' + 1.5e3").map((token) => [token.kind, token.text])).toEqual([
+    expect(sqlTokens("a1.`b``c` = 'x' + 1.5e3").map((token) => [token.kind, token.text])).toEqual([
       ['word', 'a1'],
       ['symbol', '.'],
       ['quoted', 'b`c'],
@@ -92,7 +92,7 @@ describe('tokenize', () => {
   });
 
   it('reads names as the engine does', () => {
-    const [hex, doubled, escaped, other] = tokenize('`f\\x69le` "a""b" `a\\`b` `a""b`');
+    const [hex, doubled, escaped, other] = sqlTokens('`f\\x69le` "a""b" `a\\`b` `a""b`');
     expect([hex, doubled, escaped, other].map((token) => token?.text)).toEqual(['file', 'a"b', 'a`b', 'a""b']);
   });
 
@@ -111,13 +111,13 @@ describe('tokenize', () => {
   });
 
   it('names its limits', () => {
-    expect(tokenize('1,'.repeat(MAX_TOKENS / 2))).toHaveLength(MAX_TOKENS);
-    expect(() => tokenize('1,'.repeat(MAX_TOKENS / 2 + 1))).toThrow(`a statement may have ${MAX_TOKENS} tokens`);
-    expect(() => tokenize(`SELECT ${'`'.repeat(1_000_000)}`)).toThrow('quoted names may have');
-    expect(() => tokenize(`SELECT ${'"\\\\", '.repeat(49_000)}`)).toThrow('tokens');
-    expect(() => tokenize(`SELECT ${`\`${'``'.repeat(5_000)}\`, `.repeat(100)}`)).toThrow('quoted names may have');
-    expect(tokenize('('.repeat(MAX_DEPTH))).toHaveLength(MAX_DEPTH);
-    expect(() => tokenize('('.repeat(MAX_DEPTH + 1))).toThrow(`nested too deeply (at most ${MAX_DEPTH})`);
-    expect(() => tokenize(`${'('.repeat(MAX_DEPTH)}${'1,'.repeat(10_000)}`)).toThrow('nested too deeply');
+    expect(sqlTokens('1,'.repeat(MAX_TOKENS / 2))).toHaveLength(MAX_TOKENS);
+    expect(() => sqlTokens('1,'.repeat(MAX_TOKENS / 2 + 1))).toThrow(`a statement may have ${MAX_TOKENS} tokens`);
+    expect(() => sqlTokens(`SELECT ${'`'.repeat(1_000_000)}`)).toThrow('quoted names may have');
+    expect(() => sqlTokens(`SELECT ${'"\\\\", '.repeat(49_000)}`)).toThrow('tokens');
+    expect(() => sqlTokens(`SELECT ${`\`${'``'.repeat(5_000)}\`, `.repeat(100)}`)).toThrow('quoted names may have');
+    expect(sqlTokens('('.repeat(MAX_DEPTH))).toHaveLength(MAX_DEPTH);
+    expect(() => sqlTokens('('.repeat(MAX_DEPTH + 1))).toThrow(`nested too deeply (at most ${MAX_DEPTH})`);
+    expect(() => sqlTokens(`${'('.repeat(MAX_DEPTH)}${'1,'.repeat(10_000)}`)).toThrow('nested too deeply');
   });
 });

@@ -1,5 +1,5 @@
 import { MillraceError } from '../../errors.ts';
-import { tokenize } from './lexer.ts';
+import { sqlTokens } from './lexer.ts';
 import type { Token } from './lexer.ts';
 
 const READ_STATEMENTS = new Set(['select', 'with', 'show', 'describe', 'desc', 'exists', 'explain']);
@@ -57,7 +57,7 @@ export interface Guarded {
  * `invalid_argument` saying what is not allowed.
  */
 export function guardQuery(sql: string): Guarded {
-  const tokens = withoutEnd(tokenize(sql));
+  const tokens = withoutEnd(sqlTokens(sql));
   const refused = refusal(tokens);
   if (refused) throw refusedQuery(refused);
   return { sql: sql.slice(tokens[0]!.start, tokens.at(-1)!.end), tokens: rebased(tokens) };

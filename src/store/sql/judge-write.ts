@@ -4,7 +4,7 @@ import type { EngineNames } from './engine-names.ts';
 import { isSymbol, isWord } from './guard.ts';
 import type { Refusal } from './guard.ts';
 import { refusedCall, refusedName, refusedParameter, refusedTable, usedParameters } from './judge.ts';
-import type { Scope, SqlJudge } from './judge.ts';
+import type { StatementScope, SqlJudge } from './judge.ts';
 import type { Token } from './lexer.ts';
 import { outermost } from './read-forms.ts';
 import { notAllowed, outside, unknownFunction } from './refusals.ts';
@@ -32,7 +32,7 @@ export async function judgeWrite(
   judge: SqlJudge,
   sql: string,
   tokens: readonly Token[],
-  given: Scope = {},
+  given: StatementScope = {},
 ): Promise<WriteVerdict> {
   const scope = { ...given, parameters: usedParameters(tokens, given) };
   const intent = intentOf(tokens, scope.parameters);

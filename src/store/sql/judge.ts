@@ -22,7 +22,7 @@ export interface JudgeEngine {
 }
 
 /** How a statement is going to run. */
-export interface Scope {
+export interface StatementScope {
   /** The database that names without one are in. Default: the store's. */
   database?: string | undefined;
   /** Values of {name:Type} placeholders, in ClickHouse's escaped form. */
@@ -74,7 +74,7 @@ export class SqlJudge {
   }
 
   /** Runs an EXPLAIN that computes nothing: `how` is what stands before the statement, in a line of its own. */
-  async explain(how: string, sql: string, { parameters = {} }: Scope): Promise<string> {
+  async explain(how: string, sql: string, { parameters = {} }: StatementScope): Promise<string> {
     try {
       return await this.#engine.explain(`${how}\n${sql}`, parameters);
     } catch (error) {
@@ -86,7 +86,7 @@ export class SqlJudge {
    * Why a reading statement may not run; undefined when it may. `tokens` are those of `sql`, which is in the form that guard.ts checks.
    * Rejects with the engine's error where that cannot parse it.
    */
-  async read(sql: string, tokens: readonly Token[], scope: Scope = {}): Promise<Refusal | undefined> {
+  async read(sql: string, tokens: readonly Token[], scope: StatementScope = {}): Promise<Refusal | undefined> {
     const used = usedParameters(tokens, scope);
     const key = JSON.stringify([sql, scope.database, used]);
     if (this.#harmless.delete(key)) {
@@ -98,7 +98,7 @@ export class SqlJudge {
     return refused;
   }
 
-  async #read(sql: string, tokens: readonly Token[], scope: Scope): Promise<Refusal | undefined> {
+  async #read(sql: string, tokens: readonly Token[], scope: StatementScope): Promise<Refusal | undefined> {
     const refused = refusedParameter(tokens, scope) ?? refusedCall(tokens, await this.names());
     if (refused) return refused;
     const forms = selectsOf(sql, tokens);
@@ -111,7 +111,7 @@ export class SqlJudge {
   }
 
   /** Why a SELECT may not run; `read` checks its form and its parameters first. */
-  async select(sql: string, scope: Scope): Promise<Refusal | undefined> {
+  async select(sql: string, scope: StatementScope): Promise<Refusal | undefined> {
     const names = await this.names();
     const printed = await this.explain(PARSE_ONLY, sql, scope);
     const tree = await readQueryTree(printed);
@@ -147,13 +147,13 @@ export class SqlJudge {
 }
 
 /** Values that the statement uses: others are not even set. */
-export function usedParameters(tokens: readonly Token[], { parameters = {} }: Scope): Record<string, string> {
+export function usedParameters(tokens: readonly Token[], { parameters = {} }: StatementScope): Record<string, string> {
   const used = placeholdersOf(tokens).filter(({ name }) => Object.hasOwn(parameters, name));
   return Object.fromEntries(used.map(({ name }) => [name, parameters[name]!]));
 }
 
 /** The refusal of a name in a parameter that no name is written like. */
-export function refusedParameter(tokens: readonly Token[], { parameters = {} }: Scope): Refusal | undefined {
+export function refusedParameter(tokens: readonly Token[], { parameters = {} }: StatementScope): Refusal | undefined {
   const bad = placeholdersOf(tokens).find(({ name, isIdentifier }) => {
     const value = parameters[name];
     return isIdentifier && value !== undefined && (!isPlainName(value) || value.includes('\\'));

@@ -31,9 +31,9 @@ const HEREDOC = /\$([A-Za-z0-9_]*)\$/y;
  * in what they read (an unterminated literal, NUL, characters outside ASCII that are not quoted): a guard must never guess. Throws
  * it as well for more than {@link MAX_TOKENS} tokens and brackets deeper than {@link MAX_DEPTH}.
  */
-export const tokenize = (sql: string): Token[] => [...lex(sql)];
+export const sqlTokens = (sql: string): Token[] => [...lex(sql)];
 
-/** {@link tokenize}, one token at a time: what follows `INSERT ... FORMAT` is data and no SQL. */
+/** {@link sqlTokens}, one token at a time: what follows `INSERT ... FORMAT` is data and no SQL. */
 export function* lex(sql: string): Generator<Token, void, undefined> {
   let at = 0;
   let [tokens, depth, nested, quoted] = [0, 0, 0, 0];
@@ -106,7 +106,7 @@ export function splitStatements(sql: string): string[] {
   const statements: string[] = [];
   let from: number | undefined;
   let to = 0;
-  for (const token of tokenize(sql)) {
+  for (const token of sqlTokens(sql)) {
     if (token.kind === 'symbol' && token.text === ';') {
       if (from !== undefined) statements.push(sql.slice(from, to));
       from = undefined;

@@ -6,16 +6,16 @@ import { guardQuery, rebased, withoutEnd } from './guard.ts';
 import type { Refusal } from './guard.ts';
 import { judgeWrite } from './judge-write.ts';
 import type { WriteVerdict } from './judge-write.ts';
-import type { Scope } from './judge.ts';
-import { tokenize } from './lexer.ts';
+import type { StatementScope } from './judge.ts';
+import { sqlTokens } from './lexer.ts';
 
 /** An engine in a folder of its own, whose judge is asked by text. */
 export interface TestJudge {
   engine: EmbeddedEngine;
   /** Why a reading statement is refused; undefined when it is not. Throws when it is no statement. */
-  read(sql: string, scope?: Scope): Promise<Refusal | undefined>;
+  read(sql: string, scope?: StatementScope): Promise<Refusal | undefined>;
   /** The same for one that writes. */
-  write(sql: string, scope?: Scope): Promise<WriteVerdict>;
+  write(sql: string, scope?: StatementScope): Promise<WriteVerdict>;
   stop(): Promise<void>;
 }
 
@@ -30,7 +30,7 @@ export async function openTestJudge(): Promise<TestJudge> {
       return engine.judge.read(sql, tokens, scope);
     },
     write(text, scope) {
-      const tokens = withoutEnd(tokenize(text));
+      const tokens = withoutEnd(sqlTokens(text));
       const sql = text.slice(tokens[0]!.start, tokens.at(-1)!.end);
       return judgeWrite(engine.judge, sql, rebased(tokens), scope);
     },

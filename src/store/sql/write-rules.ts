@@ -1,7 +1,7 @@
 import { loadMigrations } from '../migrate.ts';
 import { outside } from './refusals.ts';
 import type { Refusal } from './guard.ts';
-import { tokenize } from './lexer.ts';
+import { sqlTokens } from './lexer.ts';
 import type { Intent, Target } from './write-target.ts';
 import { intentOf } from './write-target.ts';
 
@@ -95,7 +95,7 @@ export function ownTables(): ReadonlySet<string> {
     LEDGER,
     ...loadMigrations().flatMap(({ up }) =>
       up.flatMap((statement) => {
-        const intent = intentOf(tokenize(statement));
+        const intent = intentOf(sqlTokens(statement));
         return /^CREATE (?:TABLE|VIEW|MATERIALIZED VIEW)$/.test(intent.kind) ? [intent.targets[0]!.table!] : [];
       }),
     ),

@@ -40,7 +40,7 @@ export function register(job: Command, context: CliContext): void {
     .description('show progress until the job has ended; exit code 1 when it did not succeed')
     .argument('<id>', 'job')
     .action(async (jobId: string) => {
-      const { watchJob } = await import('../../watch-job.ts');
-      context.exitCode = await watchJob(jobId, context);
+      const { printJobProgress } = await import('../../watch-job.ts');
+      context.exitCode = await printJobProgress(jobId, context);
     });
 }

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { TokenLoss } from '../../kind.ts';
-import type { Planner } from '../planner.ts';
+import type { PlannerPolicy } from '../planner.ts';
 import type { DecisionBatch } from './batch.ts';
 import { decided, scoreDerivatives, valueDerivatives } from './scores.ts';
 
@@ -8,7 +8,7 @@ import { decided, scoreDerivatives, valueDerivatives } from './scores.ts';
  * Gradients of a loss of a batch, in the order of `policy.layout`; undefined for a parameter that no observation of the batch uses.
  * Call within a tidy: the gradients are the caller's tensors.
  */
-export function backward(policy: Planner, batch: DecisionBatch, loss: TokenLoss): (tf.Tensor | undefined)[] {
+export function backward(policy: PlannerPolicy, batch: DecisionBatch, loss: TokenLoss): (tf.Tensor | undefined)[] {
   const total = (): tf.Scalar => {
     const { scores, values } = policy.outputs(batch.flat);
     const now = decided(batch, numbers(scores), values && numbers(values));

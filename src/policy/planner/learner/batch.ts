@@ -2,7 +2,7 @@
 import { MillraceError } from '../../../errors.ts';
 import type { FlatBatch } from '../flatten.ts';
 import type { ObservationBatch } from '../observation-policy.ts';
-import type { Planner } from '../planner.ts';
+import type { PlannerPolicy } from '../planner.ts';
 
 /** Decisions of one group, or a part of them, with what they refer to. */
 export interface DecisionPiece {
@@ -28,7 +28,7 @@ export interface DecisionBatch {
 }
 
 /** Decodes and flattens pieces. `invalid_argument` when a decision chose an action its observation does not have. */
-export function decisionBatch(policy: Pick<Planner, 'flatten'>, pieces: readonly DecisionPiece[]): DecisionBatch {
+export function decisionBatch(policy: Pick<PlannerPolicy, 'flatten'>, pieces: readonly DecisionPiece[]): DecisionBatch {
   const flat = policy.flatten(pieces.map(({ batch }) => batch));
   const temperature = new Float64Array(flat.observations);
   pieces.forEach((piece, index) => flat.indices[index]!.forEach((o) => (temperature[o] = piece.temperature)));

@@ -4,7 +4,7 @@ import type { Experience } from '../../experience.ts';
 import type { PolicyLearner, TokenLoss, TokenOutputs, TokensOf } from '../../kind.ts';
 import { parameterCount } from '../../policy.ts';
 import { decodePlannerPayload, type PlannerPayload } from '../experience.ts';
-import type { Planner } from '../planner.ts';
+import type { PlannerPolicy } from '../planner.ts';
 import { segmentLogSoftmax } from '../softmax.ts';
 import { backward } from './backward.ts';
 import { decisionBatch, type DecisionBatch, type DecisionPiece } from './batch.ts';
@@ -15,7 +15,7 @@ export class PlannerLearner implements PolicyLearner<PlannerPayload> {
   readonly size: number;
 
   /** @param planner - becomes the learner's: it is disposed of with it */
-  constructor(readonly planner: Planner) {
+  constructor(readonly planner: PlannerPolicy) {
     this.size = parameterCount(planner.layout);
   }
 

@@ -3,7 +3,7 @@ import type { AlgorithmConfig, OptimizerConfig } from '../../../algo/config.ts';
 import { adamWState } from '../../../algo/optim/adamw.ts';
 import { adamW, copyScaled } from '../../../compute/arrays.ts';
 import { tableLoss, tableOf, type TokenTable } from '../../learner/loss.ts';
-import type { Planner } from '../planner.ts';
+import type { PlannerPolicy } from '../planner.ts';
 import { backward } from './backward.ts';
 import { decisionBatch, type DecisionBatch, type DecisionPiece } from './batch.ts';
 
@@ -18,7 +18,7 @@ export interface Piece extends DecisionPiece {
 }
 
 /** Lays pieces side by side. `invalid_argument` when a decision chose an action its observation does not have. */
-export function prepareBatch(policy: Pick<Planner, 'flatten'>, pieces: readonly Piece[]): PreparedBatch {
+export function prepareBatch(policy: Pick<PlannerPolicy, 'flatten'>, pieces: readonly Piece[]): PreparedBatch {
   return { ...decisionBatch(policy, pieces), table: tableOf(pieces.flatMap(({ decisions }) => decisions)) };
 }
 
@@ -41,7 +41,7 @@ export class SingleProcessTrainer {
   private readonly mean: Float32Array;
 
   constructor(
-    private readonly policy: Planner,
+    private readonly policy: PlannerPolicy,
     private readonly algorithm: AlgorithmConfig,
     private readonly optimizer: OptimizerConfig,
   ) {

@@ -15,7 +15,7 @@ export interface EvaluationCounts {
 }
 
 /** What a rate of success is a rate of. */
-export interface Judgement {
+export interface SuccessRate {
   /** Success rate of the flows that were judged; 0 when there is none. */
   success: number;
   /** 95 % Wilson interval; [0, 1] when nothing was judged. */
@@ -29,7 +29,7 @@ export interface Judgement {
 }
 
 /** Success rate of the flows that were judged, and how many those are. */
-export function judgementOf({ tasks, successes, failed, failures = {} }: EvaluationCounts): Judgement {
+export function successRate({ tasks, successes, failed, failures = {} }: EvaluationCounts): SuccessRate {
   const judged = tasks - failed;
   return {
     success: judged > 0 ? successes / judged : 0,
@@ -60,7 +60,7 @@ function classesText({ failed, failures = {} }: EvaluationCounts): string {
  * (REWARD_FAILED)`. Without any judged flow there is no rate.
  */
 export function rateText(counts: EvaluationCounts): string {
-  const { success, judged, incomplete } = judgementOf(counts);
+  const { success, judged, incomplete } = successRate(counts);
   const rate = judged > 0 ? `${(100 * success).toFixed(1)} %` : 'no rate';
   if (counts.failed === 0) return rate;
   return `${rate}, ${incomplete ? 'incomplete: ' : ''}${judgementText(counts)}`;

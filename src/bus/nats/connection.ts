@@ -8,8 +8,8 @@ import { checkServerVersion } from '../features.ts';
 import { natsAddress } from './address.ts';
 import { Disconnected, isTransient, toBusError } from './errors.ts';
 
-/** Options of {@link openLink}. */
-export interface LinkOptions {
+/** Options of {@link openJetStream}. */
+export interface JetStreamOptions {
   /** Addresses; credentials may stand in them: `nats://user:password@host:4222`. */
   servers: string | string[];
   /** Shown by the server's monitoring. */
@@ -42,7 +42,7 @@ const RETRY_MS = 100;
 const ATTEMPT_MS = 5000;
 
 /** A connection that comes back by itself, and calls over it that wait for it at most so long. */
-export class Link {
+export class JetStreamConnection {
   readonly nc: NatsConnection;
   readonly js: JetStreamClient;
   readonly jsm: JetStreamManager;
@@ -59,14 +59,14 @@ export class Link {
   private readonly waiting = new Set<() => void>();
   private readonly dropped = new Set<() => void>();
   private readonly reconnected = new Set<() => void>();
-  private readonly onRefused: LinkOptions['onRefused'];
+  private readonly onRefused: JetStreamOptions['onRefused'];
   private readonly refused = new Set<string>();
 
   constructor(
     nc: NatsConnection,
     jsm: JetStreamManager,
     callTimeoutMs: number,
-    options: Pick<LinkOptions, 'worker' | 'inboxPrefix' | 'apiPrefix' | 'onRefused' | 'deadLetterPrefix'> = {},
+    options: Pick<JetStreamOptions, 'worker' | 'inboxPrefix' | 'apiPrefix' | 'onRefused' | 'deadLetterPrefix'> = {},
   ) {
     this.nc = nc;
     this.worker = options.worker ?? false;
@@ -173,7 +173,7 @@ export class Link {
 }
 
 /** Connects within the bound, or throws `unavailable` or `unauthenticated`; from then on it reconnects for ever, unless it is not let in any more. */
-export async function openLink(options: LinkOptions): Promise<Link> {
+export async function openJetStream(options: JetStreamOptions): Promise<JetStreamConnection> {
   const addresses = [options.servers].flat().map(natsAddress);
   const what = `connecting to NATS at ${addresses.map(({ server }) => server).join(', ')}`;
   const { user, password, token } = { ...addresses[0], ...definedOf(options) };
@@ -204,7 +204,7 @@ export async function openLink(options: LinkOptions): Promise<Link> {
         checkAPI: options.worker !== true,
         ...(options.apiPrefix !== undefined && { apiPrefix: options.apiPrefix }),
       });
-      return new Link(nc, jsm, callTimeoutMs, options);
+      return new JetStreamConnection(nc, jsm, callTimeoutMs, options);
     } catch (thrown) {
       await nc?.close().catch(() => {});
       const error = toBusError(thrown, what);
@@ -214,7 +214,7 @@ export async function openLink(options: LinkOptions): Promise<Link> {
   }
 }
 
-function definedOf({ user, password, token }: LinkOptions): { user?: string; password?: string; token?: string } {
+function definedOf({ user, password, token }: JetStreamOptions): { user?: string; password?: string; token?: string } {
   return {
     ...(user !== undefined && { user }),
     ...(password !== undefined && { password }),
