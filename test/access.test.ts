@@ -17,7 +17,7 @@ let cluster: TestCluster;
 let secrets: string[];
 beforeAll(async () => {
   process.env['MILLRACE_CLUSTER__CLICKHOUSE__PASSWORD'] = 'a secret of the environment';
-  cluster = await startTestCluster({ learners: 1, rollouts: 1, clickhousePort: 0 });
+  cluster = await startTestCluster({ learners: 1, rollouts: 1, clickhousePort: 0, gatewayPort: 0 });
   const { id } = await cluster.createJob(thermostatJob(['rounds=3', 'rollout.groupsPerRound=4', 'evaluation.every=3']));
   await cluster.ended(id);
   const folder = join(cluster.stateDir, 'credentials');

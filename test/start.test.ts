@@ -24,7 +24,7 @@ async function pidOf(id: string): Promise<number> {
     const [command, environment] = await Promise.all(
       ['cmdline', 'environ'].map((file) => readFile(`/proc/${pid}/${file}`, 'utf8').catch(() => '')),
     );
-    if (command!.includes('node/main.ts') && `${command} ${environment}`.match(`"id":"${id}"|\0${id}\0`)) return pid;
+    if (/node\/main\.[jt]s/.test(command!) && `${command} ${environment}`.match(`"id":"${id}"|\0${id}\0`)) return pid;
   }
   return 0;
 }
@@ -35,14 +35,14 @@ describe('a cluster that does not start', () => {
     await new Promise((resolve) => server.once('listening', resolve));
     const { port } = server.address() as { port: number };
     for (const [name, setting] of [
-      ['admin API', `ports.admin=${port}`],
-      ["ClickHouse's HTTP interface", `ports.clickhouse=${port}`],
-    ]) {
-      const { code, stderr } = await millraceToEnd(here('up', ...small, '--set', setting!));
+      ['the admin API', ['--set', `ports.admin=${port}`]],
+      ['the gateway', ['--gateway-port', `${port}`]],
+      ["ClickHouse's HTTP interface", ['--set', `ports.clickhouse=${port}`]],
+    ] as const) {
+      const { code, stderr } = await millraceToEnd(here('up', ...small, ...setting));
       expect(code).toBe(1);
-      expect(stderr).toContain(
-        `error: port ${port} for ${name === 'admin API' ? 'the ' : ''}${name} is taken; end what listens there`,
-      );
+      expect(stderr).toContain(`error: port ${port} for ${name} is taken; end what listens there`);
+      expect(stderr).not.toContain('starting nats-server');
     }
     server.close();
   });

@@ -13,6 +13,7 @@ export interface EmbeddedFlags {
   learners?: string;
   rollouts?: string;
   clickhousePort?: string;
+  gatewayPort?: string;
   set?: string[];
 }
 
@@ -33,6 +34,7 @@ export function clusterSettings(context: CliContext, flags: EmbeddedFlags, overr
       tokenFile: context.flags.tokenFile,
       learners: asNumber(flags.learners),
       rollouts: asNumber(flags.rollouts),
+      'ports.gateway': asNumber(flags.gatewayPort),
       'ports.clickhouse': asNumber(flags.clickhousePort),
     },
   }).config;
@@ -53,6 +55,13 @@ export async function startCluster(context: CliContext, config: ClusterConfig): 
   });
   context.own = { address: cluster.address, token: cluster.token };
   return { ...cluster, stateDir };
+}
+
+/** Where a cluster answers, for the line that says it is up. */
+export function addressesOf({ address, gatewayUrl, clickhouseUrl }: EmbeddedCluster): string {
+  const gateway = gatewayUrl === undefined ? [] : [`gateway at ${gatewayUrl}`];
+  const clickhouse = clickhouseUrl === undefined ? [] : [`ClickHouse at ${clickhouseUrl}`];
+  return [`admin API at ${address}`, ...gateway, ...clickhouse].join('; ');
 }
 
 /** The secrets that the settings name. Throws `invalid_argument` for a file that cannot be read or holds no token. */

@@ -20,7 +20,7 @@ import type { EmbeddedCluster } from '../up/index.ts';
 import type { AdminClient } from './admin-client.ts';
 import type { CliContext } from './context.ts';
 import { createJob } from './create-job.ts';
-import { clusterSettings, startCluster, type EmbeddedFlags } from './embedded.ts';
+import { addressesOf, clusterSettings, startCluster, type EmbeddedFlags } from './embedded.ts';
 import { EXIT } from './errors.ts';
 import { followJob, isOver } from './follow-job.ts';
 import { namedQuerySql } from './named-query.ts';
@@ -67,8 +67,7 @@ export async function train(file: string | undefined, flags: TrainFlags, context
         ? resume(admin, config, cluster.stateDir, context)
         : create(admin, config!, weightsFrom(flags.from, context.cwd), context),
     );
-    const sql = cluster.clickhouseUrl === undefined ? '' : `; ClickHouse at ${cluster.clickhouseUrl}`;
-    context.note(`job ${running.id}; admin API at ${cluster.address}${sql}; state in ${cluster.stateDir}`);
+    context.note(`job ${running.id}; ${addressesOf(cluster)}; state in ${cluster.stateDir}`);
     const example = sqlExample(cluster);
     if (example !== undefined) context.note(example);
     const ended = await Promise.race([

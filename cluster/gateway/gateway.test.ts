@@ -6,14 +6,15 @@ import { standardRoutes, type Route } from './routes.ts';
 import { startGateway, type GatewayOptions, type RunningGateway } from './server.ts';
 import { HTTP_STATUS } from './status.ts';
 
-const tokens = { read: 'reader', write: 'writer', admin: 'administrator' };
+const tokens = { metrics: 'monitor', read: 'reader', write: 'writer', admin: 'administrator' };
 const metrics = { contentType: 'text/plain; version=0.0.4', text: () => Promise.resolve('up 1\n') };
 let gateway: RunningGateway | undefined;
+let checkReady = (): Promise<void> => Promise.resolve();
 afterEach(() => gateway?.stop(0));
 
 async function start(routes: readonly Route[] = [], options: Partial<GatewayOptions> = {}): Promise<RunningGateway> {
   gateway = await startGateway({
-    routes: [...standardRoutes(metrics), ...routes],
+    routes: [...standardRoutes({ metrics, checkReady }), ...routes],
     ...{ tokens, log: pino({ level: 'silent' }), ...options },
   });
   return gateway;
@@ -40,19 +41,30 @@ function statusOf(url: string, headers: Record<string, string>): Promise<number>
 }
 
 describe('the gateway', () => {
-  it('says that it lives without a token, and metrics to scope read', async () => {
+  it('says that it lives without a token, and metrics to scope metrics', async () => {
     const { url } = await start();
     expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
     const health = await fetch(`${url}/healthz`);
     expect([health.status, await health.json()]).toEqual([200, { status: 'ok' }]);
     expect((await fetch(`${url}/healthz`, { method: 'HEAD' })).status).toBe(200);
-    const scraped = await fetch(`${url}/metrics`, as('reader'));
+    const scraped = await fetch(`${url}/metrics`, as('monitor'));
     expect([scraped.status, scraped.headers.get('content-type'), await scraped.text()]).toEqual([
       200,
       metrics.contentType,
       'up 1\n',
     ]);
     expect((await fetch(`${url}/metrics`)).status).toBe(401);
+    expect(gateway!.stats()).toEqual({ answered: { 200: 3, 401: 1 }, running: 0 });
+  });
+
+  it('says to scope read whether the cluster can be asked', async () => {
+    const { url } = await start();
+    const status = async (token: string): Promise<number> => (await fetch(`${url}/readyz`, as(token))).status;
+    expect([await status('reader'), await status('administrator'), await status('monitor')]).toEqual([200, 200, 403]);
+    checkReady = () => Promise.reject(new MillraceError('unavailable', 'no coordinator'));
+    const again = await start();
+    const answer = await fetch(`${again.url}/readyz`, as('reader'));
+    expect([answer.status, await answer.json()]).toMatchObject([503, { error: { code: 'unavailable', retryable: true } }]);
   });
 
   it('lets a token do what its scope includes', async () => {
@@ -90,8 +102,9 @@ describe('the gateway', () => {
 
   it('knows its paths and their methods', async () => {
     const { url } = await start([echo]);
-    expect((await fetch(`${url}/none`)).status).toBe(404);
-    const wrong = await fetch(`${url}/echo`);
+    expect((await fetch(`${url}/none`, as('monitor'))).status).toBe(404);
+    for (const path of ['/none', '/echo']) expect((await fetch(`${url}${path}`)).status).toBe(401);
+    const wrong = await fetch(`${url}/echo`, as('reader'));
     expect([wrong.status, wrong.headers.get('allow')]).toEqual([405, 'POST']);
     await expect(start([echo, echo])).rejects.toThrow(/two routes for POST \/echo/);
   });

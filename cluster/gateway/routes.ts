@@ -27,15 +27,34 @@ export interface Route {
   handle(request: GatewayRequest): Reply | Promise<Reply>;
 }
 
-/** What every gateway answers: `/healthz` without a token, `/metrics` for scope `read`. */
-export function standardRoutes(metrics: Pick<MetricsRegistry, 'text' | 'contentType'>): Route[] {
+/** What {@link standardRoutes} answer from. */
+export interface Standing {
+  metrics: Pick<MetricsRegistry, 'text' | 'contentType'>;
+  /** Rejects while the cluster behind the gateway cannot serve clients. */
+  checkReady(this: void): Promise<void>;
+}
+
+/**
+ * What every gateway answers: `/healthz` (its process lives) without a token, `/metrics` for scope `metrics`, `/readyz` (the cluster can be
+ * asked) for scope `read`.
+ */
+export function standardRoutes({ metrics, checkReady }: Standing): Route[] {
   return [
     { method: 'GET', path: '/healthz', scope: undefined, handle: () => ({ json: { status: 'ok' } }) },
     {
       method: 'GET',
       path: '/metrics',
-      scope: 'read',
+      scope: 'metrics',
       handle: async () => ({ text: await metrics.text(), contentType: metrics.contentType }),
+    },
+    {
+      method: 'GET',
+      path: '/readyz',
+      scope: 'read',
+      async handle() {
+        await checkReady();
+        return { json: { status: 'ready' } };
+      },
     },
   ];
 }

@@ -1,8 +1,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { MillraceError } from '../../src/errors.ts';
 
-/** What a credential lets its holder do; each includes those before it. */
-export const SCOPES = ['read', 'write', 'admin'] as const;
+/** What a credential lets its holder do; each includes those before it. Numbers of the process are for monitoring, which needs no more. */
+export const SCOPES = ['metrics', 'read', 'write', 'admin'] as const;
 
 /** One of {@link SCOPES}. */
 export type Scope = (typeof SCOPES)[number];

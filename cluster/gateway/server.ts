@@ -6,7 +6,7 @@ import { foreignRequest, setPrivateHeaders } from '../../src/http/browser.ts';
 import { RateLimiter, type RateLimit } from '../../src/rpc/rate-limit.ts';
 import { BodyTooLarge, readBody } from './body.ts';
 import type { Reply, Route } from './routes.ts';
-import { Authenticator, type Tokens } from './scopes.ts';
+import { Authenticator, SCOPES, type Tokens } from './scopes.ts';
 import { errorBody, HTTP_STATUS } from './status.ts';
 
 /** What a client may ask of the gateway at most. */
@@ -43,16 +43,24 @@ export interface GatewayOptions {
   limits?: Partial<GatewayLimits>;
 }
 
+/** What a gateway has counted since its start. */
+export interface GatewayStats {
+  readonly answered: Readonly<Record<string, number>>;
+  readonly running: number;
+}
+
 /** A gateway that answers. */
 export interface RunningGateway {
   /** `http://<host>:<port>` */
   readonly url: string;
+  /** Requests answered so far, by HTTP status, and those in progress. */
+  stats(): GatewayStats;
   /** Takes no more requests, lets those in progress end within `timeoutMs` (default 5000), then cuts them off. */
   stop(timeoutMs?: number): Promise<void>;
 }
 
 /**
- * Starts the HTTP server. A request passes these checks in this order: Host and origin, rate, concurrency, route, token and scope, body.
+ * Starts the HTTP server. A request passes these checks in this order: Host and origin, rate, concurrency, token, route, scope, body.
  * Throws `failed_precondition` when the port is taken or no token is given.
  */
 export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
@@ -69,7 +77,9 @@ class Gateway implements RunningGateway {
   readonly #routes = new Map<string, Map<string, Route>>();
   readonly #log: Logger;
   readonly #stopped = new AbortController();
+  readonly #answered: Record<string, number> = {};
   #running = 0;
+  #stopping = false;
 
   constructor({ routes, tokens, log, limits }: GatewayOptions) {
     this.#limits = { ...DEFAULT_LIMITS, ...limits };
@@ -92,6 +102,10 @@ class Gateway implements RunningGateway {
     return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
   }
 
+  stats(): GatewayStats {
+    return { answered: this.#answered, running: this.#running };
+  }
+
   async listen(port: number, host: string): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', (cause) => {
@@ -103,6 +117,7 @@ class Gateway implements RunningGateway {
   }
 
   async stop(timeoutMs = 5_000): Promise<void> {
+    this.#stopping = true;
     const closed = new Promise<void>((resolve) => void this.#server.close(() => resolve()));
     this.#server.closeIdleConnections();
     const cut = setTimeout(() => {
@@ -133,8 +148,11 @@ class Gateway implements RunningGateway {
     if (wait > 0) throw this.#busy(response, `Too many requests; try again in ${wait} ms.`, wait);
     if (this.#running > this.#limits.concurrent) throw this.#busy(response, 'Too many requests at the same time.', 1000);
     const { pathname, searchParams } = new URL(request.url ?? '/', 'http://gateway');
+    const { authorization } = request.headers;
+    // Which paths there are is nothing for those without a token.
+    if (!this.#isOpen(pathname)) this.#authenticator.authorize(authorization, SCOPES[0]);
     const route = this.#routeOf(request.method ?? '', pathname, response);
-    const scope = route.scope && this.#authenticator.authorize(request.headers.authorization, route.scope);
+    const scope = route.scope && this.#authenticator.authorize(authorization, route.scope);
     const body = await readBody(request, this.#limits.bodyBytes);
     const left = new AbortController();
     response.once('close', () => left.abort());
@@ -146,6 +164,10 @@ class Gateway implements RunningGateway {
   #busy(response: ServerResponse, message: string, waitMs: number): MillraceError {
     response.setHeader('Retry-After', Math.ceil(waitMs / 1000));
     return new MillraceError('resource_exhausted', message);
+  }
+
+  #isOpen(path: string): boolean {
+    return [...(this.#routes.get(path)?.values() ?? [])].some(({ scope }) => scope === undefined);
   }
 
   #routeOf(method: string, path: string, response: ServerResponse): Route {
@@ -161,7 +183,10 @@ class Gateway implements RunningGateway {
   #send(request: IncomingMessage, response: ServerResponse, reply: Reply, status = reply.status ?? 200): void {
     const [text, type] =
       'text' in reply ? [reply.text, reply.contentType] : [`${JSON.stringify(reply.json)}\n`, 'application/json'];
+    this.#answered[status] = (this.#answered[status] ?? 0) + 1;
     if (!response.writable) return;
+    // A client that keeps its connection would hold up the end.
+    if (this.#stopping) response.setHeader('Connection', 'close');
     response.writeHead(status, { 'Content-Type': type, 'Content-Length': Buffer.byteLength(text) });
     response.end(request.method === 'HEAD' ? undefined : text);
   }

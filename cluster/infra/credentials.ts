@@ -22,6 +22,11 @@ export interface Credentials {
   readToken: string;
   /** Password of user `writer` there. */
   writeToken: string;
+  /** Bearer tokens of the gateway, by the scope that they give. */
+  gatewayMetricsToken: string;
+  gatewayReadToken: string;
+  gatewayWriteToken: string;
+  gatewayAdminToken: string;
 }
 
 const FILES = {
@@ -30,6 +35,10 @@ const FILES = {
   storeToken: 'store.token',
   readToken: 'reader.token',
   writeToken: 'writer.token',
+  gatewayMetricsToken: 'gateway-metrics.token',
+  gatewayReadToken: 'gateway-read.token',
+  gatewayWriteToken: 'gateway-write.token',
+  gatewayAdminToken: 'gateway-admin.token',
 } as const satisfies Record<keyof Credentials, string>;
 
 type CredentialFile = (typeof FILES)[keyof Credentials];

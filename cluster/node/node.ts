@@ -7,8 +7,8 @@ import { WORK_DURABLES } from '../../src/protocol/durables.ts';
 import type { RoleName } from '../../src/protocol/roles.ts';
 import type { ServiceRegistration } from '../../src/rpc/handlers.ts';
 import type { RunningServer } from '../../src/rpc/server.ts';
-import { serveMetrics } from '../../src/telemetry/metrics-server.ts';
-import { createMetrics } from '../../src/telemetry/metrics.ts';
+import { serveMetrics, type MetricsServer } from '../../src/telemetry/metrics-server.ts';
+import { createMetrics, type MetricsRegistry } from '../../src/telemetry/metrics.ts';
 import { monitorProcess } from '../../src/telemetry/process-stats.ts';
 import { watchFlows } from '../flow-watch/watch.ts';
 import { startTopology } from '../infra/topology-start.ts';
@@ -86,7 +86,7 @@ export async function startNode(options: StartOptions): Promise<RunningNode> {
   const server = await serve(shared.services, options);
   const address = server?.address ?? '';
   const stopReading = readNode(context, server);
-  const scrapes = await serveMetrics(metrics, settings.metricsPort);
+  const scrapes = await serveScrapes(metrics, settings.metricsPort, started);
   const stats = monitorProcess();
   const fixed = { id: settings.id, roles, pid: process.pid, address, startedAt: systemClock.now() };
   const describe = (): NodeInfo => ({
@@ -143,6 +143,16 @@ async function serve(
   if (services.length === 0) return undefined;
   const { startServer } = await import('../../src/rpc/server.ts');
   return startServer({ port: settings.grpcPort ?? 0, services, log });
+}
+
+/** Serves the node's metrics; where a role serves them already, only at a port that is named. */
+async function serveScrapes(
+  metrics: MetricsRegistry,
+  port: number | undefined,
+  roles: readonly Role[],
+): Promise<Pick<MetricsServer, 'url' | 'close'>> {
+  const url = roles.map((role) => role.metricsUrl).find((each) => each !== undefined);
+  return url === undefined || port !== undefined ? serveMetrics(metrics, port) : { url, close: () => Promise.resolve() };
 }
 
 function labelsOf(roles: readonly Role[], compute: ComputeInfo | undefined, metrics: string): Record<string, string> {

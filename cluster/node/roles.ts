@@ -32,6 +32,10 @@ const STARTERS: { readonly [R in RoleName]: (start: RoleStart<R>) => Promise<Rol
     const { startReward } = await import('../reward/index.ts');
     return startReward(context, { afterCrash });
   },
+  async gateway({ context, settings }) {
+    const { startGatewayRole } = await import('../gateway/index.ts');
+    return startGatewayRole(context, settings);
+  },
 };
 
 /** Starts the role of a section of a node's settings. */

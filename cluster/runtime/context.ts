@@ -28,6 +28,8 @@ export interface Role {
   readonly labels?: Readonly<Record<string, string>>;
   /** Where the embedded engine answers as a ClickHouse server does. */
   readonly clickhousePort?: number | undefined;
+  /** Where it serves the metrics of its node; the node then opens a port for them only if its settings name one. */
+  readonly metricsUrl?: string | undefined;
   /** Finishes what it has begun, within `timeoutMs`. */
   stop(timeoutMs?: number): Promise<void>;
 }

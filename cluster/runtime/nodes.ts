@@ -4,7 +4,7 @@ import type { Bus } from '../../src/bus/bus.ts';
 import type { Clock } from '../../src/clock/clock.ts';
 import { MillraceError } from '../../src/errors.ts';
 import type { ActorStatus } from '../../src/actor/behaviour.ts';
-import type { RoleName } from '../../src/protocol/roles.ts';
+import { SEVERAL_ROLES, type RoleName } from '../../src/protocol/roles.ts';
 
 /** An actor as its node reports it; older versions say neither what it has in hand nor how it failed. */
 type ReportedActor = Omit<ActorStatus, 'inFlight' | 'lastError'> & Partial<Pick<ActorStatus, 'inFlight' | 'lastError'>>;
@@ -31,12 +31,10 @@ export interface NodeInfo {
 
 const HEARTBEAT_MS = 2_000;
 const NODE_FORMAT = 1;
-/** In place of the role in the key of a node of several roles. */
-const SEVERAL = 'several';
 
 /** Key of a node's record: under its role, which is as far as the server lets an identity write; nodes of several roles have a name of their own. */
 function nodeKey({ id, roles }: Pick<NodeInfo, 'id' | 'roles'>): string {
-  return `${roles.length === 1 ? roles[0] : SEVERAL}.${id}`;
+  return `${roles.length === 1 ? roles[0] : SEVERAL_ROLES}.${id}`;
 }
 
 /**
@@ -118,7 +116,7 @@ function readable(value: Uint8Array, key: string): NodeInfo | undefined {
 export async function findNode(bus: Bus, role: RoleName): Promise<NodeInfo | undefined> {
   const kv = bus.kv('nodes');
   const found: NodeInfo[] = [];
-  for (const filter of [`${role}.*`, `${SEVERAL}.*`]) {
+  for (const filter of [`${role}.*`, `${SEVERAL_ROLES}.*`]) {
     for (const key of await kv.keys(filter)) {
       const entry = await kv.get(key);
       const info = entry && readable(entry.value, key);

@@ -35,6 +35,8 @@ export interface EmbeddedCluster {
   address: string;
   /** Bearer token of the admin API; also in `admin.json` and `credentials/admin.token` of the state folder. */
   token: string;
+  /** Where the gateway answers HTTP. Undefined without one. */
+  gatewayUrl: string | undefined;
   natsUrl: string;
   /** Who may do everything on its own nats-server. Undefined with one that ran already. */
   natsAdmin: NatsLogin | undefined;
@@ -117,6 +119,7 @@ async function start(
   return {
     address,
     token,
+    gatewayUrl: ports.gateway === undefined ? undefined : `http://127.0.0.1:${ports.gateway}`,
     natsUrl,
     natsAdmin: passwords && { identity: 'admin', password: passwords.admin },
     clickhouseUrl: opened === undefined ? undefined : `http://127.0.0.1:${opened}`,

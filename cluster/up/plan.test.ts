@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { clusterConfigSchema } from '../../src/config/cluster.ts';
 import type { z } from 'zod';
-import type { Credentials } from '../infra/credentials.ts';
 import { IDENTITIES, type Identity } from '../infra/nats/access.ts';
+import { TEST_CREDENTIALS as credentials } from '../infra/credentials.fixture.ts';
 import { ROLE_NAMES } from '../../src/protocol/roles.ts';
 import { roleNames } from '../runtime/settings/node.ts';
 import { checkStart } from '../runtime/settings/start.ts';
@@ -14,13 +14,6 @@ const machine = (gpus: number): Devices => ({
   gpuBackend: true,
   cores: 2,
 });
-const credentials: Credentials = {
-  token: 'the token of the admin API',
-  workToken: 'the token of learners',
-  storeToken: 'the token of the store',
-  readToken: 'the token of readers',
-  writeToken: 'the token of writers',
-};
 const passwords = Object.fromEntries(IDENTITIES.map((identity) => [identity, `the NATS password of ${identity}`])) as Record<
   Identity,
   string
@@ -31,17 +24,19 @@ const plan = (config: z.input<typeof clusterConfigSchema>, more: Partial<PlanInp
     credentials,
     natsUrl: 'nats://127.0.0.1:4222',
     passwords,
-    ports: { admin: 7000, clickhouse: undefined },
+    ports: { admin: 7000, gateway: 7001, clickhouse: undefined },
     devices: machine(0),
     inherited: {},
     ...more,
   });
-const withClickHouse = (clickhouse: number | 'auto'): Partial<PlanInput> => ({ ports: { admin: 7000, clickhouse } });
+const withClickHouse = (clickhouse: number | 'auto'): Partial<PlanInput> => ({
+  ports: { admin: 7000, gateway: 7001, clickhouse },
+});
 
 describe('planNodes', () => {
   it('starts the store first and one process for each role', () => {
     const nodes = plan({ stateDir: '/state' });
-    const ids = 'store coordinator parameter-server learner-1 learner-2 rollout-1 rollout-2 reward-1'.split(' ');
+    const ids = 'store coordinator parameter-server learner-1 learner-2 rollout-1 rollout-2 reward-1 gateway'.split(' ');
     expect(nodes.map(({ settings }) => settings.id)).toEqual(ids);
     expect(new Set(nodes.flatMap(({ settings }) => roleNames(settings)))).toEqual(new Set(ROLE_NAMES));
     expect(nodes[1]).toEqual({
@@ -65,10 +60,16 @@ describe('planNodes', () => {
       await expect(checkStart({ kind: 'start', settings })).resolves.toMatchObject({ settings });
   });
 
+  it('starts no gateway without a port for it', () => {
+    const nodes = plan({}, { ports: { admin: 7000, gateway: undefined, clickhouse: undefined } });
+    expect(nodes.map(({ settings }) => settings.id)).not.toContain('gateway');
+    expect(plan({}).at(-1)!.settings.roles).toMatchObject([{ role: 'gateway', port: 7001 }]);
+  });
+
   it('gives each learner a GPU of its own and hides all of them from the rest', () => {
     const nodes = plan({ learners: 'auto', rollouts: 1 }, { devices: machine(3) });
     const seen = nodes.map(({ settings, env }) => `${settings.id}=${env['CUDA_VISIBLE_DEVICES']}`).join(' ');
-    expect(seen).toBe('store= coordinator= parameter-server= learner-1=0 learner-2=1 learner-3=2 rollout-1= reward-1=');
+    expect(seen).toBe('store= coordinator= parameter-server= learner-1=0 learner-2=1 learner-3=2 rollout-1= reward-1= gateway=');
     expect(nodes[4]!.env).toMatchObject({ CUDA_DEVICE_ORDER: 'PCI_BUS_ID' });
     expect(nodes[4]!.settings.roles).toMatchObject([{ role: 'learner', gpu: { name: 'NVIDIA H200' } }]);
   });
@@ -78,7 +79,10 @@ describe('planNodes', () => {
       plan({ learners: 1, rollouts: 1, compute: { backend } }, { devices: machine(1) }).flatMap(({ settings }) =>
         settings.roles.map((section) => ('backend' in section ? `${section.role} ${section.backend}` : section.role)),
       );
-    const [others, rest] = [['store', 'coordinator', 'parameter-server'], ['reward']];
+    const [others, rest] = [
+      ['store', 'coordinator', 'parameter-server'],
+      ['reward', 'gateway'],
+    ];
     expect(backends('native')).toEqual([...others, 'learner native', 'rollout native', ...rest]);
     expect(backends('tensorflow-gpu')).toEqual([...others, 'learner tensorflow-gpu', 'rollout undefined', ...rest]);
   });
@@ -125,6 +129,7 @@ describe('secrets', () => {
     learner: ['workToken', 'learner'],
     rollout: ['rollout'],
     reward: ['reward'],
+    gateway: ['gatewayMetricsToken', 'gatewayReadToken', 'gatewayWriteToken', 'gatewayAdminToken', 'gateway'],
   };
 
   it('reach a role only if it needs them, with the embedded engine', () => {

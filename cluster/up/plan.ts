@@ -59,6 +59,7 @@ export function planNodes(input: PlanInput): PlannedNode[] {
     })),
     ...several('rollout', config.rollouts, { role: 'rollout', backend: rolloutBackend }),
     ...several('reward', config.rewards, { role: 'reward' }),
+    ...gateways(input),
   ];
   return nodes.map((own) => {
     const identity = identityOf(roleNames(own));
@@ -90,6 +91,11 @@ function storeSettings({ config, credentials, ports: { clickhouse: port } }: Pla
     ...(port !== undefined && { clickhouseInterface: { port, readToken, writeToken } }),
     retention: retentionOf(config.store.retention),
   };
+}
+
+function gateways({ credentials, ports: { gateway: port } }: PlanInput): Own[] {
+  if (port === undefined) return [];
+  return [{ id: 'gateway', roles: [{ role: 'gateway', port, ...credentialsOf('gateway', credentials) }] }];
 }
 
 function several(name: string, n: number, section: RoleSettings): Own[] {

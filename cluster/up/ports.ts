@@ -6,6 +6,8 @@ import { freePort } from './free-port.ts';
 export interface ClusterPorts {
   /** Of the admin API. */
   admin: number;
+  /** Of the gateway; undefined for none. */
+  gateway: number | undefined;
   /** What the store node is to open, which alone can know that it got it; undefined for nothing. */
   clickhouse: number | 'auto' | undefined;
 }
@@ -14,6 +16,10 @@ export interface ClusterPorts {
 export async function choosePorts({ ports, clickhouse }: ClusterConfig): Promise<ClusterPorts> {
   return {
     admin: await freeOr(ports.admin, 'the admin API', 'ports.admin', '0 for a free one'),
+    gateway:
+      ports.gateway === 'off'
+        ? undefined
+        : await freeOr(ports.gateway, 'the gateway', 'ports.gateway', '0 for a free one, or off'),
     clickhouse: clickhouse.url === undefined ? await clickhousePort(ports.clickhouse) : undefined,
   };
 }

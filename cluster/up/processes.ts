@@ -11,8 +11,8 @@ import type { PlannedNode } from './plan.ts';
 /** What nodes get to end in when they hold no work, or have nobody to hand it back to. */
 export const GIVE_UP_MS = 1_000;
 
-/** Those that produce go first, so that what they made is still taken in. */
-const STOP_ORDER: readonly RoleName[] = ['coordinator', 'rollout', 'learner', 'reward', 'parameter-server', 'store'];
+/** Clients first, then those that produce, so that what they made is still taken in. */
+const STOP_ORDER: readonly RoleName[] = ['gateway', 'coordinator', 'rollout', 'learner', 'reward', 'parameter-server', 'store'];
 
 /** Options of {@link ClusterProcesses}. */
 export interface ProcessOptions {

@@ -47,6 +47,10 @@ export const clusterConfigSchema = z.strictObject({
   ports: z
     .strictObject({
       admin: port('the admin API (gRPC)'),
+      gateway: z
+        .union([z.int().min(0).max(65_535), z.literal('off')])
+        .default(0)
+        .describe('port of the gateway (HTTP); 0 = any free port; off = no gateway'),
       clickhouse: z
         .union([z.int().min(0).max(65_535), z.enum(['auto', 'off'])])
         .default('auto')
@@ -118,6 +122,7 @@ export const CLUSTER_ENV_NAMES: Readonly<Record<string, string>> = {
   CLICKHOUSE_KEY_FILE: 'clickhouse.keyFile',
   CLICKHOUSE_CLUSTER: 'clickhouse.cluster',
   CLICKHOUSE_REPLICATED: 'clickhouse.replicated',
+  MILLRACE_GATEWAY_PORT: 'ports.gateway',
   MILLRACE_CLICKHOUSE_PORT: 'ports.clickhouse',
   MILLRACE_CLICKHOUSE_READ_TOKEN: 'clickhouse.readToken',
   MILLRACE_CLICKHOUSE_READ_TOKEN_FILE: 'clickhouse.readTokenFile',
@@ -135,6 +140,7 @@ export const CLUSTER_ENV_NAMES: Readonly<Record<string, string>> = {
 /** Flags that are spelled otherwise than the setting each stands for. */
 const CLUSTER_FLAG_NAMES: Readonly<Record<string, string>> = {
   stateDir: 'state',
+  'ports.gateway': 'gateway-port',
   'ports.clickhouse': 'clickhouse-port',
   tokenFile: 'token-file',
 };

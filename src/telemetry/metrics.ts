@@ -85,6 +85,9 @@ export const METRICS = {
     help: '1 while no requests are sent because the store is behind or the disk is full.',
     labels: ['job'],
   },
+  // Gateway.
+  gateway_requests_total: { type: 'counter', help: 'HTTP requests answered by the gateway, by status.', labels: ['status'] },
+  gateway_active: { type: 'gauge', help: 'HTTP requests in progress there.', labels: [] },
   // Every node.
   mailbox_depth: { type: 'gauge', help: 'Messages waiting in the mailbox of an actor.', labels: ['actor'] },
   actor_restarts_total: { type: 'counter', help: 'Restarts of the actors a node has now.', labels: ['actor'] },

@@ -33,15 +33,22 @@ export interface TestClusterOptions {
   rollouts?: number;
   /** Port of its ClickHouse interface. Default: none. */
   clickhousePort?: number;
+  /** Port of its gateway; 0 is a free one. Default: no gateway. */
+  gatewayPort?: number;
   /** An earlier cluster's folder. */
   stateDir?: string;
 }
 
 export async function startTestCluster(options: TestClusterOptions = {}): Promise<TestCluster> {
   const folder = options.stateDir === undefined ? await temporaryFolder() : { path: options.stateDir, remove: removeNothing };
-  const { learners = 2, rollouts = 2, clickhousePort = 'off' } = options;
+  const { learners = 2, rollouts = 2, clickhousePort = 'off', gatewayPort = 'off' } = options;
   const cluster = await startEmbeddedCluster({
-    config: clusterConfigSchema.parse({ stateDir: folder.path, learners, rollouts, ports: { clickhouse: clickhousePort } }),
+    config: clusterConfigSchema.parse({
+      stateDir: folder.path,
+      learners,
+      rollouts,
+      ports: { clickhouse: clickhousePort, gateway: gatewayPort },
+    }),
     log: silentLogger(),
   });
   const admin = createClient(AdminService, cluster.address, { token: cluster.token });

@@ -20,6 +20,7 @@ export function register(program: Command, context: CliContext): void {
     .option('--report <file>', 'also write the report as JSON')
     .option('--learners <n>', 'learner processes, or auto: one for each GPU, else one for each core')
     .option('--rollouts <n>', 'rollout processes')
+    .option('--gateway-port <port>', 'port of the gateway (HTTP); off: none (default: a free one)')
     .option('--clickhouse-port <port>', "port of ClickHouse's HTTP interface; auto: 8123 or a free one; off (default: auto)")
     .option('--config <file>', 'settings of the cluster (YAML)')
     .action(async (file: string | undefined, flags: TrainFlags) => {

@@ -11,6 +11,7 @@ export function register(program: Command, context: CliContext): void {
     .option('--config <file>', 'settings of the cluster (YAML)')
     .option('--learners <n>', 'learner processes, or auto: one for each GPU, else one for each core')
     .option('--rollouts <n>', 'rollout processes')
+    .option('--gateway-port <port>', 'port of the gateway (HTTP); off: none (default: a free one)')
     .option('--clickhouse-port <port>', "port of ClickHouse's HTTP interface; auto: 8123 or a free one; off (default: auto)")
     .option(
       '--set <path=value>',
@@ -18,14 +19,13 @@ export function register(program: Command, context: CliContext): void {
       (value, before: string[] = []) => [...before, value],
     )
     .action(async (flags: EmbeddedFlags) => {
-      const [{ clusterSettings, startCluster }, { sqlExample }] = await Promise.all([
+      const [{ addressesOf, clusterSettings, startCluster }, { sqlExample }] = await Promise.all([
         import('../embedded.ts'),
         import('../sql-access.ts'),
       ]);
       const cluster = await startCluster(context, clusterSettings(context, flags, flags.set));
       try {
-        const sql = cluster.clickhouseUrl === undefined ? '' : `; ClickHouse at ${cluster.clickhouseUrl}`;
-        context.note(`admin API at ${cluster.address}${sql}; state in ${cluster.stateDir}; Ctrl-C stops it`);
+        context.note(`${addressesOf(cluster)}; state in ${cluster.stateDir}; Ctrl-C stops it`);
         const example = sqlExample(cluster);
         if (example !== undefined) context.note(example);
         const failure = await Promise.race([cluster.failed, aborted(context.signal)]);

@@ -10,7 +10,7 @@ import {
 } from '../../../src/protocol/subjects.ts';
 import { REWARD_WORK, ROLLOUT_WORK, type DurablePlace } from '../../../src/protocol/durables.ts';
 import { JOBS, NODES, POLICIES, type BucketName } from '../../../src/protocol/names.ts';
-import type { RoleName } from '../../../src/protocol/roles.ts';
+import { ROLE_NAMES, SEVERAL_ROLES, type RoleName } from '../../../src/protocol/roles.ts';
 
 /** Who connects to the cluster's own nats-server: its roles, its supervisor, and the people and tests that have `admin`. */
 export const IDENTITIES = [
@@ -22,6 +22,7 @@ export const IDENTITIES = [
   'learner',
   'rollout',
   'reward',
+  'gateway',
 ] as const satisfies readonly (RoleName | 'admin' | 'supervisor')[];
 
 /** One of {@link IDENTITIES}. */
@@ -32,7 +33,7 @@ export type Identity = (typeof IDENTITIES)[number];
  * it answers into that account. In the other one a reply subject such as `$KV.jobs.x` would be a way to write there, since the server
  * checks what a client publishes to, and not where it asks for the answer.
  */
-export const WORKER_ROLES = ['learner', 'rollout', 'reward'] as const;
+export const WORKER_ROLES = ['learner', 'rollout', 'reward', 'gateway'] as const;
 
 /** One of {@link WORKER_ROLES}. */
 export type WorkerRole = (typeof WORKER_ROLES)[number];
@@ -95,6 +96,8 @@ const node = (role: RoleName): Access =>
 export const WORKER_ACCESS: Readonly<Record<WorkerRole, Access>> = {
   // It looks for the parameter server.
   learner: joined(node('learner'), read(NODES)),
+  // It looks for the coordinator.
+  gateway: joined(node('gateway'), read(NODES)),
   rollout: joined(node('rollout'), work(ROLLOUT_WORK), follow(POLICIES), {
     publish: [
       groupSubject('*'),
@@ -131,8 +134,8 @@ export const DENIED: Readonly<Record<Exclude<Identity, WorkerRole | 'admin' | 's
 };
 
 function nodesBut(own: RoleName): string[] {
-  const roles: RoleName[] = ['coordinator', 'parameter-server', 'learner', 'rollout', 'reward', 'store'];
-  return roles.filter((role) => role !== own).map((role) => `$KV.nodes.${role}.*`);
+  // Nodes of several roles have the rights of admin.
+  return [...ROLE_NAMES.filter((role) => role !== own), SEVERAL_ROLES].map((role) => `$KV.nodes.${role}.*`);
 }
 
 function joined(...parts: Access[]): Access {

@@ -58,11 +58,31 @@ const store = z.strictObject({
   retention: retention.optional(),
 });
 
+/** HTTP for applications, people and web pages. Its tokens are its own: it has none for the gRPC of other roles. */
+const gateway = z.strictObject({
+  role: z.literal('gateway'),
+  /** Default: a free one. */
+  port: port.optional(),
+  /** Bearer tokens by the scope that they give. */
+  gatewayMetricsToken: credential,
+  gatewayReadToken: credential,
+  gatewayWriteToken: credential,
+  gatewayAdminToken: credential,
+});
+
 /**
  * What a node is told about a role that it hosts: one member a role, each with the credentials that this role needs and no others.
  * A key that the member does not name is refused.
  */
-export const roleSettingsSchema = z.discriminatedUnion('role', [coordinator, parameterServer, learner, rollout, reward, store]);
+export const roleSettingsSchema = z.discriminatedUnion('role', [
+  coordinator,
+  parameterServer,
+  learner,
+  rollout,
+  reward,
+  store,
+  gateway,
+]);
 
 /** Settings of one role. */
 export type RoleSettings = z.infer<typeof roleSettingsSchema>;

@@ -1,16 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { MillraceError } from '../../../src/errors.ts';
+import { TEST_CREDENTIALS as credentials } from '../../infra/credentials.fixture.ts';
 import { ROLE_NAMES } from '../../../src/protocol/roles.ts';
 import { credentialsOf } from './credentials.ts';
 import { checkStart, type StartMessage } from './start.ts';
 
-const credentials = {
-  token: 'the token of the admin API',
-  workToken: 'the token of learners',
-  storeToken: 'the token of the store',
-  readToken: 'the token of readers',
-  writeToken: 'the token of writers',
-};
 const section = (role: (typeof ROLE_NAMES)[number]): Record<string, unknown> => ({ role, ...credentialsOf(role, credentials) });
 const message = (settings: object = {}): unknown => ({
   kind: 'start',
@@ -53,7 +47,7 @@ describe('a start message', () => {
       'a role that there is not',
       message({ roles: [{ role: 'planner' }] }),
       'settings.roles.0.role',
-      /settings\.roles\.0\.role: got "planner", expected one of coordinator, parameter-server, learner, rollout, reward, store/,
+      /settings\.roles\.0\.role: got "planner", expected one of coordinator, parameter-server, learner, rollout, reward, store, gateway/,
     ],
     [
       'a backend that there is not',

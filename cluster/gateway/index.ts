@@ -1,0 +1,45 @@
+import { MillraceError } from '../../src/errors.ts';
+import type { NodeContext, Role } from '../runtime/context.ts';
+import { findNode } from '../runtime/nodes.ts';
+import type { SettingsOf } from '../runtime/settings/roles.ts';
+import { standardRoutes } from './routes.ts';
+import { startGateway } from './server.ts';
+
+/**
+ * Starts the gateway of a node: HTTP at 127.0.0.1. It serves the node's metrics as well, to those with a token for them. Rejects with
+ * `failed_precondition` when its port is taken.
+ */
+export async function startGatewayRole(
+  { bus, log, metrics }: Pick<NodeContext, 'bus' | 'log' | 'metrics'>,
+  settings: SettingsOf<'gateway'>,
+): Promise<Role> {
+  const gateway = await startGateway({
+    routes: standardRoutes({
+      metrics,
+      async checkReady() {
+        if ((await findNode(bus, 'coordinator')) !== undefined) return;
+        throw new MillraceError('unavailable', 'No coordinator is there; it is starting, or has just ended.');
+      },
+    }),
+    tokens: {
+      metrics: settings.gatewayMetricsToken,
+      read: settings.gatewayReadToken,
+      write: settings.gatewayWriteToken,
+      admin: settings.gatewayAdminToken,
+    },
+    log,
+    port: settings.port ?? 0,
+  });
+  metrics.onScrape(() => {
+    const { answered, running } = gateway.stats();
+    for (const [status, count] of Object.entries(answered)) metrics.total('gateway_requests_total', { status }, count);
+    metrics.set('gateway_active', {}, running);
+  });
+  log.info({ url: gateway.url }, 'gateway open');
+  return {
+    name: 'gateway',
+    labels: { gateway: gateway.url },
+    metricsUrl: `${gateway.url}/metrics`,
+    stop: (timeoutMs) => gateway.stop(timeoutMs),
+  };
+}

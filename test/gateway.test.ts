@@ -1,0 +1,114 @@
+import { readFileSync } from 'node:fs';
+import { request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startTestCluster, type TestCluster } from './support/cluster.ts';
+
+/* The gateway of a cluster of real processes, as its clients see it. */
+
+let cluster: TestCluster;
+beforeAll(async () => {
+  cluster = await startTestCluster({ learners: 1, rollouts: 1, gatewayPort: 0 });
+});
+afterAll(() => cluster?.end());
+
+const url = (path: string): string => `${cluster.gatewayUrl}${path}`;
+const credential = (name: string): string => readFileSync(join(cluster.stateDir, 'credentials', `${name}.token`), 'utf8').trim();
+const bearer = (token: string): { authorization: string } => ({ authorization: `Bearer ${token}` });
+const as = (name: string): RequestInit => ({ headers: bearer(credential(name)) });
+
+/** Status and code of an answer. */
+async function answer(path: string, init?: RequestInit): Promise<[number, string | undefined]> {
+  const response = await fetch(url(path), init);
+  const text = await response.text();
+  const body = response.headers.get('content-type') === 'application/json' ? (JSON.parse(text) as object) : {};
+  return [response.status, (body as { error?: { code: string } }).error?.code];
+}
+
+/** A request that the client has begun: headers have gone out, and as much of the body as was written. */
+function begun(
+  path: string,
+  headers: Record<string, string | number>,
+): { request: ClientRequest; answer: Promise<IncomingMessage> } {
+  const request = httpRequest(url(path), { method: 'GET', headers });
+  const answer = new Promise<IncomingMessage>((resolve, reject) => request.once('response', resolve).once('error', reject));
+  return { request, answer };
+}
+
+const processOf = (): number | undefined => cluster.nodes().find(({ id }) => id === 'gateway')?.pid;
+
+describe('the gateway of a cluster', () => {
+  it('is a node with an address in the list', async () => {
+    const { nodes } = await cluster.admin.listNodes({});
+    const node = nodes.find(({ id }) => id === 'gateway')!;
+    expect(node).toMatchObject({ roles: ['gateway'], address: '' });
+    expect(node.labels).toMatchObject({ gateway: cluster.gatewayUrl, metrics: url('/metrics') });
+  });
+
+  it('says without a credential that it lives, and nothing else', async () => {
+    expect(await answer('/healthz')).toEqual([200, undefined]);
+    for (const path of ['/', '/metrics', '/readyz', '/v1/jobs', '/healthz/x'])
+      expect([path, await answer(path)]).toEqual([path, [401, 'unauthenticated']]);
+  });
+
+  it('gives metrics and readiness to the scopes that include them', async () => {
+    const scraped = await fetch(url('/metrics'), as('gateway-metrics'));
+    expect(await scraped.text()).toMatch(
+      /^millrace_gateway_requests_total\{status="200",node="gateway",node_role="gateway"\} [1-9]/m,
+    );
+    for (const name of ['gateway-read', 'gateway-write', 'gateway-admin'])
+      for (const path of ['/metrics', '/readyz']) expect(await answer(path, as(name))).toEqual([200, undefined]);
+  });
+
+  it('refuses scopes that are too small, and what is no token of its own', async () => {
+    expect(await answer('/readyz', as('gateway-metrics'))).toEqual([403, 'permission_denied']);
+    for (const name of ['admin', 'work', 'store', 'reader', 'writer'])
+      expect(await answer('/metrics', as(name))).toEqual([401, 'unauthenticated']);
+  });
+
+  it('knows no other paths, and takes no large bodies', async () => {
+    expect(await answer('/v1/jobs', as('gateway-admin'))).toEqual([404, 'not_found']);
+    expect(await answer('/metrics', { ...as('gateway-admin'), method: 'POST' })).toEqual([405, 'unimplemented']);
+    const headers = { ...bearer(credential('gateway-metrics')), 'content-length': 1024 * 1024 + 1 };
+    const large = begun('/metrics', headers);
+    large.request.flushHeaders();
+    const response = await large.answer;
+    expect([response.statusCode, response.headers.connection]).toEqual([413, 'close']);
+    large.request.destroy();
+  });
+
+  it('is there again, at its address, when it was killed', async () => {
+    const pid = cluster.kill('gateway');
+    await expect.poll(processOf, { timeout: 30_000 }).not.toBe(pid);
+    const health = (): Promise<number> =>
+      fetch(url('/healthz')).then(
+        ({ status }) => status,
+        () => 0,
+      );
+    await expect.poll(health, { timeout: 30_000 }).toBe(200);
+    expect(await answer('/readyz', as('gateway-read'))).toEqual([200, undefined]);
+  });
+
+  it('answers what it has begun before it stops, and takes nothing new', async () => {
+    const { request, answer: answered } = begun('/metrics', { ...bearer(credential('gateway-metrics')), 'content-length': 4 });
+    request.write('ab');
+    await expect
+      .poll(async () => (await fetch(url('/metrics'), as('gateway-metrics'))).text())
+      .toMatch(/^millrace_gateway_active\{.*\} 2$/m);
+    process.kill(processOf()!, 'SIGTERM');
+    await expect
+      .poll(
+        () =>
+          fetch(url('/healthz')).then(
+            () => 'open',
+            () => 'closed',
+          ),
+        { interval: 20 },
+      )
+      .toBe('closed');
+    request.end('cd');
+    const response = await answered;
+    expect([response.statusCode, response.headers.connection]).toEqual([200, 'close']);
+    response.resume();
+  });
+});
