@@ -3,6 +3,7 @@ import { MillraceError } from '../../errors.ts';
 import type { BusMessage, ConsumeOptions, Consumer, StoredMessage } from '../bus.ts';
 import { retryDelayMs } from '../callback.ts';
 import type { MemoryDurable, Taker } from './durable.ts';
+import { MemoryMessage } from './message.ts';
 import type { MemoryServer } from './server.ts';
 
 /** Wait before a durable that is gone is made again, in ms. */
@@ -57,10 +58,12 @@ export class MemoryConsumer implements Consumer, Taker {
   }
 
   take(stored: StoredMessage, deliveryCount: number): void {
-    const message = new MemoryMessage(this.server, this.durable!, stored, deliveryCount, (m) => {
-      if (this.held.delete(m)) this.heldBytes -= m.data.length;
+    const { server } = this;
+    const onSettled = (settled: MemoryMessage): void => {
+      if (this.held.delete(settled)) this.heldBytes -= settled.data.length;
       this.durable?.wake();
-    });
+    };
+    const message = new MemoryMessage({ server, durable: this.durable!, stored, deliveryCount, onSettled });
     this.held.add(message);
     this.heldBytes += message.data.length;
     this.running++;
@@ -135,64 +138,5 @@ export class MemoryConsumer implements Consumer, Taker {
     }
     for (const message of [...this.held]) message.nak();
     this.onStopped();
-  }
-}
-
-class MemoryMessage implements BusMessage {
-  readonly subject: string;
-  readonly data: Uint8Array;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly id: string;
-  readonly sequence: number;
-  readonly deliveryCount: number;
-  private readonly server: MemoryServer;
-  private readonly durable: MemoryDurable;
-  private readonly onSettled: (message: MemoryMessage) => void;
-  private state: 'held' | 'settled' | 'severed' = 'held';
-
-  constructor(
-    server: MemoryServer,
-    durable: MemoryDurable,
-    stored: StoredMessage,
-    deliveryCount: number,
-    onSettled: (message: MemoryMessage) => void,
-  ) {
-    this.server = server;
-    this.durable = durable;
-    this.subject = stored.subject;
-    this.data = stored.data.slice();
-    this.headers = stored.headers;
-    this.id = stored.id;
-    this.sequence = stored.sequence;
-    this.deliveryCount = deliveryCount;
-    this.onSettled = onSettled;
-  }
-
-  ack(): Promise<void> {
-    if (this.state === 'severed')
-      return Promise.reject(new MillraceError('unavailable', 'the connection was lost before the ack'));
-    if (this.settle()) this.server.acked(this.durable, this.sequence);
-    return Promise.resolve();
-  }
-
-  nak(delayMs = 0): void {
-    if (this.settle()) this.durable.again(this.sequence, delayMs);
-  }
-
-  term(reason: string): void {
-    if (!this.settle()) return;
-    this.server.bury(this.durable.config.stream, this, this.deliveryCount, reason);
-    this.server.acked(this.durable, this.sequence);
-  }
-
-  sever(): void {
-    this.state = 'severed';
-  }
-
-  private settle(): boolean {
-    if (this.state !== 'held') return false;
-    this.state = 'settled';
-    this.onSettled(this);
-    return true;
   }
 }

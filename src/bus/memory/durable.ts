@@ -22,6 +22,16 @@ export function durableConfig(options: ConsumeOptions): DurableConfig {
   return { maxInFlight: 64, maxBytesInFlight: Infinity, maxAckPending: 1000, ackWaitMs: 30_000, maxDeliver: 5, ...rest };
 }
 
+/** What a {@link MemoryDurable} works with. */
+export interface DurableParts {
+  stream: MemoryStream;
+  clock: Clock;
+  /** Tells it from others of its name. */
+  created: string;
+  /** Called with a message that was delivered too often. */
+  onDead: (message: StoredMessage, deliveries: number) => void;
+}
+
 /** One durable consumer as the server sees it: what was delivered, what waits for an acknowledgement, what comes again. */
 export class MemoryDurable {
   config: DurableConfig;
@@ -39,13 +49,7 @@ export class MemoryDurable {
   private scheduled = false;
   private readonly stopped = new AbortController();
 
-  constructor(
-    config: DurableConfig,
-    stream: MemoryStream,
-    clock: Clock,
-    created: string,
-    onDead: (message: StoredMessage, deliveries: number) => void,
-  ) {
+  constructor(config: DurableConfig, { stream, clock, created, onDead }: DurableParts) {
     this.config = config;
     this.created = created;
     this.stream = stream;

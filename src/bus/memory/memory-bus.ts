@@ -126,11 +126,11 @@ export class MemoryBus implements Bus {
   }
 
   emit(subject: string, data: Uint8Array): void {
-    if (this.state === 'open') this.server.emit(subject, data);
+    if (this.state === 'open') this.server.listeners.emit(subject, data);
   }
 
   listen(subject: string, handler: (data: Uint8Array, subject: string) => void): () => void {
-    return this.until(this.server.listen(subject, handler));
+    return this.until(this.server.listeners.listen(subject, handler));
   }
 
   async close(): Promise<void> {

@@ -1,15 +1,15 @@
 import type { Clock } from '../../clock/clock.ts';
 import { MillraceError } from '../../errors.ts';
 import type { ConsumeOptions, DurableState, PublishAck, PublishOptions, StoredMessage, TopologyPart } from '../bus.ts';
-import { runCallback } from '../callback.ts';
 import { MAX_DELIVERIES, deadLetterHeaders, deadLetterId } from '../dead-letter.ts';
 import { dedupId } from '../message-id.ts';
 import { checkSize, MAX_PAYLOAD, maxMessageBytes } from '../message-size.ts';
-import { checkFilter, checkSubject, subjectMatches } from '../subject.ts';
+import { checkFilter, checkSubject } from '../subject.ts';
 import { streamOf } from '../topology.ts';
 import type { StreamSpec, Topology } from '../topology.ts';
 import { MemoryDurable, durableConfig } from './durable.ts';
 import { MemoryBucket } from './key-value.ts';
+import { MemoryListeners } from './listeners.ts';
 import { MemoryStream } from './stream.ts';
 
 /** Options of {@link MemoryServer}. */
@@ -21,8 +21,6 @@ export interface MemoryServerOptions {
   maxPayload?: number;
 }
 
-type Listener = { filter: string; handler: (data: Uint8Array, subject: string) => void };
-
 /**
  * JetStream's semantics in one process: what several connections (`MemoryBus`) share. Everything happens at the call or
  * in promise jobs after it, in an order that depends on nothing but the calls and the clock.
@@ -33,7 +31,8 @@ export class MemoryServer {
   private readonly streams = new Map<string, MemoryStream>();
   private readonly durables = new Map<string, MemoryDurable>();
   private readonly buckets = new Map<string, MemoryBucket>();
-  private readonly listeners = new Set<Listener>();
+  /** Plain publish and subscribe, which stores nothing. */
+  readonly listeners = new MemoryListeners();
   private readonly topology: Topology;
   private connections = 0;
   /** Streams, buckets and durables made so far: tells those of one name apart. */
@@ -119,7 +118,8 @@ export class MemoryServer {
     if (spec === undefined)
       throw new MillraceError('invalid_argument', `no stream stores the subject ${subject}`, { field: 'subject' });
     const dedup = dedupId(subject, data, options);
-    const ack = this.stream(spec.name).append(subject, data.slice(), { ...options.headers }, options.id, dedup);
+    const message = { subject, data: data.slice(), headers: { ...options.headers }, id: options.id };
+    const ack = this.stream(spec.name).append(message, dedup);
     if (!ack.duplicate) for (const durable of this.of(spec.name)) durable.wake();
     return ack;
   }
@@ -153,9 +153,14 @@ export class MemoryServer {
         );
       }
     }
-    const durable = new MemoryDurable(config, stream, this.clock, this.nextId(), (message, deliveries) => {
-      this.bury(config.stream, message, deliveries, MAX_DELIVERIES);
-      this.acked(durable, message.sequence);
+    const durable = new MemoryDurable(config, {
+      stream,
+      clock: this.clock,
+      created: this.nextId(),
+      onDead: (message, deliveries) => {
+        this.bury(config.stream, message, deliveries, MAX_DELIVERIES);
+        this.acked(durable, message.sequence);
+      },
     });
     this.durables.set(name, durable);
     return durable;
@@ -197,24 +202,6 @@ export class MemoryServer {
     const { subject, id, sequence, headers, data } = message;
     const kept = deadLetterHeaders({ stream, subject, id, sequence, headers, reason, deliveries });
     this.store(`${this.topology.deadLetterPrefix}.${stream}`, data, { id: deadLetterId(stream, sequence), headers: kept });
-  }
-
-  emit(subject: string, data: Uint8Array): void {
-    checkSubject(subject);
-    for (const listener of this.listeners) {
-      if (!subjectMatches(listener.filter, subject)) continue;
-      const copy = data.slice();
-      queueMicrotask(() => {
-        if (this.listeners.has(listener)) runCallback(() => listener.handler(copy, subject));
-      });
-    }
-  }
-
-  listen(filter: string, handler: Listener['handler']): () => void {
-    checkFilter(filter);
-    const listener: Listener = { filter, handler };
-    this.listeners.add(listener);
-    return () => this.listeners.delete(listener);
   }
 
   private of(stream: string): MemoryDurable[] {

@@ -38,10 +38,7 @@ export class MemoryStream {
 
   /** Stores a message unless one with the same `dedup` is remembered; `data` must not change afterwards. */
   append(
-    subject: string,
-    data: Uint8Array,
-    headers: Record<string, string>,
-    id: string,
+    { subject, data, headers, id }: Pick<StoredMessage, 'subject' | 'data' | 'headers' | 'id'>,
     dedup: string,
   ): { sequence: number; duplicate: boolean } {
     this.expire();
