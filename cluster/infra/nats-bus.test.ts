@@ -278,7 +278,7 @@ describe('nats bus and its server', () => {
       };
       const read = async (): Promise<string[]> => {
         const subjects = [];
-        for await (const { subject } of readStored(link, 'GONE', 'gone.*', 1)) subjects.push(subject);
+        for await (const { subject } of readStored(link, 'GONE', { filter: 'gone.*' })) subjects.push(subject);
         return subjects;
       };
       expect(await read()).toEqual(['gone.c']);

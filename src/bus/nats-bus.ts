@@ -1,4 +1,3 @@
-import type { StreamInfoRequestOptions } from '@nats-io/jetstream';
 import { MillraceError } from '../errors.ts';
 import type {
   Bus,
@@ -22,6 +21,7 @@ import { openJetStream } from './nats/connection.ts';
 import type { JetStreamConnection, JetStreamOptions } from './nats/connection.ts';
 import { plainBytes, toStored } from './nats/messages.ts';
 import { maxPayload, publish } from './nats/publisher.ts';
+import { deleteMessage, streamState } from './nats/stored.ts';
 import { readByGet, readStored } from './nats/reader.ts';
 import { bucketConfig, ensureStream, inspectStream, listStreams, streamConfig } from './nats/stream-config.ts';
 import { maxMessageBytes } from './message-size.ts';
@@ -100,7 +100,8 @@ class NatsBus implements Bus {
 
   async consume(options: ConsumeOptions, handler: (message: BusMessage) => void | Promise<void>): Promise<Consumer> {
     checkFilter(options.filter);
-    const consumer = await NatsConsumer.start(this.link, options, handler, (stopped) => this.consumers.delete(stopped));
+    const onStopped = (stopped: NatsConsumer): void => void this.consumers.delete(stopped);
+    const consumer = await NatsConsumer.start(this.link, { options, handler, onStopped });
     this.consumers.add(consumer);
     return consumer;
   }
@@ -147,24 +148,8 @@ class NatsBus implements Bus {
     return purged;
   }
 
-  async deleteMessage(stream: string, sequence: number): Promise<boolean> {
-    return this.link.call(`deleting ${sequence} of ${stream}`, async () => {
-      try {
-        return await this.link.jsm.streams.deleteMessage(stream, sequence, false);
-      } catch (thrown) {
-        const code = apiCode(thrown);
-        if (code === API_ERRORS.messageNotFound || code === API_ERRORS.sequenceNotFound) return false;
-        // Servers have several words for a message that is not there.
-        const gone = code === API_ERRORS.messageDeleteFailed && (await this.isGone(stream, sequence));
-        if (gone) return false;
-        throw thrown;
-      }
-    });
-  }
-
-  private async isGone(stream: string, sequence: number): Promise<boolean> {
-    const next = await this.link.jsm.direct.getMessage(stream, { seq: sequence });
-    return next?.seq !== sequence;
+  deleteMessage(stream: string, sequence: number): Promise<boolean> {
+    return deleteMessage(this.link, stream, sequence);
   }
 
   async durableState(stream: string, durable: string): Promise<DurableState | undefined> {
@@ -185,20 +170,14 @@ class NatsBus implements Bus {
     );
   }
 
-  async streamState(stream: string, subject?: string): Promise<StreamState> {
-    const request: Partial<StreamInfoRequestOptions> = subject === undefined ? {} : { subjects_filter: subject };
-    const { state } = await this.link.call(`stream ${stream}`, () => this.link.jsm.streams.info(stream, request));
-    if (subject === undefined) return { messages: state.messages, bytes: state.bytes, lastSequence: state.last_seq };
-    const messages = Object.values(state.subjects ?? {}).reduce((sum, count) => sum + count, 0);
-    // The server keeps bytes for the whole stream only.
-    const bytes = state.messages === 0 ? 0 : Math.round((state.bytes * messages) / state.messages);
-    return { messages, bytes, lastSequence: state.last_seq };
+  streamState(stream: string, subject?: string): Promise<StreamState> {
+    return streamState(this.link, stream, subject);
   }
 
   read(stream: string, filter: string, fromSequence = 1): AsyncIterable<StoredMessage> {
     checkFilter(filter);
     const { retention } = this.topology.streams.find((s) => s.name === stream)!;
-    return (retention === 'limits' && !this.link.worker ? readStored : readByGet)(this.link, stream, filter, fromSequence);
+    return (retention === 'limits' && !this.link.worker ? readStored : readByGet)(this.link, stream, { filter, fromSequence });
   }
 
   async last(stream: string, subject: string): Promise<StoredMessage | undefined> {

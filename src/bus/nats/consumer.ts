@@ -1,21 +1,26 @@
-import { nanos } from '@nats-io/nats-core';
 import type { Msg } from '@nats-io/nats-core';
 import type { BusMessage, ConsumeOptions, Consumer } from '../bus.ts';
 import { MillraceError } from '../../errors.ts';
 import { retryDelayMs } from '../callback.ts';
-import { MAX_DELIVERIES, deadLetterHeaders, deadLetterId } from '../dead-letter.ts';
 import { Acks } from './acks.ts';
 import { isStreamGone } from './errors.ts';
 import { durableInfo, ensureDurable, incarnation } from './durable.ts';
 import type { JetStreamConnection } from './connection.ts';
-import { messageId, parseDelivery, plainBytes, plainHeaders } from './messages.ts';
-import { republish } from './publisher.ts';
+import { NatsMessage } from './message.ts';
+import { parseDelivery } from './messages.ts';
 import { PullRequests } from './pull.ts';
 
 /** Wait before the durable is looked after again when that failed, in ms. */
 const TROUBLE_WAIT_MS = 500;
 /** How often a consumer with its hands full looks whether its durable is still there, in ms. */
 const LOOK_MS = 3000;
+
+/** What a {@link NatsConsumer} does. */
+interface ConsumerParts {
+  options: ConsumeOptions;
+  handler: (message: BusMessage) => void | Promise<void>;
+  onStopped: (consumer: NatsConsumer) => void;
+}
 
 /** One handler attached to a durable: pulls what there is room for, keeps alive what is held, comes back after trouble. */
 export class NatsConsumer implements Consumer {
@@ -38,13 +43,7 @@ export class NatsConsumer implements Consumer {
   private recoveredAt = -Infinity;
   private stopping: Promise<void> | undefined;
 
-  private constructor(
-    link: JetStreamConnection,
-    options: ConsumeOptions,
-    handler: (message: BusMessage) => void | Promise<void>,
-    onStopped: (consumer: NatsConsumer) => void,
-    created: string,
-  ) {
+  private constructor(link: JetStreamConnection, created: string, { options, handler, onStopped }: ConsumerParts) {
     this.link = link;
     this.created = created;
     this.options = options;
@@ -76,19 +75,15 @@ export class NatsConsumer implements Consumer {
     this.offReconnect = link.onReconnect(() => void this.recover());
   }
 
-  static async start(
-    link: JetStreamConnection,
-    options: ConsumeOptions,
-    handler: (message: BusMessage) => void | Promise<void>,
-    onStopped: (consumer: NatsConsumer) => void,
-  ): Promise<NatsConsumer> {
+  static async start(link: JetStreamConnection, parts: ConsumerParts): Promise<NatsConsumer> {
+    const { options } = parts;
     const created = await ensureDurable(link, options).catch((thrown: unknown) => {
       const error = MillraceError.from(thrown);
       if (error.code !== 'failed_precondition' || options.onConflict === undefined) throw error;
       options.onConflict(error);
       return undefined;
     });
-    const consumer = new NatsConsumer(link, options, handler, onStopped, created ?? '');
+    const consumer = new NatsConsumer(link, created ?? '', parts);
     if (created !== undefined) consumer.pull.restart();
     else void consumer.recover('conflict');
     return consumer;
@@ -138,11 +133,13 @@ export class NatsConsumer implements Consumer {
       raw.respond('-NAK');
       return;
     }
-    const message = new NatsMessage(this.link, this.acks, this.options.stream, raw, delivery, (work) => {
+    const { link, acks } = this;
+    const onSettled = (work?: Promise<void>): void => {
       if (this.held.delete(message)) this.heldBytes -= message.data.length;
       if (work !== undefined) this.track(work);
       this.pull.refill();
-    });
+    };
+    const message = new NatsMessage({ link, acks, stream: this.options.stream, raw, delivery, onSettled });
     this.held.add(message);
     this.heldBytes += message.data.length;
     const maxDeliver = this.options.maxDeliver ?? 5;
@@ -208,118 +205,5 @@ export class NatsConsumer implements Consumer {
     }
     this.recoveredAt = performance.now();
     this.recovering = false;
-  }
-}
-
-class NatsMessage implements BusMessage {
-  readonly subject: string;
-  readonly data: Uint8Array;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly id: string;
-  readonly sequence: number;
-  readonly deliveryCount: number;
-  private readonly link: JetStreamConnection;
-  private readonly acks: Acks;
-  private readonly stream: string;
-  private readonly raw: Msg;
-  private readonly onSettled: (work?: Promise<void>) => void;
-  private settled: Promise<void> | undefined;
-  private orphaned = false;
-
-  constructor(
-    link: JetStreamConnection,
-    acks: Acks,
-    stream: string,
-    raw: Msg,
-    delivery: { sequence: number; deliveryCount: number },
-    onSettled: (work?: Promise<void>) => void,
-  ) {
-    this.link = link;
-    this.acks = acks;
-    this.stream = stream;
-    this.raw = raw;
-    this.subject = raw.subject;
-    this.data = plainBytes(raw.data);
-    this.headers = plainHeaders(raw.headers);
-    this.id = messageId(raw.headers);
-    this.sequence = delivery.sequence;
-    this.deliveryCount = delivery.deliveryCount;
-    this.onSettled = onSettled;
-  }
-
-  ack(): Promise<void> {
-    if (this.settled === undefined) {
-      this.settled = this.acks.confirm(this.raw.reply!, this.sequence, () => this.orphaned);
-      this.settled.then(
-        () => this.onSettled(),
-        () => this.onSettled(),
-      );
-    }
-    return this.settled;
-  }
-
-  nak(delayMs = 0): void {
-    if (this.settled !== undefined) return;
-    this.settled = Promise.resolve();
-    this.say(delayMs > 0 ? `-NAK ${JSON.stringify({ delay: nanos(delayMs) })}` : '-NAK');
-    this.onSettled();
-  }
-
-  term(reason: string): void {
-    this.bury(reason, this.deliveryCount);
-  }
-
-  /** It was delivered too often before. */
-  giveUp(): void {
-    this.bury(MAX_DELIVERIES, this.deliveryCount - 1);
-  }
-
-  working(): void {
-    this.say('+WPI');
-  }
-
-  /** The durable that gave it out is gone. The handler goes on; what it settles then is told to nobody. */
-  orphan(): void {
-    this.orphaned = true;
-    if (this.settled !== undefined) return;
-    this.onSettled();
-  }
-
-  private say(word: string): void {
-    if (!this.orphaned && !this.link.nc.isClosed()) this.link.nc.publish(this.raw.reply!, word);
-  }
-
-  private async terminate(): Promise<void> {
-    if (this.orphaned) return;
-    const { nc } = this.link;
-    await this.link.call(`terminating ${this.stream} ${this.sequence}`, () =>
-      nc.request(this.raw.reply!, '+TERM', { timeout: 5000 }),
-    );
-  }
-
-  private bury(reason: string, deliveries: number): void {
-    if (this.settled !== undefined) return;
-    this.settled = this.move(reason, deliveries);
-    this.onSettled(this.settled);
-  }
-
-  /** First the copy, then the end: a message whose copy failed is delivered again. */
-  private async move(reason: string, deliveries: number): Promise<void> {
-    const headers = deadLetterHeaders({
-      stream: this.stream,
-      subject: this.subject,
-      id: this.id,
-      sequence: this.sequence,
-      headers: this.headers,
-      reason,
-      deliveries,
-    });
-    try {
-      const id = deadLetterId(this.stream, this.sequence);
-      await republish(this.link, `${this.link.deadLetterPrefix}.${this.stream}`, this.data, { id, headers });
-      await this.terminate();
-    } catch {
-      this.say(`-NAK ${JSON.stringify({ delay: nanos(retryDelayMs(this.deliveryCount)) })}`);
-    }
   }
 }

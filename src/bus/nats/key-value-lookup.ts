@@ -1,13 +1,7 @@
 import type { Subscription } from '@nats-io/nats-core';
 import { runCallback } from '../callback.ts';
-import type { KeyValueChange } from './key-value-watch.ts';
+import type { BucketWatchOptions, Found, KeyValueChange } from './bucket-watch.ts';
 import type { JetStreamConnection } from './connection.ts';
-
-interface Found {
-  value: Uint8Array;
-  revision: number;
-  deleted: boolean;
-}
 
 /** How often it is compared with the bucket what the handler knows: news may be missed, and expiry is none. */
 const COMPARE_MS = 2_000;
@@ -42,14 +36,7 @@ export class KeyValueLookup {
   private comparing: Promise<void> | undefined;
   private stopped = false;
 
-  constructor(
-    link: JetStreamConnection,
-    stream: string,
-    prefix: string,
-    filter: string,
-    newest: (key: string) => Promise<Found | undefined>,
-    handler: (change: KeyValueChange) => void,
-  ) {
+  constructor(link: JetStreamConnection, { stream, prefix, filter, newest, handler }: Omit<BucketWatchOptions, 'ttlMs'>) {
     this.link = link;
     this.stream = stream;
     this.prefix = prefix;

@@ -2,15 +2,10 @@ import { DeliverPolicy } from '@nats-io/jetstream';
 import type { Consumer as OrderedConsumer, ConsumerInfo, ConsumerMessages, JsMsg } from '@nats-io/jetstream';
 import { MillraceError } from '../../errors.ts';
 import { runCallback } from '../callback.ts';
+import type { BucketWatchOptions, KeyValueChange } from './bucket-watch.ts';
+import { ExpiringKeys } from './expiring-keys.ts';
 import type { JetStreamConnection } from './connection.ts';
 import { KV_OPERATION, isDeletion, plainBytes } from './messages.ts';
-
-/** What a watcher hears; `value` undefined = deleted or expired. */
-export interface KeyValueChange {
-  key: string;
-  value: Uint8Array | undefined;
-  revision: number;
-}
 
 const START_TIMEOUT_MS = 10_000;
 /**
@@ -32,15 +27,12 @@ export class KeyValueWatch {
   private readonly stream: string;
   private readonly prefix: string;
   private readonly filter: string;
-  private readonly ttlMs: number;
-  private readonly newest: (key: string) => Promise<{ value: Uint8Array; revision: number; deleted: boolean } | undefined>;
   private readonly handler: (change: KeyValueChange) => void;
   /** Keys present as far as the handler knows. */
-  private readonly present = new Map<string, { revision: number; expiresAt: number }>();
+  private readonly present: ExpiringKeys;
   private lastRevision = 0;
   private consumer: OrderedConsumer | undefined;
   private messages: ConsumerMessages | undefined;
-  private expiry: NodeJS.Timeout | undefined;
   private looking: NodeJS.Timeout | undefined;
   /** Everything that was present at the start has been told. */
   private live = false;
@@ -48,22 +40,14 @@ export class KeyValueWatch {
   private offReconnect: (() => void) | undefined;
   private created = '';
 
-  constructor(
-    link: JetStreamConnection,
-    stream: string,
-    prefix: string,
-    filter: string,
-    ttlMs: number,
-    newest: (key: string) => Promise<{ value: Uint8Array; revision: number; deleted: boolean } | undefined>,
-    handler: (change: KeyValueChange) => void,
-  ) {
+  constructor(link: JetStreamConnection, options: BucketWatchOptions) {
+    const { stream, prefix, filter, handler } = options;
     this.link = link;
     this.stream = stream;
     this.prefix = prefix;
     this.filter = filter;
-    this.ttlMs = ttlMs;
-    this.newest = newest;
     this.handler = handler;
+    this.present = new ExpiringKeys(options, (change) => this.tell(change));
   }
 
   /** Resolves when the handler has heard of everything present. */
@@ -78,7 +62,7 @@ export class KeyValueWatch {
   stop(): void {
     this.stopped = true;
     this.offReconnect?.();
-    clearTimeout(this.expiry);
+    this.present.stop();
     clearInterval(this.looking);
     this.close();
   }
@@ -168,43 +152,12 @@ export class KeyValueWatch {
       if (this.present.delete(key) || this.live) this.tell({ key, value: undefined, revision: message.seq });
       return;
     }
-    if (this.ttlMs > 0) {
-      const age = Math.min(Math.max(0, Date.now() - message.time.getTime()), this.ttlMs);
-      this.present.set(key, { revision: message.seq, expiresAt: performance.now() + this.ttlMs - age });
-      this.scheduleExpiry();
-    } else this.present.set(key, { revision: message.seq, expiresAt: Infinity });
+    this.present.add(key, message.seq, message.time.getTime());
     this.tell({ key, value: plainBytes(message.data), revision: message.seq });
   }
 
   private tell(change: KeyValueChange): void {
     runCallback(() => this.handler(change));
-  }
-
-  private scheduleExpiry(): void {
-    if (this.expiry !== undefined || this.stopped) return;
-    let first = Infinity;
-    for (const { expiresAt } of this.present.values()) first = Math.min(first, expiresAt);
-    if (first === Infinity) return;
-    this.expiry = setTimeout(() => void this.expire(), Math.max(5, first - performance.now()));
-  }
-
-  private async expire(): Promise<void> {
-    const recheckMs = Math.max(50, this.ttlMs / 50);
-    for (const [key, slot] of [...this.present]) {
-      if (this.stopped) return;
-      if (slot.expiresAt > performance.now()) continue;
-      // The server has not got round to it yet, cannot be asked, or a newer value is on its way: look again soon.
-      slot.expiresAt = performance.now() + recheckMs;
-      const gone = await this.newest(key).then(
-        (found) => found === undefined,
-        () => false,
-      );
-      if (!gone || this.stopped || this.present.get(key) !== slot) continue;
-      this.present.delete(key);
-      this.tell({ key, value: undefined, revision: slot.revision });
-    }
-    this.expiry = undefined;
-    this.scheduleExpiry();
   }
 
   /**
@@ -225,8 +178,7 @@ export class KeyValueWatch {
     if (this.stopped || created === this.created) return false;
     this.created = created;
     this.lastRevision = 0;
-    for (const [key, { revision }] of this.present) this.tell({ key, value: undefined, revision });
-    this.present.clear();
+    for (const { key, revision } of this.present.takeAll()) this.tell({ key, value: undefined, revision });
     return true;
   }
 

@@ -8,18 +8,12 @@ import { checkFilter, checkKey } from '../subject.ts';
 import type { BucketSpec } from '../topology.ts';
 import { KeyValueLookup } from './key-value-lookup.ts';
 import { KeyValueWatch } from './key-value-watch.ts';
-import type { KeyValueChange } from './key-value-watch.ts';
+import type { Found, KeyValueChange } from './bucket-watch.ts';
 import type { JetStreamConnection } from './connection.ts';
 import { KV_OPERATION, isDeletion, plainBytes } from './messages.ts';
 import { maxPayload } from './publisher.ts';
 import { readStored } from './reader.ts';
 import { bucketStream } from './stream-config.ts';
-
-interface Found {
-  value: Uint8Array;
-  revision: number;
-  deleted: boolean;
-}
 
 function foundOf(message: StoredMsg | null): Found | undefined {
   if (message === null) return undefined;
@@ -81,7 +75,8 @@ export class NatsBucket implements KeyValue {
     checkFilter(filter);
     if (this.link.worker) return this.keysByInfo(filter);
     const keys: string[] = [];
-    for await (const message of readStored(this.link, this.stream, `${this.prefix}${filter}`, 1, 'last_per_subject', true)) {
+    const newest = { filter: `${this.prefix}${filter}`, policy: 'last_per_subject', headersOnly: true } as const;
+    for await (const message of readStored(this.link, this.stream, newest)) {
       if (!isDeletion(message.headers[KV_OPERATION])) keys.push(message.subject.slice(this.prefix.length));
     }
     return keys.sort();
@@ -89,9 +84,11 @@ export class NatsBucket implements KeyValue {
 
   async watch(filter: string, handler: (change: KeyValueChange) => void): Promise<() => void> {
     checkFilter(filter);
+    const { stream, prefix, ttlMs } = this;
+    const watched = { stream, prefix, filter, ttlMs, handler };
     const watch = this.link.worker
-      ? new KeyValueLookup(this.link, this.stream, this.prefix, filter, (key) => this.stored(key), handler)
-      : new KeyValueWatch(this.link, this.stream, this.prefix, filter, this.ttlMs, (key) => this.newest(key), handler);
+      ? new KeyValueLookup(this.link, { ...watched, newest: (key) => this.stored(key) })
+      : new KeyValueWatch(this.link, { ...watched, newest: (key) => this.newest(key) });
     const stop = this.onWatch(() => watch.stop());
     try {
       await watch.start();

@@ -1,4 +1,3 @@
-import type { StreamExpectations } from '@nats-io/jetstream';
 import type { PublishAck, PublishOptions } from '../bus.ts';
 import { dedupId } from '../message-id.ts';
 import { checkSize, MAX_PAYLOAD, maxMessageBytes } from '../message-size.ts';
@@ -11,10 +10,9 @@ export async function publish(
   subject: string,
   data: Uint8Array,
   options: PublishOptions,
-  expect?: Partial<StreamExpectations>,
 ): Promise<PublishAck> {
   checkSize(subject, data, options.headers ?? {}, maxMessageBytes(maxPayload(link)));
-  return send(link, subject, data, options, expect);
+  return republish(link, subject, data, options);
 }
 
 /** {@link publish} of a message that was published before, with what the server needs for dead letters: it has room for that. */
@@ -24,25 +22,13 @@ export async function republish(
   data: Uint8Array,
   options: PublishOptions,
 ): Promise<PublishAck> {
-  return send(link, subject, data, options);
+  const msgID = dedupId(subject, data, options);
+  const headers = toHeaders(options.headers);
+  const ack = await link.call(`publishing on ${subject}`, () => link.js.publish(subject, data, { msgID, headers }));
+  return { sequence: ack.seq, duplicate: ack.duplicate };
 }
 
 /** What the server says that it takes. */
 export function maxPayload(link: JetStreamConnection): number {
   return link.nc.info?.max_payload ?? MAX_PAYLOAD;
-}
-
-async function send(
-  link: JetStreamConnection,
-  subject: string,
-  data: Uint8Array,
-  options: PublishOptions,
-  expect?: Partial<StreamExpectations>,
-): Promise<PublishAck> {
-  const msgID = dedupId(subject, data, options);
-  const headers = toHeaders(options.headers);
-  const ack = await link.call(`publishing on ${subject}`, () =>
-    link.js.publish(subject, data, { msgID, headers, ...(expect === undefined ? {} : { expect }) }),
-  );
-  return { sequence: ack.seq, duplicate: ack.duplicate };
 }

@@ -72,14 +72,23 @@ class SilenceWatch {
   }
 }
 
+/** What {@link readStored} reads. */
+export interface ReadOptions {
+  /** Subject filter. */
+  filter: string;
+  /** Default 1. */
+  fromSequence?: number;
+  /** Default `all`. */
+  policy?: 'all' | 'last_per_subject';
+  /** Leaves the data out. Default false. */
+  headersOnly?: boolean;
+}
+
 /** Stored messages of a filter in order, from a sequence on, until caught up. Reads with a consumer of its own. */
 export async function* readStored(
   link: JetStreamConnection,
   stream: string,
-  filter: string,
-  fromSequence: number,
-  policy: 'all' | 'last_per_subject' = 'all',
-  headersOnly = false,
+  { filter, fromSequence = 1, policy = 'all', headersOnly = false }: ReadOptions,
 ): AsyncIterable<StoredMessage> {
   const what = `reading ${filter} of ${stream}`;
   const consumer: OrderedConsumer = await link.call(what, () =>
@@ -138,8 +147,7 @@ function nextOf(
 export async function* readByGet(
   link: JetStreamConnection,
   stream: string,
-  filter: string,
-  fromSequence: number,
+  { filter, fromSequence = 1 }: Pick<ReadOptions, 'filter' | 'fromSequence'>,
 ): AsyncIterable<StoredMessage> {
   for (let sequence = fromSequence; ;) {
     const message = await link.call(`reading ${filter} of ${stream}`, () => nextOf(link, stream, filter, sequence));
