@@ -3,17 +3,21 @@ import { GroupDecisionsSchema, type GroupDecisions } from '../gen/millrace/v1/tr
 import type { FlowShape } from './plan.ts';
 import type { FlowRun } from './run.ts';
 
-/** How the policy chose in the runs of a group that did not fail. A generated decision is no choice among so many actions. */
+/**
+ * How the policy decided in the runs of a group that did not fail. A generated decision is a choice, too, among more texts than can be
+ * counted: one nat or more of -log p counts as the largest entropy.
+ */
 export function groupDecisions(runs: readonly FlowRun[], { toolNames, tools }: FlowShape): GroupDecisions {
   let choices = 0;
   let relativeEntropy = 0;
   const used = toolNames.map(() => 0);
   for (const run of runs) {
     if (run.failure !== undefined) continue;
-    for (const { decision, openActions, entropy, tool, otherTools } of run.steps) {
-      if (openActions < 2 || decision.kind === 'generated') continue;
+    for (const { decision, openActions, entropy, logProbability, tool, otherTools } of run.steps) {
+      const writes = decision.kind === 'generated';
+      if (openActions < 2 && !writes) continue;
       choices += 1;
-      relativeEntropy += Math.min(1, Math.max(0, entropy / Math.log(openActions)));
+      relativeEntropy += Math.min(1, Math.max(0, writes ? -logProbability : entropy / Math.log(openActions)));
       const index = tools.get(tool)?.index;
       if (otherTools && index !== undefined) used[index]! += 1;
     }

@@ -104,6 +104,6 @@ it('gives exploration the tools that were called, and no tool where there was no
   const made = await group('explored', script, { exploration });
   expect(made.trajectories[0]!.signals).toMatchObject({ tool: [0, NO_TOOL, NO_TOOL, 1], error: [false, true, true, false] });
   expect(made.trajectories[0]!.signals!.bucket).toHaveLength(4);
-  // What collapses is a choice among open actions.
-  expect(made.decisions).toMatchObject({ choices: 0 });
+  // Without choices a group would have nothing to learn from.
+  expect(made.decisions).toMatchObject({ choices: 4, relativeEntropy: 4, tools: [1, 1] });
 });

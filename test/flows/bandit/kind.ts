@@ -16,6 +16,7 @@ import {
   type TokenLoss,
   type TokensOf,
 } from 'millrace';
+import { entropyOf, logitSlopes, logSoftmax, uniforms } from '../softmax.ts';
 
 const CODEC = { kind: 'bandit', codec: 'bandit/1' };
 
@@ -78,16 +79,6 @@ class BanditSituations implements SituationTable {
   }
 }
 
-/** log-softmax of the logits of the open tools. */
-function logSoftmax(logits: ArrayLike<number>, open: readonly number[], temperature: number): number[] {
-  const scores = open.map((tool) => logits[tool]! / temperature);
-  const most = Math.max(...scores);
-  const total = most + Math.log(scores.reduce((sum, score) => sum + Math.exp(score - most), 0));
-  return scores.map((score) => score - total);
-}
-
-const entropyOf = (logs: readonly number[]): number => -logs.reduce((sum, log) => sum + Math.exp(log) * log, 0);
-
 class Table {
   values = new Float32Array();
   readonly size: number;
@@ -145,13 +136,8 @@ class Learner extends Table implements PolicyLearner<BanditPayload> {
   }
 
   #add({ logs, open, action, temperature }: Token, t: number, by: LossDerivatives, gradient: Float64Array): void {
-    const entropy = entropyOf(logs);
-    open.forEach((tool, j) => {
-      const p = Math.exp(logs[j]!);
-      const ofLog = ((j === action ? 1 : 0) - p) * by.logProbs[t]!;
-      const ofEntropy = -p * (logs[j]! + entropy) * by.entropies[t]!;
-      gradient[tool]! += (ofLog + ofEntropy) / temperature;
-    });
+    const slopes = logitSlopes(logs, action, { log: by.logProbs[t]!, entropy: by.entropies[t]!, temperature });
+    open.forEach((tool, j) => (gradient[tool]! += slopes[j]!));
     if (this.spec.value) gradient[this.size - 1]! += by.values?.[t] ?? 0;
   }
 
@@ -176,12 +162,6 @@ interface Token {
 const settings = z.strictObject({
   spread: z.number().min(0).max(10).default(0.1).describe('deviation of the first logits'),
 });
-
-/** A small generator, so that first logits are the same everywhere. */
-function uniforms(seed: number): () => number {
-  let state = (seed ^ 0x9e3779b9) >>> 0;
-  return () => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 32;
-}
 
 export const banditKind: PolicyKind<BanditSpec, z.infer<typeof settings>, BanditSituations> = {
   name: 'bandit',

@@ -135,14 +135,15 @@ export const RolloutRequestSchema: GenMessage<RolloutRequest> = /*@__PURE__*/
  */
 export type GroupDecisions = Message<"millrace.v1.GroupDecisions"> & {
   /**
-   * Steps in which at least two actions were open.
+   * Steps in which at least two actions were open, or the policy generated its decision.
    *
    * @generated from field: uint32 choices = 1;
    */
   choices: number;
 
   /**
-   * Sum over those of the policy's entropy, divided by the largest that the open actions admit: 0 to `choices`.
+   * Sum over those of the policy's entropy, divided by the largest that the open actions admit: 0 to `choices`. Of a generated
+   * decision: -log p in nats, at most 1.
    *
    * @generated from field: double relative_entropy = 2;
    */
