@@ -4,7 +4,7 @@ import { create, fromBinary } from '@bufbuild/protobuf';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { NodeContext, Role } from '../cluster/runtime/context.ts';
 import { startCoordinator } from '../cluster/coordinator/index.ts';
-import { closeBooks } from '../cluster/parameter-server/books.ts';
+import { settleLedger } from '../cluster/parameter-server/settle-ledger.ts';
 import { startParameterServer } from '../cluster/parameter-server/index.ts';
 import { runSerial } from '../cluster/serial/index.ts';
 import type { Bus, ConsumeOptions } from '../src/bus/bus.ts';
@@ -89,7 +89,7 @@ describe('the end of a job', () => {
     const closed = (await node.weights.latest('thermostat'))!;
     expect(open(closed.manifest.ledger!, 4)).toEqual([]);
     expect(closed.manifest.ledger).toMatchObject({ filtered: 1n, failed: 3n, failedByClass: { CANCELLED: 3n } });
-    await closeBooks(node, node.jobs.get('thermostat')!.record);
+    await settleLedger(node, node.jobs.get('thermostat')!.record);
     expect((await node.weights.latest('thermostat'))!.revision).toBe(closed.revision);
   });
 

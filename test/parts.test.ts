@@ -16,7 +16,7 @@ it('groups of several megabytes travel in parts and train', async () => {
     stateDir: folder.path,
     prepare: async (own) => void (bus = own),
     // A group of 24 has 1.4 MB of answers, and more of experience.
-    holdLearners: async () => {
+    pauseLearners: async () => {
       most = Math.max(most, (await bus!.streamState('PARTS')).bytes);
       return false;
     },

@@ -4,7 +4,7 @@ import { MillraceError } from '../../src/errors.ts';
 import { seededRandom } from '../../src/random/seeded.ts';
 import type { GeneratorEvent, GeneratorOrder, GeneratorResult } from '../load/generator-main.ts';
 import type { ProcessUsage } from '../load/processes.ts';
-import { startStand, type Stand } from '../load/stand.ts';
+import { startTestbed, type Testbed } from '../load/testbed.ts';
 import { startStoreNode } from '../load/store-node.ts';
 import type { GroupTemplate } from '../load/templates.ts';
 import type { Verdict, VerifyOrder } from '../load/verify-main.ts';
@@ -54,7 +54,7 @@ const DRAIN_TIMEOUT_MS = 20 * 60_000;
  */
 export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   const { folder, forMs, killEveryMs, say, signal } = options;
-  const stand = await startStand(folder, signal, startStoreNode);
+  const stand = await startTestbed(folder, signal, startStoreNode);
   const random = seededRandom(options.seed);
   const endMs = Date.now() + forMs;
   const generators = Array.from({ length: options.generators }, (_, at) => new RestartedGenerator(at, endMs, stand, options));
@@ -104,7 +104,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
 }
 
 /** Kills what runs; there is nothing to kill while the last kill's successor is not there yet. */
-function killStore({ store }: Stand): boolean {
+function killStore({ store }: Testbed): boolean {
   if (store.pid === undefined) return false;
   process.kill(store.pid, 'SIGKILL');
   return true;
@@ -121,10 +121,10 @@ class RestartedGenerator {
   #killed = false;
   readonly #at: number;
   readonly #endMs: number;
-  readonly #stand: Stand;
+  readonly #stand: Testbed;
   readonly #options: ChaosOptions;
 
-  constructor(at: number, endMs: number, stand: Stand, options: ChaosOptions) {
+  constructor(at: number, endMs: number, stand: Testbed, options: ChaosOptions) {
     this.log = join(options.folder, `accepted-${at}.log`);
     this.#at = at;
     this.#endMs = endMs;
@@ -175,7 +175,7 @@ class RestartedGenerator {
 }
 
 /** Waits until the writer has acknowledged everything; returns how long it took, in seconds. */
-async function drained(stand: Stand, say: (text: string) => void, signal: AbortSignal): Promise<number> {
+async function drained(stand: Testbed, say: (text: string) => void, signal: AbortSignal): Promise<number> {
   const began = performance.now();
   for (;;) {
     signal.throwIfAborted();

@@ -9,7 +9,7 @@ import type { ProcessUsage } from '../load/processes.ts';
 import { append, natural, whole } from '../load/options.ts';
 import { createProgress } from '../load/progress.ts';
 import { withScratch } from '../load/scratch.ts';
-import { startStand } from '../load/stand.ts';
+import { startTestbed } from '../load/testbed.ts';
 import { bytes, columns, gateLines, number } from '../load/table.ts';
 import { templatesOf } from '../load/template-source.ts';
 import type { Verdict, VerifyOrder } from '../load/verify-main.ts';
@@ -130,7 +130,7 @@ async function measure(options: Options, folder: string, { signal }: BenchContex
     signal.addEventListener('abort', () => worker.kill(), { once: true });
   try {
     const templates = await templatesOf(data, progress, signal);
-    const stand = await startStand(folder, signal);
+    const stand = await startTestbed(folder, signal);
     stops.push(() => stand.stop());
     const own = <Order, Result, Event>(name: string, entry: URL, onEvent?: (event: Event) => void): Worker<Order, Result> => {
       const worker = startWorker<Order, Result, Event>({ name, entry, ...(onEvent && { onEvent }) });

@@ -5,7 +5,7 @@ import type { GeneratorOrder, GeneratorResult, Probe } from '../load/generator-m
 import { busySeconds } from '../load/processes.ts';
 import type { Progress } from '../load/progress.ts';
 import { quantile } from '../load/quantile.ts';
-import type { Stand } from '../load/stand.ts';
+import type { Testbed } from '../load/testbed.ts';
 import type { GroupTemplate } from '../load/templates.ts';
 import type { Worker } from '../load/worker.ts';
 import type { ConsumerOrder, ConsumerResult } from './consumer-main.ts';
@@ -17,7 +17,7 @@ export type Generator = Worker<GeneratorOrder, GeneratorResult>;
 
 /** What the turns work with. */
 export interface Parts {
-  stand: Stand;
+  stand: Testbed;
   generators: Generator[];
   raw: Worker<RawOrder, RawResult>;
   consumer: Worker<ConsumerOrder, ConsumerResult>;
@@ -187,7 +187,7 @@ export async function rawTurn(
   return { stepsPerSecond: steps / seconds, steps, seconds, cpuSeconds };
 }
 
-async function batches(stand: Stand): Promise<{ rows: number; batches: number }> {
+async function batches(stand: Testbed): Promise<{ rows: number; batches: number }> {
   return { rows: await stand.counter('store_rows_total'), batches: await stand.counter('store_batches_total') };
 }
 

@@ -16,7 +16,7 @@ export async function removeDamaged(
   const name = rest.join('/');
   if (!found?.removable) {
     const isThere = found !== undefined || (isBucket(first) && name !== '' && (await bus.kv(first).get(name)) !== undefined);
-    throw isThere ? nothingWrong(place) : notThere(place);
+    throw isThere ? nothingWrong(place) : notFound(place);
   }
   if (!isBucket(first)) {
     await bus.deleteDurable(first as StreamName, name);
@@ -35,7 +35,7 @@ function nothingWrong(place: string): MillraceError {
   return new MillraceError('failed_precondition', message, { field: 'place' });
 }
 
-function notThere(place: string): MillraceError {
+function notFound(place: string): MillraceError {
   const message = `There is no ${place}. \`millrace doctor\` shows what is damaged.`;
   return new MillraceError('not_found', message, { field: 'place' });
 }

@@ -50,12 +50,12 @@ export async function removeDamaged(place: string, yes: boolean, context: CliCon
     throw new MillraceError('invalid_argument', `Removing ${place} cannot be undone; give --yes to do it.`, { field: '--yes' });
   }
   const { value } = await context.withAdmin((admin) => admin.removeDamaged({ place }));
-  const kept = value.length === 0 ? undefined : await keep(context.stateDir, place, value);
+  const kept = value.length === 0 ? undefined : await saveCopy(context.stateDir, place, value);
   context.print({ removed: place, ...(kept !== undefined && { kept }) }, () => `${place} is removed\n`);
   if (kept !== undefined && !context.json) context.note(`its value is kept in ${kept}`);
 }
 
-async function keep(stateDir: string, place: string, value: Uint8Array): Promise<string> {
+async function saveCopy(stateDir: string, place: string, value: Uint8Array): Promise<string> {
   const folder = join(stateDir, 'removed');
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const path = join(folder, `${place.replace(/[^\w.=-]/g, '_')}.${Date.now()}`);

@@ -18,7 +18,7 @@ export interface EmbeddedFlags {
 }
 
 /** A cluster of this command, and the folder of what it keeps. */
-export interface OwnCluster extends EmbeddedCluster {
+export interface CommandCluster extends EmbeddedCluster {
   stateDir: string;
 }
 
@@ -41,9 +41,9 @@ export function clusterSettings(context: CliContext, flags: EmbeddedFlags, overr
 }
 
 /** Starts the embedded cluster. From then on the command calls this one, even if an address of another is given. */
-export async function startCluster(context: CliContext, config: ClusterConfig): Promise<OwnCluster> {
+export async function startCluster(context: CliContext, config: ClusterConfig): Promise<CommandCluster> {
   const { stateDir, logLevel } = config;
-  const given = givenCredentials(config, context.cwd);
+  const given = configuredCredentials(config, context.cwd);
   const logs = makeStateFolder(stateDir);
   context.logs = logs;
   const cluster = await startEmbeddedCluster({
@@ -65,7 +65,7 @@ export function addressesOf({ address, gatewayUrl, clickhouseUrl }: EmbeddedClus
 }
 
 /** The secrets that the settings name. Throws `invalid_argument` for a file that cannot be read or holds no token. */
-function givenCredentials({ token, tokenFile, clickhouse }: ClusterConfig, cwd: string): Partial<Credentials> {
+function configuredCredentials({ token, tokenFile, clickhouse }: ClusterConfig, cwd: string): Partial<Credentials> {
   const { readToken, readTokenFile: readFile, writeToken, writeTokenFile: writeFile } = clickhouse;
   const given = {
     token: token ?? readTokenFile(tokenFile, cwd, 'tokenFile'),

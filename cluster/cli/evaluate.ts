@@ -15,7 +15,7 @@ import { runTasks } from './eval-run.ts';
 import { openEvalSource, type EvalSource } from './eval-source.ts';
 import { evalSummary } from './eval-summary.ts';
 import { evalTasks } from './eval-tasks.ts';
-import { patientGate } from './patient-gate.ts';
+import { waitingRetryGate } from './waiting-retry-gate.ts';
 import { wholeNumber } from './whole-number.ts';
 
 /** Options of `millrace eval`. */
@@ -52,7 +52,7 @@ async function evaluateWith(source: EvalSource, flags: EvalFlags, context: CliCo
   const folder = resolve(cwd, flags.checkpoint);
   const checkpoint = await loadCheckpoint(folder, runtime.kinds);
   checkFits(runtime, checkpoint.spec);
-  const retrier = patientGate(context);
+  const retrier = waitingRetryGate(context);
   const file = flags.tasks === undefined ? undefined : resolve(cwd, flags.tasks);
   const given = await evalTasks(runtime, file, { retrier, signal });
   await initCompute({ preferred: loadClusterConfig({ env, cwd }).config.compute.backend });

@@ -23,7 +23,7 @@ export interface ImportOptions {
 const BATCH_LINES = 1000;
 const BATCH_BYTES = 2 * 1024 * 1024;
 /** Wrong lines that are told one by one. */
-const TOLD = 10;
+const SHOWN_PROBLEMS = 10;
 /** Attempts of one call. */
 const ATTEMPTS = 6;
 
@@ -51,7 +51,7 @@ export async function checkFile(context: CliContext, path: string, options: Impo
       const problem = problemOf(checker, line);
       if (problem !== undefined) {
         rejected += 1;
-        if (wrong.length < TOLD) wrong.push(problem);
+        if (wrong.length < SHOWN_PROBLEMS) wrong.push(problem);
         if (skipInvalid) writeSync((out ??= openSync(`${rejects}.new`, 'w')), `${line.text}\n`);
       }
       if (lines % 1000 === 0) status.update(`${lines} lines checked`);

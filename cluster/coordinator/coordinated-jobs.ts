@@ -1,6 +1,6 @@
 import { isEnded } from '../../src/jobs/state.ts';
 import type { JobEntry } from '../jobs/directory.ts';
-import { JobHoldings } from '../jobs/holdings.ts';
+import { JobLeases } from '../jobs/job-leases.ts';
 import type { NodeContext } from '../runtime/context.ts';
 import { settleQueues } from './ending.ts';
 import { JobActor } from './job-actor.ts';
@@ -20,12 +20,12 @@ export interface CoordinatedJobsOptions {
 export class CoordinatedJobs {
   readonly #context: NodeContext;
   readonly #options: CoordinatedJobsOptions;
-  readonly #held: JobHoldings<JobMessage>;
+  readonly #held: JobLeases<JobMessage>;
 
   constructor(context: NodeContext, options: CoordinatedJobsOptions) {
     this.#context = context;
     this.#options = options;
-    this.#held = new JobHoldings<JobMessage>(context, 'job');
+    this.#held = new JobLeases<JobMessage>(context, 'job');
   }
 
   /** Ids of the jobs whose lease is held. */
@@ -57,7 +57,7 @@ export class CoordinatedJobs {
     const { id } = entry.record;
     if (!this.#hasTurn(entry)) return;
     const { jobs, actors } = this.#context;
-    await this.#held.take(id, async (lease) => {
+    await this.#held.acquire(id, async (lease) => {
       const newest = await jobs.fetch(id);
       if (!newest || !this.#hasTurn(newest)) return undefined;
       // The node that ended the job did not settle its queues.

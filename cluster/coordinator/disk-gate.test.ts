@@ -15,7 +15,7 @@ describe('DiskGate', () => {
     const gate = new DiskGate(context, 'a', { free: () => Promise.resolve(free) });
     const lookAt = (bytes: number | undefined): Promise<void> => {
       free = bytes;
-      return clock.run(gate.look().then(() => clock.sleep(10)));
+      return clock.run(gate.check().then(() => clock.sleep(10)));
     };
     const notice = () =>
       notices.of('a').map(({ code, message, count, resolvedAt }) => ({ code, message, count, over: resolvedAt !== undefined }));
@@ -44,7 +44,7 @@ describe('DiskGate', () => {
     const notices = watchJobNotices(context.bus, () => {});
     const look = (free: number): Promise<void> => {
       const gate = new DiskGate(context, 'a', { free: () => Promise.resolve(free) });
-      return clock.run(gate.look().then(() => clock.sleep(10)));
+      return clock.run(gate.check().then(() => clock.sleep(10)));
     };
     await look(MIB);
     const over = (): boolean[] => notices.of('a').map(({ resolvedAt }) => resolvedAt !== undefined);

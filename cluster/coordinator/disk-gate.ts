@@ -33,7 +33,7 @@ export class DiskGate {
     return this.#full;
   }
 
-  async look(): Promise<void> {
+  async check(): Promise<void> {
     const { stateDir, notices, log, metrics } = this.#context;
     const free = await this.#context.outside(this.#free(stateDir));
     const before = this.#full;

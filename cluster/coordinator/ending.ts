@@ -8,13 +8,13 @@ import { JobEvents } from '../jobs/events.ts';
 
 /**
  * What a coordinator does after a job has ended: notes it, drops the requests that nobody has taken, and the durables that its actor
- * made. That of the trainer is the parameter server's, which deletes it with the books; where it was faster than the actor that made
+ * made. That of the trainer is the parameter server's, which deletes it when it settles the ledger; where it was faster than the actor that made
  * it, it is deleted here. May be done again: the record says that it is to be done until it is done.
  */
 export async function settleQueues(context: NodeContext, record: JobRecord): Promise<void> {
   const { bus, clock, jobs, id } = context;
   const state = record.state.toLowerCase();
-  await new JobEvents(bus, clock, id, record.id).note(state, 1, record.error ?? `job ${state}`);
+  await new JobEvents(bus, clock, id, record.id).publish(state, 1, record.error ?? `job ${state}`);
   await bus.purge(ROLLOUTS, rolloutSubject(record.id));
   await bus.purge(HELD, heldSubject(record.id));
   await bus.purge(PARTS, partsSubject(record.id));
@@ -24,6 +24,6 @@ export async function settleQueues(context: NodeContext, record: JobRecord): Pro
     await bus.deleteDurable(SCORED, trainerDurable(record.id, record.config).durable);
   };
   await dropTrainers(await jobs.fetch(record.id));
-  // The books may have been closed between the two.
+  // The ledger may have been settled between the two.
   await dropTrainers(await jobs.update(record.id, (newest) => settle(newest, 'queues')));
 }

@@ -92,7 +92,7 @@ export class RunningEvaluations {
   }
 
   /** Counts a scored group; nothing that was asked for in an earlier attempt. */
-  take(scored: AnsweredRequest): void {
+  add(scored: AnsweredRequest): void {
     const { request } = scored;
     const running = this.#running.get(request.evaluation);
     if (running && request.attempt === this.#attempt) running.tally.add({ taskId: request.taskId, flows: flowsOf(scored) });

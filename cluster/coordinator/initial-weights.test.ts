@@ -9,7 +9,7 @@ import { parameterCount } from '../../src/policy/policy.ts';
 import { artifactsOf } from '../jobs/artifacts.ts';
 import { jobBundles } from '../jobs/bundles.ts';
 import { loadJobRuntime } from '../jobs/runtime.ts';
-import { keepInitialWeights } from './initial-weights.ts';
+import { storeInitialWeights } from './initial-weights.ts';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 beforeEach(async () => void (folder = await temporaryFolder()));
@@ -33,7 +33,7 @@ it('judges a version without a checkpoint by the code that its job was created w
     },
     outside: <T>(work: Promise<T>) => work,
   } as unknown as NodeContext;
-  const keep = () => keepInitialWeights(context, 'second', runtime, { job: 'first', version: undefined });
+  const keep = () => storeInitialWeights(context, 'second', runtime, { job: 'first', version: undefined });
 
   // The job's files would do, but its code is another, and cannot be read.
   await truncate(artifacts.pathOf(digest), 10);

@@ -26,7 +26,7 @@ interface Weights {
  *
  * @returns what the job's record keeps of it
  */
-export async function keepInitialWeights(
+export async function storeInitialWeights(
   context: NodeContext,
   job: string,
   { kind, kinds, spec: wanted }: Pick<JobRuntime, 'kind' | 'kinds' | 'spec'>,
@@ -82,7 +82,7 @@ async function fromJob(
   const path = checkpointPath(context.stateDir, job, wanted);
   if (await context.outside(checkpointExists(path))) return fromCheckpoint(context, kinds, path, name);
   const manifest = wanted === latest?.version ? latest : await context.weights.manifest(job, wanted);
-  const bytes = manifest && (await context.weights.fetch(manifest, 'weights').catch(unlessGone));
+  const bytes = manifest && (await context.weights.fetch(manifest, 'weights').catch(ignoreMissing));
   if (bytes === undefined) {
     const kept = [...(await checkpointVersions(context, job)), ...(latest ? [latest.version] : [])];
     const versions = [...new Set(kept)].sort((a, b) => a - b).join(', ');
@@ -101,7 +101,7 @@ async function fromJob(
   return { name, spec, values: floatsFromBytes(bytes) };
 }
 
-function unlessGone(thrown: unknown): undefined {
+function ignoreMissing(thrown: unknown): undefined {
   if (MillraceError.from(thrown).code === 'not_found') return undefined;
   throw thrown;
 }

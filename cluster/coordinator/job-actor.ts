@@ -12,11 +12,11 @@ import type { NodeContext } from '../runtime/context.ts';
 import { DONE } from '../runtime/outcome.ts';
 import type { Worker } from '../runtime/worker.ts';
 import { settleQueues } from './ending.ts';
-import { keepEvaluation, startEvaluations } from './job-evaluations.ts';
+import { recordEvaluation, startEvaluations } from './job-evaluations.ts';
 import { evaluationIntake } from './evaluation-intake.ts';
 import { RunningEvaluations } from './evaluations.ts';
 import { JobGates } from './job-gates.ts';
-import { JobKeeper } from './job-keeper.ts';
+import { CoordinatedJob } from './coordinated-job.ts';
 import { JobLosses } from './job-losses.ts';
 import type { JobMessage } from './job-message.ts';
 import { JobRequests } from './job-requests.ts';
@@ -40,7 +40,7 @@ export interface JobActorOptions {
  * another one goes on from there.
  */
 export class JobActor implements Behaviour<JobMessage> {
-  readonly #job: JobKeeper;
+  readonly #job: CoordinatedJob;
   readonly #gates: JobGates;
   readonly #losses: JobLosses;
   readonly #sender: RequestSender;
@@ -51,7 +51,7 @@ export class JobActor implements Behaviour<JobMessage> {
   #stops: (() => void)[] = [];
 
   constructor(context: NodeContext, { lease, entry, countStored }: JobActorOptions) {
-    const job = new JobKeeper(context, lease, entry);
+    const job = new CoordinatedJob(context, lease, entry);
     const { id, record } = job;
     this.#job = job;
     this.#gates = new JobGates(job);
@@ -80,14 +80,14 @@ export class JobActor implements Behaviour<JobMessage> {
     this.#tasks = tasks;
     this.#requests = new JobRequests(job, this.#sender, tasks);
     await this.#losses.ensureStreams();
-    await job.noteStart(`training on ${tasks.train.length} tasks, ${tasks.heldOut.length} held out`);
+    await job.recordStart(`training on ${tasks.train.length} tasks, ${tasks.heldOut.length} held out`);
     // The error that ended the last life of this actor may have come between two requests.
     this.#sendAgain();
     await this.#lookAtStreams();
     this.#gates.open();
     this.#stops = [() => this.#gates.close()];
-    await this.#gates.look();
-    await this.#gates.lookAtServices(false);
+    await this.#gates.checkStorage();
+    await this.#gates.checkServices(false);
     await this.#listen(actor);
   }
 
@@ -120,14 +120,14 @@ export class JobActor implements Behaviour<JobMessage> {
         machine.recordChanged(message.entry);
         break;
       case 'evaluation':
-        this.#evaluations.take(message.scored);
+        this.#evaluations.add(message.scored);
         await message.delivery.settle(DONE);
         break;
       case 'look':
         await this.#look();
     }
     for (const result of this.#evaluations.finished()) {
-      await keepEvaluation(this.#job, result);
+      await recordEvaluation(this.#job, result);
       this.#evaluations.forget(result);
     }
     await this.#advance(actor.signal);
@@ -135,17 +135,17 @@ export class JobActor implements Behaviour<JobMessage> {
   }
 
   async #look(): Promise<void> {
-    await this.#gates.look();
+    await this.#gates.checkStorage();
     await this.#lookAtStreams();
     await this.#losses.countUnstored();
     const { record } = this.#job;
-    await this.#gates.lookAtServices(record.state === 'RUNNING' && !record.cancelRequested);
-    if (this.#gates.takeLost()) this.#sendAgain();
+    await this.#gates.checkServices(record.state === 'RUNNING' && !record.cancelRequested);
+    if (this.#gates.requestsLost()) this.#sendAgain();
   }
 
   /** Streams that were deleted took requests and groups with them: what is open by the ledger is requested again. */
   async #lookAtStreams(): Promise<void> {
-    if (!(await this.#losses.lookAtStreams())) return;
+    if (!(await this.#losses.checkStreams())) return;
     this.#job.machine.requestsLost();
     this.#evaluations.sendAgain(this.#job.evaluationAttempt);
   }

@@ -11,7 +11,7 @@ import { bundleJob } from '../jobs/runtime.ts';
 import { checkFits, taskPlan } from '../jobs/tasks.ts';
 import type { WeightSource } from '../jobs/weight-source.ts';
 import type { NodeContext } from '../runtime/context.ts';
-import { keepInitialWeights } from './initial-weights.ts';
+import { storeInitialWeights } from './initial-weights.ts';
 import { checkResumable } from './resume.ts';
 
 /** Creates and changes jobs as the admin API asks for it: each command is one write to the job's record, and an event. */
@@ -32,7 +32,7 @@ export class JobCommands {
     const tasks = await runtime.tasks((progress) => log.debug({ job: id, ...progress }, 'loading tasks of a new job'));
     checkFits(tasks.tasks, bus.maxMessageBytes);
     await taskPlan(runtime, tasks);
-    const initial = from && (await keepInitialWeights(this.#context, id, runtime, from));
+    const initial = from && (await storeInitialWeights(this.#context, id, runtime, from));
     const record = createJobRecord({ id, config, now: clock.now(), code, ...initial });
     try {
       await jobs.create(record);
@@ -42,7 +42,7 @@ export class JobCommands {
         field: 'job_id',
       });
     }
-    await new JobEvents(bus, clock, node, id).note('created', 1, `job ${id} created`);
+    await new JobEvents(bus, clock, node, id).publish('created', 1, `job ${id} created`);
     return record;
   }
 
@@ -96,7 +96,7 @@ export class JobCommands {
     });
     if (changed) {
       const events = new JobEvents(this.#context.bus, this.#context.clock, this.#context.id, id);
-      await events.note(kind, revision, `${kind} by the admin API`);
+      await events.publish(kind, revision, `${kind} by the admin API`);
     }
     return record;
   }

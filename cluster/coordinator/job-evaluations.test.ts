@@ -6,8 +6,8 @@ import { WeightManifestSchema } from '../../src/gen/millrace/v1/weights_pb.ts';
 import { evaluationPlan } from '../../src/jobs/evaluation.ts';
 import type { EvaluationRecord } from '../../src/jobs/record.ts';
 import type { RunningEvaluations } from './evaluations.ts';
-import { keepEvaluation, startEvaluations } from './job-evaluations.ts';
-import { keptJob } from './job.fixture.ts';
+import { recordEvaluation, startEvaluations } from './job-evaluations.ts';
+import { coordinatedJob } from './job.fixture.ts';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 beforeEach(async () => void (folder = await temporaryFolder()));
@@ -28,7 +28,7 @@ const result: EvaluationRecord = {
 
 describe('evaluations of a job', () => {
   it('begin with how far training was at their version', async () => {
-    const { job, context, run, release } = await keptJob(folder.path);
+    const { job, context, run, release } = await coordinatedJob(folder.path);
     const at = (version: number) =>
       create(WeightManifestSchema, { job: 'a', version, ledger: { trajectories: BigInt(10 * version) }, trainSeconds: version });
     job.machine.committed(at(5));
@@ -46,26 +46,26 @@ describe('evaluations of a job', () => {
   });
 
   it('are kept once, with a row and metrics', async () => {
-    const { job, context, run, release } = await keptJob(folder.path);
+    const { job, context, run, release } = await coordinatedJob(folder.path);
     const report = vi.spyOn(context.notices, 'report');
-    await run(keepEvaluation(job, result));
-    await run(keepEvaluation(job, { ...result, successes: 5 }));
+    await run(recordEvaluation(job, result));
+    await run(recordEvaluation(job, { ...result, successes: 5 }));
     expect(job.record.evaluations).toMatchObject([{ name: 'random', successes: 5 }]);
     expect(await context.metrics.text()).toContain('millrace_held_out_success{job="a",planner="random"} 0.5');
     expect(report).not.toHaveBeenCalled();
-    await run(keepEvaluation(job, { ...result, name: 'rule', failed: 3, failures: { TOOL_TIMEOUT: 3 } }));
+    await run(recordEvaluation(job, { ...result, name: 'rule', failed: 3, failures: { TOOL_TIMEOUT: 3 } }));
     expect(report).toHaveBeenCalledWith('a', expect.objectContaining({ code: 'EVALUATION_INCOMPLETE', subject: 'rule@0' }));
     await release();
   });
 
   it('name a checkpoint in the record only where it was written', async () => {
-    const { job, nodes, run, release } = await keptJob(folder.path);
-    await run(keepEvaluation(job, { ...result, name: 'trained', policyVersion: 1 }));
+    const { job, nodes, run, release } = await coordinatedJob(folder.path);
+    await run(recordEvaluation(job, { ...result, name: 'trained', policyVersion: 1 }));
     expect(job.record.checkpoint).toBeUndefined();
     const written = `${folder.path}/checkpoints/a/v000002`;
     await run(nodes.clock.hold(mkdir(written, { recursive: true })));
     await run(nodes.clock.hold(writeFile(`${written}/manifest.json`, '{}')));
-    await run(keepEvaluation(job, { ...result, name: 'trained', policyVersion: 2 }));
+    await run(recordEvaluation(job, { ...result, name: 'trained', policyVersion: 2 }));
     expect(job.record.checkpoint).toBe(written);
     await release();
   });

@@ -4,12 +4,12 @@ import { successRate, rateText } from '../../src/jobs/success-rate.ts';
 import type { EvaluationRecord } from '../../src/jobs/record.ts';
 import type { EvaluationPlan, RequestTask } from '../../src/jobs/requests.ts';
 import type { RunningEvaluations } from './evaluations.ts';
-import type { JobKeeper } from './job-keeper.ts';
+import type { CoordinatedJob } from './coordinated-job.ts';
 import { retainBest } from './retention.ts';
 
 /** Begins evaluations on the held-out tasks; their requests are sent later. */
 export async function startEvaluations(
-  { context, id, machine }: JobKeeper,
+  { context, id, machine }: CoordinatedJob,
   running: RunningEvaluations,
   { plans, tasks }: { plans: readonly EvaluationPlan[]; tasks: readonly RequestTask[] },
 ): Promise<void> {
@@ -23,7 +23,7 @@ export async function startEvaluations(
 }
 
 /** Keeps a finished evaluation: its row, its metrics, its place in the job's record; then deletes checkpoints that are not needed. */
-export async function keepEvaluation(job: JobKeeper, result: EvaluationRecord): Promise<void> {
+export async function recordEvaluation(job: CoordinatedJob, result: EvaluationRecord): Promise<void> {
   const { context, id } = job;
   const same = (other: EvaluationRecord): boolean => other.name === result.name && other.policyVersion === result.policyVersion;
   const checkpoint = checkpointPath(context.stateDir, id, result.policyVersion);
@@ -43,7 +43,7 @@ export async function keepEvaluation(job: JobKeeper, result: EvaluationRecord): 
   });
 }
 
-function announce({ context: { metrics, notices }, id }: JobKeeper, result: EvaluationRecord): void {
+function announce({ context: { metrics, notices }, id }: CoordinatedJob, result: EvaluationRecord): void {
   const { success, judged, notJudged, incomplete } = successRate(result);
   const labels = { job: id, planner: result.name };
   if (judged > 0) metrics.set('held_out_success', labels, success);

@@ -1,17 +1,17 @@
 import type { DispatchProgress } from '../../src/protocol/progress.ts';
 import { DiskGate } from './disk-gate.ts';
 import { JobHold } from './job-hold.ts';
-import type { JobKeeper } from './job-keeper.ts';
+import type { CoordinatedJob } from './coordinated-job.ts';
 import { StoreGate } from './store-gate.ts';
 
 /** What holds a job's new requests back: the disk, the store, and services that do not answer. */
 export class JobGates {
-  readonly #job: JobKeeper;
+  readonly #job: CoordinatedJob;
   readonly #disk: DiskGate;
   #store: StoreGate | undefined;
   #hold: JobHold | undefined;
 
-  constructor(job: JobKeeper) {
+  constructor(job: CoordinatedJob) {
     this.#job = job;
     this.#disk = new DiskGate(job.context, job.id);
   }
@@ -40,20 +40,20 @@ export class JobGates {
   }
 
   /** Looks at disk and store. The disk first: on a full one the bus may not answer. */
-  async look(): Promise<void> {
-    await this.#disk.look();
-    await this.#store?.look();
+  async checkStorage(): Promise<void> {
+    await this.#disk.check();
+    await this.#store?.check();
     this.#measure(this.#isFull);
   }
 
   /** Looks at the services; `probe` lets held requests out to try them. */
-  async lookAtServices(probe: boolean): Promise<void> {
-    await this.#hold?.look(probe);
+  async checkServices(probe: boolean): Promise<void> {
+    await this.#hold?.check(probe);
   }
 
   /** Whether held requests were lost since this was called last. */
-  takeLost(): boolean {
-    return this.#hold?.takeLost() ?? false;
+  requestsLost(): boolean {
+    return this.#hold?.requestsLost() ?? false;
   }
 
   holdsRequest(id: string): boolean {

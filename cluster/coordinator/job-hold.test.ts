@@ -30,21 +30,21 @@ it('has requests sent again when stream HELD was emptied under it, a second time
   };
   await put(3);
   await put(4);
-  await clock.run(hold.look(true));
-  expect([hold.holdsSequence(3), hold.holdsSequence(4), hold.active?.held, hold.takeLost()]).toEqual([true, true, 2, false]);
+  await clock.run(hold.check(true));
+  expect([hold.holdsSequence(3), hold.holdsSequence(4), hold.active?.held, hold.requestsLost()]).toEqual([true, true, 2, false]);
 
   await clock.run(bus.purge('HELD', 'held.a'));
-  expect(hold.takeLost()).toBe(false);
-  await clock.run(hold.look(true));
+  expect(hold.requestsLost()).toBe(false);
+  await clock.run(hold.check(true));
   expect([hold.holdsSequence(3), hold.active?.held]).toEqual([false, 0]);
-  expect([hold.takeLost(), hold.takeLost()]).toEqual([true, false]);
+  expect([hold.requestsLost(), hold.requestsLost()]).toEqual([true, false]);
   await clock.run(clock.sleep(120_000));
-  expect(hold.takeLost()).toBe(false);
+  expect(hold.requestsLost()).toBe(false);
   await clock.run(clock.sleep(11_000));
-  expect([hold.takeLost(), hold.takeLost()]).toEqual([true, false]);
+  expect([hold.requestsLost(), hold.requestsLost()]).toEqual([true, false]);
 
   // What is held from then on is seen.
   await put(5);
-  await clock.run(hold.look(true));
-  expect([hold.holdsSequence(5), hold.takeLost()]).toEqual([true, false]);
+  await clock.run(hold.check(true));
+  expect([hold.holdsSequence(5), hold.requestsLost()]).toEqual([true, false]);
 });

@@ -72,7 +72,7 @@ export class JobHold {
   }
 
   /** Looks what is held, and returns what may go on. While the job is paused nothing is returned. */
-  async look(running: boolean): Promise<void> {
+  async check(running: boolean): Promise<void> {
     const { log } = this.#context;
     try {
       await this.#refresh();
@@ -84,7 +84,7 @@ export class JobHold {
   }
 
   /** True when held requests were lost, so that all that are open are to be sent again. */
-  takeLost(): boolean {
+  requestsLost(): boolean {
     const [at = Infinity, ...later] = this.#resendAt;
     if (this.#context.clock.monotonic() < at) return false;
     this.#resendAt = later;

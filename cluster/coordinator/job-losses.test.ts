@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { temporaryFolder } from '../../test/support/thermostat.ts';
 import { WeightManifestSchema } from '../../src/gen/millrace/v1/weights_pb.ts';
 import { emptyLedger, end } from '../../src/jobs/ledger.ts';
-import { keptJob } from './job.fixture.ts';
+import { coordinatedJob } from './job.fixture.ts';
 import { JobLosses } from './job-losses.ts';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -18,23 +18,23 @@ const manifest = create(WeightManifestSchema, {
 
 describe('JobLosses', () => {
   it('says that requests are lost with a durable, and counts the attempt', async () => {
-    const { job, context, run, release } = await keptJob(folder.path);
+    const { job, context, run, release } = await coordinatedJob(folder.path);
     const losses = new JobLosses(job, undefined);
     await run(losses.ensureStreams());
-    expect(await run(losses.lookAtStreams())).toBe(false);
+    expect(await run(losses.checkStreams())).toBe(false);
     const known = job.record.streams!;
     expect(Object.keys(known)).toContain('SCORED/trainer-a');
     await run(context.bus.deleteDurable('SCORED', 'trainer-a'));
     await run(context.clock.sleep(1000));
-    expect(await run(losses.lookAtStreams())).toBe(true);
+    expect(await run(losses.checkStreams())).toBe(true);
     expect(job.record).toMatchObject({ attempt: 1 });
     expect(job.record.streams!['SCORED/trainer-a']).not.toBe(known['SCORED/trainer-a']);
-    expect(await run(losses.lookAtStreams())).toBe(false);
+    expect(await run(losses.checkStreams())).toBe(false);
     await release();
   });
 
   it('counts rows that were lost at the end of the job, and only where some can be', async () => {
-    const { job, context, run, release } = await keptJob(folder.path);
+    const { job, context, run, release } = await coordinatedJob(folder.path);
     const countStored = vi.fn(() => Promise.resolve(1));
     const losses = new JobLosses(job, countStored);
     const report = vi.spyOn(context.notices, 'report');

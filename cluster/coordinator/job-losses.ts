@@ -1,17 +1,17 @@
 import { MillraceError } from '../../src/errors.ts';
 import { open } from '../../src/jobs/ledger.ts';
-import type { JobKeeper } from './job-keeper.ts';
+import type { CoordinatedJob } from './coordinated-job.ts';
 import { JobStreams } from './job-streams.ts';
 import { UnstoredGroups, type CountStored } from './unstored-groups.ts';
 
 /** Finds what a job lost with streams that were deleted: requests are sent again, rows can only be counted. */
 export class JobLosses {
-  readonly #job: JobKeeper;
+  readonly #job: CoordinatedJob;
   readonly #streams: JobStreams;
   readonly #unstored: UnstoredGroups | undefined;
 
   /** @param countStored counts the groups that the store has; without it rows that were lost are not counted. */
-  constructor(job: JobKeeper, countStored: CountStored | undefined) {
+  constructor(job: CoordinatedJob, countStored: CountStored | undefined) {
     this.#job = job;
     this.#streams = new JobStreams(job.context, job.id, job.record.config);
     this.#unstored = countStored && new UnstoredGroups(job.id, countStored, job.context);
@@ -23,12 +23,12 @@ export class JobLosses {
   }
 
   /** Looks for streams that were made anew, and notes them in the record. Returns whether requests may be lost. */
-  async lookAtStreams(): Promise<boolean> {
+  async checkStreams(): Promise<boolean> {
     const { machine } = this.#job;
     const version = machine.manifest?.version ?? -1;
     await this.#streams.committed(version);
     if (machine.ended) return false;
-    const loss = await this.#streams.look(this.#job.record);
+    const loss = await this.#streams.findLoss(this.#job.record);
     if (!loss) return false;
     const { streams, recreated, requests, rows } = loss;
     await this.#job.updateOpen((record) => ({
@@ -37,7 +37,7 @@ export class JobLosses {
       ...(requests && { attempt: record.attempt + 1 }),
       ...(rows && { unstored: record.unstored ?? 0 }),
     }));
-    if (rows) this.#unstored?.lost();
+    if (rows) this.#unstored?.rowsLost();
     this.#streams.report(recreated, { version, open: open(machine.ledger, this.#job.record.accepted).length });
     return requests;
   }
@@ -49,7 +49,7 @@ export class JobLosses {
     if (!ledger || !this.#unstored || machine.record.unstored === undefined) return;
     let unstored: number | undefined;
     try {
-      unstored = await (last ? this.#unstored.last(ledger) : this.#unstored.look(ledger));
+      unstored = await (last ? this.#unstored.last(ledger) : this.#unstored.countIfDue(ledger));
     } catch (thrown) {
       context.log.warn({ err: MillraceError.from(thrown), job: id }, 'unstored groups could not be counted');
     }

@@ -5,7 +5,7 @@ import { RolloutRequestSchema, type RolloutRequest } from '../../src/gen/millrac
 import { WeightManifestSchema } from '../../src/gen/millrace/v1/weights_pb.ts';
 import { transition } from '../../src/jobs/record.ts';
 import { JobGates } from './job-gates.ts';
-import { keptJob } from './job.fixture.ts';
+import { coordinatedJob } from './job.fixture.ts';
 import { JobRequests } from './job-requests.ts';
 import { RequestSender } from './request-sender.ts';
 
@@ -18,7 +18,7 @@ const train = ['one', 'two', 'three'].map((id) => ({ id, json: `"${id}"` }));
 const tasks = { train, heldOut: [], hasRule: false, taskFor: (sequence: number) => train[sequence % 3]! };
 
 async function requesting() {
-  const kept = await keptJob(folder.path);
+  const kept = await coordinatedJob(folder.path);
   const { job, context, run } = kept;
   job.machine.committed(create(WeightManifestSchema, { job: 'a', version: 2 }));
   const requests = new JobRequests(job, new RequestSender(context, 'a', () => {}), tasks);

@@ -3,18 +3,18 @@ import type { WeightManifest } from '../../src/gen/millrace/v1/weights_pb.ts';
 import { requestFor } from '../../src/jobs/requests.ts';
 import type { TaskPlan } from '../jobs/tasks.ts';
 import type { JobGates } from './job-gates.ts';
-import type { JobKeeper } from './job-keeper.ts';
+import type { CoordinatedJob } from './coordinated-job.ts';
 import type { RequestSender } from './request-sender.ts';
 import { TaskChoice } from './task-choice.ts';
 
 /** Sends a job's training requests. */
 export class JobRequests {
-  readonly #job: JobKeeper;
+  readonly #job: CoordinatedJob;
   readonly #sender: RequestSender;
   readonly #tasks: TaskPlan;
   readonly #choice: TaskChoice;
 
-  constructor(job: JobKeeper, sender: RequestSender, tasks: TaskPlan) {
+  constructor(job: CoordinatedJob, sender: RequestSender, tasks: TaskPlan) {
     this.#job = job;
     this.#sender = sender;
     this.#tasks = tasks;

@@ -71,7 +71,7 @@ export class JobStreams {
    * What was lost since the job's requests were sent; undefined when nothing was, and while something is still missing or the bus
    * does not answer; the caller retries.
    */
-  async look({ streams: known }: JobRecord): Promise<StreamLoss | undefined> {
+  async findLoss({ streams: known }: JobRecord): Promise<StreamLoss | undefined> {
     const streams = await this.#present().catch((thrown: unknown) => {
       const error = MillraceError.from(thrown);
       if (!error.retryable) throw error;

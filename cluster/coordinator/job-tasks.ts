@@ -4,9 +4,9 @@ import type { HoldProgress } from '../../src/protocol/progress.ts';
 import type { DispatchProgress } from '../../src/protocol/progress.ts';
 import { progressText, type LoadProgress } from '../../src/tasks/progress.ts';
 import { BUNDLE_DAMAGED, isBundleDamage } from '../holds/loadable.ts';
-import { loadPatiently } from '../holds/load-patiently.ts';
+import { loadWithRetries } from '../holds/load-with-retries.ts';
 import { taskPlan, type TaskPlan } from '../jobs/tasks.ts';
-import type { JobKeeper } from './job-keeper.ts';
+import type { CoordinatedJob } from './coordinated-job.ts';
 
 /**
  * Loads the tasks of a job, and says how far that is.
@@ -15,7 +15,7 @@ import type { JobKeeper } from './job-keeper.ts';
  * @returns the tasks, or why they cannot be loaded where trying again does not help (the flow is gone, its data is wrong)
  */
 export async function loadJobTasks(
-  { context, id, record }: JobKeeper,
+  { context, id, record }: CoordinatedJob,
   actor: Pick<ActorContext<never>, 'waitingFor' | 'signal'>,
   report: (progress: DispatchProgress) => void,
 ): Promise<TaskPlan | { failure: string }> {
@@ -31,7 +31,7 @@ export async function loadJobTasks(
   try {
     const runtime = await context.runtimes.get(record);
     const patience = { signal: actor.signal, onWait };
-    const tasks = (await loadPatiently(context, id, () => runtime.tasks(onProgress), patience))!;
+    const tasks = (await loadWithRetries(context, id, () => runtime.tasks(onProgress), patience))!;
     await context.notices.resolve(id, BUNDLE_DAMAGED);
     return await taskPlan(runtime, tasks);
   } catch (thrown) {

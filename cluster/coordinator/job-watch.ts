@@ -9,8 +9,8 @@ import type { JobViews } from './job-view.ts';
 const REFRESH_MS = 1_000;
 /** And at most this often: a trainer reports every group and every shard, dozens of times a second. */
 const PAUSE_MS = 100;
-/** How long the end of a watch waits for requests that were open when the job ended to be booked. */
-const LAST_BOOKS_MS = 5_000;
+/** How long the end of a watch waits until requests that were open when the job ended are in the ledger. */
+const FINAL_LEDGER_MS = 5_000;
 
 type WatchContext = Pick<NodeContext, 'clock' | 'jobs'>;
 
@@ -57,13 +57,13 @@ export async function* jobChanges(context: WatchContext, { views, id, signal, wi
   }
 }
 
-/** The last view of a job: its trainer books what was still open, which takes a moment. */
+/** The last view of a job: its trainer counts what was still open as failed, which takes a moment. */
 async function finalView({ clock }: WatchContext, views: JobViews, record: JobRecord): Promise<Job> {
-  const deadline = clock.monotonic() + LAST_BOOKS_MS;
+  const deadline = clock.monotonic() + FINAL_LEDGER_MS;
   for (;;) {
     const job = await views.view(record);
     const { ledger, requests = 0n } = job.progress ?? {};
     if (!ledger || BigInt(endedCount(ledger)) >= requests || clock.monotonic() >= deadline) return job;
-    await clock.sleep(LAST_BOOKS_MS / 50);
+    await clock.sleep(FINAL_LEDGER_MS / 50);
   }
 }

@@ -19,11 +19,11 @@ const SETTLE_MS = 10_000;
  * @returns what changes in the record of a failed job that goes on; nothing for any other
  */
 export async function checkResumable(context: NodeContext, id: string): Promise<Pick<JobRecord, 'code'> | undefined> {
-  const record = await settled(context, id);
+  const record = await untilSettled(context, id);
   if (record?.state !== 'FAILED') return undefined;
   const config = jobConfigSchema.safeParse(storedConfig(record.config));
   if (!config.success) throw cannot(record, `its configuration is not one of this version (${config.error.issues[0]?.message})`);
-  const { code, runtime } = await mended(context, record).catch((thrown: unknown) => {
+  const { code, runtime } = await bundledAgain(context, record).catch((thrown: unknown) => {
     throw cannot(record, `its flow cannot be loaded: ${MillraceError.from(thrown).message}`);
   });
   const latest = await context.weights.latest(id);
@@ -46,15 +46,18 @@ export async function checkResumable(context: NodeContext, id: string): Promise<
 }
 
 /** The job's code and data as they are now, or its own bundle where its files are not here (any more). */
-async function mended(context: NodeContext, record: JobRecord): Promise<{ code: Pick<JobRecord, 'code'>; runtime: JobRuntime }> {
+async function bundledAgain(
+  context: NodeContext,
+  record: JobRecord,
+): Promise<{ code: Pick<JobRecord, 'code'>; runtime: JobRuntime }> {
   const { config, code } = record;
   if (code !== undefined && !existsSync(config.flow)) return { code: {}, runtime: await context.runtimes.get(record) };
   const { runtime, digest } = await bundleJob(config, (work) => context.outside(work), context.bundles);
   return { code: digest === undefined ? {} : { code: digest }, runtime };
 }
 
-/** The record once the queues and books of the job's end are done with. */
-async function settled({ clock, jobs }: NodeContext, id: string): Promise<JobRecord | undefined> {
+/** The record once queues and ledger are settled after the job's end. */
+async function untilSettled({ clock, jobs }: NodeContext, id: string): Promise<JobRecord | undefined> {
   const deadline = clock.monotonic() + SETTLE_MS;
   for (;;) {
     const record = (await jobs.fetch(id))?.record;

@@ -39,7 +39,7 @@ export class StoreGate {
   }
 
   /** Looks how much waits for the store. When the bus does not answer, what was known before still holds. */
-  async look(): Promise<void> {
+  async check(): Promise<void> {
     const { bus, log, metrics } = this.#context;
     try {
       this.#groups = await writerBacklog(bus);

@@ -38,13 +38,13 @@ export class UnstoredGroups {
   }
 
   /** Rows may have been lost just now. */
-  lost(): void {
+  rowsLost(): void {
     this.#ledger = undefined;
     this.#due = COUNT_AFTER_MS.map((after) => this.#clock.monotonic() + after);
   }
 
   /** Counts when it is time to; by the ledger of the time before, whose groups are stored by now. Undefined in between. */
-  async look(ledger: Ledger): Promise<number | undefined> {
+  async countIfDue(ledger: Ledger): Promise<number | undefined> {
     const next = this.#due[0];
     if (next === undefined || this.#clock.monotonic() < next) return undefined;
     this.#due.shift();

@@ -33,7 +33,7 @@ async function sweep({ artifacts, bundles, jobs, stateDir }: Context, putBefore:
   for await (const { digest } of artifacts.list()) {
     if (!kept.has(digest) && (await artifacts.remove(digest, { putBefore }))) deleted += 1;
   }
-  await artifacts.tidy?.(putBefore);
+  await artifacts.removeDrafts?.(putBefore);
   await bundles!.sweep(new Set(records), putBefore);
   return deleted;
 }

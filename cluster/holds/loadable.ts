@@ -3,14 +3,14 @@ import { CODE_FIELD } from '../../src/flow/bundle/bundle.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
 import { isEnded } from '../../src/jobs/state.ts';
 import type { JobContext } from '../jobs/context.ts';
-import { loadPatiently } from './load-patiently.ts';
+import { loadWithRetries } from './load-with-retries.ts';
 import type { JobRuntime } from '../jobs/runtime.ts';
 
 /** Code of the notice about a job whose bundle cannot be loaded. */
 export const BUNDLE_DAMAGED = 'BUNDLE_DAMAGED';
 
 /** How long a worker waits before it looks again. */
-const LOOK_AGAIN_MS = 5_000;
+const RETRY_MS = 5_000;
 
 /** Whether a job cannot be loaded because an artifact of its bundle is gone or damaged; it can be put back. */
 export function isBundleDamage(error: MillraceError): boolean {
@@ -34,7 +34,7 @@ export async function loadableRuntime(
     if (!isOpen(record)) return undefined;
     try {
       const runtime = await runtimes.get(record);
-      const loaded = await loadPatiently(context, id, async () => ({ context: await runtime.context() }), {
+      const loaded = await loadWithRetries(context, id, async () => ({ context: await runtime.context() }), {
         signal,
         goesOn: () => isOpen(jobs.get(id)?.record),
       });
@@ -45,7 +45,7 @@ export async function loadableRuntime(
       const error = MillraceError.from(thrown);
       if (!isBundleDamage(error)) throw error;
       void notices.report(id, { code: BUNDLE_DAMAGED, message: error.message });
-      await clock.sleep(LOOK_AGAIN_MS, signal);
+      await clock.sleep(RETRY_MS, signal);
     }
   }
 }

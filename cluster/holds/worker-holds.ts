@@ -88,7 +88,7 @@ export class WorkerHolds {
       if (!(thrown instanceof HandBack)) throw thrown;
       const { retry } = thrown;
       const entry = await jobs.find(job);
-      // Whoever ended the job has booked its requests.
+      // Its requests were counted as failed when the job ended.
       if (entry === undefined || isEnded(entry.record.state)) return DONE;
       log.info({ job, ...retry }, 'held until what it calls answers again');
       gate.handedBack();

@@ -61,7 +61,14 @@ async function runHeld(
     bus = given;
     return Promise.resolve();
   };
-  const result = await runSerial(config, { stateDir: folder.path, learnerDelayMs, holdLearners, prepare, onJob, ...options });
+  const result = await runSerial(config, {
+    stateDir: folder.path,
+    learnerDelayMs,
+    pauseLearners: holdLearners,
+    prepare,
+    onJob,
+    ...options,
+  });
   expect([latest !== undefined, looks < MOST_LOOKS]).toEqual([true, true]);
   return result;
 }
@@ -71,18 +78,18 @@ function checkBooks({ job, store }: SerialResult): ReturnType<typeof accounting>
   expect([job.state, job.error]).toEqual([JobState.SUCCEEDED, '']);
   const { ledger, requests } = job.progress!;
   checkLedger(ledger!, requests);
-  const books = accounting(ledger!, requests);
-  expect(books.open).toBe(0);
-  expect(books.trained + books.filtered).toBe(ROUNDS * GROUPS);
-  expect(books.failed).toBe(0);
+  const accounts = accounting(ledger!, requests);
+  expect(accounts.open).toBe(0);
+  expect(accounts.trained + accounts.filtered).toBe(ROUNDS * GROUPS);
+  expect(accounts.failed).toBe(0);
   const rows = store.rows('trajectories').filter((row) => row['purpose'] === 'train' && row['valid']);
   const stored = new Set(rows.map((row) => row['sequence'])).size;
-  expect(stored).toBe(books.requests - books.unstored);
+  expect(stored).toBe(accounts.requests - accounts.unstored);
   // Each evaluation was brought to its end.
   const trained = job.evaluations.filter(({ name }) => name === 'trained').map(({ policyVersion }) => policyVersion);
   expect(trained).toEqual([8, 16]);
   for (const { tasks, failed } of job.evaluations) expect([tasks > 0, failed]).toEqual([true, 0]);
-  return books;
+  return accounts;
 }
 
 const recreated = ({ job }: SerialResult): string[] => recreatedIn(job);
@@ -91,7 +98,7 @@ const recreatedIn = (job: Job): string[] =>
 
 describe('a stream that is deleted under a running job', () => {
   it.each<StreamName>(['ROLLOUTS', 'GROUPS', 'WEIGHTS', 'EVENTS', 'DLQ'])(
-    '%s is made again, and the books add up',
+    '%s is made again, and the accounts add up',
     async (name) => {
       const result = await run([name], (bus) => bus.server.deleteStream(name));
       expect(checkBooks(result).unstored).toBe(0);
@@ -99,7 +106,7 @@ describe('a stream that is deleted under a running job', () => {
     },
   );
 
-  it('SCORED is made again, and the books add up: what the writer held is stored', async () => {
+  it('SCORED is made again, and the accounts add up: what the writer held is stored', async () => {
     // The store is half a second behind.
     const result = await run(['SCORED'], (bus) => bus.server.deleteStream('SCORED'), { storeDelayMs: () => 500 });
     checkBooks(result);
@@ -115,7 +122,7 @@ describe('a stream that is deleted under a running job', () => {
 });
 
 describe('a durable that is deleted under a running job', () => {
-  it('is made again, and the books add up: those that workers share', async () => {
+  it('is made again, and the accounts add up: those that workers share', async () => {
     const durables: [StreamName, string][] = [
       ['ROLLOUTS', 'rollout'],
       ['GROUPS', 'reward'],
@@ -129,7 +136,7 @@ describe('a durable that is deleted under a running job', () => {
   });
 
   it.each(['writer', 'trainer-thermostat', 'evaluations-thermostat'])(
-    'is made again, and the books add up: SCORED/%s',
+    'is made again, and the accounts add up: SCORED/%s',
     async (durable) => {
       const place = `SCORED/${durable}`;
       // Without the writer, some rounds are trained on groups that are lost for it; then the job is held.
@@ -150,7 +157,7 @@ describe('a durable that is deleted under a running job', () => {
 
 describe('a bucket that is deleted under a running job', () => {
   it.each<BucketName[][]>([[['jobs']], [['policies']], [['leases']], [['nodes', 'notices']]])(
-    '%s: is made again, and the books add up',
+    '%s: is made again, and the accounts add up',
     async (names) => {
       const result = await run(names, (bus) => names.forEach((name) => bus.server.deleteBucket(name)));
       checkBooks(result);

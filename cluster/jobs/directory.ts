@@ -3,9 +3,9 @@ import type { Bus, KeyValue } from '../../src/bus/bus.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { encodeJobRecord } from '../../src/jobs/record-codec.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
-import { KnownJobs, type JobEntry, type UnreadableJob } from './known-jobs.ts';
+import { JobCache, type JobEntry, type UnreadableJob } from './job-cache.ts';
 
-export type { JobEntry, UnreadableJob } from './known-jobs.ts';
+export type { JobEntry, UnreadableJob } from './job-cache.ts';
 
 /** The jobs of the cluster as kept in bucket `jobs`; every node watches them. */
 export interface JobDirectory {
@@ -41,19 +41,19 @@ export async function openJobDirectory(bus: Bus, onUnreadable: (job: UnreadableJ
 
 class BusJobDirectory implements JobDirectory {
   readonly #kv: KeyValue;
-  readonly #known: KnownJobs;
+  readonly #known: JobCache;
   #stopWatch = (): void => {};
 
   constructor(kv: KeyValue, onUnreadable: (job: UnreadableJob) => void) {
     this.#kv = kv;
-    this.#known = new KnownJobs(onUnreadable);
+    this.#known = new JobCache(onUnreadable);
   }
 
   async open(): Promise<void> {
     this.#stopWatch = await this.#kv.watch('>', ({ key, value, revision }) => {
       if (value === undefined) return this.#known.deleted(key, revision);
       const entry = this.#known.read({ key, value, revision });
-      if (!(entry instanceof MillraceError)) this.#known.take(entry);
+      if (!(entry instanceof MillraceError)) this.#known.put(entry);
     });
   }
 
@@ -76,12 +76,12 @@ class BusJobDirectory implements JobDirectory {
   async fetch(id: string): Promise<JobEntry | undefined> {
     const found = await this.#kv.get(id);
     const entry = found && this.#known.read(found);
-    return entry === undefined || entry instanceof MillraceError ? undefined : this.#known.take(entry);
+    return entry === undefined || entry instanceof MillraceError ? undefined : this.#known.put(entry);
   }
 
   async create(record: JobRecord): Promise<JobEntry> {
     const revision = await this.#kv.create(record.id, encodeJobRecord(record));
-    return this.#known.take({ record, revision });
+    return this.#known.put({ record, revision });
   }
 
   async update(id: string, change: (record: JobRecord) => JobRecord | undefined): Promise<JobEntry> {
@@ -91,10 +91,10 @@ class BusJobDirectory implements JobDirectory {
       const entry = this.#known.read(found);
       if (entry instanceof MillraceError) throw unreadableJob(id, entry.message, entry);
       const next = change(entry.record);
-      if (!next) return this.#known.take(entry);
+      if (!next) return this.#known.put(entry);
       try {
         const revision = await this.#kv.update(id, encodeJobRecord(next, found.value), entry.revision);
-        return this.#known.take({ record: next, revision });
+        return this.#known.put({ record: next, revision });
       } catch (error) {
         if (MillraceError.from(error).code !== 'aborted') throw error;
       }

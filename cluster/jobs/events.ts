@@ -27,7 +27,7 @@ export class JobEvents {
   }
 
   /** `key` tells events of a kind apart; the same kind and key is the same event. */
-  async note(kind: string, key: string | number, message: string, data: Record<string, unknown> = {}): Promise<void> {
+  async publish(kind: string, key: string | number, message: string, data: Record<string, unknown> = {}): Promise<void> {
     const id = `${kind}:${key}`;
     const event = { job: this.#job, id, kind, message: cut(message), data: cut(JSON.stringify(data)) };
     const row = { ...event, node: this.#node, at: this.#micros() };

@@ -148,7 +148,7 @@ class BusNotices implements JobNotices {
   async #note(notice: JobNotice, revision: number, kind: 'notice' | 'notice-resolved'): Promise<void> {
     const { bus, clock, node } = this.#options;
     const { job, code, subject, message } = notice;
-    await new JobEvents(bus, clock, node, job).note(kind, `${code}:${revision}`, message, { code, subject });
+    await new JobEvents(bus, clock, node, job).publish(kind, `${code}:${revision}`, message, { code, subject });
   }
 }
 

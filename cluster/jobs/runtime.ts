@@ -12,7 +12,7 @@ import type { FlowOutline } from '../../src/policy/plan.ts';
 import { specificationOf, type AnyPolicyKind, type PolicyKinds } from '../../src/policy/registry.ts';
 import { loadContext, loadTasks, type LoadedTasks } from '../../src/tasks/load.ts';
 import type { OnProgress } from '../../src/tasks/progress.ts';
-import { asWritten, inWords } from './bundle-words.ts';
+import { sourcePaths, withSourcePaths } from './source-paths.ts';
 import type { JobBundles } from './bundles.ts';
 
 /** A job's flow with its tasks and context, ready to run in this process. */
@@ -55,8 +55,8 @@ export async function loadJobRuntime(
   outside: Outside = (work) => work,
   bundle?: UnpackedBundle,
 ): Promise<JobRuntime> {
-  const words = asWritten(config, bundle);
-  const { flow, kinds } = await outside(inWords(words, loadFlowModule(config.flow, bundle?.flow)));
+  const words = sourcePaths(config, bundle);
+  const { flow, kinds } = await outside(withSourcePaths(words, loadFlowModule(config.flow, bundle?.flow)));
   const outline = flowOutline(flow);
   const kind = kinds.get(config.policy.kind);
   checkExplorable(kind as PolicyKind, config.exploration);
@@ -69,7 +69,7 @@ export async function loadJobRuntime(
     spec: specificationOf(kind, outline, config.policy, needs),
     tasks(onProgress) {
       if (tasks === undefined) {
-        tasks = outside(inWords(words, loadTasks(flow, { ...source, onProgress })));
+        tasks = outside(withSourcePaths(words, loadTasks(flow, { ...source, onProgress })));
         // What has failed is tried again by whoever asks next.
         tasks.catch(() => (tasks = undefined));
       }
@@ -77,7 +77,7 @@ export async function loadJobRuntime(
     },
     context() {
       if (context === undefined) {
-        context = tasks?.then((loaded) => loaded.context) ?? outside(inWords(words, loadContext(flow, source)));
+        context = tasks?.then((loaded) => loaded.context) ?? outside(withSourcePaths(words, loadContext(flow, source)));
         context.catch(() => (context = undefined));
       }
       return context;

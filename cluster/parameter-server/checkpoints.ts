@@ -44,7 +44,7 @@ export async function saveVersion(
     const { bus, clock, id, log, metrics } = context;
     metrics.count('checkpoints_failed_total', { job: record.id });
     log.error({ err: thrown, job: record.id, version: manifest.version }, 'training goes on without this checkpoint');
-    await new JobEvents(bus, clock, id, record.id).note('checkpoint-failed', manifest.version, message, {
+    await new JobEvents(bus, clock, id, record.id).publish('checkpoint-failed', manifest.version, message, {
       version: manifest.version,
     });
     return `${message}; training goes on without it`;

@@ -8,7 +8,7 @@ import { encodeRows } from '../../src/records/encode.ts';
 const ROWS_A_MESSAGE = 1000;
 
 /** What a trainer keeps for exploration: the state of the version that is committed next. It holds nothing else. */
-export class ExplorationKeeper {
+export class ExplorationTracker {
   readonly #job: string;
   readonly #config: ExplorationJob;
   readonly #tools: readonly string[];

@@ -7,7 +7,7 @@ import type { TrainerJob } from './trainer-job.ts';
 import type { TrainerMessage } from './trainer-message.ts';
 
 /**
- * Takes the scored groups of a job into its trainer's mailbox. The trainer keeps each delivery until a commit has booked the group, so
+ * Takes the scored groups of a job into its trainer's mailbox. The trainer keeps each delivery until a commit has counted the group, so
  * a trainer that dies is given all that it had not committed again.
  */
 export function trainerIntake({ context, record }: TrainerJob, trainer: ActorRef<TrainerMessage>): Worker<AnsweredRequest> {

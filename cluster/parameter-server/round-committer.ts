@@ -6,7 +6,7 @@ import type { JobRecord } from '../../src/jobs/record.ts';
 import type { Parameters } from '../../src/policy/policy.ts';
 import { saveVersion } from './checkpoints.ts';
 import { CommittedVersion } from './committed-version.ts';
-import { ExplorationKeeper } from './exploration.ts';
+import { ExplorationTracker } from './exploration.ts';
 import { checkIsNew, firstParameters } from './first-version.ts';
 import { Master } from './master.ts';
 import { ReferencePolicy } from './reference.ts';
@@ -28,7 +28,7 @@ export interface VersionFacts {
  */
 export class RoundCommitter {
   readonly reference: ReferencePolicy;
-  readonly exploration: ExplorationKeeper;
+  readonly exploration: ExplorationTracker;
   readonly #job: TrainerJob;
   readonly #committed: CommittedVersion;
   #master!: Master;
@@ -42,7 +42,7 @@ export class RoundCommitter {
     this.#committed = new CommittedVersion(context, record.id);
     this.reference = new ReferencePolicy(context.weights, record, runtime);
     const tools = runtime.outline.tools.map(({ name }) => name);
-    this.exploration = new ExplorationKeeper(record.id, record.config, tools);
+    this.exploration = new ExplorationTracker(record.id, record.config, tools);
   }
 
   /** The weights that the next update changes. */

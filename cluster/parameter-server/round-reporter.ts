@@ -6,7 +6,7 @@ import type { UpdateRow } from '../../src/records/tables.ts';
 import { encodeProgress, type TrainingProgress } from '../../src/protocol/progress.ts';
 import { eventSubject, progressSubject } from '../../src/protocol/subjects.ts';
 import { unsuitableTasks } from './dynamic-sampling.ts';
-import type { ExplorationKeeper } from './exploration.ts';
+import type { ExplorationTracker } from './exploration.ts';
 import type { LearnerPool } from './learner-pool.ts';
 import { PolicyWatch } from './policy-watch.ts';
 import { updateRowOf } from './round-log.ts';
@@ -96,7 +96,7 @@ export class RoundReporter {
   }
 
   /** Publishes what exploration knew when a version was committed. */
-  async publishExploration(keeper: ExplorationKeeper, { version, committedAtUs }: WeightManifest): Promise<void> {
+  async publishExploration(keeper: ExplorationTracker, { version, committedAtUs }: WeightManifest): Promise<void> {
     const { context, record } = this.#job;
     for (const [part, rows] of keeper.rows(Number(committedAtUs)).entries()) {
       const id = `${record.id}:exploration:${version}:${part}`;

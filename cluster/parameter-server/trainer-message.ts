@@ -11,5 +11,5 @@ export type TrainerMessage =
   | { kind: 'reset' }
   /** Somebody could not read the weights of the newest version. */
   | { kind: 'damaged' }
-  /** The job has ended; answered once the books are closed. */
+  /** The job has ended; answered once the ledger is settled. */
   | { kind: 'end'; record: JobRecord; reply: AskReply<void> };

@@ -9,7 +9,7 @@ import type { AnsweredRequest } from '../jobs/scored-group.ts';
 import type { Delivery } from '../runtime/delivery.ts';
 import { DONE } from '../runtime/outcome.ts';
 import type { Worker } from '../runtime/worker.ts';
-import { closeBooks } from './books.ts';
+import { settleLedger } from './settle-ledger.ts';
 import { trainerIntake } from './intake.ts';
 import { refillDraws } from '../../src/jobs/round.ts';
 import type { LearnerPool } from './learner-pool.ts';
@@ -198,11 +198,11 @@ export class Trainer implements Behaviour<TrainerMessage> {
     await Promise.all(deliveries.map((delivery) => delivery.settle(DONE)));
   }
 
-  /** The job has ended: no group is taken any more, and those held are booked as failed. */
+  /** The job has ended: no more groups are accepted, and those in hand are counted as failed. */
   async #finish(): Promise<void> {
     await this.stop();
     this.#pool.endJob(this.#record.id);
-    await closeBooks(this.#job.context, this.#record);
+    await settleLedger(this.#job.context, this.#record);
   }
 
   #reportProgress(more: Partial<TrainingProgress> = {}): void {

@@ -1,36 +1,36 @@
 import { isEnded } from '../../src/jobs/state.ts';
 import type { JobEntry } from '../jobs/directory.ts';
-import { JobHoldings } from '../jobs/holdings.ts';
+import { JobLeases } from '../jobs/job-leases.ts';
 import type { NodeContext } from '../runtime/context.ts';
-import { closeBooks } from './books.ts';
+import { settleLedger } from './settle-ledger.ts';
 import type { LearnerPool } from './learner-pool.ts';
 import type { TrainerMessage } from './trainer-message.ts';
 import { Trainer } from './trainer.ts';
 
-/** How long a trainer has for closing its books: one that waits for learners, or is between two lives, is stopped and they are closed for it. */
+/** How long a trainer has to settle its ledger: one that waits for learners, or is between two lives, is stopped and its ledger is settled for it. */
 const END_MS = 5_000;
 
 /** The trainers of a parameter server: one for each job whose lease it holds. */
 export class Trainers {
   readonly #context: NodeContext;
   readonly #pool: LearnerPool;
-  readonly #held: JobHoldings<TrainerMessage>;
+  readonly #held: JobLeases<TrainerMessage>;
   readonly #ending = new Set<string>();
 
   constructor(context: NodeContext, pool: LearnerPool) {
     this.#context = context;
     this.#pool = pool;
-    this.#held = new JobHoldings<TrainerMessage>(context, 'trainer');
+    this.#held = new JobLeases<TrainerMessage>(context, 'trainer');
   }
 
-  /** Starts a trainer for a job that runs, or closes the books of one that has ended, where nobody else holds its lease. */
+  /** Starts a trainer for a job that runs, or settles the ledger of one that has ended, where nobody else holds its lease. */
   async take({ record }: JobEntry): Promise<void> {
     const context = this.#context;
     const ended = isEnded(record.state);
     if (ended ? !record.unsettled.includes('books') : record.state !== 'RUNNING') return;
-    await this.#held.take(record.id, async (lease) => {
+    await this.#held.acquire(record.id, async (lease) => {
       if (ended) {
-        await closeBooks(context, record);
+        await settleLedger(context, record);
         return undefined;
       }
       const runtime = await context.runtimes.get(record);
@@ -61,7 +61,7 @@ export class Trainers {
       await trainer.ask<void>((reply) => ({ kind: 'end', record, reply }), END_MS);
     } catch (error) {
       // A round that waits for learners, for instance.
-      const message = 'the trainer could not close its books; the next look at the jobs does it';
+      const message = 'the trainer could not settle its ledger; it is tried again with the next change of the jobs';
       this.#context.log.warn({ err: error, job: record.id }, message);
     } finally {
       this.#ending.delete(record.id);

@@ -66,7 +66,7 @@ export class RolloutGroups {
     });
     const sent = await publishGroup(bus, group, { clock, signal });
     measureGroup(metrics, sent, (clock.monotonic() - started) / 1000);
-    await timeouts.note(this.#context, request);
+    await timeouts.publish(this.#context, request);
   }
 
   /**

@@ -129,7 +129,7 @@ export class FollowedPolicy implements PolicySource {
       });
     }
     checkPolicyKind(manifest, this.#kind);
-    return this.#versions.lend(version, await this.#values(manifest));
+    return this.#versions.leaseOlder(version, await this.#values(manifest));
   }
 
   async #values(manifest: WeightManifest): Promise<Float32Array> {

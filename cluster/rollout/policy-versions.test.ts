@@ -62,6 +62,6 @@ describe('PolicyVersions', () => {
     second.release();
     expect(disposed()).toBe(made());
     expect(policies.acquire(1, true)).toBeUndefined();
-    expect(() => policies.lend(1, values)).toThrow(expect.objectContaining({ code: 'cancelled' }));
+    expect(() => policies.leaseOlder(1, values)).toThrow(expect.objectContaining({ code: 'cancelled' }));
   });
 });

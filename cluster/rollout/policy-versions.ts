@@ -36,7 +36,7 @@ export class PolicyVersions {
   }
 
   /** Makes an older version available for a flow pinned to it. */
-  lend(version: number, values: Float32Array): PolicyLease {
+  leaseOlder(version: number, values: Float32Array): PolicyLease {
     return this.acquire(version, true) ?? this.#lease(this.#load(version, values));
   }
 

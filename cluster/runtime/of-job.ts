@@ -9,7 +9,7 @@ export type JobHandler<T> = (value: T, job: JobRecord, delivery: Delivery) => Pr
 
 /**
  * A handler for messages of any job: one of a job that does not exist goes to the DLQ, one of a job that has ended is done with,
- * since the end of the job booked its requests.
+ * since its requests were counted as failed when the job ended.
  */
 export function ofJob<T>(
   { jobs }: Pick<NodeContext, 'jobs'>,

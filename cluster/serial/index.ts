@@ -47,7 +47,7 @@ export interface SerialOptions {
   /** Virtual milliseconds that a learner's message takes; to try out orders of arrival. Default 0. */
   learnerDelayMs?: (learner: number) => number;
   /** Learners' messages wait while this says so; to hold a job until something was seen. Default: never. */
-  holdLearners?: () => boolean | Promise<boolean>;
+  pauseLearners?: () => boolean | Promise<boolean>;
   /** Virtual milliseconds that an insert into the store takes; to try out a store that is behind. Default 0. */
   storeDelayMs?: (insert: number) => number;
   /** Stops every node once this many rounds are committed, and starts new ones that go on. Default: never. */
@@ -80,7 +80,7 @@ export interface SerialResult {
 }
 
 /** How often learners that are held look whether they still are. */
-const HOLD_LOOK_MS = 100;
+const PAUSE_POLL_MS = 100;
 
 /** Decisions in a learner's micro-batch: fixed, since float32 sums depend on what is added together. */
 const MAX_DECISIONS = 512;
@@ -173,11 +173,11 @@ async function startNodes(shared: Shared): Promise<{ coordinator: NodeContext; s
     const toServer = (): Promise<Link<WorkResponse, WorkRequest>> => {
       const [theirs, ours] = memoryLinkPair<WorkRequest, WorkResponse>();
       connectLearner(theirs);
-      const { learnerDelayMs, holdLearners, clock } = shared;
+      const { learnerDelayMs, pauseLearners: holdLearners, clock } = shared;
       if (!learnerDelayMs && !holdLearners) return Promise.resolve(ours);
       const wait = async (): Promise<void> => {
         if (learnerDelayMs) await clock.sleep(learnerDelayMs(i));
-        while (await holdLearners?.()) await clock.sleep(HOLD_LOOK_MS);
+        while (await holdLearners?.()) await clock.sleep(PAUSE_POLL_MS);
       };
       return Promise.resolve(delayed(ours, wait));
     };

@@ -16,7 +16,7 @@ export type LocalCare = Pick<ClickHouseStore, 'stats' | 'prune'>;
 export function storeService(query: RunQuery, transfer: TrajectoryTransfer, care?: LocalCare): ServiceRegistration {
   const cared = (): LocalCare => {
     if (care) return care;
-    throw new MillraceError('unimplemented', 'this store keeps no books on its disk');
+    throw new MillraceError('unimplemented', 'this store does not report its disk usage');
   };
   return defineService(StoreService, {
     runQuery: async function* ({ sql, maxRows }, { signal }) {

@@ -26,7 +26,7 @@ describe('the order of rooms', () => {
     ['src/errors.ts', 'src/clock/clock.ts', 'src/errors.ts', 'src/clock'],
     ['src/store/store.ts', 'src/index.ts', 'src/store', 'src/index.ts'],
     ['src/jobs/record.ts', 'cluster/jobs/directory.ts', 'src/jobs', 'cluster/jobs'],
-    ['cluster/jobs/holdings.ts', 'cluster/runtime/context.ts', 'cluster/jobs', 'cluster/runtime'],
+    ['cluster/jobs/job-leases.ts', 'cluster/runtime/context.ts', 'cluster/jobs', 'cluster/runtime'],
     ['cluster/admin/service.ts', 'cluster/coordinator/index.ts', 'cluster/admin', 'cluster/coordinator'],
     ['cluster/report/report.ts', 'cluster/cli/main.ts', 'cluster/report', 'cluster/cli'],
   ])('refuses that %s imports %s', (file, target, from, to) => {

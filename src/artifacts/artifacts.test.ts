@@ -42,7 +42,7 @@ describe('FileArtifacts', () => {
     const old = new Date(Date.now() - 2 * 24 * 3600_000);
     for (const name of ['old', 'new']) await writeFile(join(folder, 'drafts', name), '');
     await utimes(join(folder, 'drafts', 'old'), old, old);
-    await store.tidy(Date.now() - 3600_000);
+    await store.removeDrafts(Date.now() - 3600_000);
     expect(await readdir(join(folder, 'drafts'))).toEqual(['new']);
     await rm(folder, { recursive: true });
   });

@@ -37,7 +37,7 @@ export interface ArtifactStore {
    */
   remove(digest: string, options?: { putBefore?: number }): Promise<boolean>;
   /** Deletes what writers have left that ended in the middle, where that can be and is older than `before` (Unix milliseconds). */
-  tidy?(before: number): Promise<void>;
+  removeDrafts?(before: number): Promise<void>;
   /** Path of the content where the store is a folder of this machine: a link to it costs no space. Nothing may write there. */
   pathOf?(digest: string): string;
 }

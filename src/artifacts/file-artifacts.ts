@@ -100,7 +100,7 @@ export class FileArtifacts implements ArtifactStore {
     return !putMeanwhile;
   }
 
-  async tidy(before: number): Promise<void> {
+  async removeDrafts(before: number): Promise<void> {
     const folder = join(this.#folder, 'drafts');
     for (const name of await names(folder)) {
       const path = join(folder, name);

@@ -57,7 +57,7 @@ describe('admission', () => {
   });
 
   // Any order of arrival, redelivery, failures and groups without signal, with the whole of round assembly: the job always
-  // ends, every trained group is within η, and the books balance.
+  // ends, every trained group is within η, and the accounts balance.
   it('ends every job with exact accounting under any order of arrival', () => {
     fc.assert(
       fc.property(
@@ -92,15 +92,15 @@ describe('admission', () => {
             if (draw(5) === 0) offer(group);
           }
           checkLedger(round.live, accepted);
-          const books = accounting(round.live, accepted);
+          const accounts = accounting(round.live, accepted);
           const full = job.rounds * job.groupsPerRound;
-          if (draws === null) expect(books.trained + books.filtered).toBe(full);
+          if (draws === null) expect(accounts.trained + accounts.filtered).toBe(full);
           else {
-            expect(books.trained).toBeLessThanOrEqual(full);
-            expect(books.trained + books.filtered).toBeGreaterThanOrEqual(full);
-            expect(books.open).toBeLessThanOrEqual((job.maxStaleness + 1) * job.groupsPerRound);
+            expect(accounts.trained).toBeLessThanOrEqual(full);
+            expect(accounts.trained + accounts.filtered).toBeGreaterThanOrEqual(full);
+            expect(accounts.open).toBeLessThanOrEqual((job.maxStaleness + 1) * job.groupsPerRound);
           }
-          expect(open(round.live, accepted)).toHaveLength(books.open);
+          expect(open(round.live, accepted)).toHaveLength(accounts.open);
           for (const { group, disposition, version } of decided) {
             if (disposition === 'trained' || disposition === 'filtered') {
               expect(version - group.policyVersion).toBeLessThanOrEqual(job.maxStaleness);

@@ -2,7 +2,7 @@ import type { Ledger } from '../gen/millrace/v1/training_pb.ts';
 import type { WeightManifest } from '../gen/millrace/v1/weights_pb.ts';
 import { admit } from './admission.ts';
 import { evaluationsDue } from './evaluation.ts';
-import { FailedGroups } from './hopeless.ts';
+import { FailedGroups } from './failed-groups.ts';
 import { acceptedOnResume, emptyLedger, open } from './ledger.ts';
 import { nothingLearned } from './nothing-learned.ts';
 import type { JobRecord } from './record.ts';
@@ -130,8 +130,8 @@ export class JobMachine {
     if (conditions.evaluationsUnsent) return { kind: 'send-evaluations' };
     // Baselines come first: they would take the machine from training, and the other way round.
     if (conditions.evaluations.some((key) => !key.startsWith('trained@'))) return WAIT;
-    const hopeless = this.#failed.look(manifest.version, this.ledger, record.config.rollout.groupsPerRound);
-    if (hopeless !== undefined) return { kind: 'end', state: 'FAILED', error: hopeless };
+    const failure = this.#failed.check(manifest.version, this.ledger, record.config.rollout.groupsPerRound);
+    if (failure !== undefined) return { kind: 'end', state: 'FAILED', error: failure };
     return this.#dispatch(manifest) ?? this.#finish(manifest, conditions);
   }
 

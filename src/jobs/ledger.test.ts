@@ -57,10 +57,10 @@ describe('the ledger', () => {
     );
     fc.assert(
       fc.property(shuffled, ([a, b]) => {
-        const book = (list: typeof a) => list.reduce((ledger, e) => end(ledger, e.sequence, e.outcome, 8), emptyLedger());
-        expect(accounting(book(a), 31)).toEqual(accounting(book(b), 31));
-        expect(book(a).frontier).toBe(book(b).frontier);
-        expect(book(a).endedBeyond).toEqual(book(b).endedBeyond);
+        const ledgerOf = (list: typeof a) => list.reduce((ledger, e) => end(ledger, e.sequence, e.outcome, 8), emptyLedger());
+        expect(accounting(ledgerOf(a), 31)).toEqual(accounting(ledgerOf(b), 31));
+        expect(ledgerOf(a).frontier).toBe(ledgerOf(b).frontier);
+        expect(ledgerOf(a).endedBeyond).toEqual(ledgerOf(b).endedBeyond);
       }),
     );
   });

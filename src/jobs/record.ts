@@ -78,7 +78,7 @@ export const jobRecordSchema = z.object({
   checkpoint: z.string().optional(),
   /**
    * What a job that has ended leaves to be done, by whoever gets to it: `queues` (the coordinator drops its requests and
-   * durable), `books` (the parameter server books what was open). Kept here, so that no crash in between forgets it.
+   * durable), `books` (the parameter server counts what was open as failed). Kept here, so that no crash in between forgets it.
    */
   unsettled: z.array(z.enum(['queues', 'books'])).default([]),
 });

@@ -37,7 +37,7 @@ export interface CompleteRound<G> {
 }
 
 /**
- * The rounds of one job between two commits: which groups make the round in progress, what a commit books, and which
+ * The rounds of one job between two commits: which groups make the round in progress, what a commit counts, and which
  * deliveries it ends. Pure state: the caller computes, commits, and then says so with {@link committed} or {@link amended}.
  * After a crash or a reset a new machine starts from the last committed ledger.
  *

@@ -18,7 +18,7 @@ export interface ArrivedGroup {
 /**
  * What becomes of an arrived group.
  *
- * - `trained`: its gradient goes into this round (booked when the round is committed)
+ * - `trained`: its gradient goes into this round (counted when the round is committed)
  * - `filtered`: no signal; it counts for the round and has no gradient
  * - `expired`: older than the staleness bound
  * - `failed`: no valid score
@@ -55,7 +55,7 @@ export function refillDraws(algorithm: JobConfig['algorithm']): number | undefin
 /**
  * Assembles one round from the groups that arrive: pure bookkeeping, no I/O.
  *
- * `live` is the ledger to admit by: it holds expired, failed and filtered groups at once. Groups with signal are booked by
+ * `live` is the ledger to admit by: it holds expired, failed and filtered groups at once. Groups with signal are counted by
  * {@link committed}, whose result belongs into the same commit record as the new weights. After a crash the round is
  * assembled anew from the last committed ledger and the groups that are delivered again.
  */
@@ -77,21 +77,21 @@ export class RoundAssembly<G extends ArrivedGroup> {
   offer(group: G): Disposition {
     const { sequence } = group;
     if (hasEnded(this.#live, sequence) || this.#trained.has(sequence) || this.#held.has(sequence)) return 'duplicate';
-    if (group.verdict === 'failed') return this.#book(group, { failed: group.failure ?? 'UNSPECIFIED' }, 'failed');
-    if (this.version - group.policyVersion > this.#start.maxStaleness) return this.#book(group, 'expired', 'expired');
+    if (group.verdict === 'failed') return this.#end(group, { failed: group.failure ?? 'UNSPECIFIED' }, 'failed');
+    if (this.version - group.policyVersion > this.#start.maxStaleness) return this.#end(group, 'expired', 'expired');
     if (this.complete) {
       this.#held.set(sequence, group);
       return 'held';
     }
     if (group.verdict === 'no_signal') {
       this.#filtered += 1;
-      return this.#book(group, 'filtered', 'filtered');
+      return this.#end(group, 'filtered', 'filtered');
     }
     this.#trained.set(sequence, group);
     return 'trained';
   }
 
-  #book(group: G, outcome: Parameters<typeof end>[2], disposition: Disposition): Disposition {
+  #end(group: G, outcome: Parameters<typeof end>[2], disposition: Disposition): Disposition {
     this.#live = end(this.#live, group.sequence, outcome, group.trajectories);
     return disposition;
   }

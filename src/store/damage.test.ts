@@ -24,7 +24,7 @@ beforeAll(async () => {
   await store.close();
 }, 60_000);
 
-/** Folders of the parts of a table, by where the engine's own books say that they are. */
+/** Folders of the parts of a table, as the engine's system tables name them. */
 async function partsOf(table: string): Promise<{ job: string; folder: string }[]> {
   const store = await openEmbeddedStore({ path });
   const { rows } = await store.query(`SELECT partition, path FROM system.parts WHERE active AND table = '${table}'`);

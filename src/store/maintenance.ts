@@ -70,7 +70,7 @@ export interface PrunedJob {
 const PARTITIONED = ['steps', 'trajectories'] as const;
 const ENDS = `('succeeded', 'failed', 'cancelled')`;
 
-/** Sizes and ages by table and by job. Reads the engine's books and the times of arrival, not the rows. */
+/** Sizes and ages by table and by job. Reads the engine's system tables and the times of arrival, not the rows. */
 export async function storeStats(run: Run): Promise<StoreStats> {
   const parts = await printedRows(
     run,

@@ -10,7 +10,7 @@ import { isRetryLater, retryOf } from '../flow/retry-later.ts';
 import { copyAsJson, isWellFormed } from '../flow/json.ts';
 import { checkTask } from '../flow/check-task.ts';
 import { LoadLater } from './load-later.ts';
-import { tellProgress, withProgress, type OnProgress } from './progress.ts';
+import { reportProgress, withProgress, type OnProgress } from './progress.ts';
 import { MAX_TASKS } from './read.ts';
 
 /** Largest task, in bytes of UTF-8: it travels whole in every request for a group. */
@@ -105,7 +105,7 @@ async function checkTasks<T, M>(flow: FlowDefinition<T, M>, options: LoadTasksOp
   for (let index = 0; index < length; index++) {
     check(loaded.tasks[index], index);
     if (!slices.due) continue;
-    tellProgress({ stage: 'check', done: index + 1, total: length });
+    reportProgress({ stage: 'check', done: index + 1, total: length });
     await slices.turn();
   }
   if (problems.length > 0) {

@@ -20,7 +20,7 @@ export function withProgress<R>(onProgress: OnProgress | undefined, work: () => 
 }
 
 /** Tells whoever loads. */
-export function tellProgress(progress: LoadProgress): void {
+export function reportProgress(progress: LoadProgress): void {
   listening.getStore()?.(progress);
 }
 

@@ -6,7 +6,7 @@ import { Slices } from '../clock/slices.ts';
 import { MillraceError } from '../errors.ts';
 import type { Loaded } from '../flow/define.ts';
 import { ListSplitter, NoList } from './elements.ts';
-import { tellProgress } from './progress.ts';
+import { reportProgress } from './progress.ts';
 
 /** Largest task file, in bytes. */
 export const MAX_FILE_BYTES = 256 * 1024 * 1024;
@@ -16,7 +16,7 @@ export const MAX_TASKS = 1_000_000;
 const MAX_ENTRY_BYTES = 8 * 1024 * 1024;
 const CHUNK_BYTES = 256 * 1024;
 /** Progress is told this often, in ms. */
-const TELL_MS = 250;
+const REPORT_MS = 250;
 
 /**
  * Reads a task file by its ending: `.json` (a list), `.jsonl` or `.ndjson` (a task a line), `.csv` (a header, then a task a
@@ -225,8 +225,8 @@ async function* chunksOf(file: string): AsyncGenerator<Buffer> {
       const first = done === 0 && buffer[0] === 0xef && buffer[1] === 0xbb && buffer[2] === 0xbf ? 3 : 0;
       done += bytesRead;
       if (Math.max(done, total) > MAX_FILE_BYTES) throw tooLarge(file, Math.max(done, total));
-      if (performance.now() - told >= TELL_MS || done === total) {
-        tellProgress({ stage: 'read', done, total: Math.max(done, total) });
+      if (performance.now() - told >= REPORT_MS || done === total) {
+        reportProgress({ stage: 'read', done, total: Math.max(done, total) });
         told = performance.now();
       }
       yield buffer.subarray(first, bytesRead);

@@ -45,7 +45,11 @@ export const METRICS = {
   // Reward.
   groups_scored_total: { type: 'counter', help: 'Groups scored, by verdict.', labels: ['job', 'verdict'] },
   // Parameter server.
-  groups_total: { type: 'counter', help: 'Training groups booked, by how they ended.', labels: ['job', 'outcome'] },
+  groups_total: {
+    type: 'counter',
+    help: 'Training groups counted in the ledger, by how they ended.',
+    labels: ['job', 'outcome'],
+  },
   rounds_total: { type: 'counter', help: 'Committed rounds.', labels: ['job'] },
   round_seconds: { type: 'histogram', help: 'Time from one commit to the next.', labels: ['job'], buckets: SECONDS },
   round_wait_seconds_total: { type: 'counter', help: 'Part of it spent waiting for scored groups.', labels: ['job'] },

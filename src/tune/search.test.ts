@@ -7,7 +7,7 @@ import {
   nextValues,
   objectiveOf,
   observationsOf,
-  trialGoesOn,
+  shouldContinueTrial,
   type SearchPlan,
   type Trial,
 } from './search.ts';
@@ -82,12 +82,12 @@ describe('a search', () => {
 
   it('compares a trial with those before it at the same rung, and never stops one at the last', () => {
     const before = [trial(1, {}, rungs(0.3, 0.5, 0.6)), trial(2, {}, rungs(0.2), { state: 'stopped' })];
-    expect(trialGoesOn(PLAN, before, [])).toBe(true);
-    expect(trialGoesOn(PLAN, before, rungs(0.25))).toBe(true);
-    expect(trialGoesOn(PLAN, before, rungs(0.1))).toBe(false);
-    expect(trialGoesOn(PLAN, before, rungs(0.25, 0.4))).toBe(false);
-    expect(trialGoesOn(PLAN, before, rungs(0.25, 0.6))).toBe(true);
-    expect(trialGoesOn(PLAN, before, rungs(0.25, 0.6, 0))).toBe(true);
+    expect(shouldContinueTrial(PLAN, before, [])).toBe(true);
+    expect(shouldContinueTrial(PLAN, before, rungs(0.25))).toBe(true);
+    expect(shouldContinueTrial(PLAN, before, rungs(0.1))).toBe(false);
+    expect(shouldContinueTrial(PLAN, before, rungs(0.25, 0.4))).toBe(false);
+    expect(shouldContinueTrial(PLAN, before, rungs(0.25, 0.6))).toBe(true);
+    expect(shouldContinueTrial(PLAN, before, rungs(0.25, 0.6, 0))).toBe(true);
   });
 
   it('is won by the best of those that came furthest', () => {

@@ -1,7 +1,7 @@
 import { seededRandom } from '../random/seeded.ts';
 import { goesOn, type Halving } from './halving.ts';
 import { trajectoriesTo, type Measurement, type Objective, type RungScore } from './objective.ts';
-import { drawValues, holds, keyOf, latinHypercube, mapSpace, type Space, type Values } from './space.ts';
+import { drawValues, contains, keyOf, latinHypercube, mapSpace, type Space, type Values } from './space.ts';
 import type { TrialScore } from './trial-score.ts';
 import { fidelityOf, suggest } from './suggest.ts';
 
@@ -76,7 +76,7 @@ export function nextValues(
 /** The trials that do not depend on any other. */
 export function initialValues(plan: SearchPlan, own: Readonly<Record<string, unknown>>): Values[] {
   const { space, seed, initial } = plan;
-  const starts = Object.entries(space).every(([path, parameter]) => holds(parameter, own[path]));
+  const starts = Object.entries(space).every(([path, parameter]) => contains(parameter, own[path]));
   const random = seededRandom(seed).fork('latin-hypercube');
   if (!starts) return latinHypercube(space, initial, random);
   return [mapSpace(space, (_, path) => own[path] as Values[string]), ...latinHypercube(space, initial - 1, random)];
@@ -103,7 +103,7 @@ export function observationsOf(plan: SearchPlan, trials: readonly Trial[]): Tria
 }
 
 /** Whether a trial that has these scores goes on from its newest rung, held against the trials before it. */
-export function trialGoesOn(plan: SearchPlan, trials: readonly Trial[], scores: readonly RungScore[]): boolean {
+export function shouldContinueTrial(plan: SearchPlan, trials: readonly Trial[], scores: readonly RungScore[]): boolean {
   const { rounds, keep } = plan.halving;
   const newest = scores.at(-1);
   if (newest === undefined || newest.round === rounds.at(-1)) return true;

@@ -5,7 +5,7 @@ import {
   combinations,
   drawValues,
   encode,
-  holds,
+  contains,
   latinHypercube,
   shareOf,
   valueAt,
@@ -39,7 +39,7 @@ describe('a parameter', () => {
   it('has a value it may have at every share, the ends at the ends', () => {
     fc.assert(
       fc.property(parameter, share, (p, at) => {
-        expect(holds(p, valueAt(p, at))).toBe(true);
+        expect(contains(p, valueAt(p, at))).toBe(true);
         if (p.kind === 'choices') return;
         expect([valueAt(p, 0), valueAt(p, 1)]).toEqual([p.low, p.high]);
       }),

@@ -76,7 +76,7 @@ export function drawValues(space: Space, random: Random): Values {
 }
 
 /** Whether the space has this value, e.g. the job's own. */
-export function holds(parameter: Parameter, value: unknown): value is Value {
+export function contains(parameter: Parameter, value: unknown): value is Value {
   if (parameter.kind === 'choices') return parameter.choices.some((choice) => choice === value);
   if (typeof value !== 'number' || (parameter.integer && !Number.isInteger(value))) return false;
   return value >= parameter.low && value <= parameter.high;

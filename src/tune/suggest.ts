@@ -24,7 +24,7 @@ const CENTRES = 3;
 /** Steps around a good point, in widths of the space: half of the candidates each. */
 const STEPS = [0.15, 0.04];
 /** Draws in search of values that go together before the space counts as used up. */
-const PATIENCE = 2000;
+const MAX_DRAWS = 2000;
 
 /** The model's work grows with the cube of what it is told: 150 observations take a second or two. */
 export const MAX_OBSERVATIONS = 150;
@@ -93,7 +93,7 @@ function candidatesOf({ space, observations, tried, random, feasible = () => tru
     if (feasible(values)) candidates.push(values);
   };
   if (tried.length >= combinations(space)) return [];
-  for (let i = 0; i < PATIENCE && candidates.length < ANYWHERE; i += 1) offer(drawValues(space, random));
+  for (let i = 0; i < MAX_DRAWS && candidates.length < ANYWHERE; i += 1) offer(drawValues(space, random));
   const centres = [...observations].sort((a, b) => b.fidelity - a.fidelity || b.score - a.score).slice(0, CENTRES);
   for (const { values } of centres) {
     for (let i = 0; i < NEARBY; i += 1) {

@@ -23,7 +23,7 @@ export function register(program: Command, context: CliContext): void {
       const given = parseParameters(options.param);
       // What is wrong is told before the cluster is asked which job is the newest.
       namedQuerySql(query, options.job ?? 'newest', given);
-      const [{ newestJob, whyNoRows, withAsk }, { rowsAsCsv, rowsAsJson, rowsAsTable }] = await Promise.all([
+      const [{ newestJob, whyNoRows, withQueries: withAsk }, { rowsAsCsv, rowsAsJson, rowsAsTable }] = await Promise.all([
         import('../run-query.ts'),
         import('../rows.ts'),
       ]);

@@ -20,7 +20,7 @@ export function register(program: Command, context: CliContext): void {
         });
       }
       const sql = statement === '-' ? await readAll(process.stdin) : statement;
-      const [{ withAsk }, { rowsAsCsv, rowsAsJson, rowsAsTable }] = await Promise.all([
+      const [{ withQueries: withAsk }, { rowsAsCsv, rowsAsJson, rowsAsTable }] = await Promise.all([
         import('../run-query.ts'),
         import('../rows.ts'),
       ]);

@@ -4,7 +4,7 @@ import { JobState, type Job } from '../../../src/gen/millrace/v1/admin_pb.ts';
 import { successRate, rateText } from '../../../src/jobs/success-rate.ts';
 import { evaluationInterval } from '../../../src/tune/halving.ts';
 import { rungScores, trajectoriesTo, type Measurement, type RungScore } from '../../../src/tune/objective.ts';
-import { trialGoesOn, type SearchPlan, type Trial, type TrialState } from '../../../src/tune/search.ts';
+import { shouldContinueTrial, type SearchPlan, type Trial, type TrialState } from '../../../src/tune/search.ts';
 import type { Space } from '../../../src/tune/space.ts';
 import type { CliContext } from '../context.ts';
 import { followJob } from '../follow-job.ts';
@@ -88,7 +88,7 @@ function verdictOf(setting: TrialSetting, job: Job): 'reached' | 'stopped' | und
   const { plan, before } = setting;
   if (plan.objective.kind === 'trajectories-to' && trajectoriesTo(plan.objective.target, measurementsOf(job)) !== undefined)
     return 'reached';
-  return trialGoesOn(plan, before, scoresOf(setting, job)) ? undefined : 'stopped';
+  return shouldContinueTrial(plan, before, scoresOf(setting, job)) ? undefined : 'stopped';
 }
 
 function scoresOf({ plan, capacity }: TrialSetting, job: Job): RungScore[] {

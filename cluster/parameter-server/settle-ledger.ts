@@ -11,12 +11,12 @@ import { trainerDurable } from '../../src/protocol/durables.ts';
  * their class, so that the ledger adds up for good; then the trainer's durable goes. Needs nothing but what was committed, so
  * that it works without the trainer too, and may be done again: the record says that it is to be done until it is done.
  */
-export async function closeBooks({ weights, bus, jobs, log }: NodeContext, record: JobRecord): Promise<void> {
+export async function settleLedger({ weights, bus, jobs, log }: NodeContext, record: JobRecord): Promise<void> {
   const latest = await weights.latest(record.id).catch((thrown: unknown) => {
     const error = MillraceError.from(thrown);
     if (error.retryable) throw error;
-    // Nothing can be booked in what cannot be read, and trying again would not change that.
-    log.error({ err: error, job: record.id }, 'the books of a job that has ended cannot be closed');
+    // What cannot be read cannot be amended, and trying again would not change that.
+    log.error({ err: error, job: record.id }, 'the ledger of a job that has ended cannot be settled');
     return undefined;
   });
   if (latest) {

@@ -7,10 +7,10 @@ import { ADMISSION_HELD } from './notice.ts';
 import { viewOf } from './reports.ts';
 
 /** While it waits it looks this often whether it still should. */
-const LOOK_MS = 1_000;
+const POLL_MS = 1_000;
 
-/** Options of {@link loadPatiently}. */
-interface Patience {
+/** Options of {@link loadWithRetries}. */
+interface RetryOptions {
   signal: AbortSignal;
   /** Told what is waited for, once a second; undefined when loading goes on. */
   onWait?: (hold: HoldProgress | undefined) => void;
@@ -23,11 +23,11 @@ interface Patience {
  * the notice `ADMISSION_HELD`.
  * @returns undefined when `goesOn` says that nobody needs it any more
  */
-export async function loadPatiently<R>(
+export async function loadWithRetries<R>(
   { clock, notices, id: node }: Pick<JobContext, 'clock' | 'notices' | 'id'>,
   job: string,
   load: () => Promise<R>,
-  { signal, onWait = () => undefined, goesOn = () => true }: Patience,
+  { signal, onWait = () => undefined, goesOn = () => true }: RetryOptions,
 ): Promise<R | undefined> {
   const breaker = new Breaker(seededRandom(`load/${job}/${node}`));
   let noticed: string | undefined;
@@ -50,7 +50,7 @@ export async function loadPatiently<R>(
       for (let left = 1; left > 0;) {
         if (!goesOn()) return undefined;
         onWait({ ...viewOf(hold, clock), now: Math.round(clock.now()), held: 0, waiting: 0 });
-        await clock.sleep(Math.min(LOOK_MS, Math.max(1, hold.until - clock.monotonic())), signal);
+        await clock.sleep(Math.min(POLL_MS, Math.max(1, hold.until - clock.monotonic())), signal);
         left = hold.until - clock.monotonic();
       }
       onWait(undefined);

@@ -1,15 +1,15 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { temporaryFolder } from '../../test/support/thermostat.ts';
 import { transition } from '../../src/jobs/record.ts';
-import { keptJob } from './job.fixture.ts';
+import { coordinatedJob } from './job.fixture.ts';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 beforeEach(async () => void (folder = await temporaryFolder()));
 afterEach(() => folder.remove());
 
-describe('JobKeeper', () => {
+describe('CoordinatedJob', () => {
   it('knows its own changes and, once it has read them, those of others', async () => {
-    const { job, context, run, release } = await keptJob(folder.path);
+    const { job, context, run, release } = await coordinatedJob(folder.path);
     await run(job.update((record) => ({ ...record, accepted: 3 })));
     expect(job.record.accepted).toBe(3);
     await run(context.jobs.update('a', (record) => ({ ...record, attempt: 2 })));
@@ -20,7 +20,7 @@ describe('JobKeeper', () => {
   });
 
   it('leaves a job that has ended as it is', async () => {
-    const { job, context, run, release } = await keptJob(folder.path);
+    const { job, context, run, release } = await coordinatedJob(folder.path);
     await run(context.jobs.update('a', (record) => transition(record, 'CANCELLED', { now: 3 })));
     await run(job.updateOpen((record) => ({ ...record, accepted: 3 })));
     expect([job.record.state, job.record.accepted, job.machine.ended]).toEqual(['CANCELLED', 0, true]);
@@ -28,14 +28,14 @@ describe('JobKeeper', () => {
   });
 
   it('notes its start once, and that it goes on under another lease', async () => {
-    const queued = await keptJob(folder.path, (record) => ({ ...record, state: 'QUEUED' }));
-    await queued.run(queued.job.noteStart('training on 3 tasks'));
-    await queued.run(queued.job.noteStart('training on 3 tasks'));
+    const queued = await coordinatedJob(folder.path, (record) => ({ ...record, state: 'QUEUED' }));
+    await queued.run(queued.job.recordStart('training on 3 tasks'));
+    await queued.run(queued.job.recordStart('training on 3 tasks'));
     expect([queued.job.record.state, queued.job.record.resumedAt.length]).toEqual(['RUNNING', 1]);
     await queued.release();
-    const { job, run, release } = await keptJob(folder.path);
-    await run(job.noteStart('training on 3 tasks'));
-    await run(job.noteStart('training on 3 tasks'));
+    const { job, run, release } = await coordinatedJob(folder.path);
+    await run(job.recordStart('training on 3 tasks'));
+    await run(job.recordStart('training on 3 tasks'));
     expect([job.record.state, job.record.resumedAt.length]).toEqual(['RUNNING', 1]);
     await release();
   });

@@ -8,21 +8,21 @@ import { isEnded } from '../../src/jobs/state.ts';
 import type { JobContext } from './context.ts';
 
 /** An actor that has not failed for so long is well again. */
-const CALM_MS = 60_000;
+const RESTART_NOTICE_MS = 60_000;
 /** Pauses between two tries to begin a job's work. */
 const MIN_PAUSE_MS = 500;
 const MAX_PAUSE_MS = 10_000;
 
-interface Holding<M> {
+interface LeasedJob<M> {
   lease: Lease;
   actor: ActorRef<M>;
 }
 
 /** The jobs whose lease this node holds for one purpose, each with the actor that works for it. */
-export class JobHoldings<M> {
+export class JobLeases<M> {
   readonly #context: JobContext;
   readonly #purpose: string;
-  readonly #held = new Map<string, Holding<M>>();
+  readonly #held = new Map<string, LeasedJob<M>>();
   readonly #taking = new Set<string>();
   /** Jobs whose actor is still stopping: the next one has its name. */
   readonly #releasing = new Set<string>();
@@ -55,7 +55,7 @@ export class JobHoldings<M> {
    * Takes the job's lease when nobody has it, and does `work` under it. The actor that it returns keeps the lease until it is
    * released or lost; without one the lease is given back. What `work` throws is logged: whoever takes tries again later.
    */
-  async take(job: string, work: (lease: Lease) => Promise<ActorRef<M> | undefined>): Promise<void> {
+  async acquire(job: string, work: (lease: Lease) => Promise<ActorRef<M> | undefined>): Promise<void> {
     if (this.#stopped || this.#held.has(job) || this.#taking.has(job) || this.#releasing.has(job)) return;
     if ((this.#pauses.get(job)?.until ?? 0) > this.#context.clock.monotonic()) return;
     this.#taking.add(job);
@@ -140,7 +140,7 @@ export class JobHoldings<M> {
     this.#restarts.get(job)?.abort();
     const calm = new AbortController();
     this.#restarts.set(job, calm);
-    clock.sleep(CALM_MS, calm.signal).then(
+    clock.sleep(RESTART_NOTICE_MS, calm.signal).then(
       () => {
         this.#restarts.delete(job);
         void notices.resolve(job, 'ACTOR_RESTARTED', this.#subject);

@@ -4,7 +4,7 @@ import { systemRandom } from '../../src/random/seeded.ts';
 import type { CliContext } from './context.ts';
 
 /** Where calls wait that threw RetryLater, for as long as it takes; says so. */
-export function patientGate({ note, signal }: Pick<CliContext, 'note' | 'signal'>): RetryGate {
+export function waitingRetryGate({ note, signal }: Pick<CliContext, 'note' | 'signal'>): RetryGate {
   let said = false;
   const gate: RetryGate = new RetryGate({
     clock: systemClock,

@@ -2,17 +2,17 @@ import { expect, it } from 'vitest';
 import { MemoryNodes } from '../../test/support/memory-node.ts';
 import type { ActorRef } from '../../src/actor/behaviour.ts';
 import { LEASES } from '../../src/protocol/names.ts';
-import { JobHoldings } from './holdings.ts';
+import { JobLeases } from './job-leases.ts';
 
 it('does not take a job again while its actor is still stopping', async () => {
   const nodes = new MemoryNodes('/nowhere');
   const { clock } = nodes;
   const node = await clock.run(nodes.node('coordinator'));
-  const holdings = new JobHoldings<never>(node, 'job');
+  const holdings = new JobLeases<never>(node, 'job');
   let stopped = (): void => {};
   const actor = { stop: () => new Promise<void>((resolve) => (stopped = resolve)) } as unknown as ActorRef<never>;
   let begun = 0;
-  const take = (): Promise<void> => clock.run(holdings.take('a', () => Promise.resolve(((begun += 1), actor))));
+  const take = (): Promise<void> => clock.run(holdings.acquire('a', () => Promise.resolve(((begun += 1), actor))));
 
   await take();
   const releasing = holdings.release('a');

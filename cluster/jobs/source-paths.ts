@@ -4,10 +4,10 @@ import { MillraceError } from '../../src/errors.ts';
 import { CODE, type UnpackedBundle } from '../../src/flow/bundle/bundle.ts';
 
 /** Puts the paths that the user knows in place of those in the unpacked bundle. */
-export type Words = (text: string) => string;
+export type RenamePaths = (text: string) => string;
 
-/** {@link Words} for a job: its data, and the folder of its flow's files where that can be told from the flow's path. */
-export function asWritten({ flow, data }: Pick<JobConfig, 'flow' | 'data'>, bundle: UnpackedBundle | undefined): Words {
+/** {@link RenamePaths} for a job: its data, and the folder of its flow's files where that can be told from the flow's path. */
+export function sourcePaths({ flow, data }: Pick<JobConfig, 'flow' | 'data'>, bundle: UnpackedBundle | undefined): RenamePaths {
   if (bundle === undefined) return (text) => text;
   const code = join(bundle.folder, CODE);
   const source = sep + relative(code, bundle.source);
@@ -18,7 +18,7 @@ export function asWritten({ flow, data }: Pick<JobConfig, 'flow' | 'data'>, bund
 }
 
 /** Waits for work whose errors are to be in the user's words. */
-export async function inWords<R>(words: Words, work: Promise<R>): Promise<R> {
+export async function withSourcePaths<R>(words: RenamePaths, work: Promise<R>): Promise<R> {
   try {
     return await work;
   } catch (thrown) {

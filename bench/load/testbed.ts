@@ -17,7 +17,7 @@ import { ProcessSampler } from './processes.ts';
 import type { StoreNode } from './store-node.ts';
 
 /** A nats-server and a store node, as `millrace up` runs them, in a folder of their own. */
-export interface Stand {
+export interface Testbed {
   readonly natsUrl: string;
   readonly bus: Bus;
   readonly store: StoreNode;
@@ -42,11 +42,11 @@ const INTERRUPTED_STOP_MS = 500;
  *
  * @param startStore how the store node is kept running. Default: as `millrace up` does.
  */
-export async function startStand(
+export async function startTestbed(
   folder: string,
   signal: AbortSignal,
   startStore?: (settings: NodeSettings) => StoreNode,
-): Promise<Stand> {
+): Promise<Testbed> {
   signal.throwIfAborted();
   const stops: (() => Promise<void>)[] = [];
   const stop = async (): Promise<void> => {

@@ -19,7 +19,7 @@ export interface UnreadableJob {
 }
 
 /** What one process knows of bucket `jobs`: the newest revision it has read of each record. */
-export class KnownJobs {
+export class JobCache {
   readonly #entries = new Map<string, JobEntry>();
   readonly #unreadable = new Map<string, UnreadableJob>();
   readonly #handlers = new Set<(entry: JobEntry) => void>();
@@ -54,7 +54,7 @@ export class KnownJobs {
   }
 
   /** Keeps an entry unless it is older than what is known. Returns the newest. */
-  take(entry: JobEntry): JobEntry {
+  put(entry: JobEntry): JobEntry {
     const { id } = entry.record;
     if (this.#isOld(id, entry.revision)) return this.#entries.get(id) ?? entry;
     this.#unreadable.delete(id);

@@ -7,7 +7,7 @@ import { JobEvents } from '../jobs/events.ts';
 import type { NodeContext } from '../runtime/context.ts';
 
 /** One job as the parts of its actor share it: its state, and the way to change its record. */
-export class JobKeeper {
+export class CoordinatedJob {
   readonly context: NodeContext;
   /** The lease that allows this node to run the job. */
   readonly lease: Lease;
@@ -42,16 +42,16 @@ export class JobKeeper {
   }
 
   /** The job begins, as `text` says, or goes on under this lease. Noted once a lease. */
-  async noteStart(text: string): Promise<void> {
+  async recordStart(text: string): Promise<void> {
     if (this.#startNoted) return;
     const { clock, id: node } = this.context;
     if (this.record.state === 'QUEUED') {
-      await this.events.note('started', 1, text);
+      await this.events.publish('started', 1, text);
       await this.update((record) =>
         record.state === 'QUEUED' ? transition(record, 'RUNNING', { now: clock.now() }) : undefined,
       );
     } else if (this.record.state === 'RUNNING') {
-      await this.events.note('taken-over', this.lease.token, `node ${node} goes on with the job`);
+      await this.events.publish('taken-over', this.lease.token, `node ${node} goes on with the job`);
       await this.update((record) => (record.state === 'RUNNING' ? markResumed(record, clock.now()) : undefined));
     }
     this.#startNoted = true;
@@ -62,7 +62,7 @@ export class JobKeeper {
     this.machine.recordChanged(await this.context.jobs.update(this.id, change));
   }
 
-  /** Changes the record unless the job has ended: its books may be closed already, and a request accepted later is in no book. */
+  /** Changes the record unless the job has ended: its ledger may be settled already, and a request accepted later would be in none. */
   async updateOpen(change: (record: JobRecord) => JobRecord): Promise<void> {
     await this.update((record) => (isEnded(record.state) ? undefined : change(record)));
   }
