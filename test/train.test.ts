@@ -95,6 +95,7 @@ describe('millrace train', () => {
     expect(processes.map(({ role }) => role).sort()).toEqual([
       ...[
         'coordinator',
+        'gateway',
         'learner',
         'learner',
         'nats-server',

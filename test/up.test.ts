@@ -35,7 +35,7 @@ const create = (rounds: number) =>
 
 async function started(): Promise<RunningCommand> {
   const command = millrace(here('up', '--learners', '1', '--rollouts', '1'));
-  await command.until(/admin API at 127\.0\.0\.1:\d+;.* state in .*; Ctrl-C stops it/);
+  await command.until(/admin API at 127\.0\.0\.1:\d+; gateway at http:.*; state in .*; Ctrl-C stops it/);
   return command;
 }
 
@@ -60,7 +60,7 @@ describe('millrace up', () => {
     expect(watched).toMatchObject({ code: 0, stdout: 'thermostat-1 succeeded\n' });
     expect(watched.stderr).toMatch(/^checkpoint: .*checkpoints\/thermostat-1\/v000005$/m);
     const nodes = await other('node', 'list');
-    for (const id of ['coordinator', 'learner-1', 'parameter-server', 'reward-1', 'rollout-1', 'store'])
+    for (const id of ['coordinator', 'gateway', 'learner-1', 'parameter-server', 'reward-1', 'rollout-1', 'store'])
       expect(nodes.stdout).toContain(id);
     const answer = await other('sql', "SELECT count() AS n FROM updates WHERE job = 'thermostat-1'", '--json');
     expect(answer).toMatchObject({ code: 0, stdout: '{"n":5}\n' });

@@ -1,5 +1,5 @@
 /**
- * Entry of a node process: settings and orders come over the IPC channel of whoever started it. Started by hand there is none: then the
+ * Entry of a node process: settings and orders come over the IPC channel of the supervisor. Started by hand there is none: then the
  * settings are in MILLRACE_NODE, and the secrets in the state folder that they name.
  */
 import { join } from 'node:path';

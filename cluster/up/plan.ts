@@ -37,13 +37,13 @@ interface Own {
 
 /**
  * One process for each role, several of some, in the order in which they are to be started: the store makes streams and buckets
- * before the others look for them. Each is told its own settings and credentials only.
+ * before the others look for them. Each gets its own settings and credentials only.
  */
 export function planNodes(input: PlanInput): PlannedNode[] {
   const { config, credentials, natsUrl, passwords, ports, devices, inherited } = input;
   const gpus = usesGpus(config, devices);
   const { backend } = config.compute;
-  // Rollouts ask for few decisions at a time and stay on the processor when learners are told to use GPUs.
+  // Rollouts ask for few decisions at a time and stay on the processor when learners are set to use GPUs.
   const rolloutBackend = backend === 'tensorflow-gpu' ? undefined : backend;
   const nodes: Own[] = [
     { id: 'store', roles: [storeSettings(input)] },

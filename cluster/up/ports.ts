@@ -12,7 +12,7 @@ export interface ClusterPorts {
   clickhouse: number | 'auto' | undefined;
 }
 
-/** Chooses the ports. `failed_precondition` when one that the settings name is taken: this is told before anything runs. */
+/** Chooses the ports. `failed_precondition` when one that the settings name is taken, before anything runs. */
 export async function choosePorts({ ports, clickhouse }: ClusterConfig): Promise<ClusterPorts> {
   return {
     admin: await freeOr(ports.admin, 'the admin API', 'ports.admin', '0 for a free one'),

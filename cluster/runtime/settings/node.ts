@@ -11,7 +11,7 @@ const natsLogin = z.strictObject({ identity: z.enum(IDENTITIES), password: crede
 /** One of {@link IDENTITIES} with its password. */
 export type NatsLogin = z.infer<typeof natsLogin>;
 
-/** What a node process is told at its start: what every node needs, and a section for each role that it hosts. */
+/** Settings of a node process: those of every node, and a section for each role that it hosts. */
 export const nodeSettingsSchema = z.strictObject({
   /** Unique in the cluster; part of NATS subjects and file names. */
   id: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]*$/, 'letters, digits, "_" and "-"'),

@@ -71,7 +71,7 @@ const gateway = z.strictObject({
 });
 
 /**
- * What a node is told about a role that it hosts: one member a role, each with the credentials that this role needs and no others.
+ * Settings that a node hosts: one member a role, each with the credentials that this role needs and no others.
  * A key that the member does not name is refused.
  */
 export const roleSettingsSchema = z.discriminatedUnion('role', [
