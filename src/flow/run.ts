@@ -142,6 +142,7 @@ async function takeSteps<T, M>(options: RunOptions<T, M>, memory: M, run: FlowRu
   const { flow, planner, random, clock, signal } = options;
   const shape = options.shape ?? flowShape(flow);
   const limit = stepLimit(flow, options.task);
+  const call = caller(options, memory);
   for (let step = 0; step < limit; step++) {
     if (signal?.aborted) throw new MillraceError('cancelled', 'the flow was stopped', { cause: signal.reason });
     if (step % STEPS_WITHOUT_TURN === STEPS_WITHOUT_TURN - 1) await nextTurn();
@@ -156,7 +157,7 @@ async function takeSteps<T, M>(options: RunOptions<T, M>, memory: M, run: FlowRu
     const action = actionOf(planned.decision, open, shape);
     const potential = options.potential === true ? potentialOf(flow, memory) : undefined;
     const chosen = clock.monotonic();
-    const work = 'mistake' in action ? refusal(action) : callTool(options, action, memory);
+    const work = 'mistake' in action ? refusal(action) : call(action);
     const execution = isPromise(work) ? await work : work;
     const times = [started, chosen, clock.monotonic()] as const;
     const taken = record(planned, execution, { action, potential, open, times, startedAt });
@@ -171,11 +172,11 @@ async function takeSteps<T, M>(options: RunOptions<T, M>, memory: M, run: FlowRu
   return Termination.STEP_LIMIT;
 }
 
-function callTool<T, M>(options: RunOptions<T, M>, action: Action, memory: M): Execution | Promise<Execution> {
+/** Calls tools, again where they ask for it. */
+function caller<T, M>(options: RunOptions<T, M>, memory: M): (action: Action) => Execution | Promise<Execution> {
   const { flow, clock, signal, onTimeout, retrier } = options;
-  const label = options.label && { ...options.label, flow: flow.name };
-  const call = (): Execution | Promise<Execution> => execute(flow, action, memory, { clock, signal, label, onTimeout });
-  return retrying(`tool '${action.tool}'`, call, retrier, signal);
+  const own = { clock, signal, onTimeout, label: options.label && { ...options.label, flow: flow.name } };
+  return (action) => retrying(`tool '${action.tool}'`, () => execute(flow, action, memory, own), retrier, signal);
 }
 
 /** The policy called nothing that could be run. */
@@ -184,11 +185,12 @@ function refusal({ arguments: input, message }: NoAction): Execution {
 }
 
 function outcomeOf(action: Action | NoAction, execution: Execution, step: number): Outcome {
-  const [tool, items] = 'mistake' in action ? ['', []] : [action.tool, action.items];
-  const called = 'mistake' in action || action.written === undefined ? undefined : { arguments: execution.input };
-  return execution.error === undefined
-    ? { tool, items, result: execution.result, step, ...called }
-    : { tool, items, error: execution.error, step, ...called };
+  if ('mistake' in action) return { tool: '', items: [], error: action.message, step };
+  const { tool, items } = action;
+  const { input, result, error } = execution;
+  // Literals of few shapes: this is made in every step.
+  if (action.written === undefined) return error === undefined ? { tool, items, result, step } : { tool, items, error, step };
+  return error === undefined ? { tool, items, arguments: input, result, step } : { tool, items, arguments: input, error, step };
 }
 
 /** What a step is recorded with beside its decision and its execution. */
@@ -203,7 +205,8 @@ interface StepFacts {
 
 function record(made: Planned, execution: Execution, facts: StepFacts): StepRecord {
   const { action, open } = facts;
-  const [tool, items] = 'mistake' in action ? ['', NO_ITEMS] : [action.tool, action.items];
+  const called = 'mistake' in action ? undefined : action;
+  const tool = called === undefined ? '' : called.tool;
   const [started, planned, ended] = facts.times;
   // Field by field: a spread in a literal this size costs more than all of the rest.
   return {
@@ -215,7 +218,7 @@ function record(made: Planned, execution: Execution, facts: StepFacts): StepReco
     prompt: made.prompt,
     tool,
     mistake: 'mistake' in action ? action.mistake : execution.badArguments && 'bad_arguments',
-    items,
+    items: called === undefined ? NO_ITEMS : called.items,
     arguments: textOf(execution.input),
     result: execution.error ?? textOf(execution.result),
     error: execution.error !== undefined,
