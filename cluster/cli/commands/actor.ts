@@ -28,7 +28,7 @@ export function register(program: Command, context: CliContext): void {
       context.print(
         actors.map((entry) => toJson(ActorSchema, entry, { alwaysEmitImplicit: true })),
         () =>
-          table(['ACTOR', 'STATE', 'MAILBOX', 'IN HAND', 'RESTARTS', 'MESSAGES', 'WAITING FOR', 'LAST ERROR'], rows, {
+          table(['ACTOR', 'STATE', 'MAILBOX', 'IN FLIGHT', 'RESTARTS', 'MESSAGES', 'WAITING FOR', 'LAST ERROR'], rows, {
             right: [2, 3, 4, 5],
             maxCell: 80,
           }),
