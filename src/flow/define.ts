@@ -136,7 +136,7 @@ export interface FlowDefinition<T, M> {
    * state flags, in quarters. Called only in jobs that keep statistics of (state bucket, tool).
    */
   bucket?(memory: M): string | number;
-  /** A hand-written planner, the ceiling in reports: index into `plan.actions`. */
+  /** A hand-written planner, which reports compare the trained one with: index into `plan.actions`. */
   rule?(memory: M, plan: Plan): number;
   /** Time limit of a tool call. Default 10_000. */
   toolTimeoutMs?: number;

@@ -7,7 +7,7 @@ import type { Action } from './action.ts';
 import type { FlowDefinition } from './define.ts';
 import { describe, flowCrash, FlowFailure, isPromise, isToolError } from './failure.ts';
 import { isRetryLater } from './retry-later.ts';
-import { takeApart, usageProblem, type Usage } from './usage.ts';
+import { splitUsage, usageProblem, type Usage } from './usage.ts';
 
 /** Time limit of a tool call in a flow that sets none. */
 const DEFAULT_TOOL_TIMEOUT_MS = 10_000;
@@ -68,10 +68,10 @@ export function execute<M>(
   }
   if (isPromise(result)) {
     synchronous.delete(tool);
-    return finish(name, tool, input.value, result, { limit, stop, ...options });
+    return finish({ name, tool, input: input.value }, result, { limit, stop, ...options });
   }
   synchronous.add(tool);
-  if (limit.isOverrun) return late(name, tool, input.value, limitMs, options);
+  if (limit.isOverrun) return late({ name, tool, input: input.value }, limitMs, options);
   return succeeded(name, input.value, result);
 }
 
@@ -94,13 +94,19 @@ const synchronous = new WeakSet<object>();
 
 type AnyTool = FlowDefinition<any, any>['tools'][string];
 
+/** A call whose input is checked. */
+interface Call {
+  name: string;
+  tool: AnyTool;
+  input: unknown;
+}
+
 async function finish(
-  name: string,
-  tool: AnyTool,
-  input: unknown,
+  call: Call,
   work: Promise<unknown>,
   { limit, stop, ...options }: ExecuteOptions & { limit: TimeLimit; stop: AbortController },
 ): Promise<Execution> {
+  const { name, input } = call;
   const { signal } = options;
   const ended = await limit.of(work, signal);
   if (ended === 'cancelled') {
@@ -109,16 +115,16 @@ async function finish(
   }
   if (ended === 'late') {
     stop.abort(new MillraceError('deadline_exceeded', lateMessage(name, limit.limitMs)));
-    return late(name, tool, input, limit.limitMs, options);
+    return late(call, limit.limitMs, options);
   }
   return 'thrown' in ended ? failed(name, input, ended.thrown) : succeeded(name, input, ended.result);
 }
 
 /** A call that took too long: data, or a failure of the whole flow, as the tool says. */
-function late(name: string, { onTimeout }: AnyTool, input: unknown, limitMs: number, options: ExecuteOptions): Execution {
+function late({ name, tool, input }: Call, limitMs: number, options: ExecuteOptions): Execution {
   options.onTimeout?.(name);
   const message = lateMessage(name, limitMs);
-  if (onTimeout === 'error') return { input, error: message };
+  if (tool.onTimeout === 'error') return { input, error: message };
   throw new FlowFailure(FailureClass.TOOL_TIMEOUT, message);
 }
 
@@ -133,7 +139,7 @@ function failed(name: string, input: unknown, thrown: unknown): Execution {
 }
 
 function succeeded(name: string, input: unknown, returned: unknown): Execution {
-  const { result, usage } = takeApart(returned);
+  const { result, usage } = splitUsage(returned);
   return usage === undefined ? { input, result } : { input, result, ...used(name, usage) };
 }
 

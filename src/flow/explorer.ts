@@ -59,7 +59,7 @@ export class Explorer {
   /** @param forced this member of its group is one of those that must explore */
   constructor(setup: ExplorationSetup, state: ExplorationState | undefined, forced: boolean) {
     this.#setup = setup;
-    this.#knowledge = knowledgeOf(state ?? NOTHING_KNOWN, setup.config);
+    this.#knowledge = knowledgeOf(state ?? EMPTY_KNOWLEDGE, setup.config);
     this.#forced = forced;
     this.#counts = keepsArms({ exploration: setup.config });
   }
@@ -181,7 +181,7 @@ export function checkExplorable({ name, decides }: Pick<PolicyKind, 'name' | 'de
 }
 
 const NONE: ReadonlySet<number> = new Set();
-const NOTHING_KNOWN = emptyState();
+const EMPTY_KNOWLEDGE = emptyState();
 
 /** Flows of one version share what was worked out from its state. */
 const knowledge = new WeakMap<ExplorationState, Knowledge>();

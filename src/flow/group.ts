@@ -157,11 +157,11 @@ async function runMembers<T, M>(
     }));
     return { runs, table: undefined, shape };
   }
-  const seats = seatsFor(options, shape);
+  const agents = agentSource(options, shape);
   const runs = await together(options.signal, size, (index, signal) =>
-    runMember({ ...options, signal }, { seats, shape, task: task.task as T, index }),
+    runMember({ ...options, signal }, { agents, shape, task: task.task as T, index }),
   );
-  return { runs, table: seats.table, shape };
+  return { runs, table: agents.table, shape };
 }
 
 /** Runs all members at once. When one is handed back the group is, so the others stop; it rejects once they have. */
@@ -190,27 +190,27 @@ async function together<R>(
 }
 
 /** A planner for one flow, with the version it plays and what to call at its end. */
-interface Seat {
+interface AgentLease {
   planner: Planner;
   version: number;
   trace?: DecisionTrace | undefined;
-  leave: () => void;
+  release: () => void;
 }
 
-interface Seats {
+interface AgentSource {
   table: SituationTable | undefined;
   /** @param member position in the group */
-  take(member: number): Promise<Seat>;
+  acquire(member: number): Promise<AgentLease>;
 }
 
-function seatsFor<T, M>(options: GroupOptions<T, M>, shape: FlowShape): Seats {
+function agentSource<T, M>(options: GroupOptions<T, M>, shape: FlowShape): AgentSource {
   const { request, flow, policy } = options;
-  const simple = (planner: Planner): Seats => ({
+  const simple = (planner: Planner): AgentSource => ({
     table: undefined,
-    take: async () => {
+    acquire: async () => {
       // Flows that never wait for a policy must not hold up the event loop for a whole group.
       await nextTurn();
-      return { planner, version: request.policyVersion, leave: () => undefined };
+      return { planner, version: request.policyVersion, release: () => undefined };
     },
   });
   switch (request.agent) {
@@ -230,7 +230,7 @@ function seatsFor<T, M>(options: GroupOptions<T, M>, shape: FlowShape): Seats {
       const setup = explorationOf(explorationFor(options), flow, shape);
       return {
         table,
-        take: async (member) => {
+        acquire: async (member) => {
           const lease = await source.acquire(policyVersion, pinned);
           const leaveInference = inference.join();
           const forced = setup !== undefined && isForced(member, request.groupSize, setup.config.forced.share);
@@ -240,7 +240,7 @@ function seatsFor<T, M>(options: GroupOptions<T, M>, shape: FlowShape): Seats {
             planner: read === undefined ? policyPlanner(common) : writingPlanner({ ...common, read }),
             version: lease.version,
             trace: explorer?.trace,
-            leave: () => {
+            release: () => {
               leaveInference();
               lease.release();
             },
@@ -257,15 +257,15 @@ function seatsFor<T, M>(options: GroupOptions<T, M>, shape: FlowShape): Seats {
 
 async function runMember<T, M>(
   options: GroupOptions<T, M>,
-  { seats, shape, task, index }: { seats: Seats; shape: FlowShape; task: T; index: number },
+  { agents, shape, task, index }: { agents: AgentSource; shape: FlowShape; task: T; index: number },
 ): Promise<Member> {
   const { request, flow, context, clock, signal, retrier, onTimeout, maxResamples = 3 } = options;
   const id = `${request.id}:${index}`;
   const meter = new Meter();
   for (let resamples = 0; ; resamples++) {
-    let seat: Seat;
+    let lease: AgentLease;
     try {
-      seat = await seats.take(index);
+      lease = await agents.acquire(index);
     } catch (thrown) {
       if (signal?.aborted) throw MillraceError.from(thrown);
       // The source has waited as long as it may; asking again would not help.
@@ -276,14 +276,14 @@ async function runMember<T, M>(
       const random = seededRandom(request.seed).fork(`${index}/${resamples}`);
       const potential = signalsOf(options)?.potential ?? false;
       const label = { job: request.job, task: request.taskId };
-      const { planner } = seat;
+      const { planner } = lease;
       const control = { signal, retrier, label, onTimeout };
       const run = await runFlow({ flow, task, context, planner, random, clock, shape, potential, ...control });
       meter.add(run.usage.used);
       if (run.failure === undefined || resamples >= maxResamples)
-        return { id, policyVersion: seat.version, resamples, run, usage: meter.used, trace: seat.trace };
+        return { id, policyVersion: lease.version, resamples, run, usage: meter.used, trace: lease.trace };
     } finally {
-      seat.leave();
+      lease.release();
     }
   }
 }

@@ -165,7 +165,7 @@ async function takeSteps<T, M>(options: RunOptions<T, M>, memory: M, run: FlowRu
     planner.onStepResult?.(taken);
     if (execution.error !== undefined) run.toolErrors += 1;
     if (execution.usage !== undefined) run.usage.add(execution.usage);
-    const { goesOn, verified } = stage('verify', () => verify(flow, memory, outcomeOf(action, execution, step)));
+    const { continues: goesOn, verified } = stage('verify', () => verify(flow, memory, outcomeOf(action, execution, step)));
     taken.verified = verified;
     if (!goesOn) return Termination.DONE;
   }

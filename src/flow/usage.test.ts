@@ -7,7 +7,7 @@ import { FailureClass } from '../gen/millrace/v1/flow_pb.ts';
 import { Agent, Purpose, RolloutRequestSchema, type TrajectoryGroup } from '../gen/millrace/v1/training_pb.ts';
 import { defineFlow, ToolError, type FlowDefinition } from './define.ts';
 import { runGroup } from './group.ts';
-import { metered, takeApart, usageProblem } from './usage.ts';
+import { metered, splitUsage, usageProblem } from './usage.ts';
 
 interface Memory {
   seen: unknown[];
@@ -85,8 +85,8 @@ describe('metered', () => {
   it('gives any result back, and takes apart nothing else', () => {
     fc.assert(
       fc.property(fc.anything(), (result) => {
-        expect(takeApart(metered(result, { cost: 1 }))).toEqual({ result, usage: { cost: 1 } });
-        expect(takeApart(result)).toEqual({ result, usage: undefined });
+        expect(splitUsage(metered(result, { cost: 1 }))).toEqual({ result, usage: { cost: 1 } });
+        expect(splitUsage(result)).toEqual({ result, usage: undefined });
       }),
     );
   });

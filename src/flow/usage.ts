@@ -21,7 +21,7 @@ export function metered<R>(result: R, usage: Usage): R {
 }
 
 /** A tool's result, and what it said it used. */
-export function takeApart(result: unknown): { result: unknown; usage: unknown } {
+export function splitUsage(result: unknown): { result: unknown; usage: unknown } {
   if (typeof result !== 'object' || result === null || !(METERED in result)) return { result, usage: undefined };
   return (result as { [METERED]: { result: unknown; usage: unknown } })[METERED];
 }

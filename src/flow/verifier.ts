@@ -3,25 +3,25 @@ import { flowCrash, inFlow } from './failure.ts';
 
 /** What the verifier said. */
 export interface Verified {
-  goesOn: boolean;
+  continues: boolean;
   /** The step was confirmed. */
   verified: boolean;
 }
 
-const GOES_ON: Verified = { goesOn: true, verified: false };
-const STOPS: Verified = { goesOn: false, verified: false };
+const CONTINUES: Verified = { continues: true, verified: false };
+const STOPS: Verified = { continues: false, verified: false };
 
 /** Takes the outcome into memory; says whether the flow is to go on, and whether the step was confirmed. */
 export function verify<M>(flow: Pick<FlowDefinition<any, M>, 'verify'>, memory: M, outcome: Outcome): Verified {
   const verdict: unknown = inFlow('verify', () => flow.verify(memory, outcome));
-  if (verdict === 'continue') return GOES_ON;
+  if (verdict === 'continue') return CONTINUES;
   if (verdict === 'stop') return STOPS;
   if (typeof verdict !== 'object' || verdict === null || !('next' in verdict))
     throw flowCrash('verify', `must return 'continue', 'stop' or { next, verified }, got ${show(verdict)}`);
   const { next, verified = false } = verdict as { next: unknown; verified?: unknown };
   if (next !== 'continue' && next !== 'stop') throw flowCrash('verify', `next must be 'continue' or 'stop', got ${show(next)}`);
   if (typeof verified !== 'boolean') throw flowCrash('verify', `verified must be true or false, got ${show(verified)}`);
-  return { goesOn: next === 'continue', verified };
+  return { continues: next === 'continue', verified };
 }
 
 /** The flow's potential of this memory; a FLOW_CRASH when it is none. Potentials travel as 32-bit floats. */
