@@ -113,7 +113,7 @@ describe('messages that nobody can read', () => {
     expect((await logged('error')).length + (await logged('warn')).length).toBeLessThanOrEqual(letters.length * 2);
   });
 
-  it('come back as new letters when they are replayed as bad as before, and are stored once when they are fine', async () => {
+  it('come back when they are replayed unchanged, and are stored once when they are valid', async () => {
     const { admin } = cluster;
     await admin.replayDeadLetters({ all: true, stream: 'SCORED' });
     const group = (id: string, rows: Uint8Array): Uint8Array =>

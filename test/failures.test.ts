@@ -79,7 +79,7 @@ describe('an infrastructure failure is never a reward', () => {
     for (const row of all.filter((other) => !other['valid'])) expect(row).toMatchObject({ advantage: 0, failure: 'tool_crash' });
   });
 
-  it('a rate over the tasks that could be judged says that it is one, and is not taken for a complete one', async () => {
+  it('an incomplete evaluation is marked as such', async () => {
     const overrides = ['rounds=1', 'evaluation.baselines=true', 'split.heldOut=0.5'];
     const { job } = await run(faultyJob(['fine', 'fine', 'broken-reward'], overrides));
     const trained = job.evaluations.find(({ name }) => name === 'trained')!;

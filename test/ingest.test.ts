@@ -13,7 +13,7 @@ afterEach(async () => {
 /** Bounds that any machine keeps. */
 const KEPT = ['stepsPerSecond>=1', 'ratioToRawInsert>0', 'p99PublishToQueryableMs<=120000', 'writerRssGrowth<=10'];
 
-it('ingest follows what it publishes into the store, and says so in numbers that its gates are held against', async () => {
+it('ingest measures what it publishes until it is stored', async () => {
   folder = await mkdtemp(join(tmpdir(), 'millrace-ingest-'));
   const json = join(folder, 'out.json');
   const printed: string[] = [];

@@ -14,7 +14,7 @@ beforeAll(async () => {
 afterAll(() => cluster?.end());
 
 describe('kill -9 during training', () => {
-  it('costs time, never accounting: every process is killed, nats-server too and the store twice, and the job ends with all requests accounted for and every row there once', async () => {
+  it('accounts for every request and row when each process is killed', async () => {
     const config = thermostatJob([`rounds=${ROUNDS}`, `rollout.groupsPerRound=${GROUPS}`, 'evaluation.every=20']);
     const { id } = await cluster.createJob(config);
     const victims = [
@@ -76,7 +76,7 @@ describe('kill -9 during training', () => {
     expect(steps).toBeGreaterThan(0);
   });
 
-  it('nor with a critic, several updates a round, rewards of a module of its own, exploration and a curriculum', async () => {
+  it('does so with a critic, custom rewards, exploration and a curriculum', async () => {
     const components = [
       { name: 'outcome', weight: 1 },
       { name: 'potential', weight: 0.1, gamma: 0.9 },

@@ -67,7 +67,7 @@ describe('several updates a round', () => {
 });
 
 describe('dynamic sampling', () => {
-  it('replaces groups without signal, and says that tasks do not suit the policy when it may draw no more', async () => {
+  it('replaces groups without signal up to the limit of draws', async () => {
     // Nobody learns anything at a learning rate of 0: many groups fail alike, round after round.
     const result = await run(['algorithm.name=dapo', 'algorithm.refill.draws=1', 'rounds=6', 'optimizer.learningRate=0']);
     const { ledger, requests } = result.job.progress!;

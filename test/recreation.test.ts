@@ -18,7 +18,7 @@ afterAll(async () => {
   await cluster?.end();
 });
 
-it('streams and a bucket that are deleted under a running job are made again, and its books add up', async () => {
+it('streams and a bucket deleted under a running job are made again', async () => {
   const { id } = await cluster.createJob(
     thermostatJob(['rounds=40', 'rollout.groupsPerRound=4', 'evaluation.every=20', 'evaluation.baselines=false']),
   );

@@ -70,7 +70,7 @@ describe('a job with a shaped reward', () => {
     expect(Buffer.from(again.weights.buffer).equals(Buffer.from(result.weights.buffer))).toBe(true);
   });
 
-  it('learns something else than from the outcome alone, which stores nothing more than the flow gives', async () => {
+  it('changes what is learned; the outcome alone stores no components', async () => {
     const plain = await run(job([]));
     const shaped = await run(job(['reward.shaping=default']));
     for (const row of rowsOf(plain)) {

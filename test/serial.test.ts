@@ -44,7 +44,7 @@ describe('serial mode', () => {
     expect(Buffer.from(one.weights.buffer).equals(Buffer.from(two.weights.buffer))).toBe(false);
   });
 
-  it('gives the same weights within 1e-6 from 1, 2 and 4 learners in any order of arrival, after 20 rounds', async () => {
+  it('gives the same weights within 1e-6 from 1, 2 and 4 learners', async () => {
     const config = thermostatJob([
       'rounds=20',
       'evaluation.every=0',

@@ -29,7 +29,7 @@ function tune(name: string, text: string, ...args: string[]): RunningCommand {
 const resultIn = (name: string): TuneResult => JSON.parse(readFileSync(join(folder.path, name), 'utf8')) as TuneResult;
 
 describe('millrace tune', () => {
-  it('runs trials as jobs of one cluster, stops those that lose, reports, and leaves nothing running', async () => {
+  it('runs trials as jobs, stops the losers, and reports', async () => {
     // The job's own learning rate is 0.02. With 0 nothing is learned, so that trial cannot keep up.
     const text = `parameters:
   optimizer.learningRate: { choices: [0, 0.02, 0.03] }

@@ -67,7 +67,7 @@ describe('millrace up', () => {
     expect(JSON.parse(readFileSync(join(folder.path, 'admin.json'), 'utf8'))).toMatchObject({ pid: up.pid });
   });
 
-  it('answers as a ClickHouse server to the line that it prints, and there again when its store was killed', async () => {
+  it('answers as a ClickHouse server, also after its store was killed', async () => {
     const [, url] = /ClickHouse at (http:\/\/127\.0\.0\.1:\d+)/.exec(up.stdout + up.stderr) ?? [];
     const [, line] = /^SQL: (curl .*)$/m.exec(up.stderr) ?? [];
     expect(await shell(`${line} 2>&1`)).toMatch(/^thermostat-1\t[1-9]\d*$/m);

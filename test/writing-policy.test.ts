@@ -79,7 +79,7 @@ describe('a policy that writes', () => {
     });
   });
 
-  it('is trained by the whole cluster, its tokens are in the store, and its checkpoint is evaluated', async () => {
+  it('is trained by the whole cluster, stored and evaluated', async () => {
     const report = join(folder.path, 'report.json');
     const command = millrace(['--state', folder.path, 'train', JOB, '--report', report]);
     expect(await command.ended, command.stderr).toBe(0);

@@ -31,7 +31,7 @@ describe('the trials of the tables', () => {
     }
   });
 
-  it('have the same number of trajectories in every row of sample efficiency, whatever the size of a round', () => {
+  it('have the same number of trajectories in every row of sample efficiency', () => {
     for (const { setup } of efficiencyPlan({ ...options, trajectories: 10_000, row: [] })) {
       const { rounds, rollout } = trialConfig(setup);
       expect(Math.abs(rounds * rollout.groupSize * rollout.groupsPerRound - 10_000)).toBeLessThan(100);

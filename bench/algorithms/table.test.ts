@@ -42,7 +42,7 @@ describe('a table of trials', () => {
     trial('b', { state: 'FAILED', error: 'out of memory' }),
   ];
 
-  it('has a row for each label, means over the trials that ended well, and says how many reached the target', () => {
+  it('has a row for each label with means over successful trials', () => {
     const [a, b] = rowsOf(trials);
     expect(a).toMatchObject({ label: 'a', seeds: 2, failed: 0, reached: 1, staleness: { mean: 1.5, max: 4 } });
     expect(a!.heldOut.mean).toBeCloseTo(0.9);
@@ -69,7 +69,7 @@ describe('curves', () => {
     trajectories: BigInt(policyVersion * 100),
   });
 
-  it('are the evaluations of the policy in training, in order; flows that could not be run are in no rate', () => {
+  it('are the evaluations in training, in order, without failed flows', () => {
     const curve = curveOf(
       [evaluation('trained', 2, 6, 2), evaluation('random', 0, 9), evaluation('trained', 1, 5)],
       (v) => v / 2,

@@ -17,7 +17,7 @@ it('knows no limit when the rate is infinite', () => {
   expect([bucket.take(1e9), bucket.take(1e9)]).toEqual([7, 7]);
 });
 
-it('never lets a schedule slip: the n-th is due by what was taken before it, whenever it is asked for', () => {
+it('keeps the schedule, whenever it is asked for the next one', () => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 1, max: 500 }), { minLength: 1 }), fc.integer({ min: 1, max: 1e6 }), (costs, rate) => {
       const bucket = new TokenBucket({ ratePerSecond: rate, startMs: 0 });

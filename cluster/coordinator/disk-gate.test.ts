@@ -6,7 +6,7 @@ import { DiskGate } from './disk-gate.ts';
 const MIB = 1024 ** 2;
 
 describe('DiskGate', () => {
-  it('holds requests while there is hardly any room, and reports it as a condition of the job that ends', async () => {
+  it('holds requests while the disk is full, and reports it', async () => {
     const nodes = new MemoryNodes('/state');
     const { clock } = nodes;
     const context = await clock.run(nodes.node('one'));

@@ -15,7 +15,7 @@ let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 beforeEach(async () => void (folder = await temporaryFolder()));
 afterEach(() => folder.remove());
 
-it('judges a version without a checkpoint by the code that its job was created with, where that is kept', async () => {
+it("checks a version without a checkpoint against its job's bundle", async () => {
   const config = thermostatJob();
   const runtime = await loadJobRuntime(config);
   const artifacts = artifactsOf(folder.path);

@@ -171,7 +171,7 @@ describe('cancel', () => {
     await ended(job);
   });
 
-  it('is heard while the flow and its tasks are loaded, and what was loaded in vain leaves nothing behind', async () => {
+  it('is handled while the flow and its tasks are loaded', async () => {
     let loaded = (): void => {};
     const job = await cluster({
       change: (node) => ({
@@ -277,7 +277,7 @@ describe('a job whose tasks come from a service that is away', () => {
 });
 
 describe('pause', () => {
-  it('is heard while the queue is full; what was left out is sent once the job goes on, nothing twice', async () => {
+  it('is handled while the queue is full; the rest is sent later, once', async () => {
     let refusals = 0;
     const job = await cluster({
       topology: { maxMessages: { ROLLOUTS: 2 } },

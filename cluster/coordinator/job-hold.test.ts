@@ -7,7 +7,7 @@ import { JobHold } from './job-hold.ts';
 let hold: JobHold | undefined;
 afterEach(() => hold?.close());
 
-it('has requests sent again when stream HELD was emptied under it, a second time once ROLLOUTS has forgotten their ids', async () => {
+it('sends requests again when stream HELD was emptied', async () => {
   const nodes = new MemoryNodes('/state');
   const { clock } = nodes;
   const context = await clock.run(nodes.node('one'));

@@ -98,7 +98,7 @@ describe('the view of a running job', () => {
 });
 
 describe('the last round', () => {
-  it('is unknown before the first, and then read from its manifest, by a coordinator that starts later as well', async () => {
+  it('is unknown before the first round, then read from the manifest', async () => {
     const { node, clock, view, commits } = await running();
     await commits();
     expect((await view()).progress!.reward).toBeUndefined();

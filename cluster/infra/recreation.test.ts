@@ -167,7 +167,7 @@ describe('a bucket that is deleted under a running job', () => {
 });
 
 describe('who makes streams again', () => {
-  it('is the coordinator with the lease of a job that runs, or any where none runs or the leases are gone', async () => {
+  it('is the coordinator that leases a running job, or any without one', async () => {
     const nodes = new MemoryNodes(folder.path);
     const { clock } = nodes;
     const node = await clock.run(nodes.node('coordinator'));

@@ -66,7 +66,7 @@ describe('a stream with a setting that cannot be changed', () => {
   });
 });
 
-it('tells the others where it is and where its metrics are, and is gone from the list when it has stopped', async () => {
+it('is listed with its addresses until it has stopped', async () => {
   const node = await startNode({ settings: settings('node-1', [PARAMETER_SERVER, { role: 'reward' }]), log: silentLogger() });
   const bus = await connectBus({ servers: nats.url, name: 'test' });
   const nodes = await watchNodes(bus);

@@ -100,7 +100,7 @@ it('asks readers and writers for their tokens', async () => {
   }
 });
 
-it('writes a line into the log for each statement that changes tables, and for each that tried to', async () => {
+it('logs each statement that changes tables or tried to', async () => {
   const lines: Record<string, unknown>[] = [];
   const log = pino({ base: null }, { write: (line: string) => lines.push(JSON.parse(line) as Record<string, unknown>) });
   const writeToken = 'the-token-of-writers';
@@ -129,7 +129,7 @@ it('writes a line into the log for each statement that changes tables, and for e
   expect(JSON.stringify(lines)).not.toContain(writeToken);
 });
 
-it('counts what it is asked: answers by status, those that were broken off, and what runs and waits', async () => {
+it('counts answers by status, aborted ones, and what runs and waits', async () => {
   const port = (await openClickHousePort(store, { port: 0 }))!;
   const metrics = createMetrics();
   readClickHousePort(metrics, port);

@@ -6,7 +6,7 @@ import { watchDisk } from './disk-watch.ts';
 const MIB = 1024 ** 2;
 
 describe('watchDisk', () => {
-  it('says once that there is hardly any room, with how much is free and needed, and once that there is again', async () => {
+  it('reports a full disk once, and its end once', async () => {
     const clock = new VirtualClock();
     const told: string[] = [];
     let free: number | undefined = 500 * MIB;

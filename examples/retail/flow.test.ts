@@ -52,7 +52,7 @@ it('the potential begins at 0, is at most 1, and is higher where more was done',
   expect(done / 50).toBeGreaterThan(0.5);
 });
 
-it('progress is the share of the records that are right, less half of one for each that was not asked for', () => {
+it('progress is the share of records that are right, less unwanted ones', () => {
   const gold = { 'orders/1': 'a', 'orders/2': 'b' };
   expect(progress(gold, {})).toBe(0);
   expect(progress(gold, { 'orders/1': 'a' })).toBe(0.5);

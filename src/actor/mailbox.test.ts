@@ -6,7 +6,7 @@ import { Mailbox } from './mailbox.ts';
 const never = new AbortController().signal;
 
 describe('Mailbox', () => {
-  it('hands out messages in order and never holds more than its capacity, whatever the interleaving', async () => {
+  it('keeps order and capacity under any interleaving', async () => {
     const operations = fc.array(fc.constantFrom('offer', 'put', 'take'), { maxLength: 200 });
     await fc.assert(
       fc.asyncProperty(operations, fc.integer({ min: 1, max: 5 }), async (ops, capacity) => {

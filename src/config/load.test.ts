@@ -83,7 +83,7 @@ describe('loadJobConfig', () => {
     });
   });
 
-  it('resolves paths of the file against the file, and paths of flags against the working directory', () => {
+  it('resolves paths against the file, and those of flags against the working directory', () => {
     const inFile = load(`${MINIMAL}data: tasks\n`, { cwd: tmpdir() });
     expect(inFile.config).toMatchObject({ flow: join(folder, 'flow.ts'), data: join(folder, 'tasks') });
     const flag = load(MINIMAL, { flags: { data: './tasks' }, cwd: folder });

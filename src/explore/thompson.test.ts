@@ -135,7 +135,7 @@ describe('what to record of a Thompson proposal', () => {
   }
   const average = (_: number, action: number): number => marginal(action);
 
-  it('is unbiased either way when each step draws anew, and varies less with the average over draws', () => {
+  it('is unbiased either way, and varies less with the average over draws', () => {
     const [conditional, averaged] = [moments(false, given), moments(false, average)];
     expect(conditional.mean).toBeCloseTo(exact, 12);
     expect(averaged.mean).toBeCloseTo(exact, 12);

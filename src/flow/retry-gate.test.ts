@@ -43,7 +43,7 @@ describe('RetryGate', () => {
     expect(gate.hold).toBeUndefined();
   });
 
-  it('hands back at once what would have to wait too long, and after its patience what waits in vain', async () => {
+  it('hands back calls whose wait is too long, or in vain', async () => {
     const { clock, gate } = gateOf(60_000);
     const never = (): never => {
       throw new Error('not to be called');

@@ -12,7 +12,7 @@ function collapsedAt(rounds: readonly RoundDecisions[], ruleSuccess?: number): n
 }
 
 describe('CollapseWatch', () => {
-  it('sees a policy without entropy that is wrong, after some rounds in a row, and says what it sees', () => {
+  it('reports a wrong policy without entropy after some rounds', () => {
     const rounds = [...series(10, {}), ...series(8, { entropy: 0.005, success: 0.2 })];
     expect(collapsedAt(rounds)).toEqual([15, 16, 17, 18]);
     const watch = new CollapseWatch();
@@ -38,7 +38,7 @@ describe('CollapseWatch', () => {
     expect(collapsedAt(series(50, { entropy: 0.001, success: 0.6 }), 0.7)).not.toEqual([]);
   });
 
-  it('takes neither one tool alone, nor short episodes from the start, nor a few rounds for a collapse', () => {
+  it('ignores single tools, short episodes and a few rounds', () => {
     expect(collapsedAt(series(50, { entropy: 0.08, toolShare: 1, success: 0.1 }))).toEqual([]);
     expect(collapsedAt(series(50, { entropy: 0.08, toolShare: 1, success: 0.1, steps: 2, fewestSteps: 2 }))).toEqual([]);
     expect(collapsedAt(series(50, { entropy: 0.3, toolShare: 1, steps: 2, fewestSteps: 2, success: 0 }))).toEqual([]);

@@ -28,7 +28,7 @@ describe('trainingOrder', () => {
 });
 
 describe('requestFor', () => {
-  it('takes a scheduled temperature, and tells requests apart whose task may come twice in a round', () => {
+  it('takes a scheduled temperature; repeated tasks have ids of their own', () => {
     const request = { sequence: 9, task, policyVersion: 2, now: 1.5 };
     expect(requestFor(context, { ...request, temperature: 0.5, repeats: true }, 100)).toMatchObject({
       id: 'sums:2:task-7#9:0',

@@ -32,7 +32,7 @@ describe('RoundAssembly', () => {
     expect(committed.trajectories).toBe(24n);
   });
 
-  it('replaces groups without signal when it may draw more, and closes with what it has when it may not', () => {
+  it('replaces groups without signal while it may draw more', () => {
     const round = new RoundAssembly({ ...start, draws: 2 });
     const none = (sequence: number): ArrivedGroup => group(sequence, { verdict: 'no_signal' });
     expect([none(0), group(1), none(2)].map((g) => round.offer(g))).toEqual(['filtered', 'trained', 'filtered']);

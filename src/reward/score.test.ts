@@ -229,7 +229,7 @@ describe('the verdict', () => {
     expect(await verdict([2e-10, 1e-10])).toBe(Verdict.SIGNAL);
   });
 
-  it('is NO_SIGNAL exactly when the outcomes of the valid members are equal; then nobody has an advantage', async () => {
+  it('is NO_SIGNAL exactly when valid members have equal outcomes', async () => {
     const member = fc.constantFrom<Json>(0, 1, 1 / 3, 'failed');
     await fc.assert(
       fc.asyncProperty(fc.array(member, { minLength: 1, maxLength: 8 }), async (answers) => {

@@ -36,7 +36,7 @@ describe('shapeReward', () => {
     [0.09, -0.01, 1.14].forEach((expected, t) => expect(stepRewards[t]).toBeCloseTo(expected, 12));
   });
 
-  it('gives what the flow and what modules say at the end, and no rewards of steps where all comes there', () => {
+  it('gives components of flow and modules at the end, without step rewards', () => {
     const components = [
       { name: 'outcome', weight: 2 },
       { name: 'tidy', weight: 0.5 },

@@ -37,7 +37,7 @@ beforeEach(async () => {
 });
 
 describe('traps of the embedded engine', () => {
-  it('an answer holds nothing of a statement before it on the same connection that failed or was cancelled', async () => {
+  it('an answer holds nothing of a failed statement before it', async () => {
     const sql = (n: number): string => `SELECT number AS secret, toString(number) AS other FROM numbers(${n})`;
     let [failed, cancelled] = [0, 0];
     for (let i = 0; i < 60; i += 1) {
@@ -81,7 +81,7 @@ describe('traps of the embedded engine', () => {
     expect((await engine.run('SELECT count() FROM steps SETTINGS final = 0')).trim()).toBe('1');
   });
 
-  it('reads packed rows from a file of its own: one part an insert, dropped when it comes again, nothing left behind', async () => {
+  it('inserts packed rows as one part, once', async () => {
     const rows = Array.from({ length: 70_000 }, (_, i) =>
       stepRow({ trajectory_id: `job:${i >> 10}:t:0:${i >> 3}`, step: i & 7 }),
     );

@@ -123,7 +123,7 @@ describe('views', () => {
   const views = `success_by_version tool_usage time_breakdown failure_classes staleness tool_choice tool_calls group_outcomes
     task_outcomes usage_by_day`.split(/\s+/);
 
-  it('count each row once, also when it was inserted again in another batch and read without final', async () => {
+  it('count each row once, also when it was inserted twice', async () => {
     await fill('first');
     const read = async (): Promise<string[]> => {
       const printed: string[] = [];

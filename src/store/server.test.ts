@@ -116,7 +116,7 @@ describe('the user for the SQL of people', () => {
     await store.close();
   });
 
-  it('has another password in each database and for each password of the store, and no host knows it', () => {
+  it('has a password of its own in each database', () => {
     const reader = (given: object): string => readerOf({ database: 'd', username: 'u', password: 'p', ...given }).password;
     expect(new Set([reader({}), reader({ database: 'e' }), reader({ username: 'v' }), reader({ password: 'q' })]).size).toBe(4);
     const made = readerOf({ database: 'd', username: 'u', password: 'p' });

@@ -18,7 +18,7 @@ describe('goesOn', () => {
     expect(goesOn(7.5, others, 0.3)).toBe(true);
   });
 
-  it('keeps at least the share, more only of equals, and never a worse one in place of a better one', () => {
+  it('keeps the best share, and more only of equals', () => {
     const scores = fc.array(fc.integer({ min: 0, max: 20 }), { minLength: 1, maxLength: 30 });
     fc.assert(
       fc.property(scores, fc.double({ min: 0.01, max: 1, noNaN: true }), (all, keep) => {

@@ -29,7 +29,7 @@ describe('trajectories-to', () => {
     expect(scores[0]!.score).toBeCloseTo(-Math.log2(20.48) - 1 - 0.5, 12);
   });
 
-  it('ranks any trial that got there above any that did not, sooner above later, nearer above further', () => {
+  it('ranks trials by whether, how soon and how nearly they got there', () => {
     const success = fc.double({ min: 0, max: 0.79, noNaN: true });
     const misses = fc.array(success, { minLength: 8, maxLength: 8 });
     const score = (...successes: number[]): number => rungScores(objective, curve(...successes), RUNGS, 20480).at(-1)!.score;

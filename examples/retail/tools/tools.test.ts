@@ -109,7 +109,7 @@ describe('changing the items of a pending order', () => {
     refused('cancel_pending_order', { order_id: '#W5', reason: 'no longer needed' }, /item modified/, lock);
   });
 
-  it('needs items of the order, available variants of the same product and a payment method that covers it', () => {
+  it('needs items of the order, available variants and a sufficient payment method', () => {
     refused('modify_pending_order_items', { ...swap, order_id: '#W2' }, /delivered/);
     refused('modify_pending_order_items', { ...swap, item_ids: ['999'] }, /999/);
     refused('modify_pending_order_items', { ...swap, item_ids: ['101', '101'], new_item_ids: ['102', '102'] }, /1 times, not 2/);

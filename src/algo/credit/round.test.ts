@@ -137,7 +137,7 @@ describe('corrections', () => {
     expect(result.advantages[0]!.flat()).toEqual(close([2, -0.125, -0.125, 0]));
   });
 
-  it('mask decisions, not members: their trajectory keeps its advantage elsewhere, and its place in the baseline', () => {
+  it('mask decisions, not members', () => {
     const result = round({ std: 'none', correction: { kind: 'mask' } }, group([1, 0], stale))!;
     expect(result.advantages[0]!.flat()).toEqual([0, 0, -0.5, 0]);
     expect(result.statistics!['maskedFraction']).toBeCloseTo(2 / 3, 10);

@@ -64,10 +64,7 @@ export function describeKeyValue(name: string, start: () => Promise<BusHarness>)
       }
     });
 
-    test('a watcher hears what is present, then changes in order to the newest of each key, until it stops', async ({
-      bus,
-      harness,
-    }) => {
+    test('a watcher gets present values, then changes, until it stops', async ({ bus, harness }) => {
       const jobs = bus.kv('jobs');
       await jobs.put('watch.a', bytes('a1'));
       await jobs.put('watch.gone', bytes('x'));

@@ -95,7 +95,7 @@ describe('computeGradients', () => {
     planner.dispose();
   });
 
-  it('leaves invalid trajectories and groups without a signal out, weight and entropy bonus included', () => {
+  it('leaves out invalid trajectories and groups without a signal', () => {
     const planner = createPlanner(smallSpec());
     const group = randomGroup(smallSpec(), 1);
     const silent = { ...group, advantages: group.advantages.map(() => 0) };

@@ -90,7 +90,7 @@ describe('PlannerSituations', () => {
     return situations.encode(decisions, 0.5);
   }
 
-  it('holds what every member saw and did, each distinct thing once, however their steps interleaved', () => {
+  it('holds each distinct situation once, however steps interleaved', () => {
     const group = fc.array(member, { minLength: 1, maxLength: 4 });
     const shuffled = group.chain((members) => {
       const steps = members.flatMap((steps, m) => steps.map(() => m));

@@ -72,7 +72,7 @@ describe('a custom reward', () => {
     expect(await reward.call(call(1))).toEqual({ value: 1 });
   });
 
-  it('has no value when it throws, waits for ever, or is no number that scores can hold; the next call has one', async () => {
+  it('has no value when it throws, hangs or returns no finite number', async () => {
     const reward = rewardOf(BY_ANSWER);
     const failing: [unknown, RegExp][] = [
       ['throws', /^RangeError: no such thing \(reward-\d+\.ts:\d+\)/],

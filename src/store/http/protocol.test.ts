@@ -118,7 +118,7 @@ describe('queries', () => {
     expect(Number(summary['elapsed_ns'])).toBeGreaterThan(0);
   });
 
-  it('greet the driver of Grafana in the form it reads, and tell it to read what follows in the oldest', async () => {
+  it("greet Grafana's driver, and have it read the oldest protocol version", async () => {
     const hello = 'SELECT displayName(), version(), revision(), timezone()';
     const { body } = await ask(hello, { url: { default_format: 'Native', client_protocol_version: '54460' } });
     expect(body.subarray(0, 10).toString('hex')).toBe('010002ffffffff000401');

@@ -220,7 +220,7 @@ describe('clausesOf', () => {
     return count;
   };
 
-  it('looks at each token a bounded number of times, however many settings there are and whether or not they can be read', () => {
+  it('looks at each token a bounded number of times', () => {
     for (const [head, piece, tail] of [
       ['SELECT 1 SETTINGS ', 'a = 1, ', 'b = 2'],
       ['SELECT 1 SETTINGS ', 'a = 1, ', '+'],

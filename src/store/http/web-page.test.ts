@@ -145,7 +145,7 @@ describe.skipIf(CHROMIUM === undefined)(`a web page ${WHERE}`, { timeout: 120_00
     expect(made.split('\n').filter((name) => ['blind', 'plain', 'form'].includes(name))).toEqual([]);
   });
 
-  it('that somebody opened by its address is answered, and one whose name was made to point here is not', async () => {
+  it('opened by its address is answered, under a foreign host name it is not', async () => {
     const { host } = new URL(port.url);
     expect(await show(`http://${host}/?${as}&query=SELECT+6*7+FORMAT+JSON`)).toContain('42');
     const rebound = await show(`http://${host.replace('127.0.0.1', REBOUND)}/?${as}&query=SELECT+6*7+FORMAT+JSON`);
