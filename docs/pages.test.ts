@@ -51,6 +51,18 @@ describe('the pages', () => {
     expect(wanted.filter((page) => !listed.has(page))).toEqual([]);
   });
 
+  it('name only files that exist', () => {
+    const current = pages.filter((page) => !page.startsWith(join('docs', 'adr')));
+    const named = current.flatMap((page) =>
+      [...prose(page).matchAll(/`((?:src|cluster|bench|test|scripts|proto|examples)\/[\w./-]+)`/g)].map(([, path]) => ({
+        page,
+        path: path!,
+      })),
+    );
+    expect(named.length).toBeGreaterThan(100);
+    expect(named.filter(({ path }) => !existsSync(join(root, path)))).toEqual([]);
+  });
+
   it('show files of this repository as they are', () => {
     const shown = pages.flatMap((page) =>
       [...read(page).matchAll(/<!-- file: (\S+) -->\n\n```\w*\n([\s\S]*?)```/g)].map(([, file, text]) => [file!, text!] as const),
