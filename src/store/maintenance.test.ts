@@ -42,10 +42,15 @@ async function arrived(
 async function fill(job: string, daysAgo: number, from = 0): Promise<void> {
   const id = (n: string): string => `concat('${job}:', toString(${from} + ${n}), ':t1:0:0')`;
   await arrived('trajectories', 'job, trajectory_id, node', `'${job}', ${id('n')}, 'rollout-1'`, { daysAgo, rows: 2 });
-  await arrived('steps', 'job, trajectory_id, step, arguments', `'${job}', ${id('n % 2')}, intDiv(n, 2), 'text'`, {
-    daysAgo,
-    rows: 6,
-  });
+  await arrived(
+    'steps',
+    'job, trajectory_id, step, arguments, purpose',
+    `'${job}', ${id('n % 2')}, intDiv(n, 2), 'text', 'train'`,
+    {
+      daysAgo,
+      rows: 6,
+    },
+  );
   await arrived('updates', 'job, version', `'${job}', ${from + 1}`, { daysAgo });
   await arrived('evaluations', 'job, name, policy_version', `'${job}', 'trained', ${from}`, { daysAgo });
   await arrived('job_events', 'job, id, kind', `'${job}', 'started ${from}', 'started'`, { daysAgo });

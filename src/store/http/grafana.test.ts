@@ -11,7 +11,8 @@ let port: TestPort;
 beforeAll(async () => {
   port = await openTestPort();
   await migrateUp((sql) => port.engine.run(sql));
-  const insert = "INSERT INTO steps (job, trajectory_id, step, tool, started_at) SELECT 'j', 'j:0:t:0:0', number, ";
+  const insert =
+    "INSERT INTO steps (job, purpose, trajectory_id, step, tool, started_at) SELECT 'j', 'train', 'j:0:t:0:0', number, ";
   await port.engine.run(
     `${insert} if(number % 2, 'odd', 'even'), toDateTime64(1767225600 + number * 60, 6, 'UTC') FROM numbers(10)`,
   );
