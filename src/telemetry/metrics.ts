@@ -16,7 +16,11 @@ const SECONDS = [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 60];
 export const METRICS = {
   // Coordinator.
   requests_total: { type: 'counter', help: 'Rollout requests sent, by purpose.', labels: ['job', 'purpose'] },
-  requests_refused_total: { type: 'counter', help: 'Requests that ROLLOUTS refused for space: backpressure.', labels: ['job'] },
+  requests_refused_total: {
+    type: 'counter',
+    help: 'Requests that ROLLOUTS refused because it was full: backpressure.',
+    labels: ['job'],
+  },
   held_out_success: {
     type: 'gauge',
     help: 'Held-out success of the judged flows at the last evaluation.',
@@ -25,7 +29,7 @@ export const METRICS = {
   held_out_judged: { type: 'gauge', help: 'Flows judged at the last evaluation.', labels: ['job', 'planner'] },
   held_out_not_judged: {
     type: 'gauge',
-    help: 'Flows of the last evaluation that failed for infrastructure reasons and are in no rate.',
+    help: 'Flows of the last evaluation that failed for infrastructure reasons; they are excluded from the rate.',
     labels: ['job', 'planner'],
   },
   requests_held: { type: 'gauge', help: 'Requests handed back because a service did not answer (RetryLater).', labels: ['job'] },
@@ -37,7 +41,7 @@ export const METRICS = {
     labels: ['job', 'outcome'],
   },
   steps_total: { type: 'counter', help: 'Steps of those trajectories.', labels: ['job'] },
-  tool_errors_total: { type: 'counter', help: 'Tool errors the flows were told of.', labels: ['job'] },
+  tool_errors_total: { type: 'counter', help: 'Tool errors returned to flows.', labels: ['job'] },
   resamples_total: { type: 'counter', help: 'Trajectories sampled again after a failure.', labels: ['job'] },
   rollout_seconds: { type: 'histogram', help: 'Time of one group.', labels: ['job'], buckets: SECONDS },
   policy_calls_total: { type: 'counter', help: 'Decisions asked of the policy.', labels: [] },
@@ -75,15 +79,15 @@ export const METRICS = {
   store_held_bytes: { type: 'gauge', help: 'Bytes of the messages that hold them.', labels: [] },
   clickhouse_requests_total: {
     type: 'counter',
-    help: 'Requests to the ClickHouse interface, by HTTP status; aborted: broken off by either side.',
+    help: 'Requests to the ClickHouse interface, by HTTP status; aborted: ended early by either side.',
     labels: ['status'],
   },
-  clickhouse_seconds_total: { type: 'counter', help: 'Time those requests took together.', labels: [] },
-  clickhouse_queries: { type: 'gauge', help: 'Queries from there that run or wait.', labels: ['state'] },
+  clickhouse_seconds_total: { type: 'counter', help: 'Total time of those requests.', labels: [] },
+  clickhouse_queries: { type: 'gauge', help: 'Queries of that interface that run or wait.', labels: ['state'] },
   store_backlog_groups: { type: 'gauge', help: 'Scored groups that wait to be written.', labels: [] },
-  store_detached_parts: { type: 'gauge', help: 'Parts that ClickHouse has set aside, by table.', labels: ['table'] },
-  store_detached_rows: { type: 'gauge', help: 'Rows of those parts, as far as they can be told.', labels: ['table'] },
-  disk_free_bytes: { type: 'gauge', help: 'Room on the disk of the state folder, while a job runs.', labels: [] },
+  store_detached_parts: { type: 'gauge', help: 'Parts that ClickHouse has detached, by table.', labels: ['table'] },
+  store_detached_rows: { type: 'gauge', help: 'Rows of those parts, as far as known.', labels: ['table'] },
+  disk_free_bytes: { type: 'gauge', help: 'Free space on the disk of the state folder, while a job runs.', labels: [] },
   admission_held: {
     type: 'gauge',
     help: '1 while no requests are sent because the store is behind or the disk is full.',
@@ -102,7 +106,7 @@ export const METRICS = {
   },
   messages_in_flight: { type: 'gauge', help: 'Messages an actor or worker has in hand.', labels: ['actor'] },
   rpc_total: { type: 'counter', help: 'gRPC calls answered, by method and status.', labels: ['method', 'code'] },
-  rpc_seconds_total: { type: 'counter', help: 'Time those calls took together.', labels: ['method'] },
+  rpc_seconds_total: { type: 'counter', help: 'Total time of those calls.', labels: ['method'] },
   rpc_active: { type: 'gauge', help: 'gRPC calls in progress.', labels: ['method'] },
 } as const satisfies Record<string, Metric>;
 
