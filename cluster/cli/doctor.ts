@@ -45,7 +45,7 @@ function text(findings: readonly DurableFinding[], checked: number): string {
 }
 
 /** Removes one thing; its value is kept in `<state folder>/removed`. */
-export async function removeDamaged(place: string, yes: boolean, context: CliContext): Promise<void> {
+export async function requestRemoval(place: string, yes: boolean, context: CliContext): Promise<void> {
   if (!yes) {
     throw new MillraceError('invalid_argument', `Removing ${place} cannot be undone; give --yes to do it.`, { field: '--yes' });
   }

@@ -1,4 +1,4 @@
 /** Collects the values of an option that may be given several times. */
-export function repeat(value: string, before: string[] = []): string[] {
+export function collectOption(value: string, before: string[] = []): string[] {
   return [...before, value];
 }

@@ -10,7 +10,7 @@ import type { CliContext } from './context.ts';
 import { storeIsAtRest, withStoreAtRest } from './store-at-rest.ts';
 
 /** What `millrace store prune` was asked to do. */
-export interface PruneOptions {
+export interface PruneFlags {
   olderThanSeconds: number;
   /** Empty: every job. */
   job: string;
@@ -24,7 +24,7 @@ export async function readStoreStats(context: CliContext): Promise<GetStoreStats
 }
 
 /** Deletes old rows there. */
-export async function requestPrune(context: CliContext, order: PruneOptions): Promise<PruneStoreResponse> {
+export async function requestPrune(context: CliContext, order: PruneFlags): Promise<PruneStoreResponse> {
   const { olderThanSeconds, job, dryRun } = order;
   if (!storeIsAtRest(context)) {
     const olderThan = { seconds: BigInt(olderThanSeconds) };

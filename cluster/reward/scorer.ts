@@ -11,7 +11,7 @@ import { CustomRewards } from './custom-rewards.ts';
 import { publishScored, scoredMessage } from './publish-scored.ts';
 
 /** How one group is worked on. */
-export interface Working {
+export interface ScoreOptions {
   /** Through which its calls of services are made. */
   retrier: Retrier | undefined;
   /** Aborts when waiting for the job's code to be loadable should end. */
@@ -38,7 +38,7 @@ export class Scorer {
   }
 
   /** Scores and publishes a group; does nothing for a job that ends before its code can be loaded. */
-  async score(group: TrajectoryGroup, record: JobRecord, { retrier, draining }: Working): Promise<void> {
+  async score(group: TrajectoryGroup, record: JobRecord, { retrier, draining }: ScoreOptions): Promise<void> {
     const { bus, clock, id: node, metrics } = this.#context;
     const runtime = await loadableRuntime(this.#context, record, draining);
     if (!runtime) return;

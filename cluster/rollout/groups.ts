@@ -14,7 +14,7 @@ import { publishGroup } from './publish-group.ts';
 import { ToolTimeouts } from './tool-timeouts.ts';
 
 /** How one request is worked on. */
-export interface Working {
+export interface GroupRunOptions {
   /** Through which its calls of services are made. */
   retrier: Retrier | undefined;
   /** Aborts when waiting for the job's code to be loadable should end. */
@@ -42,7 +42,7 @@ export class RolloutGroups {
   }
 
   /** Runs the group and publishes it; does nothing for a job that ends before its code can be loaded. */
-  async run(request: RolloutRequest, record: JobRecord, { retrier, draining }: Working): Promise<void> {
+  async run(request: RolloutRequest, record: JobRecord, { retrier, draining }: GroupRunOptions): Promise<void> {
     const { clock, metrics, id: node, bus } = this.#context;
     const { signal } = this.#aborted;
     if (!(await loadableRuntime(this.#context, record, draining))) return;

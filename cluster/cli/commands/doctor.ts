@@ -9,7 +9,7 @@ export function register(program: Command, context: CliContext): void {
     .option('--remove <place>', 'remove one value or durable that is damaged; a copy of it is kept in the state folder')
     .option('--yes', 'do not ask: removing cannot be undone', false)
     .action(async ({ remove, yes }: { remove?: string; yes: boolean }) => {
-      const { doctor, removeDamaged } = await import('../doctor.ts');
-      await (remove === undefined ? doctor(context) : removeDamaged(remove, yes, context));
+      const { doctor, requestRemoval } = await import('../doctor.ts');
+      await (remove === undefined ? doctor(context) : requestRemoval(remove, yes, context));
     });
 }

@@ -3,7 +3,7 @@ import type { Job } from '../../../../src/gen/millrace/v1/admin_pb.ts';
 import { answeredJob } from '../../answered-job.ts';
 import type { AdminClient } from '../../admin-client.ts';
 import type { CliContext } from '../../context.ts';
-import { repeat } from '../../repeated-option.ts';
+import { collectOption } from '../../repeated-option.ts';
 
 /** A command that changes jobs. */
 interface Control {
@@ -46,7 +46,7 @@ function registerControl(job: Command, context: CliContext, { name, description,
     .description(description)
     .argument('[id...]', 'jobs')
     .option('--all', `all that are ${acts}`)
-    .option('--status <states>', 'all in one of these states, with commas between', repeat)
+    .option('--status <states>', 'all in one of these states, with commas between', collectOption)
     .action(async (ids: string[], options: { all?: boolean; status?: string[] }) => {
       const [{ jobJson }, { stateName }, { changeJobs, failureOf, selectedJobs }] = await Promise.all([
         import('../../job-view.ts'),

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { CliContext } from '../../context.ts';
-import { repeat } from '../../repeated-option.ts';
+import { collectOption } from '../../repeated-option.ts';
 import { FROM, weightsFrom } from '../../weights-from.ts';
 
 /** `millrace job create`. */
@@ -9,7 +9,7 @@ export function register(job: Command, context: CliContext): void {
     .command('create')
     .description('queue a job; prints its id')
     .argument('<job.yaml>', 'job file')
-    .option('--set <path=value>', 'override a value of the file, e.g. rollout.groupSize=8; may be repeated', repeat)
+    .option('--set <path=value>', 'override a value of the file, e.g. rollout.groupSize=8; may be repeated', collectOption)
     .option('--id <id>', 'id of the job: lower-case letters, digits and "-" (default: made from its name)')
     .option('--data <folder or file>', 'task data, instead of the file’s')
     .option('--from <checkpoint or job>', FROM)

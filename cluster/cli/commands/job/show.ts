@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { Job } from '../../../../src/gen/millrace/v1/admin_pb.ts';
 import { answeredJob } from '../../answered-job.ts';
 import type { CliContext } from '../../context.ts';
-import { repeat } from '../../repeated-option.ts';
+import { collectOption } from '../../repeated-option.ts';
 import { wholeNumber } from '../../whole-number.ts';
 
 /** `millrace job list`, `describe` and `watch`. */
@@ -11,7 +11,7 @@ export function register(job: Command, context: CliContext): void {
     .command('list')
     .description('all jobs, newest first')
     .option('--limit <count>', 'most jobs to show, 1 to 100000', '50')
-    .option('--status <states>', 'those in one of these states, with commas between, e.g. running,paused', repeat)
+    .option('--status <states>', 'those in one of these states, with commas between, e.g. running,paused', collectOption)
     .action(async (options: { limit: string; status?: string[] }) => {
       const limit = wholeNumber(options.limit, '--limit', 1, 100_000);
       const [{ listJobs, parseStates }, { stateName }, { jobJson, jobTable }] = await Promise.all([
