@@ -112,7 +112,7 @@ describe('millrace', { timeout: 60_000 }, () => {
     });
     await backend.change('a', (job) => {
       job.state = JobState.RUNNING;
-      job.waitingFor = 'groups of round 2: 3 of 8 have come';
+      job.waitingFor = 'groups of round 2: 3 of 8 received';
       job.checkpoint = '/somewhere/a-1';
       job.progress = create(JobProgressSchema, {
         round: 1,
@@ -127,7 +127,7 @@ describe('millrace', { timeout: 60_000 }, () => {
     });
     const good = await inProcess(['job', 'describe', 'a']);
     expect(good.code).toBe(0);
-    expect(good.stdout).toMatch(/waiting for +groups of round 2: 3 of 8 have come/);
+    expect(good.stdout).toMatch(/waiting for +groups of round 2: 3 of 8 received/);
     expect(good.stdout).toMatch(
       /requests +11 = 5 trained \+ 2 filtered \+ 0 expired \+ 1 failed \+ 3 open\n +check +adds up\n +failed +TOOL_TIMEOUT 1/,
     );

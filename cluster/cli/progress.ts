@@ -24,7 +24,7 @@ export interface ProgressView {
   etaSeconds?: number | undefined;
   /** What the job waits for; shown until the first round is committed, while the job does not run and while it is quiet. */
   waitingFor: string;
-  /** Nothing has come for the running job for half a minute or more. */
+  /** The running job has received nothing for half a minute or more. */
   quiet: boolean;
   /** What makes the training pointless, while it lasts. */
   warning?: string | undefined;

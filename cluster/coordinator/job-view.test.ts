@@ -46,12 +46,12 @@ async function running(list: NodeList = everyRole) {
 }
 
 describe('the view of a running job', () => {
-  it('says when nothing has come for long, until something comes', async () => {
+  it('says when it has received nothing for long', async () => {
     const { view, wait, trains, dispatches } = await running();
     trains(1);
     await wait(29_000);
     expect(await view()).toMatchObject({
-      waitingFor: 'groups of round 1: 1 of 4 have come (8 requests under way)',
+      waitingFor: 'groups of round 1: 1 of 4 received (8 requests in flight)',
       progress: { quietSeconds: 0 },
     });
     for (let second = 0; second < 100; second += 1) {
@@ -60,12 +60,12 @@ describe('the view of a running job', () => {
       await wait(1_000);
     }
     expect(await view()).toMatchObject({
-      waitingFor: 'groups of round 1: 1 of 4 have come (8 requests under way); nothing has come for 129 s',
+      waitingFor: 'groups of round 1: 1 of 4 received (8 requests in flight); nothing received for 129 s',
       progress: { quietSeconds: 129, trajectoriesPerSecond: 0, etaSeconds: -1 },
     });
     trains(2);
     await wait(1);
-    expect((await view()).waitingFor).toBe('groups of round 1: 2 of 4 have come (8 requests under way)');
+    expect((await view()).waitingFor).toBe('groups of round 1: 2 of 4 received (8 requests in flight)');
   });
 
   it('says which workers failed last while nothing comes', async () => {
@@ -78,7 +78,7 @@ describe('the view of a running job', () => {
     expect((await view()).waitingFor).not.toMatch(/failed/);
     await wait(40_000);
     expect((await view()).waitingFor).toBe(
-      'groups of round 1: 0 of 4 have come (8 requests under way); nothing has come for 40 s; rollout-1/rollout/worker failed: the flow cannot be loaded',
+      'groups of round 1: 0 of 4 received (8 requests in flight); nothing received for 40 s; rollout-1/rollout/worker failed: the flow cannot be loaded',
     );
   });
 

@@ -32,16 +32,16 @@ describe('waitingFor', () => {
   const base: WaitState = { state: 'RUNNING', round: 11, groups: { received: 3, needed: 8 }, open: 13, nodes };
 
   it.each<[string, Partial<WaitState>, string]>([
-    ['groups', {}, 'groups of round 12: 3 of 8 have come (13 requests under way)'],
+    ['groups', {}, 'groups of round 12: 3 of 8 received (13 requests in flight)'],
     ['nothing, once it has ended', { state: 'SUCCEEDED' }, ''],
     ['a coordinator', { state: 'QUEUED' }, 'a coordinator that takes the job'],
     ['a person', { state: 'PAUSED' }, 'someone to resume it; 10 requests still end; 3 of 8 groups are kept for round 12'],
     ['a person alone', { state: 'PAUSED', open: 3 }, 'someone to resume it; 3 of 8 groups are kept for round 12'],
     ['a person after a round', { state: 'PAUSED', open: 0, groups: { received: 0, needed: 8 } }, 'someone to resume it'],
     [
-      'how long nothing has come',
+      'how long nothing was received',
       { quietSeconds: 1234, problem: 'a checkpoint was not written' },
-      'groups of round 12: 3 of 8 have come (13 requests under way); nothing has come for 1,234 s (note: a checkpoint was not written)',
+      'groups of round 12: 3 of 8 received (13 requests in flight); nothing received for 1,234 s (note: a checkpoint was not written)',
     ],
     [
       'what failed while nothing comes',
@@ -52,12 +52,12 @@ describe('waitingFor', () => {
           { actor: 'rollout-2/rollout/worker', error: 'x' },
         ],
       },
-      'groups of round 12: 3 of 8 have come (13 requests under way); nothing has come for 40 s; rollout-1/rollout/worker failed: the store is away (and 1 more: millrace actor list)',
+      'groups of round 12: 3 of 8 received (13 requests in flight); nothing received for 40 s; rollout-1/rollout/worker failed: the store is away (and 1 more: millrace actor list)',
     ],
     [
       'no failure while something comes',
       { quietSeconds: 0, failures: [{ actor: 'rollout-1/rollout/worker', error: 'x' }] },
-      'groups of round 12: 3 of 8 have come (13 requests under way)',
+      'groups of round 12: 3 of 8 received (13 requests in flight)',
     ],
     [
       'roles that nobody plays',
@@ -73,7 +73,7 @@ describe('waitingFor', () => {
           writer: { rowsPerSecond: 4200.4, rowsPerMessage: 115, waitingFor: 'the insert of a batch' },
         },
       },
-      'the store, which is 2,310 groups (about 265,650 rows) behind: it writes 4,200 rows/s; new requests from 500 on; groups of round 12: 3 of 8 have come (13 requests under way)',
+      'the store, which is 2,310 groups (about 265,650 rows) behind: it writes 4,200 rows/s; new requests from 500 on; groups of round 12: 3 of 8 received (13 requests in flight)',
     ],
     [
       'a store in trouble',
@@ -98,12 +98,12 @@ describe('waitingFor', () => {
     [
       'an evaluation and space',
       { groups: { received: 8, needed: 8 }, evaluation: { key: 'trained@11', done: 4, total: 94 }, backpressureMs: 2500 },
-      'evaluation trained@11: 4 of 94 tasks are done; space in ROLLOUTS for 2.5 s (rollout workers are behind) (13 requests under way)',
+      'evaluation trained@11: 4 of 94 tasks are done; space in ROLLOUTS for 2.5 s (rollout workers are behind) (13 requests in flight)',
     ],
     [
       'the end it was asked for',
       { cancelRequested: true },
-      'groups of round 12: 3 of 8 have come (13 requests under way), then it ends as asked',
+      'groups of round 12: 3 of 8 received (13 requests in flight), then it ends as asked',
     ],
     [
       'a large task file',

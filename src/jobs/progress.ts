@@ -68,7 +68,7 @@ export interface WaitState {
   state: 'QUEUED' | 'RUNNING' | 'PAUSED' | 'SUCCEEDED' | 'FAILED' | 'CANCELLED';
   /** Committed rounds. */
   round: number;
-  /** B, and how many of them have come for the round in progress. */
+  /** B, and how many of them were received for the round in progress. */
   groups: { received: number; needed: number };
   /** Training requests dispatched and not ended. */
   open: number;
@@ -124,12 +124,12 @@ export function waitingFor(wait: WaitState): string {
   return `${work(wait)}${after}${silence(wait)}${wait.problem === undefined ? '' : ` (note: ${wait.problem})`}`;
 }
 
-/** For how long nothing has come, and what failed meanwhile. */
+/** For how long nothing was received, and what failed meanwhile. */
 function silence({ quietSeconds = 0, failures = [] }: WaitState): string {
   if (quietSeconds === 0) return '';
   const [first, ...others] = failures.map(({ actor, error }) => `; ${actor} failed: ${error}`);
   const more = others.length > 0 ? ` (and ${others.length} more: millrace actor list)` : '';
-  return `; nothing has come for ${whole(quietSeconds)} s${first ?? ''}${more}`;
+  return `; nothing received for ${whole(quietSeconds)} s${first ?? ''}${more}`;
 }
 
 /** What a paused job has left: groups that came wait for the rest of their round, which is asked for when it goes on. */
@@ -152,14 +152,14 @@ function work(wait: WaitState): string {
   if (wait.store !== undefined) rest.push(behind(wait.store));
   // Nothing is asked for while the baselines run.
   const asked = wait.open > 0 || evaluation === undefined;
-  if (asked && groups.received < groups.needed) rest.push(`groups of ${round}: ${groups.received} of ${groups.needed} have come`);
+  if (asked && groups.received < groups.needed) rest.push(`groups of ${round}: ${groups.received} of ${groups.needed} received`);
   if (evaluation !== undefined)
     rest.push(`evaluation ${evaluation.key}: ${evaluation.done} of ${evaluation.total} tasks are done`);
   if (wait.backpressureMs !== undefined) {
     rest.push(`space in ROLLOUTS for ${(wait.backpressureMs / 1000).toFixed(1)} s (rollout workers are behind)`);
   }
   if (rest.length === 0) return `the parameter server to start on ${round}`;
-  return wait.open > 0 ? `${rest.join('; ')} (${wait.open} requests under way)` : rest.join('; ');
+  return wait.open > 0 ? `${rest.join('; ')} (${wait.open} requests in flight)` : rest.join('; ');
 }
 
 function heldBack({ source, reason, since, until, attempts, now, held, waiting }: HoldProgress): string {
