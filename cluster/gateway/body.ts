@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { MillraceError } from '../../src/errors.ts';
 
 /** A body over the limit; answered with status 413, and the connection is closed: the rest is not read. */
@@ -8,15 +8,24 @@ export class BodyTooLarge extends MillraceError {
   }
 }
 
-/** Reads a request's body of at most `limit` bytes. Rejects when the client leaves. */
-export async function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
+/**
+ * Reads a request's body of at most `limit` bytes; a client that waits to be asked for it (`Expect: 100-continue`) is. Rejects with
+ * `cancelled` when the client leaves.
+ */
+export async function readBody(request: IncomingMessage, response: ServerResponse, limit: number): Promise<Buffer> {
   if (Number(request.headers['content-length'] ?? 0) > limit) throw new BodyTooLarge(limit);
+  if (request.headers.expect !== undefined) response.writeContinue();
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > limit) throw new BodyTooLarge(limit);
-    chunks.push(chunk);
+  try {
+    for await (const chunk of request as AsyncIterable<Buffer>) {
+      size += chunk.length;
+      if (size > limit) throw new BodyTooLarge(limit);
+      chunks.push(chunk);
+    }
+  } catch (cause) {
+    if (cause instanceof BodyTooLarge) throw cause;
+    throw new MillraceError('cancelled', 'The client left before the body ended.', { cause });
   }
   return Buffer.concat(chunks);
 }

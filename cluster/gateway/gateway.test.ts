@@ -1,4 +1,5 @@
 import { request as httpRequest } from 'node:http';
+import { connect, type Socket } from 'node:net';
 import { pino } from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ERROR_CODES, MillraceError, type ErrorCode } from '../../src/errors.ts';
@@ -38,6 +39,16 @@ function statusOf(url: string, headers: Record<string, string>): Promise<number>
       .on('error', reject)
       .end();
   });
+}
+
+/** A connection on which these bytes were sent; `said` is what has come back. */
+async function sent(url: string, bytes: string): Promise<{ socket: Socket; said: () => string }> {
+  const socket = connect(Number(new URL(url).port), '127.0.0.1');
+  let said = '';
+  socket.setEncoding('utf8').on('data', (text: string) => (said += text));
+  socket.on('error', () => {});
+  await new Promise((resolve) => socket.write(bytes, resolve));
+  return { socket, said: () => said };
 }
 
 describe('the gateway', () => {
@@ -123,6 +134,61 @@ describe('the gateway', () => {
     expect(await send('0123456789')).toBe(200);
     expect(await send('0123456789a')).toBe(413);
     expect(await send(new Blob(['0123456789', 'a']).stream())).toBe(413);
+  });
+
+  it('does not wait for bodies at paths without a token', async () => {
+    const { url } = await start([echo], { limits: { concurrent: 2 } });
+    const head = 'GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nx';
+    for (let i = 0; i < 5; i++) {
+      const { socket, said } = await sent(url, head);
+      await expect.poll(said).toMatch(/^HTTP\/1\.1 200 OK/);
+      expect(said()).toMatch(/Connection: close/);
+      socket.destroy();
+    }
+    expect(gateway!.stats().answered).toEqual({ 200: 5 });
+  });
+
+  it('asks for a body only when it is let in', async () => {
+    const { url } = await start([echo]);
+    const head = (length: number, token: string): string =>
+      `POST /echo HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: ${length}\r\nAuthorization: Bearer ${token}\r\n\r\n`;
+    for (const [bytes, status] of [
+      [head(2, 'nonsense'), 401],
+      [head(99_999_999, 'writer'), 413],
+    ] as const) {
+      const { said } = await sent(url, bytes);
+      await expect.poll(said).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+    }
+    const { socket, said } = await sent(url, head(2, 'writer'));
+    await expect.poll(said).toMatch(/^HTTP\/1\.1 100 Continue/);
+    socket.write('ok');
+    await expect.poll(said).toMatch(/HTTP\/1\.1 200 OK[^]*"body":"ok"/);
+  });
+
+  it.each(['//', '//evil:99999/', '/\\\\[', 'http://[', '*'])(
+    'answers the target %s without an error of its own',
+    async (target) => {
+      const { url } = await start();
+      const { said } = await sent(url, `GET ${target} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
+      await expect.poll(said).toMatch(/^HTTP\/1\.1 40[01] /);
+    },
+  );
+
+  it('takes a client that leaves within its body for no failure', async () => {
+    const { url } = await start([echo]);
+    const head = 'POST /echo HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer writer\r\nContent-Length: 9\r\n\r\nx';
+    const { socket } = await sent(url, head);
+    await expect.poll(() => gateway!.stats().running).toBe(1);
+    socket.destroy();
+    await expect.poll(() => gateway!.stats()).toEqual({ answered: { 499: 1 }, running: 0 });
+  });
+
+  it('cuts off headers that do not end', async () => {
+    const { url } = await start([], { limits: { requestMs: 200 } });
+    const { socket } = await sent(url, 'GET /healthz HTTP/1.1\r\nX');
+    const at = performance.now();
+    await new Promise((resolve) => socket.once('close', resolve));
+    expect(performance.now() - at).toBeLessThan(5_000);
   });
 
   it('bounds rate, concurrency and time', async () => {

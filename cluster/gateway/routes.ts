@@ -4,6 +4,7 @@ import type { Scope } from './scopes.ts';
 /** A request that was let in. */
 export interface GatewayRequest {
   readonly query: URLSearchParams;
+  /** Empty for GET and DELETE: their bodies are not read. */
   readonly body: Buffer;
   /** Of the caller's token; undefined where the route takes none. */
   readonly scope: Scope | undefined;

@@ -29,7 +29,11 @@ const DEFAULT_LIMITS: GatewayLimits = {
 };
 const HEADER_BYTES = 16 * 1024;
 const HEADERS_MS = 10_000;
+/** How often connections over their time are looked for. */
+const CHECK_MS = 1_000;
 const MOST_CONNECTIONS = 1024;
+/** Bodies of other methods are not read: those of paths without a token would hold requests of clients that have one. */
+const WITH_BODY: ReadonlySet<Route['method']> = new Set(['POST', 'PUT']);
 
 /** Options of {@link startGateway}. */
 export interface GatewayOptions {
@@ -92,8 +96,15 @@ class Gateway implements RunningGateway {
       this.#routes.set(route.path, methods.set(route.method, route));
     }
     const { requestMs } = this.#limits;
-    const bounds = { maxHeaderSize: HEADER_BYTES, headersTimeout: Math.min(HEADERS_MS, requestMs), requestTimeout: requestMs };
-    this.#server = createServer(bounds, (request, response) => void this.#serve(request, response));
+    const times = {
+      headersTimeout: Math.min(HEADERS_MS, requestMs),
+      requestTimeout: requestMs,
+      connectionsCheckingInterval: CHECK_MS,
+    };
+    const serve = (request: IncomingMessage, response: ServerResponse): void => void this.#serve(request, response);
+    this.#server = createServer({ maxHeaderSize: HEADER_BYTES, ...times }, serve);
+    // Only who may send a body is asked for it.
+    this.#server.on('checkContinue', serve);
     this.#server.maxConnections = MOST_CONNECTIONS;
   }
 
@@ -147,13 +158,13 @@ class Gateway implements RunningGateway {
     const wait = this.#rate.take(request.socket.remoteAddress ?? '');
     if (wait > 0) throw this.#busy(response, `Too many requests; try again in ${wait} ms.`, wait);
     if (this.#running > this.#limits.concurrent) throw this.#busy(response, 'Too many requests at the same time.', 1000);
-    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://gateway');
+    const { pathname, searchParams } = targetOf(request.url ?? '/');
     const { authorization } = request.headers;
     // Which paths there are is nothing for those without a token.
     if (!this.#isOpen(pathname)) this.#authenticator.authorize(authorization, SCOPES[0]);
     const route = this.#routeOf(request.method ?? '', pathname, response);
     const scope = route.scope && this.#authenticator.authorize(authorization, route.scope);
-    const body = await readBody(request, this.#limits.bodyBytes);
+    const body = WITH_BODY.has(route.method) ? await readBody(request, response, this.#limits.bodyBytes) : Buffer.alloc(0);
     const left = new AbortController();
     response.once('close', () => left.abort());
     const limit = AbortSignal.timeout(this.#limits.requestMs);
@@ -185,8 +196,8 @@ class Gateway implements RunningGateway {
       'text' in reply ? [reply.text, reply.contentType] : [`${JSON.stringify(reply.json)}\n`, 'application/json'];
     this.#answered[status] = (this.#answered[status] ?? 0) + 1;
     if (!response.writable) return;
-    // A client that keeps its connection would hold up the end.
-    if (this.#stopping) response.setHeader('Connection', 'close');
+    // A client that keeps its connection would hold up the end; what is left of a body would be taken for the next request.
+    if (this.#stopping || !request.complete) response.setHeader('Connection', 'close');
     response.writeHead(status, { 'Content-Type': type, 'Content-Length': Buffer.byteLength(text) });
     response.end(request.method === 'HEAD' ? undefined : text);
   }
@@ -195,11 +206,17 @@ class Gateway implements RunningGateway {
     const path = request.url?.split('?')[0];
     if (HTTP_STATUS[error.code] === 500) this.#log.error({ err: error, path }, 'a request failed');
     if (error.code === 'unauthenticated') response.setHeader('WWW-Authenticate', 'Bearer');
-    // What is left of a body that was not read would be taken for the next request.
-    if (!request.complete) response.setHeader('Connection', 'close');
     const status = error instanceof BodyTooLarge ? 413 : response.statusCode === 405 ? 405 : HTTP_STATUS[error.code];
     this.#send(request, response, { json: errorBody(error) }, status);
   }
+}
+
+/** Path and query of a request. `invalid_argument` for a target that is neither a path nor an address. */
+function targetOf(target: string): URL {
+  const address = target.startsWith('/') ? `http://gateway${target}` : target;
+  if (!URL.canParse(address))
+    throw new MillraceError('invalid_argument', 'The target of the request is no path.', { field: 'path' });
+  return new URL(address);
 }
 
 /** What `work` returns, unless the signal aborts first: then its reason is thrown. */
