@@ -53,7 +53,7 @@ export function execute<M>(
   const tool = flow.tools[name]!;
   const filled = written === undefined ? fillIn(tool, action, memory) : { value: written.arguments };
   if ('error' in filled) return { input: undefined, error: filled.error };
-  const input = checkInput(tool.input, name, filled.value);
+  const input = checkInput(tool.input, { name, raw: filled.value, written: written !== undefined });
   if ('error' in input) return { input: filled.value, error: input.error, ...(written !== undefined && { badArguments: true }) };
 
   const limitMs = tool.timeoutMs ?? flow.toolTimeoutMs ?? DEFAULT_TOOL_TIMEOUT_MS;
@@ -152,11 +152,13 @@ function used(name: string, usage: unknown): { usage?: Usage } {
 
 type Checked = { value: unknown } | { error: string };
 
-function checkInput(schema: FlowDefinition<any, any>['tools'][string]['input'], name: string, raw: unknown): Checked {
+function checkInput(schema: AnyTool['input'], { name, raw, written }: { name: string; raw: unknown; written: boolean }): Checked {
   let parsed;
   try {
     parsed = schema.safeParse(raw);
   } catch (thrown) {
+    // A recursive schema takes as much of the stack as the value is deep.
+    if (written && thrown instanceof RangeError) return { error: 'the arguments are nested too deeply' };
     throw flowCrash(`tools.${name}.input`, describe(thrown), thrown);
   }
   if (parsed.success) return { value: parsed.data };

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { VirtualClock } from '../clock/virtual.ts';
 import { explorationSchema, type ExplorationConfig } from '../config/job/exploration.ts';
 import { FailureClass, Termination } from '../gen/millrace/v1/flow_pb.ts';
@@ -127,18 +128,43 @@ describe('a policy that writes', () => {
     expect(result.steps[0]!.result).toMatch(/^parcel: .*number/);
   });
 
-  it('does not answer for a tool that is broken, nor for weights that give nonsense', async () => {
+  it('does not answer for a tool that is broken', async () => {
     const stamp = (): never => {
       throw new Error('broken');
     };
     const crashed = await run(['stamp {"parcel": 0}'], { behaviour: { stamp } });
     expect(crashed.run.failure).toMatchObject({ class: FailureClass.TOOL_CRASH });
-    for (const nonsense of [
-      { ...writes('leave {}'), logProbabilities: [NaN] },
-      { ...writes('leave {}'), logProbabilities: [-1] },
-      { ...writes('leave {}'), tokens: [] },
-    ])
-      expect((await run([nonsense])).run.failure).toMatchObject({ class: FailureClass.POLICY_UNAVAILABLE });
+  });
+
+  it.each<[string, unknown, string]>([
+    ['NaN for a token', { ...writes('ab'), logProbabilities: [-1, NaN] }, 'gave token 1 the log-probability NaN'],
+    ['probabilities above 1', { ...writes('ab'), logProbabilities: [5, -10] }, 'gave token 0 the log-probability 5'],
+    ['too few log-probabilities', { ...writes('leave {}'), logProbabilities: [-1] }, 'gave 1 log-probabilities for 8 tokens'],
+    ['no tokens', { ...writes('leave {}'), tokens: [] }, 'gave no tokens'],
+    ['half a token', { ...writes('a'), tokens: [1.5] }, 'gave the token 1.5'],
+    ['an unknown reason', { ...writes('a'), finish: 'tired' }, 'gave the finish reason "tired"'],
+    ['nothing', undefined, 'gave no lists'],
+  ])('is not trained on with %s', async (_, answer, text) => {
+    const { run: result } = await run(['stamp {"parcel": 1}', answer as Generation]);
+    expect(result.failure?.class).toBe(FailureClass.POLICY_UNAVAILABLE);
+    expect(result.failure?.message).toContain(`policy version 7: generate ${text}`);
+    expect(result.steps).toHaveLength(1);
+  });
+
+  it('answers for arguments that are nested too deeply or name prototypes', async () => {
+    const deep = `stamp ${'['.repeat(20_000)}${']'.repeat(20_000)}`;
+    const schema: z.ZodType = z.lazy(() => z.array(schema));
+    const behaviour = parcelFlow();
+    const stamp = { ...behaviour.tools['stamp']!, input: schema };
+    for (const tools of [behaviour.tools, { ...behaviour.tools, stamp }]) {
+      const { run: result } = await run([deep, 'stamp {"parcel": 0, "__proto__": {"polluted": 1}}', 'leave {}'], {
+        exploration: { loops: 'mask' },
+        behaviour: { tools },
+      });
+      expect(result.failure).toBeUndefined();
+      expect(result.steps[0]).toMatchObject({ mistake: 'bad_arguments', error: true });
+      expect(({} as { polluted?: number }).polluted).toBeUndefined();
+    }
   });
 
   it('is asked with numbers that follow from those of the flow', async () => {

@@ -1,8 +1,7 @@
-import { FailureClass } from '../gen/millrace/v1/flow_pb.ts';
-import { actionKey, generated, type GeneratedDecision, type Reading } from '../policy/decision.ts';
+import { actionKey, type GeneratedDecision } from '../policy/decision.ts';
 import type { Turn } from '../policy/kind.ts';
 import type { Random } from '../random/random.ts';
-import { FlowFailure } from './failure.ts';
+import { generation, type Writer } from './generation.ts';
 import { GreedyMemory } from './greedy.ts';
 import type { Planner } from './planner.ts';
 import type { PolicyPlannerOptions } from './policy-planner.ts';
@@ -11,10 +10,7 @@ import type { PolicyPlannerOptions } from './policy-planner.ts';
 const MAX_REDRAWS = 4;
 
 /** What a planner of a kind that generates needs. */
-export interface WritingPlannerOptions extends PolicyPlannerOptions {
-  /** What tokens say. */
-  read(tokens: readonly number[]): Reading;
-}
+export type WritingPlannerOptions = PolicyPlannerOptions & Writer;
 
 /**
  * Decides with a policy that writes its calls. What it reads is the conversation of this flow: its decisions before, what followed from
@@ -25,7 +21,7 @@ export interface WritingPlannerOptions extends PolicyPlannerOptions {
  * greedy flows, at most four times. Log-probabilities are always those of the policy.
  */
 export function writingPlanner(options: WritingPlannerOptions): Planner {
-  const { table, lease, temperature, explorer } = options;
+  const { table, temperature, explorer } = options;
   const greedy = temperature === 0 ? new GreedyMemory<string>() : undefined;
   let before: Turn | undefined;
   let last: Omit<Turn, 'result' | 'error'> | undefined;
@@ -47,11 +43,6 @@ export function writingPlanner(options: WritingPlannerOptions): Planner {
       explorer?.wrote(key);
       last = { situation, decision };
       const logProbability = decision.logProbabilities.reduce((sum, log) => sum + log, 0);
-      if (decision.tokens.length !== decision.logProbabilities.length || !(logProbability > -Infinity && logProbability <= 1e-3))
-        throw new FlowFailure(
-          FailureClass.POLICY_UNAVAILABLE,
-          `policy version ${lease.version} gave ${decision.logProbabilities.length} log-probabilities with the sum ${logProbability} for ${decision.tokens.length} tokens`,
-        );
       return {
         decision,
         logProbability,
@@ -68,15 +59,12 @@ export function writingPlanner(options: WritingPlannerOptions): Planner {
   };
 }
 
-async function write(
-  { table, inference, lease, ...options }: WritingPlannerOptions,
+function write(
+  options: WritingPlannerOptions,
   situation: number,
   temperature: number,
   random: Random,
 ): Promise<GeneratedDecision> {
-  const seed = random.integer(2 ** 32);
-  const generation = await inference.generate({ table, situation, lease, temperature, seed });
-  if (generation.tokens.length === 0)
-    throw new FlowFailure(FailureClass.POLICY_UNAVAILABLE, `policy version ${lease.version} generated no tokens`);
-  return generated(generation, options.read(generation.tokens));
+  const { table } = options;
+  return generation(options, { table, situation, temperature, seed: random.integer(2 ** 32) });
 }

@@ -53,10 +53,15 @@ export function generated({ tokens, logProbabilities, finish }: Generation, { te
 
 /**
  * What makes two generated decisions the same action: the tool and its arguments, whatever the order of their fields and however the
- * text is worded. Texts that call nothing are the same where they are equal.
+ * text is worded. Texts that call nothing are the same where they are equal, and so are those whose arguments are nested too deeply for JSON.
  */
 export function actionKey({ text, toolCall }: Reading): string {
-  return toolCall === undefined ? `text ${text}` : `call ${toolCall.tool} ${canonicalJson(toolCall.arguments)}`;
+  if (toolCall === undefined) return `text ${text}`;
+  try {
+    return `call ${toolCall.tool} ${canonicalJson(toolCall.arguments)}`;
+  } catch {
+    return `text ${text}`;
+  }
 }
 
 /** JSON with the fields of objects in the order of their names. */
