@@ -14,7 +14,7 @@ import type { Generation } from '../policy/decision.ts';
 import { scriptedInference } from '../policy/inference/scripted.ts';
 import { openEmbeddedStore } from '../store/embedded.ts';
 import type { Store } from '../store/store.ts';
-import { charActor, CharPolicy, writes } from './fixtures/char-policy.ts';
+import { charActor, CharPolicy, CharSituations, writes } from './fixtures/char-policy.ts';
 import { parcelFlow, type ParcelBehaviour } from './fixtures/parcels.ts';
 import { runGroup, type GroupOptions } from './group.ts';
 import { fixedPolicy } from './policies.ts';
@@ -34,9 +34,9 @@ afterAll(async () => {
 async function group(
   job: string,
   script: readonly Generation[],
-  options: Partial<GroupOptions<never, never>> & { behaviour?: ParcelBehaviour } = {},
+  options: Partial<GroupOptions<never, never>> & { behaviour?: ParcelBehaviour; encode?: CharSituations['encode'] } = {},
 ): Promise<TrajectoryGroup> {
-  const { behaviour, ...rest } = options;
+  const { behaviour, encode, ...rest } = options;
   const flow = parcelFlow(behaviour);
   const clock = new VirtualClock();
   const request = create(RolloutRequestSchema, {
@@ -44,7 +44,9 @@ async function group(
     ...{ taskJson: JSON.stringify({ id: 't1', parcels: ['a', 'b'] }), policyVersion: 2, temperature: 0.5 },
   });
   const inference = scriptedInference({ generations: script });
-  const policy = { source: fixedPolicy(new CharPolicy(), 2), actor: charActor, inference };
+  const situations = (): CharSituations => Object.assign(new CharSituations(), encode && { encode });
+  const actor = { ...charActor, situations };
+  const policy = { source: fixedPolicy(new CharPolicy(), 2), actor, inference };
   const common = { request, flow, context: undefined, node: 'worker-1', clock, policy };
   return clock.run(runGroup({ ...common, ...(rest as object) }));
 }
@@ -87,6 +89,21 @@ it('keeps every token that the policy read and wrote', async () => {
     saw.push(...tokens);
     expect(tokens).toEqual(decisions[i]!.tokens);
   }
+});
+
+it.each<[string, CharSituations['encode'], RegExp]>([
+  ['throws', () => expect.fail('no room'), /: encode: .*no room/],
+  ['gives no envelope', () => Uint8Array.of(7, 7, 7), /: encode: not an Experience/],
+  [
+    'leaves decisions out',
+    (_, temperature) => new CharSituations().encode([[]], temperature),
+    /trajectories of 0 decisions for 4/,
+  ],
+])('fails a group whose kind %s when it encodes', async (_, encode, message) => {
+  const made = await group('unusable', script, { encode });
+  expect(made.trajectories).toMatchObject([{ failure: FailureClass.POLICY_UNAVAILABLE }]);
+  expect(made.trajectories[0]!.failureMessage).toMatch(message);
+  expect(made.experience).toHaveLength(0);
 });
 
 it('cuts texts until the rows fit into a message, and never tokens', async () => {

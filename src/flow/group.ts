@@ -20,6 +20,7 @@ import { parseTask } from './check-task.ts';
 import { groupDecisions } from './decisions.ts';
 import type { FlowDefinition } from './define.ts';
 import { explorationOf, Explorer, type DecisionTrace } from './explorer.ts';
+import { groupExperience } from './group-experience.ts';
 import { flowShape, type FlowShape } from './plan.ts';
 import { nothingPlanner, randomPlanner, rulePlanner, type Planner } from './planner.ts';
 import type { PolicySource } from './policies.ts';
@@ -90,6 +91,8 @@ export async function runGroup<T, M>(options: GroupOptions<T, M>): Promise<Traje
   const table = members.table;
   const runs = members.runs;
   const learns = request.purpose === Purpose.TRAIN && table !== undefined;
+  const encoded = learns ? groupExperience(table, runs.map(decisionsOf), request.temperature || 1) : NO_EXPERIENCE;
+  if ('problem' in encoded) for (const { run } of runs) discard(run, encoded.problem);
   return create(TrajectoryGroupSchema, {
     request,
     node,
@@ -102,7 +105,7 @@ export async function runGroup<T, M>(options: GroupOptions<T, M>): Promise<Traje
       made.explored = forced !== undefined && isForced(index, request.groupSize, forced.share);
       return made;
     }),
-    experience: learns ? table.encode(runs.map(decisionsOf), request.temperature || 1) : new Uint8Array(),
+    experience: 'bytes' in encoded ? encoded.bytes : NO_EXPERIENCE.bytes,
     stepRows: encodeStepRows(request, runs),
     ...(learns && {
       decisions: groupDecisions(
@@ -286,6 +289,14 @@ async function runMember<T, M>(
       lease.release();
     }
   }
+}
+
+const NO_EXPERIENCE = { bytes: new Uint8Array() };
+
+function discard(run: FlowRun, problem: string): void {
+  run.failure ??= { class: FailureClass.POLICY_UNAVAILABLE, message: `nothing can be trained on: ${problem}` };
+  run.termination = Termination.UNSPECIFIED;
+  run.answerJson = '';
 }
 
 function failedRun(clock: Clock, failure: FailureClass, message: string): FlowRun {
