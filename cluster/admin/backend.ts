@@ -27,7 +27,7 @@ export interface AdminBackend extends TrajectoryTransfer {
    * thrown by the first step. Every value is a message of its own, not one that changes later.
    */
   watchJob(id: string, signal: AbortSignal): AsyncIterable<Job>;
-  /** Ends the job after the round in progress. An ended job is returned unchanged. */
+  /** Cancels the job at once. An ended job is returned unchanged. */
   cancelJob(id: string): Promise<Job>;
   /** Stops admitting rollouts. `failed_precondition` when the job has ended. */
   pauseJob(id: string): Promise<Job>;

@@ -61,8 +61,8 @@ export async function main(args: readonly string[], environment: CliEnvironment)
     .addOption(new Option('--token <token>').hideHelp().argParser(refuseToken))
     .option('--state <folder>', 'state folder of the cluster (default: ./.millrace)')
     .option('-o, --output <format>', 'json or table; with json errors are JSON too, as the last line of stderr', 'table')
-    .option('-q, --quiet', 'nothing but errors on stderr')
-    .option('-v, --verbose', 'say how it is done, on stderr; errors come with their stack')
+    .option('-q, --quiet', 'only errors on stderr')
+    .option('-v, --verbose', 'print details on stderr; errors include their stack')
     .exitOverride()
     .configureOutput({
       writeOut: (text) => stdout.write(text),

@@ -13,14 +13,14 @@ export function register(program: Command, context: CliContext): void {
     });
   config
     .command('show')
-    .description('print the settings of a job, or of the cluster when no job file is given, and where each comes from')
+    .description('print the settings of a job, or of the cluster if no job file is given, with their sources')
     .argument('[job.yaml]', 'job file')
     .option(
       '--set <path=value>',
       'override a value, e.g. rollout.groupSize=8; may be repeated',
       (value, before: string[] = []) => [...before, value],
     )
-    .option('--config <file>', 'settings of the cluster, when no job file is given')
+    .option('--config <file>', 'settings file of the cluster, if no job file is given')
     .action(async (file: string | undefined, options: { set?: string[]; config?: string }) => {
       const overrides = options.set ?? [];
       const { env, cwd } = context;

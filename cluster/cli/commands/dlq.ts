@@ -4,17 +4,17 @@ import type { DeadLetter } from '../../../src/gen/millrace/v1/admin_pb.ts';
 import type { AdminClient } from '../admin-client.ts';
 import type { CliContext } from '../context.ts';
 
-const STREAM = ['--stream <name>', 'only those given up in this stream: ROLLOUTS, GROUPS, SCORED or EVENTS'] as const;
+const STREAM = ['--stream <name>', 'only those of this stream: ROLLOUTS, GROUPS, SCORED or EVENTS'] as const;
 
 /** `millrace dlq …`: messages that were given up. */
 export function register(program: Command, context: CliContext): void {
-  const dlq = program.command('dlq').description('messages that were given up, with the reason; read them, replay them');
+  const dlq = program.command('dlq').description('dead letters, with their reasons: list, show, replay');
 
   dlq
     .command('list')
     .description('dead letters, oldest first')
     .option(...STREAM)
-    .option('--limit <count>', 'most letters to show, 1 to 100000', '50')
+    .option('--limit <count>', 'maximum number of dead letters, 1 to 100000', '50')
     .action(async ({ stream = '', limit }: { stream?: string; limit: string }) => {
       const most = number(limit, '--limit', 100_000);
       const { letters, more } = await context.withAdmin((admin) => listLetters(admin, stream, most));
@@ -27,9 +27,9 @@ export function register(program: Command, context: CliContext): void {
 
   dlq
     .command('show')
-    .description('one dead letter: where it came from, why it was given up, what is in it')
+    .description('one dead letter: origin, reason, content')
     .argument('<id>', 'its number in `millrace dlq list`')
-    .option('--payload <file>', 'also write the payload, as it was published, to this file')
+    .option('--payload <file>', 'also write the original payload to this file')
     .action(async (id: string, { payload }: { payload?: string }) => {
       const found = await context.withAdmin((admin) => admin.getDeadLetter({ id: BigInt(number(id, '<id>')) }));
       const letter = found.deadLetter;
@@ -44,9 +44,9 @@ export function register(program: Command, context: CliContext): void {
 
   dlq
     .command('replay')
-    .description('publish dead letters again; those that are refused again come back under a new number')
+    .description('publish dead letters again; those that are refused again return under a new number')
     .argument('[id...]', 'numbers in `millrace dlq list`')
-    .option('--all', 'every letter there is now', false)
+    .option('--all', 'all current dead letters', false)
     .option(...STREAM)
     .action(async (given: string[], { all, stream = '' }: { all: boolean; stream?: string }) => {
       if (all === given.length > 0) {

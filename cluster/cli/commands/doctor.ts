@@ -5,9 +5,9 @@ import type { CliContext } from '../context.ts';
 export function register(program: Command, context: CliContext): void {
   program
     .command('doctor')
-    .description('look for durable state that is damaged, and say what to do; exit code 1 when there is some')
-    .option('--remove <place>', 'remove one value or durable that is damaged; a copy of it is kept in the state folder')
-    .option('--yes', 'do not ask: removing cannot be undone', false)
+    .description('check durable state for damage and print the fixes; exit code 1 if there is any')
+    .option('--remove <place>', 'remove one damaged value or durable; a copy is kept in the state folder')
+    .option('--yes', 'do not ask for confirmation; removing cannot be undone', false)
     .action(async ({ remove, yes }: { remove?: string; yes: boolean }) => {
       const { doctor, requestRemoval } = await import('../doctor.ts');
       await (remove === undefined ? doctor(context) : requestRemoval(remove, yes, context));

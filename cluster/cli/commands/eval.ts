@@ -6,15 +6,15 @@ import type { EvalFlags } from '../evaluate.ts';
 export function register(program: Command, context: CliContext): void {
   program
     .command('eval')
-    .description('run tasks through a checkpoint: one line of JSON a task, a summary line last')
+    .description('run tasks through a checkpoint: one line of JSON per task, and a summary line')
     .argument(
       '[job.yaml]',
       'job file: the flow and where its world comes from; default: what the job of the checkpoint was created with',
     )
     .requiredOption('--checkpoint <folder>', 'checkpoint to evaluate')
     .option('--tasks <file>', 'JSON, JSONL or CSV file of tasks; default: the held-out tasks of the job')
-    .option('--concurrency <count>', 'tasks at the same time, 1 to 1024', '16')
-    .option('--allow-failed <count>', 'exit code 0 although as many tasks failed for infrastructure reasons', '0')
+    .option('--concurrency <count>', 'concurrent tasks, 1 to 1024', '16')
+    .option('--allow-failed <count>', 'exit with 0 even if this many tasks failed for infrastructure reasons', '0')
     .option('--data <path>', "folder or file of task data in place of the job's own")
     .option('--set <path=value>', 'override a value of the job; may be repeated', (value, before: string[] = []) => [
       ...before,

@@ -14,11 +14,11 @@ interface ImportFlags {
 export function register(program: Command, context: CliContext): void {
   program
     .command('import')
-    .description('read trajectories that millrace export wrote, or interactions in the same form, into the store')
-    .argument('<file>', 'JSON lines, or Parquet when its name ends in .parquet')
-    .option('--job <id>', 'the job all of them are to belong to; default: as the lines say')
-    .option('--skip-invalid', 'import what is right, and leave wrong lines in FILE.rejected')
-    .option('--steps-file <file>', 'with Parquet: the steps, from export --format parquet --steps')
+    .description('import files of millrace export, or interactions in the same format, into the store')
+    .argument('<file>', 'JSON lines, or Parquet if its name ends in .parquet')
+    .option('--job <id>', 'job of all imported rows; default: the job in each line')
+    .option('--skip-invalid', 'import valid lines, and write invalid lines to FILE.rejected')
+    .option('--steps-file <file>', 'with Parquet: the steps, written by export --format parquet --steps')
     .action(async (file: string, flags: ImportFlags) => {
       const path = resolve(context.cwd, file);
       const isParquet = path.endsWith('.parquet');

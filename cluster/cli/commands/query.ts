@@ -9,11 +9,11 @@ const collect = (text: string, all: string[]): string[] => [...all, text];
 export function register(program: Command, context: CliContext): void {
   program
     .command('query')
-    .description('answer a question about a job from the trajectory store; docs/analytics.md shows them all')
-    .argument('[name]', 'a named query; lists them when left out')
+    .description('run a named query about a job; docs/analytics.md shows all of them')
+    .argument('[name]', 'name of the query; without it all queries are listed')
     .option('--job <id>', 'the job; default: the newest one')
-    .option('--param <key=value>', 'tell the query more; may be given several times', collect, [])
-    .option('--json', 'one JSON object a row')
+    .option('--param <key=value>', 'parameter of the query; may be repeated', collect, [])
+    .option('--json', 'one JSON object per row')
     .option('--csv', 'comma-separated values with a header')
     .action(async (name: string | undefined, options: { job?: string; param: string[]; json?: boolean; csv?: boolean }) => {
       if (options.json && options.csv)

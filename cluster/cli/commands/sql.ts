@@ -8,9 +8,9 @@ export function register(program: Command, context: CliContext): void {
     .command('sql')
     .description('query the trajectory store')
     .argument('<statement>', 'SELECT, SHOW, DESCRIBE, EXISTS, EXPLAIN or WITH statement; "-" reads it from the standard input')
-    .option('--json', 'one JSON object a row')
+    .option('--json', 'one JSON object per row')
     .option('--csv', 'comma-separated values with a header')
-    .option('--limit <rows>', 'most rows, 1 to 100000', '10000')
+    .option('--limit <rows>', 'maximum number of rows, 1 to 100000', '10000')
     .action(async (statement: string, options: { json?: boolean; csv?: boolean; limit: string }) => {
       if (options.json && options.csv)
         throw new MillraceError('invalid_argument', 'Give --json or --csv, not both.', { field: '--csv' });

@@ -20,10 +20,10 @@ export function register(program: Command, context: CliContext): void {
 
   store
     .command('prune')
-    .description('delete old rows of jobs that have ended; a job that is older altogether goes with everything')
-    .requiredOption('--older-than <age>', 'rows that came into the store longer ago: 12h, 30d, 8w')
-    .option('--job <id>', 'only of this job', '')
-    .option('--dry-run', 'say what would go, and leave it', false)
+    .description('delete old rows of ended jobs; a job with only old rows is deleted completely')
+    .requiredOption('--older-than <age>', 'rows that arrived longer ago than this: 12h, 30d, 8w')
+    .option('--job <id>', 'only rows of this job', '')
+    .option('--dry-run', 'show what would be deleted, without deleting it', false)
     .action(async ({ olderThan, job, dryRun }: { olderThan: string; job: string; dryRun: boolean }) => {
       const olderThanSeconds = parseAge(olderThan, '--older-than');
       const [{ requestPrune }, { pruneJson, pruneText }] = await Promise.all([

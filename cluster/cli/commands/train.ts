@@ -15,13 +15,16 @@ export function register(program: Command, context: CliContext): void {
       'override a value of the job, e.g. rounds=100; may be repeated',
       (value, before: string[] = []) => [...before, value],
     )
-    .option('--resume', 'go on with the job that was interrupted last, or has failed (of this job file, when one is given)')
+    .option('--resume', 'continue the newest interrupted or failed job (of this job file, if given)')
     .option('--from <checkpoint or job>', FROM)
     .option('--report <file>', 'also write the report as JSON')
-    .option('--learners <n>', 'learner processes, or auto: one for each GPU, else one for each core')
+    .option('--learners <n>', 'learner processes, or auto: one per GPU, or without GPUs one per core')
     .option('--rollouts <n>', 'rollout processes')
-    .option('--gateway-port <port>', 'port of the gateway (HTTP); off: none (default: a free one)')
-    .option('--clickhouse-port <port>', "port of ClickHouse's HTTP interface; auto: 8123 or a free one; off (default: auto)")
+    .option('--gateway-port <port>', 'port of the gateway (HTTP); off: no gateway (default: any free port)')
+    .option(
+      '--clickhouse-port <port>',
+      "port of ClickHouse's HTTP interface; auto: 8123 or any free port; off: none (default: auto)",
+    )
     .option('--config <file>', 'settings of the cluster (YAML)')
     .action(async (file: string | undefined, flags: TrainFlags) => {
       const { train } = await import('../train.ts');

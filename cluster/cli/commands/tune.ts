@@ -14,9 +14,9 @@ export function register(program: Command, context: CliContext): void {
       'override a value of the job in all trials; may be repeated',
       (value, before: string[] = []) => [...before, value],
     )
-    .option('--resume', 'go on with the search that was interrupted')
+    .option('--resume', 'continue the interrupted search')
     .option('--json <file>', 'also write the result as JSON')
-    .option('--learners <n>', 'learner processes, or auto: one for each GPU, else one for each core')
+    .option('--learners <n>', 'learner processes, or auto: one per GPU, or without GPUs one per core')
     .option('--rollouts <n>', 'rollout processes')
     .option('--config <file>', 'settings of the cluster (YAML)')
     .action(async (file: string, flags: TuneFlags) => {

@@ -7,12 +7,15 @@ import type { EmbeddedFlags } from '../embedded.ts';
 export function register(program: Command, context: CliContext): void {
   program
     .command('up')
-    .description('run a cluster on this machine: nats-server, the store and one process a role')
+    .description('run a cluster on this machine: nats-server, the store and one process per role')
     .option('--config <file>', 'settings of the cluster (YAML)')
-    .option('--learners <n>', 'learner processes, or auto: one for each GPU, else one for each core')
+    .option('--learners <n>', 'learner processes, or auto: one per GPU, or without GPUs one per core')
     .option('--rollouts <n>', 'rollout processes')
-    .option('--gateway-port <port>', 'port of the gateway (HTTP); off: none (default: a free one)')
-    .option('--clickhouse-port <port>', "port of ClickHouse's HTTP interface; auto: 8123 or a free one; off (default: auto)")
+    .option('--gateway-port <port>', 'port of the gateway (HTTP); off: no gateway (default: any free port)')
+    .option(
+      '--clickhouse-port <port>',
+      "port of ClickHouse's HTTP interface; auto: 8123 or any free port; off: none (default: auto)",
+    )
     .option(
       '--set <path=value>',
       'override a setting, e.g. ports.admin=7000; may be repeated',

@@ -11,19 +11,19 @@ export const everyMethod = {
     .min(1)
     .max(64)
     .default(1)
-    .describe('how often each group of a round is trained on; updates a round = epochs x miniBatches'),
+    .describe('number of passes over the groups of a round; updates per round = epochs x miniBatches'),
   miniBatches: z
     .int()
     .min(1)
     .max(1024)
     .default(1)
-    .describe('parts that a round is cut into, each an update; whole groups, so at most rollout.groupsPerRound'),
-  positiveOnly: z.boolean().default(false).describe('train only where the advantage is positive'),
+    .describe('number of parts of a round, each an update; groups are not split, so at most rollout.groupsPerRound'),
+  positiveOnly: z.boolean().default(false).describe('train only on positive advantages'),
   unit: z
     .enum(['token', 'decision'])
     .default('token')
     .describe(
-      'what has a probability ratio, a clip and a weight of its own: each token, or each decision with the product of its tokens; the same for a planner, whose decisions are one token long',
+      'unit of probability ratio, clip and weight: each token, or each decision with the product of its tokens; no difference for a planner, whose decisions are one token long',
     ),
 };
 
@@ -32,7 +32,7 @@ export const deviation = {
   std: z
     .enum(['sample', 'population', 'none'])
     .default('sample')
-    .describe('standard deviation of the group that the centred reward is divided by; none = not divided'),
+    .describe('standard deviation of the group, which divides the centred reward; none = no division'),
   epsilon: share('added to that standard deviation').default(1e-4),
 };
 
@@ -45,7 +45,9 @@ export const clip = {
     .min(0)
     .max(1000)
     .optional()
-    .describe('where the advantage is negative, the loss is at most this times its size; above 1, usually 3; off when absent'),
+    .describe(
+      'for negative advantages the loss is at most this times the absolute advantage; above 1, usually 3; off when absent',
+    ),
 };
 
 /** How decisions are weighed against each other, where the method leaves it open. */
@@ -54,7 +56,7 @@ export const aggregation = {
     .enum(['trajectory', 'decision', 'token', 'constant'])
     .default('trajectory')
     .describe(
-      'trajectory: each trajectory weighs the same, each of its tokens too; decision: each decision does; token: each token does; constant: the sum over tokens by constantLength, a mean over trajectories',
+      'equal weight for each trajectory (and each of its tokens), each decision, or each token; constant: sum over tokens divided by constantLength, averaged over trajectories',
     ),
   constantLength: z
     .number()
@@ -62,7 +64,7 @@ export const aggregation = {
     .max(1_000_000)
     .default(32)
     .describe(
-      'what aggregation: constant divides by: the most tokens (a planner: decisions) that a trajectory may have; without effect with any other',
+      'divisor of aggregation: constant: the maximum number of tokens (for a planner: decisions) of a trajectory; without effect otherwise',
     ),
 };
 
@@ -79,7 +81,7 @@ export const klSchema = z
     reference: z
       .union([z.literal('initial'), z.int().min(1).max(10_000_000)])
       .default('initial')
-      .describe('initial: the policy that the job began with; a number: renewed every so many rounds'),
+      .describe('initial: the initial policy of the job; a number: replaced by the current policy every so many rounds'),
   })
   .prefault({});
 
@@ -144,7 +146,7 @@ export const valueSchema = (lambda: number) =>
       .min(0)
       .max(1000)
       .optional()
-      .describe('a value may move this far from where it was at the start of the round before its loss stops; off when absent'),
+      .describe('largest change of a value from the start of the round that its loss still covers; off when absent'),
   });
 
 /** KL penalty with all defaults filled in. */

@@ -17,19 +17,19 @@ interface Control {
 const CONTROLS: readonly Control[] = [
   {
     name: 'cancel',
-    description: 'end jobs after the round in progress',
+    description: 'cancel jobs at once',
     acts: 'queued, running or paused',
     call: (admin, jobId) => admin.cancelJob({ jobId }),
   },
   {
     name: 'pause',
-    description: 'stop admitting rollouts; what was accepted still ends',
+    description: 'stop sending requests; those in progress finish',
     acts: 'running',
     call: (admin, jobId) => admin.pauseJob({ jobId }),
   },
   {
     name: 'resume',
-    description: 'go on with paused or failed jobs',
+    description: 'continue paused or failed jobs',
     acts: 'paused',
     call: (admin, jobId) => admin.resumeJob({ jobId }, { timeoutMs: 60_000 }),
   },
@@ -45,8 +45,8 @@ function registerControl(job: Command, context: CliContext, { name, description,
     .command(name)
     .description(description)
     .argument('[id...]', 'jobs')
-    .option('--all', `all that are ${acts}`)
-    .option('--status <states>', 'all in one of these states, with commas between', collectOption)
+    .option('--all', `all ${acts} jobs`)
+    .option('--status <states>', 'all jobs in these states, comma-separated', collectOption)
     .action(async (ids: string[], options: { all?: boolean; status?: string[] }) => {
       const [{ jobJson }, { stateName }, { changeJobs, failureOf, selectedJobs }] = await Promise.all([
         import('../../job-view.ts'),

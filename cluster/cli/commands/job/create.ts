@@ -11,7 +11,7 @@ export function register(job: Command, context: CliContext): void {
     .argument('<job.yaml>', 'job file')
     .option('--set <path=value>', 'override a value of the file, e.g. rollout.groupSize=8; may be repeated', collectOption)
     .option('--id <id>', 'id of the job: lower-case letters, digits and "-" (default: made from its name)')
-    .option('--data <folder or file>', 'task data, instead of the file’s')
+    .option('--data <folder or file>', 'task data, in place of that of the file')
     .option('--from <checkpoint or job>', FROM)
     .action(async (file: string, options: { set?: string[]; id?: string; data?: string; from?: string }) => {
       const { loadJobConfig } = await import('../../../../src/config/load.ts');

@@ -10,8 +10,8 @@ export function register(job: Command, context: CliContext): void {
   job
     .command('list')
     .description('all jobs, newest first')
-    .option('--limit <count>', 'most jobs to show, 1 to 100000', '50')
-    .option('--status <states>', 'those in one of these states, with commas between, e.g. running,paused', collectOption)
+    .option('--limit <count>', 'maximum number of jobs, 1 to 100000', '50')
+    .option('--status <states>', 'only jobs in these states, comma-separated, e.g. running,paused', collectOption)
     .action(async (options: { limit: string; status?: string[] }) => {
       const limit = wholeNumber(options.limit, '--limit', 1, 100_000);
       const [{ listJobs, parseStates }, { stateName }, { jobJson, jobTable }] = await Promise.all([
@@ -37,7 +37,7 @@ export function register(job: Command, context: CliContext): void {
 
   job
     .command('watch')
-    .description('show progress until the job has ended; exit code 1 when it did not succeed')
+    .description('show progress until the job ends; exit code 1 if it did not succeed')
     .argument('<id>', 'job')
     .action(async (jobId: string) => {
       const { printJobProgress } = await import('../../watch-job.ts');

@@ -1879,7 +1879,7 @@ export const AdminService: GenService<{
     output: typeof WatchJobResponseSchema;
   },
   /**
-   * Ends the job after the round in progress. Cancelling an ended job changes nothing.
+   * Cancels the job at once. Cancelling an ended job changes nothing.
    *
    * @generated from rpc millrace.v1.AdminService.CancelJob
    */
