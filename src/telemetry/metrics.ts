@@ -98,13 +98,13 @@ export const METRICS = {
   gateway_active: { type: 'gauge', help: 'HTTP requests in progress there.', labels: [] },
   // Every node.
   mailbox_depth: { type: 'gauge', help: 'Messages waiting in the mailbox of an actor.', labels: ['actor'] },
-  actor_restarts_total: { type: 'counter', help: 'Restarts of the actors a node has now.', labels: ['actor'] },
+  actor_restarts_total: { type: 'counter', help: 'Restarts of the current actors of a node.', labels: ['actor'] },
   worker_messages_total: {
     type: 'counter',
-    help: 'Messages a worker has had, by what became of them.',
+    help: 'Messages processed by a worker, by outcome.',
     labels: ['durable', 'outcome'],
   },
-  messages_in_flight: { type: 'gauge', help: 'Messages an actor or worker has in hand.', labels: ['actor'] },
+  messages_in_flight: { type: 'gauge', help: 'Messages that an actor or worker is processing.', labels: ['actor'] },
   rpc_total: { type: 'counter', help: 'gRPC calls answered, by method and status.', labels: ['method', 'code'] },
   rpc_seconds_total: { type: 'counter', help: 'Total time of those calls.', labels: ['method'] },
   rpc_active: { type: 'gauge', help: 'gRPC calls in progress.', labels: ['method'] },
