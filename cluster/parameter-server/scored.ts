@@ -25,6 +25,11 @@ export function arrived(scored: ScoredGroup): Group {
   };
 }
 
+/** A group whose experience cannot be had any more: its request ends as failed, since no other answer to it will come. */
+export function withoutExperience(scored: ScoredGroup, reason: string): ScoredGroup {
+  return { ...scored, verdict: Verdict.FAILED, failure: FailureClass.WORKER_LOST, failureMessage: reason };
+}
+
 /** Adds up what the learners answered. */
 export function reduceResults(results: readonly ShardResult[], shards: number): { sum: RoundSum; decisions: number } {
   const sums = results.map(({ shard, gradient, weight, statistics }) => ({

@@ -16,7 +16,7 @@ import type { LearnerPool } from './learner-pool.ts';
 import { madeAnew, RoundCommitter } from './round-committer.ts';
 import { RoundReporter } from './round-reporter.ts';
 import { workRound, type RoundOutcome } from './round-work.ts';
-import { arrived, type Group } from './scored.ts';
+import { arrived, withoutExperience, type Group } from './scored.ts';
 import { isEvaluated, type TrainerJob } from './trainer-job.ts';
 import type { TrainerMessage } from './trainer-message.ts';
 
@@ -122,12 +122,12 @@ export class Trainer implements Behaviour<TrainerMessage> {
     { scored, delivery }: Extract<TrainerMessage, { kind: 'group' }>,
     actor: ActorContext<TrainerMessage>,
   ): Promise<void> {
-    const group = arrived(scored);
-    if (isEnded(this.#record.state) || this.#rounds.hasEnded(group.sequence)) return delivery.settle(DONE);
+    if (isEnded(this.#record.state) || this.#rounds.hasEnded(arrived(scored).sequence)) return delivery.settle(DONE);
+    const { clock, log } = this.#job.context;
     const { bytes, lost } = await delivery.parts();
-    if (lost) return delivery.settle(lost);
     if (bytes) scored.experience = bytes;
-    const { clock } = this.#job.context;
+    if (lost) log.error({ request: scored.request.id, reason: lost.reason }, 'a scored group is lost: it counts as failed');
+    const group = arrived(lost ? withoutExperience(scored, lost.reason) : scored);
     const ageMs = Math.max(0, clock.now() - Number(scored.request.dispatchedAtUs) / 1000);
     this.#rounds.arrived({ group, delivery, requestedAt: clock.monotonic() - ageMs });
     for (let round = this.#rounds.complete; round; round = this.#rounds.complete) await this.#runRound(round, actor);

@@ -5,6 +5,7 @@ import { REWARD_WORK } from '../../src/protocol/durables.ts';
 import { WorkerHolds } from '../holds/worker-holds.ts';
 import type { NodeContext, Role } from '../runtime/context.ts';
 import { ofJob } from '../runtime/of-job.ts';
+import { refuse, type Refusal } from '../runtime/outcome.ts';
 import { Worker } from '../runtime/worker.ts';
 import { Scorer } from './scorer.ts';
 
@@ -36,7 +37,8 @@ export async function startReward(context: NodeContext, options: RewardOptions =
       async (stub, job, delivery) => {
         const { bytes, lost } = await delivery.parts();
         if (lost) return lost;
-        const group = bytes ? fromBinary(TrajectoryGroupSchema, bytes) : stub;
+        const group = bytes ? wholeOf(stub, bytes) : stub;
+        if ('kind' in group) return group;
         const { message, draining } = delivery;
         return holds.work(job.id, message, (retrier) => scorer.score(group, job, { retrier, draining }));
       },
@@ -58,4 +60,14 @@ function groupOf(data: Uint8Array): TrajectoryGroup {
   const group = fromBinary(TrajectoryGroupSchema, data);
   if (!group.request) throw new MillraceError('invalid_argument', 'the group has no request', { field: 'request' });
   return group;
+}
+
+/** The group that a stub stands for; the refusal of bytes that are none, or another one's. */
+function wholeOf(stub: TrajectoryGroup, bytes: Uint8Array): TrajectoryGroup | Refusal {
+  try {
+    const group = groupOf(bytes);
+    return group.request!.id === stub.request!.id ? group : refuse(`its parts are of the request ${group.request!.id}`);
+  } catch (error) {
+    return refuse(`its parts are not a TrajectoryGroup: ${MillraceError.from(error).message}`);
+  }
 }

@@ -2,7 +2,7 @@ import type { Bus, BusMessage } from '../../src/bus/bus.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { hasParts, readParts, releaseParts } from '../../src/protocol/parts.ts';
 import type { NodeContext } from './context.ts';
-import { refuse, type Settlement } from './outcome.ts';
+import { refuse, type Refusal, type Settlement } from './outcome.ts';
 
 /** What a {@link Delivery} works with. */
 export interface DeliveryContext extends Pick<NodeContext, 'bus' | 'log'> {
@@ -30,7 +30,7 @@ export class Delivery {
   }
 
   /** The bytes of a message that travels in parts; nothing of one that travels whole; `lost` when they are not there any more. */
-  async parts(): Promise<{ bytes?: Uint8Array; lost?: Settlement }> {
+  async parts(): Promise<{ bytes?: Uint8Array; lost?: Refusal }> {
     if (!hasParts(this.message)) return {};
     try {
       return { bytes: await readParts(this.#bus, this.message) };

@@ -6,8 +6,7 @@ export type Settlement =
   | { kind: 'moved' }
   /** It is delivered again, after `delayMs`. */
   | { kind: 'later'; delayMs: number }
-  /** Nobody can do anything with it: it goes to the DLQ with the reason. */
-  | { kind: 'refused'; reason: string }
+  | Refusal
   /** Its handler keeps the delivery and settles it, later or by itself. */
   | { kind: 'kept' };
 
@@ -21,6 +20,12 @@ export function later(delayMs: number): Settlement {
 }
 
 /** See {@link Settlement}. */
-export function refuse(reason: string): Settlement {
+export function refuse(reason: string): Refusal {
   return { kind: 'refused', reason };
+}
+
+/** Nobody can do anything with it: it goes to the DLQ with the reason. */
+export interface Refusal {
+  kind: 'refused';
+  reason: string;
 }

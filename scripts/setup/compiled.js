@@ -16,7 +16,8 @@ const SOURCE = /(?<!\.test)\.(ts|mjs|js|sql)$/;
  * @returns undefined where they cannot be made, as in a checkout that this account cannot write to
  */
 export async function ensureCompiled(root, cache = join(root, 'node_modules', '.cache', 'millrace')) {
-  const folder = join(cache, digestOf(root));
+  const digest = digestOf(root);
+  const folder = join(cache, digest);
   if (isThere(folder)) return folder;
   let made;
   try {
@@ -26,7 +27,9 @@ export async function ensureCompiled(root, cache = join(root, 'node_modules', '.
     const { compileModules } = await import('../compile.js');
     await compileModules(root, made);
     removeUnused(cache);
-    renameSync(made, folder);
+    // A file that was changed meanwhile may have been compiled in either state.
+    if (digestOf(root) === digest) renameSync(made, folder);
+    else rmSync(made, { recursive: true, force: true });
   } catch {
     if (made !== undefined) rmSync(made, { recursive: true, force: true });
   }

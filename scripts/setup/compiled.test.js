@@ -55,6 +55,13 @@ describe('the build of a checkout', () => {
     expect(builds()).toHaveLength(1);
   });
 
+  it('is not kept when a source changes meanwhile', async () => {
+    const build = compiled();
+    writeFileSync(join(root, 'src/index.ts'), 'export const x: number = 3;\n');
+    expect(await build).toBeUndefined();
+    expect(builds()).toEqual([]);
+  });
+
   it('goes when nothing was started from it for a month', async () => {
     const first = await compiled();
     const longAgo = new Date(Date.now() - 31 * 24 * 3_600_000);
