@@ -9,7 +9,7 @@ import { MillraceError } from '../../src/errors.ts';
 import type { Job } from '../../src/gen/millrace/v1/admin_pb.ts';
 import { RolloutRequestSchema } from '../../src/gen/millrace/v1/training_pb.ts';
 import { RetryLater } from '../../src/flow/retry-later.ts';
-import { createJobRecord, type JobRecord } from '../../src/jobs/record.ts';
+import { createJobRecord, transition, type JobRecord } from '../../src/jobs/record.ts';
 import { loadTasks } from '../../src/tasks/load.ts';
 import type { NodeContext, Role } from '../runtime/context.ts';
 import { startCoordinator } from './index.ts';
@@ -37,6 +37,8 @@ interface ClusterOptions {
   overrides?: readonly string[];
   /** Changes the coordinator's or the parameter server's node. */
   change?: (context: NodeContext) => NodeContext;
+  /** Changes the job's record before anything is started. */
+  begin?: (record: JobRecord) => JobRecord;
 }
 
 /** A job with a coordinator and a parameter server, on virtual time. */
@@ -45,6 +47,7 @@ async function cluster({
   topology,
   overrides = [],
   change = (node) => node,
+  begin = (record) => record,
 }: ClusterOptions) {
   const nodes = new MemoryNodes(folder.path, topology);
   const { clock } = nodes;
@@ -61,7 +64,7 @@ async function cluster({
     query: () => Promise.reject(new Error('no store')),
   });
   const config = thermostatJob([...quick, ...overrides]);
-  await clock.run(coordinator.jobs.create(createJobRecord({ id: ID, config, now: 0 })));
+  await clock.run(coordinator.jobs.create(begin(createJobRecord({ id: ID, config, now: 0 }))));
   for (const role of [startCoordinator(coordinator), startParameterServer(server)])
     roles.push({ nodes, role: await clock.run(role) });
   const record = (): JobRecord => coordinator.jobs.get(ID)!.record;
@@ -82,6 +85,24 @@ async function queued({ coordinator, clock }: Awaited<ReturnType<typeof cluster>
   await clock.run(read());
   return found.sort((a, b) => a - b);
 }
+
+it('a job that is resumed while its actor starts goes on', async () => {
+  const resumed = (record: JobRecord): JobRecord => transition(record, 'RUNNING', { now: 2 });
+  const job = await cluster({
+    begin: (record) => transition(transition(record, 'RUNNING', { now: 0 }), 'PAUSED', { now: 1 }),
+    // The last thing that the actor waits for before it hears of changes.
+    change: (node) => {
+      const watch: NodeContext['weights']['watch'] = async (...args) => {
+        const stop = await node.weights.watch(...args);
+        if (node.id === 'coordinator' && node.jobs.get(ID)?.record.state === 'PAUSED') await node.jobs.update(ID, resumed);
+        return stop;
+      };
+      return { ...node, weights: Object.assign(Object.create(node.weights) as NodeContext['weights'], { watch }) };
+    },
+  });
+  await job.nodes.until(async () => (await queued(job)).length > 0, 10);
+  expect(job.record()).toMatchObject({ state: 'RUNNING', accepted: 8 });
+});
 
 describe('an error that does not go away', () => {
   it('ends the job with its message when it is permanent, after one try', async () => {

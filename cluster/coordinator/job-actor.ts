@@ -94,6 +94,7 @@ export class JobActor implements Behaviour<JobMessage> {
   async #listen({ self }: ActorContext<JobMessage>): Promise<void> {
     const { id, context } = this.#job;
     const { clock, weights, jobs } = context;
+    const { machine } = this.#job;
     this.#intake = await evaluationIntake(context, id, self).start();
     const tell = (message: JobMessage): void => void self.tell(message);
     this.#stops.push(
@@ -105,6 +106,9 @@ export class JobActor implements Behaviour<JobMessage> {
       jobs.onChange((entry) => entry.record.id === id && tell({ kind: 'record', entry })),
       clock.every(LOOK_MS, () => tell({ kind: 'look' })),
     );
+    // The job may have been paused or resumed since its record was read: that change was before the handler.
+    const known = jobs.get(id);
+    if (known) machine.recordChanged(known);
   }
 
   async receive(message: JobMessage, actor: ActorContext<JobMessage>): Promise<void> {
