@@ -79,7 +79,9 @@ halving: { rounds: [12] }
     await first.until(/^trial 2\/3 · learningRate/m, 120_000);
     first.interrupt();
     expect(await first.ended).toBe(130);
-    expect(first.stderr).toMatch(/trial 2 (is paused|waits in the queue); `millrace tune .*longer\.yaml --resume` goes on/);
+    expect(first.stderr).toMatch(
+      /trial 2 (is paused|waits in the queue|has not begun); `millrace tune .*longer\.yaml --resume` goes on/,
+    );
     expect(first.stderr).not.toMatch(/error|\n {4}at /i);
     expect(first.stdout).toMatch(/Best: trial 1, /);
     const found = resultIn('first.json');

@@ -7,7 +7,7 @@ const TIMEOUT_MS = 5_000;
 
 /**
  * Pauses the job of a command that was interrupted and says in words what became of it: "is paused", "waits in the queue" (one that has
- * not begun cannot be paused, nor need it be), or "could not be paused (why)". Never throws: the command is ending.
+ * not begun cannot be paused, nor need it be), "has not begun" (one that was not even created) or "could not be paused (why)". Never throws: the command is ending.
  */
 export async function pauseJob(jobId: string, context: CliContext): Promise<string> {
   try {
@@ -18,6 +18,7 @@ export async function pauseJob(jobId: string, context: CliContext): Promise<stri
       return 'is paused';
     });
   } catch (thrown) {
-    return `could not be paused (${MillraceError.from(thrown).message})`;
+    const { code, message } = MillraceError.from(thrown);
+    return code === 'not_found' ? 'has not begun' : `could not be paused (${message})`;
   }
 }
