@@ -7,10 +7,10 @@ export interface DurableFinding {
   removable: boolean;
 }
 
-/** What was looked at, and what is wrong with it. */
+/** The result of an inspection. */
 export interface Findings {
   findings: DurableFinding[];
-  /** Things that were looked at. */
+  /** Number of records, streams and durables inspected. */
   checked: number;
 }
 

@@ -41,7 +41,7 @@ function checkTarget({ out, format, inputs, resume }: ExportFlags): void {
     throw misused('--inputs goes into JSON lines in a file: give --out FILE.', '--inputs');
   if (out !== '-') return;
   if (isParquet) throw misused('Parquet goes to a file: give --out FILE.', '--out');
-  if (resume) throw misused('--resume goes on with a file: give --out FILE.', '--resume');
+  if (resume) throw misused('--resume continues a file: give --out FILE.', '--resume');
 }
 
 function misused(message: string, field: string): MillraceError {

@@ -183,7 +183,7 @@ describe('millrace export and import', { timeout: 60_000 }, () => {
     for (const [args, message] of [
       [['--format', 'csv'], '--format: got "csv", expected jsonl or parquet.'],
       [['--format', 'parquet'], 'Parquet goes to a file: give --out FILE.'],
-      [['--resume'], '--resume goes on with a file: give --out FILE.'],
+      [['--resume'], '--resume continues a file: give --out FILE.'],
       [['--success', 'yes'], '--success: got "yes", expected true or false.'],
       [['--from-version', '-1'], '--from-version: got "-1", expected a policy version from 0.'],
       [['--since', 'today'], '--since: got "today", expected a time like'],

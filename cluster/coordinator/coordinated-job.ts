@@ -51,7 +51,7 @@ export class CoordinatedJob {
         record.state === 'QUEUED' ? transition(record, 'RUNNING', { now: clock.now() }) : undefined,
       );
     } else if (this.record.state === 'RUNNING') {
-      await this.events.publish('taken-over', this.lease.token, `node ${node} goes on with the job`);
+      await this.events.publish('taken-over', this.lease.token, `node ${node} took over the job`);
       await this.update((record) => (record.state === 'RUNNING' ? markResumed(record, clock.now()) : undefined));
     }
     this.#startNoted = true;

@@ -1,7 +1,7 @@
 import { MillraceError } from '../../src/errors.ts';
 import { isEnded } from '../../src/jobs/state.ts';
 import type { NodeContext, Role } from '../runtime/context.ts';
-import { CoordinatedJobs } from './coordinated-jobs.ts';
+import { JobActors } from './job-actors.ts';
 import { keepTopology } from './topology-keeper.ts';
 import type { CountStored } from './unstored-groups.ts';
 import { deleteUnusedArtifacts } from './unused-artifacts.ts';
@@ -27,7 +27,7 @@ const SCAN_MS = 500;
 export async function startCoordinator(context: NodeContext, options: CoordinatorOptions = {}): Promise<Role> {
   const { clock, jobs, log } = context;
   const { maxRunningJobs: maxRunning = 1, countStored } = options;
-  const coordinated = new CoordinatedJobs(context, { maxRunning, countStored });
+  const coordinated = new JobActors(context, { maxRunning, countStored });
   const stopLost = await endLostRequests(context);
   void deleteUnusedArtifacts(context);
   const stopKeeping = keepTopology(context, () => coordinated.ids);

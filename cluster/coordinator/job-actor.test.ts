@@ -90,7 +90,7 @@ it('a job that is resumed while its actor starts goes on', async () => {
   const resumed = (record: JobRecord): JobRecord => transition(record, 'RUNNING', { now: 2 });
   const job = await cluster({
     begin: (record) => transition(transition(record, 'RUNNING', { now: 0 }), 'PAUSED', { now: 1 }),
-    // The last thing that the actor waits for before it hears of changes.
+    // The last await of the start before the actor subscribes to changes.
     change: (node) => {
       const watch: NodeContext['weights']['watch'] = async (...args) => {
         const stop = await node.weights.watch(...args);

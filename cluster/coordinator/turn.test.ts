@@ -28,7 +28,7 @@ describe('hasTurn', () => {
     expect(turns([job('a', 'PAUSED'), job('b', 'QUEUED', 1)])).toEqual(['a', 'b']);
   });
 
-  it('goes on with a job that has ended until its queues are settled', () => {
+  it('keeps an ended job until its queues are settled', () => {
     expect(
       turns([job('a', 'CANCELLED', 0, ['queues', 'books']), job('b', 'FAILED', 0, ['books']), job('c', 'SUCCEEDED')]),
     ).toEqual(['a']);

@@ -25,7 +25,7 @@ export function watchJobNotices(bus: Bus, onChange: (job: string) => void): Noti
     onChange(job);
   });
   const ready = watch.then(() => {});
-  // Whoever asks for notices hears of it; closing without having asked is no error.
+  // Callers that ask for notices get the error; closing without asking is not one.
   ready.catch(() => {});
   return {
     ready,

@@ -1,8 +1,6 @@
 import { memoryBus } from '../../src/protocol/memory.ts';
-import { ActorSystem } from '../../src/actor/system.ts';
 import { connectMemory, type MemoryBus } from '../../src/bus/memory/memory-bus.ts';
 import type { MemoryServer } from '../../src/bus/memory/server.ts';
-import { BusWeightChannel } from '../../src/weights/bus-weight-channel.ts';
 import { VirtualClock } from '../../src/clock/virtual.ts';
 import { initCompute, type ComputeInfo } from '../../src/compute/backend.ts';
 import type { JobConfig } from '../../src/config/job.ts';
@@ -17,17 +15,13 @@ import { memoryLinkPair } from '../../src/rpc/memory-link.ts';
 import { MemoryStore } from '../../src/store/memory-store.ts';
 import type { Store } from '../../src/store/store.ts';
 import { silentLogger, type Logger } from '../../src/telemetry/log.ts';
-import { createMetrics } from '../../src/telemetry/metrics.ts';
 import type { NodeContext, Role } from '../runtime/context.ts';
+import { memoryContext } from './context.ts';
 import type { RoleName } from '../../src/protocol/roles.ts';
 import { startCoordinator } from '../coordinator/index.ts';
 import { CoordinatorBackend } from '../coordinator/admin-backend.ts';
 import { hasEnded } from '../../src/jobs/ledger.ts';
 import type { CountStored } from '../coordinator/unstored-groups.ts';
-import { artifactsOf } from '../jobs/artifacts.ts';
-import { openJobDirectory } from '../jobs/directory.ts';
-import { jobNotices } from '../jobs/notices.ts';
-import { createJobRuntimes } from '../jobs/runtime.ts';
 import type { WeightSource } from '../jobs/weight-source.ts';
 import { startLearner } from '../learner/index.ts';
 import { announce, watchNodes, type NodeInfo } from '../runtime/nodes.ts';
@@ -144,7 +138,7 @@ async function startNodes(shared: Shared): Promise<{ coordinator: NodeContext; s
   const { learners = 1, rollouts = 1, store, compute } = shared;
   const stops: (() => Promise<void>)[] = [];
   const join = async (id: string, role: RoleName, start: (context: NodeContext) => Promise<Role>): Promise<NodeContext> => {
-    const context = await connect(id, shared);
+    const context = await memoryContext(id, { ...shared, bus: connectMemory(shared.server) });
     const started = await start(context);
     const unannounce = await announce(context.bus, shared.clock, () => describe(id, role, context));
     stops.unshift(async () => {
@@ -191,25 +185,6 @@ async function startNodes(shared: Shared): Promise<{ coordinator: NodeContext; s
     stop: async () => {
       for (const stop of stops.splice(0)) await stop();
     },
-  };
-}
-
-async function connect(id: string, { clock, server, random, log, stateDir }: Shared): Promise<NodeContext> {
-  const bus = connectMemory(server);
-  return {
-    id,
-    bus,
-    weights: new BusWeightChannel(bus, { clock }),
-    clock,
-    log,
-    metrics: createMetrics(),
-    actors: new ActorSystem({ node: id, clock, log, random: random.fork(`${id}/actors`) }),
-    jobs: await openJobDirectory(bus),
-    notices: jobNotices({ bus, clock, node: id, log }),
-    runtimes: createJobRuntimes((work) => clock.hold(work)),
-    artifacts: artifactsOf(stateDir),
-    stateDir,
-    outside: (work) => clock.hold(work),
   };
 }
 

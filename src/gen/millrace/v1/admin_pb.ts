@@ -1652,7 +1652,7 @@ export type DiagnoseResponse = Message<"millrace.v1.DiagnoseResponse"> & {
   findings: Finding[];
 
   /**
-   * Things that were looked at.
+   * Number of records, streams and durables inspected.
    *
    * @generated from field: uint32 checked = 2;
    */

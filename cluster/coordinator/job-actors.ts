@@ -8,8 +8,8 @@ import type { JobMessage } from './job-message.ts';
 import { hasTurn } from './turn.ts';
 import type { CountStored } from './unstored-groups.ts';
 
-/** Options of {@link CoordinatedJobs}. */
-export interface CoordinatedJobsOptions {
+/** Options of {@link JobActors}. */
+export interface JobActorsOptions {
   /** Jobs that run at the same time. */
   maxRunning: number;
   /** Asks the store which groups it has; undefined where no store can be asked. */
@@ -17,12 +17,12 @@ export interface CoordinatedJobsOptions {
 }
 
 /** The jobs that a coordinator has an actor for: one for each whose lease it holds. */
-export class CoordinatedJobs {
+export class JobActors {
   readonly #context: NodeContext;
-  readonly #options: CoordinatedJobsOptions;
+  readonly #options: JobActorsOptions;
   readonly #held: JobLeases<JobMessage>;
 
-  constructor(context: NodeContext, options: CoordinatedJobsOptions) {
+  constructor(context: NodeContext, options: JobActorsOptions) {
     this.#context = context;
     this.#options = options;
     this.#held = new JobLeases<JobMessage>(context, 'job');

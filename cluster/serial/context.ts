@@ -1,0 +1,42 @@
+import { ActorSystem } from '../../src/actor/system.ts';
+import type { Bus } from '../../src/bus/bus.ts';
+import type { VirtualClock } from '../../src/clock/virtual.ts';
+import type { Random } from '../../src/random/random.ts';
+import type { Logger } from '../../src/telemetry/log.ts';
+import { createMetrics } from '../../src/telemetry/metrics.ts';
+import { BusWeightChannel } from '../../src/weights/bus-weight-channel.ts';
+import { artifactsOf } from '../jobs/artifacts.ts';
+import { openJobDirectory } from '../jobs/directory.ts';
+import { jobNotices } from '../jobs/notices.ts';
+import { createJobRuntimes } from '../jobs/runtime.ts';
+import type { NodeContext } from '../runtime/context.ts';
+
+/** What {@link memoryContext} makes a node of. */
+export interface MemoryContextOptions {
+  /** The node's own connection. */
+  bus: Bus;
+  clock: VirtualClock;
+  random: Random;
+  log: Logger;
+  stateDir: string;
+}
+
+/** The ports of a node that runs in this process, on virtual time. */
+export async function memoryContext(id: string, options: MemoryContextOptions): Promise<NodeContext> {
+  const { bus, clock, random, log, stateDir } = options;
+  return {
+    id,
+    bus,
+    weights: new BusWeightChannel(bus, { clock }),
+    clock,
+    log,
+    metrics: createMetrics(),
+    actors: new ActorSystem({ node: id, clock, log, random: random.fork(`${id}/actors`) }),
+    jobs: await openJobDirectory(bus),
+    notices: jobNotices({ bus, clock, node: id, log }),
+    runtimes: createJobRuntimes((work) => clock.hold(work)),
+    artifacts: artifactsOf(stateDir),
+    stateDir,
+    outside: (work) => clock.hold(work),
+  };
+}
