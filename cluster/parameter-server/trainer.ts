@@ -16,7 +16,7 @@ import type { LearnerPool } from './learner-pool.ts';
 import { madeAnew, RoundCommitter } from './round-committer.ts';
 import { RoundReporter } from './round-reporter.ts';
 import { workRound, type RoundOutcome } from './round-work.ts';
-import { arrived, withoutExperience, type Group } from './scored.ts';
+import { arrived, experienceProblem, withoutExperience, type Group } from './scored.ts';
 import { isEvaluated, type TrainerJob } from './trainer-job.ts';
 import type { TrainerMessage } from './trainer-message.ts';
 
@@ -126,8 +126,10 @@ export class Trainer implements Behaviour<TrainerMessage> {
     const { clock, log } = this.#job.context;
     const { bytes, lost } = await delivery.parts();
     if (bytes) scored.experience = bytes;
-    if (lost) log.error({ request: scored.request.id, reason: lost.reason }, 'a scored group is lost: it counts as failed');
-    const group = arrived(lost ? withoutExperience(scored, lost.reason) : scored);
+    const problem = lost?.reason ?? experienceProblem(scored);
+    if (problem !== undefined)
+      log.error({ request: scored.request.id, problem }, 'a scored group cannot be trained on: it counts as failed');
+    const group = arrived(problem === undefined ? scored : withoutExperience(scored, problem));
     const ageMs = Math.max(0, clock.now() - Number(scored.request.dispatchedAtUs) / 1000);
     this.#rounds.arrived({ group, delivery, requestedAt: clock.monotonic() - ageMs });
     for (let round = this.#rounds.complete; round; round = this.#rounds.complete) await this.#runRound(round, actor);
