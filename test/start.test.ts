@@ -59,7 +59,7 @@ describe('a cluster that does not start', () => {
     const log = join(folder.path, 'logs', 'store.log');
     expect(up.stderr).toMatch(
       new RegExp(
-        `^the end of ${log}:\n( {2}\\d\\d:\\d\\d:\\d\\d .*\n)* {2}\\d\\d:\\d\\d:\\d\\d fatal node cannot go on: .+`,
+        `^the end of ${log}:\n( {2}\\d\\d:\\d\\d:\\d\\d .*\n)* {2}\\d\\d:\\d\\d:\\d\\d fatal the node cannot continue: .+`,
         'm',
       ),
     );

@@ -58,10 +58,16 @@ describe('a node process', () => {
     );
   });
 
+  it('that is started by hand with roles that are no list says what they should be', async () => {
+    const { stderr } = await startedByHand(JSON.stringify({ id: 'x', natsUrl: 'nats://127.0.0.1:1', stateDir, roles: 'reward' }));
+    expect(stderr).toBe('MILLRACE_NODE: roles: got "reward", expected a list\n');
+  });
+
   it('that is started by hand has the credentials of its role from the state folder', async () => {
     const settings = { id: 'x', natsUrl: 'nats://127.0.0.1:1', stateDir, roles: [{ role: 'learner' }] };
-    const { code } = await startedByHand(JSON.stringify(settings));
+    const { code, stderr } = await startedByHand(JSON.stringify(settings));
     expect(code).toBe(1);
+    expect(stderr).toMatch(/^connecting to NATS at nats:\/\/127\.0\.0\.1:1.*\n$/);
     expect(readFileSync(join(stateDir, 'logs', 'x.log'), 'utf8')).toMatch(/connecting to NATS at nats:\/\/127\.0\.0\.1:1/);
   });
 });

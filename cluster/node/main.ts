@@ -39,7 +39,8 @@ async function end(code: number, timeoutMs = 5_000): Promise<void> {
 
 async function endOnError(thrown: unknown): Promise<void> {
   const error = MillraceError.from(thrown);
-  log.fatal({ err: error }, 'node cannot go on');
+  log.fatal({ err: error }, 'the node cannot continue');
+  if (process.send === undefined) process.stderr.write(`${error.message}\n`);
   await tell({ kind: 'error', message: error.message, code: error.code, field: error.field });
   await end(1, 1000);
 }

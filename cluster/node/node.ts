@@ -49,7 +49,7 @@ export interface RunningNode {
   address: string;
   /** Port of the ClickHouse interface, where there is one. */
   clickhousePort: number | undefined;
-  /** Resolves with the error when the node cannot go on (its connection is gone for good, an actor gave up). */
+  /** Resolves with the error when the node cannot continue (its connection is gone for good, an actor gave up). */
   failed: Promise<MillraceError>;
   /** Says in the notices of a job whose code threw an error that nobody caught. */
   uncaught(thrown: unknown): Promise<void>;

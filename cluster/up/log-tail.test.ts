@@ -22,10 +22,10 @@ const entry = (second: number, msg: string, more = {}): object => ({
 
 describe('logTail', () => {
   it('is the last lines, for people', () => {
-    const failure = entry(3, 'node cannot go on', { level: 'fatal', err: { message: 'port 7000 is taken', stack: '…' } });
+    const failure = entry(3, 'the node cannot continue', { level: 'fatal', err: { message: 'port 7000 is taken', stack: '…' } });
     expect(logTail(log(entry(1, 'one'), entry(2, 'two'), failure), 2)).toEqual([
       '03:04:02 info two',
-      '03:04:03 fatal node cannot go on: port 7000 is taken',
+      '03:04:03 fatal the node cannot continue: port 7000 is taken',
     ]);
   });
 

@@ -59,7 +59,8 @@ function describe(schema: Schema, value: unknown, issue: z.core.$ZodIssue, sourc
   const leaf = schemaAt(schema, path, value);
   const place = locate(path, 'value');
   const reason = issue.code === 'custom' ? undefined : reasonAt(schema, path, value);
-  const allowed = issue.code === 'custom' ? issue.message : ((leaf === undefined ? undefined : allowedBy(leaf)) ?? issue.message);
+  const allowed =
+    issue.code === 'custom' ? issue.message : ((leaf === undefined ? undefined : allowedBy(leaf)) ?? inWords(issue));
   const got = valueAt(value, path);
   if (got === undefined && issue.code !== 'custom') return [{ field, text: `${what}: ${field} is missing: expected ${allowed}` }];
   return [
@@ -68,6 +69,11 @@ function describe(schema: Schema, value: unknown, issue: z.core.$ZodIssue, sourc
       text: `${place ?? what}: ${field === '' ? '' : `${field}: `}got ${isSecretField(field) ? 'something else' : shorten(got)}, expected ${allowed}${reason === undefined ? '' : `: ${reason}`}`,
     },
   ];
+}
+
+/** What an issue says is allowed where the schema itself has no words for it. */
+function inWords(issue: z.core.$ZodIssue): string {
+  return issue.code === 'invalid_type' && issue.expected === 'array' ? 'a list' : issue.message;
 }
 
 /** Why the chosen section has a key as it is, where that was said. */
