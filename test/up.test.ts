@@ -62,8 +62,10 @@ describe('millrace up', () => {
     const nodes = await other('node', 'list');
     for (const id of ['coordinator', 'gateway', 'learner-1', 'parameter-server', 'reward-1', 'rollout-1', 'store'])
       expect(nodes.stdout).toContain(id);
-    const answer = await other('sql', "SELECT count() AS n FROM updates WHERE job = 'thermostat-1'", '--json');
-    expect(answer).toMatchObject({ code: 0, stdout: '{"n":5}\n' });
+    // The row of the last round is inserted with the next batch of events, up to a second later.
+    const sql = (): ReturnType<typeof other> =>
+      other('sql', "SELECT count() AS n FROM updates WHERE job = 'thermostat-1'", '--json');
+    await expect.poll(sql).toMatchObject({ code: 0, stdout: '{"n":5}\n' });
     expect(JSON.parse(readFileSync(join(folder.path, 'admin.json'), 'utf8'))).toMatchObject({ pid: up.pid });
   });
 
