@@ -24,7 +24,7 @@ export class JobLeases<M> {
   readonly #purpose: string;
   readonly #held = new Map<string, LeasedJob<M>>();
   readonly #taking = new Set<string>();
-  /** Jobs whose actor is still stopping: the next one has its name. */
+  /** Jobs whose actor has not ended yet, also when that takes longer than `stop` waits: the next one has its name. */
   readonly #releasing = new Set<string>();
   /** Jobs that could not be begun: when they are tried again. */
   readonly #pauses = new Map<string, { wait: number; until: number }>();
@@ -107,12 +107,9 @@ export class JobLeases<M> {
     this.#held.delete(job);
     this.#context.runtimes.forget(job);
     this.#releasing.add(job);
-    try {
-      await holding.actor.stop();
-      await holding.lease.release();
-    } finally {
-      this.#releasing.delete(job);
-    }
+    const released = holding.actor.stop().then(() => holding.lease.release());
+    void Promise.allSettled([holding.actor.ended, released]).then(() => this.#releasing.delete(job));
+    await released;
   }
 
   /** How the job's actor is to be spawned: its restarts are noticed, and one that is given up ends the job or frees it for another. */

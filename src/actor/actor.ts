@@ -40,7 +40,7 @@ export class Actor<M> implements ActorRef<M>, ActorContext<M> {
   readonly #inbox: Inbox<M>;
   readonly #budget: RestartBudget;
   readonly #abort = new AbortController();
-  readonly #finished: Promise<void>;
+  readonly ended: Promise<void>;
   #state: ActorState = 'starting';
   #waitingFor = '';
   #restarts = 0;
@@ -55,7 +55,7 @@ export class Actor<M> implements ActorRef<M>, ActorContext<M> {
     this.#parts = parts;
     this.#inbox = new Inbox(parts);
     this.#budget = new RestartBudget(parts.supervision, parts.random);
-    this.#finished = this.#live();
+    this.ended = this.#live();
   }
 
   get self(): ActorRef<M> {
@@ -92,7 +92,7 @@ export class Actor<M> implements ActorRef<M>, ActorContext<M> {
     }
     const late = () => new MillraceError('deadline_exceeded', `${this.address} did not stop within ${timeoutMs} ms`);
     await within({ clock: this.clock, ms: timeoutMs, error: late }, (signal) =>
-      Promise.race([this.#finished, rejection(signal)]),
+      Promise.race([this.ended, rejection(signal)]),
     ).catch((error: unknown) => this.#parts.log.error({ err: error, actor: this.address }, 'actor still runs'));
   }
 

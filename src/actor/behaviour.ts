@@ -43,6 +43,8 @@ export interface ActorRef<M> {
    * must not await it: its own message is the one in hand.
    */
   stop(timeoutMs?: number): Promise<void>;
+  /** Resolves when the actor has ended, however long the message in hand takes. */
+  readonly ended: Promise<void>;
   status(): ActorStatus;
 }
 
