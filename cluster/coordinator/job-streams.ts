@@ -1,5 +1,5 @@
 import { GROUPS, HELD, PARTS, ROLLOUTS, SCORED } from '../../src/protocol/names.ts';
-import { evaluationDurable, trainerDurable, WRITER_SCORED, type Durable } from '../../src/protocol/durables.ts';
+import { evaluationDurable, trainerDurable, WORK_DURABLES, WRITER_SCORED, type Durable } from '../../src/protocol/durables.ts';
 import type { StreamName } from '../../src/protocol/names.ts';
 import type { JobConfig } from '../../src/config/job.ts';
 import { MillraceError } from '../../src/errors.ts';
@@ -86,7 +86,7 @@ export class JobStreams {
     return {
       streams,
       recreated,
-      requests: any(ROLLOUTS, GROUPS, SCORED, HELD, PARTS, this.#trainer, this.#evaluations),
+      requests: any(ROLLOUTS, GROUPS, SCORED, HELD, PARTS, ...WORK_DURABLES.map(placeOf), this.#trainer, this.#evaluations),
       rows: any(SCORED, placeOf(WRITER_SCORED)),
     };
   }
@@ -98,7 +98,7 @@ export class JobStreams {
       if (created === undefined) return undefined;
       streams[name] = created;
     }
-    for (const durable of [WRITER_SCORED, ...this.#durables]) {
+    for (const durable of [WRITER_SCORED, ...WORK_DURABLES, ...this.#durables]) {
       const find = (): Promise<{ created: string } | undefined> => bus.durableState(durable.stream, durable.durable);
       let found = await find();
       if (!found) {

@@ -2,9 +2,12 @@ import { EVENTS, JOBS, LEASES, SCORED } from '../../src/protocol/names.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { ensureWriterDurables } from '../../src/protocol/writer-durables.ts';
 import type { NodeContext } from '../runtime/context.ts';
+import { deleteOvertakenDurables } from './overtaken-durables.ts';
 import { WORK_DURABLES } from '../../src/protocol/durables.ts';
 
 const LOOK_MS = 1_000;
+/** Looks between two at how far durables have come, which takes more requests. */
+const LOOKS_BETWEEN = 5;
 const CODE = 'STREAM_MISSING';
 
 /**
@@ -17,17 +20,18 @@ const CODE = 'STREAM_MISSING';
 export function keepTopology(context: NodeContext, held: () => readonly string[]): () => void {
   const { bus, clock, jobs, log, notices } = context;
   let looking = false;
+  let looks = 0;
   let reported: { job: string; name: string }[] = [];
 
   const look = async (): Promise<void> => {
     const missing = (await bus.inspectTopology()).filter(({ created }) => created === undefined).map(({ name }) => name);
     if (missing.length === 0) {
       for (const { job, name } of reported.splice(0)) await notices.resolve(job, CODE, name);
+      if (decides() && (looks += 1) % LOOKS_BETWEEN === 0) await replaceOvertaken();
       await keepWorkDurables();
       return;
     }
-    const runs = jobs.list().some(({ record }) => record.state === 'RUNNING');
-    if (runs && held().length === 0 && !missing.includes(LEASES)) return;
+    if (!decides() && !missing.includes(LEASES)) return;
     log.error({ missing }, 'streams or buckets are gone and are made again');
     try {
       await bus.ensureTopology();
@@ -44,6 +48,15 @@ export function keepTopology(context: NodeContext, held: () => readonly string[]
       }
       throw thrown;
     }
+  };
+
+  const decides = (): boolean => held().length > 0 || !jobs.list().some(({ record }) => record.state === 'RUNNING');
+
+  const replaceOvertaken = async (): Promise<void> => {
+    const deleted = await deleteOvertakenDurables(bus);
+    if (deleted.length === 0) return;
+    log.error({ durables: deleted }, 'nats-server has lost messages: durables are ahead of their streams and are made again');
+    await ensureWriterDurables(bus);
   };
 
   /** Workers take work from these, and may not make them. */

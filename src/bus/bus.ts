@@ -143,6 +143,8 @@ export interface DurableState {
   pending: number;
   /** Delivered and not settled, or about to be delivered again. */
   ackPending: number;
+  /** Highest sequence that was delivered; 0 before the first one. Beyond the end of its stream only where the server lost messages. */
+  lastDelivered: number;
 }
 
 /** A stream or bucket as the server has it. */

@@ -160,6 +160,7 @@ class NatsBus implements Bus {
           created: incarnation(info),
           pending: info.num_pending,
           ackPending: info.num_ack_pending,
+          lastDelivered: info.delivered.stream_seq,
         }),
         (thrown: unknown) => {
           const code = apiCode(thrown);

@@ -76,7 +76,9 @@ export class MemoryDurable {
   }
 
   state(): DurableState {
-    return { filter: this.config.filter, created: this.created, pending: this.waiting(), ackPending: this.pending.size };
+    const { config, created, cursor } = this;
+    const ackPending = this.pending.size;
+    return { filter: config.filter, created, pending: this.waiting(), ackPending, lastDelivered: cursor - 1 };
   }
 
   attach(taker: Taker): void {
