@@ -22,7 +22,7 @@ const ROLE_NAMES = ['coordinator', 'parameter-server', 'learner', 'rollout', 're
 const CLUSTER = [
   { floor: 'what a node is made of', rooms: ['infra', 'jobs', 'runtime', 'holds', 'flow-watch', 'admin'] },
   { floor: 'roles', rooms: ROLE_NAMES },
-  { floor: 'processes', rooms: ['node', 'serial', 'up'] },
+  { floor: 'processes', rooms: ['node', 'serial', 'simulation', 'up'] },
   { floor: 'command line', rooms: ['report', 'cli'] },
 ];
 
