@@ -4,7 +4,20 @@
 const SRC = [
   {
     floor: 'small libraries',
-    rooms: ['errors.ts', 'installation.ts', 'gen', 'random', 'clock', 'http', 'telemetry', 'actor', 'rpc', 'bus', 'artifacts'],
+    rooms: [
+      'errors.ts',
+      'installation.ts',
+      'gen',
+      'random',
+      'clock',
+      'files',
+      'http',
+      'telemetry',
+      'actor',
+      'rpc',
+      'bus',
+      'artifacts',
+    ],
   },
   { floor: 'protocol', rooms: ['protocol', 'weights'] },
   { floor: 'learning', rooms: ['algo', 'compute', 'policy'] },
