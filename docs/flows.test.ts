@@ -14,7 +14,7 @@ import { loadTasks } from '../src/tasks/load.ts';
 async function runner(folder: string): Promise<{ tasks: number; hasRule: boolean; success: (agent: Agent) => Promise<number> }> {
   const { config } = loadJobConfig(`${folder}job.yaml`);
   const flow = await loadFlow(`${folder}flow.ts`);
-  const { tasks, context } = await loadTasks(flow, { seed: config.seed, options: config.source });
+  const { tasks, context } = await loadTasks(flow, { clock: systemClock, seed: config.seed, options: config.source });
   const success = async (agent: Agent): Promise<number> => {
     const outcomes: boolean[] = [];
     for (const { id, json } of tasks) {

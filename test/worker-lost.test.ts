@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { REAL_PORTS } from '../cluster/jobs/real-ports.ts';
 import { loadJobRuntime } from '../cluster/jobs/runtime.ts';
 import { taskPlan } from '../cluster/jobs/tasks.ts';
 import type { JobConfig } from '../src/config/job.ts';
@@ -16,7 +17,7 @@ afterAll(() => cluster?.end());
 /** Tasks of which the one that is asked for second kills the process that runs it. */
 async function jobWithOneDeadlyTask(): Promise<JobConfig> {
   const kinds = Array.from({ length: 20 }, () => 'fine');
-  const runtime = await loadJobRuntime(faultyJob(kinds));
+  const runtime = await loadJobRuntime(faultyJob(kinds), REAL_PORTS);
   const second = (await taskPlan(runtime, await runtime.tasks())).taskFor(1);
   kinds[Number(second.id.slice('task-'.length))] = 'deadly';
   return faultyJob(kinds, ['rounds=2']);

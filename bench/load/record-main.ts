@@ -1,5 +1,6 @@
 /** Process that records groups of examples/retail: real flows of the untrained policy, scored and encoded as in a cluster. */
 import { fileURLToPath } from 'node:url';
+import { REAL_PORTS } from '../../cluster/jobs/real-ports.ts';
 import { loadJobRuntime } from '../../cluster/jobs/runtime.ts';
 import { taskPlan } from '../../cluster/jobs/tasks.ts';
 import { systemClock } from '../../src/clock/system.ts';
@@ -27,7 +28,7 @@ const JOB = fileURLToPath(new URL('../../examples/retail/outcome-only.yaml', imp
 serveOrders<RecordOrder, GroupTemplate[], number>(async ({ groups }, emit) => {
   const { config } = loadJobConfig(JOB);
   await initCompute();
-  const runtime = await loadJobRuntime(config);
+  const runtime = await loadJobRuntime(config, REAL_PORTS);
   const loaded = await runtime.tasks();
   const { context } = loaded;
   const { train } = await taskPlan(runtime, loaded);

@@ -2,6 +2,7 @@
  * The environment as a process: `node --import tsx bench/train/environment-main.ts <job.yaml> [data] [key=value …]` (`-` for no
  * data). Speaks protocol.ts over stdin and stdout, and ends with its stdin.
  */
+import { REAL_PORTS } from '../../cluster/jobs/real-ports.ts';
 import { loadJobRuntime } from '../../cluster/jobs/runtime.ts';
 import { loadJobConfig } from '../../src/config/load.ts';
 import { MillraceError } from '../../src/errors.ts';
@@ -24,7 +25,7 @@ const [file = '', data = '-', ...overrides] = process.argv.slice(2);
 
 try {
   const { config } = loadJobConfig(file, { overrides, flags: { data: data === '-' ? undefined : data } });
-  const runtime = await loadJobRuntime(config);
+  const runtime = await loadJobRuntime(config, REAL_PORTS);
   const environment = await LockStepEnvironment.open(runtime);
   const { tensors, values } = initialParameters(plannerSpec(runtime));
   const hello: Hello = {

@@ -1,5 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { REAL_PORTS } from '../../cluster/jobs/real-ports.ts';
 import { loadJobRuntime, type JobRuntime } from '../../cluster/jobs/runtime.ts';
 import { initCompute } from '../../src/compute/backend.ts';
 import { loadJobConfig } from '../../src/config/load.ts';
@@ -25,7 +26,7 @@ const MAIN = ['--import', 'tsx', 'bench/train/environment-main.ts', JOB, '-', ..
 let runtime: JobRuntime;
 let environment: LockStepEnvironment;
 beforeAll(async () => {
-  runtime = await loadJobRuntime(loadJobConfig(JOB, { overrides: SMALL, cwd: ROOT }).config);
+  runtime = await loadJobRuntime(loadJobConfig(JOB, { overrides: SMALL, cwd: ROOT }).config, REAL_PORTS);
   environment = await LockStepEnvironment.open(runtime);
 });
 

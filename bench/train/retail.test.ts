@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { REAL_PORTS } from '../../cluster/jobs/real-ports.ts';
 import { loadJobRuntime, type JobRuntime } from '../../cluster/jobs/runtime.ts';
 import { analyze } from '../../examples/retail/analyzer/analyze.ts';
 import { realData } from '../../examples/retail/test-support.ts';
@@ -149,7 +150,7 @@ describe.skipIf(python === undefined)('the environment in Python', () => {
     let recorder: Recorder;
     beforeAll(async () => {
       if (missing) return;
-      runtime = await loadJobRuntime(loadJobConfig(JOB, { cwd: ROOT, flags: { data } }).config);
+      runtime = await loadJobRuntime(loadJobConfig(JOB, { cwd: ROOT, flags: { data } }).config, REAL_PORTS);
       if (source === 'odd') runtime = await withOddTasks(runtime);
       const environment = await LockStepEnvironment.open(runtime);
       recorder = new Recorder(runtime, environment, (await runtime.tasks()).context);
@@ -247,7 +248,7 @@ describe.skipIf(python === undefined)('the environment in Python', () => {
   });
 
   it('is told when a job is on another flow', async () => {
-    const other = await loadJobRuntime(loadJobConfig('examples/game-of-24/job.yaml', { cwd: ROOT }).config);
+    const other = await loadJobRuntime(loadJobConfig('examples/game-of-24/job.yaml', { cwd: ROOT }).config, REAL_PORTS);
     await expect(exportEnvironment(other)).rejects.toThrow(/knows the flow 'retail' alone/);
   });
 });

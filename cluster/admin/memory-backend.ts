@@ -7,6 +7,7 @@ import type { JobConfig } from '../../src/config/job.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { JobSchema, JobState } from '../../src/gen/millrace/v1/admin_pb.ts';
 import type { Actor, ExportTrajectoriesRequest, Job, Node, PruneStoreRequest } from '../../src/gen/millrace/v1/admin_pb.ts';
+import { seededRandom } from '../../src/random/seeded.ts';
 import type { QueryResult } from '../../src/store/store.ts';
 import type { Imported } from '../../src/store/export/import.ts';
 import type { AdminBackend } from './backend.ts';
@@ -31,7 +32,10 @@ export class MemoryBackend implements AdminBackend {
   /** Whose dead letters there are. */
   readonly bus = memoryBus({ clock: new VirtualClock() });
   readonly deadLetters = deadLetterQueue(this.bus);
-  readonly diagnosis = diagnosis(this.bus, new BusWeightChannel(this.bus, { clock: new VirtualClock() }));
+  readonly diagnosis = diagnosis(
+    this.bus,
+    new BusWeightChannel(this.bus, { clock: new VirtualClock(), random: seededRandom(1) }),
+  );
   /** Watches that are open. */
   watchers = 0;
   #listeners = new Set<(id: string) => void>();

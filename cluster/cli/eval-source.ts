@@ -8,6 +8,7 @@ import { loadJobConfig } from '../../src/config/load.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { artifactsOf } from '../jobs/artifacts.ts';
 import { jobBundles } from '../jobs/bundles.ts';
+import { REAL_PORTS } from '../jobs/real-ports.ts';
 import { bundleJob, loadJobRuntime, type JobRuntime } from '../jobs/runtime.ts';
 import type { CliContext } from './context.ts';
 
@@ -44,7 +45,7 @@ export async function openEvalSource(
     const { cwd, env } = context;
     if (file === undefined) return { ...(await ofCheckpoint(flags, context, folder)), close };
     const { config } = loadJobConfig(file, { env, cwd, overrides: flags.set ?? [], flags: { data: flags.data } });
-    const { runtime, digest = '' } = await bundleJob(config, undefined, jobBundles(folder, artifactsOf(folder)));
+    const { runtime, digest = '' } = await bundleJob(config, REAL_PORTS, jobBundles(folder, artifactsOf(folder)));
     return { config, runtime, code: digest, close };
   } catch (thrown) {
     await close();
@@ -73,7 +74,7 @@ async function ofCheckpoint(
     );
   const unpacked = await bundles.open(code);
   const own = data === undefined ? config.data : { ...config.data, data: resolve(cwd, data) };
-  const runtime = await loadJobRuntime(own, undefined, data === undefined ? unpacked : { ...unpacked, data: undefined });
+  const runtime = await loadJobRuntime(own, REAL_PORTS, data === undefined ? unpacked : { ...unpacked, data: undefined });
   return { config: own, runtime, code };
 }
 

@@ -26,7 +26,7 @@ export async function evalTasks(
   });
   if (file === undefined) return { tasks: (await taskPlan(runtime, loaded)).heldOut, flowContext: loaded.context };
   // The flow's own loader gives the world; the tasks are checked like any others.
-  const given = await loadTasks({ ...runtime.flow, load: () => readTasks(file) }, { data: file });
+  const given = await loadTasks({ ...runtime.flow, load: () => readTasks(file) }, { data: file, clock: runtime.clock });
   return { tasks: given.tasks, flowContext: loaded.context };
 }
 

@@ -5,6 +5,7 @@ import type { JobConfig } from '../../src/config/job.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { remember } from '../../src/flow/memory.ts';
 import { parseTask } from '../../src/flow/check-task.ts';
+import { REAL_PORTS } from '../jobs/real-ports.ts';
 import { loadJobRuntime } from '../jobs/runtime.ts';
 import { fileLines } from './file-lines.ts';
 
@@ -13,7 +14,7 @@ export type FirstPlans = (task: string) => string | undefined;
 
 /** The store does not hold what a planner was shown. It follows from flow and task, so it is made again here. */
 export async function firstPlans(config: JobConfig): Promise<FirstPlans> {
-  const runtime = await loadJobRuntime(config);
+  const runtime = await loadJobRuntime(config, REAL_PORTS);
   const { flow } = runtime;
   const { tasks: loaded, context } = await runtime.tasks();
   const byId = new Map(loaded.map(({ id, json }) => [id, json]));

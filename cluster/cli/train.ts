@@ -11,6 +11,7 @@ import { JobState, type Job } from '../../src/gen/millrace/v1/admin_pb.ts';
 import { formatTable } from '../../src/store/format.ts';
 import { namedQuery, type QueryName } from '../../src/store/queries.ts';
 import { collectQuery } from '../admin/query-rows.ts';
+import { REAL_PORTS } from '../jobs/real-ports.ts';
 import { loadJobRuntime } from '../jobs/runtime.ts';
 import { taskPlan } from '../jobs/tasks.ts';
 import { readProcessUse } from '../report/process-files.ts';
@@ -123,7 +124,7 @@ async function checkedJob(file: string, flags: TrainFlags, context: CliContext):
     flags: { data: flags.data },
     cwd: context.cwd,
   });
-  const runtime = await loadJobRuntime(config);
+  const runtime = await loadJobRuntime(config, REAL_PORTS);
   checkDecides(runtime.flow, runtime.kind);
   await checkReward(config.reward, runtime.flow);
   const { train: training, heldOut } = await taskPlan(runtime, await runtime.tasks());

@@ -5,6 +5,7 @@ import { loadTuneConfig, type LoadedTune } from '../../src/tune/settings.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { JobState } from '../../src/gen/millrace/v1/admin_pb.ts';
 import { bestTrial, failuresInARow, MAX_FAILURES, nextValues, objectiveOf, type Trial } from '../../src/tune/search.ts';
+import { REAL_PORTS } from '../jobs/real-ports.ts';
 import { loadJobRuntime } from '../jobs/runtime.ts';
 import { taskPlan } from '../jobs/tasks.ts';
 import type { CliContext } from './context.ts';
@@ -38,7 +39,7 @@ export async function tune(file: string, flags: TuneFlags, context: CliContext):
     cwd: context.cwd,
   });
   const { plan, job } = loaded;
-  const runtime = await loadJobRuntime(job);
+  const runtime = await loadJobRuntime(job, REAL_PORTS);
   const { heldOut } = await taskPlan(runtime, await runtime.tasks());
   if (heldOut.length === 0)
     throw new MillraceError('invalid_argument', 'No task is held out, so that trials cannot be compared.', {

@@ -8,6 +8,7 @@ import type { NodeContext } from '../runtime/context.ts';
 import { parameterCount } from '../../src/policy/policy.ts';
 import { artifactsOf } from '../jobs/artifacts.ts';
 import { jobBundles } from '../jobs/bundles.ts';
+import { REAL_PORTS } from '../jobs/real-ports.ts';
 import { loadJobRuntime } from '../jobs/runtime.ts';
 import { storeInitialWeights } from './initial-weights.ts';
 
@@ -17,7 +18,7 @@ afterEach(() => folder.remove());
 
 it("checks a version without a checkpoint against its job's bundle", async () => {
   const config = thermostatJob();
-  const runtime = await loadJobRuntime(config);
+  const runtime = await loadJobRuntime(config, REAL_PORTS);
   const artifacts = artifactsOf(folder.path);
   const bundles = jobBundles(folder.path, artifacts);
   const digest = (await bundles.make(config))!;

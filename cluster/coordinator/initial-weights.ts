@@ -97,7 +97,7 @@ async function fromJob(
   const { bundles } = context;
   const kept = code !== undefined && (await context.outside(bundles?.has(code) ?? Promise.resolve(false)));
   const bundle = kept ? await context.outside(bundles!.open(code)) : undefined;
-  const { spec } = await loadJobRuntime(config, (work) => context.outside(work), bundle);
+  const { spec } = await loadJobRuntime(config, context, bundle);
   return { name, spec, values: floatsFromBytes(bytes) };
 }
 
@@ -109,5 +109,8 @@ function ignoreMissing(thrown: unknown): undefined {
 async function checkpointVersions(context: NodeContext, job: string): Promise<number[]> {
   const folder = checkpointPath(context.stateDir, job, 0).replace(/[^/\\]*$/, '');
   const names = await context.outside(readdir(folder).catch(() => [] as string[]));
-  return names.filter((name) => /^v\d{6,}$/.test(name)).map((name) => Number(name.slice(1)));
+  return names
+    .filter((name) => /^v\d{6,}$/.test(name))
+    .sort()
+    .map((name) => Number(name.slice(1)));
 }

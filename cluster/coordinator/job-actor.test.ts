@@ -262,7 +262,7 @@ describe('a job whose tasks come from a service that is away', () => {
             };
             const tasks: typeof runtime.tasks = () => {
               calls += 1;
-              return calls <= tries ? loadTasks({ ...runtime.flow, load }) : runtime.tasks();
+              return calls <= tries ? loadTasks({ ...runtime.flow, load }, { clock: runtime.clock }) : runtime.tasks();
             };
             return { ...runtime, tasks };
           },

@@ -26,7 +26,7 @@ export class JobCommands {
   async create(id: string, config: JobConfig, from?: WeightSource): Promise<JobRecord> {
     const { clock, bus, jobs, log, bundles, id: node } = this.#context;
     // Flow and tasks are loaded before anything is stored: an error in them is an answer to the caller.
-    const { runtime, digest: code } = await bundleJob(config, (work) => this.#context.outside(work), bundles);
+    const { runtime, digest: code } = await bundleJob(config, this.#context, bundles);
     checkDecides(runtime.flow, runtime.kind);
     await this.#context.outside(checkReward(config.reward, runtime.flow, bundledRewards(config, runtime.bundle)));
     const tasks = await runtime.tasks((progress) => log.debug({ job: id, ...progress }, 'loading tasks of a new job'));

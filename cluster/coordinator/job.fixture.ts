@@ -12,7 +12,7 @@ export async function coordinatedJob(stateDir: string, change: (record: JobRecor
   const config = thermostatJob(['rounds=4', 'rollout.groupsPerRound=4']);
   const running = transition(createJobRecord({ id: 'a', config, now: 1 }), 'RUNNING', { now: 2 });
   await run(context.jobs.create(change(running)));
-  const lease = (await run(acquireLease(context.bus, context.clock, 'job.a', { owner: 'coordinator' })))!;
+  const lease = (await run(acquireLease(context, 'job.a', { owner: 'coordinator' })))!;
   const job = new CoordinatedJob(context, lease, (await run(context.jobs.fetch('a')))!);
   return { nodes, run, context, job, release: () => run(lease.release()) };
 }

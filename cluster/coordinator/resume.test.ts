@@ -8,6 +8,7 @@ import { emptyLedger, end } from '../../src/jobs/ledger.ts';
 import { createJobRecord, transition, type JobRecord } from '../../src/jobs/record.ts';
 import type { NodeContext } from '../runtime/context.ts';
 import { parameterCount } from '../../src/policy/policy.ts';
+import { REAL_PORTS } from '../jobs/real-ports.ts';
 import { loadJobRuntime } from '../jobs/runtime.ts';
 import { checkResumable } from './resume.ts';
 
@@ -28,7 +29,7 @@ async function check(
   bytes?: number | MillraceError,
 ): Promise<string> {
   const clock = new VirtualClock();
-  const { kind, spec } = await loadJobRuntime(config);
+  const { kind, spec } = await loadJobRuntime(config, REAL_PORTS);
   const weights = {
     latest: () => Promise.resolve(newest && { manifest: newest, revision: 1 }),
     fetch: () =>

@@ -52,7 +52,7 @@ async function bundledAgain(
 ): Promise<{ code: Pick<JobRecord, 'code'>; runtime: JobRuntime }> {
   const { config, code } = record;
   if (code !== undefined && !existsSync(config.flow)) return { code: {}, runtime: await context.runtimes.get(record) };
-  const { runtime, digest } = await bundleJob(config, (work) => context.outside(work), context.bundles);
+  const { runtime, digest } = await bundleJob(config, context, context.bundles);
   return { code: digest === undefined ? {} : { code: digest }, runtime };
 }
 

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Activity } from '../../src/clock/activity.ts';
+import { systemClock } from '../../src/clock/system.ts';
 import type { NoticeReport } from '../../src/jobs/notice.ts';
 import { silentLogger } from '../../src/telemetry/log.ts';
 import { blackBoxFile, readBlackBox } from './black-box.ts';
@@ -49,10 +50,10 @@ function block(ms: number): void {
 describe('code of a flow', () => {
   it('that holds the event loop is named, wherever it does', async () => {
     start();
-    new Activity(LABEL).run(() => block(20), false);
+    new Activity(systemClock, LABEL).run(() => block(20), false);
     expect(reported).toEqual([]);
-    new Activity(LABEL).run(() => block(1050), false);
-    const later = new Activity({ ...LABEL, part: "tool 'right'" });
+    new Activity(systemClock, LABEL).run(() => block(1050), false);
+    const later = new Activity(systemClock, { ...LABEL, part: "tool 'right'" });
     await later.run(async () => {
       await new Promise((done) => setTimeout(done, 5));
       block(1050);
@@ -71,10 +72,13 @@ describe('code of a flow', () => {
   it('cannot end the process with process.exit: it throws, and is named', async () => {
     const exit: unknown = Reflect.get(process, 'exit');
     start();
-    expect(() => new Activity(LABEL).run(() => process.exit(3), false)).toThrow(
+    expect(() => new Activity(systemClock, LABEL).run(() => process.exit(3), false)).toThrow(
       /called process\.exit\(3\); throw an error instead/,
     );
-    const later = new Activity(LABEL).run(() => new Promise((done) => setTimeout(done, 5)).then(() => process.exit()), true);
+    const later = new Activity(systemClock, LABEL).run(
+      () => new Promise((done) => setTimeout(done, 5)).then(() => process.exit()),
+      true,
+    );
     await expect(later).rejects.toThrow(/called process\.exit\(\)/);
     expect(reported).toHaveLength(2);
     expect(reported[0]).toMatchObject({ job: 'levers-1', code: 'PROCESS_EXIT_CALLED', subject: "tool 'left'" });
@@ -85,7 +89,7 @@ describe('code of a flow', () => {
   it('that throws where nobody catches is named, by what ran or by the stack', async () => {
     const started = start();
     const uncaught = (thrown: unknown): Promise<void> => started.uncaught(thrown);
-    await new Activity(LABEL).run(() => uncaught(new RangeError('too far')), false);
+    await new Activity(systemClock, LABEL).run(() => uncaught(new RangeError('too far')), false);
     const error = new Error('from a timer');
     error.stack = 'Error: from a timer\n    at Timeout._onTimeout (/home/me/flows/levers.ts:12:9)';
     await uncaught(error);
@@ -109,10 +113,11 @@ describe('a node that has died', () => {
     writeFileSync(
       file,
       `import { Activity, observeActivities } from '${root}src/clock/activity.ts';
+       import { systemClock } from '${root}src/clock/system.ts';
        import { BlackBox, blackBoxFile } from '${root}cluster/flow-watch/black-box.ts';
        const box = new BlackBox(blackBoxFile(${JSON.stringify(folder)}, 'rollout-1'));
        observeActivities({ began: (label) => box.began(label), ended: () => box.ended(), held: () => {} });
-       const activity = (part: string): Activity => new Activity({ ...${JSON.stringify(LABEL)}, part });
+       const activity = (part: string): Activity => new Activity(systemClock, { ...${JSON.stringify(LABEL)}, part });
        activity('plan').run(() => {}, false);
        ${code}`,
     );

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { Bus } from '../../src/bus/bus.ts';
 import type { Clock } from '../../src/clock/clock.ts';
+import type { Random } from '../../src/random/random.ts';
 import type { JobDirectory } from './directory.ts';
 import type { JobNotices } from './notices.ts';
 import type { JobRuntimes } from './runtime.ts';
@@ -11,6 +12,8 @@ export interface JobContext {
   readonly id: string;
   readonly bus: Bus;
   readonly clock: Clock;
+  /** Draws ids and jitter; what follows from the seed of a job has its own. */
+  readonly random: Random;
   readonly log: Logger;
   readonly jobs: JobDirectory;
   readonly runtimes: JobRuntimes;

@@ -60,8 +60,7 @@ export class JobLeases<M> {
     if ((this.#pauses.get(job)?.until ?? 0) > this.#context.clock.monotonic()) return;
     this.#taking.add(job);
     try {
-      const { bus, clock, id } = this.#context;
-      const lease = await acquireLease(bus, clock, `${this.#purpose}.${job}`, { owner: id });
+      const lease = await acquireLease(this.#context, `${this.#purpose}.${job}`, { owner: this.#context.id });
       if (!lease) return;
       try {
         const actor = await this.#begin(job, () => work(lease));

@@ -35,12 +35,13 @@ it('keeps policy kinds of one name apart by job', () => {
     import { artifactsOf } from 'ROOT/cluster/jobs/artifacts.ts';
     import { jobBundles } from 'ROOT/cluster/jobs/bundles.ts';
     import { bundleJob, createJobRuntimes } from 'ROOT/cluster/jobs/runtime.ts';
+    import { REAL_PORTS } from 'ROOT/cluster/jobs/real-ports.ts';
     import { loadJobConfig } from 'ROOT/src/config/load.ts';
     const bundles = jobBundles(${JSON.stringify(folder.path)}, artifactsOf(${JSON.stringify(folder.path)}));
-    const runtimes = createJobRuntimes(undefined, bundles);
+    const runtimes = createJobRuntimes(REAL_PORTS, bundles);
     const records = await Promise.all([1, 2].map(async (n) => {
       const { config } = loadJobConfig(${JSON.stringify(folder.path)} + '/' + n + '/job.yaml');
-      const { digest } = await bundleJob(config, undefined, bundles);
+      const { digest } = await bundleJob(config, REAL_PORTS, bundles);
       return { id: 'job-' + n, config, code: digest };
     }));
     const loaded = await Promise.all(records.map((record) => runtimes.get(record)));

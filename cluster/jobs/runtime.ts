@@ -1,4 +1,5 @@
 import { dirname, resolve } from 'node:path';
+import type { Clock } from '../../src/clock/clock.ts';
 import type { JobConfig } from '../../src/config/job.ts';
 import type { FlowDefinition } from '../../src/flow/define.ts';
 import type { UnpackedBundle } from '../../src/flow/bundle/bundle.ts';
@@ -26,6 +27,8 @@ export interface JobRuntime {
   /** The kind of the job's policy. */
   kind: AnyPolicyKind;
   spec: PolicySpec;
+  /** Of whoever loads it. */
+  clock: Clock;
   /** What it was loaded from; undefined: from its files, as they were then. */
   bundle: UnpackedBundle | undefined;
   /** Tasks and the flow's context; loaded on first use. */
@@ -43,8 +46,12 @@ export interface JobRuntimes {
   running(stack: string): string[];
 }
 
-/** See `NodeContext.outside`. */
-type Outside = <T>(work: Promise<T>) => Promise<T>;
+/** What loading a job needs of the node that does it. */
+export interface RuntimePorts {
+  readonly clock: Clock;
+  /** See `NodeContext.outside`. */
+  readonly outside: <T>(work: Promise<T>) => Promise<T>;
+}
 
 /**
  * Loads the flow module of a job configuration; its tasks when first asked for.
@@ -52,7 +59,7 @@ type Outside = <T>(work: Promise<T>) => Promise<T>;
  */
 export async function loadJobRuntime(
   config: JobConfig,
-  outside: Outside = (work) => work,
+  { clock, outside }: RuntimePorts,
   bundle?: UnpackedBundle,
 ): Promise<JobRuntime> {
   const words = sourcePaths(config, bundle);
@@ -61,11 +68,11 @@ export async function loadJobRuntime(
   const kind = kinds.get(config.policy.kind);
   checkExplorable(kind as PolicyKind, config.exploration);
   const needs = { seed: config.seed, value: criticOf(config.algorithm) !== undefined };
-  const source = { data: bundle?.data ?? config.data, options: config.source, seed: config.seed };
+  const source = { data: bundle?.data ?? config.data, options: config.source, seed: config.seed, clock };
   let tasks: Promise<LoadedTasks> | undefined;
   let context: Promise<unknown> | undefined;
   return {
-    ...{ config, flow, outline, kinds, kind, bundle },
+    ...{ config, flow, outline, kinds, kind, clock, bundle },
     spec: specificationOf(kind, outline, config.policy, needs),
     tasks(onProgress) {
       if (tasks === undefined) {
@@ -91,12 +98,13 @@ export async function loadJobRuntime(
  */
 export async function bundleJob(
   config: JobConfig,
-  outside: Outside = (work) => work,
+  ports: RuntimePorts,
   bundles?: JobBundles,
 ): Promise<{ runtime: JobRuntime; digest: string | undefined }> {
+  const { outside } = ports;
   const load = async (digest: string | undefined): Promise<{ runtime: JobRuntime; digest: string | undefined }> => {
     const bundle = digest === undefined ? undefined : await outside(bundles!.open(digest));
-    return { runtime: await loadJobRuntime(config, outside, bundle), digest };
+    return { runtime: await loadJobRuntime(config, ports, bundle), digest };
   };
   const made = bundles && (await outside(bundles.make(config)));
   const loaded = await load(made);
@@ -109,13 +117,13 @@ export async function bundleJob(
  * A cache over {@link loadJobRuntime}; a failed load is forgotten, so that the next call tries again.
  * @param bundles - where the bundles of jobs are kept. Default: nowhere, each job runs what its files hold when they are first imported.
  */
-export function createJobRuntimes(outside?: Outside, bundles?: JobBundles): JobRuntimes {
+export function createJobRuntimes(ports: RuntimePorts, bundles?: JobBundles): JobRuntimes {
   const runtimes = new Map<string, Promise<JobRuntime>>();
   const folders = new Map<string, string[]>();
   const load = async (job: string, config: JobConfig, digest: string | undefined): Promise<JobRuntime> => {
     const bundle = digest === undefined ? undefined : await bundles?.open(digest);
     folders.set(job, [dirname(config.flow), ...(bundle ? [bundle.folder] : [])]);
-    return loadJobRuntime(config, outside, bundle);
+    return loadJobRuntime(config, ports, bundle);
   };
   return {
     get({ id, config, code: digest }) {

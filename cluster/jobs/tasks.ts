@@ -31,8 +31,9 @@ export function checkFits(tasks: readonly LoadedTask[], maxMessageBytes: number)
 
 /** Splits and orders the tasks of a job; the same for everyone who asks. `invalid_argument` when one side is empty. */
 export async function taskPlan(runtime: JobRuntime, loaded: LoadedTasks): Promise<TaskPlan> {
+  const { clock } = runtime;
   const { seed, split } = runtime.config;
-  const sides = await splitTasks(loaded.tasks, { heldOut: split.heldOut, seed });
+  const sides = await splitTasks(loaded.tasks, { heldOut: split.heldOut, seed, clock });
   for (const side of ['train', 'heldOut'] as const) {
     if (sides[side].length > 0) continue;
     throw new MillraceError(

@@ -15,7 +15,7 @@ import {
 } from '../../src/gen/millrace/v1/learner_pb.ts';
 import { decodeExperience } from '../../src/policy/experience.ts';
 import { bytesOfFloats, floatsFromBytes } from '../../src/policy/float-bytes.ts';
-import { computeGradientsInSlices, evaluateInSlices } from '../../src/policy/learner/gradient.ts';
+import { computeGradientsInSlices, evaluateInSlices, type SliceOptions } from '../../src/policy/learner/gradient.ts';
 import type { Link } from '../../src/rpc/link.ts';
 import type { NodeContext, Role } from '../runtime/context.ts';
 import type { PolicyLearner, PolicySpec } from '../../src/policy/kind.ts';
@@ -32,6 +32,8 @@ export interface LearnerOptions {
   connect: (address: string) => Promise<Link<WorkResponse, WorkRequest>>;
   /** Decisions in a micro-batch; default: what this machine computes in about 80 ms. Serial mode fixes it. */
   maxDecisions?: number | undefined;
+  /** Bytes of memory that this process has, for heartbeats. Default: as the operating system says. */
+  memoryBytes?: (() => number) | undefined;
 }
 
 const HEARTBEAT_MS = 2_000;
@@ -106,18 +108,22 @@ class LearnerSession {
   readonly #link: Link<WorkResponse, WorkRequest>;
   readonly #context: NodeContext;
   readonly #status: LearnerStatus;
+  readonly #memoryBytes: () => number;
   readonly #jobs = new Map<string, LearnerJob>();
   /** Why the policy of a job could not be made. */
   readonly #refused = new Map<string, MillraceError>();
-  readonly #slices: { maxDecisions?: number; targetMs?: number };
+  readonly #slices: SliceOptions;
   #queue: Promise<void> = Promise.resolve();
   #closed = false;
 
   constructor(context: NodeContext, link: Link<WorkResponse, WorkRequest>, options: LearnerOptions & { status: LearnerStatus }) {
-    this.#slices = options.maxDecisions === undefined ? { targetMs: MICRO_BATCH_MS } : { maxDecisions: options.maxDecisions };
+    const { clock } = context;
+    const { maxDecisions } = options;
+    this.#slices = maxDecisions === undefined ? { clock, targetMs: MICRO_BATCH_MS } : { clock, maxDecisions };
     this.#link = link;
     this.#context = context;
     this.#status = options.status;
+    this.#memoryBytes = options.memoryBytes ?? (() => process.memoryUsage.rss());
     const { backend, device, gflops } = options.compute;
     this.#send({ case: 'hello', value: { learner: context.id, backend, device, gflops } });
     link.onMessage((message) => {
@@ -126,7 +132,7 @@ class LearnerSession {
   }
 
   heartbeat(): void {
-    this.#send({ case: 'heartbeat', value: { memoryBytes: BigInt(process.memoryUsage.rss()), tensors: 0 } });
+    this.#send({ case: 'heartbeat', value: { memoryBytes: BigInt(this.#memoryBytes()), tensors: 0 } });
   }
 
   close(): void {
@@ -187,7 +193,8 @@ class LearnerSession {
 
   async #compute(shard: Shard): Promise<void> {
     const { job, round, index, pass } = shard;
-    const started = performance.now();
+    const { clock } = this.#context;
+    const started = clock.monotonic();
     this.#status.begun();
     try {
       const refused = this.#refused.get(job);
@@ -200,7 +207,7 @@ class LearnerSession {
         );
       }
       const answer = shard.work === ShardWork.EVALUATE ? await this.#evaluate(state, shard) : await this.#gradient(state, shard);
-      const computeMs = performance.now() - started;
+      const computeMs = clock.monotonic() - started;
       this.#context.metrics.observe('shard_seconds', { job }, computeMs / 1000);
       this.#send({ case: 'result', value: { job, round, shard: index, pass, computeMs, ...answer } });
       this.#status.ended();

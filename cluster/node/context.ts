@@ -3,6 +3,7 @@ import { ActorSystem } from '../../src/actor/system.ts';
 import type { Bus } from '../../src/bus/bus.ts';
 import type { Clock } from '../../src/clock/clock.ts';
 import type { MillraceError } from '../../src/errors.ts';
+import { systemRandom } from '../../src/random/seeded.ts';
 import type { MetricsRegistry } from '../../src/telemetry/metrics.ts';
 import { BusWeightChannel } from '../../src/weights/bus-weight-channel.ts';
 import { artifactsOf } from '../jobs/artifacts.ts';
@@ -30,20 +31,23 @@ export async function createContext(
 ): Promise<NodeContext> {
   const artifacts = artifactsOf(stateDir);
   const bundles = jobBundles(stateDir, artifacts);
+  const random = systemRandom();
+  const outside: NodeContext['outside'] = (work) => work;
   return {
     id,
     bus,
-    weights: new BusWeightChannel(bus, { clock }),
+    weights: new BusWeightChannel(bus, { clock, random }),
     clock,
+    random,
     log,
     metrics,
-    actors: new ActorSystem({ node: id, clock, log, onFailed: (_, error) => fail(error) }),
+    actors: new ActorSystem({ node: id, clock, log, random: random.fork('actors'), onFailed: (_, error) => fail(error) }),
     jobs: await openJobDirectory(bus, (job) => log.error(job, 'a job record cannot be read; it is left alone')),
     notices: jobNotices({ bus, clock, node: id, log }),
-    runtimes: createJobRuntimes(undefined, bundles),
+    runtimes: createJobRuntimes({ clock, outside }, bundles),
     bundles,
     artifacts,
     stateDir,
-    outside: (work) => work,
+    outside,
   };
 }

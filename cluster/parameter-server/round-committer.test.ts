@@ -20,7 +20,7 @@ beforeEach(async () => {
   const config = thermostatJob(['rounds=40', 'evaluation.every=4', 'rollout.maxStaleness=0']);
   const record = createJobRecord({ id: 'a', config, now: 1 });
   const runtime = await nodes.clock.run(context.runtimes.get(record));
-  const lease = (await nodes.clock.run(acquireLease(context.bus, context.clock, 'trainer.a', { owner: 'parameter-server' })))!;
+  const lease = (await nodes.clock.run(acquireLease(context, 'trainer.a', { owner: 'parameter-server' })))!;
   job = { context, runtime, lease, record };
 });
 afterEach(async () => {

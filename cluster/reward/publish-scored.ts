@@ -2,6 +2,7 @@ import { toBinary } from '@bufbuild/protobuf';
 import { publishWithRoom } from '../../src/bus/backpressure.ts';
 import type { Bus } from '../../src/bus/bus.ts';
 import type { Clock } from '../../src/clock/clock.ts';
+import type { Random } from '../../src/random/random.ts';
 import { Purpose, ScoredGroupSchema, type ScoredGroup } from '../../src/gen/millrace/v1/training_pb.ts';
 import { requestContent } from '../../src/jobs/requests.ts';
 import { needsParts, publishInParts } from '../../src/protocol/parts.ts';
@@ -24,7 +25,7 @@ export function scoredMessage(bus: Bus, scored: ScoredGroup): ScoredMessage {
 
 /** Publishes a scored group. Waits for room in SCORED. */
 export async function publishScored(
-  { bus, clock }: { bus: Bus; clock: Clock },
+  { bus, clock, random }: { bus: Bus; clock: Clock; random: Random },
   { request }: Pick<ScoredGroup, 'request'>,
   { stub, apart }: ScoredMessage,
 ): Promise<void> {
@@ -32,5 +33,5 @@ export async function publishScored(
   const subject = scoredSubject(job, purpose === Purpose.EVALUATE ? 'evaluate' : 'train');
   const options = { id, content: requestContent(request!), clock };
   if (apart === undefined) await publishWithRoom(bus, subject, stub, options);
-  else await publishInParts(bus, { job, subject, stub, whole: apart }, options);
+  else await publishInParts(bus, { job, subject, stub, whole: apart }, { ...options, random });
 }

@@ -39,7 +39,7 @@ export class Scorer {
 
   /** Scores and publishes a group; does nothing for a job that ends before its code can be loaded. */
   async score(group: TrajectoryGroup, record: JobRecord, { retrier, draining }: ScoreOptions): Promise<void> {
-    const { bus, clock, id: node, metrics } = this.#context;
+    const { bus, clock, random, id: node, metrics } = this.#context;
     const runtime = await loadableRuntime(this.#context, record, draining);
     if (!runtime) return;
     const { flow, config } = runtime;
@@ -62,7 +62,7 @@ export class Scorer {
       scored = await scoreGroup(tooLargeGroup(group, byteLength, bus.maxMessageBytes), scoring);
       message = scoredMessage(bus, scored);
     }
-    await publishScored({ bus, clock }, group, message);
+    await publishScored({ bus, clock, random }, group, message);
     metrics.count('groups_scored_total', { job: record.id, verdict: Verdict[scored.verdict] });
   }
 

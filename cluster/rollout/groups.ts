@@ -43,7 +43,7 @@ export class RolloutGroups {
 
   /** Runs the group and publishes it; does nothing for a job that ends before its code can be loaded. */
   async run(request: RolloutRequest, record: JobRecord, { retrier, draining }: GroupRunOptions): Promise<void> {
-    const { clock, metrics, id: node, bus } = this.#context;
+    const { clock, random, metrics, id: node, bus } = this.#context;
     const { signal } = this.#aborted;
     if (!(await loadableRuntime(this.#context, record, draining))) return;
     const { runtime, policy, actor } = await this.#jobs.of(record);
@@ -64,7 +64,7 @@ export class RolloutGroups {
       retrier,
       onTimeout: (tool) => timeouts.count(tool),
     });
-    const sent = await publishGroup(bus, group, { clock, signal });
+    const sent = await publishGroup(bus, group, { clock, random, signal });
     measureGroup(metrics, sent, (clock.monotonic() - started) / 1000);
     await timeouts.publish(this.#context, request);
   }

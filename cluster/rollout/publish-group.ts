@@ -1,10 +1,10 @@
 import { create, toBinary } from '@bufbuild/protobuf';
-import { publishWithRoom, type RoomOptions } from '../../src/bus/backpressure.ts';
+import { publishWithRoom } from '../../src/bus/backpressure.ts';
 import type { Bus } from '../../src/bus/bus.ts';
 import { tooLargeGroup } from '../../src/flow/too-large.ts';
 import { TrajectoryGroupSchema, type TrajectoryGroup } from '../../src/gen/millrace/v1/training_pb.ts';
 import { requestContent } from '../../src/jobs/requests.ts';
-import { maxBytesInParts, needsParts, publishInParts } from '../../src/protocol/parts.ts';
+import { maxBytesInParts, needsParts, publishInParts, type PartsOptions } from '../../src/protocol/parts.ts';
 import { groupSubject } from '../../src/protocol/subjects.ts';
 
 /**
@@ -14,7 +14,7 @@ import { groupSubject } from '../../src/protocol/subjects.ts';
 export async function publishGroup(
   bus: Bus,
   group: TrajectoryGroup,
-  room: Pick<RoomOptions, 'clock' | 'signal'>,
+  { random, ...room }: Pick<PartsOptions, 'clock' | 'signal' | 'random'>,
 ): Promise<TrajectoryGroup> {
   const limit = maxBytesInParts(bus);
   let sent = group;
@@ -29,7 +29,7 @@ export async function publishGroup(
   const subject = groupSubject(job);
   if (needsParts(bus, whole.byteLength)) {
     const stub = toBinary(TrajectoryGroupSchema, create(TrajectoryGroupSchema, { request }));
-    await publishInParts(bus, { job, subject, stub, whole }, options);
+    await publishInParts(bus, { job, subject, stub, whole }, { ...options, random });
   } else {
     await publishWithRoom(bus, subject, whole, options);
   }

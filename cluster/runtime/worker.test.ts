@@ -7,6 +7,7 @@ import type { Durable } from '../../src/protocol/durables.ts';
 import { memoryBus } from '../../src/protocol/memory.ts';
 import { publishInParts } from '../../src/protocol/parts.ts';
 import { readDeadLetters } from '../../src/protocol/replay.ts';
+import { seededRandom } from '../../src/random/seeded.ts';
 import { silentLogger } from '../../src/telemetry/log.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import type { Delivery } from './delivery.ts';
@@ -22,7 +23,7 @@ function setUp(
 ) {
   const clock = new VirtualClock();
   const bus = memoryBus({ clock });
-  const actors = new ActorSystem({ node: 'node-1', clock });
+  const actors = new ActorSystem({ node: 'node-1', clock, random: seededRandom(1) });
   const handled: { word: string; delivery: number; at: number }[] = [];
   const worker = new Worker<string>(
     { bus, clock, log: silentLogger(), metrics: createMetrics(), actors },
@@ -60,7 +61,7 @@ const publishLarge = (bus: Bus, clock: VirtualClock, word: string): Promise<void
   publishInParts(
     bus,
     { job: 'a', subject: 'group.a', stub: Buffer.from(word), whole: Buffer.alloc(2_000_000) },
-    { id: word, clock },
+    { id: word, clock, random: seededRandom(1) },
   );
 
 describe('Worker: outcomes', () => {

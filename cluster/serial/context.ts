@@ -1,6 +1,7 @@
 import { ActorSystem } from '../../src/actor/system.ts';
 import type { Bus } from '../../src/bus/bus.ts';
 import type { VirtualClock } from '../../src/clock/virtual.ts';
+import { randomId } from '../../src/random/id.ts';
 import type { Random } from '../../src/random/random.ts';
 import type { Logger } from '../../src/telemetry/log.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
@@ -16,6 +17,7 @@ export interface MemoryContextOptions {
   /** The node's own connection. */
   bus: Bus;
   clock: VirtualClock;
+  /** Of the whole cluster. */
   random: Random;
   log: Logger;
   stateDir: string;
@@ -23,20 +25,24 @@ export interface MemoryContextOptions {
 
 /** The ports of a node that runs in this process, on virtual time. */
 export async function memoryContext(id: string, options: MemoryContextOptions): Promise<NodeContext> {
-  const { bus, clock, random, log, stateDir } = options;
+  const { bus, clock, log, stateDir } = options;
+  // A node that is started again under its name must not draw the ids that the one before it drew.
+  const random = options.random.fork(`${id}/${randomId(options.random)}`);
+  const outside: NodeContext['outside'] = (work) => clock.hold(work);
   return {
     id,
     bus,
-    weights: new BusWeightChannel(bus, { clock }),
+    weights: new BusWeightChannel(bus, { clock, random }),
     clock,
+    random,
     log,
     metrics: createMetrics(),
-    actors: new ActorSystem({ node: id, clock, log, random: random.fork(`${id}/actors`) }),
+    actors: new ActorSystem({ node: id, clock, log, random: options.random.fork(`${id}/actors`) }),
     jobs: await openJobDirectory(bus),
     notices: jobNotices({ bus, clock, node: id, log }),
-    runtimes: createJobRuntimes((work) => clock.hold(work)),
+    runtimes: createJobRuntimes({ clock, outside }),
     artifacts: artifactsOf(stateDir),
     stateDir,
-    outside: (work) => clock.hold(work),
+    outside,
   };
 }

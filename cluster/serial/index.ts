@@ -76,8 +76,11 @@ export interface SerialResult {
 /** How often learners that are held look whether they still are. */
 const PAUSE_POLL_MS = 100;
 
-/** Decisions in a learner's micro-batch: fixed, since float32 sums depend on what is added together. */
-const MAX_DECISIONS = 512;
+/**
+ * What a learner would measure: the size of its micro-batches is fixed, since float32 sums depend on what is added together, and what
+ * it says about the machine is the same everywhere.
+ */
+const MACHINE_INDEPENDENT = { maxDecisions: 512, memoryBytes: () => 0 };
 
 /**
  * Runs a job with every role in this process, on in-memory ports, virtual time and seeded random numbers: the same cluster
@@ -177,7 +180,7 @@ async function startNodes(shared: Shared): Promise<{ coordinator: NodeContext; s
     };
     const findServer = (): Promise<string> => Promise.resolve('serial');
     await join(`learner-${i}`, 'learner', (context) =>
-      startLearner(context, { compute, findServer, connect: toServer, maxDecisions: MAX_DECISIONS }),
+      startLearner(context, { ...MACHINE_INDEPENDENT, compute: { ...compute, gflops: 0 }, findServer, connect: toServer }),
     );
   }
   return {
@@ -238,7 +241,7 @@ function describe(id: string, role: RoleName, { clock, actors }: NodeContext): N
   return {
     id,
     roles: [role],
-    pid: process.pid,
+    pid: 0,
     address: '',
     startedAt: now,
     heartbeatAt: now,

@@ -12,6 +12,7 @@ import { isPacked } from '../../src/records/pack.ts';
 import type { TableName } from '../../src/records/tables.ts';
 import { ActorSystem } from '../../src/actor/system.ts';
 import { ensureWriterDurables } from '../../src/protocol/writer-durables.ts';
+import { seededRandom } from '../../src/random/seeded.ts';
 import { silentLogger } from '../../src/telemetry/log.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { Writer, type WriterOptions } from './writer.ts';
@@ -53,8 +54,9 @@ export async function rig(options: WriterOptions = {}, lostAcks: readonly number
   await bus.ensureTopology();
   await ensureWriterDurables(bus);
   const start = (): Promise<Writer> => {
-    const actors = new ActorSystem({ node: 'store', clock });
-    const context = { bus: losingAcks(bus, lostAcks), clock, log: silentLogger(), metrics: createMetrics(), actors };
+    const random = seededRandom(1);
+    const actors = new ActorSystem({ node: 'store', clock, random });
+    const context = { bus: losingAcks(bus, lostAcks), clock, log: silentLogger(), metrics: createMetrics(), actors, random };
     return new Writer(context, store, options).start();
   };
   const run = <T>(work: Promise<T>): Promise<T> => clock.run(work);

@@ -1,18 +1,19 @@
 import type { BusMessage } from '../../src/bus/bus.ts';
 import { WRITER_EVENTS, WRITER_SCORED, type Durable } from '../../src/protocol/durables.ts';
-import type { Random } from '../../src/random/random.ts';
 import type { Item } from '../../src/store/batch.ts';
 import { Batcher, type BatcherStats, type BatchLimits } from '../../src/store/batcher.ts';
 import { eventItem, scoredItem } from '../../src/store/incoming-rows.ts';
 import type { Store } from '../../src/store/store.ts';
+import type { NodeContext } from '../runtime/context.ts';
 import type { Delivery } from '../runtime/delivery.ts';
 import { DONE, KEPT, refuse, type Settlement } from '../runtime/outcome.ts';
 import { Worker, type WorkerContext, type WorkerOptions } from '../runtime/worker.ts';
 
+/** What a {@link Writer} works with; the random numbers are the jitter of the waits between attempts. */
+type WriterContext = WorkerContext & Pick<NodeContext, 'random'>;
+
 /** Options of {@link Writer}. */
 export interface WriterOptions extends BatchLimits {
-  /** Jitter of the waits between attempts. Default: Math.random. */
-  random?: Random;
   /** Scored groups held in memory at most: two batches of groups as they usually are. Default 1024. */
   maxInFlight?: number;
 }
@@ -37,10 +38,9 @@ export class Writer {
   readonly #written = { messages: 0, rows: 0, bytes: 0 };
 
   /** @param store - migrated already; see `ensureWriterDurables` */
-  constructor(context: WorkerContext, store: Store, { random, maxInFlight, ...limits }: WriterOptions = {}) {
-    const { clock, log } = context;
-    const uniform = random ? (): number => random.uniform() : Math.random;
-    this.#batcher = new Batcher({ store, clock, log, uniform, limits });
+  constructor(context: WriterContext, store: Store, { maxInFlight, ...limits }: WriterOptions = {}) {
+    const { clock, log, random } = context;
+    this.#batcher = new Batcher({ store, clock, log, uniform: () => random.uniform(), limits });
     const scored = { ...WRITER_SCORED, ...(maxInFlight !== undefined && { maxInFlight }) };
     this.#workers = [
       new Worker(context, this.#work('scored', { durable: scored, expects: 'ScoredGroup', decode: scoredItem })),

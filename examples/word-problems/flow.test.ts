@@ -127,7 +127,7 @@ describe('the word-problems flow', () => {
   });
 
   it('has made-up problems by default, each solvable, and none by doing nothing', async () => {
-    const { tasks } = await loadTasks(flow, { seed: 1, options: { problems: 200 } });
+    const { tasks } = await loadTasks(flow, { clock: systemClock, seed: 1, options: { problems: 200 } });
     const problems = tasks.map((task) => JSON.parse(task.json) as Problem);
     expect(problems).toHaveLength(200);
     expect(await rate(problems, rulePlanner(flow))).toBe(1);
@@ -147,9 +147,9 @@ describe('word problems from files', () => {
 
   it('are read from a folder or a file and clustered', async () => {
     write('tasks.json', [trees, { ...trees, id: 'u' }, { ...trees, id: 'v', question: 'number0 over number1 plus number2' }]);
-    const { tasks } = await loadTasks(flow, { data: folder });
+    const { tasks } = await loadTasks(flow, { clock: systemClock, data: folder });
     expect(tasks.map((task) => task.key)).toEqual(['cluster-0', 'cluster-0', 'cluster-2']);
-    expect((await loadTasks(flow, { data: join(folder, 'tasks.json') })).tasks).toEqual(tasks);
+    expect((await loadTasks(flow, { clock: systemClock, data: join(folder, 'tasks.json') })).tasks).toEqual(tasks);
   });
 
   it.each<[string, unknown, RegExp]>([
@@ -169,21 +169,27 @@ describe('word problems from files', () => {
     ['no list', { tasks: [] }, /list/],
     ['no JSON', '[{"id": "x",', /bad\.json:1: not JSON/],
   ])('are refused with %s', async (_, content, message) => {
-    await expect(loadTasks(flow, { data: write('bad.json', content) })).rejects.toThrow(
+    await expect(loadTasks(flow, { clock: systemClock, data: write('bad.json', content) })).rejects.toThrow(
       expect.objectContaining({ code: 'invalid_argument', message: expect.stringMatching(message) as unknown }),
     );
   });
 
   it('say how to pass data when there is none, and which options there are', async () => {
-    await expect(loadTasks(flow, { data: join(folder, 'nowhere') })).rejects.toThrow(/--data a folder that holds tasks\.json/);
-    await expect(loadTasks(flow, { options: { problem: 3 } })).rejects.toMatchObject({ code: 'invalid_argument' });
-    await expect(loadTasks(flow, { options: { problems: 3 } })).rejects.toMatchObject({ field: 'source.problems' });
+    await expect(loadTasks(flow, { clock: systemClock, data: join(folder, 'nowhere') })).rejects.toThrow(
+      /--data a folder that holds tasks\.json/,
+    );
+    await expect(loadTasks(flow, { clock: systemClock, options: { problem: 3 } })).rejects.toMatchObject({
+      code: 'invalid_argument',
+    });
+    await expect(loadTasks(flow, { clock: systemClock, options: { problems: 3 } })).rejects.toMatchObject({
+      field: 'source.problems',
+    });
   });
 });
 
 describe.skipIf(!hasRealData)(`the real word problems (skipped without MILLRACE_DATA or ../shared/data: ${realData})`, () => {
   it('fit the schema; the rules of the flow leave 95 % solvable and random steps near 1.4 %', async () => {
-    const { tasks } = await loadTasks(flow, { data: realData });
+    const { tasks } = await loadTasks(flow, { clock: systemClock, data: realData });
     const problems = tasks.map((task) => JSON.parse(task.json) as Problem);
     expect(problems.length).toBeGreaterThan(1000);
     expect(await rate(problems, rulePlanner(flow))).toBeGreaterThan(0.94);

@@ -1,7 +1,6 @@
 import type { Clock } from '../clock/clock.ts';
 import { MillraceError } from '../errors.ts';
 import type { Random } from '../random/random.ts';
-import { systemRandom } from '../random/seeded.ts';
 import { Actor, type ActorLog } from './actor.ts';
 import { formatAddress } from './address.ts';
 import type { ActorRef, ActorStatus, Behaviour, WorkerStatus } from './behaviour.ts';
@@ -12,8 +11,8 @@ export interface ActorSystemOptions {
   /** Node id: the first part of every address. */
   node: string;
   clock: Clock;
-  /** For the jitter of restarts. Default: seeded from the operating system. */
-  random?: Random;
+  /** For the jitter of restarts. */
+  random: Random;
   /** Default: nothing is logged. */
   log?: ActorLog;
   /** Told when the supervisor gives an actor up; a node usually ends itself or re-spawns. */
@@ -47,7 +46,7 @@ export class ActorSystem {
   constructor(options: ActorSystemOptions) {
     this.node = options.node;
     this.#options = options;
-    this.#random = options.random ?? systemRandom();
+    this.#random = options.random;
   }
 
   /**

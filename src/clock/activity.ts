@@ -1,4 +1,6 @@
 import { AsyncLocalStorage, createHook, type AsyncHook } from 'node:async_hooks';
+import type { Clock } from './clock.ts';
+import { systemClock } from './system.ts';
 
 /** Whose code an activity is. */
 export interface ActivityLabel {
@@ -38,13 +40,19 @@ export function currentActivity(): Activity | undefined {
 /**
  * A piece of user code (a tool call, a reward) that this thread's event loop runs or waits for. What it runs synchronously is its
  * own time: the call itself and, where it is tracked, what goes on after each `await`, timer or callback of it.
+ *
+ * Under a virtual clock code takes no time: nothing is tracked, and nothing is charged.
  */
 export class Activity {
   /** What it is called; absent where nobody asks. */
   readonly label: ActivityLabel | undefined;
+  readonly clock: Clock;
   #usedMs = 0;
+  /** When it began or went on, by its clock. */
+  #since = 0;
 
-  constructor(label?: ActivityLabel) {
+  constructor(clock: Clock, label?: ActivityLabel) {
+    this.clock = clock;
     this.label = label;
   }
 
@@ -54,7 +62,7 @@ export class Activity {
    *   (ADR 0042): leave it out for functions that are known to be synchronous.
    */
   run<R>(part: () => R, tracked: boolean): R {
-    if (tracked) track();
+    if (tracked && this.clock === systemClock) track();
     enter(this);
     try {
       return tracked ? storage.run(this, part) : part();
@@ -65,7 +73,19 @@ export class Activity {
 
   /** Milliseconds of the event loop that it has used, up to now. */
   get usedMs(): number {
-    return this.#usedMs + (running.at(-1) === this ? performance.now() - since : 0);
+    return this.#usedMs + (running.at(-1) === this ? this.clock.monotonic() - this.#since : 0);
+  }
+
+  /** @internal It runs from now on. */
+  resume(): void {
+    this.#since = this.clock.monotonic();
+  }
+
+  /** @internal It lets go; returns for how long it ran since it went on. */
+  pause(): number {
+    const ms = this.clock.monotonic() - this.#since;
+    this.charge(ms);
+    return ms;
   }
 
   /** @internal Charges it for time that has just passed. */
@@ -76,31 +96,22 @@ export class Activity {
 
 /** What runs now; the last one is charged, those before it called it. */
 const running: Activity[] = [];
-/** performance.now() when the last one began or went on. */
-let since = 0;
 
 function enter(activity: Activity): void {
-  settle();
+  running.at(-1)?.pause();
   running.push(activity);
+  activity.resume();
   if (observer !== undefined && activity.label !== undefined) observer.began(activity.label);
 }
 
 function leave(): void {
-  const label = running.at(-1)?.label;
-  const ms = settle();
-  running.pop();
+  const activity = running.pop();
+  const ms = activity?.pause() ?? 0;
+  running.at(-1)?.resume();
+  const label = activity?.label;
   if (observer === undefined || label === undefined) return;
   observer.ended(label);
   if (ms >= LONG_HOLD_MS) observer.held(label, ms);
-}
-
-/** Charges what runs; returns for how long it ran. */
-function settle(): number {
-  const now = performance.now();
-  const ms = now - since;
-  running.at(-1)?.charge(ms);
-  since = now;
-  return ms;
 }
 
 /** Forgets what is said to run. For callbacks of the event loop itself: one that threw may not have been seen to end. */

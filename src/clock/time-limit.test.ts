@@ -17,7 +17,7 @@ function block(ms: number): void {
 
 /** Runs work as an activity under a limit. */
 function limited<R>(limitMs: number, work: () => Promise<R>, clock: Clock = systemClock): ReturnType<TimeLimit['of']> {
-  const activity = new Activity();
+  const activity = new Activity(clock);
   const limit = new TimeLimit(limitMs, { clock, activity });
   return limit.of(activity.run(work, true));
 }
@@ -108,7 +108,7 @@ describe('work that holds the event loop itself', () => {
   });
 
   it('is told from synchronous work by what it used', () => {
-    const activity = new Activity();
+    const activity = new Activity(systemClock);
     const limit = new TimeLimit(100, { clock: systemClock, activity });
     activity.charge(150);
     // Too late by less than what another thread's time slice may take.
@@ -118,7 +118,7 @@ describe('work that holds the event loop itself', () => {
   });
 
   it('counts what it calls for the called', () => {
-    const [outer, inner] = [new Activity(), new Activity()];
+    const [outer, inner] = [new Activity(systemClock), new Activity(systemClock)];
     const started = performance.now();
     outer.run(() => {
       block(20);

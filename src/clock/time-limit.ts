@@ -50,7 +50,7 @@ export class TimeLimit {
   get elapsedMs(): number {
     const elapsed = this.#clock.monotonic() - this.#startedAt;
     if (this.#clock !== systemClock) return elapsed;
-    return elapsed - this.#givenBack - this.#stalledSinceLook(performance.now());
+    return elapsed - this.#givenBack - this.#stalledSinceLook(this.#clock.monotonic());
   }
 
   /** An answer that comes now is too late. */
@@ -89,7 +89,7 @@ export class TimeLimit {
 
   /** Resolves with true when the limit has passed, with false when `signal` aborts first; never rejects. */
   async passed(signal: AbortSignal): Promise<boolean> {
-    const stopWatching = watchLoop(this);
+    const stopWatching = this.#clock === systemClock ? watchLoop(this) : (): void => {};
     for (let left = this.limitMs; left > 0 && !signal.aborted; left = this.limitMs - this.elapsedMs)
       // A timer may fire a fraction of a millisecond early.
       await this.#clock.sleep(Math.max(1, left), signal).catch(() => undefined);
@@ -114,7 +114,7 @@ export class TimeLimit {
 /** Limits that are waited for. */
 const watched = new Set<TimeLimit>();
 let timer: NodeJS.Timeout | undefined;
-/** performance.now() of the last look. */
+/** When the last look was, by the system's clock. */
 let lookedAt = 0;
 /** When there was last something to wait for. */
 let usedAt = 0;
@@ -122,14 +122,14 @@ let usedAt = 0;
 function watchLoop(limit: TimeLimit): () => void {
   watched.add(limit);
   if (timer === undefined) {
-    lookedAt = performance.now();
+    lookedAt = systemClock.monotonic();
     timer = setInterval(look, LOOK_MS).unref();
   }
   return () => void watched.delete(limit);
 }
 
 function look(): void {
-  const now = performance.now();
+  const now = systemClock.monotonic();
   nothingRuns();
   for (const limit of watched) limit.look(now);
   lookedAt = now;

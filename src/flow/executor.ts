@@ -58,7 +58,7 @@ export function execute<M>(
 
   const limitMs = tool.timeoutMs ?? flow.toolTimeoutMs ?? DEFAULT_TOOL_TIMEOUT_MS;
   const stop = new AbortController();
-  const activity = new Activity(options.label && { ...options.label, part: `tool '${name}'` });
+  const activity = new Activity(options.clock, options.label && { ...options.label, part: `tool '${name}'` });
   const limit = new TimeLimit(limitMs, { clock: options.clock, activity });
   let result: unknown;
   try {

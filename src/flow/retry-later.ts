@@ -1,3 +1,5 @@
+import { currentActivity } from '../clock/activity.ts';
+import { systemClock } from '../clock/system.ts';
 import { MillraceError } from '../errors.ts';
 
 /** Longest wait that can be asked for: one day. */
@@ -39,9 +41,13 @@ export class RetryLater extends Error {
    * `Retry-After` header (seconds or an HTTP date); undefined for every other status.
    *
    * @param what - names the service in the reason. Default: the response's URL without its query.
-   * @param now - Unix milliseconds. Default `Date.now()`.
+   * @param now - Unix milliseconds. Default: the time of the flow that calls.
    */
-  static fromResponse(response: HttpResponse, what?: string, now = Date.now()): RetryLater | undefined {
+  static fromResponse(
+    response: HttpResponse,
+    what?: string,
+    now = (currentActivity()?.clock ?? systemClock).now(),
+  ): RetryLater | undefined {
     const { status, headers, url = '' } = response;
     if (status !== 429 && status !== 503) return undefined;
     const name = what ?? url.replace(/[?#].*$/, '');

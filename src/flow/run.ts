@@ -127,13 +127,13 @@ export async function runFlow<T, M>(options: RunOptions<T, M>): Promise<FlowRun>
 type Stage = <R>(part: string, code: () => R) => R;
 
 /** Stages that are known by their name while they run. */
-function stages<T, M>({ flow, label }: RunOptions<T, M>): Stage {
+function stages<T, M>({ flow, clock, label }: RunOptions<T, M>): Stage {
   if (label === undefined) return (_, code) => code();
   const about = { ...label, flow: flow.name };
   const activities = new Map<string, Activity>();
   return (part, code) => {
     let activity = activities.get(part);
-    if (activity === undefined) activities.set(part, (activity = new Activity({ ...about, part })));
+    if (activity === undefined) activities.set(part, (activity = new Activity(clock, { ...about, part })));
     return activity.run(code, false);
   };
 }

@@ -1,8 +1,17 @@
 import { LEASES } from './names.ts';
-import { randomUUID } from 'node:crypto';
 import type { Clock } from '../clock/clock.ts';
 import { MillraceError } from '../errors.ts';
 import type { Bus, KeyValue } from '../bus/bus.ts';
+import { randomId } from '../random/id.ts';
+import type { Random } from '../random/random.ts';
+
+/** What {@link acquireLease} works with. */
+export interface LeasePorts {
+  bus: Bus;
+  clock: Clock;
+  /** Draws the id by which the owner knows its own value again. */
+  random: Random;
+}
 
 /** Options of {@link acquireLease}. */
 export interface LeaseOptions {
@@ -42,8 +51,7 @@ const decoder = new TextDecoder();
  * the request, without one that was confirmed. So the owner always stops before the server lets another one in.
  */
 export async function acquireLease(
-  bus: Bus,
-  clock: Clock,
+  { bus, clock, random }: LeasePorts,
   key: string,
   { owner, ttlMs: asked, signal }: LeaseOptions,
 ): Promise<Lease | undefined> {
@@ -55,7 +63,7 @@ export async function acquireLease(
     });
   }
   if (signal?.aborted === true) throw new MillraceError('cancelled', `taking the lease ${key} was cancelled`);
-  const value = encoder.encode(JSON.stringify({ format: LEASE_FORMAT, owner, id: randomUUID() }));
+  const value = encoder.encode(JSON.stringify({ format: LEASE_FORMAT, owner, id: randomId(random) }));
   const askedAt = clock.monotonic();
   try {
     const token = await bucket.create(key, value);

@@ -4,10 +4,12 @@
  * it. Whichever worker is given the stub reads the parts by their key, so that they need not arrive at one worker. The reader
  * releases them after it has acknowledged the stub; what a crash leaves is purged when the job ends.
  */
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { publishWithRoom, type RoomOptions } from '../bus/backpressure.ts';
 import type { Bus, BusMessage } from '../bus/bus.ts';
 import { MillraceError } from '../errors.ts';
+import { randomId } from '../random/id.ts';
+import type { Random } from '../random/random.ts';
 import { PART_HEADERS } from './headers.ts';
 import { PARTS } from './names.ts';
 import { partSubject } from './subjects.ts';
@@ -34,6 +36,12 @@ export interface Parted {
   whole: Uint8Array;
 }
 
+/** How {@link publishInParts} sends it. */
+export interface PartsOptions extends RoomOptions {
+  /** Draws what tells this attempt from earlier ones. */
+  random: Random;
+}
+
 /** Bytes of a message in parts at most. */
 export function maxBytesInParts(bus: Pick<Bus, 'maxMessageBytes'>): number {
   return MAX_PARTS * Math.min(PART_BYTES, bus.maxMessageBytes);
@@ -45,15 +53,15 @@ export function needsParts(bus: Pick<Bus, 'maxMessageBytes'>, bytes: number): bo
 }
 
 /** Publishes the parts, then the stub. Throws what {@link publishWithRoom} does; parts without a stub are purged with the job. */
-export async function publishInParts(bus: Bus, { job, subject, stub, whole }: Parted, options: RoomOptions): Promise<void> {
-  const { id, content, headers, ...room } = options;
+export async function publishInParts(bus: Bus, { job, subject, stub, whole }: Parted, options: PartsOptions): Promise<void> {
+  const { id, content, headers, random, ...room } = options;
   const digest = sha256(whole);
   // Two messages of the same bytes must not share parts: each is released by itself.
   const key = createHash('sha256').update(subject).update('\0').update(id).update(digest).digest('hex').slice(0, 32);
   const size = Math.min(PART_BYTES, bus.maxMessageBytes);
   const count = Math.ceil(whole.byteLength / size);
   // Published again after they were purged they must not be taken for duplicates.
-  const attempt = randomUUID();
+  const attempt = randomId(random);
   await inOrder(count, (index) =>
     publishWithRoom(bus, partSubject(job, key, index), whole.subarray(index * size, (index + 1) * size), {
       ...room,

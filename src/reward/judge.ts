@@ -22,7 +22,7 @@ export async function judge<T>(
   { task, answerJson, context }: { task: T; answerJson: string; context: unknown },
   { clock, timeoutMs, label }: { clock: Clock; timeoutMs: number; label?: ActivityLabel },
 ): Promise<Judgement> {
-  const activity = new Activity(label);
+  const activity = new Activity(clock, label);
   const limit = new TimeLimit(timeoutMs, { clock, activity });
   const late = (): Judgement => failed(`did not answer within ${timeoutMs} ms`);
   try {

@@ -1,7 +1,6 @@
 import { Activity } from '../clock/activity.ts';
 import type { Clock } from '../clock/clock.ts';
 import { Slices } from '../clock/slices.ts';
-import { systemClock } from '../clock/system.ts';
 import { TimeLimit } from '../clock/time-limit.ts';
 import { MillraceError } from '../errors.ts';
 import type { FlowDefinition, Json, Loaded } from '../flow/define.ts';
@@ -10,7 +9,7 @@ import { isRetryLater, retryOf } from '../flow/retry-later.ts';
 import { copyAsJson, isWellFormed } from '../flow/json.ts';
 import { checkTask } from '../flow/check-task.ts';
 import { LoadLater } from './load-later.ts';
-import { reportProgress, withProgress, type OnProgress } from './progress.ts';
+import { asLoader, reportProgress, type OnProgress } from './progress.ts';
 import { MAX_TASKS } from './read.ts';
 
 /** Largest task, in bytes of UTF-8: it travels whole in every request for a group. */
@@ -44,8 +43,7 @@ export interface LoadTasksOptions {
   timeoutMs?: number;
   /** Hears how far it has come, a few times a second. */
   onProgress?: OnProgress | undefined;
-  /** Default: real time. */
-  clock?: Clock;
+  clock: Clock;
 }
 
 /** Wrong tasks named in one error; more are counted. */
@@ -58,13 +56,17 @@ const PROBLEMS_SHOWN = 5;
  * {@link LoadLater} when the flow's `load` throws RetryLater.
  * The event loop gets its turns meanwhile, except while the flow's own code runs.
  */
-export async function loadTasks<T, M>(flow: FlowDefinition<T, M>, options: LoadTasksOptions = {}): Promise<LoadedTasks> {
-  return withProgress(options.onProgress, async () => checkTasks(flow, options, await callLoad(flow, options)));
+export async function loadTasks<T, M>(flow: FlowDefinition<T, M>, options: LoadTasksOptions): Promise<LoadedTasks> {
+  return asLoading(options, async () => checkTasks(flow, options, await callLoad(flow, options)));
 }
 
 /** What a flow's source gives besides the tasks, for processes that are given their tasks one by one: nothing is checked twice. */
-export async function loadContext<T, M>(flow: FlowDefinition<T, M>, options: LoadTasksOptions = {}): Promise<unknown> {
-  return (await callLoad(flow, options)).context;
+export async function loadContext<T, M>(flow: FlowDefinition<T, M>, options: LoadTasksOptions): Promise<unknown> {
+  return (await asLoading(options, () => callLoad(flow, options))).context;
+}
+
+function asLoading<R>({ clock, onProgress }: LoadTasksOptions, work: () => R): R {
+  return asLoader({ clock, onProgress }, work);
 }
 
 async function checkTasks<T, M>(flow: FlowDefinition<T, M>, options: LoadTasksOptions, loaded: Loaded<T>): Promise<LoadedTasks> {
@@ -75,7 +77,7 @@ async function checkTasks<T, M>(flow: FlowDefinition<T, M>, options: LoadTasksOp
       `flow '${flow.name}' loaded ${count(length)} tasks, and a job has at most ${count(MAX_TASKS)}; take a sample of them`,
       { field: 'data' },
     );
-  const slices = new Slices();
+  const slices = new Slices(options.clock);
   const tasks: LoadedTask[] = [];
   const problems: { text: string; field: string }[] = [];
   const ids = new Map<string, string>();
@@ -125,8 +127,8 @@ async function checkTasks<T, M>(flow: FlowDefinition<T, M>, options: LoadTasksOp
 }
 
 async function callLoad<T, M>(flow: FlowDefinition<T, M>, options: LoadTasksOptions): Promise<Loaded<T>> {
-  const { data, options: own = {}, seed = 1, timeoutMs = 300_000, clock = systemClock } = options;
-  const activity = new Activity();
+  const { data, options: own = {}, seed = 1, timeoutMs = 300_000, clock } = options;
+  const activity = new Activity(clock);
   const limit = new TimeLimit(timeoutMs, { clock, activity });
   const ended = await limit.of((async () => activity.run(() => flow.load({ data, options: own, seed }), true))());
   if (typeof ended === 'string')

@@ -1,4 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import type { Clock } from '../clock/clock.ts';
+import { systemClock } from '../clock/system.ts';
 
 /** How far the tasks of a job are loaded. */
 export interface LoadProgress {
@@ -12,16 +14,27 @@ export interface LoadProgress {
 /** Hears of progress; called a few times a second at most. */
 export type OnProgress = (progress: LoadProgress) => void;
 
-const listening = new AsyncLocalStorage<OnProgress>();
+/** Who loads tasks. */
+interface Loader {
+  clock: Clock;
+  onProgress: OnProgress | undefined;
+}
 
-/** Runs `work`; what is read by {@link readTasks} in it, also by the code of a flow, is told to `onProgress`. */
-export function withProgress<R>(onProgress: OnProgress | undefined, work: () => R): R {
-  return onProgress === undefined ? work() : listening.run(onProgress, work);
+const loaders = new AsyncLocalStorage<Loader>();
+
+/** Runs `work`; what is read by {@link readTasks} in it, also by the code of a flow, goes by the loader's clock and is told to `onProgress`. */
+export function asLoader<R>(loader: Loader, work: () => R): R {
+  return loaders.run(loader, work);
 }
 
 /** Tells whoever loads. */
 export function reportProgress(progress: LoadProgress): void {
-  listening.getStore()?.(progress);
+  loaders.getStore()?.onProgress?.(progress);
+}
+
+/** The clock of whoever loads; real time for code of a flow that reads a file at another time. */
+export function loaderClock(): Clock {
+  return loaders.getStore()?.clock ?? systemClock;
 }
 
 /** In words: `120 of 191 MiB read`. */

@@ -6,7 +6,7 @@ import { Slices } from '../clock/slices.ts';
 import { MillraceError } from '../errors.ts';
 import type { Loaded } from '../flow/define.ts';
 import { ListSplitter, NoList } from './elements.ts';
-import { reportProgress } from './progress.ts';
+import { loaderClock, reportProgress } from './progress.ts';
 
 /** Largest task file, in bytes. */
 export const MAX_FILE_BYTES = 256 * 1024 * 1024;
@@ -40,7 +40,7 @@ export async function readTasks<T = unknown>(file: string): Promise<Loaded<T>> {
 export async function readJson<T = unknown>(file: string): Promise<Loaded<T>> {
   const found = new Found<T>(file);
   const splitter = new ListSplitter();
-  const slices = new Slices();
+  const slices = new Slices(loaderClock());
   try {
     for await (const chunk of chunksOf(file)) {
       for (const { bytes, line } of splitter.push(chunk)) {
@@ -60,7 +60,7 @@ export async function readJson<T = unknown>(file: string): Promise<Loaded<T>> {
 /** Reads a file with one JSON value a line; empty lines are skipped. */
 export async function readJsonLines<T = unknown>(file: string): Promise<Loaded<T>> {
   const found = new Found<T>(file);
-  const slices = new Slices();
+  const slices = new Slices(loaderClock());
   let line = 0;
   let parts: Buffer[] = [];
   let pending = 0;
@@ -89,7 +89,7 @@ export async function readJsonLines<T = unknown>(file: string): Promise<Loaded<T
 /** Reads comma-separated values (RFC 4180) with a header line. */
 export async function readCsv<T = unknown>(file: string): Promise<Loaded<T>> {
   const found = new Found<T>(file);
-  const slices = new Slices();
+  const slices = new Slices(loaderClock());
   const parser = parse({ info: true, skip_empty_lines: true, max_record_size: MAX_ENTRY_BYTES });
   const rows = parser[Symbol.asyncIterator]() as AsyncIterator<{ record: string[]; info: Info }>;
   // A pipeline would tell of errors twice; this way the file's come before those of the parser.
@@ -215,7 +215,8 @@ async function* chunksOf(file: string): AsyncGenerator<Buffer> {
   try {
     const total = (await handle.stat()).size;
     let done = 0;
-    let told = performance.now();
+    const clock = loaderClock();
+    let reportedAt = clock.monotonic();
     for (;;) {
       const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
       const { bytesRead } = await handle.read(buffer, 0, CHUNK_BYTES).catch((error: unknown) => {
@@ -225,9 +226,9 @@ async function* chunksOf(file: string): AsyncGenerator<Buffer> {
       const first = done === 0 && buffer[0] === 0xef && buffer[1] === 0xbb && buffer[2] === 0xbf ? 3 : 0;
       done += bytesRead;
       if (Math.max(done, total) > MAX_FILE_BYTES) throw tooLarge(file, Math.max(done, total));
-      if (performance.now() - told >= REPORT_MS || done === total) {
+      if (clock.monotonic() - reportedAt >= REPORT_MS || done === total) {
         reportProgress({ stage: 'read', done, total: Math.max(done, total) });
-        told = performance.now();
+        reportedAt = clock.monotonic();
       }
       yield buffer.subarray(first, bytesRead);
     }

@@ -1,3 +1,4 @@
+import type { Clock } from '../clock/clock.ts';
 import { Slices } from '../clock/slices.ts';
 import { seedFrom } from '../random/seeded.ts';
 
@@ -6,6 +7,7 @@ export interface SplitOptions {
   /** Share of split keys held out, in (0, 1); at least one key on each side where there are two. */
   heldOut: number;
   seed: number;
+  clock: Clock;
 }
 
 /**
@@ -15,9 +17,9 @@ export interface SplitOptions {
  */
 export async function splitTasks<T extends { key: string }>(
   tasks: readonly T[],
-  { heldOut: share, seed }: SplitOptions,
+  { heldOut: share, seed, clock }: SplitOptions,
 ): Promise<{ train: T[]; heldOut: T[] }> {
-  const slices = new Slices();
+  const slices = new Slices(clock);
   const rank = new Map<string, number>();
   for (const { key } of tasks) {
     if (!rank.has(key)) rank.set(key, seedFrom(seed, 'split', key));

@@ -4,11 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { systemClock } from '../clock/system.ts';
 import { VirtualClock } from '../clock/virtual.ts';
 import type { FlowDefinition, Loaded } from '../flow/define.ts';
 import { parcelFlow } from '../flow/fixtures/parcels.ts';
 import { RetryLater } from '../flow/retry-later.ts';
-import { loadTasks, MAX_TASK_BYTES } from './load.ts';
+import { loadTasks as load, MAX_TASK_BYTES, type LoadTasksOptions } from './load.ts';
 import type { LoadProgress } from './progress.ts';
 import { taskAt } from '../jobs/task-order.ts';
 import { ListSplitter } from './elements.ts';
@@ -16,6 +17,8 @@ import { MAX_FILE_BYTES, MAX_TASKS, readTasks } from './read.ts';
 import { splitTasks } from './split.ts';
 
 type AnyFlow = FlowDefinition<any, any>;
+const loadTasks = (flow: AnyFlow, options: Partial<LoadTasksOptions> = {}): ReturnType<typeof load> =>
+  load(flow, { clock: systemClock, ...options });
 const flowWith = (loaded: unknown, parts: Partial<AnyFlow> = {}): AnyFlow => ({
   ...(parcelFlow() as AnyFlow),
   task: z.object({ id: z.string(), size: z.enum(['small', 'large']) }),
@@ -175,11 +178,11 @@ describe('splitTasks', () => {
   it('is a partition by key, in order, the same for any order of the tasks', async () => {
     await fc.assert(
       fc.asyncProperty(tasks, fc.double({ min: 0.01, max: 0.9, noNaN: true }), fc.nat(), async (all, heldOut, seed) => {
-        const sides = await splitTasks(all, { heldOut, seed });
+        const sides = await splitTasks(all, { heldOut, seed, clock: systemClock });
         expect(all.filter((task) => sides.heldOut.includes(task) !== sides.train.includes(task))).toEqual(all);
         const held = new Set(sides.heldOut.map((task) => task.key));
         expect(sides.train.some((task) => held.has(task.key))).toBe(false);
-        const again = await splitTasks([...all].reverse(), { heldOut, seed });
+        const again = await splitTasks([...all].reverse(), { heldOut, seed, clock: systemClock });
         expect(again.heldOut.reverse()).toEqual(sides.heldOut);
         const keys = new Set(all.map((task) => task.key)).size;
         if (keys > 1) expect(held.size).toBe(Math.min(keys - 1, Math.max(1, Math.round(heldOut * keys))));
@@ -189,15 +192,16 @@ describe('splitTasks', () => {
 
   it('differs by seed', async () => {
     const all = Array.from({ length: 50 }, (_, i) => ({ i, key: String(i) }));
-    const split = async (seed: number) => (await splitTasks(all, { heldOut: 0.2, seed })).heldOut.map(({ i }) => i);
+    const split = async (seed: number) =>
+      (await splitTasks(all, { heldOut: 0.2, seed, clock: systemClock })).heldOut.map(({ i }) => i);
     expect(await split(1)).toHaveLength(10);
     expect(await split(1)).not.toEqual(await split(2));
   });
 
   it('moves few tasks when one is added', async () => {
     const all = Array.from({ length: 200 }, (_, i) => ({ key: `u${i}` }));
-    const before = new Set((await splitTasks(all.slice(1), { heldOut: 0.2, seed: 1 })).heldOut);
-    const after = (await splitTasks(all, { heldOut: 0.2, seed: 1 })).heldOut;
+    const before = new Set((await splitTasks(all.slice(1), { heldOut: 0.2, seed: 1, clock: systemClock })).heldOut);
+    const after = (await splitTasks(all, { heldOut: 0.2, seed: 1, clock: systemClock })).heldOut;
     expect(after.filter((task) => !before.has(task)).length).toBeLessThanOrEqual(1);
   });
 });

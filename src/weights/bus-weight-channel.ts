@@ -1,6 +1,5 @@
 import { POLICIES, WEIGHTS } from '../protocol/names.ts';
 import { weightChunkSubject, weightManifestSubject, weightsFilter } from '../protocol/subjects.ts';
-import { randomUUID } from 'node:crypto';
 import { create, equals } from '@bufbuild/protobuf';
 import type { Clock } from '../clock/clock.ts';
 import { MillraceError } from '../errors.ts';
@@ -8,6 +7,8 @@ import { BlobSchema } from '../gen/millrace/v1/weights_pb.ts';
 import type { Blob, WeightManifest } from '../gen/millrace/v1/weights_pb.ts';
 import type { Bus, KeyValue } from '../bus/bus.ts';
 import { checkKey } from '../bus/subject.ts';
+import { randomId } from '../random/id.ts';
+import type { Random } from '../random/random.ts';
 import type { BlobPart, VersionBlobs, WeightChannel } from './weight-channel.ts';
 import { Assembly, chunkCount, blobDigest, windowed } from './chunks.ts';
 import { decodeManifest, encodeManifest } from './manifest.ts';
@@ -18,6 +19,8 @@ const FEW_CHUNKS = 4;
 /** Options of {@link BusWeightChannel}. */
 export interface BusWeightChannelOptions {
   clock: Clock;
+  /** Draws what tells one attempt to publish from another. */
+  random: Random;
   /** Bytes of a chunk. Default 786_432 (768 KiB), so that a message with its headers stays under 1 MB. */
   chunkBytes?: number;
   /** Chunks published or fetched at the same time. Default 8. */
@@ -39,6 +42,7 @@ export class BusWeightChannel implements WeightChannel {
   private readonly bus: Bus;
   private readonly policies: KeyValue;
   private readonly clock: Clock;
+  private readonly random: Random;
   private readonly chunkBytes: number;
   private readonly window: number;
   private readonly fetchTimeoutMs: number;
@@ -47,6 +51,7 @@ export class BusWeightChannel implements WeightChannel {
     this.bus = bus;
     this.policies = bus.kv(POLICIES);
     this.clock = options.clock;
+    this.random = options.random;
     this.chunkBytes = options.chunkBytes ?? 768 * 1024;
     this.window = options.window ?? 8;
     this.fetchTimeoutMs = options.fetchTimeoutMs ?? 60_000;
@@ -66,7 +71,7 @@ export class BusWeightChannel implements WeightChannel {
       });
     }
     // Chunks of an equal blob may have been deleted since: an id that was used before would be dropped as a duplicate.
-    const attempt = randomUUID();
+    const attempt = randomId(this.random);
     manifest.weights = await this.put(manifest, 'weights', blobs.weights, attempt);
     manifest.optimizer = await this.put(manifest, 'optimizer', blobs.optimizer, attempt);
     manifest.exploration = blobs.exploration && (await this.put(manifest, 'exploration', blobs.exploration, attempt));
@@ -104,7 +109,7 @@ export class BusWeightChannel implements WeightChannel {
     const { job, version } = manifest;
     const newest = await this.latest(job);
     if (newest !== undefined && newest.manifest.version !== version) throw conflict(job, 0, newest.revision);
-    const attempt = randomUUID();
+    const attempt = randomId(this.random);
     for (const part of ['weights', 'optimizer', 'exploration'] as const) {
       const [blob, data] = [manifest[part], blobs[part]];
       if (blob === undefined || data === undefined) continue;

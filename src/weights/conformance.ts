@@ -7,6 +7,7 @@ import type { BusHarness } from '../bus/conformance/harness.ts';
 import { Collected, bytes, failure } from '../bus/conformance/harness.ts';
 import type { Fixture } from '../bus/conformance/suite.ts';
 import { suite } from '../bus/conformance/suite.ts';
+import { systemRandom } from '../random/seeded.ts';
 
 const manifest = (job: string, version: number): WeightManifest =>
   create(WeightManifestSchema, { job, version, tensors: [{ name: 'w', shape: [2] }], fence: 7n });
@@ -16,7 +17,7 @@ const blob = (length: number, seed: number): Uint8Array =>
   Uint8Array.from({ length }, (_, i) => (i * 31 + seed * 17 + (i >> 8)) & 255);
 
 const channel = ({ bus, harness }: Fixture): BusWeightChannel =>
-  new BusWeightChannel(bus, { clock: harness.clock, chunkBytes: 1000, window: 3 });
+  new BusWeightChannel(bus, { clock: harness.clock, random: systemRandom(), chunkBytes: 1000, window: 3 });
 
 /** Policy versions over the bus. */
 export function describeWeights(name: string, start: () => Promise<BusHarness>): void {

@@ -13,6 +13,7 @@ import { memoryContext } from '../../cluster/serial/context.ts';
 export class MemoryNodes {
   readonly clock = new VirtualClock();
   readonly #server: MemoryServer;
+  readonly #random = seededRandom(1);
   readonly #stateDir: string;
 
   constructor(stateDir: string, topology: TopologyOptions = {}) {
@@ -23,7 +24,7 @@ export class MemoryNodes {
   /** A node without roles; `wrap` may make its bus misbehave. */
   node(id: string, wrap: (bus: Bus) => Bus = (bus) => bus): Promise<NodeContext> {
     const { clock } = this;
-    const options = { clock, random: seededRandom(1), log: silentLogger(), stateDir: this.#stateDir };
+    const options = { clock, random: this.#random, log: silentLogger(), stateDir: this.#stateDir };
     return memoryContext(id, { ...options, bus: wrap(connectMemory(this.#server)) });
   }
 

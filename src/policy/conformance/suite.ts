@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { trainedTokens } from '../../algo/columns/experience.ts';
 import { DEFAULT_ALGORITHM, type AlgorithmConfig } from '../../algo/config.ts';
 import { algorithmSchema } from '../../algo/registry.ts';
+import { systemClock } from '../../clock/system.ts';
 import { seededRandom } from '../../random/seeded.ts';
 import { decodeExperience } from '../experience.ts';
 import { generated } from '../decision.ts';
@@ -16,9 +17,9 @@ import type {
   SituationTable,
   Turn,
 } from '../kind.ts';
-import { computeGradients, evaluateInSlices, type ComputedGradient } from '../learner/gradient.ts';
+import { computeGradients, evaluateInSlices } from '../learner/gradient.ts';
 import type { FlowOutline, Plan } from '../plan.ts';
-import { parameterCount, type LearnerGroup } from '../policy.ts';
+import { parameterCount, type GradientSum, type LearnerGroup } from '../policy.ts';
 
 /** What {@link policyKindConformance} tries a kind on. */
 export interface PolicyKindExample {
@@ -271,14 +272,13 @@ function describeLearning(bench: () => Bench): void {
     for (let i = 0; i < 4; i++) made.push(await bench().group(spec, i));
     return made;
   };
-  const largest = ({ gradient }: ComputedGradient): number =>
-    gradient.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  const largest = ({ gradient }: GradientSum): number => gradient.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
 
   it('learns from what was acted: both sides give the same log-probabilities', async () => {
     const spec = bench().spec();
     const learner = bench().learner(spec);
     const batch = await groups(spec);
-    const { logProbs } = await evaluateInSlices(learner, batch, { maxDecisions: 3 });
+    const { logProbs } = await evaluateInSlices(learner, batch, { clock: systemClock, maxDecisions: 3 });
     const acted = batch.flatMap(({ experience, valid }) =>
       trainedTokens(experience, valid).tokens.map((token) => experience.logProbabilities[token]!),
     );

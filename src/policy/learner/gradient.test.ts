@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { AlgorithmConfig } from '../../algo/config.ts';
 import { DEFAULT_ALGORITHM } from '../../algo/config.ts';
+import { systemClock } from '../../clock/system.ts';
 import { initCompute } from '../../compute/backend.ts';
 import { reduceShards } from '../../jobs/reduce.ts';
 import { plannerExperience } from '../planner/experience.ts';
@@ -30,6 +31,8 @@ function changed(group: LearnerGroup, change: (parts: ReturnType<typeof plannerP
   change(parts);
   return { ...group, experience: plannerExperience(parts) };
 }
+
+const clock = systemClock;
 
 describe('computeGradients', () => {
   it.each(ENCODERS)('agrees with finite differences in every tensor, through the whole loss (%s)', (encoder) => {
@@ -167,17 +170,21 @@ describe('computeGradientsInSlices', () => {
       if (counting) setImmediate(count);
     };
     setImmediate(count);
-    const sliced = await computeGradientsInSlices(new PlannerLearner(planner), groups, DEFAULT_ALGORITHM, { maxDecisions: 4 });
+    const sliced = await computeGradientsInSlices(new PlannerLearner(planner), groups, DEFAULT_ALGORITHM, {
+      clock,
+      maxDecisions: 4,
+    });
     counting = false;
     expect(turns).toBeGreaterThan(6);
     expect(distance(computeGradients(new PlannerLearner(planner), groups, DEFAULT_ALGORITHM), sliced)).toBeLessThan(1e-6);
     const adapted = await computeGradientsInSlices(new PlannerLearner(planner), groups, DEFAULT_ALGORITHM, {
+      clock,
       maxDecisions: 2,
       targetMs: 1000,
     });
     expect(distance(sliced, adapted)).toBeLessThan(1e-6);
     expect(
-      await computeGradientsInSlices(new PlannerLearner(planner), groups, DEFAULT_ALGORITHM, { maxDecisions: 4 }),
+      await computeGradientsInSlices(new PlannerLearner(planner), groups, DEFAULT_ALGORITHM, { clock, maxDecisions: 4 }),
     ).toMatchObject({
       gradient: sliced.gradient,
     });
@@ -188,7 +195,9 @@ describe('computeGradientsInSlices', () => {
   it('stops when asked to', async () => {
     const planner = createPlanner(smallSpec());
     const signal = AbortSignal.abort();
-    await expect(computeGradientsInSlices(new PlannerLearner(planner), groupsOf(), WIDE, { signal })).rejects.toMatchObject({
+    await expect(
+      computeGradientsInSlices(new PlannerLearner(planner), groupsOf(), WIDE, { clock, signal }),
+    ).rejects.toMatchObject({
       code: 'cancelled',
     });
     planner.dispose();

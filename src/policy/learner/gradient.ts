@@ -1,5 +1,6 @@
 import type { AlgorithmConfig } from '../../algo/config.ts';
 import { methodOf } from '../../algo/registry.ts';
+import type { Clock } from '../../clock/clock.ts';
 import { nextTurn } from '../../clock/turn.ts';
 import { MillraceError } from '../../errors.ts';
 import type { PolicyLearner, TokenOutputs, TokensOf } from '../kind.ts';
@@ -11,7 +12,7 @@ import { addStatistics } from './statistics.ts';
 import { tokenLoss, type TokenBatch } from './token-loss.ts';
 
 /** A gradient sum and how long its longest micro-batch held the event loop. */
-export interface ComputedGradient extends GradientSum {
+export interface SlicedGradient extends GradientSum {
   longestBlockMs: number;
 }
 
@@ -23,6 +24,8 @@ export interface GradientOptions {
 
 /** Options of {@link computeGradientsInSlices}. */
 export interface SliceOptions {
+  /** Measures the micro-batches. */
+  clock: Clock;
   /** Decisions in a micro-batch, or in the first one when `targetMs` is given. Default 256. */
   maxDecisions?: number;
   /**
@@ -50,7 +53,7 @@ export function computeGradients<P>(
   groups: readonly LearnerGroup[],
   algorithm: AlgorithmConfig,
   options: GradientOptions = {},
-): ComputedGradient {
+): GradientSum {
   const limit = options.maxDecisions ?? DEFAULT_DECISIONS;
   const sum = new Accumulator(policy, groups, algorithm);
   while (sum.step(limit) !== undefined);
@@ -62,11 +65,11 @@ export async function computeGradientsInSlices<P>(
   policy: PolicyLearner<P>,
   groups: readonly LearnerGroup[],
   algorithm: AlgorithmConfig,
-  options: SliceOptions = {},
-): Promise<ComputedGradient> {
+  options: SliceOptions,
+): Promise<SlicedGradient> {
   const sum = new Accumulator(policy, groups, algorithm);
-  await inSlices((limit) => sum.step(limit), options);
-  return sum.finish();
+  const longestBlockMs = await inSlices((limit) => sum.step(limit), options);
+  return { ...sum.finish(), longestBlockMs };
 }
 
 /** What the present weights say about groups. */
@@ -82,21 +85,17 @@ export interface ComputedEvaluation {
 export async function evaluateInSlices<P>(
   policy: PolicyLearner<P>,
   groups: readonly LearnerGroup[],
-  options: SliceOptions = {},
+  options: SliceOptions,
 ): Promise<ComputedEvaluation> {
   const queue = groups.map((group, index) => allTokens(policy, group, `groups[${index}]`));
   const evaluated: TokenOutputs[] = [];
-  let longestBlockMs = 0;
-  const step = (limit: number): Slice | undefined => {
+  const step = (limit: number): number | undefined => {
     const batch = takePieces(queue, limit);
     if (batch.length === 0) return undefined;
-    const begun = performance.now();
     evaluated.push(policy.evaluate(batch.map(referred)));
-    const slice = sliceOf(batch, begun);
-    longestBlockMs = Math.max(longestBlockMs, slice.milliseconds);
-    return slice;
+    return decisionsOf(batch);
   };
-  await inSlices(step, options);
+  const longestBlockMs = await inSlices(step, options);
   return {
     logProbs: joined(evaluated.map(({ logProbs }) => logProbs)),
     values: joined(evaluated.map(({ values }) => values ?? new Float64Array(0))),
@@ -104,22 +103,23 @@ export async function evaluateInSlices<P>(
   };
 }
 
-/** A micro-batch that was computed. */
-interface Slice {
-  decisions: number;
-  milliseconds: number;
-}
-
-/** Calls `step` with sizes that follow the measured speed until it has nothing left, with a turn of the event loop after each. */
-async function inSlices(step: (limit: number) => Slice | undefined, options: SliceOptions): Promise<void> {
-  const { targetMs, signal } = options;
+/**
+ * Calls `step`, which says how many decisions it computed, with sizes that follow the measured speed until it has nothing left, with a
+ * turn of the event loop after each. Returns how many milliseconds the longest one took.
+ */
+async function inSlices(step: (limit: number) => number | undefined, options: SliceOptions): Promise<number> {
+  const { clock, targetMs, signal } = options;
   let limit = options.maxDecisions ?? DEFAULT_DECISIONS;
+  let longestMs = 0;
   for (;;) {
     if (signal?.aborted) throw new MillraceError('cancelled', 'the gradient is no longer wanted', { cause: signal.reason });
-    const slice = step(limit);
-    if (slice === undefined) return;
+    const begun = clock.monotonic();
+    const decisions = step(limit);
+    if (decisions === undefined) return longestMs;
+    const milliseconds = clock.monotonic() - begun;
+    longestMs = Math.max(longestMs, milliseconds);
     if (targetMs !== undefined) {
-      const fitting = (slice.decisions * targetMs) / Math.max(1, slice.milliseconds);
+      const fitting = (decisions * targetMs) / Math.max(1, milliseconds);
       limit = Math.round(Math.min(MOST_DECISIONS, 2 * limit, Math.max(FEWEST_DECISIONS, fitting)));
     }
     await nextTurn();
@@ -131,9 +131,8 @@ function referred<P>({ payload, temperature, tokens, isPart }: GroupTokens<P>): 
   return { payload, temperature, places: tokens.map(({ place }) => place), isPart };
 }
 
-function sliceOf(batch: readonly GroupTokens[], begun: number): Slice {
-  const decisions = batch.reduce((sum, piece) => sum + piece.tokens.length, 0);
-  return { decisions, milliseconds: performance.now() - begun };
+function decisionsOf(batch: readonly GroupTokens[]): number {
+  return batch.reduce((sum, piece) => sum + piece.tokens.length, 0);
 }
 
 function joined(parts: readonly Float64Array[]): Float64Array {
@@ -159,7 +158,6 @@ class Accumulator<P> {
   private readonly evaluated: TokenOutputs[] = [];
   private readonly toLearn: GroupTokens<P>[];
   private decisions = 0;
-  private longestBlockMs = 0;
 
   constructor(
     private readonly policy: PolicyLearner<P>,
@@ -176,26 +174,22 @@ class Accumulator<P> {
     this.toEvaluate = areBound ? [...this.toLearn] : [];
   }
 
-  /** Computes a micro-batch of about `limit` tokens; undefined when nothing is left. */
-  step(limit: number): Slice | undefined {
-    const begun = performance.now();
+  /** Computes a micro-batch of about `limit` tokens and says how many it had; undefined when nothing is left. */
+  step(limit: number): number | undefined {
     const evaluates = this.toEvaluate.length > 0;
     const pieces = takePieces(evaluates ? this.toEvaluate : this.toLearn, limit);
     if (pieces.length === 0) return undefined;
     if (evaluates) this.evaluate(pieces);
     else this.learn(pieces);
-    const slice = sliceOf(pieces, begun);
-    this.longestBlockMs = Math.max(this.longestBlockMs, slice.milliseconds);
-    return slice;
+    return decisionsOf(pieces);
   }
 
-  finish(): ComputedGradient {
+  finish(): GradientSum {
     return {
       gradient: Float32Array.from(this.gradient),
       weight: this.batch.total,
       decisions: this.decisions,
       statistics: this.statistics,
-      longestBlockMs: this.longestBlockMs,
     };
   }
 

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { AlgorithmConfig } from '../../algo/config.ts';
 import { algorithmSchema, criticOf, METHODS } from '../../algo/registry.ts';
+import { systemClock } from '../../clock/system.ts';
 import { initCompute } from '../../compute/backend.ts';
 import { PlannerLearner } from '../planner/learner/learner.ts';
 import { createPlanner } from '../planner/planner.ts';
@@ -75,7 +76,10 @@ describe('gradients of every method', () => {
     const parts = [batch.slice(0, 1), batch.slice(1)].map((part) =>
       computeGradients(new PlannerLearner(planner), part, algorithm, { maxDecisions: 3 }),
     );
-    const sliced = await computeGradientsInSlices(new PlannerLearner(planner), batch, algorithm, { maxDecisions: 2 });
+    const sliced = await computeGradientsInSlices(new PlannerLearner(planner), batch, algorithm, {
+      clock: systemClock,
+      maxDecisions: 2,
+    });
     const largest = whole.gradient.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
     whole.gradient.forEach((value, i) => {
       expect(Math.abs(parts[0]!.gradient[i]! + parts[1]!.gradient[i]! - value)).toBeLessThan(1e-5 * largest);
@@ -95,8 +99,8 @@ describe('evaluateInSlices', () => {
     const spec = smallSpec('gru', { value: true });
     const planner = createPlanner(spec, livelyParameters(spec));
     const batch = groups(spec);
-    const whole = await evaluateInSlices(new PlannerLearner(planner), batch);
-    const sliced = await evaluateInSlices(new PlannerLearner(planner), batch, { maxDecisions: 2 });
+    const whole = await evaluateInSlices(new PlannerLearner(planner), batch, { clock: systemClock });
+    const sliced = await evaluateInSlices(new PlannerLearner(planner), batch, { clock: systemClock, maxDecisions: 2 });
     const decisions = batch.flatMap(({ experience }) => experience.logProbabilities);
     expect(whole.logProbs).toHaveLength(decisions.length);
     expect(whole.values).toHaveLength(decisions.length);

@@ -5,6 +5,7 @@ import type { BusMessage } from '../../bus/bus.ts';
 import type { BusHarness } from '../../bus/conformance/harness.ts';
 import { Collected, bytes, collect, eventually, failure, text } from '../../bus/conformance/harness.ts';
 import { suite, type Fixture } from '../../bus/conformance/suite.ts';
+import { systemRandom } from '../../random/seeded.ts';
 
 /** Three and a bit. */
 const SIZE = 3 * PART_BYTES + 17;
@@ -12,8 +13,13 @@ const SIZE = 3 * PART_BYTES + 17;
 /** Messages in parts over a work queue. */
 export function describeParts(name: string, start: () => Promise<BusHarness>): void {
   suite(`${name}: parts`, start, (test) => {
+    const random = systemRandom();
     const publish = async ({ bus, harness }: Fixture, job: string, whole: Uint8Array, id = 'one'): Promise<void> =>
-      publishInParts(bus, { job, subject: `group.${job}`, stub: bytes(`stub ${id}`), whole }, { id, clock: harness.clock });
+      publishInParts(
+        bus,
+        { job, subject: `group.${job}`, stub: bytes(`stub ${id}`), whole },
+        { id, clock: harness.clock, random },
+      );
     const subjects = async ({ bus }: Fixture, job: string): Promise<string[]> =>
       (await collect(bus.read('PARTS', `part.${job}.>`))).map(({ subject }) => subject);
     const consume = async ({ bus, harness }: Fixture, job: string): Promise<Collected<BusMessage>> => {

@@ -1,5 +1,6 @@
 /** What runs in a reward thread: one module's function, asked by messages. */
 import { parentPort, workerData } from 'node:worker_threads';
+import { systemClock } from '../../clock/system.ts';
 import { MillraceError } from '../../errors.ts';
 import type { FlowDefinition, Json } from '../../flow/define.ts';
 import { describe } from '../../flow/failure.ts';
@@ -27,7 +28,7 @@ async function load({ module, source, bundled }: ThreadData): Promise<Loaded> {
     throw new MillraceError('invalid_argument', `${module}: the default export is no function; write \`${example}\``);
   if (source === undefined) return { reward: reward as RewardFunction };
   const flow = await loadFlow(source.flow, bundled?.flow);
-  const context = await loadContext(flow, { data: source.data, options: source.options, seed: source.seed });
+  const context = await loadContext(flow, { data: source.data, options: source.options, seed: source.seed, clock: systemClock });
   return { reward: reward as RewardFunction, flow, context };
 }
 
