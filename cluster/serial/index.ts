@@ -20,8 +20,7 @@ import { memoryContext } from './context.ts';
 import type { RoleName } from '../../src/protocol/roles.ts';
 import { startCoordinator } from '../coordinator/index.ts';
 import { CoordinatorBackend } from '../coordinator/admin-backend.ts';
-import { hasEnded } from '../../src/jobs/ledger.ts';
-import type { CountStored } from '../coordinator/unstored-groups.ts';
+import { countIn } from './count-stored.ts';
 import type { WeightSource } from '../jobs/weight-source.ts';
 import { startLearner } from '../learner/index.ts';
 import { announce, watchNodes, type NodeInfo } from '../runtime/nodes.ts';
@@ -141,7 +140,11 @@ async function startNodes(shared: Shared): Promise<{ coordinator: NodeContext; s
   const { learners = 1, rollouts = 1, store, compute } = shared;
   const stops: (() => Promise<void>)[] = [];
   const join = async (id: string, role: RoleName, start: (context: NodeContext) => Promise<Role>): Promise<NodeContext> => {
-    const context = await memoryContext(id, { ...shared, bus: connectMemory(shared.server) });
+    const context = await memoryContext(id, {
+      ...shared,
+      bus: connectMemory(shared.server),
+      outside: (work) => shared.clock.hold(work),
+    });
     const started = await start(context);
     const unannounce = await announce(context.bus, shared.clock, () => describe(id, role, context));
     stops.unshift(async () => {
@@ -269,20 +272,5 @@ function delayed<In, Out>(link: Link<In, Out>, wait: () => Promise<void>): Link<
       return link.error;
     },
     close: () => link.close(),
-  };
-}
-
-/** Counts in the rows of the in-memory store what `countStored` asks ClickHouse for. */
-function countIn(store: MemoryStore): CountStored {
-  return (job, ledger) => {
-    const members = new Map<string, number>();
-    const used = new Set<number>();
-    for (const { job: of, purpose, valid, sequence, request_id: request } of store.rows('trajectories')) {
-      if (of !== job || purpose !== 'train' || !valid || !hasEnded(ledger, Number(sequence))) continue;
-      const count = (members.get(String(request)) ?? 0) + 1;
-      members.set(String(request), count);
-      if (count >= 2) used.add(Number(sequence));
-    }
-    return Promise.resolve(used.size);
   };
 }

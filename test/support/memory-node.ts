@@ -24,7 +24,8 @@ export class MemoryNodes {
   /** A node without roles; `wrap` may make its bus misbehave. */
   node(id: string, wrap: (bus: Bus) => Bus = (bus) => bus): Promise<NodeContext> {
     const { clock } = this;
-    const options = { clock, random: this.#random, log: silentLogger(), stateDir: this.#stateDir };
+    const outside = <T>(work: Promise<T>): Promise<T> => clock.hold(work);
+    const options = { clock, random: this.#random, log: silentLogger(), stateDir: this.#stateDir, outside };
     return memoryContext(id, { ...options, bus: wrap(connectMemory(this.#server)) });
   }
 

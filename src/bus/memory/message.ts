@@ -60,6 +60,11 @@ export class MemoryMessage implements BusMessage {
     this.state = 'severed';
   }
 
+  /** The ack wait passes while its handler still has it: it is given out again, and whoever acknowledges it first does so for all. For simulation. */
+  expire(): void {
+    if (this.state === 'held') this.durable.again(this.sequence, 1);
+  }
+
   private settle(): boolean {
     if (this.state !== 'held') return false;
     this.state = 'settled';

@@ -90,6 +90,11 @@ export class MemoryServer {
     this.streams.set(spec.name, stream);
   }
 
+  /** What was stored and acknowledged is kept; ids of messages that are gone are forgotten, as by a server that starts again. */
+  restart(): void {
+    for (const stream of this.streams.values()) stream.forgetIds();
+  }
+
   /** @internal Connections count themselves: timers run only while there is one. */
   connected(change: 1 | -1): void {
     this.connections += change;

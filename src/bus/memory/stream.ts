@@ -87,6 +87,11 @@ export class MemoryStream {
     return true;
   }
 
+  /** Forgets the ids of messages that are not stored any more: a server reads them from what it has stored when it starts. */
+  forgetIds(): void {
+    for (const [id, { sequence }] of this.ids) if (!this.messages.has(sequence)) this.ids.delete(id);
+  }
+
   get(sequence: number): StoredMessage | undefined {
     this.expire();
     return this.messages.get(sequence);

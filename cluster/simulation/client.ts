@@ -1,0 +1,116 @@
+import type { JobConfig } from '../../src/config/job.ts';
+import { MillraceError } from '../../src/errors.ts';
+import { JobState, type Job } from '../../src/gen/millrace/v1/admin_pb.ts';
+import type { Life } from './life.ts';
+import { CoordinatorBackend } from '../coordinator/admin-backend.ts';
+import { watchNodes } from '../runtime/nodes.ts';
+import type { SimulatedCluster } from './cluster.ts';
+import type { World } from './world.ts';
+
+const POLL_MS = 1_000;
+/** How long the client waits for an answer, in ms. */
+const CALL_MS = 15_000;
+const RETRY_MS = 500;
+
+/** What a person does with the job while it runs. */
+export interface ClientPlan {
+  /** The job is paused so many virtual milliseconds after its creation, and resumed after `pauseForMs`. Default: never. */
+  pauseAt?: number;
+  pauseForMs?: number;
+}
+
+/** A person with an admin client: creates a job, looks at it until it has ended, and calls again when nobody answers. */
+export class SimulatedClient {
+  readonly #world: World;
+  readonly #cluster: SimulatedCluster;
+  readonly #backends = new Map<Life, Promise<CoordinatorBackend>>();
+
+  constructor(world: World, cluster: SimulatedCluster) {
+    this.#world = world;
+    this.#cluster = cluster;
+  }
+
+  /** Creates the job and follows it to its end. */
+  async run(id: string, config: JobConfig, { pauseAt, pauseForMs = 1_000 }: ClientPlan, onJob: (job: Job) => void): Promise<Job> {
+    const { clock, recorder } = this.#world;
+    await this.#ask('create the job', async (backend) => {
+      await backend.createJob(id, config).catch((thrown: unknown) => {
+        // An earlier try went through unheard.
+        if (MillraceError.from(thrown).code !== 'already_exists') throw thrown;
+      });
+    });
+    recorder.note('client', 'job', `${id} is created`);
+    if (pauseAt !== undefined) void this.#pause(id, pauseAt, pauseForMs);
+    for (;;) {
+      const job = await this.#ask('look at the job', (backend) => backend.getJob(id));
+      onJob(job);
+      if (hasEnded(job)) {
+        recorder.note('client', 'job', `${id} is ${JobState[job.state]}${job.error && `: ${job.error}`}`);
+        return job;
+      }
+      await clock.sleep(POLL_MS);
+    }
+  }
+
+  async #pause(id: string, at: number, forMs: number): Promise<void> {
+    const { clock } = this.#world;
+    const tolerant = (work: Promise<unknown>): Promise<unknown> =>
+      // The job may have ended, or an earlier try may have gone through.
+      work.catch((thrown: unknown) => {
+        if (MillraceError.from(thrown).code !== 'failed_precondition') throw thrown;
+      });
+    await clock.sleep(at);
+    await this.#ask('pause the job', (backend) => tolerant(backend.pauseJob(id)));
+    await clock.sleep(forMs);
+    await this.#ask('resume the job', (backend) => tolerant(backend.resumeJob(id)));
+  }
+
+  /** Asks one of the coordinators that run, again and again until one answers. */
+  async #ask<T>(what: string, ask: (backend: CoordinatorBackend) => Promise<T>): Promise<T> {
+    const { clock, recorder } = this.#world;
+    for (;;) {
+      const coordinator = this.#cluster.running('coordinator');
+      if (coordinator) {
+        const { life } = coordinator;
+        const answer = (async (): Promise<{ value: T } | { error: MillraceError }> => {
+          try {
+            return { value: await life.through(ask(await this.#backend(coordinator))) };
+          } catch (thrown) {
+            return { error: MillraceError.from(thrown) };
+          }
+        })();
+        const timeout = new AbortController();
+        const first = await Promise.race([
+          answer,
+          clock.sleep(CALL_MS, timeout.signal).then(
+            () => undefined,
+            () => undefined,
+          ),
+        ]);
+        timeout.abort();
+        if (first && 'value' in first) return first.value;
+        if (first && !first.error.retryable) throw first.error;
+        recorder.note('client', 'no-answer', `${what}: ${first?.error.message ?? 'no answer in time'}`);
+      }
+      await clock.sleep(RETRY_MS);
+    }
+  }
+
+  #backend(coordinator: NonNullable<ReturnType<SimulatedCluster['running']>>): Promise<CoordinatorBackend> {
+    const { life } = coordinator;
+    let backend = this.#backends.get(life);
+    if (!backend) {
+      const noQuery = (): Promise<never> => Promise.reject(new MillraceError('unimplemented', 'a simulated cluster has no SQL'));
+      backend = coordinator.started.then(
+        async ({ context }) => new CoordinatorBackend(context, await watchNodes(context.bus), { query: noQuery }),
+      );
+      backend.catch(() => this.#backends.delete(life));
+      this.#backends.set(life, backend);
+    }
+    return backend;
+  }
+}
+
+function hasEnded({ state }: Job): boolean {
+  return state === JobState.SUCCEEDED || state === JobState.FAILED || state === JobState.CANCELLED;
+}

@@ -1,0 +1,85 @@
+import type { SimulatedCluster } from '../cluster.ts';
+import type { World } from '../world.ts';
+import type { PlannedFault } from './plan.ts';
+
+/** When the new process of a zombie's node is started, in ms after it began to stand still: its supervisor takes it for dead. */
+const REPLACED_AFTER_MS = 2_000;
+
+/** Makes every planned fault happen at its time, and ends all of them when the plan ends. */
+export function scheduleFaults(world: World, cluster: SimulatedCluster, only?: ReadonlySet<string>): void {
+  const { clock, plan, recorder, faults } = world;
+  for (const fault of plan.timed) {
+    if (fault.at >= plan.endsAt || (only !== undefined && !only.has(fault.id))) continue;
+    void clock.sleep(fault.at).then(async () => {
+      faults.count(fault.kind);
+      recorder.note('faults', fault.kind, `${fault.id} ${describe(fault)}`, { fault: fault.id });
+      const heal = begin(fault, world, cluster);
+      if (!heal) return;
+      await clock.sleep(Math.min(fault.forMs, plan.endsAt - fault.at));
+      recorder.note('faults', 'heal', fault.id, { fault: fault.id });
+      heal();
+    });
+  }
+}
+
+/** What the fault does, for people. */
+function describe({ forMs, other, jumpMs }: PlannedFault): string {
+  const parts = [
+    ...(other === undefined ? [] : [`from ${other}`]),
+    ...(jumpMs === undefined ? [] : [`by ${Math.round(jumpMs)} ms`]),
+    ...(forMs > 0 ? [`for ${Math.round(forMs)} ms`] : []),
+  ];
+  return parts.join(' ');
+}
+
+/** Lets the fault begin; returns what ends it, where it lasts. */
+function begin(fault: PlannedFault, world: World, cluster: SimulatedCluster): (() => void) | undefined {
+  const { node, other } = fault;
+  const { network, nats } = world;
+  switch (fault.kind) {
+    case 'crash':
+      return void cluster.crash(node);
+    case 'restart':
+      return void cluster.restart(node);
+    case 'power-loss':
+      cluster.crashAll();
+      world.powerLost();
+      return undefined;
+    case 'pause':
+      return cluster.pause(node);
+    case 'zombie': {
+      const goOn = cluster.pause(node);
+      void world.clock.sleep(REPLACED_AFTER_MS).then(() => cluster.replace(node));
+      return goOn;
+    }
+    case 'partition':
+      network.cut(node, other!);
+      cluster.process(node).bus.silent();
+      return () => network.heal(node, other!);
+    case 'nats-away':
+      network.cut('nats', '*');
+      cluster.silent();
+      return () => network.heal('nats', '*');
+    case 'nats-restart':
+      network.cut('nats', '*');
+      cluster.silent();
+      world.server.restart();
+      return () => network.heal('nats', '*');
+    case 'leader-change':
+      nats.pause();
+      void world.clock.sleep(500).then(() => nats.resume());
+      world.server.restart();
+      return undefined;
+    case 'store-away':
+      world.storeTrouble = 'away';
+      return () => (world.storeTrouble = undefined);
+    case 'store-full':
+      world.storeTrouble = 'full';
+      return () => (world.storeTrouble = undefined);
+    case 'disk-full':
+      world.diskIsFull = true;
+      return () => (world.diskIsFull = false);
+    case 'clock-jump':
+      return void cluster.process(node).clock.jump(fault.jumpMs!);
+  }
+}

@@ -1,0 +1,26 @@
+import type { BusMessage } from '../../src/bus/bus.ts';
+import type { TableName } from '../../src/records/tables.ts';
+
+/** What is seen of a run from outside: what NATS has stored, what was acknowledged, what the store has. */
+export interface Observer {
+  /** A message is stored in its stream. */
+  published(message: { node: string; subject: string; data: Uint8Array; id: string; sequence: number }): void;
+  /** An acknowledgement has reached NATS. */
+  acked(ack: { node: string; stream: string; durable: string; message: Pick<BusMessage, 'subject' | 'id' | 'sequence'> }): void;
+  /** A value of a bucket was written; `value` is undefined when it was deleted. */
+  written(write: { node: string; bucket: string; key: string; value: Uint8Array | undefined; revision: number }): void;
+  /** Rows are in the store. */
+  inserted(table: TableName, rows: Uint8Array): void;
+}
+
+/** A promise of the design does not hold. */
+export class Violation extends Error {
+  override readonly name = 'Violation';
+  /** Name of the invariant, e.g. `ledger-adds-up`. */
+  readonly invariant: string;
+
+  constructor(invariant: string, message: string) {
+    super(message);
+    this.invariant = invariant;
+  }
+}

@@ -1,0 +1,124 @@
+import type { JobConfig } from '../../src/config/job.ts';
+import { MillraceError } from '../../src/errors.ts';
+import type { Job } from '../../src/gen/millrace/v1/admin_pb.ts';
+import { seededRandom } from '../../src/random/seeded.ts';
+import type { Logger } from '../../src/telemetry/log.ts';
+import type { ComputeInfo } from '../../src/compute/backend.ts';
+import type { JobRuntimes } from '../jobs/runtime.ts';
+import { SimulatedClient } from './client.ts';
+import { nodesOf, SimulatedCluster } from './cluster.ts';
+import { planFaults, type FaultPlan } from './faults/plan.ts';
+import { scheduleFaults } from './faults/timed.ts';
+import { Invariants } from './invariants/invariants.ts';
+import { Violation } from './observer.ts';
+import { simulatedService, withService } from './service.ts';
+import type { TraceEvent } from './trace.ts';
+import { World } from './world.ts';
+
+/** How long a job may take once nothing goes wrong any more, in virtual ms. */
+const CALM_MS = 900_000;
+/** Events of a run at most; one that has more is inconclusive. */
+const MAX_EVENTS = 200_000;
+
+/** What {@link simulate} needs besides the seed. */
+export interface SimulationOptions {
+  /** The job of a seed. */
+  config: JobConfig;
+  compute: ComputeInfo;
+  runtimes: JobRuntimes;
+  stateDir: string;
+  /** Default: drawn from the seed. */
+  plan?: FaultPlan;
+  /** Faults that may strike, by id. Default: all. */
+  only?: ReadonlySet<string>;
+  /** Keeps every event. Default false. */
+  trace?: boolean;
+  log?: Logger;
+}
+
+/** What became of a run. */
+export interface SimulationResult {
+  seed: number;
+  outcome: 'passed' | 'failed' | 'inconclusive';
+  /** The invariant that broke. */
+  invariant?: string;
+  reason?: string;
+  /** Hash of everything that happened. */
+  hash: string;
+  events: number;
+  /** Virtual seconds that it took. */
+  seconds: number;
+  /** How often each kind of fault struck. */
+  faults: Record<string, number>;
+  /** States that were seen. */
+  seen: string[];
+  plan: FaultPlan;
+  /** Ids of the faults that struck, in order; with `trace` only. */
+  trace?: TraceEvent[];
+}
+
+/** Runs a job on a whole cluster in this process, with the faults that the seed chooses, and checks every promise at every event. */
+export async function simulate(seed: number, options: SimulationOptions): Promise<SimulationResult> {
+  const random = seededRandom(seed);
+  const shape = random.fork('cluster');
+  const nodes = nodesOf({ coordinators: 1 + shape.integer(2), rollouts: 2, learners: 2 });
+  const plan =
+    options.plan ??
+    planFaults(
+      random.fork('faults'),
+      nodes.map(({ id }) => id),
+    );
+  let invariants!: Invariants;
+  const { only, trace } = options;
+  const world = new World({ seed, plan, only, trace, observer: (made) => (invariants = new Invariants(made)) });
+  const cluster = new SimulatedCluster(nodes, { world, ...options });
+  const pauses = shape.integer(3) === 0 ? { pauseAt: 1 + shape.integer(5_000), pauseForMs: 1 + shape.integer(10_000) } : {};
+  const result = (outcome: SimulationResult['outcome'], violation?: { invariant: string; reason: string }): SimulationResult => ({
+    seed,
+    outcome,
+    ...violation,
+    hash: world.recorder.hash,
+    events: world.recorder.count,
+    seconds: world.clock.monotonic() / 1000,
+    faults: Object.fromEntries([...world.faults.counts].sort()),
+    seen: invariants.seen(),
+    plan,
+    ...(trace && { trace: world.recorder.events }),
+  });
+  const work = async (): Promise<Job> => {
+    cluster.start();
+    scheduleFaults(world, cluster, only);
+    const client = new SimulatedClient(world, cluster);
+    const job = await client.run('job', options.config, pauses, (seen) => invariants.looked(seen));
+    await invariants.jobEnded(job);
+    return job;
+  };
+  try {
+    const ended = Promise.race([work(), invariants.broken, deadline(world, plan.endsAt + CALM_MS), tooLong(world)]);
+    const outcome = await withService(simulatedService(world), () => world.clock.run(ended));
+    return outcome === 'too long'
+      ? result('inconclusive', { invariant: 'step-limit', reason: `more than ${MAX_EVENTS} events` })
+      : result('passed');
+  } catch (thrown) {
+    const { invariant, message } = thrown instanceof Violation ? thrown : new Violation('no-error', describe(thrown));
+    world.recorder.note('faults', 'violation', `${invariant}: ${message}`);
+    return result('failed', { invariant, reason: message });
+  } finally {
+    cluster.close();
+  }
+}
+
+async function deadline(world: World, ms: number): Promise<never> {
+  await world.clock.sleep(ms);
+  throw new Violation('liveness', `the job has not ended ${CALM_MS / 1000} s after the last fault`);
+}
+
+async function tooLong(world: World): Promise<'too long'> {
+  while (world.recorder.count < MAX_EVENTS) await world.clock.sleep(1_000);
+  return 'too long';
+}
+
+function describe(thrown: unknown): string {
+  const error = MillraceError.from(thrown);
+  return `${error.code}: ${error.message}`;
+}

@@ -1,0 +1,84 @@
+import type { MemoryServer } from '../../src/bus/memory/server.ts';
+import { VirtualClock } from '../../src/clock/virtual.ts';
+import { memoryBus } from '../../src/protocol/memory.ts';
+import type { Random } from '../../src/random/random.ts';
+import { seededRandom } from '../../src/random/seeded.ts';
+import { MemoryStore } from '../../src/store/memory-store.ts';
+import { FaultInjector } from './faults/injector.ts';
+import type { FaultPlan } from './faults/plan.ts';
+import { Life } from './life.ts';
+import { Network } from './network.ts';
+import type { Observer } from './observer.ts';
+import { Recorder } from './recorder.ts';
+
+/** Longest virtual time of a run, in ms; a job that has not ended by then hangs. */
+const LIMIT_MS = 86_400_000;
+
+/** Options of {@link World}. */
+export interface WorldOptions {
+  seed: number;
+  plan: FaultPlan;
+  /** Faults that may strike, by id. Default: all. */
+  only?: ReadonlySet<string> | undefined;
+  /** Keeps every event for a trace. Default false. */
+  trace?: boolean;
+  observer: (world: World) => Observer;
+}
+
+/** What is outside every process: time, the network, NATS, the store, and what goes wrong. All of it follows from the seed. */
+export class World {
+  readonly seed: number;
+  readonly plan: FaultPlan;
+  readonly clock = new VirtualClock({ quietTurns: 1, limitMs: LIMIT_MS });
+  readonly random: Random;
+  readonly recorder: Recorder;
+  readonly faults: FaultInjector;
+  readonly network: Network;
+  readonly server: MemoryServer;
+  /** The process of nats-server, which may stand still. */
+  readonly nats = new Life('nats', 1);
+  readonly store = new MemoryStore();
+  readonly observer: Observer;
+  /** What is wrong with the store for now. */
+  storeTrouble: 'away' | 'full' | undefined;
+  /** Nothing can be written to the disk of checkpoints for now. */
+  diskIsFull = false;
+  /** Called when a fault kills a process. */
+  onCrash: (life: Life) => void = () => {};
+  #ids = 0;
+
+  constructor({ seed, plan, only, trace = false, observer }: WorldOptions) {
+    this.seed = seed;
+    this.plan = plan;
+    this.random = seededRandom(seed);
+    const now = (): number => this.clock.monotonic();
+    this.recorder = new Recorder({ now, keep: trace });
+    this.faults = new FaultInjector({
+      seed,
+      plan,
+      now,
+      only,
+      onStruck: ({ id, kind }) => this.recorder.note('faults', kind, id, { fault: id }),
+    });
+    this.network = new Network({ clock: this.clock, random: this.random.fork('network'), faults: this.faults });
+    this.server = memoryBus({ clock: this.clock }).server;
+    this.observer = observer(this);
+  }
+
+  /** A number that no other call gives. */
+  nextId(): number {
+    this.#ids += 1;
+    return this.#ids;
+  }
+
+  /** Kills a process. */
+  crash(life: Life): void {
+    if (life.hasEnded) return;
+    this.recorder.note(life.node, 'crash', `${life.id} is killed`);
+    life.end();
+    this.onCrash(life);
+  }
+
+  /** Everything that was not synced to disk may be lost. */
+  powerLost(): void {}
+}
