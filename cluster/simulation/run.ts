@@ -11,7 +11,7 @@ import { planFaults, type FaultPlan } from './faults/plan.ts';
 import { scheduleFaults } from './faults/timed.ts';
 import { Invariants } from './invariants/invariants.ts';
 import { Violation } from './observer.ts';
-import { simulatedService, withService } from './service.ts';
+import { SimulatedService, withService } from './service.ts';
 import type { TraceEvent } from './trace.ts';
 import { World } from './world.ts';
 
@@ -69,8 +69,14 @@ export async function simulate(seed: number, options: SimulationOptions): Promis
       nodes.map(({ id }) => id),
     );
   let invariants!: Invariants;
-  const { only, trace } = options;
-  const world = new World({ seed, plan, only, trace, observer: (made) => (invariants = new Invariants(made)) });
+  let service!: SimulatedService;
+  const { only, trace, config } = options;
+  const observer = (world: World): Invariants => {
+    service = new SimulatedService(world, (violation) => invariants.fail(violation));
+    invariants = new Invariants({ world, config, service });
+    return invariants;
+  };
+  const world = new World({ seed, plan, only, trace, observer });
   const cluster = new SimulatedCluster(nodes, { world, ...options });
   const pauses = shape.integer(3) === 0 ? { pauseAt: 1 + shape.integer(5_000), pauseForMs: 1 + shape.integer(10_000) } : {};
   const result = (outcome: SimulationResult['outcome'], violation?: { invariant: string; reason: string }): SimulationResult => ({
@@ -89,13 +95,13 @@ export async function simulate(seed: number, options: SimulationOptions): Promis
     cluster.start();
     scheduleFaults(world, cluster, only);
     const client = new SimulatedClient(world, cluster);
-    const job = await client.run('job', options.config, pauses, (seen) => invariants.looked(seen));
+    const job = await client.run('job', config, pauses, (seen) => invariants.looked(seen));
     await invariants.jobEnded(job);
     return job;
   };
   try {
     const ended = Promise.race([work(), invariants.broken, deadline(world, plan.endsAt + CALM_MS), tooLong(world)]);
-    const outcome = await withService(simulatedService(world), () => world.clock.run(ended));
+    const outcome = await withService(service, () => world.clock.run(ended));
     return outcome === 'too long'
       ? result('inconclusive', { invariant: 'step-limit', reason: `more than ${MAX_EVENTS} events` })
       : result('passed');

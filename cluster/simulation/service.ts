@@ -1,10 +1,25 @@
 import type { MessageFault } from './faults/kinds.ts';
+import { Violation } from './observer.ts';
 import type { World } from './world.ts';
 
 /** What the flow of a simulated job finds as `globalThis.millraceSimulation`: the service that its tools and its reward call. */
-export interface SimulatedService {
-  /** Answers after a while; throws where it fails; says when to call again where it is busy. */
-  call(at: 'tool' | 'reward', where: string): Promise<{ retryAfterMs: number } | undefined>;
+export interface FlowService {
+  /** A number for each trajectory that is begun. */
+  begun(): number;
+  /** Answers a tool after a while; throws where the service fails; says when to call again where it is busy. */
+  tool(where: string): Promise<Busy>;
+  /** As {@link FlowService.tool}, for the reward of a trajectory that was begun with this number. */
+  reward(trajectory: number, where: string): Promise<Busy>;
+  /** A trajectory whose tool failed is about to be scored. */
+  brokenIsScored(trajectory: number): void;
+}
+
+type Busy = { retryAfterMs: number } | undefined;
+
+/** What the service knows of the answers that it gave. */
+export interface ServiceFacts {
+  /** Whether the service failed at every call for the reward of the trajectory with this answer. */
+  rewardNeverAnswered(answerJson: string): boolean;
 }
 
 /** How long a call takes at most when nothing is wrong, in ms. */
@@ -13,29 +28,63 @@ const LONGEST_MS = 100;
 const LATEST_MS = 4_000;
 
 /** The service of a run; its faults follow from the seed. */
-export function simulatedService({ clock, faults, random, recorder }: World): SimulatedService {
-  const draw = random.fork('service');
-  return {
-    async call(at, where) {
-      const strikes = (kind: MessageFault) => faults.strikes(kind, where);
-      await clock.sleep(draw.uniform() * LONGEST_MS);
-      const busy = strikes('tool-busy');
-      if (busy) return { retryAfterMs: 1 + Math.round(busy.amount * LATEST_MS) };
-      const failed = strikes(at === 'tool' ? 'tool-failed' : 'reward-failed');
-      if (failed) throw new Error(`the service is broken (${failed.id})`);
-      const hangs = strikes(at === 'tool' ? 'tool-hangs' : 'reward-hangs');
-      if (hangs) return new Promise(() => {});
-      const late = at === 'tool' ? strikes('tool-late') : undefined;
-      if (late) await clock.sleep(late.amount * LATEST_MS);
-      recorder.note('service', 'answer', `${at} of ${where}`);
-      return undefined;
-    },
-  };
+export class SimulatedService implements FlowService, ServiceFacts {
+  readonly #world: World;
+  readonly #draw: () => number;
+  readonly #fail: (violation: Violation) => void;
+  readonly #answered = new Set<number>();
+  readonly #failed = new Set<number>();
+  #begun = 0;
+
+  constructor(world: World, fail: (violation: Violation) => void) {
+    const random = world.random.fork('service');
+    this.#world = world;
+    this.#draw = () => random.uniform();
+    this.#fail = fail;
+  }
+
+  begun(): number {
+    this.#begun += 1;
+    return this.#begun;
+  }
+
+  tool(where: string): Promise<Busy> {
+    return this.#answer(where, { failed: 'tool-failed', hangs: 'tool-hangs', late: 'tool-late' });
+  }
+
+  async reward(trajectory: number, where: string): Promise<Busy> {
+    this.#failed.add(trajectory);
+    const busy = await this.#answer(where, { failed: 'reward-failed', hangs: 'reward-hangs' });
+    if (!busy) this.#answered.add(trajectory);
+    return busy;
+  }
+
+  brokenIsScored(trajectory: number): void {
+    this.#fail(new Violation('no-reward-from-failure', `trajectory ${trajectory} goes on to its reward after its tool failed`));
+  }
+
+  rewardNeverAnswered(answerJson: string): boolean {
+    const { trajectory } = JSON.parse(answerJson) as { trajectory?: number };
+    return trajectory !== undefined && this.#failed.has(trajectory) && !this.#answered.has(trajectory);
+  }
+
+  async #answer(where: string, kinds: { failed: MessageFault; hangs: MessageFault; late?: MessageFault }): Promise<Busy> {
+    const { clock, faults } = this.#world;
+    await clock.sleep(this.#draw() * LONGEST_MS);
+    const busy = faults.strikes('tool-busy', where);
+    if (busy) return { retryAfterMs: 1 + Math.round(busy.amount * LATEST_MS) };
+    const failed = faults.strikes(kinds.failed, where);
+    if (failed) throw new Error(`the service is broken (${failed.id})`);
+    if (faults.strikes(kinds.hangs, where)) return new Promise(() => {});
+    const late = kinds.late && faults.strikes(kinds.late, where);
+    if (late) await clock.sleep(late.amount * LATEST_MS);
+    return undefined;
+  }
 }
 
 /** Runs `work` with the service in place. One run at a time in a process. */
-export async function withService<T>(service: SimulatedService, work: () => Promise<T>): Promise<T> {
-  const place = globalThis as { millraceSimulation?: SimulatedService };
+export async function withService<T>(service: FlowService, work: () => Promise<T>): Promise<T> {
+  const place = globalThis as { millraceSimulation?: FlowService };
   place.millraceSimulation = service;
   try {
     return await work();

@@ -1,38 +1,126 @@
+import type { JobConfig } from '../../../src/config/job.ts';
 import type { Job } from '../../../src/gen/millrace/v1/admin_pb.ts';
-import { JobState } from '../../../src/gen/millrace/v1/admin_pb.ts';
 import type { TableName } from '../../../src/records/tables.ts';
 import { Violation, type Observer } from '../observer.ts';
+import type { ServiceFacts } from '../service.ts';
 import type { World } from '../world.ts';
+import { admissionCheck } from './admission.ts';
+import type { Check } from './check.ts';
+import { commitChecks } from './commits.ts';
+import { checkEnd, checkStore } from './ending.ts';
+import { Facts } from './facts.ts';
+import { releaseCheck } from './release.ts';
+import { requestCheck } from './requests.ts';
+import { rewardCheck } from './rewards.ts';
+import { stateWatch } from './states.ts';
+
+/** How long the writer has for what is left when the job has ended, in virtual ms. */
+const LAST_ROWS_MS = 120_000;
+const LOOK_MS = 500;
+/** A job that makes no progress for so long must say what it waits for, in virtual ms. */
+const SILENT_MS = 10_000;
+
+/** What {@link Invariants} needs of a run. */
+export interface InvariantOptions {
+  world: World;
+  config: JobConfig;
+  service: ServiceFacts;
+}
 
 /** Everything that must hold, looked at whenever NATS or the store change. */
 export class Invariants implements Observer {
   /** Rejects with the first {@link Violation}. */
   readonly broken: Promise<never>;
-  #break!: (violation: Violation) => void;
+  readonly #world: World;
+  readonly #config: JobConfig;
+  readonly #facts = new Facts();
+  readonly #checks: Check[];
+  readonly #states: ReturnType<typeof stateWatch>;
   readonly #seen = new Set<string>();
+  #break!: (violation: Violation) => void;
+  /** What the client saw last, and since when it is the same. */
+  #last = { text: '', since: 0 };
 
-  constructor(_world: World) {
+  constructor({ world, config, service }: InvariantOptions) {
+    this.#world = world;
+    this.#config = config;
     this.broken = new Promise((_, reject) => (this.#break = reject));
     this.broken.catch(() => {});
+    const fail = (invariant: string, message: string): void => this.fail(new Violation(invariant, message));
+    const { rollout, rounds } = config;
+    this.#states = stateWatch(this.#facts, (state) => this.saw(state));
+    this.#checks = [
+      this.#facts,
+      commitChecks(this.#facts, rollout, fail),
+      releaseCheck(this.#facts, fail),
+      rewardCheck(this.#facts, service, fail),
+      admissionCheck(this.#facts, { ...rollout, rounds }, fail),
+      requestCheck(this.#facts, fail),
+      this.#states,
+    ];
   }
 
-  published(_message: Parameters<Observer['published']>[0]): void {}
-  acked(_ack: Parameters<Observer['acked']>[0]): void {}
-  written(_write: Parameters<Observer['written']>[0]): void {}
-  inserted(_table: TableName, _rows: Uint8Array): void {}
+  published(message: Parameters<Observer['published']>[0]): void {
+    for (const check of this.#checks) check.published?.(message);
+  }
 
-  /** A client has looked at the job. */
-  looked(_job: Job): void {}
+  acked(ack: Parameters<Observer['acked']>[0]): void {
+    for (const check of this.#checks) check.acked?.(ack);
+  }
 
+  written(write: Parameters<Observer['written']>[0]): void {
+    for (const check of this.#checks) check.written?.(write);
+  }
+
+  inserted(table: TableName, rows: Uint8Array): void {
+    for (const check of this.#checks) check.inserted?.(table, rows);
+  }
+
+  /** A client has looked at the job: one that stands still says what it waits for (promise 5). */
+  looked(job: Job): void {
+    this.#states.looked(job);
+    const { progress } = job;
+    const text = `${job.state} ${progress?.round} ${progress?.requests} ${progress?.ledger?.frontier} ${job.evaluations.length}`;
+    const now = this.#world.clock.monotonic();
+    if (text !== this.#last.text) this.#last = { text, since: now };
+    else if (now - this.#last.since > SILENT_MS && job.waitingFor === '')
+      this.fail(
+        new Violation(
+          'waits-are-named',
+          `nothing has changed for ${Math.round(now - this.#last.since)} ms, and the job waits for nothing`,
+        ),
+      );
+  }
+
+  /** The job has ended: waits for its last rows, then looks at all of them. */
   async jobEnded(job: Job): Promise<void> {
-    if (job.state !== JobState.SUCCEEDED) throw new Violation('job-succeeds', `${JobState[job.state]}: ${job.error}`);
+    const { rounds } = this.#config;
+    const { faults, plan } = this.#world;
+    const mayFail = Object.keys(plan.rates).length > 0 || plan.timed.length > 0 || faults.counts.size > 0;
+    checkEnd(job, { rounds, requestsMayFail: mayFail });
+    this.#states.ended(job);
+    const { clock } = this.#world;
+    for (let waited = 0; ; waited += LOOK_MS) {
+      try {
+        checkStore(job, this.#facts);
+        return;
+      } catch (violation) {
+        if (waited >= LAST_ROWS_MS || (violation as Violation).invariant === 'stored-was-accepted') throw violation;
+      }
+      await clock.sleep(LOOK_MS);
+    }
+  }
+
+  /** A state of `SOMETIMES` was reached. */
+  saw(state: string): void {
+    this.#seen.add(state);
   }
 
   seen(): string[] {
     return [...this.#seen].sort();
   }
 
-  fail(invariant: string, message: string): void {
-    this.#break(new Violation(invariant, message));
+  fail(violation: Violation): void {
+    this.#break(violation);
   }
 }

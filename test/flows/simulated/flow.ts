@@ -1,13 +1,18 @@
-/** Two levers to pull, through a service that the simulator makes fail: green and then blue pays. */
+/** Two levers to pull, through a service that the simulator makes fail: green and blue pay, red does not. */
 import { defineFlow, defineTool, RetryLater, z } from 'millrace';
 import { banditKind } from '../bandit/kind.ts';
 
 /** Policy kinds of this flow: `policy.kind: bandit`. */
 export const policyKinds = [banditKind];
 
-/** What the simulator puts under `globalThis.millraceSimulation`: how the service behind tool and reward behaves at a call. */
-export interface SimulatedService {
-  call(at: 'tool' | 'reward', where: string): Promise<{ retryAfterMs: number } | undefined>;
+type Busy = { retryAfterMs: number } | undefined;
+
+/** What the simulator puts under `globalThis.millraceSimulation`: the service behind tools and reward. */
+interface Service {
+  begun(): number;
+  tool(where: string): Promise<Busy>;
+  reward(trajectory: number, where: string): Promise<Busy>;
+  brokenIsScored(trajectory: number): void;
 }
 
 const taskSchema = z.object({ id: z.string() });
@@ -15,15 +20,18 @@ type Task = z.infer<typeof taskSchema>;
 
 interface Memory {
   task: string;
+  trajectory: number;
   pulls: string[];
+  broken: boolean;
 }
 
+const answerSchema = z.object({ pulls: z.array(z.string()), trajectory: z.number(), broken: z.boolean() });
 const tool = defineTool<Memory>();
 const nothing = z.object({});
 
-async function call(at: 'tool' | 'reward', where: string): Promise<void> {
-  const service = (globalThis as { millraceSimulation?: SimulatedService }).millraceSimulation;
-  const busy = await service?.call(at, where);
+const service = (): Service | undefined => (globalThis as { millraceSimulation?: Service }).millraceSimulation;
+
+function checkBusy(busy: Busy): void {
   if (busy) throw new RetryLater({ afterMs: busy.retryAfterMs, reason: 'the lever service is busy' });
 }
 
@@ -33,7 +41,9 @@ const lever = (name: string) =>
     input: nothing,
     arguments: () => ({}),
     run: async (_, memory) => {
-      await call('tool', `${memory.task}/${memory.pulls.length}`);
+      memory.broken = true;
+      checkBusy(await service()?.tool(`${memory.task}/${memory.pulls.length}`));
+      memory.broken = false;
       memory.pulls.push(name);
       return 'clack';
     },
@@ -46,13 +56,15 @@ export default defineFlow<Task, Memory>({
   tools: { green: lever('green'), blue: lever('blue'), red: lever('red') },
   features: {},
   toolTimeoutMs: 2_000,
-  remember: ({ id }) => ({ task: id, pulls: [] }),
+  remember: ({ id }) => ({ task: id, trajectory: service()?.begun() ?? 0, pulls: [], broken: false }),
   plan: ({ pulls }) => ({ items: [], actions: pulls.length > 1 ? [] : ['green', 'blue', 'red'].map((name) => ({ tool: name })) }),
   verify: () => 'continue',
   maxSteps: () => 2,
-  answer: ({ pulls }) => pulls,
+  answer: ({ pulls, trajectory, broken }) => ({ pulls, trajectory, broken }),
   reward: async ({ id }, answer) => {
-    await call('reward', id);
-    return (answer as string[]).filter((name) => name !== 'red').length / 2;
+    const { pulls, trajectory, broken } = answerSchema.parse(answer);
+    if (broken) service()?.brokenIsScored(trajectory);
+    checkBusy(await service()?.reward(trajectory, id));
+    return pulls.filter((name) => name !== 'red').length / 2;
   },
 });

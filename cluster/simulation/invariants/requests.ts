@@ -1,0 +1,30 @@
+import { fromBinary } from '@bufbuild/protobuf';
+import { Purpose, RolloutRequestSchema } from '../../../src/gen/millrace/v1/training_pb.ts';
+import type { Check, Fail } from './check.ts';
+import type { Facts } from './facts.ts';
+
+/** A request is accepted before it is sent, so that whoever takes over knows of it; evaluations never train (promise 1). */
+export function requestCheck(facts: Facts, fail: Fail): Check {
+  const tasks = new Map<number, string>();
+  return {
+    published({ subject, data, sequence: place }) {
+      if (subject.startsWith('rollout.')) {
+        const request = fromBinary(RolloutRequestSchema, data);
+        if (request.purpose !== Purpose.TRAIN) return;
+        const sequence = Number(request.sequence);
+        const accepted = facts.record?.accepted ?? 0;
+        if (sequence >= accepted) fail('sent-was-accepted', `request ${sequence} is sent and only ${accepted} are accepted`);
+        const before = tasks.get(sequence);
+        if (before !== undefined && before !== request.taskId)
+          fail('request-keeps-its-task', `request ${sequence} was about ${before} and is sent again about ${request.taskId}`);
+        tasks.set(sequence, request.taskId);
+      } else if (subject.startsWith('scored.')) {
+        const [, , purpose] = subject.split('.');
+        const scored = facts.scoredMessages.get(place)!;
+        const isTraining = scored.request!.purpose === Purpose.TRAIN;
+        if (isTraining !== (purpose === 'train'))
+          fail('evaluations-never-train', `${scored.request!.id} is published as ${purpose}`);
+      }
+    },
+  };
+}
