@@ -3,14 +3,18 @@ import tseslint from 'typescript-eslint';
 import { classLength } from './scripts/eslint/class-length.js';
 import { layers } from './scripts/eslint/layers.js';
 import { limits } from './scripts/eslint/limits.js';
+import { oneSource, REAL } from './scripts/eslint/one-source.js';
 import { wireNames } from './scripts/eslint/wire-names.js';
+
+/** Tests, and what they run. */
+const TESTS = ['**/conformance/**', '**/*conformance.ts', '**/*.test.ts', '**/testing-*.ts', '**/*.fixture.ts'];
 
 export default defineConfig(
   globalIgnores(['node_modules/', 'dist/', 'src/gen/', '.millrace/', 'coverage/', 'src/compute/native/build/']),
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
   {
     files: ['**/*.{js,ts}'],
-    plugins: { millrace: { rules: { 'class-length': classLength, layers, 'wire-names': wireNames } } },
+    plugins: { millrace: { rules: { 'class-length': classLength, layers, 'one-source': oneSource, 'wire-names': wireNames } } },
     rules: {
       'millrace/layers': 'error',
       'max-lines': ['error', { max: 450, skipBlankLines: false, skipComments: false }],
@@ -20,8 +24,13 @@ export default defineConfig(
   },
   {
     files: ['{src,cluster}/**/*.ts'],
-    ignores: ['src/protocol/**', '**/conformance/**', '**/conformance.ts', '**/*.test.ts', '**/testing-*.ts', '**/*.fixture.ts'],
+    ignores: ['src/protocol/**', ...TESTS],
     rules: { 'millrace/wire-names': 'error' },
+  },
+  {
+    files: ['{src,cluster}/**/*.ts'],
+    ignores: [...TESTS, ...REAL.map(({ path }) => (path.endsWith('.ts') ? path : `${path}/**`))],
+    rules: { 'millrace/one-source': 'error' },
   },
   {
     files: ['**/*.ts'],

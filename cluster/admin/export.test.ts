@@ -1,3 +1,4 @@
+import { systemClock } from '../../src/clock/system.ts';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -55,7 +56,7 @@ describe('ExportTrajectories', { timeout: 60_000 }, () => {
     );
     transfer = new StoreTransfer(store, join(folder, 'exports'));
     const notAsked = (): Promise<never> => Promise.reject(new Error('not asked here'));
-    servers.push(await startServer({ services: [storeService(notAsked, transfer)], token: 'secret' }));
+    servers.push(await startServer({ services: [storeService(notAsked, transfer, { clock: systemClock })], token: 'secret' }));
     const nodes = { withRole: () => [{ address: servers[0]!.address }] } as unknown as NodeList;
     const backend = new MemoryBackend();
     backend.transfer = remoteTransfer(nodes, 'secret');

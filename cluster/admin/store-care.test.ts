@@ -1,3 +1,4 @@
+import { systemClock } from '../../src/clock/system.ts';
 import { create } from '@bufbuild/protobuf';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AdminService, GetStoreStatsResponseSchema, PruneStoreRequestSchema } from '../../src/gen/millrace/v1/admin_pb.ts';
@@ -59,7 +60,7 @@ describe('the care of the store', () => {
   const backend = new MemoryBackend();
 
   beforeAll(async () => {
-    const service = storeService(nobody, {} as TrajectoryTransfer, store);
+    const service = storeService(nobody, {} as TrajectoryTransfer, { clock: systemClock, care: store });
     servers.push(await startServer({ services: [service], token: 'secret' }));
     nodes = { withRole: () => [{ address: servers[0]!.address }] } as unknown as NodeList;
     servers.push(await startServer({ services: [adminService(backend)] }));

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
+import { systemRandom } from '../../src/random/seeded.ts';
 import { readManifest } from '../../src/checkpoint/load.ts';
 import { jobConfigSchema, type JobConfig } from '../../src/config/job.ts';
 import { loadJobConfig } from '../../src/config/load.ts';
@@ -45,7 +46,7 @@ export async function openEvalSource(
     const { cwd, env } = context;
     if (file === undefined) return { ...(await ofCheckpoint(flags, context, folder)), close };
     const { config } = loadJobConfig(file, { env, cwd, overrides: flags.set ?? [], flags: { data: flags.data } });
-    const { runtime, digest = '' } = await bundleJob(config, REAL_PORTS, jobBundles(folder, artifactsOf(folder)));
+    const { runtime, digest = '' } = await bundleJob(config, REAL_PORTS, jobBundles(folder, artifactsOf(folder), systemRandom()));
     return { config, runtime, code: digest, close };
   } catch (thrown) {
     await close();
@@ -66,7 +67,7 @@ async function ofCheckpoint(
   if (typeof code !== 'string' || !config.success)
     throw missing(`${path} does not say which bundle its flow is in: give the job file`, 'job.yaml');
   const stateDir = flags.state === undefined ? stateFolderOf(path) : resolve(cwd, flags.state);
-  const bundles = stateDir === undefined ? undefined : jobBundles(folder, artifactsOf(stateDir));
+  const bundles = stateDir === undefined ? undefined : jobBundles(folder, artifactsOf(stateDir), systemRandom());
   if (bundles === undefined || !(await bundles.has(code)))
     throw missing(
       `bundle ${code} of the checkpoint's flow is not in ${stateDir ?? dirname(path)}: give the job file, or --state`,

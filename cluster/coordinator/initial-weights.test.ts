@@ -2,6 +2,7 @@ import { rm, truncate } from 'node:fs/promises';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { create } from '@bufbuild/protobuf';
 import { temporaryFolder, thermostatJob } from '../../test/support/thermostat.ts';
+import { seededRandom } from '../../src/random/seeded.ts';
 import { WeightManifestSchema } from '../../src/gen/millrace/v1/weights_pb.ts';
 import { createJobRecord } from '../../src/jobs/record.ts';
 import type { NodeContext } from '../runtime/context.ts';
@@ -20,7 +21,7 @@ it("checks a version without a checkpoint against its job's bundle", async () =>
   const config = thermostatJob();
   const runtime = await loadJobRuntime(config, REAL_PORTS);
   const artifacts = artifactsOf(folder.path);
-  const bundles = jobBundles(folder.path, artifacts);
+  const bundles = jobBundles(folder.path, artifacts, seededRandom(1));
   const digest = (await bundles.make(config))!;
   const record = createJobRecord({ id: 'first', config, now: 0, code: digest });
   const manifest = create(WeightManifestSchema, { job: 'first', version: 3 });

@@ -108,9 +108,6 @@ function ignoreMissing(thrown: unknown): undefined {
 
 async function checkpointVersions(context: NodeContext, job: string): Promise<number[]> {
   const folder = checkpointPath(context.stateDir, job, 0).replace(/[^/\\]*$/, '');
-  const names = await context.outside(readdir(folder).catch(() => [] as string[]));
-  return names
-    .filter((name) => /^v\d{6,}$/.test(name))
-    .sort()
-    .map((name) => Number(name.slice(1)));
+  const names = (await context.outside(readdir(folder).catch(() => [] as string[]))).sort();
+  return names.filter((name) => /^v\d{6,}$/.test(name)).map((name) => Number(name.slice(1)));
 }

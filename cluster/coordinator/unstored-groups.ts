@@ -1,5 +1,6 @@
 import type { Bus } from '../../src/bus/bus.ts';
 import type { Clock } from '../../src/clock/clock.ts';
+import { MillraceError } from '../../src/errors.ts';
 import type { Ledger } from '../../src/gen/millrace/v1/training_pb.ts';
 import { endedCount } from '../../src/jobs/ledger.ts';
 import { writerBacklog } from '../../src/protocol/writer-durables.ts';
@@ -16,6 +17,8 @@ const COUNT_AFTER_MS = [5_000, 60_000];
 /** How long the end of a job waits for the store. */
 const LAST_COUNT_MS = 10_000;
 const PAUSE_MS = 250;
+/** How long the store may take to count. */
+const COUNT_TIMEOUT_MS = 10_000;
 
 /**
  * Groups that have ended, other than as failed, and whose rows the store does not have: they went with a stream that was deleted.
@@ -74,13 +77,22 @@ export class UnstoredGroups {
 }
 
 /** Asks the store node. */
-export function countStored(query: RunQuery): CountStored {
+export function countStored(query: RunQuery, clock: Clock): CountStored {
   return async (job, { frontier, endedBeyond }) => {
     const beyond = endedBeyond.length === 0 ? '' : ` OR sequence IN (${endedBeyond.join(', ')})`;
     // Job ids hold no quotes.
     const valid = `SELECT sequence, uniqExact(trajectory_id) AS members FROM trajectories WHERE job = '${job}' AND purpose = 'train' AND valid AND (sequence < ${frontier}${beyond}) GROUP BY sequence, request_id`;
     const sql = `SELECT uniqExact(sequence) FROM (${valid}) WHERE members >= 2`;
-    const { rows } = await query(sql, 1, AbortSignal.timeout(10_000));
-    return Number(rows[0]?.[0] ?? 0);
+    const [late, answered] = [new AbortController(), new AbortController()];
+    void clock.sleep(COUNT_TIMEOUT_MS, answered.signal).then(
+      () => late.abort(new MillraceError('deadline_exceeded', `the store did not count within ${COUNT_TIMEOUT_MS} ms`)),
+      () => undefined,
+    );
+    try {
+      const { rows } = await query(sql, 1, late.signal);
+      return Number(rows[0]?.[0] ?? 0);
+    } finally {
+      answered.abort();
+    }
   };
 }

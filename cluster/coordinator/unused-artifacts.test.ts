@@ -2,6 +2,8 @@ import { existsSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { temporaryFolder, thermostatJob } from '../../test/support/thermostat.ts';
+import { systemClock } from '../../src/clock/system.ts';
+import { seededRandom } from '../../src/random/seeded.ts';
 import { MODEL } from '../../src/checkpoint/checkpoint.ts';
 import { saveCheckpoint } from '../../src/checkpoint/save.ts';
 import { writeFiles } from '../../src/flow/bundle/testing.ts';
@@ -23,7 +25,7 @@ const HOUR = 3600_000;
 function setUp() {
   const stateDir = folder.path;
   const artifacts = artifactsOf(stateDir);
-  const bundles = jobBundles(stateDir, artifacts);
+  const bundles = jobBundles(stateDir, artifacts, seededRandom(1));
   const codes: (string | undefined)[] = [];
   let unreadable: object[] = [];
   const records = () => codes.map((code, i) => createJobRecord({ id: `job-${i}`, config: thermostatJob(), now: 0, code }));
@@ -43,7 +45,8 @@ function setUp() {
     for await (const _ of artifacts.list()) count += 1;
     return count;
   };
-  const sweep = (hours = 2) => deleteUnusedArtifacts(context, Date.now() + hours * HOUR);
+  const sweep = (hours = 2) =>
+    deleteUnusedArtifacts({ ...context, clock: { ...systemClock, now: () => systemClock.now() + hours * HOUR } });
   return {
     ...{ artifacts, bundles, codes, bundle, left, sweep, stateDir },
     setUnreadable: (list: object[]) => (unreadable = list),

@@ -5,18 +5,18 @@ import { checkpointReferences } from '../jobs/artifacts.ts';
 /** What was put within this time stays: a job may be about to be created with it, or a checkpoint to be written. */
 const KEPT_MS = 3600 * 1000;
 
-type Context = Pick<NodeContext, 'artifacts' | 'bundles' | 'jobs' | 'log' | 'stateDir' | 'outside'>;
+type Context = Pick<NodeContext, 'artifacts' | 'bundles' | 'clock' | 'jobs' | 'log' | 'stateDir' | 'outside'>;
 
 /**
  * Deletes the artifacts that nothing refers to, and the unpacked copies of bundles that no job runs. What refers to them are the records of jobs (an ended job keeps its bundle:
  * a failed one can be resumed, and others start from its weights) and checkpoints, which keep their tensors and the bundle of their flow. Nothing is deleted
  * while a record or a bundle cannot be read, since it may refer to any of them.
  */
-export async function deleteUnusedArtifacts(context: Context, now = Date.now()): Promise<void> {
-  const { jobs, log, outside } = context;
+export async function deleteUnusedArtifacts(context: Context): Promise<void> {
+  const { clock, jobs, log, outside } = context;
   if (context.bundles === undefined || jobs.unreadable().length > 0) return;
   try {
-    const deleted = await outside(sweep(context, now - KEPT_MS));
+    const deleted = await outside(sweep(context, clock.now() - KEPT_MS));
     if (deleted > 0) log.info({ deleted }, 'artifacts that nothing refers to any more were deleted');
   } catch (thrown) {
     log.warn({ err: MillraceError.from(thrown) }, 'unused artifacts could not be deleted; tried again when a job ends');

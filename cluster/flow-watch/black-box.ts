@@ -2,6 +2,7 @@ import type { LastActivity } from '../runtime/node-end.ts';
 import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ActivityLabel } from '../../src/clock/activity.ts';
+import type { Clock } from '../../src/clock/clock.ts';
 
 const SIZE = 1024;
 const RUNS = 'R';
@@ -18,15 +19,17 @@ export function blackBoxFile(stateDir: string, node: string): string {
  */
 export class BlackBox {
   readonly #fd: number;
+  readonly #clock: Pick<Clock, 'now'>;
   readonly #buffer = Buffer.alloc(SIZE);
   readonly #ended = Buffer.from(HAS_RUN);
 
-  constructor(file: string) {
+  constructor(file: string, clock: Pick<Clock, 'now'>) {
+    this.#clock = clock;
     this.#fd = openSync(file, 'w', 0o600);
   }
 
   began({ job, flow, task, part }: ActivityLabel): void {
-    const length = this.#buffer.write(`${RUNS}${JSON.stringify([Date.now(), job, flow, part, task])}\n`);
+    const length = this.#buffer.write(`${RUNS}${JSON.stringify([this.#clock.now(), job, flow, part, task])}\n`);
     this.#write(this.#buffer, length);
   }
 

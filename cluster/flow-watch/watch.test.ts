@@ -39,7 +39,7 @@ function start(previous?: NodeEnd): FlowWatch {
     get: () => Promise.reject(new Error('unused')),
     forget: () => undefined,
   };
-  return (watch = watchFlows({ id: 'rollout-1', notices, runtimes, log: silentLogger() }, folder, previous));
+  return (watch = watchFlows({ id: 'rollout-1', clock: systemClock, notices, runtimes, log: silentLogger() }, folder, previous));
 }
 
 function block(ms: number): void {
@@ -115,7 +115,7 @@ describe('a node that has died', () => {
       `import { Activity, observeActivities } from '${root}src/clock/activity.ts';
        import { systemClock } from '${root}src/clock/system.ts';
        import { BlackBox, blackBoxFile } from '${root}cluster/flow-watch/black-box.ts';
-       const box = new BlackBox(blackBoxFile(${JSON.stringify(folder)}, 'rollout-1'));
+       const box = new BlackBox(blackBoxFile(${JSON.stringify(folder)}, 'rollout-1'), systemClock);
        observeActivities({ began: (label) => box.began(label), ended: () => box.ended(), held: () => {} });
        const activity = (part: string): Activity => new Activity(systemClock, { ...${JSON.stringify(LABEL)}, part });
        activity('plan').run(() => {}, false);

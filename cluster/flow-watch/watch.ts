@@ -25,7 +25,7 @@ export interface FlowWatch {
  * @param previous - how the process before this one ended
  */
 export function watchFlows(
-  { id, notices, log, runtimes }: Pick<NodeContext, 'id' | 'notices' | 'log' | 'runtimes'>,
+  { id, clock, notices, log, runtimes }: Pick<NodeContext, 'id' | 'clock' | 'notices' | 'log' | 'runtimes'>,
   stateDir: string,
   previous: NodeEnd | undefined,
 ): FlowWatch {
@@ -34,7 +34,7 @@ export function watchFlows(
 
   let box: BlackBox | undefined;
   try {
-    box = new BlackBox(blackBoxFile(stateDir, id));
+    box = new BlackBox(blackBoxFile(stateDir, id), clock);
   } catch (error) {
     log.warn({ err: error }, 'what flows run cannot be noted down: a crash will not be blamed on anyone');
   }

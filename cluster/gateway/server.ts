@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
+import { systemClock } from '../../src/clock/system.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { foreignRequest, setPrivateHeaders } from '../../src/http/browser.ts';
 import { RateLimiter, type RateLimit } from '../../src/rpc/rate-limit.ts';
@@ -88,7 +89,7 @@ class Gateway implements RunningGateway {
   constructor({ routes, tokens, log, limits }: GatewayOptions) {
     this.#limits = { ...DEFAULT_LIMITS, ...limits };
     this.#authenticator = new Authenticator(tokens);
-    this.#rate = new RateLimiter(this.#limits.rate);
+    this.#rate = new RateLimiter(this.#limits.rate, () => systemClock.monotonic());
     this.#log = log;
     for (const route of routes) {
       const methods = this.#routes.get(route.path) ?? new Map<string, Route>();

@@ -41,6 +41,6 @@ export async function referencesOf(folder: string): Promise<CheckpointReferences
   return { files: Object.values(manifest.files), code: typeof code === 'string' ? code : undefined };
 }
 
-function names(folder: string): Promise<string[]> {
-  return readdir(folder).catch(() => []);
+async function names(folder: string): Promise<string[]> {
+  return (await readdir(folder).catch(() => [])).sort();
 }

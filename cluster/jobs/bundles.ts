@@ -6,6 +6,7 @@ import { rewardComponents } from '../../src/config/job/reward.ts';
 import { MillraceError } from '../../src/errors.ts';
 import type { UnpackedBundle } from '../../src/flow/bundle/bundle.ts';
 import { makeBundle } from '../../src/flow/bundle/make.ts';
+import type { Random } from '../../src/random/random.ts';
 import type { BundledReward } from '../../src/reward/custom/protocol.ts';
 import { readBundle, unpackBundle } from '../../src/flow/bundle/unpack.ts';
 
@@ -31,14 +32,17 @@ export interface JobBundles {
   sweep(used: ReadonlySet<string>, before: number): Promise<void>;
 }
 
-/** Bundles of a state folder: artifacts of `store`, unpacked in `<stateDir>/bundles`. */
-export function jobBundles(stateDir: string, store: ArtifactStore): JobBundles {
+/**
+ * Bundles of a state folder: artifacts of `store`, unpacked in `<stateDir>/bundles`.
+ * @param random - names what is not whole yet
+ */
+export function jobBundles(stateDir: string, store: ArtifactStore, random: Random): JobBundles {
   const folder = join(stateDir, 'bundles');
   return {
     make: (config, files) => bundleOf(config, store, files),
     async open(digest) {
       if (!(await store.has(digest)) && (await isOldSnapshot(stateDir, digest))) throw olderLayout(stateDir, digest);
-      return unpackBundle(digest, store, folder);
+      return unpackBundle(digest, store, { folder, random });
     },
     has: (digest) => store.has(digest),
     async filesOf(digest) {
@@ -46,7 +50,7 @@ export function jobBundles(stateDir: string, store: ArtifactStore): JobBundles {
       return Object.values((await readBundle(digest, store)).files);
     },
     async sweep(used, before) {
-      for (const name of await readdir(folder).catch(() => [] as string[])) {
+      for (const name of (await readdir(folder).catch(() => [] as string[])).sort()) {
         if (used.has(name)) continue;
         const path = join(folder, name);
         const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: Infinity }));

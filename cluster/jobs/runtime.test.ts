@@ -35,9 +35,10 @@ it('keeps policy kinds of one name apart by job', () => {
     import { artifactsOf } from 'ROOT/cluster/jobs/artifacts.ts';
     import { jobBundles } from 'ROOT/cluster/jobs/bundles.ts';
     import { bundleJob, createJobRuntimes } from 'ROOT/cluster/jobs/runtime.ts';
+    import { systemRandom } from 'ROOT/src/random/seeded.ts';
     import { REAL_PORTS } from 'ROOT/cluster/jobs/real-ports.ts';
     import { loadJobConfig } from 'ROOT/src/config/load.ts';
-    const bundles = jobBundles(${JSON.stringify(folder.path)}, artifactsOf(${JSON.stringify(folder.path)}));
+    const bundles = jobBundles(${JSON.stringify(folder.path)}, artifactsOf(${JSON.stringify(folder.path)}), systemRandom());
     const runtimes = createJobRuntimes(REAL_PORTS, bundles);
     const records = await Promise.all([1, 2].map(async (n) => {
       const { config } = loadJobConfig(${JSON.stringify(folder.path)} + '/' + n + '/job.yaml');

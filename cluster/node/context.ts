@@ -29,9 +29,9 @@ export async function createContext(
   { id, stateDir }: NodeSettings,
   { bus, clock, log, metrics, fail }: ContextParts,
 ): Promise<NodeContext> {
-  const artifacts = artifactsOf(stateDir);
-  const bundles = jobBundles(stateDir, artifacts);
   const random = systemRandom();
+  const artifacts = artifactsOf(stateDir);
+  const bundles = jobBundles(stateDir, artifacts, random);
   const outside: NodeContext['outside'] = (work) => work;
   return {
     id,

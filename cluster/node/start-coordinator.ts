@@ -19,5 +19,5 @@ export async function startCoordinatorRole({
   const backend = new CoordinatorBackend(context, nodes!, store);
   closers.push(() => backend.close());
   services.push({ ...adminService(backend), token });
-  return startCoordinator(context, { countStored: countStored(store.query) });
+  return startCoordinator(context, { countStored: countStored(store.query, context.clock) });
 }

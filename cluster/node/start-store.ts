@@ -19,7 +19,10 @@ export async function startStoreRole({ context, settings, services, closers, onT
   const changed = await store.retain(retention);
   if (changed.length > 0) log.info({ changed }, 'retention changed');
   closers.push(await watchMissingRows(context, { detached: () => store.detached(), onTrouble }));
-  const service = storeService((sql, maxRows, signal) => started.query(sql, maxRows, signal), transfer, store);
+  const service = storeService((sql, maxRows, signal) => started.query(sql, maxRows, signal), transfer, {
+    clock: context.clock,
+    care: store,
+  });
   services.push({ ...service, token });
   return {
     ...started,

@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { ExportTrajectoriesRequestSchema } from '../../src/gen/millrace/v1/admin_pb.ts';
 import { StoreService } from '../../src/gen/millrace/v1/store_pb.ts';
+import type { Clock } from '../../src/clock/clock.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { defineService, type ServiceRegistration } from '../../src/rpc/handlers.ts';
 import type { ClickHouseStore } from '../../src/store/clickhouse-store.ts';
@@ -12,8 +13,19 @@ import type { RunQuery } from '../admin/backend.ts';
 /** The store's own part of {@link StoreCare}. */
 export type LocalCare = Pick<ClickHouseStore, 'stats' | 'prune'>;
 
+/** Options of {@link storeService}. */
+export interface StoreServiceOptions {
+  clock: Clock;
+  /** Default: the store does not report its size. */
+  care?: LocalCare;
+}
+
 /** The gRPC face of the store node. */
-export function storeService(query: RunQuery, transfer: TrajectoryTransfer, care?: LocalCare): ServiceRegistration {
+export function storeService(
+  query: RunQuery,
+  transfer: TrajectoryTransfer,
+  { clock, care }: StoreServiceOptions,
+): ServiceRegistration {
   const cared = (): LocalCare => {
     if (care) return care;
     throw new MillraceError('unimplemented', 'this store does not report its disk usage');
@@ -31,7 +43,7 @@ export function storeService(query: RunQuery, transfer: TrajectoryTransfer, care
     }),
     readStats: async () => ({ response: statsMessage(await cared().stats()) }),
     prune: async ({ request, runningJobs }) => {
-      const before = Date.now() - Number(request?.olderThan?.seconds ?? 0n) * 1000;
+      const before = clock.now() - Number(request?.olderThan?.seconds ?? 0n) * 1000;
       const job = request?.jobId || undefined;
       return {
         response: pruneMessage(await cared().prune({ before, job, running: runningJobs, dryRun: request?.dryRun ?? false })),

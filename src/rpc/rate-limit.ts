@@ -20,7 +20,7 @@ export class RateLimiter {
   readonly #buckets = new Map<string, { tokens: number; at: number }>();
 
   /** `now`: monotonic milliseconds. */
-  constructor(limit: RateLimit = DEFAULT_RATE_LIMIT, now: () => number = () => performance.now()) {
+  constructor(limit: RateLimit, now: () => number) {
     this.#limit = limit;
     this.#now = now;
   }

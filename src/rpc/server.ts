@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import type { ServerOptions as GrpcServerOptions } from '@grpc/grpc-js';
+import { systemClock } from '../clock/system.ts';
 import { MillraceError } from '../errors.ts';
 import { MAX_MESSAGE_BYTES, MAX_SHARD_BYTES, serviceDefinition } from './definition.ts';
 import type { ServiceRegistration } from './handlers.ts';
@@ -82,7 +83,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const interceptors = serverInterceptors({
     tokens,
     deadlineCapMs: options.deadlineCapMs ?? 60_000,
-    limiter: new RateLimiter(options.rateLimit ?? DEFAULT_RATE_LIMIT),
+    limiter: new RateLimiter(options.rateLimit ?? DEFAULT_RATE_LIMIT, () => systemClock.monotonic()),
     metrics,
     log,
   });

@@ -22,9 +22,11 @@ ENGINE = ReplacingMergeTree(changed_at) ORDER BY version`;
 
 /** The migrations of this build, oldest first. Throws `internal` when a number is missing or a file has no twin. */
 export function loadMigrations(folder: URL = FOLDER): Migration[] {
-  const files = readdirSync(folder).filter((file) => file.endsWith('.up.sql'));
+  const files = readdirSync(folder)
+    .filter((file) => file.endsWith('.up.sql'))
+    .sort();
   const statements = (file: string): string[] => splitStatements(readFileSync(new URL(file, folder), 'utf8'));
-  return files.sort().map((file, index) => {
+  return files.map((file, index) => {
     const parts = /^(\d{4})_([a-z0-9_]+)\.up\.sql$/.exec(file);
     if (!parts || Number(parts[1]) !== index + 1) {
       throw new MillraceError('internal', `migration ${file} should be number ${String(index + 1).padStart(4, '0')}`);

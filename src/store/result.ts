@@ -1,3 +1,4 @@
+import { nextTurn } from '../clock/turn.ts';
 import { MillraceError } from '../errors.ts';
 import type { QueryResult } from './store.ts';
 
@@ -32,7 +33,7 @@ export async function parseResult(printed: string, maxRows: number): Promise<Que
     read += line.length;
     if (read < SLICE) continue;
     read = 0;
-    await new Promise((resolve) => setImmediate(resolve));
+    await nextTurn();
   }
   return { columns, rows, truncated: false };
 }

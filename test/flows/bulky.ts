@@ -15,9 +15,13 @@ const tool = defineTool<Memory>();
 const act = (name: string) =>
   tool({ description: `Does ${name}.`, input: z.object({}), arguments: () => ({}), run: (_, memory) => memory.done.push(name) });
 
+/** How many texts were made; whoever compares two runs begins anew. */
+const world = globalThis as { millraceTestTexts?: number };
+
 /** A text that no other step of no other flow shows. */
 function text({ id, done }: Memory, item: number): string {
-  const random = seededRandom(`${id}/${done.join()}/${item}/${Math.random()}`);
+  const made = (world.millraceTestTexts = (world.millraceTestTexts ?? 0) + 1);
+  const random = seededRandom(`${id}/${done.join()}/${item}/${made}`);
   return Array.from({ length: WORDS }, () => `w${random.integer(100_000)}`).join(' ');
 }
 

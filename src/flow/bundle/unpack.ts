@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -6,6 +5,8 @@ import { pipeline } from 'node:stream/promises';
 import { artifactBytes, type ArtifactStore } from '../../artifacts/artifacts.ts';
 import { fileDigest } from '../../artifacts/digest.ts';
 import { MillraceError } from '../../errors.ts';
+import { randomId } from '../../random/id.ts';
+import type { Random } from '../../random/random.ts';
 import { BUNDLE_FORMAT, unloadable, type BundleManifest, type UnpackedBundle } from './bundle.ts';
 
 /**
@@ -31,10 +32,14 @@ export async function readBundle(digest: string, store: ArtifactStore): Promise<
  * reaches the store. Any number of processes may do this at the same time.
  * @throws MillraceError as {@link readBundle}, and unavailable with field `code` when an artifact is gone or damaged
  */
-export async function unpackBundle(digest: string, store: ArtifactStore, folder: string): Promise<UnpackedBundle> {
+export async function unpackBundle(
+  digest: string,
+  store: ArtifactStore,
+  { folder, random }: { folder: string; random: Random },
+): Promise<UnpackedBundle> {
   const manifest = await readBundle(digest, store);
   const target = join(folder, digest);
-  if (!(await isWhole(target, manifest))) await unpack(target, manifest, store);
+  if (!(await isWhole(target, manifest))) await unpack(target, manifest, { store, random });
   const at = (path: string): string => join(target, path);
   return {
     ...{ digest, folder: target, flow: at(manifest.flow), rewards: manifest.rewards.map(at), source: at(manifest.source) },
@@ -50,8 +55,12 @@ async function isWhole(folder: string, { files }: BundleManifest): Promise<boole
   return true;
 }
 
-async function unpack(target: string, manifest: BundleManifest, store: ArtifactStore): Promise<void> {
-  const draft = `${target}.${randomUUID()}.draft`;
+async function unpack(
+  target: string,
+  manifest: BundleManifest,
+  { store, random }: { store: ArtifactStore; random: Random },
+): Promise<void> {
+  const draft = `${target}.${randomId(random)}.draft`;
   try {
     await mkdir(draft, { recursive: true, mode: 0o700 });
     if (manifest.data !== undefined) await mkdir(dirname(join(draft, manifest.data)), { recursive: true, mode: 0o700 });

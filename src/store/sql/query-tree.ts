@@ -1,3 +1,5 @@
+import { nextTurn } from '../../clock/turn.ts';
+
 /**
  * What `EXPLAIN QUERY TREE run_passes = 0` shows of a SELECT: the engine's own parse of it, with values of parameters put in and before
  * anything is looked up or computed. Every part of a SELECT is in it; `EXPLAIN AST` leaves out the functions of APPLY.
@@ -66,7 +68,7 @@ export async function readQueryTree(printed: string): Promise<QueryTree | undefi
   const calls: { indent: number; name: string; table?: TableFunction; seen?: boolean }[] = [];
   let [lines, nodes] = [0, 0];
   for (const line of linesOf(printed)) {
-    if ((lines += 1) % LINES_A_SLICE === 0) await new Promise((resolve) => setImmediate(resolve));
+    if ((lines += 1) % LINES_A_SLICE === 0) await nextTurn();
     const [, spaces, kind, id, rest] = NODE.exec(line) ?? [];
     if (spaces === undefined || rest === undefined) {
       if (/^ *SETTINGS /.test(line)) settings.push(line.trimStart());

@@ -1,3 +1,4 @@
+import { nextTurn } from '../../clock/turn.ts';
 import { linesOf } from './query-tree.ts';
 
 /**
@@ -36,7 +37,7 @@ export async function readSyntaxTree(printed: string): Promise<SyntaxTree & { ha
   const calls: { indent: number; name: string }[] = [];
   let [root, inSelect, hasSelect, lines] = ['', false, false, 0];
   for (const line of linesOf(printed)) {
-    if ((lines += 1) % LINES_A_SLICE === 0) await new Promise((resolve) => setImmediate(resolve));
+    if ((lines += 1) % LINES_A_SLICE === 0) await nextTurn();
     const indent = line.length - line.trimStart().length;
     const text = line.slice(indent).replace(/ \(children \d{1,9}\)$/, '');
     if (indent === 0) root ||= /^[A-Za-z]+/.exec(text)?.[0] ?? '';
