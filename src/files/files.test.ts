@@ -2,6 +2,7 @@ import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { systemClock } from '../clock/system.ts';
 import { filesConformance } from './conformance.ts';
 import { MemoryFiles } from './memory-files.ts';
 import { nodeFiles } from './node-files.ts';
@@ -12,7 +13,7 @@ filesConformance('nodeFiles', async () => {
 });
 
 filesConformance('MemoryFiles', async () => {
-  const files = new MemoryFiles();
+  const files = new MemoryFiles({ clock: systemClock });
   await files.makeFolder('/some/folder');
   return { files, folder: '/some/folder', close: async () => {} };
 });

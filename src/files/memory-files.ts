@@ -1,5 +1,4 @@
 import type { Clock } from '../clock/clock.ts';
-import { systemClock } from '../clock/system.ts';
 import type { Random } from '../random/random.ts';
 import { PIECE_BYTES, type FileInfo, type Files, type FileWriter } from './files.ts';
 import { FileNode, FolderNode, MemoryDisk, type DiskNode } from './memory-disk.ts';
@@ -17,14 +16,19 @@ export interface FileOperation {
 export type BeforeOperation = (operation: FileOperation) => Promise<void> | void;
 
 /** Options of {@link MemoryFiles}. */
-export interface MemoryFilesOptions {
-  /** Of the times of files. Default: real time. */
-  clock?: Pick<Clock, 'now'>;
+export type MemoryFilesOptions = {
   /** Default: nothing. */
   before?: BeforeOperation | undefined;
-  /** What a crash has left of others or is shared with them. Default: an empty one. */
-  disk?: MemoryDisk;
-}
+} & (
+  | {
+      /** Of the times of files on an empty disk. */
+      clock: Pick<Clock, 'now'>;
+    }
+  | {
+      /** What a crash has left of others or is shared with them. */
+      disk: MemoryDisk;
+    }
+);
 
 /**
  * Files in the memory of this process, which can crash as a machine does. They do no input or output and wait for nothing but microtasks, so that
@@ -45,9 +49,9 @@ export class MemoryFiles implements Files {
   readonly #disk: MemoryDisk;
   readonly #before: BeforeOperation;
 
-  constructor({ clock = systemClock, before = () => {}, disk = new MemoryDisk(clock) }: MemoryFilesOptions = {}) {
-    this.#before = before;
-    this.#disk = disk;
+  constructor(options: MemoryFilesOptions) {
+    this.#before = options.before ?? (() => {});
+    this.#disk = 'disk' in options ? options.disk : new MemoryDisk(options.clock);
   }
 
   /** The same files for another process, with faults of its own. */

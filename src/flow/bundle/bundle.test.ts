@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { seededRandom } from '../../random/seeded.ts';
+import { systemRandom } from '../../random/seeded.ts';
 import { FileArtifacts } from '../../artifacts/file-artifacts.ts';
 import { makeBundle } from './make.ts';
 import { runScript, writeFiles } from './testing.ts';
@@ -27,7 +27,7 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 const at = (...path: string[]): string => join(folder, ...path);
-const unpacked = (digest: string) => unpackBundle(digest, store, { folder: at('bundles'), random: seededRandom(1) });
+const unpacked = (digest: string) => unpackBundle(digest, store, { folder: at('bundles'), random: systemRandom() });
 
 /** A flow of several files of every kind, in folder `flow`. */
 const FILES: Record<string, string> = {
