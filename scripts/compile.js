@@ -12,15 +12,16 @@ const DATA = ['.sql'];
 const STARTED = /new URL\(\s*'(\.{1,2}\/[^']+)\.ts',\s*import\.meta\.url\s*\)/g;
 
 /**
- * Compiles every module that the command line and the exports reach from `root` into `out`, with source maps, and copies the files that
- * they read beside themselves. Throws what esbuild says of a module that does not compile.
+ * Compiles every module that the entries reach from `root` into `out`, with source maps, and copies the files that they read beside
+ * themselves. Throws what esbuild says of a module that does not compile.
  *
+ * @param entries - default: the command line and the exports
  * @returns how many modules were compiled
  */
-export async function compileModules(root, out) {
-  const modules = await reached(root, ENTRIES);
+export async function compileModules(root, out, entries = ENTRIES) {
+  const modules = await reached(root, entries);
   const compiled = modules.filter((path) => path.endsWith('.ts'));
-  await compile(root, out, compiled);
+  await compileEach(root, out, compiled);
   const data = filesBelow(join(root, 'src')).filter((path) => DATA.includes(extname(path)));
   const copied = [...modules.filter((path) => !path.endsWith('.ts')), ...data.map((path) => relative(root, path))];
   for (const path of copied) cpSync(join(root, path), join(out, path));
@@ -46,8 +47,12 @@ async function reached(root, entries) {
   return more.length === 0 ? found.sort() : reached(root, [...entries, ...new Set(more)]);
 }
 
-/** Compiles each module to one of its own: what it finds by `import.meta.url` lies where it did. */
-async function compile(root, out, paths) {
+/**
+ * Compiles each module to one of its own: what it finds by `import.meta.url` lies where it did.
+ *
+ * @param change - gets the text of a module and returns what is compiled. Default: as it is
+ */
+export async function compileEach(root, out, paths, change = (text) => text) {
   const renamed = (path) => path.replace(/\.ts$/, '.js');
   const oneByOne = {
     name: 'one-by-one',
@@ -56,7 +61,7 @@ async function compile(root, out, paths) {
         kind === 'entry-point' ? undefined : { path: renamed(path), external: true },
       );
       build.onLoad({ filter: /\.ts$/ }, ({ path }) => ({
-        contents: readFileSync(path, 'utf8').replaceAll(STARTED, "new URL('$1.js', import.meta.url)"),
+        contents: change(readFileSync(path, 'utf8')).replaceAll(STARTED, "new URL('$1.js', import.meta.url)"),
         loader: 'ts',
       }));
     },
