@@ -1,5 +1,9 @@
+import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runSerial, type SerialResult } from '../cluster/serial/index.ts';
+import { loadCheckpoint } from '../src/checkpoint/load.ts';
+import { VirtualClock } from '../src/clock/virtual.ts';
+import { MemoryFiles } from '../src/files/memory-files.ts';
 import { JobState } from '../src/gen/millrace/v1/admin_pb.ts';
 import { seededRandom } from '../src/random/seeded.ts';
 import { temporaryFolder, thermostatJob } from './support/thermostat.ts';
@@ -34,6 +38,21 @@ describe('serial mode', () => {
     expect(first.job.evaluations.map(({ name, policyVersion }) => `${name}@${policyVersion}`)).toEqual(
       second.job.evaluations.map(({ name, policyVersion }) => `${name}@${policyVersion}`),
     );
+  });
+
+  it('gives the same on files in memory, and writes nothing to the disk', async () => {
+    const config = thermostatJob(['rounds=4', 'evaluation.every=2', 'rollout.groupsPerRound=4', 'checkpoint.keep=1']);
+    const files = new MemoryFiles({ clock: new VirtualClock() });
+    const onDisk = await runSerial(config, { stateDir: folder.path });
+    const inMemory = await runSerial(config, { stateDir: '/no-such-folder/state', files });
+    expect(inMemory.job.state).toBe(JobState.SUCCEEDED);
+    expect(Buffer.from(inMemory.weights.buffer).equals(Buffer.from(onDisk.weights.buffer))).toBe(true);
+    expect(inMemory.seconds).toBe(onDisk.seconds);
+    expect(existsSync('/no-such-folder')).toBe(false);
+    const checkpoints = `/no-such-folder/state/checkpoints/${inMemory.job.id}`;
+    const kept = await files.list(checkpoints);
+    expect(kept).toContain('v000004');
+    for (const name of kept) await loadCheckpoint(`${checkpoints}/${name}`, { files });
   });
 
   it('another seed gives other weights', async () => {

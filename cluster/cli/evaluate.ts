@@ -50,7 +50,7 @@ async function evaluateWith(source: EvalSource, flags: EvalFlags, context: CliCo
   const concurrency = wholeNumber(flags.concurrency, '--concurrency', 1, 1024);
   const allowFailed = wholeNumber(flags.allowFailed, '--allow-failed', 0, 1_000_000);
   const folder = resolve(cwd, flags.checkpoint);
-  const checkpoint = await loadCheckpoint(folder, runtime.kinds);
+  const checkpoint = await loadCheckpoint(folder, { kinds: runtime.kinds });
   checkFits(runtime, checkpoint.spec);
   const retrier = waitingRetryGate(context);
   const file = flags.tasks === undefined ? undefined : resolve(cwd, flags.tasks);

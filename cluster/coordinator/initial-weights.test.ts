@@ -4,6 +4,7 @@ import { create } from '@bufbuild/protobuf';
 import { temporaryFolder, thermostatJob } from '../../test/support/thermostat.ts';
 import { seededRandom } from '../../src/random/seeded.ts';
 import { WeightManifestSchema } from '../../src/gen/millrace/v1/weights_pb.ts';
+import { nodeFiles } from '../../src/files/node-files.ts';
 import { createJobRecord } from '../../src/jobs/record.ts';
 import type { NodeContext } from '../runtime/context.ts';
 import { parameterCount } from '../../src/policy/policy.ts';
@@ -27,6 +28,7 @@ it("checks a version without a checkpoint against its job's bundle", async () =>
   const manifest = create(WeightManifestSchema, { job: 'first', version: 3 });
   const context = {
     ...{ artifacts, bundles },
+    files: nodeFiles,
     stateDir: folder.path,
     jobs: { fetch: () => Promise.resolve({ record, revision: 1 }) },
     weights: {

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { readdir } from 'node:fs/promises';
 import { checkpointExists, loadCheckpoint } from '../../src/checkpoint/load.ts';
 import { saveCheckpoint } from '../../src/checkpoint/save.ts';
 import { MillraceError } from '../../src/errors.ts';
+import { namesIn } from '../../src/files/files.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
 import { bytesOfFloats, floatsFromBytes } from '../../src/policy/float-bytes.ts';
 import type { NodeContext } from '../runtime/context.ts';
@@ -47,8 +47,8 @@ export async function storeInitialWeights(
   const folder = `initial-${createHash('sha256').update(bytesOfFloats(values)).digest('hex').slice(0, 12)}`;
   const parameters = { tensors: kind.layout(wanted), values };
   const meta = { job, version: 0, from: name };
-  const { artifacts, stateDir } = context;
-  await context.outside(saveCheckpoint(initialPath(stateDir, job, folder), { spec: wanted, parameters, meta }, artifacts));
+  const { artifacts, files, stateDir } = context;
+  await saveCheckpoint(initialPath(stateDir, job, folder), { spec: wanted, parameters, meta }, { artifacts, files });
   return { from: name, initialWeights: folder };
 }
 
@@ -56,8 +56,8 @@ function kindDifference(first: PolicySpec, second: PolicySpec): SpecDifference |
   return first.kind === second.kind ? undefined : { field: 'kind', first: first.kind, second: second.kind };
 }
 
-async function fromCheckpoint(context: NodeContext, kinds: PolicyKinds, path: string, name = path): Promise<Weights> {
-  const { spec, parameters } = await context.outside(loadCheckpoint(path, kinds));
+async function fromCheckpoint({ files }: NodeContext, kinds: PolicyKinds, path: string, name = path): Promise<Weights> {
+  const { spec, parameters } = await loadCheckpoint(path, { files, kinds });
   return { name, spec, values: parameters.values };
 }
 
@@ -80,7 +80,7 @@ async function fromJob(
   }
   const name = `${job}@${wanted}`;
   const path = checkpointPath(context.stateDir, job, wanted);
-  if (await context.outside(checkpointExists(path))) return fromCheckpoint(context, kinds, path, name);
+  if (await checkpointExists(path, context.files)) return fromCheckpoint(context, kinds, path, name);
   const manifest = wanted === latest?.version ? latest : await context.weights.manifest(job, wanted);
   const bytes = manifest && (await context.weights.fetch(manifest, 'weights').catch(ignoreMissing));
   if (bytes === undefined) {
@@ -108,6 +108,6 @@ function ignoreMissing(thrown: unknown): undefined {
 
 async function checkpointVersions(context: NodeContext, job: string): Promise<number[]> {
   const folder = checkpointPath(context.stateDir, job, 0).replace(/[^/\\]*$/, '');
-  const names = (await context.outside(readdir(folder).catch(() => [] as string[]))).sort();
+  const names = await namesIn(context.files, folder);
   return names.filter((name) => /^v\d{6,}$/.test(name)).map((name) => Number(name.slice(1)));
 }

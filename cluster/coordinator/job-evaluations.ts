@@ -28,7 +28,7 @@ export async function recordEvaluation(job: CoordinatedJob, result: EvaluationRe
   const same = (other: EvaluationRecord): boolean => other.name === result.name && other.policyVersion === result.policyVersion;
   const checkpoint = checkpointPath(context.stateDir, id, result.policyVersion);
   // The disk may have been full.
-  const written = result.name === 'trained' && (await context.outside(checkpointExists(checkpoint)));
+  const written = result.name === 'trained' && (await checkpointExists(checkpoint, context.files));
   // The row before the record: what the record holds is not measured again.
   await job.events.evaluated(result);
   announce(job, result);

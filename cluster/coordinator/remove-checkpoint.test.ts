@@ -5,6 +5,7 @@ import { temporaryFolder } from '../../test/support/thermostat.ts';
 import { MANIFEST, MODEL, OPTIMIZER } from '../../src/checkpoint/checkpoint.ts';
 import { loadCheckpoint } from '../../src/checkpoint/load.ts';
 import { saveCheckpoint } from '../../src/checkpoint/save.ts';
+import { nodeFiles } from '../../src/files/node-files.ts';
 import { initialParameters } from '../../src/policy/planner/layout.ts';
 import { smallSpec } from '../../src/policy/planner/testing.ts';
 import { artifactsOf, referencesOf } from '../jobs/artifacts.ts';
@@ -21,11 +22,11 @@ it('deletes a checkpoint with the artifacts that no other one refers to', async 
     ['v000001', 1],
     ['v000002', 2],
   ] as const)
-    await saveCheckpoint(path(name), { spec, parameters, optimizer: moments(scale), meta: {} }, artifacts);
+    await saveCheckpoint(path(name), { spec, parameters, optimizer: moments(scale), meta: {} }, { artifacts });
   expect(statSync(join(path('v000001'), MODEL)).nlink).toBe(3);
-  const first = (await referencesOf(path('v000001')))!.files;
+  const first = (await referencesOf(path('v000001'), nodeFiles))!.files;
 
-  await removeCheckpoint({ artifacts, stateDir: folder.path }, path('v000001'));
+  await removeCheckpoint({ artifacts, files: nodeFiles, stateDir: folder.path }, path('v000001'));
   expect(existsSync(path('v000001'))).toBe(false);
   // Both have the same weights, and moments of their own.
   expect(await Promise.all(first.map((digest) => artifacts.has(digest)))).toEqual([true, false]);

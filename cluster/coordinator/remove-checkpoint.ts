@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises';
 import type { NodeContext } from '../runtime/context.ts';
 import { checkpointReferences, referencesOf } from '../jobs/artifacts.ts';
 
@@ -7,12 +6,12 @@ import { checkpointReferences, referencesOf } from '../jobs/artifacts.ts';
  * checkpoint is being written with may go as well; that checkpoint has its file all the same, as a link of its own.
  */
 export async function removeCheckpoint(
-  { artifacts, stateDir }: Pick<NodeContext, 'artifacts' | 'stateDir'>,
+  { artifacts, files, stateDir }: Pick<NodeContext, 'artifacts' | 'files' | 'stateDir'>,
   folder: string,
 ): Promise<void> {
-  const own = await referencesOf(folder);
-  await rm(folder, { recursive: true, force: true });
+  const own = await referencesOf(folder, files);
+  await files.remove(folder);
   if (own === undefined) return;
-  const others = new Set([...(await checkpointReferences(stateDir)).values()].flatMap(({ files }) => files));
+  const others = new Set([...(await checkpointReferences(stateDir, files)).values()].flatMap((other) => other.files));
   for (const digest of own.files) if (!others.has(digest)) await artifacts.remove(digest);
 }

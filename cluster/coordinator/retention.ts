@@ -19,7 +19,7 @@ export async function retainBest(context: NodeContext, record: JobRecord): Promi
     const folder = checkpointPath(context.stateDir, record.id, policyVersion);
     // The newest that could be written, where a later one could not.
     if (folder === record.checkpoint) continue;
-    await context.outside(removeCheckpoint(context, folder));
+    await removeCheckpoint(context, folder);
     await context.weights.drop(record.id, policyVersion);
   }
 }

@@ -6,6 +6,7 @@ import { systemClock } from '../../src/clock/system.ts';
 import { seededRandom } from '../../src/random/seeded.ts';
 import { MODEL } from '../../src/checkpoint/checkpoint.ts';
 import { saveCheckpoint } from '../../src/checkpoint/save.ts';
+import { nodeFiles } from '../../src/files/node-files.ts';
 import { writeFiles } from '../../src/flow/bundle/testing.ts';
 import { createJobRecord } from '../../src/jobs/record.ts';
 import { initialParameters } from '../../src/policy/planner/layout.ts';
@@ -33,7 +34,7 @@ function setUp() {
     list: () => records().map((record) => ({ record, revision: 1 })),
     unreadable: () => unreadable,
   } as unknown as JobDirectory;
-  const context = { artifacts, bundles, jobs, stateDir, log: silentLogger(), outside: <T>(work: Promise<T>) => work };
+  const context = { artifacts, bundles, files: nodeFiles, jobs, log: silentLogger(), stateDir };
   /** A bundle of a flow with data of its own. */
   const bundle = async (name: string): Promise<string> => {
     writeFiles(folder.path, { [`${name}/flow.mjs`]: `export default '${name}';`, [`${name}/data.txt`]: name });
@@ -62,14 +63,14 @@ it('deletes what no job and no checkpoint refers to', async () => {
   const spec = smallSpec();
   const path = join(stateDir, 'checkpoints', 'gone', 'v000001');
   const code = await bundle('evaluated');
-  await saveCheckpoint(path, { spec, parameters: initialParameters(spec), meta: { code } }, artifacts);
+  await saveCheckpoint(path, { spec, parameters: initialParameters(spec), meta: { code } }, { artifacts });
   // Three bundles of a manifest, a module and data; a file of weights.
   expect(await left()).toBe(10);
   await sweep();
   expect(await left()).toBe(7);
   expect(existsSync(copy)).toBe(false);
   expect((await bundles.open(codes[0]!)).digest).toBe(codes[0]);
-  expect(await artifacts.has((await referencesOf(path))!.files[0]!)).toBe(true);
+  expect(await artifacts.has((await referencesOf(path, nodeFiles))!.files[0]!)).toBe(true);
   await bundles.open(code);
   expect(existsSync(join(path, MODEL))).toBe(true);
 });

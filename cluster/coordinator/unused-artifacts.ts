@@ -5,7 +5,7 @@ import { checkpointReferences } from '../jobs/artifacts.ts';
 /** What was put within this time stays: a job may be about to be created with it, or a checkpoint to be written. */
 const KEPT_MS = 3600 * 1000;
 
-type Context = Pick<NodeContext, 'artifacts' | 'bundles' | 'clock' | 'jobs' | 'log' | 'stateDir' | 'outside'>;
+type Context = Pick<NodeContext, 'artifacts' | 'bundles' | 'clock' | 'files' | 'jobs' | 'log' | 'stateDir'>;
 
 /**
  * Deletes the artifacts that nothing refers to, and the unpacked copies of bundles that no job runs. What refers to them are the records of jobs (an ended job keeps its bundle:
@@ -13,22 +13,22 @@ type Context = Pick<NodeContext, 'artifacts' | 'bundles' | 'clock' | 'jobs' | 'l
  * while a record or a bundle cannot be read, since it may refer to any of them.
  */
 export async function deleteUnusedArtifacts(context: Context): Promise<void> {
-  const { clock, jobs, log, outside } = context;
+  const { clock, jobs, log } = context;
   if (context.bundles === undefined || jobs.unreadable().length > 0) return;
   try {
-    const deleted = await outside(sweep(context, clock.now() - KEPT_MS));
+    const deleted = await sweep(context, clock.now() - KEPT_MS);
     if (deleted > 0) log.info({ deleted }, 'artifacts that nothing refers to any more were deleted');
   } catch (thrown) {
     log.warn({ err: MillraceError.from(thrown) }, 'unused artifacts could not be deleted; tried again when a job ends');
   }
 }
 
-async function sweep({ artifacts, bundles, jobs, stateDir }: Context, putBefore: number): Promise<number> {
-  const checkpoints = [...(await checkpointReferences(stateDir)).values()];
+async function sweep({ artifacts, bundles, files, jobs, stateDir }: Context, putBefore: number): Promise<number> {
+  const checkpoints = [...(await checkpointReferences(stateDir, files)).values()];
   const records = jobs.list().flatMap(({ record }) => record.code ?? []);
   const used = new Set([...records, ...checkpoints.flatMap(({ code }) => code ?? [])]);
-  const kept = new Set(checkpoints.flatMap(({ files }) => files));
-  for (const digest of used) for (const file of [digest, ...((await bundles!.filesOf(digest)) ?? [])]) kept.add(file);
+  const kept = new Set(checkpoints.flatMap((checkpoint) => checkpoint.files));
+  for (const digest of used) for (const part of [digest, ...((await bundles!.filesOf(digest)) ?? [])]) kept.add(part);
   let deleted = 0;
   for await (const { digest } of artifacts.list()) {
     if (!kept.has(digest) && (await artifacts.remove(digest, { putBefore }))) deleted += 1;

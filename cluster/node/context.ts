@@ -3,6 +3,7 @@ import { ActorSystem } from '../../src/actor/system.ts';
 import type { Bus } from '../../src/bus/bus.ts';
 import type { Clock } from '../../src/clock/clock.ts';
 import type { MillraceError } from '../../src/errors.ts';
+import { nodeFiles } from '../../src/files/node-files.ts';
 import { systemRandom } from '../../src/random/seeded.ts';
 import type { MetricsRegistry } from '../../src/telemetry/metrics.ts';
 import { BusWeightChannel } from '../../src/weights/bus-weight-channel.ts';
@@ -47,6 +48,7 @@ export async function createContext(
     runtimes: createJobRuntimes({ clock, outside }, bundles),
     bundles,
     artifacts,
+    files: nodeFiles,
     stateDir,
     outside,
   };

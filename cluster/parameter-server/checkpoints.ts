@@ -35,9 +35,9 @@ export async function saveVersion(
     ...(exploration && { exploration }),
     meta: { job, version, trainSeconds, config, ...(code !== undefined && { code }) },
   };
-  const saving = saveCheckpoint(checkpointPath(context.stateDir, job, version), checkpoint, context.artifacts);
+  const { artifacts, files, stateDir } = context;
   try {
-    await context.outside(saving);
+    await saveCheckpoint(checkpointPath(stateDir, job, version), checkpoint, { artifacts, files });
     return undefined;
   } catch (thrown) {
     const { message } = MillraceError.from(thrown);

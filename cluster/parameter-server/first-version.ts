@@ -8,12 +8,12 @@ import { initialPath } from '../../src/checkpoint/paths.ts';
 
 /** The weights of version 0: those that the job was created with, or what its seed draws. */
 export async function firstParameters(
-  { stateDir, outside }: Pick<NodeContext, 'stateDir' | 'outside'>,
+  { files, stateDir }: Pick<NodeContext, 'files' | 'stateDir'>,
   { id, initialWeights }: JobRecord,
   { kinds, drawn }: { kinds: PolicyKinds; drawn: Parameters },
 ): Promise<Parameters> {
   if (initialWeights === undefined) return drawn;
-  const { parameters } = await outside(loadCheckpoint(initialPath(stateDir, id, initialWeights), kinds));
+  const { parameters } = await loadCheckpoint(initialPath(stateDir, id, initialWeights), { files, kinds });
   if (parameters.values.length === drawn.values.length) return { tensors: drawn.tensors, values: parameters.values };
   throw new MillraceError('failed_precondition', `the flow of job ${id} has changed: its first weights do not fit it`);
 }

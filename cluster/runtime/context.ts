@@ -1,6 +1,7 @@
 import type { RoleName } from '../../src/protocol/roles.ts';
 import type { ArtifactStore } from '../../src/artifacts/artifacts.ts';
 import type { ActorSystem } from '../../src/actor/system.ts';
+import type { Files } from '../../src/files/files.ts';
 import type { WeightChannel } from '../../src/weights/weight-channel.ts';
 import type { MetricsRegistry } from '../../src/telemetry/metrics.ts';
 import type { JobBundles } from '../jobs/bundles.ts';
@@ -15,9 +16,11 @@ export interface NodeContext extends JobContext {
   readonly bundles?: JobBundles | undefined;
   /** Where content is kept by its digest: bundles of flows, tensors of checkpoints. */
   readonly artifacts: ArtifactStore;
+  /** The file system that the state folder is on. */
+  readonly files: Files;
   /** Folder for checkpoints; shared by the nodes of a cluster. */
   readonly stateDir: string;
-  /** Marks work that no clock port knows of (files, module loading): serial mode holds its virtual time meanwhile. */
+  /** Marks work that no port knows of (module loading): serial mode holds its virtual time meanwhile. Work on {@link files} must not be in it. */
   outside<T>(work: Promise<T>): Promise<T>;
 }
 

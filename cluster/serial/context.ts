@@ -1,6 +1,8 @@
 import { ActorSystem } from '../../src/actor/system.ts';
 import type { Bus } from '../../src/bus/bus.ts';
 import type { Clock } from '../../src/clock/clock.ts';
+import type { Files } from '../../src/files/files.ts';
+import { nodeFiles } from '../../src/files/node-files.ts';
 import { randomId } from '../../src/random/id.ts';
 import type { Random } from '../../src/random/random.ts';
 import type { Logger } from '../../src/telemetry/log.ts';
@@ -11,6 +13,7 @@ import { openJobDirectory } from '../jobs/directory.ts';
 import { jobNotices } from '../jobs/notices.ts';
 import { createJobRuntimes, type JobRuntimes } from '../jobs/runtime.ts';
 import type { NodeContext } from '../runtime/context.ts';
+import { heldFiles } from './held-files.ts';
 
 /** What {@link memoryContext} makes a node of. */
 export interface MemoryContextOptions {
@@ -25,11 +28,13 @@ export interface MemoryContextOptions {
   outside: NodeContext['outside'];
   /** Flows of jobs. Default: each is loaded when it is first asked for. */
   runtimes?: JobRuntimes;
+  /** What the state folder is on. Default: the disk of this machine, while virtual time stands still. */
+  files?: Files;
 }
 
 /** The ports of a node that runs in this process, on virtual time. */
 export async function memoryContext(id: string, options: MemoryContextOptions): Promise<NodeContext> {
-  const { bus, clock, log, stateDir, outside } = options;
+  const { bus, clock, log, stateDir, outside, files = heldFiles(nodeFiles, outside) } = options;
   // A node that is started again under its name must not draw the ids that the one before it drew.
   const random = options.random.fork(`${id}/${randomId(options.random)}`);
   return {
@@ -44,7 +49,8 @@ export async function memoryContext(id: string, options: MemoryContextOptions): 
     jobs: await openJobDirectory(bus),
     notices: jobNotices({ bus, clock, node: id, log }),
     runtimes: options.runtimes ?? createJobRuntimes({ clock, outside }),
-    artifacts: artifactsOf(stateDir),
+    artifacts: artifactsOf(stateDir, files),
+    files,
     stateDir,
     outside,
   };

@@ -5,6 +5,7 @@ import { VirtualClock } from '../../src/clock/virtual.ts';
 import { initCompute, type ComputeInfo } from '../../src/compute/backend.ts';
 import type { JobConfig } from '../../src/config/job.ts';
 import { MillraceError } from '../../src/errors.ts';
+import type { Files } from '../../src/files/files.ts';
 import type { Job } from '../../src/gen/millrace/v1/admin_pb.ts';
 import type { WorkRequest, WorkResponse } from '../../src/gen/millrace/v1/learner_pb.ts';
 import { floatsFromBytes } from '../../src/policy/float-bytes.ts';
@@ -55,6 +56,8 @@ export interface SerialOptions {
   onEnd?: (job: Job, admin: CoordinatorBackend) => Promise<string | undefined>;
   /** Folder for checkpoints. */
   stateDir: string;
+  /** What that folder is on. Default: the disk of this machine. */
+  files?: Files;
   log?: Logger;
 }
 

@@ -20,8 +20,6 @@ export const REAL = [
   { path: 'src/store/sessions.ts', why: 'the embedded engine: bounds of queries in a process of its own' },
   { path: 'src/store/http', why: 'the ClickHouse port of the embedded engine' },
   { path: 'src/store/export', why: 'files of exports and tokens of imports, which are made for people at a real store' },
-  { path: 'src/artifacts', why: 'artifacts on the file system of the machine' },
-  { path: 'src/checkpoint/files.ts', why: 'checkpoints on the file system of the machine' },
   // What measures the machine, or is about the process.
   { path: 'src/compute/self-test.ts', why: 'measures the speed of the machine; serial mode reports none' },
   { path: 'src/telemetry/log-file.ts', why: 'lines of logs have the time of the machine' },

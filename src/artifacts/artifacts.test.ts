@@ -2,13 +2,15 @@ import { appendFile, mkdtemp, readdir, rm, stat, utimes, writeFile } from 'node:
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { systemClock } from '../clock/system.ts';
+import { MemoryFiles } from '../files/memory-files.ts';
 import { mountSmallDisk } from '../telemetry/testing-small-disk.ts';
 import { artifactConformance } from './conformance.ts';
 import { FileArtifacts } from './file-artifacts.ts';
 import { MemoryArtifacts } from './memory-artifacts.ts';
 
 artifactConformance('MemoryArtifacts', async () => {
-  const store = new MemoryArtifacts();
+  const store = new MemoryArtifacts(systemClock);
   return { store, other: store, damage: async (digest) => store.damage(digest), close: async () => {} };
 });
 
@@ -20,6 +22,19 @@ artifactConformance('FileArtifacts', async () => {
     damage: (digest) => appendFile(store.pathOf(digest), 'x'),
     close: () => rm(folder, { recursive: true, force: true }),
   };
+});
+
+artifactConformance('FileArtifacts in memory', async () => {
+  const files = new MemoryFiles({ clock: systemClock });
+  const store = new FileArtifacts('/state/artifacts', files);
+  const damage = async (digest: string): Promise<void> => {
+    const path = store.pathOf(digest);
+    const content = await files.read(path);
+    await files.remove(path);
+    const file = await files.create(path);
+    await file.write(Buffer.concat([content, Buffer.from('x')]));
+  };
+  return { store, other: new FileArtifacts('/state/artifacts', files.shared()), damage, close: async () => {} };
 });
 
 describe('FileArtifacts', () => {

@@ -1,24 +1,16 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import type { Files } from '../files/files.ts';
 
 /** SHA-256 in hex. */
 export function sha256(content: string | Uint8Array): string {
   return createHash('sha256').update(content).digest('hex');
 }
 
-/** Bytes of a file that are read at a time. */
-const PIECE_BYTES = 1 << 20;
-
-/** The content of a file in pieces. */
-export function filePieces(path: string): AsyncIterable<Uint8Array> {
-  return createReadStream(path, { highWaterMark: PIECE_BYTES });
-}
-
 /** SHA-256 of a file; undefined when it cannot be read. */
-export async function fileDigest(path: string): Promise<string | undefined> {
+export async function fileDigest(files: Pick<Files, 'pieces'>, path: string): Promise<string | undefined> {
   const hash = createHash('sha256');
   try {
-    for await (const piece of filePieces(path)) hash.update(piece);
+    for await (const piece of files.pieces(path)) hash.update(piece);
   } catch {
     return undefined;
   }

@@ -1,7 +1,8 @@
-import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { MillraceError } from '../errors.ts';
+import { isMissing, namesIn, type FileInfo, type Files } from '../files/files.ts';
+import { nodeFiles } from '../files/node-files.ts';
 import {
   checkDigest,
   damagedArtifact,
@@ -10,7 +11,7 @@ import {
   type ArtifactInfo,
   type ArtifactStore,
 } from './artifacts.ts';
-import { fileDigest, filePieces } from './digest.ts';
+import { fileDigest } from './digest.ts';
 
 /**
  * Artifacts as files, `<folder>/<first two digits>/<digest>`, readable by their owner only. Any number of processes may use one folder: a file appears by
@@ -18,10 +19,15 @@ import { fileDigest, filePieces } from './digest.ts';
  */
 export class FileArtifacts implements ArtifactStore {
   readonly #folder: string;
+  readonly #files: Files;
 
-  /** @param folder - absolute; made when something is put */
-  constructor(folder: string) {
+  /**
+   * @param folder - absolute; made when something is put
+   * @param files - default: those of this machine
+   */
+  constructor(folder: string, files: Files = nodeFiles) {
     this.#folder = folder;
+    this.#files = files;
   }
 
   pathOf(digest: string): string {
@@ -29,21 +35,24 @@ export class FileArtifacts implements ArtifactStore {
   }
 
   async put(content: ArtifactContent): Promise<ArtifactInfo> {
-    const draft = join(this.#folder, 'drafts', randomUUID());
+    const files = this.#files;
+    const draft = this.#draft();
     try {
-      await mkdir(dirname(draft), { recursive: true, mode: 0o700 });
-      const { digest, size } = await writeDraft(draft, content);
+      await files.makeFolder(dirname(draft), 0o700);
+      const { digest, size } = await this.#writeDraft(draft, content);
+      const written = await files.stat(draft);
       const path = this.pathOf(digest);
-      if (await renew(path, digest, size)) {
-        await rm(draft, { force: true });
+      if (await this.#renew(path, digest, size)) {
+        await files.remove(draft);
       } else {
-        await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-        await rename(draft, path);
-        await syncFolder(dirname(path));
+        await files.makeFolder(dirname(path), 0o700);
+        await files.rename(draft, path);
       }
-      return { digest, size, putAt: (await stat(path).catch(() => ({ mtimeMs: Date.now() }))).mtimeMs };
+      // Of one that was there as well: whoever put it may not have come to this yet.
+      await files.syncFolder(dirname(path));
+      return { digest, size, putAt: (await files.stat(path).catch(() => written)).mtimeMs };
     } catch (thrown) {
-      await rm(draft, { force: true });
+      await files.remove(draft).catch(() => {});
       const { message, code } = thrown as NodeJS.ErrnoException;
       const disk = code === 'ENOSPC' || code === 'EDQUOT';
       throw new MillraceError(
@@ -60,7 +69,7 @@ export class FileArtifacts implements ArtifactStore {
     const path = this.pathOf(digest);
     const hash = createHash('sha256');
     try {
-      for await (const piece of filePieces(path)) {
+      for await (const piece of this.#files.pieces(path)) {
         hash.update(piece);
         yield piece;
       }
@@ -72,87 +81,78 @@ export class FileArtifacts implements ArtifactStore {
   }
 
   async has(digest: string): Promise<boolean> {
-    return (await stat(this.pathOf(digest)).catch(() => undefined))?.isFile() === true;
+    return (await this.#stat(this.pathOf(digest)))?.isFile === true;
   }
 
   async *list(): AsyncIterable<ArtifactInfo> {
-    for (const part of await names(this.#folder)) {
+    for (const part of await namesIn(this.#files, this.#folder)) {
       if (!/^[0-9a-f]{2}$/.test(part)) continue;
-      for (const digest of await names(join(this.#folder, part))) {
+      for (const digest of await namesIn(this.#files, join(this.#folder, part))) {
         if (!/^[0-9a-f]{64}$/.test(digest)) continue;
-        const found = await stat(join(this.#folder, part, digest)).catch(() => undefined);
-        if (found?.isFile()) yield { digest, size: found.size, putAt: found.mtimeMs };
+        const found = await this.#stat(join(this.#folder, part, digest));
+        if (found?.isFile) yield { digest, size: found.size, putAt: found.mtimeMs };
       }
     }
   }
 
   async remove(digest: string, { putBefore = Infinity }: { putBefore?: number } = {}): Promise<boolean> {
+    const files = this.#files;
     const path = this.pathOf(digest);
-    const before = await stat(path).catch(() => undefined);
+    const before = await this.#stat(path);
     if (before === undefined || before.mtimeMs >= putBefore) return false;
     // Moved away before it is looked at again: a put from now on makes the file anew, one before this has renewed its time.
-    const moved = join(this.#folder, 'drafts', randomUUID());
-    await mkdir(dirname(moved), { recursive: true, mode: 0o700 });
-    if (!(await rename(path, moved).then(() => true, ignoreMissing))) return false;
-    const putMeanwhile = (await stat(moved)).mtimeMs >= putBefore;
-    if (putMeanwhile) await rename(moved, path);
-    else await rm(moved, { force: true });
+    const moved = this.#draft();
+    await files.makeFolder(dirname(moved), 0o700);
+    if (!(await files.rename(path, moved).then(() => true, ignoreMissing))) return false;
+    const putMeanwhile = (await files.stat(moved)).mtimeMs >= putBefore;
+    if (putMeanwhile) await files.rename(moved, path);
+    else await files.remove(moved);
     return !putMeanwhile;
   }
 
   async removeDrafts(before: number): Promise<void> {
     const folder = join(this.#folder, 'drafts');
-    for (const name of await names(folder)) {
+    for (const name of await namesIn(this.#files, folder)) {
       const path = join(folder, name);
-      const written = (await stat(path).catch(() => undefined))?.mtimeMs ?? Infinity;
-      if (written < before) await rm(path, { force: true });
+      const written = (await this.#stat(path))?.mtimeMs ?? Infinity;
+      if (written < before) await this.#files.remove(path);
     }
   }
-}
 
-async function writeDraft(path: string, content: ArtifactContent): Promise<{ digest: string; size: number }> {
-  const hash = createHash('sha256');
-  let size = 0;
-  const file = await open(path, 'wx', 0o600);
-  try {
-    const write = async (piece: Uint8Array): Promise<void> => {
-      hash.update(piece);
-      size += piece.byteLength;
-      await file.writeFile(piece);
-    };
-    if (content instanceof Uint8Array) await write(content);
-    else for await (const piece of content) await write(piece);
-    await file.sync();
-  } finally {
-    await file.close();
+  /** Path of a draft that is about to be made. */
+  #draft(): string {
+    return join(this.#folder, 'drafts', this.#files.uniqueName());
   }
-  return { digest: hash.digest('hex'), size };
-}
 
-/** Whether the same content is there already, and undamaged: then it counts as put now, and what links to it goes on sharing it. */
-async function renew(path: string, digest: string, size: number): Promise<boolean> {
-  if ((await stat(path).catch(() => undefined))?.size !== size || (await fileDigest(path)) !== digest) return false;
-  const now = new Date();
-  // Not there any more when it was removed meanwhile.
-  return utimes(path, now, now).then(() => true, ignoreMissing);
-}
-
-/** Makes a rename in a folder outlast a crash of the machine. */
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
+  async #writeDraft(path: string, content: ArtifactContent): Promise<{ digest: string; size: number }> {
+    const hash = createHash('sha256');
+    let size = 0;
+    const file = await this.#files.create(path, 0o600);
+    try {
+      const write = async (piece: Uint8Array): Promise<void> => {
+        hash.update(piece);
+        size += piece.byteLength;
+        await file.write(piece);
+      };
+      if (content instanceof Uint8Array) await write(content);
+      else for await (const piece of content) await write(piece);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    return { digest: hash.digest('hex'), size };
   }
-}
 
-function names(folder: string): Promise<string[]> {
-  return readdir(folder).catch(() => []);
-}
+  /** Whether the same content is there already, and undamaged: then it counts as put now, and what links to it goes on sharing it. */
+  async #renew(path: string, digest: string, size: number): Promise<boolean> {
+    if ((await this.#stat(path))?.size !== size || (await fileDigest(this.#files, path)) !== digest) return false;
+    // Not there any more when it was removed meanwhile.
+    return this.#files.touch(path).then(() => true, ignoreMissing);
+  }
 
-function isMissing(thrown: unknown): boolean {
-  return (thrown as NodeJS.ErrnoException).code === 'ENOENT';
+  #stat(path: string): Promise<FileInfo | undefined> {
+    return this.#files.stat(path).catch(() => undefined);
+  }
 }
 
 function ignoreMissing(thrown: unknown): false {

@@ -1,5 +1,4 @@
 import type { Clock } from '../clock/clock.ts';
-import { systemClock } from '../clock/system.ts';
 import { checkDigest, damagedArtifact, missingArtifact, type ArtifactInfo, type ArtifactStore } from './artifacts.ts';
 import { sha256 } from './digest.ts';
 
@@ -10,8 +9,8 @@ export class MemoryArtifacts implements ArtifactStore {
   readonly #clock: Pick<Clock, 'now'>;
   readonly #contents = new Map<string, { bytes: Uint8Array; putAt: number }>();
 
-  /** @param clock - default: real time */
-  constructor(clock: Pick<Clock, 'now'> = systemClock) {
+  /** @param clock - of the times of puts */
+  constructor(clock: Pick<Clock, 'now'>) {
     this.#clock = clock;
   }
 

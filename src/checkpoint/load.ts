@@ -1,22 +1,34 @@
-import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sha256 } from '../artifacts/digest.ts';
 import { MillraceError } from '../errors.ts';
+import type { Files } from '../files/files.ts';
+import { nodeFiles } from '../files/node-files.ts';
 import type { PolicySpec } from '../policy/kind.ts';
 import type { Parameters } from '../policy/policy.ts';
 import { builtInKinds, DEFAULT_KIND, type PolicyKinds } from '../policy/registry.ts';
 import { type Checkpoint, type CheckpointManifest, EXPLORATION, FORMAT, MANIFEST, MODEL, OPTIMIZER } from './checkpoint.ts';
 import { decodeSafetensors } from './safetensors.ts';
 
+/** Options of {@link loadCheckpoint}. */
+export interface LoadOptions {
+  /** Those that its policy may be of; `invalid_argument` when it is of another. Default: the built-in ones. */
+  kinds?: PolicyKinds;
+  /** Default: those of this machine. */
+  files?: Files;
+}
+
 /**
  * Reads the checkpoint in the folder `path`. `not_found` when there is none; `data_loss` when a file is missing, damaged or
  * does not hold the tensors of the specification; `failed_precondition` when another version of Millrace wrote it.
- * @param kinds - those that its policy may be of; `invalid_argument` when it is of another. Default: the built-in ones.
  */
-export async function loadCheckpoint(path: string, kinds: PolicyKinds = builtInKinds): Promise<Checkpoint> {
-  const manifest = await readManifest(path);
+export async function loadCheckpoint(
+  path: string,
+  { kinds = builtInKinds, files = nodeFiles }: LoadOptions = {},
+): Promise<Checkpoint> {
+  const manifest = await readManifest(path, files);
+  const read = (name: string): Promise<Uint8Array> => readFileOf(files, path, name, manifest);
   const kind = kinds.of(manifest.spec);
-  const model = await readPart(path, MODEL, manifest);
+  const model = decodeSafetensors(await read(MODEL), join(path, MODEL)).tensors;
   let layout: Parameters['tensors'];
   try {
     layout = kind.layout(manifest.spec) as Parameters['tensors'];
@@ -25,10 +37,10 @@ export async function loadCheckpoint(path: string, kinds: PolicyKinds = builtInK
   }
   const values = assemble(layout, model, join(path, MODEL));
   const checkpoint: Checkpoint = { spec: manifest.spec, parameters: { tensors: layout, values }, meta: manifest.meta };
-  if (EXPLORATION in manifest.files) checkpoint.exploration = await readFileOf(path, EXPLORATION, manifest);
+  if (EXPLORATION in manifest.files) checkpoint.exploration = await read(EXPLORATION);
   if (!(OPTIMIZER in manifest.files)) return checkpoint;
-  const moments = await readPart(path, OPTIMIZER, manifest);
   const where = join(path, OPTIMIZER);
+  const moments = decodeSafetensors(await read(OPTIMIZER), where).tensors;
   const optimizer = {
     m: assemble(layout, moments, where, 'm.'),
     v: assemble(layout, moments, where, 'v.'),
@@ -37,17 +49,17 @@ export async function loadCheckpoint(path: string, kinds: PolicyKinds = builtInK
   return { ...checkpoint, optimizer };
 }
 
-/** Throws as {@link loadCheckpoint} does. Of a policy kind that is not built in, it does not check which tensors there are. */
+/** Reads a checkpoint of this machine and throws as {@link loadCheckpoint} does. Of a policy kind that is not built in, it does not check which tensors there are. */
 export async function verifyCheckpoint(path: string): Promise<void> {
   const manifest = await readManifest(path);
   if (builtInKinds.has(manifest.spec.kind)) await loadCheckpoint(path);
-  else for (const name of Object.keys(manifest.files)) await readFileOf(path, name, manifest);
+  else for (const name of Object.keys(manifest.files)) await readFileOf(nodeFiles, path, name, manifest);
 }
 
 /** Whether there is a checkpoint in the folder `path`; one that is there was written completely. */
-export async function checkpointExists(path: string): Promise<boolean> {
-  return stat(join(path, MANIFEST)).then(
-    (found) => found.isFile(),
+export async function checkpointExists(path: string, files: Files = nodeFiles): Promise<boolean> {
+  return files.stat(join(path, MANIFEST)).then(
+    ({ isFile }) => isFile,
     () => false,
   );
 }
@@ -55,11 +67,11 @@ export async function checkpointExists(path: string): Promise<boolean> {
 type Stored = ReturnType<typeof decodeSafetensors>['tensors'];
 
 /** What `manifest.json` in the folder `path` says. Throws as {@link loadCheckpoint} does. */
-export async function readManifest(path: string): Promise<CheckpointManifest> {
+export async function readManifest(path: string, files: Files = nodeFiles): Promise<CheckpointManifest> {
   const file = join(path, MANIFEST);
   let text: string;
   try {
-    text = await readFile(file, 'utf8');
+    text = Buffer.from(await files.read(file)).toString('utf8');
   } catch (error) {
     throw new MillraceError('not_found', `${path} is not a checkpoint: ${MANIFEST} cannot be read (${code(error)})`, {
       cause: error,
@@ -93,11 +105,11 @@ export async function readManifest(path: string): Promise<CheckpointManifest> {
   return { ...manifest, spec, meta: manifest.meta ?? {} } as CheckpointManifest;
 }
 
-async function readFileOf(path: string, name: string, manifest: CheckpointManifest): Promise<Uint8Array> {
+async function readFileOf(files: Files, path: string, name: string, manifest: CheckpointManifest): Promise<Uint8Array> {
   const file = join(path, name);
   let bytes: Uint8Array;
   try {
-    bytes = await readFile(file);
+    bytes = await files.read(file);
   } catch (error) {
     throw new MillraceError('data_loss', `the checkpoint is incomplete: ${file} cannot be read (${code(error)})`, {
       cause: error,
@@ -107,10 +119,6 @@ async function readFileOf(path: string, name: string, manifest: CheckpointManife
     throw new MillraceError('data_loss', `${file} is damaged: its SHA-256 is not the one in ${MANIFEST}; use another checkpoint`);
   }
   return new Uint8Array(bytes);
-}
-
-async function readPart(path: string, name: string, manifest: CheckpointManifest): Promise<Stored> {
-  return decodeSafetensors(await readFileOf(path, name, manifest), join(path, name)).tensors;
 }
 
 /** One flat array in layout order. */

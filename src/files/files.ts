@@ -51,3 +51,13 @@ export interface Files {
 
 /** Bytes of a file that are read at a time. */
 export const PIECE_BYTES = 1 << 20;
+
+/** Whether an error of {@link Files} says that there is nothing at the path. */
+export function isMissing(thrown: unknown): boolean {
+  return (thrown as NodeJS.ErrnoException).code === 'ENOENT';
+}
+
+/** Names in a folder, as {@link Files.list}; none when it cannot be read. */
+export function namesIn(files: Pick<Files, 'list'>, folder: string): Promise<string[]> {
+  return files.list(folder).catch(() => []);
+}

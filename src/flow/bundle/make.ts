@@ -1,8 +1,8 @@
 import { realpath } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import type { ArtifactStore } from '../../artifacts/artifacts.ts';
-import { filePieces } from '../../artifacts/digest.ts';
 import { MillraceError } from '../../errors.ts';
+import { nodeFiles } from '../../files/node-files.ts';
 import { BUNDLE_FORMAT, CODE, DATA, type BundleManifest } from './bundle.ts';
 import { assetsOf, commonFolder, compile, inFolder, sourcesOf } from './compile.ts';
 import { checkPackages } from './packages.ts';
@@ -58,7 +58,7 @@ async function putParts(parts: readonly Part[], store: ArtifactStore): Promise<P
   const sorted = [...new Map(parts.map((part) => [part.at, part])).values()].sort((a, b) => (a.at < b.at ? -1 : 1));
   const files: Record<string, string> = {};
   for (const { at, content } of sorted) {
-    const { digest } = await store.put('text' in content ? Buffer.from(content.text) : filePieces(content.path));
+    const { digest } = await store.put('text' in content ? Buffer.from(content.text) : nodeFiles.pieces(content.path));
     files[at] = digest;
   }
   return { files, executable: sorted.filter(({ executable }) => executable).map(({ at }) => at) };

@@ -5,6 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import { artifactBytes, type ArtifactStore } from '../../artifacts/artifacts.ts';
 import { fileDigest } from '../../artifacts/digest.ts';
 import { MillraceError } from '../../errors.ts';
+import { nodeFiles } from '../../files/node-files.ts';
 import { randomId } from '../../random/id.ts';
 import type { Random } from '../../random/random.ts';
 import { BUNDLE_FORMAT, unloadable, type BundleManifest, type UnpackedBundle } from './bundle.ts';
@@ -51,7 +52,8 @@ export async function unpackBundle(
 const SWAPS = 50;
 
 async function isWhole(folder: string, { files }: BundleManifest): Promise<boolean> {
-  for (const [path, digest] of Object.entries(files)) if ((await fileDigest(join(folder, path))) !== digest) return false;
+  for (const [path, digest] of Object.entries(files))
+    if ((await fileDigest(nodeFiles, join(folder, path))) !== digest) return false;
   return true;
 }
 
