@@ -1,15 +1,25 @@
 import crypto from 'node:crypto';
 import { syncBuiltinESMExports } from 'node:module';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { SerialOptions } from '../cluster/serial/index.ts';
 import type { JobConfig } from '../src/config/job.ts';
 import { loadJobConfig } from '../src/config/load.ts';
+import { VirtualClock } from '../src/clock/virtual.ts';
+import { RetryLater } from '../src/flow/retry-later.ts';
 import { JobState } from '../src/gen/millrace/v1/admin_pb.ts';
+import type { Service } from './flows/outage.ts';
+import { faultyJob } from './support/faulty.ts';
+import { seededRandom } from '../src/random/seeded.ts';
 import { recordedRun, type RecordedRun } from './support/recorded-run.ts';
 import { temporaryFolder, thermostatJob } from './support/thermostat.ts';
 
-const world = globalThis as { millraceTestTexts?: number };
+const world = globalThis as { millraceTestTexts?: number; millraceTestService?: Service | undefined };
+
+/** Where virtual time begins. */
+const ORIGIN = new VirtualClock().now();
 
 const flowJob = (name: string, overrides: readonly string[] = []): JobConfig =>
   loadJobConfig(fileURLToPath(new URL(`./flows/${name}.yaml`, import.meta.url)), { overrides: [...overrides] }).config;
@@ -85,6 +95,50 @@ describe('what the nodes of a serial run say, and its rows, are the same on ever
     expectSame(runs);
     expect(runs[0]!.sent.length).toBeGreaterThan(100);
     expect(runs[0]!.rows['trajectories']!.length).toBeGreaterThan(0);
+  });
+
+  it('where tools and rewards ask to be called later, and where they fail', async () => {
+    const away = (): Service => {
+      let calls = 0;
+      return ({ at }) => {
+        calls += 1;
+        if (at === 'tool' && calls > 40 && calls <= 60) throw new RetryLater({ afterMs: 3_000, reason: 'HTTP 429' });
+        if (at === 'reward' && calls > 200 && calls <= 210) {
+          // The time of the flow: a date in a response means the same wait in every run.
+          const headers = new Headers({ 'retry-after': new Date(ORIGIN + 900_000).toUTCString() });
+          throw RetryLater.fromResponse({ status: 503, headers })!;
+        }
+      };
+    };
+    const runs = await onBoth(flowJob('outage'), () => {
+      world.millraceTestService = away();
+      return { rollouts: 2 };
+    });
+    world.millraceTestService = undefined;
+    expectSame(runs);
+    expect(runs[0]!.sent.some((line) => line.includes('HTTP 503'))).toBe(true);
+    expectSame(await onBoth(faultyJob(['fine', 'tool-error', 'slow-tool', 'broken-tool', 'broken-reward'])));
+  });
+
+  it('with tasks from a file', async () => {
+    const folder = await temporaryFolder();
+    const data = join(folder.path, 'tasks.json');
+    const random = seededRandom(1);
+    const words = (): string => Array.from({ length: 6 }, () => `word${random.integer(1000)}`).join(' ');
+    const problem = (_: unknown, i: number): object => ({
+      ...{ id: `problem-${i}`, numbers: [i + 2, 3], answer: i + 5 },
+      question: `number0 ${words()} number1 ${words()}`,
+    });
+    await writeFile(data, JSON.stringify(Array.from({ length: 60 }, problem)));
+    const small = ['policy={encoder: gru, embed: 4, width: 4, hidden: 4, buckets: 64, maxLength: 32}', 'rounds=2'];
+    const quick = ['rollout={groupSize: 4, groupsPerRound: 4}', 'evaluation={every: 1, baselines: false}'];
+    const job = fileURLToPath(new URL('../examples/word-problems/job.yaml', import.meta.url));
+    const { config } = loadJobConfig(job, {
+      flags: { data },
+      overrides: [...small, ...quick],
+    });
+    expectSame(await onBoth(config));
+    await folder.remove();
   });
 
   it('with groups in parts', async () => {

@@ -1,25 +1,29 @@
 import { createHash } from 'node:crypto';
+import { vi } from 'vitest';
 import { runSerial, type SerialOptions, type SerialResult } from '../../cluster/serial/index.ts';
 import type { MemoryServer } from '../../src/bus/memory/server.ts';
 import type { JobConfig } from '../../src/config/job.ts';
+import { memoryLinkPair } from '../../src/rpc/memory-link.ts';
 import { TABLE_NAMES } from '../../src/records/tables.ts';
 
 /** What left the nodes of a serial run, in its order, and what it left in the store. */
 export interface RecordedRun {
   result: SerialResult;
-  /** One line for each thing that reached the server: virtual time, what, where, ids, headers, bytes. */
+  /** One line for each thing that reached the server or the other end of a link: virtual time, what, where, ids, headers, bytes. */
   sent: string[];
   /** The rows of each table, in the order in which they were written. */
   rows: Record<string, readonly unknown[]>;
 }
 
-/** Runs a job in serial mode and notes down everything that its nodes say to the server. */
+/** Runs a job in serial mode and notes down everything that its nodes say to the server and to each other. */
 export async function recordedRun(config: JobConfig, options: SerialOptions): Promise<RecordedRun> {
   const sent: string[] = [];
   const result = await runSerial(config, {
     ...options,
     prepare: async (bus) => {
-      record(bus.server, (line) => sent.push(`${bus.server.clock.monotonic()} ${line}`));
+      const note = (line: string): void => void sent.push(`${bus.server.clock.monotonic()} ${line}`);
+      record(bus.server, note);
+      recordLinks(note);
       await options.prepare?.(bus);
     },
   });
@@ -64,6 +68,22 @@ function record(server: MemoryServer, note: (line: string) => void): void {
       return remove(key, revision);
     };
   }
+}
+
+/** Until the mocks of the test are restored. */
+function recordLinks(note: (line: string) => void): void {
+  const [link] = memoryLinkPair<unknown, unknown>();
+  const links = Object.getPrototypeOf(link) as typeof link;
+  const send = Reflect.get(links, 'send') as (message: unknown) => Promise<void>;
+  vi.spyOn(links, 'send').mockImplementation(function (this: typeof link, message) {
+    note(`link ${JSON.stringify(message, readable)}`);
+    return send.call(this, message);
+  });
+}
+
+function readable(_: string, value: unknown): unknown {
+  if (typeof value === 'bigint') return String(value);
+  return value instanceof Uint8Array ? bytes(value) : value;
 }
 
 /** Short ones as text, so that a difference can be read. */
