@@ -58,7 +58,7 @@ export function startProcess(
   const { world } = options;
   const life = new Life(node, number);
   world.recorder.note(node, 'start', life.id);
-  const clock = new SimulatedClock(world.clock, life, { rate: world.plan.clockRates[node] ?? 1 });
+  const clock = new SimulatedClock(world.clock, life, { rate: world.faults.clockRate(node) });
   const bus = new SimulatedBus(world, life);
   let server: Awaited<ReturnType<typeof startParameterServer>> | undefined;
   let stopped: Promise<void> | undefined;

@@ -13,6 +13,7 @@ import { Invariants } from './invariants/invariants.ts';
 import { Violation } from './observer.ts';
 import { SimulatedService, withService } from './service.ts';
 import type { TraceEvent } from './trace.ts';
+import { onUnhandledRejection } from './unhandled-rejection.ts';
 import { World } from './world.ts';
 
 /** How long a job may take once nothing goes wrong any more, in virtual ms. */
@@ -50,10 +51,12 @@ export interface SimulationResult {
   seconds: number;
   /** How often each kind of fault struck. */
   faults: Record<string, number>;
+  /** Ids of the faults that struck, in order: what `only` takes. */
+  struck: string[];
   /** States that were seen. */
   seen: string[];
   plan: FaultPlan;
-  /** Ids of the faults that struck, in order; with `trace` only. */
+  /** Everything that happened; with `trace` only. */
   trace?: TraceEvent[];
 }
 
@@ -78,6 +81,9 @@ export async function simulate(seed: number, options: SimulationOptions): Promis
   };
   const world = new World({ seed, plan, only, trace, observer });
   const cluster = new SimulatedCluster(nodes, { world, ...options });
+  const stopListening = onUnhandledRejection((thrown) =>
+    invariants.fail(new Violation('no-unhandled-rejection', describe(thrown))),
+  );
   const pauses = shape.integer(3) === 0 ? { pauseAt: 1 + shape.integer(5_000), pauseForMs: 1 + shape.integer(10_000) } : {};
   const result = (outcome: SimulationResult['outcome'], violation?: { invariant: string; reason: string }): SimulationResult => ({
     seed,
@@ -87,6 +93,7 @@ export async function simulate(seed: number, options: SimulationOptions): Promis
     events: world.recorder.count,
     seconds: world.clock.monotonic() / 1000,
     faults: Object.fromEntries([...world.faults.counts].sort()),
+    struck: world.faults.struck,
     seen: invariants.seen(),
     plan,
     ...(trace && { trace: world.recorder.events }),
@@ -111,6 +118,7 @@ export async function simulate(seed: number, options: SimulationOptions): Promis
     return result('failed', { invariant, reason: message });
   } finally {
     cluster.close();
+    await stopListening();
   }
 }
 

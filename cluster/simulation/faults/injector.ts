@@ -19,7 +19,7 @@ export interface InjectorOptions {
   now: () => number;
   /** Faults that may strike, by id. Default: all. For shrinking. */
   only?: ReadonlySet<string> | undefined;
-  onStruck?: (fault: Struck) => void;
+  onStruck?: (fault: { id: string; kind: string }) => void;
 }
 
 /**
@@ -31,6 +31,8 @@ export class FaultInjector {
   readonly #opportunities = new Map<string, number>();
   /** How often each kind struck. */
   readonly counts = new Map<string, number>();
+  /** Ids of the faults that struck, in order. */
+  readonly struck: string[] = [];
 
   constructor(options: InjectorOptions) {
     this.#options = options;
@@ -54,14 +56,28 @@ export class FaultInjector {
     const id = `${place}#${before}`;
     if (seedFrom(this.#options.seed, id) / 2 ** 32 >= rate) return undefined;
     if (this.#options.only !== undefined && !this.#options.only.has(id)) return undefined;
-    this.count(kind);
+    this.count(kind, id);
     const fault = { id, kind, amount: seedFrom(this.#options.seed, id, 'amount') / 2 ** 32 };
     this.#options.onStruck?.(fault);
     return fault;
   }
 
-  /** Counts a fault that struck at a time of its own. */
-  count(kind: string): void {
+  /** Seconds that the node's clock counts in one second. One that is wrong is a fault: `clock-drift@<node>`. */
+  clockRate(node: string): number {
+    const { plan, only, onStruck } = this.#options;
+    const rate = plan.clockRates[node];
+    const id = `clock-drift@${node}`;
+    if (rate === undefined || (only !== undefined && !only.has(id))) return 1;
+    if (!this.struck.includes(id)) {
+      this.count('clock-drift', id);
+      onStruck?.({ id, kind: 'clock-drift' });
+    }
+    return rate;
+  }
+
+  /** Counts a fault that struck: at an opportunity, or at a time of its own. */
+  count(kind: string, id: string): void {
+    this.struck.push(id);
     this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1);
   }
 }

@@ -11,7 +11,7 @@ export function scheduleFaults(world: World, cluster: SimulatedCluster, only?: R
   for (const fault of plan.timed) {
     if (fault.at >= plan.endsAt || (only !== undefined && !only.has(fault.id))) continue;
     void clock.sleep(fault.at).then(async () => {
-      faults.count(fault.kind);
+      faults.count(fault.kind, fault.id);
       recorder.note('faults', fault.kind, `${fault.id} ${describe(fault)}`, { fault: fault.id });
       const heal = begin(fault, world, cluster);
       if (!heal) return;

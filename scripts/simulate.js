@@ -1,0 +1,24 @@
+// npm run simulate: sets up what is missing, then runs the cluster in simulation; see docs/simulation.md.
+//
+//   npm run simulate -- --seeds 10000
+//   npm run simulate -- --seed 17 --html run.html
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { runInForeground } from './setup/child.js';
+import { ensureNative } from './setup/native.js';
+import { checkNodeVersion } from './setup/node-version.js';
+import { ensurePackages } from './setup/packages.js';
+import { main } from './setup/say.js';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+await main(async () => {
+  checkNodeVersion();
+  await ensurePackages(root);
+  await ensureNative(root);
+  const simulate = join(root, 'test', 'simulation', 'main.ts');
+  return runInForeground(process.execPath, ['--import', 'tsx', simulate, ...process.argv.slice(2)], {
+    cwd: root,
+    env: process.env,
+  });
+});
