@@ -56,26 +56,27 @@ const FAULTS = 'faults';
 const SHOWN = 60;
 
 /** The event where an invariant broke first. */
-function violationOf({ events }: TraceOfRun): TraceEvent | undefined {
+export function violationOf({ events }: TraceOfRun): TraceEvent | undefined {
   return events.find(({ kind }) => kind === 'violation');
 }
 
 /**
- * What an event follows from: what sent it, or else the last thing that arrived in its lane before it.
+ * What an event follows from: what sent it, or else the last thing that arrived in its lane before it. A violation that names no event
+ * follows from the last one before it, since invariants are checked at each.
  *
  * @returns undefined at the beginning of a chain
  */
-function causeOf({ events }: TraceOfRun, { index, lane, from }: TraceEvent): TraceEvent | undefined {
+function causeOf({ events }: TraceOfRun, { index, lane, kind, from }: TraceEvent): TraceEvent | undefined {
   if (from !== undefined) return from < index ? events[from] : undefined;
   for (let i = index - 1; i >= 0; i -= 1) {
     const earlier = events[i]!;
-    if (earlier.lane === lane && earlier.from !== undefined) return earlier;
+    if (kind === 'violation' ? earlier.lane !== FAULTS : earlier.lane === lane && earlier.from !== undefined) return earlier;
   }
   return undefined;
 }
 
 /** The causes of an event, nearest first, at most `limit`. */
-function causesOf(run: TraceOfRun, event: TraceEvent, limit: number): TraceEvent[] {
+export function causesOf(run: TraceOfRun, event: TraceEvent, limit: number): TraceEvent[] {
   const causes: TraceEvent[] = [];
   for (let cause = causeOf(run, event); cause !== undefined && causes.length < limit; cause = causeOf(run, cause))
     causes.push(cause);
@@ -88,7 +89,7 @@ function causesOf(run: TraceOfRun, event: TraceEvent, limit: number): TraceEvent
  *
  * @param limit - how many at most, faults not counted
  */
-function eventsThatMatter(run: TraceOfRun, limit: number): TraceEvent[] {
+export function eventsThatMatter(run: TraceOfRun, limit: number): TraceEvent[] {
   const end = violationOf(run) ?? run.events.at(-1);
   if (end === undefined) return [];
   const chosen = new Set([end, ...causesOf(run, end, Math.ceil(limit / 2) - 1)]);
@@ -106,7 +107,7 @@ function eventsThatMatter(run: TraceOfRun, limit: number): TraceEvent[] {
 }
 
 /** Where faults show: everything in their lane, and the first event of each fault that left none there. */
-function faultEvents({ events }: TraceOfRun): TraceEvent[] {
+export function faultEvents({ events }: TraceOfRun): TraceEvent[] {
   const seen = new Set<string>();
   const inLane = events.filter(({ lane }) => lane === FAULTS);
   for (const { fault } of inLane) if (fault !== undefined) seen.add(fault);
@@ -133,7 +134,7 @@ export function formatTrace(run: TraceOfRun, { around, last = SHOWN }: { around?
 }
 
 /** Virtual milliseconds as people read them. */
-function seconds(ms: number): string {
+export function seconds(ms: number): string {
   return `${(ms / 1000).toFixed(3)} s`;
 }
 
@@ -174,24 +175,23 @@ function eventLines(run: TraceOfRun, events: readonly TraceEvent[]): string[] {
   });
 }
 
-/** Lanes where what an event sent arrives, by the index of the event. */
+/** Arrows to the other lanes where what an event sent arrives, or is lost, by the index of the event. */
 function receivers({ events }: TraceOfRun): Map<number, Set<string>> {
-  const lanes = new Map<number, Set<string>>();
-  for (const { from, lane } of events) {
-    if (from === undefined) continue;
-    const known = lanes.get(from);
-    if (known === undefined) lanes.set(from, new Set([lane]));
-    else known.add(lane);
+  const arrows = new Map<number, Set<string>>();
+  for (const { from, lane, lost } of events) {
+    if (from === undefined || events[from]?.lane === lane) continue;
+    const arrow = `──${lost === true ? 'X' : '>'} ${lane}`;
+    const known = arrows.get(from);
+    if (known === undefined) arrows.set(from, new Set([arrow]));
+    else known.add(arrow);
   }
-  return lanes;
+  return arrows;
 }
 
 function route({ events }: TraceOfRun, { index, lane, from, lost }: TraceEvent, sentTo: Map<number, Set<string>>): string {
   const sender = from === undefined ? undefined : events[from];
-  const to = [...(sentTo.get(index) ?? [])].map((each) => (each === lane ? 'itself' : each)).join(', ');
-  return [
-    ...(sender === undefined ? [] : [`<── ${sender.lane === lane ? 'itself' : sender.lane} (${sender.index})`]),
-    ...(to === '' ? [] : [`──> ${to}`]),
-    ...(lost === true ? ['──X lost'] : []),
-  ].join('  ');
+  const before = sender?.lane === lane ? `after (${sender.index})` : sender && `<── ${sender.lane} (${sender.index})`;
+  return [...(before === undefined ? [] : [before]), ...(lost === true ? ['──X lost'] : []), ...(sentTo.get(index) ?? [])].join(
+    '  ',
+  );
 }

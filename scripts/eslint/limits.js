@@ -1,7 +1,7 @@
 // Limits of size for src and cluster, as ESLint configuration.
 const FILES = ['{src,cluster}/**/*.{js,ts}'];
 /** Their functions are lists of cases. */
-const SUITES = ['**/*.test.ts', '**/*conformance.ts', '**/*conformance/**'];
+const SUITES = ['**/*.test.ts', '**/*.accept.ts', '**/*conformance.ts', '**/*conformance/**'];
 
 const RULES = {
   'millrace/class-length': ['error', { max: 200 }],

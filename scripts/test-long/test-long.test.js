@@ -2,6 +2,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { argumentsOf } from './arguments.js';
 import { chaos } from './chaos.js';
 import { nodes } from './nodes.js';
+import { page } from './page.js';
 import { resultOf } from './result-of.js';
 import { run } from './run.js';
 import { TIERS } from './tiers.js';
@@ -57,7 +58,7 @@ describe('a run', () => {
     expect(await outcome(['absent', 'good'], true)).toEqual([1, 'absent: failed, it is required: no w', 'good: passed: x']);
   });
 
-  it.each(['hosts', 'containers', 'models', 'page'])('has nothing for %s yet', async (name) => {
+  it.each(['hosts', 'containers', 'models'])('has nothing for %s yet', async (name) => {
     expect((await TIERS[name]()).skipped).toMatch(/^nothing to run yet: /);
   });
 });
@@ -77,6 +78,16 @@ describe('tiers', () => {
     expect(start.mock.calls.map(([, args]) => args.at(-1))).toEqual(['test/kills.test.ts', '2']);
     start.mockResolvedValueOnce(1);
     expect(await chaos({ minutes: 2 }, '/r', place)).toEqual({ failed: 'test/kills.test.ts' });
+  });
+
+  it('page: looks at pages with Chromium, which it names to the tests', async () => {
+    expect((await page({}, '/', { find: () => undefined })).skipped).toMatch(/^Chromium is not installed/);
+    const start = vi.fn(() => Promise.resolve(0));
+    const place = { find: () => '/chromium', start };
+    expect((await page({}, '/r', place)).passed).toBe('with /chromium');
+    expect(start.mock.calls[0][2].env.MILLRACE_TEST_CHROMIUM).toBe('/chromium');
+    start.mockResolvedValueOnce(1);
+    expect(await page({}, '/r', place)).toEqual({ failed: 'with /chromium' });
   });
 
   it('say in one line why a command failed', async () => {

@@ -1,5 +1,6 @@
 import { chaos } from './chaos.js';
 import { nodes } from './nodes.js';
+import { page } from './page.js';
 
 const nothingYet = (what) => () => Promise.resolve({ skipped: `nothing to run yet: ${what}` });
 
@@ -8,7 +9,7 @@ export const TIERS = {
   hosts: nothingYet('a cluster runs on one machine'),
   containers: nothingYet('there are no images'),
   models: nothingYet('there is no language-model policy'),
-  page: nothingYet('there is no web page'),
+  page,
   nodes,
   chaos,
 };

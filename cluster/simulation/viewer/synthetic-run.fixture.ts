@@ -1,13 +1,14 @@
 import { seededRandom } from '../../../src/random/seeded.ts';
-import type { TraceEvent, TraceOfRun } from '../trace.ts';
+import { violationOf, type TraceEvent, type TraceOfRun } from '../trace.ts';
 
-const WORKERS = ['reward-1', 'rollout-1', 'rollout-2', 'learner-1', 'learner-2'];
-const LANES = ['client', 'faults', 'coordinator', 'nats', 'rollout-1', 'rollout-2', 'reward-1', 'store', 'parameter-server'];
-/** Every so many groups a node crashes or is cut off. */
-const GROUPS_PER_FAULT = 150;
-const FAULT_MS = 4000;
+const NODES = ['coordinator', 'rollout-1', 'rollout-2', 'reward-1', 'store', 'parameter-server', 'learner-1', 'learner-2'];
+const LANES = ['client', 'faults', 'coordinator', 'nats', ...NODES.slice(1), 'service'];
+const STRUCK = ['reward-1', 'rollout-1', 'learner-2', 'rollout-2', 'learner-1'];
+/** After so many groups a node crashes, stops for a while or is cut off. */
+const GROUPS_PER_FAULT = 30;
+const FAULT_MS = 1500;
 
-/** A made-up run that looks like a training: requests, groups, scores, rounds, crashes, partitions and, at the end, a violation. */
+/** A made-up run that looks like a training: requests, groups, scores, rounds, faults and what they lose; a violation ends it. */
 export function syntheticRun(events: number, seed = 4711): TraceOfRun {
   const run = new SyntheticRun(seed);
   run.submit();
@@ -32,9 +33,9 @@ class SyntheticRun {
   }
 
   submit(): void {
-    const created = this.#add('client', 'job', 'creates job-1: 2 rounds of 8 groups');
+    const created = this.#add('client', 'job', 'creates job-1: groups of 4, rounds of 8 groups');
     this.#add('coordinator', 'job', 'job-1 is accepted', { from: created });
-    for (const node of LANES.slice(2).concat('learner-1', 'learner-2')) this.#add(node, 'start', `${node} starts`);
+    for (const node of NODES) this.#add(node, 'start', `${node} starts`);
   }
 
   /** One group, from its request to its round. */
@@ -42,81 +43,85 @@ class SyntheticRun {
     this.#heal();
     if (n % GROUPS_PER_FAULT === 0) this.#injectFault(n / GROUPS_PER_FAULT);
     const rollout = `rollout-${(n % 2) + 1}`;
-    const trajectories = `group ${n}: 4 trajectories of task-${n % 40}`;
-    const requested = this.#send('coordinator', 'publish', `request ${n}: task-${n % 40}, version ${Math.floor(n / 8)}`, rollout);
-    if (!this.#pass(requested, rollout, `request ${n}`)) return;
-    const rolled = this.#send(rollout, 'publish', trajectories, 'reward-1');
-    if (!this.#pass(rolled, 'reward-1', trajectories)) return;
-    const scored = this.#send('reward-1', 'publish', `scores of group ${n}: 1.0 0.0 0.5 1.0`, 'parameter-server');
-    this.#pass(scored, 'store', `scores of group ${n}`);
+    if (!this.#passOn('coordinator', `request ${n}: task-${n % 40}, version ${Math.floor(n / 8)}`, [rollout])) return;
+    this.#add('service', 'answer', `${n % 2 === 0 ? 'get_order' : 'cancel_order'} of task-${n % 40}`);
+    if (!this.#passOn(rollout, `group ${n}: 4 trajectories of task-${n % 40}`, ['reward-1'])) return;
+    if (!this.#passOn('reward-1', `scores of group ${n}: 1.0 0.0 0.5 1.0`, ['store', 'parameter-server'])) return;
     this.#add('store', 'insert', `4 rows into trajectories, token group-${n}`);
-    if (!this.#pass(scored, 'parameter-server', `scores of group ${n}`)) return;
     if (n % 8 === 0) this.#round(n / 8);
   }
 
   end(index: number): TraceOfRun {
     this.#events.length = index;
-    const last = this.#events.findLast(({ lane, kind }) => lane === 'parameter-server' && kind === 'ack');
-    const reason = `exact accounting: ${last?.text.replace('scores of ', '') ?? 'a group'} is both trained and failed`;
-    const from = last?.index;
-    this.#add('coordinator', 'violation', reason, from === undefined ? {} : { from });
-    return {
-      seed: this.seed,
-      commit: 'cfe311d74ca4',
-      command: `npm run simulate -- --seed ${this.seed} --job retail`,
-      outcome: 'failed',
-      reason,
-      job: 'retail, GRPO, 2 rounds of 8 groups of 4, learners 2',
-      faults: this.#faults,
-      lanes: [...LANES, 'learner-1', 'learner-2'],
+    const last = this.#events.findLast(({ kind, text }) => kind === 'publish' && text.startsWith('scores'));
+    const group = /group \d+/.exec(last?.text ?? '')?.[0] ?? 'a group';
+    this.#add('faults', 'violation', `exact accounting: ${group} is counted as trained and as failed`);
+    const run: TraceOfRun = {
+      ...{ seed: this.seed, commit: 'cfe311d74ca4', command: `npm run simulate -- --seed ${this.seed}`, outcome: 'failed' },
+      ...{ job: 'retail, GRPO, groups of 4, rounds of 8 groups, 2 learners', faults: this.#faults, lanes: LANES },
       events: this.#events,
     };
+    return { ...run, reason: violationOf(run)!.text };
   }
 
   #round(round: number): void {
     for (const learner of ['learner-1', 'learner-2']) {
-      const shard = this.#send('parameter-server', 'link-send', `shard of round ${round}: 16 trajectories`, learner);
-      if (!this.#pass(shard, learner, `shard of round ${round}`, 'link-receive')) continue;
-      const gradients = this.#send(learner, 'link-send', `gradients of round ${round}`, 'parameter-server');
-      this.#pass(gradients, 'parameter-server', `gradients of round ${round}`, 'link-receive');
+      if (!this.#sendDirectly('parameter-server', learner, `shard of round ${round}: 16 trajectories`)) continue;
+      this.#sendDirectly(learner, 'parameter-server', `gradients of round ${round}`);
     }
     this.#add('parameter-server', 'file', `writes checkpoint ${round}`);
-    const committed = this.#add('parameter-server', 'commit', `round ${round} is committed, version ${round}`);
-    this.#add('nats', 'kv-put', `latest version of job-1 = ${round}`, { from: committed });
-    for (const rollout of ['rollout-1', 'rollout-2']) this.#add(rollout, 'kv-change', `version ${round}`, { from: committed });
+    this.#add('parameter-server', 'commit', `round ${round} is committed, version ${round}`);
+    const put = this.#add('parameter-server', 'kv-put', `latest version of job-1 is ${round}`);
+    const written = this.#add('nats', 'written', `latest version of job-1 is ${round}`, { from: put });
+    for (const rollout of ['rollout-1', 'rollout-2']) this.#add(rollout, 'kv-change', `version ${round}`, { from: written });
   }
 
-  #send(from: string, kind: string, text: string, to: string): number {
-    const lost = this.#fault !== undefined && [from, to].includes(this.#fault.node);
-    return this.#add(from, kind, text, lost ? { lost, fault: this.#fault!.id } : {});
-  }
-
-  /** What was sent arrives and is acknowledged; false when it was lost. */
-  #pass(sent: number, to: string, text: string, kind = 'deliver'): boolean {
-    if (this.#events[sent]!.lost === true) return false;
-    this.#at += this.#random.integer(40);
-    this.#add(to, kind, text, { from: sent });
-    if (kind === 'deliver') {
-      const acked = this.#add(to, 'ack', text);
-      this.#add('nats', 'ack', `${text} is acknowledged`, { from: acked });
+  /** Over NATS, with what is noted there; false when it did not reach all. */
+  #passOn(sender: string, text: string, receivers: readonly string[]): boolean {
+    const lostAt = (node: string): Partial<TraceEvent> | undefined =>
+      this.#fault?.node === node ? { lost: true, fault: this.#fault.id } : undefined;
+    const published = this.#add(sender, 'publish', text, lostAt(sender));
+    if (lostAt(sender) !== undefined) return false;
+    const stored = this.#add('nats', 'stored', text, { from: published });
+    const received = receivers.map((receiver) => {
+      const from = this.#add('nats', 'deliver', `${text} to ${receiver}`, { from: stored });
+      const lost = lostAt(receiver);
+      if (lost !== undefined) this.#add('nats', 'lost', `${text} to ${receiver}`, { from, ...lost });
+      return lost === undefined ? this.#add(receiver, 'receive', text, { from }) : undefined;
+    });
+    for (const [i, receiver] of receivers.entries()) {
+      if (received[i] === undefined) continue;
+      const from = this.#add(receiver, 'ack', text);
+      if (this.#random.integer(40) > 0) this.#add('nats', 'acked', text, { from });
+      else this.#add('nats', 'lost', `acknowledgement of ${text}`, { from, lost: true });
     }
-    return true;
+    return !received.includes(undefined);
+  }
+
+  /** Over a link between two nodes; false when it was lost. */
+  #sendDirectly(sender: string, receiver: string, text: string): boolean {
+    const cut = [sender, receiver].includes(this.#fault?.node ?? '');
+    const from = this.#add(sender, 'link-send', text, cut ? { lost: true, fault: this.#fault!.id } : {});
+    if (!cut) this.#add(receiver, 'link-receive', text, { from });
+    return !cut;
   }
 
   #injectFault(n: number): void {
     const kind = (['crash', 'partition', 'pause'] as const)[n % 3]!;
-    const [id, node, untilMs] = [`f${n}`, WORKERS[n % WORKERS.length]!, this.#at + FAULT_MS];
+    const [id, node, untilMs] = [`f${n}`, STRUCK[n % STRUCK.length]!, this.#at + FAULT_MS];
     this.#fault = { id, node, kind, untilMs };
-    this.#faults.push({ id, text: `${kind} of ${node}`, at: this.#at, untilMs });
-    this.#add('faults', kind, kind === 'partition' ? `${node} is cut off from nats` : `${kind} of ${node}`, { fault: id });
-    if (kind !== 'partition') this.#add(node, kind, `${node}: ${kind}`, { fault: id });
+    const text = kind === 'partition' ? `${node} is cut off from NATS` : `${kind} of ${node}`;
+    this.#faults.push({ id, text, at: this.#at, untilMs });
+    this.#add('faults', kind, text, { fault: id });
+    if (kind !== 'partition')
+      this.#add(node, kind, kind === 'crash' ? `${node} is killed` : `${node} stands still`, { fault: id });
   }
 
   #heal(): void {
     if (this.#fault === undefined || this.#at < this.#fault.untilMs) return;
     const { id, node, kind } = this.#fault;
     this.#fault = undefined;
-    if (kind === 'partition') this.#add('faults', 'heal', `${node} reaches nats again`, { fault: id });
+    if (kind === 'partition') this.#add('faults', 'heal', `${node} reaches NATS again`, { fault: id });
     else this.#add(node, kind === 'crash' ? 'start' : 'resume', `${node} is back`, { fault: id });
   }
 

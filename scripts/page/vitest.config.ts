@@ -1,0 +1,15 @@
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+
+/** Tests of pages in Chromium, whose program MILLRACE_TEST_CHROMIUM names: npm run test:long -- page. */
+export default defineConfig({
+  root: fileURLToPath(new URL('../..', import.meta.url)),
+  test: {
+    pool: 'forks',
+    maxWorkers: 1,
+    reporters: ['default', './scripts/closing-line.js'],
+    include: ['cluster/**/*.accept.ts'],
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+  },
+});
