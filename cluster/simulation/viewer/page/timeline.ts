@@ -22,8 +22,9 @@ export class Timeline {
   readonly #empty = element('p', { className: 'empty', textContent: 'No event is shown: the filters hide all of them.' });
   readonly #diagram: Diagram;
   readonly redraw = beforeNextFrame(() => this.#draw());
-  /** Selected when it was last drawn: a new one is scrolled to. */
+  /** What was selected and shown when it was last drawn: after a change, the selected event is scrolled to. */
   #drawnSelection: number | undefined;
+  #drawnRows: readonly number[] = [];
 
   constructor(
     readonly session: Session,
@@ -74,10 +75,11 @@ export class Timeline {
 
   /** Scrolls by as little as shows the selected event with a few around it. */
   #scrollToSelected(): void {
-    const { selected, rowOf } = this.session;
-    if (selected === this.#drawnSelection) return;
-    const jump = this.#drawnSelection === undefined;
+    const { selected, rowOf, rows } = this.session;
+    if (selected === this.#drawnSelection && rows === this.#drawnRows) return;
+    const jump = this.#drawnSelection === undefined || rows !== this.#drawnRows;
     this.#drawnSelection = selected;
+    this.#drawnRows = rows;
     const row = rowOf[selected] === -1 ? this.session.nearestRow(selected) : rowOf[selected]!;
     const { first, count } = this.inView;
     const margin = Math.min(4, count / 4);
