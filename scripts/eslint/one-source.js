@@ -34,6 +34,7 @@ export const REAL = [
   { path: 'cluster/up', why: 'supervises processes' },
   { path: 'cluster/gateway', why: 'serves HTTP' },
   { path: 'cluster/cli', why: 'talks to people' },
+  { path: 'cluster/simulation/viewer/page', why: 'runs in a browser' },
 ];
 
 const CLOCK = 'take a Clock (src/clock)';
