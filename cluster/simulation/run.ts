@@ -1,6 +1,7 @@
 import type { JobConfig } from '../../src/config/job.ts';
 import { MillraceError } from '../../src/errors.ts';
 import type { Job } from '../../src/gen/millrace/v1/admin_pb.ts';
+import type { PolicyLearner } from '../../src/policy/kind.ts';
 import { seededRandom } from '../../src/random/seeded.ts';
 import type { Logger } from '../../src/telemetry/log.ts';
 import type { ComputeInfo } from '../../src/compute/backend.ts';
@@ -74,9 +75,11 @@ export async function simulate(seed: number, options: SimulationOptions): Promis
   let invariants!: Invariants;
   let service!: SimulatedService;
   const { only, trace, config } = options;
+  const { kind, spec } = await options.runtimes.get({ id: 'job', config, code: undefined });
+  const learner = kind.learner(spec) as PolicyLearner;
   const observer = (world: World): Invariants => {
     service = new SimulatedService(world, (violation) => invariants.fail(violation));
-    invariants = new Invariants({ world, config, service });
+    invariants = new Invariants({ world, config, service, learner });
     return invariants;
   };
   const world = new World({ seed, plan, only, trace, observer });

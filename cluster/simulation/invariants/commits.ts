@@ -111,7 +111,8 @@ function validMembers({ scores }: ScoredGroup): number {
   return scores.filter(({ valid }) => valid).length;
 }
 
-function newlyEnded(before: Ledger, after: Ledger): number[] {
+/** Requests that have ended in the second ledger and not in the first. */
+export function newlyEnded(before: Ledger, after: Ledger): number[] {
   const last = Math.max(Number(after.frontier), ...after.endedBeyond.map((s) => Number(s) + 1));
   const ended: number[] = [];
   for (let s = Number(before.frontier); s < last; s += 1) if (hasEnded(after, s) && !hasEnded(before, s)) ended.push(s);

@@ -1,5 +1,6 @@
 import type { JobConfig } from '../../../src/config/job.ts';
 import type { Job } from '../../../src/gen/millrace/v1/admin_pb.ts';
+import type { PolicyLearner } from '../../../src/policy/kind.ts';
 import type { TableName } from '../../../src/records/tables.ts';
 import { Violation, type Observer } from '../observer.ts';
 import type { ServiceFacts } from '../service.ts';
@@ -9,10 +10,13 @@ import type { Check } from './check.ts';
 import { commitChecks } from './commits.ts';
 import { checkEnd, checkStore } from './ending.ts';
 import { Facts } from './facts.ts';
+import { PublishedWeights } from './published-weights.ts';
 import { releaseCheck } from './release.ts';
 import { requestCheck } from './requests.ts';
 import { rewardCheck } from './rewards.ts';
+import { servedCheck } from './served.ts';
 import { stateWatch } from './states.ts';
+import { updateCheck } from './updates.ts';
 
 /** How long the writer has for what is left when the job has ended, in virtual ms. */
 const LAST_ROWS_MS = 120_000;
@@ -25,6 +29,8 @@ export interface InvariantOptions {
   world: World;
   config: JobConfig;
   service: ServiceFacts;
+  /** Of the job's policy, for what is computed anew. */
+  learner: PolicyLearner;
 }
 
 /** Everything that must hold, looked at whenever NATS or the store change. */
@@ -41,7 +47,7 @@ export class Invariants implements Observer {
   /** What the client saw last, and since when it is the same. */
   #last = { text: '', since: 0 };
 
-  constructor({ world, config, service }: InvariantOptions) {
+  constructor({ world, config, service, learner }: InvariantOptions) {
     this.#world = world;
     this.#config = config;
     this.broken = new Promise((_, reject) => (this.#break = reject));
@@ -49,13 +55,17 @@ export class Invariants implements Observer {
     const fail = (invariant: string, message: string): void => this.fail(new Violation(invariant, message));
     const { rollout, rounds } = config;
     this.#states = stateWatch(this.#facts, (state) => this.saw(state));
+    const weights = new PublishedWeights(fail);
     this.#checks = [
       this.#facts,
+      weights,
       commitChecks(this.#facts, rollout, fail),
       releaseCheck(this.#facts, fail),
       rewardCheck(this.#facts, service, fail),
       admissionCheck(this.#facts, { ...rollout, rounds }, fail),
       requestCheck(this.#facts, fail),
+      servedCheck(weights, learner, fail),
+      updateCheck({ facts: this.#facts, weights, config, learner }, fail),
       this.#states,
     ];
   }
