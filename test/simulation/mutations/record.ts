@@ -43,14 +43,14 @@ export const recordMutations: readonly Mutation[] = [
   },
   {
     name: 'checkpoint-without-sync',
-    file: 'src/checkpoint/files.ts',
+    file: 'src/checkpoint/write-folder.ts',
     edits: [{ find: '    await file.sync();\n', replace: '' }],
     breaks: 'A checkpoint is whole or not there: after a loss of power it has files without their content.',
   },
   {
     name: 'checkpoint-folder-without-sync',
-    file: 'src/checkpoint/files.ts',
-    edits: [{ find: '    await syncFolder(draft);\n', replace: '' }],
+    file: 'src/checkpoint/write-folder.ts',
+    edits: [{ find: '    await files.syncFolder(draft);\n', replace: '' }],
     breaks: 'A checkpoint is whole or not there: after a loss of power it lacks files.',
   },
 ];
