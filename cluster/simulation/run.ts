@@ -75,12 +75,10 @@ export async function simulate(seed: number, options: SimulationOptions): Promis
   let invariants!: Invariants;
   let service!: SimulatedService;
   const { only, trace, config } = options;
-  const { kind, spec } = await options.runtimes.get({ id: 'job', config, code: undefined });
-  const learner = kind.learner(spec) as PolicyLearner;
+  const learner = await learnerOf(options);
   const observer = (world: World): Invariants => {
     service = new SimulatedService(world, (violation) => invariants.fail(violation));
-    invariants = new Invariants({ world, config, service, learner });
-    return invariants;
+    return (invariants = new Invariants({ world, config, service, learner }));
   };
   const world = new World({ seed, plan, only, trace, observer });
   const cluster = new SimulatedCluster(nodes, { world, ...options });
@@ -123,6 +121,12 @@ export async function simulate(seed: number, options: SimulationOptions): Promis
     cluster.close();
     await stopListening();
   }
+}
+
+/** What computes gradients and log-probabilities of the job's policy anew. */
+async function learnerOf({ runtimes, config }: SimulationOptions): Promise<PolicyLearner> {
+  const { kind, spec } = await runtimes.get({ id: 'job', config, code: undefined });
+  return kind.learner(spec);
 }
 
 async function deadline(world: World, ms: number): Promise<never> {
