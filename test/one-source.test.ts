@@ -3,8 +3,9 @@ import { syncBuiltinESMExports } from 'node:module';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { SerialOptions } from '../cluster/serial/index.ts';
+import { initCompute } from '../src/compute/backend.ts';
 import type { JobConfig } from '../src/config/job.ts';
 import { loadJobConfig } from '../src/config/load.ts';
 import { VirtualClock } from '../src/clock/virtual.ts';
@@ -24,6 +25,8 @@ const ORIGIN = new VirtualClock().now();
 const flowJob = (name: string, overrides: readonly string[] = []): JobConfig =>
   loadJobConfig(fileURLToPath(new URL(`./flows/${name}.yaml`, import.meta.url)), { overrides: [...overrides] }).config;
 
+// It measures the machine's speed for some time, once in a process.
+beforeAll(() => initCompute());
 afterEach(() => {
   vi.restoreAllMocks();
   syncBuiltinESMExports();
