@@ -10,7 +10,7 @@ describe('DiskGate', () => {
     const nodes = new MemoryNodes('/state');
     const { clock } = nodes;
     const context = await clock.run(nodes.node('one'));
-    const notices = watchJobNotices(context.bus, () => {});
+    const notices = watchJobNotices(context, () => {});
     let free: number | undefined = 100 * MIB;
     const gate = new DiskGate(context, 'a', { free: () => Promise.resolve(free) });
     const lookAt = (bytes: number | undefined): Promise<void> => {
@@ -41,7 +41,7 @@ describe('DiskGate', () => {
     const nodes = new MemoryNodes('/state');
     const { clock } = nodes;
     const context = await clock.run(nodes.node('one'));
-    const notices = watchJobNotices(context.bus, () => {});
+    const notices = watchJobNotices(context, () => {});
     const look = (free: number): Promise<void> => {
       const gate = new DiskGate(context, 'a', { free: () => Promise.resolve(free) });
       return clock.run(gate.check().then(() => clock.sleep(10)));

@@ -44,7 +44,7 @@ export class JobViews {
   constructor(context: NodeContext, nodes: NodeList) {
     this.#context = context;
     this.#nodes = nodes;
-    this.#notices = watchJobNotices(context.bus, (job) => this.#changed(job));
+    this.#notices = watchJobNotices(context, (job) => this.#changed(job));
     this.#stopChanges = context.jobs.onChange(({ record }) => this.#changed(record.id));
   }
 
@@ -111,13 +111,14 @@ export class JobViews {
     this.#followed.clear();
   }
 
-  /** What is known besides the record. A job that has ended is read once: nothing follows the many that are only listed. */
+  /** What is known besides the record. A job that has ended is read: nothing follows the many that are only listed. */
   async #known(
     record: JobRecord,
   ): Promise<Pick<Followed, 'manifest' | 'unreadable' | 'progress' | 'dispatch' | 'rates' | 'movedAt'>> {
-    if (isEnded(record.state) && !this.#followed.has(record.id)) {
+    if (isEnded(record.state)) {
+      // What was followed may lag behind the record that says so.
       const known: Pick<Followed, 'manifest' | 'unreadable'> = await this.#newest(record.id);
-      return { ...known, rates: new RateWindow(), movedAt: 0 };
+      return { rates: new RateWindow(), movedAt: 0, ...known };
     }
     const followed = this.#follow(record.id);
     await followed.ready;

@@ -22,7 +22,7 @@ import { watchJobNotices } from '../jobs/notice-list.ts';
  */
 export async function endLostRequests(context: NodeContext): Promise<() => Promise<void>> {
   const { bus, log } = context;
-  const notices = watchJobNotices(bus, () => undefined);
+  const notices = watchJobNotices(context, () => undefined);
   const onDead = async (letter: DeadLetter): Promise<void> => {
     const lost = readRequest(letter);
     if (!lost) return;

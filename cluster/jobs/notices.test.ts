@@ -1,15 +1,21 @@
 import { describe, expect, it } from 'vitest';
 import { MemoryNodes } from '../../test/support/memory-node.ts';
 import type { NoticeReport } from '../../src/jobs/notice.ts';
+import type { Bus } from '../../src/bus/bus.ts';
 import { watchJobNotices } from './notice-list.ts';
 
 const report: NoticeReport = { code: 'EVENT_LOOP_HELD', subject: 'search "flights"', message: 'blocked for 3 s' };
+
+function bound(target: Bus, name: string | symbol): unknown {
+  const value = Reflect.get(target, name) as unknown;
+  return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+}
 
 async function twoNodes() {
   const nodes = new MemoryNodes('/nowhere');
   const { clock } = nodes;
   const [one, two] = [await clock.run(nodes.node('one')), await clock.run(nodes.node('two'))];
-  const list = watchJobNotices(one.bus, () => {});
+  const list = watchJobNotices(one, () => {});
   await clock.run(list.ready);
   const settled = <T>(work: Promise<T>): Promise<T> => clock.run(work.then(async (value) => (await clock.sleep(1), value)));
   const events = async (): Promise<string[]> => {
@@ -27,6 +33,26 @@ describe('job notices', () => {
     await settled(one.notices.report('b', { code: 'ADMISSION_HELD', message: 'rate limit' }));
     expect(list.of('a')).toMatchObject([{ ...report, job: 'a', count: 2 }]);
     expect(list.of('b')).toMatchObject([{ code: 'ADMISSION_HELD', subject: '', count: 1, node: 'one' }]);
+  });
+
+  it('are read again when NATS did not answer at first', async () => {
+    const nodes = new MemoryNodes('/nowhere');
+    const { clock } = nodes;
+    let away = true;
+    const watchAway = (bus: Bus): Bus =>
+      new Proxy(bus, {
+        get: (target, name) =>
+          name === 'kv' && away ? () => ({ watch: () => Promise.reject(new Error('no answer')) }) : bound(target, name),
+      });
+    const one = await clock.run(nodes.node('one'));
+    const list = watchJobNotices({ bus: watchAway(one.bus), clock }, () => {});
+    await expect(clock.run(list.ready)).rejects.toThrow('no answer');
+    away = false;
+    await clock.run(one.notices.report('a', report));
+    await clock.run(clock.sleep(2_000));
+    await clock.run(list.ready);
+    expect(list.of('a')).toMatchObject([{ count: 1 }]);
+    list.close();
   });
 
   it('write a burst of reports together', async () => {

@@ -27,7 +27,7 @@ export function startParameterServer(context: NodeContext): Promise<ParameterSer
   metrics.onScrape(() => metrics.set('learners', {}, pool.learners.length));
 
   const guard = (work: Promise<void>): void => void work.catch((error: unknown) => log.error({ err: error }, 'parameter server'));
-  const notices = watchJobNotices(context.bus, (job) => {
+  const notices = watchJobNotices(context, (job) => {
     const isDamaged = notices.of(job).some(({ code, resolvedAt }) => code === WEIGHTS_DAMAGED && resolvedAt === undefined);
     if (isDamaged) trainers.weightsDamaged(job);
   });

@@ -20,7 +20,7 @@ describe('watchMissingRows', () => {
     const nodes = new MemoryNodes('/nowhere');
     const { clock } = nodes;
     const context = await clock.run(nodes.node('store'));
-    const notices = watchJobNotices(context.bus, () => {});
+    const notices = watchJobNotices(context, () => {});
     const told: string[] = [];
     let looks = 0;
     let parts: DetachedPart[] | Error = [part('one')];
