@@ -2,14 +2,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { NO_FAULTS } from '../cluster/simulation/faults/plan.ts';
 import { SOMETIMES } from '../cluster/simulation/invariants/sometimes.ts';
 import { simulate, type SimulationOptions } from '../cluster/simulation/run.ts';
-import { simulatedJob } from './simulation/job.ts';
+import { simulatedJobs } from './simulation/job.ts';
 import { temporaryFolder } from './support/thermostat.ts';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let options: SimulationOptions;
 beforeAll(async () => {
   folder = await temporaryFolder();
-  options = { ...(await simulatedJob()), stateDir: folder.path };
+  options = await simulatedJobs();
 });
 afterAll(() => folder.remove());
 

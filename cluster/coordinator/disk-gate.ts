@@ -1,10 +1,10 @@
 import type { NodeContext } from '../runtime/context.ts';
 import type { FullDisk } from '../../src/protocol/progress.ts';
-import { freeBytes, fullDiskText, isFull, NEEDED_BYTES } from '../infra/disk-room.ts';
+import { fullDiskText, isFull, NEEDED_BYTES } from '../infra/disk-room.ts';
 
 /** Options of {@link DiskGate}. */
 export interface DiskGateOptions {
-  /** Bytes that are free on the disk of a folder. Default: the file system's answer. */
+  /** Bytes that are free on the disk of a folder. Default: what the node's files say. */
   readonly free?: (folder: string) => Promise<number | undefined>;
 }
 
@@ -22,7 +22,7 @@ export class DiskGate {
   /** A life of the job's actor before this one may have reported a full disk, and was ended by it. */
   #mayBeReported = true;
 
-  constructor(context: NodeContext, job: string, { free = freeBytes }: DiskGateOptions = {}) {
+  constructor(context: NodeContext, job: string, { free = (folder) => context.files.freeBytes(folder) }: DiskGateOptions = {}) {
     this.#context = context;
     this.#job = job;
     this.#free = free;
@@ -35,7 +35,7 @@ export class DiskGate {
 
   async check(): Promise<void> {
     const { stateDir, notices, log, metrics } = this.#context;
-    const free = await this.#context.outside(this.#free(stateDir));
+    const free = await this.#free(stateDir);
     const before = this.#full;
     this.#full = isFull(before !== undefined, free)
       ? { folder: stateDir, freeBytes: free!, neededBytes: NEEDED_BYTES }

@@ -1,5 +1,4 @@
 import type { FullDisk } from '../../src/protocol/progress.ts';
-import { statfs } from 'node:fs/promises';
 
 const MIB = 1024 * 1024;
 
@@ -7,12 +6,6 @@ const MIB = 1024 * 1024;
 export const NEEDED_BYTES = 64 * MIB;
 /** With less than this no new work is given out: what is under way still has to be written. */
 export const SCARCE_BYTES = 48 * MIB;
-
-/** Bytes that are free on the disk of a folder; undefined where that cannot be told. */
-export async function freeBytes(folder: string): Promise<number | undefined> {
-  const disk = await statfs(folder).catch(() => undefined);
-  return disk && disk.bavail * disk.bsize;
-}
 
 /** Whether the disk has too little room, given whether it had before. */
 export function isFull(before: boolean, free: number | undefined): boolean {

@@ -38,6 +38,7 @@ export function heldFiles(files: Files, hold: <T>(work: Promise<T>) => Promise<T
     stat: held((path) => files.stat(path)),
     touch: held((path) => files.touch(path)),
     syncFolder: held((path) => files.syncFolder(path)),
+    freeBytes: held((folder) => files.freeBytes(folder)),
     uniqueName: () => files.uniqueName(),
   };
 }

@@ -63,6 +63,7 @@ export class SimulatedClient {
     await this.#ask('pause the job', (backend) => tolerant(backend.pauseJob(id)));
     await clock.sleep(forMs);
     await this.#ask('resume the job', (backend) => tolerant(backend.resumeJob(id)));
+    this.#world.observer.saw('paused-and-resumed');
   }
 
   /** Asks one of the coordinators that run, again and again until one answers. */

@@ -1,5 +1,6 @@
 import type { BusMessage } from '../../src/bus/bus.ts';
 import type { TableName } from '../../src/records/tables.ts';
+import type { Sometimes } from './invariants/sometimes.ts';
 
 /** What is seen of a run from outside: what NATS has stored, what was acknowledged, what the store has. */
 export interface Observer {
@@ -9,6 +10,10 @@ export interface Observer {
   acked(ack: { node: string; stream: string; durable: string; message: Pick<BusMessage, 'subject' | 'id' | 'sequence'> }): void;
   /** A value of a bucket was written; `value` is undefined when it was deleted. */
   written(write: { node: string; bucket: string; key: string; value: Uint8Array | undefined; revision: number }): void;
+  /** A state was reached that long runs must reach. */
+  saw(state: Sometimes): void;
+  /** The machine has lost power and is on again: what is on its disk is what was synced, and some more. */
+  powerLost(): void;
   /** Rows are in the store. */
   inserted(table: TableName, rows: Uint8Array): void;
 }

@@ -17,8 +17,10 @@ import { announce, findNode, type NodeInfo } from '../runtime/nodes.ts';
 import { startStore } from '../store/index.ts';
 import { Life } from './life.ts';
 import { SimulatedBus } from './ports/bus.ts';
+import { simulatedFiles } from './ports/files.ts';
 import { SimulatedClock } from './ports/clock.ts';
 import { SimulatedStore } from './ports/store.ts';
+import { STATE_DIR } from './state-dir.ts';
 import type { World } from './world.ts';
 
 /** Decisions in a learner's micro-batch. */
@@ -30,7 +32,6 @@ export interface ProcessOptions {
   compute: ComputeInfo;
   /** Flows that were loaded before the run: loading a module takes real time. */
   runtimes: JobRuntimes;
-  stateDir: string;
   log?: Logger;
   /** Connects a learner to the process that has this address. Throws `unavailable` when there is none. */
   connect: (from: Life, address: string) => Link<WorkResponse, WorkRequest>;
@@ -71,7 +72,8 @@ export function startProcess(
       clock,
       random: world.random.fork(life.id),
       log: options.log ?? silentLogger(),
-      stateDir: options.stateDir,
+      stateDir: STATE_DIR,
+      files: simulatedFiles(world, life),
       outside: (work) => world.clock.hold(work),
       runtimes: options.runtimes,
     });

@@ -1,16 +1,15 @@
-import type { JobConfig } from '../../src/config/job.ts';
 import { MillraceError } from '../../src/errors.ts';
 import type { Job } from '../../src/gen/millrace/v1/admin_pb.ts';
-import type { PolicyLearner } from '../../src/policy/kind.ts';
 import { seededRandom } from '../../src/random/seeded.ts';
 import type { Logger } from '../../src/telemetry/log.ts';
 import type { ComputeInfo } from '../../src/compute/backend.ts';
-import type { JobRuntimes } from '../jobs/runtime.ts';
 import { SimulatedClient } from './client.ts';
 import { nodesOf, SimulatedCluster } from './cluster.ts';
 import { planFaults, type FaultPlan } from './faults/plan.ts';
 import { scheduleFaults } from './faults/timed.ts';
 import { Invariants } from './invariants/invariants.ts';
+import { checkWeights, finalWeights } from './invariants/weights.ts';
+import type { SimulatedJob } from './job.ts';
 import { Violation } from './observer.ts';
 import { SimulatedService, withService } from './service.ts';
 import type { TraceEvent } from './trace.ts';
@@ -24,11 +23,11 @@ const MAX_EVENTS = 200_000;
 
 /** What {@link simulate} needs besides the seed. */
 export interface SimulationOptions {
-  /** The job of a seed. */
-  config: JobConfig;
+  /** The jobs that a seed chooses one of. */
+  jobs: readonly SimulatedJob[];
   compute: ComputeInfo;
-  runtimes: JobRuntimes;
-  stateDir: string;
+  /** Nodes of the roles of which there are several. Default: drawn from the seed. */
+  workers?: { coordinators: number; rollouts: number; learners: number };
   /** Default: drawn from the seed. */
   plan?: FaultPlan;
   /** Faults that may strike, by id. Default: all. */
@@ -41,6 +40,8 @@ export interface SimulationOptions {
 /** What became of a run. */
 export interface SimulationResult {
   seed: number;
+  /** The job that ran, for people. */
+  job: string;
   outcome: 'passed' | 'failed' | 'inconclusive';
   /** The invariant that broke. */
   invariant?: string;
@@ -57,6 +58,8 @@ export interface SimulationResult {
   /** States that were seen. */
   seen: string[];
   plan: FaultPlan;
+  /** Of the newest version, when the job succeeded. */
+  weights?: Float32Array;
   /** Everything that happened; with `trace` only. */
   trace?: TraceEvent[];
 }
@@ -65,7 +68,9 @@ export interface SimulationResult {
 export async function simulate(seed: number, options: SimulationOptions): Promise<SimulationResult> {
   const random = seededRandom(seed);
   const shape = random.fork('cluster');
-  const nodes = nodesOf({ coordinators: 1 + shape.integer(2), rollouts: 2, learners: 2 });
+  const job = options.jobs[shape.integer(options.jobs.length)]!;
+  const drawn = { coordinators: 1 + shape.integer(2), rollouts: 2, learners: 2 };
+  const nodes = nodesOf(options.workers ?? drawn);
   const plan =
     options.plan ??
     planFaults(
@@ -74,20 +79,23 @@ export async function simulate(seed: number, options: SimulationOptions): Promis
     );
   let invariants!: Invariants;
   let service!: SimulatedService;
-  const { only, trace, config } = options;
-  const learner = await learnerOf(options);
+  const { only, trace } = options;
+  const { config, runtimes } = job;
+  const { kind, kinds, spec } = await runtimes.get({ id: 'job', config, code: undefined });
+  const learner = kind.learner(spec);
   const observer = (world: World): Invariants => {
     service = new SimulatedService(world, (violation) => invariants.fail(violation));
-    return (invariants = new Invariants({ world, config, service, learner }));
+    return (invariants = new Invariants({ world, config, service, learner, kinds }));
   };
   const world = new World({ seed, plan, only, trace, observer });
-  const cluster = new SimulatedCluster(nodes, { world, ...options });
+  const cluster = new SimulatedCluster(nodes, { world, ...options, runtimes });
   const stopListening = onUnhandledRejection((thrown) =>
     invariants.fail(new Violation('no-unhandled-rejection', describe(thrown))),
   );
   const pauses = shape.integer(3) === 0 ? { pauseAt: 1 + shape.integer(5_000), pauseForMs: 1 + shape.integer(10_000) } : {};
   const result = (outcome: SimulationResult['outcome'], violation?: { invariant: string; reason: string }): SimulationResult => ({
     seed,
+    job: job.name,
     outcome,
     ...violation,
     hash: world.recorder.hash,
@@ -97,15 +105,18 @@ export async function simulate(seed: number, options: SimulationOptions): Promis
     struck: world.faults.struck,
     seen: invariants.seen(),
     plan,
+    ...(weights && { weights }),
     ...(trace && { trace: world.recorder.events }),
   });
-  const work = async (): Promise<Job> => {
+  let weights: Float32Array | undefined;
+  const work = async (): Promise<void> => {
     cluster.start();
     scheduleFaults(world, cluster, only);
     const client = new SimulatedClient(world, cluster);
-    const job = await client.run('job', config, pauses, (seen) => invariants.looked(seen));
-    await invariants.jobEnded(job);
-    return job;
+    const ended = await client.run('job', config, pauses, (seen) => invariants.looked(seen));
+    await invariants.jobEnded(ended);
+    weights = await finalWeights(world, 'job');
+    if (job.reference && isRepeatable(ended, world)) checkWeights(weights, job.reference);
   };
   try {
     const ended = Promise.race([work(), invariants.broken, deadline(world, plan.endsAt + CALM_MS), tooLong(world)]);
@@ -123,10 +134,11 @@ export async function simulate(seed: number, options: SimulationOptions): Promis
   }
 }
 
-/** What computes gradients and log-probabilities of the job's policy anew. */
-async function learnerOf({ runtimes, config }: SimulationOptions): Promise<PolicyLearner> {
-  const { kind, spec } = await runtimes.get({ id: 'job', config, code: undefined });
-  return kind.learner(spec);
+/** Every request was trained on as it was run first. */
+function isRepeatable({ progress }: Job, { faults }: World): boolean {
+  const { failed, expired } = progress!.ledger!;
+  const struckFlows = [...faults.counts.keys()].some((kind) => kind.startsWith('tool-') || kind.startsWith('reward-'));
+  return failed === 0n && expired === 0n && !struckFlows;
 }
 
 async function deadline(world: World, ms: number): Promise<never> {

@@ -1,5 +1,6 @@
 import type { MemoryServer } from '../../src/bus/memory/server.ts';
 import { VirtualClock } from '../../src/clock/virtual.ts';
+import { MemoryFiles } from '../../src/files/memory-files.ts';
 import { memoryBus } from '../../src/protocol/memory.ts';
 import type { Random } from '../../src/random/random.ts';
 import { seededRandom } from '../../src/random/seeded.ts';
@@ -38,6 +39,8 @@ export class World {
   /** The process of nats-server, which may stand still. */
   readonly nats = new Life('nats', 1);
   readonly store = new MemoryStore();
+  /** The disk of the machine. */
+  files: MemoryFiles;
   readonly observer: Observer;
   /** What is wrong with the store for now. */
   storeTrouble: 'away' | 'full' | undefined;
@@ -46,6 +49,9 @@ export class World {
   /** Called when a fault kills a process. */
   onCrash: (life: Life) => void = () => {};
   #ids = 0;
+  readonly #tokens = new Set<string>();
+  /** Learners that were given a shard last. */
+  readonly #shards = new Map<string, string>();
 
   constructor({ seed, plan, only, trace = false, observer }: WorldOptions) {
     this.seed = seed;
@@ -60,6 +66,7 @@ export class World {
       only,
       onStruck: ({ id, kind }) => this.recorder.note('faults', kind, id, { fault: id }),
     });
+    this.files = new MemoryFiles({ clock: this.clock });
     this.network = new Network({ clock: this.clock, random: this.random.fork('network'), faults: this.faults });
     this.server = memoryBus({ clock: this.clock }).server;
     this.observer = observer(this);
@@ -80,5 +87,23 @@ export class World {
   }
 
   /** Everything that was not synced to disk may be lost. */
-  powerLost(): void {}
+  powerLost(): void {
+    this.files = this.files.crash(this.random.fork(`power loss ${this.nextId()}`));
+    this.observer.powerLost();
+  }
+
+  /** Whether the store was given this batch before. */
+  insertedBefore(token: string): boolean {
+    if (this.#tokens.has(token)) return true;
+    this.#tokens.add(token);
+    return false;
+  }
+
+  /** Whether a shard is sent that another learner was given before. */
+  isGivenAgain(shard: string, learner: string): boolean {
+    if (!shard.startsWith('shard')) return false;
+    const before = this.#shards.get(shard);
+    this.#shards.set(shard, learner);
+    return before !== undefined && before !== learner;
+  }
 }

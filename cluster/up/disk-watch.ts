@@ -1,6 +1,7 @@
 import type { Clock } from '../../src/clock/clock.ts';
 import type { Logger } from '../../src/telemetry/log.ts';
-import { freeBytes, fullDiskText, isFull, NEEDED_BYTES } from '../infra/disk-room.ts';
+import { nodeFiles } from '../../src/files/node-files.ts';
+import { fullDiskText, isFull, NEEDED_BYTES } from '../infra/disk-room.ts';
 
 const LOOK_MS = 2_000;
 
@@ -16,7 +17,13 @@ export interface DiskWatchOptions {
 }
 
 /** Says when the disk of the state folder is full, whether or not a job runs and nats-server answers. Returns what stops it. */
-export function watchDisk({ folder, clock, log, onChange, free = freeBytes }: DiskWatchOptions): () => void {
+export function watchDisk({
+  folder,
+  clock,
+  log,
+  onChange,
+  free = (path) => nodeFiles.freeBytes(path),
+}: DiskWatchOptions): () => void {
   let full = false;
   const look = async (): Promise<void> => {
     const room = await free(folder);

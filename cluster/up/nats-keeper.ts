@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { JetStreamHealth } from '../../src/bus/nats/health.ts';
 import { MillraceError } from '../../src/errors.ts';
 import type { Logger } from '../../src/telemetry/log.ts';
-import { freeBytes, fullDiskText, NEEDED_BYTES } from '../infra/disk-room.ts';
+import { nodeFiles } from '../../src/files/node-files.ts';
+import { fullDiskText, NEEDED_BYTES } from '../infra/disk-room.ts';
 import { inboxPrefix } from '../infra/nats/access.ts';
 import type { NatsPasswords } from '../infra/nats/configuration.ts';
 import { startNatsServer, type NatsServerProcess } from '../infra/nats-server.ts';
@@ -167,6 +168,6 @@ class NatsKeeper implements KeptNatsServer {
 
   /** Bytes that are free where the server writes; as much as is wanted where that cannot be told. */
   async #room(): Promise<number> {
-    return (await freeBytes(this.#options.storeDir)) ?? NEEDED_BYTES;
+    return (await nodeFiles.freeBytes(this.#options.storeDir)) ?? NEEDED_BYTES;
   }
 }

@@ -1,8 +1,5 @@
 /** Runs seeds of one compiled copy in a process of its own. */
 import { fork } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { workerOf } from './build.js';
 
 /** A seed that takes this long in real time does not end by itself. */
@@ -15,9 +12,8 @@ const SEED_MS = 120_000;
  * @returns the first result that failed, if any, and how many seeds were inconclusive
  */
 export function firstFailure(copy, { from, to, job }) {
-  const stateDir = mkdtempSync(join(tmpdir(), 'millrace-mutation-'));
   return new Promise((resolve, reject) => {
-    const child = fork(workerOf(copy), [from, to, stateDir, job], { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
+    const child = fork(workerOf(copy), [from, to, job], { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
     let [last, failed, hangs, inconclusive, errors] = [from - 1, undefined, false, 0, ''];
     const hang = () => {
       hangs = true;
@@ -35,7 +31,6 @@ export function firstFailure(copy, { from, to, job }) {
     child.on('error', reject);
     child.on('close', (code) => {
       clearTimeout(timer);
-      rmSync(stateDir, { recursive: true, force: true });
       if (hangs) failed = { seed: last + 1, invariant: 'process-hangs', reason: `no end after ${SEED_MS / 1000} s` };
       else if (!failed && last < to)
         failed = { seed: last + 1, invariant: 'process-ends', reason: errors || `exit code ${code}` };

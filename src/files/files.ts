@@ -45,6 +45,8 @@ export interface Files {
   touch(path: string): Promise<void>;
   /** The names in a folder outlast a crash of the machine when this resolves: those that were made, and the absence of those removed. */
   syncFolder(path: string): Promise<void>;
+  /** Bytes that are free on the disk of a folder; undefined where that cannot be told. */
+  freeBytes(folder: string): Promise<number | undefined>;
   /** A file name that nobody else who uses these files is given. */
   uniqueName(): string;
 }

@@ -180,6 +180,11 @@ export class MemoryFiles implements Files {
     return this.#run({ name: 'syncFolder', path }, () => this.#disk.syncFolder(this.#way(path, 'open')));
   }
 
+  /** Memory has no such limit. */
+  freeBytes(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+
   uniqueName(): string {
     return this.#disk.uniqueName();
   }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { link, mkdir, open, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
+import { link, mkdir, open, readdir, readFile, rename, rm, stat, statfs, utimes } from 'node:fs/promises';
 import { PIECE_BYTES, type Files } from './files.ts';
 
 /** The file system of this machine. */
@@ -33,6 +33,10 @@ export const nodeFiles: Files = {
     } finally {
       await folder.close();
     }
+  },
+  async freeBytes(folder) {
+    const disk = await statfs(folder).catch(() => undefined);
+    return disk && disk.bavail * disk.bsize;
   },
   uniqueName: randomUUID,
 };

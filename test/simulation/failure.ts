@@ -6,7 +6,6 @@ import { formatTrace } from '../../cluster/simulation/trace.ts';
 import { replayCommand, type Commit } from './commit.ts';
 import { explainDifference } from './difference.ts';
 import type { Farm, SeedResult } from './farm.ts';
-import { describeJob, simulatedConfig } from './job-config.ts';
 import { traceOfRun } from './trace-of-run.ts';
 
 /** Invariant of a seed that gave different events when it ran again. */
@@ -64,7 +63,7 @@ export async function explainFailure(result: SeedResult, { farm, commit, signal 
   const { faults, runs, minimal } = shrunk;
   const command = replayCommand(commit, seed, await writeFaults(seed, faults));
   const last = await farm.run({ seed, only: faults, trace: true });
-  const run = traceOfRun(last, { commit: commit.id, command, job: describeJob(simulatedConfig()) });
+  const run = traceOfRun(last, { commit: commit.id, command });
   const text = told(
     `  fewest faults ${command}`,
     `  shrunk from   ${struck.length} faults to ${faults.length} in ${runs} runs${minimal ? '' : '; fewer may do'}`,

@@ -77,6 +77,6 @@ export class Farm {
 
 /** The result of a run that could not say how it ended. */
 function broken(seed: number, invariant: string, reason: string): SeedResult {
-  const nothing = { hash: '', events: 0, seconds: 0, faults: {}, struck: [], seen: [] };
+  const nothing = { job: '', hash: '', events: 0, seconds: 0, faults: {}, struck: [], seen: [] };
   return { seed, outcome: 'failed', invariant, reason, ...nothing };
 }

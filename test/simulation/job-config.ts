@@ -4,12 +4,22 @@ import { loadJobConfig } from '../../src/config/load.ts';
 
 const FILE = fileURLToPath(new URL('../flows/simulated/job.yaml', import.meta.url));
 
-/** Settings of the job of simulated runs. */
-export function simulatedConfig(file = FILE): JobConfig {
-  return loadJobConfig(file, {}).config;
-}
+/** What the jobs of simulated runs set differently from their file, each by a name. */
+const VARIANTS = {
+  plain: [],
+  synchronous: ['rollout.maxStaleness=0', 'rollout.groupsPerRound=3'],
+  'stale and evaluated': ['rollout.maxStaleness=2', 'evaluation.every=2'],
+  'synchronous and evaluated': ['rollout.maxStaleness=0', 'rollout.groupsPerRound=3', 'evaluation.every=1'],
+} as const;
 
-/** The job in a line. */
-export function describeJob({ name, rounds, rollout, policy }: JobConfig): string {
-  return `${name}: ${rounds} rounds of ${rollout.groupsPerRound} groups of ${rollout.groupSize}, policy kind ${policy.kind}`;
+/** The jobs of simulated runs; each seed chooses one. */
+export function simulatedConfigs(file = FILE): { name: string; config: JobConfig }[] {
+  return Object.entries(VARIANTS).map(([name, overrides]) => {
+    const { config } = loadJobConfig(file, { overrides });
+    const { rounds, rollout } = config;
+    return {
+      name: `${name}: ${rounds} rounds of ${rollout.groupsPerRound} groups of ${rollout.groupSize}, η ${rollout.maxStaleness}`,
+      config,
+    };
+  });
 }

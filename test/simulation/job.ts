@@ -1,21 +1,34 @@
-import { initCompute } from '../../src/compute/backend.ts';
-import type { SimulationOptions } from '../../cluster/simulation/run.ts';
+import { NO_FAULTS } from '../../cluster/simulation/faults/plan.ts';
+import type { SimulatedJob } from '../../cluster/simulation/job.ts';
+import { simulate, type SimulationOptions } from '../../cluster/simulation/run.ts';
 import { systemClock } from '../../src/clock/system.ts';
+import { initCompute, type ComputeInfo } from '../../src/compute/backend.ts';
+import type { JobConfig } from '../../src/config/job.ts';
 import { createJobRuntimes } from '../../cluster/jobs/runtime.ts';
-import { simulatedConfig } from './job-config.ts';
+import { simulatedConfigs } from './job-config.ts';
 
 /**
- * The job of simulated runs, loaded once: a run itself touches no module and no real file.
+ * The jobs of simulated runs, loaded once: a run itself touches no module and no real file.
  *
- * @param file - its configuration, for a process that does not run from the sources
+ * @param file - their configuration, for a process that does not run from the sources
  */
-export async function simulatedJob(file?: string): Promise<Pick<SimulationOptions, 'config' | 'compute' | 'runtimes'>> {
-  const config = simulatedConfig(file);
+export async function simulatedJobs(file?: string): Promise<Pick<SimulationOptions, 'jobs' | 'compute'>> {
+  const compute = await initCompute();
+  const jobs: SimulatedJob[] = [];
+  for (const { name, config } of simulatedConfigs(file)) jobs.push(await load(name, config, compute));
+  return { jobs, compute };
+}
+
+async function load(name: string, config: JobConfig, compute: ComputeInfo): Promise<SimulatedJob> {
   const loaded = createJobRuntimes({ clock: systemClock, outside: (work) => work });
-  const load = () => loaded.get({ id: 'simulated', config, code: undefined });
-  const runtime = await load();
+  const get = () => loaded.get({ id: 'simulated', config, code: undefined });
+  const runtime = await get();
   await runtime.tasks();
   await runtime.context();
-  const runtimes = { get: load, forget: () => {}, running: () => [] };
-  return { config, compute: await initCompute(), runtimes };
+  const job = { name, config, runtimes: { get, forget: () => {}, running: () => [] } };
+  // With η = 0 the weights follow from the configuration: those of one learner, without faults.
+  if (config.rollout.maxStaleness > 0) return job;
+  const workers = { coordinators: 1, rollouts: 1, learners: 1 };
+  const { weights } = await simulate(0, { jobs: [job], compute, workers, plan: NO_FAULTS });
+  return { ...job, ...(weights && { reference: weights }) };
 }

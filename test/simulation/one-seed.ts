@@ -2,10 +2,8 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { simulate } from '../../cluster/simulation/run.ts';
 import { formatTrace } from '../../cluster/simulation/trace.ts';
 import { MillraceError } from '../../src/errors.ts';
-import { temporaryFolder } from '../support/thermostat.ts';
 import { currentCommit, replayCommand } from './commit.ts';
-import { simulatedJob } from './job.ts';
-import { describeJob } from './job-config.ts';
+import { simulatedJobs } from './job.ts';
 import { traceOfRun } from './trace-of-run.ts';
 
 /** Options of {@link runOneSeed}. */
@@ -21,20 +19,15 @@ export interface OneSeedOptions {
 /** Runs one seed in this process and prints what happened; returns the exit code. */
 export async function runOneSeed({ seed, onlyFaults, json, print }: OneSeedOptions): Promise<number> {
   const only = onlyFaults === undefined ? undefined : await readFaults(onlyFaults);
-  const job = await simulatedJob();
-  const folder = await temporaryFolder();
-  try {
-    const result = await simulate(seed, { ...job, ...(only && { only }), trace: true, stateDir: folder.path });
-    const commit = currentCommit();
-    const command = replayCommand(commit, seed, onlyFaults);
-    const run = traceOfRun(result, { commit: commit.id, command, job: describeJob(job.config) });
-    print(formatTrace(run));
-    print(`${result.events} events in ${result.seconds.toFixed(1)} virtual seconds, hash ${result.hash}`);
-    if (json !== undefined) await writeFile(json, `${JSON.stringify(run)}\n`);
-    return result.outcome === 'passed' ? 0 : 1;
-  } finally {
-    await folder.remove();
-  }
+  const jobs = await simulatedJobs();
+  const result = await simulate(seed, { ...jobs, ...(only && { only }), trace: true });
+  const commit = currentCommit();
+  const command = replayCommand(commit, seed, onlyFaults);
+  const run = traceOfRun(result, { commit: commit.id, command });
+  print(formatTrace(run));
+  print(`${result.events} events in ${result.seconds.toFixed(1)} virtual seconds, hash ${result.hash}`);
+  if (json !== undefined) await writeFile(json, `${JSON.stringify(run)}\n`);
+  return result.outcome === 'passed' ? 0 : 1;
 }
 
 async function readFaults(file: string): Promise<ReadonlySet<string>> {

@@ -5,11 +5,12 @@ import type { SeedResult } from './farm.ts';
 const LANES = ['client', 'faults', 'coordinator', 'nats', 'rollout', 'service', 'reward', 'store', 'parameter-server', 'learner'];
 
 /** A run with its events as it is printed and shown. */
-export function traceOfRun(result: SeedResult, about: Pick<TraceOfRun, 'commit' | 'command' | 'job'>): TraceOfRun {
-  const { seed, outcome, invariant, reason, trace: events = [] } = result;
+export function traceOfRun(result: SeedResult, about: Pick<TraceOfRun, 'commit' | 'command'>): TraceOfRun {
+  const { seed, job, outcome, invariant, reason, trace: events = [] } = result;
   const why = invariant === undefined ? reason : `${invariant}: ${reason ?? 'no reason given'}`;
   return {
     seed,
+    job,
     outcome,
     ...(why !== undefined && { reason: why }),
     ...about,

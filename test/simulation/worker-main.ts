@@ -1,15 +1,13 @@
 /** A process that simulates one seed after the other. */
 import { simulate } from '../../cluster/simulation/run.ts';
 import { serveOrders } from '../../bench/load/worker.ts';
-import { temporaryFolder } from '../support/thermostat.ts';
 import type { SeedOrder, SeedResult } from './farm.ts';
-import { simulatedJob } from './job.ts';
+import { simulatedJobs } from './job.ts';
 
-const folder = await temporaryFolder();
-const job = await simulatedJob();
+const jobs = await simulatedJobs();
 
 serveOrders<SeedOrder, SeedResult>(async ({ seed, only, trace = false }) => {
   const faults = only === undefined ? {} : { only: new Set(only) };
-  const { plan: _, ...result } = await simulate(seed, { ...job, ...faults, trace, stateDir: folder.path });
+  const { plan: _, ...result } = await simulate(seed, { ...jobs, ...faults, trace });
   return result;
-}, folder.remove);
+});

@@ -2,6 +2,8 @@ import type { SimulatedCluster } from '../cluster.ts';
 import type { World } from '../world.ts';
 import type { PlannedFault } from './plan.ts';
 
+/** How long a process that was replaced goes on at most before somebody ends it, in ms. */
+const LIVES_ON_MS = 15_000;
 /** When the new process of a zombie's node is started, in ms after it began to stand still: its supervisor takes it for dead. */
 const REPLACED_AFTER_MS = 2_000;
 
@@ -32,6 +34,18 @@ function describe({ forMs, other, jumpMs }: PlannedFault): string {
   return parts.join(' ');
 }
 
+/** A process stands still for so long that another one is started in its place, goes on beside it for a while, and is ended. */
+async function becomeZombie({ node, forMs }: PlannedFault, world: World, cluster: SimulatedCluster): Promise<void> {
+  const { life } = cluster.process(node);
+  const goOn = cluster.pause(node);
+  await world.clock.sleep(REPLACED_AFTER_MS);
+  if (!life.hasEnded && cluster.process(node).life === life) cluster.replace(node);
+  await world.clock.sleep(forMs);
+  goOn();
+  await world.clock.sleep(forMs % LIVES_ON_MS);
+  world.crash(life);
+}
+
 /** Lets the fault begin; returns what ends it, where it lasts. */
 function begin(fault: PlannedFault, world: World, cluster: SimulatedCluster): (() => void) | undefined {
   const { node, other } = fault;
@@ -47,11 +61,9 @@ function begin(fault: PlannedFault, world: World, cluster: SimulatedCluster): ((
       return undefined;
     case 'pause':
       return cluster.pause(node);
-    case 'zombie': {
-      const goOn = cluster.pause(node);
-      void world.clock.sleep(REPLACED_AFTER_MS).then(() => cluster.replace(node));
-      return goOn;
-    }
+    case 'zombie':
+      void becomeZombie(fault, world, cluster);
+      return undefined;
     case 'partition':
       network.cut(node, other!);
       cluster.process(node).bus.silent();

@@ -12,6 +12,7 @@ import { unpackRows } from '../../../src/records/pack.ts';
 import { TABLES, type TableName } from '../../../src/records/tables.ts';
 import { decodeManifest } from '../../../src/weights/manifest.ts';
 import type { Observer } from '../observer.ts';
+import type { Check } from './check.ts';
 
 /** What of a job's record the invariants read. */
 export interface RecordFacts {
@@ -32,7 +33,7 @@ export interface StoredTrajectory {
 }
 
 /** What is known of a run from its messages and writes: what invariants compare. */
-export class Facts implements Observer {
+export class Facts implements Check {
   record: RecordFacts | undefined;
   manifest: WeightManifest | undefined;
   /** Scored training groups by the sequence of their request, in order of publication. */
@@ -56,8 +57,6 @@ export class Facts implements Observer {
       if (group.request!.purpose === Purpose.TRAIN) append(this.scored, Number(group.request!.sequence), group);
     }
   }
-
-  acked(): void {}
 
   written({ bucket, key, value }: Parameters<Observer['written']>[0]): void {
     if (bucket === JOBS && value) this.record = JSON.parse(new TextDecoder().decode(value)) as RecordFacts;

@@ -1,12 +1,16 @@
+import { join } from 'node:path';
 import type { JobConfig } from '../../../src/config/job.ts';
 import type { Job } from '../../../src/gen/millrace/v1/admin_pb.ts';
 import type { PolicyLearner } from '../../../src/policy/kind.ts';
+import type { PolicyKinds } from '../../../src/policy/registry.ts';
 import type { TableName } from '../../../src/records/tables.ts';
 import { Violation, type Observer } from '../observer.ts';
 import type { ServiceFacts } from '../service.ts';
 import type { World } from '../world.ts';
+import { STATE_DIR } from '../state-dir.ts';
 import { admissionCheck } from './admission.ts';
 import type { Check } from './check.ts';
+import { checkCheckpoints } from './checkpoints.ts';
 import { commitChecks } from './commits.ts';
 import { checkEnd, checkStore } from './ending.ts';
 import { Facts } from './facts.ts';
@@ -15,6 +19,7 @@ import { releaseCheck } from './release.ts';
 import { requestCheck } from './requests.ts';
 import { rewardCheck } from './rewards.ts';
 import { servedCheck } from './served.ts';
+import type { Sometimes } from './sometimes.ts';
 import { stateWatch } from './states.ts';
 import { updateCheck } from './updates.ts';
 
@@ -31,6 +36,8 @@ export interface InvariantOptions {
   service: ServiceFacts;
   /** Of the job's policy, for what is computed anew. */
   learner: PolicyLearner;
+  /** Policy kinds of the flow. */
+  kinds: PolicyKinds;
 }
 
 /** Everything that must hold, looked at whenever NATS or the store change. */
@@ -39,6 +46,7 @@ export class Invariants implements Observer {
   readonly broken: Promise<never>;
   readonly #world: World;
   readonly #config: JobConfig;
+  readonly #kinds: PolicyKinds;
   readonly #facts = new Facts();
   readonly #checks: Check[];
   readonly #states: ReturnType<typeof stateWatch>;
@@ -47,7 +55,8 @@ export class Invariants implements Observer {
   /** What the client saw last, and since when it is the same. */
   #last = { text: '', since: 0 };
 
-  constructor({ world, config, service, learner }: InvariantOptions) {
+  constructor({ world, config, service, learner, kinds }: InvariantOptions) {
+    this.#kinds = kinds;
     this.#world = world;
     this.#config = config;
     this.broken = new Promise((_, reject) => (this.#break = reject));
@@ -86,6 +95,17 @@ export class Invariants implements Observer {
     for (const check of this.#checks) check.inserted?.(table, rows);
   }
 
+  powerLost(): void {
+    this.#checkDisk().catch((violation: Violation) => this.fail(violation));
+  }
+
+  #checkDisk(): Promise<void> {
+    const { files } = this.#world;
+    const folder = join(STATE_DIR, 'checkpoints');
+    const recorded = this.#facts.record?.checkpoint;
+    return checkCheckpoints({ files, kinds: this.#kinds, folder, recorded, saw: (state) => this.saw(state) });
+  }
+
   /** A client has looked at the job: one that stands still says what it waits for (promise 5). */
   looked(job: Job): void {
     this.#states.looked(job);
@@ -109,6 +129,7 @@ export class Invariants implements Observer {
     const mayFail = Object.keys(plan.rates).length > 0 || plan.timed.length > 0 || faults.counts.size > 0;
     checkEnd(job, { rounds, requestsMayFail: mayFail });
     this.#states.ended(job);
+    await this.#checkDisk();
     const { clock } = this.#world;
     for (let waited = 0; ; waited += LOOK_MS) {
       try {
@@ -122,7 +143,7 @@ export class Invariants implements Observer {
   }
 
   /** A state of `SOMETIMES` was reached. */
-  saw(state: string): void {
+  saw(state: Sometimes): void {
     this.#seen.add(state);
   }
 

@@ -11,6 +11,8 @@ export function rewardCheck(facts: Facts, service: ServiceFacts, fail: Fail): Ch
       if (!subject.startsWith('scored.')) return;
       const scored = facts.scoredMessages.get(sequence)!;
       const groups = facts.groups.get(scored.request!.id) ?? [];
+      // One that was never run to its end is ended as failed.
+      if (groups.length === 0 && scored.verdict === Verdict.FAILED) return;
       if (groups.length === 0) return fail('scored-was-run', `${scored.request!.id} is scored, and nobody ran it`);
       const problem = groups
         .map((group) => problemOf(scored, group, service))

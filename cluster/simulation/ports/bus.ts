@@ -62,8 +62,8 @@ export class SimulatedBus implements Bus {
         from,
       });
       recorder.remember(`${subject} #${ack.sequence}`, index);
-      if (!ack.duplicate)
-        observer.published({ node: this.#life.node, subject, data: sent, id: options.id, sequence: ack.sequence });
+      if (ack.duplicate) observer.saw('publish-was-duplicate');
+      else observer.published({ node: this.#life.node, subject, data: sent, id: options.id, sequence: ack.sequence });
       return ack;
     });
   }

@@ -1,4 +1,5 @@
 import type { BusMessage, ConsumeOptions, Consumer } from '../../../src/bus/bus.ts';
+import type { MemoryConsumer } from '../../../src/bus/memory/consumer.ts';
 import type { MemoryBus } from '../../../src/bus/memory/memory-bus.ts';
 import type { MemoryMessage } from '../../../src/bus/memory/message.ts';
 import { retryDelayMs } from '../../../src/bus/callback.ts';
@@ -8,6 +9,8 @@ import type { Calls } from './calls.ts';
 
 /** A message that is delivered again while it is in hand is so at most this late. */
 const LATEST_MS = 3_000;
+/** How often a connection that is away is looked after, in ms. */
+const LOOK_MS = 250;
 const DEFAULT_ACK_WAIT_MS = 30_000;
 
 /** What {@link Deliveries} works with. */
@@ -24,7 +27,8 @@ export class Deliveries implements Consumer {
   readonly #options: ConsumeOptions;
   readonly #handler: DeliveriesOptions['handler'];
   readonly #calls: Calls;
-  #consumer!: Consumer;
+  #consumer!: MemoryConsumer;
+  #isSuspended = false;
   /** What the handler has, or is on its way there. */
   readonly #held = new Set<MemoryMessage>();
   #stopping = false;
@@ -39,14 +43,15 @@ export class Deliveries implements Consumer {
 
   async start(bus: MemoryBus): Promise<this> {
     const { onReset, onConflict, ...rest } = this.#options;
-    this.#consumer = await bus.consume(
+    this.#consumer = (await bus.consume(
       {
         ...rest,
         ...(onReset && { onReset: () => this.#life.pass(onReset) }),
         ...(onConflict && { onConflict: (error) => this.#life.pass(() => onConflict(error)) }),
       },
       (message) => this.#deliver(message as MemoryMessage),
-    );
+    )) as MemoryConsumer;
+    if (this.#isSilent) void this.#suspend();
     return this;
   }
 
@@ -69,11 +74,22 @@ export class Deliveries implements Consumer {
 
   /** The process cannot say for a while that it still works at what it has: whatever waits longer than that is given out again. */
   silent(): void {
+    void this.#suspend();
     for (const message of this.#held) {
       void this.#world.clock.sleep(this.#ackWaitMs).then(() => {
         if (this.#held.has(message) && this.#isSilent) message.expire();
       });
     }
+  }
+
+  /** A connection that is away asks for no more messages. */
+  async #suspend(): Promise<void> {
+    if (this.#isSuspended) return;
+    this.#isSuspended = true;
+    this.#consumer.suspend(true);
+    while (this.#isSilent && !this.#life.hasEnded) await this.#world.clock.sleep(LOOK_MS);
+    this.#consumer.suspend(false);
+    this.#isSuspended = false;
   }
 
   get #isSilent(): boolean {

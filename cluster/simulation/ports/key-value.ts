@@ -1,3 +1,5 @@
+import { MillraceError } from '../../../src/errors.ts';
+import { POLICIES } from '../../../src/protocol/names.ts';
 import type { KeyValue } from '../../../src/bus/bus.ts';
 import type { Life } from '../life.ts';
 import type { World } from '../world.ts';
@@ -25,7 +27,10 @@ export function simulatedBucket(inner: KeyValue, bucket: string, options: Bucket
   const write = (key: string, kind: string, work: () => Promise<number>, value?: Uint8Array): Promise<number> => {
     const from = recorder.note(life.node, `kv-${kind}`, `${bucket}/${key}`);
     return call(`${kind} ${bucket}/${key}`, async () => {
-      const revision = await work();
+      const revision = await work().catch((thrown: unknown) => {
+        if (bucket === POLICIES && MillraceError.from(thrown).code === 'aborted') observer.saw('zombie-was-fenced');
+        throw thrown;
+      });
       const index = recorder.note('nats', 'written', `${bucket}/${key} revision ${revision}`, { from });
       recorder.remember(`${bucket}/${revision}`, index);
       observer.written({ node: life.node, bucket, key, value, revision });

@@ -47,6 +47,8 @@ class SimulatedLink<In, Out> implements Link<In, Out> {
     const [here, there] = [this.#life.node, this.#other.#life.node];
     const text = `${caseOf(message)} to ${there}`;
     const from = recorder.note(here, 'link-send', text);
+    if (this.#world.isGivenAgain(text.slice(0, text.lastIndexOf(' to ')), there))
+      this.#world.observer.saw('shard-was-given-again');
     const broken = faults.strikes('link-broken', `${here} ${text}`);
     if (broken) recorder.note(here, 'link-broken', text, { from, lost: true, fault: broken.id });
     const arrives = network.trip(here, there, { channel: this.#channel, what: `${here} ${text}` });

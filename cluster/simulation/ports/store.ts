@@ -46,6 +46,7 @@ export class SimulatedStore implements Store {
     const large = struck('insert-too-large');
     if (large) await refuse('the batch is too large for the memory of the store', 'resource_exhausted', large.id);
     await store.insert(table, sent, token);
+    if (this.#world.insertedBefore(token)) observer.saw('insert-repeated');
     recorder.note('store', 'inserted', table, { from });
     observer.inserted(table, sent);
     const unheard = struck('insert-failed-but-done');

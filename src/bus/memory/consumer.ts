@@ -20,6 +20,7 @@ export class MemoryConsumer implements Consumer, Taker {
   private readonly handler: (message: BusMessage) => void | Promise<void>;
   private readonly held = new Set<MemoryMessage>();
   private heldBytes = 0;
+  private suspended = false;
   private running = 0;
   private idle: (() => void) | undefined;
   private stopping: Promise<void> | undefined;
@@ -54,7 +55,9 @@ export class MemoryConsumer implements Consumer, Taker {
   }
 
   get room(): number {
-    return this.stopping === undefined && this.heldBytes < this.maxBytes ? this.maxInFlight - this.held.size : 0;
+    return this.stopping === undefined && !this.suspended && this.heldBytes < this.maxBytes
+      ? this.maxInFlight - this.held.size
+      : 0;
   }
 
   take(stored: StoredMessage, deliveryCount: number): void {
@@ -94,6 +97,12 @@ export class MemoryConsumer implements Consumer, Taker {
       this.durable.attach(this);
       return;
     }
+  }
+
+  /** While its connection is away it asks for nothing; what was given to it stays its own. For simulation. */
+  suspend(isAway: boolean): void {
+    this.suspended = isAway;
+    this.durable?.wake();
   }
 
   pending(): Promise<number> {

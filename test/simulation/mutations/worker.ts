@@ -1,13 +1,13 @@
-/** Runs seeds one after the other and sends what became of each to the parent process: `worker.js FROM TO STATE_DIR JOB_FILE`. */
+/** Runs seeds one after the other and sends what became of each to the parent process: `worker.js FROM TO JOB_FILE`. */
 import { simulate } from '../../../cluster/simulation/run.ts';
-import { simulatedJob } from '../job.ts';
+import { simulatedJobs } from '../job.ts';
 
-const [from = '1', to = '1', stateDir = '', file = ''] = process.argv.slice(2);
+const [from = '1', to = '1', file = ''] = process.argv.slice(2);
 
 process.on('disconnect', () => process.exit());
-const job = await simulatedJob(file);
+const jobs = await simulatedJobs(file);
 for (let seed = Number(from); seed <= Number(to); seed += 1) {
-  const { outcome, invariant, reason } = await simulate(seed, { ...job, stateDir });
+  const { outcome, invariant, reason } = await simulate(seed, jobs);
   process.send!({ seed, outcome, invariant, reason });
   if (outcome === 'failed') break;
 }

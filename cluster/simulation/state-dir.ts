@@ -1,0 +1,2 @@
+/** Folder of checkpoints and artifacts on the simulated disk. */
+export const STATE_DIR = '/state';
