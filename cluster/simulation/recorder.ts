@@ -28,6 +28,11 @@ export class Recorder {
     return this.#count;
   }
 
+  /** Whether events are kept. */
+  get isKept(): boolean {
+    return this.#keep;
+  }
+
   /** Hash of all events so far, 16 hex digits. */
   get hash(): string {
     return this.#hash.digest();

@@ -3,7 +3,7 @@ import type { Job } from '../../src/gen/millrace/v1/admin_pb.ts';
 import { seededRandom } from '../../src/random/seeded.ts';
 import type { Logger } from '../../src/telemetry/log.ts';
 import type { ComputeInfo } from '../../src/compute/backend.ts';
-import { SimulatedClient } from './client.ts';
+import { SimulatedClient, type ClientPlan } from './client.ts';
 import { nodesOf, SimulatedCluster } from './cluster.ts';
 import { planFaults, type FaultPlan } from './faults/plan.ts';
 import { scheduleFaults } from './faults/timed.ts';
@@ -66,54 +66,17 @@ export interface SimulationResult {
 
 /** Runs a job on a whole cluster in this process, with the faults that the seed chooses, and checks every promise at every event. */
 export async function simulate(seed: number, options: SimulationOptions): Promise<SimulationResult> {
-  const random = seededRandom(seed);
-  const shape = random.fork('cluster');
-  const job = options.jobs[shape.integer(options.jobs.length)]!;
-  const drawn = { coordinators: 1 + shape.integer(2), rollouts: 2, learners: 2 };
-  const nodes = nodesOf(options.workers ?? drawn);
-  const plan =
-    options.plan ??
-    planFaults(
-      random.fork('faults'),
-      nodes.map(({ id }) => id),
-    );
-  let invariants!: Invariants;
-  let service!: SimulatedService;
-  const { only, trace } = options;
-  const { config, runtimes } = job;
-  const { kind, kinds, spec } = await runtimes.get({ id: 'job', config, code: undefined });
-  const learner = kind.learner(spec);
-  const observer = (world: World): Invariants => {
-    service = new SimulatedService(world, (violation) => invariants.fail(violation));
-    return (invariants = new Invariants({ world, config, service, learner, kinds }));
-  };
-  const world = new World({ seed, plan, only, trace, observer });
-  const cluster = new SimulatedCluster(nodes, { world, ...options, runtimes });
+  const run = await prepare(seed, options);
+  const { job, plan, world, cluster, service, invariants, clientPlan } = run;
   const stopListening = onUnhandledRejection((thrown) =>
     invariants.fail(new Violation('no-unhandled-rejection', describe(thrown))),
   );
-  const pauses = shape.integer(3) === 0 ? { pauseAt: 1 + shape.integer(5_000), pauseForMs: 1 + shape.integer(10_000) } : {};
-  const result = (outcome: SimulationResult['outcome'], violation?: { invariant: string; reason: string }): SimulationResult => ({
-    seed,
-    job: job.name,
-    outcome,
-    ...violation,
-    hash: world.recorder.hash,
-    events: world.recorder.count,
-    seconds: world.clock.monotonic() / 1000,
-    faults: Object.fromEntries([...world.faults.counts].sort()),
-    struck: world.faults.struck,
-    seen: invariants.seen(),
-    plan,
-    ...(weights && { weights }),
-    ...(trace && { trace: world.recorder.events }),
-  });
   let weights: Float32Array | undefined;
   const work = async (): Promise<void> => {
     cluster.start();
-    scheduleFaults(world, cluster, only);
+    scheduleFaults(world, cluster, options.only);
     const client = new SimulatedClient(world, cluster);
-    const ended = await client.run('job', config, pauses, (seen) => invariants.looked(seen));
+    const ended = await client.run('job', job.config, clientPlan, (seen) => invariants.looked(seen));
     await invariants.jobEnded(ended);
     weights = await finalWeights(world, 'job');
     if (job.reference && isRepeatable(ended, world)) checkWeights(weights, job.reference);
@@ -122,16 +85,75 @@ export async function simulate(seed: number, options: SimulationOptions): Promis
     const ended = Promise.race([work(), invariants.broken, deadline(world, plan.endsAt + CALM_MS), tooLong(world)]);
     const outcome = await withService(service, () => world.clock.run(ended));
     return outcome === 'too long'
-      ? result('inconclusive', { invariant: 'step-limit', reason: `more than ${MAX_EVENTS} events` })
-      : result('passed');
+      ? resultOf(run, 'inconclusive', { invariant: 'step-limit', reason: `more than ${MAX_EVENTS} events` })
+      : { ...resultOf(run, 'passed'), ...(weights && { weights }) };
   } catch (thrown) {
     const { invariant, message } = thrown instanceof Violation ? thrown : new Violation('no-error', describe(thrown));
     world.recorder.note('faults', 'violation', `${invariant}: ${message}`);
-    return result('failed', { invariant, reason: message });
+    return resultOf(run, 'failed', { invariant, reason: message });
   } finally {
     cluster.close();
     await stopListening();
   }
+}
+
+/** A run that has not begun. */
+interface Prepared {
+  seed: number;
+  job: SimulatedJob;
+  plan: FaultPlan;
+  clientPlan: ClientPlan;
+  world: World;
+  cluster: SimulatedCluster;
+  service: SimulatedService;
+  invariants: Invariants;
+}
+
+/** Draws everything of a run that its seed decides. */
+async function prepare(seed: number, options: SimulationOptions): Promise<Prepared> {
+  const { jobs, workers, only, trace } = options;
+  const random = seededRandom(seed);
+  const shape = random.fork('cluster');
+  const job = jobs[shape.integer(jobs.length)]!;
+  const drawn = { coordinators: 1 + shape.integer(2), rollouts: 2, learners: 2 };
+  const nodes = nodesOf(workers ?? drawn);
+  const ids = nodes.map(({ id }) => id);
+  const plan = options.plan ?? planFaults(random.fork('faults'), ids);
+  const { config, runtimes } = job;
+  const { kind, kinds, spec } = await runtimes.get({ id: 'job', config, code: undefined });
+  const learner = kind.learner(spec);
+  let invariants!: Invariants;
+  let service!: SimulatedService;
+  const observer = (world: World): Invariants => {
+    service = new SimulatedService(world, (violation) => invariants.fail(violation));
+    return (invariants = new Invariants({ world, config, service, learner, kinds }));
+  };
+  const world = new World({ seed, plan, only, trace, observer });
+  const cluster = new SimulatedCluster(nodes, { world, ...options, runtimes });
+  const pauses = shape.integer(3) === 0;
+  const clientPlan = pauses ? { pauseAt: 1 + shape.integer(5_000), pauseForMs: 1 + shape.integer(10_000) } : {};
+  return { seed, job, plan, clientPlan, world, cluster, service, invariants };
+}
+
+function resultOf(
+  { seed, job, plan, world: { recorder, clock, faults }, invariants }: Prepared,
+  outcome: SimulationResult['outcome'],
+  violation?: { invariant: string; reason: string },
+): SimulationResult {
+  return {
+    seed,
+    job: job.name,
+    outcome,
+    ...violation,
+    hash: recorder.hash,
+    events: recorder.count,
+    seconds: clock.monotonic() / 1000,
+    faults: Object.fromEntries([...faults.counts].sort()),
+    struck: faults.struck,
+    seen: invariants.seen(),
+    plan,
+    ...(recorder.isKept && { trace: recorder.events }),
+  };
 }
 
 /** Every request was trained on as it was run first. */
