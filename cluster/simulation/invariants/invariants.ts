@@ -9,6 +9,7 @@ import type { ServiceFacts } from '../service.ts';
 import type { World } from '../world.ts';
 import { STATE_DIR } from '../state-dir.ts';
 import { admissionCheck } from './admission.ts';
+import { advantageCheck } from './advantages.ts';
 import type { Check } from './check.ts';
 import { checkCheckpoints } from './checkpoints.ts';
 import { commitChecks } from './commits.ts';
@@ -71,6 +72,7 @@ export class Invariants implements Observer {
       commitChecks(this.#facts, rollout, fail),
       releaseCheck(this.#facts, fail),
       rewardCheck(this.#facts, service, fail),
+      advantageCheck(this.#facts, config, fail),
       admissionCheck(this.#facts, { ...rollout, rounds }, fail),
       requestCheck(this.#facts, fail),
       servedCheck(weights, learner, fail),

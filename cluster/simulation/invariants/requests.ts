@@ -1,11 +1,16 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import { Purpose, RolloutRequestSchema } from '../../../src/gen/millrace/v1/training_pb.ts';
+import { requestContent } from '../../../src/jobs/requests.ts';
 import type { Check, Fail } from './check.ts';
 import type { Facts } from './facts.ts';
 
-/** A request is accepted before it is sent, so that whoever takes over knows of it; evaluations never train (promise 1). */
+/**
+ * A request is accepted before it is sent, so that whoever takes over knows of it; evaluations never train (promise 1). One that is
+ * sent again asks for the same flows (promise 6).
+ */
 export function requestCheck(facts: Facts, fail: Fail): Check {
   const tasks = new Map<number, string>();
+  const contents = new Map<string, string>();
   return {
     published({ subject, data, sequence: place }) {
       if (subject.startsWith('rollout.')) {
@@ -18,6 +23,11 @@ export function requestCheck(facts: Facts, fail: Fail): Check {
         if (before !== undefined && before !== request.taskId)
           fail('request-keeps-its-task', `request ${sequence} was about ${before} and is sent again about ${request.taskId}`);
         tasks.set(sequence, request.taskId);
+        const content = requestContent(request);
+        const sent = contents.get(request.id);
+        if (sent !== undefined && sent !== content)
+          fail('request-is-the-same', `${request.id} was ${sent} and is sent again as ${content}`);
+        contents.set(request.id, content);
       } else if (subject.startsWith('scored.')) {
         const [, , purpose] = subject.split('.');
         const scored = facts.scoredMessages.get(place)!;
