@@ -40,7 +40,7 @@ describe('a trace as text', () => {
       '  run it again simulate 7',
       '',
       'Injected faults',
-      '  f1     0.020 s until 4.000 s  partition of rollout-1',
+      '  F1      0.020 s until 4.000 s  partition of rollout-1',
     ]);
     expect(formatTrace({ ...lost, faults: [] })).toContain('\nNo fault was injected.\n');
   });
@@ -49,10 +49,37 @@ describe('a trace as text', () => {
     expect(linesOf(formatTrace(lost))).toEqual([
       '0 0.000 s coordinator ──> rollout-1 publish request 1',
       '1 0.010 s rollout-1 <── coordinator (0) deliver request 1',
-      '2 0.020 s faults partition rollout-1 is cut off [fault f1]',
-      '3 0.030 s rollout-1 ──X lost publish group 1 [fault f1]',
+      '2 0.020 s faults partition rollout-1 is cut off [F1]',
+      '3 0.030 s rollout-1 ──X lost publish group 1 [F1]',
       '>> 4 0.040 s coordinator violation request 1 never ended',
     ]);
+  });
+
+  it('names a fault by what it is, and counts where an event went to many', () => {
+    const id = 'request-lost@rollout-1 get jobs/job#4';
+    const watched = ['a', 'b', 'c', 'd'].map((lane) => ({ lane, kind: 'kv-change', text: 'jobs/job', from: 0 }));
+    const run = runOf(
+      [
+        { lane: 'nats', kind: 'written', text: 'jobs/job' },
+        ...watched,
+        { lane: 'faults', kind: 'request-lost', text: id, fault: id },
+      ],
+      {
+        faults: [
+          { id: 'x', text: 'x', at: 0 },
+          { id, text: 'request lost: rollout-1 get jobs/job', at: 50 },
+        ],
+      },
+    );
+    const lines = linesOf(formatTrace(run, { around: 0 }));
+    expect(lines[0]).toBe('0 0.000 s nats ──> a ──> b and 2 more written jobs/job');
+    expect(lines[5]).toBe('5 0.050 s faults request-lost request lost: rollout-1 get jobs/job [F2]');
+  });
+
+  it('leaves faults from before the first event that is shown to the list of faults', () => {
+    const early = { lane: 'faults', kind: 'crash', text: 'early', fault: 'f0' };
+    const run = runOf([early, { lane: 'a', kind: 'file', text: 'x' }, { lane: 'faults', kind: 'violation', text: 'y' }]);
+    expect(indicesOf(formatTrace(run))).toEqual([1, 2]);
   });
 
   it('keeps its columns in line', () => {
@@ -82,7 +109,7 @@ describe('a trace as text', () => {
     const faults = run.events.filter(({ fault, lane }) => lane === 'faults' && fault !== undefined).map(({ index }) => index);
     expect(faults.length).toBeGreaterThan(1);
     const shown = indicesOf(formatTrace(run));
-    expect(shown).toEqual(expect.arrayContaining([...faults, 4999]));
+    expect(shown).toEqual(expect.arrayContaining([...faults.filter((index) => index > shown[0]!), 4999]));
     const others = (indices: number[]): number[] => indices.filter((index) => !faults.includes(index));
     expect(others(shown)).toHaveLength(60);
     expect(others(indicesOf(formatTrace(run, { last: 10 })))).toHaveLength(10);

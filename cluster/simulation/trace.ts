@@ -52,6 +52,14 @@ export interface TraceOfRun {
 /** Lane of the injected faults. */
 const FAULTS = 'faults';
 
+/** Letters of a column at most; a longer cell moves the rest of its line. */
+const WIDEST = 40;
+/** Lanes that are named where an event went to more. */
+const NAMED = 2;
+
+/** Lane of the message server. */
+const NATS = 'nats';
+
 /** Events that {@link formatTrace} prints, not counting faults. */
 const SHOWN = 60;
 
@@ -100,7 +108,8 @@ export function eventsThatMatter(run: TraceOfRun, limit: number): TraceEvent[] {
     }
   };
   add(Math.ceil(limit * 0.75), ({ lost }) => lost === true);
-  const lanes = new Set([...chosen].map(({ lane }) => lane));
+  // Everything passes through NATS: what does not belong to the chain explains little.
+  const lanes = new Set([...chosen].map(({ lane }) => lane).filter((lane) => lane !== NATS));
   add(limit, ({ lane }) => lanes.has(lane));
   for (const event of faultEvents(run)) chosen.add(event);
   return [...chosen].sort((a, b) => a.index - b.index);
@@ -120,22 +129,40 @@ export function faultEvents({ events }: TraceOfRun): TraceEvent[] {
 }
 
 /**
- * A run as text, for somebody who does not know the code: what broke, the faults, and who sent what to whom.
+ * A run as text, for somebody who does not know the code: what broke, the faults, and who sent what to whom. Faults from before the
+ * first event that is shown are in the list of faults only.
  *
  * @param options.around - shows every event around the one with this index; by default {@link eventsThatMatter}
  * @param options.last - how many events. Default 60
  */
 export function formatTrace(run: TraceOfRun, { around, last = SHOWN }: { around?: number; last?: number } = {}): string {
   const first = around === undefined ? 0 : Math.max(0, around - Math.floor(last / 2));
-  const events = around === undefined ? eventsThatMatter(run, last) : run.events.slice(first, first + last);
+  const events = around === undefined ? withoutEarlyFaults(eventsThatMatter(run, last)) : run.events.slice(first, first + last);
   const what = around === undefined ? 'What led to the end' : `Around event ${around}`;
   const count = `${events.length} of ${run.events.length} events`;
   return [...summary(run), '', ...faultLines(run), '', `${what} (${count})`, ...eventLines(run, events), ''].join('\n');
 }
 
+/** Short name of a fault: F1 is the first of the run. */
+export function nameOfFault({ faults }: TraceOfRun, id: string): string {
+  const place = faults.findIndex((fault) => fault.id === id);
+  return place === -1 ? id : `F${place + 1}`;
+}
+
+/** Text of an event; of one that only names a fault by its id, what that fault is. */
+export function textOf({ faults }: TraceOfRun, { text, fault }: TraceEvent): string {
+  const injected = fault === undefined ? undefined : faults.find(({ id }) => id === fault);
+  return injected !== undefined && text.startsWith(injected.id) ? injected.text : text;
+}
+
 /** Virtual milliseconds as people read them. */
 export function seconds(ms: number): string {
   return `${(ms / 1000).toFixed(3)} s`;
+}
+
+function withoutEarlyFaults(events: readonly TraceEvent[]): TraceEvent[] {
+  const first = events.findIndex(({ lane, kind }) => lane !== FAULTS || kind === 'violation');
+  return events.slice(Math.max(0, first));
 }
 
 function summary({ seed, commit, command, outcome, reason, job }: TraceOfRun): string[] {
@@ -146,13 +173,15 @@ function summary({ seed, commit, command, outcome, reason, job }: TraceOfRun): s
   ];
 }
 
-function faultLines({ faults }: TraceOfRun): string[] {
+function faultLines(run: TraceOfRun): string[] {
+  const { faults } = run;
   if (faults.length === 0) return ['No fault was injected.'];
-  const width = Math.max(...faults.map(({ id }) => id.length));
   const until = (untilMs?: number): string => (untilMs === undefined ? '' : ` until ${seconds(untilMs)}`);
   return [
     'Injected faults',
-    ...faults.map(({ id, text, at, untilMs }) => `  ${id.padEnd(width)}  ${seconds(at).padStart(10)}${until(untilMs)}  ${text}`),
+    ...faults.map(
+      ({ id, text, at, untilMs }) => `  ${nameOfFault(run, id).padEnd(3)}  ${seconds(at).padStart(10)}${until(untilMs)}  ${text}`,
+    ),
   ];
 }
 
@@ -165,9 +194,11 @@ function eventLines(run: TraceOfRun, events: readonly TraceEvent[]): string[] {
     event.lane,
     route(run, event, sentTo),
     event.kind,
-    event.text + (event.fault === undefined ? '' : ` [fault ${event.fault}]`),
+    textOf(run, event) + (event.fault === undefined ? '' : ` [${nameOfFault(run, event.fault)}]`),
   ]);
-  const widths = Array.from({ length: 5 }, (_, column) => Math.max(0, ...cells.map((row) => row[column]!.length)));
+  const widths = Array.from({ length: 5 }, (_, column) =>
+    Math.max(0, ...cells.map((row) => Math.min(WIDEST, row[column]!.length))),
+  );
   return cells.flatMap((row, i) => {
     const skipped = i === 0 ? 0 : events[i]!.index - events[i - 1]!.index - 1;
     const line = row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ');
@@ -191,7 +222,7 @@ function receivers({ events }: TraceOfRun): Map<number, Set<string>> {
 function route({ events }: TraceOfRun, { index, lane, from, lost }: TraceEvent, sentTo: Map<number, Set<string>>): string {
   const sender = from === undefined ? undefined : events[from];
   const before = sender?.lane === lane ? `after (${sender.index})` : sender && `<── ${sender.lane} (${sender.index})`;
-  return [...(before === undefined ? [] : [before]), ...(lost === true ? ['──X lost'] : []), ...(sentTo.get(index) ?? [])].join(
-    '  ',
-  );
+  const to = [...(sentTo.get(index) ?? [])];
+  const arrows = to.length > NAMED + 1 ? [...to.slice(0, NAMED), `and ${to.length - NAMED} more`] : to;
+  return [...(before === undefined ? [] : [before]), ...(lost === true ? ['──X lost'] : []), ...arrows].join('  ');
 }

@@ -1,4 +1,4 @@
-import { causesOf, seconds, type TraceEvent } from '../../trace.ts';
+import { causesOf, nameOfFault, seconds, textOf, type TraceEvent } from '../../trace.ts';
 import { familyOf } from './colours.ts';
 import { button, element } from './dom.ts';
 import type { Session } from './session.ts';
@@ -22,7 +22,7 @@ export function showDetails(session: Session, place: HTMLElement): void {
 }
 
 function about(session: Session, event: TraceEvent, receivers: ReadonlyMap<number, number[]>): Node[] {
-  const { index, at, lane, kind, text, from, fault, lost } = event;
+  const { index, at, lane, kind, from, fault, lost } = event;
   const { run, rowOf } = session;
   const arrivals = (receivers.get(index) ?? []).map((to) => run.events[to]!);
   const injected = run.faults.find(({ id }) => id === fault);
@@ -34,10 +34,11 @@ function about(session: Session, event: TraceEvent, receivers: ReadonlyMap<numbe
   if (from !== undefined && run.events[from] !== undefined) facts.push(['Sent by', [link(session, run.events[from])]]);
   if (arrivals.length > 0) facts.push(['Leads to', arrivals.map((each) => link(session, each))]);
   if (lost === true) facts.push(['Outcome', [element('strong', { className: 'lost', textContent: 'lost: it never arrives' })]]);
-  if (fault !== undefined) facts.push(['Fault', [`${fault}${injected === undefined ? '' : `: ${injected.text}`}`]]);
+  if (fault !== undefined)
+    facts.push(['Fault', [`${nameOfFault(run, fault)}${injected === undefined ? '' : `: ${injected.text} (${fault})`}`]]);
   return [
     element('h2', {}, element('span', { className: `kind ${familyOf(event)}`, textContent: kind })),
-    element('p', { className: 'text', textContent: text }),
+    element('p', { className: 'text', textContent: textOf(run, event) }),
     element('dl', {}, ...facts.flatMap(([name, value]) => [element('dt', { textContent: name }), element('dd', {}, ...value)])),
     ...(rowOf[index] === -1
       ? [
@@ -75,11 +76,12 @@ function faultList(session: Session): HTMLElement {
   const { faults, events } = session.run;
   const lines = faults.map(({ id, text, at, untilMs }) => {
     const first = events.find(({ fault }) => fault === id) ?? events.find((event) => event.at >= at);
+    const name = nameOfFault(session.run, id);
     const until = untilMs === undefined ? '' : ` to ${seconds(untilMs)}`;
-    const title = button(text, `Go to fault ${id}`, () => session.select(first?.index));
+    const title = button(text, `Go to fault ${name}`, () => session.select(first?.index));
     title.className = 'link';
     const when = element('span', { className: 'how', textContent: `${seconds(at)}${until}` });
-    return element('li', {}, element('span', { className: 'badge', textContent: id }), title, when);
+    return element('li', {}, element('span', { className: 'badge', textContent: name }), title, when);
   });
   return element(
     'section',
@@ -89,10 +91,11 @@ function faultList(session: Session): HTMLElement {
   );
 }
 
-function link(session: Session, { index, lane, kind, text }: TraceEvent): HTMLElement {
+function link(session: Session, event: TraceEvent): HTMLElement {
+  const { index, lane, kind } = event;
   const created = button('', `Go to event ${index}`, () => session.select(index));
   created.className = 'link';
-  created.append(element('b', { textContent: lane }), ` ${kind} `, element('span', { textContent: text }));
+  created.append(element('b', { textContent: lane }), ` ${kind} `, element('span', { textContent: textOf(session.run, event) }));
   return created;
 }
 

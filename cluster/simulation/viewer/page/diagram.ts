@@ -1,4 +1,4 @@
-import { causesOf, type TraceEvent } from '../../trace.ts';
+import { causesOf, nameOfFault, type TraceEvent } from '../../trace.ts';
 import { drawArrow, drawLost } from './arrows.ts';
 import { familyOf, type Colours } from './colours.ts';
 import { faultBarsOf } from './fault-bars.ts';
@@ -16,6 +16,8 @@ export class Diagram {
   readonly #outages;
   /** Events at which something sent arrives. */
   readonly #arrivals: { from: number; to: number }[];
+  /** Those at which a message from another lane is lost. */
+  readonly #crossed: ReadonlySet<number>;
   /** What was lost on its way to a lane that the trace does not tell. */
   readonly #lost: TraceEvent[];
 
@@ -30,6 +32,7 @@ export class Diagram {
       const sender = from === undefined ? undefined : run.events[from];
       return sender === undefined || (lost === true && sender.lane === lane) ? [] : [{ from: sender.index, to: index }];
     });
+    this.#crossed = new Set(this.#arrivals.flatMap(({ to }) => (run.events[to]!.lost === true ? [to] : [])));
     this.#lost = run.events.filter(
       ({ lost, lane, from }) => lost === true && (from === undefined || run.events[from]?.lane === lane),
     );
@@ -59,25 +62,25 @@ export class Diagram {
       context.fillRect(0, top, geometry.width, bottom - top);
       context.fillStyle = this.colours.get('fault');
       context.fillRect(bar * FAULT_BAR + 1, top, FAULT_BAR - 2, bottom - top);
-      this.#nameFault(context, fault.id, { x: (bar + 0.5) * FAULT_BAR, top, bottom });
+      this.#nameFault(context, nameOfFault(this.session.run, fault.id), { x: (bar + 0.5) * FAULT_BAR, top, bottom });
     }
   }
 
-  /** The fault's id, upright in its bar, often enough that one is in view. */
+  /** The fault's name, upright in its bar, often enough that one is in view. */
   #nameFault(
     context: CanvasRenderingContext2D,
-    id: string,
+    name: string,
     { x, top, bottom }: { x: number; top: number; bottom: number },
   ): void {
     context.fillStyle = this.colours.get('background');
     context.font = '600 11px system-ui, sans-serif';
     context.textBaseline = 'middle';
-    const length = context.measureText(id).width;
+    const length = context.measureText(name).width;
     for (let y = top + 6; y + length < bottom; y += 12 * ROW) {
       context.save();
       context.translate(x, y);
       context.rotate(Math.PI / 2);
-      context.fillText(id, 0, 0);
+      context.fillText(name, 0, 0);
       context.restore();
     }
   }
@@ -150,10 +153,13 @@ export class Diagram {
     if (x === undefined) return;
     const selected = event.index === this.session.selected;
     const violation = event.kind === 'violation';
-    context.beginPath();
-    context.arc(x, y(row), violation ? DOT + 3 : DOT, 0, 2 * Math.PI);
-    context.fillStyle = this.colours.get(familyOf(event));
-    context.fill();
+    // Where a message from another lane is lost, there is the cross at the end of its arrow.
+    if (!this.#crossed.has(event.index)) {
+      context.beginPath();
+      context.arc(x, y(row), violation ? DOT + 3 : DOT, 0, 2 * Math.PI);
+      context.fillStyle = this.colours.get(familyOf(event));
+      context.fill();
+    }
     if (!selected && !history.has(event.index)) return;
     context.lineWidth = 2;
     context.strokeStyle = this.colours.get('history');

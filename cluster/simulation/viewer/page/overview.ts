@@ -36,10 +36,11 @@ function draw(session: Session, colours: Colours, { canvas, width, lost }: Strip
   const context = contextOf(canvas, width, HEIGHT);
   const { run, rows, rowOf, matches, violation } = session;
   const x = (row: number): number => PADDING + ((width - 2 * PADDING) * row) / Math.max(1, rows.length - 1);
-  for (const { at, untilMs = at } of run.faults) {
-    const [from, to] = session.rowsBetween(at, untilMs);
-    context.fillStyle = colours.get('fault-strip');
-    context.fillRect(x(from), 0, Math.max(2, x(to - 1) - x(from)), HEIGHT);
+  context.fillStyle = colours.get('fault-strip');
+  for (const { at, untilMs } of run.faults) {
+    const [from, to] = session.rowsBetween(at, untilMs ?? at);
+    const width = untilMs === undefined ? 0 : x(to - 1) - x(from);
+    if (from < rows.length) context.fillRect(x(from), 0, Math.max(2, width), HEIGHT);
   }
   const ticks = (indices: readonly number[], colour: string, [top, height]: [number, number]): void => {
     context.fillStyle = colours.get(colour);

@@ -1,4 +1,12 @@
-import { eventsThatMatter, faultEvents, violationOf, type TraceEvent, type TraceOfRun } from '../../trace.ts';
+import {
+  eventsThatMatter,
+  faultEvents,
+  nameOfFault,
+  textOf,
+  violationOf,
+  type TraceEvent,
+  type TraceOfRun,
+} from '../../trace.ts';
 
 /** Events that `only what led to the end` leaves, faults not counted. */
 const LED_TO_THE_END = 300;
@@ -34,9 +42,11 @@ export class Session {
     this.violation = violationOf(run)?.index;
     this.faults = faultEvents(run).map(({ index }) => index);
     this.#matter = new Set(eventsThatMatter(run, LED_TO_THE_END).map(({ index }) => index));
-    this.#searched = events.map(({ index, lane, kind, text, fault = '' }) =>
-      `#${index} ${lane} ${kind} ${text} ${fault}`.toLowerCase(),
-    );
+    this.#searched = events.map((event) => {
+      const { index, lane, kind, text, fault } = event;
+      const ofFault = fault === undefined ? '' : ` ${nameOfFault(run, fault)} ${fault} ${textOf(run, event)}`;
+      return `#${index} ${lane} ${kind} ${text}${ofFault}`.toLowerCase();
+    });
     this.selected = this.violation ?? 0;
     this.#filter();
   }

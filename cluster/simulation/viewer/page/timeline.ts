@@ -1,4 +1,4 @@
-import { seconds } from '../../trace.ts';
+import { nameOfFault, seconds, textOf } from '../../trace.ts';
 import { familyOf, type Colours } from './colours.ts';
 import { Diagram } from './diagram.ts';
 import { beforeNextFrame, contextOf, element } from './dom.ts';
@@ -111,7 +111,8 @@ export class Timeline {
   #row(index: number, { width }: Geometry): HTMLElement {
     const { run, selected, query, violation } = this.session;
     const event = run.events[index]!;
-    const { at, kind, text, fault, lost, lane } = event;
+    const { at, kind, fault, lost, lane } = event;
+    const text = textOf(run, event);
     const classes = ['row', index === selected && 'selected', index === violation && 'violation'].filter(Boolean).join(' ');
     return element(
       'div',
@@ -121,7 +122,7 @@ export class Timeline {
       element('span', { className: 'gap', style: `width:${width}px` }),
       element('span', { className: `kind ${familyOf(event)}`, textContent: kind }),
       lost === true ? element('span', { className: 'badge lost', textContent: 'lost' }) : undefined,
-      fault === undefined ? undefined : element('span', { className: 'badge', textContent: fault }),
+      fault === undefined ? undefined : element('span', { className: 'badge', textContent: nameOfFault(run, fault) }),
       element('span', { className: 'text' }, ...marked(text, query.trim())),
     );
   }
