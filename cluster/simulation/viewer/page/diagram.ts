@@ -9,6 +9,8 @@ import type { Session } from './session.ts';
 /** Causes of the selected event that are drawn as its history. */
 const HISTORY = 200;
 const DOT = 4;
+/** Messages that arrive so many rows later are drawn from end to end. */
+const WHOLE = 10;
 
 /** Draws the lanes, the events in them and the messages between them, for the rows in view. */
 export class Diagram {
@@ -127,13 +129,13 @@ export class Diagram {
       };
       const { x1, y1, x2, y2 } = ends;
       if (x1 === undefined || x2 === undefined) continue;
-      const colour = marked ? 'history' : familyOf(run.events[to]!);
       const lost = run.events[to]!.lost === true;
+      const colour = lost ? 'danger' : marked ? 'history' : familyOf(run.events[to]!);
       const draw = (): void =>
         drawArrow(
           view.context,
           { x1, y1, x2, y2 },
-          { colour: this.colours.get(colour), marked, lost, whole: marked || b - a <= 10 },
+          { colour: this.colours.get(colour), marked, lost, whole: marked || b - a <= WHOLE },
         );
       if (marked) later.push(draw);
       else draw();
