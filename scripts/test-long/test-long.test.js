@@ -5,6 +5,7 @@ import { nodes } from './nodes.js';
 import { page } from './page.js';
 import { resultOf } from './result-of.js';
 import { run } from './run.js';
+import { simulate } from './simulate.js';
 import { TIERS } from './tiers.js';
 
 const known = Object.keys(TIERS);
@@ -88,6 +89,14 @@ describe('tiers', () => {
     expect(start.mock.calls[0][2].env.MILLRACE_TEST_CHROMIUM).toBe('/chromium');
     start.mockResolvedValueOnce(1);
     expect(await page({}, '/r', place)).toEqual({ failed: 'with /chromium' });
+  });
+
+  it('simulate: ten thousand seeds', async () => {
+    const start = vi.fn(() => Promise.resolve(0));
+    expect(await simulate({}, '/r', { start })).toEqual({ passed: '10000 seeds' });
+    expect(start.mock.calls[0][1]).toEqual(['/r/scripts/simulate.js', '--seeds', '10000']);
+    start.mockResolvedValueOnce(1);
+    expect((await simulate({}, '/r', { start })).failed).toContain('see above');
   });
 
   it('say in one line why a command failed', async () => {

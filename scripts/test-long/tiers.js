@@ -1,6 +1,7 @@
 import { chaos } from './chaos.js';
 import { nodes } from './nodes.js';
 import { page } from './page.js';
+import { simulate } from './simulate.js';
 
 const nothingYet = (what) => () => Promise.resolve({ skipped: `nothing to run yet: ${what}` });
 
@@ -12,4 +13,5 @@ export const TIERS = {
   page,
   nodes,
   chaos,
+  simulate,
 };

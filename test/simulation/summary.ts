@@ -9,8 +9,8 @@ export interface SummaryOptions {
   first: number;
   workers: number;
   commit: Commit;
-  /** States that many seeds must reach. */
-  states: readonly string[];
+  /** States that many seeds must reach, with what each means. */
+  states: Readonly<Record<string, string>>;
 }
 
 /** The line that shows how far it is. */
@@ -31,7 +31,7 @@ export function progressLine(
 /** What many seeds came to, for people. */
 export function summaryLines({ tally, tookSeconds }: Sweep, { first, workers, commit, states }: SummaryOptions): string[] {
   const rate = tally.seeds / tookSeconds;
-  const never = tally.neverSeen(states);
+  const never = tally.neverSeen(Object.keys(states));
   const changes = commit.hasLocalChanges ? ' with local changes' : '';
   return [
     `${whole(tally.seeds)} seeds from ${first} at commit ${commit.id}${changes}, in ${duration(tookSeconds)}`,
@@ -50,7 +50,7 @@ export function summaryLines({ tally, tookSeconds }: Sweep, { first, workers, co
     `Faults injected: ${whole(tally.struck)}`,
     ...table(sorted([...tally.faults].map(([kind, { struck, seeds }]) => [kind, struck, `in ${whole(seeds)} seeds`]))),
     ...list('States seen, in seeds', sorted([...tally.seen])),
-    ...(never.length > 0 ? ['', 'Never seen', ...never.map((state) => `  ${state}`)] : []),
+    ...(never.length > 0 ? ['', 'Never seen', ...never.map((state) => `  ${state}  ${states[state]}`)] : []),
     '',
     `Hash of all runs ${tally.hash}: another run of the same seeds and sources gives the same`,
   ];
@@ -72,9 +72,9 @@ export function summaryJson({ tally, reports, tookSeconds }: Sweep, { first, wor
     virtualSeconds: tally.seconds,
     faults: Object.fromEntries(tally.faults),
     seen: Object.fromEntries(tally.seen),
-    neverSeen: tally.neverSeen(states),
+    neverSeen: tally.neverSeen(Object.keys(states)),
     hash: tally.hash,
-    problems: tally.problems(states),
+    problems: tally.problems(Object.keys(states)),
     reports,
   };
 }

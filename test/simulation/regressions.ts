@@ -1,0 +1,12 @@
+/** A seed that once broke a promise. */
+export interface Regression {
+  seed: number;
+  /** The invariant that broke, and what was wrong. */
+  broke: string;
+}
+
+/**
+ * Seeds that once broke a promise; test/simulation.test.ts runs them. What a seed does changes with the simulator, so a bug that was
+ * found here also gets a test of its own.
+ */
+export const REGRESSIONS: readonly Regression[] = [];
