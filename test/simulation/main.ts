@@ -28,6 +28,7 @@ interface Options {
   seed?: number;
   onlyFaults?: string;
   json?: string;
+  html?: string;
 }
 
 /** The command line; `run` gets its options. */
@@ -41,6 +42,7 @@ function program(run: (options: Options) => Promise<void>): Command {
     .option('--workers <k>', 'processes that run seeds (default: one for each core)', wholeNumber)
     .option('--seed <seed>', 'run this seed alone and print what happened', wholeNumber)
     .option('--only-faults <file>', 'with --seed: of its faults only those whose ids this file lists (JSON)')
+    .option('--html <file>', 'with --seed: also write a page that shows the run to this file')
     .option('--json <file>', 'also write the summary, or with --seed every event, to this file')
     .action(run);
 }
@@ -56,8 +58,9 @@ function checkOptions(options: Options): void {
   const refuse = (problem: string): never => {
     throw new MillraceError('invalid_argument', `${problem}; see npm run simulate -- --help`);
   };
-  const { seed, seeds, from, minutes, workers, onlyFaults } = options;
+  const { seed, seeds, from, minutes, workers, onlyFaults, html } = options;
   if (seed === undefined && onlyFaults !== undefined) refuse('--only-faults needs --seed');
+  if (seed === undefined && html !== undefined) refuse('--html needs --seed');
   if (seed !== undefined && [seeds, from, minutes, workers].some((given) => given !== undefined))
     refuse('--seed runs one seed: it goes with none of --seeds, --from, --minutes and --workers');
 }
@@ -102,11 +105,11 @@ async function main(args: readonly string[]): Promise<number> {
   let code = 0;
   const run = async (options: Options): Promise<void> => {
     checkOptions(options);
-    const { seed, onlyFaults, json } = options;
+    const { seed, onlyFaults, json, html } = options;
     code =
       seed === undefined
         ? await runSeeds(options, interrupted.signal)
-        : await runOneSeed({ seed, onlyFaults, json, print: (text) => console.log(text) });
+        : await runOneSeed({ seed, onlyFaults, json, html, print: (text) => console.log(text) });
   };
   try {
     await program(run).parseAsync(args, { from: 'user' });

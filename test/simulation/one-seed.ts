@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { simulate } from '../../cluster/simulation/run.ts';
 import { formatTrace } from '../../cluster/simulation/trace.ts';
+import { renderTrace } from '../../cluster/simulation/viewer/render.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { currentCommit, replayCommand } from './commit.ts';
 import { simulatedJobs } from './job.ts';
@@ -13,11 +14,13 @@ export interface OneSeedOptions {
   onlyFaults?: string | undefined;
   /** File for the run as JSON, with every event. */
   json?: string | undefined;
+  /** File for a page that shows the run. */
+  html?: string | undefined;
   print: (text: string) => void;
 }
 
 /** Runs one seed in this process and prints what happened; returns the exit code. */
-export async function runOneSeed({ seed, onlyFaults, json, print }: OneSeedOptions): Promise<number> {
+export async function runOneSeed({ seed, onlyFaults, json, html, print }: OneSeedOptions): Promise<number> {
   const only = onlyFaults === undefined ? undefined : await readFaults(onlyFaults);
   const jobs = await simulatedJobs();
   const result = await simulate(seed, { ...jobs, ...(only && { only }), trace: true });
@@ -27,6 +30,7 @@ export async function runOneSeed({ seed, onlyFaults, json, print }: OneSeedOptio
   print(formatTrace(run));
   print(`${result.events} events in ${result.seconds.toFixed(1)} virtual seconds, hash ${result.hash}`);
   if (json !== undefined) await writeFile(json, `${JSON.stringify(run)}\n`);
+  if (html !== undefined) await writeFile(html, renderTrace(run));
   return result.outcome === 'passed' ? 0 : 1;
 }
 

@@ -1,3 +1,4 @@
+import { TIMED_FAULTS } from '../../cluster/simulation/faults/kinds.ts';
 import type { InjectedFault, TraceEvent, TraceOfRun } from '../../cluster/simulation/trace.ts';
 import type { SeedResult } from './farm.ts';
 
@@ -39,9 +40,15 @@ function injectedFaults(events: readonly TraceEvent[]): InjectedFault[] {
  */
 function inWords(id: string, text: string): string {
   const [, kind = id, where = '', number] = /^([^@]+)@(.*?)(?:#(\d+))?$/s.exec(id) ?? [];
-  const more = text === id ? '' : text.slice(id.length).trim();
-  const times = more === '' && number !== undefined && number !== '0' ? `, opportunity ${Number(number) + 1}` : '';
-  return `${kind.replaceAll('-', ' ')}: ${where}${more === '' ? '' : ` ${more}`}${times}`;
+  const more = text.startsWith(id) ? text.slice(id.length).trim() : '';
+  // Faults at a time of their own are merely numbered.
+  const passed = (TIMED_FAULTS as readonly string[]).includes(kind) ? 0 : Number(number ?? 0);
+  return `${kind.replaceAll('-', ' ')}: ${where}${more === '' ? '' : ` ${more}`}${passed > 0 ? `, the ${nth(passed + 1)} time` : ''}`;
+}
+
+function nth(n: number): string {
+  const ending = new Intl.PluralRules('en', { type: 'ordinal' }).select(n);
+  return `${n}${{ zero: 'th', one: 'st', two: 'nd', few: 'rd', many: 'th', other: 'th' }[ending]}`;
 }
 
 function lanesOf(events: readonly TraceEvent[]): string[] {
