@@ -10,8 +10,8 @@ export interface SeedOrder {
   trace?: boolean;
 }
 
-/** What became of a run, without what was planned for it. */
-export type SeedResult = Omit<SimulationResult, 'plan'>;
+/** What became of a run: what its worker says. */
+export type SeedResult = Omit<SimulationResult, 'plan' | 'weights'>;
 
 /** How long a run may take, in ms of real time; most take a quarter of a second. */
 const LONGEST_MS = 120_000;

@@ -13,7 +13,15 @@ const commit = { id: 'abc123', hasLocalChanges: false };
 
 function resultOf(seed: number, more: Partial<SeedResult> = {}): SeedResult {
   const struck = ['crash@learner-1#0', 'slow@nats x#3', 'clock-drift@store'];
-  const usual = { hash: `hash-${seed}`, events: 10, seconds: 5, faults: { crash: 1, slow: 2 }, seen: ['group-failed'], struck };
+  const usual = {
+    job: 'small',
+    hash: `hash-${seed}`,
+    events: 10,
+    seconds: 5,
+    faults: { crash: 1, slow: 2 },
+    seen: ['group-failed'],
+    struck,
+  };
   return { seed, outcome: 'passed', ...usual, ...more };
 }
 

@@ -18,8 +18,8 @@ describe('the trace of a run', () => {
     event(6, 'client', 'job', 'is created'),
     event(7, 'coordinator-1', 'start', 'coordinator-1/2'),
   ];
-  const result = { seed: 3, hash: '', events: 8, seconds: 1, faults: {}, struck: [], seen: [], trace: events };
-  const about = { commit: 'abc', command: 'run', job: 'small' };
+  const result = { seed: 3, job: 'small', hash: '', events: 8, seconds: 1, faults: {}, struck: [], seen: [], trace: events };
+  const about = { commit: 'abc', command: 'run' };
 
   it('has its faults in words, with their ends, and its lanes from top to bottom', () => {
     const run = traceOfRun({ ...result, outcome: 'failed', invariant: 'ledger-adds-up', reason: 'off by 1' }, about);
@@ -29,7 +29,7 @@ describe('the trace of a run', () => {
       { id: 'clock-drift@store', at: 50, text: 'clock drift: store' },
     ]);
     expect(run.lanes).toEqual(['client', 'faults', 'coordinator-1', 'nats', 'learner-1']);
-    expect(run).toMatchObject({ ...about, reason: 'ledger-adds-up: off by 1', outcome: 'failed' });
+    expect(run).toMatchObject({ ...about, job: 'small', reason: 'ledger-adds-up: off by 1', outcome: 'failed' });
   });
 
   it('has no reason where nothing broke', () => {

@@ -8,6 +8,6 @@ const jobs = await simulatedJobs();
 
 serveOrders<SeedOrder, SeedResult>(async ({ seed, only, trace = false }) => {
   const faults = only === undefined ? {} : { only: new Set(only) };
-  const { plan: _, ...result } = await simulate(seed, { ...jobs, ...faults, trace });
+  const { plan: _plan, weights: _weights, ...result } = await simulate(seed, { ...jobs, ...faults, trace });
   return result;
 });
