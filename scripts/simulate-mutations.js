@@ -43,7 +43,8 @@ await main(async () => {
       for (let next = waiting.shift(); next; next = waiting.shift()) {
         const result = await tryMutation(next, { root, folder, unmutated, mutated, seeds, job });
         results.push(result);
-        console.error(`${result.name}: ${result.problem ?? result.invariant ?? 'not noticed'}`);
+        const { name, seed, invariant, problem } = result;
+        console.error(`${name}: ${problem ?? (seed === undefined ? 'not noticed' : `${invariant}, seed ${seed}`)}`);
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, lane));

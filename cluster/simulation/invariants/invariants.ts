@@ -13,6 +13,7 @@ import { advantageCheck } from './advantages.ts';
 import type { Check } from './check.ts';
 import { checkCheckpoints } from './checkpoints.ts';
 import { commitChecks } from './commits.ts';
+import { damageCheck } from './damage.ts';
 import { checkEnd, checkStore } from './ending.ts';
 import { Facts } from './facts.ts';
 import { PublishedWeights } from './published-weights.ts';
@@ -76,6 +77,7 @@ export class Invariants implements Observer {
       admissionCheck(this.#facts, { ...rollout, rounds }, fail),
       requestCheck(this.#facts, fail),
       servedCheck(weights, learner, fail),
+      damageCheck(fail),
       updateCheck({ facts: this.#facts, weights, config, learner }, fail),
       this.#states,
     ];

@@ -87,7 +87,7 @@ export const learningMutations: readonly Mutation[] = [
     name: 'old-weights-dropped-too-early',
     file: 'cluster/parameter-server/round-committer.ts',
     edits: [{ find: 'this.#manifest.version - maxStaleness - 3;', replace: 'this.#manifest.version - maxStaleness;' }],
-    breaks: 'What was served is known: weights go that a worker may still be fetching.',
+    breaks: 'What was served is known: with η = 0 the weights go that were just committed, and workers cannot fetch them.',
   },
   {
     name: 'expired-group-trained',

@@ -53,4 +53,10 @@ export const recordMutations: readonly Mutation[] = [
     edits: [{ find: '    await files.syncFolder(draft);\n', replace: '' }],
     breaks: 'A checkpoint is whole or not there: after a loss of power it lacks files.',
   },
+  {
+    name: 'artifact-without-sync',
+    file: 'src/artifacts/file-artifacts.ts',
+    edits: [{ find: '      await file.sync();\n', replace: '' }],
+    breaks: 'A checkpoint is whole or not there: after a loss of power its files, links to artifacts, have no content.',
+  },
 ];
