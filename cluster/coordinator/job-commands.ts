@@ -7,7 +7,6 @@ import { checkReward } from '../../src/reward/check.ts';
 import { bundledRewards } from '../jobs/bundles.ts';
 import { unreadableJob, type UnreadableJob } from '../jobs/directory.ts';
 import { JobEvents } from '../jobs/events.ts';
-import { bundleJob } from '../jobs/runtime.ts';
 import { checkFits, taskPlan } from '../jobs/tasks.ts';
 import type { WeightSource } from '../jobs/weight-source.ts';
 import type { NodeContext } from '../runtime/context.ts';
@@ -24,9 +23,9 @@ export class JobCommands {
 
   /** See `AdminBackend.createJob`. */
   async create(id: string, config: JobConfig, from?: WeightSource): Promise<JobRecord> {
-    const { clock, bus, jobs, log, bundles, id: node } = this.#context;
+    const { clock, bus, jobs, log, id: node } = this.#context;
     // Flow and tasks are loaded before anything is stored: an error in them is an answer to the caller.
-    const { runtime, digest: code } = await bundleJob(config, this.#context, bundles);
+    const { runtime, digest: code } = await this.#context.runtimes.bundle(config);
     checkDecides(runtime.flow, runtime.kind);
     await this.#context.outside(checkReward(config.reward, runtime.flow, bundledRewards(config, runtime.bundle)));
     const tasks = await runtime.tasks((progress) => log.debug({ job: id, ...progress }, 'loading tasks of a new job'));

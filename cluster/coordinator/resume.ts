@@ -6,7 +6,7 @@ import { storedConfig } from '../../src/jobs/record-codec.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
 import type { NodeContext } from '../runtime/context.ts';
 import { parameterCount } from '../../src/policy/policy.ts';
-import { bundleJob, type JobRuntime } from '../jobs/runtime.ts';
+import type { JobRuntime } from '../jobs/runtime.ts';
 
 /** How long a resume waits for what is left of a job's end: it takes a moment. */
 const SETTLE_MS = 10_000;
@@ -52,7 +52,7 @@ async function bundledAgain(
 ): Promise<{ code: Pick<JobRecord, 'code'>; runtime: JobRuntime }> {
   const { config, code } = record;
   if (code !== undefined && !existsSync(config.flow)) return { code: {}, runtime: await context.runtimes.get(record) };
-  const { runtime, digest } = await bundleJob(config, context, context.bundles);
+  const { runtime, digest } = await context.runtimes.bundle(config);
   return { code: digest === undefined ? {} : { code: digest }, runtime };
 }
 

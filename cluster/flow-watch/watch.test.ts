@@ -37,6 +37,7 @@ function start(previous?: NodeEnd): FlowWatch {
   const runtimes = {
     running: (stack: string) => (stack.includes('/flows/') ? ['levers-1'] : []),
     get: () => Promise.reject(new Error('unused')),
+    bundle: () => Promise.reject(new Error('unused')),
     forget: () => undefined,
   };
   return (watch = watchFlows({ id: 'rollout-1', clock: systemClock, notices, runtimes, log: silentLogger() }, folder, previous));

@@ -41,6 +41,8 @@ export interface JobRuntime {
 export interface JobRuntimes {
   /** Throws `unavailable` with field `code` while the job's bundle cannot be loaded. */
   get(record: Pick<JobRecord, 'id' | 'config' | 'code'>): Promise<JobRuntime>;
+  /** See {@link bundleJob}. */
+  bundle(config: JobConfig): Promise<{ runtime: JobRuntime; digest: string | undefined }>;
   forget(job: string): void;
   /** Jobs loaded here whose flow's bundle or folder is named in a stack trace. */
   running(stack: string): string[];
@@ -135,6 +137,7 @@ export function createJobRuntimes(ports: RuntimePorts, bundles?: JobBundles): Jo
       }
       return runtime;
     },
+    bundle: (config) => bundleJob(config, ports, bundles),
     forget(job) {
       runtimes.delete(job);
       folders.delete(job);

@@ -23,6 +23,7 @@ import { SimulatedStore } from './ports/store.ts';
 import { STATE_DIR } from './state-dir.ts';
 import type { World } from './world.ts';
 
+const SILENT = silentLogger();
 /** Decisions in a learner's micro-batch. */
 const MAX_DECISIONS = 512;
 
@@ -71,10 +72,11 @@ export function startProcess(
       bus,
       clock,
       random: world.random.fork(life.id),
-      log: options.log ?? silentLogger(),
+      log: options.log ?? SILENT,
       stateDir: STATE_DIR,
       files: simulatedFiles(world, life),
-      outside: (work) => world.clock.hold(work),
+      // Flows are loaded before a run, and files are in memory: nothing takes real time.
+      outside: (work) => work,
       runtimes: options.runtimes,
     });
     const started = await startRole(role, context, { ...options, life, afterCrash, onServer: (started) => (server = started) });
@@ -139,6 +141,7 @@ async function startRole(role: RoleName, context: NodeContext, options: RoleOpti
         findServer: async () => (await findNode(context.bus, 'parameter-server'))?.address,
         connect: (address) => Promise.resolve(connect(life, address)),
         maxDecisions: MAX_DECISIONS,
+        memoryBytes: () => 0,
       });
     case 'gateway':
       throw new MillraceError('unimplemented', 'the gateway has no in-memory port to be reached through');

@@ -22,10 +22,11 @@ export async function simulatedJobs(file?: string): Promise<Pick<SimulationOptio
 async function load(name: string, config: JobConfig, compute: ComputeInfo): Promise<SimulatedJob> {
   const loaded = createJobRuntimes({ clock: systemClock, outside: (work) => work });
   const get = () => loaded.get({ id: 'simulated', config, code: undefined });
+  const bundle = async () => ({ runtime: await get(), digest: undefined });
   const runtime = await get();
   await runtime.tasks();
   await runtime.context();
-  const job = { name, config, runtimes: { get, forget: () => {}, running: () => [] } };
+  const job = { name, config, runtimes: { get, bundle, forget: () => {}, running: () => [] } };
   // With η = 0 the weights follow from the configuration: those of one learner, without faults.
   if (config.rollout.maxStaleness > 0) return job;
   const workers = { coordinators: 1, rollouts: 1, learners: 1 };

@@ -102,6 +102,8 @@ export class Deliveries implements Consumer {
 
   async #deliver(message: MemoryMessage): Promise<void> {
     const { faults, recorder } = this.#world;
+    // Whoever published it notes first that it is stored.
+    await Promise.resolve();
     const { node } = this.#life;
     const { subject, id, sequence, deliveryCount } = message;
     const what = `${subject} ${id} #${sequence}`;

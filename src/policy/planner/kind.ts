@@ -34,7 +34,7 @@ export const plannerKind = {
   layout: parameterLayout,
   initial: initialParameters,
   async load() {
-    sides = await import('./sides.ts');
+    sides ??= await import('./sides.ts');
   },
   actor: (spec, flow) => new (loaded().PlannerActor)(spec, flow),
   learner(spec) {
