@@ -74,6 +74,7 @@ export function summaryJson({ tally, reports, tookSeconds }: Sweep, { first, wor
     seen: Object.fromEntries(tally.seen),
     neverSeen: tally.neverSeen(Object.keys(states)),
     hash: tally.hash,
+    hashes: Object.fromEntries(tally.hashes),
     problems: tally.problems(Object.keys(states)),
     reports,
   };

@@ -144,6 +144,7 @@ describe('a tally', () => {
     expect(text).toMatch(/Never seen\n {2}dead-letter {2}a message was given up\n/);
     expect(summaryJson({ tally, reports: [], tookSeconds: 3 }, about)).toMatchObject({
       ...{ commit: 'abc123', seeds: 6, passed: 5, hash: tally.hash, neverSeen: ['dead-letter'] },
+      hashes: { 1: 'hash-1', 6: 'hash-6' },
       faults: { slow: { struck: 12, seeds: 6 } },
     });
   });

@@ -25,6 +25,8 @@ export class Tally {
   readonly faults = new Map<string, { struck: number; seeds: number }>();
   /** In how many seeds each state was seen. */
   readonly seen = new Map<string, number>();
+  /** Hash of the events of each seed. */
+  readonly hashes = new Map<number, string>();
   #hash = 0n;
 
   /** Seeds so far. */
@@ -53,6 +55,7 @@ export class Tally {
       this.faults.set(kind, { struck: before.struck + count, seeds: before.seeds + 1 });
     }
     for (const state of seen) this.seen.set(state, (this.seen.get(state) ?? 0) + 1);
+    this.hashes.set(seed, hash);
     const own = new EventHash();
     own.add(seed);
     own.add(hash);
