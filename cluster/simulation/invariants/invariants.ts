@@ -126,7 +126,7 @@ export class Invariants implements Observer {
       );
   }
 
-  /** The job has ended: waits for its last rows, then looks at all of them. */
+  /** The job has ended: waits for its last rows, then looks at all of them, and at what a loss of power leaves. */
   async jobEnded(job: Job): Promise<void> {
     const { rounds } = this.#config;
     const { faults, plan } = this.#world;
@@ -134,6 +134,13 @@ export class Invariants implements Observer {
     checkEnd(job, { rounds, requestsMayFail: mayFail });
     this.#states.ended(job);
     await this.#checkDisk();
+    await this.#untilStored(job);
+    // As at any other moment, the machine may lose power now.
+    this.#world.powerLost();
+    await this.#checkDisk();
+  }
+
+  async #untilStored(job: Job): Promise<void> {
     const { clock } = this.#world;
     for (let waited = 0; ; waited += LOOK_MS) {
       try {
