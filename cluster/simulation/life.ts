@@ -20,6 +20,10 @@ export class Life {
     return this.#state;
   }
 
+  get isRunning(): boolean {
+    return this.#state === 'running';
+  }
+
   get hasEnded(): boolean {
     return this.#state === 'ended';
   }

@@ -52,17 +52,18 @@ export class Network {
    * @param channel - of the connection: messages of one channel and direction keep their order
    * @param what - what it is, for faults that strike it
    */
-  async trip(from: string, to: string, { channel, what }: { channel: string; what: string }): Promise<boolean> {
+  trip(from: string, to: string, { channel, what }: { channel: string; what: string }): Promise<boolean> {
     const { clock, random, faults } = this.#options;
-    if (this.isCut(from, to)) return false;
+    if (this.isCut(from, to)) return Promise.resolve(false);
     const slow = faults.strikes('slow', what);
     const takesMs = 0.1 - MEAN_MS * Math.log(1 - random.uniform()) + (slow ? slow.amount * SLOWEST_MS : 0);
     const key = `${channel}/${to}`;
     const now = clock.monotonic();
     const at = Math.max(now + takesMs, this.#last.get(key) ?? 0);
     this.#last.set(key, at);
-    await clock.sleep(at - now);
-    return !this.isCut(from, to);
+    return new Promise((resolve) => {
+      clock.after(at - now, () => resolve(!this.isCut(from, to)));
+    });
   }
 }
 

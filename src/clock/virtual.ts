@@ -60,26 +60,27 @@ export class VirtualClock implements Clock {
         reject(problem);
         return;
       }
+      const cancel = this.after(ms, () => {
+        signal?.removeEventListener('abort', onAbort);
+        resolve();
+      });
       const onAbort = (): void => {
-        sleeper.gone = true;
+        cancel();
         reject(sleepCancelled(signal));
       };
-      const sleeper: Sleeper = {
-        at: this.#time + Math.max(0, ms),
-        order: this.#order++,
-        gone: false,
-        wake: () => {
-          signal?.removeEventListener('abort', onAbort);
-          resolve();
-        },
-      };
       signal?.addEventListener('abort', onAbort, { once: true });
-      this.#push(sleeper);
     });
   }
 
   every(ms: number, fn: () => void | Promise<void>): () => void {
     return repeat(this, ms, fn);
+  }
+
+  /** Calls `wake` after `ms` milliseconds, in the order of sleepers; returns a function that takes this back. */
+  after(ms: number, wake: () => void): () => void {
+    const sleeper: Sleeper = { at: this.#time + Math.max(0, ms), order: this.#order++, gone: false, wake };
+    this.#push(sleeper);
+    return () => void (sleeper.gone = true);
   }
 
   /**
@@ -97,40 +98,48 @@ export class VirtualClock implements Clock {
    * Advances time until `until` settles and returns what it settles to. Throws `failed_precondition` when nothing sleeps and
    * nothing runs any more (a deadlock), `deadline_exceeded` past `limitMs`.
    */
-  async run<T>(until: Promise<T>): Promise<T> {
+  run<T>(until: Promise<T>): Promise<T> {
     let settled = false;
     const settle = (): void => void (settled = true);
     until.then(settle, settle);
     const end = this.#time + this.#limitMs;
-    for (;;) {
-      await this.#quiet(() => settled);
-      if (settled) return until;
-      const held = this.#held[0];
-      if (held !== undefined) {
-        await Promise.race([until, held.settled]).then(settleNothing, settleNothing);
-        if (settled) continue;
-        this.#held.shift();
-        held.release();
-        continue;
-      }
-      const next = this.#pop();
-      if (next === undefined)
-        throw new MillraceError(
-          'failed_precondition',
-          'virtual time cannot go on: nothing sleeps and nothing runs, yet the awaited work has not ended',
-        );
-      if (next.at > end)
-        throw new MillraceError('deadline_exceeded', `the awaited work did not end within ${this.#limitMs} ms of virtual time`);
-      this.#time = next.at;
-      next.wake();
-    }
+    let quiet = 0;
+    // Callbacks rather than awaits: a run has thousands of turns, and a promise for each is most of what they cost.
+    return new Promise((resolve, reject) => {
+      const turn = (): void => {
+        if (settled) return resolve(until);
+        quiet = pendingTurns() > 0 ? 0 : quiet + 1;
+        if (quiet < this.#quietTurns) return void setImmediate(turn);
+        quiet = 0;
+        const held = this.#held[0];
+        if (held !== undefined) {
+          const release = (): void => {
+            if (!settled) this.#held.shift()?.release();
+            setImmediate(turn);
+          };
+          return void Promise.race([until, held.settled]).then(release, release);
+        }
+        const problem = this.#advance(end);
+        if (problem) return reject(problem);
+        setImmediate(turn);
+      };
+      setImmediate(turn);
+    });
   }
 
-  async #quiet(stop: () => boolean): Promise<void> {
-    for (let quiet = 0; quiet < this.#quietTurns && !stop();) {
-      quiet = pendingTurns() > 0 ? 0 : quiet + 1;
-      await new Promise<void>((resolve) => setImmediate(resolve));
-    }
+  /** Wakes the next sleeper; returns why there is none. */
+  #advance(end: number): MillraceError | undefined {
+    const next = this.#pop();
+    if (next === undefined)
+      return new MillraceError(
+        'failed_precondition',
+        'virtual time cannot go on: nothing sleeps and nothing runs, yet the awaited work has not ended',
+      );
+    if (next.at > end)
+      return new MillraceError('deadline_exceeded', `the awaited work did not end within ${this.#limitMs} ms of virtual time`);
+    this.#time = next.at;
+    next.wake();
+    return undefined;
   }
 
   #push(sleeper: Sleeper): void {

@@ -40,7 +40,7 @@ export class Calls {
       first ??= work();
       return first;
     };
-    await this.#life.running();
+    if (!this.#life.isRunning) await this.#life.running();
     if (faults.strikes('crash-at-call', where)) return this.#crash();
     const lost = faults.strikes('call-failed', where);
     const done = faults.strikes('call-failed-but-done', where);
@@ -51,26 +51,26 @@ export class Calls {
       if (done && this.#canReach()) void carryOut().catch(() => {});
       if (late) void this.#later(late.amount * LATEST_MS, carryOut);
       await clock.sleep(CALL_TIMEOUT_MS);
-      await this.#life.running();
+      if (!this.#life.isRunning) await this.#life.running();
       recorder.note(node, 'call-failed', what, { fault: unanswered.id });
       throw noAnswer(what);
     }
     for (;;) {
-      await this.#life.running();
+      if (!this.#life.isRunning) await this.#life.running();
       const arrives = await network.trip(node, 'nats', { channel, what: where });
       if (arrives && !faults.strikes('request-lost', where)) {
-        await this.#world.nats.running();
+        if (!this.#world.nats.isRunning) await this.#world.nats.running();
         const result = await settled(carryOut());
         if (faults.strikes('crash-after-call', where)) return this.#crash();
         const answered = await network.trip('nats', node, { channel, what: where });
         if (answered && !faults.strikes('answer-lost', where)) {
-          await this.#life.running();
+          if (!this.#life.isRunning) await this.#life.running();
           if ('error' in result) throw result.error;
           return result.value;
         }
       }
       await clock.sleep(RETRY_MS);
-      await this.#life.running();
+      if (!this.#life.isRunning) await this.#life.running();
       if (clock.monotonic() + RETRY_MS > deadline) {
         recorder.note(node, 'call-failed', what);
         throw noAnswer(what);
@@ -86,7 +86,7 @@ export class Calls {
     if (hasEnded) return false;
     const arrives = await network.trip(node, 'nats', { channel, what: where });
     if (!arrives || faults.strikes('signal-lost', where)) return false;
-    await nats.running();
+    if (!nats.isRunning) await nats.running();
     return true;
   }
 
@@ -95,7 +95,7 @@ export class Calls {
     const { network } = this.#world;
     const { node, id: channel } = this.#life;
     const arrives = await network.trip('nats', node, { channel, what: `${node} ${what}` });
-    await this.#life.running();
+    if (!this.#life.isRunning) await this.#life.running();
     return arrives;
   }
 

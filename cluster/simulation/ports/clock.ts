@@ -1,5 +1,5 @@
-import type { Clock } from '../../../src/clock/clock.ts';
-import { repeat } from '../../../src/clock/system.ts';
+import { durationProblem, type Clock } from '../../../src/clock/clock.ts';
+import { repeat, sleepCancelled } from '../../../src/clock/system.ts';
 import type { VirtualClock } from '../../../src/clock/virtual.ts';
 import type { Life } from '../life.ts';
 
@@ -39,7 +39,21 @@ export class SimulatedClock implements Clock {
   }
 
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    return this.#life.through(this.#clock.sleep(ms / this.#rate, signal));
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) return reject(sleepCancelled(signal));
+      const problem = durationProblem(ms);
+      if (problem !== undefined) return reject(problem);
+      const wake = (): void => {
+        signal?.removeEventListener('abort', onAbort);
+        resolve();
+      };
+      const cancel = this.#clock.after(ms / this.#rate, () => this.#life.pass(wake));
+      const onAbort = (): void => {
+        cancel();
+        reject(sleepCancelled(signal));
+      };
+      signal?.addEventListener('abort', onAbort, { once: true });
+    });
   }
 
   every(ms: number, fn: () => void | Promise<void>): () => void {
