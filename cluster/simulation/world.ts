@@ -2,6 +2,7 @@ import type { MemoryServer } from '../../src/bus/memory/server.ts';
 import { VirtualClock } from '../../src/clock/virtual.ts';
 import { MemoryFiles } from '../../src/files/memory-files.ts';
 import { memoryBus } from '../../src/protocol/memory.ts';
+import type { TopologyOptions } from '../../src/protocol/topology.ts';
 import type { Random } from '../../src/random/random.ts';
 import { seededRandom } from '../../src/random/seeded.ts';
 import { MemoryStore } from '../../src/store/memory-store.ts';
@@ -23,6 +24,8 @@ export interface WorldOptions {
   only?: ReadonlySet<string> | undefined;
   /** Keeps every event for a trace. Default false. */
   trace?: boolean;
+  /** Limits of streams and buckets. Default: those of a cluster. */
+  topology?: TopologyOptions;
   observer: (world: World) => Observer;
 }
 
@@ -53,7 +56,7 @@ export class World {
   /** Learners that were given a shard last. */
   readonly #shards = new Map<string, string>();
 
-  constructor({ seed, plan, only, trace = false, observer }: WorldOptions) {
+  constructor({ seed, plan, only, trace = false, topology, observer }: WorldOptions) {
     this.seed = seed;
     this.plan = plan;
     this.random = seededRandom(seed);
@@ -68,7 +71,7 @@ export class World {
     });
     this.files = new MemoryFiles({ clock: this.clock });
     this.network = new Network({ clock: this.clock, random: this.random.fork('network'), faults: this.faults });
-    this.server = memoryBus({ clock: this.clock }).server;
+    this.server = memoryBus({ clock: this.clock, ...topology }).server;
     this.observer = observer(this);
   }
 

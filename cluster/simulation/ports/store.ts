@@ -12,17 +12,20 @@ const REFUSED_AFTER_MS = 50;
 export class SimulatedStore implements Store {
   readonly #world: World;
   readonly #life: Life;
+  #isClosed = false;
 
   constructor(world: World, life: Life) {
     this.#world = world;
     this.#life = life;
   }
 
-  migrate(): Promise<number[]> {
+  async migrate(): Promise<number[]> {
+    this.#checkOpen();
     return this.#life.through(this.#world.store.migrate());
   }
 
   async insert(table: TableName, rows: Uint8Array, token: string): Promise<void> {
+    this.#checkOpen();
     const { faults, clock, recorder, store, observer } = this.#world;
     const { node } = this.#life;
     const what = `insert ${table} ${token}`;
@@ -54,12 +57,18 @@ export class SimulatedStore implements Store {
     await this.#life.running();
   }
 
-  query(sql: string, options?: QueryOptions): Promise<QueryResult> {
+  async query(sql: string, options?: QueryOptions): Promise<QueryResult> {
+    this.#checkOpen();
     return this.#life.through(this.#world.store.query(sql, options));
   }
 
-  /** The store outlives the process: closing it would forget its rows. */
+  /** The rows outlive the process: only its own connection is closed. */
   close(): Promise<void> {
+    this.#isClosed = true;
     return Promise.resolve();
+  }
+
+  #checkOpen(): void {
+    if (this.#isClosed) throw new MillraceError('failed_precondition', 'the store is closed');
   }
 }
