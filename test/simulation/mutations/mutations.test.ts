@@ -17,6 +17,12 @@ describe('mutations', () => {
     for (const name of names) expect(name).toMatch(/^[a-z0-9]+(-[a-z0-9]+)*$/);
   });
 
+  it('are those in docs/simulation.md', () => {
+    const page = readFileSync(join(PACKAGE_FOLDER, 'docs', 'simulation.md'), 'utf8');
+    const listed = [...page.matchAll(/^\| `([a-z0-9-]+)` +\| .+ \| +(\d+|–) \|/gm)].map(([, name]) => name);
+    expect(listed).toEqual(mutations.map(({ name }) => name));
+  });
+
   it('says which one does not apply, and to which file', () => {
     const mutation = { ...mutations[0]!, edits: [{ find: 'e', replace: 'x' }] };
     expect(() => mutated('seven', mutation)).toThrow(`${mutation.name} does not apply: "e" is 2 times in ${mutation.file}`);
