@@ -5,7 +5,7 @@ import type { FaultInjector } from './faults/injector.ts';
 /** Mean of what a message takes, in ms. */
 const MEAN_MS = 1;
 /** What a slow one takes at most. */
-const SLOWEST_MS = 8_000;
+export const SLOWEST_MS = 8_000;
 
 /** What {@link Network} works with. */
 export interface NetworkOptions {

@@ -1,8 +1,7 @@
-import type { MemoryServer } from '../../src/bus/memory/server.ts';
+import { MemoryServer } from '../../src/bus/memory/server.ts';
 import { VirtualClock } from '../../src/clock/virtual.ts';
 import { MemoryFiles } from '../../src/files/memory-files.ts';
-import { memoryBus } from '../../src/protocol/memory.ts';
-import type { TopologyOptions } from '../../src/protocol/topology.ts';
+import { topology as topologyOf, type TopologyOptions } from '../../src/protocol/topology.ts';
 import type { Random } from '../../src/random/random.ts';
 import { seededRandom } from '../../src/random/seeded.ts';
 import { MemoryStore } from '../../src/store/memory-store.ts';
@@ -71,7 +70,7 @@ export class World {
     });
     this.files = new MemoryFiles({ clock: this.clock });
     this.network = new Network({ clock: this.clock, random: this.random.fork('network'), faults: this.faults });
-    this.server = memoryBus({ clock: this.clock, ...topology }).server;
+    this.server = new MemoryServer({ clock: this.clock, topology: topologyOf(topology), killable: true });
     this.observer = observer(this);
   }
 

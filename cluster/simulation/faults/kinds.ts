@@ -68,7 +68,7 @@ export const TIMED_FAULTS = [
   'partition',
   /** NATS cannot be reached by anybody. */
   'nats-away',
-  /** NATS is restarted: what it had acknowledged is there, everything else is forgotten. */
+  /** NATS is killed and started again: what was published is there, and of what followed it forgets what it had not written down. */
   'nats-restart',
   /** Another server leads: requests under way are forgotten, what was acknowledged is not. */
   'leader-change',

@@ -6,6 +6,8 @@ import type { PlannedFault } from './plan.ts';
 const LIVES_ON_MS = 15_000;
 /** When the new process of a zombie's node is started, in ms after it began to stand still: its supervisor takes it for dead. */
 const REPLACED_AFTER_MS = 2_000;
+/** How far behind the disk of a server that is killed is at most, in ms. */
+const UNWRITTEN = { durablesMs: 100, removalsMs: 30_000 };
 
 /** Makes every planned fault happen at its time, and ends all of them when the plan ends. */
 export function scheduleFaults(world: World, cluster: SimulatedCluster, only?: ReadonlySet<string>): void {
@@ -46,6 +48,11 @@ async function becomeZombie({ node, forMs }: PlannedFault, world: World, cluster
   world.crash(life);
 }
 
+function killServer({ id }: PlannedFault, { server, random }: World): void {
+  const behind = random.fork(`killed ${id}`);
+  server.kill({ durablesMs: UNWRITTEN.durablesMs * behind.uniform(), removalsMs: UNWRITTEN.removalsMs * behind.uniform() });
+}
+
 /** Lets the fault begin; returns what ends it, where it lasts. */
 function begin(fault: PlannedFault, world: World, cluster: SimulatedCluster): (() => void) | undefined {
   const { node, other } = fault;
@@ -75,7 +82,7 @@ function begin(fault: PlannedFault, world: World, cluster: SimulatedCluster): ((
     case 'nats-restart':
       network.cut('nats', '*');
       cluster.silent();
-      world.server.restart();
+      killServer(fault, world);
       return () => network.heal('nats', '*');
     case 'leader-change':
       nats.pause();

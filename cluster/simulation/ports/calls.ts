@@ -3,7 +3,7 @@ import type { Life } from '../life.ts';
 import type { World } from '../world.ts';
 
 /** How long a client goes on trying, in ms: as the client of NATS does (`callTimeoutMs`). */
-const CALL_TIMEOUT_MS = 10_000;
+export const CALL_TIMEOUT_MS = 10_000;
 /** When it notices that no answer comes, and tries again. */
 const RETRY_MS = 500;
 /** What is carried out after its caller gave up is so at most this late. */

@@ -22,12 +22,26 @@ export function durableConfig(options: ConsumeOptions): DurableConfig {
   return { maxInFlight: 64, maxBytesInFlight: Infinity, maxAckPending: 1000, ackWaitMs: 30_000, maxDeliver: 5, ...rest };
 }
 
+/** How long a server may wait before it writes down how far a durable is, in ms. */
+const UNWRITTEN_MS = 100;
+
+/** How one message stood before something changed. */
+interface Before {
+  at: number;
+  sequence: number;
+  cursor: number;
+  wasPending: boolean;
+  deliveries: number;
+}
+
 /** What a {@link MemoryDurable} works with. */
 export interface DurableParts {
   stream: MemoryStream;
   clock: Clock;
   /** Tells it from others of its name. */
   created: string;
+  /** Keeps what {@link MemoryDurable.forget} needs. */
+  killable: boolean;
   /** Called with a message that was delivered too often. */
   onDead: (message: StoredMessage, deliveries: number) => void;
 }
@@ -48,9 +62,13 @@ export class MemoryDurable {
   private readonly takers = new Set<Taker>();
   private scheduled = false;
   private readonly stopped = new AbortController();
+  private readonly killable: boolean;
+  /** What may not be on the disk, oldest first. */
+  private unwritten: Before[] = [];
 
-  constructor(config: DurableConfig, { stream, clock, created, onDead }: DurableParts) {
+  constructor(config: DurableConfig, { stream, clock, created, killable, onDead }: DurableParts) {
     this.config = config;
+    this.killable = killable;
     this.created = created;
     this.stream = stream;
     this.clock = clock;
@@ -97,8 +115,26 @@ export class MemoryDurable {
   }
 
   ack(sequence: number): void {
+    if (this.pending.has(sequence)) this.note(sequence, this.cursor);
     this.pending.delete(sequence);
-    this.forget(sequence);
+    this.drop(sequence);
+    this.wake();
+  }
+
+  /** Forgets what was given out and acknowledged in the last `forMs`: the server was killed before it had written that down. */
+  forget(forMs: number): void {
+    const since = this.clock.monotonic() - forMs;
+    for (const { at, sequence, cursor, wasPending, deliveries } of this.unwritten.reverse()) {
+      if (at <= since) break;
+      this.cursor = cursor;
+      this.pending.delete(sequence);
+      this.drop(sequence);
+      if (deliveries > 0) this.deliveries.set(sequence, deliveries);
+      if (!wasPending || this.stream.get(sequence) === undefined) continue;
+      this.pending.set(sequence, undefined);
+      this.again(sequence, this.config.ackWaitMs);
+    }
+    this.unwritten = [];
     this.wake();
   }
 
@@ -118,7 +154,7 @@ export class MemoryDurable {
   /** The message left the stream. */
   removed(sequence: number): void {
     if (this.pending.delete(sequence)) this.wake();
-    this.forget(sequence);
+    this.drop(sequence);
   }
 
   stop(): void {
@@ -143,8 +179,10 @@ export class MemoryDurable {
     for (;;) {
       const taker = this.nextTaker();
       if (taker === undefined) return;
+      const { cursor } = this;
       const message = this.next();
       if (message === undefined) return;
+      this.note(message.sequence, cursor);
       const count = this.deliveriesOf(message.sequence) + 1;
       this.deliveries.set(message.sequence, count);
       this.pending.set(message.sequence, taker);
@@ -190,7 +228,15 @@ export class MemoryDurable {
     return this.deliveries.get(sequence) ?? 0;
   }
 
-  private forget(sequence: number): void {
+  private note(sequence: number, cursor: number): void {
+    if (!this.killable) return;
+    const at = this.clock.monotonic();
+    const wasPending = this.pending.has(sequence);
+    this.unwritten = this.unwritten.filter((one) => one.at > at - UNWRITTEN_MS);
+    this.unwritten.push({ at, sequence, cursor, wasPending, deliveries: this.deliveriesOf(sequence) });
+  }
+
+  private drop(sequence: number): void {
     this.deliveries.delete(sequence);
     const at = this.redeliver.indexOf(sequence);
     if (at >= 0) this.redeliver.splice(at, 1);

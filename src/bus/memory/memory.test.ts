@@ -2,6 +2,7 @@ import { topology } from '../../protocol/topology.ts';
 import { describe, expect, it } from 'vitest';
 import { VirtualClock } from '../../clock/virtual.ts';
 import { CONFORMANCE_TOPOLOGY, busConformance } from '../../conformance/bus.ts';
+import type { BusMessage } from '../bus.ts';
 import { connectMemory, MemoryBus } from './memory-bus.ts';
 import { MemoryServer } from './server.ts';
 
@@ -77,5 +78,37 @@ describe('memory bus alone', () => {
     bus.sever();
     await expect(ack()).rejects.toMatchObject({ code: 'unavailable' });
     expect(await bus.closed).toMatchObject({ code: 'unavailable' });
+  });
+
+  it('a server that is killed forgets the last deliveries and acks, and has again what was settled', async () => {
+    const clock = new VirtualClock();
+    const server = new MemoryServer({ clock, topology: topology(), killable: true });
+    const bus = connectMemory(server);
+    const got: string[] = [];
+    const kept: BusMessage[] = [];
+    await bus.consume({ stream: 'GROUPS', durable: 'reward', filter: 'group.>', ackWaitMs: 1000 }, (message) => {
+      got.push(`${message.id} ${message.deliveryCount}`);
+      if (message.id !== 'kept') return message.ack();
+      kept.push(message);
+    });
+    const play = async (): Promise<void> => {
+      for (const id of ['kept', 'old']) await bus.publish('group.a', Uint8Array.of(1), { id });
+      await clock.sleep(500);
+      await bus.publish('group.a', Uint8Array.of(1), { id: 'new' });
+      await clock.sleep(50);
+      server.kill({ durablesMs: 100, removalsMs: 30_000 });
+      expect((await bus.streamState('GROUPS')).messages).toBe(3);
+      expect((await bus.publish('group.a', Uint8Array.of(1), { id: 'old' })).duplicate).toBe(true);
+      await clock.sleep(5000);
+    };
+    await clock.run(play());
+    // The old one is in the stream again, and the durable remembers that it is done with it.
+    expect(got).toEqual(['kept 1', 'old 1', 'new 1', 'new 1']);
+    expect(await bus.durableState('GROUPS', 'reward')).toMatchObject({ pending: 0, ackPending: 1 });
+    await kept[0]!.ack();
+    server.kill({ durablesMs: 0, removalsMs: 0 });
+    expect(await bus.durableState('GROUPS', 'reward')).toMatchObject({ pending: 0, ackPending: 0 });
+    expect((await bus.streamState('GROUPS')).messages).toBe(1);
+    await clock.run(bus.close());
   });
 });

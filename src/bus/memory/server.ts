@@ -7,7 +7,7 @@ import { checkSize, MAX_PAYLOAD, maxMessageBytes } from '../message-size.ts';
 import { checkFilter, checkSubject } from '../subject.ts';
 import { streamOf } from '../topology.ts';
 import type { StreamSpec, Topology } from '../topology.ts';
-import { MemoryDurable, durableConfig } from './durable.ts';
+import { MemoryDurable, durableConfig, type DurableConfig } from './durable.ts';
 import { MemoryBucket } from './key-value.ts';
 import { MemoryListeners } from './listeners.ts';
 import { MemoryStream } from './stream.ts';
@@ -19,6 +19,16 @@ export interface MemoryServerOptions {
   clock: Clock;
   /** Largest payload, headers included, in bytes. Default: that of the servers that Millrace starts. */
   maxPayload?: number;
+  /** It keeps for a while what it would have to forget: {@link MemoryServer.kill}. Default false. */
+  killable?: boolean;
+}
+
+/** How far behind the disk was when a server was killed. */
+export interface Unwritten {
+  /** What durables gave out, and what was acknowledged to them, in the last so many ms is forgotten. */
+  durablesMs: number;
+  /** Messages that were settled in the last so many ms are in their streams again; durables that remember their acks do not give them out. */
+  removalsMs: number;
 }
 
 /**
@@ -37,8 +47,10 @@ export class MemoryServer {
   private connections = 0;
   /** Streams, buckets and durables made so far: tells those of one name apart. */
   private made = 0;
+  private readonly killable: boolean;
 
   constructor(options: MemoryServerOptions) {
+    this.killable = options.killable ?? false;
     this.clock = options.clock;
     this.maxMessageBytes = maxMessageBytes(options.maxPayload ?? MAX_PAYLOAD);
     this.topology = options.topology;
@@ -82,7 +94,7 @@ export class MemoryServer {
   }
 
   private makeStream(spec: StreamSpec): void {
-    const stream = new MemoryStream(spec, () => this.clock.now(), this.nextId());
+    const stream = new MemoryStream(spec, { now: () => this.clock.now(), created: this.nextId(), killable: this.killable });
     stream.hasInterest = (subject) => this.of(spec.name).some((d) => d.matches(subject));
     stream.onRemoved = (sequence) => {
       for (const durable of this.of(spec.name)) durable.removed(sequence);
@@ -93,6 +105,17 @@ export class MemoryServer {
   /** What was stored and acknowledged is kept; ids of messages that are gone are forgotten, as by a server that starts again. */
   restart(): void {
     for (const stream of this.streams.values()) stream.forgetIds();
+  }
+
+  /**
+   * As {@link restart}, after a kill: what was published is kept, and of what followed the server forgets what it had not written down. So does
+   * nats-server 2.9 with a file store: acknowledgements of its last tenth of a second, and the removal of messages at the beginning of a
+   * stream for longer than that.
+   */
+  kill({ durablesMs, removalsMs }: Unwritten): void {
+    for (const stream of this.streams.values()) stream.restore(removalsMs);
+    for (const durable of this.durables.values()) durable.forget(durablesMs);
+    this.restart();
   }
 
   /** @internal Connections count themselves: timers run only while there is one. */
@@ -136,32 +159,18 @@ export class MemoryServer {
     const name = `${config.stream}/${config.durable}`;
     const known = this.durables.get(name);
     if (known !== undefined) {
-      if (known.config.filter !== config.filter) {
-        throw new MillraceError(
-          'failed_precondition',
-          `durable ${name} exists with the filter ${known.config.filter}; \`millrace doctor\` says how to delete it`,
-          { field: 'filter' },
-        );
-      }
+      checkSameFilter(known.config, config);
       known.config = config;
       known.wake();
       return known;
     }
     const stream = this.stream(config.stream);
-    if (stream.spec.retention === 'workqueue') {
-      const other = this.of(config.stream).find((d) => overlap(d.config.filter, config.filter));
-      if (other !== undefined) {
-        throw new MillraceError(
-          'failed_precondition',
-          `work queue ${config.stream} already has the durable ${other.config.durable} on ${other.config.filter}`,
-          { field: 'filter' },
-        );
-      }
-    }
+    if (stream.spec.retention === 'workqueue') checkNoOverlap(config, this.of(config.stream));
     const durable = new MemoryDurable(config, {
       stream,
       clock: this.clock,
       created: this.nextId(),
+      killable: this.killable,
       onDead: (message, deliveries) => {
         this.bury(config.stream, message, deliveries, MAX_DELIVERIES);
         this.acked(durable, message.sequence);
@@ -198,8 +207,8 @@ export class MemoryServer {
     durable.ack(sequence);
     const { stream } = durable.config;
     const { retention } = this.stream(stream).spec;
-    if (retention === 'workqueue') this.stream(stream).remove(sequence);
-    else if (retention === 'interest') this.release(stream, sequence);
+    if (retention === 'workqueue') this.stream(stream).settle(sequence);
+    else if (retention === 'interest') this.release(stream, sequence, durable);
   }
 
   /** Copies a message to the DLQ. */
@@ -214,13 +223,33 @@ export class MemoryServer {
   }
 
   /** Interest: a message goes when every durable that wants it is done with it. */
-  private release(stream: string, sequence: number): void {
+  private release(stream: string, sequence: number, done?: MemoryDurable): void {
     const messages = this.streams.get(stream);
     if (messages?.spec.retention !== 'interest') return;
     const message = messages.get(sequence);
     if (message === undefined) return;
-    if (this.of(stream).every((d) => !d.matches(message.subject) || d.isDone(sequence))) messages.remove(sequence);
+    const isDone = (d: MemoryDurable): boolean => d === done || !d.matches(message.subject) || d.isDone(sequence);
+    if (this.of(stream).every(isDone)) messages.settle(sequence);
   }
+}
+
+function checkSameFilter({ stream, durable, filter }: DurableConfig, asked: DurableConfig): void {
+  if (filter === asked.filter) return;
+  throw new MillraceError(
+    'failed_precondition',
+    `durable ${stream}/${durable} exists with the filter ${filter}; \`millrace doctor\` says how to delete it`,
+    { field: 'filter' },
+  );
+}
+
+function checkNoOverlap({ stream, filter }: DurableConfig, others: readonly MemoryDurable[]): void {
+  const other = others.find(({ config }) => overlap(config.filter, filter));
+  if (other === undefined) return;
+  throw new MillraceError(
+    'failed_precondition',
+    `work queue ${stream} already has the durable ${other.config.durable} on ${other.config.filter}`,
+    { field: 'filter' },
+  );
 }
 
 /** Whether some subject matches both filters. */

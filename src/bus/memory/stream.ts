@@ -5,6 +5,8 @@ import type { StreamSpec } from '../topology.ts';
 
 /** What a server adds to each message on its disk; close enough for byte limits. */
 const OVERHEAD_BYTES = 30;
+/** How long a server may wait before it writes down which settled messages are gone, in ms. */
+const UNWRITTEN_MS = 30_000;
 
 function sizeOf(message: StoredMessage): number {
   let bytes = OVERHEAD_BYTES + message.subject.length + message.data.byteLength + message.id.length;
@@ -28,12 +30,16 @@ export class MemoryStream {
   private bytes = 0;
   private readonly subjects = new Map<string, Set<number>>();
   private readonly ids = new Map<string, { sequence: number; timeMs: number }>();
+  private readonly killable: boolean;
+  /** Settled messages whose end may not be on the disk, oldest first. */
+  private unwritten: { at: number; message: StoredMessage }[] = [];
 
   /** @param created - tells it from others of its name */
-  constructor(spec: StreamSpec, now: () => number, created: string) {
+  constructor(spec: StreamSpec, { now, created, killable }: { now: () => number; created: string; killable: boolean }) {
     this.spec = spec;
     this.created = created;
     this.now = now;
+    this.killable = killable;
   }
 
   /** Stores a message unless one with the same `dedup` is remembered; `data` must not change afterwards. */
@@ -57,10 +63,7 @@ export class MemoryStream {
     this.lastSequence++;
     this.ids.set(dedup, { sequence: message.sequence, timeMs });
     if (this.spec.retention === 'interest' && !this.hasInterest(subject)) return { sequence: message.sequence, duplicate: false };
-    this.messages.set(message.sequence, message);
-    this.bytes += size;
-    const sequences = this.subjects.get(subject) ?? new Set();
-    this.subjects.set(subject, sequences.add(message.sequence));
+    const sequences = this.add(message);
     if (maxPerSubject >= 0) {
       for (const sequence of sequences) {
         if (sequences.size <= maxPerSubject) break;
@@ -85,6 +88,30 @@ export class MemoryStream {
     if (sequences?.size === 0) this.subjects.delete(message.subject);
     this.onRemoved(sequence);
     return true;
+  }
+
+  /** Removes a message because everybody who was to get it is done with it. */
+  settle(sequence: number): void {
+    const message = this.messages.get(sequence);
+    if (!this.remove(sequence) || !this.killable) return;
+    const at = this.now();
+    const first = this.unwritten.findIndex((one) => one.at > at - UNWRITTEN_MS);
+    // The file of a block without messages is deleted at once.
+    this.unwritten = this.messages.size === 0 || first < 0 ? [] : this.unwritten.slice(first);
+    if (this.messages.size > 0) this.unwritten.push({ at, message: message! });
+  }
+
+  /** Has settled messages again whose end the server had not written down when it was killed: those of the last `forMs`. */
+  restore(forMs: number): void {
+    const since = this.now() - forMs;
+    const back = this.unwritten.filter(({ at }) => at > since).map(({ message }) => message);
+    this.unwritten = [];
+    if (back.length === 0) return;
+    const all = [...this.messages.values(), ...back].sort((a, b) => a.sequence - b.sequence);
+    this.messages.clear();
+    this.subjects.clear();
+    this.bytes = 0;
+    for (const message of all) this.add(message);
   }
 
   /** Forgets the ids of messages that are not stored any more: a server reads them from what it has stored when it starts. */
@@ -125,6 +152,15 @@ export class MemoryStream {
       for (const sequence of sequences) bytes += sizeOf(this.messages.get(sequence)!);
     }
     return { messages, bytes, lastSequence: this.lastSequence };
+  }
+
+  /** Returns the sequences of its subject. */
+  private add(message: StoredMessage): Set<number> {
+    this.messages.set(message.sequence, message);
+    this.bytes += sizeOf(message);
+    const sequences = (this.subjects.get(message.subject) ?? new Set<number>()).add(message.sequence);
+    this.subjects.set(message.subject, sequences);
+    return sequences;
   }
 
   private expire(): void {
