@@ -40,6 +40,11 @@ export class RunningEvaluations {
     this.#sender = sender;
   }
 
+  /** Of the requests that are answered now; see {@link sendAgain}. */
+  get attempt(): number {
+    return this.#attempt;
+  }
+
   get keys(): string[] {
     return [...this.#running.keys()];
   }

@@ -2,7 +2,7 @@ import type { ActorContext, Behaviour } from '../../src/actor/behaviour.ts';
 import type { Lease } from '../../src/protocol/lease.ts';
 import type { JobEnd, JobStep } from '../../src/jobs/job-machine.ts';
 import { transition } from '../../src/jobs/record.ts';
-import { isEnded } from '../../src/jobs/state.ts';
+import { canTransition, isEnded } from '../../src/jobs/state.ts';
 import { encodeProgress, type DispatchProgress } from '../../src/protocol/progress.ts';
 import { waitingSubject } from '../../src/protocol/subjects.ts';
 import type { JobEntry } from '../jobs/directory.ts';
@@ -84,7 +84,7 @@ export class JobActor implements Behaviour<JobMessage> {
     // The error that ended the last life of this actor may have come between two requests.
     this.#sendAgain();
     await this.#lookAtStreams();
-    this.#gates.open();
+    this.#gates.open(() => this.#evaluations.attempt);
     this.#stops = [() => this.#gates.close()];
     await this.#gates.checkStorage();
     await this.#gates.checkServices(false);
@@ -205,8 +205,12 @@ export class JobActor implements Behaviour<JobMessage> {
     await this.#losses.countUnstored(true);
     await this.#gates.end();
     await this.#job.update((newest) =>
-      isEnded(newest.state) ? undefined : transition(newest, state, { now: context.clock.now(), ...(error && { error }) }),
+      // One that was paused meanwhile ends when it is resumed.
+      isEnded(newest.state) || !canTransition(newest.state, state)
+        ? undefined
+        : transition(newest, state, { now: context.clock.now(), ...(error && { error }) }),
     );
+    if (!isEnded(this.#job.record.state)) return;
     await this.#stopIntake();
     await settleQueues(context, this.#job.record);
   }

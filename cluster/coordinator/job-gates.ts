@@ -16,11 +16,15 @@ export class JobGates {
     this.#disk = new DiskGate(job.context, job.id);
   }
 
-  /** Begins to watch, anew in each life of the actor. */
-  open(): void {
-    const { context, id, lease, record } = this.#job;
+  /**
+   * Begins to watch, anew in each life of the actor.
+   *
+   * @param attempt - of the job's evaluations, now
+   */
+  open(attempt: () => number): void {
+    const { context, id, record } = this.#job;
     this.#store = new StoreGate(context, id, record.config.rollout.storeBacklog);
-    this.#hold = new JobHold(context, id, lease.token);
+    this.#hold = new JobHold(context, id, attempt);
   }
 
   close(): void {

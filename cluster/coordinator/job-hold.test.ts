@@ -11,7 +11,7 @@ it('sends requests again when stream HELD was emptied', async () => {
   const nodes = new MemoryNodes('/state');
   const { clock } = nodes;
   const context = await clock.run(nodes.node('one'));
-  hold = new JobHold(context, 'a', 1);
+  hold = new JobHold(context, 'a', () => 1);
   const { bus } = context;
   const put = (sequence: number): Promise<unknown> => {
     const request = create(RolloutRequestSchema, {
@@ -47,4 +47,20 @@ it('sends requests again when stream HELD was emptied', async () => {
   await put(5);
   await clock.run(hold.check(true));
   expect([hold.holdsSequence(5), hold.requestsLost()]).toEqual([true, false]);
+});
+
+it('keeps what is held of the present attempt of evaluations, also after a stream was lost, and drops the rest', async () => {
+  const nodes = new MemoryNodes('/state');
+  const { clock } = nodes;
+  const context = await clock.run(nodes.node('one'));
+  let attempt = 1;
+  hold = new JobHold(context, 'a', () => attempt);
+  for (const of of [1, 2]) {
+    const request = create(RolloutRequestSchema, { job: 'a', id: `a:trained@3:${of}`, purpose: Purpose.EVALUATE, attempt: of });
+    const headers = { 'Millrace-Held-Subject': 'rollout.a', 'Millrace-Held-Id': request.id };
+    await clock.run(context.bus.publish('held.a', toBinary(RolloutRequestSchema, request), { id: `held.a:${of}`, headers }));
+  }
+  attempt = 2;
+  await clock.run(hold.check(false));
+  expect([hold.holdsRequest('a:trained@3:1'), hold.holdsRequest('a:trained@3:2')]).toEqual([false, true]);
 });

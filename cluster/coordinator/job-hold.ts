@@ -29,7 +29,7 @@ type Held = Pick<HeldMessage, 'number' | 'retry'> & { requestId: string | undefi
 export class JobHold {
   readonly #context: NodeContext;
   readonly #job: string;
-  readonly #attempt: number;
+  readonly #attempt: () => number;
   readonly #breaker: Breaker;
   readonly #workers = new Map<string, { waiting: number; hold: Hold | undefined; at: number }>();
   readonly #stop: () => void;
@@ -44,8 +44,8 @@ export class JobHold {
   #mayBeLeft = true;
   #resendAt: number[] = [];
 
-  /** @param attempt of this life of the job's evaluations: held requests of earlier ones are dropped */
-  constructor(context: NodeContext, job: string, attempt: number) {
+  /** @param attempt of the job's evaluations, now: held requests of earlier ones are dropped */
+  constructor(context: NodeContext, job: string, attempt: () => number) {
     this.#context = context;
     this.#job = job;
     this.#attempt = attempt;
@@ -146,7 +146,7 @@ export class JobHold {
     }
     if (messages > 0 && lastSequence > this.#seen) {
       for await (const { number, retry, request } of heldMessages(bus, this.#job, this.#seen + 1)) {
-        if (request?.purpose === Purpose.EVALUATE && request.attempt !== this.#attempt) {
+        if (request?.purpose === Purpose.EVALUATE && request.attempt !== this.#attempt()) {
           await bus.deleteMessage(HELD, number);
           continue;
         }
