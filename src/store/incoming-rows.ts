@@ -1,5 +1,6 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import type { BusMessage } from '../bus/bus.ts';
+import { MillraceError } from '../errors.ts';
 import { ScoredGroupSchema } from '../gen/millrace/v1/training_pb.ts';
 import { countRows } from '../records/encode.ts';
 import { isPacked, unpackedSize } from '../records/pack.ts';
@@ -11,7 +12,10 @@ type IncomingMessage = Pick<BusMessage, 'subject' | 'id' | 'sequence' | 'data'>;
 
 /** Step and trajectory rows of a scored group; throws what is wrong with a message that is none. */
 export function scoredItem(message: IncomingMessage): Item {
-  const { stepRows: steps, trajectoryRows: trajectories, scores } = fromBinary(ScoredGroupSchema, message.data);
+  const { request, stepRows: steps, trajectoryRows: trajectories, scores } = fromBinary(ScoredGroupSchema, message.data);
+  // Few bytes that are nothing of ours can pass for an empty message.
+  if (!request && steps.length + trajectories.length === 0)
+    throw new MillraceError('invalid_argument', 'the group has no request and no rows', { field: 'request' });
   const decisions = scores.reduce((sum, score) => sum + score.steps, 0);
   return itemOf(message, { steps, trajectories }, { steps: decisions, trajectories: scores.length });
 }
