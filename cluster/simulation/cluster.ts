@@ -15,6 +15,9 @@ export interface NodePlan {
 /** How long the supervisor of a node waits before it starts it again, in ms. */
 const RESTART_MS = 500;
 
+/** States of an actor that does no more work. */
+const ENDING: ReadonlySet<string> = new Set(['stopping', 'stopped', 'failed']);
+
 /** The nodes of a run: one of each role, and as many workers as are asked for. */
 export function nodesOf({
   coordinators,
@@ -52,6 +55,7 @@ export class SimulatedCluster {
     this.#plans = plans;
     this.#options = options;
     options.world.onCrash = (life) => this.#crashed(life);
+    options.world.working = (role, job) => this.#working(role, job);
   }
 
   get nodes(): readonly NodePlan[] {
@@ -113,6 +117,15 @@ export class SimulatedCluster {
   /** No process can say for a while that it still works at what it has. */
   silent(): void {
     for (const { bus } of this.#alive) bus.silent();
+  }
+
+  #working(role: string, job: string): string[] {
+    const address = `${role}/${job}`;
+    return [...this.#alive].flatMap((process) => {
+      const { life } = process;
+      const works = process.actors().some((actor) => actor.address.endsWith(address) && !ENDING.has(actor.state));
+      return life.isRunning && works ? [life.id] : [];
+    });
   }
 
   /** Ends all processes, without a word. */

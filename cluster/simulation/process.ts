@@ -46,6 +46,8 @@ export interface SimulatedProcess {
   readonly role: RoleName;
   /** Its context and role, once it has started. */
   readonly started: Promise<{ context: NodeContext; role: Role }>;
+  /** Its actors, once it has a context. */
+  actors(): readonly { address: string; state: string }[];
   /** Of parameter servers: takes a learner's end of a connection. */
   accept(link: Link<WorkRequest, WorkResponse>): void;
   /** Ends as on SIGTERM. */
@@ -64,11 +66,14 @@ export function startProcess(
   const bus = new SimulatedBus(world, life);
   let server: Awaited<ReturnType<typeof startParameterServer>> | undefined;
   let stopped: Promise<void> | undefined;
+  let context: NodeContext | undefined;
   let unannounce: (() => Promise<void>) | undefined;
 
   const start = async (): Promise<{ context: NodeContext; role: Role }> => {
+    // Whoever supervises it knows of it before anything can happen to it.
+    await Promise.resolve();
     await bus.ensureTopology();
-    const context = await memoryContext(node, {
+    const made = await memoryContext(node, {
       bus,
       clock,
       random: world.random.fork(life.id),
@@ -79,10 +84,11 @@ export function startProcess(
       outside: (work) => work,
       runtimes: options.runtimes,
     });
-    const started = await startRole(role, context, { ...options, life, afterCrash, onServer: (started) => (server = started) });
+    context = made;
+    const started = await startRole(role, made, { ...options, life, afterCrash, onServer: (started) => (server = started) });
     const startedAt = clock.now();
-    unannounce = await announce(bus, clock, () => describe(node, role, startedAt, context));
-    return { context, role: started };
+    unannounce = await announce(bus, clock, () => describe(node, role, startedAt, made));
+    return { context: made, role: started };
   };
 
   const started = start();
@@ -105,6 +111,7 @@ export function startProcess(
     bus,
     role,
     started,
+    actors: () => context?.actors.list() ?? [],
     accept(link) {
       if (server) server.connect(link);
       else link.close();

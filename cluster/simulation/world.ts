@@ -48,6 +48,8 @@ export class World {
   storeTrouble: 'away' | 'full' | undefined;
   /** Nothing can be written to the disk of checkpoints for now. */
   diskIsFull = false;
+  /** Lives in which an actor of this role works for a job. */
+  working: (role: string, job: string) => string[] = () => [];
   /** Called when a fault kills a process. */
   onCrash: (life: Life) => void = () => {};
   #ids = 0;
@@ -71,6 +73,10 @@ export class World {
     this.files = new MemoryFiles({ clock: this.clock });
     this.network = new Network({ clock: this.clock, random: this.random.fork('network'), faults: this.faults });
     this.server = new MemoryServer({ clock: this.clock, topology: topologyOf(topology), killable: true });
+    this.server.onBuried = ({ stream, id, reason }) => {
+      this.recorder.note('nats', 'dead-letter', `${id} of ${stream}: ${reason}`);
+      this.observer.saw('dead-letter');
+    };
     this.observer = observer(this);
   }
 

@@ -75,6 +75,12 @@ export class FaultInjector {
     return rate;
   }
 
+  /** As {@link FaultInjector.strikes}, with the same answer each time it is asked about this place. */
+  strikesAlways(kind: MessageFault, place: string): Struck | undefined {
+    this.#opportunities.delete(`${kind}@${place}`);
+    return this.strikes(kind, place);
+  }
+
   /** Counts a fault that struck: at an opportunity, or at a time of its own. */
   count(kind: string, id: string): void {
     this.struck.push(id);

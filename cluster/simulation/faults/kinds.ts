@@ -22,6 +22,10 @@ export const MESSAGE_FAULTS = [
   'watch-gap',
   /** A connection between a learner and the parameter server breaks. */
   'link-broken',
+  /** A learner takes seconds for a shard. */
+  'compute-slow',
+  /** A request or group kills whoever works at it, each time. */
+  'poison',
   /** An insert takes seconds. */
   'insert-slow',
   /** An insert fails, and nothing was written. */
@@ -66,6 +70,8 @@ export const TIMED_FAULTS = [
   'power-loss',
   /** Two nodes, or a node and NATS, cannot reach each other. */
   'partition',
+  /** Somebody publishes what nobody can read. */
+  'garbage',
   /** NATS cannot be reached by anybody. */
   'nats-away',
   /** NATS is killed and started again: what was published is there, and of what followed it forgets what it had not written down. */

@@ -33,6 +33,12 @@ export interface FaultPlan {
 export const NO_FAULTS: FaultPlan = { rates: {}, timed: [], endsAt: 0, clockRates: {} };
 
 const LONGEST_MS = 60_000;
+/** How long the faults of one run in ten go on at least: longer than NATS remembers ids. */
+const LONG_RUN_MS = 130_000;
+/** Kinds that end a process each time. */
+const RARE: ReadonlySet<MessageFault> = new Set(['crash-at-call', 'crash-after-call', 'poison']);
+/** Kinds that happen once and do not last. */
+const AT_ONCE: ReadonlySet<TimedFault> = new Set(['crash', 'restart', 'power-loss', 'garbage', 'leader-change', 'clock-jump']);
 
 /**
  * Draws which faults there are, how often and when (swarm testing: Groce et al., "Swarm Testing", ISSTA 2012): a run with few kinds of
@@ -47,8 +53,9 @@ export function planFaults(random: Random, nodes: readonly string[]): FaultPlan 
   if (random.integer(12) === 0) return { ...NO_FAULTS };
   const share = oneOf([0.1, 0.25, 0.5]);
   const rates: FaultPlan['rates'] = {};
-  for (const kind of MESSAGE_FAULTS)
-    if (random.uniform() < share) rates[kind] = between(0.001, kind.startsWith('crash') ? 0.01 : 0.1);
+  for (const kind of MESSAGE_FAULTS) if (random.uniform() < share) rates[kind] = between(0.001, RARE.has(kind) ? 0.01 : 0.1);
+  const endsAt = random.integer(10) === 0 ? between(LONG_RUN_MS, 2 * LONG_RUN_MS) : between(5_000, 90_000);
+  const longest = endsAt > LONG_RUN_MS ? endsAt : LONGEST_MS;
   const timed: PlannedFault[] = [];
   for (const kind of TIMED_FAULTS) {
     if (random.uniform() >= share) continue;
@@ -59,7 +66,7 @@ export function planFaults(random: Random, nodes: readonly string[]): FaultPlan 
         id: `${kind}@${node}#${timed.length}`,
         kind,
         at: between(1, 20_000),
-        forMs: lasts(kind) ? between(10, LONGEST_MS) : 0,
+        forMs: lasts(kind) ? between(10, longest) : 0,
         node,
         ...(other !== undefined && { other }),
         ...(kind === 'clock-jump' && { jumpMs: (random.uniform() < 0.5 ? -1 : 1) * between(1_000, 86_400_000) }),
@@ -69,11 +76,12 @@ export function planFaults(random: Random, nodes: readonly string[]): FaultPlan 
   timed.sort((a, b) => a.at - b.at);
   const drifts = random.uniform() < share;
   const clockRates = drifts ? Object.fromEntries(nodes.map((id) => [id, 1 + (random.uniform() - 0.5) * 0.01])) : {};
-  return { rates, timed, clockRates, endsAt: between(5_000, 90_000) };
+  return { rates, timed, clockRates, endsAt };
 }
 
 function targetOf(kind: TimedFault, nodes: readonly string[], random: Random): string {
   switch (kind) {
+    case 'garbage':
     case 'nats-away':
     case 'nats-restart':
     case 'leader-change':
@@ -95,5 +103,5 @@ function targetOf(kind: TimedFault, nodes: readonly string[], random: Random): s
 }
 
 function lasts(kind: TimedFault): boolean {
-  return kind !== 'restart' && kind !== 'crash' && kind !== 'leader-change' && kind !== 'clock-jump' && kind !== 'power-loss';
+  return !AT_ONCE.has(kind);
 }

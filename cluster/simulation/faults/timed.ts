@@ -1,9 +1,12 @@
+import { publishGarbage } from './garbage.ts';
 import type { SimulatedCluster } from '../cluster.ts';
 import type { World } from '../world.ts';
 import type { PlannedFault } from './plan.ts';
 
 /** How long a process that was replaced goes on at most before somebody ends it, in ms. */
 const LIVES_ON_MS = 15_000;
+/** How long the servers take to choose another leader, in ms. */
+const LEADER_MS = 500;
 /** When the new process of a zombie's node is started, in ms after it began to stand still: its supervisor takes it for dead. */
 const REPLACED_AFTER_MS = 2_000;
 /** How far behind the disk of a server that is killed is at most, in ms. */
@@ -56,8 +59,10 @@ function killServer({ id }: PlannedFault, { server, random }: World): void {
 /** Lets the fault begin; returns what ends it, where it lasts. */
 function begin(fault: PlannedFault, world: World, cluster: SimulatedCluster): (() => void) | undefined {
   const { node, other } = fault;
-  const { network, nats } = world;
+  const { network } = world;
   switch (fault.kind) {
+    case 'garbage':
+      return void publishGarbage(world, fault);
     case 'crash':
       return void cluster.crash(node);
     case 'restart':
@@ -85,9 +90,10 @@ function begin(fault: PlannedFault, world: World, cluster: SimulatedCluster): ((
       killServer(fault, world);
       return () => network.heal('nats', '*');
     case 'leader-change':
-      nats.pause();
-      void world.clock.sleep(500).then(() => nats.resume());
+      network.cut('nats', '*');
+      cluster.silent();
       world.server.restart();
+      void world.clock.sleep(LEADER_MS).then(() => network.heal('nats', '*'));
       return undefined;
     case 'store-away':
       world.storeTrouble = 'away';

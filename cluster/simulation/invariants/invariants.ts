@@ -16,7 +16,9 @@ import { commitChecks } from './commits.ts';
 import { damageCheck } from './damage.ts';
 import { checkEnd, checkStore } from './ending.ts';
 import { Facts } from './facts.ts';
+import { ownerCheck } from './owners.ts';
 import { PublishedWeights } from './published-weights.ts';
+import { refusedCheck } from './refused.ts';
 import { releaseCheck } from './release.ts';
 import { requestCheck } from './requests.ts';
 import { rewardCheck } from './rewards.ts';
@@ -78,6 +80,8 @@ export class Invariants implements Observer {
       requestCheck(this.#facts, fail),
       servedCheck(weights, learner, fail),
       damageCheck(fail),
+      refusedCheck(fail),
+      ownerCheck(world, (role, job) => world.working(role, job), fail),
       updateCheck({ facts: this.#facts, weights, config, learner }, fail),
       this.#states,
     ];
@@ -141,13 +145,14 @@ export class Invariants implements Observer {
   }
 
   async #untilStored(job: Job): Promise<void> {
-    const { clock } = this.#world;
+    const { clock, plan } = this.#world;
     for (let waited = 0; ; waited += LOOK_MS) {
       try {
         checkStore(job, this.#facts);
         return;
       } catch (violation) {
-        if (waited >= LAST_ROWS_MS || (violation as Violation).invariant === 'stored-was-accepted') throw violation;
+        const isLate = waited >= LAST_ROWS_MS && clock.monotonic() >= plan.endsAt + LAST_ROWS_MS;
+        if (isLate || (violation as Violation).invariant === 'stored-was-accepted') throw violation;
       }
       await clock.sleep(LOOK_MS);
     }

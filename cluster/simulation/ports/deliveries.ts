@@ -3,6 +3,7 @@ import type { MemoryConsumer } from '../../../src/bus/memory/consumer.ts';
 import type { MemoryBus } from '../../../src/bus/memory/memory-bus.ts';
 import type { MemoryMessage } from '../../../src/bus/memory/message.ts';
 import { retryDelayMs } from '../../../src/bus/callback.ts';
+import { GROUPS, ROLLOUTS } from '../../../src/protocol/names.ts';
 import type { Life } from '../life.ts';
 import type { World } from '../world.ts';
 import type { Calls } from './calls.ts';
@@ -11,6 +12,8 @@ import type { Calls } from './calls.ts';
 const LATEST_MS = 3_000;
 /** How often a connection that is away is looked after, in ms. */
 const LOOK_MS = 250;
+/** A message that kills its worker does so within this many ms. */
+const LETHAL_MS = 100;
 const DEFAULT_ACK_WAIT_MS = 30_000;
 
 /** What {@link Deliveries} works with. */
@@ -121,6 +124,9 @@ export class Deliveries implements Consumer {
     const again = faults.strikes('redelivered', `${node} ${what}`);
     if (again) void this.#world.clock.sleep(again.amount * LATEST_MS).then(() => this.#held.has(message) && message.expire());
     recorder.note(node, 'receive', `${what}${times}`, { from });
+    const isWork = this.#options.stream === ROLLOUTS || this.#options.stream === GROUPS;
+    const poison = isWork && faults.strikesAlways('poison', id);
+    if (poison) void this.#world.clock.sleep(poison.amount * LETHAL_MS).then(() => this.#world.crash(this.#life));
     const given = new DeliveredMessage(message, {
       acknowledge: () => this.#acknowledge(message, what),
       signal: (kind, carryOut) => void this.#signal(message, `${kind} ${what}`, carryOut),

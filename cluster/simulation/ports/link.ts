@@ -6,6 +6,10 @@ import type { World } from '../world.ts';
 /** When a side notices that the other one cannot be reached any more, in ms: as with the keep-alive of gRPC. */
 const KEEP_ALIVE_MS = 20_000;
 
+/** What a learner takes for a shard, in ms, and what it takes at most. */
+const COMPUTE_MS = 20;
+const SLOWEST_MS = 20_000;
+
 /** Both ends of a connection between two processes; it breaks with either, and with the network between them. */
 export function simulatedLinkPair<A, B>(world: World, left: Life, right: Life): [Link<A, B>, Link<B, A>] {
   const channel = `${left.id}-${right.id}#${world.nextId()}`;
@@ -26,6 +30,8 @@ class SimulatedLink<In, Out> implements Link<In, Out> {
   #handler: ((message: In) => void) | undefined;
   #waiting: In[] = [];
   #done = false;
+  /** Until when the other side is busy with what it was sent. */
+  #busyUntil = 0;
   #finish!: () => void;
 
   constructor(world: World, life: Life, channel: string) {
@@ -51,15 +57,21 @@ class SimulatedLink<In, Out> implements Link<In, Out> {
       this.#world.observer.saw('shard-was-given-again');
     const broken = faults.strikes('link-broken', `${here} ${text}`);
     if (broken) recorder.note(here, 'link-broken', text, { from, lost: true, fault: broken.id });
+    // What follows a shard waits for it: a learner computes one after the other.
+    const takesMs = caseOf(message).startsWith('shard') ? this.#computeMs(`${there} ${text}`) : 0;
     const arrives = network.trip(here, there, { channel: this.#channel, what: `${here} ${text}` });
     void arrives.then((arrived) => {
       if (!arrived || broken) return void this.#break(broken ? 0 : KEEP_ALIVE_MS);
       const other = this.#other;
-      other.#life.pass(() => {
+      const receive = (): void => {
         if (other.#done) return;
         recorder.note(there, 'link-receive', caseOf(message), { from });
         other.#receive(message);
-      });
+      };
+      const { clock } = this.#world;
+      const now = clock.monotonic();
+      this.#busyUntil = Math.max(now, this.#busyUntil) + takesMs;
+      clock.after(this.#busyUntil - now, () => other.#life.pass(receive));
     });
     await this.#life.running();
   }
@@ -74,6 +86,11 @@ class SimulatedLink<In, Out> implements Link<In, Out> {
     if (this.#done) return;
     this.#end(undefined);
     void this.#hangUp();
+  }
+
+  #computeMs(what: string): number {
+    const slow = this.#world.faults.strikes('compute-slow', what);
+    return slow ? slow.amount * SLOWEST_MS : COMPUTE_MS;
   }
 
   #receive(message: In): void {

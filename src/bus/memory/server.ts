@@ -41,6 +41,8 @@ export class MemoryServer {
   private readonly streams = new Map<string, MemoryStream>();
   private readonly durables = new Map<string, MemoryDurable>();
   private readonly buckets = new Map<string, MemoryBucket>();
+  /** Called with what is copied to the DLQ. */
+  onBuried: (letter: { stream: string; id: string; reason: string }) => void = () => {};
   /** Plain publish and subscribe, which stores nothing. */
   readonly listeners = new MemoryListeners();
   private readonly topology: Topology;
@@ -215,6 +217,7 @@ export class MemoryServer {
   bury(stream: string, message: Omit<StoredMessage, 'timeMs'>, deliveries: number, reason: string): void {
     const { subject, id, sequence, headers, data } = message;
     const kept = deadLetterHeaders({ stream, subject, id, sequence, headers, reason, deliveries });
+    this.onBuried({ stream, id, reason });
     this.store(`${this.topology.deadLetterPrefix}.${stream}`, data, { id: deadLetterId(stream, sequence), headers: kept });
   }
 
