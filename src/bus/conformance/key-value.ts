@@ -49,6 +49,20 @@ export function describeKeyValue(name: string, start: () => Promise<BusHarness>)
       expect((await failure(jobs.update('cas.a', bytes('4'), second))).code).toBe('aborted');
     });
 
+    test('a deletion has a revision of its own, which is the newest of its key', async ({ bus }) => {
+      const jobs = bus.kv('jobs');
+      const first = await jobs.create('deleted.a', bytes('1'));
+      await jobs.delete('deleted.a', first);
+      for (const revision of [0, first])
+        expect((await failure(jobs.update('deleted.a', bytes('2'), revision))).code).toBe('aborted');
+      const second = await jobs.update('deleted.a', bytes('2'), first + 1);
+      expect(second).toBe(first + 2);
+      await jobs.delete('deleted.a');
+      await jobs.delete('deleted.a', second + 1);
+      expect(await jobs.create('deleted.a', bytes('3'))).toBe(second + 3);
+      expect(await jobs.update('deleted.never', bytes('1'), 0)).toBe(second + 4);
+    });
+
     test('of many that create at once, one succeeds', async ({ bus, harness }) => {
       const other = (await harness.connect()).bus;
       const tries = Array.from({ length: 20 }, (_, i) => (i % 2 === 0 ? bus : other).kv('jobs').create('race.a', bytes(`${i}`)));

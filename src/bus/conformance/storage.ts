@@ -95,6 +95,7 @@ export function describeStorage(name: string, start: () => Promise<BusHarness>):
       expect((await failure(bus.publish('nowhere.x', bytes('x'), { id: 'n1' }))).code).toBe('invalid_argument');
       expect((await failure(bus.publish('event.*', bytes('x'), { id: 'n2' }))).code).toBe('invalid_argument');
       expect((await failure(bus.publish('event..x', bytes('x'), { id: 'n3' }))).code).toBe('invalid_argument');
+      expect((await failure(bus.last('EVENTS', 'event.*'))).code).toBe('invalid_argument');
     });
 
     test('reads in order, by filter, from a sequence on', async ({ bus }) => {

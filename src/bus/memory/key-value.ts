@@ -26,6 +26,8 @@ export class MemoryBucket implements KeyValue {
   private readonly clock: Clock;
   /** In order of writing, so that the first is the first to expire. */
   private readonly slots = new Map<string, Slot>();
+  /** Of keys that were deleted and not written since: what a deletion has in place of a value. */
+  private readonly deletions = new Map<string, Pick<Slot, 'revision' | 'timeMs'>>();
   private readonly watchers = new Set<Watcher>();
   private revision = 0;
   private timer: AbortController | undefined;
@@ -48,6 +50,7 @@ export class MemoryBucket implements KeyValue {
   drop(): void {
     this.dropped = [...this.slots.keys()];
     this.slots.clear();
+    this.deletions.clear();
     this.created = undefined;
   }
 
@@ -85,6 +88,8 @@ export class MemoryBucket implements KeyValue {
       else this.slot(key);
       this.slots.delete(key);
       this.revision++;
+      this.deletions.delete(key);
+      this.deletions.set(key, { revision: this.revision, timeMs: this.clock.now() });
       this.tell({ key, value: undefined, revision: this.revision });
     });
   }
@@ -134,7 +139,7 @@ export class MemoryBucket implements KeyValue {
   }
 
   private check(key: string, revision: number): void {
-    const newest = this.slot(key)?.revision ?? 0;
+    const newest = this.slot(key)?.revision ?? this.deletions.get(key)?.revision ?? 0;
     if (newest !== revision) {
       throw new MillraceError('aborted', `key ${key} is at revision ${newest}, not ${revision}: someone else wrote it`, {
         field: 'revision',
@@ -147,6 +152,7 @@ export class MemoryBucket implements KeyValue {
     this.revision++;
     const copy = value.slice();
     this.slots.delete(key);
+    this.deletions.delete(key);
     this.slots.set(key, { value: copy, revision: this.revision, timeMs: this.clock.now() });
     this.tell({ key, value: copy, revision: this.revision });
     this.schedule();
@@ -156,6 +162,10 @@ export class MemoryBucket implements KeyValue {
   private expire(): void {
     if (this.ttlMs === 0) return;
     const now = this.clock.now();
+    for (const [key, { timeMs }] of this.deletions) {
+      if (timeMs + this.ttlMs > now) break;
+      this.deletions.delete(key);
+    }
     for (const [key, slot] of this.slots) {
       if (slot.timeMs + this.ttlMs > now) return;
       this.slots.delete(key);

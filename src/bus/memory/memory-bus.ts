@@ -12,7 +12,7 @@ import type {
   StreamState,
   TopologyPart,
 } from '../bus.ts';
-import { checkFilter, subjectMatches } from '../subject.ts';
+import { checkFilter, checkSubject, subjectMatches } from '../subject.ts';
 import { MemoryConsumer } from './consumer.ts';
 import { MemoryServer, type MemoryServerOptions } from './server.ts';
 
@@ -108,7 +108,10 @@ export class MemoryBus implements Bus {
   }
 
   last(stream: string, subject: string): Promise<StoredMessage | undefined> {
-    return this.run(() => copyOf(this.server.stream(stream).last(subject)));
+    return this.run(() => {
+      checkSubject(subject);
+      return copyOf(this.server.stream(stream).last(subject));
+    });
   }
 
   kv(bucket: string): KeyValue {
