@@ -1,8 +1,9 @@
-import { create, fromBinary } from '@bufbuild/protobuf';
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { temporaryFolder } from '../../test/support/thermostat.ts';
-import { RolloutRequestSchema, type RolloutRequest } from '../../src/gen/millrace/v1/training_pb.ts';
+import { RolloutRequestSchema, ScoredGroupSchema, type RolloutRequest } from '../../src/gen/millrace/v1/training_pb.ts';
 import { WeightManifestSchema } from '../../src/gen/millrace/v1/weights_pb.ts';
+import { trainerDurable } from '../../src/protocol/durables.ts';
 import { transition } from '../../src/jobs/record.ts';
 import { JobGates } from './job-gates.ts';
 import { coordinatedJob } from './job.fixture.ts';
@@ -46,6 +47,22 @@ describe('JobRequests', () => {
       [1n, 'two', 2, BigInt(job.lease.token)],
       [2n, 'three', 2, BigInt(job.lease.token)],
     ]);
+    await release();
+  });
+
+  it('does not send a request again whose scored group waits for its round', async () => {
+    const { requests, queued, run, context, job, release } = await requesting();
+    const { bus } = context;
+    await run(bus.ensureDurable(trainerDurable('a', job.record.config)));
+    const scored = toBinary(
+      ScoredGroupSchema,
+      create(ScoredGroupSchema, { request: { id: 'a:0:two:0', job: 'a', sequence: 1n } }),
+    );
+    await run(bus.publish('scored.a.train', scored, { id: 'a:0:two:0' }));
+    await run(bus.publish('scored.a.train', Buffer.from('no group'), { id: 'garbage' }));
+    await run(job.updateOpen((record) => ({ ...record, accepted: 3 })));
+    expect(await run(requests.sendOpen([0, 1, 2], new JobGates(job), signal))).toBe(true);
+    expect((await queued()).map(({ sequence }) => sequence)).toEqual([0n, 2n]);
     await release();
   });
 

@@ -1,6 +1,9 @@
-import type { RolloutRequest } from '../../src/gen/millrace/v1/training_pb.ts';
+import { fromBinary } from '@bufbuild/protobuf';
+import { ScoredGroupSchema, type RolloutRequest } from '../../src/gen/millrace/v1/training_pb.ts';
 import type { WeightManifest } from '../../src/gen/millrace/v1/weights_pb.ts';
 import { requestFor } from '../../src/jobs/requests.ts';
+import { SCORED } from '../../src/protocol/names.ts';
+import { scoredSubject } from '../../src/protocol/subjects.ts';
 import type { TaskPlan } from '../jobs/tasks.ts';
 import type { JobGates } from './job-gates.ts';
 import type { CoordinatedJob } from './coordinated-job.ts';
@@ -21,11 +24,26 @@ export class JobRequests {
     this.#choice = new TaskChoice(job.context, job.record.config, tasks);
   }
 
-  /** Sends requests that have not ended again, but those that `gates` holds. Returns whether all were sent. */
+  /**
+   * Sends requests that have not ended again, but those that `gates` holds, and those whose scored group waits for its round: a second
+   * group may come out otherwise, and its rows would replace those of the group that is trained on. Returns whether all were sent.
+   */
   async sendOpen(sequences: readonly number[], gates: JobGates, signal: AbortSignal): Promise<boolean> {
     const { version } = await this.#followed();
-    const left = sequences.filter((sequence) => !gates.holdsSequence(sequence));
+    const scored = await this.#scored();
+    const left = sequences.filter((sequence) => !gates.holdsSequence(sequence) && !scored.has(sequence));
     return this.#send(left, version, signal);
+  }
+
+  /** Sequences of scored groups that nobody is done with. */
+  async #scored(): Promise<ReadonlySet<number>> {
+    const { context, id } = this.#job;
+    const sequences = new Set<number>();
+    for await (const { data } of context.bus.read(SCORED, scoredSubject(id, 'train'))) {
+      const sequence = sequenceOf(data);
+      if (sequence !== undefined) sequences.add(sequence);
+    }
+    return sequences;
   }
 
   /** Accepts new requests and sends them. Returns whether all were sent: a pause leaves some out. */
@@ -64,5 +82,15 @@ export class JobRequests {
       },
       this.#tasks.train.length,
     );
+  }
+}
+
+/** Of a scored group; undefined when it is none: its trainer refuses it. */
+function sequenceOf(data: Uint8Array): number | undefined {
+  try {
+    const { request } = fromBinary(ScoredGroupSchema, data);
+    return request && Number(request.sequence);
+  } catch {
+    return undefined;
   }
 }

@@ -36,7 +36,7 @@ const LONGEST_MS = 60_000;
 /** How long the faults of one run in ten go on at least: longer than NATS remembers ids. */
 const LONG_RUN_MS = 130_000;
 /** Kinds that end a process each time. */
-const RARE: ReadonlySet<MessageFault> = new Set(['crash-at-call', 'crash-after-call', 'poison']);
+const RARE: ReadonlySet<MessageFault> = new Set(['crash-at-call', 'crash-after-call']);
 /** Kinds that happen once and do not last. */
 const AT_ONCE: ReadonlySet<TimedFault> = new Set(['crash', 'restart', 'power-loss', 'garbage', 'leader-change', 'clock-jump']);
 
