@@ -32,8 +32,9 @@ export class Deliveries implements Consumer {
   readonly #calls: Calls;
   #consumer!: MemoryConsumer;
   #isSuspended = false;
-  /** What the handler has, or is on its way there. */
-  readonly #held = new Set<MemoryMessage>();
+  /** What the handler has, or is on its way there, and since when. */
+  readonly #held = new Map<MemoryMessage, number>();
+  #startedAt = 0;
   #stopping = false;
 
   constructor(world: World, life: Life, { calls, options, handler }: DeliveriesOptions) {
@@ -54,6 +55,7 @@ export class Deliveries implements Consumer {
       },
       (message) => this.#deliver(message as MemoryMessage),
     )) as MemoryConsumer;
+    this.#startedAt = this.#world.clock.monotonic();
     if (this.#isSilent) void this.#suspend();
     return this;
   }
@@ -73,13 +75,20 @@ export class Deliveries implements Consumer {
   async stop(timeoutMs?: number): Promise<void> {
     this.#stopping = true;
     await this.#life.through(this.#consumer.stop(timeoutMs));
+    this.#held.clear();
   }
 
-  /** The process cannot say for a while that it still works at what it has: whatever waits longer than that is given out again. */
+  /**
+   * The process cannot say for a while that it still works at what it has, as it does at every third of the ack wait: whatever waits longer
+   * than that is given out again.
+   */
   silent(): void {
     void this.#suspend();
-    for (const message of this.#held) {
-      void this.#world.clock.sleep(this.#ackWaitMs).then(() => {
+    const { clock } = this.#world;
+    const now = clock.monotonic();
+    const saidAt = now - ((now - this.#startedAt) % (this.#ackWaitMs / 3));
+    for (const [message, since] of this.#held) {
+      void clock.sleep(Math.max(saidAt, since) + this.#ackWaitMs - now).then(() => {
         if (this.#held.has(message) && this.#isSilent) message.expire();
       });
     }
@@ -113,7 +122,7 @@ export class Deliveries implements Consumer {
     const times = deliveryCount > 1 ? `, delivery ${deliveryCount}` : '';
     const stored = recorder.recall(`${subject} #${sequence}`);
     const from = recorder.note('nats', 'deliver', `${what} to ${node}${times}`, stored === undefined ? {} : { from: stored });
-    this.#held.add(message);
+    this.#held.set(message, this.#world.clock.monotonic());
     const lost = faults.strikes('delivery-lost', `${node} ${what}`);
     if (lost || !(await this.#calls.receive(`delivery ${what}`))) {
       recorder.note('nats', 'lost', `${what} to ${node}`, { from, lost: true, ...(lost && { fault: lost.id }) });

@@ -32,6 +32,8 @@ class SimulatedLink<In, Out> implements Link<In, Out> {
   #done = false;
   /** Until when the other side is busy with what it was sent. */
   #busyUntil = 0;
+  /** What it does then, in order. */
+  readonly #turns: (() => void)[] = [];
   #finish!: () => void;
 
   constructor(world: World, life: Life, channel: string) {
@@ -63,15 +65,11 @@ class SimulatedLink<In, Out> implements Link<In, Out> {
     void arrives.then((arrived) => {
       if (!arrived || broken) return void this.#break(broken ? 0 : KEEP_ALIVE_MS);
       const other = this.#other;
-      const receive = (): void => {
+      this.#inTurn(takesMs, () => {
         if (other.#done) return;
         recorder.note(there, 'link-receive', caseOf(message), { from });
         other.#receive(message);
-      };
-      const { clock } = this.#world;
-      const now = clock.monotonic();
-      this.#busyUntil = Math.max(now, this.#busyUntil) + takesMs;
-      clock.after(this.#busyUntil - now, () => other.#life.pass(receive));
+      });
     });
     await this.#life.running();
   }
@@ -116,7 +114,16 @@ class SimulatedLink<In, Out> implements Link<In, Out> {
     const [here, there] = [this.#life.node, this.#other.#life.node];
     const arrived = await this.#world.network.trip(here, there, { channel: this.#channel, what: `${here} hangs up on ${there}` });
     if (!arrived) await this.#world.clock.sleep(KEEP_ALIVE_MS);
-    this.#other.#life.pass(() => this.#other.#end(error));
+    this.#inTurn(0, () => this.#other.#end(error));
+  }
+
+  /** The other side does this when it has done all that it was sent before, and so much more. */
+  #inTurn(takesMs: number, step: () => void): void {
+    const { clock } = this.#world;
+    const now = clock.monotonic();
+    this.#busyUntil = Math.max(now, this.#busyUntil) + takesMs;
+    this.#turns.push(step);
+    clock.after(this.#busyUntil - now, () => this.#other.#life.pass(this.#turns.shift()!));
   }
 
   /** Nothing comes through any more: both sides notice, each in its time. */

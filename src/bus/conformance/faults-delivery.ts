@@ -158,5 +158,49 @@ export function describeDeliveryFaults(name: string, start: () => Promise<FaultH
       expect(resets).toBe(0);
       await consumer.stop();
     });
+
+    test('the ack wait of what a cut connection holds began when its handler last said that it works', async ({
+      bus,
+      harness,
+    }) => {
+      const wire = await harness.connect();
+      const ackWaitMs = 3000;
+      const options = { stream: 'GROUPS', durable: 'works', filter: 'group.works', ackWaitMs } as const;
+      const [first, second] = [new Collected<BusMessage>(harness.clock), new Collected<BusMessage>(harness.clock)];
+      await bus.publish('group.works', bytes('a'), { id: 'works-a' });
+      await wire.bus.consume(options, first.add);
+      // It says so at every third of the ack wait.
+      await harness.clock.sleep(1.8 * (ackWaitMs / 3));
+      expect(first.items).toHaveLength(1);
+      wire.cut();
+      const from = harness.clock.monotonic();
+      const consumer = await bus.consume(options, second.add);
+      const [again] = await second.count(1);
+      expect(harness.clock.monotonic() - from).toBeGreaterThan(0.6 * ackWaitMs);
+      expect(harness.clock.monotonic() - from).toBeLessThan(0.9 * ackWaitMs);
+      expect(again!.deliveryCount).toBe(2);
+      await again!.ack();
+      await consumer.stop();
+    });
+
+    test('a connection that is closed while it is cut hands nothing back', async ({ bus, harness }) => {
+      const wire = await harness.connect();
+      const options = { stream: 'GROUPS', durable: 'closed', filter: 'group.closed', ackWaitMs: 2000 } as const;
+      const [first, second] = [new Collected<BusMessage>(harness.clock), new Collected<BusMessage>(harness.clock)];
+      await wire.bus.consume(options, first.add);
+      await bus.publish('group.closed', bytes('a'), { id: 'closed-a' });
+      await first.count(1);
+      wire.cut();
+      const from = harness.clock.monotonic();
+      const closed = wire.bus.close();
+      const consumer = await bus.consume(options, second.add);
+      const [again] = await second.count(1);
+      expect(harness.clock.monotonic() - from).toBeGreaterThan(1000);
+      expect(again!.deliveryCount).toBe(2);
+      await again!.ack();
+      await consumer.stop();
+      wire.heal();
+      await closed;
+    });
   });
 }

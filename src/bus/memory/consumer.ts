@@ -145,7 +145,9 @@ export class MemoryConsumer implements Consumer, Taker {
       await Promise.race([finished, this.clock.sleep(timeoutMs, timeout.signal).catch(() => {})]);
       timeout.abort();
     }
-    for (const message of [...this.held]) message.nak();
+    // Over a connection that is away nothing is handed back.
+    if (this.suspended) this.durable?.lost(this);
+    else for (const message of [...this.held]) message.nak();
     this.onStopped();
   }
 }
