@@ -1,3 +1,4 @@
+import { createHook } from 'node:async_hooks';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { NO_FAULTS } from '../cluster/simulation/faults/plan.ts';
 import { SOMETIMES } from '../cluster/simulation/invariants/sometimes.ts';
@@ -50,6 +51,20 @@ describe('simulation', () => {
 
   it('holds under the faults of seeds that once broke a promise', async () => {
     for (const { seed, broke } of REGRESSIONS) expect({ broke, ...(await run(seed)).ended }).toEqual({ broke, ...passed(seed) });
+  });
+
+  it('touches no file, thread or socket: how long the world outside takes decides nothing', async () => {
+    const kinds = new Set<string>();
+    const hook = createHook({ init: (_, kind) => void kinds.add(kind) }).enable();
+    try {
+      for (const seed of [3, 14, 27]) await run(seed);
+    } finally {
+      hook.disable();
+    }
+    expect([...kinds]).toContain('Immediate');
+    expect(
+      [...kinds].filter((kind) => /^(FS|STATWATCHER|WORKER|TCP|PIPE|TLS|UDP|GETADDR|QUERY|RANDOM|PBKDF|PROCESS)/.test(kind)),
+    ).toEqual([]);
   });
 
   it('counts a rejection that nobody handles', async () => {

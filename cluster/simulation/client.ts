@@ -16,6 +16,8 @@ const RETRY_MS = 500;
 export interface ClientPlan {
   /** The job is paused so many virtual milliseconds after its creation, and resumed after `pauseForMs`. Default: never. */
   pauseAt?: number;
+  /** The time counts from when this resolves instead. */
+  pauseAfter?: Promise<void>;
   pauseForMs?: number;
 }
 
@@ -31,7 +33,12 @@ export class SimulatedClient {
   }
 
   /** Creates the job and follows it to its end. */
-  async run(id: string, config: JobConfig, { pauseAt, pauseForMs = 1_000 }: ClientPlan, onJob: (job: Job) => void): Promise<Job> {
+  async run(
+    id: string,
+    config: JobConfig,
+    { pauseAt, pauseForMs = 1_000, pauseAfter }: ClientPlan,
+    onJob: (job: Job) => void,
+  ): Promise<Job> {
     const { clock, recorder } = this.#world;
     await this.#ask('create the job', async (backend) => {
       await backend.createJob(id, config).catch((thrown: unknown) => {
@@ -40,7 +47,7 @@ export class SimulatedClient {
       });
     });
     recorder.note('client', 'job', `${id} is created`);
-    if (pauseAt !== undefined) void this.#pause(id, pauseAt, pauseForMs);
+    if (pauseAt !== undefined) void this.#pause(id, { at: pauseAt, forMs: pauseForMs, after: pauseAfter });
     for (;;) {
       const job = await this.#ask('look at the job', (backend) => backend.getJob(id));
       onJob(job);
@@ -52,13 +59,14 @@ export class SimulatedClient {
     }
   }
 
-  async #pause(id: string, at: number, forMs: number): Promise<void> {
+  async #pause(id: string, { at, forMs, after }: { at: number; forMs: number; after: Promise<void> | undefined }): Promise<void> {
     const { clock } = this.#world;
     const tolerant = (work: Promise<unknown>): Promise<unknown> =>
       // The job may have ended, or an earlier try may have gone through.
       work.catch((thrown: unknown) => {
         if (MillraceError.from(thrown).code !== 'failed_precondition') throw thrown;
       });
+    await after;
     await clock.sleep(at);
     await this.#ask('pause the job', (backend) => tolerant(backend.pauseJob(id)));
     await clock.sleep(forMs);

@@ -18,6 +18,8 @@ import { World } from './world.ts';
 
 /** How long a job may take once nothing goes wrong any more, in virtual ms. */
 const CALM_MS = 900_000;
+/** What a job takes to end after its last evaluation, in virtual ms. */
+const END_MS = 15;
 /** Events of a run at most; one that has more is inconclusive. */
 const MAX_EVENTS = 200_000;
 
@@ -131,7 +133,13 @@ async function prepare(seed: number, options: SimulationOptions): Promise<Prepar
   const world = new World({ seed, plan, only, trace, observer });
   const cluster = new SimulatedCluster(nodes, { world, ...options, runtimes });
   const pauses = shape.integer(3) === 0;
-  const clientPlan = pauses ? { pauseAt: 1 + shape.integer(5_000), pauseForMs: 1 + shape.integer(10_000) } : {};
+  // Half of the pauses come when the job is about to end.
+  const atEnd = shape.integer(2) === 0;
+  const pauseForMs = 1 + shape.integer(10_000);
+  const pause = atEnd
+    ? { pauseAfter: invariants.lastEvaluation, pauseAt: shape.uniform() * END_MS, pauseForMs }
+    : { pauseAt: 1 + shape.integer(5_000), pauseForMs };
+  const clientPlan = pauses ? pause : {};
   return { seed, job, plan, clientPlan, world, cluster, service, invariants };
 }
 

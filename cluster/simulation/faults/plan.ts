@@ -53,7 +53,8 @@ export function planFaults(random: Random, nodes: readonly string[]): FaultPlan 
   if (random.integer(12) === 0) return { ...NO_FAULTS };
   const share = oneOf([0.1, 0.25, 0.5]);
   const rates: FaultPlan['rates'] = {};
-  for (const kind of MESSAGE_FAULTS) if (random.uniform() < share) rates[kind] = between(0.001, RARE.has(kind) ? 0.01 : 0.1);
+  for (const kind of MESSAGE_FAULTS)
+    if (random.uniform() < share) rates[kind] = between(0.001, RARE.has(kind) ? 0.01 : kind === 'tool-busy' ? 0.3 : 0.1);
   const endsAt = random.integer(10) === 0 ? between(LONG_RUN_MS, 2 * LONG_RUN_MS) : between(5_000, 90_000);
   const longest = endsAt > LONG_RUN_MS ? endsAt : LONGEST_MS;
   const timed: PlannedFault[] = [];

@@ -20,6 +20,7 @@ export interface RecordFacts {
   accepted: number;
   attempt: number;
   checkpoint?: string;
+  evaluations: { policyVersion: number }[];
 }
 
 /** A row of table `trajectories` as it was inserted. */

@@ -55,6 +55,9 @@ export class Invariants implements Observer {
   readonly #checks: Check[];
   readonly #states: ReturnType<typeof stateWatch>;
   readonly #seen = new Set<string>();
+  /** Resolves when the job's last version was evaluated: it ends next. */
+  readonly lastEvaluation: Promise<void>;
+  #evaluated!: () => void;
   #break!: (violation: Violation) => void;
   /** What the client saw last, and since when it is the same. */
   #last = { text: '', since: 0 };
@@ -65,6 +68,7 @@ export class Invariants implements Observer {
     this.#config = config;
     this.broken = new Promise((_, reject) => (this.#break = reject));
     this.broken.catch(() => {});
+    this.lastEvaluation = new Promise((resolve) => (this.#evaluated = resolve));
     const fail = (invariant: string, message: string): void => this.fail(new Violation(invariant, message));
     const { rollout, rounds } = config;
     this.#states = stateWatch(this.#facts, (state) => this.saw(state));
@@ -97,6 +101,8 @@ export class Invariants implements Observer {
 
   written(write: Parameters<Observer['written']>[0]): void {
     for (const check of this.#checks) check.written?.(write);
+    const { evaluations = [] } = this.#facts.record ?? {};
+    if (evaluations.some(({ policyVersion }) => policyVersion === this.#config.rounds)) this.#evaluated();
   }
 
   inserted(table: TableName, rows: Uint8Array): void {
