@@ -18,6 +18,8 @@ const RESTART_MS = 500;
 /** States of an actor that does no more work. */
 const ENDING: ReadonlySet<string> = new Set(['stopping', 'stopped', 'failed']);
 
+/** How long a process that is stopped may take, in ms. */
+const STOP_MS = 15_000;
 /** The nodes of a run: one of each role, and as many workers as are asked for. */
 export function nodesOf({
   coordinators,
@@ -91,8 +93,10 @@ export class SimulatedCluster {
     const process = this.process(node);
     if (process.life.hasEnded) return;
     this.#options.world.recorder.note(node, 'stop', process.life.id);
-    // One that cannot start ends by itself.
-    await process.stop().catch(() => {});
+    // One that cannot stop in order is killed by its supervisor.
+    const { clock } = this.#options.world;
+    await Promise.race([process.stop().catch(() => {}), clock.sleep(STOP_MS)]);
+    process.life.end();
     this.#alive.delete(process);
     if (this.#processes.get(node) === process) this.#start(this.#plan(node), false);
   }
