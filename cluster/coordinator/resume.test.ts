@@ -9,7 +9,7 @@ import { createJobRecord, transition, type JobRecord } from '../../src/jobs/reco
 import type { NodeContext } from '../runtime/context.ts';
 import { parameterCount } from '../../src/policy/policy.ts';
 import { REAL_PORTS } from '../jobs/real-ports.ts';
-import { loadJobRuntime } from '../jobs/runtime.ts';
+import { createJobRuntimes, loadJobRuntime, type JobRuntimes } from '../jobs/runtime.ts';
 import { checkResumable } from './resume.ts';
 
 const config = thermostatJob();
@@ -21,6 +21,10 @@ const failed: JobRecord = {
 };
 const ledger = [0, 1, 2].reduce((before, sequence) => end(before, sequence, { failed: 'TOOL_CRASH' }), emptyLedger());
 const manifest = create(WeightManifestSchema, { job: 'a', version: 10, ledger });
+
+function runtimesOn(clock: VirtualClock): JobRuntimes {
+  return createJobRuntimes({ clock, outside: (work) => clock.hold(work) });
+}
 
 /** What the job has, and how long its weights are. */
 async function check(
@@ -38,7 +42,7 @@ async function check(
         : Promise.resolve(new Uint8Array(bytes ?? 4 * parameterCount(kind.layout(spec)))),
   };
   const jobs = { fetch: () => Promise.resolve({ record, revision: 1 }) };
-  const context = { clock, jobs, weights, outside: <T>(work: Promise<T>) => clock.hold(work) } as unknown as NodeContext;
+  const context = { clock, jobs, weights, runtimes: runtimesOn(clock) } as unknown as NodeContext;
   return clock.run(
     checkResumable(context, 'a').then(
       () => 'goes on',
@@ -82,7 +86,7 @@ describe('checkResumable', () => {
         clock,
         jobs: { fetch: () => Promise.resolve({ record, revision: 1 }) },
         weights: { latest: () => Promise.resolve(undefined) },
-        outside: <T>(work: Promise<T>) => clock.hold(work),
+        runtimes: runtimesOn(clock),
       } as unknown as NodeContext;
       return clock.run(checkResumable(context, 'a')).then(
         () => 'goes on',
