@@ -27,7 +27,7 @@ export interface JobRuntime {
   /** The kind of the job's policy. */
   kind: AnyPolicyKind;
   spec: PolicySpec;
-  /** Of whoever loads it. */
+  /** Clock of the process that loads it. */
   clock: Clock;
   /** What it was loaded from; undefined: from its files, as they were then. */
   bundle: UnpackedBundle | undefined;

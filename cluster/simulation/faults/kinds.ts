@@ -24,7 +24,7 @@ export const MESSAGE_FAULTS = [
   'link-broken',
   /** A learner takes seconds for a shard. */
   'compute-slow',
-  /** A request or group kills whoever works at it, each time. */
+  /** A request or group kills the worker that handles it, each time. */
   'poison',
   /** An insert takes seconds. */
   'insert-slow',

@@ -44,7 +44,7 @@ export interface InvariantOptions {
   kinds: PolicyKinds;
 }
 
-/** Everything that must hold, looked at whenever NATS or the store change. */
+/** All invariants, checked at every change of NATS and the store. */
 export class Invariants implements Observer {
   /** Rejects with the first {@link Violation}. */
   readonly broken: Promise<never>;
@@ -120,7 +120,7 @@ export class Invariants implements Observer {
     return checkCheckpoints({ files, kinds: this.#kinds, folder, recorded, saw: (state) => this.saw(state) });
   }
 
-  /** A client has looked at the job: one that stands still says what it waits for (promise 5). */
+  /** A client has read the job: a job without progress must name what it waits for (promise 5). */
   looked(job: Job): void {
     this.#states.looked(job);
     const { progress } = job;

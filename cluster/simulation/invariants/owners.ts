@@ -8,7 +8,7 @@ const SLACK_MS = 1_000;
 const ROLES: Readonly<Record<string, string>> = { job: 'coordinator', trainer: 'parameter-server' };
 
 /**
- * One owner at a time: whoever lost a lease stops before another one has it for long (promise 1).
+ * One owner at a time: a process that lost a lease stops soon after another one has taken it (promise 1).
  *
  * @param working - lives in which an actor of the role works for the job
  */

@@ -5,7 +5,7 @@ import type { Check, Fail } from './check.ts';
 import type { Facts } from './facts.ts';
 
 /**
- * A request is accepted before it is sent, so that whoever takes over knows of it; evaluations never train (promise 1). One that is
+ * A request is accepted before it is sent, so that the next coordinator knows of it; evaluations never train (promise 1). One that is
  * sent again asks for the same flows (promise 6).
  */
 export function requestCheck(facts: Facts, fail: Fail): Check {

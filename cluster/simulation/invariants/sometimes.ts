@@ -17,7 +17,7 @@ export const SOMETIMES = {
   'checkpoint-torn': 'a machine lost power while a checkpoint was written',
   'checkpoint-survived': 'a checkpoint was whole after a machine lost power',
   'insert-repeated': 'the store was given a batch again',
-  'notice-reported': 'people were told of trouble by a notice',
+  'notice-reported': 'a notice was reported',
 } as const;
 
 export type Sometimes = keyof typeof SOMETIMES;

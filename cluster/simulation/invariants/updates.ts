@@ -28,7 +28,7 @@ export interface UpdateSources {
 }
 
 /**
- * A committed version is the one before it after one update by the groups that were trained on, whoever computed it in how many parts
+ * A committed version is the one before it after one update by the groups that were trained on, however the work was split into parts
  * and attempts (promises 4 and 6). Computed anew from the messages, where they say which groups those are.
  */
 export function updateCheck({ facts, weights, config, learner }: UpdateSources, fail: Fail): Check {
