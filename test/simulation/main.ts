@@ -1,5 +1,4 @@
 /** `npm run simulate`: runs the whole cluster in simulation, one run for each seed, and says what broke; see docs/simulation.md. */
-import { writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
@@ -9,6 +8,7 @@ import { SOMETIMES } from '../../cluster/simulation/invariants/sometimes.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { currentCommit } from './commit.ts';
 import { Farm } from './farm.ts';
+import { writeResult } from './result-file.ts';
 import { runOneSeed } from './one-seed.ts';
 import { progressLine, summaryJson, summaryLines, type SummaryOptions } from './summary.ts';
 import { sweep } from './sweep.ts';
@@ -88,9 +88,9 @@ async function runSeeds(options: Options, signal: AbortSignal): Promise<number> 
     });
     progress.close();
     console.log(summaryLines(result, about).join('\n'));
-    if (json !== undefined) await writeFile(json, `${JSON.stringify(summaryJson(result, about), null, 2)}\n`);
     const problems = result.tally.problems(STATES);
     for (const problem of problems) console.log(`FAILED: ${problem}`);
+    if (json !== undefined) await writeResult('--json', json, `${JSON.stringify(summaryJson(result, about), null, 2)}\n`);
     if (problems.length > 0) return 1;
     console.log(signal.aborted ? 'INTERRUPTED: nothing failed so far' : 'PASSED');
     return signal.aborted ? 130 : 0;

@@ -1,10 +1,11 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { simulate } from '../../cluster/simulation/run.ts';
 import { formatTrace } from '../../cluster/simulation/trace.ts';
 import { renderTrace } from '../../cluster/simulation/viewer/render.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { currentCommit, replayCommand } from './commit.ts';
 import { simulatedJobs } from './job.ts';
+import { writeResult } from './result-file.ts';
 import { traceOfRun } from './trace-of-run.ts';
 
 /** Options of {@link runOneSeed}. */
@@ -29,8 +30,8 @@ export async function runOneSeed({ seed, onlyFaults, json, html, print }: OneSee
   const run = traceOfRun(result, { commit: commit.id, command });
   print(formatTrace(run));
   print(`${result.events} events in ${result.seconds.toFixed(1)} virtual seconds, hash ${result.hash}`);
-  if (json !== undefined) await writeFile(json, `${JSON.stringify(run)}\n`);
-  if (html !== undefined) await writeFile(html, renderTrace(run));
+  if (json !== undefined) await writeResult('--json', json, `${JSON.stringify(run)}\n`);
+  if (html !== undefined) await writeResult('--html', html, renderTrace(run));
   return result.outcome === 'passed' ? 0 : 1;
 }
 
