@@ -41,6 +41,8 @@ export interface MillraceErrorOptions {
   retryable?: boolean;
   /** Where in the input the problem is, e.g. `rollout.groupSize`. */
   field?: string;
+  /** What went wrong, for programs, in UPPER_SNAKE_CASE, e.g. `BUDGET_EXHAUSTED`. Default: the code. */
+  reason?: string;
 }
 
 /** What went wrong, where, and what to do about it (in the message). */
@@ -49,12 +51,14 @@ export class MillraceError extends Error {
   readonly code: ErrorCode;
   readonly retryable: boolean;
   readonly field: string | undefined;
+  readonly reason: string;
 
   constructor(code: ErrorCode, message: string, options: MillraceErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.retryable = options.retryable ?? RETRYABLE_BY_DEFAULT.has(code);
     this.field = options.field;
+    this.reason = options.reason ?? code.toUpperCase();
   }
 
   /** Wraps anything that was thrown; a MillraceError is returned as it is, an abort becomes `cancelled`. */

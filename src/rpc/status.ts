@@ -1,6 +1,7 @@
 import { Metadata, status as Status } from '@grpc/grpc-js';
 import type { ServiceError, StatusObject } from '@grpc/grpc-js';
 import { MillraceError, type ErrorCode } from '../errors.ts';
+import { decodeDetails, DETAILS_KEY, encodeDetails } from './error-details.ts';
 
 const STATUS_OF: Record<ErrorCode, Status> = {
   invalid_argument: Status.INVALID_ARGUMENT,
@@ -25,10 +26,6 @@ const CODE_OF = new Map<Status, ErrorCode>([
   [Status.OUT_OF_RANGE, 'invalid_argument'],
 ]);
 
-/** Trailing metadata: where in the request the problem is (percent-encoded). */
-const FIELD_KEY = 'millrace-field';
-/** Trailing metadata: "true" when the same call may succeed later. */
-const RETRYABLE_KEY = 'millrace-retryable';
 /** Header and trailing metadata: the id under which the server logged the call. */
 export const TRACE_KEY = 'millrace-trace-id';
 
@@ -38,32 +35,28 @@ const LONGEST_DETAILS = 2000;
 /** A gRPC status, complete. */
 export type RpcStatus = Pick<StatusObject, 'code' | 'details' | 'metadata'>;
 
-/** Anything thrown as a gRPC status. The field is in the metadata and, for people, at the start of the details. */
+/** Anything thrown as a gRPC status. The field is in its {@link DETAILS_KEY} and, for people, at the start of the details. */
 export function statusFrom(thrown: unknown): RpcStatus {
   const error = MillraceError.from(thrown);
+  const code = STATUS_OF[error.code];
+  const field = error.field === undefined ? undefined : wellFormed(error.field);
+  const details = wellFormed(field === undefined ? error.message : `${field}: ${error.message}`);
   const metadata = new Metadata();
-  if (error.field !== undefined) metadata.set(FIELD_KEY, encodeURIComponent(wellFormed(error.field)));
-  metadata.set(RETRYABLE_KEY, String(error.retryable));
-  const details = wellFormed(error.field === undefined ? error.message : `${error.field}: ${error.message}`);
-  return { code: STATUS_OF[error.code], details, metadata };
+  metadata.set(DETAILS_KEY, encodeDetails(error, { code, details, field }));
+  return { code, details, metadata };
 }
 
 /** A failed call as the MillraceError that the server threw; failures of the transport are told with the server's address. */
 export function errorFromStatus(thrown: unknown, address: string): MillraceError {
   if (thrown instanceof MillraceError || !isServiceError(thrown)) return MillraceError.from(thrown);
   const code = CODE_OF.get(thrown.code) ?? 'internal';
-  const metadata = thrown.metadata instanceof Metadata ? thrown.metadata : new Metadata();
-  const retryable = first(metadata, RETRYABLE_KEY);
-  if (retryable === undefined) return transportError(code, thrown.details, address, thrown);
-  const encoded = first(metadata, FIELD_KEY);
-  const field = encoded === undefined ? undefined : decode(encoded);
+  const encoded = thrown.metadata instanceof Metadata ? thrown.metadata.get(DETAILS_KEY)[0] : undefined;
+  const sent = encoded instanceof Buffer ? decodeDetails(encoded) : undefined;
+  if (sent === undefined) return transportError(code, thrown.details, address, thrown);
+  const { field, retryable, reason } = sent;
   const prefix = `${field}: `;
   const message = field !== undefined && thrown.details.startsWith(prefix) ? thrown.details.slice(prefix.length) : thrown.details;
-  return new MillraceError(code, message, {
-    cause: thrown,
-    retryable: retryable === 'true',
-    ...(field !== undefined && { field }),
-  });
+  return new MillraceError(code, message, { cause: thrown, retryable, reason, ...(field !== undefined && { field }) });
 }
 
 function transportError(code: ErrorCode, details: string, address: string, cause: unknown): MillraceError {
@@ -76,19 +69,6 @@ function transportError(code: ErrorCode, details: string, address: string, cause
 
 function isServiceError(thrown: unknown): thrown is ServiceError {
   return thrown instanceof Error && typeof (thrown as Partial<ServiceError>).code === 'number' && 'details' in thrown;
-}
-
-function first(metadata: Metadata, key: string): string | undefined {
-  const value = metadata.get(key)[0];
-  return typeof value === 'string' ? value : undefined;
-}
-
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
 }
 
 /** grpc-js percent-encodes the details with encodeURI, which throws on half a surrogate pair. */
