@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { runSerial, type SerialResult } from '../cluster/serial/index.ts';
 import { checkpointPath } from '../src/checkpoint/paths.ts';
+import type { WeightSource } from '../cluster/jobs/weight-source.ts';
 import type { JobConfig } from '../src/config/job.ts';
 import { loadJobConfig } from '../src/config/load.ts';
 import { loadCheckpoint } from '../src/checkpoint/load.ts';
@@ -94,7 +95,7 @@ describe('a job from given weights', () => {
             from.push(job.from);
             return undefined;
           }
-          return (await admin.createJob('still', still, source)).id;
+          return (await admin.createJob('still', still, { from: source })).id;
         },
       });
       return weights;
@@ -118,7 +119,7 @@ describe('a job from given weights', () => {
     await runSerial(config, {
       stateDir: folder.path,
       onEnd: async (_, admin) => {
-        const wrong: [JobConfig, NonNullable<Parameters<typeof admin.createJob>[2]>][] = [
+        const wrong: [JobConfig, WeightSource][] = [
           [leverJob(['policy.hidden=16']), { job: 'outage', version: undefined }],
           [
             { ...config, algorithm: leverJob(['algorithm={name: ppo}']).algorithm },
@@ -129,7 +130,7 @@ describe('a job from given weights', () => {
           [config, { checkpoint: '/nowhere' }],
         ];
         for (const [job, source] of wrong)
-          await admin.createJob('other', job, source).catch((error: unknown) => errors.push(error));
+          await admin.createJob('other', job, { from: source }).catch((error: unknown) => errors.push(error));
         expect((await admin.listJobs()).map(({ id }) => id)).toEqual(['outage']);
         return undefined;
       },

@@ -7,6 +7,16 @@ import type { Diagnosis } from './diagnosis.ts';
 import type { TrajectoryTransfer } from './export.ts';
 import type { PruneMessage, StatsMessage, StoreCare } from './store-care.ts';
 
+/** What a job may be created with besides its configuration. */
+export interface CreateJobOptions {
+  /** Whose weights it starts from. Default: drawn from its seed. */
+  from?: WeightSource | undefined;
+  /** Default: "local". */
+  owner?: string | undefined;
+  /** From -100 to 100. Default: 0. */
+  priority?: number | undefined;
+}
+
 /**
  * What the admin API needs of the cluster. The service in service.ts checks every argument before it calls a method, so that
  * ids are well formed and configurations valid; methods throw MillraceErrors, which reach the caller as they are.
@@ -17,7 +27,7 @@ export interface AdminBackend extends TrajectoryTransfer {
   /** What is damaged. */
   readonly diagnosis: Diagnosis;
   /** Queues a job and returns it. `already_exists` when the id is taken. */
-  createJob(id: string, config: JobConfig, from?: WeightSource): Promise<Job>;
+  createJob(id: string, config: JobConfig, options?: CreateJobOptions): Promise<Job>;
   /** `not_found` when there is none. */
   getJob(id: string): Promise<Job>;
   /** All jobs, in any order. */

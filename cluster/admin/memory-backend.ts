@@ -7,10 +7,11 @@ import type { JobConfig } from '../../src/config/job.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { JobSchema, JobState } from '../../src/gen/millrace/v1/admin_pb.ts';
 import type { Actor, ExportTrajectoriesRequest, Job, Node, PruneStoreRequest } from '../../src/gen/millrace/v1/admin_pb.ts';
+import { DEFAULT_OWNER } from '../../src/jobs/record.ts';
 import { seededRandom } from '../../src/random/seeded.ts';
 import type { QueryResult } from '../../src/store/store.ts';
 import type { Imported } from '../../src/store/export/import.ts';
-import type { AdminBackend } from './backend.ts';
+import type { AdminBackend, CreateJobOptions } from './backend.ts';
 import { deadLetterQueue } from './dead-letters.ts';
 import type { ExportMessage, ImportMessage, TrajectoryTransfer } from './export.ts';
 import { diagnosis } from './diagnosis.ts';
@@ -41,12 +42,13 @@ export class MemoryBackend implements AdminBackend {
   #listeners = new Set<(id: string) => void>();
   #created = 0;
 
-  createJob(id: string, config: JobConfig): Promise<Job> {
+  createJob(id: string, config: JobConfig, { owner = DEFAULT_OWNER, priority = 0 }: CreateJobOptions = {}): Promise<Job> {
     if (this.jobs.has(id))
       return Promise.reject(new MillraceError('already_exists', `There is a job ${id} already.`, { field: 'job_id' }));
     this.#created += 1;
     const createTime = timestampFromMs(1_700_000_000_000 + this.#created);
-    const job = create(JobSchema, { id, state: JobState.QUEUED, configJson: JSON.stringify(config), createTime });
+    const configJson = JSON.stringify(config);
+    const job = create(JobSchema, { id, state: JobState.QUEUED, configJson, createTime, owner, priority });
     this.jobs.set(id, job);
     return Promise.resolve(clone(JobSchema, job));
   }

@@ -33,7 +33,9 @@ describe('admin service', () => {
     expect(JSON.parse(job?.configJson ?? '')).toMatchObject({ name: 'retail', rollout: { groupSize: 16 } });
     expect((await admin.createJob({ configJson: CONFIG })).job?.id).toBe('retail-1');
     await admin.createJob({ jobId: 'retail-7', configJson: CONFIG });
-    expect((await admin.createJob({ configJson: CONFIG })).job?.id).toBe('retail-8');
+    expect((await admin.createJob({ configJson: CONFIG })).job).toMatchObject({ id: 'retail-8', owner: 'local', priority: 0 });
+    const owned = await admin.createJob({ configJson: CONFIG, owner: 'ann', priority: -3 });
+    expect(owned.job).toMatchObject({ owner: 'ann', priority: -3 });
     await expect(admin.createJob({ jobId: 'mine', configJson: CONFIG })).rejects.toMatchObject({
       code: 'already_exists',
       field: 'job_id',
@@ -56,6 +58,8 @@ describe('admin service', () => {
       /got 1/,
     ],
     ['a bad id', { jobId: 'Retail!', configJson: CONFIG }, 'job_id', /"Retail!" is no job id/],
+    ['an owner with a space', { configJson: CONFIG, owner: 'Ann Lab' }, 'owner', /"Ann Lab" is no name of an owner/],
+    ['a priority out of bounds', { configJson: CONFIG, priority: 101 }, 'priority', /got 101, expected -100 to 100/],
     ['a long id', { jobId: 'a'.repeat(41), configJson: CONFIG }, 'job_id', /1 to 40/],
   ])('refuses %s', async (_what, request, field, message) => {
     const call = admin.createJob(request);

@@ -6,14 +6,14 @@ import { AdminService, JobSchema, JobState } from '../../src/gen/millrace/v1/adm
 import type { Job } from '../../src/gen/millrace/v1/admin_pb.ts';
 import { defineService } from '../../src/rpc/handlers.ts';
 import type { ServiceRegistration } from '../../src/rpc/handlers.ts';
-import { weightSource, type WeightSource } from '../jobs/weight-source.ts';
-import type { AdminBackend } from './backend.ts';
+import { weightSource } from '../jobs/weight-source.ts';
+import type { AdminBackend, CreateJobOptions } from './backend.ts';
 import { exportRequest } from './export.ts';
 import { latest } from './latest.ts';
 import { pageOfJobs } from './page.ts';
 import { queryMessages } from './query-rows.ts';
 import { checkPrune } from './store-care.ts';
-import { checkCount, checkJobId, checkNodeId, checkPlace, checkSql } from './validation.ts';
+import { checkCount, checkJobId, checkNodeId, checkOwner, checkPlace, checkPriority, checkSql } from './validation.ts';
 
 /** True for SUCCEEDED, FAILED and CANCELLED, and for UNREADABLE: nothing is heard of such a job any more. */
 export function isEndState(state: JobState): boolean {
@@ -25,15 +25,15 @@ export function isEndState(state: JobState): boolean {
 /** The admin API (admin.proto) over a backend, ready for `startServer`. */
 export function adminService(backend: AdminBackend): ServiceRegistration {
   return defineService(AdminService, {
-    createJob: async ({ jobId, configJson, from }) => {
+    createJob: async ({ jobId, configJson, from, owner, priority }) => {
       if (jobId !== '') checkJobId(jobId);
       if (configJson === '') {
         throw new MillraceError('invalid_argument', 'is missing; give the job configuration as JSON.', { field: 'config_json' });
       }
       const config = parseJobConfig(configJson);
       checkJobPaths(config);
-      const source = weightSource(from);
-      return { job: await (jobId === '' ? createNumbered(backend, config, source) : backend.createJob(jobId, config, source)) };
+      const options = { from: weightSource(from), owner: checkOwner(owner), priority: checkPriority(priority) };
+      return { job: await (jobId === '' ? createNumbered(backend, config, options) : backend.createJob(jobId, config, options)) };
     },
     getJob: async ({ jobId }) => ({ job: await backend.getJob(checkJobId(jobId)) }),
     listJobs: async ({ pageSize, pageToken }) => {
@@ -86,12 +86,12 @@ async function* query(backend: AdminBackend, sql: string, maxRows: number, signa
 }
 
 /** A job that came without an id gets its name and the next number: retail-1, retail-2 ... */
-async function createNumbered(backend: AdminBackend, config: JobConfig, from: WeightSource | undefined): Promise<Job> {
+async function createNumbered(backend: AdminBackend, config: JobConfig, options: CreateJobOptions): Promise<Job> {
   const stem = config.name.slice(0, 32);
   const taken = (await backend.listJobs()).map(({ id }) => Number(id.startsWith(`${stem}-`) ? id.slice(stem.length + 1) : NaN));
   for (let number = Math.max(0, ...taken.filter(Number.isInteger)) + 1; ; number += 1) {
     try {
-      return await backend.createJob(`${stem}-${number}`, config, from);
+      return await backend.createJob(`${stem}-${number}`, config, options);
     } catch (error) {
       // Somebody else took the number meanwhile.
       if (MillraceError.from(error).code !== 'already_exists') throw error;

@@ -1,4 +1,5 @@
 import { MillraceError } from '../../src/errors.ts';
+import { DEFAULT_OWNER, OWNER_PATTERN, PRIORITY } from '../../src/jobs/record.ts';
 
 const JOB_ID = /^[a-z0-9][a-z0-9-]{0,39}$/;
 /** Longest SQL statement, in characters. */
@@ -13,6 +14,19 @@ export function checkJobId(id: string): string {
   if (id === '') throw invalid('job_id', 'is missing; give the id of a job.');
   if (JOB_ID.test(id)) return id;
   throw invalid('job_id', `${quote(id)} is no job id: use 1 to 40 lower-case letters, digits and "-", the first one no "-".`);
+}
+
+/** An owner's name; empty is "local". */
+export function checkOwner(owner: string): string {
+  if (owner === '') return DEFAULT_OWNER;
+  if (OWNER_PATTERN.test(owner)) return owner;
+  throw invalid('owner', `${quote(owner)} is no name of an owner: use 1 to 64 of a-z, 0-9, ".", "_", "@" and "-".`);
+}
+
+/** A job's priority. */
+export function checkPriority(priority: number): number {
+  if (priority >= PRIORITY.min && priority <= PRIORITY.max) return priority;
+  throw invalid('priority', `got ${priority}, expected ${PRIORITY.min} to ${PRIORITY.max}.`);
 }
 
 /** An integer from `min` to `max`; 0, which proto3 cannot tell from absent, is the default. */

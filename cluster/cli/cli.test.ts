@@ -83,8 +83,21 @@ describe('millrace', { timeout: 60_000 }, () => {
   }
 
   it('creates a job from a file with overrides, and lists it', async () => {
-    const created = await spawned(['job', 'create', 'job.yaml', '--set', 'rollout.groupSize=4', '--id', 'first']);
+    const created = await spawned([
+      'job',
+      'create',
+      'job.yaml',
+      '--set',
+      'rollout.groupSize=4',
+      '--id',
+      'first',
+      '--owner',
+      'ann',
+      '--priority',
+      '-5',
+    ]);
     expect(created).toMatchObject({ code: 0, stdout: 'first\n', stderr: 'queued; follow it with: millrace job watch first\n' });
+    expect(backend.jobs.get('first')).toMatchObject({ owner: 'ann', priority: -5 });
     const config = JSON.parse(backend.jobs.get('first')?.configJson ?? '{}') as Record<string, unknown>;
     expect(config).toMatchObject({
       name: 'demo',

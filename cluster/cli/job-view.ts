@@ -45,6 +45,8 @@ export function describeJob(job: Job, now: number): string {
       ['created', job.createTime ? `${timestamp(job.createTime)} (${ago(job.createTime, now)})` : ''],
       ['started', job.startTime ? timestamp(job.startTime) : ''],
       ['ended', job.endTime ? timestamp(job.endTime) : ''],
+      ['owner', job.owner],
+      ['priority', job.priority === 0 ? '' : String(job.priority)],
       ['weights from', job.from],
       ['checkpoint', job.checkpoint],
       ['code', job.codeDigest],

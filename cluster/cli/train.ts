@@ -1,3 +1,4 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
 import { constants } from 'node:fs';
 import { access, stat, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
@@ -7,7 +8,7 @@ import { loadJobConfig } from '../../src/config/load.ts';
 import { checkDecides } from '../../src/flow/decides.ts';
 import { checkReward } from '../../src/reward/check.ts';
 import { MillraceError } from '../../src/errors.ts';
-import { JobState, type Job } from '../../src/gen/millrace/v1/admin_pb.ts';
+import { JobState, type CreateJobRequestSchema, type Job } from '../../src/gen/millrace/v1/admin_pb.ts';
 import { formatTable } from '../../src/store/format.ts';
 import { namedQuery, type QueryName } from '../../src/store/queries.ts';
 import { collectQuery } from '../admin/query-rows.ts';
@@ -30,10 +31,11 @@ import { newNotices } from './new-notices.ts';
 import { createProgressPrinter } from './progress-printer.ts';
 import { progressOf, stateName } from './progress.ts';
 import { sqlExample } from './sql-access.ts';
+import { ownerFields, type OwnerFlags } from './owner-options.ts';
 import { weightsFrom } from './weights-from.ts';
 
 /** Options of `millrace train`. */
-export interface TrainFlags extends EmbeddedFlags {
+export interface TrainFlags extends EmbeddedFlags, OwnerFlags {
   data?: string;
   resume?: boolean;
   from?: string;
@@ -54,6 +56,7 @@ export async function train(file: string | undefined, flags: TrainFlags, context
     throw new MillraceError('invalid_argument', 'A job that goes on has weights: leave out --from or --resume.', {
       field: '--from',
     });
+  const owned = ownerFields(flags);
   const settings = clusterSettings(context, flags);
   const reportFile = flags.report === undefined ? undefined : await writableFile(resolve(context.cwd, flags.report));
   const config = file === undefined ? undefined : await checkedJob(file, flags, context);
@@ -66,7 +69,7 @@ export async function train(file: string | undefined, flags: TrainFlags, context
     running = await context.withAdmin((admin) =>
       flags.resume
         ? resume(admin, config, cluster.stateDir, context)
-        : create(admin, config!, weightsFrom(flags.from, context.cwd), context),
+        : create(admin, config!, { from: weightsFrom(flags.from, context.cwd), ...owned }, context),
     );
     context.note(`job ${running.id}; ${addressesOf(cluster)}; state in ${cluster.stateDir}`);
     const example = sqlExample(cluster);
@@ -132,7 +135,9 @@ async function checkedJob(file: string, flags: TrainFlags, context: CliContext):
   return config;
 }
 
-async function create(admin: AdminClient, config: JobConfig, from: string, context: CliContext): Promise<Job> {
+type NewJob = Pick<MessageInitShape<typeof CreateJobRequestSchema>, 'from' | 'owner' | 'priority'>;
+
+async function create(admin: AdminClient, config: JobConfig, options: NewJob, context: CliContext): Promise<Job> {
   // A run that was killed may have left its job running: it waits, and says how to go on with it.
   const { jobs } = await admin.listJobs({ pageSize: 1000 });
   for (const { id, state } of jobs) {
@@ -140,7 +145,7 @@ async function create(admin: AdminClient, config: JobConfig, from: string, conte
     await admin.pauseJob({ jobId: id });
     context.note(`job ${id} was interrupted and is paused; \`millrace train --resume\` goes on with it`);
   }
-  const job = await createJob(admin, { configJson: JSON.stringify(config), from }, context);
+  const job = await createJob(admin, { configJson: JSON.stringify(config), ...options }, context);
   const before = jobs.filter(({ state }) => state === JobState.QUEUED).map(({ id }) => id);
   if (before.length > 0) context.note(`${before.join(', ')} was queued before and runs first; \`millrace job cancel\` drops it`);
   return job;

@@ -6,7 +6,7 @@ import { MillraceError } from '../../src/errors.ts';
  */
 export function wholeNumber(text: string, flag: string, least: number, most: number): number {
   const value = Number(text);
-  if (/^\d+$/.test(text) && value >= least && value <= most) return value;
+  if (/^-?\d+$/.test(text) && value >= least && value <= most) return value;
   throw new MillraceError('invalid_argument', `${flag}: got "${text}", expected a whole number from ${least} to ${most}.`, {
     field: flag,
   });

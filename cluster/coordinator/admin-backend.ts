@@ -4,12 +4,11 @@ import type { Actor, ExportTrajectoriesRequest, Job, Node, PruneStoreRequest } f
 import { isEnded } from '../../src/jobs/state.ts';
 import type { Imported } from '../../src/store/export/import.ts';
 import type { QueryResult } from '../../src/store/store.ts';
-import type { AdminBackend, StoreAccess } from '../admin/backend.ts';
+import type { AdminBackend, CreateJobOptions, StoreAccess } from '../admin/backend.ts';
 import { deadLetterQueue, type DeadLetterQueue } from '../admin/dead-letters.ts';
 import { diagnosis, type Diagnosis } from '../admin/diagnosis.ts';
 import type { ExportMessage, ImportMessage, TrajectoryTransfer } from '../admin/export.ts';
 import type { PruneMessage, StatsMessage, StoreCare } from '../admin/store-care.ts';
-import type { WeightSource } from '../jobs/weight-source.ts';
 import type { NodeContext } from '../runtime/context.ts';
 import type { NodeList } from '../runtime/nodes.ts';
 import { JobCommands } from './job-commands.ts';
@@ -41,8 +40,8 @@ export class CoordinatorBackend implements AdminBackend {
     this.#views.close();
   }
 
-  async createJob(id: string, config: JobConfig, from?: WeightSource): Promise<Job> {
-    return this.#views.view(await this.#commands.create(id, config, from));
+  async createJob(id: string, config: JobConfig, options: CreateJobOptions = {}): Promise<Job> {
+    return this.#views.view(await this.#commands.create(id, config, options));
   }
 
   async getJob(id: string): Promise<Job> {

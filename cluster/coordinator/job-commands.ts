@@ -4,11 +4,11 @@ import { checkDecides } from '../../src/flow/decides.ts';
 import { createJobRecord, transition, type JobRecord } from '../../src/jobs/record.ts';
 import { isEnded } from '../../src/jobs/state.ts';
 import { checkReward } from '../../src/reward/check.ts';
+import type { CreateJobOptions } from '../admin/backend.ts';
 import { bundledRewards } from '../jobs/bundles.ts';
 import { unreadableJob, type UnreadableJob } from '../jobs/directory.ts';
 import { JobEvents } from '../jobs/events.ts';
 import { checkFits, taskPlan } from '../jobs/tasks.ts';
-import type { WeightSource } from '../jobs/weight-source.ts';
 import type { NodeContext } from '../runtime/context.ts';
 import { storeInitialWeights } from './initial-weights.ts';
 import { checkResumable } from './resume.ts';
@@ -22,7 +22,7 @@ export class JobCommands {
   }
 
   /** See `AdminBackend.createJob`. */
-  async create(id: string, config: JobConfig, from?: WeightSource): Promise<JobRecord> {
+  async create(id: string, config: JobConfig, { from, owner, priority }: CreateJobOptions = {}): Promise<JobRecord> {
     const { clock, bus, jobs, log, id: node } = this.#context;
     // Flow and tasks are loaded before anything is stored: an error in them is an answer to the caller.
     const { runtime, digest: code } = await this.#context.runtimes.bundle(config);
@@ -32,7 +32,7 @@ export class JobCommands {
     checkFits(tasks.tasks, bus.maxMessageBytes);
     await taskPlan(runtime, tasks);
     const initial = from && (await storeInitialWeights(this.#context, id, runtime, from));
-    const record = createJobRecord({ id, config, now: clock.now(), code, ...initial });
+    const record = createJobRecord({ id, config, now: clock.now(), code, owner, priority, ...initial });
     try {
       await jobs.create(record);
     } catch (error) {

@@ -87,6 +87,8 @@ export class JobViews {
       evaluations: record.evaluations.map(toProtoEvaluation),
       checkpoint: record.checkpoint ?? '',
       from: record.from ?? '',
+      owner: record.owner,
+      priority: record.priority,
       codeDigest: record.code ?? '',
       notices: this.#notices.of(record.id).map(toProtoNotice),
       unreadable: followed.unreadable ?? '',

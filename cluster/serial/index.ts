@@ -113,7 +113,7 @@ async function run(config: JobConfig, shared: Shared): Promise<SerialResult> {
   await shared.prepare?.(connectMemory(shared.server));
   let nodes = await startNodes(shared);
   try {
-    let { id } = await withBackend(nodes.coordinator, (backend) => backend.createJob(config.name, config, from));
+    let { id } = await withBackend(nodes.coordinator, (backend) => backend.createJob(config.name, config, { from }));
     if (interruptAfterRound !== undefined) {
       const reached = (job: Job): boolean => (job.progress?.round ?? 0) >= interruptAfterRound;
       await follow(nodes.coordinator, id, { onJob, done: reached });

@@ -45,8 +45,17 @@ describe('a stored job record', () => {
   });
 
   it('is one from before there were formats', () => {
-    const { format: _, ...older } = create();
+    const { format: _, owner: _owner, priority: _priority, ...older } = create();
     expect(decodeJobRecord(bytes(older))).toEqual(create());
+  });
+
+  it('keeps whose it is and how urgent', () => {
+    const record = createJobRecord({ id: 'sums', config, now: 1000, owner: 'ann@lab.org', priority: -5 });
+    expect(decodeJobRecord(encodeJobRecord(record))).toMatchObject({ owner: 'ann@lab.org', priority: -5 });
+    expect(create()).toMatchObject({ owner: 'local', priority: 0 });
+    expect(() => createJobRecord({ id: 'sums', config, now: 1, owner: 'Ann Lab' })).toThrow(
+      expect.objectContaining({ code: 'invalid_argument', field: 'owner' }),
+    );
   });
 
   it('keeps keys that another version added when it is written again', () => {

@@ -24,6 +24,15 @@ export type EvaluationRecord = z.infer<typeof evaluationRecordSchema>;
 
 const time = z.int().min(0);
 
+/** Owner of a job for which none was given. */
+export const DEFAULT_OWNER = 'local';
+
+/** What names an owner. */
+export const OWNER_PATTERN = /^[a-z0-9._@-]{1,64}$/;
+
+/** Bounds of a job's priority. */
+export const PRIORITY = { min: -100, max: 100 } as const;
+
 /** Version of the record's layout. One that older versions cannot go on with gets the next number. */
 export const RECORD_FORMAT = 1;
 
@@ -39,6 +48,10 @@ export const jobRecordSchema = z.object({
   state: z.enum(JOB_STATES),
   config: jobConfigSchema,
   createdAt: time,
+  /** Whose share of the cluster it uses. */
+  owner: z.string().regex(OWNER_PATTERN).default(DEFAULT_OWNER),
+  /** Of the jobs that wait, those with a higher one are admitted first. */
+  priority: z.int().min(PRIORITY.min).max(PRIORITY.max).default(0),
   startedAt: time.optional(),
   endedAt: time.optional(),
   /** Each time the job went on after a pause or under another coordinator, oldest first. */
@@ -94,6 +107,8 @@ export interface NewJob {
   id: string;
   config: JobConfig;
   now: number;
+  owner?: string | undefined;
+  priority?: number | undefined;
   from?: string;
   initialWeights?: string;
   /** Digest of its code and data. */

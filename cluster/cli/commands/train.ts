@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { CliContext } from '../context.ts';
 import type { TrainFlags } from '../train.ts';
+import { OWNER, PRIORITY_HELP } from '../owner-options.ts';
 import { FROM } from '../weights-from.ts';
 
 /** `millrace train`: start a cluster, run one job to its end, report, stop. What `npm start` does. */
@@ -17,6 +18,8 @@ export function register(program: Command, context: CliContext): void {
     )
     .option('--resume', 'continue the newest interrupted or failed job (of this job file, if given)')
     .option('--from <checkpoint or job>', FROM)
+    .option('--owner <name>', OWNER)
+    .option('--priority <number>', PRIORITY_HELP)
     .option('--report <file>', 'also write the report as JSON')
     .option('--learners <n>', 'learner processes, or auto: one per GPU, or without GPUs one per core')
     .option('--rollouts <n>', 'rollout processes')

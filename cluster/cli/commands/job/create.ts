@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { CliContext } from '../../context.ts';
 import { collectOption } from '../../repeated-option.ts';
+import { OWNER, ownerFields, PRIORITY_HELP, type OwnerFlags } from '../../owner-options.ts';
 import { FROM, weightsFrom } from '../../weights-from.ts';
 
 /** `millrace job create`. */
@@ -13,7 +14,10 @@ export function register(job: Command, context: CliContext): void {
     .option('--id <id>', 'id of the job: lower-case letters, digits and "-" (default: made from its name)')
     .option('--data <folder or file>', 'task data, in place of that of the file')
     .option('--from <checkpoint or job>', FROM)
-    .action(async (file: string, options: { set?: string[]; id?: string; data?: string; from?: string }) => {
+    .option('--owner <name>', OWNER)
+    .option('--priority <number>', PRIORITY_HELP)
+    .action(async (file: string, options: OwnerFlags & { set?: string[]; id?: string; data?: string; from?: string }) => {
+      const owned = ownerFields(options);
       const { loadJobConfig } = await import('../../../../src/config/load.ts');
       const { config } = loadJobConfig(file, {
         env: context.env,
@@ -23,7 +27,7 @@ export function register(job: Command, context: CliContext): void {
       });
       const created = await context.withAdmin(async (admin) => {
         const from = weightsFrom(options.from, context.cwd);
-        const request = { jobId: options.id ?? '', configJson: JSON.stringify(config), from };
+        const request = { jobId: options.id ?? '', configJson: JSON.stringify(config), from, ...owned };
         const { createJob } = await import('../../create-job.ts');
         return createJob(admin, request, context);
       });
