@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { generate } from '../examples/retail/generator/generate.ts';
 import { millraceToEnd, processesOf, REPOSITORY } from './support/command.ts';
+import { millraceInProcess } from './support/in-process.ts';
 import { temporaryFolder } from './support/thermostat.ts';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -20,19 +21,21 @@ interface Case {
   job?: string;
   args?: string[];
   code?: number;
+  /** Whether the command is a process of its own, whose loader says what is wrong with a flow. Default: false. */
+  spawned?: boolean;
   says: RegExp;
 }
 
 /** Runs in a folder of its own, and checks what holds for every refusal. */
 async function refused(
   name: string,
-  { files = {}, job = GOOD, args = ['train', 'job.yaml'], code = 2, says }: Case,
+  { files = {}, job = GOOD, args = ['train', 'job.yaml'], code = 2, spawned = false, says }: Case,
 ): Promise<void> {
   const cwd = join(folder.path, name.replaceAll(/\W+/g, '-'));
   mkdirSync(cwd);
   const all = { 'flow.ts': FLOW, 'job.yaml': job, ...files };
   for (const [file, text] of Object.entries(all)) writeFileSync(join(cwd, file), text);
-  const ended = await millraceToEnd(args, { cwd, timeoutMs: 20_000 });
+  const ended = spawned ? await millraceToEnd(args, { cwd, timeoutMs: 20_000 }) : await millraceInProcess(args, cwd);
   expect(ended, ended.stderr).toMatchObject({ code, stdout: '' });
   expect(ended.stderr).toMatch(says);
   expect(ended.stderr).toMatch(/^(.*tasks, \d+ held out\n)?error: /);
@@ -48,6 +51,7 @@ describe('what is wrong with a job is told before anything is started', () => {
   it.each(
     Object.entries<Case>({
       'an unknown key': {
+        spawned: true,
         job: `${GOOD}rollout:\n  groupsize: 8\n`,
         says: /job\.yaml:4: unknown key "rollout\.groupsize"; did you mean "rollout\.groupSize"\?/,
       },
@@ -107,14 +111,17 @@ describe('what is wrong with a job is told before anything is started', () => {
         says: /flow\.ts: task must be a zod schema/,
       },
       'a flow with a syntax error': {
+        spawned: true,
         files: { 'flow.ts': 'export default {\n  name: "x"\n  tools: 1,\n};\n' },
         says: /flow\.ts cannot be imported: SyntaxError: Expected "}" but found "tools" \(.*flow\.ts:3:3\)\n/,
       },
       'a flow that imports what is not there': {
+        spawned: true,
         files: { 'flow.ts': 'import { x } from "./missing.ts";\nexport default x;\n' },
         says: /flow\.ts cannot be imported: .*missing\.ts.* imported from .*flow\.ts\n/,
       },
       'a flow that throws': {
+        spawned: true,
         files: { 'flow.ts': '\nthrow new Error("not today");\n' },
         says: /flow\.ts cannot be imported: Error: not today \(flow\.ts:2\)/,
       },
