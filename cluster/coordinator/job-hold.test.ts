@@ -1,6 +1,7 @@
 import { create, toBinary } from '@bufbuild/protobuf';
 import { afterEach, expect, it } from 'vitest';
 import { MemoryNodes } from '../../test/support/memory-node.ts';
+import type { StoredMessage } from '../../src/bus/bus.ts';
 import { Purpose, RolloutRequestSchema } from '../../src/gen/millrace/v1/training_pb.ts';
 import { JobHold } from './job-hold.ts';
 
@@ -63,4 +64,32 @@ it('keeps what is held of the present attempt of evaluations, also after a strea
   attempt = 2;
   await clock.run(hold.check(false));
   expect([hold.holdsRequest('a:trained@3:1'), hold.holdsRequest('a:trained@3:2')]).toEqual([false, true]);
+});
+
+it('gives up what is no held message, and returns what lies behind it', async () => {
+  const nodes = new MemoryNodes('/state');
+  const { clock } = nodes;
+  const context = await clock.run(nodes.node('one'));
+  hold = new JobHold(context, 'a', () => 1);
+  const { bus } = context;
+  const put = (id: string, data: Uint8Array, headers: Record<string, string>): Promise<unknown> =>
+    clock.run(bus.publish('held.a', data, { id, headers }));
+  const request = create(RolloutRequestSchema, { job: 'a', id: 'a:3', sequence: 3n, purpose: Purpose.TRAIN });
+  const bytes = toBinary(RolloutRequestSchema, request);
+  await put('nowhere', new Uint8Array([1, 2, 3]), {});
+  await put('elsewhere', bytes, { 'Millrace-Held-Subject': 'rollout.b', 'Millrace-Held-Id': 'b:3' });
+  await put('held.a:3', bytes, { 'Millrace-Held-Subject': 'rollout.a', 'Millrace-Held-Id': 'a:3' });
+  await clock.run(hold.check(true));
+  expect(await clock.run(bus.streamState('HELD'))).toMatchObject({ messages: 0 });
+  expect(await clock.run(bus.last('ROLLOUTS', 'rollout.a'))).toMatchObject({ id: 'a:3:held:3', data: bytes });
+  const letters: StoredMessage[] = [];
+  const readLetters = async (): Promise<void> => {
+    for await (const letter of bus.read('DLQ', 'dlq.HELD')) letters.push(letter);
+  };
+  await clock.run(readLetters());
+  expect(letters.map(({ id, data }) => [id, [...data.slice(0, 3)]])).toEqual([
+    ['dlq:HELD:1', [1, 2, 3]],
+    ['dlq:HELD:2', [...bytes.slice(0, 3)]],
+  ]);
+  expect(letters[0]!.headers['Millrace-Dead-Reason']).toBe('not a held message: it does not say where it came from');
 });

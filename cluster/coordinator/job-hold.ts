@@ -5,7 +5,7 @@ import { Purpose } from '../../src/gen/millrace/v1/training_pb.ts';
 import type { HoldProgress } from '../../src/protocol/progress.ts';
 import { seededRandom } from '../../src/random/seeded.ts';
 import type { NodeContext } from '../runtime/context.ts';
-import { heldMessages, returnHeld, type HeldMessage } from '../holds/held-messages.ts';
+import { giveUpHeld, heldMessages, returnHeld, type HeldMessage } from '../holds/held-messages.ts';
 import { heldSubject, retrySubject } from '../../src/protocol/subjects.ts';
 import { ADMISSION_HELD } from '../holds/notice.ts';
 import { decodeReport, REPORT_MS, viewOf } from '../holds/reports.ts';
@@ -145,7 +145,11 @@ export class JobHold {
       this.#seen = 0;
     }
     if (messages > 0 && lastSequence > this.#seen) {
-      for await (const { number, retry, request } of heldMessages(bus, this.#job, this.#seen + 1)) {
+      for await (const { number, retry, request, isForeign } of heldMessages(bus, this.#job, this.#seen + 1)) {
+        if (isForeign) {
+          await giveUpHeld(bus, this.#job, number);
+          continue;
+        }
         if (request?.purpose === Purpose.EVALUATE && request.attempt !== this.#attempt()) {
           await bus.deleteMessage(HELD, number);
           continue;

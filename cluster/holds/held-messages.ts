@@ -1,9 +1,10 @@
 import { HELD_HEADERS } from '../../src/protocol/headers.ts';
 import { HELD } from '../../src/protocol/names.ts';
-import { groupSubject, heldSubject } from '../../src/protocol/subjects.ts';
+import { deadLetterSubject, groupSubject, heldSubject, rolloutSubject } from '../../src/protocol/subjects.ts';
 import { fromBinary } from '@bufbuild/protobuf';
 import type { Bus, BusMessage, StoredMessage } from '../../src/bus/bus.ts';
 import { publishWithRoom } from '../../src/bus/backpressure.ts';
+import { deadLetterHeaders, deadLetterId } from '../../src/bus/dead-letter.ts';
 import type { Clock } from '../../src/clock/clock.ts';
 import type { Retry } from '../../src/flow/retry-later.ts';
 import { partHeaders } from '../../src/protocol/parts.ts';
@@ -30,6 +31,8 @@ export interface HeldMessage {
   retry: Retry | undefined;
   /** The request that it is about; undefined when it cannot be read. */
   request: RolloutRequest | undefined;
+  /** It does not say where it came from: nobody here held it, and it cannot be returned. */
+  isForeign: boolean;
 }
 
 /** The number in HELD of a message that was returned as a probe. */
@@ -67,6 +70,7 @@ export async function* heldMessages(bus: Bus, job: string, from = 1): AsyncItera
       number: message.sequence,
       retry: retryIn(message.headers[RETRY]),
       request: requestOf(message),
+      isForeign: !isOf(job, message),
     };
   }
 }
@@ -88,6 +92,24 @@ export async function returnHeld(
     return true;
   }
   return false;
+}
+
+/** Gives a message up that cannot be returned: it goes to the DLQ, where people find it. */
+export async function giveUpHeld(bus: Bus, job: string, number: number): Promise<void> {
+  for await (const message of bus.read(HELD, heldSubject(job), number)) {
+    if (message.sequence !== number) return;
+    const reason = 'not a held message: it does not say where it came from';
+    const headers = deadLetterHeaders({ ...message, stream: HELD, reason, deliveries: 0 });
+    await bus.publish(deadLetterSubject(HELD), message.data, { id: deadLetterId(HELD, number), headers });
+    await bus.deleteMessage(HELD, number);
+    return;
+  }
+}
+
+/** Requests and groups of the job are held, nothing else. */
+function isOf(job: string, { headers }: StoredMessage): boolean {
+  const subject = headers[SUBJECT];
+  return headers[ID] !== undefined && (subject === rolloutSubject(job) || subject === groupSubject(job));
 }
 
 /** A header that cannot be read says only that the message was held. */

@@ -5,6 +5,7 @@ import type { Life } from './life.ts';
 import { CoordinatorBackend } from '../coordinator/admin-backend.ts';
 import { watchNodes } from '../runtime/nodes.ts';
 import type { SimulatedCluster } from './cluster.ts';
+import type { SimulatedProcess } from './process.ts';
 import type { World } from './world.ts';
 
 const POLL_MS = 1_000;
@@ -21,6 +22,14 @@ export interface ClientPlan {
   pauseForMs?: number;
 }
 
+/** Is told of every job that a client is shown. */
+export interface JobSeen {
+  /** By the client that waits for its end. */
+  looked(job: Job): void;
+  /** By others. */
+  viewed(job: Job): void;
+}
+
 /** A person with an admin client: creates a job, looks at it until it has ended, and calls again when nobody answers. */
 export class SimulatedClient {
   readonly #world: World;
@@ -33,12 +42,7 @@ export class SimulatedClient {
   }
 
   /** Creates the job and follows it to its end. */
-  async run(
-    id: string,
-    config: JobConfig,
-    { pauseAt, pauseForMs = 1_000, pauseAfter }: ClientPlan,
-    onJob: (job: Job) => void,
-  ): Promise<Job> {
+  async run(id: string, config: JobConfig, { pauseAt, pauseForMs = 1_000, pauseAfter }: ClientPlan, seen: JobSeen): Promise<Job> {
     const { clock, recorder } = this.#world;
     await this.#ask('create the job', async (backend) => {
       await backend.createJob(id, config).catch((thrown: unknown) => {
@@ -47,16 +51,56 @@ export class SimulatedClient {
       });
     });
     recorder.note('client', 'job', `${id} is created`);
+    void this.#watch(id, seen);
     if (pauseAt !== undefined) void this.#pause(id, { at: pauseAt, forMs: pauseForMs, after: pauseAfter });
     for (;;) {
       const job = await this.#ask('look at the job', (backend) => backend.getJob(id));
-      onJob(job);
+      seen.looked(job);
       if (hasEnded(job)) {
         recorder.note('client', 'job', `${id} is ${JobState[job.state]}${job.error && `: ${job.error}`}`);
+        await this.#lookEverywhere(id, seen);
         return job;
       }
       await clock.sleep(POLL_MS);
     }
+  }
+
+  /** Another person watches the job at the coordinator that was started last, and reads on elsewhere where the watch breaks. */
+  async #watch(id: string, seen: JobSeen): Promise<void> {
+    const { clock } = this.#world;
+    for (;;) {
+      const coordinator = this.#cluster.allRunning('coordinator').at(-1);
+      if (coordinator) {
+        const { life } = coordinator;
+        const lost = new Promise<undefined>((resolve) => life.onEnd(() => resolve(undefined)));
+        try {
+          const backend = await Promise.race([life.through(this.#backend(coordinator)), lost]);
+          const views = backend?.watchJob(id, new AbortController().signal)[Symbol.asyncIterator]();
+          for (let next = await Promise.race([views?.next(), lost]); next && !next.done;) {
+            if (!life.isRunning) await Promise.race([life.running(), lost]);
+            if (life.hasEnded) break;
+            seen.viewed(next.value);
+            if (hasEnded(next.value)) return;
+            next = await Promise.race([views!.next(), lost]);
+          }
+        } catch {
+          // It is watched again.
+        }
+      }
+      await clock.sleep(RETRY_MS);
+    }
+  }
+
+  /** Whichever coordinator is asked about a job that has ended, the answer is true. One that does not answer now is left out. */
+  async #lookEverywhere(id: string, seen: JobSeen): Promise<void> {
+    const { clock } = this.#world;
+    const ask = async (coordinator: SimulatedProcess): Promise<void> => {
+      const { life } = coordinator;
+      const job = await life.through((await this.#backend(coordinator)).getJob(id));
+      if (hasEnded(job)) seen.viewed(job);
+    };
+    const asked = this.#cluster.allRunning('coordinator').map((one) => ask(one).catch(() => {}));
+    await Promise.race([Promise.all(asked), clock.sleep(CALL_MS)]);
   }
 
   async #pause(id: string, { at, forMs, after }: { at: number; forMs: number; after: Promise<void> | undefined }): Promise<void> {

@@ -75,7 +75,12 @@ export class SimulatedCluster {
 
   /** A process of this role that runs, the first by its id. */
   running(role: RoleName): SimulatedProcess | undefined {
-    return [...this.#processes.values()].find((process) => process.role === role && process.life.state === 'running');
+    return this.allRunning(role)[0];
+  }
+
+  /** All processes of this role that run. */
+  allRunning(role: RoleName): SimulatedProcess[] {
+    return [...this.#processes.values()].filter((process) => process.role === role && process.life.state === 'running');
   }
 
   /** Kills the node's process. */

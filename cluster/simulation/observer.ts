@@ -6,6 +6,12 @@ import type { Sometimes } from './invariants/sometimes.ts';
 export interface Observer {
   /** A message is stored in its stream. */
   published(message: { node: string; subject: string; data: Uint8Array; id: string; sequence: number }): void;
+  /** A publish was carried out, also one that NATS took for a message that it has; before {@link Observer.published}. */
+  sent(message: { life: string; subject: string; data: Uint8Array; id: string }): void;
+  /** A process was given what a stream holds on these subjects. */
+  read(read: { life: string; stream: string; filter: string }): void;
+  /** A message was deleted by a process. */
+  deleted(message: { node: string; stream: string; sequence: number }): void;
   /** An acknowledgement has reached NATS. */
   acked(ack: { node: string; stream: string; durable: string; message: Pick<BusMessage, 'subject' | 'id' | 'sequence'> }): void;
   /** A value of a bucket was written; `value` is undefined when it was deleted. */

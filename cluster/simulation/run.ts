@@ -78,7 +78,7 @@ export async function simulate(seed: number, options: SimulationOptions): Promis
     cluster.start();
     scheduleFaults(world, cluster, options.only);
     const client = new SimulatedClient(world, cluster);
-    const ended = await client.run('job', job.config, clientPlan, (seen) => invariants.looked(seen));
+    const ended = await client.run('job', job.config, clientPlan, invariants);
     await invariants.jobEnded(ended);
     weights = await finalWeights(world, 'job');
     if (job.reference && isRepeatable(ended, world)) checkWeights(weights, job.reference);

@@ -9,6 +9,7 @@ const VARIANTS = {
   plain: [],
   synchronous: ['rollout.maxStaleness=0', 'rollout.groupsPerRound=3'],
   'stale and evaluated': ['rollout.maxStaleness=2', 'evaluation.every=2'],
+  'two epochs': ['rounds=5'],
   'synchronous and evaluated': ['rollout.maxStaleness=0', 'rollout.groupsPerRound=3', 'evaluation.every=1'],
 } as const;
 

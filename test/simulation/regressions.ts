@@ -9,4 +9,6 @@ export interface Regression {
  * Seeds that once broke a promise; test/simulation.test.ts runs them. What a seed does changes with the simulator, so a bug that was
  * found here also gets a test of its own.
  */
-export const REGRESSIONS: readonly Regression[] = [];
+export const REGRESSIONS: readonly Regression[] = [
+  { seed: 332, broke: 'liveness: bytes in HELD that are no held message kept all behind them from being returned' },
+];

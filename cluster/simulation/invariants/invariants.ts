@@ -16,16 +16,19 @@ import { commitChecks } from './commits.ts';
 import { damageCheck } from './damage.ts';
 import { checkEnd, checkStore } from './ending.ts';
 import { Facts } from './facts.ts';
+import { heldCheck } from './held.ts';
 import { ownerCheck } from './owners.ts';
 import { PublishedWeights } from './published-weights.ts';
 import { refusedCheck } from './refused.ts';
 import { releaseCheck } from './release.ts';
 import { requestCheck } from './requests.ts';
+import { resentCheck } from './resent.ts';
 import { rewardCheck } from './rewards.ts';
 import { servedCheck } from './served.ts';
 import type { Sometimes } from './sometimes.ts';
 import { stateWatch } from './states.ts';
 import { updateCheck } from './updates.ts';
+import { viewCheck } from './views.ts';
 
 /** How long the writer has for what is left when the job has ended, in virtual ms. */
 const LAST_ROWS_MS = 120_000;
@@ -53,6 +56,7 @@ export class Invariants implements Observer {
   readonly #kinds: PolicyKinds;
   readonly #facts = new Facts();
   readonly #checks: Check[];
+  readonly #checkView: (job: Job) => void;
   readonly #states: ReturnType<typeof stateWatch>;
   readonly #seen = new Set<string>();
   /** Resolves when the job's last version was evaluated: it ends next. */
@@ -72,6 +76,7 @@ export class Invariants implements Observer {
     const fail = (invariant: string, message: string): void => this.fail(new Violation(invariant, message));
     const { rollout, rounds } = config;
     this.#states = stateWatch(this.#facts, (state) => this.saw(state));
+    this.#checkView = viewCheck(this.#facts, fail);
     const weights = new PublishedWeights(fail);
     this.#checks = [
       this.#facts,
@@ -82,6 +87,8 @@ export class Invariants implements Observer {
       advantageCheck(this.#facts, config, fail),
       admissionCheck(this.#facts, { ...rollout, rounds }, fail),
       requestCheck(this.#facts, fail),
+      resentCheck(this.#facts, fail),
+      heldCheck(this.#facts, fail),
       servedCheck(weights, learner, fail),
       damageCheck(fail),
       refusedCheck(fail),
@@ -93,6 +100,18 @@ export class Invariants implements Observer {
 
   published(message: Parameters<Observer['published']>[0]): void {
     for (const check of this.#checks) check.published?.(message);
+  }
+
+  sent(message: Parameters<Observer['sent']>[0]): void {
+    for (const check of this.#checks) check.sent?.(message);
+  }
+
+  read(read: Parameters<Observer['read']>[0]): void {
+    for (const check of this.#checks) check.read?.(read);
+  }
+
+  deleted(message: Parameters<Observer['deleted']>[0]): void {
+    for (const check of this.#checks) check.deleted?.(message);
   }
 
   acked(ack: Parameters<Observer['acked']>[0]): void {
@@ -120,9 +139,15 @@ export class Invariants implements Observer {
     return checkCheckpoints({ files, kinds: this.#kinds, folder, recorded, saw: (state) => this.saw(state) });
   }
 
-  /** A client has read the job: a job without progress must name what it waits for (promise 5). */
+  /** A client was shown the job: what it is shown was so. */
+  viewed(job: Job): void {
+    this.#checkView(job);
+  }
+
+  /** The client that waits for the job has read it: a job without progress must name what it waits for (promise 5). */
   looked(job: Job): void {
     this.#states.looked(job);
+    this.viewed(job);
     const { progress } = job;
     const text = `${job.state} ${progress?.round} ${progress?.requests} ${progress?.ledger?.frontier} ${job.evaluations.length}`;
     const now = this.#world.clock.monotonic();

@@ -62,6 +62,7 @@ export class SimulatedBus implements Bus {
         from,
       });
       recorder.remember(`${subject} #${ack.sequence}`, index);
+      observer.sent({ life: this.#life.id, subject, data: sent, id: options.id });
       if (ack.duplicate) observer.saw('publish-was-duplicate');
       else observer.published({ node: this.#life.node, subject, data: sent, id: options.id, sequence: ack.sequence });
       return ack;
@@ -100,7 +101,11 @@ export class SimulatedBus implements Bus {
   }
 
   deleteMessage(stream: string, sequence: number): Promise<boolean> {
-    return this.#call(`delete ${stream} #${sequence}`, () => this.#inner.deleteMessage(stream, sequence));
+    return this.#call(`delete ${stream} #${sequence}`, async () => {
+      const was = await this.#inner.deleteMessage(stream, sequence);
+      if (was) this.#world.observer.deleted({ node: this.#life.node, stream, sequence });
+      return was;
+    });
   }
 
   streamState(stream: string, subject?: string): Promise<StreamState> {
@@ -115,6 +120,7 @@ export class SimulatedBus implements Bus {
     const all = await this.#call(`read ${filter}`, async () => {
       const messages: StoredMessage[] = [];
       for await (const message of this.#inner.read(stream, filter, fromSequence)) messages.push(message);
+      this.#world.observer.read({ life: this.#life.id, stream, filter });
       return messages;
     });
     yield* all;

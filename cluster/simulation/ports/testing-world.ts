@@ -8,6 +8,9 @@ import { World } from '../world.ts';
 
 const SEES_NOTHING: Observer = {
   published() {},
+  sent() {},
+  read() {},
+  deleted() {},
   acked() {},
   written() {},
   saw() {},

@@ -130,7 +130,7 @@ export const controlMutations: readonly Mutation[] = [
     name: 'held-message-deleted-first',
     file: 'cluster/holds/held-messages.ts',
     edits: [
-      { find: '    await bus.deleteMessage(HELD, number);\n', replace: '' },
+      { find: '    await bus.deleteMessage(HELD, number);\n    return true;', replace: '    return true;' },
       {
         find: '    // Not under its first id, which',
         replace: '    await bus.deleteMessage(HELD, number);\n    // Not under its first id, which',
