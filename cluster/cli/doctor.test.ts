@@ -130,7 +130,7 @@ const manifest = (job: string) =>
 describe('millrace doctor on the files of a state folder', () => {
   it('names each that cannot be read, without a cluster', async () => {
     const spec = smallSpec();
-    const write = (version: string): Promise<void> =>
+    const write = (version: string): Promise<unknown> =>
       saveCheckpoint(join(stateDir, 'checkpoints', 'a', version), { spec, parameters: initialParameters(spec), meta: {} });
     for (const version of ['v1', 'v2', 'v3', 'v4']) await write(version);
     const file = (version: string, name: string): string => join(stateDir, 'checkpoints', 'a', version, name);

@@ -43,5 +43,5 @@ it("checks a version without a checkpoint against its job's bundle", async () =>
   await truncate(artifacts.pathOf(digest), 10);
   await expect(keep()).rejects.toMatchObject({ code: 'unavailable', field: 'code' });
   await rm(artifacts.pathOf(digest));
-  expect(await keep()).toMatchObject({ from: 'first@3', initialWeights: expect.stringMatching(/^initial-/) as string });
+  expect(await keep()).toMatchObject({ from: 'first@3', initialCheckpoint: expect.stringMatching(/^[0-9a-f]{64}$/) as string });
 });

@@ -1,16 +1,16 @@
-import { createHash } from 'node:crypto';
 import { checkpointExists, loadCheckpoint } from '../../src/checkpoint/load.ts';
-import { saveCheckpoint } from '../../src/checkpoint/save.ts';
+import { storeCheckpoint } from '../../src/checkpoint/save.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { namesIn } from '../../src/files/files.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
-import { bytesOfFloats, floatsFromBytes } from '../../src/policy/float-bytes.ts';
+import { floatsFromBytes } from '../../src/policy/float-bytes.ts';
 import type { NodeContext } from '../runtime/context.ts';
 import type { PolicySpec, SpecDifference } from '../../src/policy/kind.ts';
 import type { PolicyKinds } from '../../src/policy/registry.ts';
+import { findCheckpoint } from '../jobs/checkpoints.ts';
 import { loadJobRuntime, type JobRuntime } from '../jobs/runtime.ts';
 import type { WeightSource } from '../jobs/weight-source.ts';
-import { checkpointPath, initialPath } from '../../src/checkpoint/paths.ts';
+import { checkpointPath } from '../../src/checkpoint/paths.ts';
 
 /** Weights to start from, and the specification that they are for. */
 interface Weights {
@@ -21,7 +21,7 @@ interface Weights {
 }
 
 /**
- * Puts first weights by for a job that is about to be created, as a checkpoint in its folder, so that nothing that happens to their source matters any
+ * Puts first weights by for a job that is about to be created, as a checkpoint of its own, so that nothing that happens to their source matters any
  * more. Only weights are taken: optimiser, ledger and exploration begin anew.
  *
  * @returns what the job's record keeps of it
@@ -31,7 +31,7 @@ export async function storeInitialWeights(
   job: string,
   { kind, kinds, spec: wanted }: Pick<JobRuntime, 'kind' | 'kinds' | 'spec'>,
   source: WeightSource,
-): Promise<Required<Pick<JobRecord, 'from' | 'initialWeights'>>> {
+): Promise<Required<Pick<JobRecord, 'from' | 'initialCheckpoint'>>> {
   const { name, spec, values } = await ('checkpoint' in source
     ? fromCheckpoint(context, kinds, source.checkpoint)
     : fromJob(context, kinds, source));
@@ -44,12 +44,10 @@ export async function storeInitialWeights(
       { field: `from: ${field}` },
     );
   }
-  const folder = `initial-${createHash('sha256').update(bytesOfFloats(values)).digest('hex').slice(0, 12)}`;
   const parameters = { tensors: kind.layout(wanted), values };
   const meta = { job, version: 0, from: name };
-  const { artifacts, files, stateDir } = context;
-  await saveCheckpoint(initialPath(stateDir, job, folder), { spec: wanted, parameters, meta }, { artifacts, files });
-  return { from: name, initialWeights: folder };
+  const { digest } = await storeCheckpoint(context.artifacts, { spec: wanted, parameters, meta });
+  return { from: name, initialCheckpoint: digest };
 }
 
 function kindDifference(first: PolicySpec, second: PolicySpec): SpecDifference | undefined {
@@ -73,18 +71,35 @@ async function fromJob(
       field: 'from',
     });
   }
-  const latest = (await context.weights.latest(job))?.manifest;
-  const wanted = version ?? latest?.version;
+  const { checkpoints } = entry.record;
+  const latest = (await context.weights.latest(job).catch(ignoreLost))?.manifest;
+  const wanted = version ?? latest?.version ?? checkpoints.at(-1)?.version;
   if (wanted === undefined) {
     throw new MillraceError('not_found', `Job "${job}" has no weights yet.`, { field: 'from' });
   }
   const name = `${job}@${wanted}`;
+  let problem: unknown;
+  if (checkpoints.some((each) => each.version === wanted)) {
+    try {
+      const { checkpoint } = await findCheckpoint(context, entry.record, { version: wanted, kinds });
+      return { name, spec: checkpoint.spec, values: checkpoint.parameters.values };
+    } catch (thrown) {
+      problem = thrown;
+    }
+  }
+  // Of a job of an older build.
   const path = checkpointPath(context.stateDir, job, wanted);
-  if (await checkpointExists(path, context.files)) return fromCheckpoint(context, kinds, path, name);
+  if (problem === undefined && (await checkpointExists(path, context.files))) return fromCheckpoint(context, kinds, path, name);
   const manifest = wanted === latest?.version ? latest : await context.weights.manifest(job, wanted);
   const bytes = manifest && (await context.weights.fetch(manifest, 'weights').catch(ignoreMissing));
   if (bytes === undefined) {
-    const kept = [...(await checkpointVersions(context, job)), ...(latest ? [latest.version] : [])];
+    if (problem !== undefined) throw problem as Error;
+    // The newest can be nowhere but in a checkpoint.
+    if (version === undefined && checkpoints.length > 0) {
+      const found = await findCheckpoint(context, entry.record, { version, kinds });
+      return { name: `${job}@${found.entry.version}`, spec: found.checkpoint.spec, values: found.checkpoint.parameters.values };
+    }
+    const kept = [...(await keptVersions(context, entry.record)), ...(latest ? [latest.version] : [])];
     const versions = [...new Set(kept)].sort((a, b) => a - b).join(', ');
     throw new MillraceError(
       'not_found',
@@ -101,13 +116,18 @@ async function fromJob(
   return { name, spec, values: floatsFromBytes(bytes) };
 }
 
+function ignoreLost(thrown: unknown): undefined {
+  if (MillraceError.from(thrown).retryable) throw thrown;
+}
+
 function ignoreMissing(thrown: unknown): undefined {
   if (MillraceError.from(thrown).code === 'not_found') return undefined;
   throw thrown;
 }
 
-async function checkpointVersions(context: NodeContext, job: string): Promise<number[]> {
-  const folder = checkpointPath(context.stateDir, job, 0).replace(/[^/\\]*$/, '');
+async function keptVersions(context: NodeContext, { id, checkpoints }: JobRecord): Promise<number[]> {
+  const folder = checkpointPath(context.stateDir, id, 0).replace(/[^/\\]*$/, '');
   const names = await namesIn(context.files, folder);
-  return names.filter((name) => /^v\d{6,}$/.test(name)).map((name) => Number(name.slice(1)));
+  const folders = names.filter((name) => /^v\d{6,}$/.test(name)).map((name) => Number(name.slice(1)));
+  return [...checkpoints.map(({ version }) => version), ...folders];
 }

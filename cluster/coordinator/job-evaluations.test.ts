@@ -1,5 +1,4 @@
 import { create } from '@bufbuild/protobuf';
-import { mkdir, writeFile } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { temporaryFolder } from '../../test/support/thermostat.ts';
 import { WeightManifestSchema } from '../../src/gen/millrace/v1/weights_pb.ts';
@@ -55,18 +54,6 @@ describe('evaluations of a job', () => {
     expect(report).not.toHaveBeenCalled();
     await run(recordEvaluation(job, { ...result, name: 'rule', failed: 3, failures: { TOOL_TIMEOUT: 3 } }));
     expect(report).toHaveBeenCalledWith('a', expect.objectContaining({ code: 'EVALUATION_INCOMPLETE', subject: 'rule@0' }));
-    await release();
-  });
-
-  it('name a checkpoint in the record only where it was written', async () => {
-    const { job, nodes, run, release } = await coordinatedJob(folder.path);
-    await run(recordEvaluation(job, { ...result, name: 'trained', policyVersion: 1 }));
-    expect(job.record.checkpoint).toBeUndefined();
-    const written = `${folder.path}/checkpoints/a/v000002`;
-    await run(nodes.clock.hold(mkdir(written, { recursive: true })));
-    await run(nodes.clock.hold(writeFile(`${written}/manifest.json`, '{}')));
-    await run(recordEvaluation(job, { ...result, name: 'trained', policyVersion: 2 }));
-    expect(job.record.checkpoint).toBe(written);
     await release();
   });
 });

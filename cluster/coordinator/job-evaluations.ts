@@ -1,5 +1,3 @@
-import { checkpointExists } from '../../src/checkpoint/load.ts';
-import { checkpointPath } from '../../src/checkpoint/paths.ts';
 import { successRate, rateText } from '../../src/jobs/success-rate.ts';
 import type { EvaluationRecord } from '../../src/jobs/record.ts';
 import type { EvaluationPlan, RequestTask } from '../../src/jobs/requests.ts';
@@ -26,16 +24,12 @@ export async function startEvaluations(
 export async function recordEvaluation(job: CoordinatedJob, result: EvaluationRecord): Promise<void> {
   const { context, id } = job;
   const same = (other: EvaluationRecord): boolean => other.name === result.name && other.policyVersion === result.policyVersion;
-  const checkpoint = checkpointPath(context.stateDir, id, result.policyVersion);
-  // The disk may have been full.
-  const written = result.name === 'trained' && (await checkpointExists(checkpoint, context.files));
   // The row before the record: what the record holds is not measured again.
   await job.events.evaluated(result);
   announce(job, result);
   await job.update((record) => ({
     ...record,
     evaluations: [...record.evaluations.filter((other) => !same(other)), result],
-    ...(written && { checkpoint }),
   }));
   if (result.name !== 'trained') return;
   await retainBest(context, job.record).catch((error: unknown) => {

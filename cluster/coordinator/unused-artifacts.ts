@@ -1,6 +1,6 @@
 import { MillraceError } from '../../src/errors.ts';
 import type { NodeContext } from '../runtime/context.ts';
-import { checkpointReferences } from '../jobs/artifacts.ts';
+import { folderReferences, referencedArtifacts } from '../jobs/artifacts.ts';
 
 /** What was put within this time stays: a job may be about to be created with it, or a checkpoint to be written. */
 const KEPT_MS = 3600 * 1000;
@@ -24,10 +24,11 @@ export async function deleteUnusedArtifacts(context: Context): Promise<void> {
 }
 
 async function sweep({ artifacts, bundles, files, jobs, stateDir }: Context, putBefore: number): Promise<number> {
-  const checkpoints = [...(await checkpointReferences(stateDir, files)).values()];
+  const checkpoints = await folderReferences(stateDir, files);
   const records = jobs.list().flatMap(({ record }) => record.code ?? []);
   const used = new Set([...records, ...checkpoints.flatMap(({ code }) => code ?? [])]);
-  const kept = new Set(checkpoints.flatMap((checkpoint) => checkpoint.files));
+  const kept = await referencedArtifacts({ artifacts, jobs });
+  for (const digest of checkpoints.flatMap((checkpoint) => checkpoint.files)) kept.add(digest);
   for (const digest of used) for (const part of [digest, ...((await bundles!.filesOf(digest)) ?? [])]) kept.add(part);
   let deleted = 0;
   for await (const { digest } of artifacts.list()) {

@@ -1,8 +1,11 @@
 import { join } from 'node:path';
+import type { ArtifactStore } from '../../src/artifacts/artifacts.ts';
 import { FileArtifacts } from '../../src/artifacts/file-artifacts.ts';
-import { readManifest } from '../../src/checkpoint/load.ts';
+import { readManifest, readStoredManifest } from '../../src/checkpoint/load.ts';
+import { MillraceError } from '../../src/errors.ts';
 import { namesIn, type Files } from '../../src/files/files.ts';
 import { nodeFiles } from '../../src/files/node-files.ts';
+import type { JobDirectory } from './directory.ts';
 
 /**
  * Artifacts of a state folder, shared by the nodes of a machine.
@@ -12,7 +15,7 @@ export function artifactsOf(stateDir: string, files: Files = nodeFiles): FileArt
   return new FileArtifacts(join(stateDir, 'artifacts'), files);
 }
 
-/** What a checkpoint refers to. */
+/** What a checkpoint's folder refers to. */
 export interface CheckpointReferences {
   /** Digests of its files. */
   files: string[];
@@ -20,27 +23,56 @@ export interface CheckpointReferences {
   code: string | undefined;
 }
 
-/**
- * What the checkpoints of a state folder refer to, by folder. One whose manifest cannot be read is left out: its files are links of their
- * own, and nothing finds its artifacts any more.
- */
-export async function checkpointReferences(stateDir: string, files: Files): Promise<Map<string, CheckpointReferences>> {
-  const references = new Map<string, CheckpointReferences>();
+/** What the folders of checkpoints refer to. One whose manifest cannot be read is left out: its files are links of their own. */
+export async function folderReferences(stateDir: string, files: Files): Promise<CheckpointReferences[]> {
+  const references: CheckpointReferences[] = [];
   const root = join(stateDir, 'checkpoints');
   for (const job of await namesIn(files, root)) {
     for (const name of await namesIn(files, join(root, job))) {
-      const folder = join(root, job, name);
-      const found = await referencesOf(folder, files);
-      if (found !== undefined) references.set(folder, found);
+      const manifest = await readManifest(join(root, job, name), files).catch(() => undefined);
+      if (manifest === undefined) continue;
+      const { code } = manifest.meta;
+      references.push({ files: Object.values(manifest.files), code: typeof code === 'string' ? code : undefined });
     }
   }
   return references;
 }
 
-/** What one checkpoint refers to; undefined when it has no manifest that can be read. */
-export async function referencesOf(folder: string, files: Files): Promise<CheckpointReferences | undefined> {
-  const manifest = await readManifest(folder, files).catch(() => undefined);
-  if (manifest === undefined) return undefined;
-  const { code } = manifest.meta;
-  return { files: Object.values(manifest.files), code: typeof code === 'string' ? code : undefined };
+/** Digests of files by that of their manifest: content never changes, so that each is read once. */
+const known = new WeakMap<ArtifactStore, Map<string, string[]>>();
+
+/** Digests of the files of a checkpoint of the artifacts; none when its manifest is gone or damaged: nobody can read it any more. */
+export async function storedReferences(artifacts: ArtifactStore, digest: string): Promise<string[]> {
+  let byDigest = known.get(artifacts);
+  if (byDigest === undefined) known.set(artifacts, (byDigest = new Map<string, string[]>()));
+  const found = byDigest.get(digest);
+  if (found !== undefined) return found;
+  try {
+    const files = Object.values((await readStoredManifest(artifacts, digest)).files);
+    byDigest.set(digest, files);
+    return files;
+  } catch (thrown) {
+    if (MillraceError.from(thrown).retryable) throw thrown;
+    return [];
+  }
+}
+
+/** Digests that the records of jobs refer to, other than those of bundles: manifests of checkpoints and their files. */
+export async function referencedArtifacts({
+  artifacts,
+  jobs,
+}: {
+  artifacts: ArtifactStore;
+  jobs: Pick<JobDirectory, 'list'>;
+}): Promise<Set<string>> {
+  const manifests = jobs
+    .list()
+    .flatMap(({ record: { checkpoints, initialCheckpoint } }) => [
+      ...checkpoints.map(({ digest }) => digest),
+      ...(initialCheckpoint === undefined ? [] : [initialCheckpoint]),
+    ]);
+  const kept = new Set<string>();
+  for (const digest of new Set(manifests))
+    for (const part of [digest, ...(await storedReferences(artifacts, digest))]) kept.add(part);
+  return kept;
 }

@@ -1,10 +1,10 @@
-import { checkpointPath } from '../../src/checkpoint/paths.ts';
-import { saveCheckpoint } from '../../src/checkpoint/save.ts';
 import { MillraceError } from '../../src/errors.ts';
 import type { WeightManifest } from '../../src/gen/millrace/v1/weights_pb.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
 import type { NodeContext } from '../runtime/context.ts';
 import type { PolicySpec } from '../../src/policy/kind.ts';
+import { emptyLedger } from '../../src/jobs/ledger.ts';
+import { dropCheckpoints, keepCheckpoint } from '../jobs/checkpoints.ts';
 import { JobEvents } from '../jobs/events.ts';
 import type { Master } from './master.ts';
 
@@ -18,7 +18,7 @@ export interface VersionToSave {
 }
 
 /**
- * Writes weights, optimiser state, what exploration knew and what is needed to run or go on from them: before the commit, so
+ * Writes weights, optimiser state, what exploration knew, the ledger and what is needed to run or go on from them: before the commit, so
  * that a committed version has its checkpoint. Where that fails (a full disk) training goes on, since what it needs itself is
  * on the bus: the failure is an event of the job, and is returned in words.
  */
@@ -29,15 +29,18 @@ export async function saveVersion(
 ): Promise<string | undefined> {
   const { m, v, step } = master.optimizer;
   const { id: job, config, code } = record;
-  const { version, trainSeconds } = manifest;
+  const { version, trainSeconds, ledger = emptyLedger() } = manifest;
   const checkpoint = {
     ...{ spec, parameters: master.parameters, optimizer: { m, v, step } },
     ...(exploration && { exploration }),
+    training: { version, seed: config.seed, trainSeconds, ledger },
     meta: { job, version, trainSeconds, config, ...(code !== undefined && { code }) },
   };
-  const { artifacts, files, stateDir } = context;
   try {
-    await saveCheckpoint(checkpointPath(stateDir, job, version), checkpoint, { artifacts, files });
+    await keepCheckpoint(context, { job, version }, checkpoint);
+    await dropCheckpoints(context, job).catch((error: unknown) => {
+      context.log.warn({ err: error, job }, 'old checkpoints could not be deleted; tried again with the next checkpoint');
+    });
     return undefined;
   } catch (thrown) {
     const { message } = MillraceError.from(thrown);

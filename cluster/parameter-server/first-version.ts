@@ -1,4 +1,4 @@
-import { loadCheckpoint } from '../../src/checkpoint/load.ts';
+import { loadCheckpoint, loadStoredCheckpoint } from '../../src/checkpoint/load.ts';
 import { MillraceError } from '../../src/errors.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
 import type { Parameters } from '../../src/policy/policy.ts';
@@ -8,12 +8,14 @@ import { initialPath } from '../../src/checkpoint/paths.ts';
 
 /** The weights of version 0: those that the job was created with, or what its seed draws. */
 export async function firstParameters(
-  { files, stateDir }: Pick<NodeContext, 'files' | 'stateDir'>,
-  { id, initialWeights }: JobRecord,
+  { artifacts, files, stateDir }: Pick<NodeContext, 'artifacts' | 'files' | 'stateDir'>,
+  { id, initialCheckpoint, initialWeights }: Pick<JobRecord, 'id' | 'initialCheckpoint' | 'initialWeights'>,
   { kinds, drawn }: { kinds: PolicyKinds; drawn: Parameters },
 ): Promise<Parameters> {
-  if (initialWeights === undefined) return drawn;
-  const { parameters } = await loadCheckpoint(initialPath(stateDir, id, initialWeights), { files, kinds });
+  if (initialCheckpoint === undefined && initialWeights === undefined) return drawn;
+  const { parameters } = await (initialCheckpoint === undefined
+    ? loadCheckpoint(initialPath(stateDir, id, initialWeights!), { files, kinds })
+    : loadStoredCheckpoint(artifacts, initialCheckpoint, { kinds }));
   if (parameters.values.length === drawn.values.length) return { tensors: drawn.tensors, values: parameters.values };
   throw new MillraceError('failed_precondition', `the flow of job ${id} has changed: its first weights do not fit it`);
 }

@@ -1,27 +1,27 @@
-import type { WeightChannel } from '../../src/weights/weight-channel.ts';
 import { MillraceError } from '../../src/errors.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
 import { bytesOfFloats } from '../../src/policy/float-bytes.ts';
+import type { Parameters } from '../../src/policy/policy.ts';
 import type { JobRuntime } from '../jobs/runtime.ts';
+import type { NodeContext } from '../runtime/context.ts';
+import { firstParameters } from './first-version.ts';
+
+type Context = Pick<NodeContext, 'artifacts' | 'files' | 'stateDir' | 'weights'>;
 
 /** The policy that a KL penalty holds on to: the initial one, or the newest whose version is a multiple of some number. */
 export class ReferencePolicy {
-  readonly #weights: WeightChannel;
-  readonly #job: string;
-  readonly #policy: Pick<JobRuntime, 'kind' | 'spec'>;
+  readonly #context: Context;
+  readonly #record: JobRecord;
+  readonly #policy: Pick<JobRuntime, 'kind' | 'kinds' | 'spec'>;
   /** Rounds after which it is renewed; undefined: never, or there is none. */
   readonly #every: number | undefined;
   #held: { version: number; weights: Uint8Array } | undefined;
 
-  constructor(
-    weights: WeightChannel,
-    { id, config }: Pick<JobRecord, 'id' | 'config'>,
-    policy: Pick<JobRuntime, 'kind' | 'spec'>,
-  ) {
-    this.#weights = weights;
-    this.#job = id;
+  constructor(context: Context, record: JobRecord, policy: Pick<JobRuntime, 'kind' | 'kinds' | 'spec'>) {
+    this.#context = context;
+    this.#record = record;
     this.#policy = policy;
-    const { algorithm } = config;
+    const { algorithm } = record.config;
     const { reference } = 'kl' in algorithm && algorithm.kl.coefficient > 0 ? algorithm.kl : { reference: 'initial' as const };
     this.#every = reference === 'initial' ? undefined : reference;
   }
@@ -44,16 +44,17 @@ export class ReferencePolicy {
   }
 
   async #fetch(version: number): Promise<Uint8Array> {
-    const { kind, spec } = this.#policy;
-    // The initial weights are a function of the specification.
-    if (version === 0) return bytesOfFloats(kind.initial(spec).values).slice();
-    const manifest = await this.#weights.manifest(this.#job, version);
-    if (!manifest) {
-      throw new MillraceError(
-        'not_found',
-        `job ${this.#job} has no version ${version} any more, the reference of its KL penalty`,
-      );
+    const { kind, kinds, spec } = this.#policy;
+    const { weights } = this.#context;
+    const { id } = this.#record;
+    if (version === 0) {
+      const drawn = kind.initial(spec) as Parameters;
+      return bytesOfFloats((await firstParameters(this.#context, this.#record, { kinds, drawn })).values).slice();
     }
-    return this.#weights.fetch(manifest, 'weights');
+    const manifest = await weights.manifest(id, version);
+    if (!manifest) {
+      throw new MillraceError('not_found', `job ${id} has no version ${version} any more, the reference of its KL penalty`);
+    }
+    return weights.fetch(manifest, 'weights');
   }
 }

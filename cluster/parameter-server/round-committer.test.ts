@@ -5,8 +5,10 @@ import { acquireLease } from '../../src/protocol/lease.ts';
 import { checkpointExists } from '../../src/checkpoint/load.ts';
 import type { Ledger } from '../../src/gen/millrace/v1/training_pb.ts';
 import { emptyLedger, end } from '../../src/jobs/ledger.ts';
-import { createJobRecord, type JobRecord } from '../../src/jobs/record.ts';
+import { createJobRecord, transition, type JobRecord } from '../../src/jobs/record.ts';
 import { checkpointPath } from '../../src/checkpoint/paths.ts';
+import { builtInKinds } from '../../src/policy/registry.ts';
+import { findCheckpoint } from '../jobs/checkpoints.ts';
 import { madeAnew, RoundCommitter } from './round-committer.ts';
 import type { TrainerJob } from './trainer-job.ts';
 
@@ -18,7 +20,8 @@ beforeEach(async () => {
   nodes = new MemoryNodes(folder.path);
   const context = await nodes.clock.run(nodes.node('parameter-server'));
   const config = thermostatJob(['rounds=40', 'evaluation.every=4', 'rollout.maxStaleness=0']);
-  const record = createJobRecord({ id: 'a', config, now: 1 });
+  const record = transition(createJobRecord({ id: 'a', config, now: 1 }), 'RUNNING', { now: 2 });
+  await nodes.clock.run(context.jobs.create(record));
   const runtime = await nodes.clock.run(context.runtimes.get(record));
   const lease = (await nodes.clock.run(acquireLease(context, 'trainer.a', { owner: 'parameter-server' })))!;
   job = { context, runtime, lease, record };
@@ -76,11 +79,49 @@ describe('RoundCommitter', () => {
     for (const version of [1, 2, 3, 4]) await commit(committer, version);
     const exists = (version: number) => run(nodes.clock.hold(checkpointExists(checkpointPath(folder.path, 'a', version))));
     expect([await exists(3), await exists(4), committer.checkpointProblem]).toEqual([false, true, undefined]);
+    const record = async () => (await run(job.context.jobs.fetch('a')))!.record;
+    expect((await record()).checkpoints.map(({ version }) => version)).toEqual([4]);
+    expect((await record()).checkpoint).toBe(checkpointPath(folder.path, 'a', 4));
     const refuses = new RoundCommitter({ ...job, context: { ...job.context, stateDir: '/dev/null' } });
     await run(refuses.restore());
     for (const version of [5, 6, 7, 8]) await commit(refuses, version);
     expect((await latest()).manifest.version).toBe(8);
     expect(refuses.checkpointProblem).toMatch(/training goes on without it$/);
+  });
+
+  it('writes one every checkpoint.every rounds, while the job is paused, and of the version at which it was paused', async () => {
+    const config = thermostatJob(['rounds=40', 'evaluation.every=0', 'checkpoint.every=3']);
+    job.record = (await run(job.context.jobs.update('a', (record) => ({ ...record, config })))).record;
+    const committer = await restored();
+    const pause = async () => {
+      job.record = (await run(job.context.jobs.update('a', (record) => transition(record, 'PAUSED', { now: 3 })))).record;
+    };
+    const resume = async () => {
+      job.record = (await run(job.context.jobs.update('a', (record) => transition(record, 'RUNNING', { now: 4 })))).record;
+    };
+    const versions = async () => (await run(job.context.jobs.fetch('a')))!.record.checkpoints.map(({ version }) => version);
+    for (const version of [1, 2, 3, 4]) await commit(committer, version);
+    expect(await versions()).toEqual([3]);
+    await pause();
+    expect(job.record.checkpointDue).toBe(true);
+    await run(committer.saveAtPause());
+    expect(await versions()).toEqual([3, 4]);
+    expect((await run(job.context.jobs.fetch('a')))!.record.checkpointDue).toBeUndefined();
+    // A round that was complete ends during the pause.
+    await commit(committer, 5);
+    expect(await versions()).toEqual([3, 4, 5]);
+    await resume();
+    await commit(committer, 6);
+    await pause();
+    const written = vi.spyOn(job.context.artifacts, 'put');
+    await run(committer.saveAtPause());
+    expect(written).not.toHaveBeenCalled();
+    const { checkpoints } = (await run(job.context.jobs.fetch('a')))!.record;
+    const found = await run(findCheckpoint(job.context, { id: 'a', checkpoints }, { version: 5, kinds: builtInKinds }));
+    expect(found.checkpoint).toMatchObject({
+      training: { version: 5, trainSeconds: 7.5, ledger: { trained: 5n, frontier: 5n } },
+    });
+    expect(found.checkpoint.optimizer?.m).toHaveLength(committer.master.parameters.values.length);
   });
 
   it('publishes its version again after the streams were emptied', async () => {

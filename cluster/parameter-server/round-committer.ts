@@ -10,7 +10,7 @@ import { ExplorationTracker } from './exploration.ts';
 import { checkIsNew, firstParameters } from './first-version.ts';
 import { Master } from './master.ts';
 import { ReferencePolicy } from './reference.ts';
-import { isEvaluated, type TrainerJob } from './trainer-job.ts';
+import { hasCheckpoint, isEvaluated, type TrainerJob } from './trainer-job.ts';
 
 /** What a new version is committed with. */
 export interface VersionFacts {
@@ -40,7 +40,7 @@ export class RoundCommitter {
     const { context, runtime, record } = job;
     this.#job = job;
     this.#committed = new CommittedVersion(context, record.id);
-    this.reference = new ReferencePolicy(context.weights, record, runtime);
+    this.reference = new ReferencePolicy(context, record, runtime);
     const tools = runtime.outline.tools.map(({ name }) => name);
     this.exploration = new ExplorationTracker(record.id, record.config, tools);
   }
@@ -88,21 +88,22 @@ export class RoundCommitter {
     return false;
   }
 
-  /** Commits the master weights as a new version, with its checkpoint where it is evaluated. */
+  /** Commits the master weights as a new version, with its checkpoint where one is due. */
   async commit({ version, ledger, roundSeconds, updateRow }: VersionFacts): Promise<void> {
-    const { context, record, runtime } = this.#job;
+    const { record } = this.#job;
     const manifest = this.#manifestOf({ version, ledger }, this.#manifest.trainSeconds + roundSeconds);
     manifest.updateRow = updateRow();
-    if (isEvaluated(record.config, version)) {
-      this.#checkpointProblem = await saveVersion(context, record, {
-        spec: runtime.spec,
-        master: this.#master,
-        manifest,
-        exploration: this.exploration.bytes(),
-      });
-    }
+    if (hasCheckpoint(record.config, version) || record.state === 'PAUSED') await this.#save(manifest);
     this.#revision = await this.#committed.commit(manifest, this.#blobs(), this.#revision);
     this.#manifest = manifest;
+  }
+
+  /** Writes the checkpoint of the last version that a pause is to leave, unless it has one, and notes in the record that it is written. */
+  async saveAtPause(): Promise<void> {
+    const { context, record } = this.#job;
+    const { version } = this.#manifest;
+    if (!record.checkpoints.some((entry) => entry.version === version)) await this.#save(this.#manifest);
+    await context.jobs.update(record.id, ({ checkpointDue, ...rest }) => (checkpointDue ? rest : undefined));
   }
 
   /** Commits another ledger for the last version. */
@@ -131,6 +132,13 @@ export class RoundCommitter {
     context.weights.drop(record.id, version).catch((error: unknown) => {
       context.log.warn({ err: error, job: record.id, version }, 'old weights could not be deleted');
     });
+  }
+
+  async #save(manifest: WeightManifest): Promise<void> {
+    const { context, record, runtime } = this.#job;
+    const exploration = this.exploration.bytes();
+    const version = { spec: runtime.spec, master: this.#master, manifest, exploration };
+    this.#checkpointProblem = await saveVersion(context, record, version);
   }
 
   #manifestOf(at: { version: number; ledger: Ledger }, trainSeconds: number): WeightManifest {

@@ -13,6 +13,12 @@ export interface TrainerJob {
   record: JobRecord;
 }
 
+/** Whether a version has a checkpoint, also while the job is not paused. */
+export function hasCheckpoint(config: JobRecord['config'], version: number): boolean {
+  const { every } = config.checkpoint;
+  return isEvaluated(config, version) || (every > 0 && version > 0 && version % every === 0);
+}
+
 /** Whether a version is measured on held-out tasks: its weights are kept, and it has a checkpoint. */
 export function isEvaluated({ evaluation, rounds }: JobRecord['config'], version: number): boolean {
   return version === rounds || (evaluation.every > 0 && version % evaluation.every === 0);

@@ -116,6 +116,7 @@ export class Trainer implements Behaviour<TrainerMessage> {
     if (isNew(WEIGHTS) || isNew(POLICIES)) await this.#committer.publishAgain();
     if (isNew(EVENTS) && updateRow.length > 0) await this.#reporter.publishRow(version, updateRow);
     if (record.state !== 'RUNNING') this.#rounds.paused(this.#job.context.clock.monotonic());
+    if (record.checkpointDue) await this.#committer.saveAtPause();
   }
 
   async #take(

@@ -4,6 +4,7 @@ import { JobLeases } from '../jobs/job-leases.ts';
 import type { NodeContext } from '../runtime/context.ts';
 import { settleLedger } from './settle-ledger.ts';
 import type { LearnerPool } from './learner-pool.ts';
+import { RoundCommitter } from './round-committer.ts';
 import type { TrainerMessage } from './trainer-message.ts';
 import { Trainer } from './trainer.ts';
 
@@ -23,17 +24,26 @@ export class Trainers {
     this.#held = new JobLeases<TrainerMessage>(context, 'trainer');
   }
 
-  /** Starts a trainer for a job that runs, or settles the ledger of one that has ended, where nobody else holds its lease. */
+  /**
+   * Starts a trainer for a job that runs, writes the checkpoint that a paused one lacks, or settles the ledger of one that has ended, where nobody
+   * else holds its lease.
+   */
   async take({ record }: JobEntry): Promise<void> {
     const context = this.#context;
     const ended = isEnded(record.state);
-    if (ended ? !record.unsettled.includes('books') : record.state !== 'RUNNING') return;
+    if (ended ? !record.unsettled.includes('books') : record.state !== 'RUNNING' && !record.checkpointDue) return;
     await this.#held.acquire(record.id, async (lease) => {
       if (ended) {
         await settleLedger(context, record);
         return undefined;
       }
       const runtime = await context.runtimes.get(record);
+      if (record.state === 'PAUSED') {
+        const committer = new RoundCommitter({ context, runtime, lease, record });
+        await committer.restore();
+        await committer.saveAtPause();
+        return undefined;
+      }
       const trainer = new Trainer({ context, runtime, lease, record }, this.#pool);
       const capacity = 8 * (record.config.rollout.maxStaleness + 2) * record.config.rollout.groupsPerRound + 1024;
       return context.actors.spawn<TrainerMessage>('parameter-server', record.id, trainer, {

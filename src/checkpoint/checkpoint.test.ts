@@ -9,7 +9,6 @@ import { initialParameters } from '../policy/planner/layout.ts';
 import { smallSpec } from '../policy/planner/testing.ts';
 import { EXPLORATION, MANIFEST, MODEL, OPTIMIZER } from './checkpoint.ts';
 import { loadCheckpoint } from './load.ts';
-import { best } from './retention.ts';
 import { decodeSafetensors, encodeSafetensors } from './safetensors.ts';
 import { saveCheckpoint } from './save.ts';
 
@@ -144,14 +143,5 @@ describe('safetensors', () => {
         }
       }),
     );
-  });
-});
-
-describe('best', () => {
-  it('keeps the best, the newer one of equals, and prefers any score to none', () => {
-    const candidates = [0.2, 0.9, NaN, 0.9, 0.5].map((score, version) => ({ version, score }));
-    expect(best(3, candidates).map(({ version }) => version)).toEqual([3, 1, 4]);
-    expect(best(9, candidates).map(({ version }) => version)).toEqual([3, 1, 4, 0, 2]);
-    expect(best(0, candidates)).toEqual([]);
   });
 });

@@ -1,12 +1,13 @@
 import type { AdamWState } from '../algo/optim/adamw.ts';
 import type { Parameters } from '../policy/policy.ts';
 import type { PolicySpec } from '../policy/kind.ts';
+import type { TrainingState } from './training-state.ts';
 
 /**
- * Everything needed to run a policy or go on training it. On disk a folder:
+ * Everything needed to run a policy or go on training it. Its files are
  * `manifest.json` (format, specification, meta, SHA-256 of the other files), `model.safetensors` (weights by name) and,
- * where there is one, `optimizer.safetensors` (AdamW moments as `m.<name>` and `v.<name>`) and `exploration.json`. Their content is also kept as
- * artifacts under the digests in the manifest; the folder is whole without them.
+ * where there is one, `optimizer.safetensors` (AdamW moments as `m.<name>` and `v.<name>`), `exploration.json` and `training.json`. They are kept as
+ * artifacts: the digest of the manifest names the checkpoint. On one machine there is a folder of them as well, which is whole without the artifacts.
  */
 export interface Checkpoint {
   spec: PolicySpec;
@@ -14,6 +15,8 @@ export interface Checkpoint {
   optimizer?: Readonly<AdamWState>;
   /** What exploration knew (src/explore/state.ts), as it travels with the weights. */
   exploration?: Uint8Array;
+  /** How far training was; absent where only weights were kept. */
+  training?: TrainingState;
   /** Whatever JSON can hold: job, version, how good it is. */
   meta: Record<string, unknown>;
 }
@@ -22,9 +25,18 @@ export const MANIFEST = 'manifest.json';
 export const MODEL = 'model.safetensors';
 export const OPTIMIZER = 'optimizer.safetensors';
 export const EXPLORATION = 'exploration.json';
+export const TRAINING = 'training.json';
 
 /** Version of the folder's layout. */
 export const FORMAT = 1;
+
+/** A checkpoint that was written. */
+export interface SavedCheckpoint {
+  /** SHA-256 of its manifest, which names every other file by its own. */
+  digest: string;
+  /** Bytes of all its files. */
+  bytes: number;
+}
 
 /** `manifest.json`. */
 export interface CheckpointManifest {

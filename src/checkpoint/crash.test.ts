@@ -22,7 +22,7 @@ const newer: Checkpoint = { spec, parameters: trained, optimizer, meta: { versio
 const PATH = '/state/checkpoints/job/v000003';
 
 /** Saves a checkpoint into `files`, with its content in the artifacts as well, or not. */
-const save = (files: MemoryFiles, checkpoint: Checkpoint, artifacts: boolean): Promise<void> =>
+const save = (files: MemoryFiles, checkpoint: Checkpoint, artifacts: boolean): Promise<unknown> =>
   saveCheckpoint(PATH, checkpoint, { files, ...(artifacts && { artifacts: new FileArtifacts('/state/artifacts', files) }) });
 
 /** A state folder, with the older checkpoint or without. */

@@ -1,13 +1,13 @@
 import { join } from 'node:path';
-import { sha256 } from '../artifacts/digest.ts';
 import { MillraceError } from '../errors.ts';
 import type { Files } from '../files/files.ts';
 import { nodeFiles } from '../files/node-files.ts';
-import type { PolicySpec } from '../policy/kind.ts';
 import type { Parameters } from '../policy/policy.ts';
-import { builtInKinds, DEFAULT_KIND, type PolicyKinds } from '../policy/registry.ts';
-import { type Checkpoint, type CheckpointManifest, EXPLORATION, FORMAT, MANIFEST, MODEL, OPTIMIZER } from './checkpoint.ts';
+import { builtInKinds, type PolicyKinds } from '../policy/registry.ts';
+import { type Checkpoint, type CheckpointManifest, EXPLORATION, MANIFEST, MODEL, OPTIMIZER, TRAINING } from './checkpoint.ts';
 import { decodeSafetensors } from './safetensors.ts';
+import { artifactSource, fileOf, folderSource, manifestOf, type ArtifactReader, type CheckpointSource } from './source.ts';
+import { decodeTrainingState } from './training-state.ts';
 
 /** Options of {@link loadCheckpoint}. */
 export interface LoadOptions {
@@ -21,25 +21,39 @@ export interface LoadOptions {
  * Reads the checkpoint in the folder `path`. `not_found` when there is none; `data_loss` when a file is missing, damaged or
  * does not hold the tensors of the specification; `failed_precondition` when another version of Millrace wrote it.
  */
-export async function loadCheckpoint(
-  path: string,
-  { kinds = builtInKinds, files = nodeFiles }: LoadOptions = {},
+export function loadCheckpoint(path: string, { kinds = builtInKinds, files = nodeFiles }: LoadOptions = {}): Promise<Checkpoint> {
+  return load(folderSource(path, files), kinds);
+}
+
+/**
+ * Reads the checkpoint whose manifest is the artifact `digest`, from any machine that reaches the artifacts. Throws as {@link loadCheckpoint} does, and
+ * `unavailable` while the artifacts cannot be reached.
+ */
+export function loadStoredCheckpoint(
+  artifacts: ArtifactReader,
+  digest: string,
+  { kinds = builtInKinds }: Pick<LoadOptions, 'kinds'> = {},
 ): Promise<Checkpoint> {
-  const manifest = await readManifest(path, files);
-  const read = (name: string): Promise<Uint8Array> => readFileOf(files, path, name, manifest);
+  return load(artifactSource(artifacts, digest), kinds);
+}
+
+async function load(source: CheckpointSource, kinds: PolicyKinds): Promise<Checkpoint> {
+  const manifest = await manifestOf(source);
+  const read = (name: string): Promise<Uint8Array> => fileOf(source, name, manifest);
   const kind = kinds.of(manifest.spec);
-  const model = decodeSafetensors(await read(MODEL), join(path, MODEL)).tensors;
+  const model = decodeSafetensors(await read(MODEL), source.nameOf(MODEL)).tensors;
   let layout: Parameters['tensors'];
   try {
     layout = kind.layout(manifest.spec) as Parameters['tensors'];
   } catch (error) {
-    throw new MillraceError('data_loss', `${join(path, MANIFEST)}: ${MillraceError.from(error).message}`, { cause: error });
+    throw new MillraceError('data_loss', `${source.nameOf(MANIFEST)}: ${MillraceError.from(error).message}`, { cause: error });
   }
-  const values = assemble(layout, model, join(path, MODEL));
+  const values = assemble(layout, model, source.nameOf(MODEL));
   const checkpoint: Checkpoint = { spec: manifest.spec, parameters: { tensors: layout, values }, meta: manifest.meta };
   if (EXPLORATION in manifest.files) checkpoint.exploration = await read(EXPLORATION);
+  if (TRAINING in manifest.files) checkpoint.training = decodeTrainingState(await read(TRAINING), source.nameOf(TRAINING));
   if (!(OPTIMIZER in manifest.files)) return checkpoint;
-  const where = join(path, OPTIMIZER);
+  const where = source.nameOf(OPTIMIZER);
   const moments = decodeSafetensors(await read(OPTIMIZER), where).tensors;
   const optimizer = {
     m: assemble(layout, moments, where, 'm.'),
@@ -50,10 +64,14 @@ export async function loadCheckpoint(
 }
 
 /** Reads a checkpoint of this machine and throws as {@link loadCheckpoint} does. Of a policy kind that is not built in, it does not check which tensors there are. */
-export async function verifyCheckpoint(path: string): Promise<void> {
-  const manifest = await readManifest(path);
-  if (builtInKinds.has(manifest.spec.kind)) await loadCheckpoint(path);
-  else for (const name of Object.keys(manifest.files)) await readFileOf(nodeFiles, path, name, manifest);
+export function verifyCheckpoint(path: string): Promise<void> {
+  return verify(folderSource(path, nodeFiles));
+}
+
+async function verify(source: CheckpointSource): Promise<void> {
+  const manifest = await manifestOf(source);
+  if (builtInKinds.has(manifest.spec.kind)) await load(source, builtInKinds);
+  else for (const name of Object.keys(manifest.files)) await fileOf(source, name, manifest);
 }
 
 /** Whether there is a checkpoint in the folder `path`; one that is there was written completely. */
@@ -67,58 +85,13 @@ export async function checkpointExists(path: string, files: Files = nodeFiles): 
 type Stored = ReturnType<typeof decodeSafetensors>['tensors'];
 
 /** What `manifest.json` in the folder `path` says. Throws as {@link loadCheckpoint} does. */
-export async function readManifest(path: string, files: Files = nodeFiles): Promise<CheckpointManifest> {
-  const file = join(path, MANIFEST);
-  let text: string;
-  try {
-    text = Buffer.from(await files.read(file)).toString('utf8');
-  } catch (error) {
-    throw new MillraceError('not_found', `${path} is not a checkpoint: ${MANIFEST} cannot be read (${code(error)})`, {
-      cause: error,
-      field: 'checkpoint',
-    });
-  }
-  let manifest: Partial<CheckpointManifest> | null;
-  try {
-    manifest = JSON.parse(text) as Partial<CheckpointManifest> | null;
-  } catch (error) {
-    throw new MillraceError('data_loss', `${file} is damaged: ${(error as Error).message}`, { cause: error });
-  }
-  if (typeof manifest?.format !== 'number') throw new MillraceError('data_loss', `${file} is damaged: it names no format`);
-  if (manifest.format !== FORMAT) {
-    const which = manifest.format > FORMAT ? 'a newer' : 'another';
-    throw new MillraceError(
-      'failed_precondition',
-      `${which} version of Millrace wrote ${file} (format ${manifest.format}; this version reads ${FORMAT})`,
-    );
-  }
-  if (
-    typeof manifest.spec !== 'object' ||
-    (manifest.spec as object | null) === null ||
-    typeof manifest.files !== 'object' ||
-    manifest.files === null
-  ) {
-    throw new MillraceError('data_loss', `${file} is damaged: it names no policy specification or no files`);
-  }
-  // Older builds knew planners only.
-  const spec = { ...manifest.spec, kind: (manifest.spec as Partial<PolicySpec>).kind ?? DEFAULT_KIND };
-  return { ...manifest, spec, meta: manifest.meta ?? {} } as CheckpointManifest;
+export function readManifest(path: string, files: Files = nodeFiles): Promise<CheckpointManifest> {
+  return manifestOf(folderSource(path, files));
 }
 
-async function readFileOf(files: Files, path: string, name: string, manifest: CheckpointManifest): Promise<Uint8Array> {
-  const file = join(path, name);
-  let bytes: Uint8Array;
-  try {
-    bytes = await files.read(file);
-  } catch (error) {
-    throw new MillraceError('data_loss', `the checkpoint is incomplete: ${file} cannot be read (${code(error)})`, {
-      cause: error,
-    });
-  }
-  if (sha256(bytes) !== manifest.files[name]) {
-    throw new MillraceError('data_loss', `${file} is damaged: its SHA-256 is not the one in ${MANIFEST}; use another checkpoint`);
-  }
-  return new Uint8Array(bytes);
+/** What the manifest under `digest` says. Throws as {@link loadStoredCheckpoint} does. */
+export function readStoredManifest(artifacts: ArtifactReader, digest: string): Promise<CheckpointManifest> {
+  return manifestOf(artifactSource(artifacts, digest));
 }
 
 /** One flat array in layout order. */
@@ -137,8 +110,4 @@ function assemble(layout: Parameters['tensors'], stored: Stored, file: string, p
     values.set(tensor.values, offset);
   }
   return values;
-}
-
-function code(error: unknown): string {
-  return String((error as { code?: string }).code ?? (error as Error).message);
 }

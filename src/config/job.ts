@@ -95,7 +95,15 @@ const jobShape = z.strictObject({
     .prefault({}),
   checkpoint: z
     .strictObject({
-      keep: z.int().min(1).max(100).default(5).describe('best checkpoints kept, by held-out success'),
+      every: z
+        .int()
+        .min(0)
+        .max(1_000_000)
+        .default(10)
+        .describe(
+          'rounds between checkpoints; evaluated versions, the last one and that of a pause have one too; 0 = only those',
+        ),
+      keep: z.int().min(1).max(100).default(5).describe('best checkpoints kept, by held-out success, beside the newest'),
     })
     .prefault({}),
 });

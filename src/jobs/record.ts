@@ -23,6 +23,20 @@ export const evaluationRecordSchema = z.object({
 export type EvaluationRecord = z.infer<typeof evaluationRecordSchema>;
 
 const time = z.int().min(0);
+const digest = z.string().regex(/^[0-9a-f]{64}$/);
+
+/** A checkpoint of a job, as its record lists it. */
+export const checkpointRecordSchema = z.object({
+  version: z.int().min(0),
+  /** SHA-256 of its manifest, an artifact that names the others. */
+  digest,
+  /** Bytes of all its files. */
+  bytes: z.int().min(0),
+  /** When it was written. */
+  at: time,
+});
+
+export type CheckpointRecord = z.infer<typeof checkpointRecordSchema>;
 
 /** Owner of a job for which none was given. */
 export const DEFAULT_OWNER = 'local';
@@ -77,7 +91,7 @@ export const jobRecordSchema = z.object({
   evaluations: z.array(evaluationRecordSchema).default([]),
   /** What its first weights are from: `<job>@<version>` or the folder of a checkpoint. */
   from: z.string().optional(),
-  /** Folder beside the job's checkpoints where those weights are kept. */
+  /** Of jobs of older builds: folder beside the job's checkpoints where those weights are kept. */
   initialWeights: z
     .string()
     .regex(/^initial-[0-9a-f]{12}$/)
@@ -87,8 +101,14 @@ export const jobRecordSchema = z.object({
     .string()
     .regex(/^[0-9a-f]{64}$/)
     .optional(),
-  /** Folder of the newest checkpoint. */
+  /** Digest of the checkpoint that holds those weights, an artifact. Jobs of older builds have a folder instead. */
+  initialCheckpoint: digest.optional(),
+  /** The newest checkpoint: its folder, or `<job>@<version>` where checkpoints have none. */
   checkpoint: z.string().optional(),
+  /** Those that are kept, by version. Jobs of older builds have folders only. */
+  checkpoints: z.array(checkpointRecordSchema).default([]),
+  /** Paused, and its last version has no checkpoint yet: the parameter server writes it. */
+  checkpointDue: z.boolean().optional(),
   /**
    * What a job that has ended leaves to be done, by whoever gets to it: `queues` (the coordinator drops its requests and
    * durable), `books` (the parameter server counts what was open as failed). Kept here, so that no crash in between forgets it.
@@ -110,7 +130,7 @@ export interface NewJob {
   owner?: string | undefined;
   priority?: number | undefined;
   from?: string;
-  initialWeights?: string;
+  initialCheckpoint?: string;
   /** Digest of its code and data. */
   code?: string | undefined;
 }
@@ -130,6 +150,8 @@ export function createJobRecord(job: NewJob): JobRecord {
 export function transition(record: JobRecord, to: JobStateName, at: { now: number; error?: string }): JobRecord {
   assertTransition(record.state, to, `job ${record.id}`);
   const next: JobRecord = { ...record, state: to };
+  delete next.checkpointDue;
+  if (to === 'PAUSED') next.checkpointDue = true;
   const now = Math.round(at.now);
   if (to === 'RUNNING') {
     // Of a failed job that goes on.

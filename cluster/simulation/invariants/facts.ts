@@ -20,6 +20,7 @@ export interface RecordFacts {
   accepted: number;
   attempt: number;
   checkpoint?: string;
+  checkpoints?: { version: number; digest: string }[];
   evaluations: { policyVersion: number }[];
 }
 

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import type { JobConfig } from '../../../src/config/job.ts';
 import type { Job } from '../../../src/gen/millrace/v1/admin_pb.ts';
 import type { PolicyLearner } from '../../../src/policy/kind.ts';
@@ -134,9 +133,9 @@ export class Invariants implements Observer {
 
   #checkDisk(): Promise<void> {
     const { files } = this.#world;
-    const folder = join(STATE_DIR, 'checkpoints');
-    const recorded = this.#facts.record?.checkpoint;
-    return checkCheckpoints({ files, kinds: this.#kinds, folder, recorded, saw: (state) => this.saw(state) });
+    const { checkpoint: recorded, checkpoints: listed = [] } = this.#facts.record ?? {};
+    const checked = { files, kinds: this.#kinds, stateDir: STATE_DIR, recorded, listed };
+    return checkCheckpoints({ ...checked, saw: (state) => this.saw(state) });
   }
 
   /** A client was shown the job: what it is shown was so. */
