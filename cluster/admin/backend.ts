@@ -1,10 +1,12 @@
 import type { JobConfig } from '../../src/config/job.ts';
-import type { Actor, Job, Node, PruneStoreRequest } from '../../src/gen/millrace/v1/admin_pb.ts';
+import { JobState, type Actor, type Job, type Node, type PruneStoreRequest } from '../../src/gen/millrace/v1/admin_pb.ts';
 import type { QueryResult } from '../../src/store/store.ts';
 import type { WeightSource } from '../jobs/weight-source.ts';
 import type { DeadLetterQueue } from './dead-letters.ts';
 import type { Diagnosis } from './diagnosis.ts';
 import type { TrajectoryTransfer } from './export.ts';
+import type { JobFilter } from './filter.ts';
+import type { JobListing } from './job-listing.ts';
 import type { PruneMessage, StatsMessage, StoreCare } from './store-care.ts';
 
 /** What a job may be created with besides its configuration. */
@@ -15,6 +17,33 @@ export interface CreateJobOptions {
   owner?: string | undefined;
   /** From -100 to 100. Default: 0. */
   priority?: number | undefined;
+  /** The request that creates it: its id, a UUID, and a digest of its content. */
+  request?: { id: string; digest: string } | undefined;
+}
+
+/** Which jobs `watchJobs` watches. */
+export interface JobsWatch {
+  isWanted: JobFilter;
+  /** {@link JobsChange.revision} up to which the watcher knows the jobs. Default: it knows none. */
+  since: number | undefined;
+  /** Ends the watch. */
+  signal: AbortSignal;
+}
+
+/** A job that is there or has changed. */
+export interface JobsChange {
+  job: Job;
+  /** It is not wanted (any more). */
+  left: boolean;
+  /** All changes of records up to here have been told. */
+  revision: number;
+}
+
+/** True for SUCCEEDED, FAILED and CANCELLED, and for UNREADABLE: nothing is heard of such a job any more. */
+export function isEndState(state: JobState): boolean {
+  return (
+    state === JobState.SUCCEEDED || state === JobState.FAILED || state === JobState.CANCELLED || state === JobState.UNREADABLE
+  );
 }
 
 /**
@@ -30,8 +59,12 @@ export interface AdminBackend extends TrajectoryTransfer {
   createJob(id: string, config: JobConfig, options?: CreateJobOptions): Promise<Job>;
   /** `not_found` when there is none. */
   getJob(id: string): Promise<Job>;
+  /** The job that an earlier request of this id created, with the digest of its content; `jobId` is where it would be. */
+  findRequest(requestId: string, jobId: string): Promise<{ digest: string; job: Job } | undefined>;
   /** All jobs, in any order. */
-  listJobs(): Promise<Job[]>;
+  listJobs(): Promise<JobListing[]>;
+  /** Yields the jobs that are wanted, then those that change, until the signal aborts. Every value is a message of its own. */
+  watchJobs(watch: JobsWatch): AsyncIterable<JobsChange>;
   /**
    * Yields the job as it is now, at once, and then after every change, until it has ended or `signal` aborts. `not_found` is
    * thrown by the first step. Every value is a message of its own, not one that changes later.

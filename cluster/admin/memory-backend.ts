@@ -1,5 +1,5 @@
 import { clone, create } from '@bufbuild/protobuf';
-import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { timestampFromMs, timestampMs } from '@bufbuild/protobuf/wkt';
 import { memoryBus } from '../../src/protocol/memory.ts';
 import { BusWeightChannel } from '../../src/weights/bus-weight-channel.ts';
 import { VirtualClock } from '../../src/clock/virtual.ts';
@@ -11,16 +11,17 @@ import { DEFAULT_OWNER } from '../../src/jobs/record.ts';
 import { seededRandom } from '../../src/random/seeded.ts';
 import type { QueryResult } from '../../src/store/store.ts';
 import type { Imported } from '../../src/store/export/import.ts';
-import type { AdminBackend, CreateJobOptions } from './backend.ts';
+import { isEndState, type AdminBackend, type CreateJobOptions, type JobsChange, type JobsWatch } from './backend.ts';
 import { deadLetterQueue } from './dead-letters.ts';
 import type { ExportMessage, ImportMessage, TrajectoryTransfer } from './export.ts';
 import { diagnosis } from './diagnosis.ts';
-import { isEndState } from './service.ts';
+import type { JobListing } from './job-listing.ts';
 import type { PruneMessage, StatsMessage } from './store-care.ts';
 
 /** An {@link AdminBackend} without a cluster, for tests: jobs change only when {@link MemoryBackend.change} is called. */
 export class MemoryBackend implements AdminBackend {
   readonly jobs = new Map<string, Job>();
+  readonly requests = new Map<string, { job: string; digest: string }>();
   readonly nodes: Node[] = [];
   readonly actors: Actor[] = [];
   readonly queries: { sql: string; maxRows: number }[] = [];
@@ -41,8 +42,14 @@ export class MemoryBackend implements AdminBackend {
   watchers = 0;
   #listeners = new Set<(id: string) => void>();
   #created = 0;
+  #revision = 0;
+  readonly #revisions = new Map<string, number>();
 
-  createJob(id: string, config: JobConfig, { owner = DEFAULT_OWNER, priority = 0 }: CreateJobOptions = {}): Promise<Job> {
+  createJob(
+    id: string,
+    config: JobConfig,
+    { owner = DEFAULT_OWNER, priority = 0, request }: CreateJobOptions = {},
+  ): Promise<Job> {
     if (this.jobs.has(id))
       return Promise.reject(new MillraceError('already_exists', `There is a job ${id} already.`, { field: 'job_id' }));
     this.#created += 1;
@@ -50,7 +57,14 @@ export class MemoryBackend implements AdminBackend {
     const configJson = JSON.stringify(config);
     const job = create(JobSchema, { id, state: JobState.QUEUED, configJson, createTime, owner, priority });
     this.jobs.set(id, job);
+    if (request) this.requests.set(request.id, { job: id, digest: request.digest });
+    this.#changed(id);
     return Promise.resolve(clone(JobSchema, job));
+  }
+
+  async findRequest(requestId: string): Promise<{ digest: string; job: Job } | undefined> {
+    const found = this.requests.get(requestId);
+    return found && { digest: found.digest, job: await this.getJob(found.job) };
   }
 
   getJob(id: string): Promise<Job> {
@@ -60,8 +74,33 @@ export class MemoryBackend implements AdminBackend {
       : Promise.reject(new MillraceError('not_found', `There is no job ${id}.`, { field: 'job_id' }));
   }
 
-  listJobs(): Promise<Job[]> {
-    return Promise.resolve([...this.jobs.values()]);
+  listJobs(): Promise<JobListing[]> {
+    return Promise.resolve([...this.jobs.keys()].map((id) => this.#listing(id)));
+  }
+
+  async *watchJobs({ isWanted, since = 0, signal }: JobsWatch): AsyncGenerator<JobsChange> {
+    let changed = [...this.jobs.keys()].filter((id) => this.#listing(id).revision > since);
+    let wake = (): void => {};
+    const listener = (id: string): void => {
+      changed.push(id);
+      wake();
+    };
+    const onAbort = (): void => wake();
+    this.#listeners.add(listener);
+    signal.addEventListener('abort', onAbort);
+    try {
+      while (!signal.aborted) {
+        const next = new Promise<void>((resolve) => (wake = resolve));
+        const ids = changed;
+        changed = [];
+        for (const listing of ids.map((id) => this.#listing(id)))
+          yield { job: await listing.view(), left: !isWanted(listing), revision: listing.revision };
+        if (changed.length === 0) await next;
+      }
+    } finally {
+      this.#listeners.delete(listener);
+      signal.removeEventListener('abort', onAbort);
+    }
   }
 
   async *watchJob(id: string, signal: AbortSignal): AsyncGenerator<Job> {
@@ -138,7 +177,22 @@ export class MemoryBackend implements AdminBackend {
     const job = await this.getJob(id);
     if (!isEndState(job.state)) edit(job);
     this.jobs.set(id, job);
-    for (const listener of this.#listeners) listener(id);
+    this.#changed(id);
     return clone(JobSchema, job);
+  }
+
+  #listing(id: string): JobListing {
+    const { owner, priority, state, createTime, configJson } = this.jobs.get(id)!;
+    const { name, flow } = JSON.parse(configJson) as JobConfig;
+    const time = { createTime: timestampMs(createTime!), startTime: undefined, endTime: undefined };
+    const word = JobState[state] as JobListing['state'];
+    const revision = this.#revisions.get(id) ?? 0;
+    return { id, name, flow, state: word, owner, priority, ...time, revision, view: () => this.getJob(id) };
+  }
+
+  #changed(id: string): void {
+    this.#revision += 1;
+    this.#revisions.set(id, this.#revision);
+    for (const listener of this.#listeners) listener(id);
   }
 }

@@ -1,52 +1,78 @@
-import type { Job } from '../../src/gen/millrace/v1/admin_pb.ts';
+import { createHash } from 'node:crypto';
 import { MillraceError } from '../../src/errors.ts';
+import { parseFilter } from './filter.ts';
+import type { JobListing } from './job-listing.ts';
+import { parseOrderBy, type JobOrder, type OrderKey } from './order-by.ts';
 
-/** One page of jobs, newest first. */
+/** Which jobs are asked for. */
+export interface PageRequest {
+  /** At least 1. */
+  pageSize: number;
+  /** Of the page before; empty for the first one. */
+  pageToken: string;
+  /** See {@link parseFilter}. */
+  filter: string;
+  /** See {@link parseOrderBy}. */
+  orderBy: string;
+}
+
+/** One page of jobs. */
 export interface JobPage {
-  jobs: Job[];
+  listings: JobListing[];
   /** Empty on the last page. */
   nextPageToken: string;
 }
 
 /**
  * Cuts a page out of all jobs. A token stands for the last job of the page before it, so that jobs created in between move
- * nothing; `invalid_argument` when it is none of ours.
+ * nothing; `invalid_argument` when it is none of ours, or belongs to another filter or order.
  */
-export function pageOfJobs(jobs: readonly Job[], pageSize: number, token: string): JobPage {
-  const after = token === '' ? undefined : decodeToken(token);
-  const sorted = jobs.map((job) => ({ job, key: keyOf(job) })).sort((a, b) => compare(b.key, a.key));
-  const rest = after === undefined ? sorted : sorted.filter(({ key }) => compare(key, after) < 0);
+export function pageOfJobs(jobs: readonly JobListing[], { pageSize, pageToken, filter, orderBy }: PageRequest): JobPage {
+  const isWanted = parseFilter(filter);
+  const order = parseOrderBy(orderBy);
+  const list = createHash('sha256')
+    .update(JSON.stringify([filter, orderBy]))
+    .digest('base64url')
+    .slice(0, 8);
+  const after = pageToken === '' ? undefined : decodeToken(pageToken, list, order);
+  const rest = jobs
+    .filter(isWanted)
+    .map((listing) => ({ listing, key: order.key(listing) }))
+    .filter(({ key }) => after === undefined || order.compare(key, after) > 0)
+    .sort((a, b) => order.compare(a.key, b.key));
   const page = rest.slice(0, pageSize);
   const last = page.at(-1);
   return {
-    jobs: page.map(({ job }) => job),
-    nextPageToken: last !== undefined && rest.length > page.length ? encodeToken(last.key) : '',
+    listings: page.map(({ listing }) => listing),
+    nextPageToken: last !== undefined && rest.length > page.length ? encodeToken(last.key, list) : '',
   };
 }
 
-/** Creation time in nanoseconds since the epoch, then the id. */
-type Key = readonly [time: bigint, id: string];
-
-function keyOf(job: Job): Key {
-  const time = job.createTime;
-  return [time === undefined ? 0n : time.seconds * 1_000_000_000n + BigInt(time.nanos), job.id];
+function encodeToken(key: OrderKey, list: string): string {
+  return Buffer.from(JSON.stringify([list, key])).toString('base64url');
 }
 
-function compare(a: Key, b: Key): number {
-  if (a[0] !== b[0]) return a[0] < b[0] ? -1 : 1;
-  return a[1] < b[1] ? -1 : Number(a[1] > b[1]);
+function decodeToken(token: string, list: string, order: JobOrder): OrderKey {
+  const [of, key] = parsed(Buffer.from(token, 'base64url').toString());
+  if (typeof of !== 'string') throw wrong('is no page token');
+  if (of !== list) throw wrong('belongs to a list with another filter or order_by');
+  if (!order.isKey(key)) throw wrong('is no page token');
+  return key;
 }
 
-function encodeToken([time, id]: Key): string {
-  return Buffer.from(`${time} ${id}`).toString('base64url');
+function parsed(text: string): [of?: unknown, key?: unknown] {
+  try {
+    const value: unknown = JSON.parse(text);
+    return Array.isArray(value) ? (value as [unknown, unknown]) : [];
+  } catch {
+    return [];
+  }
 }
 
-function decodeToken(token: string): Key {
-  const match = /^(\d{1,20}) ([\w./=-]{1,256})$/.exec(Buffer.from(token, 'base64url').toString('latin1'));
-  if (match?.[1] !== undefined && match[2] !== undefined) return [BigInt(match[1]), match[2]];
-  throw new MillraceError(
+function wrong(problem: string): MillraceError {
+  return new MillraceError(
     'invalid_argument',
-    'is no page token; use next_page_token of the page before, or nothing for the first page.',
+    `${problem}; use next_page_token of the page before, or nothing for the first page.`,
     {
       field: 'page_token',
     },

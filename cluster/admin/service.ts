@@ -1,46 +1,32 @@
-import { equals } from '@bufbuild/protobuf';
-import { checkJobPaths, parseJobConfig } from '../../src/config/load.ts';
-import type { JobConfig } from '../../src/config/job.ts';
-import { MillraceError } from '../../src/errors.ts';
-import { AdminService, JobSchema, JobState } from '../../src/gen/millrace/v1/admin_pb.ts';
-import type { Job } from '../../src/gen/millrace/v1/admin_pb.ts';
+import { AdminService, JobSchema } from '../../src/gen/millrace/v1/admin_pb.ts';
 import { defineService } from '../../src/rpc/handlers.ts';
 import type { ServiceRegistration } from '../../src/rpc/handlers.ts';
-import { weightSource } from '../jobs/weight-source.ts';
-import type { AdminBackend, CreateJobOptions } from './backend.ts';
+import type { AdminBackend } from './backend.ts';
+import { createJob } from './create-job.ts';
 import { exportRequest } from './export.ts';
-import { latest } from './latest.ts';
 import { pageOfJobs } from './page.ts';
 import { queryMessages } from './query-rows.ts';
+import { readMask } from './read-mask.ts';
 import { checkPrune } from './store-care.ts';
-import { checkCount, checkJobId, checkNodeId, checkOwner, checkPlace, checkPriority, checkSql } from './validation.ts';
-
-/** True for SUCCEEDED, FAILED and CANCELLED, and for UNREADABLE: nothing is heard of such a job any more. */
-export function isEndState(state: JobState): boolean {
-  return (
-    state === JobState.SUCCEEDED || state === JobState.FAILED || state === JobState.CANCELLED || state === JobState.UNREADABLE
-  );
-}
+import { checkCount, checkJobId, checkNodeId, checkPlace, checkSql } from './validation.ts';
+import { watchJob, watchJobs } from './watch.ts';
 
 /** The admin API (admin.proto) over a backend, ready for `startServer`. */
 export function adminService(backend: AdminBackend): ServiceRegistration {
   return defineService(AdminService, {
-    createJob: async ({ jobId, configJson, from, owner, priority }) => {
-      if (jobId !== '') checkJobId(jobId);
-      if (configJson === '') {
-        throw new MillraceError('invalid_argument', 'is missing; give the job configuration as JSON.', { field: 'config_json' });
-      }
-      const config = parseJobConfig(configJson);
-      checkJobPaths(config);
-      const options = { from: weightSource(from), owner: checkOwner(owner), priority: checkPriority(priority) };
-      return { job: await (jobId === '' ? createNumbered(backend, config, options) : backend.createJob(jobId, config, options)) };
+    createJob: async (request) => ({ job: await createJob(backend, request) }),
+    getJob: async ({ jobId, readMask: mask }) => {
+      const masked = readMask(JobSchema, mask);
+      return { job: masked(await backend.getJob(checkJobId(jobId))) };
     },
-    getJob: async ({ jobId }) => ({ job: await backend.getJob(checkJobId(jobId)) }),
-    listJobs: async ({ pageSize, pageToken }) => {
-      const size = checkCount('page_size', pageSize, { min: 1, max: 1000, byDefault: 50 });
-      return pageOfJobs(await backend.listJobs(), size, pageToken);
+    listJobs: async (request) => {
+      const pageSize = checkCount('page_size', request.pageSize, { min: 1, max: 1000, byDefault: 50 });
+      const mask = readMask(JobSchema, request.readMask);
+      const { listings, nextPageToken } = pageOfJobs(await backend.listJobs(), { ...request, pageSize });
+      return { jobs: (await Promise.all(listings.map((listing) => listing.view()))).map(mask), nextPageToken };
     },
-    watchJob: ({ jobId }, { signal }) => watch(backend, checkJobId(jobId), signal),
+    watchJob: (request, { signal }) => watchJob(backend, request, signal),
+    watchJobs: (request, { signal }) => watchJobs(backend, request, signal),
     cancelJob: async ({ jobId }) => ({ job: await backend.cancelJob(checkJobId(jobId)) }),
     pauseJob: async ({ jobId }) => ({ job: await backend.pauseJob(checkJobId(jobId)) }),
     resumeJob: async ({ jobId }) => ({ job: await backend.resumeJob(checkJobId(jobId)) }),
@@ -64,39 +50,9 @@ export function adminService(backend: AdminBackend): ServiceRegistration {
   });
 }
 
-async function* watch(backend: AdminBackend, id: string, signal: AbortSignal): AsyncGenerator<{ job: Job }> {
-  const over = new AbortController();
-  let sent: Job | undefined;
-  try {
-    for await (const job of latest(backend.watchJob(id, AbortSignal.any([signal, over.signal])), signal)) {
-      if (sent && equals(JobSchema, sent, job)) continue;
-      yield { job };
-      if (isEndState(job.state)) return;
-      sent = job;
-    }
-    throw new MillraceError('unavailable', `The watch of job ${id} has ended before the job; watch it again.`);
-  } finally {
-    over.abort();
-  }
-}
-
 async function* query(backend: AdminBackend, sql: string, maxRows: number, signal: AbortSignal): AsyncGenerator<object> {
   const rows = checkCount('max_rows', maxRows, { min: 1, max: 100_000, byDefault: 10_000 });
   yield* queryMessages(await backend.query(checkSql(sql), rows, signal));
-}
-
-/** A job that came without an id gets its name and the next number: retail-1, retail-2 ... */
-async function createNumbered(backend: AdminBackend, config: JobConfig, options: CreateJobOptions): Promise<Job> {
-  const stem = config.name.slice(0, 32);
-  const taken = (await backend.listJobs()).map(({ id }) => Number(id.startsWith(`${stem}-`) ? id.slice(stem.length + 1) : NaN));
-  for (let number = Math.max(0, ...taken.filter(Number.isInteger)) + 1; ; number += 1) {
-    try {
-      return await backend.createJob(`${stem}-${number}`, config, options);
-    } catch (error) {
-      // Somebody else took the number meanwhile.
-      if (MillraceError.from(error).code !== 'already_exists') throw error;
-    }
-  }
 }
 
 function sorted<T>(items: T[], key: (item: T) => string): T[] {

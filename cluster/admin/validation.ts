@@ -29,6 +29,13 @@ export function checkPriority(priority: number): number {
   throw invalid('priority', `got ${priority}, expected ${PRIORITY.min} to ${PRIORITY.max}.`);
 }
 
+/** A UUID in small letters, or undefined for none. */
+export function checkRequestId(id: string): string | undefined {
+  if (id === '') return undefined;
+  if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(id)) return id.toLowerCase();
+  throw invalid('request_id', `${quote(id)} is no UUID; use one such as "0b1c2d3e-4f50-4a6b-8c7d-9e0f1a2b3c4d", or nothing.`);
+}
+
 /** An integer from `min` to `max`; 0, which proto3 cannot tell from absent, is the default. */
 export function checkCount(
   field: string,

@@ -4,16 +4,19 @@ import type { Actor, ExportTrajectoriesRequest, Job, Node, PruneStoreRequest } f
 import { isEnded } from '../../src/jobs/state.ts';
 import type { Imported } from '../../src/store/export/import.ts';
 import type { QueryResult } from '../../src/store/store.ts';
-import type { AdminBackend, CreateJobOptions, StoreAccess } from '../admin/backend.ts';
+import type { AdminBackend, CreateJobOptions, JobsChange, JobsWatch, StoreAccess } from '../admin/backend.ts';
 import { deadLetterQueue, type DeadLetterQueue } from '../admin/dead-letters.ts';
 import { diagnosis, type Diagnosis } from '../admin/diagnosis.ts';
 import type { ExportMessage, ImportMessage, TrajectoryTransfer } from '../admin/export.ts';
+import type { JobListing } from '../admin/job-listing.ts';
 import type { PruneMessage, StatsMessage, StoreCare } from '../admin/store-care.ts';
+import type { JobEntry, UnreadableJob } from '../jobs/directory.ts';
 import type { NodeContext } from '../runtime/context.ts';
 import type { NodeList } from '../runtime/nodes.ts';
 import { JobCommands } from './job-commands.ts';
 import { JobViews } from './job-view.ts';
 import { jobChanges } from './job-watch.ts';
+import { watchJobs } from './jobs-watch.ts';
 import { actorViews, nodeViews } from './node-views.ts';
 
 /** What the admin API does, over the ports of a coordinator node. */
@@ -49,10 +52,50 @@ export class CoordinatorBackend implements AdminBackend {
     return unreadable ? this.#views.unreadable(unreadable) : this.#views.view(await this.#commands.record(id));
   }
 
-  async listJobs(): Promise<Job[]> {
+  async findRequest(requestId: string, jobId: string): Promise<{ digest: string; job: Job } | undefined> {
     const { jobs } = this.#context;
-    const readable = await Promise.all(jobs.list().map(({ record }) => this.#views.view(record)));
-    return [...readable, ...jobs.unreadable().map((job) => this.#views.unreadable(job))];
+    const isIts = ({ record }: JobEntry): boolean => record.request?.id === requestId;
+    // Another coordinator may have created it just now.
+    const entry = jobs.list().find(isIts) ?? [await jobs.fetch(jobId)].find((found) => found && isIts(found));
+    return entry && { digest: entry.record.request!.digest, job: await this.#views.view(entry.record) };
+  }
+
+  listJobs(): Promise<JobListing[]> {
+    return Promise.resolve(this.#listings());
+  }
+
+  watchJobs(watch: JobsWatch): AsyncIterable<JobsChange> {
+    return watchJobs(
+      {
+        clock: this.#context.clock,
+        list: () => this.#listings(),
+        get: (id) => {
+          const entry = this.#context.jobs.get(id);
+          const unreadable = this.#commands.unreadable(id);
+          return entry ? this.#listing(entry) : unreadable && this.#unreadable(unreadable);
+        },
+        onChange: (handler) => this.#views.onChange(handler),
+      },
+      watch,
+    );
+  }
+
+  #listings(): JobListing[] {
+    const { jobs } = this.#context;
+    return [...jobs.list().map((entry) => this.#listing(entry)), ...jobs.unreadable().map((job) => this.#unreadable(job))];
+  }
+
+  #listing({ record, revision }: JobEntry): JobListing {
+    const { id, state, owner, priority, createdAt: createTime, startedAt: startTime, endedAt: endTime } = record;
+    const { name, flow } = record.config;
+    const view = (): Promise<Job> => this.#views.view(record);
+    return { id, name, flow, state, owner, priority, createTime, startTime, endTime, revision, view };
+  }
+
+  #unreadable(job: UnreadableJob): JobListing {
+    const { id, revision } = job;
+    const nothing = { name: '', flow: '', owner: '', priority: 0, createTime: 0, startTime: undefined, endTime: undefined };
+    return { id, revision, state: 'UNREADABLE', ...nothing, view: () => Promise.resolve(this.#views.unreadable(job)) };
   }
 
   async *watchJob(id: string, signal: AbortSignal): AsyncIterable<Job> {

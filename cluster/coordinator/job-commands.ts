@@ -22,7 +22,7 @@ export class JobCommands {
   }
 
   /** See `AdminBackend.createJob`. */
-  async create(id: string, config: JobConfig, { from, owner, priority }: CreateJobOptions = {}): Promise<JobRecord> {
+  async create(id: string, config: JobConfig, { from, owner, priority, request }: CreateJobOptions = {}): Promise<JobRecord> {
     const { clock, bus, jobs, log, id: node } = this.#context;
     // Flow and tasks are loaded before anything is stored: an error in them is an answer to the caller.
     const { runtime, digest: code } = await this.#context.runtimes.bundle(config);
@@ -32,7 +32,7 @@ export class JobCommands {
     checkFits(tasks.tasks, bus.maxMessageBytes);
     await taskPlan(runtime, tasks);
     const initial = from && (await storeInitialWeights(this.#context, id, runtime, from));
-    const record = createJobRecord({ id, config, now: clock.now(), code, owner, priority, ...initial });
+    const record = createJobRecord({ id, config, now: clock.now(), code, owner, priority, request, ...initial });
     try {
       await jobs.create(record);
     } catch (error) {

@@ -8,6 +8,7 @@ import { encodeRows } from '../../src/records/encode.ts';
 import { updateRow } from '../../src/store/fixtures.ts';
 import type { UpdateRow } from '../../src/records/tables.ts';
 import { createJobRecord, transition } from '../../src/jobs/record.ts';
+import type { JobStateName } from '../../src/jobs/state.ts';
 import { ROLE_NAMES } from '../../src/protocol/roles.ts';
 import type { NodeList } from '../runtime/nodes.ts';
 import { encodeProgress, type DispatchProgress, type TrainingProgress } from '../../src/protocol/progress.ts';
@@ -107,5 +108,61 @@ describe('the last round', () => {
     expect((await view()).progress).toMatchObject(known);
     const { record } = node.jobs.get('a')!;
     expect((await clock.run(new JobViews(node, everyRole).view(record))).progress).toMatchObject(known);
+  });
+});
+
+describe('what views cost', () => {
+  it('is a watch of jobs that run, and nothing for those that wait, are paused or have ended', async () => {
+    const nodes = new MemoryNodes('/nowhere');
+    const { clock } = nodes;
+    const node = await clock.run(nodes.node('coordinator'));
+    let watches = 0;
+    let reads = 0;
+    const weights = Object.create(node.weights, {
+      watch: {
+        value: async (...given: Parameters<typeof node.weights.watch>) => {
+          const stop = await node.weights.watch(...given);
+          watches += 1;
+          return () => {
+            watches -= 1;
+            stop();
+          };
+        },
+      },
+      latest: {
+        value: (job: string) => {
+          reads += 1;
+          return node.weights.latest(job);
+        },
+      },
+    }) as typeof node.weights;
+    const views = new JobViews({ ...node, weights }, everyRole);
+    const viewAll = (): Promise<unknown> =>
+      clock.run(Promise.all(node.jobs.list().map(async ({ record }) => expect((await views.view(record)).id).toBe(record.id))));
+    for (let i = 0; i < 20; i += 1)
+      await clock.run(node.jobs.create(createJobRecord({ id: `job-${i}`, config: thermostatJob([]), now: i })));
+    await viewAll();
+    expect({ watches, reads }).toEqual({ watches: 0, reads: 0 });
+    const move = (id: string, to: JobStateName): Promise<unknown> =>
+      clock.run(node.jobs.update(id, (record) => transition(record, to, { now: 0 })));
+    const stale = node.jobs.get('job-1')!;
+    for (const id of ['job-1', 'job-2', 'job-3']) await move(id, 'RUNNING');
+    const { record: running } = node.jobs.get('job-1')!;
+    await viewAll();
+    expect({ watches, reads }).toEqual({ watches: 3, reads: 3 });
+    await viewAll();
+    expect({ watches, reads }).toEqual({ watches: 3, reads: 3 });
+    await move('job-1', 'PAUSED');
+    await move('job-2', 'SUCCEEDED');
+    expect(watches).toBe(1);
+    // Records that were read before the change leave no watch behind either.
+    for (const record of [stale.record, running]) await clock.run(views.view(record));
+    await viewAll();
+    expect(watches).toBe(1);
+    await move('job-1', 'RUNNING');
+    await viewAll();
+    expect(watches).toBe(2);
+    views.close();
+    expect(watches).toBe(0);
   });
 });

@@ -16,18 +16,14 @@ import { fullDiskText } from '../infra/disk-room.ts';
 import type { UnreadableJob } from '../jobs/directory.ts';
 import { watchJobNotices, type NoticeList } from '../jobs/notice-list.ts';
 import type { NodeList } from '../runtime/nodes.ts';
-import { decodeProgress, type DispatchProgress, type TrainingProgress } from '../../src/protocol/progress.ts';
-import { progressSubject, waitingSubject } from '../../src/protocol/subjects.ts';
+import { JobReports } from './job-reports.ts';
 
+/** A job whose manifests are followed. */
 interface Followed {
   manifest?: WeightManifest | undefined;
   /** Why the newest manifest cannot be read. */
   unreadable?: string | undefined;
-  progress?: TrainingProgress | undefined;
-  dispatch?: DispatchProgress | undefined;
   rates: RateWindow;
-  /** Clock.monotonic() when something last came for the job. */
-  movedAt: number;
   stops: (() => void)[];
   ready: Promise<void>;
 }
@@ -39,13 +35,19 @@ export class JobViews {
   readonly #followed = new Map<string, Followed>();
   readonly #handlers = new Set<(job: string) => void>();
   readonly #notices: NoticeList;
+  readonly #reports: JobReports;
   readonly #stopChanges: () => void;
 
   constructor(context: NodeContext, nodes: NodeList) {
     this.#context = context;
     this.#nodes = nodes;
     this.#notices = watchJobNotices(context, (job) => this.#changed(job));
-    this.#stopChanges = context.jobs.onChange(({ record }) => this.#changed(record.id));
+    this.#reports = new JobReports(context, (job) => this.#changed(job));
+    this.#stopChanges = context.jobs.onChange(({ record }) => {
+      const followed = this.#followed.get(record.id);
+      if (followed && record.state !== 'RUNNING') this.#unfollow(record.id, followed);
+      this.#changed(record.id);
+    });
   }
 
   /** Calls back whenever the view of a job may have changed. Returns a function that stops it. */
@@ -61,7 +63,7 @@ export class JobViews {
     const ledger = manifest?.ledger ?? emptyLedger();
     const version = manifest?.version ?? 0;
     const running = record.state === 'RUNNING';
-    const quiet = running ? quietSeconds(this.#context.clock.monotonic() - followed.movedAt) : 0;
+    const quiet = running ? quietSeconds(this.#context.clock.monotonic() - this.#reports.of(record.id).movedAt) : 0;
     const rates = running && quiet === 0 ? followed.rates.rates() : { trajectoriesPerSecond: 0, roundsPerSecond: 0 };
     const { rounds } = record.config;
     return create(JobSchema, {
@@ -108,19 +110,18 @@ export class JobViews {
   close(): void {
     this.#stopChanges();
     this.#notices.close();
+    this.#reports.close();
     this.#handlers.clear();
-    for (const { stops } of this.#followed.values()) for (const stop of stops) stop();
-    this.#followed.clear();
+    for (const [job, followed] of this.#followed) this.#unfollow(job, followed);
   }
 
-  /** What is known besides the record. A job that has ended is read: nothing follows the many that are only listed. */
-  async #known(
-    record: JobRecord,
-  ): Promise<Pick<Followed, 'manifest' | 'unreadable' | 'progress' | 'dispatch' | 'rates' | 'movedAt'>> {
-    if (isEnded(record.state)) {
-      // What was followed may lag behind the record that says so.
-      const known: Pick<Followed, 'manifest' | 'unreadable'> = await this.#newest(record.id);
-      return { rates: new RateWindow(), movedAt: 0, ...known };
+  /** What is known besides the record. Only jobs that run are followed: the others, which may be many, are read. */
+  async #known(record: JobRecord): Promise<Pick<Followed, 'manifest' | 'unreadable' | 'rates'>> {
+    if (record.state !== 'RUNNING') {
+      // What was followed may lag behind the record that says so. What never ran has committed nothing.
+      const known: Pick<Followed, 'manifest' | 'unreadable'> =
+        record.startedAt === undefined ? {} : await this.#newest(record.id);
+      return { rates: new RateWindow(), ...known };
     }
     const followed = this.#follow(record.id);
     await followed.ready;
@@ -141,10 +142,11 @@ export class JobViews {
   #follow(job: string): Followed {
     let followed = this.#followed.get(job);
     if (!followed) {
-      followed = { rates: new RateWindow(), movedAt: this.#context.clock.monotonic(), stops: [], ready: Promise.resolve() };
-      followed.ready = this.#start(job, followed).catch((error: unknown) => {
+      followed = { rates: new RateWindow(), stops: [], ready: Promise.resolve() };
+      const started = followed;
+      followed.ready = this.#start(job, started).catch((error: unknown) => {
         // Asked again at the next look.
-        this.#followed.delete(job);
+        this.#unfollow(job, started);
         throw error;
       });
       this.#followed.set(job, followed);
@@ -153,10 +155,9 @@ export class JobViews {
   }
 
   async #start(job: string, followed: Followed): Promise<void> {
-    const { bus, weights, clock } = this.#context;
-    const moved = (): number => (followed.movedAt = clock.monotonic());
+    const { weights, clock } = this.#context;
     const take = (manifest: WeightManifest): void => {
-      moved();
+      this.#reports.moved(job);
       followed.manifest = manifest;
       followed.unreadable = undefined;
       const trajectories = Number(manifest.ledger?.trajectories ?? 0n);
@@ -171,34 +172,22 @@ export class JobViews {
     };
     if (unreadable !== undefined) hide(unreadable);
     followed.stops.push(await weights.watch(job, take, ({ message }) => hide(message)));
-    followed.stops.push(
-      bus.listen(progressSubject(job), (data) => {
-        moved();
-        followed.progress = decodeProgress(data);
-        this.#changed(job);
-      }),
-      bus.listen(waitingSubject(job), (data) => {
-        const { evaluation: before } = followed.dispatch ?? {};
-        followed.dispatch = decodeProgress<DispatchProgress>(data);
-        const { evaluation: now } = followed.dispatch;
-        // It is told every second, whatever happens.
-        if (now?.key !== before?.key || now?.done !== before?.done) moved();
-        this.#changed(job);
-      }),
-      // A pause is not silence.
-      this.#context.jobs.onChange(({ record }) => record.id === job && moved()),
-    );
+    // It was paused or has ended meanwhile, or had when it was looked at.
+    if (this.#context.jobs.get(job)?.record.state !== 'RUNNING') this.#unfollow(job, followed);
+  }
+
+  #unfollow(job: string, followed: Followed): void {
+    for (const stop of followed.stops.splice(0)) stop();
+    if (this.#followed.get(job) === followed) this.#followed.delete(job);
   }
 
   #changed(job: string): void {
     for (const handler of this.#handlers) handler(job);
   }
 
-  #waiting(
-    record: JobRecord,
-    { manifest, progress, dispatch }: Pick<Followed, 'manifest' | 'progress' | 'dispatch'>,
-    quiet: number,
-  ): string {
+  #waiting(record: JobRecord, { manifest }: Pick<Followed, 'manifest'>, quiet: number): string {
+    const { progress: told, dispatch } = this.#reports.of(record.id);
+    const progress = told?.();
     const running = this.#context.jobs.list().filter((entry) => entry.record.state === 'RUNNING');
     if (record.state === 'QUEUED' && running.length > 0)
       return `its turn: ${running.map((entry) => entry.record.id).join(', ')} runs`;

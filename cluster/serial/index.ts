@@ -131,7 +131,9 @@ async function run(config: JobConfig, shared: Shared): Promise<SerialResult> {
     if (!latest) throw new MillraceError('internal', `job ${id} ended without a committed version: ${job.error}`);
     const values = floatsFromBytes(await weights.fetch(latest.manifest, 'weights'));
     const seconds = shared.clock.monotonic() / 1000;
-    const jobs = await withBackend(nodes.coordinator, (backend) => backend.listJobs());
+    const jobs = await withBackend(nodes.coordinator, async (backend) =>
+      Promise.all((await backend.listJobs()).map((listing) => listing.view())),
+    );
     return { job, jobs, weights: values, version: latest.manifest.version, store: shared.store, seconds };
   } finally {
     await nodes.stop();

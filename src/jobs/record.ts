@@ -89,6 +89,8 @@ export const jobRecordSchema = z.object({
   unstored: z.int().min(0).optional(),
   /** Oldest first. */
   evaluations: z.array(evaluationRecordSchema).default([]),
+  /** The request that created it, where that had an id; digest: of its content. */
+  request: z.object({ id: z.string(), digest: z.string() }).optional(),
   /** What its first weights are from: `<job>@<version>` or the folder of a checkpoint. */
   from: z.string().optional(),
   /** Of jobs of older builds: folder beside the job's checkpoints where those weights are kept. */
@@ -129,6 +131,7 @@ export interface NewJob {
   now: number;
   owner?: string | undefined;
   priority?: number | undefined;
+  request?: { id: string; digest: string } | undefined;
   from?: string;
   initialCheckpoint?: string;
   /** Digest of its code and data. */

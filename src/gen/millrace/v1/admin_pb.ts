@@ -6,8 +6,8 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Duration, FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Ledger, Purpose } from "./training_pb.ts";
 import { file_millrace_v1_training } from "./training_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file millrace/v1/admin.proto.
  */
 export const file_millrace_v1_admin: GenFile = /*@__PURE__*/
-  fileDesc("ChdtaWxscmFjZS92MS9hZG1pbi5wcm90bxILbWlsbHJhY2UudjEi7gMKA0pvYhIKCgJpZBgBIAEoCRIkCgVzdGF0ZRgCIAEoDjIVLm1pbGxyYWNlLnYxLkpvYlN0YXRlEhMKC2NvbmZpZ19qc29uGAMgASgJEi8KC2NyZWF0ZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzdGFydF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFZXJyb3IYByABKAkSKgoIcHJvZ3Jlc3MYCCABKAsyGC5taWxscmFjZS52MS5Kb2JQcm9ncmVzcxITCgt3YWl0aW5nX2ZvchgJIAEoCRIsCgtldmFsdWF0aW9ucxgKIAMoCzIXLm1pbGxyYWNlLnYxLkV2YWx1YXRpb24SEgoKY2hlY2twb2ludBgLIAEoCRInCgdub3RpY2VzGAwgAygLMhYubWlsbHJhY2UudjEuSm9iTm90aWNlEhMKC2NvZGVfZGlnZXN0GA0gASgJEhIKCnVucmVhZGFibGUYDiABKAkSDAoEZnJvbRgPIAEoCRINCgVvd25lchgQIAEoCRIQCghwcmlvcml0eRgRIAEoBSL8AQoJSm9iTm90aWNlEgwKBGNvZGUYASABKAkSDwoHc3ViamVjdBgCIAEoCRIPCgdtZXNzYWdlGAMgASgJEgwKBG5vZGUYBCABKAkSDQoFY291bnQYBSABKAQSLgoKZmlyc3RfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLQoJbGFzdF90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxyZXNvbHZlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCW1vbWVudGFyeRgJIAEoCCKEAwoLSm9iUHJvZ3Jlc3MSDQoFcm91bmQYASABKA0SFAoMcm91bmRzX3RvdGFsGAIgASgNEhMKBnJld2FyZBgDIAEoAUgAiAEBEh8KF3RyYWplY3Rvcmllc19wZXJfc2Vjb25kGAQgASgBEhYKCXN0YWxlbmVzcxgFIAEoAUgBiAEBEhAKCHJlcXVlc3RzGAYgASgEEiMKBmxlZGdlchgHIAEoCzITLm1pbGxyYWNlLnYxLkxlZGdlchITCgtldGFfc2Vjb25kcxgIIAEoARIVCg10cmFpbl9zZWNvbmRzGAkgASgBEjwKCnN0YXRpc3RpY3MYCiADKAsyKC5taWxscmFjZS52MS5Kb2JQcm9ncmVzcy5TdGF0aXN0aWNzRW50cnkSFQoNcXVpZXRfc2Vjb25kcxgLIAEoDRoxCg9TdGF0aXN0aWNzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4AUIJCgdfcmV3YXJkQgwKCl9zdGFsZW5lc3MiuAIKCkV2YWx1YXRpb24SDAoEbmFtZRgBIAEoCRIWCg5wb2xpY3lfdmVyc2lvbhgCIAEoDRINCgV0YXNrcxgDIAEoDRIRCglzdWNjZXNzZXMYBCABKA0SDgoGZmFpbGVkGAUgASgNEhMKC21lYW5fcmV3YXJkGAYgASgBEhQKDHRyYWplY3RvcmllcxgHIAEoBBIVCg10cmFpbl9zZWNvbmRzGAggASgBEhIKCm1lYW5fc3RlcHMYCSABKAESNwoIZmFpbHVyZXMYCiADKAsyJS5taWxscmFjZS52MS5FdmFsdWF0aW9uLkZhaWx1cmVzRW50cnkSEgoKaW5jb21wbGV0ZRgLIAEoCBovCg1GYWlsdXJlc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoDToCOAEiZgoQQ3JlYXRlSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkSEwoLY29uZmlnX2pzb24YAiABKAkSDAoEZnJvbRgDIAEoCRINCgVvd25lchgEIAEoCRIQCghwcmlvcml0eRgFIAEoBSIyChFDcmVhdGVKb2JSZXNwb25zZRIdCgNqb2IYASABKAsyEC5taWxscmFjZS52MS5Kb2IiHwoNR2V0Sm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiLwoOR2V0Sm9iUmVzcG9uc2USHQoDam9iGAEgASgLMhAubWlsbHJhY2UudjEuSm9iIjgKD0xpc3RKb2JzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCSJLChBMaXN0Sm9ic1Jlc3BvbnNlEh4KBGpvYnMYASADKAsyEC5taWxscmFjZS52MS5Kb2ISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiEKD1dhdGNoSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiMQoQV2F0Y2hKb2JSZXNwb25zZRIdCgNqb2IYASABKAsyEC5taWxscmFjZS52MS5Kb2IiIgoQQ2FuY2VsSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiMgoRQ2FuY2VsSm9iUmVzcG9uc2USHQoDam9iGAEgASgLMhAubWlsbHJhY2UudjEuSm9iIiEKD1BhdXNlSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiMQoQUGF1c2VKb2JSZXNwb25zZRIdCgNqb2IYASABKAsyEC5taWxscmFjZS52MS5Kb2IiIgoQUmVzdW1lSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiMgoRUmVzdW1lSm9iUmVzcG9uc2USHQoDam9iGAEgASgLMhAubWlsbHJhY2UudjEuSm9iIt4CCgROb2RlEgoKAmlkGAEgASgJEg0KBXJvbGVzGAIgAygJEgsKA3BpZBgDIAEoDRIPCgdhZGRyZXNzGAQgASgJEi4KCnN0YXJ0X3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjIKDmhlYXJ0YmVhdF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIRCglyc3NfYnl0ZXMYByABKAQSFgoOcGVha19yc3NfYnl0ZXMYCCABKAQSEwoLY3B1X3NlY29uZHMYCSABKAESGwoTZXZlbnRfbG9vcF9kZWxheV9tcxgKIAEoARItCgZsYWJlbHMYCyADKAsyHS5taWxscmFjZS52MS5Ob2RlLkxhYmVsc0VudHJ5Gi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiEgoQTGlzdE5vZGVzUmVxdWVzdCI1ChFMaXN0Tm9kZXNSZXNwb25zZRIgCgVub2RlcxgBIAMoCzIRLm1pbGxyYWNlLnYxLk5vZGUingEKBUFjdG9yEg8KB2FkZHJlc3MYASABKAkSDQoFc3RhdGUYAiABKAkSFQoNbWFpbGJveF9kZXB0aBgDIAEoDRIQCghyZXN0YXJ0cxgEIAEoDRITCgt3YWl0aW5nX2ZvchgFIAEoCRIQCghtZXNzYWdlcxgGIAEoBBIRCglpbl9mbGlnaHQYByABKA0SEgoKbGFzdF9lcnJvchgIIAEoCSIkChFMaXN0QWN0b3JzUmVxdWVzdBIPCgdub2RlX2lkGAEgASgJIjgKEkxpc3RBY3RvcnNSZXNwb25zZRIiCgZhY3RvcnMYASADKAsyEi5taWxscmFjZS52MS5BY3RvciItCgxRdWVyeVJlcXVlc3QSCwoDc3FsGAEgASgJEhAKCG1heF9yb3dzGAIgASgNIlUKDVF1ZXJ5UmVzcG9uc2USDwoHY29sdW1ucxgBIAMoCRINCgV0eXBlcxgCIAMoCRIRCglyb3dzX2pzb24YAyADKAkSEQoJdHJ1bmNhdGVkGAQgASgIIroCChBUcmFqZWN0b3J5RmlsdGVyEgsKA2pvYhgBIAEoCRIlCgdwdXJwb3NlGAIgASgOMhQubWlsbHJhY2UudjEuUHVycG9zZRIUCgdzdWNjZXNzGAMgASgISACIAQESDwoHdGFza19pZBgEIAEoCRIYCgttaW5fdmVyc2lvbhgFIAEoDUgBiAEBEhgKC21heF92ZXJzaW9uGAYgASgNSAKIAQESLgoKc3RhcnRfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBXdoZXJlGAkgASgJQgoKCF9zdWNjZXNzQg4KDF9taW5fdmVyc2lvbkIOCgxfbWF4X3ZlcnNpb24iqQEKGUV4cG9ydFRyYWplY3Rvcmllc1JlcXVlc3QSKQoGZm9ybWF0GAEgASgOMhkubWlsbHJhY2UudjEuRXhwb3J0Rm9ybWF0Eg0KBXN0ZXBzGAIgASgIEi0KBmZpbHRlchgDIAEoCzIdLm1pbGxyYWNlLnYxLlRyYWplY3RvcnlGaWx0ZXISDgoGY3Vyc29yGAQgASgJEhMKC2NodW5rX2J5dGVzGAUgASgNIlcKGkV4cG9ydFRyYWplY3Rvcmllc1Jlc3BvbnNlEgwKBGRhdGEYASABKAwSDgoGY3Vyc29yGAIgASgJEgwKBGRvbmUYAyABKAQSDQoFdG90YWwYBCABKAQiNwoZSW1wb3J0VHJhamVjdG9yaWVzUmVxdWVzdBINCgVsaW5lcxgBIAMoCRILCgNqb2IYAiABKAkiQQoaSW1wb3J0VHJhamVjdG9yaWVzUmVzcG9uc2USFAoMdHJhamVjdG9yaWVzGAEgASgNEg0KBXN0ZXBzGAIgASgNIrwCCgpEZWFkTGV0dGVyEgoKAmlkGAEgASgEEg4KBnN0cmVhbRgCIAEoCRIPCgdzdWJqZWN0GAMgASgJEg4KBnJlYXNvbhgEIAEoCRISCgpkZWxpdmVyaWVzGAUgASgNEigKBHRpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCm1lc3NhZ2VfaWQYByABKAkSEAoIc2VxdWVuY2UYCCABKAQSNQoHaGVhZGVycxgJIAMoCzIkLm1pbGxyYWNlLnYxLkRlYWRMZXR0ZXIuSGVhZGVyc0VudHJ5EhUKDXBheWxvYWRfYnl0ZXMYCiABKAQSDwoHcGF5bG9hZBgLIAEoDBouCgxIZWFkZXJzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJPChZMaXN0RGVhZExldHRlcnNSZXF1ZXN0Eg4KBnN0cmVhbRgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCSJhChdMaXN0RGVhZExldHRlcnNSZXNwb25zZRItCgxkZWFkX2xldHRlcnMYASADKAsyFy5taWxscmFjZS52MS5EZWFkTGV0dGVyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIiChRHZXREZWFkTGV0dGVyUmVxdWVzdBIKCgJpZBgBIAEoBCJFChVHZXREZWFkTGV0dGVyUmVzcG9uc2USLAoLZGVhZF9sZXR0ZXIYASABKAsyFy5taWxscmFjZS52MS5EZWFkTGV0dGVyIlgKGFJlcGxheURlYWRMZXR0ZXJzUmVxdWVzdBILCgNpZHMYASADKAQSCwoDYWxsGAIgASgIEg4KBnN0cmVhbRgDIAEoCRISCgpwYWdlX3Rva2VuGAQgASgJIkYKGVJlcGxheURlYWRMZXR0ZXJzUmVzcG9uc2USEAoIcmVwbGF5ZWQYASABKA0SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIhYKFEdldFN0b3JlU3RhdHNSZXF1ZXN0IpIBChVHZXRTdG9yZVN0YXRzUmVzcG9uc2USJwoGdGFibGVzGAEgAygLMhcubWlsbHJhY2UudjEuU3RvcmVUYWJsZRIjCgRqb2JzGAIgAygLMhUubWlsbHJhY2UudjEuU3RvcmVKb2ISKwoIZGV0YWNoZWQYAyADKAsyGS5taWxscmFjZS52MS5EZXRhY2hlZFBhcnQiiQEKDERldGFjaGVkUGFydBINCgV0YWJsZRgBIAEoCRIMCgRwYXJ0GAIgASgJEg4KBmpvYl9pZBgDIAEoCRIRCgRyb3dzGAQgASgESACIAQESEgoKZGlza19ieXRlcxgFIAEoBBIOCgZyZWFzb24YBiABKAkSDAoEcGF0aBgHIAEoCUIHCgVfcm93cyLaAQoKU3RvcmVUYWJsZRIMCgRuYW1lGAEgASgJEgwKBHJvd3MYAiABKAQSEgoKZGlza19ieXRlcxgDIAEoBBIYChBjb21wcmVzc2VkX2J5dGVzGAQgASgEEhEKCXJhd19ieXRlcxgFIAEoBBINCgVwYXJ0cxgGIAEoDRIvCgtvbGRlc3RfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLbmV3ZXN0X3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wItgBCghTdG9yZUpvYhIKCgJpZBgBIAEoCRIUCgx0cmFqZWN0b3JpZXMYAiABKAQSDQoFc3RlcHMYAyABKAQSEgoKZGlza19ieXRlcxgEIAEoBBIWCg5ieXRlc19wZXJfc3RlcBgFIAEoARIvCgtvbGRlc3RfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLbmV3ZXN0X3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBWVuZGVkGAggASgIImMKEVBydW5lU3RvcmVSZXF1ZXN0Ei0KCm9sZGVyX3RoYW4YASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SDgoGam9iX2lkGAIgASgJEg8KB2RyeV9ydW4YAyABKAgiOgoSUHJ1bmVTdG9yZVJlc3BvbnNlEiQKBGpvYnMYASADKAsyFi5taWxscmFjZS52MS5QcnVuZWRKb2IiWgoJUHJ1bmVkSm9iEgoKAmlkGAEgASgJEhQKDHRyYWplY3RvcmllcxgCIAEoBBINCgVzdGVwcxgDIAEoBBINCgVieXRlcxgEIAEoBBINCgV3aG9sZRgFIAEoCCIRCg9EaWFnbm9zZVJlcXVlc3QiSwoQRGlhZ25vc2VSZXNwb25zZRImCghmaW5kaW5ncxgBIAMoCzIULm1pbGxyYWNlLnYxLkZpbmRpbmcSDwoHY2hlY2tlZBgCIAEoDSJaCgdGaW5kaW5nEg0KBXBsYWNlGAEgASgJEgwKBHdoYXQYAiABKAkSDwoHcHJvYmxlbRgDIAEoCRIOCgZhZHZpY2UYBCABKAkSEQoJcmVtb3ZhYmxlGAUgASgIIiUKFFJlbW92ZURhbWFnZWRSZXF1ZXN0Eg0KBXBsYWNlGAEgASgJIiYKFVJlbW92ZURhbWFnZWRSZXNwb25zZRINCgV2YWx1ZRgBIAEoDCrKAQoISm9iU3RhdGUSGQoVSk9CX1NUQVRFX1VOU1BFQ0lGSUVEEAASFAoQSk9CX1NUQVRFX1FVRVVFRBABEhUKEUpPQl9TVEFURV9SVU5OSU5HEAISFAoQSk9CX1NUQVRFX1BBVVNFRBADEhcKE0pPQl9TVEFURV9TVUNDRUVERUQQBBIUChBKT0JfU1RBVEVfRkFJTEVEEAUSFwoTSk9CX1NUQVRFX0NBTkNFTExFRBAGEhgKFEpPQl9TVEFURV9VTlJFQURBQkxFEAcqYQoMRXhwb3J0Rm9ybWF0Eh0KGUVYUE9SVF9GT1JNQVRfVU5TUEVDSUZJRUQQABIXChNFWFBPUlRfRk9STUFUX0pTT05MEAESGQoVRVhQT1JUX0ZPUk1BVF9QQVJRVUVUEAIyoQwKDEFkbWluU2VydmljZRJKCglDcmVhdGVKb2ISHS5taWxscmFjZS52MS5DcmVhdGVKb2JSZXF1ZXN0Gh4ubWlsbHJhY2UudjEuQ3JlYXRlSm9iUmVzcG9uc2USQQoGR2V0Sm9iEhoubWlsbHJhY2UudjEuR2V0Sm9iUmVxdWVzdBobLm1pbGxyYWNlLnYxLkdldEpvYlJlc3BvbnNlEkcKCExpc3RKb2JzEhwubWlsbHJhY2UudjEuTGlzdEpvYnNSZXF1ZXN0Gh0ubWlsbHJhY2UudjEuTGlzdEpvYnNSZXNwb25zZRJJCghXYXRjaEpvYhIcLm1pbGxyYWNlLnYxLldhdGNoSm9iUmVxdWVzdBodLm1pbGxyYWNlLnYxLldhdGNoSm9iUmVzcG9uc2UwARJKCglDYW5jZWxKb2ISHS5taWxscmFjZS52MS5DYW5jZWxKb2JSZXF1ZXN0Gh4ubWlsbHJhY2UudjEuQ2FuY2VsSm9iUmVzcG9uc2USRwoIUGF1c2VKb2ISHC5taWxscmFjZS52MS5QYXVzZUpvYlJlcXVlc3QaHS5taWxscmFjZS52MS5QYXVzZUpvYlJlc3BvbnNlEkoKCVJlc3VtZUpvYhIdLm1pbGxyYWNlLnYxLlJlc3VtZUpvYlJlcXVlc3QaHi5taWxscmFjZS52MS5SZXN1bWVKb2JSZXNwb25zZRJKCglMaXN0Tm9kZXMSHS5taWxscmFjZS52MS5MaXN0Tm9kZXNSZXF1ZXN0Gh4ubWlsbHJhY2UudjEuTGlzdE5vZGVzUmVzcG9uc2USTQoKTGlzdEFjdG9ycxIeLm1pbGxyYWNlLnYxLkxpc3RBY3RvcnNSZXF1ZXN0Gh8ubWlsbHJhY2UudjEuTGlzdEFjdG9yc1Jlc3BvbnNlEkAKBVF1ZXJ5EhkubWlsbHJhY2UudjEuUXVlcnlSZXF1ZXN0GhoubWlsbHJhY2UudjEuUXVlcnlSZXNwb25zZTABEmcKEkV4cG9ydFRyYWplY3RvcmllcxImLm1pbGxyYWNlLnYxLkV4cG9ydFRyYWplY3Rvcmllc1JlcXVlc3QaJy5taWxscmFjZS52MS5FeHBvcnRUcmFqZWN0b3JpZXNSZXNwb25zZTABEmUKEkltcG9ydFRyYWplY3RvcmllcxImLm1pbGxyYWNlLnYxLkltcG9ydFRyYWplY3Rvcmllc1JlcXVlc3QaJy5taWxscmFjZS52MS5JbXBvcnRUcmFqZWN0b3JpZXNSZXNwb25zZRJcCg9MaXN0RGVhZExldHRlcnMSIy5taWxscmFjZS52MS5MaXN0RGVhZExldHRlcnNSZXF1ZXN0GiQubWlsbHJhY2UudjEuTGlzdERlYWRMZXR0ZXJzUmVzcG9uc2USVgoNR2V0RGVhZExldHRlchIhLm1pbGxyYWNlLnYxLkdldERlYWRMZXR0ZXJSZXF1ZXN0GiIubWlsbHJhY2UudjEuR2V0RGVhZExldHRlclJlc3BvbnNlEmIKEVJlcGxheURlYWRMZXR0ZXJzEiUubWlsbHJhY2UudjEuUmVwbGF5RGVhZExldHRlcnNSZXF1ZXN0GiYubWlsbHJhY2UudjEuUmVwbGF5RGVhZExldHRlcnNSZXNwb25zZRJWCg1HZXRTdG9yZVN0YXRzEiEubWlsbHJhY2UudjEuR2V0U3RvcmVTdGF0c1JlcXVlc3QaIi5taWxscmFjZS52MS5HZXRTdG9yZVN0YXRzUmVzcG9uc2USTQoKUHJ1bmVTdG9yZRIeLm1pbGxyYWNlLnYxLlBydW5lU3RvcmVSZXF1ZXN0Gh8ubWlsbHJhY2UudjEuUHJ1bmVTdG9yZVJlc3BvbnNlEkcKCERpYWdub3NlEhwubWlsbHJhY2UudjEuRGlhZ25vc2VSZXF1ZXN0Gh0ubWlsbHJhY2UudjEuRGlhZ25vc2VSZXNwb25zZRJWCg1SZW1vdmVEYW1hZ2VkEiEubWlsbHJhY2UudjEuUmVtb3ZlRGFtYWdlZFJlcXVlc3QaIi5taWxscmFjZS52MS5SZW1vdmVEYW1hZ2VkUmVzcG9uc2ViBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_millrace_v1_training]);
+  fileDesc("ChdtaWxscmFjZS92MS9hZG1pbi5wcm90bxILbWlsbHJhY2UudjEi7gMKA0pvYhIKCgJpZBgBIAEoCRIkCgVzdGF0ZRgCIAEoDjIVLm1pbGxyYWNlLnYxLkpvYlN0YXRlEhMKC2NvbmZpZ19qc29uGAMgASgJEi8KC2NyZWF0ZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzdGFydF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFZXJyb3IYByABKAkSKgoIcHJvZ3Jlc3MYCCABKAsyGC5taWxscmFjZS52MS5Kb2JQcm9ncmVzcxITCgt3YWl0aW5nX2ZvchgJIAEoCRIsCgtldmFsdWF0aW9ucxgKIAMoCzIXLm1pbGxyYWNlLnYxLkV2YWx1YXRpb24SEgoKY2hlY2twb2ludBgLIAEoCRInCgdub3RpY2VzGAwgAygLMhYubWlsbHJhY2UudjEuSm9iTm90aWNlEhMKC2NvZGVfZGlnZXN0GA0gASgJEhIKCnVucmVhZGFibGUYDiABKAkSDAoEZnJvbRgPIAEoCRINCgVvd25lchgQIAEoCRIQCghwcmlvcml0eRgRIAEoBSL8AQoJSm9iTm90aWNlEgwKBGNvZGUYASABKAkSDwoHc3ViamVjdBgCIAEoCRIPCgdtZXNzYWdlGAMgASgJEgwKBG5vZGUYBCABKAkSDQoFY291bnQYBSABKAQSLgoKZmlyc3RfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLQoJbGFzdF90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxyZXNvbHZlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCW1vbWVudGFyeRgJIAEoCCKEAwoLSm9iUHJvZ3Jlc3MSDQoFcm91bmQYASABKA0SFAoMcm91bmRzX3RvdGFsGAIgASgNEhMKBnJld2FyZBgDIAEoAUgAiAEBEh8KF3RyYWplY3Rvcmllc19wZXJfc2Vjb25kGAQgASgBEhYKCXN0YWxlbmVzcxgFIAEoAUgBiAEBEhAKCHJlcXVlc3RzGAYgASgEEiMKBmxlZGdlchgHIAEoCzITLm1pbGxyYWNlLnYxLkxlZGdlchITCgtldGFfc2Vjb25kcxgIIAEoARIVCg10cmFpbl9zZWNvbmRzGAkgASgBEjwKCnN0YXRpc3RpY3MYCiADKAsyKC5taWxscmFjZS52MS5Kb2JQcm9ncmVzcy5TdGF0aXN0aWNzRW50cnkSFQoNcXVpZXRfc2Vjb25kcxgLIAEoDRoxCg9TdGF0aXN0aWNzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4AUIJCgdfcmV3YXJkQgwKCl9zdGFsZW5lc3MiuAIKCkV2YWx1YXRpb24SDAoEbmFtZRgBIAEoCRIWCg5wb2xpY3lfdmVyc2lvbhgCIAEoDRINCgV0YXNrcxgDIAEoDRIRCglzdWNjZXNzZXMYBCABKA0SDgoGZmFpbGVkGAUgASgNEhMKC21lYW5fcmV3YXJkGAYgASgBEhQKDHRyYWplY3RvcmllcxgHIAEoBBIVCg10cmFpbl9zZWNvbmRzGAggASgBEhIKCm1lYW5fc3RlcHMYCSABKAESNwoIZmFpbHVyZXMYCiADKAsyJS5taWxscmFjZS52MS5FdmFsdWF0aW9uLkZhaWx1cmVzRW50cnkSEgoKaW5jb21wbGV0ZRgLIAEoCBovCg1GYWlsdXJlc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoDToCOAEiegoQQ3JlYXRlSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkSEwoLY29uZmlnX2pzb24YAiABKAkSDAoEZnJvbRgDIAEoCRINCgVvd25lchgEIAEoCRIQCghwcmlvcml0eRgFIAEoBRISCgpyZXF1ZXN0X2lkGAYgASgJIjIKEUNyZWF0ZUpvYlJlc3BvbnNlEh0KA2pvYhgBIAEoCzIQLm1pbGxyYWNlLnYxLkpvYiJOCg1HZXRKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCRItCglyZWFkX21hc2sYAiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrIi8KDkdldEpvYlJlc3BvbnNlEh0KA2pvYhgBIAEoCzIQLm1pbGxyYWNlLnYxLkpvYiKJAQoPTGlzdEpvYnNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJEg4KBmZpbHRlchgDIAEoCRIQCghvcmRlcl9ieRgEIAEoCRItCglyZWFkX21hc2sYBSABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrIksKEExpc3RKb2JzUmVzcG9uc2USHgoEam9icxgBIAMoCzIQLm1pbGxyYWNlLnYxLkpvYhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiZgoPV2F0Y2hKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCRItCglyZWFkX21hc2sYAiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrEhQKDHJlc3VtZV90b2tlbhgDIAEoCSJHChBXYXRjaEpvYlJlc3BvbnNlEh0KA2pvYhgBIAEoCzIQLm1pbGxyYWNlLnYxLkpvYhIUCgxyZXN1bWVfdG9rZW4YAiABKAkiZwoQV2F0Y2hKb2JzUmVxdWVzdBIOCgZmaWx0ZXIYASABKAkSLQoJcmVhZF9tYXNrGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzaxIUCgxyZXN1bWVfdG9rZW4YAyABKAkiVgoRV2F0Y2hKb2JzUmVzcG9uc2USHQoDam9iGAEgASgLMhAubWlsbHJhY2UudjEuSm9iEhQKDHJlc3VtZV90b2tlbhgCIAEoCRIMCgRsZWZ0GAMgASgIIiIKEENhbmNlbEpvYlJlcXVlc3QSDgoGam9iX2lkGAEgASgJIjIKEUNhbmNlbEpvYlJlc3BvbnNlEh0KA2pvYhgBIAEoCzIQLm1pbGxyYWNlLnYxLkpvYiIhCg9QYXVzZUpvYlJlcXVlc3QSDgoGam9iX2lkGAEgASgJIjEKEFBhdXNlSm9iUmVzcG9uc2USHQoDam9iGAEgASgLMhAubWlsbHJhY2UudjEuSm9iIiIKEFJlc3VtZUpvYlJlcXVlc3QSDgoGam9iX2lkGAEgASgJIjIKEVJlc3VtZUpvYlJlc3BvbnNlEh0KA2pvYhgBIAEoCzIQLm1pbGxyYWNlLnYxLkpvYiLeAgoETm9kZRIKCgJpZBgBIAEoCRINCgVyb2xlcxgCIAMoCRILCgNwaWQYAyABKA0SDwoHYWRkcmVzcxgEIAEoCRIuCgpzdGFydF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5oZWFydGJlYXRfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoJcnNzX2J5dGVzGAcgASgEEhYKDnBlYWtfcnNzX2J5dGVzGAggASgEEhMKC2NwdV9zZWNvbmRzGAkgASgBEhsKE2V2ZW50X2xvb3BfZGVsYXlfbXMYCiABKAESLQoGbGFiZWxzGAsgAygLMh0ubWlsbHJhY2UudjEuTm9kZS5MYWJlbHNFbnRyeRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIhIKEExpc3ROb2Rlc1JlcXVlc3QiNQoRTGlzdE5vZGVzUmVzcG9uc2USIAoFbm9kZXMYASADKAsyES5taWxscmFjZS52MS5Ob2RlIp4BCgVBY3RvchIPCgdhZGRyZXNzGAEgASgJEg0KBXN0YXRlGAIgASgJEhUKDW1haWxib3hfZGVwdGgYAyABKA0SEAoIcmVzdGFydHMYBCABKA0SEwoLd2FpdGluZ19mb3IYBSABKAkSEAoIbWVzc2FnZXMYBiABKAQSEQoJaW5fZmxpZ2h0GAcgASgNEhIKCmxhc3RfZXJyb3IYCCABKAkiJAoRTGlzdEFjdG9yc1JlcXVlc3QSDwoHbm9kZV9pZBgBIAEoCSI4ChJMaXN0QWN0b3JzUmVzcG9uc2USIgoGYWN0b3JzGAEgAygLMhIubWlsbHJhY2UudjEuQWN0b3IiLQoMUXVlcnlSZXF1ZXN0EgsKA3NxbBgBIAEoCRIQCghtYXhfcm93cxgCIAEoDSJVCg1RdWVyeVJlc3BvbnNlEg8KB2NvbHVtbnMYASADKAkSDQoFdHlwZXMYAiADKAkSEQoJcm93c19qc29uGAMgAygJEhEKCXRydW5jYXRlZBgEIAEoCCK6AgoQVHJhamVjdG9yeUZpbHRlchILCgNqb2IYASABKAkSJQoHcHVycG9zZRgCIAEoDjIULm1pbGxyYWNlLnYxLlB1cnBvc2USFAoHc3VjY2VzcxgDIAEoCEgAiAEBEg8KB3Rhc2tfaWQYBCABKAkSGAoLbWluX3ZlcnNpb24YBSABKA1IAYgBARIYCgttYXhfdmVyc2lvbhgGIAEoDUgCiAEBEi4KCnN0YXJ0X3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgV3aGVyZRgJIAEoCUIKCghfc3VjY2Vzc0IOCgxfbWluX3ZlcnNpb25CDgoMX21heF92ZXJzaW9uIqkBChlFeHBvcnRUcmFqZWN0b3JpZXNSZXF1ZXN0EikKBmZvcm1hdBgBIAEoDjIZLm1pbGxyYWNlLnYxLkV4cG9ydEZvcm1hdBINCgVzdGVwcxgCIAEoCBItCgZmaWx0ZXIYAyABKAsyHS5taWxscmFjZS52MS5UcmFqZWN0b3J5RmlsdGVyEg4KBmN1cnNvchgEIAEoCRITCgtjaHVua19ieXRlcxgFIAEoDSJXChpFeHBvcnRUcmFqZWN0b3JpZXNSZXNwb25zZRIMCgRkYXRhGAEgASgMEg4KBmN1cnNvchgCIAEoCRIMCgRkb25lGAMgASgEEg0KBXRvdGFsGAQgASgEIjcKGUltcG9ydFRyYWplY3Rvcmllc1JlcXVlc3QSDQoFbGluZXMYASADKAkSCwoDam9iGAIgASgJIkEKGkltcG9ydFRyYWplY3Rvcmllc1Jlc3BvbnNlEhQKDHRyYWplY3RvcmllcxgBIAEoDRINCgVzdGVwcxgCIAEoDSK8AgoKRGVhZExldHRlchIKCgJpZBgBIAEoBBIOCgZzdHJlYW0YAiABKAkSDwoHc3ViamVjdBgDIAEoCRIOCgZyZWFzb24YBCABKAkSEgoKZGVsaXZlcmllcxgFIAEoDRIoCgR0aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgptZXNzYWdlX2lkGAcgASgJEhAKCHNlcXVlbmNlGAggASgEEjUKB2hlYWRlcnMYCSADKAsyJC5taWxscmFjZS52MS5EZWFkTGV0dGVyLkhlYWRlcnNFbnRyeRIVCg1wYXlsb2FkX2J5dGVzGAogASgEEg8KB3BheWxvYWQYCyABKAwaLgoMSGVhZGVyc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiTwoWTGlzdERlYWRMZXR0ZXJzUmVxdWVzdBIOCgZzdHJlYW0YASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkiYQoXTGlzdERlYWRMZXR0ZXJzUmVzcG9uc2USLQoMZGVhZF9sZXR0ZXJzGAEgAygLMhcubWlsbHJhY2UudjEuRGVhZExldHRlchIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiIgoUR2V0RGVhZExldHRlclJlcXVlc3QSCgoCaWQYASABKAQiRQoVR2V0RGVhZExldHRlclJlc3BvbnNlEiwKC2RlYWRfbGV0dGVyGAEgASgLMhcubWlsbHJhY2UudjEuRGVhZExldHRlciJYChhSZXBsYXlEZWFkTGV0dGVyc1JlcXVlc3QSCwoDaWRzGAEgAygEEgsKA2FsbBgCIAEoCBIOCgZzdHJlYW0YAyABKAkSEgoKcGFnZV90b2tlbhgEIAEoCSJGChlSZXBsYXlEZWFkTGV0dGVyc1Jlc3BvbnNlEhAKCHJlcGxheWVkGAEgASgNEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIWChRHZXRTdG9yZVN0YXRzUmVxdWVzdCKSAQoVR2V0U3RvcmVTdGF0c1Jlc3BvbnNlEicKBnRhYmxlcxgBIAMoCzIXLm1pbGxyYWNlLnYxLlN0b3JlVGFibGUSIwoEam9icxgCIAMoCzIVLm1pbGxyYWNlLnYxLlN0b3JlSm9iEisKCGRldGFjaGVkGAMgAygLMhkubWlsbHJhY2UudjEuRGV0YWNoZWRQYXJ0IokBCgxEZXRhY2hlZFBhcnQSDQoFdGFibGUYASABKAkSDAoEcGFydBgCIAEoCRIOCgZqb2JfaWQYAyABKAkSEQoEcm93cxgEIAEoBEgAiAEBEhIKCmRpc2tfYnl0ZXMYBSABKAQSDgoGcmVhc29uGAYgASgJEgwKBHBhdGgYByABKAlCBwoFX3Jvd3Mi2gEKClN0b3JlVGFibGUSDAoEbmFtZRgBIAEoCRIMCgRyb3dzGAIgASgEEhIKCmRpc2tfYnl0ZXMYAyABKAQSGAoQY29tcHJlc3NlZF9ieXRlcxgEIAEoBBIRCglyYXdfYnl0ZXMYBSABKAQSDQoFcGFydHMYBiABKA0SLwoLb2xkZXN0X3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC25ld2VzdF90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCLYAQoIU3RvcmVKb2ISCgoCaWQYASABKAkSFAoMdHJhamVjdG9yaWVzGAIgASgEEg0KBXN0ZXBzGAMgASgEEhIKCmRpc2tfYnl0ZXMYBCABKAQSFgoOYnl0ZXNfcGVyX3N0ZXAYBSABKAESLwoLb2xkZXN0X3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC25ld2VzdF90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVlbmRlZBgIIAEoCCJjChFQcnVuZVN0b3JlUmVxdWVzdBItCgpvbGRlcl90aGFuGAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEg4KBmpvYl9pZBgCIAEoCRIPCgdkcnlfcnVuGAMgASgIIjoKElBydW5lU3RvcmVSZXNwb25zZRIkCgRqb2JzGAEgAygLMhYubWlsbHJhY2UudjEuUHJ1bmVkSm9iIloKCVBydW5lZEpvYhIKCgJpZBgBIAEoCRIUCgx0cmFqZWN0b3JpZXMYAiABKAQSDQoFc3RlcHMYAyABKAQSDQoFYnl0ZXMYBCABKAQSDQoFd2hvbGUYBSABKAgiEQoPRGlhZ25vc2VSZXF1ZXN0IksKEERpYWdub3NlUmVzcG9uc2USJgoIZmluZGluZ3MYASADKAsyFC5taWxscmFjZS52MS5GaW5kaW5nEg8KB2NoZWNrZWQYAiABKA0iWgoHRmluZGluZxINCgVwbGFjZRgBIAEoCRIMCgR3aGF0GAIgASgJEg8KB3Byb2JsZW0YAyABKAkSDgoGYWR2aWNlGAQgASgJEhEKCXJlbW92YWJsZRgFIAEoCCIlChRSZW1vdmVEYW1hZ2VkUmVxdWVzdBINCgVwbGFjZRgBIAEoCSImChVSZW1vdmVEYW1hZ2VkUmVzcG9uc2USDQoFdmFsdWUYASABKAwqygEKCEpvYlN0YXRlEhkKFUpPQl9TVEFURV9VTlNQRUNJRklFRBAAEhQKEEpPQl9TVEFURV9RVUVVRUQQARIVChFKT0JfU1RBVEVfUlVOTklORxACEhQKEEpPQl9TVEFURV9QQVVTRUQQAxIXChNKT0JfU1RBVEVfU1VDQ0VFREVEEAQSFAoQSk9CX1NUQVRFX0ZBSUxFRBAFEhcKE0pPQl9TVEFURV9DQU5DRUxMRUQQBhIYChRKT0JfU1RBVEVfVU5SRUFEQUJMRRAHKmEKDEV4cG9ydEZvcm1hdBIdChlFWFBPUlRfRk9STUFUX1VOU1BFQ0lGSUVEEAASFwoTRVhQT1JUX0ZPUk1BVF9KU09OTBABEhkKFUVYUE9SVF9GT1JNQVRfUEFSUVVFVBACMu8MCgxBZG1pblNlcnZpY2USSgoJQ3JlYXRlSm9iEh0ubWlsbHJhY2UudjEuQ3JlYXRlSm9iUmVxdWVzdBoeLm1pbGxyYWNlLnYxLkNyZWF0ZUpvYlJlc3BvbnNlEkEKBkdldEpvYhIaLm1pbGxyYWNlLnYxLkdldEpvYlJlcXVlc3QaGy5taWxscmFjZS52MS5HZXRKb2JSZXNwb25zZRJHCghMaXN0Sm9icxIcLm1pbGxyYWNlLnYxLkxpc3RKb2JzUmVxdWVzdBodLm1pbGxyYWNlLnYxLkxpc3RKb2JzUmVzcG9uc2USSQoIV2F0Y2hKb2ISHC5taWxscmFjZS52MS5XYXRjaEpvYlJlcXVlc3QaHS5taWxscmFjZS52MS5XYXRjaEpvYlJlc3BvbnNlMAESTAoJV2F0Y2hKb2JzEh0ubWlsbHJhY2UudjEuV2F0Y2hKb2JzUmVxdWVzdBoeLm1pbGxyYWNlLnYxLldhdGNoSm9ic1Jlc3BvbnNlMAESSgoJQ2FuY2VsSm9iEh0ubWlsbHJhY2UudjEuQ2FuY2VsSm9iUmVxdWVzdBoeLm1pbGxyYWNlLnYxLkNhbmNlbEpvYlJlc3BvbnNlEkcKCFBhdXNlSm9iEhwubWlsbHJhY2UudjEuUGF1c2VKb2JSZXF1ZXN0Gh0ubWlsbHJhY2UudjEuUGF1c2VKb2JSZXNwb25zZRJKCglSZXN1bWVKb2ISHS5taWxscmFjZS52MS5SZXN1bWVKb2JSZXF1ZXN0Gh4ubWlsbHJhY2UudjEuUmVzdW1lSm9iUmVzcG9uc2USSgoJTGlzdE5vZGVzEh0ubWlsbHJhY2UudjEuTGlzdE5vZGVzUmVxdWVzdBoeLm1pbGxyYWNlLnYxLkxpc3ROb2Rlc1Jlc3BvbnNlEk0KCkxpc3RBY3RvcnMSHi5taWxscmFjZS52MS5MaXN0QWN0b3JzUmVxdWVzdBofLm1pbGxyYWNlLnYxLkxpc3RBY3RvcnNSZXNwb25zZRJACgVRdWVyeRIZLm1pbGxyYWNlLnYxLlF1ZXJ5UmVxdWVzdBoaLm1pbGxyYWNlLnYxLlF1ZXJ5UmVzcG9uc2UwARJnChJFeHBvcnRUcmFqZWN0b3JpZXMSJi5taWxscmFjZS52MS5FeHBvcnRUcmFqZWN0b3JpZXNSZXF1ZXN0GicubWlsbHJhY2UudjEuRXhwb3J0VHJhamVjdG9yaWVzUmVzcG9uc2UwARJlChJJbXBvcnRUcmFqZWN0b3JpZXMSJi5taWxscmFjZS52MS5JbXBvcnRUcmFqZWN0b3JpZXNSZXF1ZXN0GicubWlsbHJhY2UudjEuSW1wb3J0VHJhamVjdG9yaWVzUmVzcG9uc2USXAoPTGlzdERlYWRMZXR0ZXJzEiMubWlsbHJhY2UudjEuTGlzdERlYWRMZXR0ZXJzUmVxdWVzdBokLm1pbGxyYWNlLnYxLkxpc3REZWFkTGV0dGVyc1Jlc3BvbnNlElYKDUdldERlYWRMZXR0ZXISIS5taWxscmFjZS52MS5HZXREZWFkTGV0dGVyUmVxdWVzdBoiLm1pbGxyYWNlLnYxLkdldERlYWRMZXR0ZXJSZXNwb25zZRJiChFSZXBsYXlEZWFkTGV0dGVycxIlLm1pbGxyYWNlLnYxLlJlcGxheURlYWRMZXR0ZXJzUmVxdWVzdBomLm1pbGxyYWNlLnYxLlJlcGxheURlYWRMZXR0ZXJzUmVzcG9uc2USVgoNR2V0U3RvcmVTdGF0cxIhLm1pbGxyYWNlLnYxLkdldFN0b3JlU3RhdHNSZXF1ZXN0GiIubWlsbHJhY2UudjEuR2V0U3RvcmVTdGF0c1Jlc3BvbnNlEk0KClBydW5lU3RvcmUSHi5taWxscmFjZS52MS5QcnVuZVN0b3JlUmVxdWVzdBofLm1pbGxyYWNlLnYxLlBydW5lU3RvcmVSZXNwb25zZRJHCghEaWFnbm9zZRIcLm1pbGxyYWNlLnYxLkRpYWdub3NlUmVxdWVzdBodLm1pbGxyYWNlLnYxLkRpYWdub3NlUmVzcG9uc2USVgoNUmVtb3ZlRGFtYWdlZBIhLm1pbGxyYWNlLnYxLlJlbW92ZURhbWFnZWRSZXF1ZXN0GiIubWlsbHJhY2UudjEuUmVtb3ZlRGFtYWdlZFJlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_millrace_v1_training]);
 
 /**
  * @generated from message millrace.v1.Job
@@ -405,6 +405,14 @@ export type CreateJobRequest = Message<"millrace.v1.CreateJobRequest"> & {
    * @generated from field: int32 priority = 5;
    */
   priority: number;
+
+  /**
+   * A UUID that makes it safe to send the request again: the same one gives the job that it created, ALREADY_EXISTS when the rest of the
+   * request is another. It is kept with the job. Without job_id, the job's id follows from it.
+   *
+   * @generated from field: string request_id = 6;
+   */
+  requestId: string;
 };
 
 /**
@@ -419,6 +427,8 @@ export const CreateJobRequestSchema: GenMessage<CreateJobRequest> = /*@__PURE__*
  */
 export type CreateJobResponse = Message<"millrace.v1.CreateJobResponse"> & {
   /**
+   * The job, which waits to be run.
+   *
    * @generated from field: millrace.v1.Job job = 1;
    */
   job?: Job | undefined;
@@ -436,9 +446,18 @@ export const CreateJobResponseSchema: GenMessage<CreateJobResponse> = /*@__PURE_
  */
 export type GetJobRequest = Message<"millrace.v1.GetJobRequest"> & {
   /**
+   * Id of the job.
+   *
    * @generated from field: string job_id = 1;
    */
   jobId: string;
+
+  /**
+   * Fields of Job to answer with, e.g. "state,progress.round"; all when empty.
+   *
+   * @generated from field: google.protobuf.FieldMask read_mask = 2;
+   */
+  readMask?: FieldMask | undefined;
 };
 
 /**
@@ -453,6 +472,8 @@ export const GetJobRequestSchema: GenMessage<GetJobRequest> = /*@__PURE__*/
  */
 export type GetJobResponse = Message<"millrace.v1.GetJobResponse"> & {
   /**
+   * The job as it is now.
+   *
    * @generated from field: millrace.v1.Job job = 1;
    */
   job?: Job | undefined;
@@ -477,9 +498,34 @@ export type ListJobsRequest = Message<"millrace.v1.ListJobsRequest"> & {
   pageSize: number;
 
   /**
+   * next_page_token of the page before; empty for the first. INVALID_ARGUMENT when it belongs to another filter or order.
+   *
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
+
+  /**
+   * Which jobs: comparisons of id, name, flow, state, owner, priority, create_time, start_time and end_time with =, !=, <, <=, > and >=,
+   * joined by AND, OR (which binds closer), NOT and parentheses. Texts may have '*' at either end. All jobs when empty.
+   * state=RUNNING AND owner="ana" AND create_time>"2026-05-01T00:00:00Z"
+   *
+   * @generated from field: string filter = 3;
+   */
+  filter: string;
+
+  /**
+   * Those fields, comma-separated, each followed by "desc" or not: "priority desc, create_time". Empty: "create_time desc".
+   *
+   * @generated from field: string order_by = 4;
+   */
+  orderBy: string;
+
+  /**
+   * Fields of Job to answer with; all when empty.
+   *
+   * @generated from field: google.protobuf.FieldMask read_mask = 5;
+   */
+  readMask?: FieldMask | undefined;
 };
 
 /**
@@ -494,11 +540,15 @@ export const ListJobsRequestSchema: GenMessage<ListJobsRequest> = /*@__PURE__*/
  */
 export type ListJobsResponse = Message<"millrace.v1.ListJobsResponse"> & {
   /**
+   * One page of jobs.
+   *
    * @generated from field: repeated millrace.v1.Job jobs = 1;
    */
   jobs: Job[];
 
   /**
+   * Empty on the last page.
+   *
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
@@ -516,9 +566,25 @@ export const ListJobsResponseSchema: GenMessage<ListJobsResponse> = /*@__PURE__*
  */
 export type WatchJobRequest = Message<"millrace.v1.WatchJobRequest"> & {
   /**
+   * Id of the job.
+   *
    * @generated from field: string job_id = 1;
    */
   jobId: string;
+
+  /**
+   * Fields of Job to send; only changes of these are sent. All when empty.
+   *
+   * @generated from field: google.protobuf.FieldMask read_mask = 2;
+   */
+  readMask?: FieldMask | undefined;
+
+  /**
+   * Of the last answer to an earlier watch with the same mask: the job is sent once it is another than that one said.
+   *
+   * @generated from field: string resume_token = 3;
+   */
+  resumeToken: string;
 };
 
 /**
@@ -533,9 +599,18 @@ export const WatchJobRequestSchema: GenMessage<WatchJobRequest> = /*@__PURE__*/
  */
 export type WatchJobResponse = Message<"millrace.v1.WatchJobResponse"> & {
   /**
+   * The job as it is now.
+   *
    * @generated from field: millrace.v1.Job job = 1;
    */
   job?: Job | undefined;
+
+  /**
+   * For the request of a watch that goes on after this answer, at any coordinator.
+   *
+   * @generated from field: string resume_token = 2;
+   */
+  resumeToken: string;
 };
 
 /**
@@ -544,6 +619,72 @@ export type WatchJobResponse = Message<"millrace.v1.WatchJobResponse"> & {
  */
 export const WatchJobResponseSchema: GenMessage<WatchJobResponse> = /*@__PURE__*/
   messageDesc(file_millrace_v1_admin, 11);
+
+/**
+ * @generated from message millrace.v1.WatchJobsRequest
+ */
+export type WatchJobsRequest = Message<"millrace.v1.WatchJobsRequest"> & {
+  /**
+   * Which jobs, as in ListJobsRequest. One that no longer satisfies it is sent once more.
+   *
+   * @generated from field: string filter = 1;
+   */
+  filter: string;
+
+  /**
+   * Fields of Job to send; all when empty.
+   *
+   * @generated from field: google.protobuf.FieldMask read_mask = 2;
+   */
+  readMask?: FieldMask | undefined;
+
+  /**
+   * Of the last answer to an earlier watch with the same filter: jobs are left out that have not changed since, except those that run.
+   *
+   * @generated from field: string resume_token = 3;
+   */
+  resumeToken: string;
+};
+
+/**
+ * Describes the message millrace.v1.WatchJobsRequest.
+ * Use `create(WatchJobsRequestSchema)` to create a new message.
+ */
+export const WatchJobsRequestSchema: GenMessage<WatchJobsRequest> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_admin, 12);
+
+/**
+ * @generated from message millrace.v1.WatchJobsResponse
+ */
+export type WatchJobsResponse = Message<"millrace.v1.WatchJobsResponse"> & {
+  /**
+   * A job that has changed, or one of those that there are when the watch begins.
+   *
+   * @generated from field: millrace.v1.Job job = 1;
+   */
+  job?: Job | undefined;
+
+  /**
+   * For the request of a watch that goes on after this answer, at any coordinator.
+   *
+   * @generated from field: string resume_token = 2;
+   */
+  resumeToken: string;
+
+  /**
+   * The job is not (or no longer) one that the filter takes.
+   *
+   * @generated from field: bool left = 3;
+   */
+  left: boolean;
+};
+
+/**
+ * Describes the message millrace.v1.WatchJobsResponse.
+ * Use `create(WatchJobsResponseSchema)` to create a new message.
+ */
+export const WatchJobsResponseSchema: GenMessage<WatchJobsResponse> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_admin, 13);
 
 /**
  * @generated from message millrace.v1.CancelJobRequest
@@ -560,7 +701,7 @@ export type CancelJobRequest = Message<"millrace.v1.CancelJobRequest"> & {
  * Use `create(CancelJobRequestSchema)` to create a new message.
  */
 export const CancelJobRequestSchema: GenMessage<CancelJobRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 12);
+  messageDesc(file_millrace_v1_admin, 14);
 
 /**
  * @generated from message millrace.v1.CancelJobResponse
@@ -577,7 +718,7 @@ export type CancelJobResponse = Message<"millrace.v1.CancelJobResponse"> & {
  * Use `create(CancelJobResponseSchema)` to create a new message.
  */
 export const CancelJobResponseSchema: GenMessage<CancelJobResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 13);
+  messageDesc(file_millrace_v1_admin, 15);
 
 /**
  * @generated from message millrace.v1.PauseJobRequest
@@ -594,7 +735,7 @@ export type PauseJobRequest = Message<"millrace.v1.PauseJobRequest"> & {
  * Use `create(PauseJobRequestSchema)` to create a new message.
  */
 export const PauseJobRequestSchema: GenMessage<PauseJobRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 14);
+  messageDesc(file_millrace_v1_admin, 16);
 
 /**
  * @generated from message millrace.v1.PauseJobResponse
@@ -611,7 +752,7 @@ export type PauseJobResponse = Message<"millrace.v1.PauseJobResponse"> & {
  * Use `create(PauseJobResponseSchema)` to create a new message.
  */
 export const PauseJobResponseSchema: GenMessage<PauseJobResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 15);
+  messageDesc(file_millrace_v1_admin, 17);
 
 /**
  * @generated from message millrace.v1.ResumeJobRequest
@@ -628,7 +769,7 @@ export type ResumeJobRequest = Message<"millrace.v1.ResumeJobRequest"> & {
  * Use `create(ResumeJobRequestSchema)` to create a new message.
  */
 export const ResumeJobRequestSchema: GenMessage<ResumeJobRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 16);
+  messageDesc(file_millrace_v1_admin, 18);
 
 /**
  * @generated from message millrace.v1.ResumeJobResponse
@@ -645,7 +786,7 @@ export type ResumeJobResponse = Message<"millrace.v1.ResumeJobResponse"> & {
  * Use `create(ResumeJobResponseSchema)` to create a new message.
  */
 export const ResumeJobResponseSchema: GenMessage<ResumeJobResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 17);
+  messageDesc(file_millrace_v1_admin, 19);
 
 /**
  * @generated from message millrace.v1.Node
@@ -718,7 +859,7 @@ export type Node = Message<"millrace.v1.Node"> & {
  * Use `create(NodeSchema)` to create a new message.
  */
 export const NodeSchema: GenMessage<Node> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 18);
+  messageDesc(file_millrace_v1_admin, 20);
 
 /**
  * @generated from message millrace.v1.ListNodesRequest
@@ -731,7 +872,7 @@ export type ListNodesRequest = Message<"millrace.v1.ListNodesRequest"> & {
  * Use `create(ListNodesRequestSchema)` to create a new message.
  */
 export const ListNodesRequestSchema: GenMessage<ListNodesRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 19);
+  messageDesc(file_millrace_v1_admin, 21);
 
 /**
  * @generated from message millrace.v1.ListNodesResponse
@@ -748,7 +889,7 @@ export type ListNodesResponse = Message<"millrace.v1.ListNodesResponse"> & {
  * Use `create(ListNodesResponseSchema)` to create a new message.
  */
 export const ListNodesResponseSchema: GenMessage<ListNodesResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 20);
+  messageDesc(file_millrace_v1_admin, 22);
 
 /**
  * @generated from message millrace.v1.Actor
@@ -808,7 +949,7 @@ export type Actor = Message<"millrace.v1.Actor"> & {
  * Use `create(ActorSchema)` to create a new message.
  */
 export const ActorSchema: GenMessage<Actor> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 21);
+  messageDesc(file_millrace_v1_admin, 23);
 
 /**
  * @generated from message millrace.v1.ListActorsRequest
@@ -827,7 +968,7 @@ export type ListActorsRequest = Message<"millrace.v1.ListActorsRequest"> & {
  * Use `create(ListActorsRequestSchema)` to create a new message.
  */
 export const ListActorsRequestSchema: GenMessage<ListActorsRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 22);
+  messageDesc(file_millrace_v1_admin, 24);
 
 /**
  * @generated from message millrace.v1.ListActorsResponse
@@ -844,7 +985,7 @@ export type ListActorsResponse = Message<"millrace.v1.ListActorsResponse"> & {
  * Use `create(ListActorsResponseSchema)` to create a new message.
  */
 export const ListActorsResponseSchema: GenMessage<ListActorsResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 23);
+  messageDesc(file_millrace_v1_admin, 25);
 
 /**
  * @generated from message millrace.v1.QueryRequest
@@ -870,7 +1011,7 @@ export type QueryRequest = Message<"millrace.v1.QueryRequest"> & {
  * Use `create(QueryRequestSchema)` to create a new message.
  */
 export const QueryRequestSchema: GenMessage<QueryRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 24);
+  messageDesc(file_millrace_v1_admin, 26);
 
 /**
  * @generated from message millrace.v1.QueryResponse
@@ -908,7 +1049,7 @@ export type QueryResponse = Message<"millrace.v1.QueryResponse"> & {
  * Use `create(QueryResponseSchema)` to create a new message.
  */
 export const QueryResponseSchema: GenMessage<QueryResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 25);
+  messageDesc(file_millrace_v1_admin, 27);
 
 /**
  * Which trajectories; all conditions must hold.
@@ -981,7 +1122,7 @@ export type TrajectoryFilter = Message<"millrace.v1.TrajectoryFilter"> & {
  * Use `create(TrajectoryFilterSchema)` to create a new message.
  */
 export const TrajectoryFilterSchema: GenMessage<TrajectoryFilter> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 26);
+  messageDesc(file_millrace_v1_admin, 28);
 
 /**
  * @generated from message millrace.v1.ExportTrajectoriesRequest
@@ -1027,7 +1168,7 @@ export type ExportTrajectoriesRequest = Message<"millrace.v1.ExportTrajectoriesR
  * Use `create(ExportTrajectoriesRequestSchema)` to create a new message.
  */
 export const ExportTrajectoriesRequestSchema: GenMessage<ExportTrajectoriesRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 27);
+  messageDesc(file_millrace_v1_admin, 29);
 
 /**
  * @generated from message millrace.v1.ExportTrajectoriesResponse
@@ -1063,7 +1204,7 @@ export type ExportTrajectoriesResponse = Message<"millrace.v1.ExportTrajectories
  * Use `create(ExportTrajectoriesResponseSchema)` to create a new message.
  */
 export const ExportTrajectoriesResponseSchema: GenMessage<ExportTrajectoriesResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 28);
+  messageDesc(file_millrace_v1_admin, 30);
 
 /**
  * @generated from message millrace.v1.ImportTrajectoriesRequest
@@ -1089,7 +1230,7 @@ export type ImportTrajectoriesRequest = Message<"millrace.v1.ImportTrajectoriesR
  * Use `create(ImportTrajectoriesRequestSchema)` to create a new message.
  */
 export const ImportTrajectoriesRequestSchema: GenMessage<ImportTrajectoriesRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 29);
+  messageDesc(file_millrace_v1_admin, 31);
 
 /**
  * @generated from message millrace.v1.ImportTrajectoriesResponse
@@ -1113,7 +1254,7 @@ export type ImportTrajectoriesResponse = Message<"millrace.v1.ImportTrajectories
  * Use `create(ImportTrajectoriesResponseSchema)` to create a new message.
  */
 export const ImportTrajectoriesResponseSchema: GenMessage<ImportTrajectoriesResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 30);
+  messageDesc(file_millrace_v1_admin, 32);
 
 /**
  * A message that was given up: its handler refused it, or it was delivered too often.
@@ -1196,7 +1337,7 @@ export type DeadLetter = Message<"millrace.v1.DeadLetter"> & {
  * Use `create(DeadLetterSchema)` to create a new message.
  */
 export const DeadLetterSchema: GenMessage<DeadLetter> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 31);
+  messageDesc(file_millrace_v1_admin, 33);
 
 /**
  * @generated from message millrace.v1.ListDeadLettersRequest
@@ -1227,7 +1368,7 @@ export type ListDeadLettersRequest = Message<"millrace.v1.ListDeadLettersRequest
  * Use `create(ListDeadLettersRequestSchema)` to create a new message.
  */
 export const ListDeadLettersRequestSchema: GenMessage<ListDeadLettersRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 32);
+  messageDesc(file_millrace_v1_admin, 34);
 
 /**
  * @generated from message millrace.v1.ListDeadLettersResponse
@@ -1249,7 +1390,7 @@ export type ListDeadLettersResponse = Message<"millrace.v1.ListDeadLettersRespon
  * Use `create(ListDeadLettersResponseSchema)` to create a new message.
  */
 export const ListDeadLettersResponseSchema: GenMessage<ListDeadLettersResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 33);
+  messageDesc(file_millrace_v1_admin, 35);
 
 /**
  * @generated from message millrace.v1.GetDeadLetterRequest
@@ -1266,7 +1407,7 @@ export type GetDeadLetterRequest = Message<"millrace.v1.GetDeadLetterRequest"> &
  * Use `create(GetDeadLetterRequestSchema)` to create a new message.
  */
 export const GetDeadLetterRequestSchema: GenMessage<GetDeadLetterRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 34);
+  messageDesc(file_millrace_v1_admin, 36);
 
 /**
  * @generated from message millrace.v1.GetDeadLetterResponse
@@ -1283,7 +1424,7 @@ export type GetDeadLetterResponse = Message<"millrace.v1.GetDeadLetterResponse">
  * Use `create(GetDeadLetterResponseSchema)` to create a new message.
  */
 export const GetDeadLetterResponseSchema: GenMessage<GetDeadLetterResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 35);
+  messageDesc(file_millrace_v1_admin, 37);
 
 /**
  * @generated from message millrace.v1.ReplayDeadLettersRequest
@@ -1321,7 +1462,7 @@ export type ReplayDeadLettersRequest = Message<"millrace.v1.ReplayDeadLettersReq
  * Use `create(ReplayDeadLettersRequestSchema)` to create a new message.
  */
 export const ReplayDeadLettersRequestSchema: GenMessage<ReplayDeadLettersRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 36);
+  messageDesc(file_millrace_v1_admin, 38);
 
 /**
  * @generated from message millrace.v1.ReplayDeadLettersResponse
@@ -1347,7 +1488,7 @@ export type ReplayDeadLettersResponse = Message<"millrace.v1.ReplayDeadLettersRe
  * Use `create(ReplayDeadLettersResponseSchema)` to create a new message.
  */
 export const ReplayDeadLettersResponseSchema: GenMessage<ReplayDeadLettersResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 37);
+  messageDesc(file_millrace_v1_admin, 39);
 
 /**
  * @generated from message millrace.v1.GetStoreStatsRequest
@@ -1360,7 +1501,7 @@ export type GetStoreStatsRequest = Message<"millrace.v1.GetStoreStatsRequest"> &
  * Use `create(GetStoreStatsRequestSchema)` to create a new message.
  */
 export const GetStoreStatsRequestSchema: GenMessage<GetStoreStatsRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 38);
+  messageDesc(file_millrace_v1_admin, 40);
 
 /**
  * @generated from message millrace.v1.GetStoreStatsResponse
@@ -1391,7 +1532,7 @@ export type GetStoreStatsResponse = Message<"millrace.v1.GetStoreStatsResponse">
  * Use `create(GetStoreStatsResponseSchema)` to create a new message.
  */
 export const GetStoreStatsResponseSchema: GenMessage<GetStoreStatsResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 39);
+  messageDesc(file_millrace_v1_admin, 41);
 
 /**
  * @generated from message millrace.v1.DetachedPart
@@ -1446,7 +1587,7 @@ export type DetachedPart = Message<"millrace.v1.DetachedPart"> & {
  * Use `create(DetachedPartSchema)` to create a new message.
  */
 export const DetachedPartSchema: GenMessage<DetachedPart> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 40);
+  messageDesc(file_millrace_v1_admin, 42);
 
 /**
  * Rows that came again and were not merged yet count as often as they lie on disk.
@@ -1506,7 +1647,7 @@ export type StoreTable = Message<"millrace.v1.StoreTable"> & {
  * Use `create(StoreTableSchema)` to create a new message.
  */
 export const StoreTableSchema: GenMessage<StoreTable> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 41);
+  messageDesc(file_millrace_v1_admin, 43);
 
 /**
  * @generated from message millrace.v1.StoreJob
@@ -1564,7 +1705,7 @@ export type StoreJob = Message<"millrace.v1.StoreJob"> & {
  * Use `create(StoreJobSchema)` to create a new message.
  */
 export const StoreJobSchema: GenMessage<StoreJob> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 42);
+  messageDesc(file_millrace_v1_admin, 44);
 
 /**
  * @generated from message millrace.v1.PruneStoreRequest
@@ -1597,7 +1738,7 @@ export type PruneStoreRequest = Message<"millrace.v1.PruneStoreRequest"> & {
  * Use `create(PruneStoreRequestSchema)` to create a new message.
  */
 export const PruneStoreRequestSchema: GenMessage<PruneStoreRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 43);
+  messageDesc(file_millrace_v1_admin, 45);
 
 /**
  * @generated from message millrace.v1.PruneStoreResponse
@@ -1614,7 +1755,7 @@ export type PruneStoreResponse = Message<"millrace.v1.PruneStoreResponse"> & {
  * Use `create(PruneStoreResponseSchema)` to create a new message.
  */
 export const PruneStoreResponseSchema: GenMessage<PruneStoreResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 44);
+  messageDesc(file_millrace_v1_admin, 46);
 
 /**
  * @generated from message millrace.v1.PrunedJob
@@ -1655,7 +1796,7 @@ export type PrunedJob = Message<"millrace.v1.PrunedJob"> & {
  * Use `create(PrunedJobSchema)` to create a new message.
  */
 export const PrunedJobSchema: GenMessage<PrunedJob> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 45);
+  messageDesc(file_millrace_v1_admin, 47);
 
 /**
  * @generated from message millrace.v1.DiagnoseRequest
@@ -1668,7 +1809,7 @@ export type DiagnoseRequest = Message<"millrace.v1.DiagnoseRequest"> & {
  * Use `create(DiagnoseRequestSchema)` to create a new message.
  */
 export const DiagnoseRequestSchema: GenMessage<DiagnoseRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 46);
+  messageDesc(file_millrace_v1_admin, 48);
 
 /**
  * @generated from message millrace.v1.DiagnoseResponse
@@ -1692,7 +1833,7 @@ export type DiagnoseResponse = Message<"millrace.v1.DiagnoseResponse"> & {
  * Use `create(DiagnoseResponseSchema)` to create a new message.
  */
 export const DiagnoseResponseSchema: GenMessage<DiagnoseResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 47);
+  messageDesc(file_millrace_v1_admin, 49);
 
 /**
  * Something durable that is not as it should be.
@@ -1741,7 +1882,7 @@ export type Finding = Message<"millrace.v1.Finding"> & {
  * Use `create(FindingSchema)` to create a new message.
  */
 export const FindingSchema: GenMessage<Finding> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 48);
+  messageDesc(file_millrace_v1_admin, 50);
 
 /**
  * @generated from message millrace.v1.RemoveDamagedRequest
@@ -1760,7 +1901,7 @@ export type RemoveDamagedRequest = Message<"millrace.v1.RemoveDamagedRequest"> &
  * Use `create(RemoveDamagedRequestSchema)` to create a new message.
  */
 export const RemoveDamagedRequestSchema: GenMessage<RemoveDamagedRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 49);
+  messageDesc(file_millrace_v1_admin, 51);
 
 /**
  * @generated from message millrace.v1.RemoveDamagedResponse
@@ -1779,7 +1920,7 @@ export type RemoveDamagedResponse = Message<"millrace.v1.RemoveDamagedResponse">
  * Use `create(RemoveDamagedResponseSchema)` to create a new message.
  */
 export const RemoveDamagedResponseSchema: GenMessage<RemoveDamagedResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 50);
+  messageDesc(file_millrace_v1_admin, 52);
 
 /**
  * @generated from enum millrace.v1.JobState
@@ -1887,7 +2028,7 @@ export const AdminService: GenService<{
     output: typeof GetJobResponseSchema;
   },
   /**
-   * Newest first.
+   * Newest first, unless order_by says otherwise.
    *
    * @generated from rpc millrace.v1.AdminService.ListJobs
    */
@@ -1905,6 +2046,16 @@ export const AdminService: GenService<{
     methodKind: "server_streaming";
     input: typeof WatchJobRequestSchema;
     output: typeof WatchJobResponseSchema;
+  },
+  /**
+   * Sends every job that the filter takes, and again after every change, for as long as the caller likes.
+   *
+   * @generated from rpc millrace.v1.AdminService.WatchJobs
+   */
+  watchJobs: {
+    methodKind: "server_streaming";
+    input: typeof WatchJobsRequestSchema;
+    output: typeof WatchJobsResponseSchema;
   },
   /**
    * Cancels the job at once. Cancelling an ended job changes nothing.
