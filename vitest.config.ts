@@ -60,13 +60,12 @@ export default defineConfig({
       {
         resolve,
         test: {
-          // Whole clusters of real processes: one file at a time, after the unit tests.
+          // Whole clusters, most of them of real processes, after the unit tests. They wait a lot: for one alone two cores are too many.
           name: 'cluster',
           pool,
           globalSetup,
           include: ['test/**/*.test.ts'],
           exclude: ['test/simulation/**'],
-          maxWorkers: 1,
           sequence: { groupOrder: 1 },
           expect: { poll },
           testTimeout: 240_000,

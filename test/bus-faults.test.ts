@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { describe } from 'vitest';
 import type { Bus } from '../src/bus/bus.ts';
 import { describeCallFaults } from '../src/bus/conformance/faults.ts';
 import { describeDeliveryFaults } from '../src/bus/conformance/faults-delivery.ts';
@@ -55,6 +56,9 @@ async function realServer(): Promise<FaultHarness> {
   return harness;
 }
 
-describeCallFaults('nats-server', realServer);
-describeDeliveryFaults('nats-server', realServer);
-describeRestart('nats-server', realServer);
+// Each has a server of its own, and mostly waits.
+describe.concurrent('at once', () => {
+  describeCallFaults('nats-server', realServer);
+  describeDeliveryFaults('nats-server', realServer);
+  describeRestart('nats-server', realServer);
+});

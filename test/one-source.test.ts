@@ -93,7 +93,7 @@ function expectSame([first, second]: RecordedRun[]): void {
 
 describe('what the nodes of a serial run say, and its rows, are the same on every machine', () => {
   it('in a training with several workers, evaluations and an interruption', async () => {
-    const config = thermostatJob(['rounds=6', 'evaluation.every=3', 'rollout.groupsPerRound=4']);
+    const config = thermostatJob(['rounds=6', 'evaluation.every=3', 'rollout.groupsPerRound=4', 'rollout.groupSize=8']);
     const runs = await onBoth(config, () => ({ learners: 2, rollouts: 2, interruptAfterRound: 3 }));
     expectSame(runs);
     expect(runs[0]!.sent.length).toBeGreaterThan(100);
@@ -145,7 +145,7 @@ describe('what the nodes of a serial run say, and its rows, are the same on ever
   });
 
   it('with groups in parts', async () => {
-    const runs = await onBoth(flowJob('bulky'));
+    const runs = await onBoth(flowJob('bulky', ['rounds=1']));
     expectSame(runs);
     expect(runs[0]!.sent.some((line) => line.includes(' publish part.'))).toBe(true);
   });

@@ -26,7 +26,7 @@ it('groups of several megabytes travel in parts and train', async () => {
   await folder.remove();
   expect([job.state, job.error, version]).toEqual([JobState.SUCCEEDED, '', config.rounds]);
   const { trained, filtered, failed } = job.progress!.ledger!;
-  expect({ used: Number(trained + filtered), failed: Number(failed) }).toEqual({ used: 6, failed: 0 });
+  expect({ used: Number(trained + filtered), failed: Number(failed) }).toEqual({ used: 4, failed: 0 });
   expect(most).toBeGreaterThan(PART_BYTES);
 });
 

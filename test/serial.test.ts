@@ -1,11 +1,15 @@
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { buildReport } from '../cluster/report/report.ts';
 import { runSerial, type SerialResult } from '../cluster/serial/index.ts';
 import { loadCheckpoint } from '../src/checkpoint/load.ts';
 import { VirtualClock } from '../src/clock/virtual.ts';
+import { loadJobConfig } from '../src/config/load.ts';
 import { MemoryFiles } from '../src/files/memory-files.ts';
 import { JobState } from '../src/gen/millrace/v1/admin_pb.ts';
 import { seededRandom } from '../src/random/seeded.ts';
+import { REPOSITORY } from './support/command.ts';
 import { temporaryFolder, thermostatJob } from './support/thermostat.ts';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -22,7 +26,7 @@ function ledgerOf({ job }: SerialResult): { requests: number; ended: number } {
 
 describe('serial mode', () => {
   it('gives the same weights, the same books and the same rows in two runs', async () => {
-    const config = thermostatJob(['rounds=8', 'evaluation.every=4', 'rollout.groupsPerRound=4']);
+    const config = thermostatJob(['rounds=8', 'evaluation.every=4', 'rollout.groupsPerRound=4', 'rollout.groupSize=8']);
     const [first, second] = [
       await runSerial(config, { stateDir: folder.path, learners: 2, rollouts: 2 }),
       await runSerial(config, { stateDir: folder.path, learners: 2, rollouts: 2 }),
@@ -55,6 +59,14 @@ describe('serial mode', () => {
     for (const name of kept) await loadCheckpoint(`${checkpoints}/${name}`, { files });
   });
 
+  it('teaches the first flow of docs/writing-flows.md what that page says', async () => {
+    const { config } = loadJobConfig(join(REPOSITORY, 'docs/first-flow/job.yaml'));
+    const { job } = await runSerial(config, { stateDir: folder.path });
+    const { heldOut, curve } = buildReport({ job, state: 'succeeded', processes: [], totalSeconds: 1 });
+    expect(heldOut.untrained).toBeLessThan(0.25);
+    expect(heldOut.trained!.success, JSON.stringify(curve)).toBeGreaterThanOrEqual(0.9);
+  });
+
   it('another seed gives other weights', async () => {
     const options = { stateDir: folder.path };
     const quick = ['rounds=2', 'evaluation.every=0', 'evaluation.baselines=false', 'rollout.groupsPerRound=4'];
@@ -65,7 +77,7 @@ describe('serial mode', () => {
 
   it('gives the same weights within 1e-6 from 1, 2 and 4 learners', async () => {
     const config = thermostatJob([
-      'rounds=20',
+      'rounds=10',
       'evaluation.every=0',
       'evaluation.baselines=false',
       'rollout.groupsPerRound=6',
@@ -82,7 +94,7 @@ describe('serial mode', () => {
       const random = seededRandom(seed);
       const learnerDelayMs = (learner: number): number => random.integer(50) * (1 + (learner % 3));
       const result = await runSerial(config, { stateDir: folder.path, learners, learnerDelayMs });
-      expect(result.version).toBe(20);
+      expect(result.version).toBe(10);
       weights.push(result.weights);
     }
     const [reference, ...others] = weights;
@@ -95,7 +107,9 @@ describe('serial mode', () => {
   });
 
   it('an interrupted run ends with the weights of an uninterrupted one', async () => {
-    const config = thermostatJob(['rounds=10', 'evaluation.every=5', 'rollout.groupsPerRound=4', 'rollout.maxStaleness=0']);
+    const config = thermostatJob([
+      ...['rounds=10', 'evaluation.every=5', 'rollout.groupsPerRound=4', 'rollout.groupSize=8', 'rollout.maxStaleness=0'],
+    ]);
     const whole = await runSerial(config, { stateDir: folder.path });
     for (const interruptAfterRound of [3, 7]) {
       const interrupted = await runSerial(config, { stateDir: folder.path, interruptAfterRound });
@@ -108,7 +122,13 @@ describe('serial mode', () => {
   });
 
   it('keeps staleness within its bound', async () => {
-    const config = thermostatJob(['rounds=12', 'evaluation.every=0', 'evaluation.baselines=false', 'rollout.maxStaleness=2']);
+    const config = thermostatJob([
+      'rounds=12',
+      'rollout.groupSize=8',
+      'evaluation.every=0',
+      'evaluation.baselines=false',
+      'rollout.maxStaleness=2',
+    ]);
     const result = await runSerial(config, { stateDir: folder.path, rollouts: 3 });
     const worst = Math.max(...result.store.rows('updates').map((row) => Number(row['staleness_max'])));
     expect(worst).toBeGreaterThan(0);

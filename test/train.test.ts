@@ -18,6 +18,7 @@ afterAll(async () => {
 
 const JOB = 'docs/first-flow/job.yaml';
 const SMALL = ['policy.hidden=16', 'rollout.groupsPerRound=4'].flatMap((setting) => ['--set', setting]);
+const ONE_EACH = ['--learners', '1', '--rollouts', '1'];
 
 function train(...args: string[]): RunningCommand {
   running = millrace(['--state', folder.path, 'train', ...args]);
@@ -132,28 +133,19 @@ describe('millrace train', () => {
     expect(command.stdout).toMatch(/Accounting: (\d+) requests = \d+ trained \+ \d+ filtered \+ \d+ expired \+ \d+ failed/);
   });
 
-  it('teaches the first flow of docs/writing-flows.md what that page says', async () => {
-    expect(await train(JOB, '--report', join(folder.path, 'first-flow.json')).ended).toBe(0);
-    const { heldOut, curve } = reportIn('first-flow.json');
-    expect({ untrained: heldOut.untrained! < 0.25, trained: heldOut.trained!.success }).toEqual({
-      untrained: true,
-      trained: expect.toSatisfy((share: number) => share >= 0.9, `at least 0.9: ${JSON.stringify(curve)}`) as number,
-    });
-  });
-
   it('is paused by Ctrl-C, survives kill -9 of the whole command, and goes on where it was', async () => {
-    const first = train(JOB, ...SMALL, '--set', 'rounds=60', '--set', 'evaluation.every=30');
+    const first = train(JOB, ...SMALL, ...ONE_EACH, '--set', 'rounds=60', '--set', 'evaluation.every=30');
     const seen = await untilRound(first, 4);
     first.interrupt();
     expect(await first.ended).toBe(130);
-    const [, job, paused] = /(thermostat-3) is paused at round (\d+); `millrace train --resume` goes on/.exec(first.stderr) ?? [];
-    expect(job).toBe('thermostat-3');
+    const [, job, paused] = /(thermostat-2) is paused at round (\d+); `millrace train --resume` goes on/.exec(first.stderr) ?? [];
+    expect(job).toBe('thermostat-2');
     expect(Number(paused)).toBeGreaterThanOrEqual(seen);
     expect(first.stderr).not.toMatch(/error|\n {4}at /i);
     expect(await processesOf(folder.path)).toEqual([]);
 
-    const second = train('--resume');
-    const [, resumedAt] = await second.until(/going on with thermostat-3 from round (\d+) of 60/);
+    const second = train('--resume', ...ONE_EACH);
+    const [, resumedAt] = await second.until(/going on with thermostat-2 from round (\d+) of 60/);
     expect(Number(resumedAt)).toBeGreaterThanOrEqual(Number(paused));
     const killedAt = await untilRound(second, Number(resumedAt) + 6);
     expect(killedAt).toBeLessThan(60);
@@ -161,13 +153,13 @@ describe('millrace train', () => {
     expect(await second.ended).toBe('SIGKILL');
     expect(await processesGone(folder.path, 6_000)).toEqual([]);
 
-    const third = train(JOB, '--resume', '--report', join(folder.path, 'resumed.json'));
+    const third = train(JOB, '--resume', ...ONE_EACH, '--report', join(folder.path, 'resumed.json'));
     expect(await third.ended).toBe(0);
-    const [, again] = /going on with thermostat-3 from round (\d+) of 60/.exec(third.stderr) ?? [];
+    const [, again] = /going on with thermostat-2 from round (\d+) of 60/.exec(third.stderr) ?? [];
     expect(Number(again)).toBeGreaterThanOrEqual(killedAt);
     const report = reportIn('resumed.json');
     const { requests, trained, filtered, expired, failed } = report.accounting;
-    expect(report.job).toBe('thermostat-3');
+    expect(report.job).toBe('thermostat-2');
     expect(requests).toBe(trained + filtered + expired + failed);
     expect(trained + filtered).toBe(60 * 4);
     expect(report.curve.map(({ trajectories }) => trajectories)).toEqual([0, 1920, 3840]);

@@ -26,6 +26,10 @@ function tune(name: string, text: string, ...args: string[]): RunningCommand {
   return running;
 }
 
+/** For a search whose trials need not learn much. */
+const SMALL = ['rounds=24', 'rollout.groupsPerRound=4', 'rollout.groupSize=8'].flatMap((setting) => ['--set', setting]);
+const ONE_EACH = ['--learners', '1', '--rollouts', '1'];
+
 const resultIn = (name: string): TuneResult => JSON.parse(readFileSync(join(folder.path, name), 'utf8')) as TuneResult;
 
 describe('millrace tune', () => {
@@ -36,7 +40,7 @@ describe('millrace tune', () => {
 trials: 5
 halving: { rounds: [12, 24], keep: 0.5 }
 `;
-    const command = tune('small.yaml', text, '--json', join(folder.path, 'small.json'));
+    const command = tune('small.yaml', text, ...ONE_EACH, '--json', join(folder.path, 'small.json'));
     expect(await command.ended, command.stderr).toBe(0);
     expect(await processesOf(folder.path)).toEqual([]);
 
@@ -75,7 +79,7 @@ trials: 3
 objective: { trajectories-to: 1 }
 halving: { rounds: [12] }
 `;
-    const first = tune('longer.yaml', text, '--json', join(folder.path, 'first.json'));
+    const first = tune('longer.yaml', text, ...SMALL, ...ONE_EACH, '--json', join(folder.path, 'first.json'));
     await first.until(/^trial 2\/3 · learningRate/m, 120_000);
     first.interrupt();
     expect(await first.ended).toBe(130);
@@ -89,14 +93,14 @@ halving: { rounds: [12] }
     expect(found.trials).toHaveLength(1);
     expect(await processesOf(folder.path)).toEqual([]);
 
-    const second = tune('longer.yaml', text, '--resume');
+    const second = tune('longer.yaml', text, ...SMALL, ...ONE_EACH, '--resume');
     await second.until(/going on after trial 1 of 3/);
     await second.until(/^trial 2\/3 · (done|reached)[^]*^trial 3\/3 · learningRate/m, 120_000);
     second.kill('SIGKILL');
     expect(await second.ended).toBe('SIGKILL');
     expect(await processesGone(folder.path, 10_000)).toEqual([]);
 
-    const third = tune('longer.yaml', text, '--resume', '--json', join(folder.path, 'third.json'));
+    const third = tune('longer.yaml', text, ...SMALL, ...ONE_EACH, '--resume', '--json', join(folder.path, 'third.json'));
     expect(await third.ended, third.stderr).toBe(0);
     const { state, trials } = resultIn('third.json');
     expect(state).toBe('finished');
@@ -111,12 +115,12 @@ halving: { rounds: [12] }
 
     // It is over: asked again, it says the same at once; changed, it is another search.
     const again = await millraceToEnd(
-      ['--state', folder.path, 'tune', join(folder.path, 'longer.yaml'), '--set', 'policy.hidden=16', '--resume'],
+      ['--state', folder.path, 'tune', join(folder.path, 'longer.yaml'), '--set', 'policy.hidden=16', ...SMALL, '--resume'],
       { timeoutMs: 30_000 },
     );
     expect(again.code).toBe(0);
     expect(again.stderr).not.toContain('starting');
-    const changed = tune('longer.yaml', text.replace('0.04', '0.05'), '--resume');
+    const changed = tune('longer.yaml', text.replace('0.04', '0.05'), ...SMALL, '--resume');
     expect(await changed.ended).toBe(1);
     expect(changed.stderr).toMatch(
       /cannot go on, since this has changed: parameters\. Put it back, or start anew without --resume/,

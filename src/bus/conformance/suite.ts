@@ -26,7 +26,7 @@ export function suite<H extends SuiteHarness = BusHarness>(
     }, 30_000);
     afterAll(() => fixture?.harness.stop(), 30_000);
     define((what, body) => {
-      it(what, async () => fixture!.harness.run(body(fixture!)), 30_000);
+      it.sequential(what, async () => fixture!.harness.run(body(fixture!)), 30_000);
     });
   });
 }
