@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runSerial } from '../cluster/serial/index.ts';
 import { loadJobConfig } from '../src/config/load.ts';
-import { millrace, millraceToEnd, REPOSITORY } from './support/command.ts';
+import { millrace, millraceInTurn, millraceToEnd, REPOSITORY } from './support/command.ts';
 import { faultyJob } from './support/faulty.ts';
 import { temporaryFolder, thermostatJob } from './support/thermostat.ts';
 
@@ -37,7 +37,7 @@ let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let checkpoint: string;
 beforeAll(async () => {
   folder = await temporaryFolder();
-  const quick = ['rounds=30', 'evaluation.every=0', 'evaluation.baselines=false'];
+  const quick = ['rounds=20', 'evaluation.every=0', 'evaluation.baselines=false'];
   ({ checkpoint } = (await runSerial(thermostatJob(quick), { stateDir: folder.path })).job);
 });
 afterAll(() => folder.remove());
@@ -215,7 +215,10 @@ describe('millrace eval', () => {
         /The checkpoint is for the tools heat\/1, .*; the flow has left\/0, right\/0\./,
       ],
     ];
-    const ended = await Promise.all(cases.map(([args]) => evaluate(...args)));
+    const ended = await millraceInTurn(
+      cases.map(([args]) => ['eval', ...args]),
+      folder.path,
+    );
     for (const [i, [args, code, says]] of cases.entries()) {
       expect([args.join(' '), ended[i]!.code, ended[i]!.stdout]).toEqual([args.join(' '), code, '']);
       expect(ended[i]!.stderr).toMatch(says);

@@ -4,7 +4,7 @@ import { JobState } from '../src/gen/millrace/v1/admin_pb.ts';
 import { books, startTestCluster, type TestCluster } from './support/cluster.ts';
 import { thermostatJob } from './support/thermostat.ts';
 
-const ROUNDS = 60;
+const ROUNDS = 40;
 const GROUPS = 6;
 
 let cluster: TestCluster;
@@ -15,7 +15,12 @@ afterAll(() => cluster?.end());
 
 describe('kill -9 during training', () => {
   it('accounts for every request and row when each process is killed', async () => {
-    const config = thermostatJob([`rounds=${ROUNDS}`, `rollout.groupsPerRound=${GROUPS}`, 'evaluation.every=20']);
+    const config = thermostatJob([
+      `rounds=${ROUNDS}`,
+      `rollout.groupsPerRound=${GROUPS}`,
+      'rollout.groupSize=8',
+      'evaluation.every=20',
+    ]);
     const { id } = await cluster.createJob(config);
     const victims = [
       'rollout-1',
@@ -30,7 +35,7 @@ describe('kill -9 during training', () => {
       'store',
     ];
     for (const [i, victim] of victims.entries()) {
-      await cluster.until(id, (job) => (job.progress?.round ?? 0) >= 4 + 5 * i);
+      await cluster.until(id, (job) => (job.progress?.round ?? 0) >= 3 + 3 * i);
       if (victim === 'nats-server') process.kill(cluster.nats()!.pid!, 'SIGKILL');
       else cluster.kill(victim);
     }
@@ -85,6 +90,7 @@ describe('kill -9 during training', () => {
     const config = thermostatJob([
       'rounds=24',
       `rollout.groupsPerRound=${GROUPS}`,
+      'rollout.groupSize=8',
       'evaluation.every=12',
       'evaluation.baselines=false',
       'algorithm={name: ppo, epochs: 2, miniBatches: 2, value: {gamma: 0.9, lambda: 0.9}}',

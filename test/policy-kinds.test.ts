@@ -71,7 +71,7 @@ describe("a policy kind of a flow's module", () => {
 
   it('is trained by the whole cluster, and its checkpoint evaluated', async () => {
     const report = join(folder.path, 'report.json');
-    const command = millrace(['--state', folder.path, 'train', JOB, '--report', report]);
+    const command = millrace(['--state', folder.path, 'train', JOB, '--learners', '1', '--rollouts', '1', '--report', report]);
     expect(await command.ended, command.stderr).toBe(0);
     const { heldOut, checkpoint } = JSON.parse(readFileSync(report, 'utf8')) as TrainingReport & { checkpoint: string };
     expect(heldOut).toMatchObject({ untrained: 0, trained: { success: 1 } });

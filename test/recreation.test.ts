@@ -10,7 +10,7 @@ import { thermostatJob } from './support/thermostat.ts';
 let cluster: TestCluster;
 let admin: JetStreamConnection;
 beforeAll(async () => {
-  cluster = await startTestCluster();
+  cluster = await startTestCluster({ learners: 1, rollouts: 1 });
   admin = await openJetStream({ servers: cluster.natsUrl, name: 'administrator', ...loginOf(cluster.natsAdmin!) });
 });
 afterAll(async () => {
@@ -20,7 +20,13 @@ afterAll(async () => {
 
 it('streams and a bucket deleted under a running job are made again', async () => {
   const { id } = await cluster.createJob(
-    thermostatJob(['rounds=40', 'rollout.groupsPerRound=4', 'evaluation.every=20', 'evaluation.baselines=false']),
+    thermostatJob([
+      'rounds=40',
+      'rollout.groupsPerRound=4',
+      'rollout.groupSize=8',
+      'evaluation.every=20',
+      'evaluation.baselines=false',
+    ]),
   );
   const deletes: [number, string][] = [
     [3, 'SCORED'],

@@ -81,7 +81,7 @@ describe('a policy that writes', () => {
 
   it('is trained by the whole cluster, stored and evaluated', async () => {
     const report = join(folder.path, 'report.json');
-    const command = millrace(['--state', folder.path, 'train', JOB, '--report', report]);
+    const command = millrace(['--state', folder.path, 'train', JOB, '--learners', '1', '--rollouts', '1', '--report', report]);
     expect(await command.ended, command.stderr).toBe(0);
     const { heldOut, checkpoint } = JSON.parse(readFileSync(report, 'utf8')) as TrainingReport & { checkpoint: string };
     expect(heldOut).toMatchObject({ trained: { success: 1 } });
