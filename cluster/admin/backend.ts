@@ -1,7 +1,14 @@
 import type { JobConfig } from '../../src/config/job.ts';
-import { JobState, type Actor, type Job, type Node, type PruneStoreRequest } from '../../src/gen/millrace/v1/admin_pb.ts';
+import {
+  JobState,
+  type Actor,
+  type Checkpoint,
+  type Job,
+  type Node,
+  type PruneStoreRequest,
+} from '../../src/gen/millrace/v1/admin_pb.ts';
 import type { QueryResult } from '../../src/store/store.ts';
-import type { WeightSource } from '../jobs/weight-source.ts';
+import type { JobVersion, WeightSource } from '../jobs/weight-source.ts';
 import type { DeadLetterQueue } from './dead-letters.ts';
 import type { Diagnosis } from './diagnosis.ts';
 import type { TrajectoryTransfer } from './export.ts';
@@ -13,6 +20,8 @@ import type { PruneMessage, StatsMessage, StoreCare } from './store-care.ts';
 export interface CreateJobOptions {
   /** Whose weights it starts from. Default: drawn from its seed. */
   from?: WeightSource | undefined;
+  /** Whose training it goes on with: all of it, not only the weights. Default: none. */
+  fork?: JobVersion | undefined;
   /** Default: "local". */
   owner?: string | undefined;
   /** From -100 to 100. Default: 0. */
@@ -61,6 +70,8 @@ export interface AdminBackend extends TrajectoryTransfer {
   getJob(id: string): Promise<Job>;
   /** The job that an earlier request of this id created, with the digest of its content; `jobId` is where it would be. */
   findRequest(requestId: string, jobId: string): Promise<{ digest: string; job: Job } | undefined>;
+  /** By version, each read and checked. `not_found` when there is no such job. */
+  listCheckpoints(id: string): Promise<Checkpoint[]>;
   /** All jobs, in any order. */
   listJobs(): Promise<JobListing[]>;
   /** Yields the jobs that are wanted, then those that change, until the signal aborts. Every value is a message of its own. */

@@ -3,7 +3,7 @@ import { checkJobPaths, parseJobConfig } from '../../src/config/load.ts';
 import type { JobConfig } from '../../src/config/job.ts';
 import { MillraceError } from '../../src/errors.ts';
 import type { CreateJobRequest, Job } from '../../src/gen/millrace/v1/admin_pb.ts';
-import { weightSource } from '../jobs/weight-source.ts';
+import { forkSource, weightSource, type JobVersion } from '../jobs/weight-source.ts';
 import type { AdminBackend, CreateJobOptions } from './backend.ts';
 import { checkJobId, checkOwner, checkPriority, checkRequestId } from './validation.ts';
 
@@ -12,19 +12,29 @@ import { checkJobId, checkOwner, checkPriority, checkRequestId } from './validat
  * rest of the request is another.
  */
 export async function createJob(backend: AdminBackend, request: CreateJobRequest): Promise<Job> {
-  const { jobId, configJson, from, owner, priority } = request;
+  const { jobId, configJson, from, fork, owner, priority } = request;
   if (jobId !== '') checkJobId(jobId);
+  if (from !== '' && fork !== '')
+    throw new MillraceError('invalid_argument', 'goes with an empty `from`: a job that goes on has weights.', { field: 'fork' });
+  const source = forkSource(fork);
+  const config = await jobConfig(backend, configJson, source);
+  const options = { from: weightSource(from), fork: source, owner: checkOwner(owner), priority: checkPriority(priority) };
+  const requestId = checkRequestId(request.requestId);
+  if (requestId === undefined)
+    return jobId === '' ? createNumbered(backend, config, options) : backend.createJob(jobId, config, options);
+  const content = [jobId, config, from, options.owner, options.priority, ...(fork === '' ? [] : [fork])];
+  const digest = createHash('sha256').update(JSON.stringify(content)).digest('hex');
+  return createOnce(backend, { id: jobId || idOf(config, requestId), config, options, request: { id: requestId, digest } });
+}
+
+/** The configuration of a new job; a fork may leave it to that of the job it goes on with. */
+async function jobConfig(backend: AdminBackend, configJson: string, fork: JobVersion | undefined): Promise<JobConfig> {
+  if (configJson === '' && fork !== undefined) return parseJobConfig((await backend.getJob(fork.job)).configJson);
   if (configJson === '')
     throw new MillraceError('invalid_argument', 'is missing; give the job configuration as JSON.', { field: 'config_json' });
   const config = parseJobConfig(configJson);
   checkJobPaths(config);
-  const options = { from: weightSource(from), owner: checkOwner(owner), priority: checkPriority(priority) };
-  const requestId = checkRequestId(request.requestId);
-  if (requestId === undefined)
-    return jobId === '' ? createNumbered(backend, config, options) : backend.createJob(jobId, config, options);
-  const content = [jobId, config, from, options.owner, options.priority];
-  const digest = createHash('sha256').update(JSON.stringify(content)).digest('hex');
-  return createOnce(backend, { id: jobId || idOf(config, requestId), config, options, request: { id: requestId, digest } });
+  return config;
 }
 
 interface IdentifiedJob {

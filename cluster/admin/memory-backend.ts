@@ -6,7 +6,14 @@ import { VirtualClock } from '../../src/clock/virtual.ts';
 import type { JobConfig } from '../../src/config/job.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { JobSchema, JobState } from '../../src/gen/millrace/v1/admin_pb.ts';
-import type { Actor, ExportTrajectoriesRequest, Job, Node, PruneStoreRequest } from '../../src/gen/millrace/v1/admin_pb.ts';
+import type {
+  Actor,
+  Checkpoint,
+  ExportTrajectoriesRequest,
+  Job,
+  Node,
+  PruneStoreRequest,
+} from '../../src/gen/millrace/v1/admin_pb.ts';
 import { DEFAULT_OWNER } from '../../src/jobs/record.ts';
 import { seededRandom } from '../../src/random/seeded.ts';
 import type { QueryResult } from '../../src/store/store.ts';
@@ -45,11 +52,15 @@ export class MemoryBackend implements AdminBackend {
   #revision = 0;
   readonly #revisions = new Map<string, number>();
 
+  /** What jobs were to go on with. */
+  readonly forks: CreateJobOptions['fork'][] = [];
+
   createJob(
     id: string,
     config: JobConfig,
-    { owner = DEFAULT_OWNER, priority = 0, request }: CreateJobOptions = {},
+    { fork, owner = DEFAULT_OWNER, priority = 0, request }: CreateJobOptions = {},
   ): Promise<Job> {
+    if (fork !== undefined) this.forks.push(fork);
     if (this.jobs.has(id))
       return Promise.reject(new MillraceError('already_exists', `There is a job ${id} already.`, { field: 'job_id' }));
     this.#created += 1;
@@ -72,6 +83,14 @@ export class MemoryBackend implements AdminBackend {
     return job
       ? Promise.resolve(clone(JobSchema, job))
       : Promise.reject(new MillraceError('not_found', `There is no job ${id}.`, { field: 'job_id' }));
+  }
+
+  /** By job. */
+  readonly checkpoints = new Map<string, Checkpoint[]>();
+
+  async listCheckpoints(id: string): Promise<Checkpoint[]> {
+    await this.getJob(id);
+    return this.checkpoints.get(id) ?? [];
   }
 
   listJobs(): Promise<JobListing[]> {

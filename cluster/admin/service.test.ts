@@ -27,6 +27,18 @@ describe('admin service', () => {
     await server.stop(500);
   });
 
+  it('creates jobs that go on with another', async () => {
+    await admin.createJob({ jobId: 'first', configJson: CONFIG });
+    expect((await admin.createJob({ fork: 'first@3' })).job).toMatchObject({ id: 'retail-1' });
+    expect(backend.forks).toEqual([{ job: 'first', version: 3 }]);
+    const refused = (request: object) => admin.createJob(request).catch((error: unknown) => error);
+    expect(await refused({ fork: 'first', from: 'first' })).toMatchObject({ code: 'invalid_argument', field: 'fork' });
+    expect(await refused({ fork: '/a/folder' })).toMatchObject({ code: 'invalid_argument', field: 'fork' });
+    expect(await refused({ fork: 'nobody' })).toMatchObject({ code: 'not_found' });
+    expect((await admin.listCheckpoints({ jobId: 'first' })).checkpoints).toEqual([]);
+    await expect(admin.listCheckpoints({ jobId: '' })).rejects.toMatchObject({ field: 'job_id' });
+  });
+
   it('creates jobs with the resolved configuration, and makes ids', async () => {
     const { job } = await admin.createJob({ jobId: 'mine', configJson: CONFIG });
     expect(job).toMatchObject({ id: 'mine', state: JobState.QUEUED });

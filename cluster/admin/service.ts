@@ -15,6 +15,7 @@ import { watchJob, watchJobs } from './watch.ts';
 export function adminService(backend: AdminBackend): ServiceRegistration {
   return defineService(AdminService, {
     createJob: async (request) => ({ job: await createJob(backend, request) }),
+    listCheckpoints: async ({ jobId }) => ({ checkpoints: await backend.listCheckpoints(checkJobId(jobId)) }),
     getJob: async ({ jobId, readMask: mask }) => {
       const masked = readMask(JobSchema, mask);
       return { job: masked(await backend.getJob(checkJobId(jobId))) };

@@ -47,8 +47,10 @@ export function describeJob(job: Job, now: number): string {
       ['ended', job.endTime ? timestamp(job.endTime) : ''],
       ['owner', job.owner],
       ['priority', job.priority === 0 ? '' : String(job.priority)],
-      ['weights from', job.from],
+      ['weights from', job.forkedFrom === '' ? job.from : ''],
+      ['goes on from', job.forkedFrom],
       ['checkpoint', job.checkpoint],
+      ['best checkpoint', job.bestCheckpoint ? `${job.id}@${job.bestCheckpoint.version}` : ''],
       ['code', job.codeDigest],
     ]),
   ];

@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { JobState } from '../../src/gen/millrace/v1/admin_pb.ts';
+import { create } from '@bufbuild/protobuf';
+import { CheckpointSchema, JobState } from '../../src/gen/millrace/v1/admin_pb.ts';
 import { startServer, type RunningServer } from '../../src/rpc/server.ts';
 import { MemoryBackend } from '../admin/memory-backend.ts';
 import { adminService } from '../admin/service.ts';
@@ -38,6 +39,38 @@ describe('millrace', () => {
   }
 
   const addJob = (id: string) => backend.createJob(id, { name: 'demo' } as never);
+
+  it('lists checkpoints, and goes on from one', async () => {
+    const job = await backend.createJob('a', { name: 'demo', flow: join(folder, 'flow.ts'), rounds: 12 } as never);
+    const evaluation = { name: 'trained', policyVersion: 2, tasks: 4, successes: 3 };
+    const checkpoint = { jobId: 'a', bytes: 2048n, digest: 'ab'.repeat(32) };
+    const best = create(CheckpointSchema, { ...checkpoint, version: 2, evaluation });
+    backend.checkpoints.set('a', [best, create(CheckpointSchema, { ...checkpoint, version: 4, problem: 'a file is missing' })]);
+    await backend.change('a', (each) => void (each.bestCheckpoint = best));
+    const shown = (await inProcess(['job', 'checkpoints', 'a'])).stdout.split('\n').map((line) => line.split(/ {2,}/));
+    expect(shown[0]!.map((cell) => cell.trim())).toEqual(expect.arrayContaining(['VERSION', 'HELD OUT', 'SIZE', 'STATE']));
+    expect(shown[1]).toEqual(expect.arrayContaining(['75.0 %', 'abababababab', 'whole', 'best']));
+    expect(shown[2]).toEqual(expect.arrayContaining(['damaged', 'newest', 'a file is missing']));
+    const { stdout } = await inProcess(['-o', 'json', 'job', 'checkpoints', 'a']);
+    expect(JSON.parse(stdout)).toMatchObject([
+      { version: 2, whole: true, best: true, newest: false, evaluation: { successes: 3 } },
+      { version: 4, whole: false, best: false, newest: true, problem: 'a file is missing' },
+    ]);
+    expect((await inProcess(['job', 'checkpoints', 'nobody'])).code).toBe(3);
+
+    expect(job.id).toBe('a');
+    expect((await inProcess(['job', 'fork', 'a@2', '--id', 'b', '--set', 'rounds=20'])).stdout).toBe('b\n');
+    expect(backend.forks).toEqual([{ job: 'a', version: 2 }]);
+    expect(JSON.parse(backend.jobs.get('b')!.configJson)).toMatchObject({ name: 'demo', rounds: 20 });
+    expect((await inProcess(['job', 'fork', 'a'])).stdout).toBe('demo-1\n');
+    expect(backend.forks.at(-1)).toEqual({ job: 'a', version: undefined });
+    const wrong = await inProcess(['job', 'fork', 'a', '--set', 'rounds=x']);
+    expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringMatching(/rounds: got "x"/)]);
+    expect(await inProcess(['job', 'fork', 'A@2'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/neither <job>/) as string,
+    });
+  });
 
   it('changes several jobs, or all in a state, and filters the list', async () => {
     for (const id of ['a', 'b', 'c', 'd']) await addJob(id);

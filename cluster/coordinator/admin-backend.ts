@@ -1,6 +1,13 @@
 import type { JobConfig } from '../../src/config/job.ts';
 import { MillraceError } from '../../src/errors.ts';
-import type { Actor, ExportTrajectoriesRequest, Job, Node, PruneStoreRequest } from '../../src/gen/millrace/v1/admin_pb.ts';
+import type {
+  Actor,
+  Checkpoint,
+  ExportTrajectoriesRequest,
+  Job,
+  Node,
+  PruneStoreRequest,
+} from '../../src/gen/millrace/v1/admin_pb.ts';
 import { isEnded } from '../../src/jobs/state.ts';
 import type { Imported } from '../../src/store/export/import.ts';
 import type { QueryResult } from '../../src/store/store.ts';
@@ -13,6 +20,7 @@ import type { PruneMessage, StatsMessage, StoreCare } from '../admin/store-care.
 import type { JobEntry, UnreadableJob } from '../jobs/directory.ts';
 import type { NodeContext } from '../runtime/context.ts';
 import type { NodeList } from '../runtime/nodes.ts';
+import { checkedCheckpoints } from './checkpoint-views.ts';
 import { JobCommands } from './job-commands.ts';
 import { JobViews } from './job-view.ts';
 import { jobChanges } from './job-watch.ts';
@@ -45,6 +53,10 @@ export class CoordinatorBackend implements AdminBackend {
 
   async createJob(id: string, config: JobConfig, options: CreateJobOptions = {}): Promise<Job> {
     return this.#views.view(await this.#commands.create(id, config, options));
+  }
+
+  async listCheckpoints(id: string): Promise<Checkpoint[]> {
+    return checkedCheckpoints(this.#context, await this.#commands.record(id));
   }
 
   async getJob(id: string): Promise<Job> {

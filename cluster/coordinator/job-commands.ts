@@ -10,6 +10,7 @@ import { unreadableJob, type UnreadableJob } from '../jobs/directory.ts';
 import { JobEvents } from '../jobs/events.ts';
 import { checkFits, taskPlan } from '../jobs/tasks.ts';
 import type { NodeContext } from '../runtime/context.ts';
+import { forkJob } from './fork-job.ts';
 import { storeInitialWeights } from './initial-weights.ts';
 import { checkResumable } from './resume.ts';
 
@@ -22,8 +23,24 @@ export class JobCommands {
   }
 
   /** See `AdminBackend.createJob`. */
-  async create(id: string, config: JobConfig, { from, owner, priority, request }: CreateJobOptions = {}): Promise<JobRecord> {
-    const { clock, bus, jobs, log, id: node } = this.#context;
+  async create(
+    id: string,
+    config: JobConfig,
+    { from, fork, owner, priority, request }: CreateJobOptions = {},
+  ): Promise<JobRecord> {
+    const { clock } = this.#context;
+    const common = { id, config, owner, priority, request };
+    if (fork !== undefined) {
+      const forked = await forkJob(this.#context, id, { config, fork });
+      return this.#store(createJobRecord({ ...common, now: clock.now(), ...forked }), `job ${id} goes on from ${forked.from}`);
+    }
+    const { code, initial } = await this.#prepare(id, config, from);
+    return this.#store(createJobRecord({ ...common, now: clock.now(), code, ...initial }), `job ${id} created`);
+  }
+
+  /** Loads flow and tasks of a new job and puts by what it needs of them. */
+  async #prepare(id: string, config: JobConfig, from: CreateJobOptions['from']) {
+    const { bus, log } = this.#context;
     // Flow and tasks are loaded before anything is stored: an error in them is an answer to the caller.
     const { runtime, digest: code } = await this.#context.runtimes.bundle(config);
     checkDecides(runtime.flow, runtime.kind);
@@ -31,8 +48,12 @@ export class JobCommands {
     const tasks = await runtime.tasks((progress) => log.debug({ job: id, ...progress }, 'loading tasks of a new job'));
     checkFits(tasks.tasks, bus.maxMessageBytes);
     await taskPlan(runtime, tasks);
-    const initial = from && (await storeInitialWeights(this.#context, id, runtime, from));
-    const record = createJobRecord({ id, config, now: clock.now(), code, owner, priority, request, ...initial });
+    return { code, initial: from && (await storeInitialWeights(this.#context, id, runtime, from)) };
+  }
+
+  async #store(record: JobRecord, text: string): Promise<JobRecord> {
+    const { clock, bus, jobs, id: node } = this.#context;
+    const { id } = record;
     try {
       await jobs.create(record);
     } catch (error) {
@@ -41,7 +62,7 @@ export class JobCommands {
         field: 'job_id',
       });
     }
-    await new JobEvents(bus, clock, node, id).publish('created', 1, `job ${id} created`);
+    await new JobEvents(bus, clock, node, id).publish('created', 1, text);
     return record;
   }
 

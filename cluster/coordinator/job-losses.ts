@@ -14,7 +14,7 @@ export class JobLosses {
   constructor(job: CoordinatedJob, countStored: CountStored | undefined) {
     this.#job = job;
     this.#streams = new JobStreams(job.context, job.id, job.record.config);
-    this.#unstored = countStored && new UnstoredGroups(job.id, countStored, job.context);
+    this.#unstored = countStored && new UnstoredGroups(job.id, countStored, job.context, job.record.forked?.used);
   }
 
   /** Makes the job's durables, before anything is sent. */

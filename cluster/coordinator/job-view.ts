@@ -12,6 +12,7 @@ import { storedConfig } from '../../src/jobs/record-codec.ts';
 import { isEnded, toProtoState } from '../../src/jobs/state.ts';
 import { decodeUpdateRow } from '../../src/records/encode.ts';
 import type { NodeContext } from '../runtime/context.ts';
+import { bestCheckpointView } from './checkpoint-views.ts';
 import { fullDiskText } from '../infra/disk-room.ts';
 import type { UnreadableJob } from '../jobs/directory.ts';
 import { watchJobNotices, type NoticeList } from '../jobs/notice-list.ts';
@@ -89,6 +90,8 @@ export class JobViews {
       evaluations: record.evaluations.map(toProtoEvaluation),
       checkpoint: record.checkpoint ?? '',
       from: record.from ?? '',
+      bestCheckpoint: bestCheckpointView(record),
+      forkedFrom: record.forked ? `${record.forked.job}@${record.forked.version}` : '',
       owner: record.owner,
       priority: record.priority,
       codeDigest: record.code ?? '',

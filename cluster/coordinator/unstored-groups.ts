@@ -2,7 +2,7 @@ import type { Bus } from '../../src/bus/bus.ts';
 import type { Clock } from '../../src/clock/clock.ts';
 import { MillraceError } from '../../src/errors.ts';
 import type { Ledger } from '../../src/gen/millrace/v1/training_pb.ts';
-import { endedCount } from '../../src/jobs/ledger.ts';
+import { usedCount } from '../../src/jobs/ledger.ts';
 import { writerBacklog } from '../../src/protocol/writer-durables.ts';
 import type { RunQuery } from '../admin/backend.ts';
 
@@ -29,15 +29,18 @@ export class UnstoredGroups {
   readonly #count: CountStored;
   readonly #clock: Clock;
   readonly #bus: Bus;
+  /** Groups of another job, whose training this one goes on with. */
+  readonly #others: number;
   /** Ledger to count by, once what it says has had the time to be stored. */
   #ledger: Ledger | undefined;
   #due: number[] = [];
 
-  constructor(job: string, count: CountStored, { clock, bus }: { clock: Clock; bus: Bus }) {
+  constructor(job: string, count: CountStored, { clock, bus }: { clock: Clock; bus: Bus }, others = 0) {
     this.#job = job;
     this.#count = count;
     this.#clock = clock;
     this.#bus = bus;
+    this.#others = others;
   }
 
   /** Rows may have been lost just now. */
@@ -71,8 +74,7 @@ export class UnstoredGroups {
   }
 
   async #unstored(ledger: Ledger): Promise<number> {
-    const used = endedCount(ledger) - Number(ledger.failed);
-    return Math.max(0, used - (await this.#count(this.#job, ledger)));
+    return Math.max(0, usedCount(ledger) - this.#others - (await this.#count(this.#job, ledger)));
   }
 }
 

@@ -67,7 +67,8 @@ export async function referencedArtifacts({
 }): Promise<Set<string>> {
   const manifests = jobs
     .list()
-    .flatMap(({ record: { checkpoints, initialCheckpoint } }) => [
+    .flatMap(({ record: { checkpoints, initialCheckpoint, forked } }) => [
+      ...(forked === undefined ? [] : [forked.digest]),
       ...checkpoints.map(({ digest }) => digest),
       ...(initialCheckpoint === undefined ? [] : [initialCheckpoint]),
     ]);

@@ -15,6 +15,8 @@ export interface VersionToSave {
   manifest: WeightManifest;
   /** What exploration knew, where the job keeps it. */
   exploration: Uint8Array | undefined;
+  /** What a KL penalty holds on to, where the version and the first weights do not say it. */
+  reference: Float32Array | undefined;
 }
 
 /**
@@ -25,7 +27,7 @@ export interface VersionToSave {
 export async function saveVersion(
   context: NodeContext,
   record: JobRecord,
-  { spec, master, manifest, exploration }: VersionToSave,
+  { spec, master, manifest, exploration, reference }: VersionToSave,
 ): Promise<string | undefined> {
   const { m, v, step } = master.optimizer;
   const { id: job, config, code } = record;
@@ -33,6 +35,7 @@ export async function saveVersion(
   const checkpoint = {
     ...{ spec, parameters: master.parameters, optimizer: { m, v, step } },
     ...(exploration && { exploration }),
+    ...(reference && { reference }),
     training: { version, seed: config.seed, trainSeconds, ledger },
     meta: { job, version, trainSeconds, config, ...(code !== undefined && { code }) },
   };

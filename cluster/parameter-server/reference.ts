@@ -1,6 +1,7 @@
+import { loadStoredCheckpoint } from '../../src/checkpoint/load.ts';
 import { MillraceError } from '../../src/errors.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
-import { bytesOfFloats } from '../../src/policy/float-bytes.ts';
+import { bytesOfFloats, floatsFromBytes } from '../../src/policy/float-bytes.ts';
 import type { Parameters } from '../../src/policy/policy.ts';
 import type { JobRuntime } from '../jobs/runtime.ts';
 import type { NodeContext } from '../runtime/context.ts';
@@ -34,6 +35,15 @@ export class ReferencePolicy {
     return held;
   }
 
+  /**
+   * What a checkpoint of `version` is to hold of the reference: undefined where the reference is that version, the first weights or nothing.
+   */
+  async forCheckpoint(version: number): Promise<Float32Array | undefined> {
+    const wanted = this.#versionAt(version);
+    if (wanted === 0 || wanted === version) return undefined;
+    return floatsFromBytes((await this.at(version)).weights);
+  }
+
   /** Whether a version's weights must not be deleted yet. */
   keeps(version: number): boolean {
     return this.#every !== undefined && version % this.#every === 0 && version >= (this.#held?.version ?? 0);
@@ -46,7 +56,11 @@ export class ReferencePolicy {
   async #fetch(version: number): Promise<Uint8Array> {
     const { kind, kinds, spec } = this.#policy;
     const { weights } = this.#context;
-    const { id } = this.#record;
+    const { id, forked } = this.#record;
+    if (forked !== undefined && version > 0 && version < forked.version) {
+      const { reference } = await loadStoredCheckpoint(this.#context.artifacts, forked.digest, { kinds });
+      if (reference !== undefined) return bytesOfFloats(reference).slice();
+    }
     if (version === 0) {
       const drawn = kind.initial(spec) as Parameters;
       return bytesOfFloats((await firstParameters(this.#context, this.#record, { kinds, drawn })).values).slice();

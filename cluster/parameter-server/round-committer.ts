@@ -7,7 +7,7 @@ import type { Parameters } from '../../src/policy/policy.ts';
 import { saveVersion } from './checkpoints.ts';
 import { CommittedVersion } from './committed-version.ts';
 import { ExplorationTracker } from './exploration.ts';
-import { checkIsNew, firstParameters } from './first-version.ts';
+import { checkIsNew, firstVersion } from './first-version.ts';
 import { Master } from './master.ts';
 import { ReferencePolicy } from './reference.ts';
 import { hasCheckpoint, isEvaluated, type TrainerJob } from './trainer-job.ts';
@@ -65,7 +65,10 @@ export class RoundCommitter {
     return this.#checkpointProblem;
   }
 
-  /** Goes on from the last committed version, or commits version 0. Returns whether there was a version. */
+  /**
+   * Goes on from the last committed version, or commits the first one: version 0, or that of the checkpoint whose training the job goes on with.
+   * Returns whether there was a version.
+   */
   async restore(): Promise<boolean> {
     const { context, record, runtime } = this.#job;
     const layout = runtime.kind.initial(runtime.spec) as Parameters;
@@ -81,9 +84,10 @@ export class RoundCommitter {
       return true;
     }
     checkIsNew(record);
-    this.exploration.restore(undefined);
-    this.#master = new Master(record.config, await firstParameters(context, record, { kinds: runtime.kinds, drawn: layout }));
-    this.#manifest = this.#manifestOf({ version: 0, ledger: emptyLedger() }, 0);
+    const first = await firstVersion(context, record, { kinds: runtime.kinds, drawn: layout });
+    this.exploration.restore(first.exploration);
+    this.#master = new Master(record.config, first.parameters, first.optimizer);
+    this.#manifest = this.#manifestOf(first, first.trainSeconds);
     this.#revision = await this.#committed.commit(this.#manifest, this.#blobs(), 0);
     return false;
   }
@@ -136,9 +140,11 @@ export class RoundCommitter {
 
   async #save(manifest: WeightManifest): Promise<void> {
     const { context, record, runtime } = this.#job;
-    const exploration = this.exploration.bytes();
-    const version = { spec: runtime.spec, master: this.#master, manifest, exploration };
-    this.#checkpointProblem = await saveVersion(context, record, version);
+    this.#checkpointProblem = await saveVersion(context, record, {
+      ...{ spec: runtime.spec, master: this.#master, manifest },
+      exploration: this.exploration.bytes(),
+      reference: await this.reference.forCheckpoint(manifest.version),
+    });
   }
 
   #manifestOf(at: { version: number; ledger: Ledger }, trainSeconds: number): WeightManifest {

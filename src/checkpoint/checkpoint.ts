@@ -17,6 +17,8 @@ export interface Checkpoint {
   exploration?: Uint8Array;
   /** How far training was; absent where only weights were kept. */
   training?: TrainingState;
+  /** Weights that a KL penalty holds on to, where they are neither these nor the first ones. */
+  reference?: Float32Array;
   /** Whatever JSON can hold: job, version, how good it is. */
   meta: Record<string, unknown>;
 }
@@ -25,6 +27,7 @@ export const MANIFEST = 'manifest.json';
 export const MODEL = 'model.safetensors';
 export const OPTIMIZER = 'optimizer.safetensors';
 export const EXPLORATION = 'exploration.json';
+export const REFERENCE = 'reference.safetensors';
 export const TRAINING = 'training.json';
 
 /** Version of the folder's layout. */

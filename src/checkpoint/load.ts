@@ -4,7 +4,16 @@ import type { Files } from '../files/files.ts';
 import { nodeFiles } from '../files/node-files.ts';
 import type { Parameters } from '../policy/policy.ts';
 import { builtInKinds, type PolicyKinds } from '../policy/registry.ts';
-import { type Checkpoint, type CheckpointManifest, EXPLORATION, MANIFEST, MODEL, OPTIMIZER, TRAINING } from './checkpoint.ts';
+import {
+  type Checkpoint,
+  type CheckpointManifest,
+  EXPLORATION,
+  MANIFEST,
+  MODEL,
+  OPTIMIZER,
+  REFERENCE,
+  TRAINING,
+} from './checkpoint.ts';
 import { decodeSafetensors } from './safetensors.ts';
 import { artifactSource, fileOf, folderSource, manifestOf, type ArtifactReader, type CheckpointSource } from './source.ts';
 import { decodeTrainingState } from './training-state.ts';
@@ -52,6 +61,10 @@ async function load(source: CheckpointSource, kinds: PolicyKinds): Promise<Check
   const checkpoint: Checkpoint = { spec: manifest.spec, parameters: { tensors: layout, values }, meta: manifest.meta };
   if (EXPLORATION in manifest.files) checkpoint.exploration = await read(EXPLORATION);
   if (TRAINING in manifest.files) checkpoint.training = decodeTrainingState(await read(TRAINING), source.nameOf(TRAINING));
+  if (REFERENCE in manifest.files) {
+    const where = source.nameOf(REFERENCE);
+    checkpoint.reference = assemble(layout, decodeSafetensors(await read(REFERENCE), where).tensors, where);
+  }
   if (!(OPTIMIZER in manifest.files)) return checkpoint;
   const where = source.nameOf(OPTIMIZER);
   const moments = decodeSafetensors(await read(OPTIMIZER), where).tensors;
@@ -66,6 +79,11 @@ async function load(source: CheckpointSource, kinds: PolicyKinds): Promise<Check
 /** Reads a checkpoint of this machine and throws as {@link loadCheckpoint} does. Of a policy kind that is not built in, it does not check which tensors there are. */
 export function verifyCheckpoint(path: string): Promise<void> {
   return verify(folderSource(path, nodeFiles));
+}
+
+/** Reads a checkpoint of the artifacts as {@link verifyCheckpoint} does one of this machine. */
+export function verifyStoredCheckpoint(artifacts: ArtifactReader, digest: string): Promise<void> {
+  return verify(artifactSource(artifacts, digest));
 }
 
 async function verify(source: CheckpointSource): Promise<void> {

@@ -12,6 +12,7 @@ import {
   MANIFEST,
   MODEL,
   OPTIMIZER,
+  REFERENCE,
   type SavedCheckpoint,
   TRAINING,
 } from './checkpoint.ts';
@@ -51,7 +52,7 @@ export async function storeCheckpoint(artifacts: ArtifactStore, checkpoint: Chec
 }
 
 async function store(
-  { spec, parameters, optimizer, exploration, training, meta }: Checkpoint,
+  { spec, parameters, optimizer, exploration, training, reference, meta }: Checkpoint,
   artifacts: ArtifactStore | undefined,
 ): Promise<{ saved: SavedCheckpoint; content: Record<string, FolderFile> }> {
   const content: Record<string, FolderFile> = {};
@@ -70,6 +71,7 @@ async function store(
   }
   if (exploration) digests[EXPLORATION] = await add(EXPLORATION, exploration);
   if (training) digests[TRAINING] = await add(TRAINING, encodeTrainingState(training));
+  if (reference) digests[REFERENCE] = await add(REFERENCE, encodeSafetensors(named(parameters, reference)));
   const manifest: CheckpointManifest = {
     ...{ format: FORMAT, spec, meta },
     ...(optimizer && { optimizerStep: optimizer.step }),

@@ -82,6 +82,19 @@ export function parseJobConfig(json: unknown, name = 'config_json'): JobConfig {
 }
 
 /**
+ * A job's configuration with other values.
+ *
+ * @param json - text of a whole configuration
+ * @param overrides - `key.path=value` texts
+ * @param name - what to call it in errors
+ * @throws MillraceError invalid_argument, in the style of {@link loadJobConfig}.
+ */
+export function changedJobConfig(json: string, overrides: readonly string[], name: string): JobConfig {
+  const file = { value: JSON.parse(json) as Record<string, unknown>, locate: () => name };
+  return resolve(jobConfigSchema, { file, name, envPrefix: JOB_ENV_PREFIX, overrides }).config;
+}
+
+/**
  * Checks the paths of a job that comes without the file they could be relative to, as in the admin API: a relative one would mean another
  * file in each process.
  *

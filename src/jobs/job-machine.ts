@@ -136,13 +136,16 @@ export class JobMachine {
   }
 
   #plansDue({ version }: WeightManifest, { hasRule, evaluations }: JobConditions): EvaluationPlan[] {
-    const { evaluation, rounds } = this.#record.config;
+    const { config, forked } = this.#record;
+    const { evaluation, rounds } = config;
     // Commits may be seen late, several at once: measure the last version that was due, whose weights are kept for it.
     const due = evaluation.every > 0 ? version - (version % evaluation.every) : 0;
     const finished = this.#record.evaluations.map((record) => `${record.name}@${record.policyVersion}`);
     const schedule = { rounds, evaluation, hasRule, done: new Set([...finished, ...evaluations]) };
     const plans = new Map<string, EvaluationPlan>();
     for (const at of version >= rounds ? [due, version] : [due]) {
+      // The weights of earlier versions are the other job's.
+      if (at < (forked?.version ?? 0)) continue;
       for (const plan of evaluationsDue({ ...schedule, version: at })) plans.set(plan.key, plan);
     }
     return [...plans.values()];

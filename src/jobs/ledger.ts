@@ -10,6 +10,16 @@ export function emptyLedger(): Ledger {
   return create(LedgerSchema);
 }
 
+/** The ledger that a job begins with which goes on with another one's training: the same ends, as far as they are not of the other job's rows. */
+export function forkedLedger(ledger: Ledger): Ledger {
+  return create(LedgerSchema, { ...ledger, unstored: 0n });
+}
+
+/** Groups that were used: those that ended otherwise than as failed. */
+export function usedCount(ledger: Ledger): number {
+  return endedCount(ledger) - Number(ledger.failed);
+}
+
 /** Whether the request with this sequence has ended in any way. */
 export function hasEnded(ledger: Ledger, sequence: number | bigint): boolean {
   const s = BigInt(sequence);

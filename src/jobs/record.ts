@@ -98,6 +98,17 @@ export const jobRecordSchema = z.object({
     .string()
     .regex(/^initial-[0-9a-f]{12}$/)
     .optional(),
+  /** The training that it goes on with: that of another job's checkpoint. */
+  forked: z
+    .object({
+      job: z.string(),
+      version: z.int().min(0),
+      /** Of the checkpoint. */
+      digest,
+      /** Groups that were used until then: their rows are the other job's. */
+      used: z.int().min(0),
+    })
+    .optional(),
   /** Digest of the code and data that the job was created with; absent in jobs of older builds and in serial mode. */
   code: z
     .string()
@@ -133,9 +144,13 @@ export interface NewJob {
   priority?: number | undefined;
   request?: { id: string; digest: string } | undefined;
   from?: string;
-  initialCheckpoint?: string;
+  initialCheckpoint?: string | undefined;
   /** Digest of its code and data. */
   code?: string | undefined;
+  forked?: JobRecord['forked'];
+  checkpoint?: string;
+  checkpoints?: CheckpointRecord[];
+  evaluations?: EvaluationRecord[];
 }
 
 /** A QUEUED job. */

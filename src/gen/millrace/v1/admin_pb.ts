@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file millrace/v1/admin.proto.
  */
 export const file_millrace_v1_admin: GenFile = /*@__PURE__*/
-  fileDesc("ChdtaWxscmFjZS92MS9hZG1pbi5wcm90bxILbWlsbHJhY2UudjEi7gMKA0pvYhIKCgJpZBgBIAEoCRIkCgVzdGF0ZRgCIAEoDjIVLm1pbGxyYWNlLnYxLkpvYlN0YXRlEhMKC2NvbmZpZ19qc29uGAMgASgJEi8KC2NyZWF0ZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzdGFydF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFZXJyb3IYByABKAkSKgoIcHJvZ3Jlc3MYCCABKAsyGC5taWxscmFjZS52MS5Kb2JQcm9ncmVzcxITCgt3YWl0aW5nX2ZvchgJIAEoCRIsCgtldmFsdWF0aW9ucxgKIAMoCzIXLm1pbGxyYWNlLnYxLkV2YWx1YXRpb24SEgoKY2hlY2twb2ludBgLIAEoCRInCgdub3RpY2VzGAwgAygLMhYubWlsbHJhY2UudjEuSm9iTm90aWNlEhMKC2NvZGVfZGlnZXN0GA0gASgJEhIKCnVucmVhZGFibGUYDiABKAkSDAoEZnJvbRgPIAEoCRINCgVvd25lchgQIAEoCRIQCghwcmlvcml0eRgRIAEoBSL8AQoJSm9iTm90aWNlEgwKBGNvZGUYASABKAkSDwoHc3ViamVjdBgCIAEoCRIPCgdtZXNzYWdlGAMgASgJEgwKBG5vZGUYBCABKAkSDQoFY291bnQYBSABKAQSLgoKZmlyc3RfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLQoJbGFzdF90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxyZXNvbHZlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCW1vbWVudGFyeRgJIAEoCCKEAwoLSm9iUHJvZ3Jlc3MSDQoFcm91bmQYASABKA0SFAoMcm91bmRzX3RvdGFsGAIgASgNEhMKBnJld2FyZBgDIAEoAUgAiAEBEh8KF3RyYWplY3Rvcmllc19wZXJfc2Vjb25kGAQgASgBEhYKCXN0YWxlbmVzcxgFIAEoAUgBiAEBEhAKCHJlcXVlc3RzGAYgASgEEiMKBmxlZGdlchgHIAEoCzITLm1pbGxyYWNlLnYxLkxlZGdlchITCgtldGFfc2Vjb25kcxgIIAEoARIVCg10cmFpbl9zZWNvbmRzGAkgASgBEjwKCnN0YXRpc3RpY3MYCiADKAsyKC5taWxscmFjZS52MS5Kb2JQcm9ncmVzcy5TdGF0aXN0aWNzRW50cnkSFQoNcXVpZXRfc2Vjb25kcxgLIAEoDRoxCg9TdGF0aXN0aWNzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4AUIJCgdfcmV3YXJkQgwKCl9zdGFsZW5lc3MiuAIKCkV2YWx1YXRpb24SDAoEbmFtZRgBIAEoCRIWCg5wb2xpY3lfdmVyc2lvbhgCIAEoDRINCgV0YXNrcxgDIAEoDRIRCglzdWNjZXNzZXMYBCABKA0SDgoGZmFpbGVkGAUgASgNEhMKC21lYW5fcmV3YXJkGAYgASgBEhQKDHRyYWplY3RvcmllcxgHIAEoBBIVCg10cmFpbl9zZWNvbmRzGAggASgBEhIKCm1lYW5fc3RlcHMYCSABKAESNwoIZmFpbHVyZXMYCiADKAsyJS5taWxscmFjZS52MS5FdmFsdWF0aW9uLkZhaWx1cmVzRW50cnkSEgoKaW5jb21wbGV0ZRgLIAEoCBovCg1GYWlsdXJlc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoDToCOAEiegoQQ3JlYXRlSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkSEwoLY29uZmlnX2pzb24YAiABKAkSDAoEZnJvbRgDIAEoCRINCgVvd25lchgEIAEoCRIQCghwcmlvcml0eRgFIAEoBRISCgpyZXF1ZXN0X2lkGAYgASgJIjIKEUNyZWF0ZUpvYlJlc3BvbnNlEh0KA2pvYhgBIAEoCzIQLm1pbGxyYWNlLnYxLkpvYiJOCg1HZXRKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCRItCglyZWFkX21hc2sYAiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrIi8KDkdldEpvYlJlc3BvbnNlEh0KA2pvYhgBIAEoCzIQLm1pbGxyYWNlLnYxLkpvYiKJAQoPTGlzdEpvYnNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJEg4KBmZpbHRlchgDIAEoCRIQCghvcmRlcl9ieRgEIAEoCRItCglyZWFkX21hc2sYBSABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrIksKEExpc3RKb2JzUmVzcG9uc2USHgoEam9icxgBIAMoCzIQLm1pbGxyYWNlLnYxLkpvYhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiZgoPV2F0Y2hKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCRItCglyZWFkX21hc2sYAiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrEhQKDHJlc3VtZV90b2tlbhgDIAEoCSJHChBXYXRjaEpvYlJlc3BvbnNlEh0KA2pvYhgBIAEoCzIQLm1pbGxyYWNlLnYxLkpvYhIUCgxyZXN1bWVfdG9rZW4YAiABKAkiZwoQV2F0Y2hKb2JzUmVxdWVzdBIOCgZmaWx0ZXIYASABKAkSLQoJcmVhZF9tYXNrGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzaxIUCgxyZXN1bWVfdG9rZW4YAyABKAkiVgoRV2F0Y2hKb2JzUmVzcG9uc2USHQoDam9iGAEgASgLMhAubWlsbHJhY2UudjEuSm9iEhQKDHJlc3VtZV90b2tlbhgCIAEoCRIMCgRsZWZ0GAMgASgIIiIKEENhbmNlbEpvYlJlcXVlc3QSDgoGam9iX2lkGAEgASgJIjIKEUNhbmNlbEpvYlJlc3BvbnNlEh0KA2pvYhgBIAEoCzIQLm1pbGxyYWNlLnYxLkpvYiIhCg9QYXVzZUpvYlJlcXVlc3QSDgoGam9iX2lkGAEgASgJIjEKEFBhdXNlSm9iUmVzcG9uc2USHQoDam9iGAEgASgLMhAubWlsbHJhY2UudjEuSm9iIiIKEFJlc3VtZUpvYlJlcXVlc3QSDgoGam9iX2lkGAEgASgJIjIKEVJlc3VtZUpvYlJlc3BvbnNlEh0KA2pvYhgBIAEoCzIQLm1pbGxyYWNlLnYxLkpvYiLeAgoETm9kZRIKCgJpZBgBIAEoCRINCgVyb2xlcxgCIAMoCRILCgNwaWQYAyABKA0SDwoHYWRkcmVzcxgEIAEoCRIuCgpzdGFydF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5oZWFydGJlYXRfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoJcnNzX2J5dGVzGAcgASgEEhYKDnBlYWtfcnNzX2J5dGVzGAggASgEEhMKC2NwdV9zZWNvbmRzGAkgASgBEhsKE2V2ZW50X2xvb3BfZGVsYXlfbXMYCiABKAESLQoGbGFiZWxzGAsgAygLMh0ubWlsbHJhY2UudjEuTm9kZS5MYWJlbHNFbnRyeRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIhIKEExpc3ROb2Rlc1JlcXVlc3QiNQoRTGlzdE5vZGVzUmVzcG9uc2USIAoFbm9kZXMYASADKAsyES5taWxscmFjZS52MS5Ob2RlIp4BCgVBY3RvchIPCgdhZGRyZXNzGAEgASgJEg0KBXN0YXRlGAIgASgJEhUKDW1haWxib3hfZGVwdGgYAyABKA0SEAoIcmVzdGFydHMYBCABKA0SEwoLd2FpdGluZ19mb3IYBSABKAkSEAoIbWVzc2FnZXMYBiABKAQSEQoJaW5fZmxpZ2h0GAcgASgNEhIKCmxhc3RfZXJyb3IYCCABKAkiJAoRTGlzdEFjdG9yc1JlcXVlc3QSDwoHbm9kZV9pZBgBIAEoCSI4ChJMaXN0QWN0b3JzUmVzcG9uc2USIgoGYWN0b3JzGAEgAygLMhIubWlsbHJhY2UudjEuQWN0b3IiLQoMUXVlcnlSZXF1ZXN0EgsKA3NxbBgBIAEoCRIQCghtYXhfcm93cxgCIAEoDSJVCg1RdWVyeVJlc3BvbnNlEg8KB2NvbHVtbnMYASADKAkSDQoFdHlwZXMYAiADKAkSEQoJcm93c19qc29uGAMgAygJEhEKCXRydW5jYXRlZBgEIAEoCCK6AgoQVHJhamVjdG9yeUZpbHRlchILCgNqb2IYASABKAkSJQoHcHVycG9zZRgCIAEoDjIULm1pbGxyYWNlLnYxLlB1cnBvc2USFAoHc3VjY2VzcxgDIAEoCEgAiAEBEg8KB3Rhc2tfaWQYBCABKAkSGAoLbWluX3ZlcnNpb24YBSABKA1IAYgBARIYCgttYXhfdmVyc2lvbhgGIAEoDUgCiAEBEi4KCnN0YXJ0X3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgV3aGVyZRgJIAEoCUIKCghfc3VjY2Vzc0IOCgxfbWluX3ZlcnNpb25CDgoMX21heF92ZXJzaW9uIqkBChlFeHBvcnRUcmFqZWN0b3JpZXNSZXF1ZXN0EikKBmZvcm1hdBgBIAEoDjIZLm1pbGxyYWNlLnYxLkV4cG9ydEZvcm1hdBINCgVzdGVwcxgCIAEoCBItCgZmaWx0ZXIYAyABKAsyHS5taWxscmFjZS52MS5UcmFqZWN0b3J5RmlsdGVyEg4KBmN1cnNvchgEIAEoCRITCgtjaHVua19ieXRlcxgFIAEoDSJXChpFeHBvcnRUcmFqZWN0b3JpZXNSZXNwb25zZRIMCgRkYXRhGAEgASgMEg4KBmN1cnNvchgCIAEoCRIMCgRkb25lGAMgASgEEg0KBXRvdGFsGAQgASgEIjcKGUltcG9ydFRyYWplY3Rvcmllc1JlcXVlc3QSDQoFbGluZXMYASADKAkSCwoDam9iGAIgASgJIkEKGkltcG9ydFRyYWplY3Rvcmllc1Jlc3BvbnNlEhQKDHRyYWplY3RvcmllcxgBIAEoDRINCgVzdGVwcxgCIAEoDSK8AgoKRGVhZExldHRlchIKCgJpZBgBIAEoBBIOCgZzdHJlYW0YAiABKAkSDwoHc3ViamVjdBgDIAEoCRIOCgZyZWFzb24YBCABKAkSEgoKZGVsaXZlcmllcxgFIAEoDRIoCgR0aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgptZXNzYWdlX2lkGAcgASgJEhAKCHNlcXVlbmNlGAggASgEEjUKB2hlYWRlcnMYCSADKAsyJC5taWxscmFjZS52MS5EZWFkTGV0dGVyLkhlYWRlcnNFbnRyeRIVCg1wYXlsb2FkX2J5dGVzGAogASgEEg8KB3BheWxvYWQYCyABKAwaLgoMSGVhZGVyc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiTwoWTGlzdERlYWRMZXR0ZXJzUmVxdWVzdBIOCgZzdHJlYW0YASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkiYQoXTGlzdERlYWRMZXR0ZXJzUmVzcG9uc2USLQoMZGVhZF9sZXR0ZXJzGAEgAygLMhcubWlsbHJhY2UudjEuRGVhZExldHRlchIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiIgoUR2V0RGVhZExldHRlclJlcXVlc3QSCgoCaWQYASABKAQiRQoVR2V0RGVhZExldHRlclJlc3BvbnNlEiwKC2RlYWRfbGV0dGVyGAEgASgLMhcubWlsbHJhY2UudjEuRGVhZExldHRlciJYChhSZXBsYXlEZWFkTGV0dGVyc1JlcXVlc3QSCwoDaWRzGAEgAygEEgsKA2FsbBgCIAEoCBIOCgZzdHJlYW0YAyABKAkSEgoKcGFnZV90b2tlbhgEIAEoCSJGChlSZXBsYXlEZWFkTGV0dGVyc1Jlc3BvbnNlEhAKCHJlcGxheWVkGAEgASgNEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIWChRHZXRTdG9yZVN0YXRzUmVxdWVzdCKSAQoVR2V0U3RvcmVTdGF0c1Jlc3BvbnNlEicKBnRhYmxlcxgBIAMoCzIXLm1pbGxyYWNlLnYxLlN0b3JlVGFibGUSIwoEam9icxgCIAMoCzIVLm1pbGxyYWNlLnYxLlN0b3JlSm9iEisKCGRldGFjaGVkGAMgAygLMhkubWlsbHJhY2UudjEuRGV0YWNoZWRQYXJ0IokBCgxEZXRhY2hlZFBhcnQSDQoFdGFibGUYASABKAkSDAoEcGFydBgCIAEoCRIOCgZqb2JfaWQYAyABKAkSEQoEcm93cxgEIAEoBEgAiAEBEhIKCmRpc2tfYnl0ZXMYBSABKAQSDgoGcmVhc29uGAYgASgJEgwKBHBhdGgYByABKAlCBwoFX3Jvd3Mi2gEKClN0b3JlVGFibGUSDAoEbmFtZRgBIAEoCRIMCgRyb3dzGAIgASgEEhIKCmRpc2tfYnl0ZXMYAyABKAQSGAoQY29tcHJlc3NlZF9ieXRlcxgEIAEoBBIRCglyYXdfYnl0ZXMYBSABKAQSDQoFcGFydHMYBiABKA0SLwoLb2xkZXN0X3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC25ld2VzdF90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCLYAQoIU3RvcmVKb2ISCgoCaWQYASABKAkSFAoMdHJhamVjdG9yaWVzGAIgASgEEg0KBXN0ZXBzGAMgASgEEhIKCmRpc2tfYnl0ZXMYBCABKAQSFgoOYnl0ZXNfcGVyX3N0ZXAYBSABKAESLwoLb2xkZXN0X3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC25ld2VzdF90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVlbmRlZBgIIAEoCCJjChFQcnVuZVN0b3JlUmVxdWVzdBItCgpvbGRlcl90aGFuGAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEg4KBmpvYl9pZBgCIAEoCRIPCgdkcnlfcnVuGAMgASgIIjoKElBydW5lU3RvcmVSZXNwb25zZRIkCgRqb2JzGAEgAygLMhYubWlsbHJhY2UudjEuUHJ1bmVkSm9iIloKCVBydW5lZEpvYhIKCgJpZBgBIAEoCRIUCgx0cmFqZWN0b3JpZXMYAiABKAQSDQoFc3RlcHMYAyABKAQSDQoFYnl0ZXMYBCABKAQSDQoFd2hvbGUYBSABKAgiEQoPRGlhZ25vc2VSZXF1ZXN0IksKEERpYWdub3NlUmVzcG9uc2USJgoIZmluZGluZ3MYASADKAsyFC5taWxscmFjZS52MS5GaW5kaW5nEg8KB2NoZWNrZWQYAiABKA0iWgoHRmluZGluZxINCgVwbGFjZRgBIAEoCRIMCgR3aGF0GAIgASgJEg8KB3Byb2JsZW0YAyABKAkSDgoGYWR2aWNlGAQgASgJEhEKCXJlbW92YWJsZRgFIAEoCCIlChRSZW1vdmVEYW1hZ2VkUmVxdWVzdBINCgVwbGFjZRgBIAEoCSImChVSZW1vdmVEYW1hZ2VkUmVzcG9uc2USDQoFdmFsdWUYASABKAwqygEKCEpvYlN0YXRlEhkKFUpPQl9TVEFURV9VTlNQRUNJRklFRBAAEhQKEEpPQl9TVEFURV9RVUVVRUQQARIVChFKT0JfU1RBVEVfUlVOTklORxACEhQKEEpPQl9TVEFURV9QQVVTRUQQAxIXChNKT0JfU1RBVEVfU1VDQ0VFREVEEAQSFAoQSk9CX1NUQVRFX0ZBSUxFRBAFEhcKE0pPQl9TVEFURV9DQU5DRUxMRUQQBhIYChRKT0JfU1RBVEVfVU5SRUFEQUJMRRAHKmEKDEV4cG9ydEZvcm1hdBIdChlFWFBPUlRfRk9STUFUX1VOU1BFQ0lGSUVEEAASFwoTRVhQT1JUX0ZPUk1BVF9KU09OTBABEhkKFUVYUE9SVF9GT1JNQVRfUEFSUVVFVBACMu8MCgxBZG1pblNlcnZpY2USSgoJQ3JlYXRlSm9iEh0ubWlsbHJhY2UudjEuQ3JlYXRlSm9iUmVxdWVzdBoeLm1pbGxyYWNlLnYxLkNyZWF0ZUpvYlJlc3BvbnNlEkEKBkdldEpvYhIaLm1pbGxyYWNlLnYxLkdldEpvYlJlcXVlc3QaGy5taWxscmFjZS52MS5HZXRKb2JSZXNwb25zZRJHCghMaXN0Sm9icxIcLm1pbGxyYWNlLnYxLkxpc3RKb2JzUmVxdWVzdBodLm1pbGxyYWNlLnYxLkxpc3RKb2JzUmVzcG9uc2USSQoIV2F0Y2hKb2ISHC5taWxscmFjZS52MS5XYXRjaEpvYlJlcXVlc3QaHS5taWxscmFjZS52MS5XYXRjaEpvYlJlc3BvbnNlMAESTAoJV2F0Y2hKb2JzEh0ubWlsbHJhY2UudjEuV2F0Y2hKb2JzUmVxdWVzdBoeLm1pbGxyYWNlLnYxLldhdGNoSm9ic1Jlc3BvbnNlMAESSgoJQ2FuY2VsSm9iEh0ubWlsbHJhY2UudjEuQ2FuY2VsSm9iUmVxdWVzdBoeLm1pbGxyYWNlLnYxLkNhbmNlbEpvYlJlc3BvbnNlEkcKCFBhdXNlSm9iEhwubWlsbHJhY2UudjEuUGF1c2VKb2JSZXF1ZXN0Gh0ubWlsbHJhY2UudjEuUGF1c2VKb2JSZXNwb25zZRJKCglSZXN1bWVKb2ISHS5taWxscmFjZS52MS5SZXN1bWVKb2JSZXF1ZXN0Gh4ubWlsbHJhY2UudjEuUmVzdW1lSm9iUmVzcG9uc2USSgoJTGlzdE5vZGVzEh0ubWlsbHJhY2UudjEuTGlzdE5vZGVzUmVxdWVzdBoeLm1pbGxyYWNlLnYxLkxpc3ROb2Rlc1Jlc3BvbnNlEk0KCkxpc3RBY3RvcnMSHi5taWxscmFjZS52MS5MaXN0QWN0b3JzUmVxdWVzdBofLm1pbGxyYWNlLnYxLkxpc3RBY3RvcnNSZXNwb25zZRJACgVRdWVyeRIZLm1pbGxyYWNlLnYxLlF1ZXJ5UmVxdWVzdBoaLm1pbGxyYWNlLnYxLlF1ZXJ5UmVzcG9uc2UwARJnChJFeHBvcnRUcmFqZWN0b3JpZXMSJi5taWxscmFjZS52MS5FeHBvcnRUcmFqZWN0b3JpZXNSZXF1ZXN0GicubWlsbHJhY2UudjEuRXhwb3J0VHJhamVjdG9yaWVzUmVzcG9uc2UwARJlChJJbXBvcnRUcmFqZWN0b3JpZXMSJi5taWxscmFjZS52MS5JbXBvcnRUcmFqZWN0b3JpZXNSZXF1ZXN0GicubWlsbHJhY2UudjEuSW1wb3J0VHJhamVjdG9yaWVzUmVzcG9uc2USXAoPTGlzdERlYWRMZXR0ZXJzEiMubWlsbHJhY2UudjEuTGlzdERlYWRMZXR0ZXJzUmVxdWVzdBokLm1pbGxyYWNlLnYxLkxpc3REZWFkTGV0dGVyc1Jlc3BvbnNlElYKDUdldERlYWRMZXR0ZXISIS5taWxscmFjZS52MS5HZXREZWFkTGV0dGVyUmVxdWVzdBoiLm1pbGxyYWNlLnYxLkdldERlYWRMZXR0ZXJSZXNwb25zZRJiChFSZXBsYXlEZWFkTGV0dGVycxIlLm1pbGxyYWNlLnYxLlJlcGxheURlYWRMZXR0ZXJzUmVxdWVzdBomLm1pbGxyYWNlLnYxLlJlcGxheURlYWRMZXR0ZXJzUmVzcG9uc2USVgoNR2V0U3RvcmVTdGF0cxIhLm1pbGxyYWNlLnYxLkdldFN0b3JlU3RhdHNSZXF1ZXN0GiIubWlsbHJhY2UudjEuR2V0U3RvcmVTdGF0c1Jlc3BvbnNlEk0KClBydW5lU3RvcmUSHi5taWxscmFjZS52MS5QcnVuZVN0b3JlUmVxdWVzdBofLm1pbGxyYWNlLnYxLlBydW5lU3RvcmVSZXNwb25zZRJHCghEaWFnbm9zZRIcLm1pbGxyYWNlLnYxLkRpYWdub3NlUmVxdWVzdBodLm1pbGxyYWNlLnYxLkRpYWdub3NlUmVzcG9uc2USVgoNUmVtb3ZlRGFtYWdlZBIhLm1pbGxyYWNlLnYxLlJlbW92ZURhbWFnZWRSZXF1ZXN0GiIubWlsbHJhY2UudjEuUmVtb3ZlRGFtYWdlZFJlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_millrace_v1_training]);
+  fileDesc("ChdtaWxscmFjZS92MS9hZG1pbi5wcm90bxILbWlsbHJhY2UudjEitQQKA0pvYhIKCgJpZBgBIAEoCRIkCgVzdGF0ZRgCIAEoDjIVLm1pbGxyYWNlLnYxLkpvYlN0YXRlEhMKC2NvbmZpZ19qc29uGAMgASgJEi8KC2NyZWF0ZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzdGFydF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFZXJyb3IYByABKAkSKgoIcHJvZ3Jlc3MYCCABKAsyGC5taWxscmFjZS52MS5Kb2JQcm9ncmVzcxITCgt3YWl0aW5nX2ZvchgJIAEoCRIsCgtldmFsdWF0aW9ucxgKIAMoCzIXLm1pbGxyYWNlLnYxLkV2YWx1YXRpb24SEgoKY2hlY2twb2ludBgLIAEoCRInCgdub3RpY2VzGAwgAygLMhYubWlsbHJhY2UudjEuSm9iTm90aWNlEhMKC2NvZGVfZGlnZXN0GA0gASgJEhIKCnVucmVhZGFibGUYDiABKAkSDAoEZnJvbRgPIAEoCRINCgVvd25lchgQIAEoCRIQCghwcmlvcml0eRgRIAEoBRIwCg9iZXN0X2NoZWNrcG9pbnQYFiABKAsyFy5taWxscmFjZS52MS5DaGVja3BvaW50EhMKC2ZvcmtlZF9mcm9tGBcgASgJIrsBCgpDaGVja3BvaW50Eg4KBmpvYl9pZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEi8KC2NyZWF0ZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVieXRlcxgEIAEoBBIOCgZkaWdlc3QYBSABKAkSKwoKZXZhbHVhdGlvbhgGIAEoCzIXLm1pbGxyYWNlLnYxLkV2YWx1YXRpb24SDwoHcHJvYmxlbRgHIAEoCSL8AQoJSm9iTm90aWNlEgwKBGNvZGUYASABKAkSDwoHc3ViamVjdBgCIAEoCRIPCgdtZXNzYWdlGAMgASgJEgwKBG5vZGUYBCABKAkSDQoFY291bnQYBSABKAQSLgoKZmlyc3RfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLQoJbGFzdF90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxyZXNvbHZlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCW1vbWVudGFyeRgJIAEoCCKEAwoLSm9iUHJvZ3Jlc3MSDQoFcm91bmQYASABKA0SFAoMcm91bmRzX3RvdGFsGAIgASgNEhMKBnJld2FyZBgDIAEoAUgAiAEBEh8KF3RyYWplY3Rvcmllc19wZXJfc2Vjb25kGAQgASgBEhYKCXN0YWxlbmVzcxgFIAEoAUgBiAEBEhAKCHJlcXVlc3RzGAYgASgEEiMKBmxlZGdlchgHIAEoCzITLm1pbGxyYWNlLnYxLkxlZGdlchITCgtldGFfc2Vjb25kcxgIIAEoARIVCg10cmFpbl9zZWNvbmRzGAkgASgBEjwKCnN0YXRpc3RpY3MYCiADKAsyKC5taWxscmFjZS52MS5Kb2JQcm9ncmVzcy5TdGF0aXN0aWNzRW50cnkSFQoNcXVpZXRfc2Vjb25kcxgLIAEoDRoxCg9TdGF0aXN0aWNzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4AUIJCgdfcmV3YXJkQgwKCl9zdGFsZW5lc3MiuAIKCkV2YWx1YXRpb24SDAoEbmFtZRgBIAEoCRIWCg5wb2xpY3lfdmVyc2lvbhgCIAEoDRINCgV0YXNrcxgDIAEoDRIRCglzdWNjZXNzZXMYBCABKA0SDgoGZmFpbGVkGAUgASgNEhMKC21lYW5fcmV3YXJkGAYgASgBEhQKDHRyYWplY3RvcmllcxgHIAEoBBIVCg10cmFpbl9zZWNvbmRzGAggASgBEhIKCm1lYW5fc3RlcHMYCSABKAESNwoIZmFpbHVyZXMYCiADKAsyJS5taWxscmFjZS52MS5FdmFsdWF0aW9uLkZhaWx1cmVzRW50cnkSEgoKaW5jb21wbGV0ZRgLIAEoCBovCg1GYWlsdXJlc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoDToCOAEiiAEKEENyZWF0ZUpvYlJlcXVlc3QSDgoGam9iX2lkGAEgASgJEhMKC2NvbmZpZ19qc29uGAIgASgJEgwKBGZyb20YAyABKAkSDQoFb3duZXIYBCABKAkSEAoIcHJpb3JpdHkYBSABKAUSEgoKcmVxdWVzdF9pZBgGIAEoCRIMCgRmb3JrGAcgASgJIjIKEUNyZWF0ZUpvYlJlc3BvbnNlEh0KA2pvYhgBIAEoCzIQLm1pbGxyYWNlLnYxLkpvYiIoChZMaXN0Q2hlY2twb2ludHNSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSJHChdMaXN0Q2hlY2twb2ludHNSZXNwb25zZRIsCgtjaGVja3BvaW50cxgBIAMoCzIXLm1pbGxyYWNlLnYxLkNoZWNrcG9pbnQiTgoNR2V0Sm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkSLQoJcmVhZF9tYXNrGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzayIvCg5HZXRKb2JSZXNwb25zZRIdCgNqb2IYASABKAsyEC5taWxscmFjZS52MS5Kb2IiiQEKD0xpc3RKb2JzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCRIOCgZmaWx0ZXIYAyABKAkSEAoIb3JkZXJfYnkYBCABKAkSLQoJcmVhZF9tYXNrGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzayJLChBMaXN0Sm9ic1Jlc3BvbnNlEh4KBGpvYnMYASADKAsyEC5taWxscmFjZS52MS5Kb2ISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJImYKD1dhdGNoSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkSLQoJcmVhZF9tYXNrGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzaxIUCgxyZXN1bWVfdG9rZW4YAyABKAkiRwoQV2F0Y2hKb2JSZXNwb25zZRIdCgNqb2IYASABKAsyEC5taWxscmFjZS52MS5Kb2ISFAoMcmVzdW1lX3Rva2VuGAIgASgJImcKEFdhdGNoSm9ic1JlcXVlc3QSDgoGZmlsdGVyGAEgASgJEi0KCXJlYWRfbWFzaxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2sSFAoMcmVzdW1lX3Rva2VuGAMgASgJIlYKEVdhdGNoSm9ic1Jlc3BvbnNlEh0KA2pvYhgBIAEoCzIQLm1pbGxyYWNlLnYxLkpvYhIUCgxyZXN1bWVfdG9rZW4YAiABKAkSDAoEbGVmdBgDIAEoCCIiChBDYW5jZWxKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSIyChFDYW5jZWxKb2JSZXNwb25zZRIdCgNqb2IYASABKAsyEC5taWxscmFjZS52MS5Kb2IiIQoPUGF1c2VKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSIxChBQYXVzZUpvYlJlc3BvbnNlEh0KA2pvYhgBIAEoCzIQLm1pbGxyYWNlLnYxLkpvYiIiChBSZXN1bWVKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSIyChFSZXN1bWVKb2JSZXNwb25zZRIdCgNqb2IYASABKAsyEC5taWxscmFjZS52MS5Kb2Ii3gIKBE5vZGUSCgoCaWQYASABKAkSDQoFcm9sZXMYAiADKAkSCwoDcGlkGAMgASgNEg8KB2FkZHJlc3MYBCABKAkSLgoKc3RhcnRfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMgoOaGVhcnRiZWF0X3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCXJzc19ieXRlcxgHIAEoBBIWCg5wZWFrX3Jzc19ieXRlcxgIIAEoBBITCgtjcHVfc2Vjb25kcxgJIAEoARIbChNldmVudF9sb29wX2RlbGF5X21zGAogASgBEi0KBmxhYmVscxgLIAMoCzIdLm1pbGxyYWNlLnYxLk5vZGUuTGFiZWxzRW50cnkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASISChBMaXN0Tm9kZXNSZXF1ZXN0IjUKEUxpc3ROb2Rlc1Jlc3BvbnNlEiAKBW5vZGVzGAEgAygLMhEubWlsbHJhY2UudjEuTm9kZSKeAQoFQWN0b3ISDwoHYWRkcmVzcxgBIAEoCRINCgVzdGF0ZRgCIAEoCRIVCg1tYWlsYm94X2RlcHRoGAMgASgNEhAKCHJlc3RhcnRzGAQgASgNEhMKC3dhaXRpbmdfZm9yGAUgASgJEhAKCG1lc3NhZ2VzGAYgASgEEhEKCWluX2ZsaWdodBgHIAEoDRISCgpsYXN0X2Vycm9yGAggASgJIiQKEUxpc3RBY3RvcnNSZXF1ZXN0Eg8KB25vZGVfaWQYASABKAkiOAoSTGlzdEFjdG9yc1Jlc3BvbnNlEiIKBmFjdG9ycxgBIAMoCzISLm1pbGxyYWNlLnYxLkFjdG9yIi0KDFF1ZXJ5UmVxdWVzdBILCgNzcWwYASABKAkSEAoIbWF4X3Jvd3MYAiABKA0iVQoNUXVlcnlSZXNwb25zZRIPCgdjb2x1bW5zGAEgAygJEg0KBXR5cGVzGAIgAygJEhEKCXJvd3NfanNvbhgDIAMoCRIRCgl0cnVuY2F0ZWQYBCABKAgiugIKEFRyYWplY3RvcnlGaWx0ZXISCwoDam9iGAEgASgJEiUKB3B1cnBvc2UYAiABKA4yFC5taWxscmFjZS52MS5QdXJwb3NlEhQKB3N1Y2Nlc3MYAyABKAhIAIgBARIPCgd0YXNrX2lkGAQgASgJEhgKC21pbl92ZXJzaW9uGAUgASgNSAGIAQESGAoLbWF4X3ZlcnNpb24YBiABKA1IAogBARIuCgpzdGFydF90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFd2hlcmUYCSABKAlCCgoIX3N1Y2Nlc3NCDgoMX21pbl92ZXJzaW9uQg4KDF9tYXhfdmVyc2lvbiKpAQoZRXhwb3J0VHJhamVjdG9yaWVzUmVxdWVzdBIpCgZmb3JtYXQYASABKA4yGS5taWxscmFjZS52MS5FeHBvcnRGb3JtYXQSDQoFc3RlcHMYAiABKAgSLQoGZmlsdGVyGAMgASgLMh0ubWlsbHJhY2UudjEuVHJhamVjdG9yeUZpbHRlchIOCgZjdXJzb3IYBCABKAkSEwoLY2h1bmtfYnl0ZXMYBSABKA0iVwoaRXhwb3J0VHJhamVjdG9yaWVzUmVzcG9uc2USDAoEZGF0YRgBIAEoDBIOCgZjdXJzb3IYAiABKAkSDAoEZG9uZRgDIAEoBBINCgV0b3RhbBgEIAEoBCI3ChlJbXBvcnRUcmFqZWN0b3JpZXNSZXF1ZXN0Eg0KBWxpbmVzGAEgAygJEgsKA2pvYhgCIAEoCSJBChpJbXBvcnRUcmFqZWN0b3JpZXNSZXNwb25zZRIUCgx0cmFqZWN0b3JpZXMYASABKA0SDQoFc3RlcHMYAiABKA0ivAIKCkRlYWRMZXR0ZXISCgoCaWQYASABKAQSDgoGc3RyZWFtGAIgASgJEg8KB3N1YmplY3QYAyABKAkSDgoGcmVhc29uGAQgASgJEhIKCmRlbGl2ZXJpZXMYBSABKA0SKAoEdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKbWVzc2FnZV9pZBgHIAEoCRIQCghzZXF1ZW5jZRgIIAEoBBI1CgdoZWFkZXJzGAkgAygLMiQubWlsbHJhY2UudjEuRGVhZExldHRlci5IZWFkZXJzRW50cnkSFQoNcGF5bG9hZF9ieXRlcxgKIAEoBBIPCgdwYXlsb2FkGAsgASgMGi4KDEhlYWRlcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIk8KFkxpc3REZWFkTGV0dGVyc1JlcXVlc3QSDgoGc3RyZWFtGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJImEKF0xpc3REZWFkTGV0dGVyc1Jlc3BvbnNlEi0KDGRlYWRfbGV0dGVycxgBIAMoCzIXLm1pbGxyYWNlLnYxLkRlYWRMZXR0ZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiIKFEdldERlYWRMZXR0ZXJSZXF1ZXN0EgoKAmlkGAEgASgEIkUKFUdldERlYWRMZXR0ZXJSZXNwb25zZRIsCgtkZWFkX2xldHRlchgBIAEoCzIXLm1pbGxyYWNlLnYxLkRlYWRMZXR0ZXIiWAoYUmVwbGF5RGVhZExldHRlcnNSZXF1ZXN0EgsKA2lkcxgBIAMoBBILCgNhbGwYAiABKAgSDgoGc3RyZWFtGAMgASgJEhIKCnBhZ2VfdG9rZW4YBCABKAkiRgoZUmVwbGF5RGVhZExldHRlcnNSZXNwb25zZRIQCghyZXBsYXllZBgBIAEoDRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiFgoUR2V0U3RvcmVTdGF0c1JlcXVlc3QikgEKFUdldFN0b3JlU3RhdHNSZXNwb25zZRInCgZ0YWJsZXMYASADKAsyFy5taWxscmFjZS52MS5TdG9yZVRhYmxlEiMKBGpvYnMYAiADKAsyFS5taWxscmFjZS52MS5TdG9yZUpvYhIrCghkZXRhY2hlZBgDIAMoCzIZLm1pbGxyYWNlLnYxLkRldGFjaGVkUGFydCKJAQoMRGV0YWNoZWRQYXJ0Eg0KBXRhYmxlGAEgASgJEgwKBHBhcnQYAiABKAkSDgoGam9iX2lkGAMgASgJEhEKBHJvd3MYBCABKARIAIgBARISCgpkaXNrX2J5dGVzGAUgASgEEg4KBnJlYXNvbhgGIAEoCRIMCgRwYXRoGAcgASgJQgcKBV9yb3dzItoBCgpTdG9yZVRhYmxlEgwKBG5hbWUYASABKAkSDAoEcm93cxgCIAEoBBISCgpkaXNrX2J5dGVzGAMgASgEEhgKEGNvbXByZXNzZWRfYnl0ZXMYBCABKAQSEQoJcmF3X2J5dGVzGAUgASgEEg0KBXBhcnRzGAYgASgNEi8KC29sZGVzdF90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtuZXdlc3RfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAi2AEKCFN0b3JlSm9iEgoKAmlkGAEgASgJEhQKDHRyYWplY3RvcmllcxgCIAEoBBINCgVzdGVwcxgDIAEoBBISCgpkaXNrX2J5dGVzGAQgASgEEhYKDmJ5dGVzX3Blcl9zdGVwGAUgASgBEi8KC29sZGVzdF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtuZXdlc3RfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFZW5kZWQYCCABKAgiYwoRUHJ1bmVTdG9yZVJlcXVlc3QSLQoKb2xkZXJfdGhhbhgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIOCgZqb2JfaWQYAiABKAkSDwoHZHJ5X3J1bhgDIAEoCCI6ChJQcnVuZVN0b3JlUmVzcG9uc2USJAoEam9icxgBIAMoCzIWLm1pbGxyYWNlLnYxLlBydW5lZEpvYiJaCglQcnVuZWRKb2ISCgoCaWQYASABKAkSFAoMdHJhamVjdG9yaWVzGAIgASgEEg0KBXN0ZXBzGAMgASgEEg0KBWJ5dGVzGAQgASgEEg0KBXdob2xlGAUgASgIIhEKD0RpYWdub3NlUmVxdWVzdCJLChBEaWFnbm9zZVJlc3BvbnNlEiYKCGZpbmRpbmdzGAEgAygLMhQubWlsbHJhY2UudjEuRmluZGluZxIPCgdjaGVja2VkGAIgASgNIloKB0ZpbmRpbmcSDQoFcGxhY2UYASABKAkSDAoEd2hhdBgCIAEoCRIPCgdwcm9ibGVtGAMgASgJEg4KBmFkdmljZRgEIAEoCRIRCglyZW1vdmFibGUYBSABKAgiJQoUUmVtb3ZlRGFtYWdlZFJlcXVlc3QSDQoFcGxhY2UYASABKAkiJgoVUmVtb3ZlRGFtYWdlZFJlc3BvbnNlEg0KBXZhbHVlGAEgASgMKsoBCghKb2JTdGF0ZRIZChVKT0JfU1RBVEVfVU5TUEVDSUZJRUQQABIUChBKT0JfU1RBVEVfUVVFVUVEEAESFQoRSk9CX1NUQVRFX1JVTk5JTkcQAhIUChBKT0JfU1RBVEVfUEFVU0VEEAMSFwoTSk9CX1NUQVRFX1NVQ0NFRURFRBAEEhQKEEpPQl9TVEFURV9GQUlMRUQQBRIXChNKT0JfU1RBVEVfQ0FOQ0VMTEVEEAYSGAoUSk9CX1NUQVRFX1VOUkVBREFCTEUQByphCgxFeHBvcnRGb3JtYXQSHQoZRVhQT1JUX0ZPUk1BVF9VTlNQRUNJRklFRBAAEhcKE0VYUE9SVF9GT1JNQVRfSlNPTkwQARIZChVFWFBPUlRfRk9STUFUX1BBUlFVRVQQAjLNDQoMQWRtaW5TZXJ2aWNlEkoKCUNyZWF0ZUpvYhIdLm1pbGxyYWNlLnYxLkNyZWF0ZUpvYlJlcXVlc3QaHi5taWxscmFjZS52MS5DcmVhdGVKb2JSZXNwb25zZRJBCgZHZXRKb2ISGi5taWxscmFjZS52MS5HZXRKb2JSZXF1ZXN0GhsubWlsbHJhY2UudjEuR2V0Sm9iUmVzcG9uc2USXAoPTGlzdENoZWNrcG9pbnRzEiMubWlsbHJhY2UudjEuTGlzdENoZWNrcG9pbnRzUmVxdWVzdBokLm1pbGxyYWNlLnYxLkxpc3RDaGVja3BvaW50c1Jlc3BvbnNlEkcKCExpc3RKb2JzEhwubWlsbHJhY2UudjEuTGlzdEpvYnNSZXF1ZXN0Gh0ubWlsbHJhY2UudjEuTGlzdEpvYnNSZXNwb25zZRJJCghXYXRjaEpvYhIcLm1pbGxyYWNlLnYxLldhdGNoSm9iUmVxdWVzdBodLm1pbGxyYWNlLnYxLldhdGNoSm9iUmVzcG9uc2UwARJMCglXYXRjaEpvYnMSHS5taWxscmFjZS52MS5XYXRjaEpvYnNSZXF1ZXN0Gh4ubWlsbHJhY2UudjEuV2F0Y2hKb2JzUmVzcG9uc2UwARJKCglDYW5jZWxKb2ISHS5taWxscmFjZS52MS5DYW5jZWxKb2JSZXF1ZXN0Gh4ubWlsbHJhY2UudjEuQ2FuY2VsSm9iUmVzcG9uc2USRwoIUGF1c2VKb2ISHC5taWxscmFjZS52MS5QYXVzZUpvYlJlcXVlc3QaHS5taWxscmFjZS52MS5QYXVzZUpvYlJlc3BvbnNlEkoKCVJlc3VtZUpvYhIdLm1pbGxyYWNlLnYxLlJlc3VtZUpvYlJlcXVlc3QaHi5taWxscmFjZS52MS5SZXN1bWVKb2JSZXNwb25zZRJKCglMaXN0Tm9kZXMSHS5taWxscmFjZS52MS5MaXN0Tm9kZXNSZXF1ZXN0Gh4ubWlsbHJhY2UudjEuTGlzdE5vZGVzUmVzcG9uc2USTQoKTGlzdEFjdG9ycxIeLm1pbGxyYWNlLnYxLkxpc3RBY3RvcnNSZXF1ZXN0Gh8ubWlsbHJhY2UudjEuTGlzdEFjdG9yc1Jlc3BvbnNlEkAKBVF1ZXJ5EhkubWlsbHJhY2UudjEuUXVlcnlSZXF1ZXN0GhoubWlsbHJhY2UudjEuUXVlcnlSZXNwb25zZTABEmcKEkV4cG9ydFRyYWplY3RvcmllcxImLm1pbGxyYWNlLnYxLkV4cG9ydFRyYWplY3Rvcmllc1JlcXVlc3QaJy5taWxscmFjZS52MS5FeHBvcnRUcmFqZWN0b3JpZXNSZXNwb25zZTABEmUKEkltcG9ydFRyYWplY3RvcmllcxImLm1pbGxyYWNlLnYxLkltcG9ydFRyYWplY3Rvcmllc1JlcXVlc3QaJy5taWxscmFjZS52MS5JbXBvcnRUcmFqZWN0b3JpZXNSZXNwb25zZRJcCg9MaXN0RGVhZExldHRlcnMSIy5taWxscmFjZS52MS5MaXN0RGVhZExldHRlcnNSZXF1ZXN0GiQubWlsbHJhY2UudjEuTGlzdERlYWRMZXR0ZXJzUmVzcG9uc2USVgoNR2V0RGVhZExldHRlchIhLm1pbGxyYWNlLnYxLkdldERlYWRMZXR0ZXJSZXF1ZXN0GiIubWlsbHJhY2UudjEuR2V0RGVhZExldHRlclJlc3BvbnNlEmIKEVJlcGxheURlYWRMZXR0ZXJzEiUubWlsbHJhY2UudjEuUmVwbGF5RGVhZExldHRlcnNSZXF1ZXN0GiYubWlsbHJhY2UudjEuUmVwbGF5RGVhZExldHRlcnNSZXNwb25zZRJWCg1HZXRTdG9yZVN0YXRzEiEubWlsbHJhY2UudjEuR2V0U3RvcmVTdGF0c1JlcXVlc3QaIi5taWxscmFjZS52MS5HZXRTdG9yZVN0YXRzUmVzcG9uc2USTQoKUHJ1bmVTdG9yZRIeLm1pbGxyYWNlLnYxLlBydW5lU3RvcmVSZXF1ZXN0Gh8ubWlsbHJhY2UudjEuUHJ1bmVTdG9yZVJlc3BvbnNlEkcKCERpYWdub3NlEhwubWlsbHJhY2UudjEuRGlhZ25vc2VSZXF1ZXN0Gh0ubWlsbHJhY2UudjEuRGlhZ25vc2VSZXNwb25zZRJWCg1SZW1vdmVEYW1hZ2VkEiEubWlsbHJhY2UudjEuUmVtb3ZlRGFtYWdlZFJlcXVlc3QaIi5taWxscmFjZS52MS5SZW1vdmVEYW1hZ2VkUmVzcG9uc2ViBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_millrace_v1_training]);
 
 /**
  * @generated from message millrace.v1.Job
@@ -128,6 +128,20 @@ export type Job = Message<"millrace.v1.Job"> & {
    * @generated from field: int32 priority = 17;
    */
   priority: number;
+
+  /**
+   * The checkpoint with the best held-out success; absent while none was measured.
+   *
+   * @generated from field: millrace.v1.Checkpoint best_checkpoint = 22;
+   */
+  bestCheckpoint?: Checkpoint | undefined;
+
+  /**
+   * The job whose training it goes on with, "<job>@<version>"; empty when its training began with it.
+   *
+   * @generated from field: string forked_from = 23;
+   */
+  forkedFrom: string;
 };
 
 /**
@@ -136,6 +150,65 @@ export type Job = Message<"millrace.v1.Job"> & {
  */
 export const JobSchema: GenMessage<Job> = /*@__PURE__*/
   messageDesc(file_millrace_v1_admin, 0);
+
+/**
+ * One version of a job's policy with all that training goes on from.
+ *
+ * @generated from message millrace.v1.Checkpoint
+ */
+export type Checkpoint = Message<"millrace.v1.Checkpoint"> & {
+  /**
+   * @generated from field: string job_id = 1;
+   */
+  jobId: string;
+
+  /**
+   * Policy version, which is the number of rounds until it.
+   *
+   * @generated from field: uint32 version = 2;
+   */
+  version: number;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp create_time = 3;
+   */
+  createTime?: Timestamp | undefined;
+
+  /**
+   * Of all its files.
+   *
+   * @generated from field: uint64 bytes = 4;
+   */
+  bytes: bigint;
+
+  /**
+   * SHA-256 of its manifest: its name among the artifacts.
+   *
+   * @generated from field: string digest = 5;
+   */
+  digest: string;
+
+  /**
+   * How good it is on the held-out tasks; absent while it was not measured.
+   *
+   * @generated from field: millrace.v1.Evaluation evaluation = 6;
+   */
+  evaluation?: Evaluation | undefined;
+
+  /**
+   * Why it cannot be used; empty when it is whole. Only in ListCheckpointsResponse.
+   *
+   * @generated from field: string problem = 7;
+   */
+  problem: string;
+};
+
+/**
+ * Describes the message millrace.v1.Checkpoint.
+ * Use `create(CheckpointSchema)` to create a new message.
+ */
+export const CheckpointSchema: GenMessage<Checkpoint> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_admin, 1);
 
 /**
  * Something a person should know about a job: what happened, to what, how often, and whether it lasts.
@@ -206,7 +279,7 @@ export type JobNotice = Message<"millrace.v1.JobNotice"> & {
  * Use `create(JobNoticeSchema)` to create a new message.
  */
 export const JobNoticeSchema: GenMessage<JobNotice> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 1);
+  messageDesc(file_millrace_v1_admin, 2);
 
 /**
  * @generated from message millrace.v1.JobProgress
@@ -286,7 +359,7 @@ export type JobProgress = Message<"millrace.v1.JobProgress"> & {
  * Use `create(JobProgressSchema)` to create a new message.
  */
 export const JobProgressSchema: GenMessage<JobProgress> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 2);
+  messageDesc(file_millrace_v1_admin, 3);
 
 /**
  * @generated from message millrace.v1.Evaluation
@@ -363,7 +436,7 @@ export type Evaluation = Message<"millrace.v1.Evaluation"> & {
  * Use `create(EvaluationSchema)` to create a new message.
  */
 export const EvaluationSchema: GenMessage<Evaluation> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 3);
+  messageDesc(file_millrace_v1_admin, 4);
 
 /**
  * @generated from message millrace.v1.CreateJobRequest
@@ -413,6 +486,15 @@ export type CreateJobRequest = Message<"millrace.v1.CreateJobRequest"> & {
    * @generated from field: string request_id = 6;
    */
   requestId: string;
+
+  /**
+   * The training that the job goes on with, "<job>" (its newest checkpoint that is whole) or "<job>@<version>": weights, optimiser, exploration,
+   * curriculum and ledger. config_json may be empty then: that of the other job. What it may change: docs/checkpoints.md. `from` must be empty.
+   * NOT_FOUND when there is no such checkpoint, DATA_LOSS when it is damaged, INVALID_ARGUMENT with the field that must not change.
+   *
+   * @generated from field: string fork = 7;
+   */
+  fork: string;
 };
 
 /**
@@ -420,7 +502,7 @@ export type CreateJobRequest = Message<"millrace.v1.CreateJobRequest"> & {
  * Use `create(CreateJobRequestSchema)` to create a new message.
  */
 export const CreateJobRequestSchema: GenMessage<CreateJobRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 4);
+  messageDesc(file_millrace_v1_admin, 5);
 
 /**
  * @generated from message millrace.v1.CreateJobResponse
@@ -439,7 +521,43 @@ export type CreateJobResponse = Message<"millrace.v1.CreateJobResponse"> & {
  * Use `create(CreateJobResponseSchema)` to create a new message.
  */
 export const CreateJobResponseSchema: GenMessage<CreateJobResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 5);
+  messageDesc(file_millrace_v1_admin, 6);
+
+/**
+ * @generated from message millrace.v1.ListCheckpointsRequest
+ */
+export type ListCheckpointsRequest = Message<"millrace.v1.ListCheckpointsRequest"> & {
+  /**
+   * @generated from field: string job_id = 1;
+   */
+  jobId: string;
+};
+
+/**
+ * Describes the message millrace.v1.ListCheckpointsRequest.
+ * Use `create(ListCheckpointsRequestSchema)` to create a new message.
+ */
+export const ListCheckpointsRequestSchema: GenMessage<ListCheckpointsRequest> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_admin, 7);
+
+/**
+ * @generated from message millrace.v1.ListCheckpointsResponse
+ */
+export type ListCheckpointsResponse = Message<"millrace.v1.ListCheckpointsResponse"> & {
+  /**
+   * By version, the newest last.
+   *
+   * @generated from field: repeated millrace.v1.Checkpoint checkpoints = 1;
+   */
+  checkpoints: Checkpoint[];
+};
+
+/**
+ * Describes the message millrace.v1.ListCheckpointsResponse.
+ * Use `create(ListCheckpointsResponseSchema)` to create a new message.
+ */
+export const ListCheckpointsResponseSchema: GenMessage<ListCheckpointsResponse> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_admin, 8);
 
 /**
  * @generated from message millrace.v1.GetJobRequest
@@ -465,7 +583,7 @@ export type GetJobRequest = Message<"millrace.v1.GetJobRequest"> & {
  * Use `create(GetJobRequestSchema)` to create a new message.
  */
 export const GetJobRequestSchema: GenMessage<GetJobRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 6);
+  messageDesc(file_millrace_v1_admin, 9);
 
 /**
  * @generated from message millrace.v1.GetJobResponse
@@ -484,7 +602,7 @@ export type GetJobResponse = Message<"millrace.v1.GetJobResponse"> & {
  * Use `create(GetJobResponseSchema)` to create a new message.
  */
 export const GetJobResponseSchema: GenMessage<GetJobResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 7);
+  messageDesc(file_millrace_v1_admin, 10);
 
 /**
  * @generated from message millrace.v1.ListJobsRequest
@@ -533,7 +651,7 @@ export type ListJobsRequest = Message<"millrace.v1.ListJobsRequest"> & {
  * Use `create(ListJobsRequestSchema)` to create a new message.
  */
 export const ListJobsRequestSchema: GenMessage<ListJobsRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 8);
+  messageDesc(file_millrace_v1_admin, 11);
 
 /**
  * @generated from message millrace.v1.ListJobsResponse
@@ -559,7 +677,7 @@ export type ListJobsResponse = Message<"millrace.v1.ListJobsResponse"> & {
  * Use `create(ListJobsResponseSchema)` to create a new message.
  */
 export const ListJobsResponseSchema: GenMessage<ListJobsResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 9);
+  messageDesc(file_millrace_v1_admin, 12);
 
 /**
  * @generated from message millrace.v1.WatchJobRequest
@@ -592,7 +710,7 @@ export type WatchJobRequest = Message<"millrace.v1.WatchJobRequest"> & {
  * Use `create(WatchJobRequestSchema)` to create a new message.
  */
 export const WatchJobRequestSchema: GenMessage<WatchJobRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 10);
+  messageDesc(file_millrace_v1_admin, 13);
 
 /**
  * @generated from message millrace.v1.WatchJobResponse
@@ -618,7 +736,7 @@ export type WatchJobResponse = Message<"millrace.v1.WatchJobResponse"> & {
  * Use `create(WatchJobResponseSchema)` to create a new message.
  */
 export const WatchJobResponseSchema: GenMessage<WatchJobResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 11);
+  messageDesc(file_millrace_v1_admin, 14);
 
 /**
  * @generated from message millrace.v1.WatchJobsRequest
@@ -651,7 +769,7 @@ export type WatchJobsRequest = Message<"millrace.v1.WatchJobsRequest"> & {
  * Use `create(WatchJobsRequestSchema)` to create a new message.
  */
 export const WatchJobsRequestSchema: GenMessage<WatchJobsRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 12);
+  messageDesc(file_millrace_v1_admin, 15);
 
 /**
  * @generated from message millrace.v1.WatchJobsResponse
@@ -684,7 +802,7 @@ export type WatchJobsResponse = Message<"millrace.v1.WatchJobsResponse"> & {
  * Use `create(WatchJobsResponseSchema)` to create a new message.
  */
 export const WatchJobsResponseSchema: GenMessage<WatchJobsResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 13);
+  messageDesc(file_millrace_v1_admin, 16);
 
 /**
  * @generated from message millrace.v1.CancelJobRequest
@@ -701,7 +819,7 @@ export type CancelJobRequest = Message<"millrace.v1.CancelJobRequest"> & {
  * Use `create(CancelJobRequestSchema)` to create a new message.
  */
 export const CancelJobRequestSchema: GenMessage<CancelJobRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 14);
+  messageDesc(file_millrace_v1_admin, 17);
 
 /**
  * @generated from message millrace.v1.CancelJobResponse
@@ -718,7 +836,7 @@ export type CancelJobResponse = Message<"millrace.v1.CancelJobResponse"> & {
  * Use `create(CancelJobResponseSchema)` to create a new message.
  */
 export const CancelJobResponseSchema: GenMessage<CancelJobResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 15);
+  messageDesc(file_millrace_v1_admin, 18);
 
 /**
  * @generated from message millrace.v1.PauseJobRequest
@@ -735,7 +853,7 @@ export type PauseJobRequest = Message<"millrace.v1.PauseJobRequest"> & {
  * Use `create(PauseJobRequestSchema)` to create a new message.
  */
 export const PauseJobRequestSchema: GenMessage<PauseJobRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 16);
+  messageDesc(file_millrace_v1_admin, 19);
 
 /**
  * @generated from message millrace.v1.PauseJobResponse
@@ -752,7 +870,7 @@ export type PauseJobResponse = Message<"millrace.v1.PauseJobResponse"> & {
  * Use `create(PauseJobResponseSchema)` to create a new message.
  */
 export const PauseJobResponseSchema: GenMessage<PauseJobResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 17);
+  messageDesc(file_millrace_v1_admin, 20);
 
 /**
  * @generated from message millrace.v1.ResumeJobRequest
@@ -769,7 +887,7 @@ export type ResumeJobRequest = Message<"millrace.v1.ResumeJobRequest"> & {
  * Use `create(ResumeJobRequestSchema)` to create a new message.
  */
 export const ResumeJobRequestSchema: GenMessage<ResumeJobRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 18);
+  messageDesc(file_millrace_v1_admin, 21);
 
 /**
  * @generated from message millrace.v1.ResumeJobResponse
@@ -786,7 +904,7 @@ export type ResumeJobResponse = Message<"millrace.v1.ResumeJobResponse"> & {
  * Use `create(ResumeJobResponseSchema)` to create a new message.
  */
 export const ResumeJobResponseSchema: GenMessage<ResumeJobResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 19);
+  messageDesc(file_millrace_v1_admin, 22);
 
 /**
  * @generated from message millrace.v1.Node
@@ -859,7 +977,7 @@ export type Node = Message<"millrace.v1.Node"> & {
  * Use `create(NodeSchema)` to create a new message.
  */
 export const NodeSchema: GenMessage<Node> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 20);
+  messageDesc(file_millrace_v1_admin, 23);
 
 /**
  * @generated from message millrace.v1.ListNodesRequest
@@ -872,7 +990,7 @@ export type ListNodesRequest = Message<"millrace.v1.ListNodesRequest"> & {
  * Use `create(ListNodesRequestSchema)` to create a new message.
  */
 export const ListNodesRequestSchema: GenMessage<ListNodesRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 21);
+  messageDesc(file_millrace_v1_admin, 24);
 
 /**
  * @generated from message millrace.v1.ListNodesResponse
@@ -889,7 +1007,7 @@ export type ListNodesResponse = Message<"millrace.v1.ListNodesResponse"> & {
  * Use `create(ListNodesResponseSchema)` to create a new message.
  */
 export const ListNodesResponseSchema: GenMessage<ListNodesResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 22);
+  messageDesc(file_millrace_v1_admin, 25);
 
 /**
  * @generated from message millrace.v1.Actor
@@ -949,7 +1067,7 @@ export type Actor = Message<"millrace.v1.Actor"> & {
  * Use `create(ActorSchema)` to create a new message.
  */
 export const ActorSchema: GenMessage<Actor> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 23);
+  messageDesc(file_millrace_v1_admin, 26);
 
 /**
  * @generated from message millrace.v1.ListActorsRequest
@@ -968,7 +1086,7 @@ export type ListActorsRequest = Message<"millrace.v1.ListActorsRequest"> & {
  * Use `create(ListActorsRequestSchema)` to create a new message.
  */
 export const ListActorsRequestSchema: GenMessage<ListActorsRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 24);
+  messageDesc(file_millrace_v1_admin, 27);
 
 /**
  * @generated from message millrace.v1.ListActorsResponse
@@ -985,7 +1103,7 @@ export type ListActorsResponse = Message<"millrace.v1.ListActorsResponse"> & {
  * Use `create(ListActorsResponseSchema)` to create a new message.
  */
 export const ListActorsResponseSchema: GenMessage<ListActorsResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 25);
+  messageDesc(file_millrace_v1_admin, 28);
 
 /**
  * @generated from message millrace.v1.QueryRequest
@@ -1011,7 +1129,7 @@ export type QueryRequest = Message<"millrace.v1.QueryRequest"> & {
  * Use `create(QueryRequestSchema)` to create a new message.
  */
 export const QueryRequestSchema: GenMessage<QueryRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 26);
+  messageDesc(file_millrace_v1_admin, 29);
 
 /**
  * @generated from message millrace.v1.QueryResponse
@@ -1049,7 +1167,7 @@ export type QueryResponse = Message<"millrace.v1.QueryResponse"> & {
  * Use `create(QueryResponseSchema)` to create a new message.
  */
 export const QueryResponseSchema: GenMessage<QueryResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 27);
+  messageDesc(file_millrace_v1_admin, 30);
 
 /**
  * Which trajectories; all conditions must hold.
@@ -1122,7 +1240,7 @@ export type TrajectoryFilter = Message<"millrace.v1.TrajectoryFilter"> & {
  * Use `create(TrajectoryFilterSchema)` to create a new message.
  */
 export const TrajectoryFilterSchema: GenMessage<TrajectoryFilter> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 28);
+  messageDesc(file_millrace_v1_admin, 31);
 
 /**
  * @generated from message millrace.v1.ExportTrajectoriesRequest
@@ -1168,7 +1286,7 @@ export type ExportTrajectoriesRequest = Message<"millrace.v1.ExportTrajectoriesR
  * Use `create(ExportTrajectoriesRequestSchema)` to create a new message.
  */
 export const ExportTrajectoriesRequestSchema: GenMessage<ExportTrajectoriesRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 29);
+  messageDesc(file_millrace_v1_admin, 32);
 
 /**
  * @generated from message millrace.v1.ExportTrajectoriesResponse
@@ -1204,7 +1322,7 @@ export type ExportTrajectoriesResponse = Message<"millrace.v1.ExportTrajectories
  * Use `create(ExportTrajectoriesResponseSchema)` to create a new message.
  */
 export const ExportTrajectoriesResponseSchema: GenMessage<ExportTrajectoriesResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 30);
+  messageDesc(file_millrace_v1_admin, 33);
 
 /**
  * @generated from message millrace.v1.ImportTrajectoriesRequest
@@ -1230,7 +1348,7 @@ export type ImportTrajectoriesRequest = Message<"millrace.v1.ImportTrajectoriesR
  * Use `create(ImportTrajectoriesRequestSchema)` to create a new message.
  */
 export const ImportTrajectoriesRequestSchema: GenMessage<ImportTrajectoriesRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 31);
+  messageDesc(file_millrace_v1_admin, 34);
 
 /**
  * @generated from message millrace.v1.ImportTrajectoriesResponse
@@ -1254,7 +1372,7 @@ export type ImportTrajectoriesResponse = Message<"millrace.v1.ImportTrajectories
  * Use `create(ImportTrajectoriesResponseSchema)` to create a new message.
  */
 export const ImportTrajectoriesResponseSchema: GenMessage<ImportTrajectoriesResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 32);
+  messageDesc(file_millrace_v1_admin, 35);
 
 /**
  * A message that was given up: its handler refused it, or it was delivered too often.
@@ -1337,7 +1455,7 @@ export type DeadLetter = Message<"millrace.v1.DeadLetter"> & {
  * Use `create(DeadLetterSchema)` to create a new message.
  */
 export const DeadLetterSchema: GenMessage<DeadLetter> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 33);
+  messageDesc(file_millrace_v1_admin, 36);
 
 /**
  * @generated from message millrace.v1.ListDeadLettersRequest
@@ -1368,7 +1486,7 @@ export type ListDeadLettersRequest = Message<"millrace.v1.ListDeadLettersRequest
  * Use `create(ListDeadLettersRequestSchema)` to create a new message.
  */
 export const ListDeadLettersRequestSchema: GenMessage<ListDeadLettersRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 34);
+  messageDesc(file_millrace_v1_admin, 37);
 
 /**
  * @generated from message millrace.v1.ListDeadLettersResponse
@@ -1390,7 +1508,7 @@ export type ListDeadLettersResponse = Message<"millrace.v1.ListDeadLettersRespon
  * Use `create(ListDeadLettersResponseSchema)` to create a new message.
  */
 export const ListDeadLettersResponseSchema: GenMessage<ListDeadLettersResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 35);
+  messageDesc(file_millrace_v1_admin, 38);
 
 /**
  * @generated from message millrace.v1.GetDeadLetterRequest
@@ -1407,7 +1525,7 @@ export type GetDeadLetterRequest = Message<"millrace.v1.GetDeadLetterRequest"> &
  * Use `create(GetDeadLetterRequestSchema)` to create a new message.
  */
 export const GetDeadLetterRequestSchema: GenMessage<GetDeadLetterRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 36);
+  messageDesc(file_millrace_v1_admin, 39);
 
 /**
  * @generated from message millrace.v1.GetDeadLetterResponse
@@ -1424,7 +1542,7 @@ export type GetDeadLetterResponse = Message<"millrace.v1.GetDeadLetterResponse">
  * Use `create(GetDeadLetterResponseSchema)` to create a new message.
  */
 export const GetDeadLetterResponseSchema: GenMessage<GetDeadLetterResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 37);
+  messageDesc(file_millrace_v1_admin, 40);
 
 /**
  * @generated from message millrace.v1.ReplayDeadLettersRequest
@@ -1462,7 +1580,7 @@ export type ReplayDeadLettersRequest = Message<"millrace.v1.ReplayDeadLettersReq
  * Use `create(ReplayDeadLettersRequestSchema)` to create a new message.
  */
 export const ReplayDeadLettersRequestSchema: GenMessage<ReplayDeadLettersRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 38);
+  messageDesc(file_millrace_v1_admin, 41);
 
 /**
  * @generated from message millrace.v1.ReplayDeadLettersResponse
@@ -1488,7 +1606,7 @@ export type ReplayDeadLettersResponse = Message<"millrace.v1.ReplayDeadLettersRe
  * Use `create(ReplayDeadLettersResponseSchema)` to create a new message.
  */
 export const ReplayDeadLettersResponseSchema: GenMessage<ReplayDeadLettersResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 39);
+  messageDesc(file_millrace_v1_admin, 42);
 
 /**
  * @generated from message millrace.v1.GetStoreStatsRequest
@@ -1501,7 +1619,7 @@ export type GetStoreStatsRequest = Message<"millrace.v1.GetStoreStatsRequest"> &
  * Use `create(GetStoreStatsRequestSchema)` to create a new message.
  */
 export const GetStoreStatsRequestSchema: GenMessage<GetStoreStatsRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 40);
+  messageDesc(file_millrace_v1_admin, 43);
 
 /**
  * @generated from message millrace.v1.GetStoreStatsResponse
@@ -1532,7 +1650,7 @@ export type GetStoreStatsResponse = Message<"millrace.v1.GetStoreStatsResponse">
  * Use `create(GetStoreStatsResponseSchema)` to create a new message.
  */
 export const GetStoreStatsResponseSchema: GenMessage<GetStoreStatsResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 41);
+  messageDesc(file_millrace_v1_admin, 44);
 
 /**
  * @generated from message millrace.v1.DetachedPart
@@ -1587,7 +1705,7 @@ export type DetachedPart = Message<"millrace.v1.DetachedPart"> & {
  * Use `create(DetachedPartSchema)` to create a new message.
  */
 export const DetachedPartSchema: GenMessage<DetachedPart> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 42);
+  messageDesc(file_millrace_v1_admin, 45);
 
 /**
  * Rows that came again and were not merged yet count as often as they lie on disk.
@@ -1647,7 +1765,7 @@ export type StoreTable = Message<"millrace.v1.StoreTable"> & {
  * Use `create(StoreTableSchema)` to create a new message.
  */
 export const StoreTableSchema: GenMessage<StoreTable> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 43);
+  messageDesc(file_millrace_v1_admin, 46);
 
 /**
  * @generated from message millrace.v1.StoreJob
@@ -1705,7 +1823,7 @@ export type StoreJob = Message<"millrace.v1.StoreJob"> & {
  * Use `create(StoreJobSchema)` to create a new message.
  */
 export const StoreJobSchema: GenMessage<StoreJob> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 44);
+  messageDesc(file_millrace_v1_admin, 47);
 
 /**
  * @generated from message millrace.v1.PruneStoreRequest
@@ -1738,7 +1856,7 @@ export type PruneStoreRequest = Message<"millrace.v1.PruneStoreRequest"> & {
  * Use `create(PruneStoreRequestSchema)` to create a new message.
  */
 export const PruneStoreRequestSchema: GenMessage<PruneStoreRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 45);
+  messageDesc(file_millrace_v1_admin, 48);
 
 /**
  * @generated from message millrace.v1.PruneStoreResponse
@@ -1755,7 +1873,7 @@ export type PruneStoreResponse = Message<"millrace.v1.PruneStoreResponse"> & {
  * Use `create(PruneStoreResponseSchema)` to create a new message.
  */
 export const PruneStoreResponseSchema: GenMessage<PruneStoreResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 46);
+  messageDesc(file_millrace_v1_admin, 49);
 
 /**
  * @generated from message millrace.v1.PrunedJob
@@ -1796,7 +1914,7 @@ export type PrunedJob = Message<"millrace.v1.PrunedJob"> & {
  * Use `create(PrunedJobSchema)` to create a new message.
  */
 export const PrunedJobSchema: GenMessage<PrunedJob> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 47);
+  messageDesc(file_millrace_v1_admin, 50);
 
 /**
  * @generated from message millrace.v1.DiagnoseRequest
@@ -1809,7 +1927,7 @@ export type DiagnoseRequest = Message<"millrace.v1.DiagnoseRequest"> & {
  * Use `create(DiagnoseRequestSchema)` to create a new message.
  */
 export const DiagnoseRequestSchema: GenMessage<DiagnoseRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 48);
+  messageDesc(file_millrace_v1_admin, 51);
 
 /**
  * @generated from message millrace.v1.DiagnoseResponse
@@ -1833,7 +1951,7 @@ export type DiagnoseResponse = Message<"millrace.v1.DiagnoseResponse"> & {
  * Use `create(DiagnoseResponseSchema)` to create a new message.
  */
 export const DiagnoseResponseSchema: GenMessage<DiagnoseResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 49);
+  messageDesc(file_millrace_v1_admin, 52);
 
 /**
  * Something durable that is not as it should be.
@@ -1882,7 +2000,7 @@ export type Finding = Message<"millrace.v1.Finding"> & {
  * Use `create(FindingSchema)` to create a new message.
  */
 export const FindingSchema: GenMessage<Finding> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 50);
+  messageDesc(file_millrace_v1_admin, 53);
 
 /**
  * @generated from message millrace.v1.RemoveDamagedRequest
@@ -1901,7 +2019,7 @@ export type RemoveDamagedRequest = Message<"millrace.v1.RemoveDamagedRequest"> &
  * Use `create(RemoveDamagedRequestSchema)` to create a new message.
  */
 export const RemoveDamagedRequestSchema: GenMessage<RemoveDamagedRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 51);
+  messageDesc(file_millrace_v1_admin, 54);
 
 /**
  * @generated from message millrace.v1.RemoveDamagedResponse
@@ -1920,7 +2038,7 @@ export type RemoveDamagedResponse = Message<"millrace.v1.RemoveDamagedResponse">
  * Use `create(RemoveDamagedResponseSchema)` to create a new message.
  */
 export const RemoveDamagedResponseSchema: GenMessage<RemoveDamagedResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 52);
+  messageDesc(file_millrace_v1_admin, 55);
 
 /**
  * @generated from enum millrace.v1.JobState
@@ -2026,6 +2144,16 @@ export const AdminService: GenService<{
     methodKind: "unary";
     input: typeof GetJobRequestSchema;
     output: typeof GetJobResponseSchema;
+  },
+  /**
+   * The checkpoints of a job, by version, each read and checked. NOT_FOUND when there is no such job.
+   *
+   * @generated from rpc millrace.v1.AdminService.ListCheckpoints
+   */
+  listCheckpoints: {
+    methodKind: "unary";
+    input: typeof ListCheckpointsRequestSchema;
+    output: typeof ListCheckpointsResponseSchema;
   },
   /**
    * Newest first, unless order_by says otherwise.
