@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import LongFirst from './scripts/long-first.ts';
 
 // The embedded ClickHouse engine must not run in worker threads, so every file gets a process of its own.
 const pool = 'forks';
@@ -25,6 +26,7 @@ export default defineConfig({
     // Two, however many cores there are: tests start servers, and the timings of some mean something.
     maxWorkers: 2,
     teardownTimeout: 60_000,
+    sequence: { sequencer: LongFirst },
     reporters: ['default', './scripts/closing-line.js'],
     // npm run coverage: what unit tests and serial mode run in their own process. What runs elsewhere is left out: in processes that are
     // started, and in browsers.
