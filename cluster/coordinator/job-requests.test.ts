@@ -50,6 +50,14 @@ describe('JobRequests', () => {
     await release();
   });
 
+  it('takes back nothing that another coordinator has accepted, and sees to it that it is sent', async () => {
+    const { requests, run, context, release } = await requesting();
+    await run(context.jobs.update('a', (record) => ({ ...record, accepted: 5 })));
+    expect(await run(requests.admit([0, 1, 2], signal))).toBe(false);
+    expect((await run(context.jobs.fetch('a')))!.record.accepted).toBe(5);
+    await release();
+  });
+
   it('does not send a request again whose scored group waits for its round', async () => {
     const { requests, queued, run, context, job, release } = await requesting();
     const { bus } = context;

@@ -52,8 +52,14 @@ export class JobRequests {
     // Written ahead: a request that was sent is always in the record, so that nobody sends it under another number.
     const accepted = sequences.at(-1)! + 1;
     const tasks = this.#choice.choose(sequences, this.#job.record, manifest);
-    await this.#job.updateOpen((record) => ({ ...record, accepted, ...(tasks && { tasks }) }));
-    return this.#send(sequences, manifest.version, signal);
+    await this.#job.updateOpen((record) => ({
+      ...record,
+      accepted: Math.max(record.accepted, accepted),
+      ...(tasks && { tasks }),
+    }));
+    const all = await this.#send(sequences, manifest.version, signal);
+    // While bucket `leases` is gone two coordinators may work for the job: what the other one has accepted it need not have sent.
+    return all && this.#job.record.accepted === accepted;
   }
 
   /** The newest version, once the choice of tasks knows what it knows. */

@@ -1,6 +1,7 @@
 import type { ArtifactStore } from '../../src/artifacts/artifacts.ts';
 import type { Checkpoint, SavedCheckpoint } from '../../src/checkpoint/checkpoint.ts';
 import { loadStoredCheckpoint } from '../../src/checkpoint/load.ts';
+import { removeFolder } from '../../src/checkpoint/remove-folder.ts';
 import { checkpointPath } from '../../src/checkpoint/paths.ts';
 import { saveCheckpoint, storeCheckpoint } from '../../src/checkpoint/save.ts';
 import { MillraceError } from '../../src/errors.ts';
@@ -61,7 +62,7 @@ export async function dropCheckpoints(context: CheckpointContext, job: string): 
   for (const version of versions) {
     const folder = checkpointPath(context.stateDir, job, version);
     // The newest of a job of an older build, which lists none.
-    if (folder !== newest) await context.files.remove(folder);
+    if (folder !== newest) await removeFolder(context.files, folder);
   }
   await removeUnreferenced(
     context,

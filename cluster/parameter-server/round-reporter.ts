@@ -10,6 +10,7 @@ import type { ExplorationTracker } from './exploration.ts';
 import type { LearnerPool } from './learner-pool.ts';
 import { PolicyWatch } from './policy-watch.ts';
 import { updateRowOf } from './round-log.ts';
+import { publishUpdateRow } from './update-row.ts';
 import type { RoundOutcome } from './round-work.ts';
 import type { Group } from './scored.ts';
 import type { TrainerJob } from './trainer-job.ts';
@@ -92,7 +93,7 @@ export class RoundReporter {
   async publishRow(version: number, row: UpdateRow | Uint8Array): Promise<void> {
     const { context, record } = this.#job;
     const bytes = row instanceof Uint8Array ? row : encodeRows('updates', [row]);
-    await context.bus.publish(eventSubject(record.id, 'update'), bytes, { id: `${record.id}:update:${version}` });
+    await publishUpdateRow(context.bus, record.id, version, bytes);
   }
 
   /** Publishes what exploration knew when a version was committed. */

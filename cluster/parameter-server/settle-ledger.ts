@@ -5,10 +5,11 @@ import { emptyLedger, end, open } from '../../src/jobs/ledger.ts';
 import { settle, type JobRecord } from '../../src/jobs/record.ts';
 import type { NodeContext } from '../runtime/context.ts';
 import { trainerDurable } from '../../src/protocol/durables.ts';
+import { publishMissingRow } from './update-row.ts';
 
 /**
  * What a parameter server does after a job has ended: requests that are still open end as failed, with the job's state as
- * their class, so that the ledger adds up for good; then the trainer's durable goes. Needs nothing but what was committed, so
+ * their class, so that the ledger adds up for good, and the row of the last version is published if it was not; then the trainer's durable goes. Needs nothing but what was committed, so
  * that it works without the trainer too, and may be done again: the record says that it is to be done until it is done.
  */
 export async function settleLedger({ weights, bus, jobs, log }: NodeContext, record: JobRecord): Promise<void> {
@@ -25,6 +26,7 @@ export async function settleLedger({ weights, bus, jobs, log }: NodeContext, rec
     for (const sequence of open(ledger, record.accepted)) ledger = end(ledger, sequence, { failed: record.state });
     const manifest: WeightManifest = { ...latest.manifest, ledger };
     if (ledger !== before) await weights.amend(manifest, latest.revision);
+    await publishMissingRow(bus, manifest);
   }
   await bus.deleteDurable(SCORED, trainerDurable(record.id, record.config).durable);
   await jobs.update(record.id, (newest) => settle(newest, 'books'));

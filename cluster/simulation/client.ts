@@ -20,6 +20,8 @@ export interface ClientPlan {
   /** The time counts from when this resolves instead. */
   pauseAfter?: Promise<void>;
   pauseForMs?: number;
+  /** The job is cancelled so many virtual milliseconds after its creation. Default: never. */
+  cancelAt?: number;
 }
 
 /** Is told of every job that a client is shown. */
@@ -42,7 +44,12 @@ export class SimulatedClient {
   }
 
   /** Creates the job and follows it to its end. */
-  async run(id: string, config: JobConfig, { pauseAt, pauseForMs = 1_000, pauseAfter }: ClientPlan, seen: JobSeen): Promise<Job> {
+  async run(
+    id: string,
+    config: JobConfig,
+    { pauseAt, pauseForMs = 1_000, pauseAfter, cancelAt }: ClientPlan,
+    seen: JobSeen,
+  ): Promise<Job> {
     const { clock, recorder } = this.#world;
     await this.#ask('create the job', async (backend) => {
       await backend.createJob(id, config).catch((thrown: unknown) => {
@@ -52,6 +59,7 @@ export class SimulatedClient {
     });
     recorder.note('client', 'job', `${id} is created`);
     void this.#watch(id, seen);
+    if (cancelAt !== undefined) void this.#cancel(id, cancelAt);
     if (pauseAt !== undefined) void this.#pause(id, { at: pauseAt, forMs: pauseForMs, after: pauseAfter });
     for (;;) {
       const job = await this.#ask('look at the job', (backend) => backend.getJob(id));
@@ -105,17 +113,17 @@ export class SimulatedClient {
 
   async #pause(id: string, { at, forMs, after }: { at: number; forMs: number; after: Promise<void> | undefined }): Promise<void> {
     const { clock } = this.#world;
-    const tolerant = (work: Promise<unknown>): Promise<unknown> =>
-      // The job may have ended, or an earlier try may have gone through.
-      work.catch((thrown: unknown) => {
-        if (MillraceError.from(thrown).code !== 'failed_precondition') throw thrown;
-      });
     await after;
     await clock.sleep(at);
     await this.#ask('pause the job', (backend) => tolerant(backend.pauseJob(id)));
     await clock.sleep(forMs);
     await this.#ask('resume the job', (backend) => tolerant(backend.resumeJob(id)));
     this.#world.observer.saw('paused-and-resumed');
+  }
+
+  async #cancel(id: string, at: number): Promise<void> {
+    await this.#world.clock.sleep(at);
+    await this.#ask('cancel the job', (backend) => tolerant(backend.cancelJob(id)));
   }
 
   /** Asks one of the coordinators that run, again and again until one answers. */
@@ -162,6 +170,13 @@ export class SimulatedClient {
     }
     return backend;
   }
+}
+
+/** The job may have ended, or an earlier try may have gone through. */
+function tolerant(work: Promise<unknown>): Promise<unknown> {
+  return work.catch((thrown: unknown) => {
+    if (MillraceError.from(thrown).code !== 'failed_precondition') throw thrown;
+  });
 }
 
 function hasEnded({ state }: Job): boolean {

@@ -12,6 +12,8 @@ export interface Observer {
   read(read: { life: string; stream: string; filter: string }): void;
   /** A message was deleted by a process. */
   deleted(message: { node: string; stream: string; sequence: number }): void;
+  /** A stream or bucket was deleted with all that was in it, or one durable of a stream. */
+  lost(place: { stream: string; durable: string | undefined }): void;
   /** An acknowledgement has reached NATS. */
   acked(ack: { node: string; stream: string; durable: string; message: Pick<BusMessage, 'subject' | 'id' | 'sequence'> }): void;
   /** A value of a bucket was written; `value` is undefined when it was deleted. */

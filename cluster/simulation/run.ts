@@ -1,5 +1,5 @@
 import { MillraceError } from '../../src/errors.ts';
-import type { Job } from '../../src/gen/millrace/v1/admin_pb.ts';
+import { JobState, type Job } from '../../src/gen/millrace/v1/admin_pb.ts';
 import { seededRandom } from '../../src/random/seeded.ts';
 import type { Logger } from '../../src/telemetry/log.ts';
 import type { ComputeInfo } from '../../src/compute/backend.ts';
@@ -20,6 +20,8 @@ import { World } from './world.ts';
 const CALM_MS = 900_000;
 /** What a job takes to end after its last evaluation, in virtual ms. */
 const END_MS = 15;
+/** When a job is cancelled at the latest, in virtual ms. */
+const LATEST_CANCEL_MS = 8_000;
 /** Events of a run at most; one that has more is inconclusive. */
 const MAX_EVENTS = 200_000;
 
@@ -79,7 +81,8 @@ export async function simulate(seed: number, options: SimulationOptions): Promis
     scheduleFaults(world, cluster, options.only);
     const client = new SimulatedClient(world, cluster);
     const ended = await client.run('job', job.config, clientPlan, invariants);
-    await invariants.jobEnded(ended);
+    await invariants.jobEnded(ended, { cancelled: clientPlan.cancelAt !== undefined });
+    if (ended.state !== JobState.SUCCEEDED) return;
     weights = await finalWeights(world, 'job');
     if (job.reference && isRepeatable(ended, world)) checkWeights(weights, job.reference);
   };
@@ -139,7 +142,9 @@ async function prepare(seed: number, options: SimulationOptions): Promise<Prepar
   const pause = atEnd
     ? { pauseAfter: invariants.lastEvaluation, pauseAt: shape.uniform() * END_MS, pauseForMs }
     : { pauseAt: 1 + shape.integer(5_000), pauseForMs };
-  const clientPlan = pauses ? pause : {};
+  const cancel = random.fork('cancel');
+  const cancels = cancel.integer(15) === 0;
+  const clientPlan = { ...(pauses && pause), ...(cancels && { cancelAt: cancel.uniform() * LATEST_CANCEL_MS }) };
   return { seed, job, plan, clientPlan, world, cluster, service, invariants };
 }
 

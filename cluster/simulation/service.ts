@@ -20,6 +20,8 @@ type Busy = { retryAfterMs: number } | undefined;
 export interface ServiceFacts {
   /** Whether the service failed at every call for the reward of the trajectory with this answer. */
   rewardNeverAnswered(answerJson: string): boolean;
+  /** What an answer of the flow is worth. Default: nobody here can say. */
+  worth?(answerJson: string): number;
 }
 
 /** How long a call takes at most when nothing is wrong, in ms. */
@@ -66,6 +68,12 @@ export class SimulatedService implements FlowService, ServiceFacts {
   rewardNeverAnswered(answerJson: string): boolean {
     const { trajectory } = JSON.parse(answerJson) as { trajectory?: number };
     return trajectory !== undefined && this.#failed.has(trajectory) && !this.#answered.has(trajectory);
+  }
+
+  /** As `reward` of the flow of simulated jobs says. */
+  worth(answerJson: string): number {
+    const { pulls } = JSON.parse(answerJson) as { pulls: string[] };
+    return pulls.filter((name) => name !== 'red').length / 2;
   }
 
   async #answer(where: string, kinds: { failed: MessageFault; hangs: MessageFault; late?: MessageFault }): Promise<Busy> {

@@ -2,10 +2,11 @@ import { MemoryServer } from '../../src/bus/memory/server.ts';
 import { VirtualClock } from '../../src/clock/virtual.ts';
 import { MemoryFiles } from '../../src/files/memory-files.ts';
 import { topology as topologyOf, type TopologyOptions } from '../../src/protocol/topology.ts';
+import { LEASES } from '../../src/protocol/names.ts';
 import type { Random } from '../../src/random/random.ts';
 import { seededRandom } from '../../src/random/seeded.ts';
 import { MemoryStore } from '../../src/store/memory-store.ts';
-import { FaultInjector } from './faults/injector.ts';
+import { FaultInjector, type Struck } from './faults/injector.ts';
 import type { FaultPlan } from './faults/plan.ts';
 import { Life } from './life.ts';
 import { Network } from './network.ts';
@@ -53,6 +54,9 @@ export class World {
   /** Called when a fault kills a process. */
   onCrash: (life: Life) => void = () => {};
   #ids = 0;
+  /** Requests and groups that kill whoever works on them, by stream and id. */
+  readonly poison = new Map<string, Struck>();
+  readonly #stalled = new Set<{ node: string; bucket: string }>();
   readonly #tokens = new Set<string>();
   /** Learners that were given a shard last. */
   readonly #shards = new Map<string, string>();
@@ -98,6 +102,28 @@ export class World {
   powerLost(): void {
     this.files = this.files.crash(this.random.fork(`power loss ${this.nextId()}`));
     this.observer.powerLost();
+  }
+
+  /** A stream, bucket or durable (`<stream>/<durable>`) is deleted. */
+  lose(place: string): void {
+    const [stream = '', durable] = place.split('/');
+    const isThere = this.server.inspectTopology().some(({ name, created }) => name === stream && created !== undefined);
+    if (!isThere || (durable !== undefined && !this.server.durablesOf(stream).some((one) => one.durable === durable))) return;
+    if (stream === LEASES) this.server.deleteBucket(stream);
+    else if (durable === undefined) this.server.deleteStream(stream);
+    else this.server.deleteDurable(stream, durable);
+    this.observer.lost({ stream, durable });
+  }
+
+  /** Changes of the bucket do not reach the node; returns what ends that. */
+  stallWatches(node: string, bucket: string): () => void {
+    const stalled = { node, bucket };
+    this.#stalled.add(stalled);
+    return () => this.#stalled.delete(stalled);
+  }
+
+  isStalled(node: string, bucket: string): boolean {
+    return [...this.#stalled].some((stalled) => stalled.node === node && stalled.bucket === bucket);
   }
 
   /** Whether the store was given this batch before. */

@@ -8,7 +8,7 @@ const FILE = fileURLToPath(new URL('../flows/simulated/job.yaml', import.meta.ur
 const VARIANTS = {
   plain: [],
   synchronous: ['rollout.maxStaleness=0', 'rollout.groupsPerRound=3'],
-  'stale and evaluated': ['rollout.maxStaleness=2', 'evaluation.every=2'],
+  'stale and evaluated': ['rollout.maxStaleness=2', 'evaluation.every=1', 'checkpoint.keep=1'],
   'two epochs': ['rounds=5'],
   'synchronous and evaluated': ['rollout.maxStaleness=0', 'rollout.groupsPerRound=3', 'evaluation.every=1'],
 } as const;

@@ -33,7 +33,8 @@ export async function publishGarbage({ server, random, recorder }: World, { id, 
   const bytes = KINDS[draw.integer(KINDS.length)]!(draw);
   const bus = connectMemory(server);
   const from = recorder.note('stranger', 'publish', `${subject} ${GARBAGE}:${at}`, { fault: id });
-  const { sequence } = await bus.publish(subject, bytes, { id: `${GARBAGE}:${at}` });
-  recorder.note('nats', 'stored', `${subject} ${GARBAGE} #${sequence}`, { from });
+  // Its stream may be gone.
+  const ack = await bus.publish(subject, bytes, { id: `${GARBAGE}:${at}` }).catch(() => undefined);
+  if (ack) recorder.note('nats', 'stored', `${subject} ${GARBAGE} #${ack.sequence}`, { from });
   await bus.close();
 }

@@ -24,7 +24,7 @@ export const MESSAGE_FAULTS = [
   'link-broken',
   /** A learner takes seconds for a shard. */
   'compute-slow',
-  /** A request or group kills the worker that handles it, each time. */
+  /** A request or group kills the worker that handles it, each time: also when nothing else goes wrong any more. */
   'poison',
   /** An insert takes seconds. */
   'insert-slow',
@@ -86,6 +86,10 @@ export const TIMED_FAULTS = [
   'disk-full',
   /** The calendar of a node jumps. */
   'clock-jump',
+  /** Somebody deletes a stream, a bucket or a durable with all that is in it. */
+  'state-lost',
+  /** Changes of a bucket do not reach a node, whose other calls are answered. */
+  'watch-stalled',
 ] as const;
 
 export type TimedFault = (typeof TIMED_FAULTS)[number];

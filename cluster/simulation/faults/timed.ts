@@ -30,9 +30,9 @@ export function scheduleFaults(world: World, cluster: SimulatedCluster, only?: R
 }
 
 /** What the fault does, for people. */
-function describe({ forMs, other, jumpMs }: PlannedFault): string {
+function describe({ kind, forMs, other, jumpMs }: PlannedFault): string {
   const parts = [
-    ...(other === undefined ? [] : [`from ${other}`]),
+    ...(other === undefined ? [] : [kind === 'partition' ? `from ${other}` : other]),
     ...(jumpMs === undefined ? [] : [`by ${Math.round(jumpMs)} ms`]),
     ...(forMs > 0 ? [`for ${Math.round(forMs)} ms`] : []),
   ];
@@ -104,6 +104,10 @@ function begin(fault: PlannedFault, world: World, cluster: SimulatedCluster): ((
     case 'disk-full':
       world.diskIsFull = true;
       return () => (world.diskIsFull = false);
+    case 'state-lost':
+      return void world.lose(other!);
+    case 'watch-stalled':
+      return world.stallWatches(node, other!);
     case 'clock-jump':
       return void cluster.process(node).clock.jump(fault.jumpMs!);
   }

@@ -15,6 +15,8 @@ export function admissionCheck(
       if (bucket !== JOBS || value === undefined) return;
       const record = JSON.parse(new TextDecoder().decode(value)) as RecordFacts;
       if (record.accepted < accepted) fail('accepted-grows', `${accepted} requests were accepted, now ${record.accepted}`);
+      if (record.accepted > accepted && record.state === 'PAUSED')
+        fail('pause-admits-nothing', `${record.accepted - accepted} requests are accepted while the job is paused`);
       accepted = record.accepted;
       const { version = 0, ledger } = facts.manifest ?? {};
       const lost = Number(ledger?.expired ?? 0n) + Number(ledger?.failed ?? 0n);

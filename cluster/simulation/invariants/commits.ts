@@ -1,8 +1,9 @@
 import type { WeightManifest } from '../../../src/gen/millrace/v1/weights_pb.ts';
+import { FailureClass } from '../../../src/gen/millrace/v1/flow_pb.ts';
 import { Verdict, type Ledger, type ScoredGroup } from '../../../src/gen/millrace/v1/training_pb.ts';
 import { checkLedger, endedCount, hasEnded } from '../../../src/jobs/ledger.ts';
 import { isEnded } from '../../../src/jobs/state.ts';
-import { POLICIES } from '../../../src/protocol/names.ts';
+import { LEASES, POLICIES } from '../../../src/protocol/names.ts';
 import { decodeManifest } from '../../../src/weights/manifest.ts';
 import type { Check, Fail } from './check.ts';
 import type { Facts } from './facts.ts';
@@ -19,7 +20,12 @@ export interface RoundBounds {
  */
 export function commitChecks(facts: Facts, bounds: RoundBounds, fail: Fail): Check {
   let last: WeightManifest | undefined;
+  let leasesLost = false;
   return {
+    lost({ stream }) {
+      // The tokens of another bucket begin anew.
+      if (stream === LEASES) leasesLost = true;
+    },
     written({ bucket, key, value }) {
       if (bucket !== POLICIES || value === undefined) return;
       const manifest = decodeManifest(value, key);
@@ -37,7 +43,7 @@ export function commitChecks(facts: Facts, bounds: RoundBounds, fail: Fail): Che
         return;
       }
       const problem =
-        order(before, manifest) ??
+        order(before, manifest, leasesLost) ??
         growth(before.ledger!, ledger) ??
         (facts.record && !isEnded(facts.record.state as 'RUNNING') ? round(before, manifest, { facts, bounds }) : undefined);
       if (problem) fail(problem.invariant, `version ${before.version} to ${manifest.version}: ${problem.message}`);
@@ -47,10 +53,10 @@ export function commitChecks(facts: Facts, bounds: RoundBounds, fail: Fail): Che
 
 type Problem = { invariant: string; message: string } | undefined;
 
-function order(before: WeightManifest, after: WeightManifest): Problem {
+function order(before: WeightManifest, after: WeightManifest, leasesLost: boolean): Problem {
   if (after.version !== before.version && after.version !== before.version + 1)
     return { invariant: 'versions-grow', message: `version ${after.version} follows ${before.version}` };
-  if (after.fence < before.fence)
+  if (after.fence < before.fence && !leasesLost)
     return { invariant: 'one-writer', message: `the holder of lease ${after.fence} commits after that of ${before.fence}` };
   const sum = ({ weights }: WeightManifest): string => Buffer.from(weights!.sha256).toString('hex');
   if (after.version === before.version && sum(after) !== sum(before))
@@ -98,11 +104,21 @@ function round(before: WeightManifest, after: WeightManifest, { facts, bounds }:
     };
   if (after.version > before.version && delta('trained') + delta('filtered') > bounds.groupsPerRound + lacking)
     return { invariant: 'round-size', message: `${delta('trained')} groups are trained in a round of ${bounds.groupsPerRound}` };
-  const most = scored.reduce((sum, groups) => sum + Math.max(0, ...groups.map(validMembers)), 0);
+  const counting = (group: ScoredGroup): boolean => group.verdict !== Verdict.FAILED && fresh(group);
+  const most = scored.reduce((sum, groups) => sum + Math.max(0, ...groups.filter(counting).map(validMembers)), 0);
   if (delta('trajectories') > most)
     return {
       invariant: 'trajectories-count',
       message: `${delta('trajectories')} trajectories are counted, ${most} have a valid score`,
+    };
+  const classes = new Set(scored.flat().map(({ failure }) => FailureClass[failure] ?? ''));
+  const strange = Object.keys(now.failedByClass).find(
+    (name) => now.failedByClass[name]! > (old.failedByClass[name] ?? 0n) && !classes.has(name) && nobody === undefined,
+  );
+  if (strange !== undefined)
+    return {
+      invariant: 'failed-has-its-class',
+      message: `a request is counted as ${strange}; groups say ${[...classes].join(', ')}`,
     };
   return undefined;
 }

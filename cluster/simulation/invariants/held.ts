@@ -28,6 +28,11 @@ export function heldCheck(facts: Facts, fail: Fail): Check {
       const number = /:held:(\d+)$/.exec(id)?.[1];
       if (number !== undefined) returned.add(Number(number));
     },
+    lost({ stream }) {
+      if (stream !== HELD) return;
+      requests.clear();
+      returned.clear();
+    },
     deleted({ node, stream, sequence }) {
       const request = stream === HELD ? requests.get(sequence) : undefined;
       // Those of an evaluation that is run again are dropped.

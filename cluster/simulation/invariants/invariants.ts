@@ -1,4 +1,5 @@
 import type { JobConfig } from '../../../src/config/job.ts';
+import { MillraceError } from '../../../src/errors.ts';
 import type { Job } from '../../../src/gen/millrace/v1/admin_pb.ts';
 import type { PolicyLearner } from '../../../src/policy/kind.ts';
 import type { PolicyKinds } from '../../../src/policy/registry.ts';
@@ -13,7 +14,7 @@ import type { Check } from './check.ts';
 import { checkCheckpoints } from './checkpoints.ts';
 import { commitChecks } from './commits.ts';
 import { damageCheck } from './damage.ts';
-import { checkEnd, checkStore } from './ending.ts';
+import { checkEnd, checkHistory, checkLeftovers, checkStore } from './ending.ts';
 import { Facts } from './facts.ts';
 import { heldCheck } from './held.ts';
 import { ownerCheck } from './owners.ts';
@@ -27,6 +28,7 @@ import { servedCheck } from './served.ts';
 import type { Sometimes } from './sometimes.ts';
 import { stateWatch } from './states.ts';
 import { updateCheck } from './updates.ts';
+import { verdictCheck } from './verdicts.ts';
 import { viewCheck } from './views.ts';
 
 /** How long the writer has for what is left when the job has ended, in virtual ms. */
@@ -84,6 +86,7 @@ export class Invariants implements Observer {
       releaseCheck(this.#facts, fail),
       rewardCheck(this.#facts, service, fail),
       advantageCheck(this.#facts, config, fail),
+      verdictCheck(this.#facts, fail),
       admissionCheck(this.#facts, { ...rollout, rounds }, fail),
       requestCheck(this.#facts, fail),
       resentCheck(this.#facts, fail),
@@ -111,6 +114,10 @@ export class Invariants implements Observer {
 
   deleted(message: Parameters<Observer['deleted']>[0]): void {
     for (const check of this.#checks) check.deleted?.(message);
+  }
+
+  lost(place: Parameters<Observer['lost']>[0]): void {
+    for (const check of this.#checks) check.lost?.(place);
   }
 
   acked(ack: Parameters<Observer['acked']>[0]): void {
@@ -161,28 +168,34 @@ export class Invariants implements Observer {
   }
 
   /** The job has ended: waits for its last rows, then looks at all of them, and at what a loss of power leaves. */
-  async jobEnded(job: Job): Promise<void> {
+  async jobEnded(job: Job, { cancelled }: { cancelled: boolean }): Promise<void> {
     const { rounds } = this.#config;
     const { faults, plan } = this.#world;
     const mayFail = Object.keys(plan.rates).length > 0 || plan.timed.length > 0 || faults.counts.size > 0;
-    checkEnd(job, { rounds, requestsMayFail: mayFail });
+    checkEnd(job, { rounds, requestsMayFail: mayFail, rowsMayBeLost: this.#facts.rowsLost, cancelled });
     this.#states.ended(job);
     await this.#checkDisk();
-    await this.#untilStored(job);
+    await this.#untilHolds(() => checkStore(job, this.#facts));
+    await this.#untilHolds(() => checkHistory(this.#facts));
+    const mayBeMadeAgain = plan.timed.length > 0 || faults.counts.has('call-failed-done-late');
+    await this.#untilHolds(() => checkLeftovers(this.#facts, this.#world.server, mayBeMadeAgain));
     // As at any other moment, the machine may lose power now.
     this.#world.powerLost();
     await this.#checkDisk();
   }
 
-  async #untilStored(job: Job): Promise<void> {
+  /** What is to hold once the job has ended may take a while, and longer while things go wrong. */
+  async #untilHolds(check: () => void): Promise<void> {
     const { clock, plan } = this.#world;
     for (let waited = 0; ; waited += LOOK_MS) {
       try {
-        checkStore(job, this.#facts);
+        check();
         return;
-      } catch (violation) {
+      } catch (thrown) {
         const isLate = waited >= LAST_ROWS_MS && clock.monotonic() >= plan.endsAt + LAST_ROWS_MS;
-        if (isLate || (violation as Violation).invariant === 'stored-was-accepted') throw violation;
+        const mayYetHold =
+          thrown instanceof Violation ? thrown.invariant !== 'stored-was-accepted' : MillraceError.from(thrown).retryable;
+        if (isLate || !mayYetHold) throw thrown;
       }
       await clock.sleep(LOOK_MS);
     }

@@ -13,6 +13,8 @@ export function releaseCheck(facts: Facts, fail: Fail): Check {
       if (stream !== SCORED) return;
       const group = facts.scoredMessages.get(message.sequence);
       if (!group) return;
+      // One of a stream that was deleted has the number of another one.
+      if (message.id !== '' && !message.id.startsWith(group.request!.id)) return;
       const { id, sequence, purpose } = group.request!;
       if (durable === WRITER_SCORED.durable) {
         // A request that was given up has no rows.

@@ -5,16 +5,25 @@ import type { Check, Fail } from './check.ts';
 import type { Facts } from './facts.ts';
 
 /**
- * A request is accepted before it is sent, so that the next coordinator knows of it; evaluations never train (promise 1). One that is
+ * A request is accepted before it is sent, so that the next coordinator knows of it; evaluations never train, and measure other tasks (promise 1). One that is
  * sent again asks for the same flows (promise 6).
  */
 export function requestCheck(facts: Facts, fail: Fail): Check {
   const tasks = new Map<number, string>();
   const contents = new Map<string, string>();
+  const purposes = new Map<string, Purpose>();
   return {
     published({ subject, data, sequence: place }) {
       if (subject.startsWith('rollout.')) {
         const request = fromBinary(RolloutRequestSchema, data);
+        const content = requestContent(request);
+        const sent = contents.get(request.id);
+        if (sent !== undefined && sent !== content)
+          fail('request-is-the-same', `${request.id} was ${sent} and is sent again as ${content}`);
+        contents.set(request.id, content);
+        purposes.set(request.taskId, purposes.get(request.taskId) ?? request.purpose);
+        if (purposes.get(request.taskId) !== request.purpose)
+          fail('held-out-is-held-out', `${request.id} is about ${request.taskId}, which is trained on and measured`);
         if (request.purpose !== Purpose.TRAIN) return;
         const sequence = Number(request.sequence);
         const accepted = facts.record?.accepted ?? 0;
@@ -23,11 +32,6 @@ export function requestCheck(facts: Facts, fail: Fail): Check {
         if (before !== undefined && before !== request.taskId)
           fail('request-keeps-its-task', `request ${sequence} was about ${before} and is sent again about ${request.taskId}`);
         tasks.set(sequence, request.taskId);
-        const content = requestContent(request);
-        const sent = contents.get(request.id);
-        if (sent !== undefined && sent !== content)
-          fail('request-is-the-same', `${request.id} was ${sent} and is sent again as ${content}`);
-        contents.set(request.id, content);
       } else if (subject.startsWith('scored.')) {
         const [, , purpose] = subject.split('.');
         const scored = facts.scoredMessages.get(place)!;

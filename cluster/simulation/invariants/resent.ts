@@ -26,6 +26,9 @@ export function resentCheck(facts: Facts, fail: Fail): Check {
     acked({ stream, durable, message }) {
       if (stream === SCORED && durable.startsWith('trainer-')) waiting.delete(message.sequence);
     },
+    lost({ stream }) {
+      if (stream === SCORED) waiting.clear();
+    },
     read({ life, stream }) {
       if (stream !== SCORED) return;
       moment += 1;

@@ -13,10 +13,14 @@ export const SOMETIMES = {
   'shard-was-given-again': 'a shard went to another learner',
   'zombie-was-fenced': 'a process that stood still could not commit any more',
   'paused-and-resumed': 'a job was paused and resumed',
+  'job-was-cancelled': 'a job was cancelled before its end',
   'evaluation-recorded': 'an evaluation was recorded',
   'checkpoint-torn': 'a machine lost power while a checkpoint was written',
   'checkpoint-survived': 'a checkpoint was whole after a machine lost power',
   'insert-repeated': 'the store was given a batch again',
+  'request-given-up': 'a request killed its workers until it was given up, and ended as failed',
+  'held-was-returned': 'what waited for a service was returned to where it came from',
+  'state-was-lost': 'a stream or a durable was deleted',
   'notice-reported': 'a notice was reported',
 } as const;
 

@@ -1,6 +1,6 @@
 import { hasEnded, endedCount } from '../../../src/jobs/ledger.ts';
 import { NOTICES, LEASES } from '../../../src/protocol/names.ts';
-import type { Job } from '../../../src/gen/millrace/v1/admin_pb.ts';
+import { JobState, type Job } from '../../../src/gen/millrace/v1/admin_pb.ts';
 import type { Check } from './check.ts';
 import type { Facts } from './facts.ts';
 import type { Sometimes } from './sometimes.ts';
@@ -13,7 +13,12 @@ export function stateWatch(
   const leases = new Map<string, number>();
   const shards = new Map<string, string>();
   return {
-    published({ subject, sequence }) {
+    lost() {
+      saw('state-was-lost');
+    },
+    published({ subject, id, sequence }) {
+      if (id.includes(':held:')) saw('held-was-returned');
+      if (subject.startsWith('scored.') && id.endsWith(':lost')) saw('request-given-up');
       if (subject.startsWith('dlq.')) saw('dead-letter');
       if (!subject.startsWith('scored.')) return;
       const { request } = facts.scoredMessages.get(sequence)!;
@@ -36,7 +41,8 @@ export function stateWatch(
     looked({ waitingFor }) {
       if (/store|service/.test(waitingFor)) saw('admission-was-held');
     },
-    ended({ progress, evaluations }) {
+    ended({ state, progress, evaluations }) {
+      if (state === JobState.CANCELLED) saw('job-was-cancelled');
       const { ledger } = progress!;
       if (evaluations.length > 0) saw('evaluation-recorded');
       if (!ledger || endedCount(ledger) === 0) return;

@@ -4,6 +4,7 @@ import type { MemoryBus } from '../../../src/bus/memory/memory-bus.ts';
 import type { MemoryMessage } from '../../../src/bus/memory/message.ts';
 import { retryDelayMs } from '../../../src/bus/callback.ts';
 import { GROUPS, ROLLOUTS } from '../../../src/protocol/names.ts';
+import type { Struck } from '../faults/injector.ts';
 import type { Life } from '../life.ts';
 import type { World } from '../world.ts';
 import type { Calls } from './calls.ts';
@@ -133,8 +134,7 @@ export class Deliveries implements Consumer {
     const again = faults.strikes('redelivered', `${node} ${what}`);
     if (again) void this.#world.clock.sleep(again.amount * LATEST_MS).then(() => this.#held.has(message) && message.expire());
     recorder.note(node, 'receive', `${what}${times}`, { from });
-    const isWork = this.#options.stream === ROLLOUTS || this.#options.stream === GROUPS;
-    const poison = isWork && faults.strikesAlways('poison', id);
+    const poison = this.#poison(id);
     if (poison) void this.#world.clock.sleep(poison.amount * LETHAL_MS).then(() => this.#world.crash(this.#life));
     const given = new DeliveredMessage(message, {
       acknowledge: () => this.#acknowledge(message, what),
@@ -145,6 +145,17 @@ export class Deliveries implements Consumer {
     } catch {
       given.nak(retryDelayMs(message.deliveryCount));
     }
+  }
+
+  /** A message that kills its worker does so until it is given up. */
+  #poison(id: string): Struck | undefined {
+    const { stream } = this.#options;
+    if (stream !== ROLLOUTS && stream !== GROUPS) return undefined;
+    const { poison, faults } = this.#world;
+    const place = `${stream} ${id}`;
+    const struck = poison.get(place) ?? faults.strikesAlways('poison', place);
+    if (struck) poison.set(place, struck);
+    return struck;
   }
 
   async #acknowledge(message: MemoryMessage, what: string): Promise<void> {

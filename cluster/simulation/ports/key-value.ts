@@ -109,6 +109,11 @@ class SimulatedWatch {
     while (this.#queue.length > 0 && !this.#life.hasEnded) {
       const change = this.#queue.shift()!;
       const what = `${this.#bucket}/${change.key} revision ${change.revision}`;
+      if (this.#world.isStalled(node, this.#bucket)) {
+        this.#queue.unshift(change);
+        await this.#untilItGoesOn();
+        continue;
+      }
       const gap = faults.strikes('watch-gap', `${node} ${what}`);
       if (gap || !(await this.#calls.receive(`change ${what}`))) {
         this.#queue.unshift(change);
@@ -124,6 +129,15 @@ class SimulatedWatch {
     }
     this.#sending = false;
     for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  /** What was overwritten while it stalled is never told. */
+  async #untilItGoesOn(): Promise<void> {
+    const { recorder, clock } = this.#world;
+    const { node } = this.#life;
+    recorder.note(node, 'watch-gap', this.#bucket);
+    while (this.#world.isStalled(node, this.#bucket) && !this.#life.hasEnded) await clock.sleep(RETRY_MS);
+    this.#queue = newestOfEach(this.#queue);
   }
 }
 

@@ -11,6 +11,7 @@ const SEES_NOTHING: Observer = {
   sent() {},
   read() {},
   deleted() {},
+  lost() {},
   acked() {},
   written() {},
   saw() {},

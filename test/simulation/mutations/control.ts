@@ -44,11 +44,12 @@ export const controlMutations: readonly Mutation[] = [
     file: 'cluster/coordinator/job-requests.ts',
     edits: [
       {
-        find: `    await this.#job.updateOpen((record) => ({ ...record, accepted, ...(tasks && { tasks }) }));
-    return this.#send(sequences, manifest.version, signal);`,
-        replace: `    const all = await this.#send(sequences, manifest.version, signal);
-    await this.#job.updateOpen((record) => ({ ...record, accepted, ...(tasks && { tasks }) }));
-    return all;`,
+        find: 'const all = await this.#send(sequences, manifest.version, signal);',
+        replace: 'const all = await sent;',
+      },
+      {
+        find: '    // Written ahead:',
+        replace: '    const sent = this.#send(sequences, manifest.version, signal);\n    // Written ahead:',
       },
     ],
     breaks: 'Exact accounting: a request is sent before the record counts it.',
