@@ -34,7 +34,12 @@ export const foundMutations: readonly Mutation[] = [
   {
     name: 'end-seen-by-an-old-watch',
     file: 'cluster/coordinator/job-view.ts',
-    edits: [{ find: 'if (isEnded(record.state)) {', replace: 'if (isEnded(record.state) && !this.#followed.has(record.id)) {' }],
+    edits: [
+      {
+        find: "if (record.state !== 'RUNNING') {",
+        replace: "if (record.state !== 'RUNNING' && !this.#followed.has(record.id)) {",
+      },
+    ],
     breaks: 'The view of a job that has ended shows the rounds that one watch has seen, and not those of its record.',
   },
   {
