@@ -121,7 +121,7 @@ describe('exportLines', () => {
       expect(Math.max(...chunks.map(({ data }) => data.length))).toBeLessThanOrEqual(700);
       expect(chunks.at(-1)).toMatchObject({ done: 250, total: 250 });
       const whole = Buffer.concat(chunks.map(({ data }) => data)).toString();
-      for (const stop of [0, 1, 2, 500, chunks.length - 2, chunks.length - 1]) {
+      for (const stop of [0, 1, 500, chunks.length - 1]) {
         const before = Buffer.concat(chunks.slice(0, stop + 1).map(({ data }) => data)).toString();
         const rest: ExportRequest = { ...asked, cursor: chunks[stop]!.cursor };
         expect(before + (await exported(rest))).toBe(whole);
@@ -368,7 +368,7 @@ describe('a round trip', () => {
           expect(await exported(request(job))).toBe(first);
         },
       ),
-      { numRuns: 40 },
+      { numRuns: 25 },
     );
   }, 120_000);
 
