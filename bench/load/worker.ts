@@ -16,6 +16,8 @@ export interface WorkerOptions<Event> {
   onEvent?: (event: Event) => void;
   /** Flags of Node.js. */
   execArgv?: readonly string[];
+  /** Arguments of the module. Default: none. */
+  args?: readonly string[];
 }
 
 /** A process of ours that takes one order at a time. */
@@ -36,9 +38,10 @@ export interface Worker<Order, Result> {
 export function startWorker<Order, Result, Event = never>(options: WorkerOptions<Event>): Worker<Order, Result> {
   const { entry, name, onEvent } = options;
   const [command, ...prefix] = [...endsWithParent('KILL'), process.execPath];
-  const child = fork(fileURLToPath(entry), [], {
+  const path = fileURLToPath(entry);
+  const child = fork(path, options.args ?? [], {
     execPath: command!,
-    execArgv: [...prefix, ...(options.execArgv ?? []), '--import', import.meta.resolve('tsx')],
+    execArgv: [...prefix, ...(options.execArgv ?? []), ...(path.endsWith('.ts') ? ['--import', import.meta.resolve('tsx')] : [])],
     serialization: 'advanced',
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   });

@@ -157,12 +157,12 @@ export class FollowedPolicy implements PolicySource {
         );
       }
       if (this.#announced && this.#announced.version > this.#versions.newest) this.#fetching ??= this.#follow();
-      const stop = new AbortController();
-      await Promise.race([
-        new Promise<void>((resolve) => this.#waiters.add(resolve)),
-        clock.sleep(left, stop.signal).catch(() => {}),
-      ]);
-      stop.abort();
+      let stop = (): void => {};
+      await new Promise<void>((resolve) => {
+        this.#waiters.add(resolve);
+        stop = clock.after(left, resolve);
+      });
+      stop();
     }
   }
 

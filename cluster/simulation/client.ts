@@ -140,15 +140,10 @@ export class SimulatedClient {
             return { error: MillraceError.from(thrown) };
           }
         })();
-        const timeout = new AbortController();
-        const first = await Promise.race([
-          answer,
-          clock.sleep(CALL_MS, timeout.signal).then(
-            () => undefined,
-            () => undefined,
-          ),
-        ]);
-        timeout.abort();
+        let stop = (): void => {};
+        const late = new Promise<undefined>((resolve) => (stop = clock.after(CALL_MS, () => resolve(undefined))));
+        const first = await Promise.race([answer, late]);
+        stop();
         if (first && 'value' in first) return first.value;
         if (first && !first.error.retryable) throw first.error;
         recorder.note('client', 'no-answer', `${what}: ${first?.error.message ?? 'no answer in time'}`);

@@ -13,10 +13,15 @@ const SOURCE = /(?<!\.test)\.(ts|mjs|js|sql)$/;
  * compiled: a process that starts from them needs a quarter of the processor time that tsx takes.
  *
  * @param cache - folder of such builds. Default: in `node_modules`, where caches of tools lie
+ * @param what - `entries`: what is started from it, default the command line and the exports; `folders`: where their sources are
  * @returns undefined where they cannot be made, as in a checkout that this account cannot write to
  */
-export async function ensureCompiled(root, cache = join(root, 'node_modules', '.cache', 'millrace')) {
-  const digest = digestOf(root);
+export async function ensureCompiled(
+  root,
+  cache = join(root, 'node_modules', '.cache', 'millrace'),
+  { entries, folders = ['src', 'cluster'] } = {},
+) {
+  const digest = digestOf(root, folders);
   const folder = join(cache, digest);
   if (isThere(folder)) return folder;
   let made;
@@ -25,10 +30,10 @@ export async function ensureCompiled(root, cache = join(root, 'node_modules', '.
     // Several commands may begin at the same moment: each compiles for itself, and the first one's folder stays.
     made = mkdtempSync(`${folder}.`);
     const { compileModules } = await import('../compile.js');
-    await compileModules(root, made);
+    await compileModules(root, made, entries);
     removeUnused(cache);
     // A file that was changed meanwhile may have been compiled in either state.
-    if (digestOf(root) === digest) renameSync(made, folder);
+    if (digestOf(root, folders) === digest) renameSync(made, folder);
     else rmSync(made, { recursive: true, force: true });
   } catch {
     if (made !== undefined) rmSync(made, { recursive: true, force: true });
@@ -47,10 +52,10 @@ function isThere(folder) {
   return true;
 }
 
-function digestOf(root) {
+function digestOf(root, folders) {
   const hash = createHash('sha256');
   const below = (folder) => readdirSync(join(root, folder), { recursive: true }).map((path) => join(folder, path));
-  const sources = ['src', 'cluster'].flatMap(below).filter((path) => SOURCE.test(path));
+  const sources = folders.flatMap(below).filter((path) => SOURCE.test(path));
   for (const path of [...ALSO, ...sources.sort()]) {
     const content = readFileSync(join(root, path));
     hash.update(`${path}\0${content.length}\0`).update(content);

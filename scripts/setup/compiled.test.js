@@ -39,6 +39,16 @@ describe('the build of a checkout', () => {
     expect(existsSync(join(folder, 'src/store/queries/one.sql'))).toBe(true);
   });
 
+  it('is of other entries and folders where it is asked for', async () => {
+    mkdirSync(join(root, 'test'));
+    writeFileSync(join(root, 'test/main.ts'), "export { x } from '../src/index.ts';\n");
+    const build = () => ensureCompiled(root, join(root, 'cache'), { entries: ['test/main.ts'], folders: ['src', 'test'] });
+    const folder = await build();
+    expect((await import(/* @vite-ignore */ pathToFileURL(join(folder, 'test/main.js')).href)).x).toBe(1);
+    writeFileSync(join(root, 'test/main.ts'), "export { x as y } from '../src/index.ts';\n");
+    expect(await build()).not.toBe(folder);
+  });
+
   it('is made once for the same sources, and anew for others', async () => {
     const first = await compiled();
     expect(await compiled()).toBe(first);

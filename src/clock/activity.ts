@@ -1,5 +1,6 @@
 import { AsyncLocalStorage, createHook, type AsyncHook } from 'node:async_hooks';
 import type { Clock } from './clock.ts';
+import { drivenClock } from './driven.ts';
 import { systemClock } from './system.ts';
 
 /** Whose code an activity is. */
@@ -37,6 +38,11 @@ export function currentActivity(): Activity | undefined {
   return running.at(-1) ?? storage.getStore();
 }
 
+/** The clock by which the user code goes that runs now. */
+export function currentClock(): Clock {
+  return currentActivity()?.clock ?? drivenClock() ?? systemClock;
+}
+
 /**
  * A piece of user code (a tool call, a reward) that this thread's event loop runs or waits for. What it runs synchronously is its
  * own time: the call itself and, where it is tracked, what goes on after each `await`, timer or callback of it.
@@ -62,10 +68,11 @@ export class Activity {
    *   (ADR 0042): leave it out for functions that are known to be synchronous.
    */
   run<R>(part: () => R, tracked: boolean): R {
-    if (tracked && this.clock === systemClock) track();
+    const hooked = tracked && this.clock === systemClock;
+    if (hooked) track();
     enter(this);
     try {
-      return tracked ? storage.run(this, part) : part();
+      return hooked ? storage.run(this, part) : part();
     } finally {
       leave();
     }

@@ -48,6 +48,22 @@ export function clockConformance(
       await expect(drive(clock, clock.sleep(1, AbortSignal.abort()))).rejects.toMatchObject({ code: 'cancelled' });
     });
 
+    it('calls back after a while, unless that is taken back', async () => {
+      const clock = create();
+      const called: string[] = [];
+      const takeBack = clock.after(5, () => called.push('taken back'));
+      clock.after(10, () => called.push('second'));
+      clock.after(0, () => called.push('first'));
+      expect(called).toEqual([]);
+      takeBack();
+      await drive(clock, clock.sleep(20));
+      expect(called).toEqual(['first', 'second']);
+      for (const ms of [NaN, undefined as never, '5' as never])
+        expect(() => clock.after(ms, () => {})).toThrow(
+          expect.objectContaining({ code: 'invalid_argument', field: 'ms' }) as Error,
+        );
+    });
+
     it('repeats until stopped, one call at a time', async () => {
       const clock = create();
       let [calls, running, most] = [0, 0, 0];

@@ -1,5 +1,5 @@
 import { MillraceError } from '../errors.ts';
-import { durationProblem, type Clock } from './clock.ts';
+import { checkDuration, type Clock } from './clock.ts';
 
 /** Longest delay setTimeout can hold; longer sleeps are cut into pieces. */
 const LONGEST_TIMEOUT_MS = 0x7fffffff;
@@ -8,49 +8,47 @@ const LONGEST_TIMEOUT_MS = 0x7fffffff;
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
+  after(ms, wake) {
+    checkDuration(ms);
+    const end = performance.now() + ms;
+    let timer: NodeJS.Timeout;
+    const wait = (left: number): void => {
+      timer = setTimeout(
+        () => {
+          const rest = end - performance.now();
+          if (left > LONGEST_TIMEOUT_MS && rest > 0) wait(rest);
+          else wake();
+        },
+        Math.min(Math.max(left, 0), LONGEST_TIMEOUT_MS),
+      );
+    };
+    wait(ms);
+    return () => clearTimeout(timer);
+  },
   sleep(ms, signal) {
-    return new Promise<void>((resolve, reject) => {
-      if (signal?.aborted) {
-        reject(sleepCancelled(signal));
-        return;
-      }
-      const problem = durationProblem(ms);
-      if (problem !== undefined) {
-        reject(problem);
-        return;
-      }
-      const end = performance.now() + ms;
-      let timer: NodeJS.Timeout;
-      const wait = (left: number): void => {
-        timer = setTimeout(
-          () => {
-            const rest = end - performance.now();
-            if (left > LONGEST_TIMEOUT_MS && rest > 0) wait(rest);
-            else finish();
-          },
-          Math.min(Math.max(left, 0), LONGEST_TIMEOUT_MS),
-        );
-      };
-      const onAbort = (): void => {
-        clearTimeout(timer);
-        reject(sleepCancelled(signal));
-      };
-      const finish = (): void => {
-        signal?.removeEventListener('abort', onAbort);
-        resolve();
-      };
-      signal?.addEventListener('abort', onAbort, { once: true });
-      wait(ms);
-    });
+    return sleepOn(systemClock, ms, signal);
   },
   every(ms, fn) {
     return repeat(systemClock, ms, fn);
   },
 };
 
-/** What a sleep rejects with when its signal aborts. */
-export function sleepCancelled(signal: AbortSignal | undefined): MillraceError {
-  return new MillraceError('cancelled', 'the wait was cancelled', { cause: signal?.reason });
+/** `Clock.sleep` on top of `after`. */
+export function sleepOn(clock: Pick<Clock, 'after'>, ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal === undefined) return void clock.after(ms, resolve);
+    const cancelled = (): MillraceError => new MillraceError('cancelled', 'the wait was cancelled', { cause: signal.reason });
+    if (signal.aborted) return reject(cancelled());
+    const cancel = clock.after(ms, () => {
+      signal.removeEventListener('abort', onAbort);
+      resolve();
+    });
+    const onAbort = (): void => {
+      cancel();
+      reject(cancelled());
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
 }
 
 /**

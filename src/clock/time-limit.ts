@@ -68,33 +68,58 @@ export class TimeLimit {
    * Waits for work that was begun at the limit's construction. Resolves with what it settled to, 'late', or 'cancelled' when
    * `signal` aborts first; never rejects.
    */
-  async of<R>(work: PromiseLike<R>, signal?: AbortSignal): Promise<{ result: R } | { thrown: unknown } | 'late' | 'cancelled'> {
-    const ending = new AbortController();
-    try {
-      const cancelled = new Promise<'cancelled'>((resolve) => {
-        signal?.addEventListener('abort', () => resolve('cancelled'), { once: true, signal: ending.signal });
-        if (signal?.aborted) resolve('cancelled');
-      });
-      const done = work.then(
-        (result) => ({ result }),
-        (thrown: unknown) => ({ thrown }),
+  of<R>(work: PromiseLike<R>, signal?: AbortSignal): Promise<{ result: R } | { thrown: unknown } | 'late' | 'cancelled'> {
+    return new Promise((resolve) => {
+      const settle = (outcome: { result: R } | { thrown: unknown } | 'late' | 'cancelled'): void => {
+        stopWaiting();
+        signal?.removeEventListener('abort', onAbort);
+        resolve(typeof outcome === 'object' && this.isMissed ? 'late' : outcome);
+      };
+      const onAbort = (): void => settle('cancelled');
+      const stopWaiting = this.#whenPassed(() => settle('late'));
+      if (signal?.aborted) return onAbort();
+      signal?.addEventListener('abort', onAbort, { once: true });
+      work.then(
+        (result) => settle({ result }),
+        (thrown: unknown) => settle({ thrown }),
       );
-      const late = this.passed(ending.signal).then(() => 'late' as const);
-      const first = await Promise.race([done, late, cancelled]);
-      return typeof first === 'object' && this.isMissed ? 'late' : first;
-    } finally {
-      ending.abort();
-    }
+    });
   }
 
   /** Resolves with true when the limit has passed, with false when `signal` aborts first; never rejects. */
-  async passed(signal: AbortSignal): Promise<boolean> {
+  passed(signal: AbortSignal): Promise<boolean> {
+    return new Promise((resolve) => {
+      if (signal.aborted) return resolve(false);
+      const stopWaiting = this.#whenPassed(() => {
+        signal.removeEventListener('abort', onAbort);
+        resolve(true);
+      });
+      const onAbort = (): void => {
+        stopWaiting();
+        resolve(false);
+      };
+      signal.addEventListener('abort', onAbort, { once: true });
+    });
+  }
+
+  /** Calls back once when the limit has passed, never before this returns; returns what takes that back. */
+  #whenPassed(passed: () => void): () => void {
     const stopWatching = this.#clock === systemClock ? watchLoop(this) : (): void => {};
-    for (let left = this.limitMs; left > 0 && !signal.aborted; left = this.limitMs - this.elapsedMs)
+    let cancel: () => void;
+    const wait = (left: number): void => {
       // A timer may fire a fraction of a millisecond early.
-      await this.#clock.sleep(Math.max(1, left), signal).catch(() => undefined);
-    stopWatching();
-    return !signal.aborted;
+      cancel = this.#clock.after(Math.max(1, left), () => {
+        const rest = this.limitMs - this.elapsedMs;
+        if (rest > 0) return wait(rest);
+        stopWatching();
+        passed();
+      });
+    };
+    wait(this.limitMs);
+    return () => {
+      cancel();
+      stopWatching();
+    };
   }
 
   /** @internal The loop turns again, or still. */

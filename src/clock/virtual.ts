@@ -1,6 +1,7 @@
 import { MillraceError } from '../errors.ts';
-import { durationProblem, type Clock } from './clock.ts';
-import { repeat, sleepCancelled } from './system.ts';
+import { checkDuration, type Clock } from './clock.ts';
+import { startDriving } from './driven.ts';
+import { repeat, sleepOn } from './system.ts';
 import { pendingTurns } from './turn.ts';
 
 /** Options of {@link VirtualClock}. */
@@ -50,34 +51,15 @@ export class VirtualClock implements Clock {
   }
 
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      if (signal?.aborted) {
-        reject(sleepCancelled(signal));
-        return;
-      }
-      const problem = durationProblem(ms);
-      if (problem !== undefined) {
-        reject(problem);
-        return;
-      }
-      const cancel = this.after(ms, () => {
-        signal?.removeEventListener('abort', onAbort);
-        resolve();
-      });
-      const onAbort = (): void => {
-        cancel();
-        reject(sleepCancelled(signal));
-      };
-      signal?.addEventListener('abort', onAbort, { once: true });
-    });
+    return sleepOn(this, ms, signal);
   }
 
   every(ms: number, fn: () => void | Promise<void>): () => void {
     return repeat(this, ms, fn);
   }
 
-  /** Calls `wake` after `ms` milliseconds, in the order of sleepers; returns a function that takes this back. */
   after(ms: number, wake: () => void): () => void {
+    checkDuration(ms);
     const sleeper: Sleeper = { at: this.#time + Math.max(0, ms), order: this.#order++, gone: false, wake };
     this.#push(sleeper);
     return () => void (sleeper.gone = true);
@@ -100,12 +82,13 @@ export class VirtualClock implements Clock {
    */
   run<T>(until: Promise<T>): Promise<T> {
     let settled = false;
+    const stopDriving = startDriving(this);
     const settle = (): void => void (settled = true);
     until.then(settle, settle);
     const end = this.#time + this.#limitMs;
     let quiet = 0;
     // Callbacks rather than awaits: a run has thousands of turns, and a promise for each is most of what they cost.
-    return new Promise((resolve, reject) => {
+    const result = new Promise<T>((resolve, reject) => {
       const turn = (): void => {
         if (settled) return resolve(until);
         quiet = pendingTurns() > 0 ? 0 : quiet + 1;
@@ -125,6 +108,7 @@ export class VirtualClock implements Clock {
       };
       setImmediate(turn);
     });
+    return result.finally(stopDriving);
   }
 
   /** Wakes the next sleeper; returns why there is none. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { VirtualClock } from '../clock/virtual.ts';
 import { HandBack, isRetryLater, MAX_AFTER_MS, retrying, RetryLater, retryOf } from './retry-later.ts';
 
 describe('RetryLater', () => {
@@ -49,6 +50,13 @@ describe('RetryLater', () => {
       });
     expect(RetryLater.fromResponse(answer(503), 'search')?.reason).toBe('search: HTTP 503');
     for (const status of [200, 400, 401, 500]) expect(RetryLater.fromResponse(answer(status))).toBeUndefined();
+  });
+
+  it('goes by the virtual clock where time is virtual, also after a wait', async () => {
+    const clock = new VirtualClock({ origin: 0 });
+    const headers = new Headers({ 'Retry-After': 'Thu, 01 Jan 1970 00:01:00 GMT' });
+    const later = clock.sleep(20_000).then(() => RetryLater.fromResponse({ status: 429, headers }));
+    expect(await clock.run(later)).toMatchObject({ afterMs: 40_000 });
   });
 });
 

@@ -1,5 +1,4 @@
-import { currentActivity } from '../clock/activity.ts';
-import { systemClock } from '../clock/system.ts';
+import { currentClock } from '../clock/activity.ts';
 import { MillraceError } from '../errors.ts';
 
 /** Longest wait that can be asked for: one day. */
@@ -43,11 +42,7 @@ export class RetryLater extends Error {
    * @param what - names the service in the reason. Default: the response's URL without its query.
    * @param now - Unix milliseconds. Default: the time of the flow that calls.
    */
-  static fromResponse(
-    response: HttpResponse,
-    what?: string,
-    now = (currentActivity()?.clock ?? systemClock).now(),
-  ): RetryLater | undefined {
+  static fromResponse(response: HttpResponse, what?: string, now = currentClock().now()): RetryLater | undefined {
     const { status, headers, url = '' } = response;
     if (status !== 429 && status !== 503) return undefined;
     const name = what ?? url.replace(/[?#].*$/, '');

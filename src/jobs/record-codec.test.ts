@@ -44,6 +44,12 @@ describe('a stored job record', () => {
       );
   });
 
+  it('is read once by those who share a process, under its own key only', () => {
+    const stored = encodeJobRecord({ ...create(), accepted: 8 });
+    expect(decodeJobRecord(stored.slice(), 'sums')).toBe(decodeJobRecord(stored, 'sums'));
+    expect(() => decodeJobRecord(stored, 'other')).toThrow(expect.objectContaining({ code: 'data_loss', field: 'id' }));
+  });
+
   it('is one from before there were formats', () => {
     const { format: _, owner: _owner, priority: _priority, ...older } = create();
     expect(decodeJobRecord(bytes(older))).toEqual(create());

@@ -43,7 +43,23 @@ const withCheckedConfig = jobRecordSchema.extend({ config: z.custom<JobConfig>()
  * @throws MillraceError `failed_precondition` when a newer version wrote it, `data_loss` with the field when it is damaged.
  */
 export function decodeJobRecord(bytes: Uint8Array, key?: string): JobRecord {
-  const json = parsed(bytes);
+  const text = textOf(bytes);
+  const before = readRecords.get(text);
+  if (before !== undefined && (key === undefined || key === before.id)) return before;
+  const record = readRecord(text, key);
+  keep(readRecords, text, record, MAX_READ_RECORDS);
+  return record;
+}
+
+/**
+ * Records that were read last, by their text: where several nodes share a process each of them reads every change, and whoever changes a
+ * record reads what it has just been told of. Nobody changes a record in place.
+ */
+const readRecords = new Map<string, JobRecord>();
+const MAX_READ_RECORDS = 16;
+
+function readRecord(stored: string, key: string | undefined): JobRecord {
+  const json = parsed(stored);
   const { format, config, state } = json;
   if (typeof format === 'number' && format > RECORD_FORMAT) {
     throw new MillraceError(
@@ -67,26 +83,40 @@ export function decodeJobRecord(bytes: Uint8Array, key?: string): JobRecord {
   const record = result.data;
   if (key !== undefined && record.id !== key)
     throw new MillraceError('data_loss', `it is the record of job "${record.id}", under another key`, { field: 'id' });
-  if (text !== undefined) remember(text, record.config);
+  if (text !== undefined && !checkedConfigs.has(text)) keep(checkedConfigs, text, record.config, MAX_CHECKED_CONFIGS);
   return record;
 }
 
-function parsed(bytes: Uint8Array): Record<string, unknown> {
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+function textOf(bytes: Uint8Array): string {
+  try {
+    return utf8.decode(bytes);
+  } catch (cause) {
+    throw notJson(cause);
+  }
+}
+
+function notJson(cause: unknown): MillraceError {
+  return new MillraceError('data_loss', 'it is not JSON (truncated, or something else)', { cause });
+}
+
+function parsed(text: string): Record<string, unknown> {
   let json: unknown;
   try {
-    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    json = JSON.parse(text);
   } catch (cause) {
-    throw new MillraceError('data_loss', 'it is not JSON (truncated, or something else)', { cause });
+    throw notJson(cause);
   }
   if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json as Record<string, unknown>;
   throw new MillraceError('data_loss', 'it is not a JSON object');
 }
 
-function remember(text: string, config: JobConfig): void {
-  if (checkedConfigs.has(text)) return;
-  const [oldest] = checkedConfigs.size < MAX_CHECKED_CONFIGS ? [] : checkedConfigs.keys();
-  if (oldest !== undefined) checkedConfigs.delete(oldest);
-  checkedConfigs.set(text, config);
+/** Keeps an entry in place of the oldest one. */
+function keep<V>(kept: Map<string, V>, text: string, value: V, most: number): void {
+  const [oldest] = kept.size < most ? [] : kept.keys();
+  if (oldest !== undefined) kept.delete(oldest);
+  kept.set(text, value);
 }
 
 /** Problems that are mended one after the other, at most: a configuration has some dozens of keys. */

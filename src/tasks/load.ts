@@ -65,7 +65,7 @@ export async function loadContext<T, M>(flow: FlowDefinition<T, M>, options: Loa
   return (await asLoading(options, () => callLoad(flow, options))).context;
 }
 
-function asLoading<R>({ clock, onProgress }: LoadTasksOptions, work: () => R): R {
+function asLoading<R>({ clock, onProgress }: LoadTasksOptions, work: () => Promise<R>): Promise<R> {
   return asLoader({ clock, onProgress }, work);
 }
 

@@ -21,10 +21,19 @@ interface Loader {
 }
 
 const loaders = new AsyncLocalStorage<Loader>();
+/** How many load now. */
+let loading = 0;
 
 /** Runs `work`; what is read by {@link readTasks} in it, also by the code of a flow, goes by the loader's clock and is told to `onProgress`. */
-export function asLoader<R>(loader: Loader, work: () => R): R {
-  return loaders.run(loader, work);
+export async function asLoader<R>(loader: Loader, work: () => Promise<R>): Promise<R> {
+  loading += 1;
+  try {
+    return await loaders.run(loader, work);
+  } finally {
+    loading -= 1;
+    // While a storage is in use, every promise of the process costs more.
+    if (loading === 0) loaders.disable();
+  }
 }
 
 /** Tells whoever loads. */

@@ -17,6 +17,11 @@ describe('createMetrics', () => {
     expect(text).toContain('millrace_staleness_versions_sum{node="n1",node_role="rollout",job="a"} 4');
   });
 
+  it('has those in every scrape that nothing was counted for yet', async () => {
+    const text = await createMetrics().text();
+    for (const name of ['groups_total', 'policy_version', 'round_seconds']) expect(text).toContain(`# HELP millrace_${name} `);
+  });
+
   it('takes over what is counted elsewhere, at each scrape', async () => {
     const metrics = createMetrics();
     let rows = 0;

@@ -151,42 +151,47 @@ export function createMetrics(options: MetricsOptions = {}): MetricsRegistry {
   const registry = new Registry();
   const { node, role, monitor } = options;
   registry.setDefaultLabels({ ...(node === undefined ? {} : { node }), ...(role === undefined ? {} : { node_role: role }) });
-  const counters = new Map<string, Counter>();
-  const gauges = new Map<string, Gauge>();
-  const histograms = new Map<string, Histogram>();
+  const made = new Map<string, Counter | Gauge | Histogram>();
   const readers: (() => void)[] = [];
-  for (const [key, metric] of Object.entries<Metric>(METRICS)) {
+  const make = (key: string, metric: Metric): Counter | Gauge | Histogram => {
     const common = { name: `millrace_${key}`, help: metric.help, labelNames: [...metric.labels], registers: [registry] };
-    if (metric.type === 'counter') counters.set(key, new Counter(common));
-    else if (metric.type === 'gauge') gauges.set(key, new Gauge(common));
-    else histograms.set(key, new Histogram({ ...common, buckets: [...(metric.buckets ?? SECONDS)] }));
-  }
+    if (metric.type === 'counter') return new Counter(common);
+    if (metric.type === 'gauge') return new Gauge(common);
+    return new Histogram({ ...common, buckets: [...(metric.buckets ?? SECONDS)] });
+  };
+  /** Made when it is first used or scraped: a node uses few of them, and one process of tests or of simulation has many nodes. */
+  const get = (key: MetricName): Counter | Gauge | Histogram => {
+    let metric = made.get(key);
+    if (metric === undefined) made.set(key, (metric = make(key, METRICS[key])));
+    return metric;
+  };
+  const counter = (key: MetricName): Counter => get(key) as Counter;
   if (monitor !== undefined) registerProcess(registry, monitor);
   return {
     count(name, labels, by = 1) {
-      counters.get(name)?.inc(labels, by);
+      counter(name).inc(labels, by);
     },
     set(name, labels, value) {
-      gauges.get(name)?.set(labels, value);
+      (get(name) as Gauge).set(labels, value);
     },
     observe(name, labels, value) {
-      histograms.get(name)?.observe(labels, value);
+      (get(name) as Histogram).observe(labels, value);
     },
     total(name, labels, value) {
-      const counter = counters.get(name);
-      counter?.remove(labels);
-      counter?.inc(labels, value);
+      counter(name).remove(labels);
+      counter(name).inc(labels, value);
     },
     onScrape(read) {
       readers.push(read);
     },
     async forgetJob(job) {
       for (const [key, metric] of Object.entries<Metric>(METRICS)) {
-        if (metric.labels.includes('job')) await removeJob(counters.get(key) ?? gauges.get(key) ?? histograms.get(key), job);
+        if (metric.labels.includes('job')) await removeJob(made.get(key), job);
       }
     },
     text() {
       for (const read of readers) read();
+      for (const name of Object.keys(METRICS) as MetricName[]) get(name);
       return registry.metrics();
     },
     contentType: registry.contentType,

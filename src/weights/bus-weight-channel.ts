@@ -157,18 +157,17 @@ export class BusWeightChannel implements WeightChannel {
     if (blob === undefined)
       throw new MillraceError('invalid_argument', `the manifest says nothing of the ${name}`, { field: part });
     const assembly = new Assembly(Number(blob.bytes), blob.chunks, name);
-    const timeout = new AbortController();
-    const late = this.clock.sleep(this.fetchTimeoutMs, timeout.signal).then(
-      () => {
-        throw new MillraceError('deadline_exceeded', `${name} did not come within ${this.fetchTimeoutMs} ms`);
-      },
-      () => {},
-    );
-    const work = this.collect(manifest, part, assembly, timeout.signal);
+    let [ended, stop] = [false, (): void => {}];
+    const late = new Promise<never>((_, reject) => {
+      const problem = `${name} did not come within ${this.fetchTimeoutMs} ms`;
+      stop = this.clock.after(this.fetchTimeoutMs, () => reject(new MillraceError('deadline_exceeded', problem)));
+    });
+    const work = this.collect(manifest, part, assembly, () => ended);
     try {
       await Promise.race([work, late]);
     } finally {
-      timeout.abort();
+      ended = true;
+      stop();
       work.catch(() => {});
     }
     if (assembly.missing > 0) {
@@ -181,7 +180,7 @@ export class BusWeightChannel implements WeightChannel {
   }
 
   /** Few chunks are asked for one by one, which takes one round trip; many come over a consumer, twice as fast. */
-  private async collect(manifest: WeightManifest, part: BlobPart, assembly: Assembly, signal: AbortSignal): Promise<void> {
+  private async collect(manifest: WeightManifest, part: BlobPart, assembly: Assembly, ended: () => boolean): Promise<void> {
     const blob = manifest[part]!;
     if (blob.chunks <= FEW_CHUNKS) {
       await windowed(blob.chunks, this.window, async (index) => {
@@ -191,7 +190,7 @@ export class BusWeightChannel implements WeightChannel {
       return;
     }
     for await (const chunk of this.bus.read(WEIGHTS, chunkSubject(manifest, part, blob.sha256, '*'))) {
-      if (signal.aborted) return;
+      if (ended()) return;
       assembly.add(Number(chunk.subject.slice(chunk.subject.lastIndexOf('.') + 1)), chunk.data);
     }
   }

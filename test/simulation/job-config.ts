@@ -2,7 +2,8 @@ import { fileURLToPath } from 'node:url';
 import type { JobConfig } from '../../src/config/job.ts';
 import { loadJobConfig } from '../../src/config/load.ts';
 
-const FILE = fileURLToPath(new URL('../flows/simulated/job.yaml', import.meta.url));
+/** Configuration of the jobs of simulated runs. */
+export const JOB_FILE = fileURLToPath(new URL('../flows/simulated/job.yaml', import.meta.url));
 
 /** What the jobs of simulated runs set differently from their file, each by a name. */
 const VARIANTS = {
@@ -14,7 +15,7 @@ const VARIANTS = {
 } as const;
 
 /** The jobs of simulated runs; each seed chooses one. */
-export function simulatedConfigs(file = FILE): { name: string; config: JobConfig }[] {
+export function simulatedConfigs(file = JOB_FILE): { name: string; config: JobConfig }[] {
   return Object.entries(VARIANTS).map(([name, overrides]) => {
     const { config } = loadJobConfig(file, { overrides });
     const { rounds, rollout } = config;

@@ -1,6 +1,7 @@
 /** `npm run simulate`: runs the whole cluster in simulation, one run for each seed, and says what broke; see docs/simulation.md. */
 import { availableParallelism } from 'node:os';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { wholeNumber } from '../../bench/algorithms/options.ts';
 import { createProgress } from '../../bench/load/progress.ts';
@@ -68,7 +69,11 @@ function checkOptions(options: Options): void {
 async function runSeeds(options: Options, signal: AbortSignal): Promise<number> {
   const { from: first = 1, minutes, workers = availableParallelism(), json } = options;
   const seeds = options.seeds ?? (minutes === undefined ? SEEDS : Infinity);
-  const farm = new Farm(workers);
+  const build = process.env['MILLRACE_SIMULATION_BUILD'];
+  const farm = new Farm(
+    workers,
+    build === undefined ? {} : { entry: pathToFileURL(join(build, 'test/simulation/worker-main.js')) },
+  );
   const progress = createProgress({ everyMs: PROGRESS_MS });
   const startedAt = performance.now();
   const commit = currentCommit();

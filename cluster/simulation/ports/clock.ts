@@ -1,5 +1,5 @@
-import { durationProblem, type Clock } from '../../../src/clock/clock.ts';
-import { repeat, sleepCancelled } from '../../../src/clock/system.ts';
+import { checkDuration, type Clock } from '../../../src/clock/clock.ts';
+import { repeat, sleepOn } from '../../../src/clock/system.ts';
 import type { VirtualClock } from '../../../src/clock/virtual.ts';
 import type { Life } from '../life.ts';
 
@@ -38,22 +38,19 @@ export class SimulatedClock implements Clock {
     return this.#clock.monotonic() * this.#rate;
   }
 
+  after(ms: number, wake: () => void): () => void {
+    checkDuration(ms);
+    let gone = false;
+    // A process that stands still may take it back when it goes on, before its turn comes.
+    const cancel = this.#clock.after(ms / this.#rate, () => this.#life.pass(() => void (gone || wake())));
+    return () => {
+      gone = true;
+      cancel();
+    };
+  }
+
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      if (signal?.aborted) return reject(sleepCancelled(signal));
-      const problem = durationProblem(ms);
-      if (problem !== undefined) return reject(problem);
-      const wake = (): void => {
-        signal?.removeEventListener('abort', onAbort);
-        resolve();
-      };
-      const cancel = this.#clock.after(ms / this.#rate, () => this.#life.pass(wake));
-      const onAbort = (): void => {
-        cancel();
-        reject(sleepCancelled(signal));
-      };
-      signal?.addEventListener('abort', onAbort, { once: true });
-    });
+    return sleepOn(this, ms, signal);
   }
 
   every(ms: number, fn: () => void | Promise<void>): () => void {
