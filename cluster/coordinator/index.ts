@@ -16,6 +16,8 @@ export interface CoordinatorOptions {
   maxRunningJobs?: number;
   /** Asks the store which groups it has. Default: nobody does, and what was lost with a stream is not counted. */
   countStored?: CountStored | undefined;
+  /** How often it looks for streams, buckets and durables that are gone, in ms. Default 1000. */
+  lookMs?: number;
 }
 
 const SCAN_MS = 500;
@@ -26,11 +28,11 @@ const SCAN_MS = 500;
  */
 export async function startCoordinator(context: NodeContext, options: CoordinatorOptions = {}): Promise<Role> {
   const { clock, jobs, log } = context;
-  const { maxRunningJobs: maxRunning = 1, countStored } = options;
+  const { maxRunningJobs: maxRunning = 1, countStored, lookMs } = options;
   const coordinated = new JobActors(context, { maxRunning, countStored });
   const stopLost = await endLostRequests(context);
   void deleteUnusedArtifacts(context);
-  const stopKeeping = keepTopology(context, () => coordinated.ids);
+  const stopKeeping = keepTopology(context, () => coordinated.ids, lookMs);
   const guard = (work: Promise<void>): Promise<void> =>
     work.catch((error: unknown) => log.error({ err: MillraceError.from(error) }, 'coordinator; it tries again'));
   const stopScan = clock.every(SCAN_MS, () => guard(coordinated.scan()));

@@ -6,8 +6,8 @@ import { deleteOvertakenDurables } from './overtaken-durables.ts';
 import { WORK_DURABLES } from '../../src/protocol/durables.ts';
 
 const LOOK_MS = 1_000;
-/** Looks between two at how far durables have come, which takes more requests. */
-const LOOKS_BETWEEN = 5;
+/** Between two looks at how far durables have come, which takes more requests. */
+const OVERTAKEN_MS = 5_000;
 const CODE = 'STREAM_MISSING';
 
 /**
@@ -16,18 +16,20 @@ const CODE = 'STREAM_MISSING';
  * what there is with what its requests were sent into.
  *
  * @param held - jobs whose lease this coordinator holds
+ * @param lookMs - between two looks; default 1000
  */
-export function keepTopology(context: NodeContext, held: () => readonly string[]): () => void {
+export function keepTopology(context: NodeContext, held: () => readonly string[], lookMs = LOOK_MS): () => void {
   const { bus, clock, jobs, log, notices } = context;
   let looking = false;
   let looks = 0;
+  const looksBetween = Math.max(1, Math.round(OVERTAKEN_MS / lookMs));
   let reported: { job: string; name: string }[] = [];
 
   const look = async (): Promise<void> => {
     const missing = (await bus.inspectTopology()).filter(({ created }) => created === undefined).map(({ name }) => name);
     if (missing.length === 0) {
       for (const { job, name } of reported.splice(0)) await notices.resolve(job, CODE, name);
-      if (decides() && (looks += 1) % LOOKS_BETWEEN === 0) await replaceOvertaken();
+      if (decides() && (looks += 1) % looksBetween === 0) await replaceOvertaken();
       await keepWorkDurables();
       return;
     }
@@ -68,7 +70,7 @@ export function keepTopology(context: NodeContext, held: () => readonly string[]
     }
   };
 
-  const stop = clock.every(LOOK_MS, async () => {
+  const stop = clock.every(lookMs, async () => {
     if (looking) return;
     looking = true;
     await look().catch((error: unknown) => log.warn({ err: MillraceError.from(error) }, 'looking after streams; tried again'));

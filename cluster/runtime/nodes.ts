@@ -88,15 +88,24 @@ const nodeSchema = z.looseObject({
   ),
 });
 
-/** Writes the node's heartbeat until stopped; the first one is written before it resolves. */
-export async function announce(bus: Bus, clock: Clock, describe: () => NodeInfo): Promise<() => Promise<void>> {
+/**
+ * Writes the node's heartbeat until stopped; the first one is written before it resolves.
+ *
+ * @param everyMs - between two; default 2000
+ */
+export async function announce(
+  bus: Bus,
+  clock: Clock,
+  describe: () => NodeInfo,
+  everyMs = HEARTBEAT_MS,
+): Promise<() => Promise<void>> {
   const kv = bus.kv(NODES);
   const key = nodeKey(describe());
   const beat = async (): Promise<void> =>
     void (await kv.put(key, new TextEncoder().encode(JSON.stringify({ format: NODE_FORMAT, ...describe() }))));
   await beat();
   // One that is missed says the same as it would in the log: the node cannot be reached.
-  const stop = clock.every(HEARTBEAT_MS, () => beat().catch(() => {}));
+  const stop = clock.every(everyMs, () => beat().catch(() => {}));
   return async () => {
     stop();
     // Where nobody takes the farewell, the entry expires.

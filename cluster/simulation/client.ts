@@ -8,7 +8,7 @@ import type { SimulatedCluster } from './cluster.ts';
 import type { SimulatedProcess } from './process.ts';
 import type { World } from './world.ts';
 
-const POLL_MS = 1_000;
+const POLL_MS = 2_000;
 /** How long the client waits for an answer, in ms. */
 const CALL_MS = 15_000;
 const RETRY_MS = 500;

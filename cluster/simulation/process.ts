@@ -26,6 +26,10 @@ import type { World } from './world.ts';
 const SILENT = silentLogger();
 /** Decisions in a learner's micro-batch. */
 const MAX_DECISIONS = 512;
+/** Twice what it is elsewhere: most of a run is waiting, and heartbeats would be a third of its events. Three of them fit into a node's life. */
+const HEARTBEAT_MS = 4_000;
+/** How often coordinators look for streams that are gone, in ms; each look is several calls. */
+const LOOK_MS = 5_000;
 
 /** What the processes of a simulated cluster share besides the world. */
 export interface ProcessOptions {
@@ -87,7 +91,7 @@ export function startProcess(
     context = made;
     const started = await startRole(role, made, { ...options, life, afterCrash, onServer: (started) => (server = started) });
     const startedAt = clock.now();
-    unannounce = await announce(bus, clock, () => describe(node, role, startedAt, made));
+    unannounce = await announce(bus, clock, () => describe(node, role, startedAt, made), HEARTBEAT_MS);
     return { context: made, role: started };
   };
 
@@ -132,7 +136,7 @@ async function startRole(role: RoleName, context: NodeContext, options: RoleOpti
     case 'store':
       return startStore(context, new SimulatedStore(world, life));
     case 'coordinator':
-      return startCoordinator(context, { countStored: countIn(world.store) });
+      return startCoordinator(context, { countStored: countIn(world.store), lookMs: LOOK_MS });
     case 'parameter-server': {
       const server = await startParameterServer(context);
       options.onServer(server);

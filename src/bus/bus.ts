@@ -21,8 +21,8 @@ export interface Bus {
   /** Creates a durable without reading from it, so that an interest stream keeps messages for it. */
   ensureDurable(options: ConsumeOptions): Promise<void>;
   deleteDurable(stream: string, durable: string): Promise<void>;
-  /** The durables of a stream, ours or not, by name. */
-  durables(stream: string): Promise<{ durable: string; filter: string }[]>;
+  /** The durables of a stream, ours or not, by name, with the sequence of the last message that each has delivered. */
+  durables(stream: string): Promise<{ durable: string; filter: string; lastDelivered: number }[]>;
   /** Deletes every message on the subject (wildcards allowed). Returns how many. */
   purge(stream: string, subject: string): Promise<number>;
   /** Deletes one message of a stream. False when it is not there (any more). */

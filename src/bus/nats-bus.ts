@@ -119,12 +119,14 @@ class NatsBus implements Bus {
     );
   }
 
-  async durables(stream: string): Promise<{ durable: string; filter: string }[]> {
+  async durables(stream: string): ReturnType<Bus['durables']> {
     return this.link.call(`durables of ${stream}`, async () => {
-      const found: { durable: string; filter: string }[] = [];
-      for await (const { config } of this.link.jsm.consumers.list(stream)) {
+      const found: Awaited<ReturnType<Bus['durables']>> = [];
+      for await (const { config, delivered } of this.link.jsm.consumers.list(stream)) {
         const { durable_name: durable, filter_subject, filter_subjects } = config;
-        if (durable !== undefined) found.push({ durable, filter: filter_subject ?? filter_subjects?.join(' ') ?? '(none)' });
+        if (durable === undefined) continue;
+        const filter = filter_subject ?? filter_subjects?.join(' ') ?? '(none)';
+        found.push({ durable, filter, lastDelivered: delivered.stream_seq });
       }
       return found;
     });

@@ -17,25 +17,28 @@ export function systemRandom(): Random {
 
 /** A 32-bit unsigned integer that depends on every part, for seeds that travel in messages. */
 export function seedFrom(...parts: (number | string)[]): number {
-  return hashSeed(parts.map((part) => `${typeof part === 'number' ? 'n' : 's'}${part}`).join('\u0000'))[0];
+  let text = '';
+  for (const part of parts) text += `${text === '' ? '' : '\u0000'}${typeof part === 'number' ? 'n' : 's'}${part}`;
+  return hashWord(text, 0);
 }
 
 type Seed = readonly [number, number, number, number];
 
 /** Four 32-bit words of FNV-1a, each finished with MurmurHash3's finaliser so that near seeds give unrelated streams. */
 function hashSeed(text: string): Seed {
-  const word = (basis: number): number => {
-    let h = (0x811c9dc5 ^ basis) >>> 0;
-    for (let i = 0; i < text.length; i++) {
-      const unit = text.charCodeAt(i);
-      h = Math.imul(h ^ (unit & 0xff), 0x01000193);
-      h = Math.imul(h ^ (unit >>> 8), 0x01000193);
-    }
-    h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
-    h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
-    return (h ^ (h >>> 16)) >>> 0;
-  };
-  return [word(0), word(0x9e3779b9), word(0x3c6ef372), word(0xdaa66d2b)];
+  return [hashWord(text, 0), hashWord(text, 0x9e3779b9), hashWord(text, 0x3c6ef372), hashWord(text, 0xdaa66d2b)];
+}
+
+function hashWord(text: string, basis: number): number {
+  let h = (0x811c9dc5 ^ basis) >>> 0;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    h = Math.imul(h ^ (unit & 0xff), 0x01000193);
+    h = Math.imul(h ^ (unit >>> 8), 0x01000193);
+  }
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  return (h ^ (h >>> 16)) >>> 0;
 }
 
 class Sfc32 implements Random {

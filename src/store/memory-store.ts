@@ -28,7 +28,8 @@ const QUERY = new RegExp(
  * [LIMIT n]`, and throws `unimplemented` for other reads.
  */
 export class MemoryStore implements Store {
-  readonly #tables = new Map<TableName, Map<string, MemoryRow>>(TABLE_NAMES.map((table) => [table, new Map()]));
+  /** Values of each row by its natural key: most rows are never read. */
+  readonly #tables = new Map<TableName, Map<string, readonly unknown[]>>(TABLE_NAMES.map((table) => [table, new Map()]));
   #migrated = false;
   #closed = false;
 
@@ -43,17 +44,14 @@ export class MemoryStore implements Store {
   insert(table: TableName, rows: Uint8Array, _token: string): Promise<void> {
     return this.#run(() => {
       const shape = TABLES[table];
-      const { columns, key } = shape;
+      const { key } = shape;
       const parsed = Buffer.from(unpackRows(rows, MOST_BYTES))
         .toString('utf8')
         .split('\n')
         .filter(Boolean)
         .map((line) => parseLine(line, shape));
       const stored = this.#tables.get(table)!;
-      for (const values of parsed) {
-        const row = Object.fromEntries(columns.map((column, index) => [column, values[index]]));
-        stored.set(JSON.stringify(key.map((index) => values[index])), table === 'steps' ? withFlags(row) : row);
-      }
+      for (const values of parsed) stored.set(JSON.stringify(key.map((index) => values[index])), values);
     });
   }
 
@@ -88,7 +86,11 @@ export class MemoryStore implements Store {
 
   /** The rows of a table, one a natural key, in order of insertion. */
   rows(table: TableName): MemoryRow[] {
-    return [...this.#tables.get(table)!.values()];
+    const { columns } = TABLES[table];
+    return [...this.#tables.get(table)!.values()].map((values) => {
+      const row = Object.fromEntries(columns.map((column, index) => [column, values[index]]));
+      return table === 'steps' ? withFlags(row) : row;
+    });
   }
 
   async #run<T>(work: () => T): Promise<T> {

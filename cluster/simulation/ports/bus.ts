@@ -91,7 +91,7 @@ export class SimulatedBus implements Bus {
     return this.#call(`delete durable ${durable}`, () => this.#inner.deleteDurable(stream, durable));
   }
 
-  durables(stream: string): Promise<{ durable: string; filter: string }[]> {
+  durables(stream: string): ReturnType<Bus['durables']> {
     return this.#call(`durables of ${stream}`, () => this.#inner.durables(stream));
   }
 

@@ -74,7 +74,7 @@ export class MemoryBus implements Bus {
     return this.run(() => this.server.deleteDurable(stream, durable));
   }
 
-  durables(stream: string): Promise<{ durable: string; filter: string }[]> {
+  durables(stream: string): ReturnType<Bus['durables']> {
     return this.run(() => this.server.durablesOf(stream));
   }
 

@@ -194,9 +194,12 @@ export class MemoryServer {
     return durable !== undefined;
   }
 
-  durablesOf(stream: string): { durable: string; filter: string }[] {
+  durablesOf(stream: string): { durable: string; filter: string; lastDelivered: number }[] {
     this.stream(stream);
-    return this.of(stream).map(({ config: { durable, filter } }) => ({ durable, filter }));
+    return this.of(stream).map((durable) => {
+      const { lastDelivered } = durable.state();
+      return { durable: durable.config.durable, filter: durable.config.filter, lastDelivered };
+    });
   }
 
   durableState(stream: string, name: string): DurableState | undefined {
