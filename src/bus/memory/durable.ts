@@ -93,6 +93,12 @@ export class MemoryDurable {
     return count;
   }
 
+  /** As in the list of a stream's durables. */
+  listed(): { durable: string; filter: string; lastDelivered: number } {
+    const { durable, filter } = this.config;
+    return { durable, filter, lastDelivered: this.cursor - 1 };
+  }
+
   state(): DurableState {
     const { config, created, cursor } = this;
     const ackPending = this.pending.size;

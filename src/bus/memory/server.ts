@@ -194,12 +194,9 @@ export class MemoryServer {
     return durable !== undefined;
   }
 
-  durablesOf(stream: string): { durable: string; filter: string; lastDelivered: number }[] {
+  durablesOf(stream: string): ReturnType<MemoryDurable['listed']>[] {
     this.stream(stream);
-    return this.of(stream).map((durable) => {
-      const { lastDelivered } = durable.state();
-      return { durable: durable.config.durable, filter: durable.config.filter, lastDelivered };
-    });
+    return this.of(stream).map((durable) => durable.listed());
   }
 
   durableState(stream: string, name: string): DurableState | undefined {
