@@ -100,9 +100,8 @@ export class MemoryDurable {
   }
 
   state(): DurableState {
-    const { config, created, cursor } = this;
-    const ackPending = this.pending.size;
-    return { filter: config.filter, created, pending: this.waiting(), ackPending, lastDelivered: cursor - 1 };
+    const { filter, lastDelivered } = this.listed();
+    return { filter, created: this.created, pending: this.waiting(), ackPending: this.pending.size, lastDelivered };
   }
 
   attach(taker: Taker): void {
