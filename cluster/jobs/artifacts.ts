@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { ArtifactStore } from '../../src/artifacts/artifacts.ts';
+import type { S3Address } from '../../src/artifacts/s3/address.ts';
 import { FileArtifacts } from '../../src/artifacts/file-artifacts.ts';
 import { readManifest, readStoredManifest } from '../../src/checkpoint/load.ts';
 import { MillraceError } from '../../src/errors.ts';
@@ -13,6 +14,12 @@ import type { JobDirectory } from './directory.ts';
  */
 export function artifactsOf(stateDir: string, files: Files = nodeFiles): FileArtifacts {
   return new FileArtifacts(join(stateDir, 'artifacts'), files);
+}
+
+/** Artifacts in an S3 store, shared by the nodes of several machines. @param stateDir - for what is on its way */
+export async function openRemoteArtifacts(stateDir: string, address: S3Address): Promise<ArtifactStore> {
+  const { openS3Artifacts } = await import('../../src/artifacts/s3/s3-artifacts.ts');
+  return openS3Artifacts({ ...address, spool: join(stateDir, 'uploads') });
 }
 
 /** What a checkpoint's folder refers to. */

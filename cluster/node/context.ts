@@ -7,7 +7,7 @@ import { nodeFiles } from '../../src/files/node-files.ts';
 import { systemRandom } from '../../src/random/seeded.ts';
 import type { MetricsRegistry } from '../../src/telemetry/metrics.ts';
 import { BusWeightChannel } from '../../src/weights/bus-weight-channel.ts';
-import { artifactsOf } from '../jobs/artifacts.ts';
+import { artifactsOf, openRemoteArtifacts } from '../jobs/artifacts.ts';
 import { jobBundles } from '../jobs/bundles.ts';
 import { openJobDirectory } from '../jobs/directory.ts';
 import { jobNotices } from '../jobs/notices.ts';
@@ -27,11 +27,11 @@ export interface ContextParts {
 
 /** The ports of a node on real servers. */
 export async function createContext(
-  { id, stateDir }: NodeSettings,
+  { id, stateDir, artifacts: remote }: NodeSettings,
   { bus, clock, log, metrics, fail }: ContextParts,
 ): Promise<NodeContext> {
   const random = systemRandom();
-  const artifacts = artifactsOf(stateDir);
+  const artifacts = remote === undefined ? artifactsOf(stateDir) : await openRemoteArtifacts(stateDir, remote);
   const bundles = jobBundles(stateDir, artifacts, random);
   const outside: NodeContext['outside'] = (work) => work;
   return {

@@ -71,6 +71,7 @@ export function planNodes(input: PlanInput): PlannedNode[] {
         natsUrl,
         ...(passwords && { nats: { identity, password: passwords[identity] } }),
         stateDir: config.stateDir,
+        ...(config.artifacts.url !== undefined && { artifacts: { ...config.artifacts, url: config.artifacts.url } }),
         logLevel: config.logLevel,
       },
       env: {

@@ -89,6 +89,19 @@ export const clusterConfigSchema = z.strictObject({
       writeTokenFile: z.string().min(1).optional().describe('file that holds writeToken'),
     })
     .prefault({}),
+  artifacts: z
+    .strictObject({
+      url: z
+        .string()
+        .regex(/^s3:\/\/[^/]+(\/.*)?$/, 'expected an address like s3://bucket/prefix')
+        .optional()
+        .describe(
+          'where bundles and checkpoints are kept, like s3://bucket/prefix; credentials come from the standard environment of AWS; the state folder when absent',
+        ),
+      endpoint: url(/^https?$/, 'http://host:9000').describe("an S3 store that is not Amazon's, like http://host:9000"),
+      region: z.string().min(1).optional().describe('region of the bucket; AWS_REGION, else us-east-1 when absent'),
+    })
+    .prefault({}),
   store: z
     .strictObject({
       retention: z

@@ -20,6 +20,10 @@ export const nodeSettingsSchema = z.strictObject({
   nats: natsLogin.optional(),
   /** Folder for checkpoints and logs and, with role `store`, the embedded database. */
   stateDir: z.string().min(1),
+  /** An S3 store for bundles and checkpoints. Default: they are in the state folder. */
+  artifacts: z
+    .strictObject({ url: z.string().min(1), endpoint: z.string().min(1).optional(), region: z.string().min(1).optional() })
+    .optional(),
   logLevel: z.enum(LOG_LEVELS).default('info'),
   /** Port of its gRPC server, if a role has one. Default: a free one. */
   grpcPort: port.optional(),
