@@ -11,6 +11,7 @@ const resolve = {
   alias: [
     { find: /^millrace$/, replacement: source('src/index.ts') },
     { find: /^millrace\/math$/, replacement: source('src/math.ts') },
+    { find: /^millrace\/client$/, replacement: source('src/client/index.ts') },
     { find: /^millrace\/conformance$/, replacement: source('src/conformance.ts') },
   ],
 };

@@ -4,7 +4,7 @@ import { dirname, extname, join, relative } from 'node:path';
 import { build } from 'esbuild';
 
 /** What package.json exports and bin/ starts. Modules that the code starts itself, `new URL('./x.ts', import.meta.url)`, are found. */
-const ENTRIES = ['src/index.ts', 'src/math.ts', 'src/conformance.ts', 'cluster/cli/main.ts'];
+const ENTRIES = ['src/index.ts', 'src/math.ts', 'src/conformance.ts', 'src/client/index.ts', 'cluster/cli/main.ts'];
 /** Loads tsx, for a process that runs from the sources. */
 const SOURCES_ONLY = ['src/reward/custom/thread.mjs'];
 /** Files that the code reads beside itself, by ending. */

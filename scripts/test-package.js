@@ -11,6 +11,17 @@ import { main, say, SetupError } from './setup/say.js';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const TIMEOUT_MS = 10 * 60_000;
 const ROUNDS = 2;
+/** An application: its flow is compiled and bundled before the cluster, which is not there, is asked. */
+const CLIENT = `import { createClient, MillraceError, type MillraceClient } from 'millrace/client';
+const client: MillraceClient = createClient({ endpoint: '127.0.0.1:9' });
+try {
+  await client.jobs.create({ config: { name: 'packed', rounds: 1 }, flow: new URL('./flow.ts', import.meta.url) });
+} catch (thrown) {
+  if (!(thrown instanceof MillraceError) || thrown.code !== 'unavailable') throw thrown;
+} finally {
+  client.close();
+}
+`;
 
 await main(async () => {
   const folder = mkdtempSync(join(tmpdir(), 'millrace-package-'));
@@ -26,6 +37,7 @@ await main(async () => {
   // Also what the declarations themselves import must be there.
   run('types checked', process.execPath, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', '.']);
   run('computed', process.execPath, ['use.mjs']);
+  run('bundled', process.execPath, ['client.mjs']);
   const printed = run('started', 'npx', ['millrace', '--version']);
   check(printed.trim() === version, `millrace --version printed ${printed}`);
   for (const flow of ['flow.ts', 'flow.js']) {
@@ -50,9 +62,11 @@ function writeProject(project) {
   const use = `import { grpoAdvantages } from 'millrace/math';\nconst [first]`;
   writeFileSync(join(project, 'use.mts'), `${use}: number[] = grpoAdvantages([1, 0]);\nif (!(first! > 0)) throw new Error();\n`);
   writeFileSync(join(project, 'use.mjs'), `${use} = grpoAdvantages([1, 0]);\nif (!(first > 0)) throw new Error();\n`);
+  writeFileSync(join(project, 'client.mts'), CLIENT);
+  writeFileSync(join(project, 'client.mjs'), transformSync(CLIENT, { loader: 'ts' }).code);
   const write = (name, value) => writeFileSync(join(project, name), JSON.stringify(value));
   write('package.json', { name: 'project', private: true });
-  write('tsconfig.json', { compilerOptions: options, files: ['flow.ts', 'use.mts'] });
+  write('tsconfig.json', { compilerOptions: options, files: ['flow.ts', 'use.mts', 'client.mts'] });
 }
 
 /** Runs a command, says how long it took, and returns what it printed. */

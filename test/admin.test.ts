@@ -1,3 +1,7 @@
+import { randomUUID } from 'node:crypto';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Bus } from '../src/bus/bus.ts';
@@ -6,6 +10,7 @@ import { loginOf } from '../cluster/node/connect.ts';
 import { openJetStream } from '../src/bus/nats/connection.ts';
 import { JobState, type Job } from '../src/gen/millrace/v1/admin_pb.ts';
 import { checkLedger } from '../src/jobs/ledger.ts';
+import { createClient, stateOf } from '../src/client/index.ts';
 import { books, startTestCluster, type TestCluster } from './support/cluster.ts';
 import { millraceToEnd } from './support/command.ts';
 import { faultyJob } from './support/faulty.ts';
@@ -188,5 +193,42 @@ describe('jobs, from queue to end', () => {
     const history = `SELECT DISTINCT kind FROM job_events WHERE job = '${first}' AND kind NOT IN (${byChance})`;
     const kinds = async (): Promise<string[]> => (await cluster.rows(history)).map(([kind]) => String(kind)).sort();
     await expect.poll(kinds, { timeout: 10_000 }).toEqual(['cancel', 'cancelled', 'created', 'paused', 'resumed', 'started']);
+  });
+});
+
+describe('the client of applications', () => {
+  it('trains a flow that lies nowhere on the machine of the cluster', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'millrace-app-'));
+    const app = createClient({ endpoint: cluster.address, token: cluster.token });
+    try {
+      cpSync(join('docs', 'first-flow', 'flow.ts'), join(folder, 'flow.ts'));
+      const config = {
+        ...{ name: 'app', rounds: 2, rollout: { groupSize: 4, groupsPerRound: 4 } },
+        evaluation: { every: 0, baselines: false },
+      };
+      const requestId = randomUUID();
+      const { id } = await app.jobs.create({ config, flow: join(folder, 'flow.ts'), owner: 'app', requestId });
+      const uploaded = await app.uploadFlow({ flow: join(folder, 'flow.ts') });
+      rmSync(folder, { recursive: true });
+      // The answer was lost, says the network; the flow is in the cluster.
+      const again = { configJson: (await app.jobs.get(id)).configJson, bundleDigest: uploaded.bundle, owner: 'app', requestId };
+      expect((await app.admin.createJob(again)).job?.id).toBe(id);
+      const states: string[] = [];
+      for await (const one of app.jobs.watch(id, { fields: ['progress.round'] })) states.push(stateOf(one));
+      expect(states.at(-1)).toBe('succeeded');
+      expect((await app.jobs.evaluations(id)).map(({ name, policyVersion }) => `${name}@${policyVersion}`)).toEqual([
+        'trained@2',
+      ]);
+      const ids: string[] = [];
+      for await (const one of app.jobs.list({ filter: 'owner=app AND state=SUCCEEDED', fields: ['id'] })) ids.push(one.id);
+      expect(ids).toEqual([id]);
+      await expect(app.jobs.create({ config, flow: { bundle: 'a'.repeat(64) } })).rejects.toMatchObject({
+        code: 'not_found',
+        field: 'bundle_digest',
+      });
+    } finally {
+      app.close();
+      rmSync(folder, { recursive: true, force: true });
+    }
   });
 });

@@ -9,6 +9,7 @@ import {
 } from '../../src/gen/millrace/v1/admin_pb.ts';
 import type { QueryResult } from '../../src/store/store.ts';
 import type { JobVersion, WeightSource } from '../jobs/weight-source.ts';
+import type { ArtifactUploads } from './artifact-uploads.ts';
 import type { DeadLetterQueue } from './dead-letters.ts';
 import type { Diagnosis } from './diagnosis.ts';
 import type { TrajectoryTransfer } from './export.ts';
@@ -26,6 +27,8 @@ export interface CreateJobOptions {
   owner?: string | undefined;
   /** From -100 to 100. Default: 0. */
   priority?: number | undefined;
+  /** Digest of the uploaded bundle that it runs. Default: made of what lies at the paths of its configuration. */
+  bundle?: string | undefined;
   /** The request that creates it: its id, a UUID, and a digest of its content. */
   request?: { id: string; digest: string } | undefined;
 }
@@ -62,6 +65,8 @@ export function isEndState(state: JobState): boolean {
 export interface AdminBackend extends TrajectoryTransfer {
   /** Messages that were given up. */
   readonly deadLetters: DeadLetterQueue;
+  /** Takes the artifacts of bundles. */
+  readonly uploads: ArtifactUploads;
   /** What is damaged. */
   readonly diagnosis: Diagnosis;
   /** Queues a job and returns it. `already_exists` when the id is taken. */

@@ -5,7 +5,7 @@ import { MillraceError } from '../../src/errors.ts';
 import type { CreateJobRequest, Job } from '../../src/gen/millrace/v1/admin_pb.ts';
 import { forkSource, weightSource, type JobVersion } from '../jobs/weight-source.ts';
 import type { AdminBackend, CreateJobOptions } from './backend.ts';
-import { checkJobId, checkOwner, checkPriority, checkRequestId } from './validation.ts';
+import { checkBundle, checkJobId, checkOwner, checkPriority, checkRequestId } from './validation.ts';
 
 /**
  * Creates a job as a request asks for it. The same request id again gives the job that it created, at any coordinator; `already_exists` when the
@@ -13,16 +13,21 @@ import { checkJobId, checkOwner, checkPriority, checkRequestId } from './validat
  */
 export async function createJob(backend: AdminBackend, request: CreateJobRequest): Promise<Job> {
   const { jobId, configJson, from, fork, owner, priority } = request;
+  const bundle = checkBundle(request.bundleDigest);
   if (jobId !== '') checkJobId(jobId);
   if (from !== '' && fork !== '')
     throw new MillraceError('invalid_argument', 'goes with an empty `from`: a job that goes on has weights.', { field: 'fork' });
+  if (bundle !== undefined && fork !== '')
+    throw new MillraceError('invalid_argument', 'goes with an empty `fork`: a job that goes on runs the code of the other.', {
+      field: 'bundle_digest',
+    });
   const source = forkSource(fork);
   const config = await jobConfig(backend, configJson, source);
-  const options = { from: weightSource(from), fork: source, owner: checkOwner(owner), priority: checkPriority(priority) };
+  const options = { from: weightSource(from), fork: source, owner: checkOwner(owner), priority: checkPriority(priority), bundle };
   const requestId = checkRequestId(request.requestId);
   if (requestId === undefined)
     return jobId === '' ? createNumbered(backend, config, options) : backend.createJob(jobId, config, options);
-  const content = [jobId, config, from, options.owner, options.priority, ...(fork === '' ? [] : [fork])];
+  const content = [jobId, config, from, options.owner, options.priority, fork, bundle];
   const digest = createHash('sha256').update(JSON.stringify(content)).digest('hex');
   return createOnce(backend, { id: jobId || idOf(config, requestId), config, options, request: { id: requestId, digest } });
 }

@@ -1,5 +1,6 @@
 import { clone, create } from '@bufbuild/protobuf';
 import { timestampFromMs, timestampMs } from '@bufbuild/protobuf/wkt';
+import { MemoryArtifacts } from '../../src/artifacts/memory-artifacts.ts';
 import { memoryBus } from '../../src/protocol/memory.ts';
 import { BusWeightChannel } from '../../src/weights/bus-weight-channel.ts';
 import { VirtualClock } from '../../src/clock/virtual.ts';
@@ -19,6 +20,7 @@ import { seededRandom } from '../../src/random/seeded.ts';
 import type { QueryResult } from '../../src/store/store.ts';
 import type { Imported } from '../../src/store/export/import.ts';
 import { isEndState, type AdminBackend, type CreateJobOptions, type JobsChange, type JobsWatch } from './backend.ts';
+import { artifactUploads } from './artifact-uploads.ts';
 import { deadLetterQueue } from './dead-letters.ts';
 import type { ExportMessage, ImportMessage, TrajectoryTransfer } from './export.ts';
 import { diagnosis } from './diagnosis.ts';
@@ -31,6 +33,7 @@ export class MemoryBackend implements AdminBackend {
   readonly requests = new Map<string, { job: string; digest: string }>();
   readonly nodes: Node[] = [];
   readonly actors: Actor[] = [];
+  readonly created: CreateJobOptions[] = [];
   readonly queries: { sql: string; maxRows: number }[] = [];
   readonly prunes: PruneStoreRequest[] = [];
   stats: StatsMessage = {};
@@ -41,6 +44,8 @@ export class MemoryBackend implements AdminBackend {
   /** Whose dead letters there are. */
   readonly bus = memoryBus({ clock: new VirtualClock() });
   readonly deadLetters = deadLetterQueue(this.bus);
+  readonly artifacts = new MemoryArtifacts(new VirtualClock());
+  uploads = artifactUploads(this.artifacts);
   readonly diagnosis = diagnosis(
     this.bus,
     new BusWeightChannel(this.bus, { clock: new VirtualClock(), random: seededRandom(1) }),
@@ -55,15 +60,13 @@ export class MemoryBackend implements AdminBackend {
   /** What jobs were to go on with. */
   readonly forks: CreateJobOptions['fork'][] = [];
 
-  createJob(
-    id: string,
-    config: JobConfig,
-    { fork, owner = DEFAULT_OWNER, priority = 0, request }: CreateJobOptions = {},
-  ): Promise<Job> {
+  createJob(id: string, config: JobConfig, options: CreateJobOptions = {}): Promise<Job> {
+    const { owner = DEFAULT_OWNER, priority = 0, request, fork } = options;
     if (fork !== undefined) this.forks.push(fork);
     if (this.jobs.has(id))
       return Promise.reject(new MillraceError('already_exists', `There is a job ${id} already.`, { field: 'job_id' }));
     this.#created += 1;
+    this.created.push(options);
     const createTime = timestampFromMs(1_700_000_000_000 + this.#created);
     const configJson = JSON.stringify(config);
     const job = create(JobSchema, { id, state: JobState.QUEUED, configJson, createTime, owner, priority });
@@ -99,6 +102,7 @@ export class MemoryBackend implements AdminBackend {
 
   async *watchJobs({ isWanted, since = 0, signal }: JobsWatch): AsyncGenerator<JobsChange> {
     let changed = [...this.jobs.keys()].filter((id) => this.#listing(id).revision > since);
+    const inside = new Set(since > 0 ? changed : []);
     let wake = (): void => {};
     const listener = (id: string): void => {
       changed.push(id);
@@ -112,8 +116,12 @@ export class MemoryBackend implements AdminBackend {
         const next = new Promise<void>((resolve) => (wake = resolve));
         const ids = changed;
         changed = [];
-        for (const listing of ids.map((id) => this.#listing(id)))
-          yield { job: await listing.view(), left: !isWanted(listing), revision: listing.revision };
+        for (const listing of ids.map((id) => this.#listing(id))) {
+          const left = !isWanted(listing);
+          if (left && !inside.delete(listing.id)) continue;
+          if (!left) inside.add(listing.id);
+          yield { job: await listing.view(), left, revision: listing.revision };
+        }
         if (changed.length === 0) await next;
       }
     } finally {

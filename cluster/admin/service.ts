@@ -14,6 +14,8 @@ import { watchJob, watchJobs } from './watch.ts';
 /** The admin API (admin.proto) over a backend, ready for `startServer`. */
 export function adminService(backend: AdminBackend): ServiceRegistration {
   return defineService(AdminService, {
+    findMissingArtifacts: (request) => backend.uploads.findMissing(request),
+    uploadArtifacts: (requests) => backend.uploads.upload(requests),
     createJob: async (request) => ({ job: await createJob(backend, request) }),
     listCheckpoints: async ({ jobId }) => ({ checkpoints: await backend.listCheckpoints(checkJobId(jobId)) }),
     getJob: async ({ jobId, readMask: mask }) => {

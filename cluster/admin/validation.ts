@@ -36,6 +36,16 @@ export function checkRequestId(id: string): string | undefined {
   throw invalid('request_id', `${quote(id)} is no UUID; use one such as "0b1c2d3e-4f50-4a6b-8c7d-9e0f1a2b3c4d", or nothing.`);
 }
 
+/** Digest of a bundle, or undefined for none. */
+export function checkBundle(digest: string): string | undefined {
+  if (digest === '') return undefined;
+  if (/^[0-9a-f]{64}$/.test(digest)) return digest;
+  throw invalid(
+    'bundle_digest',
+    `${quote(digest)} is no digest; give the SHA-256 of an uploaded bundle, 64 lower-case hex digits.`,
+  );
+}
+
 /** An integer from `min` to `max`; 0, which proto3 cannot tell from absent, is the default. */
 export function checkCount(
   field: string,

@@ -12,6 +12,7 @@ import { isEnded } from '../../src/jobs/state.ts';
 import type { Imported } from '../../src/store/export/import.ts';
 import type { QueryResult } from '../../src/store/store.ts';
 import type { AdminBackend, CreateJobOptions, JobsChange, JobsWatch, StoreAccess } from '../admin/backend.ts';
+import { artifactUploads, type ArtifactUploads } from '../admin/artifact-uploads.ts';
 import { deadLetterQueue, type DeadLetterQueue } from '../admin/dead-letters.ts';
 import { diagnosis, type Diagnosis } from '../admin/diagnosis.ts';
 import type { ExportMessage, ImportMessage, TrajectoryTransfer } from '../admin/export.ts';
@@ -36,6 +37,7 @@ export class CoordinatorBackend implements AdminBackend {
   readonly #views: JobViews;
   readonly deadLetters: DeadLetterQueue;
   readonly diagnosis: Diagnosis;
+  readonly uploads: ArtifactUploads;
 
   constructor(context: NodeContext, nodes: NodeList, store: StoreAccess) {
     this.#context = context;
@@ -44,6 +46,7 @@ export class CoordinatorBackend implements AdminBackend {
     this.#commands = new JobCommands(context);
     this.#views = new JobViews(context, nodes);
     this.deadLetters = deadLetterQueue(context.bus);
+    this.uploads = artifactUploads(context.artifacts);
     this.diagnosis = diagnosis(context.bus, context.weights);
   }
 

@@ -13,6 +13,7 @@ import type { NodeContext } from '../runtime/context.ts';
 import { forkJob } from './fork-job.ts';
 import { storeInitialWeights } from './initial-weights.ts';
 import { checkResumable } from './resume.ts';
+import { uploadedJob } from './uploaded-job.ts';
 
 /** Creates and changes jobs as the admin API asks for it: each command is one write to the job's record, and an event. */
 export class JobCommands {
@@ -26,7 +27,7 @@ export class JobCommands {
   async create(
     id: string,
     config: JobConfig,
-    { from, fork, owner, priority, request }: CreateJobOptions = {},
+    { from, fork, owner, priority, request, bundle }: CreateJobOptions = {},
   ): Promise<JobRecord> {
     const { clock } = this.#context;
     const common = { id, config, owner, priority, request };
@@ -34,15 +35,17 @@ export class JobCommands {
       const forked = await forkJob(this.#context, id, { config, fork });
       return this.#store(createJobRecord({ ...common, now: clock.now(), ...forked }), `job ${id} goes on from ${forked.from}`);
     }
-    const { code, initial } = await this.#prepare(id, config, from);
+    const { code, initial } = await this.#prepare(id, config, { from, bundle });
     return this.#store(createJobRecord({ ...common, now: clock.now(), code, ...initial }), `job ${id} created`);
   }
 
   /** Loads flow and tasks of a new job and puts by what it needs of them. */
-  async #prepare(id: string, config: JobConfig, from: CreateJobOptions['from']) {
+  async #prepare(id: string, config: JobConfig, { from, bundle }: Pick<CreateJobOptions, 'from' | 'bundle'>) {
     const { bus, log } = this.#context;
     // Flow and tasks are loaded before anything is stored: an error in them is an answer to the caller.
-    const { runtime, digest: code } = await this.#context.runtimes.bundle(config);
+    const { runtime, digest: code } = await (bundle === undefined
+      ? this.#context.runtimes.bundle(config)
+      : uploadedJob(this.#context, config, bundle));
     checkDecides(runtime.flow, runtime.kind);
     await this.#context.outside(checkReward(config.reward, runtime.flow, bundledRewards(config, runtime.bundle)));
     const tasks = await runtime.tasks((progress) => log.debug({ job: id, ...progress }, 'loading tasks of a new job'));

@@ -25,7 +25,7 @@ const SRC = [
   { floor: 'work', rooms: ['explore', 'flow', 'tasks', 'reward'] },
   { floor: 'control', rooms: ['checkpoint', 'tune', 'jobs'] },
   { floor: 'record', rooms: ['store'] },
-  { floor: 'what the package exports', rooms: ['math.ts', 'conformance', 'conformance.ts', 'index.ts'] },
+  { floor: 'what the package exports', rooms: ['math.ts', 'conformance', 'conformance.ts', 'client', 'index.ts'] },
 ];
 
 /** Roles of a node: none knows another, so their order among themselves means nothing. They meet in src/protocol. */

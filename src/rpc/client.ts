@@ -1,7 +1,13 @@
 import { create } from '@bufbuild/protobuf';
 import type { DescMethod, DescService, Message } from '@bufbuild/protobuf';
 import { Client, credentials, Metadata } from '@grpc/grpc-js';
-import type { CallOptions as GrpcCallOptions, ChannelOptions, ClientDuplexStream, ClientReadableStream } from '@grpc/grpc-js';
+import type {
+  CallOptions as GrpcCallOptions,
+  ChannelOptions,
+  ClientDuplexStream,
+  ClientReadableStream,
+  ClientWritableStream,
+} from '@grpc/grpc-js';
 import { MillraceError } from '../errors.ts';
 import { methodDefinition, MAX_MESSAGE_BYTES } from './definition.ts';
 import type { InputInit, InputOf, OutputOf } from './definition.ts';
@@ -31,9 +37,11 @@ export type ClientMethod<M extends DescMethod> = M['methodKind'] extends 'unary'
   ? (request: InputInit<M>, options?: CallOptions) => Promise<OutputOf<M>>
   : M['methodKind'] extends 'server_streaming'
     ? (request: InputInit<M>, options?: CallOptions) => AsyncIterable<OutputOf<M>>
-    : M['methodKind'] extends 'bidi_streaming'
-      ? (options?: CallOptions) => ClientBidi<InputInit<M> | InputOf<M>, OutputOf<M>>
-      : never;
+    : M['methodKind'] extends 'client_streaming'
+      ? (requests: AsyncIterable<InputInit<M>>, options?: CallOptions) => Promise<OutputOf<M>>
+      : M['methodKind'] extends 'bidi_streaming'
+        ? (options?: CallOptions) => ClientBidi<InputInit<M> | InputOf<M>, OutputOf<M>>
+        : never;
 
 /** A client of a generated service: its methods, and `close`. */
 export type ServiceClient<S extends DescService> = { [K in keyof S['method']]: ClientMethod<S['method'][K]> } & {
@@ -87,9 +95,7 @@ function callerOf(method: DescMethod, caller: Caller): unknown {
     case 'bidi_streaming':
       return (options?: CallOptions) => bidi(method, caller, options);
     case 'client_streaming':
-      return () => {
-        throw new MillraceError('unimplemented', `${method.name}: client streams are not supported by this client`);
-      };
+      return (requests: AsyncIterable<object>, options?: CallOptions) => clientStream(method, caller, requests, options);
   }
 }
 
@@ -140,6 +146,52 @@ async function* serverStream(
   } finally {
     unlink();
     call.cancel();
+  }
+}
+
+/** Sends what `requests` gives, as fast as the server takes it. What `requests` throws drops the call and is thrown here. */
+async function clientStream(
+  method: DescMethod,
+  caller: Caller,
+  requests: AsyncIterable<object>,
+  options: CallOptions = {},
+): Promise<Message> {
+  checkCallOptions(options);
+  const { path, responseDeserialize } = methodDefinition(method);
+  const over = new AbortController();
+  let call!: ClientWritableStream<Buffer>;
+  const answer = new Promise<Message>((resolve, reject) => {
+    call = caller.client.makeClientStreamRequest(
+      path,
+      asIs,
+      responseDeserialize,
+      caller.metadata,
+      deadline(options.timeoutMs),
+      (error, response) => {
+        over.abort();
+        if (error) reject(abortedError(options.signal) ?? errorFromStatus(error, caller.address));
+        else resolve(response as Message);
+      },
+    );
+  });
+  answer.catch(() => {}); // Thrown below; this keeps one that comes while something is sent from ending the process.
+  call.on('error', () => {});
+  const unlink = cancelOn(options.signal, call);
+  try {
+    for await (const request of requests) {
+      // The server has answered: what is wrong, or that it needs no more.
+      if (over.signal.aborted) break;
+      await writeWithDrain(call, encode(method, request), over.signal).catch((thrown: unknown) => {
+        if (!over.signal.aborted) throw thrown;
+      });
+    }
+    call.end();
+    return await answer;
+  } catch (thrown) {
+    call.cancel();
+    throw thrown;
+  } finally {
+    unlink();
   }
 }
 

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file millrace/v1/admin.proto.
  */
 export const file_millrace_v1_admin: GenFile = /*@__PURE__*/
-  fileDesc("ChdtaWxscmFjZS92MS9hZG1pbi5wcm90bxILbWlsbHJhY2UudjEitQQKA0pvYhIKCgJpZBgBIAEoCRIkCgVzdGF0ZRgCIAEoDjIVLm1pbGxyYWNlLnYxLkpvYlN0YXRlEhMKC2NvbmZpZ19qc29uGAMgASgJEi8KC2NyZWF0ZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzdGFydF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFZXJyb3IYByABKAkSKgoIcHJvZ3Jlc3MYCCABKAsyGC5taWxscmFjZS52MS5Kb2JQcm9ncmVzcxITCgt3YWl0aW5nX2ZvchgJIAEoCRIsCgtldmFsdWF0aW9ucxgKIAMoCzIXLm1pbGxyYWNlLnYxLkV2YWx1YXRpb24SEgoKY2hlY2twb2ludBgLIAEoCRInCgdub3RpY2VzGAwgAygLMhYubWlsbHJhY2UudjEuSm9iTm90aWNlEhMKC2NvZGVfZGlnZXN0GA0gASgJEhIKCnVucmVhZGFibGUYDiABKAkSDAoEZnJvbRgPIAEoCRINCgVvd25lchgQIAEoCRIQCghwcmlvcml0eRgRIAEoBRIwCg9iZXN0X2NoZWNrcG9pbnQYFiABKAsyFy5taWxscmFjZS52MS5DaGVja3BvaW50EhMKC2ZvcmtlZF9mcm9tGBcgASgJIrsBCgpDaGVja3BvaW50Eg4KBmpvYl9pZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEi8KC2NyZWF0ZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVieXRlcxgEIAEoBBIOCgZkaWdlc3QYBSABKAkSKwoKZXZhbHVhdGlvbhgGIAEoCzIXLm1pbGxyYWNlLnYxLkV2YWx1YXRpb24SDwoHcHJvYmxlbRgHIAEoCSL8AQoJSm9iTm90aWNlEgwKBGNvZGUYASABKAkSDwoHc3ViamVjdBgCIAEoCRIPCgdtZXNzYWdlGAMgASgJEgwKBG5vZGUYBCABKAkSDQoFY291bnQYBSABKAQSLgoKZmlyc3RfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLQoJbGFzdF90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxyZXNvbHZlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCW1vbWVudGFyeRgJIAEoCCKEAwoLSm9iUHJvZ3Jlc3MSDQoFcm91bmQYASABKA0SFAoMcm91bmRzX3RvdGFsGAIgASgNEhMKBnJld2FyZBgDIAEoAUgAiAEBEh8KF3RyYWplY3Rvcmllc19wZXJfc2Vjb25kGAQgASgBEhYKCXN0YWxlbmVzcxgFIAEoAUgBiAEBEhAKCHJlcXVlc3RzGAYgASgEEiMKBmxlZGdlchgHIAEoCzITLm1pbGxyYWNlLnYxLkxlZGdlchITCgtldGFfc2Vjb25kcxgIIAEoARIVCg10cmFpbl9zZWNvbmRzGAkgASgBEjwKCnN0YXRpc3RpY3MYCiADKAsyKC5taWxscmFjZS52MS5Kb2JQcm9ncmVzcy5TdGF0aXN0aWNzRW50cnkSFQoNcXVpZXRfc2Vjb25kcxgLIAEoDRoxCg9TdGF0aXN0aWNzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4AUIJCgdfcmV3YXJkQgwKCl9zdGFsZW5lc3MiuAIKCkV2YWx1YXRpb24SDAoEbmFtZRgBIAEoCRIWCg5wb2xpY3lfdmVyc2lvbhgCIAEoDRINCgV0YXNrcxgDIAEoDRIRCglzdWNjZXNzZXMYBCABKA0SDgoGZmFpbGVkGAUgASgNEhMKC21lYW5fcmV3YXJkGAYgASgBEhQKDHRyYWplY3RvcmllcxgHIAEoBBIVCg10cmFpbl9zZWNvbmRzGAggASgBEhIKCm1lYW5fc3RlcHMYCSABKAESNwoIZmFpbHVyZXMYCiADKAsyJS5taWxscmFjZS52MS5FdmFsdWF0aW9uLkZhaWx1cmVzRW50cnkSEgoKaW5jb21wbGV0ZRgLIAEoCBovCg1GYWlsdXJlc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoDToCOAEiiAEKEENyZWF0ZUpvYlJlcXVlc3QSDgoGam9iX2lkGAEgASgJEhMKC2NvbmZpZ19qc29uGAIgASgJEgwKBGZyb20YAyABKAkSDQoFb3duZXIYBCABKAkSEAoIcHJpb3JpdHkYBSABKAUSEgoKcmVxdWVzdF9pZBgGIAEoCRIMCgRmb3JrGAcgASgJIjIKEUNyZWF0ZUpvYlJlc3BvbnNlEh0KA2pvYhgBIAEoCzIQLm1pbGxyYWNlLnYxLkpvYiIoChZMaXN0Q2hlY2twb2ludHNSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSJHChdMaXN0Q2hlY2twb2ludHNSZXNwb25zZRIsCgtjaGVja3BvaW50cxgBIAMoCzIXLm1pbGxyYWNlLnYxLkNoZWNrcG9pbnQiTgoNR2V0Sm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkSLQoJcmVhZF9tYXNrGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzayIvCg5HZXRKb2JSZXNwb25zZRIdCgNqb2IYASABKAsyEC5taWxscmFjZS52MS5Kb2IiiQEKD0xpc3RKb2JzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCRIOCgZmaWx0ZXIYAyABKAkSEAoIb3JkZXJfYnkYBCABKAkSLQoJcmVhZF9tYXNrGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzayJLChBMaXN0Sm9ic1Jlc3BvbnNlEh4KBGpvYnMYASADKAsyEC5taWxscmFjZS52MS5Kb2ISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJImYKD1dhdGNoSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkSLQoJcmVhZF9tYXNrGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzaxIUCgxyZXN1bWVfdG9rZW4YAyABKAkiRwoQV2F0Y2hKb2JSZXNwb25zZRIdCgNqb2IYASABKAsyEC5taWxscmFjZS52MS5Kb2ISFAoMcmVzdW1lX3Rva2VuGAIgASgJImcKEFdhdGNoSm9ic1JlcXVlc3QSDgoGZmlsdGVyGAEgASgJEi0KCXJlYWRfbWFzaxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2sSFAoMcmVzdW1lX3Rva2VuGAMgASgJIlYKEVdhdGNoSm9ic1Jlc3BvbnNlEh0KA2pvYhgBIAEoCzIQLm1pbGxyYWNlLnYxLkpvYhIUCgxyZXN1bWVfdG9rZW4YAiABKAkSDAoEbGVmdBgDIAEoCCIiChBDYW5jZWxKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSIyChFDYW5jZWxKb2JSZXNwb25zZRIdCgNqb2IYASABKAsyEC5taWxscmFjZS52MS5Kb2IiIQoPUGF1c2VKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSIxChBQYXVzZUpvYlJlc3BvbnNlEh0KA2pvYhgBIAEoCzIQLm1pbGxyYWNlLnYxLkpvYiIiChBSZXN1bWVKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSIyChFSZXN1bWVKb2JSZXNwb25zZRIdCgNqb2IYASABKAsyEC5taWxscmFjZS52MS5Kb2Ii3gIKBE5vZGUSCgoCaWQYASABKAkSDQoFcm9sZXMYAiADKAkSCwoDcGlkGAMgASgNEg8KB2FkZHJlc3MYBCABKAkSLgoKc3RhcnRfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMgoOaGVhcnRiZWF0X3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCXJzc19ieXRlcxgHIAEoBBIWCg5wZWFrX3Jzc19ieXRlcxgIIAEoBBITCgtjcHVfc2Vjb25kcxgJIAEoARIbChNldmVudF9sb29wX2RlbGF5X21zGAogASgBEi0KBmxhYmVscxgLIAMoCzIdLm1pbGxyYWNlLnYxLk5vZGUuTGFiZWxzRW50cnkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASISChBMaXN0Tm9kZXNSZXF1ZXN0IjUKEUxpc3ROb2Rlc1Jlc3BvbnNlEiAKBW5vZGVzGAEgAygLMhEubWlsbHJhY2UudjEuTm9kZSKeAQoFQWN0b3ISDwoHYWRkcmVzcxgBIAEoCRINCgVzdGF0ZRgCIAEoCRIVCg1tYWlsYm94X2RlcHRoGAMgASgNEhAKCHJlc3RhcnRzGAQgASgNEhMKC3dhaXRpbmdfZm9yGAUgASgJEhAKCG1lc3NhZ2VzGAYgASgEEhEKCWluX2ZsaWdodBgHIAEoDRISCgpsYXN0X2Vycm9yGAggASgJIiQKEUxpc3RBY3RvcnNSZXF1ZXN0Eg8KB25vZGVfaWQYASABKAkiOAoSTGlzdEFjdG9yc1Jlc3BvbnNlEiIKBmFjdG9ycxgBIAMoCzISLm1pbGxyYWNlLnYxLkFjdG9yIi0KDFF1ZXJ5UmVxdWVzdBILCgNzcWwYASABKAkSEAoIbWF4X3Jvd3MYAiABKA0iVQoNUXVlcnlSZXNwb25zZRIPCgdjb2x1bW5zGAEgAygJEg0KBXR5cGVzGAIgAygJEhEKCXJvd3NfanNvbhgDIAMoCRIRCgl0cnVuY2F0ZWQYBCABKAgiugIKEFRyYWplY3RvcnlGaWx0ZXISCwoDam9iGAEgASgJEiUKB3B1cnBvc2UYAiABKA4yFC5taWxscmFjZS52MS5QdXJwb3NlEhQKB3N1Y2Nlc3MYAyABKAhIAIgBARIPCgd0YXNrX2lkGAQgASgJEhgKC21pbl92ZXJzaW9uGAUgASgNSAGIAQESGAoLbWF4X3ZlcnNpb24YBiABKA1IAogBARIuCgpzdGFydF90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFd2hlcmUYCSABKAlCCgoIX3N1Y2Nlc3NCDgoMX21pbl92ZXJzaW9uQg4KDF9tYXhfdmVyc2lvbiKpAQoZRXhwb3J0VHJhamVjdG9yaWVzUmVxdWVzdBIpCgZmb3JtYXQYASABKA4yGS5taWxscmFjZS52MS5FeHBvcnRGb3JtYXQSDQoFc3RlcHMYAiABKAgSLQoGZmlsdGVyGAMgASgLMh0ubWlsbHJhY2UudjEuVHJhamVjdG9yeUZpbHRlchIOCgZjdXJzb3IYBCABKAkSEwoLY2h1bmtfYnl0ZXMYBSABKA0iVwoaRXhwb3J0VHJhamVjdG9yaWVzUmVzcG9uc2USDAoEZGF0YRgBIAEoDBIOCgZjdXJzb3IYAiABKAkSDAoEZG9uZRgDIAEoBBINCgV0b3RhbBgEIAEoBCI3ChlJbXBvcnRUcmFqZWN0b3JpZXNSZXF1ZXN0Eg0KBWxpbmVzGAEgAygJEgsKA2pvYhgCIAEoCSJBChpJbXBvcnRUcmFqZWN0b3JpZXNSZXNwb25zZRIUCgx0cmFqZWN0b3JpZXMYASABKA0SDQoFc3RlcHMYAiABKA0ivAIKCkRlYWRMZXR0ZXISCgoCaWQYASABKAQSDgoGc3RyZWFtGAIgASgJEg8KB3N1YmplY3QYAyABKAkSDgoGcmVhc29uGAQgASgJEhIKCmRlbGl2ZXJpZXMYBSABKA0SKAoEdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKbWVzc2FnZV9pZBgHIAEoCRIQCghzZXF1ZW5jZRgIIAEoBBI1CgdoZWFkZXJzGAkgAygLMiQubWlsbHJhY2UudjEuRGVhZExldHRlci5IZWFkZXJzRW50cnkSFQoNcGF5bG9hZF9ieXRlcxgKIAEoBBIPCgdwYXlsb2FkGAsgASgMGi4KDEhlYWRlcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIk8KFkxpc3REZWFkTGV0dGVyc1JlcXVlc3QSDgoGc3RyZWFtGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJImEKF0xpc3REZWFkTGV0dGVyc1Jlc3BvbnNlEi0KDGRlYWRfbGV0dGVycxgBIAMoCzIXLm1pbGxyYWNlLnYxLkRlYWRMZXR0ZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiIKFEdldERlYWRMZXR0ZXJSZXF1ZXN0EgoKAmlkGAEgASgEIkUKFUdldERlYWRMZXR0ZXJSZXNwb25zZRIsCgtkZWFkX2xldHRlchgBIAEoCzIXLm1pbGxyYWNlLnYxLkRlYWRMZXR0ZXIiWAoYUmVwbGF5RGVhZExldHRlcnNSZXF1ZXN0EgsKA2lkcxgBIAMoBBILCgNhbGwYAiABKAgSDgoGc3RyZWFtGAMgASgJEhIKCnBhZ2VfdG9rZW4YBCABKAkiRgoZUmVwbGF5RGVhZExldHRlcnNSZXNwb25zZRIQCghyZXBsYXllZBgBIAEoDRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiFgoUR2V0U3RvcmVTdGF0c1JlcXVlc3QikgEKFUdldFN0b3JlU3RhdHNSZXNwb25zZRInCgZ0YWJsZXMYASADKAsyFy5taWxscmFjZS52MS5TdG9yZVRhYmxlEiMKBGpvYnMYAiADKAsyFS5taWxscmFjZS52MS5TdG9yZUpvYhIrCghkZXRhY2hlZBgDIAMoCzIZLm1pbGxyYWNlLnYxLkRldGFjaGVkUGFydCKJAQoMRGV0YWNoZWRQYXJ0Eg0KBXRhYmxlGAEgASgJEgwKBHBhcnQYAiABKAkSDgoGam9iX2lkGAMgASgJEhEKBHJvd3MYBCABKARIAIgBARISCgpkaXNrX2J5dGVzGAUgASgEEg4KBnJlYXNvbhgGIAEoCRIMCgRwYXRoGAcgASgJQgcKBV9yb3dzItoBCgpTdG9yZVRhYmxlEgwKBG5hbWUYASABKAkSDAoEcm93cxgCIAEoBBISCgpkaXNrX2J5dGVzGAMgASgEEhgKEGNvbXByZXNzZWRfYnl0ZXMYBCABKAQSEQoJcmF3X2J5dGVzGAUgASgEEg0KBXBhcnRzGAYgASgNEi8KC29sZGVzdF90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtuZXdlc3RfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAi2AEKCFN0b3JlSm9iEgoKAmlkGAEgASgJEhQKDHRyYWplY3RvcmllcxgCIAEoBBINCgVzdGVwcxgDIAEoBBISCgpkaXNrX2J5dGVzGAQgASgEEhYKDmJ5dGVzX3Blcl9zdGVwGAUgASgBEi8KC29sZGVzdF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtuZXdlc3RfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFZW5kZWQYCCABKAgiYwoRUHJ1bmVTdG9yZVJlcXVlc3QSLQoKb2xkZXJfdGhhbhgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIOCgZqb2JfaWQYAiABKAkSDwoHZHJ5X3J1bhgDIAEoCCI6ChJQcnVuZVN0b3JlUmVzcG9uc2USJAoEam9icxgBIAMoCzIWLm1pbGxyYWNlLnYxLlBydW5lZEpvYiJaCglQcnVuZWRKb2ISCgoCaWQYASABKAkSFAoMdHJhamVjdG9yaWVzGAIgASgEEg0KBXN0ZXBzGAMgASgEEg0KBWJ5dGVzGAQgASgEEg0KBXdob2xlGAUgASgIIhEKD0RpYWdub3NlUmVxdWVzdCJLChBEaWFnbm9zZVJlc3BvbnNlEiYKCGZpbmRpbmdzGAEgAygLMhQubWlsbHJhY2UudjEuRmluZGluZxIPCgdjaGVja2VkGAIgASgNIloKB0ZpbmRpbmcSDQoFcGxhY2UYASABKAkSDAoEd2hhdBgCIAEoCRIPCgdwcm9ibGVtGAMgASgJEg4KBmFkdmljZRgEIAEoCRIRCglyZW1vdmFibGUYBSABKAgiJQoUUmVtb3ZlRGFtYWdlZFJlcXVlc3QSDQoFcGxhY2UYASABKAkiJgoVUmVtb3ZlRGFtYWdlZFJlc3BvbnNlEg0KBXZhbHVlGAEgASgMKsoBCghKb2JTdGF0ZRIZChVKT0JfU1RBVEVfVU5TUEVDSUZJRUQQABIUChBKT0JfU1RBVEVfUVVFVUVEEAESFQoRSk9CX1NUQVRFX1JVTk5JTkcQAhIUChBKT0JfU1RBVEVfUEFVU0VEEAMSFwoTSk9CX1NUQVRFX1NVQ0NFRURFRBAEEhQKEEpPQl9TVEFURV9GQUlMRUQQBRIXChNKT0JfU1RBVEVfQ0FOQ0VMTEVEEAYSGAoUSk9CX1NUQVRFX1VOUkVBREFCTEUQByphCgxFeHBvcnRGb3JtYXQSHQoZRVhQT1JUX0ZPUk1BVF9VTlNQRUNJRklFRBAAEhcKE0VYUE9SVF9GT1JNQVRfSlNPTkwQARIZChVFWFBPUlRfRk9STUFUX1BBUlFVRVQQAjLNDQoMQWRtaW5TZXJ2aWNlEkoKCUNyZWF0ZUpvYhIdLm1pbGxyYWNlLnYxLkNyZWF0ZUpvYlJlcXVlc3QaHi5taWxscmFjZS52MS5DcmVhdGVKb2JSZXNwb25zZRJBCgZHZXRKb2ISGi5taWxscmFjZS52MS5HZXRKb2JSZXF1ZXN0GhsubWlsbHJhY2UudjEuR2V0Sm9iUmVzcG9uc2USXAoPTGlzdENoZWNrcG9pbnRzEiMubWlsbHJhY2UudjEuTGlzdENoZWNrcG9pbnRzUmVxdWVzdBokLm1pbGxyYWNlLnYxLkxpc3RDaGVja3BvaW50c1Jlc3BvbnNlEkcKCExpc3RKb2JzEhwubWlsbHJhY2UudjEuTGlzdEpvYnNSZXF1ZXN0Gh0ubWlsbHJhY2UudjEuTGlzdEpvYnNSZXNwb25zZRJJCghXYXRjaEpvYhIcLm1pbGxyYWNlLnYxLldhdGNoSm9iUmVxdWVzdBodLm1pbGxyYWNlLnYxLldhdGNoSm9iUmVzcG9uc2UwARJMCglXYXRjaEpvYnMSHS5taWxscmFjZS52MS5XYXRjaEpvYnNSZXF1ZXN0Gh4ubWlsbHJhY2UudjEuV2F0Y2hKb2JzUmVzcG9uc2UwARJKCglDYW5jZWxKb2ISHS5taWxscmFjZS52MS5DYW5jZWxKb2JSZXF1ZXN0Gh4ubWlsbHJhY2UudjEuQ2FuY2VsSm9iUmVzcG9uc2USRwoIUGF1c2VKb2ISHC5taWxscmFjZS52MS5QYXVzZUpvYlJlcXVlc3QaHS5taWxscmFjZS52MS5QYXVzZUpvYlJlc3BvbnNlEkoKCVJlc3VtZUpvYhIdLm1pbGxyYWNlLnYxLlJlc3VtZUpvYlJlcXVlc3QaHi5taWxscmFjZS52MS5SZXN1bWVKb2JSZXNwb25zZRJKCglMaXN0Tm9kZXMSHS5taWxscmFjZS52MS5MaXN0Tm9kZXNSZXF1ZXN0Gh4ubWlsbHJhY2UudjEuTGlzdE5vZGVzUmVzcG9uc2USTQoKTGlzdEFjdG9ycxIeLm1pbGxyYWNlLnYxLkxpc3RBY3RvcnNSZXF1ZXN0Gh8ubWlsbHJhY2UudjEuTGlzdEFjdG9yc1Jlc3BvbnNlEkAKBVF1ZXJ5EhkubWlsbHJhY2UudjEuUXVlcnlSZXF1ZXN0GhoubWlsbHJhY2UudjEuUXVlcnlSZXNwb25zZTABEmcKEkV4cG9ydFRyYWplY3RvcmllcxImLm1pbGxyYWNlLnYxLkV4cG9ydFRyYWplY3Rvcmllc1JlcXVlc3QaJy5taWxscmFjZS52MS5FeHBvcnRUcmFqZWN0b3JpZXNSZXNwb25zZTABEmUKEkltcG9ydFRyYWplY3RvcmllcxImLm1pbGxyYWNlLnYxLkltcG9ydFRyYWplY3Rvcmllc1JlcXVlc3QaJy5taWxscmFjZS52MS5JbXBvcnRUcmFqZWN0b3JpZXNSZXNwb25zZRJcCg9MaXN0RGVhZExldHRlcnMSIy5taWxscmFjZS52MS5MaXN0RGVhZExldHRlcnNSZXF1ZXN0GiQubWlsbHJhY2UudjEuTGlzdERlYWRMZXR0ZXJzUmVzcG9uc2USVgoNR2V0RGVhZExldHRlchIhLm1pbGxyYWNlLnYxLkdldERlYWRMZXR0ZXJSZXF1ZXN0GiIubWlsbHJhY2UudjEuR2V0RGVhZExldHRlclJlc3BvbnNlEmIKEVJlcGxheURlYWRMZXR0ZXJzEiUubWlsbHJhY2UudjEuUmVwbGF5RGVhZExldHRlcnNSZXF1ZXN0GiYubWlsbHJhY2UudjEuUmVwbGF5RGVhZExldHRlcnNSZXNwb25zZRJWCg1HZXRTdG9yZVN0YXRzEiEubWlsbHJhY2UudjEuR2V0U3RvcmVTdGF0c1JlcXVlc3QaIi5taWxscmFjZS52MS5HZXRTdG9yZVN0YXRzUmVzcG9uc2USTQoKUHJ1bmVTdG9yZRIeLm1pbGxyYWNlLnYxLlBydW5lU3RvcmVSZXF1ZXN0Gh8ubWlsbHJhY2UudjEuUHJ1bmVTdG9yZVJlc3BvbnNlEkcKCERpYWdub3NlEhwubWlsbHJhY2UudjEuRGlhZ25vc2VSZXF1ZXN0Gh0ubWlsbHJhY2UudjEuRGlhZ25vc2VSZXNwb25zZRJWCg1SZW1vdmVEYW1hZ2VkEiEubWlsbHJhY2UudjEuUmVtb3ZlRGFtYWdlZFJlcXVlc3QaIi5taWxscmFjZS52MS5SZW1vdmVEYW1hZ2VkUmVzcG9uc2ViBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_millrace_v1_training]);
+  fileDesc("ChdtaWxscmFjZS92MS9hZG1pbi5wcm90bxILbWlsbHJhY2UudjEitQQKA0pvYhIKCgJpZBgBIAEoCRIkCgVzdGF0ZRgCIAEoDjIVLm1pbGxyYWNlLnYxLkpvYlN0YXRlEhMKC2NvbmZpZ19qc29uGAMgASgJEi8KC2NyZWF0ZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzdGFydF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFZXJyb3IYByABKAkSKgoIcHJvZ3Jlc3MYCCABKAsyGC5taWxscmFjZS52MS5Kb2JQcm9ncmVzcxITCgt3YWl0aW5nX2ZvchgJIAEoCRIsCgtldmFsdWF0aW9ucxgKIAMoCzIXLm1pbGxyYWNlLnYxLkV2YWx1YXRpb24SEgoKY2hlY2twb2ludBgLIAEoCRInCgdub3RpY2VzGAwgAygLMhYubWlsbHJhY2UudjEuSm9iTm90aWNlEhMKC2NvZGVfZGlnZXN0GA0gASgJEhIKCnVucmVhZGFibGUYDiABKAkSDAoEZnJvbRgPIAEoCRINCgVvd25lchgQIAEoCRIQCghwcmlvcml0eRgRIAEoBRIwCg9iZXN0X2NoZWNrcG9pbnQYFiABKAsyFy5taWxscmFjZS52MS5DaGVja3BvaW50EhMKC2ZvcmtlZF9mcm9tGBcgASgJIrsBCgpDaGVja3BvaW50Eg4KBmpvYl9pZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEi8KC2NyZWF0ZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVieXRlcxgEIAEoBBIOCgZkaWdlc3QYBSABKAkSKwoKZXZhbHVhdGlvbhgGIAEoCzIXLm1pbGxyYWNlLnYxLkV2YWx1YXRpb24SDwoHcHJvYmxlbRgHIAEoCSL8AQoJSm9iTm90aWNlEgwKBGNvZGUYASABKAkSDwoHc3ViamVjdBgCIAEoCRIPCgdtZXNzYWdlGAMgASgJEgwKBG5vZGUYBCABKAkSDQoFY291bnQYBSABKAQSLgoKZmlyc3RfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLQoJbGFzdF90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxyZXNvbHZlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCW1vbWVudGFyeRgJIAEoCCKEAwoLSm9iUHJvZ3Jlc3MSDQoFcm91bmQYASABKA0SFAoMcm91bmRzX3RvdGFsGAIgASgNEhMKBnJld2FyZBgDIAEoAUgAiAEBEh8KF3RyYWplY3Rvcmllc19wZXJfc2Vjb25kGAQgASgBEhYKCXN0YWxlbmVzcxgFIAEoAUgBiAEBEhAKCHJlcXVlc3RzGAYgASgEEiMKBmxlZGdlchgHIAEoCzITLm1pbGxyYWNlLnYxLkxlZGdlchITCgtldGFfc2Vjb25kcxgIIAEoARIVCg10cmFpbl9zZWNvbmRzGAkgASgBEjwKCnN0YXRpc3RpY3MYCiADKAsyKC5taWxscmFjZS52MS5Kb2JQcm9ncmVzcy5TdGF0aXN0aWNzRW50cnkSFQoNcXVpZXRfc2Vjb25kcxgLIAEoDRoxCg9TdGF0aXN0aWNzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4AUIJCgdfcmV3YXJkQgwKCl9zdGFsZW5lc3MiuAIKCkV2YWx1YXRpb24SDAoEbmFtZRgBIAEoCRIWCg5wb2xpY3lfdmVyc2lvbhgCIAEoDRINCgV0YXNrcxgDIAEoDRIRCglzdWNjZXNzZXMYBCABKA0SDgoGZmFpbGVkGAUgASgNEhMKC21lYW5fcmV3YXJkGAYgASgBEhQKDHRyYWplY3RvcmllcxgHIAEoBBIVCg10cmFpbl9zZWNvbmRzGAggASgBEhIKCm1lYW5fc3RlcHMYCSABKAESNwoIZmFpbHVyZXMYCiADKAsyJS5taWxscmFjZS52MS5FdmFsdWF0aW9uLkZhaWx1cmVzRW50cnkSEgoKaW5jb21wbGV0ZRgLIAEoCBovCg1GYWlsdXJlc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoDToCOAEinwEKEENyZWF0ZUpvYlJlcXVlc3QSDgoGam9iX2lkGAEgASgJEhMKC2NvbmZpZ19qc29uGAIgASgJEgwKBGZyb20YAyABKAkSDQoFb3duZXIYBCABKAkSEAoIcHJpb3JpdHkYBSABKAUSEgoKcmVxdWVzdF9pZBgGIAEoCRIMCgRmb3JrGAcgASgJEhUKDWJ1bmRsZV9kaWdlc3QYCCABKAkiMgoRQ3JlYXRlSm9iUmVzcG9uc2USHQoDam9iGAEgASgLMhAubWlsbHJhY2UudjEuSm9iIigKFkxpc3RDaGVja3BvaW50c1JlcXVlc3QSDgoGam9iX2lkGAEgASgJIkcKF0xpc3RDaGVja3BvaW50c1Jlc3BvbnNlEiwKC2NoZWNrcG9pbnRzGAEgAygLMhcubWlsbHJhY2UudjEuQ2hlY2twb2ludCIuChtGaW5kTWlzc2luZ0FydGlmYWN0c1JlcXVlc3QSDwoHZGlnZXN0cxgBIAMoCSIvChxGaW5kTWlzc2luZ0FydGlmYWN0c1Jlc3BvbnNlEg8KB21pc3NpbmcYASADKAkilgEKFlVwbG9hZEFydGlmYWN0c1JlcXVlc3QSPAoGaGVhZGVyGAEgASgLMioubWlsbHJhY2UudjEuVXBsb2FkQXJ0aWZhY3RzUmVxdWVzdC5IZWFkZXJIABIOCgRkYXRhGAIgASgMSAAaJgoGSGVhZGVyEg4KBmRpZ2VzdBgBIAEoCRIMCgRzaXplGAIgASgEQgYKBHBhcnQiOAoXVXBsb2FkQXJ0aWZhY3RzUmVzcG9uc2USDgoGc3RvcmVkGAEgASgNEg0KBWJ5dGVzGAIgASgEIk4KDUdldEpvYlJlcXVlc3QSDgoGam9iX2lkGAEgASgJEi0KCXJlYWRfbWFzaxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2siLwoOR2V0Sm9iUmVzcG9uc2USHQoDam9iGAEgASgLMhAubWlsbHJhY2UudjEuSm9iIokBCg9MaXN0Sm9ic1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkSDgoGZmlsdGVyGAMgASgJEhAKCG9yZGVyX2J5GAQgASgJEi0KCXJlYWRfbWFzaxgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2siSwoQTGlzdEpvYnNSZXNwb25zZRIeCgRqb2JzGAEgAygLMhAubWlsbHJhY2UudjEuSm9iEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJmCg9XYXRjaEpvYlJlcXVlc3QSDgoGam9iX2lkGAEgASgJEi0KCXJlYWRfbWFzaxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2sSFAoMcmVzdW1lX3Rva2VuGAMgASgJIkcKEFdhdGNoSm9iUmVzcG9uc2USHQoDam9iGAEgASgLMhAubWlsbHJhY2UudjEuSm9iEhQKDHJlc3VtZV90b2tlbhgCIAEoCSJnChBXYXRjaEpvYnNSZXF1ZXN0Eg4KBmZpbHRlchgBIAEoCRItCglyZWFkX21hc2sYAiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrEhQKDHJlc3VtZV90b2tlbhgDIAEoCSJWChFXYXRjaEpvYnNSZXNwb25zZRIdCgNqb2IYASABKAsyEC5taWxscmFjZS52MS5Kb2ISFAoMcmVzdW1lX3Rva2VuGAIgASgJEgwKBGxlZnQYAyABKAgiIgoQQ2FuY2VsSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiMgoRQ2FuY2VsSm9iUmVzcG9uc2USHQoDam9iGAEgASgLMhAubWlsbHJhY2UudjEuSm9iIiEKD1BhdXNlSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiMQoQUGF1c2VKb2JSZXNwb25zZRIdCgNqb2IYASABKAsyEC5taWxscmFjZS52MS5Kb2IiIgoQUmVzdW1lSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiMgoRUmVzdW1lSm9iUmVzcG9uc2USHQoDam9iGAEgASgLMhAubWlsbHJhY2UudjEuSm9iIt4CCgROb2RlEgoKAmlkGAEgASgJEg0KBXJvbGVzGAIgAygJEgsKA3BpZBgDIAEoDRIPCgdhZGRyZXNzGAQgASgJEi4KCnN0YXJ0X3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjIKDmhlYXJ0YmVhdF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIRCglyc3NfYnl0ZXMYByABKAQSFgoOcGVha19yc3NfYnl0ZXMYCCABKAQSEwoLY3B1X3NlY29uZHMYCSABKAESGwoTZXZlbnRfbG9vcF9kZWxheV9tcxgKIAEoARItCgZsYWJlbHMYCyADKAsyHS5taWxscmFjZS52MS5Ob2RlLkxhYmVsc0VudHJ5Gi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiEgoQTGlzdE5vZGVzUmVxdWVzdCI1ChFMaXN0Tm9kZXNSZXNwb25zZRIgCgVub2RlcxgBIAMoCzIRLm1pbGxyYWNlLnYxLk5vZGUingEKBUFjdG9yEg8KB2FkZHJlc3MYASABKAkSDQoFc3RhdGUYAiABKAkSFQoNbWFpbGJveF9kZXB0aBgDIAEoDRIQCghyZXN0YXJ0cxgEIAEoDRITCgt3YWl0aW5nX2ZvchgFIAEoCRIQCghtZXNzYWdlcxgGIAEoBBIRCglpbl9mbGlnaHQYByABKA0SEgoKbGFzdF9lcnJvchgIIAEoCSIkChFMaXN0QWN0b3JzUmVxdWVzdBIPCgdub2RlX2lkGAEgASgJIjgKEkxpc3RBY3RvcnNSZXNwb25zZRIiCgZhY3RvcnMYASADKAsyEi5taWxscmFjZS52MS5BY3RvciItCgxRdWVyeVJlcXVlc3QSCwoDc3FsGAEgASgJEhAKCG1heF9yb3dzGAIgASgNIlUKDVF1ZXJ5UmVzcG9uc2USDwoHY29sdW1ucxgBIAMoCRINCgV0eXBlcxgCIAMoCRIRCglyb3dzX2pzb24YAyADKAkSEQoJdHJ1bmNhdGVkGAQgASgIIroCChBUcmFqZWN0b3J5RmlsdGVyEgsKA2pvYhgBIAEoCRIlCgdwdXJwb3NlGAIgASgOMhQubWlsbHJhY2UudjEuUHVycG9zZRIUCgdzdWNjZXNzGAMgASgISACIAQESDwoHdGFza19pZBgEIAEoCRIYCgttaW5fdmVyc2lvbhgFIAEoDUgBiAEBEhgKC21heF92ZXJzaW9uGAYgASgNSAKIAQESLgoKc3RhcnRfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBXdoZXJlGAkgASgJQgoKCF9zdWNjZXNzQg4KDF9taW5fdmVyc2lvbkIOCgxfbWF4X3ZlcnNpb24iqQEKGUV4cG9ydFRyYWplY3Rvcmllc1JlcXVlc3QSKQoGZm9ybWF0GAEgASgOMhkubWlsbHJhY2UudjEuRXhwb3J0Rm9ybWF0Eg0KBXN0ZXBzGAIgASgIEi0KBmZpbHRlchgDIAEoCzIdLm1pbGxyYWNlLnYxLlRyYWplY3RvcnlGaWx0ZXISDgoGY3Vyc29yGAQgASgJEhMKC2NodW5rX2J5dGVzGAUgASgNIlcKGkV4cG9ydFRyYWplY3Rvcmllc1Jlc3BvbnNlEgwKBGRhdGEYASABKAwSDgoGY3Vyc29yGAIgASgJEgwKBGRvbmUYAyABKAQSDQoFdG90YWwYBCABKAQiNwoZSW1wb3J0VHJhamVjdG9yaWVzUmVxdWVzdBINCgVsaW5lcxgBIAMoCRILCgNqb2IYAiABKAkiQQoaSW1wb3J0VHJhamVjdG9yaWVzUmVzcG9uc2USFAoMdHJhamVjdG9yaWVzGAEgASgNEg0KBXN0ZXBzGAIgASgNIrwCCgpEZWFkTGV0dGVyEgoKAmlkGAEgASgEEg4KBnN0cmVhbRgCIAEoCRIPCgdzdWJqZWN0GAMgASgJEg4KBnJlYXNvbhgEIAEoCRISCgpkZWxpdmVyaWVzGAUgASgNEigKBHRpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCm1lc3NhZ2VfaWQYByABKAkSEAoIc2VxdWVuY2UYCCABKAQSNQoHaGVhZGVycxgJIAMoCzIkLm1pbGxyYWNlLnYxLkRlYWRMZXR0ZXIuSGVhZGVyc0VudHJ5EhUKDXBheWxvYWRfYnl0ZXMYCiABKAQSDwoHcGF5bG9hZBgLIAEoDBouCgxIZWFkZXJzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJPChZMaXN0RGVhZExldHRlcnNSZXF1ZXN0Eg4KBnN0cmVhbRgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCSJhChdMaXN0RGVhZExldHRlcnNSZXNwb25zZRItCgxkZWFkX2xldHRlcnMYASADKAsyFy5taWxscmFjZS52MS5EZWFkTGV0dGVyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIiChRHZXREZWFkTGV0dGVyUmVxdWVzdBIKCgJpZBgBIAEoBCJFChVHZXREZWFkTGV0dGVyUmVzcG9uc2USLAoLZGVhZF9sZXR0ZXIYASABKAsyFy5taWxscmFjZS52MS5EZWFkTGV0dGVyIlgKGFJlcGxheURlYWRMZXR0ZXJzUmVxdWVzdBILCgNpZHMYASADKAQSCwoDYWxsGAIgASgIEg4KBnN0cmVhbRgDIAEoCRISCgpwYWdlX3Rva2VuGAQgASgJIkYKGVJlcGxheURlYWRMZXR0ZXJzUmVzcG9uc2USEAoIcmVwbGF5ZWQYASABKA0SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIhYKFEdldFN0b3JlU3RhdHNSZXF1ZXN0IpIBChVHZXRTdG9yZVN0YXRzUmVzcG9uc2USJwoGdGFibGVzGAEgAygLMhcubWlsbHJhY2UudjEuU3RvcmVUYWJsZRIjCgRqb2JzGAIgAygLMhUubWlsbHJhY2UudjEuU3RvcmVKb2ISKwoIZGV0YWNoZWQYAyADKAsyGS5taWxscmFjZS52MS5EZXRhY2hlZFBhcnQiiQEKDERldGFjaGVkUGFydBINCgV0YWJsZRgBIAEoCRIMCgRwYXJ0GAIgASgJEg4KBmpvYl9pZBgDIAEoCRIRCgRyb3dzGAQgASgESACIAQESEgoKZGlza19ieXRlcxgFIAEoBBIOCgZyZWFzb24YBiABKAkSDAoEcGF0aBgHIAEoCUIHCgVfcm93cyLaAQoKU3RvcmVUYWJsZRIMCgRuYW1lGAEgASgJEgwKBHJvd3MYAiABKAQSEgoKZGlza19ieXRlcxgDIAEoBBIYChBjb21wcmVzc2VkX2J5dGVzGAQgASgEEhEKCXJhd19ieXRlcxgFIAEoBBINCgVwYXJ0cxgGIAEoDRIvCgtvbGRlc3RfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLbmV3ZXN0X3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wItgBCghTdG9yZUpvYhIKCgJpZBgBIAEoCRIUCgx0cmFqZWN0b3JpZXMYAiABKAQSDQoFc3RlcHMYAyABKAQSEgoKZGlza19ieXRlcxgEIAEoBBIWCg5ieXRlc19wZXJfc3RlcBgFIAEoARIvCgtvbGRlc3RfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLbmV3ZXN0X3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBWVuZGVkGAggASgIImMKEVBydW5lU3RvcmVSZXF1ZXN0Ei0KCm9sZGVyX3RoYW4YASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SDgoGam9iX2lkGAIgASgJEg8KB2RyeV9ydW4YAyABKAgiOgoSUHJ1bmVTdG9yZVJlc3BvbnNlEiQKBGpvYnMYASADKAsyFi5taWxscmFjZS52MS5QcnVuZWRKb2IiWgoJUHJ1bmVkSm9iEgoKAmlkGAEgASgJEhQKDHRyYWplY3RvcmllcxgCIAEoBBINCgVzdGVwcxgDIAEoBBINCgVieXRlcxgEIAEoBBINCgV3aG9sZRgFIAEoCCIRCg9EaWFnbm9zZVJlcXVlc3QiSwoQRGlhZ25vc2VSZXNwb25zZRImCghmaW5kaW5ncxgBIAMoCzIULm1pbGxyYWNlLnYxLkZpbmRpbmcSDwoHY2hlY2tlZBgCIAEoDSJaCgdGaW5kaW5nEg0KBXBsYWNlGAEgASgJEgwKBHdoYXQYAiABKAkSDwoHcHJvYmxlbRgDIAEoCRIOCgZhZHZpY2UYBCABKAkSEQoJcmVtb3ZhYmxlGAUgASgIIiUKFFJlbW92ZURhbWFnZWRSZXF1ZXN0Eg0KBXBsYWNlGAEgASgJIiYKFVJlbW92ZURhbWFnZWRSZXNwb25zZRINCgV2YWx1ZRgBIAEoDCrKAQoISm9iU3RhdGUSGQoVSk9CX1NUQVRFX1VOU1BFQ0lGSUVEEAASFAoQSk9CX1NUQVRFX1FVRVVFRBABEhUKEUpPQl9TVEFURV9SVU5OSU5HEAISFAoQSk9CX1NUQVRFX1BBVVNFRBADEhcKE0pPQl9TVEFURV9TVUNDRUVERUQQBBIUChBKT0JfU1RBVEVfRkFJTEVEEAUSFwoTSk9CX1NUQVRFX0NBTkNFTExFRBAGEhgKFEpPQl9TVEFURV9VTlJFQURBQkxFEAcqYQoMRXhwb3J0Rm9ybWF0Eh0KGUVYUE9SVF9GT1JNQVRfVU5TUEVDSUZJRUQQABIXChNFWFBPUlRfRk9STUFUX0pTT05MEAESGQoVRVhQT1JUX0ZPUk1BVF9QQVJRVUVUEAIymg8KDEFkbWluU2VydmljZRJKCglDcmVhdGVKb2ISHS5taWxscmFjZS52MS5DcmVhdGVKb2JSZXF1ZXN0Gh4ubWlsbHJhY2UudjEuQ3JlYXRlSm9iUmVzcG9uc2USawoURmluZE1pc3NpbmdBcnRpZmFjdHMSKC5taWxscmFjZS52MS5GaW5kTWlzc2luZ0FydGlmYWN0c1JlcXVlc3QaKS5taWxscmFjZS52MS5GaW5kTWlzc2luZ0FydGlmYWN0c1Jlc3BvbnNlEl4KD1VwbG9hZEFydGlmYWN0cxIjLm1pbGxyYWNlLnYxLlVwbG9hZEFydGlmYWN0c1JlcXVlc3QaJC5taWxscmFjZS52MS5VcGxvYWRBcnRpZmFjdHNSZXNwb25zZSgBEkEKBkdldEpvYhIaLm1pbGxyYWNlLnYxLkdldEpvYlJlcXVlc3QaGy5taWxscmFjZS52MS5HZXRKb2JSZXNwb25zZRJcCg9MaXN0Q2hlY2twb2ludHMSIy5taWxscmFjZS52MS5MaXN0Q2hlY2twb2ludHNSZXF1ZXN0GiQubWlsbHJhY2UudjEuTGlzdENoZWNrcG9pbnRzUmVzcG9uc2USRwoITGlzdEpvYnMSHC5taWxscmFjZS52MS5MaXN0Sm9ic1JlcXVlc3QaHS5taWxscmFjZS52MS5MaXN0Sm9ic1Jlc3BvbnNlEkkKCFdhdGNoSm9iEhwubWlsbHJhY2UudjEuV2F0Y2hKb2JSZXF1ZXN0Gh0ubWlsbHJhY2UudjEuV2F0Y2hKb2JSZXNwb25zZTABEkwKCVdhdGNoSm9icxIdLm1pbGxyYWNlLnYxLldhdGNoSm9ic1JlcXVlc3QaHi5taWxscmFjZS52MS5XYXRjaEpvYnNSZXNwb25zZTABEkoKCUNhbmNlbEpvYhIdLm1pbGxyYWNlLnYxLkNhbmNlbEpvYlJlcXVlc3QaHi5taWxscmFjZS52MS5DYW5jZWxKb2JSZXNwb25zZRJHCghQYXVzZUpvYhIcLm1pbGxyYWNlLnYxLlBhdXNlSm9iUmVxdWVzdBodLm1pbGxyYWNlLnYxLlBhdXNlSm9iUmVzcG9uc2USSgoJUmVzdW1lSm9iEh0ubWlsbHJhY2UudjEuUmVzdW1lSm9iUmVxdWVzdBoeLm1pbGxyYWNlLnYxLlJlc3VtZUpvYlJlc3BvbnNlEkoKCUxpc3ROb2RlcxIdLm1pbGxyYWNlLnYxLkxpc3ROb2Rlc1JlcXVlc3QaHi5taWxscmFjZS52MS5MaXN0Tm9kZXNSZXNwb25zZRJNCgpMaXN0QWN0b3JzEh4ubWlsbHJhY2UudjEuTGlzdEFjdG9yc1JlcXVlc3QaHy5taWxscmFjZS52MS5MaXN0QWN0b3JzUmVzcG9uc2USQAoFUXVlcnkSGS5taWxscmFjZS52MS5RdWVyeVJlcXVlc3QaGi5taWxscmFjZS52MS5RdWVyeVJlc3BvbnNlMAESZwoSRXhwb3J0VHJhamVjdG9yaWVzEiYubWlsbHJhY2UudjEuRXhwb3J0VHJhamVjdG9yaWVzUmVxdWVzdBonLm1pbGxyYWNlLnYxLkV4cG9ydFRyYWplY3Rvcmllc1Jlc3BvbnNlMAESZQoSSW1wb3J0VHJhamVjdG9yaWVzEiYubWlsbHJhY2UudjEuSW1wb3J0VHJhamVjdG9yaWVzUmVxdWVzdBonLm1pbGxyYWNlLnYxLkltcG9ydFRyYWplY3Rvcmllc1Jlc3BvbnNlElwKD0xpc3REZWFkTGV0dGVycxIjLm1pbGxyYWNlLnYxLkxpc3REZWFkTGV0dGVyc1JlcXVlc3QaJC5taWxscmFjZS52MS5MaXN0RGVhZExldHRlcnNSZXNwb25zZRJWCg1HZXREZWFkTGV0dGVyEiEubWlsbHJhY2UudjEuR2V0RGVhZExldHRlclJlcXVlc3QaIi5taWxscmFjZS52MS5HZXREZWFkTGV0dGVyUmVzcG9uc2USYgoRUmVwbGF5RGVhZExldHRlcnMSJS5taWxscmFjZS52MS5SZXBsYXlEZWFkTGV0dGVyc1JlcXVlc3QaJi5taWxscmFjZS52MS5SZXBsYXlEZWFkTGV0dGVyc1Jlc3BvbnNlElYKDUdldFN0b3JlU3RhdHMSIS5taWxscmFjZS52MS5HZXRTdG9yZVN0YXRzUmVxdWVzdBoiLm1pbGxyYWNlLnYxLkdldFN0b3JlU3RhdHNSZXNwb25zZRJNCgpQcnVuZVN0b3JlEh4ubWlsbHJhY2UudjEuUHJ1bmVTdG9yZVJlcXVlc3QaHy5taWxscmFjZS52MS5QcnVuZVN0b3JlUmVzcG9uc2USRwoIRGlhZ25vc2USHC5taWxscmFjZS52MS5EaWFnbm9zZVJlcXVlc3QaHS5taWxscmFjZS52MS5EaWFnbm9zZVJlc3BvbnNlElYKDVJlbW92ZURhbWFnZWQSIS5taWxscmFjZS52MS5SZW1vdmVEYW1hZ2VkUmVxdWVzdBoiLm1pbGxyYWNlLnYxLlJlbW92ZURhbWFnZWRSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_millrace_v1_training]);
 
 /**
  * @generated from message millrace.v1.Job
@@ -495,6 +495,14 @@ export type CreateJobRequest = Message<"millrace.v1.CreateJobRequest"> & {
    * @generated from field: string fork = 7;
    */
   fork: string;
+
+  /**
+   * SHA-256 of an uploaded bundle, whose flow, rewards and data the job runs; the paths in config_json are then only names in messages.
+   * When empty, the coordinator bundles what lies at those paths.
+   *
+   * @generated from field: string bundle_digest = 8;
+   */
+  bundleDigest: string;
 };
 
 /**
@@ -560,6 +568,133 @@ export const ListCheckpointsResponseSchema: GenMessage<ListCheckpointsResponse> 
   messageDesc(file_millrace_v1_admin, 8);
 
 /**
+ * @generated from message millrace.v1.FindMissingArtifactsRequest
+ */
+export type FindMissingArtifactsRequest = Message<"millrace.v1.FindMissingArtifactsRequest"> & {
+  /**
+   * SHA-256 of each, 64 lower-case hex digits; at most 10000.
+   *
+   * @generated from field: repeated string digests = 1;
+   */
+  digests: string[];
+};
+
+/**
+ * Describes the message millrace.v1.FindMissingArtifactsRequest.
+ * Use `create(FindMissingArtifactsRequestSchema)` to create a new message.
+ */
+export const FindMissingArtifactsRequestSchema: GenMessage<FindMissingArtifactsRequest> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_admin, 9);
+
+/**
+ * @generated from message millrace.v1.FindMissingArtifactsResponse
+ */
+export type FindMissingArtifactsResponse = Message<"millrace.v1.FindMissingArtifactsResponse"> & {
+  /**
+   * Those of them that have to be uploaded.
+   *
+   * @generated from field: repeated string missing = 1;
+   */
+  missing: string[];
+};
+
+/**
+ * Describes the message millrace.v1.FindMissingArtifactsResponse.
+ * Use `create(FindMissingArtifactsResponseSchema)` to create a new message.
+ */
+export const FindMissingArtifactsResponseSchema: GenMessage<FindMissingArtifactsResponse> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_admin, 10);
+
+/**
+ * @generated from message millrace.v1.UploadArtifactsRequest
+ */
+export type UploadArtifactsRequest = Message<"millrace.v1.UploadArtifactsRequest"> & {
+  /**
+   * The messages of an artifact: its header, then its content in order.
+   *
+   * @generated from oneof millrace.v1.UploadArtifactsRequest.part
+   */
+  part: {
+    /**
+     * Begins an artifact.
+     *
+     * @generated from field: millrace.v1.UploadArtifactsRequest.Header header = 1;
+     */
+    value: UploadArtifactsRequest_Header;
+    case: "header";
+  } | {
+    /**
+     * The next bytes of it, at most 1 MiB.
+     *
+     * @generated from field: bytes data = 2;
+     */
+    value: Uint8Array;
+    case: "data";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message millrace.v1.UploadArtifactsRequest.
+ * Use `create(UploadArtifactsRequestSchema)` to create a new message.
+ */
+export const UploadArtifactsRequestSchema: GenMessage<UploadArtifactsRequest> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_admin, 11);
+
+/**
+ * What an artifact begins with.
+ *
+ * @generated from message millrace.v1.UploadArtifactsRequest.Header
+ */
+export type UploadArtifactsRequest_Header = Message<"millrace.v1.UploadArtifactsRequest.Header"> & {
+  /**
+   * SHA-256 of its content.
+   *
+   * @generated from field: string digest = 1;
+   */
+  digest: string;
+
+  /**
+   * Its bytes, at most 1 GiB; 4 GiB in one call.
+   *
+   * @generated from field: uint64 size = 2;
+   */
+  size: bigint;
+};
+
+/**
+ * Describes the message millrace.v1.UploadArtifactsRequest.Header.
+ * Use `create(UploadArtifactsRequest_HeaderSchema)` to create a new message.
+ */
+export const UploadArtifactsRequest_HeaderSchema: GenMessage<UploadArtifactsRequest_Header> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_admin, 11, 0);
+
+/**
+ * @generated from message millrace.v1.UploadArtifactsResponse
+ */
+export type UploadArtifactsResponse = Message<"millrace.v1.UploadArtifactsResponse"> & {
+  /**
+   * Artifacts that were stored.
+   *
+   * @generated from field: uint32 stored = 1;
+   */
+  stored: number;
+
+  /**
+   * Their bytes.
+   *
+   * @generated from field: uint64 bytes = 2;
+   */
+  bytes: bigint;
+};
+
+/**
+ * Describes the message millrace.v1.UploadArtifactsResponse.
+ * Use `create(UploadArtifactsResponseSchema)` to create a new message.
+ */
+export const UploadArtifactsResponseSchema: GenMessage<UploadArtifactsResponse> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_admin, 12);
+
+/**
  * @generated from message millrace.v1.GetJobRequest
  */
 export type GetJobRequest = Message<"millrace.v1.GetJobRequest"> & {
@@ -583,7 +718,7 @@ export type GetJobRequest = Message<"millrace.v1.GetJobRequest"> & {
  * Use `create(GetJobRequestSchema)` to create a new message.
  */
 export const GetJobRequestSchema: GenMessage<GetJobRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 9);
+  messageDesc(file_millrace_v1_admin, 13);
 
 /**
  * @generated from message millrace.v1.GetJobResponse
@@ -602,7 +737,7 @@ export type GetJobResponse = Message<"millrace.v1.GetJobResponse"> & {
  * Use `create(GetJobResponseSchema)` to create a new message.
  */
 export const GetJobResponseSchema: GenMessage<GetJobResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 10);
+  messageDesc(file_millrace_v1_admin, 14);
 
 /**
  * @generated from message millrace.v1.ListJobsRequest
@@ -651,7 +786,7 @@ export type ListJobsRequest = Message<"millrace.v1.ListJobsRequest"> & {
  * Use `create(ListJobsRequestSchema)` to create a new message.
  */
 export const ListJobsRequestSchema: GenMessage<ListJobsRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 11);
+  messageDesc(file_millrace_v1_admin, 15);
 
 /**
  * @generated from message millrace.v1.ListJobsResponse
@@ -677,7 +812,7 @@ export type ListJobsResponse = Message<"millrace.v1.ListJobsResponse"> & {
  * Use `create(ListJobsResponseSchema)` to create a new message.
  */
 export const ListJobsResponseSchema: GenMessage<ListJobsResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 12);
+  messageDesc(file_millrace_v1_admin, 16);
 
 /**
  * @generated from message millrace.v1.WatchJobRequest
@@ -710,7 +845,7 @@ export type WatchJobRequest = Message<"millrace.v1.WatchJobRequest"> & {
  * Use `create(WatchJobRequestSchema)` to create a new message.
  */
 export const WatchJobRequestSchema: GenMessage<WatchJobRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 13);
+  messageDesc(file_millrace_v1_admin, 17);
 
 /**
  * @generated from message millrace.v1.WatchJobResponse
@@ -736,7 +871,7 @@ export type WatchJobResponse = Message<"millrace.v1.WatchJobResponse"> & {
  * Use `create(WatchJobResponseSchema)` to create a new message.
  */
 export const WatchJobResponseSchema: GenMessage<WatchJobResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 14);
+  messageDesc(file_millrace_v1_admin, 18);
 
 /**
  * @generated from message millrace.v1.WatchJobsRequest
@@ -769,7 +904,7 @@ export type WatchJobsRequest = Message<"millrace.v1.WatchJobsRequest"> & {
  * Use `create(WatchJobsRequestSchema)` to create a new message.
  */
 export const WatchJobsRequestSchema: GenMessage<WatchJobsRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 15);
+  messageDesc(file_millrace_v1_admin, 19);
 
 /**
  * @generated from message millrace.v1.WatchJobsResponse
@@ -802,7 +937,7 @@ export type WatchJobsResponse = Message<"millrace.v1.WatchJobsResponse"> & {
  * Use `create(WatchJobsResponseSchema)` to create a new message.
  */
 export const WatchJobsResponseSchema: GenMessage<WatchJobsResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 16);
+  messageDesc(file_millrace_v1_admin, 20);
 
 /**
  * @generated from message millrace.v1.CancelJobRequest
@@ -819,7 +954,7 @@ export type CancelJobRequest = Message<"millrace.v1.CancelJobRequest"> & {
  * Use `create(CancelJobRequestSchema)` to create a new message.
  */
 export const CancelJobRequestSchema: GenMessage<CancelJobRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 17);
+  messageDesc(file_millrace_v1_admin, 21);
 
 /**
  * @generated from message millrace.v1.CancelJobResponse
@@ -836,7 +971,7 @@ export type CancelJobResponse = Message<"millrace.v1.CancelJobResponse"> & {
  * Use `create(CancelJobResponseSchema)` to create a new message.
  */
 export const CancelJobResponseSchema: GenMessage<CancelJobResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 18);
+  messageDesc(file_millrace_v1_admin, 22);
 
 /**
  * @generated from message millrace.v1.PauseJobRequest
@@ -853,7 +988,7 @@ export type PauseJobRequest = Message<"millrace.v1.PauseJobRequest"> & {
  * Use `create(PauseJobRequestSchema)` to create a new message.
  */
 export const PauseJobRequestSchema: GenMessage<PauseJobRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 19);
+  messageDesc(file_millrace_v1_admin, 23);
 
 /**
  * @generated from message millrace.v1.PauseJobResponse
@@ -870,7 +1005,7 @@ export type PauseJobResponse = Message<"millrace.v1.PauseJobResponse"> & {
  * Use `create(PauseJobResponseSchema)` to create a new message.
  */
 export const PauseJobResponseSchema: GenMessage<PauseJobResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 20);
+  messageDesc(file_millrace_v1_admin, 24);
 
 /**
  * @generated from message millrace.v1.ResumeJobRequest
@@ -887,7 +1022,7 @@ export type ResumeJobRequest = Message<"millrace.v1.ResumeJobRequest"> & {
  * Use `create(ResumeJobRequestSchema)` to create a new message.
  */
 export const ResumeJobRequestSchema: GenMessage<ResumeJobRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 21);
+  messageDesc(file_millrace_v1_admin, 25);
 
 /**
  * @generated from message millrace.v1.ResumeJobResponse
@@ -904,7 +1039,7 @@ export type ResumeJobResponse = Message<"millrace.v1.ResumeJobResponse"> & {
  * Use `create(ResumeJobResponseSchema)` to create a new message.
  */
 export const ResumeJobResponseSchema: GenMessage<ResumeJobResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 22);
+  messageDesc(file_millrace_v1_admin, 26);
 
 /**
  * @generated from message millrace.v1.Node
@@ -977,7 +1112,7 @@ export type Node = Message<"millrace.v1.Node"> & {
  * Use `create(NodeSchema)` to create a new message.
  */
 export const NodeSchema: GenMessage<Node> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 23);
+  messageDesc(file_millrace_v1_admin, 27);
 
 /**
  * @generated from message millrace.v1.ListNodesRequest
@@ -990,7 +1125,7 @@ export type ListNodesRequest = Message<"millrace.v1.ListNodesRequest"> & {
  * Use `create(ListNodesRequestSchema)` to create a new message.
  */
 export const ListNodesRequestSchema: GenMessage<ListNodesRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 24);
+  messageDesc(file_millrace_v1_admin, 28);
 
 /**
  * @generated from message millrace.v1.ListNodesResponse
@@ -1007,7 +1142,7 @@ export type ListNodesResponse = Message<"millrace.v1.ListNodesResponse"> & {
  * Use `create(ListNodesResponseSchema)` to create a new message.
  */
 export const ListNodesResponseSchema: GenMessage<ListNodesResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 25);
+  messageDesc(file_millrace_v1_admin, 29);
 
 /**
  * @generated from message millrace.v1.Actor
@@ -1067,7 +1202,7 @@ export type Actor = Message<"millrace.v1.Actor"> & {
  * Use `create(ActorSchema)` to create a new message.
  */
 export const ActorSchema: GenMessage<Actor> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 26);
+  messageDesc(file_millrace_v1_admin, 30);
 
 /**
  * @generated from message millrace.v1.ListActorsRequest
@@ -1086,7 +1221,7 @@ export type ListActorsRequest = Message<"millrace.v1.ListActorsRequest"> & {
  * Use `create(ListActorsRequestSchema)` to create a new message.
  */
 export const ListActorsRequestSchema: GenMessage<ListActorsRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 27);
+  messageDesc(file_millrace_v1_admin, 31);
 
 /**
  * @generated from message millrace.v1.ListActorsResponse
@@ -1103,7 +1238,7 @@ export type ListActorsResponse = Message<"millrace.v1.ListActorsResponse"> & {
  * Use `create(ListActorsResponseSchema)` to create a new message.
  */
 export const ListActorsResponseSchema: GenMessage<ListActorsResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 28);
+  messageDesc(file_millrace_v1_admin, 32);
 
 /**
  * @generated from message millrace.v1.QueryRequest
@@ -1129,7 +1264,7 @@ export type QueryRequest = Message<"millrace.v1.QueryRequest"> & {
  * Use `create(QueryRequestSchema)` to create a new message.
  */
 export const QueryRequestSchema: GenMessage<QueryRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 29);
+  messageDesc(file_millrace_v1_admin, 33);
 
 /**
  * @generated from message millrace.v1.QueryResponse
@@ -1167,7 +1302,7 @@ export type QueryResponse = Message<"millrace.v1.QueryResponse"> & {
  * Use `create(QueryResponseSchema)` to create a new message.
  */
 export const QueryResponseSchema: GenMessage<QueryResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 30);
+  messageDesc(file_millrace_v1_admin, 34);
 
 /**
  * Which trajectories; all conditions must hold.
@@ -1240,7 +1375,7 @@ export type TrajectoryFilter = Message<"millrace.v1.TrajectoryFilter"> & {
  * Use `create(TrajectoryFilterSchema)` to create a new message.
  */
 export const TrajectoryFilterSchema: GenMessage<TrajectoryFilter> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 31);
+  messageDesc(file_millrace_v1_admin, 35);
 
 /**
  * @generated from message millrace.v1.ExportTrajectoriesRequest
@@ -1286,7 +1421,7 @@ export type ExportTrajectoriesRequest = Message<"millrace.v1.ExportTrajectoriesR
  * Use `create(ExportTrajectoriesRequestSchema)` to create a new message.
  */
 export const ExportTrajectoriesRequestSchema: GenMessage<ExportTrajectoriesRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 32);
+  messageDesc(file_millrace_v1_admin, 36);
 
 /**
  * @generated from message millrace.v1.ExportTrajectoriesResponse
@@ -1322,7 +1457,7 @@ export type ExportTrajectoriesResponse = Message<"millrace.v1.ExportTrajectories
  * Use `create(ExportTrajectoriesResponseSchema)` to create a new message.
  */
 export const ExportTrajectoriesResponseSchema: GenMessage<ExportTrajectoriesResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 33);
+  messageDesc(file_millrace_v1_admin, 37);
 
 /**
  * @generated from message millrace.v1.ImportTrajectoriesRequest
@@ -1348,7 +1483,7 @@ export type ImportTrajectoriesRequest = Message<"millrace.v1.ImportTrajectoriesR
  * Use `create(ImportTrajectoriesRequestSchema)` to create a new message.
  */
 export const ImportTrajectoriesRequestSchema: GenMessage<ImportTrajectoriesRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 34);
+  messageDesc(file_millrace_v1_admin, 38);
 
 /**
  * @generated from message millrace.v1.ImportTrajectoriesResponse
@@ -1372,7 +1507,7 @@ export type ImportTrajectoriesResponse = Message<"millrace.v1.ImportTrajectories
  * Use `create(ImportTrajectoriesResponseSchema)` to create a new message.
  */
 export const ImportTrajectoriesResponseSchema: GenMessage<ImportTrajectoriesResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 35);
+  messageDesc(file_millrace_v1_admin, 39);
 
 /**
  * A message that was given up: its handler refused it, or it was delivered too often.
@@ -1455,7 +1590,7 @@ export type DeadLetter = Message<"millrace.v1.DeadLetter"> & {
  * Use `create(DeadLetterSchema)` to create a new message.
  */
 export const DeadLetterSchema: GenMessage<DeadLetter> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 36);
+  messageDesc(file_millrace_v1_admin, 40);
 
 /**
  * @generated from message millrace.v1.ListDeadLettersRequest
@@ -1486,7 +1621,7 @@ export type ListDeadLettersRequest = Message<"millrace.v1.ListDeadLettersRequest
  * Use `create(ListDeadLettersRequestSchema)` to create a new message.
  */
 export const ListDeadLettersRequestSchema: GenMessage<ListDeadLettersRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 37);
+  messageDesc(file_millrace_v1_admin, 41);
 
 /**
  * @generated from message millrace.v1.ListDeadLettersResponse
@@ -1508,7 +1643,7 @@ export type ListDeadLettersResponse = Message<"millrace.v1.ListDeadLettersRespon
  * Use `create(ListDeadLettersResponseSchema)` to create a new message.
  */
 export const ListDeadLettersResponseSchema: GenMessage<ListDeadLettersResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 38);
+  messageDesc(file_millrace_v1_admin, 42);
 
 /**
  * @generated from message millrace.v1.GetDeadLetterRequest
@@ -1525,7 +1660,7 @@ export type GetDeadLetterRequest = Message<"millrace.v1.GetDeadLetterRequest"> &
  * Use `create(GetDeadLetterRequestSchema)` to create a new message.
  */
 export const GetDeadLetterRequestSchema: GenMessage<GetDeadLetterRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 39);
+  messageDesc(file_millrace_v1_admin, 43);
 
 /**
  * @generated from message millrace.v1.GetDeadLetterResponse
@@ -1542,7 +1677,7 @@ export type GetDeadLetterResponse = Message<"millrace.v1.GetDeadLetterResponse">
  * Use `create(GetDeadLetterResponseSchema)` to create a new message.
  */
 export const GetDeadLetterResponseSchema: GenMessage<GetDeadLetterResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 40);
+  messageDesc(file_millrace_v1_admin, 44);
 
 /**
  * @generated from message millrace.v1.ReplayDeadLettersRequest
@@ -1580,7 +1715,7 @@ export type ReplayDeadLettersRequest = Message<"millrace.v1.ReplayDeadLettersReq
  * Use `create(ReplayDeadLettersRequestSchema)` to create a new message.
  */
 export const ReplayDeadLettersRequestSchema: GenMessage<ReplayDeadLettersRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 41);
+  messageDesc(file_millrace_v1_admin, 45);
 
 /**
  * @generated from message millrace.v1.ReplayDeadLettersResponse
@@ -1606,7 +1741,7 @@ export type ReplayDeadLettersResponse = Message<"millrace.v1.ReplayDeadLettersRe
  * Use `create(ReplayDeadLettersResponseSchema)` to create a new message.
  */
 export const ReplayDeadLettersResponseSchema: GenMessage<ReplayDeadLettersResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 42);
+  messageDesc(file_millrace_v1_admin, 46);
 
 /**
  * @generated from message millrace.v1.GetStoreStatsRequest
@@ -1619,7 +1754,7 @@ export type GetStoreStatsRequest = Message<"millrace.v1.GetStoreStatsRequest"> &
  * Use `create(GetStoreStatsRequestSchema)` to create a new message.
  */
 export const GetStoreStatsRequestSchema: GenMessage<GetStoreStatsRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 43);
+  messageDesc(file_millrace_v1_admin, 47);
 
 /**
  * @generated from message millrace.v1.GetStoreStatsResponse
@@ -1650,7 +1785,7 @@ export type GetStoreStatsResponse = Message<"millrace.v1.GetStoreStatsResponse">
  * Use `create(GetStoreStatsResponseSchema)` to create a new message.
  */
 export const GetStoreStatsResponseSchema: GenMessage<GetStoreStatsResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 44);
+  messageDesc(file_millrace_v1_admin, 48);
 
 /**
  * @generated from message millrace.v1.DetachedPart
@@ -1705,7 +1840,7 @@ export type DetachedPart = Message<"millrace.v1.DetachedPart"> & {
  * Use `create(DetachedPartSchema)` to create a new message.
  */
 export const DetachedPartSchema: GenMessage<DetachedPart> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 45);
+  messageDesc(file_millrace_v1_admin, 49);
 
 /**
  * Rows that came again and were not merged yet count as often as they lie on disk.
@@ -1765,7 +1900,7 @@ export type StoreTable = Message<"millrace.v1.StoreTable"> & {
  * Use `create(StoreTableSchema)` to create a new message.
  */
 export const StoreTableSchema: GenMessage<StoreTable> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 46);
+  messageDesc(file_millrace_v1_admin, 50);
 
 /**
  * @generated from message millrace.v1.StoreJob
@@ -1823,7 +1958,7 @@ export type StoreJob = Message<"millrace.v1.StoreJob"> & {
  * Use `create(StoreJobSchema)` to create a new message.
  */
 export const StoreJobSchema: GenMessage<StoreJob> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 47);
+  messageDesc(file_millrace_v1_admin, 51);
 
 /**
  * @generated from message millrace.v1.PruneStoreRequest
@@ -1856,7 +1991,7 @@ export type PruneStoreRequest = Message<"millrace.v1.PruneStoreRequest"> & {
  * Use `create(PruneStoreRequestSchema)` to create a new message.
  */
 export const PruneStoreRequestSchema: GenMessage<PruneStoreRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 48);
+  messageDesc(file_millrace_v1_admin, 52);
 
 /**
  * @generated from message millrace.v1.PruneStoreResponse
@@ -1873,7 +2008,7 @@ export type PruneStoreResponse = Message<"millrace.v1.PruneStoreResponse"> & {
  * Use `create(PruneStoreResponseSchema)` to create a new message.
  */
 export const PruneStoreResponseSchema: GenMessage<PruneStoreResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 49);
+  messageDesc(file_millrace_v1_admin, 53);
 
 /**
  * @generated from message millrace.v1.PrunedJob
@@ -1914,7 +2049,7 @@ export type PrunedJob = Message<"millrace.v1.PrunedJob"> & {
  * Use `create(PrunedJobSchema)` to create a new message.
  */
 export const PrunedJobSchema: GenMessage<PrunedJob> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 50);
+  messageDesc(file_millrace_v1_admin, 54);
 
 /**
  * @generated from message millrace.v1.DiagnoseRequest
@@ -1927,7 +2062,7 @@ export type DiagnoseRequest = Message<"millrace.v1.DiagnoseRequest"> & {
  * Use `create(DiagnoseRequestSchema)` to create a new message.
  */
 export const DiagnoseRequestSchema: GenMessage<DiagnoseRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 51);
+  messageDesc(file_millrace_v1_admin, 55);
 
 /**
  * @generated from message millrace.v1.DiagnoseResponse
@@ -1951,7 +2086,7 @@ export type DiagnoseResponse = Message<"millrace.v1.DiagnoseResponse"> & {
  * Use `create(DiagnoseResponseSchema)` to create a new message.
  */
 export const DiagnoseResponseSchema: GenMessage<DiagnoseResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 52);
+  messageDesc(file_millrace_v1_admin, 56);
 
 /**
  * Something durable that is not as it should be.
@@ -2000,7 +2135,7 @@ export type Finding = Message<"millrace.v1.Finding"> & {
  * Use `create(FindingSchema)` to create a new message.
  */
 export const FindingSchema: GenMessage<Finding> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 53);
+  messageDesc(file_millrace_v1_admin, 57);
 
 /**
  * @generated from message millrace.v1.RemoveDamagedRequest
@@ -2019,7 +2154,7 @@ export type RemoveDamagedRequest = Message<"millrace.v1.RemoveDamagedRequest"> &
  * Use `create(RemoveDamagedRequestSchema)` to create a new message.
  */
 export const RemoveDamagedRequestSchema: GenMessage<RemoveDamagedRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 54);
+  messageDesc(file_millrace_v1_admin, 58);
 
 /**
  * @generated from message millrace.v1.RemoveDamagedResponse
@@ -2038,7 +2173,7 @@ export type RemoveDamagedResponse = Message<"millrace.v1.RemoveDamagedResponse">
  * Use `create(RemoveDamagedResponseSchema)` to create a new message.
  */
 export const RemoveDamagedResponseSchema: GenMessage<RemoveDamagedResponse> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_admin, 55);
+  messageDesc(file_millrace_v1_admin, 59);
 
 /**
  * @generated from enum millrace.v1.JobState
@@ -2136,6 +2271,27 @@ export const AdminService: GenService<{
     methodKind: "unary";
     input: typeof CreateJobRequestSchema;
     output: typeof CreateJobResponseSchema;
+  },
+  /**
+   * Says which of some artifacts the cluster does not have; those that it has stay for an hour, also if nothing refers to them.
+   *
+   * @generated from rpc millrace.v1.AdminService.FindMissingArtifacts
+   */
+  findMissingArtifacts: {
+    methodKind: "unary";
+    input: typeof FindMissingArtifactsRequestSchema;
+    output: typeof FindMissingArtifactsResponseSchema;
+  },
+  /**
+   * Stores artifacts: the files of a bundle and, last, its manifest, whose digest CreateJob takes. INVALID_ARGUMENT when the content of one is
+   * not what its digest says; those before it are stored.
+   *
+   * @generated from rpc millrace.v1.AdminService.UploadArtifacts
+   */
+  uploadArtifacts: {
+    methodKind: "client_streaming";
+    input: typeof UploadArtifactsRequestSchema;
+    output: typeof UploadArtifactsResponseSchema;
   },
   /**
    * @generated from rpc millrace.v1.AdminService.GetJob

@@ -1,0 +1,34 @@
+import type { JobConfig } from '../../src/config/job.ts';
+import { rewardComponents } from '../../src/config/job/reward.ts';
+import { MillraceError } from '../../src/errors.ts';
+import { loadJobRuntime, type JobRuntime } from '../jobs/runtime.ts';
+import type { NodeContext } from '../runtime/context.ts';
+
+/**
+ * Loads a new job from a bundle that a client has uploaded. `not_found` when it is not there, `invalid_argument` with the field when the job
+ * wants rewards or data that are not in it: nothing of this machine takes their place.
+ */
+export async function uploadedJob(
+  { bundles, clock, outside }: Pick<NodeContext, 'bundles' | 'clock' | 'outside'>,
+  config: JobConfig,
+  digest: string,
+): Promise<{ runtime: JobRuntime; digest: string }> {
+  if (bundles === undefined)
+    throw new MillraceError('unimplemented', 'serial mode keeps no bundles; give the path of the flow.', {
+      field: 'bundle_digest',
+    });
+  if (!(await bundles.has(digest)))
+    throw new MillraceError('not_found', `there is no bundle ${digest}; upload it first, with the files that it lists.`, {
+      field: 'bundle_digest',
+    });
+  const runtime = await loadJobRuntime(config, { clock, outside }, await outside(bundles.open(digest)));
+  const modules = rewardComponents(config.reward).filter(({ module }) => module !== undefined).length;
+  const bundled = runtime.bundle?.rewards.length ?? 0;
+  if (modules !== bundled)
+    throw new MillraceError('invalid_argument', `names ${modules} modules; the bundle has ${bundled}.`, {
+      field: 'reward.components',
+    });
+  if (config.data !== undefined && runtime.bundle?.data === undefined)
+    throw new MillraceError('invalid_argument', 'is not in the bundle; bundle the flow with its data.', { field: 'data' });
+  return { runtime, digest };
+}

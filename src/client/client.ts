@@ -1,0 +1,54 @@
+import { AdminService } from '../gen/millrace/v1/admin_pb.ts';
+import { createClient as createRpcClient, type ServiceClient } from '../rpc/client.ts';
+import type { CallOptions } from '../rpc/options.ts';
+import { exportTrajectories, type ExportOptions } from './export.ts';
+import { JobsClient } from './jobs.ts';
+import { runQuery, type QueryOptions, type QueryRows } from './query.ts';
+import { uploadFlow, type FlowSource, type UploadedFlow } from './upload.ts';
+
+/** Options of {@link createClient}. */
+export interface MillraceClientOptions {
+  /** Where the admin API is, "host:port": what `millrace up` prints, and what admin.json of its state folder says. */
+  endpoint: string;
+  /** Its token, as in credentials/admin.token of the state folder. */
+  token?: string | undefined;
+  /** How long calls that answer once may take, in milliseconds. Default 30_000; the server's limit is 60_000. */
+  timeoutMs?: number | undefined;
+  /** How long a watch or an export that broke is tried again, in milliseconds. Default 30_000; 0: not at all. */
+  patienceMs?: number | undefined;
+}
+
+/** A client of one cluster. All errors are MillraceErrors with the code, and the field where there is one. */
+export interface MillraceClient {
+  readonly jobs: JobsClient;
+  /** Bundles a flow with what it reads and uploads what the cluster lacks. Jobs of the same flow need it once. */
+  uploadFlow(source: FlowSource, options?: CallOptions): Promise<UploadedFlow>;
+  /** Runs one read-only SQL statement on the trajectory store. */
+  query(sql: string, options?: QueryOptions): Promise<QueryRows>;
+  /** Trajectories as objects, one each (docs/export.md). An export that broke goes on where it was. */
+  exportTrajectories(options?: ExportOptions): AsyncIterable<Record<string, unknown>>;
+  /** The methods of admin.proto as they are, for what has no method here. */
+  readonly admin: ServiceClient<typeof AdminService>;
+  /** Drops the connection once the calls in progress are over. */
+  close(): void;
+}
+
+/**
+ * Connects, at the first call, to the admin API of a cluster. `invalid_argument` with the field for wrong options.
+ *
+ * @example
+ * const client = createClient({ endpoint: '127.0.0.1:7500', token });
+ * const job = await client.jobs.create({ config: { name: 'parcels', rounds: 50 }, flow: new URL('./flow.ts', import.meta.url) });
+ * for await (const { state, progress } of client.jobs.watch(job.id)) console.log(state, progress?.round);
+ */
+export function createClient({ endpoint, token, timeoutMs, patienceMs = 30_000 }: MillraceClientOptions): MillraceClient {
+  const admin = createRpcClient(AdminService, endpoint, { token, timeoutMs });
+  return {
+    admin,
+    jobs: new JobsClient(admin, { patienceMs }),
+    uploadFlow: (source, options) => uploadFlow(admin, source, options),
+    query: (sql, options) => runQuery(admin, sql, options),
+    exportTrajectories: (options) => exportTrajectories(admin, options, patienceMs),
+    close: () => admin.close(),
+  };
+}
