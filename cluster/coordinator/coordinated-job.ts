@@ -66,4 +66,9 @@ export class CoordinatedJob {
   async updateOpen(change: (record: JobRecord) => JobRecord): Promise<void> {
     await this.update((record) => (isEnded(record.state) ? undefined : change(record)));
   }
+
+  /** Changes the record unless the job was paused or has ended: what only a job that runs may do. */
+  async updateRunning(change: (record: JobRecord) => JobRecord): Promise<void> {
+    await this.update((record) => (record.state === 'RUNNING' ? change(record) : undefined));
+  }
 }

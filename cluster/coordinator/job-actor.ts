@@ -186,7 +186,7 @@ export class JobActor implements Behaviour<JobMessage> {
       case 'send-evaluations':
         return this.#evaluations.send(signal, (request) => this.#gates.holdsRequest(request));
       case 'raise-accepted':
-        await this.#job.updateOpen((record) => ({ ...record, accepted: Math.max(record.accepted, step.accepted) }));
+        await this.#job.updateRunning((record) => ({ ...record, accepted: Math.max(record.accepted, step.accepted) }));
         return true;
       case 'send-open':
       case 'admit': {

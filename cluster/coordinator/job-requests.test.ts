@@ -58,6 +58,15 @@ describe('JobRequests', () => {
     await release();
   });
 
+  it('accepts nothing once the job is paused', async () => {
+    const { requests, queued, run, context, release } = await requesting();
+    await run(context.jobs.update('a', (record) => transition(record, 'PAUSED', { now: 3 })));
+    expect(await run(requests.admit([0, 1, 2], signal))).toBe(false);
+    expect((await run(context.jobs.fetch('a')))!.record.accepted).toBe(0);
+    expect(await queued()).toEqual([]);
+    await release();
+  });
+
   it('does not send a request again whose scored group waits for its round', async () => {
     const { requests, queued, run, context, job, release } = await requesting();
     const { bus } = context;

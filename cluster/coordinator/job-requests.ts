@@ -52,11 +52,13 @@ export class JobRequests {
     // Written ahead: a request that was sent is always in the record, so that nobody sends it under another number.
     const accepted = sequences.at(-1)! + 1;
     const tasks = this.#choice.choose(sequences, this.#job.record, manifest);
-    await this.#job.updateOpen((record) => ({
+    await this.#job.updateRunning((record) => ({
       ...record,
       accepted: Math.max(record.accepted, accepted),
       ...(tasks && { tasks }),
     }));
+    // A pause came first.
+    if (this.#job.record.accepted < accepted) return false;
     const all = await this.#send(sequences, manifest.version, signal);
     // While bucket `leases` is gone two coordinators may work for the job: what the other one has accepted it need not have sent.
     return all && this.#job.record.accepted === accepted;
