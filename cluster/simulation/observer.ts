@@ -6,10 +6,10 @@ import type { Sometimes } from './invariants/sometimes.ts';
 export interface Observer {
   /** A message is stored in its stream. */
   published(message: { node: string; subject: string; data: Uint8Array; id: string; sequence: number }): void;
-  /** A publish was carried out, also one that NATS took for a message that it has; before {@link Observer.published}. */
-  sent(message: { life: string; subject: string; data: Uint8Array; id: string }): void;
+  /** A publish that a process asked for then (in virtual ms) was carried out, also one that NATS took for a message that it has; before {@link Observer.published}. */
+  sent(message: { life: string; subject: string; data: Uint8Array; id: string; askedAt: number }): void;
   /** A process was given what a stream holds on these subjects. */
-  read(read: { life: string; stream: string; filter: string }): void;
+  read(read: { life: string; stream: string; filter: string; at: number }): void;
   /** A message was deleted by a process. */
   deleted(message: { node: string; stream: string; sequence: number }): void;
   /** A stream or bucket was deleted with all that was in it, or one durable of a stream. */

@@ -11,8 +11,10 @@ import type { Facts } from './facts.ts';
  */
 export function resentCheck(facts: Facts, fail: Fail): Check {
   let moment = 0;
-  /** When each process looked into SCORED last. */
-  const looked = new Map<string, number>();
+  /** Nothing was deleted: what is in SCORED waits for its trainer. */
+  let isKnown = true;
+  /** When each process looked into SCORED. */
+  const looks = new Map<string, { at: number; moment: number }[]>();
   /** Messages in SCORED that no trainer is done with: the sequences of their requests, and since when they are there. */
   const waiting = new Map<number, { request: number; since: number }>();
   return {
@@ -27,20 +29,23 @@ export function resentCheck(facts: Facts, fail: Fail): Check {
       if (stream === SCORED && durable.startsWith('trainer-')) waiting.delete(message.sequence);
     },
     lost({ stream }) {
-      if (stream === SCORED) waiting.clear();
+      // What comes while the trainer's durable is gone waits for nobody.
+      if (stream === SCORED) isKnown = false;
     },
-    read({ life, stream }) {
+    read({ life, stream, at }) {
       if (stream !== SCORED) return;
       moment += 1;
-      looked.set(life, moment);
+      looks.set(life, [...(looks.get(life) ?? []), { at, moment }]);
     },
-    sent({ life, subject, data, id }) {
+    sent({ life, subject, data, id, askedAt }) {
       // What was held was not run.
       if (!subject.startsWith(rolloutSubject('')) || id.includes(':held:')) return;
       const request = fromBinary(RolloutRequestSchema, data);
-      if (request.purpose !== Purpose.TRAIN) return;
+      if (request.purpose !== Purpose.TRAIN || !isKnown) return;
+      // What is carried out late was decided before.
+      const looked = looks.get(life)?.findLast(({ at }) => at <= askedAt)?.moment ?? 0;
       for (const { request: sequence, since } of waiting.values())
-        if (sequence === Number(request.sequence) && since < (looked.get(life) ?? 0))
+        if (sequence === Number(request.sequence) && since < looked)
           fail('scored-is-not-run-again', `${life} sends ${request.id} again, whose scored group waits for its round`);
     },
   };

@@ -51,7 +51,8 @@ export class SimulatedBus implements Bus {
   }
 
   publish(subject: string, data: Uint8Array, options: PublishOptions): Promise<PublishAck> {
-    const { recorder, observer } = this.#world;
+    const { recorder, observer, clock } = this.#world;
+    const askedAt = clock.monotonic();
     const what = `publish ${subject} ${options.id}`;
     // What is sent is what it was at the call.
     const sent = data.slice();
@@ -62,7 +63,7 @@ export class SimulatedBus implements Bus {
         from,
       });
       recorder.remember(`${subject} #${ack.sequence}`, index);
-      observer.sent({ life: this.#life.id, subject, data: sent, id: options.id });
+      observer.sent({ life: this.#life.id, subject, data: sent, id: options.id, askedAt });
       if (ack.duplicate) observer.saw('publish-was-duplicate');
       else observer.published({ node: this.#life.node, subject, data: sent, id: options.id, sequence: ack.sequence });
       return ack;
@@ -120,7 +121,7 @@ export class SimulatedBus implements Bus {
     const all = await this.#call(`read ${filter}`, async () => {
       const messages: StoredMessage[] = [];
       for await (const message of this.#inner.read(stream, filter, fromSequence)) messages.push(message);
-      this.#world.observer.read({ life: this.#life.id, stream, filter });
+      this.#world.observer.read({ life: this.#life.id, stream, filter, at: this.#world.clock.monotonic() });
       return messages;
     });
     yield* all;

@@ -139,4 +139,16 @@ export const controlMutations: readonly Mutation[] = [
     ],
     breaks: 'Exact accounting: a held request is deleted before it is sent on.',
   },
+  {
+    name: 'measured-on-training-tasks',
+    file: 'cluster/coordinator/job-actor.ts',
+    edits: [{ find: 'tasks: this.#tasks.heldOut }', replace: 'tasks: this.#tasks.train.slice(0, 2) }' }],
+    breaks: 'Evaluations measure held-out tasks: those that were trained on are measured.',
+  },
+  {
+    name: 'last-version-not-evaluated',
+    file: 'src/jobs/evaluation.ts',
+    edits: [{ find: ' || (version > 0 && version >= rounds)', replace: '' }],
+    breaks: 'A job that succeeds was measured at its end: its last version is not evaluated.',
+  },
 ];

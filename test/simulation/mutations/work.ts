@@ -125,4 +125,21 @@ export const workMutations: readonly Mutation[] = [
     ],
     breaks: 'Nothing hangs unseen: a worker that could not fetch a version once never has another.',
   },
+  {
+    name: 'failed-work-is-kept',
+    file: 'cluster/runtime/worker.ts',
+    edits: [{ find: '    message.nak(retryDelayMs(deliveryCount));', replace: '    void [retryDelayMs, deliveryCount];' }],
+    breaks: 'Nothing hangs unseen: a message whose work failed stays with its worker, which says that it is still at it.',
+  },
+  {
+    name: 'rewards-of-the-next-member',
+    file: 'src/reward/assess.ts',
+    edits: [
+      {
+        find: 'const { answerJson } = trajectory;',
+        replace: 'const { answerJson } = group.trajectories[(index + 1) % group.trajectories.length]!;',
+      },
+    ],
+    breaks: 'A score is that of its answer: each trajectory of a group has the reward of the next one.',
+  },
 ];
