@@ -1,8 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { ROLLOUT_WORK } from '../src/protocol/durables.ts';
+import { GROUPS_AT_ONCE, ROLLOUT_WORK } from '../src/protocol/durables.ts';
 import { NEEDED_BYTES, SCARCE_BYTES } from '../cluster/infra/disk-room.ts';
-import { GROUPS_AT_ONCE } from '../cluster/rollout/index.ts';
 import { METHODS } from '../src/algo/registry.ts';
 import { jobConfigSchema } from '../src/config/job.ts';
 import { BATCH } from '../src/store/batcher.ts';

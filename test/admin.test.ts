@@ -23,7 +23,7 @@ let cluster: TestCluster;
 let client: GenericClient;
 let bus: Bus;
 beforeAll(async () => {
-  cluster = await startTestCluster({ learners: 1, rollouts: 1 });
+  cluster = await startTestCluster({ maxRunning: 1, learners: 1, rollouts: 1 });
   client = await connectByReflection(cluster.address, cluster.token);
   bus = await connectBus({ servers: cluster.natsUrl, name: 'test', ...loginOf(cluster.natsAdmin!) });
 });
@@ -113,7 +113,11 @@ describe('jobs, from queue to end', () => {
     ({ id: second } = (await cluster.admin.createJob({ configJson: small('rounds=3') })).job!);
     expect([first, second]).toEqual(['thermostat-1', 'thermostat-2']);
     await cluster.until(first, ({ progress }) => progress!.round >= 2);
-    expect(await job(second)).toMatchObject({ state: JobState.QUEUED, waitingFor: 'its turn: thermostat-1 runs' });
+    expect(await job(second)).toMatchObject({
+      state: JobState.QUEUED,
+      waitingFor: 'its turn: place 1 in the queue; 1 of 1 jobs run',
+      queuePosition: 1,
+    });
     await client.call(`${ADMIN}/ResumeJob`, { jobId: second });
     expect(await job(second)).toMatchObject({ state: JobState.QUEUED });
     const { jobs } = (await client.call(`${ADMIN}/ListJobs`, { pageSize: 1 })) as { jobs: { id: string }[] };
@@ -192,7 +196,9 @@ describe('jobs, from queue to end', () => {
     const byChance = `'notice', 'notice-resolved', 'tool-timeouts'`;
     const history = `SELECT DISTINCT kind FROM job_events WHERE job = '${first}' AND kind NOT IN (${byChance})`;
     const kinds = async (): Promise<string[]> => (await cluster.rows(history)).map(([kind]) => String(kind)).sort();
-    await expect.poll(kinds, { timeout: 10_000 }).toEqual(['cancel', 'cancelled', 'created', 'paused', 'resumed', 'started']);
+    await expect
+      .poll(kinds, { timeout: 10_000 })
+      .toEqual(['cancel', 'cancelled', 'continued', 'created', 'paused', 'resumed', 'started']);
   });
 });
 

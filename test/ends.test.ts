@@ -202,7 +202,7 @@ describe('a coordinator', () => {
   });
 
   it('sends every request of its evaluations, and none twice, though the bus fails in between', async () => {
-    const ids = await asked([3, 40], ['evaluation.baselines=true']);
+    const ids = await asked([3, 20], ['evaluation.baselines=true', 'split.heldOut=0.05']);
     const of = (key: string): number => ids.filter((id) => id.includes(`:${key}@0:`)).length;
     expect(new Set(ids).size).toBe(ids.length);
     expect(of('random')).toBeGreaterThan(3);

@@ -92,6 +92,8 @@ export interface AdminBackend extends TrajectoryTransfer {
   pauseJob(id: string): Promise<Job>;
   /** Goes on with a paused job. `failed_precondition` when the job has ended. */
   resumeJob(id: string): Promise<Job>;
+  /** Changes a job's priority, -100 to 100. An ended job is returned unchanged. */
+  setPriority(id: string, priority: number): Promise<Job>;
   listNodes(): Promise<Node[]>;
   /** Actors of one node, or of all when `nodeId` is undefined. `not_found` when there is no such node. */
   listActors(nodeId: string | undefined): Promise<Actor[]>;

@@ -3,6 +3,7 @@ import { MillraceError } from '../../src/errors.ts';
 import { decodeNotice } from '../../src/jobs/notice.ts';
 import { decodeJobRecord } from '../../src/jobs/record-codec.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
+import { decodePlaces } from '../../src/jobs/scheduler/places.ts';
 import { decodeLease } from '../../src/protocol/lease.ts';
 import { JOBS, POLICIES, type BucketName } from '../../src/protocol/names.ts';
 import { decodeManifest } from '../../src/weights/manifest.ts';
@@ -15,6 +16,7 @@ const BUCKETS: Readonly<Record<BucketName, { what: string; read: (value: Uint8Ar
   policies: { what: 'weight manifest', read: decodeManifest },
   leases: { what: 'lease', read: decodeLease },
   nodes: { what: 'node record', read: decodeNode },
+  scheduler: { what: 'decision of the scheduler', read: decodePlaces },
   notices: {
     what: 'notice',
     read: (value) => {

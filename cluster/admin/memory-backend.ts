@@ -165,6 +165,10 @@ export class MemoryBackend implements AdminBackend {
     return this.change(id, (job) => (job.state = JobState.RUNNING));
   }
 
+  setPriority(id: string, priority: number): Promise<Job> {
+    return this.change(id, (job) => (job.priority = priority));
+  }
+
   listNodes(): Promise<Node[]> {
     return Promise.resolve(this.nodes);
   }

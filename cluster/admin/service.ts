@@ -8,7 +8,7 @@ import { pageOfJobs } from './page.ts';
 import { queryMessages } from './query-rows.ts';
 import { readMask } from './read-mask.ts';
 import { checkPrune } from './store-care.ts';
-import { checkCount, checkJobId, checkNodeId, checkPlace, checkSql } from './validation.ts';
+import { checkCount, checkJobId, checkNodeId, checkPlace, checkPriority, checkSql } from './validation.ts';
 import { watchJob, watchJobs } from './watch.ts';
 
 /** The admin API (admin.proto) over a backend, ready for `startServer`. */
@@ -33,6 +33,9 @@ export function adminService(backend: AdminBackend): ServiceRegistration {
     cancelJob: async ({ jobId }) => ({ job: await backend.cancelJob(checkJobId(jobId)) }),
     pauseJob: async ({ jobId }) => ({ job: await backend.pauseJob(checkJobId(jobId)) }),
     resumeJob: async ({ jobId }) => ({ job: await backend.resumeJob(checkJobId(jobId)) }),
+    setJobPriority: async ({ jobId, priority }) => ({
+      job: await backend.setPriority(checkJobId(jobId), checkPriority(priority)),
+    }),
     listNodes: async () => ({ nodes: sorted(await backend.listNodes(), (node) => node.id) }),
     listActors: async ({ nodeId }) => ({
       actors: sorted(await backend.listActors(checkNodeId(nodeId)), (actor) => actor.address),

@@ -1,5 +1,6 @@
 import { MillraceError } from '../../src/errors.ts';
-import { DEFAULT_OWNER, OWNER_PATTERN, PRIORITY } from '../../src/jobs/record.ts';
+import { OWNER_PATTERN } from '../../src/config/scheduler.ts';
+import { DEFAULT_OWNER, PRIORITY } from '../../src/jobs/record.ts';
 
 const JOB_ID = /^[a-z0-9][a-z0-9-]{0,39}$/;
 /** Longest SQL statement, in characters. */

@@ -107,10 +107,23 @@ describe('millrace', { timeout: 60_000 }, () => {
     });
     const table = await inProcess(['job', 'list']);
     expect(table.code).toBe(0);
-    expect(table.stdout).toMatch(/^JOB +STATE +ROUND/);
-    expect(table.stdout).toMatch(/\nfirst +queued +0\/0/);
+    expect(table.stdout).toMatch(/^JOB +STATE +QUEUE +ROUND/);
+    expect(table.stdout).toMatch(/\nfirst +queued +– +0\/0/);
     const json = await inProcess(['job', 'list', '-o', 'json']);
     expect(JSON.parse(json.stdout)).toMatchObject([{ id: 'first', state: 'JOB_STATE_QUEUED', config: { name: 'demo' } }]);
+  });
+
+  it('changes the priority of a job, which its place in the queue follows', async () => {
+    await addJob('a');
+    expect(await inProcess(['job', 'set-priority', 'a', '7'])).toMatchObject({ code: 0, stdout: 'a has priority 7\n' });
+    expect(await inProcess(['job', 'set-priority', 'a', '--', '-7'])).toMatchObject({ code: 0, stdout: 'a has priority -7\n' });
+    const refused = await inProcess(['job', 'set-priority', 'a', '101']);
+    expect([refused.code, refused.stderr]).toEqual([2, expect.stringMatching(/priority: got "101", expected .* -100 to 100/)]);
+    await backend.change('a', (job) => Object.assign(job, { queuePosition: 3, queueReason: '2 of 2 jobs run', owner: 'ann' }));
+    const { stdout } = await inProcess(['job', 'describe', 'a']);
+    expect(stdout).toMatch(/^queue +place 3: 2 of 2 jobs run$/m);
+    expect(stdout).toMatch(/^owner +ann$/m);
+    expect((await inProcess(['job', 'list'])).stdout).toMatch(/^JOB +STATE +QUEUE/);
   });
 
   it('describes a job: what it waits for, its requests and whether they add up', async () => {

@@ -22,6 +22,7 @@ export function jobTable(jobs: readonly Job[], now: number): string {
     return [
       job.id,
       stateName(job.state),
+      job.queuePosition === 0 ? '–' : String(job.queuePosition),
       `${round}/${rounds}`,
       reward === undefined ? '–' : reward.toFixed(2),
       heldOutText ?? '–',
@@ -29,8 +30,8 @@ export function jobTable(jobs: readonly Job[], now: number): string {
       job.error || job.unreadable || job.waitingFor,
     ];
   });
-  const header = ['JOB', 'STATE', 'ROUND', 'REWARD', 'HELD OUT', 'CREATED', 'WAITING FOR / ERROR'];
-  return table(header, rows, { right: [2, 3, 4], maxCell: 80 });
+  const header = ['JOB', 'STATE', 'QUEUE', 'ROUND', 'REWARD', 'HELD OUT', 'CREATED', 'WAITING FOR / ERROR'];
+  return table(header, rows, { right: [2, 3, 4, 5], maxCell: 80 });
 }
 
 /** Everything about one job, for people. */
@@ -42,6 +43,7 @@ export function describeJob(job: Job, now: number): string {
       ['error', oneLine(job.error)],
       ['unreadable', oneLine(job.unreadable)],
       ['waiting for', oneLine(job.waitingFor)],
+      ['queue', job.queuePosition === 0 ? '' : `place ${job.queuePosition}: ${job.queueReason}`],
       ['created', job.createTime ? `${timestamp(job.createTime)} (${ago(job.createTime, now)})` : ''],
       ['started', job.startTime ? timestamp(job.startTime) : ''],
       ['ended', job.endTime ? timestamp(job.endTime) : ''],

@@ -147,7 +147,8 @@ async function create(admin: AdminClient, config: JobConfig, options: NewJob, co
   }
   const job = await createJob(admin, { configJson: JSON.stringify(config), ...options }, context);
   const before = jobs.filter(({ state }) => state === JobState.QUEUED).map(({ id }) => id);
-  if (before.length > 0) context.note(`${before.join(', ')} was queued before and runs first; \`millrace job cancel\` drops it`);
+  if (before.length > 0)
+    context.note(`${before.join(', ')} was queued before and runs as well; \`millrace job cancel\` drops it`);
   return job;
 }
 

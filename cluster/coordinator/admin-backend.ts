@@ -130,6 +130,10 @@ export class CoordinatorBackend implements AdminBackend {
     return this.#views.view(await this.#commands.resume(id));
   }
 
+  async setPriority(id: string, priority: number): Promise<Job> {
+    return this.#views.view(await this.#commands.setPriority(id, priority));
+  }
+
   listNodes(): Promise<Node[]> {
     return Promise.resolve(nodeViews(this.#nodes));
   }

@@ -5,6 +5,7 @@ import { isEnded } from '../../src/jobs/state.ts';
 import type { JobEntry } from '../jobs/directory.ts';
 import { JobEvents } from '../jobs/events.ts';
 import type { NodeContext } from '../runtime/context.ts';
+import type { PlaceList } from './scheduler/place-list.ts';
 
 /** One job as the parts of its actor share it: its state, and the way to change its record. */
 export class CoordinatedJob {
@@ -16,10 +17,12 @@ export class CoordinatedJob {
   readonly events: JobEvents;
   /** The event that the job started, or was taken over under this lease, has been published. */
   #startNoted = false;
+  readonly #places: PlaceList;
 
-  constructor(context: NodeContext, lease: Lease, entry: JobEntry) {
+  constructor(context: NodeContext, { lease, entry, places }: { lease: Lease; entry: JobEntry; places: PlaceList }) {
     this.context = context;
     this.lease = lease;
+    this.#places = places;
     this.id = entry.record.id;
     this.machine = new JobMachine(entry);
     this.events = new JobEvents(context.bus, context.clock, context.id, this.id);
@@ -41,20 +44,33 @@ export class CoordinatedJob {
     if (newest) this.machine.recordChanged(newest);
   }
 
-  /** The job begins, as `text` says, or goes on under this lease. Noted once a lease. */
+  /**
+   * A queued job begins, as `text` says, or goes on, if it has a place; a running one goes on under this lease, which is noted once.
+   */
   async recordStart(text: string): Promise<void> {
-    if (this.#startNoted) return;
     const { clock, id: node } = this.context;
     if (this.record.state === 'QUEUED') {
-      await this.events.publish('started', 1, text);
-      await this.update((record) =>
-        record.state === 'QUEUED' ? transition(record, 'RUNNING', { now: clock.now() }) : undefined,
-      );
-    } else if (this.record.state === 'RUNNING') {
+      await this.#begin(text);
+    } else if (this.record.state === 'RUNNING' && !this.#startNoted) {
       await this.events.publish('taken-over', this.lease.token, `node ${node} took over the job`);
       await this.update((record) => (record.state === 'RUNNING' ? markResumed(record, clock.now()) : undefined));
     }
-    this.#startNoted = true;
+    if (this.record.state !== 'QUEUED') this.#startNoted = true;
+  }
+
+  async #begin(text: string): Promise<void> {
+    const { id } = this;
+    if ((this.#places.ticketOf(id) ?? 0) <= this.record.ticket) return;
+    // The place may be another's by now; from here on it is this job's until its record says otherwise.
+    const { places } = await this.#places.fetch();
+    const ticket = Object.hasOwn(places.admitted, id) ? places.admitted[id]!.ticket : 0;
+    if (ticket <= this.record.ticket) return;
+    if (this.record.startedAt === undefined) await this.events.publish('started', 1, text);
+    else await this.events.publish('continued', ticket, 'it has a place again');
+    const now = this.context.clock.now();
+    await this.update((record) =>
+      record.state === 'QUEUED' && record.ticket < ticket ? transition(record, 'RUNNING', { now, ticket }) : undefined,
+    );
   }
 
   /** Changes the record; undefined leaves it as it is. */

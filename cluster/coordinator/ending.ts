@@ -1,10 +1,13 @@
 import { HELD, PARTS, ROLLOUTS, SCORED } from '../../src/protocol/names.ts';
 import { heldSubject, partsSubject, rolloutSubject } from '../../src/protocol/subjects.ts';
 import { evaluationDurable, trainerDurable } from '../../src/protocol/durables.ts';
-import { settle, type JobRecord } from '../../src/jobs/record.ts';
+import type { JobEnd } from '../../src/jobs/job-machine.ts';
+import { settle, transition, type JobRecord } from '../../src/jobs/record.ts';
+import { canTransition, isEnded } from '../../src/jobs/state.ts';
 import type { NodeContext } from '../runtime/context.ts';
 import type { JobEntry } from '../jobs/directory.ts';
 import { JobEvents } from '../jobs/events.ts';
+import type { CoordinatedJob } from './coordinated-job.ts';
 
 /**
  * What a coordinator does after a job has ended: notes it, drops the requests that nobody has taken, and the durables that its actor
@@ -26,4 +29,13 @@ export async function settleQueues(context: NodeContext, record: JobRecord): Pro
   await dropTrainers(await jobs.fetch(record.id));
   // The ledger may have been settled between the two.
   await dropTrainers(await jobs.update(record.id, (newest) => settle(newest, 'queues')));
+}
+
+/** Writes into the record that its job ends. One that was paused meanwhile ends when it is resumed. */
+export async function recordEnd(job: CoordinatedJob, { state, error }: JobEnd): Promise<void> {
+  await job.update((newest) =>
+    isEnded(newest.state) || !canTransition(newest.state, state)
+      ? undefined
+      : transition(newest, state, { now: job.context.clock.now(), ...(error && { error }) }),
+  );
 }

@@ -13,13 +13,23 @@ export interface EvaluationMoment {
   trainSeconds: number;
 }
 
+/** A task of an evaluation with its place among all. */
+interface AskedTask {
+  index: number;
+  task: RequestTask;
+}
+
 interface Running {
   tally: EvaluationTally;
   plan: EvaluationPlan;
   tasks: readonly RequestTask[];
   moment: EvaluationMoment;
-  /** All its tasks have been asked for in this life of the job's actor. */
-  sent: boolean;
+  /** Tasks that have not been asked for in this life of the job's actor; undefined: not known. */
+  unsent: readonly AskedTask[] | undefined;
+  /** Tasks that were asked for in it. */
+  asked: number;
+  /** Results that had come when the first of those was asked for. */
+  before: number;
 }
 
 /**
@@ -51,7 +61,15 @@ export class RunningEvaluations {
 
   /** Some of their requests have not been sent in this life of the job's actor. */
   get unsent(): boolean {
-    return [...this.#running.values()].some(({ sent }) => !sent);
+    return [...this.#running.values()].some(({ unsent }) => unsent === undefined || unsent.length > 0);
+  }
+
+  /** Requests that were sent in this life of the job's actor and have not come back. */
+  get underWay(): number {
+    return [...this.#running.values()].reduce(
+      (sum, { tally, asked, before }) => sum + Math.max(0, asked + before - tally.received),
+      0,
+    );
   }
 
   /** The oldest one under way. */
@@ -62,7 +80,8 @@ export class RunningEvaluations {
 
   /** Begins an evaluation; {@link send} asks for its tasks. */
   start(plan: EvaluationPlan, tasks: readonly RequestTask[], moment: EvaluationMoment): void {
-    this.#running.set(plan.key, { tally: new EvaluationTally(plan, tasks.length), plan, tasks, moment, sent: false });
+    const tally = new EvaluationTally(plan, tasks.length);
+    this.#running.set(plan.key, { tally, plan, tasks, moment, unsent: undefined, asked: 0, before: 0 });
   }
 
   /** Requests or results were lost: what has not come is asked for under other ids. */
@@ -73,27 +92,42 @@ export class RunningEvaluations {
 
   /** From now on everything that has not come is asked for again: an actor that fell over may have sent a part only. */
   forgetSent(): void {
-    for (const running of this.#running.values()) running.sent = false;
+    for (const running of this.#running.values()) running.unsent = undefined;
   }
 
   /**
-   * Asks for what has not been asked for. False when the job was paused or has ended before all was. What was sent is not doubled,
-   * and what is held is sent by whoever holds it.
+   * Asks for what has not been asked for, at most `limit` tasks. False when the job was paused or has ended before all of those were. What
+   * was sent is not doubled, and what is held is sent by whoever holds it.
    */
-  async send(signal: AbortSignal, isHeld: (request: string) => boolean): Promise<boolean> {
+  async send(limit: number, signal: AbortSignal, isHeld: (request: string) => boolean): Promise<boolean> {
+    let left = limit;
     for (const running of this.#running.values()) {
-      const { tally, plan, tasks } = running;
-      if (running.sent) continue;
+      const { tally, plan } = running;
+      if (running.unsent === undefined) this.#begin(running);
+      const missing = running.unsent!.slice(0, left);
+      if (missing.length === 0) continue;
       const now = this.#context.clock.now();
-      const missing = tasks.map((task, index) => ({ index, task })).filter(({ task }) => !tally.has(task.id));
-      const make = (of: { index: number; task: RequestTask }): RolloutRequest | undefined => {
+      const make = (of: AskedTask): RolloutRequest | undefined => {
         const request = evaluationRequest(this.#requests, plan, { ...of, now, attempt: this.#attempt });
-        return isHeld(request.id) ? undefined : request;
+        return tally.has(of.task.id) || isHeld(request.id) ? undefined : request;
       };
-      running.sent = await this.#sender.sendAll(missing, make, signal);
-      if (!running.sent) return false;
+      if (!(await this.#sender.sendAll(missing, make, signal))) {
+        running.unsent = undefined;
+        return false;
+      }
+      // They may have been forgotten meanwhile.
+      running.unsent = running.unsent?.slice(missing.length);
+      running.asked += missing.length;
+      left -= missing.length;
     }
     return true;
+  }
+
+  #begin(running: Running): void {
+    const { tally, tasks } = running;
+    running.unsent = tasks.map((task, index) => ({ index, task })).filter(({ task }) => !tally.has(task.id));
+    running.asked = 0;
+    running.before = tally.received;
   }
 
   /** Counts a scored group; nothing that was asked for in an earlier attempt. */

@@ -1,7 +1,12 @@
+import { schedulerSchema, type SchedulerConfig } from '../../src/config/scheduler.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { isEnded } from '../../src/jobs/state.ts';
 import type { NodeContext, Role } from '../runtime/context.ts';
+import { watchNodes, type NodeList } from '../runtime/nodes.ts';
 import { JobActors } from './job-actors.ts';
+import { DispatchLimits } from './scheduler/dispatch-limits.ts';
+import { PlaceList } from './scheduler/place-list.ts';
+import { Scheduler } from './scheduler/scheduler.ts';
 import { keepTopology } from './topology-keeper.ts';
 import type { CountStored } from './unstored-groups.ts';
 import { deleteUnusedArtifacts } from './unused-artifacts.ts';
@@ -9,11 +14,10 @@ import { endLostRequests } from './lost-requests.ts';
 
 /** Options of the coordinator role. */
 export interface CoordinatorOptions {
-  /**
-   * Jobs that are started at the same time; further ones stay queued, the oldest first. A paused job takes no place, so one
-   * that is resumed later runs beside those started meanwhile. Default 1.
-   */
-  maxRunningJobs?: number;
+  /** Which jobs run at the same time; the same for all coordinators. Default: what {@link schedulerSchema} says. */
+  scheduler?: SchedulerConfig | undefined;
+  /** Nodes that are alive. Default: they are followed here. */
+  nodes?: NodeList | undefined;
   /** Asks the store which groups it has. Default: nobody does, and what was lost with a stream is not counted. */
   countStored?: CountStored | undefined;
   /** How often it looks for streams, buckets and durables that are gone, in ms. Default 1000. */
@@ -23,24 +27,36 @@ export interface CoordinatorOptions {
 const SCAN_MS = 500;
 
 /**
- * A coordinator runs one actor for each job whose lease it holds. Queued jobs are started oldest first while there is room.
+ * A coordinator runs one actor for each job whose lease it holds. Queued jobs are started when the scheduler gives them a place.
  * Any number of coordinators may stand by: when one dies its leases expire and another resumes each job from its frontier.
  */
 export async function startCoordinator(context: NodeContext, options: CoordinatorOptions = {}): Promise<Role> {
-  const { clock, jobs, log } = context;
-  const { maxRunningJobs: maxRunning = 1, countStored, lookMs } = options;
-  const coordinated = new JobActors(context, { maxRunning, countStored });
+  const { bus, clock, jobs, log } = context;
+  const { countStored, lookMs, scheduler: settings = schedulerSchema.parse({}) } = options;
+  const nodes = options.nodes ?? (await watchNodes(bus));
+  const places = new PlaceList(bus);
+  await places.ready();
+  const scheduler = new Scheduler(context, { nodes, places, settings });
+  const onRoom = (job: string): void => coordinated.roomFor(job);
+  const limits = new DispatchLimits(context, { nodes, owners: settings.owners, onRoom });
+  const coordinated = new JobActors(context, { places, limits, countStored });
   const stopLost = await endLostRequests(context);
   void deleteUnusedArtifacts(context);
   const stopKeeping = keepTopology(context, () => coordinated.ids, lookMs);
   const guard = (work: Promise<void>): Promise<void> =>
     work.catch((error: unknown) => log.error({ err: MillraceError.from(error) }, 'coordinator; it tries again'));
-  const stopScan = clock.every(SCAN_MS, () => guard(coordinated.scan()));
+  const stopScan = clock.every(SCAN_MS, () => {
+    void guard(scheduler.decide());
+    return guard(coordinated.scan());
+  });
   const stopChanges = jobs.onChange((entry) => {
-    if (isEnded(entry.record.state)) void deleteUnusedArtifacts(context);
+    const { state } = entry.record;
+    if (isEnded(state)) void deleteUnusedArtifacts(context);
+    if (state !== 'RUNNING') void guard(scheduler.decide());
     // At once: a failed job may be resumed soon, and needs an actor that has not ended.
     void guard(coordinated.changed(entry));
   });
+  const stopPlaces = places.onChange(() => void guard(coordinated.placed()));
 
   return {
     name: 'coordinator',
@@ -48,8 +64,13 @@ export async function startCoordinator(context: NodeContext, options: Coordinato
       stopChanges();
       stopScan();
       stopKeeping();
+      stopPlaces();
+      await scheduler.stop();
+      limits.close();
       await coordinated.stop();
       await stopLost();
+      places.close();
+      if (options.nodes === undefined) nodes.close();
     },
   };
 }

@@ -87,7 +87,7 @@ async function queued({ coordinator, clock }: Awaited<ReturnType<typeof cluster>
 }
 
 it('a job that is resumed while its actor starts goes on', async () => {
-  const resumed = (record: JobRecord): JobRecord => transition(record, 'RUNNING', { now: 2 });
+  const resumed = (record: JobRecord): JobRecord => transition(record, 'QUEUED', { now: 2 });
   const job = await cluster({
     begin: (record) => transition(transition(record, 'RUNNING', { now: 0 }), 'PAUSED', { now: 1 }),
     // The last await of the start before the actor subscribes to changes.

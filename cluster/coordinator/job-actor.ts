@@ -1,8 +1,7 @@
 import type { ActorContext, Behaviour } from '../../src/actor/behaviour.ts';
 import type { Lease } from '../../src/protocol/lease.ts';
-import type { JobEnd, JobStep } from '../../src/jobs/job-machine.ts';
-import { transition } from '../../src/jobs/record.ts';
-import { canTransition, isEnded } from '../../src/jobs/state.ts';
+import type { JobConditions, JobEnd, JobStep } from '../../src/jobs/job-machine.ts';
+import { isEnded } from '../../src/jobs/state.ts';
 import { encodeProgress, type DispatchProgress } from '../../src/protocol/progress.ts';
 import { waitingSubject } from '../../src/protocol/subjects.ts';
 import type { JobEntry } from '../jobs/directory.ts';
@@ -11,8 +10,8 @@ import type { TaskPlan } from '../jobs/tasks.ts';
 import type { NodeContext } from '../runtime/context.ts';
 import { DONE } from '../runtime/outcome.ts';
 import type { Worker } from '../runtime/worker.ts';
-import { settleQueues } from './ending.ts';
-import { recordEvaluation, startEvaluations } from './job-evaluations.ts';
+import { recordEnd, settleQueues } from './ending.ts';
+import { recordFinished, startEvaluations } from './job-evaluations.ts';
 import { evaluationIntake } from './evaluation-intake.ts';
 import { RunningEvaluations } from './evaluations.ts';
 import { JobGates } from './job-gates.ts';
@@ -22,6 +21,8 @@ import type { JobMessage } from './job-message.ts';
 import { JobRequests } from './job-requests.ts';
 import { loadJobTasks } from './job-tasks.ts';
 import { RequestSender } from './request-sender.ts';
+import type { DispatchLimits } from './scheduler/dispatch-limits.ts';
+import type { PlaceList } from './scheduler/place-list.ts';
 import type { CountStored } from './unstored-groups.ts';
 
 const LOOK_MS = 1_000;
@@ -30,6 +31,10 @@ const LOOK_MS = 1_000;
 export interface JobActorOptions {
   lease: Lease;
   entry: JobEntry;
+  /** Which jobs have a place. */
+  places: PlaceList;
+  /** How many requests it may have under way. */
+  limits: DispatchLimits;
   /** Counts the groups that the store has. Default: what was lost with a stream is not counted. */
   countStored?: CountStored | undefined;
 }
@@ -44,19 +49,24 @@ export class JobActor implements Behaviour<JobMessage> {
   readonly #gates: JobGates;
   readonly #losses: JobLosses;
   readonly #sender: RequestSender;
+  readonly #limits: DispatchLimits;
   readonly #evaluations: RunningEvaluations;
   #tasks!: TaskPlan;
   #requests!: JobRequests;
   #intake: Worker<AnsweredRequest> | undefined;
   #stops: (() => void)[] = [];
 
-  constructor(context: NodeContext, { lease, entry, countStored }: JobActorOptions) {
-    const job = new CoordinatedJob(context, lease, entry);
+  constructor(context: NodeContext, { lease, entry, places, limits, countStored }: JobActorOptions) {
+    const job = new CoordinatedJob(context, { lease, entry, places });
     const { id, record } = job;
     this.#job = job;
     this.#gates = new JobGates(job);
     this.#losses = new JobLosses(job, countStored);
-    this.#sender = new RequestSender(context, id, (backpressureMs) => this.#reportProgress({ backpressureMs }));
+    this.#limits = limits;
+    this.#sender = new RequestSender(context, id, {
+      onSent: () => limits.sent(id),
+      onFull: (backpressureMs) => this.#reportProgress({ backpressureMs }),
+    });
     this.#evaluations = new RunningEvaluations(
       context,
       { job: id, config: record.config, fence: lease.token },
@@ -80,7 +90,7 @@ export class JobActor implements Behaviour<JobMessage> {
     this.#tasks = tasks;
     this.#requests = new JobRequests(job, this.#sender, tasks);
     await this.#losses.ensureStreams();
-    await job.recordStart(`training on ${tasks.train.length} tasks, ${tasks.heldOut.length} held out`);
+    await this.#recordStart();
     // The error that ended the last life of this actor may have come between two requests.
     this.#sendAgain();
     await this.#lookAtStreams();
@@ -92,9 +102,8 @@ export class JobActor implements Behaviour<JobMessage> {
   }
 
   async #listen({ self }: ActorContext<JobMessage>): Promise<void> {
-    const { id, context } = this.#job;
+    const { id, context, machine } = this.#job;
     const { clock, weights, jobs } = context;
-    const { machine } = this.#job;
     this.#intake = await evaluationIntake(context, id, self).start();
     const tell = (message: JobMessage): void => void self.tell(message);
     this.#stops.push(
@@ -127,18 +136,26 @@ export class JobActor implements Behaviour<JobMessage> {
         this.#evaluations.add(message.scored);
         await message.delivery.settle(DONE);
         break;
+      case 'room':
+        break;
+      case 'placed':
+        await this.#recordStart();
+        break;
       case 'look':
         await this.#look();
     }
-    for (const result of this.#evaluations.finished()) {
-      await recordEvaluation(this.#job, result);
-      this.#evaluations.forget(result);
-    }
+    await recordFinished(this.#job, this.#evaluations);
     await this.#advance(actor.signal);
     this.#reportProgress();
   }
 
+  #recordStart(): Promise<void> {
+    const { train, heldOut } = this.#tasks;
+    return this.#job.recordStart(`training on ${train.length} tasks, ${heldOut.length} held out`);
+  }
+
   async #look(): Promise<void> {
+    await this.#recordStart();
     await this.#gates.checkStorage();
     await this.#lookAtStreams();
     await this.#losses.countUnstored();
@@ -166,9 +183,9 @@ export class JobActor implements Behaviour<JobMessage> {
       const step = this.#job.machine.next({
         held,
         hasRule: this.#tasks?.hasRule ?? false,
-        evaluations: this.#evaluations.keys,
-        evaluationsUnsent: this.#evaluations.unsent,
+        ...sendable(this.#evaluations, this.#limits, this.#job.id),
       });
+      if (step.kind === 'wait') this.#limits.blocked(this.#job.id, step.blocked ?? false);
       if (step.kind === 'wait' || !(await this.#do(step, signal))) return;
     }
   }
@@ -184,7 +201,8 @@ export class JobActor implements Behaviour<JobMessage> {
         await startEvaluations(this.#job, this.#evaluations, { plans: step.plans, tasks: this.#tasks.heldOut });
         return true;
       case 'send-evaluations':
-        return this.#evaluations.send(signal, (request) => this.#gates.holdsRequest(request));
+        machine.evaluationsSent();
+        return this.#evaluations.send(step.limit, signal, (request) => this.#gates.holdsRequest(request));
       case 'raise-accepted':
         await this.#job.updateRunning((record) => ({ ...record, accepted: Math.max(record.accepted, step.accepted) }));
         return true;
@@ -194,28 +212,23 @@ export class JobActor implements Behaviour<JobMessage> {
         const all = await (kind === 'admit'
           ? this.#requests.admit(sequences, signal)
           : this.#requests.sendOpen(sequences, this.#gates, signal));
-        machine.requestsSent(all);
+        machine.requestsSent(sequences, all);
         return all;
       }
     }
   }
 
-  async #end({ state, error }: JobEnd): Promise<void> {
-    const { context } = this.#job;
+  async #end(end: JobEnd): Promise<void> {
     await this.#losses.countUnstored(true);
     await this.#gates.end();
-    await this.#job.update((newest) =>
-      // One that was paused meanwhile ends when it is resumed.
-      isEnded(newest.state) || !canTransition(newest.state, state)
-        ? undefined
-        : transition(newest, state, { now: context.clock.now(), ...(error && { error }) }),
-    );
+    await recordEnd(this.#job, end);
     if (!isEnded(this.#job.record.state)) return;
     await this.#stopIntake();
-    await settleQueues(context, this.#job.record);
+    await settleQueues(this.#job.context, this.#job.record);
   }
 
   async stop(): Promise<void> {
+    this.#limits.forget(this.#job.id);
     for (const stop of this.#stops) stop();
     this.#stops = [];
     await this.#stopIntake();
@@ -230,4 +243,18 @@ export class JobActor implements Behaviour<JobMessage> {
     const progress: DispatchProgress = { evaluation: this.#evaluations.current(), ...this.#gates.progress(), ...more };
     this.#job.context.bus.emit(waitingSubject(this.#job.id), encodeProgress(progress));
   }
+}
+
+/** What there is to send of evaluations, and room for what. */
+function sendable(
+  { keys, unsent, underWay }: RunningEvaluations,
+  limits: DispatchLimits,
+  job: string,
+): Pick<JobConditions, 'evaluations' | 'evaluationsUnsent' | 'room' | 'evaluationRoom'> {
+  return {
+    evaluations: keys,
+    evaluationsUnsent: unsent,
+    room: limits.roomOf(job),
+    evaluationRoom: limits.evaluations - underWay,
+  };
 }

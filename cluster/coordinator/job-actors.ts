@@ -5,13 +5,16 @@ import type { NodeContext } from '../runtime/context.ts';
 import { settleQueues } from './ending.ts';
 import { JobActor } from './job-actor.ts';
 import type { JobMessage } from './job-message.ts';
-import { hasTurn } from './turn.ts';
+import type { DispatchLimits } from './scheduler/dispatch-limits.ts';
+import type { PlaceList } from './scheduler/place-list.ts';
 import type { CountStored } from './unstored-groups.ts';
 
 /** Options of {@link JobActors}. */
 export interface JobActorsOptions {
-  /** Jobs that run at the same time. */
-  maxRunning: number;
+  /** Which jobs have a place. */
+  places: PlaceList;
+  /** How many requests each may have under way. */
+  limits: DispatchLimits;
   /** Asks the store which groups it has; undefined where no store can be asked. */
   countStored: CountStored | undefined;
 }
@@ -33,20 +36,36 @@ export class JobActors {
     return this.#held.jobs;
   }
 
-  /** Looks at all jobs: another coordinator's lease may have run out, or there may be room for a queued one. */
+  /** Looks at all jobs that are not over: another coordinator's lease may have run out, or there may be room for a queued one. */
   async scan(): Promise<void> {
     await this.#held.releaseUnknown();
-    for (const entry of this.#context.jobs.list().reverse()) {
+    for (const entry of this.#context.jobs.active()) {
       if (this.#held.get(entry.record.id) && !isEnded(entry.record.state)) continue;
       await this.changed(entry);
     }
   }
 
-  /** A job has changed: it is taken when it has its turn, and its actor stops when it has ended. */
+  /** A job has changed: it is taken when there is work for it, and its actor stops when it has ended. */
   async changed(entry: JobEntry): Promise<void> {
     const { id, state } = entry.record;
     if (isEnded(state) && this.#held.get(id)) await this.#held.release(id);
     else await this.#take(entry);
+  }
+
+  /** A job may send more. */
+  roomFor(job: string): void {
+    void this.#held.get(job)?.tell({ kind: 'room' });
+  }
+
+  /** Jobs have got places: those that wait for one here go on, and others are taken. */
+  async placed(): Promise<void> {
+    for (const id of Object.keys(this.#options.places.places.admitted)) {
+      const entry = this.#context.jobs.get(id);
+      if (entry?.record.state !== 'QUEUED') continue;
+      const actor = this.#held.get(id);
+      if (actor) void actor.tell({ kind: 'placed' });
+      else await this.#take(entry);
+    }
   }
 
   stop(): Promise<void> {
@@ -55,23 +74,24 @@ export class JobActors {
 
   async #take(entry: JobEntry): Promise<void> {
     const { id } = entry.record;
-    if (!this.#hasTurn(entry)) return;
+    if (!this.#hasWork(entry)) return;
     const { jobs, actors } = this.#context;
     await this.#held.acquire(id, async (lease) => {
       const newest = await jobs.fetch(id);
-      if (!newest || !this.#hasTurn(newest)) return undefined;
+      if (!newest || !this.#hasWork(newest)) return undefined;
       // The node that ended the job did not settle its queues.
       if (isEnded(newest.record.state)) {
         await settleQueues(this.#context, newest.record);
         return undefined;
       }
-      const actor = new JobActor(this.#context, { lease, entry: newest, countStored: this.#options.countStored });
+      const actor = new JobActor(this.#context, { lease, entry: newest, ...this.#options });
       return actors.spawn<JobMessage>('coordinator', id, actor, this.#held.supervised(id));
     });
   }
 
-  #hasTurn({ record }: JobEntry): boolean {
-    const all = this.#context.jobs.list().map((entry) => entry.record);
-    return hasTurn(record, all, this.#options.maxRunning);
+  /** Whether there is something to do: for jobs that run, are paused, have a place to start in, or have ended and leave queues to be emptied. */
+  #hasWork({ record }: JobEntry): boolean {
+    if (isEnded(record.state)) return record.unsettled.includes('queues');
+    return record.state !== 'QUEUED' || (this.#options.places.ticketOf(record.id) ?? 0) > record.ticket;
   }
 }

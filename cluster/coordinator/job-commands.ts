@@ -88,10 +88,16 @@ export class JobCommands {
     const { clock } = this.#context;
     const mended = await checkResumable(this.#context, id);
     return this.#change(id, 'resumed', (record) =>
-      // A queued job needs no resume: it runs when it is its turn.
+      // It runs when it is its turn.
       record.state === 'RUNNING' || record.state === 'QUEUED'
         ? undefined
-        : { ...transition(record, 'RUNNING', { now: clock.now() }), ...mended },
+        : { ...transition(record, 'QUEUED', { now: clock.now() }), ...mended },
+    );
+  }
+
+  async setPriority(id: string, priority: number): Promise<JobRecord> {
+    return this.#change(id, 'priority-set', (record) =>
+      isEnded(record.state) || record.priority === priority ? undefined : { ...record, priority },
     );
   }
 

@@ -20,6 +20,14 @@ export async function startEvaluations(
   }
 }
 
+/** Keeps the evaluations that are complete; they are under way until then. */
+export async function recordFinished(job: CoordinatedJob, running: RunningEvaluations): Promise<void> {
+  for (const result of running.finished()) {
+    await recordEvaluation(job, result);
+    running.forget(result);
+  }
+}
+
 /** Keeps a finished evaluation: its row, its metrics, its place in the job's record; then deletes checkpoints that are not needed. */
 export async function recordEvaluation(job: CoordinatedJob, result: EvaluationRecord): Promise<void> {
   const { context, id } = job;

@@ -10,4 +10,6 @@ export type JobMessage =
   | { kind: 'unreadable'; error: MillraceError }
   | { kind: 'record'; entry: JobEntry }
   | { kind: 'evaluation'; scored: AnsweredRequest; delivery: Delivery }
+  | { kind: 'placed' }
+  | { kind: 'room' }
   | { kind: 'look' };

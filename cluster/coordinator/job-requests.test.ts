@@ -22,7 +22,7 @@ async function requesting() {
   const kept = await coordinatedJob(folder.path);
   const { job, context, run } = kept;
   job.machine.committed(create(WeightManifestSchema, { job: 'a', version: 2 }));
-  const requests = new JobRequests(job, new RequestSender(context, 'a', () => {}), tasks);
+  const requests = new JobRequests(job, new RequestSender(context, 'a', { onSent: () => {}, onFull: () => {} }), tasks);
   const queued = (): Promise<RolloutRequest[]> =>
     run(
       (async () => {

@@ -132,6 +132,7 @@ function lossText(name: string, open: number): string {
     leases: 'leases are taken anew',
     nodes: 'nodes write themselves into it again',
     notices: 'earlier notices are lost',
+    scheduler: 'places are counted anew from the jobs that run',
   };
   const rest =
     name === placeOf(WRITER_SCORED) ? 'groups that were trained on and not yet stored are counted as unstored' : requests;

@@ -159,6 +159,7 @@ describe('what views cost', () => {
     for (const record of [stale.record, running]) await clock.run(views.view(record));
     await viewAll();
     expect(watches).toBe(1);
+    await move('job-1', 'QUEUED');
     await move('job-1', 'RUNNING');
     await viewAll();
     expect(watches).toBe(2);

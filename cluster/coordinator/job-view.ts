@@ -18,6 +18,7 @@ import type { UnreadableJob } from '../jobs/directory.ts';
 import { watchJobNotices, type NoticeList } from '../jobs/notice-list.ts';
 import type { NodeList } from '../runtime/nodes.ts';
 import { JobReports } from './job-reports.ts';
+import { QueueView } from './scheduler/queue-view.ts';
 
 /** A job whose manifests are followed. */
 interface Followed {
@@ -37,11 +38,13 @@ export class JobViews {
   readonly #handlers = new Set<(job: string) => void>();
   readonly #notices: NoticeList;
   readonly #reports: JobReports;
+  readonly #queue: QueueView;
   readonly #stopChanges: () => void;
 
   constructor(context: NodeContext, nodes: NodeList) {
     this.#context = context;
     this.#nodes = nodes;
+    this.#queue = new QueueView(context);
     this.#notices = watchJobNotices(context, (job) => this.#changed(job));
     this.#reports = new JobReports(context, (job) => this.#changed(job));
     this.#stopChanges = context.jobs.onChange(({ record }) => {
@@ -60,6 +63,7 @@ export class JobViews {
   async view(record: JobRecord): Promise<Job> {
     const followed = await this.#known(record);
     await this.#notices.ready;
+    const queued = await this.#queue.of(record);
     const { manifest } = followed;
     const ledger = manifest?.ledger ?? emptyLedger();
     const version = manifest?.version ?? 0;
@@ -86,7 +90,11 @@ export class JobViews {
         trainSeconds: manifest?.trainSeconds ?? 0,
         quietSeconds: quiet,
       },
-      waitingFor: this.#waiting(record, followed, quiet),
+      waitingFor: queued
+        ? `its turn: place ${queued.position} in the queue; ${queued.reason}`
+        : this.#waiting(record, followed, quiet),
+      queuePosition: queued?.position ?? 0,
+      queueReason: queued?.reason ?? '',
       evaluations: record.evaluations.map(toProtoEvaluation),
       checkpoint: record.checkpoint ?? '',
       from: record.from ?? '',
@@ -112,6 +120,7 @@ export class JobViews {
 
   close(): void {
     this.#stopChanges();
+    this.#queue.close();
     this.#notices.close();
     this.#reports.close();
     this.#handlers.clear();
@@ -191,9 +200,6 @@ export class JobViews {
   #waiting(record: JobRecord, { manifest }: Pick<Followed, 'manifest'>, quiet: number): string {
     const { progress: told, dispatch } = this.#reports.of(record.id);
     const progress = told?.();
-    const running = this.#context.jobs.list().filter((entry) => entry.record.state === 'RUNNING');
-    if (record.state === 'QUEUED' && running.length > 0)
-      return `its turn: ${running.map((entry) => entry.record.id).join(', ')} runs`;
     const ledger = manifest?.ledger ?? emptyLedger();
     const count = (role: Parameters<NodeList['withRole']>[0]): number => this.#nodes.withRole(role).length;
     return waitingFor({

@@ -10,17 +10,24 @@ const FULL_DELAY_MS = 200;
 /** Requests on their way to the queue at once. */
 const AT_ONCE = 16;
 
+/** What a {@link RequestSender} tells. */
+export interface SenderEvents {
+  /** A request is in the queue. */
+  onSent: () => void;
+  /** The queue refused a request: how long the sender has waited for room there. */
+  onFull: (waitedMs: number) => void;
+}
+
 /** Sends a job's requests to the queue, and waits for room there for as long as the job runs. */
 export class RequestSender {
   readonly #context: NodeContext;
   readonly #job: string;
-  readonly #onFull: (waitedMs: number) => void;
+  readonly #on: SenderEvents;
 
-  /** @param onFull told at every refusal how long the sender has waited for room. */
-  constructor(context: NodeContext, job: string, onFull: (waitedMs: number) => void) {
+  constructor(context: NodeContext, job: string, on: SenderEvents) {
     this.#context = context;
     this.#job = job;
-    this.#onFull = onFull;
+    this.#on = on;
   }
 
   /**
@@ -50,13 +57,14 @@ export class RequestSender {
       signal.throwIfAborted();
       try {
         await bus.publish(rolloutSubject(this.#job), bytes, same);
+        this.#on.onSent();
         metrics.count('requests_total', { job: this.#job, purpose: request.evaluation === '' ? 'train' : 'evaluate' });
         return true;
       } catch (thrown) {
         if (MillraceError.from(thrown).code !== 'resource_exhausted') throw thrown;
         metrics.count('requests_refused_total', { job: this.#job });
         log.warn({ job: this.#job, request: request.id }, 'ROLLOUTS is full: rollout workers are behind; waiting for space');
-        this.#onFull(clock.monotonic() - begun);
+        this.#on.onFull(clock.monotonic() - begun);
         await clock.sleep(FULL_DELAY_MS, signal);
         if (!this.#runs()) return false;
       }

@@ -11,6 +11,10 @@ export type { JobEntry, UnreadableJob } from './job-cache.ts';
 export interface JobDirectory {
   get(id: string): JobEntry | undefined;
   list(): JobEntry[];
+  /** Those that have not ended, or whose end leaves something to be done; the oldest first. */
+  active(): JobEntry[];
+  /** Records of the jobs that run. */
+  running(): JobRecord[];
   /** What lies in the bucket and cannot be read. */
   unreadable(): UnreadableJob[];
   /** The job as it is known here, else as the bus has it; undefined when there is none that can be read, also for what can be no id. */
@@ -63,6 +67,14 @@ class BusJobDirectory implements JobDirectory {
 
   list(): JobEntry[] {
     return this.#known.list();
+  }
+
+  active(): JobEntry[] {
+    return this.#known.active();
+  }
+
+  running(): JobRecord[] {
+    return this.#known.running();
   }
 
   unreadable(): UnreadableJob[] {

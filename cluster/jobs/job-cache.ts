@@ -2,6 +2,7 @@ import type { KeyValueEntry } from '../../src/bus/bus.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { decodeJobRecord } from '../../src/jobs/record-codec.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
+import { isEnded } from '../../src/jobs/state.ts';
 
 /** A job's record with the revision it was read at. */
 export interface JobEntry {
@@ -21,6 +22,9 @@ export interface UnreadableJob {
 /** What one process knows of bucket `jobs`: the newest revision it has read of each record. */
 export class JobCache {
   readonly #entries = new Map<string, JobEntry>();
+  /** Those that have not ended, or leave something to be done. */
+  readonly #active = new Set<string>();
+  readonly #running = new Set<string>();
   readonly #unreadable = new Map<string, UnreadableJob>();
   readonly #handlers = new Set<(entry: JobEntry) => void>();
   readonly #onUnreadable: (job: UnreadableJob) => void;
@@ -43,6 +47,16 @@ export class JobCache {
     return [...this.#entries.values()].sort((a, b) => b.record.createdAt - a.record.createdAt);
   }
 
+  /** Jobs that have not ended, or leave something to be done, the oldest first. */
+  active(): JobEntry[] {
+    return [...this.#active].map((id) => this.#entries.get(id)!).sort((a, b) => byAge(a.record, b.record));
+  }
+
+  /** Jobs that run, in the order in which they became known to. */
+  running(): JobRecord[] {
+    return [...this.#running].map((id) => this.#entries.get(id)!.record);
+  }
+
   /** By id. */
   unreadable(): UnreadableJob[] {
     return [...this.#unreadable.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
@@ -59,6 +73,10 @@ export class JobCache {
     if (this.#isOld(id, entry.revision)) return this.#entries.get(id) ?? entry;
     this.#unreadable.delete(id);
     this.#entries.set(id, entry);
+    if (isEnded(entry.record.state) && entry.record.unsettled.length === 0) this.#active.delete(id);
+    else this.#active.add(id);
+    if (entry.record.state === 'RUNNING') this.#running.add(id);
+    else this.#running.delete(id);
     for (const handler of this.#handlers) handler(entry);
     return entry;
   }
@@ -71,7 +89,7 @@ export class JobCache {
       const error = MillraceError.from(thrown);
       if (!this.#isOld(key, revision)) {
         const noted = { id: key, revision, problem: error.message };
-        this.#entries.delete(key);
+        this.#gone(key);
         this.#unreadable.set(key, noted);
         this.#onUnreadable(noted);
       }
@@ -84,7 +102,7 @@ export class JobCache {
     const known = this.#entries.get(key);
     // Deletion is a change of the key. Without one the bucket is another, in which a coordinator restores the records.
     if (known && revision <= known.revision) this.#entries.set(key, { ...known, revision: 0 });
-    else this.#entries.delete(key);
+    else this.#gone(key);
     this.#unreadable.delete(key);
   }
 
@@ -93,7 +111,17 @@ export class JobCache {
     this.#handlers.clear();
   }
 
+  #gone(id: string): void {
+    this.#entries.delete(id);
+    this.#active.delete(id);
+    this.#running.delete(id);
+  }
+
   #isOld(id: string, revision: number): boolean {
     return Math.max(this.#entries.get(id)?.revision ?? 0, this.#unreadable.get(id)?.revision ?? 0) >= revision;
   }
+}
+
+function byAge(a: JobRecord, b: JobRecord): number {
+  return a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1);
 }

@@ -14,10 +14,10 @@ export async function startCoordinatorRole({
   const { adminService } = await import('../admin/service.ts');
   const { startCoordinator } = await import('../coordinator/index.ts');
   const { countStored } = await import('../coordinator/unstored-groups.ts');
-  const { token, storeToken } = settings;
+  const { token, storeToken, scheduler } = settings;
   const store = remoteStore(nodes!, storeToken);
   const backend = new CoordinatorBackend(context, nodes!, store);
   closers.push(() => backend.close());
   services.push({ ...adminService(backend), token });
-  return startCoordinator(context, { countStored: countStored(store.query, context.clock) });
+  return startCoordinator(context, { nodes, scheduler, countStored: countStored(store.query, context.clock) });
 }

@@ -93,6 +93,28 @@ describe('LearnerPool', () => {
     expect((await clock.run(third)).map(({ weight }) => weight)).toEqual([3]);
   });
 
+  it('gives the shards of all jobs out by turns, two to a learner', async () => {
+    const one = learner('one');
+    await settle();
+    const large = pool.compute(round(6));
+    await settle();
+    expect(one.shards.map(({ job, index }) => [job, index])).toEqual([
+      ['sums', 0],
+      ['sums', 1],
+    ]);
+    const small = pool.compute(round(2, { job: 'other' }));
+    const order: string[] = [];
+    for (let answers = 0; answers < 8; answers += 1) {
+      await settle();
+      expect(one.shards.length).toBeLessThanOrEqual(2);
+      order.push(one.shards[0]!.job);
+      one.answer(1);
+    }
+    await clock.run(Promise.all([large, small]));
+    // It waits for no more than what was with the learner already, and its turn.
+    expect(order.lastIndexOf('other')).toBeLessThanOrEqual(5);
+  });
+
   it('takes no answer to a round that was given up for the round that is computed in its place', async () => {
     const one = learner('one');
     await settle();

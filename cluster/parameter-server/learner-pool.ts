@@ -12,11 +12,14 @@ import {
   type WorkResponse,
 } from '../../src/gen/millrace/v1/learner_pb.ts';
 import { ShardBoard } from '../../src/jobs/shards.ts';
+import { DeficitRoundRobin, type Claim } from '../../src/jobs/scheduler/round-robin.ts';
 import type { Link } from '../../src/rpc/link.ts';
 
 /** A learner that says nothing for this long is taken for lost: its shards go to others. */
 const SILENCE_MS = 15_000;
 const CHECK_MS = 2_000;
+/** Shards a learner has at once, of all jobs: one to compute, the next on the way to it. */
+const SHARDS_AHEAD = 2;
 /** Bytes of weights in one message. */
 const WEIGHT_CHUNK = 768 * 1024;
 
@@ -75,6 +78,8 @@ export class LearnerPool {
   readonly #log: Logger;
   readonly #members = new Map<string, Member>();
   readonly #running = new Map<string, Running>();
+  /** Whose shard goes out next. */
+  readonly #turns = new DeficitRoundRobin<string>();
   readonly #stopChecks: () => void;
   #connections = 0;
 
@@ -106,9 +111,11 @@ export class LearnerPool {
       if (message.case === 'result') {
         const running = this.#answered(member, message.value);
         if (running) this.#result(running, message.value);
+        this.#assign();
       } else if (message.case === 'failure') {
         const running = this.#answered(member, message.value);
         if (running) this.#failure(running, member, message.value);
+        this.#assign();
       }
     });
     void link.closed.then(() => member && this.#leave(member));
@@ -137,7 +144,7 @@ export class LearnerPool {
       signal?.addEventListener('abort', abort, { once: true });
       this.#running.set(round.job, running);
       if (round.shards.length === 0) running.finish();
-      else this.#assign(running);
+      else this.#assign();
     });
   }
 
@@ -163,7 +170,7 @@ export class LearnerPool {
     const member: Member = { name, hello, link, lastSeen, setups: new Set(), versions: new Map(), sent: [] };
     this.#members.set(name, member);
     this.#log.info({ learner: name, backend: hello.backend, device: hello.device, gflops: hello.gflops }, 'learner joined');
-    for (const running of this.#running.values()) this.#assign(running);
+    this.#assign();
     return member;
   }
 
@@ -171,10 +178,8 @@ export class LearnerPool {
     if (this.#members.get(member.name) !== member) return;
     this.#members.delete(member.name);
     this.#log.warn({ learner: member.name, err: member.link.error }, 'learner left; its shards go to others');
-    for (const running of this.#running.values()) {
-      running.board.lost(member.name);
-      this.#assign(running);
-    }
+    for (const running of this.#running.values()) running.board.lost(member.name);
+    this.#assign();
   }
 
   #dropSilent(): void {
@@ -205,7 +210,6 @@ export class LearnerPool {
     running.results.set(result.shard, result);
     running.round.onProgress?.(running.board.done, running.board.shards);
     if (running.board.complete) running.finish();
-    else this.#assign(running);
   }
 
   #failure(running: Running, member: Member, failure: { job: string; round: number; shard: number; message: string }): void {
@@ -214,18 +218,21 @@ export class LearnerPool {
     member.setups.delete(failure.job);
     try {
       running.board.fail(failure.shard, member.name, failure.message);
-      this.#assign(running);
     } catch (error) {
       running.finish(MillraceError.from(error));
     }
   }
 
-  #assign(running: Running): void {
-    const { round, board } = running;
-    for (const { shard, learner } of board.assign(this.learners)) {
-      const member = this.#members.get(learner)!;
+  /** Gives learners that have room the next shards: those of all jobs by turns, so that none waits for the whole round of another. */
+  #assign(): void {
+    for (let member = leastBusy(this.#members); member; member = leastBusy(this.#members)) {
+      const job = this.#turns.next(claimsOf(this.#running));
+      if (job === undefined) return;
+      const running = this.#running.get(job)!;
+      const shard = running.board.give(member.name)!;
+      const { round } = running;
       this.#prepare(member, round);
-      const { job, version, work, pass, step } = round;
+      const { version, work, pass, step } = round;
       member.sent.push({ running, shard });
       this.#send(member, {
         case: 'shard',
@@ -255,4 +262,25 @@ export class LearnerPool {
     // A send that fails means a closed link, and that is handled by `closed`.
     member.link.send(create(WorkResponseSchema, { message })).catch(() => {});
   }
+}
+
+/** The learner with the fewest shards, by name where there are several; undefined when none has room. */
+function leastBusy(members: ReadonlyMap<string, Member>): Member | undefined {
+  let least: Member | undefined;
+  for (const member of members.values()) {
+    if (member.sent.length >= SHARDS_AHEAD) continue;
+    const fewer = least === undefined || member.sent.length < least.sent.length;
+    if (fewer || (member.sent.length === least!.sent.length && member.name < least!.name)) least = member;
+  }
+  return least;
+}
+
+/** Jobs with shards that wait, with what the next one costs: a learner's work grows with the experience in it. */
+function claimsOf(all: ReadonlyMap<string, Running>): Claim<string>[] {
+  return [...all].flatMap(([key, { round, board }]) => {
+    const [next] = board.waiting();
+    if (next === undefined) return [];
+    const bytes = round.shards[next]!.reduce((sum, { experience }) => sum + (experience?.length ?? 0), 0);
+    return [{ key, weight: 1, cost: Math.max(1, bytes) }];
+  });
 }

@@ -97,7 +97,9 @@ describe('RoundCommitter', () => {
       job.record = (await run(job.context.jobs.update('a', (record) => transition(record, 'PAUSED', { now: 3 })))).record;
     };
     const resume = async () => {
-      job.record = (await run(job.context.jobs.update('a', (record) => transition(record, 'RUNNING', { now: 4 })))).record;
+      const queued = (record: JobRecord): JobRecord => transition(record, 'QUEUED', { now: 4 });
+      const goesOn = (record: JobRecord): JobRecord => transition(queued(record), 'RUNNING', { now: 4 });
+      job.record = (await run(job.context.jobs.update('a', goesOn))).record;
     };
     const versions = async () => (await run(job.context.jobs.fetch('a')))!.record.checkpoints.map(({ version }) => version);
     for (const version of [1, 2, 3, 4]) await commit(committer, version);

@@ -97,7 +97,8 @@ export class RoundCommitter {
     const { record } = this.#job;
     const manifest = this.#manifestOf({ version, ledger }, this.#manifest.trainSeconds + roundSeconds);
     manifest.updateRow = updateRow();
-    if (hasCheckpoint(record.config, version) || record.state === 'PAUSED') await this.#save(manifest);
+    if (hasCheckpoint(record.config, version) || record.state === 'PAUSED' || record.state === 'QUEUED')
+      await this.#save(manifest);
     this.#revision = await this.#committed.commit(manifest, this.#blobs(), this.#revision);
     this.#manifest = manifest;
   }

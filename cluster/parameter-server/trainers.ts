@@ -25,7 +25,7 @@ export class Trainers {
   }
 
   /**
-   * Starts a trainer for a job that runs, writes the checkpoint that a paused one lacks, or settles the ledger of one that has ended, where nobody
+   * Starts a trainer for a job that runs, writes the checkpoint that a paused or preempted one lacks, or settles the ledger of one that has ended, where nobody
    * else holds its lease.
    */
   async take({ record }: JobEntry): Promise<void> {
@@ -38,7 +38,7 @@ export class Trainers {
         return undefined;
       }
       const runtime = await context.runtimes.get(record);
-      if (record.state === 'PAUSED') {
+      if (record.state !== 'RUNNING') {
         const committer = new RoundCommitter({ context, runtime, lease, record });
         await committer.restore();
         await committer.saveAtPause();

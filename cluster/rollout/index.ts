@@ -1,6 +1,6 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import { RolloutRequestSchema, type RolloutRequest } from '../../src/gen/millrace/v1/training_pb.ts';
-import { ROLLOUT_WORK } from '../../src/protocol/durables.ts';
+import { GROUPS_AT_ONCE, ROLLOUT_WORK } from '../../src/protocol/durables.ts';
 import { wasHeld } from '../holds/held-messages.ts';
 import { WorkerHolds } from '../holds/worker-holds.ts';
 import type { NodeContext, Role } from '../runtime/context.ts';
@@ -18,21 +18,19 @@ export interface RolloutOptions {
   afterCrash?: boolean;
 }
 
-/** Groups of flows that a worker runs at once. */
-export const GROUPS_AT_ONCE = 4;
-
 /**
  * A rollout actor takes requests from the work queue, runs the flows of each group at once with their policy calls batched,
  * and publishes the finished group. It owns nothing durable: a request is acknowledged only after its group is published, so
  * a lost worker means that another one runs the same request again.
  */
 export async function startRollout(context: NodeContext, options: RolloutOptions = {}): Promise<Role> {
+  const maxGroups = options.maxGroups ?? GROUPS_AT_ONCE;
   const jobs = new RolloutJobs(context);
   const groups = new RolloutGroups(context, jobs);
   const holds = new WorkerHolds(context, { onWaiting: (messages) => worker.extend(messages) });
   const worker: Worker<RolloutRequest> = new Worker(context, {
     listedAs: { role: 'rollout', name: 'worker' },
-    durable: { ...ROLLOUT_WORK, maxInFlight: options.maxGroups ?? GROUPS_AT_ONCE },
+    durable: { ...ROLLOUT_WORK, maxInFlight: maxGroups },
     expects: 'RolloutRequest',
     decode: ({ data }) => fromBinary(RolloutRequestSchema, data),
     handle: ofJob(
@@ -49,6 +47,7 @@ export async function startRollout(context: NodeContext, options: RolloutOptions
   await worker.start();
   return {
     name: 'rollout',
+    labels: { groups: String(maxGroups) },
     async stop(timeoutMs = 5000) {
       holds.stop();
       await worker.stop(timeoutMs);

@@ -49,7 +49,7 @@ export function planNodes(input: PlanInput): PlannedNode[] {
     { id: 'store', roles: [storeSettings(input)] },
     {
       id: 'coordinator',
-      roles: [{ role: 'coordinator', ...credentialsOf('coordinator', credentials) }],
+      roles: [{ role: 'coordinator', ...credentialsOf('coordinator', credentials), scheduler: config.scheduler }],
       grpcPort: ports.admin,
     },
     { id: 'parameter-server', roles: [{ role: 'parameter-server', ...credentialsOf('parameter-server', credentials) }] },

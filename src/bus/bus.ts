@@ -21,13 +21,15 @@ export interface Bus {
   /** Creates a durable without reading from it, so that an interest stream keeps messages for it. */
   ensureDurable(options: ConsumeOptions): Promise<void>;
   deleteDurable(stream: string, durable: string): Promise<void>;
-  /** The durables of a stream, ours or not, by name, with the sequence of the last message that each has delivered. */
-  durables(stream: string): Promise<{ durable: string; filter: string; lastDelivered: number }[]>;
+  /** The durables of a stream, ours or not, by name. */
+  durables(stream: string): Promise<ListedDurable[]>;
   /** Deletes every message on the subject (wildcards allowed). Returns how many. */
   purge(stream: string, subject: string): Promise<number>;
   /** Deletes one message of a stream. False when it is not there (any more). */
   deleteMessage(stream: string, sequence: number): Promise<boolean>;
   streamState(stream: string, subject?: string): Promise<StreamState>;
+  /** How many messages lie on each subject of a filter, in one request; subjects without any are left out. */
+  subjectCounts(stream: string, filter: string): Promise<ReadonlyMap<string, number>>;
   /** What a durable has before it, whoever consumes it, and if nobody does. Undefined when there is no such durable. */
   durableState(stream: string, durable: string): Promise<DurableState | undefined>;
   /** Reads the durable messages of a subject filter from `fromSequence` on, in order, until caught up. For history, not for work. */
@@ -132,6 +134,17 @@ export interface StreamState {
   messages: number;
   bytes: number;
   lastSequence: number;
+}
+
+/** A durable as {@link Bus.durables} lists it. */
+export interface ListedDurable {
+  durable: string;
+  /** Its subject filter. */
+  filter: string;
+  /** Tells it from others that had its name before or have it later. */
+  created: string;
+  /** Sequence of the last message that it has delivered; 0 before the first one. */
+  lastDelivered: number;
 }
 
 export interface DurableState {

@@ -6,6 +6,7 @@ import type {
   Consumer,
   DurableState,
   KeyValue,
+  ListedDurable,
   PublishAck,
   PublishOptions,
   StoredMessage,
@@ -21,7 +22,7 @@ import { openJetStream } from './nats/connection.ts';
 import type { JetStreamConnection, JetStreamOptions } from './nats/connection.ts';
 import { plainBytes, toStored } from './nats/messages.ts';
 import { maxPayload, publish } from './nats/publisher.ts';
-import { deleteMessage, streamState } from './nats/stored.ts';
+import { deleteMessage, streamState, subjectCounts } from './nats/stored.ts';
 import { readByGet, readStored } from './nats/reader.ts';
 import { bucketConfig, ensureStream, inspectStream, listStreams, streamConfig } from './nats/stream-config.ts';
 import { maxMessageBytes } from './message-size.ts';
@@ -119,14 +120,14 @@ class NatsBus implements Bus {
     );
   }
 
-  async durables(stream: string): ReturnType<Bus['durables']> {
+  async durables(stream: string): Promise<ListedDurable[]> {
     return this.link.call(`durables of ${stream}`, async () => {
-      const found: Awaited<ReturnType<Bus['durables']>> = [];
-      for await (const { config, delivered } of this.link.jsm.consumers.list(stream)) {
-        const { durable_name: durable, filter_subject, filter_subjects } = config;
-        if (durable === undefined) continue;
+      const found: ListedDurable[] = [];
+      for await (const info of this.link.jsm.consumers.list(stream)) {
+        const { durable_name: durable, filter_subject, filter_subjects } = info.config;
         const filter = filter_subject ?? filter_subjects?.join(' ') ?? '(none)';
-        found.push({ durable, filter, lastDelivered: delivered.stream_seq });
+        if (durable !== undefined)
+          found.push({ durable, filter, created: incarnation(info), lastDelivered: info.delivered.stream_seq });
       }
       return found;
     });
@@ -175,6 +176,11 @@ class NatsBus implements Bus {
 
   streamState(stream: string, subject?: string): Promise<StreamState> {
     return streamState(this.link, stream, subject);
+  }
+
+  async subjectCounts(stream: string, filter: string): Promise<ReadonlyMap<string, number>> {
+    checkFilter(filter);
+    return subjectCounts(this.link, stream, filter);
   }
 
   read(stream: string, filter: string, fromSequence = 1): AsyncIterable<StoredMessage> {

@@ -6,6 +6,7 @@ import { COMPUTE_BACKENDS } from './compute-backends.ts';
 import type { ConfigSource, Environment } from './layers.ts';
 import { isSecretField } from './problems.ts';
 import { resolve } from './resolve.ts';
+import { schedulerSchema } from './scheduler.ts';
 import { readYamlFile } from './yaml-file.ts';
 
 const port = (what: string) => z.int().min(0).max(65_535).default(0).describe(`port of ${what}; 0 = any free port`);
@@ -113,6 +114,7 @@ export const clusterConfigSchema = z.strictObject({
         .prefault({}),
     })
     .prefault({}),
+  scheduler: schedulerSchema.prefault({}),
   logLevel: z.enum(LOG_LEVELS).default('info').describe('lowest severity that is logged'),
   token: secret('bearer token of the admin API (gRPC)'),
   tokenFile: z.string().min(1).optional().describe('file that holds token'),

@@ -30,13 +30,20 @@ const ended = (...sequences: number[]): Ledger =>
   sequences.reduce<Ledger>((ledger, sequence) => end(ledger, sequence, 'trained', 2), emptyLedger());
 
 const sizes = { rounds: 3, groupsPerRound: 2, maxStaleness: 1 };
-const free: JobConditions = { held: false, hasRule: true, evaluations: [], evaluationsUnsent: false };
+const free: JobConditions = {
+  held: false,
+  hasRule: true,
+  evaluations: [],
+  evaluationsUnsent: false,
+  room: Infinity,
+  evaluationRoom: Infinity,
+};
 
 /** A machine in which every request that is open was sent. */
 function running(record = recordOf(sizes), manifest = committed(0)): JobMachine {
   const machine = new JobMachine({ record, revision: 1 });
   machine.committed(manifest);
-  machine.requestsSent(true);
+  machine.requestsSent([], true);
   return machine;
 }
 
@@ -66,9 +73,12 @@ describe('JobMachine', () => {
     expect(machine.next(free)).toEqual({ kind: 'raise-accepted', accepted: 4 });
     machine.recordChanged({ record: { ...machine.record, accepted: 4 }, revision: 2 });
     expect(machine.next(free)).toEqual({ kind: 'send-open', sequences: [1, 2] });
-    machine.requestsSent(false);
-    expect(machine.next(free)).toMatchObject({ kind: 'send-open' });
-    machine.requestsSent(true);
+    machine.requestsSent([1, 2], false);
+    expect(machine.next({ ...free, room: 1 })).toEqual({ kind: 'send-open', sequences: [1] });
+    machine.requestsSent([1], true);
+    expect(machine.next({ ...free, room: 0 })).toEqual({ kind: 'wait', blocked: true });
+    expect(machine.next(free)).toEqual({ kind: 'send-open', sequences: [2] });
+    machine.requestsSent([2], true);
     expect(machine.next(free)).toEqual({ kind: 'wait' });
     machine.requestsLost();
     expect(machine.next(free)).toEqual({ kind: 'send-open', sequences: [1, 2] });
@@ -80,11 +90,32 @@ describe('JobMachine', () => {
     expect(keys(machine.next({ ...free, hasRule: false }))).toEqual(['do-nothing@0', 'random@0', 'untrained@0']);
     const evaluations = keys(machine.next(free));
     expect(evaluations).toEqual(['do-nothing@0', 'random@0', 'untrained@0', 'rule@0']);
-    expect(machine.next({ ...free, evaluations, evaluationsUnsent: true })).toEqual({ kind: 'send-evaluations' });
+    expect(machine.next({ ...free, evaluations, evaluationsUnsent: true })).toEqual({
+      kind: 'send-evaluations',
+      limit: Infinity,
+    });
     expect(machine.next({ ...free, evaluations })).toEqual({ kind: 'wait' });
     const done = evaluations.map((key) => ({ name: key.split('@')[0]!, policyVersion: 0 }) as JobRecord['evaluations'][number]);
     machine.recordChanged({ record: { ...machine.record, evaluations: done }, revision: 2 });
     expect(machine.next(free)).toMatchObject({ kind: 'admit' });
+  });
+
+  it('sends no more than there is room for, training and evaluations by turns', () => {
+    const evaluation = { every: 2, baselines: false };
+    const machine = running({ ...recordOf({ ...sizes, rounds: 9 }, evaluation), accepted: 0 }, committed(2));
+    const at = { ...free, evaluations: ['trained@2'], evaluationsUnsent: true };
+    expect(machine.next({ ...at, room: 0 })).toEqual({ kind: 'wait', blocked: true });
+    expect(machine.next({ ...at, room: 5, evaluationRoom: 0 })).toMatchObject({ kind: 'admit' });
+    expect(machine.next({ ...at, room: 5, evaluationRoom: 9 })).toEqual({ kind: 'send-evaluations', limit: 3 });
+    machine.evaluationsSent();
+    const step = machine.next({ ...at, room: 2, evaluationRoom: 9 });
+    expect(step).toEqual({ kind: 'admit', sequences: [0, 1] });
+    machine.recordChanged({ record: { ...machine.record, accepted: 2 }, revision: 2 });
+    machine.requestsSent([0, 1], true);
+    expect(machine.next({ ...at, room: 1, evaluationRoom: 9 })).toEqual({ kind: 'send-evaluations', limit: 1 });
+    machine.evaluationsSent();
+    expect(machine.next({ ...at, room: 1, evaluationRoom: 9 })).toEqual({ kind: 'admit', sequences: [2] });
+    expect(machine.next({ ...at, evaluationsUnsent: false, room: 0 })).toEqual({ kind: 'wait', blocked: true });
   });
 
   it('measures the last version that was due where several commits are seen at once', () => {
@@ -163,7 +194,7 @@ describe('JobMachine', () => {
           // A pause, or a crash between two requests, leaves some out.
           const sent = draw(6) === 0 ? sequences.slice(0, draw(sequences.length + 1)) : sequences;
           for (const sequence of sent) if (!queue.has(sequence)) queue.set(sequence, world.stored.version);
-          machine.requestsSent(sent.length === sequences.length);
+          machine.requestsSent(sequences, sent.length === sequences.length);
         };
         let rounds = beginRounds();
         let machine = beginJob();
@@ -172,7 +203,7 @@ describe('JobMachine', () => {
         const crashes = draw(2) === 0;
         for (let guard = 0; step.kind !== 'end'; guard += 1) {
           expect(guard).toBeLessThan(20_000);
-          step = machine.next({ ...free, held: draw(10) === 0, evaluations: [] });
+          step = machine.next({ ...free, held: draw(10) === 0, room: draw(4) === 0 ? draw(3) : Infinity });
           if (step.kind === 'raise-accepted') write({ accepted: step.accepted });
           else if (step.kind === 'send-open') send(step.sequences);
           else if (step.kind === 'admit') {

@@ -3,7 +3,7 @@ import type { WeightManifest } from '../gen/millrace/v1/weights_pb.ts';
 import { admit } from './admission.ts';
 import { evaluationsDue } from './evaluation.ts';
 import { FailedGroups } from './failed-groups.ts';
-import { acceptedOnResume, emptyLedger, open } from './ledger.ts';
+import { acceptedOnResume, emptyLedger, hasEnded, open } from './ledger.ts';
 import { nothingLearned } from './nothing-learned.ts';
 import type { JobRecord } from './record.ts';
 import type { EvaluationPlan } from './requests.ts';
@@ -20,19 +20,19 @@ export interface JobEnd {
 /**
  * What a job's actor does next:
  *
- * - `wait`: nothing until the next event
+ * - `wait`: nothing until the next event; `blocked`: there is something to send, and no room for it
  * - `end`: end the job
  * - `start-evaluations`: begin these, none of which is under way or finished
- * - `send-evaluations`: send their requests
+ * - `send-evaluations`: send some of their requests
  * - `raise-accepted`: write into the record how many requests were sent before a crash
- * - `send-open`: send all requests that have not ended again; ids are deterministic, so that none is doubled
+ * - `send-open`: send requests that have not ended again; ids are deterministic, so that none is doubled
  * - `admit`: write these new requests into the record, then send them
  */
 export type JobStep =
-  | { kind: 'wait' }
+  | { kind: 'wait'; blocked?: boolean }
   | ({ kind: 'end' } & JobEnd)
   | { kind: 'start-evaluations'; plans: EvaluationPlan[] }
-  | { kind: 'send-evaluations' }
+  | { kind: 'send-evaluations'; limit: number }
   | { kind: 'raise-accepted'; accepted: number }
   | { kind: 'send-open'; sequences: number[] }
   | { kind: 'admit'; sequences: number[] };
@@ -47,6 +47,10 @@ export interface JobConditions {
   evaluations: readonly string[];
   /** Some of their requests have not been sent. */
   evaluationsUnsent: boolean;
+  /** Requests that may be sent now. */
+  room: number;
+  /** Requests of evaluations that may be under way besides those that are. */
+  evaluationRoom: number;
 }
 
 /** A record with its revision in the bucket. */
@@ -56,6 +60,7 @@ export interface RevisedRecord {
 }
 
 const WAIT: JobStep = { kind: 'wait' };
+const BLOCKED: JobStep = { kind: 'wait', blocked: true };
 
 /**
  * One job from its first request to its end: events come in through the methods, {@link next} says what to do. Pure state,
@@ -66,8 +71,10 @@ export class JobMachine {
   /** Changes of the record arrive late: an older one must not replace what was written since. */
   #revision: number;
   #manifest: WeightManifest | undefined;
-  /** Every accepted request that has not ended was sent in this life of the actor. */
-  #openSent = false;
+  /** Accepted requests that have not ended and were not sent in this life of the actor; undefined: not known. */
+  #unsent: readonly number[] | undefined;
+  /** Where both can send and room is short, training and evaluations take turns. */
+  #evaluatesNext = true;
   readonly #failed: FailedGroups;
 
   constructor({ record, revision }: RevisedRecord) {
@@ -109,12 +116,19 @@ export class JobMachine {
 
   /** Requests may be lost: with a stream, or with an actor that ended between two of them. */
   requestsLost(): void {
-    this.#openSent = false;
+    this.#unsent = undefined;
   }
 
   /** The requests of `send-open` or `admit` were sent: all of them, or those before a pause or the end of the job. */
-  requestsSent(all: boolean): void {
-    this.#openSent = all;
+  requestsSent(sequences: readonly number[], all: boolean): void {
+    const sent = new Set(sequences);
+    this.#unsent = all ? (this.#unsent ?? []).filter((sequence) => !sent.has(sequence)) : undefined;
+    this.#evaluatesNext = true;
+  }
+
+  /** Requests of evaluations were sent. */
+  evaluationsSent(): void {
+    this.#evaluatesNext = false;
   }
 
   /** Decides what to do next. Asked again after every step but `wait`. */
@@ -127,12 +141,17 @@ export class JobMachine {
     if (!manifest || record.state !== 'RUNNING' || conditions.held) return WAIT;
     const plans = this.#plansDue(manifest, conditions);
     if (plans.length > 0) return { kind: 'start-evaluations', plans };
-    if (conditions.evaluationsUnsent) return { kind: 'send-evaluations' };
+    const evaluations = conditions.evaluationsUnsent ? Math.min(conditions.room, conditions.evaluationRoom) : 0;
     // Baselines come first: they would take the machine from training, and the other way round.
-    if (conditions.evaluations.some((key) => !key.startsWith('trained@'))) return WAIT;
+    if (conditions.evaluations.some((key) => !key.startsWith('trained@')))
+      return evaluations > 0 ? { kind: 'send-evaluations', limit: evaluations } : conditions.evaluationsUnsent ? BLOCKED : WAIT;
     const failure = this.#failed.check(manifest.version, this.ledger, record.config.rollout.groupsPerRound);
     if (failure !== undefined) return { kind: 'end', state: 'FAILED', error: failure };
-    return this.#dispatch(manifest) ?? this.#finish(manifest, conditions);
+    const training = this.#dispatch(manifest, conditions.room);
+    if (evaluations > 0 && (this.#evaluatesNext || training === undefined || training.kind === 'wait'))
+      return { kind: 'send-evaluations', limit: training === undefined ? evaluations : Math.ceil(evaluations / 2) };
+    if (training !== undefined) return training;
+    return conditions.evaluationsUnsent ? BLOCKED : this.#finish(manifest, conditions);
   }
 
   #plansDue({ version }: WeightManifest, { hasRule, evaluations }: JobConditions): EvaluationPlan[] {
@@ -151,19 +170,24 @@ export class JobMachine {
     return [...plans.values()];
   }
 
-  #dispatch({ version }: WeightManifest): JobStep | undefined {
+  #dispatch({ version }: WeightManifest, room: number): JobStep | undefined {
     const { ledger } = this;
     const { accepted, config } = this.#record;
-    if (!this.#openSent) {
+    if (this.#unsent === undefined) {
       const raised = acceptedOnResume(ledger, accepted);
       if (raised !== accepted) return { kind: 'raise-accepted', accepted: raised };
-      return { kind: 'send-open', sequences: open(ledger, accepted) };
+      this.#unsent = open(ledger, accepted);
+      if (this.#unsent.length === 0) return { kind: 'send-open', sequences: [] };
     }
+    // Some may have ended in the meantime.
+    this.#unsent = this.#unsent.filter((sequence) => !hasEnded(ledger, sequence));
+    if (this.#unsent.length > 0) return room > 0 ? { kind: 'send-open', sequences: this.#unsent.slice(0, room) } : BLOCKED;
     const { maxStaleness, groupsPerRound } = config.rollout;
     const refill = refillDraws(config.algorithm) !== undefined;
     const more = admit({ accepted, ledger, version, maxStaleness, groupsPerRound, rounds: config.rounds, refill });
     if (more === 0) return undefined;
-    return { kind: 'admit', sequences: Array.from({ length: more }, (_, i) => accepted + i) };
+    if (room <= 0) return BLOCKED;
+    return { kind: 'admit', sequences: Array.from({ length: Math.min(more, room) }, (_, i) => accepted + i) };
   }
 
   #finish(manifest: WeightManifest, { evaluations }: JobConditions): JobStep {

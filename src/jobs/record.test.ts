@@ -27,7 +27,8 @@ describe('job records', () => {
     let record = transition(create(), 'RUNNING', { now: 2000 });
     expect(markResumed(record, 2500)).toMatchObject({ state: 'RUNNING', startedAt: 2000, resumedAt: [2500] });
     record = transition(record, 'PAUSED', { now: 3000 });
-    record = transition(record, 'RUNNING', { now: 4000 });
+    record = transition(record, 'QUEUED', { now: 3500 });
+    record = transition(record, 'RUNNING', { now: 4000, ticket: 7 });
     record = transition(record, 'FAILED', { now: 5000, error: 'the flow has no tasks' });
     expect(record).toMatchObject({
       startedAt: 2000,
@@ -35,14 +36,19 @@ describe('job records', () => {
       endedAt: 5000,
       error: 'the flow has no tasks',
       state: 'FAILED',
+      ticket: 7,
     });
     expect(record.unsettled).toEqual(['queues', 'books']);
     expect(settle(record, 'queues')?.unsettled).toEqual(['books']);
     expect(settle(create(), 'queues')).toBeUndefined();
-    const resumed = transition({ ...record, unsettled: [] }, 'RUNNING', { now: 6000 });
+    const queued = transition({ ...record, unsettled: [] }, 'QUEUED', { now: 5500 });
+    const resumed = transition(queued, 'RUNNING', { now: 6000 });
     expect(resumed).toMatchObject({ state: 'RUNNING', startedAt: 2000, resumedAt: [4000, 6000], cancelRequested: false });
     expect(resumed).not.toHaveProperty('endedAt');
     expect(resumed).not.toHaveProperty('error');
+    const preempted = transition(resumed, 'QUEUED', { now: 6500, preemptedBy: 'urgent' });
+    expect(preempted).toMatchObject({ state: 'QUEUED', preemptedBy: 'urgent', accepted: resumed.accepted });
+    expect(transition(preempted, 'RUNNING', { now: 6600 })).not.toHaveProperty('preemptedBy');
     const cancelled = transition(resumed, 'CANCELLED', { now: 7000 });
     expect(() => transition(cancelled, 'RUNNING', { now: 8000 })).toThrow(
       expect.objectContaining({ code: 'failed_precondition' }),

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { jobConfigSchema, type JobConfig } from '../config/job.ts';
+import { OWNER_PATTERN } from '../config/scheduler.ts';
 import { MillraceError } from '../errors.ts';
 import { assertTransition, isEnded, JOB_STATES, type JobStateName } from './state.ts';
 
@@ -41,9 +42,6 @@ export type CheckpointRecord = z.infer<typeof checkpointRecordSchema>;
 /** Owner of a job for which none was given. */
 export const DEFAULT_OWNER = 'local';
 
-/** What names an owner. */
-export const OWNER_PATTERN = /^[a-z0-9._@-]{1,64}$/;
-
 /** Bounds of a job's priority. */
 export const PRIORITY = { min: -100, max: 100 } as const;
 
@@ -68,6 +66,10 @@ export const jobRecordSchema = z.object({
   priority: z.int().min(PRIORITY.min).max(PRIORITY.max).default(0),
   startedAt: time.optional(),
   endedAt: time.optional(),
+  /** Number of the admission under which it last became RUNNING; see `cluster/coordinator/scheduler`. */
+  ticket: z.int().min(0).default(0),
+  /** The job that took its place, while it waits to go on. */
+  preemptedBy: z.string().optional(),
   /** Each time the job went on after a pause or under another coordinator, oldest first. */
   resumedAt: z.array(time).default([]),
   /** What went wrong, when FAILED. */
@@ -164,18 +166,34 @@ export function createJobRecord(job: NewJob): JobRecord {
   });
 }
 
+/** When a job changes its state, and why. */
+export interface TransitionDetails {
+  now: number;
+  /** Of a job that failed. */
+  error?: string;
+  /** Of a job that begins to run: number of its admission. Default: as before. */
+  ticket?: number;
+  /** Of a job that goes back into the queue: the job that takes its place. */
+  preemptedBy?: string;
+}
+
 /** Moves the job to `to`, with the times that go with it. Throws `failed_precondition` when it cannot. */
-export function transition(record: JobRecord, to: JobStateName, at: { now: number; error?: string }): JobRecord {
+export function transition(record: JobRecord, to: JobStateName, at: TransitionDetails): JobRecord {
   assertTransition(record.state, to, `job ${record.id}`);
   const next: JobRecord = { ...record, state: to };
   delete next.checkpointDue;
-  if (to === 'PAUSED') next.checkpointDue = true;
+  if (to === 'PAUSED' || (to === 'QUEUED' && record.state === 'RUNNING')) next.checkpointDue = true;
   const now = Math.round(at.now);
-  if (to === 'RUNNING') {
+  delete next.preemptedBy;
+  if (to === 'QUEUED') {
     // Of a failed job that goes on.
     delete next.endedAt;
     delete next.error;
     next.cancelRequested = false;
+    if (at.preemptedBy !== undefined) next.preemptedBy = at.preemptedBy;
+  }
+  if (to === 'RUNNING') {
+    next.ticket = at.ticket ?? record.ticket;
     if (record.startedAt === undefined) next.startedAt = now;
     else next.resumedAt = [...record.resumedAt, now];
   }

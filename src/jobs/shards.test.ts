@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { reduceShards, type ShardSum } from './reduce.ts';
-import { assignShards, cutShards, ShardBoard } from './shards.ts';
+import { cutShards, ShardBoard } from './shards.ts';
 
 describe('cutShards', () => {
   it('cuts by number of groups only and loses none', () => {
@@ -19,20 +19,16 @@ describe('cutShards', () => {
   });
 });
 
-describe('assignShards', () => {
-  it('spreads shards evenly up to the limit of each learner', () => {
-    const learners = [
-      { learner: 'b', inFlight: 0 },
-      { learner: 'a', inFlight: 1 },
-    ];
-    expect(assignShards([3, 1, 2, 0], learners)).toEqual([
-      { shard: 0, learner: 'b' },
-      { shard: 1, learner: 'a' },
-      { shard: 2, learner: 'b' },
-    ]);
-    expect(assignShards([0], [])).toEqual([]);
-  });
-});
+/** Gives each learner two of the shards that wait, as long as there are any. */
+function assign(board: ShardBoard, ...learners: string[]): number[] {
+  const given: number[] = [];
+  for (const held of [0, 1])
+    for (const learner of learners) {
+      const shard = board.heldBy(learner).length === held ? board.give(learner) : undefined;
+      if (shard !== undefined) given.push(shard);
+    }
+  return given;
+}
 
 describe('ShardBoard', () => {
   it('ends every shard exactly once while learners come, go and answer late', () => {
@@ -43,7 +39,7 @@ describe('ShardBoard', () => {
         let learners = ['a', 'b'];
         const finished: number[] = [];
         const sent: number[] = [];
-        const step = (): void => void sent.push(...board.assign(learners).map((a) => a.shard));
+        const step = (): void => void sent.push(...assign(board, ...learners));
         step();
         for (const { kind, pick } of script) {
           const learner = learners[pick % Math.max(1, learners.length)];
@@ -74,21 +70,21 @@ describe('ShardBoard', () => {
 
   it('gives the shards of a lost learner to the others in the same round', () => {
     const board = new ShardBoard(4);
-    board.assign(['a', 'b']);
+    expect(assign(board, 'a', 'b')).toEqual([0, 1, 2, 3]);
     expect(board.heldBy('a')).toEqual([0, 2]);
     board.finish(0);
     expect(board.lost('a')).toEqual([2]);
-    expect(board.assign(['b'], { perLearner: 3 })).toEqual([{ shard: 2, learner: 'b' }]);
+    expect([board.give('b'), board.give('b')]).toEqual([2, undefined]);
     expect(board.finish(0)).toBe(false);
     expect(board.finish(9)).toBe(false);
   });
 
   it('gives a shard up that no learner can compute', () => {
     const board = new ShardBoard(1, { maxFailures: 2 });
-    board.assign(['a']);
+    assign(board, 'a');
     board.fail(0, 'someone else', 'ignored');
     board.fail(0, 'a', 'out of memory');
-    board.assign(['b']);
+    assign(board, 'b');
     expect(() => board.fail(0, 'b', 'out of memory')).toThrow(
       expect.objectContaining({ code: 'aborted', message: 'shard 0 failed 2 times, last on b: out of memory' }),
     );

@@ -42,46 +42,6 @@ export function cutShards<G>(
   return shards;
 }
 
-/** A learner that can take work. */
-export interface LearnerLoad {
-  learner: string;
-  /** Shards it holds now, of any job. */
-  inFlight: number;
-}
-
-/** Shard to learner. */
-export interface ShardAssignment {
-  shard: number;
-  learner: string;
-}
-
-/** Options of {@link assignShards}. */
-export interface AssignOptions {
-  /** Shards a learner may hold at once: one to compute, the rest on the way to it. Default 2. */
-  perLearner?: number;
-}
-
-/**
- * Gives waiting shards, lowest first, to the learners with the fewest in flight (ties by name). What does not fit waits.
- */
-export function assignShards(
-  waiting: readonly number[],
-  learners: readonly LearnerLoad[],
-  options: AssignOptions = {},
-): ShardAssignment[] {
-  const { perLearner = 2 } = options;
-  const load = learners.map((entry) => ({ ...entry })).sort((a, b) => (a.learner < b.learner ? -1 : 1));
-  const assignments: ShardAssignment[] = [];
-  for (const shard of [...waiting].sort((a, b) => a - b)) {
-    let free: LearnerLoad | undefined;
-    for (const candidate of load) if (free === undefined || candidate.inFlight < free.inFlight) free = candidate;
-    if (free === undefined || free.inFlight >= perLearner) break;
-    free.inFlight += 1;
-    assignments.push({ shard, learner: free.learner });
-  }
-  return assignments;
-}
-
 /**
  * Where the shards of one round are: waiting, with a learner, or done. A lost learner's shards wait again and go to others;
  * the first result of a shard counts, later ones are ignored.
@@ -122,12 +82,11 @@ export class ShardBoard {
     return [...this.#done.keys()].filter((shard) => !this.#done[shard] && this.#owner[shard] === learner);
   }
 
-  /** Assigns waiting shards to the given learners (all that are connected) and notes it. */
-  assign(learners: readonly string[], options: AssignOptions = {}): ShardAssignment[] {
-    const load = learners.map((learner) => ({ learner, inFlight: this.heldBy(learner).length }));
-    const assignments = assignShards(this.waiting(), load, options);
-    for (const { shard, learner } of assignments) this.#owner[shard] = learner;
-    return assignments;
+  /** A learner gets the first shard that waits. Returns it; undefined when none waits. */
+  give(learner: string): number | undefined {
+    const [shard] = this.waiting();
+    if (shard !== undefined) this.#owner[shard] = learner;
+    return shard;
   }
 
   /** Notes a result. False when the shard was done already or is not of this round: ignore the result. */

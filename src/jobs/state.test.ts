@@ -7,25 +7,27 @@ describe('job states', () => {
     const allowed = JOB_STATES.flatMap((from) => JOB_STATES.filter((to) => canTransition(from, to)).map((to) => `${from}>${to}`));
     expect(allowed).toEqual([
       'QUEUED>RUNNING',
+      'QUEUED>PAUSED',
       'QUEUED>FAILED',
       'QUEUED>CANCELLED',
+      'RUNNING>QUEUED',
       'RUNNING>PAUSED',
       'RUNNING>SUCCEEDED',
       'RUNNING>FAILED',
       'RUNNING>CANCELLED',
-      'PAUSED>RUNNING',
+      'PAUSED>QUEUED',
       'PAUSED>FAILED',
       'PAUSED>CANCELLED',
-      'FAILED>RUNNING',
+      'FAILED>QUEUED',
     ]);
     expect(JOB_STATES.filter(isEnded)).toEqual(['SUCCEEDED', 'FAILED', 'CANCELLED']);
   });
 
   it('say what would be allowed instead', () => {
-    expect(() => assertTransition('QUEUED', 'PAUSED', 'job a')).toThrow(
+    expect(() => assertTransition('PAUSED', 'RUNNING', 'job a')).toThrow(
       expect.objectContaining({
         code: 'failed_precondition',
-        message: 'job a is QUEUED and cannot become PAUSED: from QUEUED it can go to RUNNING, FAILED, CANCELLED',
+        message: 'job a is PAUSED and cannot become RUNNING: from PAUSED it can go to QUEUED, FAILED, CANCELLED',
       }),
     );
     expect(() => assertTransition('CANCELLED', 'RUNNING')).toThrow(/CANCELLED is final; create a new job/);

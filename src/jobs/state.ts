@@ -8,15 +8,16 @@ export const JOB_STATES = ['QUEUED', 'RUNNING', 'PAUSED', 'SUCCEEDED', 'FAILED',
 export type JobStateName = (typeof JOB_STATES)[number];
 
 /**
- * The state machine: from which state a job may go to which. A failed job may be resumed (`cluster/coordinator/resume.ts`).
+ * The state machine: from which state a job may go to which. Only the scheduler's decision makes a job RUNNING; what is resumed or has
+ * lost its place is QUEUED again. A failed job may be resumed (`cluster/coordinator/resume.ts`).
  * A coordinator that takes a job over does not change its state: RUNNING stays RUNNING.
  */
 const JOB_TRANSITIONS: Readonly<Record<JobStateName, readonly JobStateName[]>> = {
-  QUEUED: ['RUNNING', 'FAILED', 'CANCELLED'],
-  RUNNING: ['PAUSED', 'SUCCEEDED', 'FAILED', 'CANCELLED'],
-  PAUSED: ['RUNNING', 'FAILED', 'CANCELLED'],
+  QUEUED: ['RUNNING', 'PAUSED', 'FAILED', 'CANCELLED'],
+  RUNNING: ['QUEUED', 'PAUSED', 'SUCCEEDED', 'FAILED', 'CANCELLED'],
+  PAUSED: ['QUEUED', 'FAILED', 'CANCELLED'],
   SUCCEEDED: [],
-  FAILED: ['RUNNING'],
+  FAILED: ['QUEUED'],
   CANCELLED: [],
 };
 

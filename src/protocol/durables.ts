@@ -11,6 +11,9 @@ export type DurablePlace = Pick<Durable, 'stream' | 'durable' | 'filter'>;
 /** A lost worker's requests and groups are given to another after this long. */
 const ACK_WAIT_MS = 10_000;
 
+/** Groups of flows that a rollout worker runs at once. */
+export const GROUPS_AT_ONCE = 4;
+
 /** Requests, worked off by whichever rollout worker is free. */
 export const ROLLOUT_WORK = {
   stream: ROLLOUTS,

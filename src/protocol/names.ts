@@ -30,6 +30,8 @@ export const NODES = 'nodes';
 export const POLICIES = 'policies';
 /** What people must know about each job. */
 export const NOTICES = 'notices';
+/** Which jobs have a place: the scheduler's decision. */
+export const SCHEDULER = 'scheduler';
 
 /** A key-value bucket of the cluster. */
-export type BucketName = typeof JOBS | typeof LEASES | typeof NODES | typeof POLICIES | typeof NOTICES;
+export type BucketName = typeof JOBS | typeof LEASES | typeof NODES | typeof POLICIES | typeof NOTICES | typeof SCHEDULER;

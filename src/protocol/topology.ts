@@ -1,5 +1,20 @@
 import type { StreamSpec, Topology } from '../bus/topology.ts';
-import { DLQ, EVENTS, GROUPS, HELD, JOBS, LEASES, NODES, NOTICES, PARTS, POLICIES, ROLLOUTS, SCORED, WEIGHTS } from './names.ts';
+import {
+  DLQ,
+  EVENTS,
+  GROUPS,
+  HELD,
+  JOBS,
+  LEASES,
+  NODES,
+  NOTICES,
+  PARTS,
+  POLICIES,
+  ROLLOUTS,
+  SCHEDULER,
+  SCORED,
+  WEIGHTS,
+} from './names.ts';
 import type { StreamName } from './names.ts';
 import { ALL, DEAD_LETTER_PREFIX } from './subjects.ts';
 
@@ -70,6 +85,7 @@ export function topology(options: TopologyOptions = {}): Topology {
       { name: NODES, ttlMs: options.nodeTtlMs ?? 15_000, maxBytes: 16 * MIB },
       { name: POLICIES, ttlMs: 0, maxBytes: 64 * MIB },
       { name: NOTICES, ttlMs: 0, maxBytes: 16 * MIB },
+      { name: SCHEDULER, ttlMs: 0, maxBytes: 16 * MIB },
     ],
     replicas: options.replicas ?? 1,
     deadLetterPrefix: DEAD_LETTER_PREFIX,

@@ -35,19 +35,22 @@ export interface TestClusterOptions {
   clickhousePort?: number;
   /** Port of its gateway; 0 is a free one. Default: no gateway. */
   gatewayPort?: number;
+  /** Jobs that run at the same time. Default: as many as the cluster can bear. */
+  maxRunning?: number;
   /** An earlier cluster's folder. */
   stateDir?: string;
 }
 
 export async function startTestCluster(options: TestClusterOptions = {}): Promise<TestCluster> {
   const folder = options.stateDir === undefined ? await temporaryFolder() : { path: options.stateDir, remove: removeNothing };
-  const { learners = 2, rollouts = 2, clickhousePort = 'off', gatewayPort = 'off' } = options;
+  const { learners = 2, rollouts = 2, clickhousePort = 'off', gatewayPort = 'off', maxRunning = 'auto' } = options;
   const cluster = await startEmbeddedCluster({
     config: clusterConfigSchema.parse({
       stateDir: folder.path,
       learners,
       rollouts,
       ports: { clickhouse: clickhousePort, gateway: gatewayPort },
+      scheduler: { maxRunning },
     }),
     log: silentLogger(),
   });

@@ -115,6 +115,7 @@ export function recordBus(bus: Bus, connection: string, recording: BusRecording)
     purge: (...args) => run('purge', args, () => bus.purge(...args)),
     deleteMessage: (...args) => run('deleteMessage', args, () => bus.deleteMessage(...args)),
     streamState: (...args) => run('streamState', args, () => bus.streamState(...args)),
+    subjectCounts: (...args) => run('subjectCounts', args, () => bus.subjectCounts(...args)),
     durableState: (...args) => run('durableState', args, () => bus.durableState(...args)),
     last: (...args) => run('last', args, () => bus.last(...args)),
     async *read(...args) {

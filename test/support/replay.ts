@@ -4,6 +4,7 @@ import type {
   ConsumeOptions,
   Consumer,
   DurableState,
+  ListedDurable,
   KeyValue,
   StoredMessage,
   StreamState,
@@ -167,7 +168,11 @@ function comparable(op: string, result: unknown): unknown {
         isThere: created !== undefined,
       }));
     case 'durables':
-      return [...(result as { durable: string }[])].sort((a, b) => (a.durable < b.durable ? -1 : 1));
+      return (result as ListedDurable[])
+        .map(({ durable, filter }) => ({ durable, filter }))
+        .sort((a, b) => (a.durable < b.durable ? -1 : 1));
+    case 'subjectCounts':
+      return [...(result as ReadonlyMap<string, number>)].sort(([a], [b]) => (a < b ? -1 : 1));
     case 'read':
       return (result as StoredMessage[]).map(without);
     case 'last':

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { schedulerSchema } from '../../../src/config/scheduler.ts';
 import type { RoleName } from '../../../src/protocol/roles.ts';
 import { backend, clickhouseServer, credential, gpu, port, retention } from './fields.ts';
 
@@ -9,6 +10,8 @@ const coordinator = z.strictObject({
   token: credential,
   /** For its calls to the store. */
   storeToken: credential,
+  /** Which jobs run at the same time. */
+  scheduler: schedulerSchema.optional(),
 });
 
 const parameterServer = z.strictObject({

@@ -5,6 +5,7 @@ import type {
   Consumer,
   DurableState,
   KeyValue,
+  ListedDurable,
   PublishAck,
   PublishOptions,
   StoredMessage,
@@ -92,7 +93,7 @@ export class SimulatedBus implements Bus {
     return this.#call(`delete durable ${durable}`, () => this.#inner.deleteDurable(stream, durable));
   }
 
-  durables(stream: string): ReturnType<Bus['durables']> {
+  durables(stream: string): Promise<ListedDurable[]> {
     return this.#call(`durables of ${stream}`, () => this.#inner.durables(stream));
   }
 
@@ -111,6 +112,10 @@ export class SimulatedBus implements Bus {
 
   streamState(stream: string, subject?: string): Promise<StreamState> {
     return this.#call(`state of ${stream}`, () => this.#inner.streamState(stream, subject));
+  }
+
+  subjectCounts(stream: string, filter: string): Promise<ReadonlyMap<string, number>> {
+    return this.#call(`subjects of ${stream}`, () => this.#inner.subjectCounts(stream, filter));
   }
 
   durableState(stream: string, durable: string): Promise<DurableState | undefined> {

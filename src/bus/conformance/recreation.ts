@@ -83,8 +83,9 @@ export function describeRecreation(name: string, start: () => Promise<BusHarness
       const { clock } = harness;
       const options = { stream: 'SCORED', durable: 'taken', filter: 'scored.taken.train' } as const;
       await bus.ensureDurable({ ...options, filter: 'scored.taken.rows' });
-      const { lastDelivered } = (await bus.durableState('SCORED', 'taken'))!;
-      expect(await bus.durables('SCORED')).toContainEqual({ durable: 'taken', filter: 'scored.taken.rows', lastDelivered });
+      const { lastDelivered, created } = (await bus.durableState('SCORED', 'taken'))!;
+      const listed = { durable: 'taken', filter: 'scored.taken.rows', created, lastDelivered };
+      expect(await bus.durables('SCORED')).toContainEqual(listed);
       const got = new Collected<string>(clock);
       const conflicts: string[] = [];
       const consumer = await bus.consume({ ...options, onConflict: ({ message }) => void conflicts.push(message) }, (message) => {

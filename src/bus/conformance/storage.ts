@@ -120,6 +120,35 @@ export function describeStorage(name: string, start: () => Promise<BusHarness>):
       expect(await bus.purge('GROUPS', 'group.backlog')).toBe(2);
     });
 
+    test('counts the messages of each subject', async ({ bus, harness }) => {
+      expect([...(await bus.subjectCounts('GROUPS', 'group.>'))]).toEqual([]);
+      for (const [at, subject] of ['group.counts.a', 'group.counts.b', 'group.counts.a', 'group.other'].entries())
+        await bus.publish(subject, bytes(`${at}`), { id: `counts-${at}` });
+      const counts = async (filter: string) =>
+        [...(await bus.subjectCounts('GROUPS', filter))].sort(([a], [b]) => (a < b ? -1 : 1));
+      expect(await counts('group.counts.*')).toEqual([
+        ['group.counts.a', 2],
+        ['group.counts.b', 1],
+      ]);
+      const worked = new Collected<string>(harness.clock);
+      const work = { stream: 'GROUPS', durable: 'counts', filter: 'group.counts.a' } as const;
+      const consumer = await bus.consume(work, async (message) => {
+        // A message in hand is counted until it is settled.
+        if (worked.items.length === 0) expect((await bus.subjectCounts('GROUPS', 'group.counts.a')).size).toBe(1);
+        await message.ack();
+        worked.add(message.id);
+      });
+      await worked.count(2);
+      expect(await counts('group.>')).toEqual([
+        ['group.counts.b', 1],
+        ['group.other', 1],
+      ]);
+      expect((await failure(bus.subjectCounts('GROUPS', 'group..a'))).code).toBe('invalid_argument');
+      await consumer.stop();
+      await bus.deleteDurable('GROUPS', 'counts');
+      await bus.purge('GROUPS', 'group.>');
+    });
+
     test('one message can be deleted, once', async ({ bus }) => {
       const acks = [];
       for (const word of ['a', 'b', 'c']) acks.push(await bus.publish('event.delete.x', bytes(word), { id: `delete-${word}` }));

@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import type { Clock } from '../../clock/clock.ts';
-import type { ConsumeOptions, DurableState, StoredMessage } from '../bus.ts';
+import type { ConsumeOptions, DurableState, ListedDurable, StoredMessage } from '../bus.ts';
 import { subjectMatches } from '../subject.ts';
 import type { MemoryStream } from './stream.ts';
 
@@ -94,14 +94,14 @@ export class MemoryDurable {
   }
 
   /** As in the list of a stream's durables. */
-  listed(): { durable: string; filter: string; lastDelivered: number } {
+  listed(): ListedDurable {
     const { durable, filter } = this.config;
-    return { durable, filter, lastDelivered: this.cursor - 1 };
+    return { durable, filter, created: this.created, lastDelivered: this.cursor - 1 };
   }
 
   state(): DurableState {
-    const { filter, lastDelivered } = this.listed();
-    return { filter, created: this.created, pending: this.waiting(), ackPending: this.pending.size, lastDelivered };
+    const { filter, created, lastDelivered } = this.listed();
+    return { filter, created, pending: this.waiting(), ackPending: this.pending.size, lastDelivered };
   }
 
   attach(taker: Taker): void {

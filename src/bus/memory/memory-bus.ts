@@ -6,6 +6,7 @@ import type {
   Consumer,
   DurableState,
   KeyValue,
+  ListedDurable,
   PublishAck,
   PublishOptions,
   StoredMessage,
@@ -74,7 +75,7 @@ export class MemoryBus implements Bus {
     return this.run(() => this.server.deleteDurable(stream, durable));
   }
 
-  durables(stream: string): ReturnType<Bus['durables']> {
+  durables(stream: string): Promise<ListedDurable[]> {
     return this.run(() => this.server.durablesOf(stream));
   }
 
@@ -95,6 +96,13 @@ export class MemoryBus implements Bus {
 
   streamState(stream: string, subject?: string): Promise<StreamState> {
     return this.run(() => this.server.stream(stream).state(subject));
+  }
+
+  subjectCounts(stream: string, filter: string): Promise<ReadonlyMap<string, number>> {
+    return this.run(() => {
+      checkFilter(filter);
+      return this.server.stream(stream).counts(filter);
+    });
   }
 
   async *read(stream: string, filter: string, fromSequence = 1): AsyncIterable<StoredMessage> {

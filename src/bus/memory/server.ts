@@ -1,6 +1,14 @@
 import type { Clock } from '../../clock/clock.ts';
 import { MillraceError } from '../../errors.ts';
-import type { ConsumeOptions, DurableState, PublishAck, PublishOptions, StoredMessage, TopologyPart } from '../bus.ts';
+import type {
+  ConsumeOptions,
+  DurableState,
+  ListedDurable,
+  PublishAck,
+  PublishOptions,
+  StoredMessage,
+  TopologyPart,
+} from '../bus.ts';
 import { MAX_DELIVERIES, deadLetterHeaders, deadLetterId } from '../dead-letter.ts';
 import { dedupId } from '../message-id.ts';
 import { checkSize, MAX_PAYLOAD, maxMessageBytes } from '../message-size.ts';
@@ -194,7 +202,7 @@ export class MemoryServer {
     return durable !== undefined;
   }
 
-  durablesOf(stream: string): ReturnType<MemoryDurable['listed']>[] {
+  durablesOf(stream: string): ListedDurable[] {
     this.stream(stream);
     return this.of(stream).map((durable) => durable.listed());
   }

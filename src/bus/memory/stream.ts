@@ -154,6 +154,14 @@ export class MemoryStream {
     return { messages, bytes, lastSequence: this.lastSequence };
   }
 
+  /** Messages by subject. */
+  counts(filter: string): ReadonlyMap<string, number> {
+    this.expire();
+    const counts = new Map<string, number>();
+    for (const [subject, { size }] of this.subjects) if (size > 0 && subjectMatches(filter, subject)) counts.set(subject, size);
+    return counts;
+  }
+
   /** Returns the sequences of its subject. */
   private add(message: StoredMessage): Set<number> {
     this.messages.set(message.sequence, message);

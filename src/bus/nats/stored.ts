@@ -33,3 +33,13 @@ export async function streamState(link: JetStreamConnection, stream: string, sub
   const bytes = state.messages === 0 ? 0 : Math.round((state.bytes * messages) / state.messages);
   return { messages, bytes, lastSequence: state.last_seq };
 }
+
+/** Messages by subject. The client asks for further pages where a stream has very many subjects. */
+export async function subjectCounts(
+  link: JetStreamConnection,
+  stream: string,
+  filter: string,
+): Promise<ReadonlyMap<string, number>> {
+  const { state } = await link.call(`subjects of ${stream}`, () => link.jsm.streams.info(stream, { subjects_filter: filter }));
+  return new Map(Object.entries(state.subjects ?? {}));
+}
