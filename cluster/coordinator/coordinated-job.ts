@@ -33,9 +33,9 @@ export class CoordinatedJob {
     return this.machine.record;
   }
 
-  /** Another one for each lease, and after each loss of a stream: evaluations are run again under ids of their own. */
+  /** Another one for each coordinator that takes the job, and after each loss of a stream: evaluations are run again under ids of their own. */
   get evaluationAttempt(): number {
-    return this.lease.token + this.record.attempt;
+    return this.record.taken + this.record.attempt;
   }
 
   /** Reads the record: between two lives of the actor nobody heard its changes. */

@@ -34,7 +34,7 @@ interface Running {
 
 /**
  * The evaluations of a job that are under way. They are kept in memory only: after a crash they are run again under message
- * ids of their own (`attempt` is the lease's token). Over a restart of the job's actor they stay.
+ * ids of their own (`attempt`, another for each coordinator that takes the job). Over a restart of the job's actor they stay.
  */
 export class RunningEvaluations {
   readonly #context: NodeContext;
@@ -130,11 +130,16 @@ export class RunningEvaluations {
     running.before = tally.received;
   }
 
-  /** Counts a scored group; nothing that was asked for in an earlier attempt. */
-  add(scored: AnsweredRequest): void {
+  /**
+   * Counts a scored group; nothing that was asked for in an earlier attempt. False for one of a later attempt: it is for the coordinator that
+   * has taken the job meanwhile.
+   */
+  add(scored: AnsweredRequest): boolean {
     const { request } = scored;
+    if (request.attempt > this.#attempt) return false;
     const running = this.#running.get(request.evaluation);
     if (running && request.attempt === this.#attempt) running.tally.add({ taskId: request.taskId, flows: flowsOf(scored) });
+    return true;
   }
 
   /** Results of those that are complete, oldest first: they stay until {@link forget}, when they are kept elsewhere. */

@@ -8,7 +8,7 @@ import type { JobEntry } from '../jobs/directory.ts';
 import type { AnsweredRequest } from '../jobs/scored-group.ts';
 import type { TaskPlan } from '../jobs/tasks.ts';
 import type { NodeContext } from '../runtime/context.ts';
-import { DONE } from '../runtime/outcome.ts';
+import { DONE, later } from '../runtime/outcome.ts';
 import type { Worker } from '../runtime/worker.ts';
 import { recordEnd, settleQueues } from './ending.ts';
 import { recordFinished, startEvaluations } from './job-evaluations.ts';
@@ -26,6 +26,8 @@ import type { PlaceList } from './scheduler/place-list.ts';
 import type { CountStored } from './unstored-groups.ts';
 
 const LOOK_MS = 1_000;
+/** What another coordinator waits for is delivered again after this long. */
+const NOT_OURS_MS = 250;
 
 /** What a {@link JobActor} works for. */
 export interface JobActorOptions {
@@ -133,8 +135,7 @@ export class JobActor implements Behaviour<JobMessage> {
         machine.recordChanged(message.entry);
         break;
       case 'evaluation':
-        this.#evaluations.add(message.scored);
-        await message.delivery.settle(DONE);
+        await message.delivery.settle(this.#evaluations.add(message.scored) ? DONE : later(NOT_OURS_MS));
         break;
       case 'room':
         break;

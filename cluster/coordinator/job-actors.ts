@@ -84,7 +84,11 @@ export class JobActors {
         await settleQueues(this.#context, newest.record);
         return undefined;
       }
-      const actor = new JobActor(this.#context, { lease, entry: newest, ...this.#options });
+      // The token alone does not grow for ever: leases may be lost and made again.
+      const entry = await jobs.update(id, (record) =>
+        isEnded(record.state) ? undefined : { ...record, taken: Math.max(record.taken + 1, lease.token) },
+      );
+      const actor = new JobActor(this.#context, { lease, entry, ...this.#options });
       return actors.spawn<JobMessage>('coordinator', id, actor, this.#held.supervised(id));
     });
   }

@@ -27,8 +27,8 @@ export interface LeaseOptions {
 export interface Lease {
   readonly key: string;
   /**
-   * Fencing token: greater for every later owner of the key. Writes carry it, and whoever stores them refuses a smaller one
-   * than it has seen.
+   * Fencing token: greater for every later owner of the key, unless the bucket was lost and made again. Writes carry it, and whoever
+   * stores them refuses a smaller one than it has seen.
    */
   readonly token: number;
   /** False from the moment the lease is lost or released. */
@@ -47,7 +47,7 @@ const decoder = new TextDecoder();
 
 /**
  * Takes the lease `key` in the bucket `leases` if nobody has it; undefined if somebody does. It is renewed every third of
- * its TTL; it is lost at the first renewal that finds another revision, and when a whole TTL went by, counted from before
+ * its TTL; it is lost at the first renewal that finds another value, and when a whole TTL went by, counted from before
  * the request, without one that was confirmed. So the owner always stops before the server lets another one in.
  */
 export async function acquireLease(
@@ -186,22 +186,23 @@ class HeldLease implements Lease {
 
   /** `unknown`: no answer, so it may or may not have gone through. */
   private renew(): Promise<'renewed' | 'refused' | 'unknown'> {
-    const renewal = this.bucket.update(this.key, this.value, this.revision).then(
-      (revision) => {
-        this.revision = revision;
-        return 'renewed' as const;
-      },
-      async (thrown: unknown) => {
-        const { code, retryable } = MillraceError.from(thrown);
-        if (code !== 'aborted') return retryable ? ('unknown' as const) : ('refused' as const);
-        // An earlier try may have gone through unheard: then the value is still ours.
-        const entry = await this.bucket.get(this.key).catch(() => undefined);
-        if (entry === undefined || !Buffer.from(entry.value).equals(this.value)) return 'refused' as const;
-        this.revision = entry.revision;
-        return 'unknown' as const;
-      },
-    );
+    const renewal = this.renewOnce().catch((thrown: unknown) => {
+      const { code, retryable } = MillraceError.from(thrown);
+      // Written meanwhile, perhaps by an earlier try of ours that nobody answered: the next try sees whose value it is.
+      return code === 'aborted' || retryable ? ('unknown' as const) : ('refused' as const);
+    });
     this.renewing = renewal.then(() => {});
     return renewal;
+  }
+
+  /**
+   * The value is read first: in a bucket that was lost and made again revisions begin anew, and the one that is known here may be
+   * that of another owner's lease.
+   */
+  private async renewOnce(): Promise<'renewed' | 'refused'> {
+    const entry = await this.bucket.get(this.key);
+    if (entry === undefined || !Buffer.from(entry.value).equals(this.value)) return 'refused';
+    this.revision = await this.bucket.update(this.key, this.value, entry.revision);
+    return 'renewed';
   }
 }

@@ -11,4 +11,5 @@ export interface Regression {
  */
 export const REGRESSIONS: readonly Regression[] = [
   { seed: 332, broke: 'liveness: bytes in HELD that are no held message kept all behind them from being returned' },
+  { seed: 122, broke: 'liveness: leases were lost, and two coordinators took answers from each other' },
 ];

@@ -62,6 +62,25 @@ export function describeLease(name: string, start: () => Promise<BusHarness>): v
       expect((await bus.kv('leases').get('stolen'))?.revision).toBe(revision);
     });
 
+    test('after the bucket was lost and made again, the lease is not taken from its new owner', async ({ bus, harness }) => {
+      const { clock } = harness;
+      const anew = async (): Promise<void> => {
+        await harness.deleteBucket('leases');
+        await bus.ensureTopology();
+      };
+      // So that both leases have the same revision.
+      await anew();
+      const first = (await acquireLease({ bus, clock, random }, 'again', { owner: 'a' }))!;
+      await anew();
+      const second = (await acquireLease({ bus, clock, random }, 'again', { owner: 'b' }))!;
+      expect(second.token).toBe(first.token);
+      await within(clock, first.lost, 'the loss');
+      await clock.sleep(1500);
+      expect(second.held).toBe(true);
+      expect(await leaseOwner(bus, 'again')).toMatchObject({ owner: 'b' });
+      await second.release();
+    });
+
     test('an abort releases it; wrong lives are refused', async ({ bus, harness }) => {
       const { clock } = harness;
       const stop = new AbortController();
