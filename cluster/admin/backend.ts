@@ -15,6 +15,7 @@ import type { Diagnosis } from './diagnosis.ts';
 import type { TrajectoryTransfer } from './export.ts';
 import type { JobFilter } from './filter.ts';
 import type { JobListing } from './job-listing.ts';
+import type { Schedules } from './schedules.ts';
 import type { PruneMessage, StatsMessage, StoreCare } from './store-care.ts';
 
 /** What a job may be created with besides its configuration. */
@@ -67,6 +68,8 @@ export interface AdminBackend extends TrajectoryTransfer {
   readonly deadLetters: DeadLetterQueue;
   /** Takes the artifacts of bundles. */
   readonly uploads: ArtifactUploads;
+  /** What creates jobs by the clock, or when new rows have come. */
+  readonly schedules: Schedules;
   /** What is damaged. */
   readonly diagnosis: Diagnosis;
   /** Queues a job and returns it. `already_exists` when the id is taken. */

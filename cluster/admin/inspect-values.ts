@@ -4,6 +4,7 @@ import { decodeNotice } from '../../src/jobs/notice.ts';
 import { decodeJobRecord } from '../../src/jobs/record-codec.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
 import { decodePlaces } from '../../src/jobs/scheduler/places.ts';
+import { decodeSchedule } from '../../src/jobs/schedules/schedule.ts';
 import { decodeLease } from '../../src/protocol/lease.ts';
 import { JOBS, POLICIES, type BucketName } from '../../src/protocol/names.ts';
 import { decodeManifest } from '../../src/weights/manifest.ts';
@@ -17,6 +18,7 @@ const BUCKETS: Readonly<Record<BucketName, { what: string; read: (value: Uint8Ar
   leases: { what: 'lease', read: decodeLease },
   nodes: { what: 'node record', read: decodeNode },
   scheduler: { what: 'decision of the scheduler', read: decodePlaces },
+  schedules: { what: 'schedule', read: decodeSchedule },
   notices: {
     what: 'notice',
     read: (value) => {

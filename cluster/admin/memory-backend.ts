@@ -23,6 +23,7 @@ import { isEndState, type AdminBackend, type CreateJobOptions, type JobsChange, 
 import { artifactUploads } from './artifact-uploads.ts';
 import { deadLetterQueue } from './dead-letters.ts';
 import type { ExportMessage, ImportMessage, TrajectoryTransfer } from './export.ts';
+import { schedulesApi } from './schedules.ts';
 import { diagnosis } from './diagnosis.ts';
 import type { JobListing } from './job-listing.ts';
 import type { PruneMessage, StatsMessage } from './store-care.ts';
@@ -46,6 +47,7 @@ export class MemoryBackend implements AdminBackend {
   readonly deadLetters = deadLetterQueue(this.bus);
   readonly artifacts = new MemoryArtifacts(new VirtualClock());
   uploads = artifactUploads(this.artifacts);
+  readonly schedules = schedulesApi(this.bus, new VirtualClock());
   readonly diagnosis = diagnosis(
     this.bus,
     new BusWeightChannel(this.bus, { clock: new VirtualClock(), random: seededRandom(1) }),

@@ -28,6 +28,12 @@ export function adminService(backend: AdminBackend): ServiceRegistration {
       const { listings, nextPageToken } = pageOfJobs(await backend.listJobs(), { ...request, pageSize });
       return { jobs: (await Promise.all(listings.map((listing) => listing.view()))).map(mask), nextPageToken };
     },
+    createSchedule: (request) => backend.schedules.createSchedule(request),
+    getSchedule: (request) => backend.schedules.getSchedule(request),
+    listSchedules: () => backend.schedules.listSchedules(),
+    pauseSchedule: (request) => backend.schedules.pauseSchedule(request),
+    resumeSchedule: (request) => backend.schedules.resumeSchedule(request),
+    deleteSchedule: (request) => backend.schedules.deleteSchedule(request),
     watchJob: (request, { signal }) => watchJob(backend, request, signal),
     watchJobs: (request, { signal }) => watchJobs(backend, request, signal),
     cancelJob: async ({ jobId }) => ({ job: await backend.cancelJob(checkJobId(jobId)) }),

@@ -16,6 +16,7 @@ import { register as importCommand } from './commands/import.ts';
 import { register as job } from './commands/job.ts';
 import { register as node } from './commands/node.ts';
 import { register as query } from './commands/query.ts';
+import { register as schedule } from './commands/schedule.ts';
 import { register as sql } from './commands/sql.ts';
 import { register as store } from './commands/store.ts';
 import { register as train } from './commands/train.ts';
@@ -29,6 +30,7 @@ const COMMANDS: ((program: Command, context: CliContext) => void)[] = [
   tune,
   evaluate,
   job,
+  schedule,
   node,
   actor,
   sql,

@@ -72,6 +72,43 @@ describe('millrace', () => {
     });
   });
 
+  it('creates, shows, pauses and deletes schedules', async () => {
+    const json = async (...args: string[]): Promise<unknown> => {
+      const { stdout, stderr } = await inProcess(['-o', 'json', 'schedule', ...args]);
+      return JSON.parse(stdout || stderr) as unknown;
+    };
+    const create = ['schedule', 'create', 'nightly', '--cron', '0 3 * * *', '--time-zone', 'Europe/Berlin', '--from', 'latest'];
+    const flags = ['--set', 'rounds=7', '--owner', 'ann', '--', 'job.yaml'];
+    expect(await inProcess([...create, ...flags])).toMatchObject({ code: 0, stdout: 'schedule nightly is created\n' });
+    const shown = {
+      name: 'nightly',
+      cron: '0 3 * * *',
+      timeZone: 'Europe/Berlin',
+      fromLatest: true,
+      paused: false,
+      owner: 'ann',
+    };
+    expect(await json('show', 'nightly')).toMatchObject({ ...shown, runs: 0, jobs: [], config: { name: 'demo', rounds: 7 } });
+    expect((await inProcess(['schedule', 'list'])).stdout).toMatch(/nightly +0 3 \* \* \* \(Europe\/Berlin\) +20\d\d-/);
+    expect(await json('pause', 'nightly')).toMatchObject({ paused: true });
+    expect((await inProcess(['schedule', 'show', 'nightly'])).stdout).toMatch(/state +paused/);
+    expect(await json('resume', 'nightly')).toMatchObject({ paused: false });
+    expect(await json('create', 'counting', 'job.yaml', '--after-interactions', '500')).toMatchObject({ afterInteractions: 500 });
+    expect(await json('list')).toMatchObject([{ name: 'counting' }, { name: 'nightly' }]);
+    expect(await inProcess([...create, 'job.yaml'])).toMatchObject({ code: 1 });
+    for (const [args, field] of [
+      [['create', 'x', 'job.yaml'], 'cron'],
+      [['create', 'x', 'job.yaml', '--cron', 'daily'], 'cron'],
+      [['create', 'x', 'job.yaml', '--cron', '0 3 * * *', '--after-trajectories', '5'], 'cron'],
+      [['create', 'x', 'job.yaml', '--cron', '0 3 * * *', '--time-zone', 'Nowhere'], 'time_zone'],
+      [['create', 'X', 'job.yaml', '--after-trajectories', '5'], 'name'],
+      [['create', 'x', 'job.yaml', '--after-trajectories', '5', '--from', 'a@1'], '--from'],
+    ] as const)
+      expect(await json(...args)).toMatchObject({ error: { code: 'invalid_argument', field } });
+    for (const name of ['counting', 'nightly']) expect(await json('delete', name)).toEqual({ name, deleted: true });
+    expect((await inProcess(['schedule', 'show', 'nightly'])).code).toBe(3);
+  });
+
   it('changes several jobs, or all in a state, and filters the list', async () => {
     for (const id of ['a', 'b', 'c', 'd']) await addJob(id);
     await backend.change('d', (job) => void (job.state = JobState.SUCCEEDED));

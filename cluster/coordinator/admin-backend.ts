@@ -22,6 +22,7 @@ import type { JobEntry, UnreadableJob } from '../jobs/directory.ts';
 import type { NodeContext } from '../runtime/context.ts';
 import type { NodeList } from '../runtime/nodes.ts';
 import { checkedCheckpoints } from './checkpoint-views.ts';
+import { schedulesApi, type Schedules } from '../admin/schedules.ts';
 import { JobCommands } from './job-commands.ts';
 import { JobViews } from './job-view.ts';
 import { jobChanges } from './job-watch.ts';
@@ -36,6 +37,7 @@ export class CoordinatorBackend implements AdminBackend {
   readonly #commands: JobCommands;
   readonly #views: JobViews;
   readonly deadLetters: DeadLetterQueue;
+  readonly schedules: Schedules;
   readonly diagnosis: Diagnosis;
   readonly uploads: ArtifactUploads;
 
@@ -47,6 +49,7 @@ export class CoordinatorBackend implements AdminBackend {
     this.#views = new JobViews(context, nodes);
     this.deadLetters = deadLetterQueue(context.bus);
     this.uploads = artifactUploads(context.artifacts);
+    this.schedules = schedulesApi(context.bus, context.clock);
     this.diagnosis = diagnosis(context.bus, context.weights);
   }
 

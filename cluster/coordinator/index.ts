@@ -10,6 +10,7 @@ import { Scheduler } from './scheduler/scheduler.ts';
 import { keepTopology } from './topology-keeper.ts';
 import type { CountStored } from './unstored-groups.ts';
 import { deleteUnusedArtifacts } from './unused-artifacts.ts';
+import { runSchedules, type CountRows } from './schedule-runner.ts';
 import { endLostRequests } from './lost-requests.ts';
 
 /** Options of the coordinator role. */
@@ -20,6 +21,8 @@ export interface CoordinatorOptions {
   nodes?: NodeList | undefined;
   /** Asks the store which groups it has. Default: nobody does, and what was lost with a stream is not counted. */
   countStored?: CountStored | undefined;
+  /** Asks the store how many rows there are. Default: nobody does, and schedules that wait for rows create no jobs. */
+  countRows?: CountRows | undefined;
   /** How often it looks for streams, buckets and durables that are gone, in ms. Default 1000. */
   lookMs?: number;
 }
@@ -32,7 +35,7 @@ const SCAN_MS = 500;
  */
 export async function startCoordinator(context: NodeContext, options: CoordinatorOptions = {}): Promise<Role> {
   const { bus, clock, jobs, log } = context;
-  const { countStored, lookMs, scheduler: settings = schedulerSchema.parse({}) } = options;
+  const { countStored, countRows, lookMs, scheduler: settings = schedulerSchema.parse({}) } = options;
   const nodes = options.nodes ?? (await watchNodes(bus));
   const places = new PlaceList(bus);
   await places.ready();
@@ -43,6 +46,7 @@ export async function startCoordinator(context: NodeContext, options: Coordinato
   const stopLost = await endLostRequests(context);
   void deleteUnusedArtifacts(context);
   const stopKeeping = keepTopology(context, () => coordinated.ids, lookMs);
+  const stopSchedules = await runSchedules(context, countRows);
   const guard = (work: Promise<void>): Promise<void> =>
     work.catch((error: unknown) => log.error({ err: MillraceError.from(error) }, 'coordinator; it tries again'));
   const stopScan = clock.every(SCAN_MS, () => {
@@ -67,6 +71,7 @@ export async function startCoordinator(context: NodeContext, options: Coordinato
       stopPlaces();
       await scheduler.stop();
       limits.close();
+      await stopSchedules();
       await coordinated.stop();
       await stopLost();
       places.close();

@@ -19,5 +19,11 @@ export async function startCoordinatorRole({
   const backend = new CoordinatorBackend(context, nodes!, store);
   closers.push(() => backend.close());
   services.push({ ...adminService(backend), token });
-  return startCoordinator(context, { nodes, scheduler, countStored: countStored(store.query, context.clock) });
+  const { countRowsIn } = await import('../coordinator/schedule-runner.ts');
+  return startCoordinator(context, {
+    nodes,
+    scheduler,
+    countStored: countStored(store.query, context.clock),
+    countRows: countRowsIn(store.query, context),
+  });
 }

@@ -33,5 +33,9 @@ export const NOTICES = 'notices';
 /** Which jobs have a place: the scheduler's decision. */
 export const SCHEDULER = 'scheduler';
 
+/** What creates jobs by the clock or by new rows, by name. */
+export const SCHEDULES = 'schedules';
+
 /** A key-value bucket of the cluster. */
-export type BucketName = typeof JOBS | typeof LEASES | typeof NODES | typeof POLICIES | typeof NOTICES | typeof SCHEDULER;
+export type BucketName =
+  typeof JOBS | typeof LEASES | typeof NODES | typeof POLICIES | typeof NOTICES | typeof SCHEDULER | typeof SCHEDULES;

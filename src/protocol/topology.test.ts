@@ -54,6 +54,8 @@ describe('topology', () => {
       leases: 10_000,
       nodes: 15_000,
       policies: 0,
+      scheduler: 0,
+      schedules: 0,
     });
     expect(streamOf('scored.job.train', streams)?.name).toBe('SCORED');
     expect(streamOf('other.job', streams)).toBeUndefined();

@@ -12,6 +12,7 @@ import {
   POLICIES,
   ROLLOUTS,
   SCHEDULER,
+  SCHEDULES,
   SCORED,
   WEIGHTS,
 } from './names.ts';
@@ -86,6 +87,7 @@ export function topology(options: TopologyOptions = {}): Topology {
       { name: POLICIES, ttlMs: 0, maxBytes: 64 * MIB },
       { name: NOTICES, ttlMs: 0, maxBytes: 16 * MIB },
       { name: SCHEDULER, ttlMs: 0, maxBytes: 16 * MIB },
+      { name: SCHEDULES, ttlMs: 0, maxBytes: 16 * MIB },
     ],
     replicas: options.replicas ?? 1,
     deadLetterPrefix: DEAD_LETTER_PREFIX,

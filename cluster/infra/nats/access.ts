@@ -129,8 +129,17 @@ const CHANGING = ['$JS.API.STREAM.CREATE.>', '$JS.API.STREAM.UPDATE.>'];
 export const DENIED: Readonly<Record<Exclude<Identity, WorkerRole | 'admin' | 'supervisor'>, readonly string[]>> = {
   // It runs `millrace doctor`, which removes damaged records of every kind.
   coordinator: DESTROYING,
-  'parameter-server': [...DESTROYING, ...CHANGING, ...nodesBut('parameter-server'), ALL.rollouts, ALL.groups],
-  store: [...DESTROYING, ...nodesBut('store'), '$KV.jobs.>', '$KV.policies.>', ALL.weights, ALL.rollouts, ALL.groups],
+  'parameter-server': [...DESTROYING, ...CHANGING, ...nodesBut('parameter-server'), '$KV.schedules.>', ALL.rollouts, ALL.groups],
+  store: [
+    ...DESTROYING,
+    ...nodesBut('store'),
+    '$KV.jobs.>',
+    '$KV.policies.>',
+    '$KV.schedules.>',
+    ALL.weights,
+    ALL.rollouts,
+    ALL.groups,
+  ],
 };
 
 function nodesBut(own: RoleName): string[] {
