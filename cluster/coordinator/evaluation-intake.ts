@@ -1,4 +1,4 @@
-import type { ActorRef } from '../../src/actor/behaviour.ts';
+import type { ActorContext } from '../../src/actor/behaviour.ts';
 import { parseEvaluationKey } from '../../src/jobs/evaluation.ts';
 import { evaluationDurable } from '../../src/protocol/durables.ts';
 import { decodeScoredGroup, type AnsweredRequest } from '../jobs/scored-group.ts';
@@ -6,8 +6,12 @@ import { KEPT } from '../runtime/outcome.ts';
 import { Worker, type WorkerContext } from '../runtime/worker.ts';
 import type { JobMessage } from './job-message.ts';
 
-/** Takes the scored evaluation groups of a job into the mailbox of its actor, which settles each once it has counted it. */
-export function evaluationIntake(context: WorkerContext, job: string, actor: ActorRef<JobMessage>): Worker<AnsweredRequest> {
+/** Takes the scored evaluation groups of a job into the mailbox of its actor, until that stops; it settles each once it has counted it. */
+export function evaluationIntake(
+  context: WorkerContext,
+  job: string,
+  { self, signal }: ActorContext<JobMessage>,
+): Worker<AnsweredRequest> {
   return new Worker<AnsweredRequest>(context, {
     durable: evaluationDurable(job),
     expects: 'scored evaluation',
@@ -17,8 +21,9 @@ export function evaluationIntake(context: WorkerContext, job: string, actor: Act
       return scored;
     },
     handle: async (scored, delivery) => {
-      await actor.send({ kind: 'evaluation', scored, delivery });
+      await self.send({ kind: 'evaluation', scored, delivery });
       return KEPT;
     },
+    until: signal,
   });
 }

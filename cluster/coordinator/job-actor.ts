@@ -103,11 +103,11 @@ export class JobActor implements Behaviour<JobMessage> {
     await this.#listen(actor);
   }
 
-  async #listen({ self }: ActorContext<JobMessage>): Promise<void> {
+  async #listen(actor: ActorContext<JobMessage>): Promise<void> {
     const { id, context, machine } = this.#job;
     const { clock, weights, jobs } = context;
-    this.#intake = await evaluationIntake(context, id, self).start();
-    const tell = (message: JobMessage): void => void self.tell(message);
+    this.#intake = await evaluationIntake(context, id, actor).start();
+    const tell = (message: JobMessage): void => void actor.self.tell(message);
     this.#stops.push(
       await weights.watch(
         id,

@@ -33,6 +33,20 @@ describe('JobLosses', () => {
     await release();
   });
 
+  it('makes no durable again once the lease is lost', async () => {
+    const { job, context, run, release } = await coordinatedJob(folder.path);
+    const losses = new JobLosses(job, undefined);
+    await run(losses.ensureStreams());
+    await run(losses.checkStreams());
+    // Another coordinator has the lease, has ended the job and deleted what it left.
+    await release();
+    for (const durable of ['evaluations-a', 'trainer-a']) await run(context.bus.deleteDurable('SCORED', durable));
+    expect(await run(losses.checkStreams())).toBe(false);
+    await expect(run(losses.ensureStreams())).rejects.toThrow('the lease of job a was lost');
+    for (const durable of ['evaluations-a', 'trainer-a'])
+      expect(await run(context.bus.durableState('SCORED', durable))).toBeUndefined();
+  });
+
   it('counts rows that were lost at the end of the job, and only where some can be', async () => {
     const { job, context, run, release } = await coordinatedJob(folder.path);
     const countStored = vi.fn(() => Promise.resolve(1));

@@ -13,7 +13,7 @@ export class JobLosses {
   /** @param countStored counts the groups that the store has; without it rows that were lost are not counted. */
   constructor(job: CoordinatedJob, countStored: CountStored | undefined) {
     this.#job = job;
-    this.#streams = new JobStreams(job.context, job.id, job.record.config);
+    this.#streams = new JobStreams(job);
     this.#unstored = countStored && new UnstoredGroups(job.id, countStored, job.context, job.record.forked?.used);
   }
 

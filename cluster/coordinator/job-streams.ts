@@ -1,11 +1,12 @@
 import { GROUPS, HELD, PARTS, ROLLOUTS, SCORED } from '../../src/protocol/names.ts';
 import { evaluationDurable, trainerDurable, WORK_DURABLES, WRITER_SCORED, type Durable } from '../../src/protocol/durables.ts';
 import type { StreamName } from '../../src/protocol/names.ts';
-import type { JobConfig } from '../../src/config/job.ts';
 import { MillraceError } from '../../src/errors.ts';
+import type { Lease } from '../../src/protocol/lease.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
 import { ensureWriterDurables } from '../../src/protocol/writer-durables.ts';
 import type { NodeContext } from '../runtime/context.ts';
+import type { CoordinatedJob } from './coordinated-job.ts';
 
 const CODE = 'STREAM_RECREATED';
 
@@ -31,14 +32,16 @@ export class JobStreams {
   readonly #trainer: string;
   readonly #evaluations: string;
   readonly #job: string;
+  readonly #lease: Lease;
   /** Streams that were made again, until another version is committed. */
   #recreated: { version: number; names: Set<string> } | undefined;
 
-  constructor(context: NodeContext, job: string, config: JobConfig) {
+  constructor({ context, id, lease, record }: CoordinatedJob) {
     this.#context = context;
-    this.#job = job;
-    const trainer = trainerDurable(job, config);
-    const evaluations = evaluationDurable(job);
+    this.#job = id;
+    this.#lease = lease;
+    const trainer = trainerDurable(id, record.config);
+    const evaluations = evaluationDurable(id);
     this.#durables = [trainer, evaluations];
     this.#trainer = placeOf(trainer);
     this.#evaluations = placeOf(evaluations);
@@ -48,7 +51,13 @@ export class JobStreams {
   async ensure(): Promise<void> {
     const { bus } = this.#context;
     await ensureWriterDurables(bus);
-    for (const durable of this.#durables) await bus.ensureDurable(durable);
+    for (const durable of this.#durables) await this.#make(durable);
+  }
+
+  /** Makes a durable unless the lease was lost: whoever has it now may have ended the job, and the durable would be left for good. */
+  async #make(durable: Durable): Promise<void> {
+    if (!this.#lease.held) throw new MillraceError('aborted', `the lease of job ${this.#job} was lost`);
+    await this.#context.bus.ensureDurable(durable);
   }
 
   /** Says what was made again, at which version and with how many requests open. */
@@ -102,7 +111,7 @@ export class JobStreams {
       const find = (): Promise<{ created: string } | undefined> => bus.durableState(durable.stream, durable.durable);
       let found = await find();
       if (!found) {
-        await bus.ensureDurable(durable);
+        await this.#make(durable);
         found = await find();
       }
       if (!found) return undefined;

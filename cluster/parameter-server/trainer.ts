@@ -48,7 +48,7 @@ export class Trainer implements Behaviour<TrainerMessage> {
   async start(actor: ActorContext<TrainerMessage>): Promise<void> {
     await this.#restore();
     this.#beginRound();
-    this.#intake = await trainerIntake(this.#job, actor.self).start();
+    this.#intake = await trainerIntake(this.#job, actor).start();
     this.#reportProgress();
     actor.waitingFor(`groups of round ${this.#rounds.version + 1}`);
   }

@@ -19,7 +19,7 @@ const DURABLE = { stream: 'GROUPS', durable: 'work', filter: 'group.>', maxInFli
 /** A worker whose messages are words; `handle` says what becomes of each. */
 function setUp(
   handle: (word: string, delivery: Delivery) => Settlement | Promise<Settlement>,
-  { suspects, ...durable }: Partial<Durable> & Pick<WorkerOptions<string>, 'suspects'> = {},
+  { suspects, until, ...durable }: Partial<Durable> & Pick<WorkerOptions<string>, 'suspects' | 'until'> = {},
 ) {
   const clock = new VirtualClock();
   const bus = memoryBus({ clock });
@@ -40,6 +40,7 @@ function setUp(
         return handle(word, delivery);
       },
       ...(suspects && { suspects }),
+      ...(until && { until }),
     },
   );
   const run = <T>(work: Promise<T>): Promise<T> => clock.run(work);
@@ -288,6 +289,34 @@ describe('Worker: limits', () => {
 });
 
 describe('Worker: start and stop', () => {
+  it('takes no more once the work of its owner is over, and hands back what is kept', async () => {
+    const over = new AbortController();
+    const { worker, bus, run, publish, pass, handled } = setUp(() => KEPT, { until: over.signal });
+    await run(worker.start());
+    await publish('a');
+    await pass(10);
+    over.abort();
+    await publish('b');
+    await pass(1_000);
+    expect(handled.map(({ word }) => word)).toEqual(['a']);
+    expect([worker.status().state, worker.inFlight]).toEqual(['stopped', 0]);
+    // Nor does it make its durable again.
+    await run(bus.deleteDurable('GROUPS', 'work'));
+    await pass(60_000);
+    expect(await run(bus.durableState('GROUPS', 'work'))).toBeUndefined();
+  });
+
+  it('takes nothing when it is over before it has started', async () => {
+    const { worker, run, publish, pass, handled } = setUp(() => DONE, { until: AbortSignal.abort() });
+    await publish('a');
+    await run(worker.start());
+    await run(worker.stop());
+    await publish('b');
+    await pass(60_000);
+    expect(handled.map(({ word }) => word)).not.toContain('b');
+    expect(worker.status().state).toBe('stopped');
+  });
+
   it('finishes what is in hand, and takes no more', async () => {
     const hold: { clock?: VirtualClock } = {};
     const { clock, actors, worker, run, publish, pass, left, handled } = setUp(async () => {

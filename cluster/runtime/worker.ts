@@ -29,7 +29,15 @@ export interface WorkerOptions<T> {
   handle(value: T, delivery: Delivery): Promise<Settlement>;
   /** For work that may kill its process: a message that was delivered before runs alone. Default: it runs like any other. */
   suspects?: SuspectOptions;
+  /**
+   * Takes no more once this is aborted, as after `stop(1000)`. For a worker that belongs to an actor: what the actor is at may last, and
+   * until it has ended the messages would be kept from whoever has its work now.
+   */
+  until?: AbortSignal;
 }
+
+/** What a worker whose time is over gives the messages in hand, in ms. */
+const LAST_MS = 1000;
 
 /**
  * Takes messages from a durable: reads each, has it handled, and settles it as its handler says. A message is held until then:
@@ -49,6 +57,9 @@ export class Worker<T> {
   #messages = 0;
   #refused = 0;
   #unlist = (): void => {};
+  #stopped: Promise<void> | undefined;
+  /** What fails here, fails again in the `stop` of the owner. */
+  readonly #onOver = (): void => void this.stop(LAST_MS).catch(() => undefined);
 
   constructor(context: WorkerContext, options: WorkerOptions<T>) {
     this.#context = context;
@@ -68,6 +79,9 @@ export class Worker<T> {
     this.#state = 'running';
     // Messages may have come, and wait for something, before it could be told.
     this.extend(this.#waiting);
+    const { until } = this.#options;
+    if (until?.aborted) this.#onOver();
+    else until?.addEventListener('abort', this.#onOver, { once: true });
     return this;
   }
 
@@ -101,8 +115,13 @@ export class Worker<T> {
 
   /** Takes no more, waits for what is in hand for at most `timeoutMs` (default 5000), hands back what is left. */
   async stop(timeoutMs = 5000): Promise<void> {
-    if (this.#state !== 'running') return;
+    if (this.#state === 'running') this.#stopped = this.#stop(timeoutMs);
+    await this.#stopped;
+  }
+
+  async #stop(timeoutMs: number): Promise<void> {
     this.#state = 'stopping';
+    this.#options.until?.removeEventListener('abort', this.#onOver);
     this.#draining.abort();
     await this.#source?.stop(timeoutMs);
     this.#state = 'stopped';
