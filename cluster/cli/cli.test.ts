@@ -257,6 +257,8 @@ describe('millrace', { timeout: 60_000 }, () => {
     backend.result = { columns: [{ name: 'job', type: 'String' }], rows: [['demo-7']], truncated: false };
     backend.queries.length = 0;
     const list = await inProcess(['query']);
+    const asJson = JSON.parse((await inProcess(['query', '-o', 'json'])).stdout) as { name: string }[];
+    expect(asJson.find(({ name }) => name === 'tasks')).toMatchObject({ parameters: [{ name: 'rounds' }, { name: 'limit' }] });
     expect(list.stdout).toMatch(/^time {17}Where a training trajectory's time went, from dispatch to score\.$/m);
     expect(list.stdout).toMatch(/^ +--param rounds=100 +how many of the newest rounds\.$/m);
     expect(await inProcess(['query', 'tasks', '--param', 'limit=3', '--param', 'rounds=9', '--csv'])).toMatchObject({
@@ -336,12 +338,16 @@ describe('millrace', { timeout: 60_000 }, () => {
       jobs: [{ id: 'demo-1', ended: true, bytesPerStep: 15 }],
     });
 
-    expect((await inProcess(['store', 'prune', '--older-than', '30d'])).stdout).toBe('nothing to prune\n');
+    expect((await inProcess(['store', 'prune', '--older-than', '30d', '--yes'])).stdout).toBe('nothing to prune\n');
     backend.pruned = { jobs: [{ id: 'demo-1', trajectories: 80n, steps: 1000n, bytes: 16_500n, whole: true }] };
     const dry = await inProcess(['store', 'prune', '--older-than', '8w', '--job', 'demo-1', '--dry-run']);
     expect(dry.stdout).toMatch(/^demo-1 +80 +1000 +16\.1 KiB +everything$/m);
     expect(dry.stdout).toMatch(/16\.1 KiB would be deleted; leave out --dry-run to do it\n$/);
-    expect((await inProcess(['store', 'prune', '--older-than', '8w'])).stdout).toMatch(/16\.1 KiB deleted\n$/);
+    expect(await inProcess(['store', 'prune', '--older-than', '8w'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/Deleting rows of ended jobs older than 8w cannot be undone; give --yes/) as string,
+    });
+    expect((await inProcess(['store', 'prune', '--older-than', '8w', '--yes'])).stdout).toMatch(/16\.1 KiB deleted\n$/);
     expect(backend.prunes.map(({ olderThan, jobId, dryRun }) => [olderThan?.seconds, jobId, dryRun])).toEqual([
       [2_592_000n, '', false],
       [4_838_400n, 'demo-1', true],

@@ -12,6 +12,9 @@ export interface CliOutput {
   readonly columns?: number;
 }
 
+/** Where text comes from: process.stdin is one. */
+export type CliInput = NodeJS.ReadableStream & { readonly isTTY?: boolean };
+
 /** Data goes to stdout, everything else to stderr. */
 export interface CliStreams {
   readonly stdout: CliOutput;
@@ -20,6 +23,8 @@ export interface CliStreams {
 
 /** What the command line works with; tests give their own. */
 export interface CliEnvironment extends CliStreams {
+  /** Default: there is nothing to read, and nobody to ask. */
+  readonly stdin?: CliInput;
   env: NodeJS.ProcessEnv;
   cwd: string;
   /** Aborts when the user interrupts. */
@@ -28,6 +33,7 @@ export interface CliEnvironment extends CliStreams {
 
 /** What every command gets: the global options, where to write, and the cluster. */
 export interface CliContext extends CliStreams {
+  readonly stdin: CliInput | undefined;
   readonly env: NodeJS.ProcessEnv;
   /** Folder that relative paths of the command line are relative to. */
   readonly cwd: string;
@@ -80,6 +86,9 @@ export function createCliContext(program: Command, environment: CliEnvironment):
   const options = (): GlobalOptions => program.opts<GlobalOptions>();
   const context: CliContext = {
     stdout,
+    get stdin() {
+      return environment.stdin;
+    },
     get stderr() {
       return context.quiet ? NOWHERE : stderr;
     },

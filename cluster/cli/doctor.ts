@@ -2,6 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MillraceError } from '../../src/errors.ts';
 import type { DurableFinding } from '../admin/finding.ts';
+import { confirm } from './confirm.ts';
 import type { CliContext } from './context.ts';
 import { EXIT } from './errors.ts';
 import { oneLine } from './format.ts';
@@ -46,9 +47,7 @@ function text(findings: readonly DurableFinding[], checked: number): string {
 
 /** Removes one thing; its value is kept in `<state folder>/removed`. */
 export async function requestRemoval(place: string, yes: boolean, context: CliContext): Promise<void> {
-  if (!yes) {
-    throw new MillraceError('invalid_argument', `Removing ${place} cannot be undone; give --yes to do it.`, { field: '--yes' });
-  }
+  await confirm(`Removing ${place}`, yes, context);
   const { value } = await context.withAdmin((admin) => admin.removeDamaged({ place }));
   const kept = value.length === 0 ? undefined : await saveCopy(context.stateDir, place, value);
   context.print({ removed: place, ...(kept !== undefined && { kept }) }, () => `${place} is removed\n`);

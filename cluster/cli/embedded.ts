@@ -64,6 +64,11 @@ export function addressesOf({ address, gatewayUrl, clickhouseUrl }: EmbeddedClus
   return [`admin API at ${address}`, ...gateway, ...clickhouse].join('; ');
 }
 
+/** The same for programs; what is not there is left out. */
+export function placesOf({ address, gatewayUrl, clickhouseUrl, stateDir }: CommandCluster): object {
+  return { address, gatewayUrl, clickhouseUrl, stateDir };
+}
+
 /** The secrets that the settings name. Throws `invalid_argument` for a file that cannot be read or holds no token. */
 function configuredCredentials({ token, tokenFile, clickhouse }: ClusterConfig, cwd: string): Partial<Credentials> {
   const { readToken, readTokenFile: readFile, writeToken, writeTokenFile: writeFile } = clickhouse;

@@ -53,15 +53,15 @@ export interface ErrorSetting {
 
 /**
  * Prints what went wrong, where, and what to do; with MILLRACE_DEBUG=1 also the stack. As JSON it is the last line of stderr,
- * `{"error": {"code", "message", "field", "help", "retryable", "exitCode", "stack"}}`, without what there is not.
+ * `{"error": {"code", "reason", "message", "field", "help", "retryable", "exitCode", "stack"}}`, without what there is not.
  */
 export function reportError(error: MillraceError, stderr: CliOutput, setting: ErrorSetting): void {
-  const { code, message, field, retryable } = error;
+  const { code, reason, message, field, retryable } = error;
   const help = helpFor(error, setting.logs);
   const stack = setting.verbose === true || setting.env['MILLRACE_DEBUG'] === '1' ? stackOf(error) : undefined;
   if (setting.json === true) {
     const exitCode = exitCodeOf(error);
-    stderr.write(`${JSON.stringify({ error: { code, message, field, help, retryable, exitCode, stack } })}\n`);
+    stderr.write(`${JSON.stringify({ error: { code, reason, message, field, help, retryable, exitCode, stack } })}\n`);
     return;
   }
   const lines = [`error: ${message}`];

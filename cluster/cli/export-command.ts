@@ -31,7 +31,10 @@ export async function runExport(flags: ExportFlags, context: CliContext): Promis
     : await exportToFile(flags, { request, plans }, context);
   const seconds = (performance.now() - startedAt) / 1000;
   const what = flags.format === 'parquet' ? '' : `${exported.done} trajectories, `;
-  context.note(`${what}${byteSize(exported.bytes)} in ${duration(seconds)}${toStdout ? '' : ` in ${flags.out}`}`);
+  const text = `${what}${byteSize(exported.bytes)} in ${duration(seconds)}${toStdout ? '' : ` in ${flags.out}`}`;
+  if (toStdout || !context.json) return context.note(text);
+  const trajectories = flags.format === 'parquet' ? undefined : exported.done;
+  context.print({ file: resolve(context.cwd, flags.out), trajectories, bytes: exported.bytes, seconds }, () => '');
 }
 
 /** Throws where the options need a file and none is named. */

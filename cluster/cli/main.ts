@@ -6,7 +6,10 @@ import { PACKAGE_FOLDER } from '../../src/installation.ts';
 import type { CliContext, CliEnvironment } from './context.ts';
 import { createCliContext } from './context.ts';
 import { exitCodeOf, EXIT, reportError } from './errors.ts';
+import { addExamples } from './examples.ts';
 import { register as actor } from './commands/actor.ts';
+import { register as checkpoint } from './commands/checkpoint.ts';
+import { register as cluster } from './commands/cluster.ts';
 import { register as config } from './commands/config.ts';
 import { register as dlq } from './commands/dlq.ts';
 import { register as doctor } from './commands/doctor.ts';
@@ -20,11 +23,12 @@ import { register as schedule } from './commands/schedule.ts';
 import { register as sql } from './commands/sql.ts';
 import { register as store } from './commands/store.ts';
 import { register as train } from './commands/train.ts';
+import { register as trajectory } from './commands/trajectory.ts';
 import { register as tune } from './commands/tune.ts';
 import { register as up } from './commands/up.ts';
 
 /** One file per command. They import what they need when they run, so that `--help` and errors come at once. */
-const COMMANDS: ((program: Command, context: CliContext) => void)[] = [
+const COMMANDS: readonly ((program: Command, context: CliContext) => void)[] = [
   up,
   train,
   tune,
@@ -41,7 +45,23 @@ const COMMANDS: ((program: Command, context: CliContext) => void)[] = [
   dlq,
   doctor,
   config,
+  cluster,
+  checkpoint,
+  trajectory,
 ];
+
+/** Verbs for newcomers, and the command of a noun that each is short for. */
+export const SHORTCUTS: Readonly<Record<string, string>> = {
+  up: 'cluster up',
+  doctor: 'cluster check',
+  train: 'job run',
+  tune: 'job tune',
+  eval: 'checkpoint evaluate',
+  sql: 'store sql',
+  query: 'store query',
+  export: 'trajectory export',
+  import: 'trajectory import',
+};
 
 const EXIT_HELP = `
 Exit codes: ${EXIT.ok} done, ${EXIT.failure} failed, ${EXIT.usage} wrong usage or invalid argument, ${EXIT.notFound} not found, ${EXIT.unavailable} cluster unavailable, ${EXIT.interrupted} interrupted.
@@ -49,8 +69,34 @@ Environment: MILLRACE_ADDRESS, MILLRACE_TOKEN, MILLRACE_TOKEN_FILE, MILLRACE_STA
 
 /** Runs one command line (without "node" and the script) and returns the exit code. Never throws. */
 export async function main(args: readonly string[], environment: CliEnvironment): Promise<number> {
-  const { stdout, stderr } = environment;
+  const { stderr } = environment;
   const json = wantsJson(args);
+  const { program, context } = createProgram(environment, json);
+  try {
+    if (args.length === 0) {
+      stderr.write(program.helpInformation());
+      return EXIT.usage;
+    }
+    program.hook('preAction', () => checkLoudness(program));
+    await program.parseAsync(args, { from: 'user' });
+    return context.exitCode;
+  } catch (thrown) {
+    const verbose = program.opts<{ verbose?: boolean }>().verbose === true;
+    const setting = { env: environment.env, logs: context.logs, json, verbose };
+    if (thrown instanceof CommanderError) {
+      // As text commander has printed it already.
+      if (thrown.exitCode !== 0 && json) reportError(usageError(thrown), stderr, setting);
+      return thrown.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    }
+    const error = environment.signal.aborted ? new MillraceError('cancelled', 'Interrupted.') : MillraceError.from(thrown);
+    reportError(error, stderr, setting);
+    return environment.signal.aborted ? EXIT.interrupted : exitCodeOf(error);
+  }
+}
+
+/** The tree of all commands, and the context that they run in. `json`: errors of usage are not printed as text. */
+export function createProgram(environment: CliEnvironment, json = false): { program: Command; context: CliContext } {
+  const { stdout, stderr } = environment;
   const program = new Command('millrace');
   program
     .description('Train agent policies from the flows they run.')
@@ -74,30 +120,15 @@ export async function main(args: readonly string[], environment: CliEnvironment)
       getOutHasColors: () => false,
       getErrHasColors: () => false,
     })
+    .configureHelp({ showGlobalOptions: true })
     .showHelpAfterError(json ? false : RUN_HELP)
     .addHelpText('after', EXIT_HELP);
   const context = createCliContext(program, environment);
   for (const register of COMMANDS) register(program, context);
-  try {
-    if (args.length === 0) {
-      stderr.write(program.helpInformation());
-      return EXIT.usage;
-    }
-    program.hook('preAction', () => checkLoudness(program));
-    await program.parseAsync(args, { from: 'user' });
-    return context.exitCode;
-  } catch (thrown) {
-    const verbose = program.opts<{ verbose?: boolean }>().verbose === true;
-    const setting = { env: environment.env, logs: context.logs, json, verbose };
-    if (thrown instanceof CommanderError) {
-      // As text commander has printed it already.
-      if (thrown.exitCode !== 0 && json) reportError(usageError(thrown), stderr, setting);
-      return thrown.exitCode === 0 ? EXIT.ok : EXIT.usage;
-    }
-    const error = environment.signal.aborted ? new MillraceError('cancelled', 'Interrupted.') : MillraceError.from(thrown);
-    reportError(error, stderr, setting);
-    return environment.signal.aborted ? EXIT.interrupted : exitCodeOf(error);
-  }
+  addExamples(program);
+  for (const command of program.commands)
+    if (Object.hasOwn(SHORTCUTS, command.name())) command.helpGroup('Shortcuts, each also a command of a noun:');
+  return { program, context };
 }
 
 const RUN_HELP = 'Run with --help to see what there is.';
@@ -145,7 +176,14 @@ export async function run(): Promise<void> {
   // The reader of a pipe has seen enough (`millrace sql … | head`).
   process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.failure));
   const { env, stdout, stderr } = process;
-  const code = await main(process.argv.slice(2), { env, stdout, stderr, cwd: process.cwd(), signal: interrupted.signal });
+  const environment: CliEnvironment = {
+    ...{ env, stdout, stderr, cwd: process.cwd(), signal: interrupted.signal },
+    // Opened when something is read from it.
+    get stdin() {
+      return process.stdin;
+    },
+  };
+  const code = await main(process.argv.slice(2), environment);
   process.off('SIGINT', onSignal);
   process.off('SIGTERM', onSignal);
   process.exitCode = code;

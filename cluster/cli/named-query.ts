@@ -29,6 +29,14 @@ export function parseParameters(texts: readonly string[]): Record<string, string
   );
 }
 
+/** All named queries, for programs. */
+export function queriesJson(): object[] {
+  return QUERY_NAMES.map((name) => {
+    const { title, parameters } = namedQuery(name);
+    return { name, title, parameters };
+  });
+}
+
 /** All named queries with what they answer and can be told, for people. */
 export function listQueries(): string {
   const lines: string[] = [];

@@ -123,7 +123,11 @@ describe('millrace', () => {
     const some = await inProcess(['job', 'cancel', 'a', 'nobody', 'b']);
     expect(some).toMatchObject({ code: 3, stdout: 'a is cancelled\nb is cancelled\n' });
     expect(some.stderr).toMatch(/^error: 1 of 3 jobs failed:\n {2}nobody: There is no job nobody\./);
-    const all = await inProcess(['-o', 'json', 'job', 'cancel', '--all']);
+    expect(await inProcess(['job', 'cancel', '--all'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/Cancelling c cannot be undone; give --yes/) as string,
+    });
+    const all = await inProcess(['-o', 'json', 'job', 'cancel', '--all', '--yes']);
     expect(JSON.parse(all.stdout)).toMatchObject([{ id: 'c', state: 'JOB_STATE_CANCELLED' }]);
     expect(await listed('--status', 'cancelled')).toEqual(['a', 'b', 'c']);
     expect(await inProcess(['job', 'cancel', '--all'])).toEqual({ code: 0, stdout: '', stderr: 'no job is in such a state\n' });

@@ -50,6 +50,7 @@ const STORE_PATIENCE_MS = 15_000;
 /** Runs one job on a cluster of its own, from start to report. Returns the exit code. */
 export async function train(file: string | undefined, flags: TrainFlags, context: CliContext): Promise<number> {
   const begun = performance.now();
+  void context.json; // A wrong format is told before anything is done.
   if (file === undefined && !flags.resume)
     throw new MillraceError('invalid_argument', 'Give a job file, or --resume.', { field: 'job.yaml' });
   if (flags.resume && flags.from !== undefined)
@@ -191,7 +192,7 @@ async function makeReport(job: Job, cluster: EmbeddedCluster, context: CliContex
     processes: [...processUse(nodes), ...[nats, own].filter((use) => use !== undefined)],
     totalSeconds: (performance.now() - begun) / 1000,
   });
-  context.stdout.write(reportText(report, answers));
+  context.print(report, () => reportText(report, answers));
   return report;
 }
 

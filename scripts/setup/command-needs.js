@@ -3,19 +3,21 @@
 /** Global options that take a value. */
 const WITH_VALUE = new Set(['--address', '--token-file', '--state', '--output', '-o']);
 /** Commands that run flows and train in processes of their own. */
-const COMPUTING = new Set(['up', 'train', 'tune', 'eval']);
+const COMPUTING = new Set([...['up', 'train', 'tune', 'eval'], ...['cluster up', 'job run', 'job tune', 'checkpoint evaluate']]);
 
-/** The command of a command line; undefined where only help or the version is asked for. */
-export function commandOf(args) {
-  if (args.some((arg) => ['--help', '-h', '--version', '-V', 'help'].includes(arg))) return undefined;
-  for (let at = 0; at < args.length; at += 1) {
+/** The first two words of a command line; none where only help or the version is asked for. */
+export function wordsOf(args) {
+  if (args.some((arg) => ['--help', '-h', '--version', '-V', 'help'].includes(arg))) return [];
+  const words = [];
+  for (let at = 0; at < args.length && words.length < 2; at += 1) {
     if (WITH_VALUE.has(args[at])) at += 1;
-    else if (!args[at].startsWith('-')) return args[at];
+    else if (!args[at].startsWith('-')) words.push(args[at]);
   }
-  return undefined;
+  return words;
 }
 
 /** Whether a command line computes: it wants the compiled kernels, and a nats-server. */
 export function computes(args) {
-  return COMPUTING.has(commandOf(args));
+  const words = wordsOf(args);
+  return COMPUTING.has(words[0]) || COMPUTING.has(words.join(' '));
 }

@@ -1,19 +1,40 @@
 import { describe, expect, it } from 'vitest';
-import { commandOf, computes } from './command-needs.js';
+import { computes, wordsOf } from './command-needs.js';
 
 describe('a command line', () => {
   it.each([
-    [['train', 'job.yaml', '--report', 'up'], 'train'],
-    [['--state', 'up', '-o', 'json', 'job', 'list'], 'job'],
-    [['--state=up', '-q', 'eval', 'job.yaml'], 'eval'],
-    [['train', '--help'], undefined],
-    [['help', 'train'], undefined],
-    [['--version'], undefined],
-    [[], undefined],
-  ])('%j is of %s', (args, command) => expect(commandOf(args)).toBe(command));
+    [
+      ['train', 'job.yaml', '--report', 'up'],
+      ['train', 'job.yaml'],
+    ],
+    [
+      ['--state', 'up', '-o', 'json', 'job', '--address', 'run', 'list'],
+      ['job', 'list'],
+    ],
+    [
+      ['--state=up', '-q', 'eval', 'job.yaml'],
+      ['eval', 'job.yaml'],
+    ],
+    [['train', '--help'], []],
+    [['help', 'train'], []],
+    [['--version'], []],
+    [[], []],
+  ])('%j begins with %j', (args, words) => expect(wordsOf(args)).toEqual(words));
 
   it('computes where it trains or runs flows', () => {
-    for (const command of ['up', 'train', 'tune', 'eval']) expect(computes([command])).toBe(true);
-    for (const command of ['job', 'sql', 'query', 'node', 'nonsense']) expect(computes([command])).toBe(false);
+    const computing = ['up', 'train', 'tune', 'eval', 'cluster up', 'job run', 'job tune', 'checkpoint evaluate'];
+    for (const command of computing) expect(computes(command.split(' ')), command).toBe(true);
+    const others = [
+      'job',
+      'job list',
+      'sql',
+      'query',
+      'node',
+      'nonsense',
+      'cluster check',
+      'checkpoint list up',
+      'trajectory export',
+    ];
+    for (const command of others) expect(computes(command.split(' ')), command).toBe(false);
   });
 });

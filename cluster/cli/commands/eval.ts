@@ -3,9 +3,9 @@ import type { CliContext } from '../context.ts';
 import type { EvalFlags } from '../evaluate.ts';
 
 /** `millrace eval`: run tasks through a checkpoint, in this process. */
-export function register(program: Command, context: CliContext): void {
-  program
-    .command('eval')
+export function register(parent: Command, context: CliContext, name = 'eval'): void {
+  parent
+    .command(name)
     .description('run tasks through a checkpoint: one line of JSON per task, and a summary line')
     .argument(
       '[job.yaml]',

@@ -3,9 +3,9 @@ import type { CliContext } from '../context.ts';
 import type { ExportFlags } from '../export-command.ts';
 
 /** `millrace export`: trajectories as files for other tools. */
-export function register(program: Command, context: CliContext): void {
-  program
-    .command('export')
+export function register(parent: Command, context: CliContext, name = 'export'): void {
+  parent
+    .command(name)
     .description('write trajectories as JSON lines or Parquet')
     .option('--format <format>', 'jsonl (one interaction per line) or parquet (the rows of the table)', 'jsonl')
     .option('--out <file>', 'file to write; "-" is the standard output, for jsonl', '-')

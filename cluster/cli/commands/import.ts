@@ -11,9 +11,9 @@ interface ImportFlags {
 }
 
 /** `millrace import`: interactions from elsewhere, or of an export, into the trajectory store. */
-export function register(program: Command, context: CliContext): void {
-  program
-    .command('import')
+export function register(parent: Command, context: CliContext, name = 'import'): void {
+  parent
+    .command(name)
     .description('import files of millrace export, or interactions in the same format, into the store')
     .argument('<file>', 'JSON lines, or Parquet if its name ends in .parquet')
     .option('--job <id>', 'job of all imported rows; default: the job in each line')

@@ -5,9 +5,13 @@ import { register as control } from './job/control.ts';
 import { register as create } from './job/create.ts';
 import { register as setPriority } from './job/set-priority.ts';
 import { register as show } from './job/show.ts';
+import { register as train } from './train.ts';
+import { register as tune } from './tune.ts';
 
-/** `millrace job …`: training jobs of a running cluster. */
+/** `millrace job …`: training jobs of a running cluster; `run` and `tune` start one of their own. */
 export function register(program: Command, context: CliContext): void {
   const job = program.command('job').description('create, watch and control training jobs');
   for (const subcommands of [create, show, control, setPriority, checkpoints]) subcommands(job, context);
+  train(job, context, 'run');
+  tune(job, context);
 }

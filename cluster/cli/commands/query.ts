@@ -1,14 +1,14 @@
 import type { Command } from 'commander';
 import { MillraceError } from '../../../src/errors.ts';
 import type { CliContext } from '../context.ts';
-import { checkQueryName, listQueries, namedQuerySql, parseParameters } from '../named-query.ts';
+import { checkQueryName, listQueries, namedQuerySql, parseParameters, queriesJson } from '../named-query.ts';
 
 const collect = (text: string, all: string[]): string[] => [...all, text];
 
 /** `millrace query`: the questions people ask about a job. */
-export function register(program: Command, context: CliContext): void {
-  program
-    .command('query')
+export function register(parent: Command, context: CliContext, verb = 'query'): void {
+  parent
+    .command(verb)
     .description('run a named query about a job; docs/analytics.md shows all of them')
     .argument('[name]', 'name of the query; without it all queries are listed')
     .option('--job <id>', 'the job; default: the newest one')
@@ -18,7 +18,7 @@ export function register(program: Command, context: CliContext): void {
     .action(async (name: string | undefined, options: { job?: string; param: string[]; json?: boolean; csv?: boolean }) => {
       if (options.json && options.csv)
         throw new MillraceError('invalid_argument', 'Give --json or --csv, not both.', { field: '--csv' });
-      if (name === undefined) return void context.stdout.write(listQueries());
+      if (name === undefined) return context.print(queriesJson(), listQueries);
       const query = checkQueryName(name);
       const given = parseParameters(options.param);
       // What is wrong is told before the cluster is asked which job is the newest.

@@ -3,9 +3,9 @@ import { MillraceError } from '../../../src/errors.ts';
 import type { CliContext } from '../context.ts';
 
 /** `millrace sql`: one read-only statement on the trajectory store. */
-export function register(program: Command, context: CliContext): void {
-  program
-    .command('sql')
+export function register(parent: Command, context: CliContext, name = 'sql'): void {
+  parent
+    .command(name)
     .description('query the trajectory store')
     .argument('<statement>', 'SELECT, SHOW, DESCRIBE, EXISTS, EXPLAIN or WITH statement; "-" reads it from the standard input')
     .option('--json', 'one JSON object per row')
@@ -19,7 +19,7 @@ export function register(program: Command, context: CliContext): void {
           field: '--limit',
         });
       }
-      const sql = statement === '-' ? await readAll(process.stdin) : statement;
+      const sql = statement === '-' ? await readAll(context.stdin) : statement;
       const [{ withQueries: withAsk }, { rowsAsCsv, rowsAsJson, rowsAsTable }] = await Promise.all([
         import('../run-query.ts'),
         import('../rows.ts'),
@@ -31,8 +31,9 @@ export function register(program: Command, context: CliContext): void {
     });
 }
 
-async function readAll(stream: NodeJS.ReadableStream): Promise<string> {
+async function readAll(stream: NodeJS.ReadableStream | undefined): Promise<string> {
   let text = '';
+  if (stream === undefined) return text;
   for await (const chunk of stream) text += String(chunk);
   return text;
 }

@@ -1,10 +1,15 @@
 import type { Command } from 'commander';
 import { parseAge } from '../../../src/config/age.ts';
+import { confirm, YES } from '../confirm.ts';
 import type { CliContext } from '../context.ts';
+import { register as query } from './query.ts';
+import { register as sql } from './sql.ts';
 
 /** `millrace store …`: what the trajectory store takes on disk. */
 export function register(program: Command, context: CliContext): void {
-  const store = program.command('store').description('size of the trajectory store; delete old rows');
+  const store = program.command('store').description('the trajectory store: ask it, its size, delete old rows');
+  query(store, context);
+  sql(store, context);
 
   store
     .command('stats')
@@ -24,8 +29,11 @@ export function register(program: Command, context: CliContext): void {
     .requiredOption('--older-than <age>', 'rows that arrived longer ago than this: 12h, 30d, 8w')
     .option('--job <id>', 'only rows of this job', '')
     .option('--dry-run', 'show what would be deleted, without deleting it', false)
-    .action(async ({ olderThan, job, dryRun }: { olderThan: string; job: string; dryRun: boolean }) => {
+    .option('--yes', YES, false)
+    .action(async ({ olderThan, job, dryRun, yes }: { olderThan: string; job: string; dryRun: boolean; yes: boolean }) => {
       const olderThanSeconds = parseAge(olderThan, '--older-than');
+      const what = `Deleting rows of ${job === '' ? 'ended jobs' : `job ${job}`} older than ${olderThan}`;
+      if (!dryRun) await confirm(what, yes, context);
       const [{ requestPrune }, { pruneJson, pruneText }] = await Promise.all([
         import('../store-care.ts'),
         import('../store-view.ts'),

@@ -5,9 +5,9 @@ import { OWNER, PRIORITY_HELP } from '../owner-options.ts';
 import { FROM } from '../weights-from.ts';
 
 /** `millrace train`: start a cluster, run one job to its end, report, stop. What `npm start` does. */
-export function register(program: Command, context: CliContext): void {
-  program
-    .command('train')
+export function register(parent: Command, context: CliContext, name = 'train'): void {
+  parent
+    .command(name)
     .description('start a cluster on this machine, run a job to its end, print a report, and stop everything')
     .argument('[job.yaml]', 'job file; not needed with --resume')
     .option('--data <path>', "folder or file of task data in place of the job's own")

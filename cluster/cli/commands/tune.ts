@@ -3,9 +3,9 @@ import type { CliContext } from '../context.ts';
 import type { TuneFlags } from '../tune.ts';
 
 /** `millrace tune`: start a cluster, search for the settings that train a job best, report, stop. */
-export function register(program: Command, context: CliContext): void {
-  program
-    .command('tune')
+export function register(parent: Command, context: CliContext, name = 'tune'): void {
+  parent
+    .command(name)
     .description('search for the settings that train a job best: every trial is a job on a cluster of this machine')
     .argument('<tune.yaml>', 'what to search: the job file, its parameters, the objective, the number of trials')
     .option('--data <path>', "folder or file of task data in place of the job's own")

@@ -4,9 +4,9 @@ import type { CliContext } from '../context.ts';
 import type { EmbeddedFlags } from '../embedded.ts';
 
 /** `millrace up`: the embedded cluster, until Ctrl-C. */
-export function register(program: Command, context: CliContext): void {
-  program
-    .command('up')
+export function register(parent: Command, context: CliContext, name = 'up'): void {
+  parent
+    .command(name)
     .description('run a cluster on this machine: nats-server, the store and one process per role')
     .option('--config <file>', 'settings of the cluster (YAML)')
     .option('--learners <n>', 'learner processes, or auto: one per GPU, or without GPUs one per core')
@@ -22,12 +22,13 @@ export function register(program: Command, context: CliContext): void {
       (value, before: string[] = []) => [...before, value],
     )
     .action(async (flags: EmbeddedFlags) => {
-      const [{ addressesOf, clusterSettings, startCluster }, { sqlExample }] = await Promise.all([
+      const [{ addressesOf, clusterSettings, placesOf, startCluster }, { sqlExample }] = await Promise.all([
         import('../embedded.ts'),
         import('../sql-access.ts'),
       ]);
       const cluster = await startCluster(context, clusterSettings(context, flags, flags.set));
       try {
+        if (context.json) context.stdout.write(`${JSON.stringify(placesOf(cluster))}\n`);
         context.note(`${addressesOf(cluster)}; state in ${cluster.stateDir}; Ctrl-C stops it`);
         const example = sqlExample(cluster);
         if (example !== undefined) context.note(example);

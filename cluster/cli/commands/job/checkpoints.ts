@@ -9,8 +9,14 @@ const READ_TIMEOUT_MS = 60_000;
 
 /** `millrace job checkpoints` and `fork`. */
 export function register(job: Command, context: CliContext): void {
-  job
-    .command('checkpoints')
+  registerCheckpoints(job, context, 'checkpoints');
+  registerFork(job, context);
+}
+
+/** The checkpoints of a job, as a command of that name. */
+export function registerCheckpoints(parent: Command, context: CliContext, name: string): void {
+  parent
+    .command(name)
     .description('checkpoints of a job, each read and checked')
     .argument('<id>', 'job')
     .action(async (jobId: string) => {
@@ -22,7 +28,9 @@ export function register(job: Command, context: CliContext): void {
       const json = checkpoints.map((each) => checkpointJson(each, found, checkpoints));
       context.print(json, () => checkpointTable(checkpoints, found, Date.now()));
     });
+}
 
+function registerFork(job: Command, context: CliContext): void {
   job
     .command('fork')
     .description('go on with the training of a job from one of its checkpoints, as a new job; prints its id')

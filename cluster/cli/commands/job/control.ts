@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { Job } from '../../../../src/gen/millrace/v1/admin_pb.ts';
 import { answeredJob } from '../../answered-job.ts';
 import type { AdminClient } from '../../admin-client.ts';
+import { confirm } from '../../confirm.ts';
 import type { CliContext } from '../../context.ts';
 import { collectOption } from '../../repeated-option.ts';
 
@@ -11,14 +12,17 @@ interface Control {
   description: string;
   /** The states that `--all` means, in words. */
   acts: string;
+  /** What several jobs lose, e.g. "Cancelling"; asks before that. Default: nothing is lost. */
+  loses?: string;
   call: (admin: AdminClient, jobId: string) => Promise<{ job?: Job | undefined }>;
 }
 
 const CONTROLS: readonly Control[] = [
   {
     name: 'cancel',
-    description: 'cancel jobs at once',
+    description: 'cancel jobs at once; their checkpoints and rows stay',
     acts: 'queued, running or paused',
+    loses: 'Cancelling',
     call: (admin, jobId) => admin.cancelJob({ jobId }),
   },
   {
@@ -40,14 +44,14 @@ export function register(job: Command, context: CliContext): void {
   for (const control of CONTROLS) registerControl(job, context, control);
 }
 
-function registerControl(job: Command, context: CliContext, { name, description, acts, call }: Control): void {
-  job
+function registerControl(job: Command, context: CliContext, { name, description, acts, loses, call }: Control): void {
+  const command = job
     .command(name)
     .description(description)
     .argument('[id...]', 'jobs')
     .option('--all', `all ${acts} jobs`)
     .option('--status <states>', 'all jobs in these states, comma-separated', collectOption)
-    .action(async (ids: string[], options: { all?: boolean; status?: string[] }) => {
+    .action(async (ids: string[], options: { all?: boolean; status?: string[]; yes?: boolean }) => {
       const [{ jobJson }, { stateName }, { changeJobs, failureOf, selectedJobs }] = await Promise.all([
         import('../../job-view.ts'),
         import('../../progress.ts'),
@@ -55,6 +59,9 @@ function registerControl(job: Command, context: CliContext, { name, description,
       ]);
       const changes = await context.withAdmin(async (admin) => {
         const selected = await selectedJobs(admin, { ids, ...options }, acts.split(/, | or /));
+        // Who names jobs has said which; of --all and --status it is seen here which they are.
+        if (loses !== undefined && ids.length === 0 && selected.length > 0)
+          await confirm(`${loses} ${selected.join(', ')}`, options.yes, context);
         return changeJobs(selected, async (id) => answeredJob((await call(admin, id)).job));
       });
       const { changed } = changes;
@@ -71,4 +78,5 @@ function registerControl(job: Command, context: CliContext, { name, description,
       const failure = failureOf(changes);
       if (failure !== undefined) throw failure;
     });
+  if (loses !== undefined) command.option('--yes', 'with --all or --status: do not ask; a cancelled job cannot be resumed');
 }

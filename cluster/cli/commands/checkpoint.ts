@@ -1,0 +1,11 @@
+import type { Command } from 'commander';
+import type { CliContext } from '../context.ts';
+import { register as evaluate } from './eval.ts';
+import { registerCheckpoints } from './job/checkpoints.ts';
+
+/** `millrace checkpoint …`: weights that jobs have written. */
+export function register(program: Command, context: CliContext): void {
+  const checkpoint = program.command('checkpoint').description('checkpoints of jobs: list, evaluate');
+  registerCheckpoints(checkpoint, context, 'list');
+  evaluate(checkpoint, context, 'evaluate');
+}

@@ -1,0 +1,52 @@
+import type { Command } from 'commander';
+import { leavesOf } from './command-tree.ts';
+
+/** Command lines that the help of a command shows, without the leading `millrace`, by the words of the command. */
+export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
+  up: ['up', 'up --rollouts 4 --set ports.admin=7000'],
+  train: ['train examples/retail/job.yaml', 'train job.yaml --set rounds=100 --report report.json', 'train --resume'],
+  tune: ['tune tune.yaml', 'tune tune.yaml --resume'],
+  eval: ['eval --checkpoint .millrace/checkpoints/retail-1/60', 'eval job.yaml --checkpoint FOLDER --tasks tasks.jsonl'],
+  sql: ['sql "SELECT count() FROM trajectories"', 'sql - -o json < question.sql'],
+  query: ['query', 'query tool-use --job retail-1', 'query tasks --param limit=5 --csv'],
+  export: ['export --job retail-1 > retail.jsonl', 'export --format parquet --out retail.parquet'],
+  import: ['import retail.jsonl', 'import others.jsonl --job others --skip-invalid'],
+  doctor: ['doctor', 'doctor --remove jobs/retail-1 --yes'],
+  'cluster up': ['cluster up'],
+  'cluster check': ['cluster check', 'cluster check --remove leases/jobs.retail-1 --yes'],
+  'job run': ['job run job.yaml --set rounds=100'],
+  'job tune': ['job tune tune.yaml'],
+  'job create': ['job create job.yaml', 'job create job.yaml --owner ann --priority 10 --from retail-1@60'],
+  'job list': ['job list', 'job list --status running,paused -o json'],
+  'job describe': ['job describe retail-1'],
+  'job watch': ['job watch retail-1', 'job watch retail-1 -o json'],
+  'job pause': ['job pause retail-1', 'job pause --all'],
+  'job resume': ['job resume retail-1', 'job resume --status paused,failed'],
+  'job cancel': ['job cancel retail-1', 'job cancel --status queued --yes'],
+  'job set-priority': ['job set-priority retail-1 10', 'job set-priority retail-1 -- -10'],
+  'job checkpoints': ['job checkpoints retail-1'],
+  'job fork': ['job fork retail-1', 'job fork retail-1@60 --set rounds=500'],
+  'checkpoint list': ['checkpoint list retail-1'],
+  'checkpoint evaluate': ['checkpoint evaluate --checkpoint .millrace/checkpoints/retail-1/60'],
+  'trajectory export': ['trajectory export --job retail-1 --out retail.jsonl'],
+  'trajectory import': ['trajectory import retail.jsonl'],
+  'store sql': ['store sql "SELECT job, count() FROM trajectories GROUP BY job" -o json'],
+  'store query': ['store query success-by-version --job retail-1'],
+  'store stats': ['store stats'],
+  'store prune': ['store prune --older-than 30d --dry-run', 'store prune --older-than 30d --job retail-1 --yes'],
+  'node list': ['node list'],
+  'actor list': ['actor list --node rollout-1'],
+  'dlq list': ['dlq list --stream SCORED'],
+  'dlq show': ['dlq show 3 --payload payload.bin'],
+  'dlq replay': ['dlq replay 3 4', 'dlq replay --all --stream GROUPS'],
+  'config schema': ['config schema > job.schema.json'],
+  'config show': ['config show', 'config show job.yaml --set rounds=100'],
+};
+
+/** Shows the examples below the help of each command. */
+export function addExamples(program: Command): void {
+  for (const { path, command } of leavesOf(program)) {
+    const lines = EXAMPLES[path]?.map((line) => `  millrace ${line}\n`) ?? [];
+    if (lines.length > 0) command.addHelpText('after', `\nExamples:\n${lines.join('')}`);
+  }
+}
