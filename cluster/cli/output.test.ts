@@ -105,7 +105,7 @@ describe('millrace', () => {
       [['create', 'x', 'job.yaml', '--after-trajectories', '5', '--from', 'a@1'], '--from'],
     ] as const)
       expect(await json(...args)).toMatchObject({ error: { code: 'invalid_argument', field } });
-    for (const name of ['counting', 'nightly']) expect(await json('delete', name)).toEqual({ name, deleted: true });
+    for (const name of ['counting', 'nightly']) expect(await json('delete', name, '--yes')).toEqual({ name, deleted: true });
     expect((await inProcess(['schedule', 'show', 'nightly'])).code).toBe(3);
   });
 

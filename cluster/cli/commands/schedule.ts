@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { MillraceError } from '../../../src/errors.ts';
 import type { Schedule } from '../../../src/gen/millrace/v1/schedules_pb.ts';
 import type { AdminClient } from '../admin-client.ts';
+import { confirm, YES } from '../confirm.ts';
 import type { CliContext } from '../context.ts';
 import { OWNER, ownerFields, PRIORITY_HELP, type OwnerFlags } from '../owner-options.ts';
 import { collectOption } from '../repeated-option.ts';
@@ -81,7 +82,9 @@ function registerControls(schedule: Command, context: CliContext): void {
     .command('delete')
     .description('delete a schedule; its jobs stay')
     .argument('<name>', 'schedule')
-    .action(async (name: string) => {
+    .option('--yes', YES)
+    .action(async (name: string, { yes }: { yes?: boolean }) => {
+      await confirm(`Deleting schedule ${name}`, yes, context);
       await context.withAdmin((admin) => admin.deleteSchedule({ name }));
       context.print({ name, deleted: true }, () => `schedule ${name} is deleted\n`);
     });
