@@ -23,6 +23,7 @@ import { loadJobTasks } from './job-tasks.ts';
 import { RequestSender } from './request-sender.ts';
 import type { DispatchLimits } from './scheduler/dispatch-limits.ts';
 import type { PlaceList } from './scheduler/place-list.ts';
+import type { SharedLooks } from './shared-looks.ts';
 import type { CountStored } from './unstored-groups.ts';
 
 const LOOK_MS = 1_000;
@@ -37,6 +38,8 @@ export interface JobActorOptions {
   places: PlaceList;
   /** How many requests it may have under way. */
   limits: DispatchLimits;
+  /** What all jobs of the node look at. */
+  looks: SharedLooks;
   /** Counts the groups that the store has. Default: what was lost with a stream is not counted. */
   countStored?: CountStored | undefined;
 }
@@ -58,12 +61,12 @@ export class JobActor implements Behaviour<JobMessage> {
   #intake: Worker<AnsweredRequest> | undefined;
   #stops: (() => void)[] = [];
 
-  constructor(context: NodeContext, { lease, entry, places, limits, countStored }: JobActorOptions) {
+  constructor(context: NodeContext, { lease, entry, places, limits, looks, countStored }: JobActorOptions) {
     const job = new CoordinatedJob(context, { lease, entry, places });
     const { id, record } = job;
     this.#job = job;
-    this.#gates = new JobGates(job);
-    this.#losses = new JobLosses(job, countStored);
+    this.#gates = new JobGates(job, looks);
+    this.#losses = new JobLosses(job, looks, countStored);
     this.#limits = limits;
     this.#sender = new RequestSender(context, id, {
       onSent: () => limits.sent(id),

@@ -7,6 +7,7 @@ import { JobActor } from './job-actor.ts';
 import type { JobMessage } from './job-message.ts';
 import type { DispatchLimits } from './scheduler/dispatch-limits.ts';
 import type { PlaceList } from './scheduler/place-list.ts';
+import { SharedLooks } from './shared-looks.ts';
 import type { CountStored } from './unstored-groups.ts';
 
 /** Options of {@link JobActors}. */
@@ -24,10 +25,12 @@ export class JobActors {
   readonly #context: NodeContext;
   readonly #options: JobActorsOptions;
   readonly #held: JobLeases<JobMessage>;
+  readonly #looks: SharedLooks;
 
   constructor(context: NodeContext, options: JobActorsOptions) {
     this.#context = context;
     this.#options = options;
+    this.#looks = new SharedLooks(context);
     this.#held = new JobLeases<JobMessage>(context, 'job');
   }
 
@@ -88,7 +91,7 @@ export class JobActors {
       const entry = await jobs.update(id, (record) =>
         isEnded(record.state) ? undefined : { ...record, taken: Math.max(record.taken + 1, lease.token) },
       );
-      const actor = new JobActor(this.#context, { lease, entry, ...this.#options });
+      const actor = new JobActor(this.#context, { lease, entry, looks: this.#looks, ...this.#options });
       return actors.spawn<JobMessage>('coordinator', id, actor, this.#held.supervised(id));
     });
   }

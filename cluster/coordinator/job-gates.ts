@@ -2,18 +2,21 @@ import type { DispatchProgress } from '../../src/protocol/progress.ts';
 import { DiskGate } from './disk-gate.ts';
 import { JobHold } from './job-hold.ts';
 import type { CoordinatedJob } from './coordinated-job.ts';
+import type { SharedLooks } from './shared-looks.ts';
 import { StoreGate } from './store-gate.ts';
 
 /** What holds a job's new requests back: the disk, the store, and services that do not answer. */
 export class JobGates {
   readonly #job: CoordinatedJob;
+  readonly #looks: SharedLooks;
   readonly #disk: DiskGate;
   #store: StoreGate | undefined;
   #hold: JobHold | undefined;
 
-  constructor(job: CoordinatedJob) {
+  constructor(job: CoordinatedJob, looks: SharedLooks) {
     this.#job = job;
-    this.#disk = new DiskGate(job.context, job.id);
+    this.#looks = looks;
+    this.#disk = new DiskGate(job.context, job.id, { free: (folder) => looks.freeBytes(folder) });
   }
 
   /**
@@ -23,8 +26,8 @@ export class JobGates {
    */
   open(attempt: () => number): void {
     const { context, id, record } = this.#job;
-    this.#store = new StoreGate(context, id, record.config.rollout.storeBacklog);
-    this.#hold = new JobHold(context, id, attempt);
+    this.#store = new StoreGate(context, id, { marks: record.config.rollout.storeBacklog, looks: this.#looks });
+    this.#hold = new JobHold(context, id, { attempt, looks: this.#looks });
   }
 
   close(): void {

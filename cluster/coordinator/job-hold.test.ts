@@ -3,6 +3,7 @@ import { afterEach, expect, it } from 'vitest';
 import { MemoryNodes } from '../../test/support/memory-node.ts';
 import type { StoredMessage } from '../../src/bus/bus.ts';
 import { Purpose, RolloutRequestSchema } from '../../src/gen/millrace/v1/training_pb.ts';
+import { SharedLooks } from './shared-looks.ts';
 import { JobHold } from './job-hold.ts';
 
 let hold: JobHold | undefined;
@@ -12,7 +13,7 @@ it('sends requests again when stream HELD was emptied', async () => {
   const nodes = new MemoryNodes('/state');
   const { clock } = nodes;
   const context = await clock.run(nodes.node('one'));
-  hold = new JobHold(context, 'a', () => 1);
+  hold = new JobHold(context, 'a', { attempt: () => 1, looks: new SharedLooks(context) });
   const { bus } = context;
   const put = (sequence: number): Promise<unknown> => {
     const request = create(RolloutRequestSchema, {
@@ -36,6 +37,8 @@ it('sends requests again when stream HELD was emptied', async () => {
 
   await clock.run(bus.purge('HELD', 'held.a'));
   expect(hold.requestsLost()).toBe(false);
+  // As long as between two looks.
+  await clock.run(clock.sleep(1_000));
   await clock.run(hold.check(true));
   expect([hold.holdsSequence(3), hold.active?.held]).toEqual([false, 0]);
   expect([hold.requestsLost(), hold.requestsLost()]).toEqual([true, false]);
@@ -55,7 +58,7 @@ it('keeps what is held of the present attempt of evaluations, also after a strea
   const { clock } = nodes;
   const context = await clock.run(nodes.node('one'));
   let attempt = 1;
-  hold = new JobHold(context, 'a', () => attempt);
+  hold = new JobHold(context, 'a', { attempt: () => attempt, looks: new SharedLooks(context) });
   for (const of of [1, 2]) {
     const request = create(RolloutRequestSchema, { job: 'a', id: `a:trained@3:${of}`, purpose: Purpose.EVALUATE, attempt: of });
     const headers = { 'Millrace-Held-Subject': 'rollout.a', 'Millrace-Held-Id': request.id };
@@ -70,7 +73,7 @@ it('gives up what is no held message, and returns what lies behind it', async ()
   const nodes = new MemoryNodes('/state');
   const { clock } = nodes;
   const context = await clock.run(nodes.node('one'));
-  hold = new JobHold(context, 'a', () => 1);
+  hold = new JobHold(context, 'a', { attempt: () => 1, looks: new SharedLooks(context) });
   const { bus } = context;
   const put = (id: string, data: Uint8Array, headers: Record<string, string>): Promise<unknown> =>
     clock.run(bus.publish('held.a', data, { id, headers }));

@@ -4,9 +4,10 @@ import { MillraceError } from '../../src/errors.ts';
 import { Purpose } from '../../src/gen/millrace/v1/training_pb.ts';
 import type { HoldProgress } from '../../src/protocol/progress.ts';
 import { seededRandom } from '../../src/random/seeded.ts';
+import type { SharedLooks } from './shared-looks.ts';
 import type { NodeContext } from '../runtime/context.ts';
 import { giveUpHeld, heldMessages, returnHeld, type HeldMessage } from '../holds/held-messages.ts';
-import { heldSubject, retrySubject } from '../../src/protocol/subjects.ts';
+import { retrySubject } from '../../src/protocol/subjects.ts';
 import { ADMISSION_HELD } from '../holds/notice.ts';
 import { decodeReport, REPORT_MS, viewOf } from '../holds/reports.ts';
 
@@ -30,6 +31,7 @@ export class JobHold {
   readonly #context: NodeContext;
   readonly #job: string;
   readonly #attempt: () => number;
+  readonly #looks: SharedLooks;
   readonly #breaker: Breaker;
   readonly #workers = new Map<string, { waiting: number; hold: Hold | undefined; at: number }>();
   readonly #stop: () => void;
@@ -45,8 +47,9 @@ export class JobHold {
   #resendAt: number[] = [];
 
   /** @param attempt of the job's evaluations, now: held requests of earlier ones are dropped */
-  constructor(context: NodeContext, job: string, attempt: () => number) {
+  constructor(context: NodeContext, job: string, { attempt, looks }: { attempt: () => number; looks: SharedLooks }) {
     this.#context = context;
+    this.#looks = looks;
     this.#job = job;
     this.#attempt = attempt;
     this.#breaker = new Breaker(seededRandom(`hold/${job}`));
@@ -137,7 +140,7 @@ export class JobHold {
   /** Learns what has come into HELD, and what has gone. */
   async #refresh(): Promise<void> {
     const { bus, clock, metrics } = this.#context;
-    const { messages, lastSequence } = await bus.streamState(HELD, heldSubject(this.#job));
+    const { messages, lastSequence } = await this.#looks.held(this.#job, this.#held.size);
     if (messages < this.#held.size || lastSequence < this.#seen) {
       // Somebody has emptied or deleted the stream. The second time is when ROLLOUTS knows the requests' ids no more.
       this.#resendAt = [clock.monotonic(), clock.monotonic() + FORGOTTEN_MS];

@@ -4,6 +4,7 @@ import { temporaryFolder } from '../../test/support/thermostat.ts';
 import { WeightManifestSchema } from '../../src/gen/millrace/v1/weights_pb.ts';
 import { emptyLedger, end } from '../../src/jobs/ledger.ts';
 import { coordinatedJob } from './job.fixture.ts';
+import { SharedLooks } from './shared-looks.ts';
 import { JobLosses } from './job-losses.ts';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -19,7 +20,7 @@ const manifest = create(WeightManifestSchema, {
 describe('JobLosses', () => {
   it('says that requests are lost with a durable, and counts the attempt', async () => {
     const { job, context, run, release } = await coordinatedJob(folder.path);
-    const losses = new JobLosses(job, undefined);
+    const losses = new JobLosses(job, new SharedLooks(job.context), undefined);
     await run(losses.ensureStreams());
     expect(await run(losses.checkStreams())).toBe(false);
     const known = job.record.streams!;
@@ -35,7 +36,7 @@ describe('JobLosses', () => {
 
   it('makes no durable again once the lease is lost', async () => {
     const { job, context, run, release } = await coordinatedJob(folder.path);
-    const losses = new JobLosses(job, undefined);
+    const losses = new JobLosses(job, new SharedLooks(job.context), undefined);
     await run(losses.ensureStreams());
     await run(losses.checkStreams());
     // Another coordinator has the lease, has ended the job and deleted what it left.
@@ -50,7 +51,7 @@ describe('JobLosses', () => {
   it('counts rows that were lost at the end of the job, and only where some can be', async () => {
     const { job, context, run, release } = await coordinatedJob(folder.path);
     const countStored = vi.fn(() => Promise.resolve(1));
-    const losses = new JobLosses(job, countStored);
+    const losses = new JobLosses(job, new SharedLooks(job.context), countStored);
     const report = vi.spyOn(context.notices, 'report');
     job.machine.committed(manifest);
     await run(losses.countUnstored(true));

@@ -2,6 +2,7 @@ import { MillraceError } from '../../src/errors.ts';
 import { open } from '../../src/jobs/ledger.ts';
 import type { CoordinatedJob } from './coordinated-job.ts';
 import { JobStreams } from './job-streams.ts';
+import type { SharedLooks } from './shared-looks.ts';
 import { UnstoredGroups, type CountStored } from './unstored-groups.ts';
 
 /** Finds what a job lost with streams that were deleted: requests are sent again, rows can only be counted. */
@@ -11,9 +12,9 @@ export class JobLosses {
   readonly #unstored: UnstoredGroups | undefined;
 
   /** @param countStored counts the groups that the store has; without it rows that were lost are not counted. */
-  constructor(job: CoordinatedJob, countStored: CountStored | undefined) {
+  constructor(job: CoordinatedJob, looks: SharedLooks, countStored: CountStored | undefined) {
     this.#job = job;
-    this.#streams = new JobStreams(job);
+    this.#streams = new JobStreams(job, looks);
     this.#unstored = countStored && new UnstoredGroups(job.id, countStored, job.context, job.record.forked?.used);
   }
 

@@ -5,6 +5,7 @@ import { MillraceError } from '../../src/errors.ts';
 import type { Lease } from '../../src/protocol/lease.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
 import { ensureWriterDurables } from '../../src/protocol/writer-durables.ts';
+import type { SharedLooks } from './shared-looks.ts';
 import type { NodeContext } from '../runtime/context.ts';
 import type { CoordinatedJob } from './coordinated-job.ts';
 
@@ -28,6 +29,7 @@ export interface StreamLoss {
 /** Compares the streams that a job's requests lie in with those they were sent into. */
 export class JobStreams {
   readonly #context: NodeContext;
+  readonly #looks: SharedLooks;
   readonly #durables: readonly Durable[];
   readonly #trainer: string;
   readonly #evaluations: string;
@@ -36,8 +38,9 @@ export class JobStreams {
   /** Streams that were made again, until another version is committed. */
   #recreated: { version: number; names: Set<string> } | undefined;
 
-  constructor({ context, id, lease, record }: CoordinatedJob) {
+  constructor({ context, id, lease, record }: CoordinatedJob, looks: SharedLooks) {
     this.#context = context;
+    this.#looks = looks;
     this.#job = id;
     this.#lease = lease;
     const trainer = trainerDurable(id, record.config);
@@ -103,19 +106,20 @@ export class JobStreams {
   async #present(): Promise<Incarnations | undefined> {
     const { bus } = this.#context;
     const streams: Incarnations = {};
-    for (const { name, created } of await bus.inspectTopology()) {
+    for (const { name, created } of await this.#looks.topology()) {
       if (created === undefined) return undefined;
       streams[name] = created;
     }
+    const durables = await this.#looks.durables();
     for (const durable of [WRITER_SCORED, ...WORK_DURABLES, ...this.#durables]) {
-      const find = (): Promise<{ created: string } | undefined> => bus.durableState(durable.stream, durable.durable);
-      let found = await find();
-      if (!found) {
+      const find = async (): Promise<string | undefined> => (await bus.durableState(durable.stream, durable.durable))?.created;
+      let created = durables.get(placeOf(durable)) ?? (await find());
+      if (created === undefined) {
         await this.#make(durable);
-        found = await find();
+        created = await find();
       }
-      if (!found) return undefined;
-      streams[placeOf(durable)] = found.created;
+      if (created === undefined) return undefined;
+      streams[placeOf(durable)] = created;
     }
     return streams;
   }

@@ -1,7 +1,7 @@
 import { storeIsBehind, type BacklogMarks } from '../../src/jobs/admission.ts';
 import type { StoreBacklog, WriterReport } from '../../src/protocol/progress.ts';
-import { writerBacklog } from '../../src/protocol/writer-durables.ts';
 import { MillraceError } from '../../src/errors.ts';
+import type { SharedLooks } from './shared-looks.ts';
 import type { NodeContext } from '../runtime/context.ts';
 import { decodeProgress } from '../../src/protocol/progress.ts';
 import { WRITER_SUBJECT } from '../../src/protocol/subjects.ts';
@@ -17,15 +17,17 @@ export class StoreGate {
   readonly #context: NodeContext;
   readonly #job: string;
   readonly #marks: BacklogMarks;
+  readonly #looks: SharedLooks;
   readonly #stop: () => void;
   #writer: { report: WriterReport; at: number } | undefined;
   #groups = 0;
   #behind = false;
 
-  constructor(context: NodeContext, job: string, marks: BacklogMarks) {
+  constructor(context: NodeContext, job: string, { marks, looks }: { marks: BacklogMarks; looks: SharedLooks }) {
     this.#context = context;
     this.#job = job;
     this.#marks = marks;
+    this.#looks = looks;
     this.#stop = context.bus.listen(WRITER_SUBJECT, (data) => {
       this.#writer = { report: decodeProgress<WriterReport>(data), at: context.clock.monotonic() };
     });
@@ -40,9 +42,9 @@ export class StoreGate {
 
   /** Looks how much waits for the store. When the bus does not answer, what was known before still holds. */
   async check(): Promise<void> {
-    const { bus, log, metrics } = this.#context;
+    const { log, metrics } = this.#context;
     try {
-      this.#groups = await writerBacklog(bus);
+      this.#groups = await this.#looks.backlog();
     } catch (error) {
       log.warn({ err: MillraceError.from(error), job: this.#job }, 'the backlog of the store could not be read');
       return;
