@@ -6,6 +6,7 @@ import { rewardComponents } from '../../src/config/job/reward.ts';
 import { MillraceError } from '../../src/errors.ts';
 import type { UnpackedBundle } from '../../src/flow/bundle/bundle.ts';
 import { makeBundle } from '../../src/flow/bundle/make.ts';
+import { MadeBundles } from './made-bundles.ts';
 import type { Random } from '../../src/random/random.ts';
 import type { BundledReward } from '../../src/reward/custom/protocol.ts';
 import { readBundle, unpackBundle } from '../../src/flow/bundle/unpack.ts';
@@ -38,8 +39,9 @@ export interface JobBundles {
  */
 export function jobBundles(stateDir: string, store: ArtifactStore, random: Random): JobBundles {
   const folder = join(stateDir, 'bundles');
+  const made = new MadeBundles();
   return {
-    make: (config, files) => bundleOf(config, store, files),
+    make: (config, files) => bundleOf(config, { store, made }, files),
     async open(digest) {
       if (!(await store.has(digest)) && (await isOldSnapshot(stateDir, digest))) throw olderLayout(stateDir, digest);
       return unpackBundle(digest, store, { folder, random });
@@ -60,12 +62,17 @@ export function jobBundles(stateDir: string, store: ArtifactStore, random: Rando
   };
 }
 
-async function bundleOf(config: JobConfig, store: ArtifactStore, files: readonly string[] = []): Promise<string | undefined> {
+async function bundleOf(
+  config: JobConfig,
+  { store, made }: { store: ArtifactStore; made: MadeBundles },
+  files: readonly string[] = [],
+): Promise<string | undefined> {
   const { flow, data } = config;
   const rewards = rewardModules(config);
   if (!(await Promise.all([flow, ...rewards].map(isModule))).every(Boolean)) return undefined;
   try {
-    return await makeBundle({ flow, rewards, data, files: [...(config.files ?? []), ...files] }, store);
+    const sources = { flow, rewards, data, files: [...(config.files ?? []), ...files] };
+    return await made.digestOf(JSON.stringify(sources), store, (onFiles) => makeBundle(sources, store, onFiles));
   } catch (thrown) {
     const { code, message, field } = MillraceError.from(thrown);
     throw new MillraceError(code, `${flow} cannot be bundled: ${message}`, { field: field ?? 'flow', cause: thrown });

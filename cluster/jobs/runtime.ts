@@ -115,6 +115,36 @@ export async function bundleJob(
   return made === undefined || files.length === 0 ? loaded : load(await outside(bundles!.make(config, files)));
 }
 
+/** Configurations whose runtime is kept for the next job that is created with it. */
+const MAX_BUNDLED = 8;
+
+/** Jobs that were bundled last: those of one configuration and one bundle share what was loaded to check them. */
+class BundledJobs {
+  readonly #bundled = new Map<string, ReturnType<typeof bundleJob>>();
+
+  async of(config: JobConfig, ports: RuntimePorts, bundles: JobBundles | undefined): ReturnType<typeof bundleJob> {
+    const made = bundles && (await ports.outside(bundles.make(config)));
+    if (made === undefined) return bundleJob(config, ports, bundles);
+    const key = `${made} ${JSON.stringify(config)}`;
+    const known = this.#bundled.get(key);
+    if (known) return known;
+    const loading = bundleJob(config, ports, bundles);
+    this.#bundled.set(key, loading);
+    const [oldest] = this.#bundled.keys();
+    if (this.#bundled.size > MAX_BUNDLED) this.#bundled.delete(oldest!);
+    const forget = (): void => void (this.#bundled.get(key) === loading && this.#bundled.delete(key));
+    try {
+      const { runtime, digest } = await loading;
+      // Files that the flow names are not in the digest that it was looked up by.
+      if (digest !== made || (runtime.flow.files ?? []).length > 0) forget();
+    } catch (error) {
+      forget();
+      throw error;
+    }
+    return loading;
+  }
+}
+
 /**
  * A cache over {@link loadJobRuntime}; a failed load is forgotten, so that the next call tries again.
  * @param bundles - where the bundles of jobs are kept. Default: nowhere, each job runs what its files hold when they are first imported.
@@ -122,6 +152,7 @@ export async function bundleJob(
 export function createJobRuntimes(ports: RuntimePorts, bundles?: JobBundles): JobRuntimes {
   const runtimes = new Map<string, Promise<JobRuntime>>();
   const folders = new Map<string, string[]>();
+  const bundled = new BundledJobs();
   const load = async (job: string, config: JobConfig, digest: string | undefined): Promise<JobRuntime> => {
     const bundle = digest === undefined ? undefined : await bundles?.open(digest);
     folders.set(job, [dirname(config.flow), ...(bundle ? [bundle.folder] : [])]);
@@ -137,7 +168,7 @@ export function createJobRuntimes(ports: RuntimePorts, bundles?: JobBundles): Jo
       }
       return runtime;
     },
-    bundle: (config) => bundleJob(config, ports, bundles),
+    bundle: (config) => bundled.of(config, ports, bundles),
     forget(job) {
       runtimes.delete(job);
       folders.delete(job);

@@ -29,11 +29,16 @@ interface Part {
 
 /**
  * Compiles a flow with all it imports, and puts it with the files that it reads and its data into the store. None of its code is run.
+ * @param onFiles - called with the paths of all files that it is made of
  * @returns the bundle's digest: the same for the same content, wherever it lies
  * @throws MillraceError not_found when a module or a declared file does not exist, invalid_argument with the place when a module cannot be compiled,
  *   or with the package's name when it cannot be bundled
  */
-export async function makeBundle(sources: BundleSources, store: ArtifactStore): Promise<string> {
+export async function makeBundle(
+  sources: BundleSources,
+  store: ArtifactStore,
+  onFiles: (paths: readonly string[]) => void = () => undefined,
+): Promise<string> {
   const entries = await Promise.all([sources.flow, ...(sources.rewards ?? [])].map((path) => realPath(path, 'flow')));
   const modules = await sourcesOf(entries);
   await checkPackages(modules.map(({ path }) => path));
@@ -45,6 +50,10 @@ export async function makeBundle(sources: BundleSources, store: ArtifactStore): 
     ...read.map(({ path, executable }) => ({ at: `${CODE}/${inFolder(root, path)}`, content: { path }, executable })),
   ];
   const data = sources.data === undefined ? undefined : await dataParts(sources.data);
+  const paths = [...read, ...(data?.parts ?? []).flatMap(({ content }) => ('path' in content ? [content] : []))].map(
+    ({ path }) => path,
+  );
+  onFiles([...modules.map(({ path }) => path), ...paths]);
   const [flow, ...rewards] = compiled.entries.map((path) => `${CODE}/${path}`);
   const manifest: BundleManifest = {
     ...{ format: BUNDLE_FORMAT, flow: flow!, rewards, source: `${CODE}/${inFolder(root, entries[0]!)}` },
