@@ -4,7 +4,7 @@ import { startTestCluster, type TestCluster } from '../../test/support/cluster.t
 import { thermostatJob } from '../../test/support/thermostat.ts';
 import { JobState, type Job } from '../../src/gen/millrace/v1/admin_pb.ts';
 
-// Many jobs of the first flow at once on a cluster of this machine: tsx bench/jobs/many-jobs.ts [jobs] [rounds]. Prints JSON.
+// Many jobs of the first flow at once on a cluster of this machine: tsx bench/jobs/many-jobs-main.ts [jobs] [rounds]. Prints JSON.
 
 const [jobs = 100, rounds = 10] = process.argv.slice(2).map(Number);
 const config = thermostatJob([`rounds=${rounds}`, 'evaluation.every=0', 'evaluation.baselines=false']);
