@@ -1,3 +1,4 @@
+import type { JobBudgetConfig } from '../../src/config/budgets.ts';
 import type { JobConfig } from '../../src/config/job.ts';
 import {
   JobState,
@@ -10,6 +11,7 @@ import {
 import type { QueryResult } from '../../src/store/store.ts';
 import type { JobVersion, WeightSource } from '../jobs/weight-source.ts';
 import type { ArtifactUploads } from './artifact-uploads.ts';
+import type { BudgetDesk } from './budgets.ts';
 import type { DeadLetterQueue } from './dead-letters.ts';
 import type { Diagnosis } from './diagnosis.ts';
 import type { TrajectoryTransfer } from './export.ts';
@@ -70,6 +72,8 @@ export interface AdminBackend extends TrajectoryTransfer {
   readonly uploads: ArtifactUploads;
   /** What creates jobs by the clock, or when new rows have come. */
   readonly schedules: Schedules;
+  /** What owners have spent, and may spend. */
+  readonly budgets: BudgetDesk;
   /** What is damaged. */
   readonly diagnosis: Diagnosis;
   /** Queues a job and returns it. `already_exists` when the id is taken. */
@@ -97,6 +101,8 @@ export interface AdminBackend extends TrajectoryTransfer {
   resumeJob(id: string): Promise<Job>;
   /** Changes a job's priority, -100 to 100. An ended job is returned unchanged. */
   setPriority(id: string, priority: number): Promise<Job>;
+  /** Changes what a job may spend. `failed_precondition` when it has ended. */
+  updateJobBudget(id: string, change: (before: JobBudgetConfig) => JobBudgetConfig): Promise<Job>;
   listNodes(): Promise<Node[]>;
   /** Actors of one node, or of all when `nodeId` is undefined. `not_found` when there is no such node. */
   listActors(nodeId: string | undefined): Promise<Actor[]>;

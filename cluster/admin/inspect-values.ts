@@ -1,6 +1,7 @@
 import type { Bus } from '../../src/bus/bus.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { decodeNotice } from '../../src/jobs/notice.ts';
+import { readBudgetEntry } from '../../src/jobs/budgets/kv-ledger.ts';
 import { decodeJobRecord } from '../../src/jobs/record-codec.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
 import { decodePlaces } from '../../src/jobs/scheduler/places.ts';
@@ -19,6 +20,7 @@ const BUCKETS: Readonly<Record<BucketName, { what: string; read: (value: Uint8Ar
   nodes: { what: 'node record', read: decodeNode },
   scheduler: { what: 'decision of the scheduler', read: decodePlaces },
   schedules: { what: 'schedule', read: decodeSchedule },
+  budgets: { what: 'budget entry', read: readBudgetEntry },
   notices: {
     what: 'notice',
     read: (value) => {

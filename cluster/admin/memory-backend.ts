@@ -1,6 +1,7 @@
 import { clone, create } from '@bufbuild/protobuf';
 import { timestampFromMs, timestampMs } from '@bufbuild/protobuf/wkt';
 import { MemoryArtifacts } from '../../src/artifacts/memory-artifacts.ts';
+import type { Bus } from '../../src/bus/bus.ts';
 import { memoryBus } from '../../src/protocol/memory.ts';
 import { BusWeightChannel } from '../../src/weights/bus-weight-channel.ts';
 import { VirtualClock } from '../../src/clock/virtual.ts';
@@ -15,12 +16,14 @@ import type {
   Node,
   PruneStoreRequest,
 } from '../../src/gen/millrace/v1/admin_pb.ts';
+import { MemoryLedger } from '../../src/jobs/budgets/memory-ledger.ts';
 import { DEFAULT_OWNER } from '../../src/jobs/record.ts';
 import { seededRandom } from '../../src/random/seeded.ts';
 import type { QueryResult } from '../../src/store/store.ts';
 import type { Imported } from '../../src/store/export/import.ts';
 import { isEndState, type AdminBackend, type CreateJobOptions, type JobsChange, type JobsWatch } from './backend.ts';
 import { artifactUploads } from './artifact-uploads.ts';
+import { BudgetDesk } from './budgets.ts';
 import { deadLetterQueue } from './dead-letters.ts';
 import type { ExportMessage, ImportMessage, TrajectoryTransfer } from './export.ts';
 import { schedulesApi } from './schedules.ts';
@@ -44,14 +47,13 @@ export class MemoryBackend implements AdminBackend {
   transfer: TrajectoryTransfer | undefined;
   /** Whose dead letters there are. */
   readonly bus = memoryBus({ clock: new VirtualClock() });
+  readonly budgets = new BudgetDesk(new MemoryLedger(), () => Date.UTC(2026, 10, 30));
+  readonly updateJobBudget = (id: string): Promise<Job> => this.getJob(id);
   readonly deadLetters = deadLetterQueue(this.bus);
   readonly artifacts = new MemoryArtifacts(new VirtualClock());
   uploads = artifactUploads(this.artifacts);
   readonly schedules = schedulesApi(this.bus, new VirtualClock());
-  readonly diagnosis = diagnosis(
-    this.bus,
-    new BusWeightChannel(this.bus, { clock: new VirtualClock(), random: seededRandom(1) }),
-  );
+  readonly diagnosis = diagnosis(this.bus, weightsOn(this.bus));
   /** Watches that are open. */
   watchers = 0;
   #listeners = new Set<(id: string) => void>();
@@ -228,4 +230,8 @@ export class MemoryBackend implements AdminBackend {
     this.#revisions.set(id, this.#revision);
     for (const listener of this.#listeners) listener(id);
   }
+}
+
+function weightsOn(bus: Bus): BusWeightChannel {
+  return new BusWeightChannel(bus, { clock: new VirtualClock(), random: seededRandom(1) });
 }

@@ -2,6 +2,7 @@ import { AdminService, JobSchema } from '../../src/gen/millrace/v1/admin_pb.ts';
 import { defineService } from '../../src/rpc/handlers.ts';
 import type { ServiceRegistration } from '../../src/rpc/handlers.ts';
 import type { AdminBackend } from './backend.ts';
+import { jobBudgetChange } from './budgets.ts';
 import { createJob } from './create-job.ts';
 import { exportRequest } from './export.ts';
 import { pageOfJobs } from './page.ts';
@@ -42,6 +43,12 @@ export function adminService(backend: AdminBackend): ServiceRegistration {
     setJobPriority: async ({ jobId, priority }) => ({
       job: await backend.setPriority(checkJobId(jobId), checkPriority(priority)),
     }),
+    updateJobBudget: async (request) => ({
+      job: await backend.updateJobBudget(checkJobId(request.jobId), jobBudgetChange(request)),
+    }),
+    listBudgets: (request) => backend.budgets.listBudgets(request),
+    getBudget: (request) => backend.budgets.getBudget(request),
+    updateBudget: (request) => backend.budgets.updateBudget(request),
     listNodes: async () => ({ nodes: sorted(await backend.listNodes(), (node) => node.id) }),
     listActors: async ({ nodeId }) => ({
       actors: sorted(await backend.listActors(checkNodeId(nodeId)), (actor) => actor.address),

@@ -4,6 +4,7 @@ import { JobSchema, JobState } from '../../src/gen/millrace/v1/admin_pb.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { successRate } from '../../src/jobs/success-rate.ts';
 import { accounting, checkLedger } from '../../src/jobs/ledger.ts';
+import { budgetUseTable } from './budget-view.ts';
 import { isOver } from './follow-job.ts';
 import { ago, duration, figure, oneLine, percent, timestamp } from './format.ts';
 import { etaOf, progressOf, stateName } from './progress.ts';
@@ -56,6 +57,7 @@ export function describeJob(job: Job, now: number): string {
       ['code', job.codeDigest],
     ]),
   ];
+  if (job.budgets.length > 0) sections.push(`Budgets\n${indent(budgetUseTable(job.budgets))}`);
   if (job.notices.length > 0) sections.push(`Notices\n${indent(noticeTable(job, now))}`);
   if (job.progress)
     sections.push(`Progress\n${indent(progressFields(job, job.progress))}`, `Requests\n${indent(ledgerText(job.progress))}`);

@@ -8,6 +8,7 @@ import { createCliContext } from './context.ts';
 import { exitCodeOf, EXIT, reportError } from './errors.ts';
 import { addExamples } from './examples.ts';
 import { register as actor } from './commands/actor.ts';
+import { register as budget } from './commands/budget.ts';
 import { register as checkpoint } from './commands/checkpoint.ts';
 import { register as cluster } from './commands/cluster.ts';
 import { register as config } from './commands/config.ts';
@@ -35,6 +36,7 @@ const COMMANDS: readonly ((program: Command, context: CliContext) => void)[] = [
   evaluate,
   job,
   schedule,
+  budget,
   node,
   actor,
   sql,

@@ -1,3 +1,4 @@
+import type { JobBudgetConfig } from '../../src/config/budgets.ts';
 import type { JobConfig } from '../../src/config/job.ts';
 import { MillraceError } from '../../src/errors.ts';
 import type {
@@ -13,6 +14,7 @@ import type { Imported } from '../../src/store/export/import.ts';
 import type { QueryResult } from '../../src/store/store.ts';
 import type { AdminBackend, CreateJobOptions, JobsChange, JobsWatch, StoreAccess } from '../admin/backend.ts';
 import { artifactUploads, type ArtifactUploads } from '../admin/artifact-uploads.ts';
+import { BudgetDesk } from '../admin/budgets.ts';
 import { deadLetterQueue, type DeadLetterQueue } from '../admin/dead-letters.ts';
 import { diagnosis, type Diagnosis } from '../admin/diagnosis.ts';
 import type { ExportMessage, ImportMessage, TrajectoryTransfer } from '../admin/export.ts';
@@ -21,6 +23,7 @@ import type { PruneMessage, StatsMessage, StoreCare } from '../admin/store-care.
 import type { JobEntry, UnreadableJob } from '../jobs/directory.ts';
 import type { NodeContext } from '../runtime/context.ts';
 import type { NodeList } from '../runtime/nodes.ts';
+import { BudgetBook } from './budget-book.ts';
 import { checkedCheckpoints } from './checkpoint-views.ts';
 import { schedulesApi, type Schedules } from '../admin/schedules.ts';
 import { JobCommands } from './job-commands.ts';
@@ -34,6 +37,8 @@ export class CoordinatorBackend implements AdminBackend {
   readonly #context: NodeContext;
   readonly #nodes: NodeList;
   readonly #store: StoreAccess;
+  readonly #book: BudgetBook;
+  readonly budgets: BudgetDesk;
   readonly #commands: JobCommands;
   readonly #views: JobViews;
   readonly deadLetters: DeadLetterQueue;
@@ -45,8 +50,10 @@ export class CoordinatorBackend implements AdminBackend {
     this.#context = context;
     this.#nodes = nodes;
     this.#store = store;
-    this.#commands = new JobCommands(context);
-    this.#views = new JobViews(context, nodes);
+    this.#book = new BudgetBook(context);
+    this.budgets = new BudgetDesk(this.#book.ledger, () => context.clock.now());
+    this.#commands = new JobCommands(context, this.#book);
+    this.#views = new JobViews(context, nodes, this.#book);
     this.deadLetters = deadLetterQueue(context.bus);
     this.uploads = artifactUploads(context.artifacts);
     this.schedules = schedulesApi(context.bus, context.clock);
@@ -55,6 +62,7 @@ export class CoordinatorBackend implements AdminBackend {
 
   close(): void {
     this.#views.close();
+    this.#book.close();
   }
 
   async createJob(id: string, config: JobConfig, options: CreateJobOptions = {}): Promise<Job> {
@@ -135,6 +143,10 @@ export class CoordinatorBackend implements AdminBackend {
 
   async setPriority(id: string, priority: number): Promise<Job> {
     return this.#views.view(await this.#commands.setPriority(id, priority));
+  }
+
+  async updateJobBudget(id: string, change: (before: JobBudgetConfig) => JobBudgetConfig): Promise<Job> {
+    return this.#views.view(await this.#commands.updateBudget(id, change));
   }
 
   listNodes(): Promise<Node[]> {

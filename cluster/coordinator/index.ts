@@ -3,6 +3,8 @@ import { MillraceError } from '../../src/errors.ts';
 import { isEnded } from '../../src/jobs/state.ts';
 import type { NodeContext, Role } from '../runtime/context.ts';
 import { watchNodes, type NodeList } from '../runtime/nodes.ts';
+import { BudgetBook } from './budget-book.ts';
+import { budgetSettings, keepBudgets, type MoneySettings } from './budget-keeper.ts';
 import { JobActors } from './job-actors.ts';
 import { DispatchLimits } from './scheduler/dispatch-limits.ts';
 import { PlaceList } from './scheduler/place-list.ts';
@@ -19,6 +21,8 @@ export interface CoordinatorOptions {
   scheduler?: SchedulerConfig | undefined;
   /** Nodes that are alive. Default: they are followed here. */
   nodes?: NodeList | undefined;
+  /** What owners may spend, and what calls cost. Default: what was written before, else 100 dollars a month and no prices. */
+  money?: MoneySettings | undefined;
   /** Asks the store which groups it has. Default: nobody does, and what was lost with a stream is not counted. */
   countStored?: CountStored | undefined;
   /** Asks the store how many rows there are. Default: nobody does, and schedules that wait for rows create no jobs. */
@@ -35,16 +39,19 @@ const SCAN_MS = 500;
  */
 export async function startCoordinator(context: NodeContext, options: CoordinatorOptions = {}): Promise<Role> {
   const { bus, clock, jobs, log } = context;
-  const { countStored, countRows, lookMs, scheduler: settings = schedulerSchema.parse({}) } = options;
+  const { countStored, countRows, lookMs, money, scheduler: settings = schedulerSchema.parse({}) } = options;
   const nodes = options.nodes ?? (await watchNodes(bus));
   const places = new PlaceList(bus);
   await places.ready();
   const scheduler = new Scheduler(context, { nodes, places, settings });
   const onRoom = (job: string): void => coordinated.roomFor(job);
   const limits = new DispatchLimits(context, { nodes, owners: settings.owners, onRoom });
-  const coordinated = new JobActors(context, { places, limits, countStored });
+  const budgets = new BudgetBook(context);
+  if (money) await budgets.ledger.putSettings(budgetSettings(money));
+  const coordinated = new JobActors(context, { places, limits, budgets, countStored });
   const stopLost = await endLostRequests(context);
   void deleteUnusedArtifacts(context);
+  const stopBudgets = keepBudgets(context, budgets);
   const stopKeeping = keepTopology(context, () => coordinated.ids, lookMs);
   const stopSchedules = await runSchedules(context, countRows);
   const guard = (work: Promise<void>): Promise<void> =>
@@ -72,7 +79,9 @@ export async function startCoordinator(context: NodeContext, options: Coordinato
       await scheduler.stop();
       limits.close();
       await stopSchedules();
+      stopBudgets();
       await coordinated.stop();
+      budgets.close();
       await stopLost();
       places.close();
       if (options.nodes === undefined) nodes.close();

@@ -10,6 +10,7 @@ import type { TaskPlan } from '../jobs/tasks.ts';
 import type { NodeContext } from '../runtime/context.ts';
 import { DONE, later } from '../runtime/outcome.ts';
 import type { Worker } from '../runtime/worker.ts';
+import type { BudgetBook } from './budget-book.ts';
 import { recordEnd, settleQueues } from './ending.ts';
 import { recordFinished, startEvaluations } from './job-evaluations.ts';
 import { evaluationIntake } from './evaluation-intake.ts';
@@ -40,6 +41,8 @@ export interface JobActorOptions {
   limits: DispatchLimits;
   /** What all jobs of the node look at. */
   looks: SharedLooks;
+  /** How far budgets are spent. */
+  budgets: BudgetBook;
   /** Counts the groups that the store has. Default: what was lost with a stream is not counted. */
   countStored?: CountStored | undefined;
 }
@@ -61,11 +64,10 @@ export class JobActor implements Behaviour<JobMessage> {
   #intake: Worker<AnsweredRequest> | undefined;
   #stops: (() => void)[] = [];
 
-  constructor(context: NodeContext, { lease, entry, places, limits, looks, countStored }: JobActorOptions) {
-    const job = new CoordinatedJob(context, { lease, entry, places });
+  constructor(context: NodeContext, { lease, entry, places, limits, looks, budgets, countStored }: JobActorOptions) {
+    const job = (this.#job = new CoordinatedJob(context, { lease, entry, places }));
     const { id, record } = job;
-    this.#job = job;
-    this.#gates = new JobGates(job, looks);
+    this.#gates = new JobGates(job, { looks, budgets });
     this.#losses = new JobLosses(job, looks, countStored);
     this.#limits = limits;
     this.#sender = new RequestSender(context, id, {
@@ -163,8 +165,7 @@ export class JobActor implements Behaviour<JobMessage> {
     await this.#gates.checkStorage();
     await this.#lookAtStreams();
     await this.#losses.countUnstored();
-    const { record } = this.#job;
-    await this.#gates.checkServices(record.state === 'RUNNING' && !record.cancelRequested);
+    await this.#gates.checkServices(true);
     if (this.#gates.requestsLost()) this.#sendAgain();
   }
 
@@ -210,6 +211,8 @@ export class JobActor implements Behaviour<JobMessage> {
       case 'raise-accepted':
         await this.#job.updateRunning((record) => ({ ...record, accepted: Math.max(record.accepted, step.accepted) }));
         return true;
+      case 'exhausted':
+        return this.#gates.outOfTrajectories();
       case 'send-open':
       case 'admit': {
         const { sequences, kind } = step;

@@ -2,6 +2,7 @@ import { isEnded } from '../../src/jobs/state.ts';
 import type { JobEntry } from '../jobs/directory.ts';
 import { JobLeases } from '../jobs/job-leases.ts';
 import type { NodeContext } from '../runtime/context.ts';
+import type { BudgetBook } from './budget-book.ts';
 import { settleQueues } from './ending.ts';
 import { JobActor } from './job-actor.ts';
 import type { JobMessage } from './job-message.ts';
@@ -16,6 +17,8 @@ export interface JobActorsOptions {
   places: PlaceList;
   /** How many requests each may have under way. */
   limits: DispatchLimits;
+  /** How far budgets are spent. */
+  budgets: BudgetBook;
   /** Asks the store which groups it has; undefined where no store can be asked. */
   countStored: CountStored | undefined;
 }

@@ -1,6 +1,8 @@
+import type { JobBudgetConfig } from '../../src/config/budgets.ts';
 import type { JobConfig } from '../../src/config/job.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { checkDecides } from '../../src/flow/decides.ts';
+import { budgetOf } from '../../src/jobs/budgets/status.ts';
 import { createJobRecord, transition, type JobRecord } from '../../src/jobs/record.ts';
 import { isEnded } from '../../src/jobs/state.ts';
 import { checkReward } from '../../src/reward/check.ts';
@@ -12,15 +14,19 @@ import { checkFits, taskPlan } from '../jobs/tasks.ts';
 import type { NodeContext } from '../runtime/context.ts';
 import { forkJob } from './fork-job.ts';
 import { storeInitialWeights } from './initial-weights.ts';
+import type { BudgetBook } from './budget-book.ts';
 import { checkResumable } from './resume.ts';
 import { uploadedJob } from './uploaded-job.ts';
+import { reopenBudget } from './resume-budget.ts';
 
 /** Creates and changes jobs as the admin API asks for it: each command is one write to the job's record, and an event. */
 export class JobCommands {
   readonly #context: NodeContext;
+  readonly #budgets: BudgetBook;
 
-  constructor(context: NodeContext) {
+  constructor(context: NodeContext, budgets: BudgetBook) {
     this.#context = context;
+    this.#budgets = budgets;
   }
 
   /** See `AdminBackend.createJob`. */
@@ -87,6 +93,7 @@ export class JobCommands {
   async resume(id: string): Promise<JobRecord> {
     const { clock } = this.#context;
     const mended = await checkResumable(this.#context, id);
+    await reopenBudget(this.#context, this.#budgets, await this.record(id));
     return this.#change(id, 'resumed', (record) =>
       // It runs when it is its turn.
       record.state === 'RUNNING' || record.state === 'QUEUED'
@@ -99,6 +106,16 @@ export class JobCommands {
     return this.#change(id, 'priority-set', (record) =>
       isEnded(record.state) || record.priority === priority ? undefined : { ...record, priority },
     );
+  }
+
+  /** Changes what a job may spend; it holds from its next reservation on. */
+  async updateBudget(id: string, change: (before: JobBudgetConfig) => JobBudgetConfig): Promise<JobRecord> {
+    return this.#change(id, 'budget-changed', (record) => {
+      if (!isEnded(record.state)) return { ...record, budget: change(budgetOf(record)) };
+      throw new MillraceError('failed_precondition', `job ${id} is ${record.state}: it spends nothing any more`, {
+        field: 'job_id',
+      });
+    });
   }
 
   /** The record of a job; `not_found` when there is none, and the error of a record that cannot be read. */

@@ -1,21 +1,25 @@
 import type { DispatchProgress } from '../../src/protocol/progress.ts';
+import type { BudgetBook } from './budget-book.ts';
+import { BudgetGate } from './budget-gate.ts';
 import { DiskGate } from './disk-gate.ts';
 import { JobHold } from './job-hold.ts';
 import type { CoordinatedJob } from './coordinated-job.ts';
 import type { SharedLooks } from './shared-looks.ts';
 import { StoreGate } from './store-gate.ts';
 
-/** What holds a job's new requests back: the disk, the store, and services that do not answer. */
+/** What holds a job's new requests back: the disk, the store, services that do not answer, and budgets. */
 export class JobGates {
   readonly #job: CoordinatedJob;
   readonly #looks: SharedLooks;
   readonly #disk: DiskGate;
+  readonly #budgets: BudgetGate;
   #store: StoreGate | undefined;
   #hold: JobHold | undefined;
 
-  constructor(job: CoordinatedJob, looks: SharedLooks) {
+  constructor(job: CoordinatedJob, { looks, budgets }: { looks: SharedLooks; budgets: BudgetBook }) {
     this.#job = job;
     this.#looks = looks;
+    this.#budgets = new BudgetGate(job, budgets);
     this.#disk = new DiskGate(job.context, job.id, { free: (folder) => looks.freeBytes(folder) });
   }
 
@@ -46,6 +50,12 @@ export class JobGates {
     return this.#disk.full !== undefined || this.#store?.behind !== undefined;
   }
 
+  /** The job is paused: its budget of trajectories has no room for another group. */
+  async outOfTrajectories(): Promise<false> {
+    await this.#budgets.outOfTrajectories();
+    return false;
+  }
+
   /** Looks at disk and store. The disk first: on a full one the bus may not answer. */
   async checkStorage(): Promise<void> {
     await this.#disk.check();
@@ -53,9 +63,11 @@ export class JobGates {
     this.#measure(this.#isFull);
   }
 
-  /** Looks at the services; `probe` lets held requests out to try them. */
+  /** Looks at budgets and services; `probe` lets held requests out to try them, while the job runs. A job that has spent a budget is paused. */
   async checkServices(probe: boolean): Promise<void> {
-    await this.#hold?.check(probe);
+    await this.#budgets.check();
+    const { state, cancelRequested } = this.#job.record;
+    await this.#hold?.check(probe && state === 'RUNNING' && !cancelRequested);
   }
 
   /** Whether held requests were lost since this was called last. */

@@ -6,6 +6,7 @@ import { WeightManifestSchema } from '../../src/gen/millrace/v1/weights_pb.ts';
 import { trainerDurable } from '../../src/protocol/durables.ts';
 import { transition } from '../../src/jobs/record.ts';
 import { SharedLooks } from './shared-looks.ts';
+import { BudgetBook } from './budget-book.ts';
 import { JobGates } from './job-gates.ts';
 import { coordinatedJob } from './job.fixture.ts';
 import { JobRequests } from './job-requests.ts';
@@ -79,7 +80,8 @@ describe('JobRequests', () => {
     await run(bus.publish('scored.a.train', scored, { id: 'a:0:two:0' }));
     await run(bus.publish('scored.a.train', Buffer.from('no group'), { id: 'garbage' }));
     await run(job.updateOpen((record) => ({ ...record, accepted: 3 })));
-    expect(await run(requests.sendOpen([0, 1, 2], new JobGates(job, new SharedLooks(job.context)), signal))).toBe(true);
+    const gates = new JobGates(job, { looks: new SharedLooks(job.context), budgets: new BudgetBook(job.context) });
+    expect(await run(requests.sendOpen([0, 1, 2], gates, signal))).toBe(true);
     expect((await queued()).map(({ sequence }) => sequence)).toEqual([0n, 2n]);
     await release();
   });
@@ -88,7 +90,7 @@ describe('JobRequests', () => {
     const { requests, queued, run, job, release } = await requesting();
     await run(requests.admit([0, 1], signal));
     await run(job.updateOpen((record) => ({ ...record, accepted: 4 })));
-    const gates = new JobGates(job, new SharedLooks(job.context));
+    const gates = new JobGates(job, { looks: new SharedLooks(job.context), budgets: new BudgetBook(job.context) });
     gates.holdsSequence = (sequence) => sequence === 2;
     expect(await run(requests.sendOpen([0, 1, 2, 3], gates, signal))).toBe(true);
     expect((await queued()).map(({ sequence }) => sequence)).toEqual([0n, 1n, 3n]);

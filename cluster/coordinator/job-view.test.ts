@@ -13,6 +13,7 @@ import { ROLE_NAMES } from '../../src/protocol/roles.ts';
 import type { NodeList } from '../runtime/nodes.ts';
 import { encodeProgress, type DispatchProgress, type TrainingProgress } from '../../src/protocol/progress.ts';
 import { progressSubject, waitingSubject } from '../../src/protocol/subjects.ts';
+import { BudgetBook } from './budget-book.ts';
 import { JobViews } from './job-view.ts';
 
 const everyRole = {
@@ -27,7 +28,7 @@ async function running(list: NodeList = everyRole) {
   const record = createJobRecord({ id: 'a', config: thermostatJob(['rollout.groupsPerRound=4']), now: 0 });
   await clock.run(node.jobs.create(transition(record, 'RUNNING', { now: 0 })));
   await clock.run(node.jobs.update('a', (now) => ({ ...now, accepted: 8 })));
-  const views = new JobViews(node, list);
+  const views = new JobViews(node, list, new BudgetBook(node));
   const view = (): Promise<Job> => clock.run(views.view(node.jobs.get('a')!.record));
   await view();
   return {
@@ -107,7 +108,7 @@ describe('the last round', () => {
     const known = { round: 1, reward: 0, staleness: 0.5, statistics: { loss: 2 } };
     expect((await view()).progress).toMatchObject(known);
     const { record } = node.jobs.get('a')!;
-    expect((await clock.run(new JobViews(node, everyRole).view(record))).progress).toMatchObject(known);
+    expect((await clock.run(new JobViews(node, everyRole, new BudgetBook(node)).view(record))).progress).toMatchObject(known);
   });
 });
 
@@ -136,7 +137,7 @@ describe('what views cost', () => {
         },
       },
     }) as typeof node.weights;
-    const views = new JobViews({ ...node, weights }, everyRole);
+    const views = new JobViews({ ...node, weights }, everyRole, new BudgetBook(node));
     const viewAll = (): Promise<unknown> =>
       clock.run(Promise.all(node.jobs.list().map(async ({ record }) => expect((await views.view(record)).id).toBe(record.id))));
     for (let i = 0; i < 20; i += 1)

@@ -3,6 +3,7 @@ import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { MillraceError } from '../../src/errors.ts';
 import { JobSchema, JobState, type Job, type JobProgress } from '../../src/gen/millrace/v1/admin_pb.ts';
 import type { WeightManifest } from '../../src/gen/millrace/v1/weights_pb.ts';
+import type { BudgetUse } from '../../src/jobs/budgets/status.ts';
 import { toProtoEvaluation } from '../../src/jobs/evaluation.ts';
 import { emptyLedger, endedCount } from '../../src/jobs/ledger.ts';
 import { etaSeconds, quietSeconds, RateWindow, waitingFor } from '../../src/jobs/progress.ts';
@@ -12,6 +13,7 @@ import { storedConfig } from '../../src/jobs/record-codec.ts';
 import { isEnded, toProtoState } from '../../src/jobs/state.ts';
 import { decodeUpdateRow } from '../../src/records/encode.ts';
 import type { NodeContext } from '../runtime/context.ts';
+import type { BudgetBook } from './budget-book.ts';
 import { bestCheckpointView } from './checkpoint-views.ts';
 import { fullDiskText } from '../infra/disk-room.ts';
 import type { UnreadableJob } from '../jobs/directory.ts';
@@ -34,6 +36,7 @@ interface Followed {
 export class JobViews {
   readonly #context: NodeContext;
   readonly #nodes: NodeList;
+  readonly #budgets: BudgetBook;
   readonly #followed = new Map<string, Followed>();
   readonly #handlers = new Set<(job: string) => void>();
   readonly #notices: NoticeList;
@@ -41,7 +44,8 @@ export class JobViews {
   readonly #queue: QueueView;
   readonly #stopChanges: () => void;
 
-  constructor(context: NodeContext, nodes: NodeList) {
+  constructor(context: NodeContext, nodes: NodeList, budgets: BudgetBook) {
+    this.#budgets = budgets;
     this.#context = context;
     this.#nodes = nodes;
     this.#queue = new QueueView(context);
@@ -75,9 +79,7 @@ export class JobViews {
       id: record.id,
       state: toProtoState(record.state),
       configJson: JSON.stringify(storedConfig(record.config)),
-      createTime: timestampFromMs(record.createdAt),
-      ...(record.startedAt !== undefined && { startTime: timestampFromMs(record.startedAt) }),
-      ...(record.endedAt !== undefined && { endTime: timestampFromMs(record.endedAt) }),
+      ...timesOf(record),
       error: record.error ?? '',
       progress: {
         round: version,
@@ -105,6 +107,7 @@ export class JobViews {
       codeDigest: record.code ?? '',
       notices: this.#notices.of(record.id).map(toProtoNotice),
       unreadable: followed.unreadable ?? '',
+      ...budgetFields(record, await this.#budgets.uses(record)),
     });
   }
 
@@ -222,6 +225,7 @@ export class JobViews {
       ...(dispatch?.store && { store: dispatch.store }),
       ...(dispatch?.hold && { hold: { ...dispatch.hold, now: this.#context.clock.now() } }),
       ...(dispatch?.disk && { disk: fullDiskText(dispatch.disk) }),
+      ...(record.pause && { pause: record.pause }),
       quietSeconds: quiet,
       failures: failuresOf(this.#nodes),
       ...(record.cancelRequested && { cancelRequested: true }),
@@ -246,6 +250,30 @@ function lastRound(manifest: WeightManifest | undefined): Pick<JobProgress, 'rew
   const statistics = { loss, entropy, kl, clipFraction: row.clip_fraction, gradientNorm: row.gradient_norm };
   return { reward, staleness, statistics };
 }
+
+function timesOf({ createdAt, startedAt, endedAt }: JobRecord) {
+  return {
+    createTime: timestampFromMs(createdAt),
+    ...(startedAt !== undefined && { startTime: timestampFromMs(startedAt) }),
+    ...(endedAt !== undefined && { endTime: timestampFromMs(endedAt) }),
+  };
+}
+
+function budgetFields({ pause }: JobRecord, uses: readonly BudgetUse[]) {
+  return { pauseReason: pause?.reason ?? '', budgets: uses.map(toProtoUse) };
+}
+
+function toProtoUse({ of, unit, spent, limit, exhausted }: BudgetUse) {
+  return { of, unit: UNITS[unit], spent: BigInt(spent), limit: BigInt(limit), exhausted };
+}
+
+/** What the amounts of a budget are counted in. */
+const UNITS: Readonly<Record<BudgetUse['unit'], string>> = {
+  dollars: 'micro_dollars',
+  tokens: 'tokens',
+  trajectories: 'trajectories',
+  wall_time: 'milliseconds',
+};
 
 function toProtoNotice({ code, subject, message, node, count, firstAt, lastAt, resolvedAt, lasts }: JobNotice) {
   return {

@@ -4,6 +4,7 @@ import { acquireLease, type Lease } from '../../src/protocol/lease.ts';
 import type { RunQuery } from '../admin/backend.ts';
 import { ScheduleDirectory } from '../jobs/schedules.ts';
 import type { NodeContext } from '../runtime/context.ts';
+import { BudgetBook } from './budget-book.ts';
 import { JobCommands } from './job-commands.ts';
 
 /** Counts rows that a schedule waits for. */
@@ -38,6 +39,7 @@ export async function runSchedules(context: NodeContext, countRows?: CountRows):
 class ScheduleRunner {
   readonly directory: ScheduleDirectory;
   readonly #context: NodeContext;
+  readonly #budgets: BudgetBook;
   readonly #commands: JobCommands;
   readonly #countRows: CountRows | undefined;
   readonly #schedules = new Map<string, Schedule>();
@@ -48,7 +50,8 @@ class ScheduleRunner {
   constructor(context: NodeContext, countRows: CountRows | undefined) {
     this.#context = context;
     this.directory = new ScheduleDirectory(context.bus);
-    this.#commands = new JobCommands(context);
+    this.#budgets = new BudgetBook(context);
+    this.#commands = new JobCommands(context, this.#budgets);
     this.#countRows = countRows;
   }
 
@@ -59,6 +62,7 @@ class ScheduleRunner {
 
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#budgets.close();
     await this.#lease?.release();
   }
 

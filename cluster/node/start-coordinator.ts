@@ -14,7 +14,7 @@ export async function startCoordinatorRole({
   const { adminService } = await import('../admin/service.ts');
   const { startCoordinator } = await import('../coordinator/index.ts');
   const { countStored } = await import('../coordinator/unstored-groups.ts');
-  const { token, storeToken, scheduler } = settings;
+  const { token, storeToken, scheduler, money } = settings;
   const store = remoteStore(nodes!, storeToken);
   const backend = new CoordinatorBackend(context, nodes!, store);
   closers.push(() => backend.close());
@@ -23,6 +23,7 @@ export async function startCoordinatorRole({
   return startCoordinator(context, {
     nodes,
     scheduler,
+    money,
     countStored: countStored(store.query, context.clock),
     countRows: countRowsIn(store.query, context),
   });

@@ -4,6 +4,7 @@ import type { WeightManifest } from '../../src/gen/millrace/v1/weights_pb.ts';
 import { emptyLedger } from '../../src/jobs/ledger.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
 import type { Parameters } from '../../src/policy/policy.ts';
+import { chargedIn, publishCharges, readCharges } from '../jobs/job-charges.ts';
 import { saveVersion } from './checkpoints.ts';
 import { CommittedVersion } from './committed-version.ts';
 import { ExplorationTracker } from './exploration.ts';
@@ -94,13 +95,18 @@ export class RoundCommitter {
 
   /** Commits the master weights as a new version, with its checkpoint where one is due. */
   async commit({ version, ledger, roundSeconds, updateRow }: VersionFacts): Promise<void> {
-    const { record } = this.#job;
-    const manifest = this.#manifestOf({ version, ledger }, this.#manifest.trainSeconds + roundSeconds);
+    const { context, record } = this.#job;
+    const charges = await readCharges(context, record);
+    const manifest = this.#manifestOf(
+      { version, ledger: { ...ledger, ...chargedIn(charges) } },
+      this.#manifest.trainSeconds + roundSeconds,
+    );
     manifest.updateRow = updateRow();
     if (hasCheckpoint(record.config, version) || record.state === 'PAUSED' || record.state === 'QUEUED')
       await this.#save(manifest);
     this.#revision = await this.#committed.commit(manifest, this.#blobs(), this.#revision);
     this.#manifest = manifest;
+    await publishCharges(context, record, charges);
   }
 
   /** Writes the checkpoint of the last version that a pause is to leave, unless it has one, and notes in the record that it is written. */

@@ -6,6 +6,7 @@ import type { JobRecord } from '../../src/jobs/record.ts';
 import { isEnded } from '../../src/jobs/state.ts';
 import { scoreGroup } from '../../src/reward/score.ts';
 import { loadableRuntime } from '../holds/loadable.ts';
+import { JobSpending } from '../jobs/job-spending.ts';
 import type { NodeContext } from '../runtime/context.ts';
 import { CustomRewards } from './custom-rewards.ts';
 import { publishScored, scoredMessage } from './publish-scored.ts';
@@ -23,6 +24,7 @@ export class Scorer {
   readonly #context: NodeContext;
   readonly #timeoutMs: number;
   readonly #custom: CustomRewards;
+  readonly #spending: JobSpending;
   readonly #stopChanges: () => void;
 
   /** @param timeoutMs - time limit of one reward call */
@@ -30,6 +32,7 @@ export class Scorer {
     this.#context = context;
     this.#timeoutMs = timeoutMs;
     this.#custom = new CustomRewards(context);
+    this.#spending = new JobSpending(context);
     this.#stopChanges = context.jobs.onChange(({ record }) => {
       if (!isEnded(record.state)) return;
       context.runtimes.forget(record.id);
@@ -55,19 +58,24 @@ export class Scorer {
       clock,
       retrier,
     };
-    let scored = await scoreGroup(group, scoring);
-    let message = scoredMessage(bus, scored);
-    const { byteLength } = message.stub;
-    if (byteLength > bus.maxMessageBytes) {
-      scored = await scoreGroup(tooLargeGroup(group, byteLength, bus.maxMessageBytes), scoring);
-      message = scoredMessage(bus, scored);
-    }
-    await publishScored({ bus, clock, random }, group, message);
-    metrics.count('groups_scored_total', { job: record.id, verdict: Verdict[scored.verdict] });
+    await this.#spending.use(record, async ({ cover, ...spending }) => {
+      let scored = await scoreGroup(group, { ...scoring, spending });
+      let message = scoredMessage(bus, scored);
+      const { byteLength } = message.stub;
+      if (byteLength > bus.maxMessageBytes) {
+        // Members that have failed are not judged, so nothing is paid for twice.
+        scored = await scoreGroup(tooLargeGroup(group, byteLength, bus.maxMessageBytes), scoring);
+        message = scoredMessage(bus, scored);
+      }
+      await cover();
+      await publishScored({ bus, clock, random }, group, message);
+      metrics.count('groups_scored_total', { job: record.id, verdict: Verdict[scored.verdict] });
+    });
   }
 
   async close(): Promise<void> {
     this.#stopChanges();
+    await this.#spending.stop();
     await this.#custom.close();
   }
 }

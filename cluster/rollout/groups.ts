@@ -7,6 +7,7 @@ import { hasEnded } from '../../src/jobs/ledger.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
 import { signalNeeds } from '../../src/reward/needs.ts';
 import { loadableRuntime } from '../holds/loadable.ts';
+import { JobSpending } from '../jobs/job-spending.ts';
 import type { NodeContext } from '../runtime/context.ts';
 import type { RolloutJobs } from './jobs.ts';
 import { measureGroup } from './measure.ts';
@@ -26,11 +27,13 @@ export class RolloutGroups {
   readonly #context: NodeContext;
   readonly #jobs: RolloutJobs;
   readonly #batcher: MicroBatcher;
+  readonly #spending: JobSpending;
   readonly #aborted = new AbortController();
 
   constructor(context: NodeContext, jobs: RolloutJobs) {
     this.#context = context;
     this.#jobs = jobs;
+    this.#spending = new JobSpending(context);
     const batcher = new MicroBatcher({ clock: context.clock });
     this.#batcher = batcher;
     // Every flow in a tool listens to it.
@@ -50,22 +53,26 @@ export class RolloutGroups {
     const flowContext = await runtime.context();
     const started = clock.monotonic();
     const timeouts = new ToolTimeouts();
-    const group = await runGroup({
-      request,
-      flow: runtime.flow,
-      context: flowContext,
-      policy: { source: policy, actor, inference: this.#batcher },
-      exploration: runtime.config.exploration,
-      signals: signalNeeds(runtime.config),
-      maxResamples: runtime.config.rollout.maxResamples,
-      node,
-      clock,
-      signal,
-      retrier,
-      onTimeout: (tool) => timeouts.count(tool),
+    await this.#spending.use(record, async ({ cover, ...spending }) => {
+      const group = await runGroup({
+        request,
+        flow: runtime.flow,
+        context: flowContext,
+        policy: { source: policy, actor, inference: this.#batcher },
+        exploration: runtime.config.exploration,
+        signals: signalNeeds(runtime.config),
+        maxResamples: runtime.config.rollout.maxResamples,
+        node,
+        clock,
+        signal,
+        retrier,
+        spending,
+        onTimeout: (tool) => timeouts.count(tool),
+      });
+      await cover();
+      const sent = await publishGroup(bus, group, { clock, random, signal });
+      measureGroup(metrics, sent, (clock.monotonic() - started) / 1000);
     });
-    const sent = await publishGroup(bus, group, { clock, random, signal });
-    measureGroup(metrics, sent, (clock.monotonic() - started) / 1000);
     await timeouts.publish(this.#context, request);
   }
 
@@ -82,5 +89,10 @@ export class RolloutGroups {
   /** Breaks off what still runs. */
   abort(): void {
     this.#aborted.abort();
+  }
+
+  /** Gives back the money that was not spent. */
+  close(): Promise<void> {
+    return this.#spending.stop();
   }
 }

@@ -52,6 +52,7 @@ export async function startRollout(context: NodeContext, options: RolloutOptions
       holds.stop();
       await worker.stop(timeoutMs);
       groups.abort();
+      await groups.close();
       await jobs.close();
     },
   };

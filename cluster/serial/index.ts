@@ -19,6 +19,7 @@ import { silentLogger, type Logger } from '../../src/telemetry/log.ts';
 import type { NodeContext, Role } from '../runtime/context.ts';
 import { memoryContext } from './context.ts';
 import type { RoleName } from '../../src/protocol/roles.ts';
+import type { MoneySettings } from '../coordinator/budget-keeper.ts';
 import { startCoordinator } from '../coordinator/index.ts';
 import { CoordinatorBackend } from '../coordinator/admin-backend.ts';
 import { countIn } from './count-stored.ts';
@@ -50,6 +51,8 @@ export interface SerialOptions {
   prepare?: (bus: MemoryBus) => Promise<void>;
   /** Sees the job after each of its changes, as whoever watches it through the admin API does, and may use that API. */
   onJob?: (job: Job, admin: CoordinatorBackend) => void;
+  /** What owners may spend, and what calls cost. Default: 100 dollars a month, and no prices. */
+  money?: MoneySettings;
   /** What the job starts from. Default: weights drawn from its seed. */
   from?: WeightSource;
   /** Called when the job has ended; the id of a job that it resumed or created is followed next. Default: that was all. */
@@ -142,7 +145,7 @@ async function run(config: JobConfig, shared: Shared): Promise<SerialResult> {
 
 /** One node of each role, more of some, each with a connection of its own. */
 async function startNodes(shared: Shared): Promise<{ coordinator: NodeContext; stop: () => Promise<void> }> {
-  const { learners = 1, rollouts = 1, store, compute } = shared;
+  const { learners = 1, rollouts = 1, money, store, compute } = shared;
   const stops: (() => Promise<void>)[] = [];
   const join = async (id: string, role: RoleName, start: (context: NodeContext) => Promise<Role>): Promise<NodeContext> => {
     const context = await memoryContext(id, {
@@ -164,7 +167,7 @@ async function startNodes(shared: Shared): Promise<{ coordinator: NodeContext; s
   // The store outlives an interruption: closing it would forget the rows.
   await join('store', 'store', (context) => startStore(context, kept(store, shared)));
   const coordinator = await join('coordinator', 'coordinator', (context) =>
-    startCoordinator(context, { countStored: countIn(store) }),
+    startCoordinator(context, { money, countStored: countIn(store) }),
   );
   let connectLearner = (_: Link<WorkRequest, WorkResponse>): void => {};
   await join('parameter-server', 'parameter-server', async (context) => {

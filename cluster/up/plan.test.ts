@@ -35,14 +35,16 @@ const withClickHouse = (clickhouse: number | 'auto'): Partial<PlanInput> => ({
 
 describe('planNodes', () => {
   it('starts the store first and one process for each role', () => {
-    const nodes = plan({ stateDir: '/state' });
+    const nodes = plan({ stateDir: '/state', budgets: { monthlyDollars: 5 } });
+    const { scheduler } = clusterConfigSchema.parse({});
+    const money = { budgets: { monthlyDollars: 5, owners: {} }, prices: { models: {}, tools: {} } };
     const ids = 'store coordinator parameter-server learner-1 learner-2 rollout-1 rollout-2 reward-1 gateway'.split(' ');
     expect(nodes.map(({ settings }) => settings.id)).toEqual(ids);
     expect(new Set(nodes.flatMap(({ settings }) => roleNames(settings)))).toEqual(new Set(ROLE_NAMES));
     expect(nodes[1]).toEqual({
       settings: {
         id: 'coordinator',
-        roles: [{ role: 'coordinator', token: credentials.token, storeToken: credentials.storeToken }],
+        roles: [{ role: 'coordinator', token: credentials.token, storeToken: credentials.storeToken, scheduler, money }],
         grpcPort: 7000,
         natsUrl: 'nats://127.0.0.1:4222',
         nats: { identity: 'coordinator', password: passwords.coordinator },

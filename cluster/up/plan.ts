@@ -43,13 +43,14 @@ export function planNodes(input: PlanInput): PlannedNode[] {
   const { config, credentials, natsUrl, passwords, ports, devices, inherited } = input;
   const gpus = usesGpus(config, devices);
   const { backend } = config.compute;
+  const money = { budgets: config.budgets, prices: config.prices };
   // Rollouts ask for few decisions at a time and stay on the processor when learners are set to use GPUs.
   const rolloutBackend = backend === 'tensorflow-gpu' ? undefined : backend;
   const nodes: Own[] = [
     { id: 'store', roles: [storeSettings(input)] },
     {
       id: 'coordinator',
-      roles: [{ role: 'coordinator', ...credentialsOf('coordinator', credentials), scheduler: config.scheduler }],
+      roles: [{ role: 'coordinator', ...credentialsOf('coordinator', credentials), scheduler: config.scheduler, money }],
       grpcPort: ports.admin,
     },
     { id: 'parameter-server', roles: [{ role: 'parameter-server', ...credentialsOf('parameter-server', credentials) }] },

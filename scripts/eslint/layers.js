@@ -15,7 +15,7 @@ const OWNED = [
 ];
 
 /** Folders of pure logic. They see the world through ports, whose types they may import from anywhere in src. */
-const PURE = ['src/algo', 'src/actor', 'src/jobs'];
+const PURE = ['src/algo', 'src/actor', 'src/budget', 'src/jobs'];
 /** Folders that pure logic may import values from. */
 const PURE_MAY_USE = [...PURE, 'src/errors.ts', 'src/config', 'src/clock', 'src/random', 'src/gen', 'src/flow'];
 

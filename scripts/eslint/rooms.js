@@ -13,6 +13,7 @@ const SRC = [
       'files',
       'http',
       'telemetry',
+      'budget',
       'actor',
       'rpc',
       'bus',

@@ -2,6 +2,7 @@ import { resolve as resolvePath } from 'node:path';
 import { z } from 'zod';
 import { MillraceError } from '../errors.ts';
 import { LOG_LEVELS } from '../telemetry/log-levels.ts';
+import { budgetsSchema, pricesSchema } from './budgets.ts';
 import { COMPUTE_BACKENDS } from './compute-backends.ts';
 import type { ConfigSource, Environment } from './layers.ts';
 import { isSecretField } from './problems.ts';
@@ -115,6 +116,8 @@ export const clusterConfigSchema = z.strictObject({
     })
     .prefault({}),
   scheduler: schedulerSchema.prefault({}),
+  budgets: budgetsSchema,
+  prices: pricesSchema,
   logLevel: z.enum(LOG_LEVELS).default('info').describe('lowest severity that is logged'),
   token: secret('bearer token of the admin API (gRPC)'),
   tokenFile: z.string().min(1).optional().describe('file that holds token'),

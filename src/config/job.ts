@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { algorithmSchema } from '../algo/registry.ts';
+import { jobBudgetSchema } from './budgets.ts';
 import { checkAlgorithm } from './job/algorithm.ts';
 import { checkExploration, curriculumSchema, explorationSchema } from './job/exploration.ts';
 import { rewardSchema } from './job/reward.ts';
@@ -93,6 +94,7 @@ const jobShape = z.strictObject({
       baselines: z.boolean().default(true).describe('measure do-nothing, random, untrained and rule planners before training'),
     })
     .prefault({}),
+  budget: jobBudgetSchema.prefault({}),
   checkpoint: z
     .strictObject({
       every: z

@@ -41,6 +41,11 @@ export interface Tool<M, I = unknown, R = unknown> {
   arguments(memory: M, ...pointers: number[]): I;
   /** Runs the tool; `metered(result, usage)` says what it used. Default time limit: `FlowDefinition.toolTimeoutMs`. */
   run(input: I, memory: M, signal: AbortSignal): R | Promise<R>;
+  /**
+   * The most that one call can cost, in US dollars: so much of the job's budget is set aside while it runs. Default: its price in `prices.tools`
+   * of cluster.yaml; without one nothing is set aside, and what the call says that it used is booked after it.
+   */
+  maxCost?: number;
   /** Milliseconds; overrides the flow's. */
   timeoutMs?: number;
   /**

@@ -23,6 +23,8 @@ export interface Execution {
   usage?: Usage;
   /** The policy wrote arguments that do not satisfy the tool's schema. */
   badArguments?: true;
+  /** The error came before the tool was called. */
+  notCalled?: true;
 }
 
 /** What a call needs besides the tool. */
@@ -52,9 +54,11 @@ export function execute<M>(
   const { tool: name, written } = action;
   const tool = flow.tools[name]!;
   const filled = written === undefined ? fillIn(tool, action, memory) : { value: written.arguments };
-  if ('error' in filled) return { input: undefined, error: filled.error };
+  if ('error' in filled) return { input: undefined, error: filled.error, notCalled: true };
   const input = checkInput(tool.input, { name, raw: filled.value, written: written !== undefined });
-  if ('error' in input) return { input: filled.value, error: input.error, ...(written !== undefined && { badArguments: true }) };
+  if ('error' in input) {
+    return { input: filled.value, error: input.error, notCalled: true, ...(written !== undefined && { badArguments: true }) };
+  }
 
   const limitMs = tool.timeoutMs ?? flow.toolTimeoutMs ?? DEFAULT_TOOL_TIMEOUT_MS;
   const stop = new AbortController();

@@ -29,6 +29,7 @@ import { HandBack, type Retrier } from './retry-later.ts';
 import { runFlow, type FlowRun } from './run.ts';
 import { stepSignals, type SignalNeeds } from './signals.ts';
 import { encodeStepRows } from '../records/step-rows.ts';
+import type { Spending } from './spending.ts';
 import { Meter, type Used } from './usage.ts';
 import { writingPlanner } from './writing-planner.ts';
 
@@ -60,6 +61,8 @@ export interface GroupOptions<T, M> {
   signal?: AbortSignal | undefined;
   /** Told of each tool call that takes too long, in members that are sampled again, too. */
   onTimeout?: ((tool: string) => void) | undefined;
+  /** What calls of tools cost. Default: what they say themselves, and nobody is asked before. */
+  spending?: Spending | undefined;
   /** Makes calls of tools again that threw RetryLater. Default: `runGroup` then rejects with {@link HandBack}. */
   retrier?: Retrier | undefined;
 }
@@ -262,7 +265,7 @@ async function runMember<T, M>(
   options: GroupOptions<T, M>,
   { agents, shape, task, index }: { agents: AgentSource; shape: FlowShape; task: T; index: number },
 ): Promise<Member> {
-  const { request, flow, context, clock, signal, retrier, onTimeout, maxResamples = 3 } = options;
+  const { request, flow, context, clock, signal, retrier, onTimeout, spending, maxResamples = 3 } = options;
   const id = `${request.id}:${index}`;
   const meter = new Meter();
   for (let resamples = 0; ; resamples++) {
@@ -280,7 +283,7 @@ async function runMember<T, M>(
       const potential = signalsOf(options)?.potential ?? false;
       const label = { job: request.job, task: request.taskId };
       const { planner } = lease;
-      const control = { signal, retrier, label, onTimeout };
+      const control = { signal, retrier, label, onTimeout, spending };
       const run = await runFlow({ flow, task, context, planner, random, clock, shape, potential, ...control });
       meter.add(run.usage.used);
       if (run.failure === undefined || resamples >= maxResamples)
@@ -334,7 +337,7 @@ function trajectory(
     toolUs: total(run, 'toolUs'),
     tokensIn: BigInt(usage.tokensIn),
     tokensOut: BigInt(usage.tokensOut),
-    cost: usage.cost,
+    microDollars: BigInt(usage.microDollars),
   });
 }
 

@@ -13,6 +13,7 @@ import { remember, stepLimit } from './memory.ts';
 import { flowShape, planStep, type FlowShape } from './plan.ts';
 import type { Planned, Planner } from './planner.ts';
 import { HandBack, retrying, type Retrier } from './retry-later.ts';
+import { payFor, type Spending } from './spending.ts';
 import { Meter } from './usage.ts';
 import { potentialOf, verify } from './verifier.ts';
 
@@ -84,6 +85,8 @@ export interface RunOptions<T, M> {
   label?: Pick<ActivityLabel, 'job' | 'task'> | undefined;
   /** Told of each tool call that takes too long. */
   onTimeout?: ((tool: string) => void) | undefined;
+  /** What calls of tools cost. Default: what they say themselves, and nobody is asked before. */
+  spending?: Spending | undefined;
   /** Makes calls of tools again that threw RetryLater. Default: the run then rejects with {@link HandBack}. */
   retrier?: Retrier | undefined;
 }
@@ -142,7 +145,7 @@ async function takeSteps<T, M>(options: RunOptions<T, M>, memory: M, run: FlowRu
   const { flow, planner, random, clock, signal } = options;
   const shape = options.shape ?? flowShape(flow);
   const limit = stepLimit(flow, options.task);
-  const call = caller(options, memory);
+  const call = caller(options, memory, run.usage);
   for (let step = 0; step < limit; step++) {
     if (signal?.aborted) throw new MillraceError('cancelled', 'the flow was stopped', { cause: signal.reason });
     if (step % STEPS_WITHOUT_TURN === STEPS_WITHOUT_TURN - 1) await nextTurn();
@@ -164,7 +167,6 @@ async function takeSteps<T, M>(options: RunOptions<T, M>, memory: M, run: FlowRu
     run.steps.push(taken);
     planner.onStepResult?.(taken);
     if (execution.error !== undefined) run.toolErrors += 1;
-    if (execution.usage !== undefined) run.usage.add(execution.usage);
     const { continues: goesOn, verified } = stage('verify', () => verify(flow, memory, outcomeOf(action, execution, step)));
     taken.verified = verified;
     if (!goesOn) return Termination.DONE;
@@ -173,10 +175,16 @@ async function takeSteps<T, M>(options: RunOptions<T, M>, memory: M, run: FlowRu
 }
 
 /** Calls tools, again where they ask for it. */
-function caller<T, M>(options: RunOptions<T, M>, memory: M): (action: Action) => Execution | Promise<Execution> {
-  const { flow, clock, signal, onTimeout, retrier } = options;
+function caller<T, M>(options: RunOptions<T, M>, memory: M, meter: Meter): (action: Action) => Execution | Promise<Execution> {
+  const { flow, clock, signal, onTimeout, retrier, spending = {} } = options;
   const own = { clock, signal, onTimeout, label: options.label && { ...options.label, flow: flow.name } };
-  return (action) => retrying(`tool '${action.tool}'`, () => execute(flow, action, memory, own), retrier, signal);
+  return (action) => {
+    const tool = { name: action.tool, maxCost: flow.tools[action.tool]!.maxCost };
+    const call = (): Execution | Promise<Execution> => execute(flow, action, memory, own);
+    // Each attempt is a call of its own.
+    const attempt = (): Execution | Promise<Execution> => payFor(tool, spending, { meter, call });
+    return retrying(`tool '${action.tool}'`, attempt, retrier, signal);
+  };
 }
 
 /** The policy called nothing that could be run. */

@@ -4,12 +4,22 @@ export interface Usage {
   tokensIn?: number;
   /** Tokens that a model wrote. */
   tokensOut?: number;
-  /** Money, in whatever currency the flow counts in. */
+  /** US dollars. Default: the tokens at the price of `model`, else the price of the tool (`prices` of cluster.yaml), else 0. */
   cost?: number;
+  /** Model that read and wrote the tokens, by its name in `prices.models` of cluster.yaml. */
+  model?: string;
 }
 
-/** Sums of {@link Usage}. */
-export type Used = Required<Usage>;
+/** Sums of what calls used. */
+export interface Used {
+  tokensIn: number;
+  tokensOut: number;
+  /** Millionths of a US dollar, each call rounded up. */
+  microDollars: number;
+}
+
+/** US dollars that one call may cost: more is a mistake. */
+const MAX_COST = 1_000_000;
 
 /** By name: a flow may have its own copy of this module. */
 const METERED = Symbol.for('millrace.metered');
@@ -28,23 +38,27 @@ export function splitUsage(result: unknown): { result: unknown; usage: unknown }
 
 /** Adds up usages; a new total starts at nothing. */
 export class Meter {
-  readonly used: Used = { tokensIn: 0, tokensOut: 0, cost: 0 };
+  readonly used: Used = { tokensIn: 0, tokensOut: 0, microDollars: 0 };
 
-  add({ tokensIn = 0, tokensOut = 0, cost = 0 }: Usage): void {
+  add({ tokensIn = 0, tokensOut = 0, microDollars = 0 }: Partial<Used>): void {
     this.used.tokensIn += tokensIn;
     this.used.tokensOut += tokensOut;
-    this.used.cost += cost;
+    this.used.microDollars += microDollars;
   }
 }
 
 /** What is wrong with a usage that code of a flow gave; undefined when nothing is. */
 export function usageProblem(usage: unknown): string | undefined {
-  if (typeof usage !== 'object' || usage === null) return `usage must be { tokensIn?, tokensOut?, cost? }, got ${typeof usage}`;
+  if (typeof usage !== 'object' || usage === null)
+    return `usage must be { tokensIn?, tokensOut?, cost?, model? }, got ${typeof usage}`;
+  const { model } = usage as Record<string, unknown>;
+  if (model !== undefined && typeof model !== 'string') return `usage.model must be the name of a model, got ${typeof model}`;
   for (const name of ['tokensIn', 'tokensOut', 'cost'] as const) {
     const value = (usage as Record<string, unknown>)[name];
     if (value === undefined) continue;
-    if (typeof value !== 'number' || !Number.isFinite(value) || value < 0 || (name !== 'cost' && !Number.isInteger(value)))
-      return `usage.${name} must be ${name === 'cost' ? 'a number' : 'a whole number'} from 0, got ${typeof value === 'number' ? value : typeof value}`;
+    const most = name === 'cost' ? MAX_COST : Number.MAX_SAFE_INTEGER;
+    if (typeof value !== 'number' || !(value >= 0 && value <= most) || (name !== 'cost' && !Number.isInteger(value)))
+      return `usage.${name} must be ${name === 'cost' ? 'US dollars, a number' : 'a whole number'} from 0${name === 'cost' ? ' to a million' : ''}, got ${typeof value === 'number' ? value : typeof value}`;
   }
   return undefined;
 }

@@ -57,6 +57,9 @@ function checkTools(tools: unknown, wrong: Wrong): void {
     for (const part of ['arguments', 'run'] as const)
       if (typeof tool[part] !== 'function') wrong(`${field}.${part}`, `must be a function, got ${show(tool[part])}`);
     checkTimeout(tool['timeoutMs'], `${field}.timeoutMs`, wrong);
+    const maxCost = tool['maxCost'];
+    if (maxCost !== undefined && !(typeof maxCost === 'number' && maxCost >= 0 && maxCost <= 1_000_000))
+      wrong(`${field}.maxCost`, `must be US dollars between 0 and 1000000, got ${show(maxCost)}`);
     const onTimeout = tool['onTimeout'];
     if (onTimeout !== undefined && onTimeout !== 'error' && onTimeout !== 'fail')
       wrong(`${field}.onTimeout`, `must be 'error' or 'fail', got ${show(onTimeout)}`);

@@ -1,6 +1,7 @@
 import type { Ledger } from '../gen/millrace/v1/training_pb.ts';
 import type { WeightManifest } from '../gen/millrace/v1/weights_pb.ts';
 import { admit } from './admission.ts';
+import { groupsAffordable } from './budgets/status.ts';
 import { evaluationsDue } from './evaluation.ts';
 import { FailedGroups } from './failed-groups.ts';
 import { acceptedOnResume, emptyLedger, hasEnded, open } from './ledger.ts';
@@ -27,6 +28,7 @@ export interface JobEnd {
  * - `raise-accepted`: write into the record how many requests were sent before a crash
  * - `send-open`: send requests that have not ended again; ids are deterministic, so that none is doubled
  * - `admit`: write these new requests into the record, then send them
+ * - `exhausted`: pause, since the budget of trajectories has no room for another group
  */
 export type JobStep =
   | { kind: 'wait'; blocked?: boolean }
@@ -35,6 +37,7 @@ export type JobStep =
   | { kind: 'send-evaluations'; limit: number }
   | { kind: 'raise-accepted'; accepted: number }
   | { kind: 'send-open'; sequences: number[] }
+  | { kind: 'exhausted' }
   | { kind: 'admit'; sequences: number[] };
 
 /** What {@link JobMachine.next} decides by beside the machine's own state. */
@@ -186,8 +189,11 @@ export class JobMachine {
     const refill = refillDraws(config.algorithm) !== undefined;
     const more = admit({ accepted, ledger, version, maxStaleness, groupsPerRound, rounds: config.rounds, refill });
     if (more === 0) return undefined;
+    const affordable = groupsAffordable(this.#record);
+    if (affordable === 0) return { kind: 'exhausted' };
     if (room <= 0) return BLOCKED;
-    return { kind: 'admit', sequences: Array.from({ length: Math.min(more, room) }, (_, i) => accepted + i) };
+    const length = Math.min(more, room, affordable);
+    return { kind: 'admit', sequences: Array.from({ length }, (_, i) => accepted + i) };
   }
 
   #finish(manifest: WeightManifest, { evaluations }: JobConditions): JobStep {

@@ -51,8 +51,8 @@ export function end(ledger: Ledger, sequence: number | bigint, outcome: LedgerOu
 }
 
 function counts(ledger: Ledger) {
-  const { trained, filtered, expired, failed, trajectories } = ledger;
-  return { trained, filtered, expired, failed, trajectories };
+  const { trained, filtered, expired, failed, trajectories, spentMicroDollars, spentTokens } = ledger;
+  return { trained, filtered, expired, failed, trajectories, spentMicroDollars, spentTokens };
 }
 
 /** Adds `s` to the ended sequences and moves the frontier over what is now contiguous. `beyond` stays sorted. */

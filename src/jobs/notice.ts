@@ -4,6 +4,8 @@ import { z } from 'zod';
 export const NOTICE_CODES = [
   'ACTOR_RESTARTED',
   'ADMISSION_HELD',
+  'BUDGET_ALERT',
+  'BUDGET_EXHAUSTED',
   'BUNDLE_DAMAGED',
   'CHECKPOINT_DAMAGED',
   'DISK_FULL',

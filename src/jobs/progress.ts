@@ -90,6 +90,8 @@ export interface WaitState {
   hold?: HoldProgress;
   /** While the disk has so little room that no new requests are admitted: what there is and what is needed, in words. */
   disk?: string;
+  /** Why it is paused, when nobody asked for it. */
+  pause?: { reason: string; message: string };
   cancelRequested?: boolean;
   /** Whole seconds since anything came for the job, from {@link quietSeconds}. */
   quietSeconds?: number;
@@ -115,8 +117,10 @@ export function waitingFor(wait: WaitState): string {
   if (wait.state === 'QUEUED' && wait.hold !== undefined) return heldBack(wait.hold);
   if (wait.state === 'QUEUED') return 'a coordinator that takes the job';
   if (wait.state === 'PAUSED') {
-    const hold = wait.hold === undefined ? [] : [`then for ${heldBack(wait.hold)}`];
-    return ['someone to resume it', ...left(wait), ...hold].join('; ');
+    // What a spent budget refused is held, too.
+    const hold = wait.hold === undefined || wait.pause !== undefined ? [] : [`then for ${heldBack(wait.hold)}`];
+    const resumed = wait.pause === undefined ? 'someone to resume it' : `${wait.pause.reason}: ${wait.pause.message}`;
+    return [resumed, ...left(wait), ...hold].join('; ');
   }
   const missing = ROLES.filter(([role]) => wait.nodes[role] === 0).map(([, words]) => words);
   if (missing.length > 0) return `${missing.join(' and ')} to connect (none is alive)`;

@@ -65,14 +65,14 @@ describe('a stored job record', () => {
   });
 
   it('keeps keys that another version added when it is written again', () => {
-    const stored = bytes({ ...create(), tasks: { 1: 'a' }, budget: { dollars: 3 } });
+    const stored = bytes({ ...create(), tasks: { 1: 'a' }, plans: { dollars: 3 } });
     const read = decodeJobRecord(stored, 'sums');
     expect(read).toEqual({ ...create(), tasks: { 1: 'a' } });
     const { tasks: _, ...changed } = { ...read, accepted: 5 };
     expect(JSON.parse(Buffer.from(encodeJobRecord(changed, stored)).toString())).toEqual({
       ...create(),
       accepted: 5,
-      budget: { dollars: 3 },
+      plans: { dollars: 3 },
     });
   });
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { jobBudgetSchema } from '../config/budgets.ts';
 import { jobConfigSchema, type JobConfig } from '../config/job.ts';
 import { OWNER_PATTERN } from '../config/scheduler.ts';
 import { MillraceError } from '../errors.ts';
@@ -45,6 +46,9 @@ export const DEFAULT_OWNER = 'local';
 /** Bounds of a job's priority. */
 export const PRIORITY = { min: -100, max: 100 } as const;
 
+/** Why a job is paused that nobody paused. */
+const PAUSE_REASONS = ['BUDGET_EXHAUSTED'] as const;
+
 /** Version of the record's layout. One that older versions cannot go on with gets the next number. */
 export const RECORD_FORMAT = 1;
 
@@ -74,6 +78,14 @@ export const jobRecordSchema = z.object({
   resumedAt: z.array(time).default([]),
   /** What went wrong, when FAILED. */
   error: z.string().optional(),
+  /** Why it is PAUSED, when nobody asked for it. */
+  pause: z.object({ reason: z.enum(PAUSE_REASONS), message: z.string() }).optional(),
+  /** What it may spend, where that was changed since it was created; in place of `config.budget`. */
+  budget: jobBudgetSchema.optional(),
+  /** Milliseconds that it was RUNNING, up to when it was last started. */
+  ranMs: time.default(0),
+  /** When it was last started or resumed; absent unless it is RUNNING, and in records of older builds. */
+  runningSince: time.optional(),
   /** Asked to end after the round in progress. */
   cancelRequested: z.boolean().default(false),
   /** Sequence of the next training request: requests 0 … accepted − 1 have been dispatched. */
@@ -177,6 +189,8 @@ export interface TransitionDetails {
   ticket?: number;
   /** Of a job that goes back into the queue: the job that takes its place. */
   preemptedBy?: string;
+  /** Of a job that is paused and nobody asked for it: why. */
+  pause?: JobRecord['pause'];
 }
 
 /** Moves the job to `to`, with the times that go with it. Throws `failed_precondition` when it cannot. */
@@ -186,6 +200,11 @@ export function transition(record: JobRecord, to: JobStateName, at: TransitionDe
   delete next.checkpointDue;
   if (to === 'PAUSED' || (to === 'QUEUED' && record.state === 'RUNNING')) next.checkpointDue = true;
   const now = Math.round(at.now);
+  delete next.pause;
+  delete next.runningSince;
+  next.ranMs = ranMs(record, now);
+  if (to === 'PAUSED' && at.pause !== undefined) next.pause = at.pause;
+  if (to === 'RUNNING') next.runningSince = now;
   delete next.preemptedBy;
   if (to === 'QUEUED') {
     // Of a failed job that goes on.
@@ -205,6 +224,13 @@ export function transition(record: JobRecord, to: JobStateName, at: TransitionDe
   }
   if (to === 'FAILED') next.error = at.error ?? 'failed without a message';
   return next;
+}
+
+/** Milliseconds that the job has been RUNNING until now; a clock that went back counts as no time. */
+export function ranMs(record: Pick<JobRecord, 'state' | 'ranMs' | 'runningSince' | 'startedAt'>, now: number): number {
+  if (record.state !== 'RUNNING') return record.ranMs;
+  const since = record.runningSince ?? record.startedAt ?? now;
+  return record.ranMs + Math.max(0, Math.round(now - since));
 }
 
 /** Notes that one of the things to be done after the end is done; undefined when it was noted before. */

@@ -36,6 +36,16 @@ export const SCHEDULER = 'scheduler';
 /** What creates jobs by the clock or by new rows, by name. */
 export const SCHEDULES = 'schedules';
 
+/** What the jobs of each owner have spent, and may spend. */
+export const BUDGETS = 'budgets';
+
 /** A key-value bucket of the cluster. */
 export type BucketName =
-  typeof JOBS | typeof LEASES | typeof NODES | typeof POLICIES | typeof NOTICES | typeof SCHEDULER | typeof SCHEDULES;
+  | typeof JOBS
+  | typeof LEASES
+  | typeof NODES
+  | typeof POLICIES
+  | typeof NOTICES
+  | typeof SCHEDULER
+  | typeof SCHEDULES
+  | typeof BUDGETS;

@@ -1,5 +1,6 @@
 import type { StreamSpec, Topology } from '../bus/topology.ts';
 import {
+  BUDGETS,
   DLQ,
   EVENTS,
   GROUPS,
@@ -88,6 +89,7 @@ export function topology(options: TopologyOptions = {}): Topology {
       { name: NOTICES, ttlMs: 0, maxBytes: 16 * MIB },
       { name: SCHEDULER, ttlMs: 0, maxBytes: 16 * MIB },
       { name: SCHEDULES, ttlMs: 0, maxBytes: 16 * MIB },
+      { name: BUDGETS, ttlMs: 0, maxBytes: 64 * MIB },
     ],
     replicas: options.replicas ?? 1,
     deadLetterPrefix: DEAD_LETTER_PREFIX,

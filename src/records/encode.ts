@@ -116,7 +116,8 @@ function trajectoryLine(row: TrajectoryRow): string {
     whole(row.tool_us ?? 0),
     whole(row.tokens_in ?? 0),
     whole(row.tokens_out ?? 0),
-    float(row.cost ?? 0),
+    whole(row.micro_dollars ?? 0) / 1_000_000,
+    whole(row.micro_dollars ?? 0),
   ])}\n`;
 }
 
@@ -163,4 +164,5 @@ const ENCODERS: { readonly [T in TableName]: (row: Rows[T]) => string } = {
   evaluations: plainLine('evaluations'),
   job_events: plainLine('job_events'),
   exploration: plainLine('exploration'),
+  spending: plainLine('spending'),
 };

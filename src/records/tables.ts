@@ -1,5 +1,5 @@
 /** The tables of the store. */
-export type TableName = 'steps' | 'trajectories' | 'updates' | 'evaluations' | 'job_events' | 'exploration';
+export type TableName = 'steps' | 'trajectories' | 'updates' | 'evaluations' | 'job_events' | 'exploration' | 'spending';
 
 /** Unix time in microseconds, up to 2^53; 0 = never happened. */
 export type Micros = number;
@@ -117,8 +117,8 @@ export interface TrajectoryRow {
   /** What the flow's tools and its reward say they used, resampled attempts included. Default 0. */
   tokens_in?: number;
   tokens_out?: number;
-  /** In the currency that the flow counts in. */
-  cost?: number;
+  /** Millionths of a US dollar; column `cost` has the same in dollars. */
+  micro_dollars?: number;
 }
 
 /** One committed round. Key: (job, version). Group counts are of this round. */
@@ -190,6 +190,19 @@ export interface JobEventRow {
   at: Micros;
 }
 
+/** What a job was charged in a calendar month. Key: (job, owner, month). */
+export interface SpendingRow {
+  job: string;
+  owner: string;
+  /** Like `2026-11`, in UTC. */
+  month: string;
+  /** Settled, in millionths of a US dollar. */
+  micro_dollars: number;
+  tokens: number;
+  /** When the ledger was read. */
+  at: Micros;
+}
+
 /** What exploration knew at a version. Key: (job, version, kind, bucket, tool, task). */
 export interface ExplorationRow {
   job: string;
@@ -223,6 +236,7 @@ export interface Rows {
   evaluations: EvaluationRow;
   job_events: JobEventRow;
   exploration: ExplorationRow;
+  spending: SpendingRow;
 }
 
 /** Longer texts (arguments, result, answer, messages) are cut: one row must never fill a message. */
@@ -262,10 +276,11 @@ export const TABLES: Readonly<Record<TableName, TableShape>> = {
   trajectories: shape(
     `job trajectory_id request_id sequence member task_id purpose evaluation agent policy_version dispatch_version steps
      tool_errors termination failure failure_message resamples outcome reward advantage success valid verdict components
-     answer node reward_node dispatched_at started_at ended_at scored_at task_type plan_us tool_us tokens_in tokens_out cost`,
+     answer node reward_node dispatched_at started_at ended_at scored_at task_type plan_us tool_us tokens_in tokens_out cost
+     micro_dollars`,
     'job trajectory_id',
     'job round trajectory_id',
-    { task_type: '', plan_us: 0, tool_us: 0, tokens_in: 0, tokens_out: 0, cost: 0 },
+    { task_type: '', plan_us: 0, tool_us: 0, tokens_in: 0, tokens_out: 0, cost: 0, micro_dollars: 0 },
   ),
   updates: shape(
     `job version groups trained filtered expired failed trajectories decisions reward_mean success_mean staleness_mean
@@ -280,6 +295,7 @@ export const TABLES: Readonly<Record<TableName, TableShape>> = {
   ),
   job_events: shape('job id kind message node data at', 'job id'),
   exploration: shape('job version kind bucket tool task n mean lower upper at', 'job version kind bucket tool task'),
+  spending: shape('job owner month micro_dollars tokens at', 'job owner month'),
 };
 
 /** Every table, in a fixed order. */

@@ -1,4 +1,5 @@
-import type { FailureClass } from '../gen/millrace/v1/flow_pb.ts';
+import { microDollars } from '../budget/money.ts';
+import type { FailureClass, Trajectory } from '../gen/millrace/v1/flow_pb.ts';
 import type { ScoredGroup, TrajectoryGroup } from '../gen/millrace/v1/training_pb.ts';
 import { encodeRows } from './encode.ts';
 import { packRows } from './pack.ts';
@@ -9,9 +10,16 @@ import { agentWord, failureWord, purposeWord, terminationWord, verdictWord } fro
 type RecordedAssessment =
   | {
       components: Readonly<Record<string, number>>;
-      usage?: { tokensIn?: number; tokensOut?: number; cost?: number };
+      usage?: { tokensIn: number; tokensOut: number; microDollars: number };
     }
   | { failure: FailureClass; message: string };
+
+const NO_USAGE = { tokensIn: 0, tokensOut: 0, microDollars: 0 };
+
+/** In micro-dollars; older versions wrote dollars. */
+function costOf({ microDollars: micros, cost }: Pick<Trajectory, 'microDollars' | 'cost'>): number {
+  return micros > 0n ? Number(micros) : microDollars(cost);
+}
 
 /** Rows of table `trajectories`, one per member of the group, packed. */
 export function encodeTrajectoryRows(
@@ -24,7 +32,7 @@ export function encodeTrajectoryRows(
   const rows = group.trajectories.map((trajectory, i): TrajectoryRow => {
     const score = scored.scores[i]!;
     const assessment = assessments[i]!;
-    const { tokensIn = 0, tokensOut = 0, cost = 0 } = ('usage' in assessment ? assessment.usage : undefined) ?? {};
+    const judged = ('usage' in assessment ? assessment.usage : undefined) ?? NO_USAGE;
     return {
       job: request.job,
       trajectory_id: trajectory.id,
@@ -60,9 +68,9 @@ export function encodeTrajectoryRows(
       task_type: taskType,
       plan_us: Number(trajectory.planUs),
       tool_us: Number(trajectory.toolUs),
-      tokens_in: Number(trajectory.tokensIn) + tokensIn,
-      tokens_out: Number(trajectory.tokensOut) + tokensOut,
-      cost: trajectory.cost + cost,
+      tokens_in: Number(trajectory.tokensIn) + judged.tokensIn,
+      tokens_out: Number(trajectory.tokensOut) + judged.tokensOut,
+      micro_dollars: costOf(trajectory) + judged.microDollars,
     };
   });
   const encoded = withinBudget((cut) =>

@@ -1,8 +1,11 @@
+import { isNothing } from '../budget/amount.ts';
+import { costOf, NO_PRICES } from '../budget/prices.ts';
 import type { Clock } from '../clock/clock.ts';
 import { isOutcomeAlone, type RewardComponent } from '../config/job/reward.ts';
 import type { FlowDefinition } from '../flow/define.ts';
 import { retrying, RetryLater, type Retrier } from '../flow/retry-later.ts';
-import type { Usage } from '../flow/usage.ts';
+import type { Spending } from '../flow/spending.ts';
+import type { Usage, Used } from '../flow/usage.ts';
 import { FailureClass, type Trajectory } from '../gen/millrace/v1/flow_pb.ts';
 import { Purpose, type TrajectoryGroup } from '../gen/millrace/v1/training_pb.ts';
 import { parseTask } from '../flow/check-task.ts';
@@ -17,7 +20,7 @@ export type AskCustom = (component: string, call: RewardCall) => Promise<CustomV
 
 /** What a trajectory is worth to the training, or why nobody can say. */
 export type Assessment =
-  ({ outcome: number; success: boolean; usage?: Usage } & ShapedReward) | { failure: FailureClass; message: string };
+  ({ outcome: number; success: boolean; usage?: Used } & ShapedReward) | { failure: FailureClass; message: string };
 
 /** What {@link assessGroup} needs. */
 export interface AssessOptions<T, M> {
@@ -27,13 +30,15 @@ export interface AssessOptions<T, M> {
   custom: AskCustom | undefined;
   timeoutMs: number;
   clock: Clock;
+  /** What rewards cost. Default: what they say themselves, and nothing is booked. */
+  spending?: Spending | undefined;
   /** Makes calls again that threw RetryLater. Default: they reject with `HandBack`. */
   retrier?: Retrier | undefined;
 }
 
 /** Outcome and reward of every trajectory of a group. Evaluations are judged by their outcome alone, whatever the components. */
 export async function assessGroup<T, M>(group: TrajectoryGroup, options: AssessOptions<T, M>): Promise<Assessment[]> {
-  const { flow, context, custom, timeoutMs, clock, retrier } = options;
+  const { flow, context, custom, timeoutMs, clock, retrier, spending = {} } = options;
   const { taskJson, purpose } = group.request!;
   const shaped = purpose !== Purpose.EVALUATE && !isOutcomeAlone(options.components);
   const components = shaped ? options.components : [];
@@ -50,8 +55,9 @@ export async function assessGroup<T, M>(group: TrajectoryGroup, options: AssessO
     const ask = (): Promise<Judgement> => judge(flow, { task: task.task, answerJson, context }, { clock, timeoutMs, label });
     const judgement = await retrying('reward', ask, retrier);
     if ('failure' in judgement) return judgement;
-    const { outcome, success, usage } = judgement;
-    if (!shaped) return { ...judgement, reward: outcome, stepRewards: [] };
+    const { outcome, success } = judgement;
+    const usage = booked(judgement.usage, spending);
+    if (!shaped) return { ...judgement, usage, reward: outcome, stepRewards: [] };
     const call: RewardCall = { taskJson, answerJson, steps: steps[index] ?? [], outcome };
     const values: Record<string, number> = {};
     for (const [name, value] of await Promise.all(
@@ -70,12 +76,20 @@ export async function assessGroup<T, M>(group: TrajectoryGroup, options: AssessO
       steps: trajectory.steps,
       signals: trajectory.signals,
     });
-    return 'problem' in reward ? failed(`reward: ${reward.problem}`) : { outcome, success, ...(usage && { usage }), ...reward };
+    return 'problem' in reward ? failed(`reward: ${reward.problem}`) : { outcome, success, usage, ...reward };
   };
   // One that is handed back takes the group with it, once no call is under way any more.
   const all = group.trajectories.map(assess);
   await Promise.allSettled(all);
   return Promise.all(all);
+}
+
+/** What judging used, booked: nobody knows before how much it will be. */
+function booked(usage: Usage | undefined, { budget, prices = NO_PRICES }: Spending): Used {
+  const { tokensIn = 0, tokensOut = 0 } = usage ?? {};
+  const cost = costOf(prices, undefined, usage);
+  if (!isNothing(cost)) budget?.charge(cost);
+  return { tokensIn, tokensOut, microDollars: cost.microDollars };
 }
 
 async function askCustom(

@@ -132,13 +132,13 @@ describe('scoreGroup', () => {
 describe('rows of trajectories', () => {
   it('hold the type of the task, times and what flow and reward used', async () => {
     const group = groupOf([1, 0]);
-    Object.assign(group.trajectories[0]!, { planUs: 70n, toolUs: 30n, tokensIn: 100n, tokensOut: 10n, cost: 0.5 });
+    Object.assign(group.trajectories[0]!, { planUs: 70n, toolUs: 30n, tokensIn: 100n, tokensOut: 10n, microDollars: 500_000n });
     const reward: RewardOf = (_, answer) => ({ outcome: answer as number, usage: { tokensIn: 5, cost: 0.25 } });
     const typed = { ...parcelFlow(), reward, type: ({ id }: ParcelTask) => `kind ${id}` };
     const scored = await score(group, reward, 100, { flow: typed as never });
     expect(rows(scored)).toMatchObject([
-      { task_type: 'kind t', plan_us: 70, tool_us: 30, tokens_in: 105, tokens_out: 10, cost: 0.75 },
-      { task_type: 'kind t', plan_us: 0, tool_us: 0, tokens_in: 5, tokens_out: 0, cost: 0.25 },
+      { task_type: 'kind t', plan_us: 70, tool_us: 30, tokens_in: 105, tokens_out: 10, cost: 0.75, micro_dollars: 750_000 },
+      { task_type: 'kind t', plan_us: 0, tool_us: 0, tokens_in: 5, tokens_out: 0, cost: 0.25, micro_dollars: 250_000 },
     ]);
     expect(rows(await score(groupOf([1, 0])))).toMatchObject([{ task_type: '', tokens_in: 0, cost: 0 }, {}]);
   });

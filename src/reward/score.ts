@@ -7,6 +7,7 @@ import { rewardComponents, type RewardConfig } from '../config/job/reward.ts';
 import { MillraceError } from '../errors.ts';
 import type { FlowDefinition } from '../flow/define.ts';
 import type { Retrier } from '../flow/retry-later.ts';
+import type { Spending } from '../flow/spending.ts';
 import { FailureClass, StepSignalsSchema, type Trajectory } from '../gen/millrace/v1/flow_pb.ts';
 import {
   Purpose,
@@ -37,6 +38,8 @@ export interface ScoreOptions<T, M> {
   /** Time limit of one call of the flow's reward. Default 30_000. */
   timeoutMs?: number;
   clock: Clock;
+  /** What rewards cost. Default: what they say themselves, and nothing is booked. */
+  spending?: Spending | undefined;
   /** Makes calls of rewards again that threw RetryLater. Default: `scoreGroup` then rejects with `HandBack`. */
   retrier?: Retrier | undefined;
 }
@@ -50,9 +53,9 @@ export async function scoreGroup<T, M>(group: TrajectoryGroup, options: ScoreOpt
   const { request } = group;
   if (request === undefined)
     throw new MillraceError('invalid_argument', 'the group has no request: it cannot be scored', { field: 'request' });
-  const { flow, context, custom, node, timeoutMs = 30_000, clock, retrier } = options;
+  const { flow, context, custom, node, timeoutMs = 30_000, clock, retrier, spending } = options;
   const components = rewardComponents(options.reward ?? { shaping: 'none' });
-  const assessments = await assessGroup(group, { flow, context, components, custom, timeoutMs, clock, retrier });
+  const assessments = await assessGroup(group, { flow, context, components, custom, timeoutMs, clock, retrier, spending });
   const training = request.purpose !== Purpose.EVALUATE;
   const outcomes = assessments.flatMap((assessment) => ('outcome' in assessment ? [assessment.outcome] : []));
   const equalsTeach = training && (methodOf(options.algorithm).usesEqualGroups?.(options.algorithm) ?? false);

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodeRows } from '../records/encode.ts';
-import { evaluationRow, explorationRow, jobEventRow, stepRow, trajectoryRow, updateRow } from './fixtures.ts';
+import { evaluationRow, explorationRow, jobEventRow, spendingRow, stepRow, trajectoryRow, updateRow } from './fixtures.ts';
 import { isPacked, joinRows, packRows } from '../records/pack.ts';
 import type { Store } from './store.ts';
 import { TABLES, TABLE_NAMES } from '../records/tables.ts';
@@ -30,6 +30,7 @@ export function storeConformance(name: string, open: () => Promise<Store>): void
       await store.insert('evaluations', encodeRows('evaluations', [evaluationRow({ job })]), 'a4');
       await store.insert('job_events', encodeRows('job_events', [jobEventRow({ job })]), 'a5');
       await store.insert('exploration', encodeRows('exploration', [explorationRow({ job })]), 'a6');
+      await store.insert('spending', encodeRows('spending', [spendingRow({ job })]), 'a7');
       for (const table of TABLE_NAMES) {
         expect(await count(table, job), table).toBe(1);
         const { columns } = await store.query(`SELECT * FROM ${table} WHERE job = 'every-table'`);

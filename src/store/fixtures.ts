@@ -1,4 +1,12 @@
-import type { EvaluationRow, JobEventRow, ExplorationRow, StepRow, TrajectoryRow, UpdateRow } from '../records/tables.ts';
+import type {
+  EvaluationRow,
+  JobEventRow,
+  ExplorationRow,
+  SpendingRow,
+  StepRow,
+  TrajectoryRow,
+  UpdateRow,
+} from '../records/tables.ts';
 
 /** Rows for tests; every field can be given. Times are seconds after 2026-01-01. */
 export const T0 = Date.UTC(2026, 0, 1) * 1000;
@@ -66,7 +74,7 @@ export function trajectoryRow(row: Partial<TrajectoryRow> = {}): TrajectoryRow {
     tool_us: 500,
     tokens_in: 0,
     tokens_out: 0,
-    cost: 0,
+    micro_dollars: 0,
     ...row,
   };
 }
@@ -151,4 +159,8 @@ export function explorationRow(row: Partial<ExplorationRow> = {}): ExplorationRo
     at: T0,
     ...row,
   };
+}
+
+export function spendingRow(row: Partial<SpendingRow> = {}): SpendingRow {
+  return { job: 'job', owner: 'local', month: '2026-11', micro_dollars: 1_250_000, tokens: 900, at: T0, ...row };
 }

@@ -25,6 +25,7 @@ const EVENT_TABLES: Readonly<Record<string, TableName>> = {
   update: 'updates',
   evaluation: 'evaluations',
   exploration: 'exploration',
+  spending: 'spending',
 };
 
 /** Rows of an event, `event.<job>.<kind>`. */

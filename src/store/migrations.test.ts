@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EmbeddedEngine } from './embedded.ts';
 import { encodeRows } from '../records/encode.ts';
-import { explorationRow, evaluationRow, jobEventRow, stepRow, trajectoryRow, updateRow } from './fixtures.ts';
+import { explorationRow, evaluationRow, jobEventRow, spendingRow, stepRow, trajectoryRow, updateRow } from './fixtures.ts';
 import { loadMigrations, migrateDown, migrateUp } from './migrate.ts';
 import type { TableName } from '../records/tables.ts';
 import { TABLES } from '../records/tables.ts';
@@ -35,12 +35,13 @@ const rows: Readonly<Record<TableName, Buffer>> = {
   ),
   trajectories: encodeRows(
     'trajectories',
-    ids.map((trajectory_id) => trajectoryRow({ trajectory_id, answer: `answer of ${trajectory_id}`, cost: 0 })),
+    ids.map((trajectory_id) => trajectoryRow({ trajectory_id, answer: `answer of ${trajectory_id}`, micro_dollars: 1 })),
   ),
   updates: encodeRows('updates', [updateRow()]),
   evaluations: encodeRows('evaluations', [evaluationRow()]),
   job_events: encodeRows('job_events', [jobEventRow()]),
   exploration: encodeRows('exploration', [explorationRow()]),
+  spending: encodeRows('spending', [spendingRow()]),
 };
 
 /** Inserts the rows as far as the schema of now has room for them, twice, as a redelivery would. */

@@ -351,7 +351,7 @@ describe('imported jobs', () => {
 
 describe('use', () => {
   it('cost sums tokens, money and times by day', async () => {
-    const usage = { tokens_in: 800, tokens_out: 40, cost: 0.25, plan_us: 1_500_000, tool_us: 500_000, steps: 3 };
+    const usage = { tokens_in: 800, tokens_out: 40, micro_dollars: 250_000, plan_us: 1_500_000, tool_us: 500_000, steps: 3 };
     await insert(group(0, 'a', [[true], [false]], usage));
     await insert(group(1, 'a', [[true]], { ...usage, scored_at: T0 + 86_400_000_000 }));
     expect(await ask('cost')).toEqual([
@@ -436,13 +436,13 @@ describe('use', () => {
 
 describe('rows of a build before 0005', () => {
   it('are taken with defaults for what they lack; shorter ones are not', async () => {
-    const whole = encodeRows('trajectories', [trajectoryRow({ cost: 3 })]).toString();
+    const whole = encodeRows('trajectories', [trajectoryRow({ micro_dollars: 3_000_000 })]).toString();
     const values = JSON.parse(whole) as unknown[];
     const cut = (n: number): Buffer => Buffer.from(`${JSON.stringify(values.slice(0, n))}\n`);
     await store.insert('trajectories', cut(31), 'old');
     expect((await store.query('SELECT scored_at > started_at, plan_us, cost FROM trajectories')).rows).toEqual([[1, 0, 0]]);
-    for (const columns of [2, 10])
-      await expect(store.insert('trajectories', cut(columns), `cut ${columns}`)).rejects.toMatchObject({
+    for (const length of [2, 10])
+      await expect(store.insert('trajectories', cut(length), `cut ${length}`)).rejects.toMatchObject({
         code: 'invalid_argument',
       });
     expect((await store.query('SELECT count() FROM trajectories')).rows).toEqual([[1]]);

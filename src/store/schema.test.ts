@@ -11,7 +11,7 @@ import { QUERY_NAMES, namedQuery } from './queries.ts';
 import { TABLES, TABLE_NAMES } from '../records/tables.ts';
 
 /** Columns that no row brings. */
-const DERIVED = ['ingested_at', 'state_flags', 'round'];
+const DERIVED = ['ingested_at', 'state_flags', 'round', 'growth'];
 
 const path = mkdtempSync(join(tmpdir(), 'millrace-schema-'));
 let engine: EmbeddedEngine;

@@ -9,7 +9,7 @@ import {
   scoredSubject,
 } from '../../../src/protocol/subjects.ts';
 import { REWARD_WORK, ROLLOUT_WORK, type DurablePlace } from '../../../src/protocol/durables.ts';
-import { JOBS, NODES, POLICIES, type BucketName } from '../../../src/protocol/names.ts';
+import { BUDGETS, JOBS, NODES, POLICIES, type BucketName } from '../../../src/protocol/names.ts';
 import { ROLE_NAMES, SEVERAL_ROLES, type RoleName } from '../../../src/protocol/roles.ts';
 
 /** Who connects to the cluster's own nats-server: its roles, its supervisor, and the people and tests that have `admin`. */
@@ -76,6 +76,9 @@ const work = ({ stream, durable }: DurablePlace): Access => ({
   subscribe: [],
 });
 
+/** Booking what calls cost in the ledgers; limits and prices are set by others. */
+const spend: Access = joined(read(BUDGETS), { publish: ['$KV.budgets.ledger.>'], subscribe: [] });
+
 /** What every node does: announce itself, know the jobs, and report notices. */
 const node = (role: RoleName): Access =>
   joined(follow(JOBS), {
@@ -98,7 +101,7 @@ export const WORKER_ACCESS: Readonly<Record<WorkerRole, Access>> = {
   learner: joined(node('learner'), read(NODES)),
   // It looks for the coordinator.
   gateway: joined(node('gateway'), read(NODES)),
-  rollout: joined(node('rollout'), work(ROLLOUT_WORK), follow(POLICIES), {
+  rollout: joined(node('rollout'), work(ROLLOUT_WORK), spend, follow(POLICIES), {
     publish: [
       groupSubject('*'),
       partSubject('*', '*', '*'),
@@ -108,7 +111,7 @@ export const WORKER_ACCESS: Readonly<Record<WorkerRole, Access>> = {
     ],
     subscribe: [],
   }),
-  reward: joined(node('reward'), work(REWARD_WORK), {
+  reward: joined(node('reward'), work(REWARD_WORK), spend, {
     publish: [
       scoredSubject('*', 'train'),
       scoredSubject('*', 'evaluate'),
@@ -129,13 +132,22 @@ const CHANGING = ['$JS.API.STREAM.CREATE.>', '$JS.API.STREAM.UPDATE.>'];
 export const DENIED: Readonly<Record<Exclude<Identity, WorkerRole | 'admin' | 'supervisor'>, readonly string[]>> = {
   // It runs `millrace doctor`, which removes damaged records of every kind.
   coordinator: DESTROYING,
-  'parameter-server': [...DESTROYING, ...CHANGING, ...nodesBut('parameter-server'), '$KV.schedules.>', ALL.rollouts, ALL.groups],
+  'parameter-server': [
+    ...DESTROYING,
+    ...CHANGING,
+    ...nodesBut('parameter-server'),
+    '$KV.schedules.>',
+    '$KV.budgets.>',
+    ALL.rollouts,
+    ALL.groups,
+  ],
   store: [
     ...DESTROYING,
     ...nodesBut('store'),
     '$KV.jobs.>',
     '$KV.policies.>',
     '$KV.schedules.>',
+    '$KV.budgets.>',
     ALL.weights,
     ALL.rollouts,
     ALL.groups,

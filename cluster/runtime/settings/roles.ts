@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { schedulerSchema } from '../../../src/config/scheduler.ts';
+import { budgetsSchema, pricesSchema } from '../../../src/config/budgets.ts';
 import type { RoleName } from '../../../src/protocol/roles.ts';
 import { backend, clickhouseServer, credential, gpu, port, retention } from './fields.ts';
 
@@ -12,6 +13,8 @@ const coordinator = z.strictObject({
   storeToken: credential,
   /** Which jobs run at the same time. */
   scheduler: schedulerSchema.optional(),
+  /** What owners may spend, and what calls cost. Default: what was written before, else 100 dollars a month and no prices. */
+  money: z.strictObject({ budgets: budgetsSchema, prices: pricesSchema }).optional(),
 });
 
 const parameterServer = z.strictObject({

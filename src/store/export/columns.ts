@@ -34,7 +34,7 @@ const KINDS: Readonly<Record<'trajectories' | 'steps', Readonly<Record<string, K
   trajectories: {
     ...all('uint16', 'member steps tool_errors resamples'),
     ...all('uint32', 'policy_version dispatch_version'),
-    ...all('uint64', 'sequence plan_us tool_us tokens_in tokens_out'),
+    ...all('uint64', 'sequence plan_us tool_us tokens_in tokens_out micro_dollars'),
     ...all('float', 'outcome reward advantage'),
     ...all('double', 'cost'),
     ...all('bool', 'success valid'),
