@@ -20,7 +20,8 @@ afterEach(() => policy?.close());
 const spec = smallSpec();
 
 /** A job's policy over weights that are announced by `announce` and fetched by `fetch`. */
-async function follow(fetch: () => Promise<Uint8Array>) {
+async function follow(fetch: () => Promise<Uint8Array>, { newest = 0 }: { newest?: number } = {}) {
+  const reported: string[] = [];
   const clock = new VirtualClock();
   let announce: (manifest: WeightManifest) => void = () => {};
   const weights = {
@@ -30,15 +31,23 @@ async function follow(fetch: () => Promise<Uint8Array>) {
     },
     manifest: (job: string, version: number) =>
       Promise.resolve(create(WeightManifestSchema, { job, version, policyKind: 'bandit' })),
+    latest: (job: string) =>
+      Promise.resolve({ manifest: create(WeightManifestSchema, { job, version: newest }), revision: newest }),
     fetch,
   };
-  policy = await FollowedPolicy.open({ clock, weights, log: silentLogger() } as unknown as NodeContext, 'job', {
+  const notices = {
+    report: (_: string, { code }: { code: string }) => {
+      reported.push(code);
+      return Promise.resolve();
+    },
+  };
+  policy = await FollowedPolicy.open({ clock, weights, notices, log: silentLogger() } as unknown as NodeContext, 'job', {
     kind: spec.kind,
     create: () => actingPolicy(createPlanner(spec)),
   });
   const version = (version: number, policyKind = ''): void =>
     announce(create(WeightManifestSchema, { job: 'job', version, policyKind }));
-  return { clock, policy, announce: version };
+  return { clock, policy, reported, announce: version };
 }
 
 const whole = (): Promise<Uint8Array> => Promise.resolve(new Uint8Array(4 * plannerParameterCount(spec)));
@@ -56,6 +65,18 @@ it('fetches weights again that could not be fetched', async () => {
   expect(fetches).toBe(4);
   expect(clock.monotonic()).toBeLessThan(5_000);
   lease.release();
+});
+
+it.each([
+  { newest: 7, notices: ['WEIGHTS_DAMAGED'] },
+  // A process that stood still learns of version 7 when there is version 8, and chunks of 7 are not kept any more.
+  { newest: 8, notices: [] },
+])('reports weights of version 7 that are gone only while they are the newest: $newest', async ({ newest, notices }) => {
+  const gone = (): Promise<never> => Promise.reject(new MillraceError('not_found', 'chunks are gone'));
+  const { clock, reported, announce } = await follow(gone, { newest });
+  announce(7);
+  await clock.run(clock.sleep(100));
+  expect(reported).toEqual(notices);
 });
 
 it('refuses weights of another policy kind at once', async () => {

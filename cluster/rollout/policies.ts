@@ -89,16 +89,17 @@ export class FollowedPolicy implements PolicySource {
 
   /** Loads announced versions until the newest one is in memory. */
   async #follow(): Promise<void> {
+    let manifest = this.#announced;
     try {
       while (!this.#closed && !this.#refused && this.#announced && this.#announced.version > this.#versions.newest) {
-        const manifest = this.#announced;
+        manifest = this.#announced;
         const [values, exploration] = await Promise.all([this.#values(manifest), this.#exploration(manifest)]);
         if (this.#closed) return;
         this.#versions.publish(manifest.version, values, exploration);
         this.#wake();
       }
     } catch (error) {
-      this.#reportDamage(error);
+      if (manifest) void this.#reportDamage(error, manifest);
       this.#context.log.warn(
         { err: error, job: this.#job },
         'weights could not be fetched; they are tried again when they are needed',
@@ -112,9 +113,12 @@ export class FollowedPolicy implements PolicySource {
   }
 
   /** So that the trainer, which has them in memory, publishes them again. */
-  #reportDamage(thrown: unknown): void {
+  async #reportDamage(thrown: unknown, { version }: WeightManifest): Promise<void> {
     const { code, message } = MillraceError.from(thrown);
-    if (this.#closed || (code !== 'data_loss' && code !== 'not_found')) return;
+    if (code !== 'data_loss' && code !== 'not_found') return;
+    // To a process that stood still, or hears of versions late, weights are gone that nobody keeps any more.
+    const newest = await this.#context.weights.latest(this.#job).catch(() => undefined);
+    if (this.#closed || (newest && newest.manifest.version > version)) return;
     void this.#context.notices.report(this.#job, {
       code: WEIGHTS_DAMAGED,
       message: `weights in stream WEIGHTS cannot be read: ${message}; the parameter server publishes the version again while it has it in memory`,

@@ -11,5 +11,9 @@ export interface Regression {
  */
 export const REGRESSIONS: readonly Regression[] = [
   { seed: 332, broke: 'liveness: bytes in HELD that are no held message kept all behind them from being returned' },
+  { seed: 300425, broke: 'nothing-is-left: a coordinator without the lease made the durable of evaluations again' },
+  { seed: 300767, broke: 'liveness: leases were lost, and two coordinators took answers from each other' },
+  { seed: 401774, broke: 'needed-weights-are-there: a worker that had stood still took weights that nobody keeps for damaged' },
+  { seed: 401790, broke: 'nothing-is-left: a coordinator without the lease made the durable of evaluations again' },
   { seed: 122, broke: 'liveness: leases were lost, and two coordinators took answers from each other' },
 ];
