@@ -19,12 +19,20 @@ export function parseStates(texts: readonly string[]): Set<string> {
   return new Set(names);
 }
 
-/** Jobs of the cluster, newest first: at most `limit` of those that `wanted` says yes to. */
-export async function listJobs(admin: AdminClient, limit: number, wanted: (job: Job) => boolean = () => true): Promise<Job[]> {
+/** A filter of ListJobs for jobs in any of these states, of an owner; what is undefined does not matter. */
+export function jobsFilter(states: ReadonlySet<string> | undefined, owner?: string): string {
+  const parts = [];
+  if (states !== undefined) parts.push(`(${[...states].map((state) => `state=${state.toUpperCase()}`).join(' OR ')})`);
+  if (owner !== undefined) parts.push(`owner="${owner}"`);
+  return parts.join(' AND ');
+}
+
+/** Jobs of the cluster, newest first: at most `limit` of those that a filter of the admin API takes. */
+export async function listJobs(admin: AdminClient, limit: number, filter = ''): Promise<Job[]> {
   const jobs: Job[] = [];
   for (let pageToken = ''; ;) {
-    const page = await admin.listJobs({ pageSize: 1000, pageToken });
-    jobs.push(...page.jobs.filter(wanted));
+    const page = await admin.listJobs({ pageSize: Math.min(1000, limit - jobs.length), pageToken, filter });
+    jobs.push(...page.jobs);
     pageToken = page.nextPageToken;
     if (pageToken === '' || jobs.length >= limit) return jobs.slice(0, limit);
   }
@@ -57,7 +65,7 @@ export async function selectedJobs(
   }
   if (!byState) return [...new Set(ids)];
   const states = status === undefined ? new Set(acts) : parseStates(status);
-  return (await listJobs(admin, Infinity, (job) => states.has(stateName(job.state)))).map(({ id }) => id);
+  return (await listJobs(admin, Infinity, jobsFilter(states))).map(({ id }) => id);
 }
 
 /** What came of changing several jobs. */

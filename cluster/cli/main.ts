@@ -67,7 +67,7 @@ export const SHORTCUTS: Readonly<Record<string, string>> = {
 
 const EXIT_HELP = `
 Exit codes: ${EXIT.ok} done, ${EXIT.failure} failed, ${EXIT.usage} wrong usage or invalid argument, ${EXIT.notFound} not found, ${EXIT.unavailable} cluster unavailable, ${EXIT.interrupted} interrupted.
-Environment: MILLRACE_ADDRESS, MILLRACE_TOKEN, MILLRACE_TOKEN_FILE, MILLRACE_STATE; NO_COLOR; MILLRACE_DEBUG=1 shows where an error comes from.`;
+Environment: MILLRACE_ADDRESS, MILLRACE_TOKEN, MILLRACE_TOKEN_FILE, MILLRACE_STATE, MILLRACE_OWNER; NO_COLOR; MILLRACE_DEBUG=1 shows where an error comes from.`;
 
 /** Runs one command line (without "node" and the script) and returns the exit code. Never throws. */
 export async function main(args: readonly string[], environment: CliEnvironment): Promise<number> {

@@ -30,11 +30,14 @@ describe('millrace', () => {
   });
   beforeEach(() => backend.jobs.clear());
 
-  async function inProcess(args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  async function inProcess(
+    args: string[],
+    env: NodeJS.ProcessEnv = {},
+  ): Promise<{ code: number; stdout: string; stderr: string }> {
     const written = { stdout: '', stderr: '' };
     const output = (stream: 'stdout' | 'stderr') => ({ write: (text: string) => (written[stream] += text) });
     const { signal } = new AbortController();
-    const code = await main(args, { stdout: output('stdout'), stderr: output('stderr'), env: {}, cwd: folder, signal });
+    const code = await main(args, { stdout: output('stdout'), stderr: output('stderr'), env, cwd: folder, signal });
     return { code, ...written };
   }
 
@@ -119,6 +122,18 @@ describe('millrace', () => {
     };
     expect(await listed('--status', 'running,succeeded')).toEqual(['b', 'd']);
     expect(await listed('--status', 'queued', '--limit', '1')).toHaveLength(1);
+    await backend.change('a', (job) => void (job.owner = 'ann'));
+    await backend.change('b', (job) => void (job.owner = 'ann'));
+    expect(await listed('--owner', 'ann')).toEqual(['a', 'b']);
+    expect(await listed('--owner', 'ann', '--status', 'running,paused')).toEqual(['b']);
+    expect(await listed('--mine')).toEqual(['c', 'd']);
+    const mine = await inProcess(['-o', 'json', 'job', 'list', '--mine'], { MILLRACE_OWNER: 'ann' });
+    expect((JSON.parse(mine.stdout) as unknown[]).length).toBe(2);
+    for (const wrong of [
+      ['--owner', 'ann', '--mine'],
+      ['--owner', 'a" OR id="b'],
+    ])
+      expect((await inProcess(['job', 'list', ...wrong])).code).toBe(2);
 
     const some = await inProcess(['job', 'cancel', 'a', 'nobody', 'b']);
     expect(some).toMatchObject({ code: 3, stdout: 'a is cancelled\nb is cancelled\n' });

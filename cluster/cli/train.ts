@@ -57,7 +57,7 @@ export async function train(file: string | undefined, flags: TrainFlags, context
     throw new MillraceError('invalid_argument', 'A job that goes on has weights: leave out --from or --resume.', {
       field: '--from',
     });
-  const owned = ownerFields(flags);
+  const owned = ownerFields(flags, context.env);
   const settings = clusterSettings(context, flags);
   const reportFile = flags.report === undefined ? undefined : await writableFile(resolve(context.cwd, flags.report));
   const config = file === undefined ? undefined : await checkedJob(file, flags, context);

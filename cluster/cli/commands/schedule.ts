@@ -49,7 +49,11 @@ export function register(program: Command, context: CliContext): void {
       const flags = { data: options.data };
       const { config } = loadJobConfig(file, { env: context.env, overrides: options.set ?? [], flags, cwd: context.cwd });
       const request = { name, ...trigger, configJson: JSON.stringify(config), fromLatest: options.from === 'latest' };
-      await show(context, (admin) => admin.createSchedule({ schedule: { ...request, ...ownerFields(options) } }), 'created');
+      await show(
+        context,
+        (admin) => admin.createSchedule({ schedule: { ...request, ...ownerFields(options, context.env) } }),
+        'created',
+      );
     });
   registerControls(schedule, context);
 }

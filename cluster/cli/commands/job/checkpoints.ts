@@ -40,7 +40,7 @@ function registerFork(job: Command, context: CliContext): void {
     .option('--owner <name>', OWNER)
     .option('--priority <number>', PRIORITY_HELP)
     .action(async (fork: string, options: OwnerFlags & { set?: string[]; id?: string }) => {
-      const owned = ownerFields(options);
+      const owned = ownerFields(options, context.env);
       const created = await context.withAdmin(async (admin) => {
         let configJson = '';
         if (options.set !== undefined) {

@@ -17,7 +17,7 @@ export function register(job: Command, context: CliContext): void {
     .option('--owner <name>', OWNER)
     .option('--priority <number>', PRIORITY_HELP)
     .action(async (file: string, options: OwnerFlags & { set?: string[]; id?: string; data?: string; from?: string }) => {
-      const owned = ownerFields(options);
+      const owned = ownerFields(options, context.env);
       const { loadJobConfig } = await import('../../../../src/config/load.ts');
       const { config } = loadJobConfig(file, {
         env: context.env,

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
-import type { Job } from '../../../../src/gen/millrace/v1/admin_pb.ts';
 import { answeredJob } from '../../answered-job.ts';
 import type { CliContext } from '../../context.ts';
+import { listedOwner } from '../../owner-options.ts';
 import { collectOption } from '../../repeated-option.ts';
 import { wholeNumber } from '../../whole-number.ts';
 
@@ -12,16 +12,17 @@ export function register(job: Command, context: CliContext): void {
     .description('all jobs, newest first')
     .option('--limit <count>', 'maximum number of jobs, 1 to 100000', '50')
     .option('--status <states>', 'only jobs in these states, comma-separated, e.g. running,paused', collectOption)
-    .action(async (options: { limit: string; status?: string[] }) => {
+    .option('--owner <name>', 'only jobs of this owner')
+    .option('--mine', 'only jobs of MILLRACE_OWNER, or of owner local if that is not set')
+    .action(async (options: { limit: string; status?: string[]; owner?: string; mine?: boolean }) => {
       const limit = wholeNumber(options.limit, '--limit', 1, 100_000);
-      const [{ listJobs, parseStates }, { stateName }, { jobJson, jobTable }] = await Promise.all([
+      const owner = listedOwner(options, context.env);
+      const [{ jobsFilter, listJobs, parseStates }, { jobJson, jobTable }] = await Promise.all([
         import('../../job-selection.ts'),
-        import('../../progress.ts'),
         import('../../job-view.ts'),
       ]);
       const states = options.status === undefined ? undefined : parseStates(options.status);
-      const wanted = (one: Job): boolean => states === undefined || states.has(stateName(one.state));
-      const jobs = await context.withAdmin((admin) => listJobs(admin, limit, wanted));
+      const jobs = await context.withAdmin((admin) => listJobs(admin, limit, jobsFilter(states, owner)));
       context.print(jobs.map(jobJson), () => jobTable(jobs, Date.now()));
     });
 
