@@ -16,7 +16,7 @@ export const OWNER = 'who the job belongs to: 1 to 64 of a-z, 0-9, ".", "_", "@"
 export const PRIORITY_HELP = `${PRIORITY.min} to ${PRIORITY.max}: waiting jobs with a higher one run first (default: 0)`;
 
 /** Who the user says to be: MILLRACE_OWNER, or the owner of jobs that nobody claims. Advisory, until credentials have names. */
-export function ownName(env: NodeJS.ProcessEnv): string {
+function ownName(env: NodeJS.ProcessEnv): string {
   return checkedOwner(env['MILLRACE_OWNER'] || DEFAULT_OWNER, 'MILLRACE_OWNER');
 }
 
