@@ -48,6 +48,11 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   'dlq list': ['dlq list --stream SCORED'],
   'dlq show': ['dlq show 3 --payload payload.bin'],
   'dlq replay': ['dlq replay 3 4', 'dlq replay --all --stream GROUPS'],
+  completion: ['completion bash > ~/.local/share/bash-completion/completions/millrace', 'completion zsh', 'completion fish'],
+  'budget list': ['budget list', 'budget list --month 2026-11'],
+  'budget show': ['budget show ann'],
+  'budget set': ['budget set ann 250'],
+  'job set-budget': ['job set-budget retail-1 --dollars 20 --wall-time 12h', 'job set-budget retail-1 --tokens none'],
   'config schema': ['config schema > job.schema.json'],
   'config show': ['config show', 'config show job.yaml --set rounds=100'],
 };

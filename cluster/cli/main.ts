@@ -6,11 +6,13 @@ import { PACKAGE_FOLDER } from '../../src/installation.ts';
 import type { CliContext, CliEnvironment } from './context.ts';
 import { createCliContext } from './context.ts';
 import { exitCodeOf, EXIT, reportError } from './errors.ts';
+import { COMPLETE } from './completion/scripts.ts';
 import { addExamples } from './examples.ts';
 import { register as actor } from './commands/actor.ts';
 import { register as budget } from './commands/budget.ts';
 import { register as checkpoint } from './commands/checkpoint.ts';
 import { register as cluster } from './commands/cluster.ts';
+import { register as completion } from './commands/completion.ts';
 import { register as config } from './commands/config.ts';
 import { register as dlq } from './commands/dlq.ts';
 import { register as doctor } from './commands/doctor.ts';
@@ -50,6 +52,7 @@ const COMMANDS: readonly ((program: Command, context: CliContext) => void)[] = [
   cluster,
   checkpoint,
   trajectory,
+  completion,
 ];
 
 /** Verbs for newcomers, and the command of a noun that each is short for. */
@@ -74,6 +77,11 @@ export async function main(args: readonly string[], environment: CliEnvironment)
   const { stderr } = environment;
   const json = wantsJson(args);
   const { program, context } = createProgram(environment, json);
+  if (args[0] === COMPLETE) {
+    const { answerCompletion } = await import('./completion/answer.ts');
+    await answerCompletion(program, args.slice(1), context);
+    return EXIT.ok;
+  }
   try {
     if (args.length === 0) {
       stderr.write(program.helpInformation());
