@@ -10,9 +10,9 @@ export function emptyLedger(): Ledger {
   return create(LedgerSchema);
 }
 
-/** The ledger that a job begins with which goes on with another one's training: the same ends, as far as they are not of the other job's rows. */
+/** The ledger that a job begins with which goes on with another one's training: the same ends, and nothing spent: that was the other job's. */
 export function forkedLedger(ledger: Ledger): Ledger {
-  return create(LedgerSchema, { ...ledger, unstored: 0n });
+  return create(LedgerSchema, { ...ledger, unstored: 0n, spentMicroDollars: 0n, spentTokens: 0n });
 }
 
 /** Groups that were used: those that ended otherwise than as failed. */
