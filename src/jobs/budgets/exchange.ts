@@ -64,14 +64,15 @@ export function exchange(ledger: OwnerLedger, asked: Exchange): Exchanged {
   const key = blockKey(holder, job);
   const block = Object.hasOwn(ledger.blocks, key) ? ledger.blocks[key] : undefined;
   if (block !== undefined && block.exchange >= number) {
-    const refused = covers(block.left, plus(open, need)) ? undefined : ledger.jobs[job]?.refused?.by;
+    const refused = isNothing(need) || covers(block.left, plus(open, need)) ? undefined : ledger.jobs[job]?.refused?.by;
     return { ledger, left: block.left, refusedBy: refused };
   }
   const isForfeited = block === undefined && number > 1;
   const booked = isForfeited ? most(minus(asked.spent, asked.before), NOTHING) : asked.spent;
   let next = isNothing(booked) ? ledger : withSpent(ledger, job, booked);
   const { room, tightest } = roomFor(next, asked, key);
-  const enough = covers(room, plus(open, need));
+  // What was charged without a reservation may have overdrawn the budget: it is booked, and refuses the next call rather than this exchange.
+  const enough = isNothing(need) || covers(room, plus(open, need));
   // Calls under way were granted before: they stay covered, whatever became of the limits.
   const left = enough ? plus(open, freeOf(minus(room, open), asked)) : open;
   if (!enough) next = withRefusal(next, asked, tightest);

@@ -127,6 +127,18 @@ describe('JobBudget', () => {
     expect(await november()).toBe(before);
   });
 
+  it('books what was charged beyond a budget, and refuses the next call', async () => {
+    const { budget, november } = await setup({ owner: 500, nth: 1 });
+    const mine = budget('n1');
+    (await mine.reserve(dollars(300))).forfeit();
+    mine.charge(dollars(235));
+    await mine.cover();
+    await expect(mine.reserve(dollars(1))).rejects.toBeInstanceOf(BudgetExhausted);
+    await mine.close();
+    expect(spentOf(await november())).toEqual(dollars(535));
+    expect(isSettled(await november(), 'a')).toBe(true);
+  });
+
   it('books calls in the month that they were reserved in, and counts the whole job for its own limit', async () => {
     const { clock, budget, memory, november } = await setup({ limits: { microDollars: 1000 } });
     const mine = budget('n1');
