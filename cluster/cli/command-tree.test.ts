@@ -35,8 +35,14 @@ describe('every command', () => {
   });
 
   it('has examples in examples.ts, which are of this command', () => {
-    expect(names.filter((path) => EXAMPLES[path] === undefined)).toEqual([]);
-    expect(Object.keys(EXAMPLES).filter((path) => !names.includes(path))).toEqual([]);
+    expect(
+      names.filter((path) => EXAMPLES[path] === undefined),
+      'commands to add to examples.ts',
+    ).toEqual([]);
+    expect(
+      Object.keys(EXAMPLES).filter((path) => !names.includes(path)),
+      'entries of examples.ts without a command',
+    ).toEqual([]);
     for (const [path, lines] of Object.entries(EXAMPLES))
       for (const line of lines) expect(line.startsWith(path), line).toBe(true);
   });
@@ -73,7 +79,10 @@ describe('every command', () => {
     const destroying = leaves.filter(({ path, command }) => DESTROYS.test(command.name()) || DESTROYS_TOO.includes(path));
     expect(destroying.length).toBeGreaterThan(3);
     const without = destroying.filter(({ command }) => !command.options.some(({ long }) => long === '--yes'));
-    expect(without.map(({ path }) => path)).toEqual([]);
+    expect(
+      without.map(({ path }) => path),
+      'commands to give --yes, with confirm.ts',
+    ).toEqual([]);
   });
 });
 

@@ -18,6 +18,7 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   'job tune': ['job tune tune.yaml'],
   'job create': ['job create job.yaml', 'job create job.yaml --owner ann --priority 10 --from retail-1@60'],
   'job list': ['job list', 'job list --status running,paused -o json', 'job list --mine'],
+  'job estimate': ['job estimate job.yaml --groups 5 --set rounds=500'],
   'job describe': ['job describe retail-1'],
   'job watch': ['job watch retail-1', 'job watch retail-1 -o json'],
   'job pause': ['job pause retail-1', 'job pause --all'],

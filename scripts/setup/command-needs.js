@@ -3,7 +3,10 @@
 /** Global options that take a value. */
 const WITH_VALUE = new Set(['--address', '--token-file', '--state', '--output', '-o']);
 /** Commands that run flows and train in processes of their own. */
-const COMPUTING = new Set([...['up', 'train', 'tune', 'eval'], ...['cluster up', 'job run', 'job tune', 'checkpoint evaluate']]);
+const COMPUTING = new Set([
+  ...['up', 'train', 'tune', 'eval'],
+  ...['cluster up', 'job run', 'job tune', 'job estimate', 'checkpoint evaluate'],
+]);
 
 /** The first two words of a command line; none where only help or the version is asked for. */
 export function wordsOf(args) {

@@ -22,7 +22,7 @@ describe('a command line', () => {
   ])('%j begins with %j', (args, words) => expect(wordsOf(args)).toEqual(words));
 
   it('computes where it trains or runs flows', () => {
-    const computing = ['up', 'train', 'tune', 'eval', 'cluster up', 'job run', 'job tune', 'checkpoint evaluate'];
+    const computing = ['up', 'train', 'tune', 'eval', 'cluster up', 'job run', 'job tune', 'job estimate', 'checkpoint evaluate'];
     for (const command of computing) expect(computes(command.split(' ')), command).toBe(true);
     const others = [
       'job',
