@@ -2,6 +2,7 @@ import type { JobConfig } from '../../src/config/job.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { JobState, type Job } from '../../src/gen/millrace/v1/admin_pb.ts';
 import type { Life } from './life.ts';
+import type { CreateJobOptions } from '../admin/backend.ts';
 import { CoordinatorBackend } from '../coordinator/admin-backend.ts';
 import { watchNodes } from '../runtime/nodes.ts';
 import type { SimulatedCluster } from './cluster.ts';
@@ -15,6 +16,8 @@ const RETRY_MS = 500;
 
 /** What a person does with the job while it runs. */
 export interface ClientPlan {
+  /** Whose job it is, and how important. Default: that of a cluster. */
+  create?: CreateJobOptions;
   /** The job is paused so many virtual milliseconds after its creation, and resumed after `pauseForMs`. Default: never. */
   pauseAt?: number;
   /** The time counts from when this resolves instead. */
@@ -47,12 +50,12 @@ export class SimulatedClient {
   async run(
     id: string,
     config: JobConfig,
-    { pauseAt, pauseForMs = 1_000, pauseAfter, cancelAt }: ClientPlan,
+    { create, pauseAt, pauseForMs = 1_000, pauseAfter, cancelAt }: ClientPlan,
     seen: JobSeen,
   ): Promise<Job> {
     const { clock, recorder } = this.#world;
     await this.#ask('create the job', async (backend) => {
-      await backend.createJob(id, config).catch((thrown: unknown) => {
+      await backend.createJob(id, config, create).catch((thrown: unknown) => {
         // An earlier try went through unheard.
         if (MillraceError.from(thrown).code !== 'already_exists') throw thrown;
       });

@@ -1,3 +1,4 @@
+import type { SchedulerConfig } from '../../src/config/scheduler.ts';
 import type { ComputeInfo } from '../../src/compute/backend.ts';
 import type { WorkRequest, WorkResponse } from '../../src/gen/millrace/v1/learner_pb.ts';
 import { MillraceError } from '../../src/errors.ts';
@@ -37,6 +38,8 @@ export interface ProcessOptions {
   compute: ComputeInfo;
   /** Flows that were loaded before the run: loading a module takes real time. */
   runtimes: JobRuntimes;
+  /** Which jobs run at the same time. Default: that of a cluster. */
+  scheduler?: SchedulerConfig | undefined;
   log?: Logger;
   /** Connects a learner to the process that has this address. Throws `unavailable` when there is none. */
   connect: (from: Life, address: string) => Link<WorkResponse, WorkRequest>;
@@ -136,7 +139,7 @@ async function startRole(role: RoleName, context: NodeContext, options: RoleOpti
     case 'store':
       return startStore(context, new SimulatedStore(world, life));
     case 'coordinator':
-      return startCoordinator(context, { countStored: countIn(world.store), lookMs: LOOK_MS });
+      return startCoordinator(context, { countStored: countIn(world.store), lookMs: LOOK_MS, scheduler: options.scheduler });
     case 'parameter-server': {
       const server = await startParameterServer(context);
       options.onServer(server);

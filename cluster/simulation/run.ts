@@ -4,6 +4,7 @@ import { seededRandom } from '../../src/random/seeded.ts';
 import type { Logger } from '../../src/telemetry/log.ts';
 import type { ComputeInfo } from '../../src/compute/backend.ts';
 import { SimulatedClient, type ClientPlan } from './client.ts';
+import { planJobs, type JobsPlan } from './companions.ts';
 import { nodesOf, SimulatedCluster } from './cluster.ts';
 import { planFaults, type FaultPlan } from './faults/plan.ts';
 import { scheduleFaults } from './faults/timed.ts';
@@ -24,6 +25,8 @@ const END_MS = 15;
 const LATEST_CANCEL_MS = 8_000;
 /** Events of a run at most; one that has more is inconclusive. */
 const MAX_EVENTS = 200_000;
+/** Looks at the jobs beside the one that a run is about. */
+const NOBODY = { looked: (): void => {}, viewed: (): void => {} };
 
 /** What {@link simulate} needs besides the seed. */
 export interface SimulationOptions {
@@ -71,7 +74,7 @@ export interface SimulationResult {
 /** Runs a job on a whole cluster in this process, with the faults that the seed chooses, and checks every promise at every event. */
 export async function simulate(seed: number, options: SimulationOptions): Promise<SimulationResult> {
   const run = await prepare(seed, options);
-  const { job, plan, world, cluster, service, invariants, clientPlan } = run;
+  const { job, jobs, plan, world, cluster, service, invariants, clientPlan } = run;
   const stopListening = onUnhandledRejection((thrown) =>
     invariants.fail(new Violation('no-unhandled-rejection', describe(thrown))),
   );
@@ -80,7 +83,11 @@ export async function simulate(seed: number, options: SimulationOptions): Promis
     cluster.start();
     scheduleFaults(world, cluster, options.only);
     const client = new SimulatedClient(world, cluster);
-    const ended = await client.run('job', job.config, clientPlan, invariants);
+    const others = jobs.others.map(async ({ id, at, options: create }) => {
+      await world.clock.sleep(at);
+      invariants.otherEnded(await client.run(id, job.config, { create }, NOBODY));
+    });
+    const [ended] = await Promise.all([client.run('job', job.config, clientPlan, invariants), ...others]);
     await invariants.jobEnded(ended, { cancelled: clientPlan.cancelAt !== undefined });
     if (ended.state !== JobState.SUCCEEDED) return;
     weights = await finalWeights(world, 'job');
@@ -107,6 +114,7 @@ interface Prepared {
   seed: number;
   job: SimulatedJob;
   plan: FaultPlan;
+  jobs: JobsPlan;
   clientPlan: ClientPlan;
   world: World;
   cluster: SimulatedCluster;
@@ -125,16 +133,18 @@ async function prepare(seed: number, options: SimulationOptions): Promise<Prepar
   const ids = nodes.map(({ id }) => id);
   const plan = options.plan ?? planFaults(random.fork('faults'), ids);
   const { config, runtimes } = job;
+  const jobsPlan = planJobs(random.fork('jobs'));
+  const { scheduler } = jobsPlan;
   const { kind, kinds, spec } = await runtimes.get({ id: 'job', config, code: undefined });
   const learner = kind.learner(spec);
   let invariants!: Invariants;
   let service!: SimulatedService;
   const observer = (world: World): Invariants => {
     service = new SimulatedService(world, (violation) => invariants.fail(violation));
-    return (invariants = new Invariants({ world, config, service, learner, kinds }));
+    return (invariants = new Invariants({ world, config, service, learner, kinds, scheduler }));
   };
   const world = new World({ seed, plan, only, trace, observer });
-  const cluster = new SimulatedCluster(nodes, { world, ...options, runtimes });
+  const cluster = new SimulatedCluster(nodes, { world, ...options, runtimes, scheduler });
   const pauses = shape.integer(3) === 0;
   // Half of the pauses come when the job is about to end.
   const atEnd = shape.integer(2) === 0;
@@ -144,8 +154,9 @@ async function prepare(seed: number, options: SimulationOptions): Promise<Prepar
     : { pauseAt: 1 + shape.integer(5_000), pauseForMs };
   const cancel = random.fork('cancel');
   const cancels = cancel.integer(15) === 0;
-  const clientPlan = { ...(pauses && pause), ...(cancels && { cancelAt: cancel.uniform() * LATEST_CANCEL_MS }) };
-  return { seed, job, plan, clientPlan, world, cluster, service, invariants };
+  const { options: create } = jobsPlan.main;
+  const clientPlan = { create, ...(pauses && pause), ...(cancels && { cancelAt: cancel.uniform() * LATEST_CANCEL_MS }) };
+  return { seed, job, jobs: jobsPlan, plan, clientPlan, world, cluster, service, invariants };
 }
 
 function resultOf(

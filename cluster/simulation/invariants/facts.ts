@@ -118,8 +118,9 @@ function rowsOf(table: TableName, rows: Uint8Array): Row[] {
     .filter((line) => line !== '')
     .map((line) => {
       const row = JSON.parse(line) as unknown[];
-      return (column) => row[columns.indexOf(column)];
-    });
+      return (column: string) => row[columns.indexOf(column)];
+    })
+    .filter((of) => of('job') === 'job');
 }
 
 function append<K, V>(map: Map<K, V[]>, key: K, value: V): void {

@@ -1,8 +1,11 @@
 import type { JobConfig } from '../../../src/config/job.ts';
+import type { SchedulerConfig } from '../../../src/config/scheduler.ts';
 import { MillraceError } from '../../../src/errors.ts';
 import type { Job } from '../../../src/gen/millrace/v1/admin_pb.ts';
 import type { PolicyLearner } from '../../../src/policy/kind.ts';
 import type { PolicyKinds } from '../../../src/policy/registry.ts';
+import { JOBS, POLICIES } from '../../../src/protocol/names.ts';
+import { DEAD_LETTER_PREFIX } from '../../../src/protocol/subjects.ts';
 import type { TableName } from '../../../src/records/tables.ts';
 import { Violation, type Observer } from '../observer.ts';
 import type { ServiceFacts } from '../service.ts';
@@ -18,6 +21,7 @@ import { checkEnd, checkHistory, checkLeftovers, checkStore } from './ending.ts'
 import { Facts } from './facts.ts';
 import { heldCheck } from './held.ts';
 import { ownerCheck } from './owners.ts';
+import { placeCheck } from './places.ts';
 import { PublishedWeights } from './published-weights.ts';
 import { refusedCheck } from './refused.ts';
 import { releaseCheck } from './release.ts';
@@ -46,6 +50,8 @@ export interface InvariantOptions {
   learner: PolicyLearner;
   /** Policy kinds of the flow. */
   kinds: PolicyKinds;
+  /** Of runs with several jobs. */
+  scheduler?: SchedulerConfig | undefined;
 }
 
 /** All invariants, checked at every change of NATS and the store. */
@@ -56,7 +62,10 @@ export class Invariants implements Observer {
   readonly #config: JobConfig;
   readonly #kinds: PolicyKinds;
   readonly #facts = new Facts();
+  /** About the job of the run alone. */
   readonly #checks: Check[];
+  /** About all jobs. */
+  readonly #places: Check | undefined;
   readonly #checkView: (job: Job) => void;
   readonly #states: ReturnType<typeof stateWatch>;
   readonly #seen = new Set<string>();
@@ -67,7 +76,7 @@ export class Invariants implements Observer {
   /** What the client saw last, and since when it is the same. */
   #last = { text: '', since: 0 };
 
-  constructor({ world, config, service, learner, kinds }: InvariantOptions) {
+  constructor({ world, config, service, learner, kinds, scheduler }: InvariantOptions) {
     this.#kinds = kinds;
     this.#world = world;
     this.#config = config;
@@ -76,6 +85,7 @@ export class Invariants implements Observer {
     this.lastEvaluation = new Promise((resolve) => (this.#evaluated = resolve));
     const fail = (invariant: string, message: string): void => this.fail(new Violation(invariant, message));
     const { rollout, rounds } = config;
+    this.#places = scheduler && placeCheck(scheduler, (state) => this.saw(state), fail);
     this.#states = stateWatch(this.#facts, (state) => this.saw(state));
     this.#checkView = viewCheck(this.#facts, fail);
     const weights = new PublishedWeights(fail);
@@ -101,15 +111,15 @@ export class Invariants implements Observer {
   }
 
   published(message: Parameters<Observer['published']>[0]): void {
-    for (const check of this.#checks) check.published?.(message);
+    if (isOfJob(message.subject)) for (const check of this.#checks) check.published?.(message);
   }
 
   sent(message: Parameters<Observer['sent']>[0]): void {
-    for (const check of this.#checks) check.sent?.(message);
+    if (isOfJob(message.subject)) for (const check of this.#checks) check.sent?.(message);
   }
 
   read(read: Parameters<Observer['read']>[0]): void {
-    for (const check of this.#checks) check.read?.(read);
+    if (isOfJob(read.filter)) for (const check of this.#checks) check.read?.(read);
   }
 
   deleted(message: Parameters<Observer['deleted']>[0]): void {
@@ -121,10 +131,12 @@ export class Invariants implements Observer {
   }
 
   acked(ack: Parameters<Observer['acked']>[0]): void {
-    for (const check of this.#checks) check.acked?.(ack);
+    if (isOfJob(ack.message.subject)) for (const check of this.#checks) check.acked?.(ack);
   }
 
   written(write: Parameters<Observer['written']>[0]): void {
+    this.#places?.written?.(write);
+    if ((write.bucket === JOBS || write.bucket === POLICIES) && write.key !== 'job') return;
     for (const check of this.#checks) check.written?.(write);
     const { evaluations = [] } = this.#facts.record ?? {};
     if (evaluations.some(({ policyVersion }) => policyVersion === this.#config.rounds)) this.#evaluated();
@@ -165,6 +177,11 @@ export class Invariants implements Observer {
           `nothing has changed for ${Math.round(now - this.#last.since)} ms, and the job waits for nothing`,
         ),
       );
+  }
+
+  /** Another job of the run has ended, whose messages nobody has looked at. */
+  otherEnded(job: Job): void {
+    checkEnd(job, { rounds: this.#config.rounds, requestsMayFail: true, rowsMayBeLost: true, cancelled: false });
   }
 
   /** The job has ended: waits for its last rows, then looks at all of them, and at what a loss of power leaves. */
@@ -213,4 +230,10 @@ export class Invariants implements Observer {
   fail(violation: Violation): void {
     this.#break(violation);
   }
+}
+
+/** Whether a subject or filter is about the job of the run, or about all jobs. */
+function isOfJob(subject: string): boolean {
+  const [kind, job = '*'] = subject.split('.');
+  return kind === DEAD_LETTER_PREFIX || job === 'job' || job === '*' || job === '>';
 }

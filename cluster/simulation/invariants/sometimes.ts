@@ -13,6 +13,8 @@ export const SOMETIMES = {
   'shard-was-given-again': 'a shard went to another learner',
   'zombie-was-fenced': 'a process that stood still could not commit any more',
   'paused-and-resumed': 'a job was paused and resumed',
+  'job-waited-for-place': 'a job began to run that had waited for the place of another one',
+  'job-was-preempted': 'a job lost its place to another one',
   'job-was-cancelled': 'a job was cancelled before its end',
   'evaluation-recorded': 'an evaluation was recorded',
   'checkpoint-torn': 'a machine lost power while a checkpoint was written',

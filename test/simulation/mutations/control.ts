@@ -28,15 +28,27 @@ export const controlMutations: readonly Mutation[] = [
     name: 'accepted-taken-as-sent',
     file: 'src/jobs/job-machine.ts',
     edits: [
-      { find: '#openSent = false;\n  readonly', replace: '#openSent = true;\n  readonly' },
-      { find: '    this.#openSent = false;', replace: '' },
+      { find: '#unsent: readonly number[] | undefined;', replace: '#unsent: readonly number[] | undefined = [];' },
+      { find: '    this.#unsent = undefined;', replace: '' },
     ],
     breaks: 'Resume means resume: a job that is taken over goes on at what was accepted, not at what has ended.',
   },
   {
+    name: 'places-not-counted',
+    file: 'src/jobs/scheduler/plan.ts',
+    edits: [{ find: 'let free = places - placed.length;', replace: 'let free = places;' }],
+    breaks: 'A cluster runs as many jobs as it has places: those that run take none.',
+  },
+  {
+    name: 'preempts-its-like',
+    file: 'src/jobs/scheduler/plan.ts',
+    edits: [{ find: 'job.priority < next.priority ||', replace: 'job.priority <= next.priority ||' }],
+    breaks: 'A job loses its place to one of its own owner that is no more important.',
+  },
+  {
     name: 'pause-loses-requests',
     file: 'src/jobs/job-machine.ts',
-    edits: [{ find: 'this.#openSent = all;', replace: 'this.#openSent = true;' }],
+    edits: [{ find: '!sent.has(sequence)) : undefined;', replace: '!sent.has(sequence)) : [];' }],
     breaks: 'Nothing hangs unseen: requests that a pause kept back are never sent.',
   },
   {

@@ -13,7 +13,7 @@ export const foundMutations: readonly Mutation[] = [
   },
   {
     name: 'pause-fails-the-end',
-    file: 'cluster/coordinator/job-actor.ts',
+    file: 'cluster/coordinator/ending.ts',
     edits: [{ find: 'isEnded(newest.state) || !canTransition(newest.state, state)', replace: 'isEnded(newest.state)' }],
     breaks: 'A job that is paused just before its end fails.',
   },

@@ -103,7 +103,7 @@ export const learningMutations: readonly Mutation[] = [
   {
     name: 'lost-learner-keeps-its-shards',
     file: 'cluster/parameter-server/learner-pool.ts',
-    edits: [{ find: '      running.board.lost(member.name);\n', replace: '' }],
+    edits: [{ find: '    for (const running of this.#running.values()) running.board.lost(member.name);\n', replace: '' }],
     breaks: 'Nothing hangs unseen: the shard of a learner that is gone is computed by nobody.',
   },
   {
