@@ -272,7 +272,11 @@ describe('the store at rest', { timeout: 120_000 }, () => {
 
     expect((await run('export', '--out', 'lines.jsonl')).stderr).toMatch(/^no cluster is running; using the store in /);
     expect((await run('export', '--format', 'parquet', '--out', 't.parquet')).code).toBe(0);
-    expect((await run('export', '--format', 'parquet', '--steps', '--out', 's.parquet')).code).toBe(0);
+    const stepsFile = await run('-o', 'json', 'export', '--format', 'parquet', '--steps', '--out', 's.parquet');
+    expect([stepsFile.code, JSON.parse(stepsFile.stdout)]).toMatchObject([
+      0,
+      { file: expect.stringMatching(/s\.parquet$/) as string },
+    ]);
     const imported = await run('import', 't.parquet', '--steps-file', 's.parquet', '--job', 'again');
     expect(imported).toMatchObject({ code: 0, stdout: 'imported 3 trajectories with 3 steps\n' });
     const { stdout } = await run('export', '--job', 'again');
