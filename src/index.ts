@@ -4,7 +4,18 @@ export { RetryLater } from './flow/retry-later.ts';
 export type { HttpResponse, RetryLaterOptions } from './flow/retry-later.ts';
 export { metered } from './flow/usage.ts';
 export type { Usage } from './flow/usage.ts';
-export type { FlowDefinition, Json, Loaded, OpenAction, Outcome, Plan, Reward, Tool, Verification } from './flow/define.ts';
+export type {
+  FlowDefinition,
+  Json,
+  Loaded,
+  OpenAction,
+  Outcome,
+  Plan,
+  Reward,
+  Tool,
+  TrainingQuery,
+  Verification,
+} from './flow/define.ts';
 export { MillraceError } from './errors.ts';
 export type { ErrorCode, MillraceErrorOptions } from './errors.ts';
 export type { RewardFunction, RewardInput, RewardStep } from './reward/custom/protocol.ts';

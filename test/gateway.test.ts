@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Agent, request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { millraceToEnd } from './support/command.ts';
 import { startTestCluster, type TestCluster } from './support/cluster.ts';
 
 /* The gateway of a cluster of real processes, as its clients see it. */
@@ -34,6 +35,10 @@ function begun(
   const answer = new Promise<IncomingMessage>((resolve, reject) => request.once('response', resolve).once('error', reject));
   return { request, answer };
 }
+
+// Of many forms.
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+type Answer = any;
 
 const processOf = (): number | undefined => cluster.nodes().find(({ id }) => id === 'gateway')?.pid;
 
@@ -99,5 +104,60 @@ describe('the gateway of a cluster', () => {
     process.kill(pid, 'SIGTERM');
     await expect.poll(processOf, { timeout: 30_000, interval: 20 }).not.toBe(pid);
     agent.destroy();
+  });
+});
+
+describe('JSON-RPC of a cluster', () => {
+  const call = async (method: string, params: object, token = 'gateway-write'): Promise<Answer> => {
+    const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method, params });
+    const { result, error } = (await (await fetch(url('/rpc'), { method: 'POST', body, ...as(token) })).json()) as Answer;
+    return result ?? { error };
+  };
+
+  it('trains a registered agent on queries, and gives what came of it', async () => {
+    const flow = join('test', 'flows', 'queries.ts');
+    const registered = await millraceToEnd(['agent', 'register', 'sorter', flow, '--state', cluster.stateDir, '-o', 'json']);
+    expect(registered).toMatchObject({ code: 0 });
+    expect(JSON.parse(registered.stdout)).toMatchObject({
+      name: 'sorter',
+      takesQueries: true,
+      servedVersion: '',
+      owner: 'local',
+    });
+    const training_data = ['ba', 'dc', 'fe', 'hg', 'ca', 'db'].map((query) => ({
+      query,
+      expected_outcome: [...query].sort().join(''),
+    }));
+    const config = { n_trajectories_per_query: 8, batch_size: 2, n_rounds: 2, job: { evaluation: { baselines: false } } };
+    const { training_job_id: job_id } = await call('training.start_grpo', { agent_id: 'sorter', training_data, config });
+    const ended = async (): Promise<string> => {
+      const { status, error } = await call('training.get_status', { job_id });
+      return `${status} ${error}`;
+    };
+    await expect.poll(ended, { timeout: 60_000 }).toMatch(/completed|failed/);
+    expect(await ended()).toBe('completed null');
+    const status = await call('training.get_status', { job_id }, 'gateway-read');
+    expect(status).toMatchObject({
+      progress: { round: 2, rounds: 2, fraction: 1 },
+      best_checkpoint: { version: 2 },
+      error: null,
+    });
+    const { evaluations } = await call('training.evaluate', { job_id });
+    expect(evaluations).toMatchObject([{ name: 'trained', policy_version: 2, tasks: 1 }]);
+    const { trajectories } = await call('training.export_trajectories', { job_id, purpose: 'train', limit: 1000 });
+    expect(trajectories.length).toBeGreaterThanOrEqual(2 * 2 * 8);
+    expect((await call('training.export_trajectories', { job_id }, 'gateway-metrics')).error).toMatchObject({
+      code: 'permission_denied',
+    });
+    const { job } = await cluster.admin.getJob({ jobId: job_id });
+    expect(job).toMatchObject({ agent: 'sorter' });
+    const other = join('docs', 'shortest-flow', 'flow.ts');
+    expect(await millraceToEnd(['agent', 'register', 'plain', other, '--state', cluster.stateDir])).toMatchObject({ code: 0 });
+    expect((await call('training.start_grpo', { agent_id: 'plain', training_data })).error).toMatchObject({
+      code: -32012,
+      data: { field: 'training_data' },
+    });
+    const { stdout } = await millraceToEnd(['agent', 'list', '--state', cluster.stateDir, '-o', 'json']);
+    expect((JSON.parse(stdout) as { name: string }[]).map(({ name }) => name)).toEqual(['plain', 'sorter']);
   });
 });

@@ -10,6 +10,8 @@ import {
 } from '../../src/gen/millrace/v1/admin_pb.ts';
 import type { QueryResult } from '../../src/store/store.ts';
 import type { JobVersion, WeightSource } from '../jobs/weight-source.ts';
+import type { AgentDirectory } from '../jobs/agents.ts';
+import type { Query } from '../jobs/queries.ts';
 import type { ArtifactUploads } from './artifact-uploads.ts';
 import type { BudgetDesk } from './budgets.ts';
 import type { DeadLetterQueue } from './dead-letters.ts';
@@ -32,6 +34,10 @@ export interface CreateJobOptions {
   priority?: number | undefined;
   /** Digest of the uploaded bundle that it runs. Default: made of what lies at the paths of its configuration. */
   bundle?: string | undefined;
+  /** Registered agent that the bundle is of. */
+  agent?: string | undefined;
+  /** What it trains on in place of the flow's own tasks. */
+  queries?: readonly Query[] | undefined;
   /** The request that creates it: its id, a UUID, and a digest of its content. */
   request?: { id: string; digest: string } | undefined;
 }
@@ -68,6 +74,10 @@ export function isEndState(state: JobState): boolean {
 export interface AdminBackend extends TrajectoryTransfer {
   /** Messages that were given up. */
   readonly deadLetters: DeadLetterQueue;
+  /** Flows that are registered under a name. */
+  readonly agents: AgentDirectory;
+  /** What the flow of a bundle is called, and whether it takes queries. `not_found` and `invalid_argument` when there is none. */
+  bundledFlow(digest: string): Promise<{ flow: string; takesQueries: boolean }>;
   /** Takes the artifacts of bundles. */
   readonly uploads: ArtifactUploads;
   /** What creates jobs by the clock, or when new rows have come. */

@@ -1,11 +1,17 @@
 import { createHash } from 'node:crypto';
 import { checkJobPaths, parseJobConfig } from '../../src/config/load.ts';
 import type { JobConfig } from '../../src/config/job.ts';
+import type { Json } from '../../src/flow/define.ts';
 import { MillraceError } from '../../src/errors.ts';
-import type { CreateJobRequest, Job } from '../../src/gen/millrace/v1/admin_pb.ts';
+import type { CreateJobRequest, Job, TrainingQuery } from '../../src/gen/millrace/v1/admin_pb.ts';
+import type { Query } from '../jobs/queries.ts';
 import { forkSource, weightSource, type JobVersion } from '../jobs/weight-source.ts';
+import { checkAgentName } from './agents.ts';
 import type { AdminBackend, CreateJobOptions } from './backend.ts';
 import { checkBundle, checkJobId, checkOwner, checkPriority, checkRequestId } from './validation.ts';
+
+/** Queries of a job, at most. */
+const MOST_QUERIES = 100_000;
 
 /**
  * Creates a job as a request asks for it. The same request id again gives the job that it created, at any coordinator; `already_exists` when the
@@ -13,33 +19,81 @@ import { checkBundle, checkJobId, checkOwner, checkPriority, checkRequestId } fr
  */
 export async function createJob(backend: AdminBackend, request: CreateJobRequest): Promise<Job> {
   const { jobId, configJson, from, fork, owner, priority } = request;
-  const bundle = checkBundle(request.bundleDigest);
+  if (request.agent !== '' && request.bundleDigest !== '')
+    throw new MillraceError('invalid_argument', 'goes with an empty `bundle_digest`: an agent has its bundle.', {
+      field: 'agent',
+    });
+  const agent = request.agent === '' ? undefined : await backend.agents.get(checkAgentName(request.agent, 'agent'));
+  const bundle = agent?.bundle ?? checkBundle(request.bundleDigest);
+  const queries = trainingQueries(request.trainingData);
+  if (queries !== undefined && bundle === undefined)
+    throw new MillraceError('invalid_argument', 'goes with `agent` or `bundle_digest`.', { field: 'training_data' });
   if (jobId !== '') checkJobId(jobId);
   if (from !== '' && fork !== '')
     throw new MillraceError('invalid_argument', 'goes with an empty `from`: a job that goes on has weights.', { field: 'fork' });
   if (bundle !== undefined && fork !== '')
     throw new MillraceError('invalid_argument', 'goes with an empty `fork`: a job that goes on runs the code of the other.', {
-      field: 'bundle_digest',
+      field: request.agent === '' ? 'bundle_digest' : 'agent',
     });
   const source = forkSource(fork);
-  const config = await jobConfig(backend, configJson, source);
-  const options = { from: weightSource(from), fork: source, owner: checkOwner(owner), priority: checkPriority(priority), bundle };
+  const config = await jobConfig(backend, { configJson, fork: source, agent: agent?.name });
+  const options: CreateJobOptions = {
+    from: weightSource(from),
+    fork: source,
+    owner: checkOwner(owner),
+    priority: checkPriority(priority),
+    bundle,
+    agent: agent?.name,
+    queries,
+  };
   const requestId = checkRequestId(request.requestId);
   if (requestId === undefined)
     return jobId === '' ? createNumbered(backend, config, options) : backend.createJob(jobId, config, options);
-  const content = [jobId, config, from, options.owner, options.priority, fork, bundle];
+  const content = [jobId, config, from, options.owner, options.priority, fork, request.agent || bundle, queries];
   const digest = createHash('sha256').update(JSON.stringify(content)).digest('hex');
   return createOnce(backend, { id: jobId || idOf(config, requestId), config, options, request: { id: requestId, digest } });
 }
 
 /** The configuration of a new job; a fork may leave it to that of the job it goes on with. */
-async function jobConfig(backend: AdminBackend, configJson: string, fork: JobVersion | undefined): Promise<JobConfig> {
+async function jobConfig(
+  backend: AdminBackend,
+  { configJson, fork, agent }: { configJson: string; fork: JobVersion | undefined; agent: string | undefined },
+): Promise<JobConfig> {
   if (configJson === '' && fork !== undefined) return parseJobConfig((await backend.getJob(fork.job)).configJson);
   if (configJson === '')
     throw new MillraceError('invalid_argument', 'is missing; give the job configuration as JSON.', { field: 'config_json' });
-  const config = parseJobConfig(configJson);
+  const config = parseJobConfig(agent === undefined ? configJson : withFlow(configJson, agent));
   checkJobPaths(config);
   return config;
+}
+
+/** A job of an agent needs no flow; what stands there is a name in messages. What is no object is told as it is. */
+function withFlow(configJson: string, agent: string): string {
+  try {
+    const config = JSON.parse(configJson) as unknown;
+    const isObject = typeof config === 'object' && config !== null && !Array.isArray(config);
+    return isObject ? JSON.stringify({ flow: `/agents/${agent}`, ...config }) : configJson;
+  } catch {
+    return configJson;
+  }
+}
+
+function trainingQueries(data: readonly TrainingQuery[]): Query[] | undefined {
+  if (data.length === 0) return undefined;
+  const wrong = (index: number, what: string, problem: string): MillraceError =>
+    new MillraceError('invalid_argument', problem, { field: `training_data[${index}].${what}` });
+  if (data.length > MOST_QUERIES)
+    throw new MillraceError('invalid_argument', `has ${data.length} entries; the most is ${MOST_QUERIES}.`, {
+      field: 'training_data',
+    });
+  return data.map(({ query, expectedOutcomeJson }, index) => {
+    if (query.trim() === '') throw wrong(index, 'query', 'is empty.');
+    try {
+      return { query, expected_outcome: JSON.parse(expectedOutcomeJson) as Json };
+    } catch {
+      throw wrong(index, 'expected_outcome_json', 'is not JSON; a text needs its quotes.');
+    }
+  });
 }
 
 interface IdentifiedJob {

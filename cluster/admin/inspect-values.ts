@@ -9,6 +9,7 @@ import { decodeSchedule } from '../../src/jobs/schedules/schedule.ts';
 import { decodeLease } from '../../src/protocol/lease.ts';
 import { JOBS, POLICIES, type BucketName } from '../../src/protocol/names.ts';
 import { decodeManifest } from '../../src/weights/manifest.ts';
+import { decodeAgent } from '../jobs/agents.ts';
 import { decodeNode } from '../runtime/nodes.ts';
 import { removal, type DurableFinding, type Findings } from './finding.ts';
 
@@ -21,6 +22,7 @@ const BUCKETS: Readonly<Record<BucketName, { what: string; read: (value: Uint8Ar
   scheduler: { what: 'decision of the scheduler', read: decodePlaces },
   schedules: { what: 'schedule', read: decodeSchedule },
   budgets: { what: 'budget entry', read: readBudgetEntry },
+  agents: { what: 'registered agent', read: (value, key) => decodeAgent(key, value) },
   notices: {
     what: 'notice',
     read: (value) => {

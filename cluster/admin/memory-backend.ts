@@ -22,6 +22,7 @@ import { seededRandom } from '../../src/random/seeded.ts';
 import type { QueryResult } from '../../src/store/store.ts';
 import type { Imported } from '../../src/store/export/import.ts';
 import { isEndState, type AdminBackend, type CreateJobOptions, type JobsChange, type JobsWatch } from './backend.ts';
+import { agentDirectory } from '../jobs/agents.ts';
 import { artifactUploads } from './artifact-uploads.ts';
 import { BudgetDesk } from './budgets.ts';
 import { deadLetterQueue } from './dead-letters.ts';
@@ -52,8 +53,10 @@ export class MemoryBackend implements AdminBackend {
   readonly deadLetters = deadLetterQueue(this.bus);
   readonly artifacts = new MemoryArtifacts(new VirtualClock());
   uploads = artifactUploads(this.artifacts);
+  readonly bundledFlow: AdminBackend['bundledFlow'] = () => Promise.resolve({ flow: 'flow', takesQueries: true });
   readonly schedules = schedulesApi(this.bus, new VirtualClock());
   readonly diagnosis = diagnosis(this.bus, weightsOn(this.bus));
+  readonly agents = agentDirectory({ bus: this.bus, clock: new VirtualClock() });
   /** Watches that are open. */
   watchers = 0;
   #listeners = new Set<(id: string) => void>();
@@ -65,7 +68,7 @@ export class MemoryBackend implements AdminBackend {
   readonly forks: CreateJobOptions['fork'][] = [];
 
   createJob(id: string, config: JobConfig, options: CreateJobOptions = {}): Promise<Job> {
-    const { owner = DEFAULT_OWNER, priority = 0, request, fork } = options;
+    const { owner = DEFAULT_OWNER, priority = 0, agent = '', request, fork } = options;
     if (fork !== undefined) this.forks.push(fork);
     if (this.jobs.has(id))
       return Promise.reject(new MillraceError('already_exists', `There is a job ${id} already.`, { field: 'job_id' }));
@@ -73,7 +76,7 @@ export class MemoryBackend implements AdminBackend {
     this.created.push(options);
     const createTime = timestampFromMs(1_700_000_000_000 + this.#created);
     const configJson = JSON.stringify(config);
-    const job = create(JobSchema, { id, state: JobState.QUEUED, configJson, createTime, owner, priority });
+    const job = create(JobSchema, { id, state: JobState.QUEUED, configJson, createTime, owner, priority, agent });
     this.jobs.set(id, job);
     if (request) this.requests.set(request.id, { job: id, digest: request.digest });
     this.#changed(id);
@@ -173,9 +176,7 @@ export class MemoryBackend implements AdminBackend {
     return this.change(id, (job) => (job.priority = priority));
   }
 
-  listNodes(): Promise<Node[]> {
-    return Promise.resolve(this.nodes);
-  }
+  readonly listNodes = (): Promise<Node[]> => Promise.resolve(this.nodes);
 
   listActors(nodeId: string | undefined): Promise<Actor[]> {
     return Promise.resolve(this.actors.filter(({ address }) => nodeId === undefined || address.startsWith(`${nodeId}/`)));
@@ -194,13 +195,12 @@ export class MemoryBackend implements AdminBackend {
   }
 
   importTrajectories(request: ImportMessage, signal: AbortSignal): Promise<Imported> {
-    if (this.transfer) return this.transfer.importTrajectories(request, signal);
-    return Promise.reject(new MillraceError('unavailable', 'There is no store.'));
+    return (
+      this.transfer?.importTrajectories(request, signal) ?? Promise.reject(new MillraceError('unavailable', 'There is no store.'))
+    );
   }
 
-  getStoreStats(): Promise<StatsMessage> {
-    return Promise.resolve(this.stats);
-  }
+  readonly getStoreStats = (): Promise<StatsMessage> => Promise.resolve(this.stats);
 
   pruneStore(request: PruneStoreRequest): Promise<PruneMessage> {
     this.prunes.push(request);

@@ -1,6 +1,7 @@
 import { AdminService, JobSchema } from '../../src/gen/millrace/v1/admin_pb.ts';
 import { defineService } from '../../src/rpc/handlers.ts';
 import type { ServiceRegistration } from '../../src/rpc/handlers.ts';
+import { agentMessage, checkAgentName, registerAgent } from './agents.ts';
 import type { AdminBackend } from './backend.ts';
 import { jobBudgetChange } from './budgets.ts';
 import { createJob } from './create-job.ts';
@@ -49,6 +50,9 @@ export function adminService(backend: AdminBackend): ServiceRegistration {
     listBudgets: (request) => backend.budgets.listBudgets(request),
     getBudget: (request) => backend.budgets.getBudget(request),
     updateBudget: (request) => backend.budgets.updateBudget(request),
+    registerAgent: async (request) => ({ agent: await registerAgent(backend, request) }),
+    getAgent: async ({ name }) => ({ agent: agentMessage(await backend.agents.get(checkAgentName(name))) }),
+    listAgents: async () => ({ agents: (await backend.agents.list()).map(agentMessage) }),
     listNodes: async () => ({ nodes: sorted(await backend.listNodes(), (node) => node.id) }),
     listActors: async ({ nodeId }) => ({
       actors: sorted(await backend.listActors(checkNodeId(nodeId)), (actor) => actor.address),

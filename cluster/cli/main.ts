@@ -10,6 +10,7 @@ import { COMPLETE } from './completion/scripts.ts';
 import { addExamples } from './examples.ts';
 import { register as actor } from './commands/actor.ts';
 import { register as budget } from './commands/budget.ts';
+import { register as agent } from './commands/agent.ts';
 import { register as checkpoint } from './commands/checkpoint.ts';
 import { register as cluster } from './commands/cluster.ts';
 import { register as completion } from './commands/completion.ts';
@@ -41,6 +42,7 @@ const COMMANDS: readonly ((program: Command, context: CliContext) => void)[] = [
   budget,
   node,
   actor,
+  agent,
   sql,
   query,
   store,

@@ -21,6 +21,7 @@ import type { ExportMessage, ImportMessage, TrajectoryTransfer } from '../admin/
 import type { JobListing } from '../admin/job-listing.ts';
 import type { PruneMessage, StatsMessage, StoreCare } from '../admin/store-care.ts';
 import type { JobEntry, UnreadableJob } from '../jobs/directory.ts';
+import { agentDirectory, type AgentDirectory } from '../jobs/agents.ts';
 import type { NodeContext } from '../runtime/context.ts';
 import type { NodeList } from '../runtime/nodes.ts';
 import { BudgetBook } from './budget-book.ts';
@@ -28,6 +29,7 @@ import { checkedCheckpoints } from './checkpoint-views.ts';
 import { schedulesApi, type Schedules } from '../admin/schedules.ts';
 import { JobCommands } from './job-commands.ts';
 import { JobViews } from './job-view.ts';
+import { bundledFlow } from './uploaded-job.ts';
 import { jobChanges } from './job-watch.ts';
 import { watchJobs } from './jobs-watch.ts';
 import { actorViews, nodeViews } from './node-views.ts';
@@ -45,6 +47,7 @@ export class CoordinatorBackend implements AdminBackend {
   readonly schedules: Schedules;
   readonly diagnosis: Diagnosis;
   readonly uploads: ArtifactUploads;
+  readonly agents: AgentDirectory;
 
   constructor(context: NodeContext, nodes: NodeList, store: StoreAccess) {
     this.#context = context;
@@ -57,6 +60,7 @@ export class CoordinatorBackend implements AdminBackend {
     this.deadLetters = deadLetterQueue(context.bus);
     this.uploads = artifactUploads(context.artifacts);
     this.schedules = schedulesApi(context.bus, context.clock);
+    this.agents = agentDirectory(context);
     this.diagnosis = diagnosis(context.bus, context.weights);
   }
 
@@ -147,6 +151,10 @@ export class CoordinatorBackend implements AdminBackend {
 
   async updateJobBudget(id: string, change: (before: JobBudgetConfig) => JobBudgetConfig): Promise<Job> {
     return this.#views.view(await this.#commands.updateBudget(id, change));
+  }
+
+  bundledFlow(digest: string): Promise<{ flow: string; takesQueries: boolean }> {
+    return bundledFlow(this.#context, digest);
   }
 
   listNodes(): Promise<Node[]> {

@@ -10,6 +10,7 @@ import type { CreateJobOptions } from '../admin/backend.ts';
 import { bundledRewards } from '../jobs/bundles.ts';
 import { unreadableJob, type UnreadableJob } from '../jobs/directory.ts';
 import { JobEvents } from '../jobs/events.ts';
+import { encodeQueries } from '../jobs/queries.ts';
 import { checkFits, taskPlan } from '../jobs/tasks.ts';
 import type { NodeContext } from '../runtime/context.ts';
 import { forkJob } from './fork-job.ts';
@@ -33,25 +34,30 @@ export class JobCommands {
   async create(
     id: string,
     config: JobConfig,
-    { from, fork, owner, priority, request, bundle }: CreateJobOptions = {},
+    { from, fork, owner, priority, request, bundle, agent, queries }: CreateJobOptions = {},
   ): Promise<JobRecord> {
     const { clock } = this.#context;
-    const common = { id, config, owner, priority, request };
+    const common = { id, config, owner, priority, request, agent };
     if (fork !== undefined) {
       const forked = await forkJob(this.#context, id, { config, fork });
       return this.#store(createJobRecord({ ...common, now: clock.now(), ...forked }), `job ${id} goes on from ${forked.from}`);
     }
-    const { code, initial } = await this.#prepare(id, config, { from, bundle });
-    return this.#store(createJobRecord({ ...common, now: clock.now(), code, ...initial }), `job ${id} created`);
+    const { code, initial } = await this.#prepare(id, config, { from, bundle, queries });
+    const kept = queries && (await this.#context.artifacts.put(encodeQueries(queries))).digest;
+    return this.#store(createJobRecord({ ...common, now: clock.now(), code, queries: kept, ...initial }), `job ${id} created`);
   }
 
   /** Loads flow and tasks of a new job and puts by what it needs of them. */
-  async #prepare(id: string, config: JobConfig, { from, bundle }: Pick<CreateJobOptions, 'from' | 'bundle'>) {
+  async #prepare(
+    id: string,
+    config: JobConfig,
+    { from, bundle, queries }: Pick<CreateJobOptions, 'from' | 'bundle' | 'queries'>,
+  ) {
     const { bus, log } = this.#context;
     // Flow and tasks are loaded before anything is stored: an error in them is an answer to the caller.
     const { runtime, digest: code } = await (bundle === undefined
       ? this.#context.runtimes.bundle(config)
-      : uploadedJob(this.#context, config, bundle));
+      : uploadedJob(this.#context, { config, digest: bundle, queries }));
     checkDecides(runtime.flow, runtime.kind);
     await this.#context.outside(checkReward(config.reward, runtime.flow, bundledRewards(config, runtime.bundle)));
     const tasks = await runtime.tasks((progress) => log.debug({ job: id, ...progress }, 'loading tasks of a new job'));

@@ -102,6 +102,7 @@ export class JobViews {
       from: record.from ?? '',
       bestCheckpoint: bestCheckpointView(record),
       forkedFrom: record.forked ? `${record.forked.job}@${record.forked.version}` : '',
+      agent: record.agent ?? '',
       owner: record.owner,
       priority: record.priority,
       codeDigest: record.code ?? '',
@@ -196,9 +197,7 @@ export class JobViews {
     if (this.#followed.get(job) === followed) this.#followed.delete(job);
   }
 
-  #changed(job: string): void {
-    for (const handler of this.#handlers) handler(job);
-  }
+  readonly #changed = (job: string): void => this.#handlers.forEach((handler) => handler(job));
 
   #waiting(record: JobRecord, { manifest }: Pick<Followed, 'manifest'>, quiet: number): string {
     const { progress: told, dispatch } = this.#reports.of(record.id);

@@ -2,6 +2,7 @@ import { existsSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { temporaryFolder, thermostatJob } from '../../test/support/thermostat.ts';
+import { memoryBus } from '../../src/protocol/memory.ts';
 import { systemClock } from '../../src/clock/system.ts';
 import { seededRandom } from '../../src/random/seeded.ts';
 import { MODEL } from '../../src/checkpoint/checkpoint.ts';
@@ -34,7 +35,8 @@ function setUp() {
     list: () => records().map((record) => ({ record, revision: 1 })),
     unreadable: () => unreadable,
   } as unknown as JobDirectory;
-  const context = { artifacts, bundles, files: nodeFiles, jobs, log: silentLogger(), stateDir };
+  const bus = memoryBus({ clock: systemClock });
+  const context = { artifacts, bus, bundles, files: nodeFiles, jobs, log: silentLogger(), stateDir };
   /** A bundle of a flow with data of its own. */
   const bundle = async (name: string): Promise<string> => {
     writeFiles(folder.path, { [`${name}/flow.mjs`]: `export default '${name}';`, [`${name}/data.txt`]: name });

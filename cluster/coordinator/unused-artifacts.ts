@@ -1,14 +1,15 @@
 import { MillraceError } from '../../src/errors.ts';
 import type { NodeContext } from '../runtime/context.ts';
+import { agentDirectory } from '../jobs/agents.ts';
 import { folderReferences, referencedArtifacts } from '../jobs/artifacts.ts';
 
 /** What was put within this time stays: a job may be about to be created with it, or a checkpoint to be written. */
 const KEPT_MS = 3600 * 1000;
 
-type Context = Pick<NodeContext, 'artifacts' | 'bundles' | 'clock' | 'files' | 'jobs' | 'log' | 'stateDir'>;
+type Context = Pick<NodeContext, 'artifacts' | 'bus' | 'bundles' | 'clock' | 'files' | 'jobs' | 'log' | 'stateDir'>;
 
 /**
- * Deletes the artifacts that nothing refers to, and the unpacked copies of bundles that no job runs. What refers to them are the records of jobs (an ended job keeps its bundle:
+ * Deletes the artifacts that nothing refers to, and the unpacked copies of bundles that no job runs. What refers to them are agents, the records of jobs (an ended job keeps its bundle:
  * a failed one can be resumed, and others start from its weights) and checkpoints, which keep their tensors and the bundle of their flow. Nothing is deleted
  * while a record or a bundle cannot be read, since it may refer to any of them.
  */
@@ -23,10 +24,11 @@ export async function deleteUnusedArtifacts(context: Context): Promise<void> {
   }
 }
 
-async function sweep({ artifacts, bundles, files, jobs, stateDir }: Context, putBefore: number): Promise<number> {
+async function sweep({ artifacts, bundles, bus, clock, files, jobs, stateDir }: Context, putBefore: number): Promise<number> {
   const checkpoints = await folderReferences(stateDir, files);
   const records = jobs.list().flatMap(({ record }) => record.code ?? []);
-  const used = new Set([...records, ...checkpoints.flatMap(({ code }) => code ?? [])]);
+  const agents = await agentDirectory({ bus, clock }).list();
+  const used = new Set([...records, ...agents.map(({ bundle }) => bundle), ...checkpoints.flatMap(({ code }) => code ?? [])]);
   const kept = await referencedArtifacts({ artifacts, jobs });
   for (const digest of checkpoints.flatMap((checkpoint) => checkpoint.files)) kept.add(digest);
   for (const digest of used) for (const part of [digest, ...((await bundles!.filesOf(digest)) ?? [])]) kept.add(part);

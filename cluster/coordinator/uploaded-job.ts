@@ -1,27 +1,24 @@
 import type { JobConfig } from '../../src/config/job.ts';
 import { rewardComponents } from '../../src/config/job/reward.ts';
 import { MillraceError } from '../../src/errors.ts';
+import type { UnpackedBundle } from '../../src/flow/bundle/bundle.ts';
+import { loadFlowModule } from '../../src/flow/load.ts';
 import { loadJobRuntime, type JobRuntime } from '../jobs/runtime.ts';
+import type { Query } from '../jobs/queries.ts';
 import type { NodeContext } from '../runtime/context.ts';
+
+type Context = Pick<NodeContext, 'bundles' | 'clock' | 'outside'>;
 
 /**
  * Loads a new job from a bundle that a client has uploaded. `not_found` when it is not there, `invalid_argument` with the field when the job
  * wants rewards or data that are not in it: nothing of this machine takes their place.
  */
 export async function uploadedJob(
-  { bundles, clock, outside }: Pick<NodeContext, 'bundles' | 'clock' | 'outside'>,
-  config: JobConfig,
-  digest: string,
+  context: Context,
+  { config, digest, queries }: { config: JobConfig; digest: string; queries?: readonly Query[] | undefined },
 ): Promise<{ runtime: JobRuntime; digest: string }> {
-  if (bundles === undefined)
-    throw new MillraceError('unimplemented', 'serial mode keeps no bundles; give the path of the flow.', {
-      field: 'bundle_digest',
-    });
-  if (!(await bundles.has(digest)))
-    throw new MillraceError('not_found', `there is no bundle ${digest}; upload it first, with the files that it lists.`, {
-      field: 'bundle_digest',
-    });
-  const runtime = await loadJobRuntime(config, { clock, outside }, await outside(bundles.open(digest)));
+  const bundle = await opened(context, digest);
+  const runtime = await loadJobRuntime(config, context, bundle, queries && (() => Promise.resolve(queries)));
   const modules = rewardComponents(config.reward).filter(({ module }) => module !== undefined).length;
   const bundled = runtime.bundle?.rewards.length ?? 0;
   if (modules !== bundled)
@@ -31,4 +28,23 @@ export async function uploadedJob(
   if (config.data !== undefined && runtime.bundle?.data === undefined)
     throw new MillraceError('invalid_argument', 'is not in the bundle; bundle the flow with its data.', { field: 'data' });
   return { runtime, digest };
+}
+
+/** The flow of an uploaded bundle. `not_found` when it is not there, `invalid_argument` when it holds no flow. */
+export async function bundledFlow(context: Context, digest: string): Promise<{ flow: string; takesQueries: boolean }> {
+  const bundle = await opened(context, digest);
+  const { flow } = await context.outside(loadFlowModule(bundle.source, bundle.flow));
+  return { flow: flow.name, takesQueries: flow.fromQuery !== undefined };
+}
+
+async function opened({ bundles, outside }: Context, digest: string): Promise<UnpackedBundle> {
+  if (bundles === undefined)
+    throw new MillraceError('unimplemented', 'serial mode keeps no bundles; give the path of the flow.', {
+      field: 'bundle_digest',
+    });
+  if (!(await bundles.has(digest)))
+    throw new MillraceError('not_found', `there is no bundle ${digest}; upload it first, with the files that it lists.`, {
+      field: 'bundle_digest',
+    });
+  return outside(bundles.open(digest));
 }

@@ -2,6 +2,9 @@ import { MillraceError } from '../../src/errors.ts';
 import type { NodeContext, Role } from '../runtime/context.ts';
 import { findNode } from '../runtime/nodes.ts';
 import type { SettingsOf } from '../runtime/settings/roles.ts';
+import { coordinatorClient } from './json-rpc/coordinator.ts';
+import { jsonRpcRoute } from './json-rpc/route.ts';
+import { trainingMethods } from './json-rpc/training.ts';
 import { standardRoutes } from './routes.ts';
 import { startGateway } from './server.ts';
 
@@ -13,14 +16,18 @@ export async function startGatewayRole(
   { bus, log, metrics }: Pick<NodeContext, 'bus' | 'log' | 'metrics'>,
   settings: SettingsOf<'gateway'>,
 ): Promise<Role> {
+  const coordinator = coordinatorClient(async () => (await findNode(bus, 'coordinator'))?.address, settings.gatewayWorkToken);
   const gateway = await startGateway({
-    routes: standardRoutes({
-      metrics,
-      async checkReady() {
-        if ((await findNode(bus, 'coordinator')) !== undefined) return;
-        throw new MillraceError('unavailable', 'No coordinator is there; it is starting, or has just ended.');
-      },
-    }),
+    routes: [
+      jsonRpcRoute(trainingMethods(coordinator), log),
+      ...standardRoutes({
+        metrics,
+        async checkReady() {
+          if ((await findNode(bus, 'coordinator')) !== undefined) return;
+          throw new MillraceError('unavailable', 'No coordinator is there; it is starting, or has just ended.');
+        },
+      }),
+    ],
     tokens: {
       metrics: settings.gatewayMetricsToken,
       read: settings.gatewayReadToken,
@@ -40,6 +47,9 @@ export async function startGatewayRole(
     name: 'gateway',
     labels: { gateway: gateway.url },
     metricsUrl: `${gateway.url}/metrics`,
-    stop: (timeoutMs) => gateway.stop(timeoutMs),
+    async stop(timeoutMs) {
+      await gateway.stop(timeoutMs);
+      coordinator.close();
+    },
   };
 }

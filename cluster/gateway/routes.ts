@@ -24,6 +24,8 @@ export interface Route {
   readonly path: string;
   /** What it takes; undefined: no token. */
   readonly scope: Scope | undefined;
+  /** Bytes of a body, at most. Default: the gateway's limit. */
+  readonly bodyBytes?: number;
   /** Errors reach the client by their code. */
   handle(request: GatewayRequest): Reply | Promise<Reply>;
 }

@@ -165,7 +165,9 @@ class Gateway implements RunningGateway {
     if (!this.#isOpen(pathname)) this.#authenticator.authorize(authorization, SCOPES[0]);
     const route = this.#routeOf(request.method ?? '', pathname, response);
     const scope = route.scope && this.#authenticator.authorize(authorization, route.scope);
-    const body = WITH_BODY.has(route.method) ? await readBody(request, response, this.#limits.bodyBytes) : Buffer.alloc(0);
+    const body = WITH_BODY.has(route.method)
+      ? await readBody(request, response, route.bodyBytes ?? this.#limits.bodyBytes)
+      : Buffer.alloc(0);
     const left = new AbortController();
     response.once('close', () => left.abort());
     const limit = AbortSignal.timeout(this.#limits.requestMs);

@@ -11,4 +11,5 @@ export const TEST_CREDENTIALS: Credentials = {
   gatewayReadToken: 'the token of those who look',
   gatewayWriteToken: 'the token of applications',
   gatewayAdminToken: 'the token of administrators',
+  gatewayWorkToken: 'the token of the gateway',
 };

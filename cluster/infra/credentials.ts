@@ -27,6 +27,8 @@ export interface Credentials {
   gatewayReadToken: string;
   gatewayWriteToken: string;
   gatewayAdminToken: string;
+  /** Bearer token that the gateway calls coordinators with. */
+  gatewayWorkToken: string;
 }
 
 const FILES = {
@@ -39,6 +41,7 @@ const FILES = {
   gatewayReadToken: 'gateway-read.token',
   gatewayWriteToken: 'gateway-write.token',
   gatewayAdminToken: 'gateway-admin.token',
+  gatewayWorkToken: 'gateway-work.token',
 } as const satisfies Record<keyof Credentials, string>;
 
 type CredentialFile = (typeof FILES)[keyof Credentials];

@@ -64,7 +64,7 @@ export async function storedReferences(artifacts: ArtifactStore, digest: string)
   }
 }
 
-/** Digests that the records of jobs refer to, other than those of bundles: manifests of checkpoints and their files. */
+/** Digests that the records of jobs refer to, other than those of bundles: manifests of checkpoints and their files, queries. */
 export async function referencedArtifacts({
   artifacts,
   jobs,
@@ -79,7 +79,7 @@ export async function referencedArtifacts({
       ...checkpoints.map(({ digest }) => digest),
       ...(initialCheckpoint === undefined ? [] : [initialCheckpoint]),
     ]);
-  const kept = new Set<string>();
+  const kept = new Set(jobs.list().flatMap(({ record }) => record.queries ?? []));
   for (const digest of new Set(manifests))
     for (const part of [digest, ...(await storedReferences(artifacts, digest))]) kept.add(part);
   return kept;

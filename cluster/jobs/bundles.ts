@@ -1,10 +1,10 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ArtifactStore } from '../../src/artifacts/artifacts.ts';
+import { artifactBytes, type ArtifactStore } from '../../src/artifacts/artifacts.ts';
 import type { JobConfig } from '../../src/config/job.ts';
 import { rewardComponents } from '../../src/config/job/reward.ts';
 import { MillraceError } from '../../src/errors.ts';
-import type { UnpackedBundle } from '../../src/flow/bundle/bundle.ts';
+import { unloadable, type UnpackedBundle } from '../../src/flow/bundle/bundle.ts';
 import { makeBundle } from '../../src/flow/bundle/make.ts';
 import { MadeBundles } from './made-bundles.ts';
 import type { Random } from '../../src/random/random.ts';
@@ -22,6 +22,8 @@ export interface JobBundles {
   make(config: JobConfig, files?: readonly string[]): Promise<string | undefined>;
   /** Unpacks a bundle. @throws MillraceError unavailable with field `code` while it cannot be loaded */
   open(digest: string): Promise<UnpackedBundle>;
+  /** Content of an artifact that is small. @throws MillraceError unavailable with field `code` while it is gone or damaged */
+  read(digest: string): Promise<Uint8Array>;
   /** Whether the bundle's manifest is there. */
   has(digest: string): Promise<boolean>;
   /** Digests of a bundle's files; undefined when there is no such bundle. @throws MillraceError when it is damaged */
@@ -46,6 +48,10 @@ export function jobBundles(stateDir: string, store: ArtifactStore, random: Rando
       if (!(await store.has(digest)) && (await isOldSnapshot(stateDir, digest))) throw olderLayout(stateDir, digest);
       return unpackBundle(digest, store, { folder, random });
     },
+    read: (digest) =>
+      artifactBytes(store, digest).catch((thrown: unknown) => {
+        throw unloadable(`what the job trains on cannot be loaded: ${MillraceError.from(thrown).message}`, thrown);
+      }),
     has: (digest) => store.has(digest),
     async filesOf(digest) {
       if (!(await store.has(digest))) return undefined;

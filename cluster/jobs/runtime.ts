@@ -13,6 +13,7 @@ import type { FlowOutline } from '../../src/policy/plan.ts';
 import { specificationOf, type AnyPolicyKind, type PolicyKinds } from '../../src/policy/registry.ts';
 import { loadContext, loadTasks, type LoadedTasks } from '../../src/tasks/load.ts';
 import type { OnProgress } from '../../src/tasks/progress.ts';
+import { decodeQueries, onQueries, type Query } from './queries.ts';
 import { sourcePaths, withSourcePaths } from './source-paths.ts';
 import type { JobBundles } from './bundles.ts';
 
@@ -40,7 +41,7 @@ export interface JobRuntime {
 /** Loads each job's flow once per process. */
 export interface JobRuntimes {
   /** Throws `unavailable` with field `code` while the job's bundle cannot be loaded. */
-  get(record: Pick<JobRecord, 'id' | 'config' | 'code'>): Promise<JobRuntime>;
+  get(record: Pick<JobRecord, 'id' | 'config' | 'code' | 'queries'>): Promise<JobRuntime>;
   /** See {@link bundleJob}. */
   bundle(config: JobConfig): Promise<{ runtime: JobRuntime; digest: string | undefined }>;
   forget(job: string): void;
@@ -58,11 +59,13 @@ export interface RuntimePorts {
 /**
  * Loads the flow module of a job configuration; its tasks when first asked for.
  * @param bundle - what to load from. Default: from where the files are now.
+ * @param queries - what to make tasks of in place of the flow's own, when they are first asked for
  */
 export async function loadJobRuntime(
   config: JobConfig,
   { clock, outside }: RuntimePorts,
   bundle?: UnpackedBundle,
+  queries?: () => Promise<readonly Query[]>,
 ): Promise<JobRuntime> {
   const words = sourcePaths(config, bundle);
   const { flow, kinds } = await outside(withSourcePaths(words, loadFlowModule(config.flow, bundle?.flow)));
@@ -78,7 +81,7 @@ export async function loadJobRuntime(
     spec: specificationOf(kind, outline, config.policy, needs),
     tasks(onProgress) {
       if (tasks === undefined) {
-        tasks = outside(withSourcePaths(words, loadTasks(flow, { ...source, onProgress })));
+        tasks = outside(withSourcePaths(words, loadTasks(queries ? onQueries(flow, queries) : flow, { ...source, onProgress })));
         // What has failed is tried again by whoever asks next.
         tasks.catch(() => (tasks = undefined));
       }
@@ -153,16 +156,21 @@ export function createJobRuntimes(ports: RuntimePorts, bundles?: JobBundles): Jo
   const runtimes = new Map<string, Promise<JobRuntime>>();
   const folders = new Map<string, string[]>();
   const bundled = new BundledJobs();
-  const load = async (job: string, config: JobConfig, digest: string | undefined): Promise<JobRuntime> => {
+  const load = async (
+    job: string,
+    { config, code: digest, queries }: Pick<JobRecord, 'config' | 'code' | 'queries'>,
+  ): Promise<JobRuntime> => {
     const bundle = digest === undefined ? undefined : await bundles?.open(digest);
     folders.set(job, [dirname(config.flow), ...(bundle ? [bundle.folder] : [])]);
-    return loadJobRuntime(config, ports, bundle);
+    const read = async (): Promise<Query[]> => decodeQueries(await bundles!.read(queries!));
+    return loadJobRuntime(config, ports, bundle, queries === undefined ? undefined : read);
   };
   return {
-    get({ id, config, code: digest }) {
+    get(record) {
+      const { id } = record;
       let runtime = runtimes.get(id);
       if (!runtime) {
-        runtime = load(id, config, digest);
+        runtime = load(id, record);
         runtime.catch(() => runtimes.delete(id));
         runtimes.set(id, runtime);
       }

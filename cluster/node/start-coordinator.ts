@@ -1,6 +1,9 @@
 import type { Role } from '../runtime/context.ts';
 import type { RoleStart } from './role-start.ts';
 
+/** What routes of the gateway call. */
+const GATEWAY_METHODS: readonly string[] = ['CreateJob', 'GetJob', 'CancelJob', 'PauseJob', 'ResumeJob', 'ExportTrajectories'];
+
 /** Starts the coordinator, and serves the admin API with its token. */
 export async function startCoordinatorRole({
   context,
@@ -14,11 +17,11 @@ export async function startCoordinatorRole({
   const { adminService } = await import('../admin/service.ts');
   const { startCoordinator } = await import('../coordinator/index.ts');
   const { countStored } = await import('../coordinator/unstored-groups.ts');
-  const { token, storeToken, scheduler, money } = settings;
+  const { token, storeToken, gatewayWorkToken, scheduler, money } = settings;
   const store = remoteStore(nodes!, storeToken);
   const backend = new CoordinatorBackend(context, nodes!, store);
   closers.push(() => backend.close());
-  services.push({ ...adminService(backend), token });
+  services.push({ ...adminService(backend), token, limited: { token: gatewayWorkToken, methods: GATEWAY_METHODS } });
   const { countRowsIn } = await import('../coordinator/schedule-runner.ts');
   return startCoordinator(context, {
     nodes,

@@ -44,7 +44,16 @@ describe('planNodes', () => {
     expect(nodes[1]).toEqual({
       settings: {
         id: 'coordinator',
-        roles: [{ role: 'coordinator', token: credentials.token, storeToken: credentials.storeToken, scheduler, money }],
+        roles: [
+          {
+            role: 'coordinator',
+            token: credentials.token,
+            storeToken: credentials.storeToken,
+            gatewayWorkToken: credentials.gatewayWorkToken,
+            scheduler,
+            money,
+          },
+        ],
         grpcPort: 7000,
         natsUrl: 'nats://127.0.0.1:4222',
         nats: { identity: 'coordinator', password: passwords.coordinator },
@@ -126,12 +135,12 @@ describe('secrets', () => {
     );
   /** A role holds these and, of {@link all}, no others. */
   const always = {
-    coordinator: ['token', 'storeToken', 'coordinator'],
+    coordinator: ['token', 'storeToken', 'gatewayWorkToken', 'coordinator'],
     'parameter-server': ['workToken', 'parameter-server'],
     learner: ['workToken', 'learner'],
     rollout: ['rollout'],
     reward: ['reward'],
-    gateway: ['gatewayMetricsToken', 'gatewayReadToken', 'gatewayWriteToken', 'gatewayAdminToken', 'gateway'],
+    gateway: ['gatewayMetricsToken', 'gatewayReadToken', 'gatewayWriteToken', 'gatewayAdminToken', 'gatewayWorkToken', 'gateway'],
   };
 
   it('reach a role only if it needs them, with the embedded engine', () => {

@@ -112,6 +112,11 @@ export interface FlowDefinition<T, M> {
    * `new URL('./file', import.meta.url)`, after the module has been loaded. Default none, but for files that are named in just that way.
    */
   files?: readonly string[];
+  /**
+   * Makes a task of a question and what should come of it, for jobs that are given such data in place of tasks (an API, an application's
+   * history). `index` counts from 0 and makes ids that differ. What it throws names the data that is wrong.
+   */
+  fromQuery?(data: TrainingQuery): T;
   tools: Record<string, Tool<M, any, any>>;
   /** Names of the numeric features used in `Plan`; their order is the order of the network's inputs. */
   features: { state?: readonly string[]; item?: readonly string[]; action?: readonly string[] };
@@ -145,6 +150,15 @@ export interface FlowDefinition<T, M> {
   rule?(memory: M, plan: Plan): number;
   /** Time limit of a tool call. Default 10_000. */
   toolTimeoutMs?: number;
+}
+
+/** A question and what should come of it. */
+export interface TrainingQuery {
+  query: string;
+  /** Anything that JSON can hold. */
+  expected_outcome: Json;
+  /** Its place in the data, from 0. */
+  index: number;
 }
 
 export interface Reward {

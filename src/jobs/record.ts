@@ -107,6 +107,13 @@ export const jobRecordSchema = z.object({
   evaluations: z.array(evaluationRecordSchema).default([]),
   /** The request that created it, where that had an id; digest: of its content. */
   request: z.object({ id: z.string(), digest: z.string() }).optional(),
+  /** The registered agent whose flow it runs. */
+  agent: z.string().optional(),
+  /** Artifact with the queries that it trains on in place of its flow's own tasks. */
+  queries: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .optional(),
   /** What its first weights are from: `<job>@<version>` or the folder of a checkpoint. */
   from: z.string().optional(),
   /** Of jobs of older builds: folder beside the job's checkpoints where those weights are kept. */
@@ -159,6 +166,8 @@ export interface NewJob {
   owner?: string | undefined;
   priority?: number | undefined;
   request?: { id: string; digest: string } | undefined;
+  agent?: string | undefined;
+  queries?: string | undefined;
   from?: string;
   initialCheckpoint?: string | undefined;
   /** Digest of its code and data. */

@@ -33,6 +33,9 @@ export const NOTICES = 'notices';
 /** Which jobs have a place: the scheduler's decision. */
 export const SCHEDULER = 'scheduler';
 
+/** Flows that are registered under a name. */
+export const AGENTS = 'agents';
+
 /** What creates jobs by the clock or by new rows, by name. */
 export const SCHEDULES = 'schedules';
 
@@ -48,4 +51,5 @@ export type BucketName =
   | typeof NOTICES
   | typeof SCHEDULER
   | typeof SCHEDULES
-  | typeof BUDGETS;
+  | typeof BUDGETS
+  | typeof AGENTS;

@@ -51,11 +51,13 @@ describe('topology', () => {
     expect(Object.fromEntries(buckets.map((b) => [b.name, b.ttlMs]))).toEqual({
       jobs: 0,
       notices: 0,
+      budgets: 0,
       leases: 10_000,
       nodes: 15_000,
       policies: 0,
       scheduler: 0,
       schedules: 0,
+      agents: 0,
     });
     expect(streamOf('scored.job.train', streams)?.name).toBe('SCORED');
     expect(streamOf('other.job', streams)).toBeUndefined();

@@ -1,6 +1,7 @@
 import type { StreamSpec, Topology } from '../bus/topology.ts';
 import {
   BUDGETS,
+  AGENTS,
   DLQ,
   EVENTS,
   GROUPS,
@@ -90,6 +91,7 @@ export function topology(options: TopologyOptions = {}): Topology {
       { name: SCHEDULER, ttlMs: 0, maxBytes: 16 * MIB },
       { name: SCHEDULES, ttlMs: 0, maxBytes: 16 * MIB },
       { name: BUDGETS, ttlMs: 0, maxBytes: 64 * MIB },
+      { name: AGENTS, ttlMs: 0, maxBytes: 16 * MIB },
     ],
     replicas: options.replicas ?? 1,
     deadLetterPrefix: DEAD_LETTER_PREFIX,

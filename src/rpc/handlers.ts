@@ -54,6 +54,8 @@ export interface ServiceRegistration {
   readonly service: DescService;
   /** Bearer token that its calls must carry. Default: the server's. */
   readonly token?: string | undefined;
+  /** Another bearer token, which some of its methods take as well; their names, e.g. "GetJob". */
+  readonly limited?: { readonly token: string; readonly methods: readonly string[] } | undefined;
   /** Handlers in the form that grpc-js calls. `stopping` aborts when the server stops. */
   bind(environment: HandlerEnvironment): Record<string, UntypedHandleCall>;
 }

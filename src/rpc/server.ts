@@ -80,8 +80,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   }
   quietGrpc();
   const metrics = new RpcMetrics();
+  const limited = services.flatMap(({ service, limited: { token, methods } = { token: '', methods: [] } }) =>
+    methods.map((name): [string, string] => [`/${service.typeName}/${name}`, token]),
+  );
   const interceptors = serverInterceptors({
     tokens,
+    limited: new Map(limited),
     deadlineCapMs: options.deadlineCapMs ?? 60_000,
     limiter: new RateLimiter(options.rateLimit ?? DEFAULT_RATE_LIMIT, () => systemClock.monotonic()),
     metrics,

@@ -9,14 +9,14 @@ type Given<R extends RoleName> = Omit<
 >;
 
 const CREDENTIALS: { readonly [R in RoleName]: (all: Credentials) => Given<R> } = {
-  coordinator: ({ token, storeToken }) => ({ token, storeToken }),
+  coordinator: ({ token, storeToken, gatewayWorkToken }) => ({ token, storeToken, gatewayWorkToken }),
   'parameter-server': ({ workToken }) => ({ workToken }),
   learner: ({ workToken }) => ({ workToken }),
   rollout: () => ({}),
   reward: () => ({}),
   store: ({ storeToken }) => ({ storeToken }),
-  gateway: ({ gatewayMetricsToken, gatewayReadToken, gatewayWriteToken, gatewayAdminToken }) => {
-    return { gatewayMetricsToken, gatewayReadToken, gatewayWriteToken, gatewayAdminToken };
+  gateway: ({ gatewayMetricsToken, gatewayReadToken, gatewayWriteToken, gatewayAdminToken, gatewayWorkToken }) => {
+    return { gatewayMetricsToken, gatewayReadToken, gatewayWriteToken, gatewayAdminToken, gatewayWorkToken };
   },
 };
 

@@ -9,6 +9,8 @@ const coordinator = z.strictObject({
   role: z.literal('coordinator'),
   /** Bearer token of the admin API. */
   token: credential,
+  /** Bearer token of the gateway. */
+  gatewayWorkToken: credential,
   /** For its calls to the store. */
   storeToken: credential,
   /** Which jobs run at the same time. */
@@ -64,7 +66,7 @@ const store = z.strictObject({
   retention: retention.optional(),
 });
 
-/** HTTP for applications, people and web pages. Its tokens are its own: it has none for the gRPC of other roles. */
+/** HTTP for applications, people and web pages. Its tokens are its own; for the admin API it has one that a coordinator takes for some calls. */
 const gateway = z.strictObject({
   role: z.literal('gateway'),
   /** Default: a free one. */
@@ -74,6 +76,8 @@ const gateway = z.strictObject({
   gatewayReadToken: credential,
   gatewayWriteToken: credential,
   gatewayAdminToken: credential,
+  /** For its calls to the coordinator, which takes it for those alone that routes of the gateway make. */
+  gatewayWorkToken: credential,
 });
 
 /**

@@ -1,0 +1,90 @@
+import { z } from 'zod';
+import type { Bus } from '../../src/bus/bus.ts';
+import type { Clock } from '../../src/clock/clock.ts';
+import { MillraceError } from '../../src/errors.ts';
+import { AGENTS } from '../../src/protocol/names.ts';
+
+/** What names an agent. */
+export const AGENT_NAME = /^[a-z0-9][a-z0-9-]{0,39}$/;
+
+const agentSchema = z.object({
+  format: z.literal(1).default(1),
+  name: z.string().regex(AGENT_NAME),
+  /** Digest of the bundle that its jobs run. */
+  bundle: z.string().regex(/^[0-9a-f]{64}$/),
+  /** Name of the flow in it. */
+  flow: z.string(),
+  /** The flow makes tasks of queries. */
+  takesQueries: z.boolean(),
+  /** `<job>@<version>`; empty until something is promoted. */
+  servedVersion: z.string().default(''),
+  owner: z.string(),
+  /** Unix milliseconds. */
+  createdAt: z.int(),
+  updatedAt: z.int(),
+});
+
+/** A flow that is registered under a name, as bucket `agents` keeps it. */
+export type AgentRecord = z.infer<typeof agentSchema>;
+
+/** What a registration says. */
+export type Registration = Pick<AgentRecord, 'name' | 'bundle' | 'flow' | 'takesQueries' | 'owner'>;
+
+/** The registered agents. */
+export interface AgentDirectory {
+  /** Registers or replaces; what is served stays. */
+  register(agent: Registration): Promise<AgentRecord>;
+  /** `not_found` when there is none, `data_loss` when its record is damaged. */
+  get(name: string): Promise<AgentRecord>;
+  /** By name. `data_loss` when the record of one is damaged. */
+  list(): Promise<AgentRecord[]>;
+}
+
+const MAX_ATTEMPTS = 20;
+
+/** The agents in bucket `agents`. */
+export function agentDirectory({ bus, clock }: { bus: Bus; clock: Clock }): AgentDirectory {
+  const kv = () => bus.kv(AGENTS);
+  const encode = (agent: AgentRecord): Uint8Array => Buffer.from(JSON.stringify(agent));
+  return {
+    async register(agent) {
+      for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
+        const found = await kv().get(agent.name);
+        const now = Math.round(clock.now());
+        const { servedVersion, createdAt } = found ? decodeAgent(agent.name, found.value) : { servedVersion: '', createdAt: now };
+        const next: AgentRecord = { format: 1, ...agent, servedVersion, createdAt, updatedAt: now };
+        try {
+          if (found) await kv().update(agent.name, encode(next), found.revision);
+          else await kv().create(agent.name, encode(next));
+          return next;
+        } catch (thrown) {
+          const { code } = MillraceError.from(thrown);
+          if (code !== 'aborted' && code !== 'already_exists') throw thrown;
+        }
+      }
+      throw new MillraceError('aborted', `Agent "${agent.name}" kept changing while it was being registered; try again.`);
+    },
+    async get(name) {
+      const found = await kv().get(name);
+      if (found) return decodeAgent(name, found.value);
+      const message = `There is no agent "${name}"; \`millrace agent register NAME FLOW\` makes one, \`millrace agent list\` shows them.`;
+      throw new MillraceError('not_found', message, { field: 'agent' });
+    },
+    async list() {
+      const found = await Promise.all((await kv().keys()).sort().map((key) => kv().get(key)));
+      return found.flatMap((entry) => (entry ? [decodeAgent(entry.key, entry.value)] : []));
+    },
+  };
+}
+
+/** Reads the record of an agent. `data_loss` when it is damaged. */
+export function decodeAgent(name: string, bytes: Uint8Array): AgentRecord {
+  try {
+    return agentSchema.parse(JSON.parse(Buffer.from(bytes).toString()));
+  } catch (cause) {
+    throw new MillraceError('data_loss', `The record of agent "${name}" cannot be read; register it again after deleting it.`, {
+      cause,
+      field: 'agent',
+    });
+  }
+}
