@@ -104,6 +104,22 @@ describe('Scheduler', () => {
     expect([record.state, record.preemptedBy, record.resumedAt.length]).toEqual(['RUNNING', undefined, 1]);
   });
 
+  it('gives no place to a job that ran when the coordinator last heard of it', async () => {
+    const test = await cluster({ maxRunning: 1 });
+    await test.create('a');
+    await test.decide();
+    await test.start('a');
+    await test.create('b');
+    const { jobs } = test.context;
+    const old = jobs.active();
+    await test.move('a', 'SUCCEEDED');
+    await test.decide();
+    expect(test.placed()).toEqual(['b']);
+    jobs.active = () => old;
+    await test.decide();
+    expect(test.placed()).toEqual(['b']);
+  });
+
   it('voids the ticket of a job that gave its place up before it started', async () => {
     const test = await cluster({ maxRunning: 1 });
     await test.create('a');

@@ -68,7 +68,7 @@ export class Scheduler {
     const records = new Map(jobs.active().map(({ record }) => [record.id, record]));
     const before = found.places;
     const kept = await this.#kept(before, records);
-    const adopted = adopt(kept, records, clock.now());
+    const adopted = adopt(kept, await this.#homeless(kept, records), { records, now: clock.now() });
     const state = placedJobs(adopted, records);
     const waiting = [...records.values()].filter(({ id, state: at }) => at === 'QUEUED' && !Object.hasOwn(adopted.admitted, id));
     const plan = planPlaces({ now: clock.now(), placed: state, waiting, places, settings });
@@ -89,6 +89,19 @@ export class Scheduler {
       if ((known && needsPlace(known, place.ticket)) || !(await this.#frees(id, place.ticket))) admitted[id] = place;
     }
     return { ...before, admitted };
+  }
+
+  /**
+   * Jobs that run without a place: older versions started them, or the decision was lost. A coordinator that stood still knows old records:
+   * of a job that has lost its place since then, the record itself says so.
+   */
+  async #homeless({ admitted }: Places, records: ReadonlyMap<string, JobRecord>): Promise<string[]> {
+    const found: string[] = [];
+    for (const { id, state } of records.values()) {
+      if (state !== 'RUNNING' || Object.hasOwn(admitted, id)) continue;
+      if ((await this.#context.jobs.fetch(id))?.record.state === 'RUNNING') found.push(id);
+    }
+    return found.sort();
   }
 
   /** Whether a place is free, for good: nobody can make the job RUNNING under its ticket any more. */
@@ -135,12 +148,15 @@ function needsPlace({ state, ticket: used }: JobRecord, ticket: number): boolean
   return state === 'RUNNING' || (state === 'QUEUED' && used < ticket);
 }
 
-/** Jobs that run without a place: older versions started them, or the decision was lost. */
-function adopt(before: Places, records: ReadonlyMap<string, JobRecord>, now: number): Places {
-  const homeless = [...records.values()].filter(({ id, state }) => state === 'RUNNING' && !Object.hasOwn(before.admitted, id));
+/** Gives places to jobs that run without one. */
+function adopt(
+  before: Places,
+  homeless: readonly string[],
+  { records, now }: { records: ReadonlyMap<string, JobRecord>; now: number },
+): Places {
   // A decision that was lost had given tickets up to these.
   const tickets = Math.max(before.tickets, ...[...records.values()].map(({ ticket }) => ticket));
-  return admit({ ...before, tickets }, homeless.map(({ id }) => id).sort(), now);
+  return admit({ ...before, tickets }, homeless, now);
 }
 
 function admit(before: Places, jobs: readonly string[], now: number): Places {
