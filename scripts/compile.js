@@ -9,7 +9,8 @@ const ENTRIES = ['src/index.ts', 'src/math.ts', 'src/conformance.ts', 'src/clien
 const SOURCES_ONLY = ['src/reward/custom/thread.mjs'];
 /** Files that the code reads beside itself, by ending. */
 const DATA = ['.sql'];
-const STARTED = /new URL\(\s*'(\.{1,2}\/[^']+)\.ts',\s*import\.meta\.url\s*\)/g;
+/** Not in a comment, where it may be an example. */
+const STARTED = /(?<!^[ \t]*(?:\*|\/\/).*)new URL\(\s*'(\.{1,2}\/[^']+)\.ts',\s*import\.meta\.url\s*\)/gm;
 
 /**
  * Compiles every module that the entries reach from `root` into `out`, with source maps, and copies the files that they read beside

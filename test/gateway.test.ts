@@ -40,6 +40,16 @@ function begun(
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 type Answer = any;
 
+/** Waits until the gateway answers. */
+async function answering(): Promise<void> {
+  const health = (): Promise<number> =>
+    fetch(url('/healthz')).then(
+      ({ status }) => status,
+      () => 0,
+    );
+  await expect.poll(health, { timeout: 30_000 }).toBe(200);
+}
+
 const processOf = (): number | undefined => cluster.nodes().find(({ id }) => id === 'gateway')?.pid;
 
 describe('the gateway of a cluster', () => {
@@ -85,12 +95,7 @@ describe('the gateway of a cluster', () => {
   it('is there again, at its address, when it was killed', async () => {
     const pid = cluster.kill('gateway');
     await expect.poll(processOf, { timeout: 30_000 }).not.toBe(pid);
-    const health = (): Promise<number> =>
-      fetch(url('/healthz')).then(
-        ({ status }) => status,
-        () => 0,
-      );
-    await expect.poll(health, { timeout: 30_000 }).toBe(200);
+    await answering();
     expect(await answer('/readyz', as('gateway-read'))).toEqual([200, undefined]);
   });
 
@@ -108,6 +113,9 @@ describe('the gateway of a cluster', () => {
 });
 
 describe('JSON-RPC of a cluster', () => {
+  // The test before has ended it.
+  beforeAll(answering, 30_000);
+
   const call = async (method: string, params: object, token = 'gateway-write'): Promise<Answer> => {
     const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method, params });
     const { result, error } = (await (await fetch(url('/rpc'), { method: 'POST', body, ...as(token) })).json()) as Answer;

@@ -27,7 +27,7 @@ const mode = (...path: string[]): string => (statSync(join(stateDir, ...path)).m
 describe('credentials', () => {
   it('are made up once, differ, and stay', () => {
     const made = openCredentials(stateDir);
-    expect(new Set(Object.values(made)).size).toBe(9);
+    expect(new Set(Object.values(made)).size).toBe(10);
     for (const secret of Object.values(made)) expect(secret).toMatch(/^[\w-]{32}$/);
     expect(openCredentials(stateDir)).toEqual(made);
     rmSync(credentialPath(stateDir, 'reader.token'));

@@ -25,7 +25,6 @@ export const REAL = [
   { path: 'src/compute/self-test.ts', why: 'measures the speed of the machine; serial mode reports none' },
   { path: 'src/telemetry/log-file.ts', why: 'lines of logs have the time of the machine' },
   // Code of users may call these outside of anything that has a clock; with one, they take its.
-  { path: 'src/flow/retry-later.ts', why: 'a date in an HTTP response, read by code that no flow runs' },
   { path: 'src/tasks/progress.ts', why: 'a task file, read by code that no flow loads' },
   { path: 'src/reward/custom', why: 'threads: real ones, whose time limits are real' },
   // Processes: serial mode starts none.

@@ -35,8 +35,11 @@ export async function ensureCompiled(
     // A file that was changed meanwhile may have been compiled in either state.
     if (digestOf(root, folders) === digest) renameSync(made, folder);
     else rmSync(made, { recursive: true, force: true });
-  } catch {
+  } catch (error) {
     if (made !== undefined) rmSync(made, { recursive: true, force: true });
+    // esbuild's. Others say that this account cannot write here.
+    if (error.errors)
+      process.stderr.write(`warning: the sources do not compile and run through tsx, more slowly: ${error.message}\n`);
   }
   return isThere(folder) ? folder : undefined;
 }

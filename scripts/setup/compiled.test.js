@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { compileModules } from '../compile.js';
 import { ensureCompiled } from './compiled.js';
 
 const repository = fileURLToPath(new URL('../..', import.meta.url));
@@ -12,13 +13,18 @@ let root;
 /** A checkout with a handful of modules. */
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'millrace-compiled-'));
-  for (const folder of ['src/store/queries', 'cluster/cli', 'scripts']) mkdirSync(join(root, folder), { recursive: true });
+  for (const folder of ['src/store/queries', 'src/client', 'cluster/cli', 'scripts'])
+    mkdirSync(join(root, folder), { recursive: true });
   symlinkSync(join(repository, 'node_modules'), join(root, 'node_modules'));
   for (const file of ['package.json', 'package-lock.json', 'tsconfig.json', 'scripts/compile.js'])
     cpSync(join(repository, file), join(root, file));
   for (const name of ['index', 'math', 'conformance'])
     writeFileSync(join(root, `src/${name}.ts`), 'export const x: number = 1;\n');
   writeFileSync(join(root, 'src/store/queries/one.sql'), 'SELECT 1');
+  writeFileSync(
+    join(root, 'src/client/index.ts'),
+    "/**\n * const flow = new URL('./flow.ts', import.meta.url);\n */\nexport const x: number = 1;\n",
+  );
   writeFileSync(join(root, 'src/started.ts'), 'console.log(import.meta.url as string);\n');
   writeFileSync(
     join(root, 'cluster/cli/main.ts'),
@@ -29,6 +35,11 @@ afterEach(() => rmSync(root, { recursive: true, force: true }));
 
 const compiled = () => ensureCompiled(root, join(root, 'cache'));
 const builds = () => readdirSync(join(root, 'cache'));
+
+it('the sources of this checkout compile', async () => {
+  await compileModules(repository, join(root, 'out'));
+  expect(existsSync(join(root, 'out/cluster/cli/main.js'))).toBe(true);
+});
 
 describe('the build of a checkout', () => {
   it('runs, with the modules that are started and the files that are read', async () => {
