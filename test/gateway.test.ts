@@ -113,9 +113,6 @@ describe('the gateway of a cluster', () => {
 });
 
 describe('JSON-RPC of a cluster', () => {
-  // The test before has ended it.
-  beforeAll(answering, 30_000);
-
   const call = async (method: string, params: object, token = 'gateway-write'): Promise<Answer> => {
     const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method, params });
     const { result, error } = (await (await fetch(url('/rpc'), { method: 'POST', body, ...as(token) })).json()) as Answer;
@@ -123,6 +120,8 @@ describe('JSON-RPC of a cluster', () => {
   };
 
   it('trains a registered agent on queries, and gives what came of it', async () => {
+    // The test before has ended it.
+    await answering();
     const flow = join('test', 'flows', 'queries.ts');
     const registered = await millraceToEnd(['agent', 'register', 'sorter', flow, '--state', cluster.stateDir, '-o', 'json']);
     expect(registered).toMatchObject({ code: 0 });
