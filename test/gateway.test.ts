@@ -151,8 +151,10 @@ describe('JSON-RPC of a cluster', () => {
     });
     const { evaluations } = await call('training.evaluate', { job_id });
     expect(evaluations).toMatchObject([{ name: 'trained', policy_version: 2, tasks: 1 }]);
-    const { trajectories } = await call('training.export_trajectories', { job_id, purpose: 'train', limit: 1000 });
-    expect(trajectories.length).toBeGreaterThanOrEqual(2 * 2 * 8);
+    // The last rows are written within a second or two of the end.
+    const exported = async (): Promise<number> =>
+      (await call('training.export_trajectories', { job_id, purpose: 'train', limit: 1000 })).trajectories.length;
+    await expect.poll(exported, { timeout: 20_000 }).toBeGreaterThanOrEqual(2 * 2 * 8);
     expect((await call('training.export_trajectories', { job_id }, 'gateway-metrics')).error).toMatchObject({
       code: 'permission_denied',
     });
