@@ -32,6 +32,7 @@ export class Farm {
   readonly #waiting: ((worker: SeedWorker) => void)[] = [];
   readonly #longestMs: number;
   readonly #entry: URL;
+  #closed = false;
 
   /** @param options - another module in place of the workers' sources, and for tests how long a run may take */
   constructor(workers: number, { longestMs = LONGEST_MS, entry = new URL('./worker-main.ts', import.meta.url) } = {}) {
@@ -56,7 +57,7 @@ export class Farm {
       worker.kill();
       await worker.exited;
       this.#all.delete(worker);
-      this.#release(this.#start());
+      if (!this.#closed) this.#release(this.#start());
       if (timedOut) return broken(order.seed, 'ends', `the run took more than ${this.#longestMs / 1000} s of real time`);
       return broken(order.seed, 'process-survives', (thrown as Error).message);
     } finally {
@@ -64,8 +65,9 @@ export class Farm {
     }
   }
 
-  /** Ends every worker, whatever it does. */
+  /** Ends every worker, whatever it does: runs that are under way fail. */
   async close(): Promise<void> {
+    this.#closed = true;
     await Promise.all([...this.#all].map((worker) => worker.stop(0)));
   }
 

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { processesOf } from '../support/command.ts';
 import { replayCommand } from './commit.ts';
 import { Farm, type SeedOrder, type SeedResult } from './farm.ts';
 import { summaryJson, summaryLines } from './summary.ts';
@@ -180,6 +181,11 @@ describe('a farm', () => {
         ['passed', undefined],
       ]);
       expect(results[0]!.reason).toContain('ended with 3');
+      const running = farm.run({ seed: 3 });
+      await farm.close();
+      expect(await running).toMatchObject({ outcome: 'failed' });
+      // A worker in place of the one that was ended would keep the command alive.
+      expect(await processesOf(folder)).toEqual([]);
     } finally {
       await farm.close();
       await rm(folder, { recursive: true });
