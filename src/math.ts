@@ -81,6 +81,16 @@ export { dynamicSampling } from './algo/dapo/dynamic-sampling.ts';
 export type { Draws, Unsuitable } from './algo/dapo/dynamic-sampling.ts';
 export { expectedImprovement } from './tune/expected-improvement.ts';
 
+/** Statistics of evaluations: intervals, and comparisons of two policies on the same tasks. */
+export { comparePaired } from './algo/stats/comparison.ts';
+export type { PairedComparison } from './algo/stats/comparison.ts';
+export { clopperPearson, meanInterval, pairedDifferenceInterval, ratioInterval, studentQuantile } from './algo/stats/interval.ts';
+export type { Interval, PairedCounts } from './algo/stats/interval.ts';
+export { mcNemar, signFlip } from './algo/stats/paired.ts';
+export { passAtK } from './algo/stats/pass-at-k.ts';
+export { eValue, sequentialTest } from './algo/stats/sequential.ts';
+export type { Discordant, SequentialOptions, SequentialResult } from './algo/stats/sequential.ts';
+
 /** Reward shaping. */
 export { shapeReward } from './reward/shape.ts';
 export type { Evidence, ShapedReward } from './reward/shape.ts';

@@ -1,4 +1,5 @@
-import { betaCdf, logGamma, type Outcomes } from './beta.ts';
+import { betaCdf, logGamma } from '../algo/stats/beta.ts';
+import type { Outcomes } from './beta.ts';
 
 /**
  * For each arm the probability that its success, drawn from the posterior Beta(1 + good, 1 + bad), is the largest of all, to 1e-9:

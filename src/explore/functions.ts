@@ -3,6 +3,7 @@
  * with the field). Formulas are said where they are computed, and in docs/algorithms.md.
  */
 import { allInRange, array, columns, finite, inRange, oneOf, sameLength, wrong } from '../algo/check.ts';
+import * as stats from '../algo/stats/beta.ts';
 import { wilson as interval } from '../algo/stats/wilson.ts';
 import type { ExplorationConfig } from '../config/job/exploration.ts';
 import * as beta from './beta.ts';
@@ -57,7 +58,7 @@ export function betaCdf(x: number, a: number, b: number): number {
   inRange('x', x);
   inRange('a', a, { above: 0 });
   inRange('b', b, { above: 0 });
-  return beta.betaCdf(x, a, b);
+  return stats.betaCdf(x, a, b);
 }
 
 /** For each arm the probability that its success probability is the largest of all, to 1e-9. See {@link exactBestProbabilities}. */

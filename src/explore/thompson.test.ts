@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { betaCdf, bounds, logGamma, posteriorMean } from './beta.ts';
+import { betaCdf, logGamma } from '../algo/stats/beta.ts';
+import { bounds, posteriorMean } from './beta.ts';
 import { bestProbabilities } from './thompson.ts';
 import { seededRandom } from '../random/seeded.ts';
 import type { Random } from '../random/random.ts';

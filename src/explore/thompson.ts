@@ -1,4 +1,5 @@
-import { betaCdf, type Outcomes } from './beta.ts';
+import { betaCdf } from '../algo/stats/beta.ts';
+import type { Outcomes } from './beta.ts';
 
 /** Points around each posterior's mean, in standard deviations, that the integral is cut at. */
 const CUTS = [-6, -4.5, -3.5, -2.75, -2.25, -1.75, -1.25, -0.75, -0.25, 0.25, 0.75, 1.25, 1.75, 2.25, 2.75, 3.5, 4.5, 6];
