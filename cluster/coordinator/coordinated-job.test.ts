@@ -13,9 +13,18 @@ describe('CoordinatedJob', () => {
     await run(job.update((record) => ({ ...record, accepted: 3 })));
     expect(job.record.accepted).toBe(3);
     await run(context.jobs.update('a', (record) => ({ ...record, attempt: 2 })));
-    expect(job.evaluationAttempt).toBe(0);
+    expect(job.record.attempt).toBe(0);
     await run(job.refresh());
-    expect([job.record.attempt, job.record.accepted, job.evaluationAttempt]).toEqual([2, 3, 2]);
+    expect([job.record.attempt, job.record.accepted]).toEqual([2, 3]);
+    await release();
+  });
+
+  it('draws attempts that no other coordinator has drawn', async () => {
+    const { job, context, run, release } = await coordinatedJob(folder.path);
+    const first = await run(job.drawAttempt());
+    await run(context.jobs.update('a', (record) => ({ ...record, taken: first + 3 })));
+    expect(await run(job.drawAttempt())).toBe(first + 4);
+    expect(job.record.taken).toBe(first + 4);
     await release();
   });
 

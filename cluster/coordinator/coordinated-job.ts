@@ -33,9 +33,16 @@ export class CoordinatedJob {
     return this.machine.record;
   }
 
-  /** Another one for each coordinator that takes the job, and after each loss of a stream: evaluations are run again under ids of their own. */
-  get evaluationAttempt(): number {
-    return this.record.taken + this.record.attempt;
+  /**
+   * An attempt that nobody else has drawn and nobody will: what evaluations are asked for under, since two coordinators may believe for a
+   * while that a job is theirs.
+   */
+  async drawAttempt(): Promise<number> {
+    const drawn = await this.context.jobs.update(this.id, (record) =>
+      isEnded(record.state) ? undefined : { ...record, taken: record.taken + 1 },
+    );
+    this.machine.recordChanged(drawn);
+    return drawn.record.taken;
   }
 
   /** Reads the record: between two lives of the actor nobody heard its changes. */

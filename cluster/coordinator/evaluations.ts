@@ -92,7 +92,7 @@ export class RunningEvaluations {
 
   /** From now on everything that has not come is asked for again: an actor that fell over may have sent a part only. */
   forgetSent(): void {
-    for (const running of this.#running.values()) running.unsent = undefined;
+    for (const running of this.#running.values()) forgetSent(running);
   }
 
   /**
@@ -112,7 +112,7 @@ export class RunningEvaluations {
         return tally.has(of.task.id) || isHeld(request.id) ? undefined : request;
       };
       if (!(await this.#sender.sendAll(missing, make, signal))) {
-        running.unsent = undefined;
+        forgetSent(running);
         return false;
       }
       // They may have been forgotten meanwhile.
@@ -150,6 +150,13 @@ export class RunningEvaluations {
   forget({ name, policyVersion }: EvaluationRecord): void {
     this.#running.delete(`${name}@${policyVersion}`);
   }
+}
+
+/** Nothing of it is under way any more: what does not come must not keep what is asked for instead from being sent. */
+function forgetSent(running: Running): void {
+  running.unsent = undefined;
+  running.asked = 0;
+  running.before = running.tally.received;
 }
 
 function flowsOf(scored: AnsweredRequest): EvaluatedFlow[] {

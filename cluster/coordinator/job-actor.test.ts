@@ -297,6 +297,23 @@ describe('a job whose tasks come from a service that is away', () => {
   });
 });
 
+it('evaluates again under an attempt of its own when another coordinator that has lost the job has drawn one', async () => {
+  const job = await cluster({ overrides: ['evaluation.baselines=true', 'rollout.groupsPerRound=1'] });
+  const requestsOf = async (attempt: number): Promise<number> => {
+    let found = 0;
+    for await (const { data } of job.coordinator.bus.read('ROLLOUTS', 'rollout.>')) {
+      const { evaluation, attempt: of } = fromBinary(RolloutRequestSchema, data);
+      if (evaluation !== '' && of === attempt) found += 1;
+    }
+    return found;
+  };
+  await job.nodes.until(async () => (await requestsOf(job.record().taken)) > 0, 10);
+  const { taken } = job.record();
+  await job.clock.run(job.coordinator.jobs.update(ID, (record) => ({ ...record, taken: taken + 5 })));
+  await job.nodes.until(async () => (await requestsOf(taken + 6)) > 0, 10);
+  expect(await job.clock.run(requestsOf(taken + 6))).toBe(await job.clock.run(requestsOf(taken)));
+});
+
 describe('pause', () => {
   it('is handled while the queue is full; the rest is sent later, once', async () => {
     let refusals = 0;

@@ -77,7 +77,7 @@ export class JobActor implements Behaviour<JobMessage> {
     this.#evaluations = new RunningEvaluations(
       context,
       { job: id, config: record.config, fence: lease.token },
-      { attempt: job.evaluationAttempt, sender: this.#sender },
+      { attempt: record.taken, sender: this.#sender },
     );
   }
 
@@ -156,8 +156,7 @@ export class JobActor implements Behaviour<JobMessage> {
   }
 
   #recordStart(): Promise<void> {
-    const { train, heldOut } = this.#tasks;
-    return this.#job.recordStart(`training on ${train.length} tasks, ${heldOut.length} held out`);
+    return this.#job.recordStart(`training on ${this.#tasks.train.length} tasks, ${this.#tasks.heldOut.length} held out`);
   }
 
   async #look(): Promise<void> {
@@ -171,9 +170,10 @@ export class JobActor implements Behaviour<JobMessage> {
 
   /** Streams that were deleted took requests and groups with them: what is open by the ledger is requested again. */
   async #lookAtStreams(): Promise<void> {
-    if (!(await this.#losses.checkStreams())) return;
-    this.#job.machine.requestsLost();
-    this.#evaluations.sendAgain(this.#job.evaluationAttempt);
+    const lost = await this.#losses.checkStreams();
+    if (lost) this.#job.machine.requestsLost();
+    // A coordinator that has lost the job, and did not know, may have drawn since: its results are for nobody now.
+    if (lost || this.#job.record.taken > this.#evaluations.attempt) this.#evaluations.sendAgain(await this.#job.drawAttempt());
   }
 
   #sendAgain(): void {

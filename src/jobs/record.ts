@@ -99,7 +99,7 @@ export const jobRecordSchema = z.object({
   streams: z.record(z.string(), z.string()).optional(),
   /** Grows each time such a stream was lost: requests are sent again under ids of their own. */
   attempt: z.int().min(0).default(0),
-  /** Grows each time a coordinator takes the job: evaluations that it runs carry ids of their own. */
+  /** Grows each time a coordinator takes the job or loses requests: evaluations that it runs carry ids of their own. */
   taken: z.int().min(0).default(0),
   /** Groups that were used and whose rows the store does not have; absent while no rows can have been lost. */
   unstored: z.int().min(0).optional(),

@@ -106,6 +106,8 @@ async function runSeeds(options: Options, signal: AbortSignal): Promise<number> 
 
 async function main(args: readonly string[]): Promise<number> {
   const interrupted = new AbortController();
+  // Whoever reads has seen enough: `npm run simulate | head`.
+  process.stdout.on('error', () => process.exit(0));
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort());
   let code = 0;
   const run = async (options: Options): Promise<void> => {

@@ -16,4 +16,8 @@ export const REGRESSIONS: readonly Regression[] = [
   { seed: 401774, broke: 'needed-weights-are-there: a worker that had stood still took weights that nobody keeps for damaged' },
   { seed: 401790, broke: 'nothing-is-left: a coordinator without the lease made the durable of evaluations again' },
   { seed: 122, broke: 'liveness: leases were lost, and two coordinators took answers from each other' },
+  {
+    seed: 901958,
+    broke: 'liveness: a coordinator that had lost the job began its evaluations again, and its results came for ever',
+  },
 ];
