@@ -127,7 +127,7 @@ describe('what is wrong with a job is told before anything is started', () => {
       },
       'a split that leaves nothing': {
         files: { 'flow.ts': FLOW.replace('length: 200', 'length: 1') },
-        says: /1 tasks leave none for (train|heldOut) at split\.heldOut 0\.2/,
+        says: /1 tasks leave none for (train|validation) at split\.heldOut 0\.2/,
       },
       'an override that is none': { args: ['train', 'job.yaml', '--set', 'rounds'], says: /--set rounds: expected key=value/ },
       'an override of what is not there': {

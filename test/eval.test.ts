@@ -61,20 +61,20 @@ function read(stdout: string): { lines: Result[]; summary: Summary } {
 }
 
 describe('millrace eval', () => {
-  it('prints one line a held-out task and the summary last, the same each time', async () => {
+  it('prints one line a validation task and the summary last, the same each time', async () => {
     const { lines, summary } = await results(JOB, '--checkpoint', checkpoint);
-    expect(lines).toHaveLength(40);
-    expect(new Set(lines.map(({ id }) => id)).size).toBe(40);
+    expect(lines).toHaveLength(20);
+    expect(new Set(lines.map(({ id }) => id)).size).toBe(20);
     for (const line of lines) {
       expect(Object.keys(line)).toEqual(['id', 'success', 'reward', 'steps']);
       expect(line.success).toBe(line.reward === 1);
       expect(line.steps).toBeGreaterThan(0);
     }
     const successes = lines.filter(({ success }) => success).length;
-    expect(summary).toMatchObject({ tasks: 40, successes, failed: 0, success: successes / 40, checkpoint });
+    expect(summary).toMatchObject({ tasks: 20, successes, failed: 0, success: successes / 20, checkpoint });
     expect(summary.ci95[0]).toBeLessThan(summary.success);
     expect(summary.ci95[1]).toBeGreaterThanOrEqual(summary.success);
-    expect(summary.meanSteps).toBeCloseTo(lines.reduce((sum, { steps }) => sum + steps, 0) / 40, 6);
+    expect(summary.meanSteps).toBeCloseTo(lines.reduce((sum, { steps }) => sum + steps, 0) / 20, 6);
     expect((await results(JOB, '--checkpoint', checkpoint)).lines).toEqual(lines);
   });
 

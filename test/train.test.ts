@@ -67,9 +67,9 @@ describe('millrace train', () => {
     expect(Object.keys(heldOut)).toEqual(
       expect.arrayContaining(['doNothing', 'oracle', 'random', 'tasks', 'trained', 'untrained']),
     );
-    expect(heldOut).toMatchObject({ incomplete: false, trained: { judged: 40, notJudged: 0, failures: {}, incomplete: false } });
-    expect(heldOut.baselines.oracle).toMatchObject({ success: 1, text: '100.0 %', judged: 40 });
-    expect(heldOut.tasks).toBe(40);
+    expect(heldOut).toMatchObject({ incomplete: false, trained: { judged: 20, notJudged: 0, failures: {}, incomplete: false } });
+    expect(heldOut.baselines.oracle).toMatchObject({ success: 1, text: '100.0 %', judged: 20 });
+    expect(heldOut.tasks).toBe(20);
     expect(heldOut.oracle).toBe(1);
     for (const share of [
       heldOut.doNothing,
@@ -119,7 +119,7 @@ describe('millrace train', () => {
     );
     expect(command.stderr).not.toMatch(/[\r\x1b]/);
     expect(command.stdout).not.toMatch(/[\r\x1b]/);
-    expect(command.stdout).toMatch(/^\nSuccess on 40 held-out tasks/);
+    expect(command.stdout).toMatch(/^\nSuccess on 20 held-out tasks/);
     for (const part of [
       'uniform random',
       'untrained planner',

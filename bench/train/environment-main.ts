@@ -31,7 +31,7 @@ try {
   const hello: Hello = {
     spec: plannerSpec(runtime),
     job: jobOf(config),
-    tasks: { train: environment.plan.train.length, heldOut: environment.plan.heldOut.length },
+    tasks: { train: environment.plan.train.length, heldOut: environment.plan.validation.length },
     tensors,
     answers: { standing: STANDING, learnable: LEARNABLE },
   };

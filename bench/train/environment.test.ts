@@ -123,7 +123,7 @@ describe('the environment as a process', () => {
     };
     const hello = JSON.parse(new TextDecoder().decode(await next())) as Hello;
     expect(hello.spec).toEqual(plannerSpec(runtime));
-    expect(hello.tasks).toEqual({ train: environment.plan.train.length, heldOut: environment.plan.heldOut.length });
+    expect(hello.tasks).toEqual({ train: environment.plan.train.length, heldOut: environment.plan.validation.length });
     const weights = await next();
     const { values } = initialParameters(plannerSpec(runtime));
     expect(Buffer.from(weights).equals(Buffer.from(values.buffer))).toBe(true);

@@ -116,9 +116,9 @@ export class LockStepEnvironment {
     this.#flows = [];
     const { flow } = this.#runtime;
     for (const number of tasks) {
-      const request = purpose === 'train' ? this.plan.taskFor(number) : this.plan.heldOut[number];
+      const request = purpose === 'train' ? this.plan.taskFor(number) : this.plan.validation[number];
       if (request === undefined)
-        throw new MillraceError('invalid_argument', `there is no held-out task ${number} of ${this.plan.heldOut.length}`);
+        throw new MillraceError('invalid_argument', `there is no held-out task ${number} of ${this.plan.validation.length}`);
       const parsed = parseTask(flow, request.json);
       if ('problem' in parsed) throw new MillraceError('invalid_argument', `task ${request.id}: ${parsed.problem}`);
       const group: Group = { table: new PlannerSituations(this.#encoder), seen: new Map() };

@@ -42,7 +42,7 @@ export async function exportEnvironment(runtime: JobRuntime): Promise<ExportedEn
     features: { state: flow.features.state ?? [], item: flow.features.item ?? [] },
     world: { users, products, orders },
     train: plan.train.map(read),
-    heldOut: plan.heldOut.map(read),
+    heldOut: plan.validation.map(read),
     order: Array.from({ length: config.rounds * config.rollout.groupsPerRound }, (_, sequence) =>
       taskAt(sequence, plan.train.length, config.seed),
     ),

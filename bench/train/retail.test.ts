@@ -60,7 +60,7 @@ class Recorder {
     const { plan } = this.#environment;
     const sequences: number[][] = [];
     for (const number of request.tasks) {
-      const { json } = request.purpose === 'train' ? plan.taskFor(number) : plan.heldOut[number]!;
+      const { json } = request.purpose === 'train' ? plan.taskFor(number) : plan.validation[number]!;
       for (const member of members) sequences.push(await this.#actions(json, member, sequences.length + 1));
     }
     const round: Round = { ...request, actions: [], learn: [], answers: [] };

@@ -83,8 +83,8 @@ async function probe({ config, runtime }: EvalSource, groups: number, context: C
       `All ${failed} flows of the probe failed: nothing can be estimated. Run \`millrace train\` on it to see why.`,
     );
   }
-  const { heldOut, hasRule } = plan;
-  return estimateJob({ config, heldOut: heldOut.length, hasRule, parameters: values.length, trajectories, groups, failed });
+  const { validation, hasRule } = plan;
+  return estimateJob({ config, heldOut: validation.length, hasRule, parameters: values.length, trajectories, groups, failed });
 }
 
 /** An estimate for people. */

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { systemRandom } from '../../src/random/seeded.ts';
 import { readManifest } from '../../src/checkpoint/load.ts';
-import { jobConfigSchema, type JobConfig } from '../../src/config/job.ts';
+import type { JobConfig } from '../../src/config/job.ts';
+import { storedJobConfigSchema } from '../../src/config/stored-job.ts';
 import { loadJobConfig } from '../../src/config/load.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { artifactsOf } from '../jobs/artifacts.ts';
@@ -62,7 +63,7 @@ async function ofCheckpoint(
   if (set.length > 0) throw missing('--set changes a job file: give one', '--set');
   const path = resolve(cwd, checkpoint);
   const { meta } = await readManifest(path);
-  const config = jobConfigSchema.safeParse(meta['config']);
+  const config = storedJobConfigSchema.safeParse(meta['config']);
   const code = meta['code'];
   if (typeof code !== 'string' || !config.success)
     throw missing(`${path} does not say which bundle its flow is in: give the job file`, 'job.yaml');

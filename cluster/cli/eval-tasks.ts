@@ -24,7 +24,7 @@ export async function evalTasks(
     if (!(thrown instanceof LoadLater)) throw thrown;
     return retrier.again(thrown.retry, () => loadAgain(runtime), signal);
   });
-  if (file === undefined) return { tasks: (await taskPlan(runtime, loaded)).heldOut, flowContext: loaded.context };
+  if (file === undefined) return { tasks: (await taskPlan(runtime, loaded)).validation, flowContext: loaded.context };
   // The flow's own loader gives the world; the tasks are checked like any others.
   const given = await loadTasks({ ...runtime.flow, load: () => readTasks(file) }, { data: file, clock: runtime.clock });
   return { tasks: given.tasks, flowContext: loaded.context };

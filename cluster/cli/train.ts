@@ -14,7 +14,7 @@ import { namedQuery, type QueryName } from '../../src/store/queries.ts';
 import { collectQuery } from '../admin/query-rows.ts';
 import { REAL_PORTS } from '../jobs/real-ports.ts';
 import { loadJobRuntime } from '../jobs/runtime.ts';
-import { taskPlan } from '../jobs/tasks.ts';
+import { heldOutText, taskPlan } from '../jobs/tasks.ts';
 import { readProcessUse } from '../report/process-files.ts';
 import { buildReport, processUse, type TrainingReport } from '../report/report.ts';
 import { reportText, type AnsweredQuery } from '../report/text.ts';
@@ -131,8 +131,8 @@ async function checkedJob(file: string, flags: TrainFlags, context: CliContext):
   const runtime = await loadJobRuntime(config, REAL_PORTS);
   checkDecides(runtime.flow, runtime.kind);
   await checkReward(config.reward, runtime.flow);
-  const { train: training, heldOut } = await taskPlan(runtime, await runtime.tasks());
-  context.note(`${config.name}: ${training.length} training tasks, ${heldOut.length} held out`);
+  const plan = await taskPlan(runtime, await runtime.tasks());
+  context.note(`${config.name}: ${plan.train.length} training tasks, ${heldOutText(plan)}`);
   return config;
 }
 

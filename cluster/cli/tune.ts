@@ -40,8 +40,8 @@ export async function tune(file: string, flags: TuneFlags, context: CliContext):
   });
   const { plan, job } = loaded;
   const runtime = await loadJobRuntime(job, REAL_PORTS);
-  const { heldOut } = await taskPlan(runtime, await runtime.tasks());
-  if (heldOut.length === 0)
+  const { validation } = await taskPlan(runtime, await runtime.tasks());
+  if (validation.length === 0)
     throw new MillraceError('invalid_argument', 'No task is held out, so that trials cannot be compared.', {
       field: 'split.heldOut',
     });
@@ -59,7 +59,7 @@ export async function tune(file: string, flags: TuneFlags, context: CliContext):
   const cluster = await startCluster(context, settings);
   try {
     await pauseOthers(search, context);
-    context.note(`${job.name}: ${plan.trials} trials, ${heldOut.length} held-out tasks; state in ${cluster.stateDir}`);
+    context.note(`${job.name}: ${plan.trials} trials, ${validation.length} validation tasks; state in ${cluster.stateDir}`);
     const state = await Promise.race([
       runTrials(search, path, loaded, context),
       cluster.failed.then((error) => Promise.reject(error)),

@@ -6,7 +6,7 @@ import { encodeProgress, type DispatchProgress } from '../../src/protocol/progre
 import { waitingSubject } from '../../src/protocol/subjects.ts';
 import type { JobEntry } from '../jobs/directory.ts';
 import type { AnsweredRequest } from '../jobs/scored-group.ts';
-import type { TaskPlan } from '../jobs/tasks.ts';
+import { heldOutText, type TaskPlan } from '../jobs/tasks.ts';
 import type { NodeContext } from '../runtime/context.ts';
 import { DONE, later } from '../runtime/outcome.ts';
 import type { Worker } from '../runtime/worker.ts';
@@ -156,7 +156,7 @@ export class JobActor implements Behaviour<JobMessage> {
   }
 
   #recordStart(): Promise<void> {
-    return this.#job.recordStart(`training on ${this.#tasks.train.length} tasks, ${this.#tasks.heldOut.length} held out`);
+    return this.#job.recordStart(`training on ${this.#tasks.train.length} tasks, ${heldOutText(this.#tasks)}`);
   }
 
   async #look(): Promise<void> {
@@ -203,7 +203,7 @@ export class JobActor implements Behaviour<JobMessage> {
         await this.#end(step);
         return false;
       case 'start-evaluations':
-        await startEvaluations(this.#job, this.#evaluations, { plans: step.plans, tasks: this.#tasks.heldOut });
+        await startEvaluations(this.#job, this.#evaluations, { plans: step.plans, tasks: this.#tasks.validation });
         return true;
       case 'send-evaluations':
         machine.evaluationsSent();

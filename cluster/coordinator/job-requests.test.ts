@@ -18,7 +18,7 @@ afterEach(() => folder.remove());
 
 const { signal } = new AbortController();
 const train = ['one', 'two', 'three'].map((id) => ({ id, json: `"${id}"` }));
-const tasks = { train, heldOut: [], hasRule: false, taskFor: (sequence: number) => train[sequence % 3]! };
+const tasks = { train, validation: [], test: [], hasRule: false, taskFor: (sequence: number) => train[sequence % 3]! };
 
 async function requesting() {
   const kept = await coordinatedJob(folder.path);

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { MillraceError } from '../../src/errors.ts';
-import { jobConfigSchema } from '../../src/config/job.ts';
+import { storedJobConfigSchema } from '../../src/config/stored-job.ts';
 import { acceptedOnResume, checkLedger, emptyLedger } from '../../src/jobs/ledger.ts';
 import { storedConfig } from '../../src/jobs/record-codec.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
@@ -21,7 +21,7 @@ const SETTLE_MS = 10_000;
 export async function checkResumable(context: NodeContext, id: string): Promise<Pick<JobRecord, 'code'> | undefined> {
   const record = await untilSettled(context, id);
   if (record?.state !== 'FAILED') return undefined;
-  const config = jobConfigSchema.safeParse(storedConfig(record.config));
+  const config = storedJobConfigSchema.safeParse(storedConfig(record.config));
   if (!config.success) throw cannot(record, `its configuration is not one of this version (${config.error.issues[0]?.message})`);
   const { code, runtime } = await bundledAgain(context, record).catch((thrown: unknown) => {
     throw cannot(record, `its flow cannot be loaded: ${MillraceError.from(thrown).message}`);

@@ -1,11 +1,36 @@
-import { expect, it } from 'vitest';
-import { checkFits } from './tasks.ts';
+import { describe, expect, it } from 'vitest';
+import { loadJobConfig } from '../../src/config/load.ts';
+import type { RequestTask } from '../../src/jobs/requests.ts';
+import { REAL_PORTS } from './real-ports.ts';
+import { loadJobRuntime } from './runtime.ts';
+import { heldOutText, taskPlan, type TaskPlan } from './tasks.ts';
 
-const task = (text: string) => ({ id: 'a', key: 'a', json: JSON.stringify(text), origin: 't.jsonl:3' });
+const customers = (tasks: readonly RequestTask[]): Set<string> =>
+  new Set(tasks.map(({ json }) => (JSON.parse(json) as { user_id: string }).user_id));
 
-it('refuses tasks that a request of this cluster cannot carry, by bytes', () => {
-  expect(() => checkFits([task('x'.repeat(5_000)), task('é'.repeat(2_950))], 10_000)).not.toThrow();
-  expect(() => checkFits([task('x'), task('é'.repeat(2_955))], 10_000)).toThrow(
-    /t\.jsonl:3: task 'a' in a request is 10,008 bytes, and a message is at most 10,000/,
-  );
+async function planOf(...overrides: string[]): Promise<TaskPlan> {
+  const { config } = loadJobConfig('examples/retail/job.yaml', { overrides });
+  const runtime = await loadJobRuntime(config, REAL_PORTS);
+  return taskPlan(runtime, await runtime.tasks());
+}
+
+describe('taskPlan', () => {
+  it('of the retail example has 300 tasks for validation and 500 for the test, all of other customers', async () => {
+    for (const seed of [1, 2]) {
+      const plan = await planOf(`seed=${seed}`);
+      expect(plan.validation.length).toBeGreaterThanOrEqual(300);
+      expect(plan.test.length).toBeGreaterThanOrEqual(500);
+      const [train, validation, test] = [plan.train, plan.validation, plan.test].map(customers);
+      expect(train!.size + validation!.size + test!.size).toBe(new Set([...train!, ...validation!, ...test!]).size);
+      expect(heldOutText(plan)).toBe(`${plan.validation.length} for validation, ${plan.test.length} for the test`);
+    }
+  });
+
+  it('has no test set at split.test 0, and trains on the same tasks', async () => {
+    const small = ['source.users=60', 'source.tasks=50'];
+    const [none, some] = [await planOf(...small, 'split.test=0'), await planOf(...small)];
+    expect([none.test, none.train]).toEqual([[], some.train]);
+    expect(none.validation).toHaveLength(some.validation.length + some.test.length);
+    expect(heldOutText(none)).toBe(`${none.validation.length} held out`);
+  });
 });

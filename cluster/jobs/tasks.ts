@@ -9,7 +9,10 @@ import type { JobRuntime } from './runtime.ts';
 /** A job's tasks, split, in the order they are trained on. */
 export interface TaskPlan {
   train: RequestTask[];
-  heldOut: RequestTask[];
+  /** Held out: chooses checkpoints. */
+  validation: RequestTask[];
+  /** Held out, and looked at once, for the report; may be empty. */
+  test: RequestTask[];
   hasRule: boolean;
   /** The task of a training request: every task once an epoch, in an order of its own each epoch. */
   taskFor(sequence: number): RequestTask;
@@ -29,26 +32,28 @@ export function checkFits(tasks: readonly LoadedTask[], maxMessageBytes: number)
   }
 }
 
-/** Splits and orders the tasks of a job; the same for everyone who asks. `invalid_argument` when one side is empty. */
+/** Splits and orders the tasks of a job; the same for everyone who asks. `invalid_argument` when nothing is left to train on or for validation. */
 export async function taskPlan(runtime: JobRuntime, loaded: LoadedTasks): Promise<TaskPlan> {
   const { clock } = runtime;
   const { seed, split } = runtime.config;
-  const sides = await splitTasks(loaded.tasks, { heldOut: split.heldOut, seed, clock });
-  for (const side of ['train', 'heldOut'] as const) {
+  const sides = await splitTasks(loaded.tasks, { ...split, seed, clock });
+  for (const side of ['train', 'validation'] as const) {
     if (sides[side].length > 0) continue;
     throw new MillraceError(
       'invalid_argument',
       `${loaded.tasks.length} tasks leave none for ${side} at split.heldOut ${split.heldOut}.`,
-      {
-        field: 'split.heldOut',
-      },
+      { field: 'split.heldOut' },
     );
   }
-  const { train, heldOut } = sides;
+  const { train } = sides;
   return {
-    train,
-    heldOut,
+    ...sides,
     hasRule: runtime.flow.rule !== undefined,
     taskFor: (sequence) => train[taskAt(sequence, train.length, seed)]!,
   };
+}
+
+/** How many tasks are held out, e.g. `93 held out` or `320 for validation, 520 for the test`. */
+export function heldOutText({ validation, test }: Pick<TaskPlan, 'validation' | 'test'>): string {
+  return test.length === 0 ? `${validation.length} held out` : `${validation.length} for validation, ${test.length} for the test`;
 }

@@ -29,6 +29,14 @@ const jobShape = z.strictObject({
   split: z
     .strictObject({
       heldOut: z.number().min(0.01).max(0.9).default(0.2).describe('share of split keys held out'),
+      test: z
+        .number()
+        .min(0)
+        .max(0.9)
+        .default(0.5)
+        .describe(
+          'share of those whose tasks are the test set, measured once, for the report; the others are validation; 0 = no test set',
+        ),
     })
     .prefault({}),
   policy: policySchema.prefault({}),

@@ -105,7 +105,7 @@ describe('loadJobConfig', () => {
     expect(error.field).toBe('name');
     expect(error.message.split('\n')).toEqual([
       'job.yaml:1: name: got "Retail!", expected text (job name: lower-case letters, digits and "-", at most 40)',
-      'job.yaml:8: split: got 3, expected a section with the keys heldOut',
+      'job.yaml:8: split: got 3, expected a section with the keys heldOut, test',
       'job.yaml:7: policy.embed: got 2.5, expected an integer from 1 to 1024',
       'job.yaml:6: policy.encoder: got "lstm", expected one of bag, gru, transformer',
       'job.yaml:4: rollout.groupSize: got 1, expected an integer from 2 to 1024',

@@ -30,7 +30,7 @@ const jobs: fc.Arbitrary<JobConfigInput> = fc.record(
       fc.json().map((text) => JSON.parse(JSON.stringify(JSON.parse(text))) as never),
     ),
     seed: integer(0, 0xffffffff),
-    split: fc.record({ heldOut: double(0.01, 0.9) }, all),
+    split: fc.record({ heldOut: double(0.01, 0.9), test: double(0, 0.9) }, all),
     policy: fc.record(
       {
         buckets: integer(16, 4096),

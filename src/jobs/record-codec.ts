@@ -1,4 +1,5 @@
-import { jobConfigSchema, type JobConfig } from '../config/job.ts';
+import type { JobConfig } from '../config/job.ts';
+import { storedJobConfigSchema } from '../config/stored-job.ts';
 import { MillraceError } from '../errors.ts';
 import { jobRecordSchema, RECORD_FORMAT, type JobRecord } from './record.ts';
 import { isEnded, JOB_STATES } from './state.ts';
@@ -126,13 +127,13 @@ const MAX_MENDED = 200;
 function lenientConfig(stored: unknown): JobConfig {
   const copy: unknown = structuredClone(stored);
   for (let mended = 0; mended < MAX_MENDED; mended += 1) {
-    const result = jobConfigSchema.safeParse(copy);
+    const result = storedJobConfigSchema.safeParse(copy);
     if (result.success) return remembered(result.data, stored);
     const issue = result.error.issues[0]!;
     const gone = issue.code === 'unrecognized_keys' ? issue.keys.map((key) => [...issue.path, key]) : [issue.path];
     if (!gone.every((path) => deleteAt(copy, path))) break;
   }
-  return remembered(jobConfigSchema.parse({ name: 'unknown', flow: 'unknown' }), stored);
+  return remembered(storedJobConfigSchema.parse({ name: 'unknown', flow: 'unknown' }), stored);
 }
 
 function remembered(config: JobConfig, stored: unknown): JobConfig {

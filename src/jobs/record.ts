@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { jobBudgetSchema } from '../config/budgets.ts';
-import { jobConfigSchema, type JobConfig } from '../config/job.ts';
+import type { JobConfig } from '../config/job.ts';
+import { storedJobConfigSchema } from '../config/stored-job.ts';
 import { OWNER_PATTERN } from '../config/scheduler.ts';
 import { MillraceError } from '../errors.ts';
 import { assertTransition, isEnded, JOB_STATES, type JobStateName } from './state.ts';
@@ -62,7 +63,7 @@ export const jobRecordSchema = z.object({
   format: z.literal(RECORD_FORMAT).default(RECORD_FORMAT),
   id: z.string().regex(/^[a-z0-9][a-z0-9-]{0,39}$/),
   state: z.enum(JOB_STATES),
-  config: jobConfigSchema,
+  config: storedJobConfigSchema,
   createdAt: time,
   /** Whose share of the cluster it uses. */
   owner: z.string().regex(OWNER_PATTERN).default(DEFAULT_OWNER),

@@ -6,19 +6,33 @@ import { seedFrom } from '../random/seeded.ts';
 export interface SplitOptions {
   /** Share of split keys held out, in (0, 1); at least one key on each side where there are two. */
   heldOut: number;
+  /**
+   * Share of the held-out keys that are the test set, in [0, 1); 0: there is none. At least one key on each side where two are held out; a
+   * single one is validation.
+   */
+  test: number;
   seed: number;
   clock: Clock;
 }
 
+/** The three sets of a job's tasks, each in the original order. */
+export interface Split<T> {
+  train: T[];
+  /** Held out: chooses checkpoints. */
+  validation: T[];
+  /** Held out, and looked at once, for the report; may be empty. */
+  test: T[];
+}
+
 /**
- * Training and held-out tasks, both in their original order; tasks with equal keys stay together. Keys are ranked by a hash
- * of (seed, key): the order of the tasks does not matter, and a task that is added or taken away moves hardly any other. A million
- * tasks take a second, with turns of the event loop in between.
+ * Training, validation and test tasks; tasks with equal keys stay together. Keys are ranked by a hash of (seed, key), those that are held
+ * out by another one: the order of the tasks does not matter, a task that is added or taken away moves hardly any other, and what is
+ * trained on does not depend on `test`. A million tasks take a second, with turns of the event loop in between.
  */
 export async function splitTasks<T extends { key: string }>(
   tasks: readonly T[],
-  { heldOut: share, seed, clock }: SplitOptions,
-): Promise<{ train: T[]; heldOut: T[] }> {
+  { heldOut: share, test, seed, clock }: SplitOptions,
+): Promise<Split<T>> {
   const slices = new Slices(clock);
   const rank = new Map<string, number>();
   for (const { key } of tasks) {
@@ -26,12 +40,18 @@ export async function splitTasks<T extends { key: string }>(
     if (slices.due) await slices.turn();
   }
   const isOut = await lowest(rank, countOut(rank.size, share), slices);
-  const sides: { train: T[]; heldOut: T[] } = { train: [], heldOut: [] };
-  for (const task of tasks) {
-    (isOut(task.key) ? sides.heldOut : sides.train).push(task);
+  const outRank = new Map<string, number>();
+  for (const key of rank.keys()) {
+    if (isOut(key)) outRank.set(key, seedFrom(seed, 'test', key));
     if (slices.due) await slices.turn();
   }
-  return sides;
+  const isTest = await lowest(outRank, test > 0 ? countOut(outRank.size, test) : 0, slices);
+  const split: Split<T> = { train: [], validation: [], test: [] };
+  for (const task of tasks) {
+    split[!isOut(task.key) ? 'train' : isTest(task.key) ? 'test' : 'validation'].push(task);
+    if (slices.due) await slices.turn();
+  }
+  return split;
 }
 
 function countOut(keys: number, share: number): number {

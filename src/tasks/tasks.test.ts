@@ -175,34 +175,52 @@ describe('loadTasks', () => {
 describe('splitTasks', () => {
   const tasks = fc.uniqueArray(fc.string(), { maxLength: 60 }).map((ids) => ids.map((id) => ({ id, key: `user ${id.length}` })));
 
-  it('is a partition by key, in order, the same for any order of the tasks', async () => {
+  const double = (min: number, max: number) => fc.double({ min, max, noNaN: true });
+  const keysOf = (side: readonly { key: string }[]) => new Set(side.map(({ key }) => key));
+  const split = <T extends { key: string }>(all: readonly T[], options: { heldOut: number; test: number; seed: number }) =>
+    splitTasks(all, { ...options, clock: systemClock });
+  const atLeastOneEach = (keys: number, share: number) =>
+    keys < 2 ? 0 : Math.min(keys - 1, Math.max(1, Math.round(share * keys)));
+
+  it('is a partition in which no key is on two sides, in order, the same for any order of the tasks', async () => {
     await fc.assert(
-      fc.asyncProperty(tasks, fc.double({ min: 0.01, max: 0.9, noNaN: true }), fc.nat(), async (all, heldOut, seed) => {
-        const sides = await splitTasks(all, { heldOut, seed, clock: systemClock });
-        expect(all.filter((task) => sides.heldOut.includes(task) !== sides.train.includes(task))).toEqual(all);
-        const held = new Set(sides.heldOut.map((task) => task.key));
-        expect(sides.train.some((task) => held.has(task.key))).toBe(false);
-        const again = await splitTasks([...all].reverse(), { heldOut, seed, clock: systemClock });
-        expect(again.heldOut.reverse()).toEqual(sides.heldOut);
-        const keys = new Set(all.map((task) => task.key)).size;
-        if (keys > 1) expect(held.size).toBe(Math.min(keys - 1, Math.max(1, Math.round(heldOut * keys))));
+      fc.asyncProperty(tasks, double(0.01, 0.9), double(0, 0.9), fc.nat(), async (all, heldOut, test, seed) => {
+        const sides = await split(all, { heldOut, test, seed });
+        const parts = [sides.train, sides.validation, sides.test];
+        expect(all.filter((task) => parts.filter((part) => part.includes(task)).length === 1)).toEqual(all);
+        for (const part of parts) expect(all.filter((task) => part.includes(task))).toEqual(part);
+        const [train, validation, tested] = parts.map(keysOf);
+        expect(train!.size + validation!.size + tested!.size).toBe(keysOf(all).size);
+        const again = await split([...all].reverse(), { heldOut, test, seed });
+        for (const side of ['validation', 'test'] as const) expect(again[side].reverse()).toEqual(sides[side]);
+        const out = atLeastOneEach(keysOf(all).size, heldOut);
+        expect(validation!.size + tested!.size).toBe(out);
+        expect(tested!.size).toBe(test === 0 ? 0 : atLeastOneEach(out, test));
       }),
     );
   });
 
+  it('trains on the same tasks whatever share of the others is the test set', async () => {
+    const all = Array.from({ length: 100 }, (_, i) => ({ key: `u${i}` }));
+    const none = await split(all, { heldOut: 0.3, test: 0, seed: 1 });
+    const half = await split(all, { heldOut: 0.3, test: 0.5, seed: 1 });
+    expect([half.train, half.validation.length, half.test.length]).toEqual([none.train, 15, 15]);
+    expect(none.validation).toHaveLength(30);
+  });
+
   it('differs by seed', async () => {
     const all = Array.from({ length: 50 }, (_, i) => ({ i, key: String(i) }));
-    const split = async (seed: number) =>
-      (await splitTasks(all, { heldOut: 0.2, seed, clock: systemClock })).heldOut.map(({ i }) => i);
-    expect(await split(1)).toHaveLength(10);
-    expect(await split(1)).not.toEqual(await split(2));
+    const held = async (seed: number) => (await split(all, { heldOut: 0.2, test: 0, seed })).validation.map(({ i }) => i);
+    expect(await held(1)).toHaveLength(10);
+    expect(await held(1)).not.toEqual(await held(2));
   });
 
   it('moves few tasks when one is added', async () => {
     const all = Array.from({ length: 200 }, (_, i) => ({ key: `u${i}` }));
-    const before = new Set((await splitTasks(all.slice(1), { heldOut: 0.2, seed: 1, clock: systemClock })).heldOut);
-    const after = (await splitTasks(all, { heldOut: 0.2, seed: 1, clock: systemClock })).heldOut;
-    expect(after.filter((task) => !before.has(task)).length).toBeLessThanOrEqual(1);
+    const options = { heldOut: 0.2, test: 0.5, seed: 1 };
+    const [before, after] = [await split(all.slice(1), options), await split(all, options)];
+    for (const side of ['validation', 'test'] as const)
+      expect(after[side].filter((task) => !before[side].includes(task)).length).toBeLessThanOrEqual(2);
   });
 });
 

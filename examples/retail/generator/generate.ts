@@ -93,7 +93,10 @@ function chooseRequests(scene: Scene, count: number): Request[] {
   const requests: Request[] = [];
   if (chance(random, 0.04 + 0.02 * count)) requests.push(makeUserAddressChange(scene));
   if (count > 1 && chance(random, 0.05)) {
-    const foreign = pick(random, Object.values(world.orders));
+    const foreign = pick(
+      random,
+      world.once('all', 'orders', () => Object.values(world.orders)),
+    );
     if (foreign.user_id !== scene.userId) requests.push(makeCancel(scene, foreign, 'foreign'));
   }
   for (const id of shuffled(random, user.orders)) {

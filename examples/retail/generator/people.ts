@@ -55,7 +55,7 @@ export function makeUsers(random: Random, count: number): Record<string, User> {
   const users: Record<string, User> = {};
   const digits = new Set<string>();
   const households = new Set<string>();
-  while (Object.keys(users).length < count) {
+  for (let made = 0; made < count;) {
     const name = { first_name: pick(random, FIRST), last_name: pick(random, LAST) };
     const address = makeAddress(random);
     const household = `${name.first_name} ${name.last_name} ${address.zip}`;
@@ -73,6 +73,7 @@ export function makeUsers(random: Random, count: number): Record<string, User> {
       payment_methods: makePaymentMethods(random, digits),
       orders: [],
     };
+    made += 1;
   }
   return users;
 }

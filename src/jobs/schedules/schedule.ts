@@ -1,6 +1,6 @@
 import { Cron } from 'croner';
 import { z } from 'zod';
-import { jobConfigSchema } from '../../config/job.ts';
+import { storedJobConfigSchema } from '../../config/stored-job.ts';
 import { MillraceError } from '../../errors.ts';
 
 const time = z.int().min(0);
@@ -26,7 +26,7 @@ const scheduleSchema = z.object({
   name: z.string().regex(SCHEDULE_NAME),
   trigger: triggerSchema,
   /** Of the jobs. */
-  config: jobConfigSchema,
+  config: storedJobConfigSchema,
   owner: z.string().optional(),
   priority: z.int().default(0),
   /** Each job starts from the weights of the one before. */

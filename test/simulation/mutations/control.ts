@@ -154,7 +154,7 @@ export const controlMutations: readonly Mutation[] = [
   {
     name: 'measured-on-training-tasks',
     file: 'cluster/coordinator/job-actor.ts',
-    edits: [{ find: 'tasks: this.#tasks.heldOut }', replace: 'tasks: this.#tasks.train.slice(0, 2) }' }],
+    edits: [{ find: 'tasks: this.#tasks.validation }', replace: 'tasks: this.#tasks.train.slice(0, 2) }' }],
     breaks: 'Evaluations measure held-out tasks: those that were trained on are measured.',
   },
   {
