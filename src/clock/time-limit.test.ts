@@ -41,6 +41,17 @@ describe('a time limit', () => {
     expect(await work).toBe('cancelled');
   });
 
+  it('handles what work rejects with that was begun after its signal', async () => {
+    const unhandled: unknown[] = [];
+    const onUnhandled = (reason: unknown): void => void unhandled.push(reason);
+    process.on('unhandledRejection', onUnhandled);
+    const work = Promise.reject(new Error('too late'));
+    expect(await new TimeLimit(1000, { clock: systemClock }).of(work, AbortSignal.abort())).toBe('cancelled');
+    await turn();
+    process.off('unhandledRejection', onUnhandled);
+    expect(unhandled).toEqual([]);
+  });
+
   it('counts virtual time under a virtual clock, whatever holds the loop meanwhile', async () => {
     const clock = new VirtualClock();
     const work = limited(50, async () => clock.sleep(49).then(() => block(80)), clock);

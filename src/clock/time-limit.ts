@@ -77,12 +77,13 @@ export class TimeLimit {
       };
       const onAbort = (): void => settle('cancelled');
       const stopWaiting = this.#whenPassed(() => settle('late'));
-      if (signal?.aborted) return onAbort();
-      signal?.addEventListener('abort', onAbort, { once: true });
+      // First: what it rejects with after the abort is handled as well.
       work.then(
         (result) => settle({ result }),
         (thrown: unknown) => settle({ thrown }),
       );
+      if (signal?.aborted) return onAbort();
+      signal?.addEventListener('abort', onAbort, { once: true });
     });
   }
 

@@ -182,7 +182,7 @@ function caller<T, M>(options: RunOptions<T, M>, memory: M, meter: Meter): (acti
     const tool = { name: action.tool, maxCost: flow.tools[action.tool]!.maxCost };
     const call = (): Execution | Promise<Execution> => execute(flow, action, memory, own);
     // Each attempt is a call of its own.
-    const attempt = (): Execution | Promise<Execution> => payFor(tool, spending, { meter, call });
+    const attempt = (): Execution | Promise<Execution> => payFor(tool, spending, { meter, call, signal });
     return retrying(`tool '${action.tool}'`, attempt, retrier, signal);
   };
 }

@@ -31,10 +31,14 @@ function notedBudget(left = 1_000_000, later = false): Budget & { log: string[] 
   };
 }
 
-async function pay(tool: PricedTool, call: () => Execution | Promise<Execution>, budget = notedBudget()) {
+async function pay(
+  tool: PricedTool,
+  call: () => Execution | Promise<Execution>,
+  { budget = notedBudget(), signal }: { budget?: ReturnType<typeof notedBudget>; signal?: AbortSignal } = {},
+) {
   const meter = new Meter();
   const outcome = await Promise.resolve()
-    .then(() => payFor(tool, { budget, prices: PRICES }, { meter, call }))
+    .then(() => payFor(tool, { budget, prices: PRICES }, { meter, call, signal }))
     .catch((thrown: unknown) => thrown);
   return { outcome, log: budget.log, used: meter.used };
 }
@@ -70,8 +74,17 @@ describe('a call of a tool', () => {
 
   it('reserves before it is made', async () => {
     const budget = notedBudget(1_000_000, true);
-    await pay({ name: 'search' }, () => (budget.log.push('call'), answer()()), budget);
+    await pay({ name: 'search' }, () => (budget.log.push('call'), answer()()), { budget });
     expect(budget.log).toEqual(['reserve 10000', 'call', 'settle 10000 0']);
+  });
+
+  it('is not made, and costs nothing, where its flow was stopped while money was set aside', async () => {
+    const budget = notedBudget(1_000_000, true);
+    const stop = new AbortController();
+    const paid = pay({ name: 'search' }, throwing(new Error('called')), { budget, signal: stop.signal });
+    stop.abort();
+    expect((await paid).outcome).toMatchObject({ code: 'cancelled', message: expect.stringContaining('before') as string });
+    expect(budget.log).toEqual(['reserve 10000', 'settle 0 0']);
   });
 
   it.each([
@@ -105,7 +118,9 @@ describe('a call of a tool', () => {
   });
 
   it.each([false, true])('is not made where the budget has no room, and its group is handed back', async (later) => {
-    const { outcome, log } = await pay({ name: 'search' }, throwing(new Error('called')), notedBudget(9_999, later));
+    const { outcome, log } = await pay({ name: 'search' }, throwing(new Error('called')), {
+      budget: notedBudget(9_999, later),
+    });
     expect(outcome).toBeInstanceOf(HandBack);
     expect((outcome as HandBack).retry).toEqual({
       afterMs: 0,

@@ -26,6 +26,14 @@ export interface PricedTool {
 
 type MaybeLater<R> = R | Promise<R>;
 
+/** A call that may cost something. */
+export interface PaidCall {
+  meter: Meter;
+  call: () => MaybeLater<Execution>;
+  /** Ends the flow: aborted while money is set aside, the call is not made. */
+  signal?: AbortSignal | undefined;
+}
+
 /**
  * Makes one call of a tool: reserves its largest cost, and books what it cost in the budget and the run's meter. A call that was refused
  * by RetryLater costs nothing; one of which nobody knows what became of it (it crashed, took too long, was cancelled) all that was reserved.
@@ -34,7 +42,7 @@ type MaybeLater<R> = R | Promise<R>;
 export function payFor(
   tool: PricedTool,
   { budget, prices = NO_PRICES }: Spending,
-  { meter, call }: { meter: Meter; call: () => MaybeLater<Execution> },
+  { meter, call, signal }: PaidCall,
 ): MaybeLater<Execution> {
   const max = largestCost(tool, prices);
   const answered = (execution: Execution, reservation?: Reservation): Execution => {
@@ -55,6 +63,12 @@ export function payFor(
   };
   const pay = (reservation?: Reservation): MaybeLater<Execution> => {
     let execution: MaybeLater<Execution>;
+    if (signal?.aborted) {
+      reservation?.settle(NOTHING);
+      throw new MillraceError('cancelled', `the flow was stopped before tool '${tool.name}' was called`, {
+        cause: signal.reason,
+      });
+    }
     try {
       execution = call();
     } catch (thrown) {
