@@ -43,6 +43,8 @@ interface Held {
   isListed: boolean;
   isExchanging: boolean;
   exchanges: number;
+  /** What the last exchange was to book, where nobody knows whether it was written: it is made again before anything else. */
+  doubt: Amount | undefined;
   /** The newest piece of work on it, which the next one waits for. */
   turn: Promise<unknown>;
 }
@@ -67,9 +69,9 @@ export class JobBudget implements Budget {
     this.#largest = most(this.#largest, max);
     const held = this.#current();
     // While an exchange is under way nobody knows how much there is.
-    if (!held.isExchanging && covers(freeIn(held), max)) return this.#take(held, max);
+    if (!held.isExchanging && hasFree(held, max)) return this.#take(held, max);
     return this.#inTurn(held, async () => {
-      if (!covers(freeIn(held), max)) await this.#exchange(held, { need: max, keep: true });
+      if (!hasFree(held, max)) await this.#exchange(held, { need: max, keep: true });
       return this.#take(held, max);
     });
   }
@@ -78,15 +80,13 @@ export class JobBudget implements Budget {
     this.#largest = most(this.#largest, actual);
     const held = this.#current();
     held.spent = plus(held.spent, actual);
+    // At once: what is not covered is lost when this process is killed. Whoever waits for `cover` learns of errors.
+    if (!hasFree(held, NOTHING)) this.#cover(held).catch(() => {});
   }
 
   /** Resolves once the ledger has set aside, or booked, all that was spent: results that say what they cost may be published. */
   async cover(): Promise<void> {
-    for (const held of [...this.#held]) {
-      await this.#inTurn(held, async () => {
-        if (!covers(freeIn(held), NOTHING)) await this.#exchange(held, { need: NOTHING, keep: true });
-      });
-    }
+    for (const held of [...this.#held]) await this.#cover(held);
   }
 
   /** Books what was spent, and says that this process lives. */
@@ -119,10 +119,16 @@ export class JobBudget implements Budget {
     let held = this.#held.find((one) => one.month === month);
     if (held === undefined) {
       const nothing = { earlier: NOTHING, left: NOTHING, spent: NOTHING, open: NOTHING };
-      held = { month, ...nothing, isListed: false, isExchanging: false, exchanges: 0, turn: Promise.resolve() };
+      held = { month, ...nothing, isListed: false, isExchanging: false, exchanges: 0, doubt: undefined, turn: Promise.resolve() };
       this.#held.push(held);
     }
     return held;
+  }
+
+  #cover(held: Held): Promise<void> {
+    return this.#inTurn(held, async () => {
+      if (!hasFree(held, NOTHING)) await this.#exchange(held, { need: NOTHING, keep: true });
+    });
   }
 
   #take(held: Held, max: Amount): Reservation {
@@ -156,6 +162,7 @@ export class JobBudget implements Budget {
   async #exchange(held: Held, how: { need: Amount; keep: boolean }): Promise<void> {
     held.isExchanging = true;
     try {
+      if (held.doubt !== undefined) await this.#exchangeNow(held, { need: NOTHING, keep: false });
       await this.#exchangeNow(held, how);
     } finally {
       held.isExchanging = false;
@@ -167,7 +174,9 @@ export class JobBudget implements Budget {
     const { job, owner } = this.#account;
     const limits = await this.#limits();
     if (held.exchanges === 0) held.earlier = await this.#earlier(held.month);
-    const { left: before, spent, open, earlier } = held;
+    const { left: before, spent: sinceThen, open, earlier } = held;
+    // One that is made again books the same.
+    const spent = (held.doubt ??= sinceThen);
     const want = keep ? times(this.#largest, CALLS_PER_BLOCK) : NOTHING;
     const number = held.exchanges + 1;
     let came: Exchanged | undefined;
@@ -176,6 +185,7 @@ export class JobBudget implements Budget {
       came = exchange(newest, { job, holder, number, before, spent, open, need, want, earlier, limits, now });
       return came.ledger;
     });
+    held.doubt = undefined;
     held.exchanges = number;
     held.left = came!.left;
     held.spent = minus(held.spent, spent);
@@ -224,6 +234,10 @@ function freeIn({ left, spent, open }: Held): Amount {
   return minus(left, plus(spent, open));
 }
 
-function isInUse({ isListed, spent, open }: Held): boolean {
-  return isListed || !isNothing(spent) || !isNothing(open);
+function hasFree(held: Held, amount: Amount): boolean {
+  return held.doubt === undefined && covers(freeIn(held), amount);
+}
+
+function isInUse({ isListed, doubt, spent, open }: Held): boolean {
+  return isListed || doubt !== undefined || !isNothing(spent) || !isNothing(open);
 }
