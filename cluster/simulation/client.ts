@@ -1,3 +1,4 @@
+import { dollarsOf } from '../../src/budget/money.ts';
 import type { JobConfig } from '../../src/config/job.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { JobState, type Job } from '../../src/gen/millrace/v1/admin_pb.ts';
@@ -13,6 +14,8 @@ const POLL_MS = 2_000;
 /** How long the client waits for an answer, in ms. */
 const CALL_MS = 15_000;
 const RETRY_MS = 500;
+/** A budget that is spent is made so many times as large. */
+const RAISE = 2;
 
 /** What a person does with the job while it runs. */
 export interface ClientPlan {
@@ -72,8 +75,24 @@ export class SimulatedClient {
         await this.#lookEverywhere(id, seen);
         return job;
       }
+      if (isOutOfMoney(job)) await this.#raise(job);
       await clock.sleep(POLL_MS);
     }
+  }
+
+  /** Gives more money to a job that has spent what it may, and lets it go on. */
+  async #raise({ id, owner, budgets }: Job): Promise<void> {
+    const use = budgets.find(({ exhausted }) => exhausted);
+    const more = use && RAISE * Number(use.limit);
+    if (use?.of === 'owner')
+      await this.#ask('raise the budget', ({ budgets: desk }) =>
+        desk.updateBudget({ owner, limitMicroDollars: BigInt(Math.ceil(more!)) }),
+      );
+    else if (use)
+      await this.#ask('raise the budget', (backend) =>
+        tolerant(backend.updateJobBudget(id, (budget) => ({ ...budget, dollars: dollarsOf(more!) }))),
+      );
+    await this.#ask('resume the job', (backend) => tolerant(backend.resumeJob(id)));
   }
 
   /** Another person watches the job at the coordinator that was started last, and reads on elsewhere where the watch breaks. */
@@ -175,6 +194,11 @@ function tolerant(work: Promise<unknown>): Promise<unknown> {
   return work.catch((thrown: unknown) => {
     if (MillraceError.from(thrown).code !== 'failed_precondition') throw thrown;
   });
+}
+
+/** It was paused since a budget is spent, or it was paused by somebody and cannot be resumed before there is more. */
+function isOutOfMoney({ state, pauseReason, budgets }: Job): boolean {
+  return state === JobState.PAUSED && (pauseReason !== '' || budgets.some(({ exhausted }) => exhausted));
 }
 
 function hasEnded({ state }: Job): boolean {

@@ -7,6 +7,7 @@ import type { Link } from '../../src/rpc/link.ts';
 import { silentLogger, type Logger } from '../../src/telemetry/log.ts';
 import { countIn } from '../serial/count-stored.ts';
 import { memoryContext } from '../serial/context.ts';
+import type { MoneySettings } from '../coordinator/budget-keeper.ts';
 import { startCoordinator } from '../coordinator/index.ts';
 import type { JobRuntimes } from '../jobs/runtime.ts';
 import { startLearner } from '../learner/index.ts';
@@ -40,6 +41,8 @@ export interface ProcessOptions {
   runtimes: JobRuntimes;
   /** Which jobs run at the same time. Default: that of a cluster. */
   scheduler?: SchedulerConfig | undefined;
+  /** What calls cost, and owners may spend. Default: calls are free. */
+  money?: MoneySettings | undefined;
   log?: Logger;
   /** Connects a learner to the process that has this address. Throws `unavailable` when there is none. */
   connect: (from: Life, address: string) => Link<WorkResponse, WorkRequest>;
@@ -138,8 +141,10 @@ async function startRole(role: RoleName, context: NodeContext, options: RoleOpti
   switch (role) {
     case 'store':
       return startStore(context, new SimulatedStore(world, life));
-    case 'coordinator':
-      return startCoordinator(context, { countStored: countIn(world.store), lookMs: LOOK_MS, scheduler: options.scheduler });
+    case 'coordinator': {
+      const { scheduler, money } = options;
+      return startCoordinator(context, { countStored: countIn(world.store), lookMs: LOOK_MS, scheduler, money });
+    }
     case 'parameter-server': {
       const server = await startParameterServer(context);
       options.onServer(server);

@@ -11,6 +11,7 @@ import { scheduleFaults } from './faults/timed.ts';
 import { Invariants } from './invariants/invariants.ts';
 import { checkWeights, finalWeights } from './invariants/weights.ts';
 import type { SimulatedJob } from './job.ts';
+import { PaidCalls, planMoney, withBudget } from './money.ts';
 import { Violation } from './observer.ts';
 import { SimulatedService, withService } from './service.ts';
 import type { TraceEvent } from './trace.ts';
@@ -132,7 +133,10 @@ async function prepare(seed: number, options: SimulationOptions): Promise<Prepar
   const nodes = nodesOf(workers ?? drawn);
   const ids = nodes.map(({ id }) => id);
   const plan = options.plan ?? planFaults(random.fork('faults'), ids);
-  const { config, runtimes } = job;
+  const { runtimes } = job;
+  const moneyPlan = planMoney(random.fork('money'));
+  const money = moneyPlan && { plan: moneyPlan, calls: new PaidCalls() };
+  const config = withBudget(job.config, moneyPlan);
   const jobsPlan = planJobs(random.fork('jobs'));
   const { scheduler } = jobsPlan;
   const { kind, kinds, spec } = await runtimes.get({ id: 'job', config, code: undefined });
@@ -140,11 +144,11 @@ async function prepare(seed: number, options: SimulationOptions): Promise<Prepar
   let invariants!: Invariants;
   let service!: SimulatedService;
   const observer = (world: World): Invariants => {
-    service = new SimulatedService(world, (violation) => invariants.fail(violation));
-    return (invariants = new Invariants({ world, config, service, learner, kinds, scheduler }));
+    service = new SimulatedService(world, (violation) => invariants.fail(violation), money?.calls);
+    return (invariants = new Invariants({ world, config, service, learner, kinds, scheduler, money }));
   };
   const world = new World({ seed, plan, only, trace, observer });
-  const cluster = new SimulatedCluster(nodes, { world, ...options, runtimes, scheduler });
+  const cluster = new SimulatedCluster(nodes, { world, ...options, runtimes, scheduler, money: moneyPlan?.settings });
   const pauses = shape.integer(3) === 0;
   // Half of the pauses come when the job is about to end.
   const atEnd = shape.integer(2) === 0;
@@ -156,7 +160,7 @@ async function prepare(seed: number, options: SimulationOptions): Promise<Prepar
   const cancels = cancel.integer(15) === 0;
   const { options: create } = jobsPlan.main;
   const clientPlan = { create, ...(pauses && pause), ...(cancels && { cancelAt: cancel.uniform() * LATEST_CANCEL_MS }) };
-  return { seed, job, jobs: jobsPlan, plan, clientPlan, world, cluster, service, invariants };
+  return { seed, job: { ...job, config }, jobs: jobsPlan, plan, clientPlan, world, cluster, service, invariants };
 }
 
 function resultOf(

@@ -1,4 +1,5 @@
 import type { MessageFault } from './faults/kinds.ts';
+import { reportedCost, type PaidCalls, type PaidService } from './money.ts';
 import { Violation } from './observer.ts';
 import type { World } from './world.ts';
 
@@ -7,7 +8,9 @@ export interface FlowService {
   /** A number for each trajectory that is begun. */
   begun(): number;
   /** Answers a tool after a while; throws where the service fails; says when to call again where it is busy. */
-  tool(where: string): Promise<Busy>;
+  tool(where: string, name: PaidService, signal: AbortSignal): Promise<Busy>;
+  /** What a call of a tool, or of the reward, says that it cost, in US dollars; undefined where it says nothing. */
+  cost(name: PaidService): number | undefined;
   /** As {@link FlowService.tool}, for the reward of a trajectory that was begun with this number. */
   reward(trajectory: number, where: string): Promise<Busy>;
   /** A trajectory whose tool failed is about to be scored. */
@@ -34,15 +37,18 @@ export class SimulatedService implements FlowService, ServiceFacts {
   readonly #world: World;
   readonly #draw: () => number;
   readonly #fail: (violation: Violation) => void;
+  readonly #calls: PaidCalls | undefined;
   readonly #answered = new Set<number>();
   readonly #failed = new Set<number>();
   #begun = 0;
 
-  constructor(world: World, fail: (violation: Violation) => void) {
+  /** @param calls - kept where calls cost something */
+  constructor(world: World, fail: (violation: Violation) => void, calls?: PaidCalls) {
     const random = world.random.fork('service');
     this.#world = world;
     this.#draw = () => random.uniform();
     this.#fail = fail;
+    this.#calls = calls;
   }
 
   begun(): number {
@@ -50,13 +56,17 @@ export class SimulatedService implements FlowService, ServiceFacts {
     return this.#begun;
   }
 
-  tool(where: string): Promise<Busy> {
-    return this.#answer(where, { failed: 'tool-failed', hangs: 'tool-hangs', late: 'tool-late' });
+  tool(where: string, name: PaidService, signal: AbortSignal): Promise<Busy> {
+    return this.#paid(name, this.#answer(where, { failed: 'tool-failed', hangs: 'tool-hangs', late: 'tool-late' }), signal);
+  }
+
+  cost(name: PaidService): number | undefined {
+    return this.#calls && reportedCost(name);
   }
 
   async reward(trajectory: number, where: string): Promise<Busy> {
     this.#failed.add(trajectory);
-    const busy = await this.#answer(where, { failed: 'reward-failed', hangs: 'reward-hangs' });
+    const busy = await this.#paid('reward', this.#answer(where, { failed: 'reward-failed', hangs: 'reward-hangs' }));
     if (!busy) this.#answered.add(trajectory);
     return busy;
   }
@@ -74,6 +84,16 @@ export class SimulatedService implements FlowService, ServiceFacts {
   worth(answerJson: string): number {
     const { pulls } = JSON.parse(answerJson) as { pulls: string[] };
     return pulls.filter((name) => name !== 'red').length / 2;
+  }
+
+  /** Keeps count of a call that costs something: one that fails, hangs, or was given up before its answer, may have cost all that it may. */
+  async #paid(name: PaidService, answer: Promise<Busy>, signal?: AbortSignal): Promise<Busy> {
+    const call = this.#calls?.begin(name);
+    const busy = await answer;
+    if (signal?.aborted) return busy;
+    if (busy) call?.refused();
+    else call?.answered();
+    return busy;
   }
 
   async #answer(where: string, kinds: { failed: MessageFault; hangs: MessageFault; late?: MessageFault }): Promise<Busy> {

@@ -22,6 +22,8 @@ export interface RecordFacts {
   attempt: number;
   checkpoint?: string;
   checkpoints?: { version: number; digest: string }[];
+  /** What somebody set for the job. */
+  budget?: { dollars?: number };
   evaluations: { name: string; policyVersion: number }[];
   /** What is to be done after its end. */
   unsettled: string[];
@@ -107,10 +109,14 @@ export class Facts implements Check {
 }
 
 /** The value of a column. */
-type Row = (column: string) => unknown;
+export type Row = (column: string) => unknown;
 
-function rowsOf(table: TableName, rows: Uint8Array): Row[] {
-  if (table !== 'trajectories' && table !== 'updates' && table !== 'evaluations') return [];
+/** Tables whose rows invariants read. */
+const READ: ReadonlySet<TableName> = new Set(['trajectories', 'updates', 'evaluations', 'spending']);
+
+/** Rows of the job of the run; none of tables that nobody reads. */
+export function rowsOf(table: TableName, rows: Uint8Array): Row[] {
+  if (!READ.has(table)) return [];
   const { columns } = TABLES[table];
   return Buffer.from(unpackRows(rows))
     .toString('utf8')

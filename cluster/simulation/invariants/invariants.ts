@@ -8,6 +8,7 @@ import { JOBS, POLICIES } from '../../../src/protocol/names.ts';
 import { DEAD_LETTER_PREFIX } from '../../../src/protocol/subjects.ts';
 import type { TableName } from '../../../src/records/tables.ts';
 import { Violation, type Observer } from '../observer.ts';
+import type { MoneyPlan, PaidCalls } from '../money.ts';
 import type { ServiceFacts } from '../service.ts';
 import type { World } from '../world.ts';
 import { STATE_DIR } from '../state-dir.ts';
@@ -20,6 +21,7 @@ import { damageCheck } from './damage.ts';
 import { checkEnd, checkHistory, checkLeftovers, checkStore } from './ending.ts';
 import { Facts } from './facts.ts';
 import { heldCheck } from './held.ts';
+import { MoneyCheck } from './money.ts';
 import { ownerCheck } from './owners.ts';
 import { placeCheck } from './places.ts';
 import { PublishedWeights } from './published-weights.ts';
@@ -52,6 +54,8 @@ export interface InvariantOptions {
   kinds: PolicyKinds;
   /** Of runs with several jobs. */
   scheduler?: SchedulerConfig | undefined;
+  /** Of runs whose calls cost something. */
+  money?: { plan: MoneyPlan; calls: PaidCalls } | undefined;
 }
 
 /** All invariants, checked at every change of NATS and the store. */
@@ -66,6 +70,8 @@ export class Invariants implements Observer {
   readonly #checks: Check[];
   /** About all jobs. */
   readonly #places: Check | undefined;
+  /** About the money of all jobs. */
+  readonly #money: MoneyCheck | undefined;
   readonly #checkView: (job: Job) => void;
   readonly #states: ReturnType<typeof stateWatch>;
   readonly #seen = new Set<string>();
@@ -76,7 +82,7 @@ export class Invariants implements Observer {
   /** What the client saw last, and since when it is the same. */
   #last = { text: '', since: 0 };
 
-  constructor({ world, config, service, learner, kinds, scheduler }: InvariantOptions) {
+  constructor({ world, config, service, learner, kinds, scheduler, money }: InvariantOptions) {
     this.#kinds = kinds;
     this.#world = world;
     this.#config = config;
@@ -85,6 +91,7 @@ export class Invariants implements Observer {
     this.lastEvaluation = new Promise((resolve) => (this.#evaluated = resolve));
     const fail = (invariant: string, message: string): void => this.fail(new Violation(invariant, message));
     const { rollout, rounds } = config;
+    this.#money = money && new MoneyCheck({ ...money, facts: this.#facts, saw: (state) => this.saw(state), fail });
     this.#places = scheduler && placeCheck(scheduler, (state) => this.saw(state), fail);
     this.#states = stateWatch(this.#facts, (state) => this.saw(state));
     this.#checkView = viewCheck(this.#facts, fail);
@@ -136,6 +143,7 @@ export class Invariants implements Observer {
 
   written(write: Parameters<Observer['written']>[0]): void {
     this.#places?.written?.(write);
+    this.#money?.written(write);
     if ((write.bucket === JOBS || write.bucket === POLICIES) && write.key !== 'job') return;
     for (const check of this.#checks) check.written?.(write);
     const { evaluations = [] } = this.#facts.record ?? {};
@@ -143,6 +151,7 @@ export class Invariants implements Observer {
   }
 
   inserted(table: TableName, rows: Uint8Array): void {
+    this.#money?.inserted(table, rows);
     for (const check of this.#checks) check.inserted?.(table, rows);
   }
 
@@ -194,6 +203,7 @@ export class Invariants implements Observer {
     await this.#checkDisk();
     await this.#untilHolds(() => checkStore(job, this.#facts));
     await this.#untilHolds(() => checkHistory(this.#facts));
+    await this.#untilHolds(() => this.#money?.checkEnd());
     const mayBeMadeAgain = plan.timed.length > 0 || faults.counts.has('call-failed-done-late');
     await this.#untilHolds(() => checkLeftovers(this.#facts, this.#world.server, mayBeMadeAgain));
     // As at any other moment, the machine may lose power now.

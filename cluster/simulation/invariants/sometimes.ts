@@ -23,6 +23,8 @@ export const SOMETIMES = {
   'request-given-up': 'a request killed its workers until it was given up, and ended as failed',
   'held-was-returned': 'what waited for a service was returned to where it came from',
   'state-was-lost': 'a stream or a durable was deleted',
+  'budget-was-spent': 'a call was refused since it did not fit into a budget',
+  'money-of-lost-process': 'what a lost process held was booked as spent',
   'notice-reported': 'a notice was reported',
 } as const;
 

@@ -1,5 +1,5 @@
 /** Two levers to pull, through a service that the simulator makes fail: green and blue pay, red does not. */
-import { defineFlow, defineTool, RetryLater, z } from 'millrace';
+import { defineFlow, defineTool, metered, RetryLater, z } from 'millrace';
 import { banditKind } from '../bandit/kind.ts';
 
 /** Policy kinds of this flow: `policy.kind: bandit`. */
@@ -10,7 +10,8 @@ type Busy = { retryAfterMs: number } | undefined;
 /** What the simulator puts under `globalThis.millraceSimulation`: the service behind tools and reward. */
 interface Service {
   begun(): number;
-  tool(where: string): Promise<Busy>;
+  tool(where: string, name: string, signal: AbortSignal): Promise<Busy>;
+  cost(name: string): number | undefined;
   reward(trajectory: number, where: string): Promise<Busy>;
   brokenIsScored(trajectory: number): void;
 }
@@ -40,12 +41,13 @@ const lever = (name: string) =>
     description: `Pulls the ${name} lever.`,
     input: nothing,
     arguments: () => ({}),
-    run: async (_, memory) => {
+    run: async (_, memory, signal) => {
       memory.broken = true;
-      checkBusy(await service()?.tool(`${memory.task}/${memory.pulls.length}`));
+      checkBusy(await service()?.tool(`${memory.task}/${memory.pulls.length}`, name, signal));
       memory.broken = false;
       memory.pulls.push(name);
-      return 'clack';
+      const cost = service()?.cost(name);
+      return cost === undefined ? 'clack' : metered('clack', { cost });
     },
   });
 
@@ -65,6 +67,8 @@ export default defineFlow<Task, Memory>({
     const { pulls, trajectory, broken } = answerSchema.parse(answer);
     if (broken) service()?.brokenIsScored(trajectory);
     checkBusy(await service()?.reward(trajectory, id));
-    return pulls.filter((name) => name !== 'red').length / 2;
+    const outcome = pulls.filter((name) => name !== 'red').length / 2;
+    const cost = service()?.cost('reward');
+    return cost === undefined ? outcome : { outcome, usage: { cost } };
   },
 });
