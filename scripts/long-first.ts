@@ -6,6 +6,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 const LONG = [
   'kills',
   'tune',
+  'budget-kills',
   'train',
   'worker-lost',
   'code',

@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startEmbeddedCluster, type EmbeddedCluster } from '../../cluster/up/index.ts';
-import { clusterConfigSchema } from '../../src/config/cluster.ts';
+import { clusterConfigSchema, type ClusterConfig } from '../../src/config/cluster.ts';
 import type { JobConfig } from '../../src/config/job.ts';
 import { AdminService, JobState, type Job } from '../../src/gen/millrace/v1/admin_pb.ts';
 import { createClient, type ServiceClient } from '../../src/rpc/client.ts';
@@ -13,7 +13,7 @@ import { temporaryFolder } from './thermostat.ts';
 export interface TestCluster extends EmbeddedCluster {
   admin: ServiceClient<typeof AdminService>;
   stateDir: string;
-  createJob(config: JobConfig): Promise<Job>;
+  createJob(config: JobConfig, options?: { owner?: string }): Promise<Job>;
   /** Waits until `done` holds for the job; fails when it ends before. */
   until(job: string, done: (job: Job) => boolean, timeoutMs?: number): Promise<Job>;
   /** Waits for its end. */
@@ -37,13 +37,15 @@ export interface TestClusterOptions {
   gatewayPort?: number;
   /** Jobs that run at the same time. Default: as many as the cluster can bear. */
   maxRunning?: number;
+  /** What calls cost, and owners may spend. */
+  money?: Pick<ClusterConfig, 'budgets' | 'prices'>;
   /** An earlier cluster's folder. */
   stateDir?: string;
 }
 
 export async function startTestCluster(options: TestClusterOptions = {}): Promise<TestCluster> {
   const folder = options.stateDir === undefined ? await temporaryFolder() : { path: options.stateDir, remove: removeNothing };
-  const { learners = 2, rollouts = 2, clickhousePort = 'off', gatewayPort = 'off', maxRunning = 'auto' } = options;
+  const { learners = 2, rollouts = 2, clickhousePort = 'off', gatewayPort = 'off', maxRunning = 'auto', money = {} } = options;
   const cluster = await startEmbeddedCluster({
     config: clusterConfigSchema.parse({
       stateDir: folder.path,
@@ -51,6 +53,7 @@ export async function startTestCluster(options: TestClusterOptions = {}): Promis
       rollouts,
       ports: { clickhouse: clickhousePort, gateway: gatewayPort },
       scheduler: { maxRunning },
+      ...money,
     }),
     log: silentLogger(),
   });
@@ -90,7 +93,7 @@ export async function startTestCluster(options: TestClusterOptions = {}): Promis
     admin,
     stateDir: folder.path,
     until,
-    createJob: async (config) => (await admin.createJob({ configJson: JSON.stringify(config) })).job!,
+    createJob: async (config, { owner = '' } = {}) => (await admin.createJob({ configJson: JSON.stringify(config), owner })).job!,
     ended: (job, timeoutMs) => until(job, isOver, timeoutMs),
     rows: async (sql) => (await collectQuery(admin.query({ sql }))).rows,
     kill: (id) => signal(id, 'SIGKILL'),

@@ -14,9 +14,14 @@ export function paidJob(log: string, overrides: readonly string[] = []): JobConf
   return loadJobConfig(file, { overrides: [`source.log=${log}`, ...overrides] }).config;
 }
 
-/** What cluster.yaml says of money for it. */
-export function paidMoney(monthlyDollars = 100): Pick<ClusterConfig, 'budgets' | 'prices'> {
-  const { budgets, prices } = clusterConfigSchema.parse({ budgets: { monthlyDollars }, prices: { tools: { search: 0.01 } } });
+/**
+ * What cluster.yaml says of money for it.
+ *
+ * @param ask - price of tool `ask`, in US dollars; default: none, so that nothing is set aside for it
+ */
+export function paidMoney(monthlyDollars = 100, ask?: number): Pick<ClusterConfig, 'budgets' | 'prices'> {
+  const tools = { search: 0.01, ...(ask !== undefined && { ask }) };
+  const { budgets, prices } = clusterConfigSchema.parse({ budgets: { monthlyDollars }, prices: { tools } });
   return { budgets, prices };
 }
 
