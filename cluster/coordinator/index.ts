@@ -11,7 +11,7 @@ import { PlaceList } from './scheduler/place-list.ts';
 import { Scheduler } from './scheduler/scheduler.ts';
 import { keepTopology } from './topology-keeper.ts';
 import type { CountStored } from './unstored-groups.ts';
-import { deleteUnusedArtifacts } from './unused-artifacts.ts';
+import { keepDeletingUnused } from './unused-artifacts.ts';
 import { runSchedules, type CountRows } from './schedule-runner.ts';
 import { endLostRequests } from './lost-requests.ts';
 
@@ -50,7 +50,7 @@ export async function startCoordinator(context: NodeContext, options: Coordinato
   if (money) await budgets.ledger.putSettings(budgetSettings(money));
   const coordinated = new JobActors(context, { places, limits, budgets, countStored });
   const stopLost = await endLostRequests(context);
-  void deleteUnusedArtifacts(context);
+  const unused = keepDeletingUnused(context);
   const stopBudgets = keepBudgets(context, budgets);
   const stopKeeping = keepTopology(context, () => coordinated.ids, lookMs);
   const stopSchedules = await runSchedules(context, countRows);
@@ -62,7 +62,7 @@ export async function startCoordinator(context: NodeContext, options: Coordinato
   });
   const stopChanges = jobs.onChange((entry) => {
     const { state } = entry.record;
-    if (isEnded(state)) void deleteUnusedArtifacts(context);
+    if (isEnded(state)) unused.soon();
     if (state !== 'RUNNING') void guard(scheduler.decide());
     // At once: a failed job may be resumed soon, and needs an actor that has not ended.
     void guard(coordinated.changed(entry));
@@ -74,6 +74,7 @@ export async function startCoordinator(context: NodeContext, options: Coordinato
     async stop() {
       stopChanges();
       stopScan();
+      unused.stop();
       stopKeeping();
       stopPlaces();
       await scheduler.stop();

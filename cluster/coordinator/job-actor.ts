@@ -2,8 +2,7 @@ import type { ActorContext, Behaviour } from '../../src/actor/behaviour.ts';
 import type { Lease } from '../../src/protocol/lease.ts';
 import type { JobConditions, JobEnd, JobStep } from '../../src/jobs/job-machine.ts';
 import { isEnded } from '../../src/jobs/state.ts';
-import { encodeProgress, type DispatchProgress } from '../../src/protocol/progress.ts';
-import { waitingSubject } from '../../src/protocol/subjects.ts';
+import type { DispatchProgress } from '../../src/protocol/progress.ts';
 import type { JobEntry } from '../jobs/directory.ts';
 import type { AnsweredRequest } from '../jobs/scored-group.ts';
 import { heldOutText, type TaskPlan } from '../jobs/tasks.ts';
@@ -13,6 +12,7 @@ import type { Worker } from '../runtime/worker.ts';
 import type { BudgetBook } from './budget-book.ts';
 import { recordEnd, settleQueues } from './ending.ts';
 import { recordFinished, startEvaluations } from './job-evaluations.ts';
+import { DispatchTeller } from './dispatch-teller.ts';
 import { evaluationIntake } from './evaluation-intake.ts';
 import { RunningEvaluations } from './evaluations.ts';
 import { JobGates } from './job-gates.ts';
@@ -57,6 +57,7 @@ export class JobActor implements Behaviour<JobMessage> {
   readonly #gates: JobGates;
   readonly #losses: JobLosses;
   readonly #sender: RequestSender;
+  readonly #teller: DispatchTeller;
   readonly #limits: DispatchLimits;
   readonly #evaluations: RunningEvaluations;
   #tasks!: TaskPlan;
@@ -70,6 +71,7 @@ export class JobActor implements Behaviour<JobMessage> {
     this.#gates = new JobGates(job, { looks, budgets });
     this.#losses = new JobLosses(job, looks, countStored);
     this.#limits = limits;
+    this.#teller = new DispatchTeller(context, id);
     this.#sender = new RequestSender(context, id, {
       onSent: () => limits.sent(id),
       onFull: (backpressureMs) => this.#reportProgress({ backpressureMs }),
@@ -213,15 +215,12 @@ export class JobActor implements Behaviour<JobMessage> {
         return true;
       case 'exhausted':
         return this.#gates.outOfTrajectories();
+      case 'admit':
+        return this.#requests.admit(step.sequences);
       case 'send-open':
-      case 'admit': {
-        const { sequences, kind } = step;
-        const all = await (kind === 'admit'
-          ? this.#requests.admit(sequences, signal)
-          : this.#requests.sendOpen(sequences, this.#gates, signal));
-        machine.requestsSent(sequences, all);
-        return all;
-      }
+        return this.#requests.sendOpen(step.sequences, this.#gates, signal);
+      case 'send':
+        return this.#requests.send(step.sequences, signal);
     }
   }
 
@@ -248,7 +247,7 @@ export class JobActor implements Behaviour<JobMessage> {
 
   #reportProgress(more: DispatchProgress = {}): void {
     const progress: DispatchProgress = { evaluation: this.#evaluations.current(), ...this.#gates.progress(), ...more };
-    this.#job.context.bus.emit(waitingSubject(this.#job.id), encodeProgress(progress));
+    this.#teller.tell(progress);
   }
 }
 

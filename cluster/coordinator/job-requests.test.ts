@@ -40,8 +40,10 @@ async function requesting() {
 describe('JobRequests', () => {
   it('writes new requests into the record before it sends them', async () => {
     const { requests, queued, run, context, job, release } = await requesting();
-    expect(await run(requests.admit([0, 1, 2], signal))).toBe(true);
+    expect(await run(requests.admit([0, 1, 2]))).toBe(true);
     expect((await run(context.jobs.fetch('a')))!.record.accepted).toBe(3);
+    expect(await queued()).toEqual([]);
+    expect(await run(requests.send([0, 1, 2], signal))).toBe(true);
     expect(
       (await queued()).map(({ sequence, taskId, policyVersion, fence }) => [sequence, taskId, policyVersion, fence]),
     ).toEqual([
@@ -55,7 +57,7 @@ describe('JobRequests', () => {
   it('takes back nothing that another coordinator has accepted, and sees to it that it is sent', async () => {
     const { requests, run, context, release } = await requesting();
     await run(context.jobs.update('a', (record) => ({ ...record, accepted: 5 })));
-    expect(await run(requests.admit([0, 1, 2], signal))).toBe(false);
+    expect(await run(requests.admit([0, 1, 2]))).toBe(false);
     expect((await run(context.jobs.fetch('a')))!.record.accepted).toBe(5);
     await release();
   });
@@ -63,7 +65,7 @@ describe('JobRequests', () => {
   it('accepts nothing once the job is paused', async () => {
     const { requests, queued, run, context, release } = await requesting();
     await run(context.jobs.update('a', (record) => transition(record, 'PAUSED', { now: 3 })));
-    expect(await run(requests.admit([0, 1, 2], signal))).toBe(false);
+    expect(await run(requests.admit([0, 1, 2]))).toBe(false);
     expect((await run(context.jobs.fetch('a')))!.record.accepted).toBe(0);
     expect(await queued()).toEqual([]);
     await release();
@@ -88,7 +90,8 @@ describe('JobRequests', () => {
 
   it('sends open requests again without doubling them, and leaves those that are held', async () => {
     const { requests, queued, run, job, release } = await requesting();
-    await run(requests.admit([0, 1], signal));
+    await run(requests.admit([0, 1]));
+    await run(requests.send([0, 1], signal));
     await run(job.updateOpen((record) => ({ ...record, accepted: 4 })));
     const gates = new JobGates(job, { looks: new SharedLooks(job.context), budgets: new BudgetBook(job.context) });
     gates.holdsSequence = (sequence) => sequence === 2;
@@ -101,7 +104,7 @@ describe('JobRequests', () => {
     const { requests, queued, run, context, job, release } = await requesting();
     await run(context.jobs.update('a', (record) => transition(record, 'CANCELLED', { now: 3 })));
     await run(context.clock.sleep(100));
-    expect(await run(requests.admit([0, 1], signal))).toBe(false);
+    expect(await run(requests.admit([0, 1]))).toBe(false);
     expect([job.record.accepted, await queued()]).toEqual([0, []]);
     await release();
   });

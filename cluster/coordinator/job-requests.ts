@@ -32,7 +32,9 @@ export class JobRequests {
     const { version } = await this.#followed();
     const scored = await this.#scored();
     const left = sequences.filter((sequence) => !gates.holdsSequence(sequence) && !scored.has(sequence));
-    return this.#send(left, version, signal);
+    const all = await this.#send(left, version, signal);
+    this.#job.machine.requestsSent(sequences, all);
+    return all;
   }
 
   /** Sequences of scored groups that nobody is done with. */
@@ -46,10 +48,13 @@ export class JobRequests {
     return sequences;
   }
 
-  /** Accepts new requests and sends them. Returns whether all were sent: a pause leaves some out. */
-  async admit(sequences: readonly number[], signal: AbortSignal): Promise<boolean> {
+  /**
+   * Accepts new requests. Written ahead: a request that is sent is always in the record, so that nobody sends it under another number.
+   * Returns whether these are the last ones in the record: a pause may come first, and while bucket `leases` is gone two coordinators may
+   * work for the job: what the other one has accepted it need not have sent.
+   */
+  async admit(sequences: readonly number[]): Promise<boolean> {
     const manifest = await this.#followed();
-    // Written ahead: a request that was sent is always in the record, so that nobody sends it under another number.
     const accepted = sequences.at(-1)! + 1;
     const tasks = this.#choice.choose(sequences, this.#job.record, manifest);
     await this.#job.updateRunning((record) => ({
@@ -57,11 +62,17 @@ export class JobRequests {
       accepted: Math.max(record.accepted, accepted),
       ...(tasks && { tasks }),
     }));
-    // A pause came first.
-    if (this.#job.record.accepted < accepted) return false;
-    const all = await this.#send(sequences, manifest.version, signal);
-    // While bucket `leases` is gone two coordinators may work for the job: what the other one has accepted it need not have sent.
-    return all && this.#job.record.accepted === accepted;
+    const alone = this.#job.record.accepted === accepted;
+    this.#job.machine.requestsAdmitted(sequences, alone);
+    return alone;
+  }
+
+  /** Sends requests that were accepted and never sent. Returns whether all were sent: a pause leaves some out. */
+  async send(sequences: readonly number[], signal: AbortSignal): Promise<boolean> {
+    const { version } = await this.#followed();
+    const all = await this.#send(sequences, version, signal);
+    this.#job.machine.requestsSent(sequences, all);
+    return all;
   }
 
   /** The newest version, once the choice of tasks knows what it knows. */

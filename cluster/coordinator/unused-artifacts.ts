@@ -6,6 +6,9 @@ import { folderReferences, referencedArtifacts } from '../jobs/artifacts.ts';
 /** What was put within this time stays: a job may be about to be created with it, or a checkpoint to be written. */
 const KEPT_MS = 3600 * 1000;
 
+/** How long after a job's end they are looked for: many jobs may end within that time, and every look reads what all of them refer to. */
+const DELAY_MS = 60_000;
+
 type Context = Pick<NodeContext, 'artifacts' | 'bus' | 'bundles' | 'clock' | 'files' | 'jobs' | 'log' | 'stateDir'>;
 
 /**
@@ -22,6 +25,21 @@ export async function deleteUnusedArtifacts(context: Context): Promise<void> {
   } catch (thrown) {
     log.warn({ err: MillraceError.from(thrown) }, 'unused artifacts could not be deleted; tried again when a job ends');
   }
+}
+
+/** Deletes unused artifacts now, and again some time after each call of `soon`. */
+export function keepDeletingUnused(context: Context): { soon: () => void; stop: () => void } {
+  let stop: (() => void) | undefined;
+  void deleteUnusedArtifacts(context);
+  return {
+    soon() {
+      stop ??= context.clock.after(DELAY_MS, () => {
+        stop = undefined;
+        void deleteUnusedArtifacts(context);
+      });
+    },
+    stop: () => stop?.(),
+  };
 }
 
 async function sweep({ artifacts, bundles, bus, clock, files, jobs, stateDir }: Context, putBefore: number): Promise<number> {

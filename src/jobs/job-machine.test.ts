@@ -62,6 +62,9 @@ describe('JobMachine', () => {
     const machine = running();
     expect(machine.next(free)).toEqual({ kind: 'admit', sequences: [0, 1, 2, 3] });
     machine.recordChanged({ record: { ...machine.record, accepted: 4 }, revision: 2 });
+    machine.requestsAdmitted([0, 1, 2, 3], true);
+    expect(machine.next(free)).toEqual({ kind: 'send', sequences: [0, 1, 2, 3] });
+    machine.requestsSent([0, 1, 2, 3], true);
     expect(machine.next(free)).toEqual({ kind: 'wait' });
     machine.committed(committed(1, ended(0, 1)));
     expect(machine.next(free)).toEqual({ kind: 'admit', sequences: [4, 5] });
@@ -82,6 +85,14 @@ describe('JobMachine', () => {
     expect(machine.next(free)).toEqual({ kind: 'wait' });
     machine.requestsLost();
     expect(machine.next(free)).toEqual({ kind: 'send-open', sequences: [1, 2] });
+  });
+
+  it('sends again what another actor of the job has admitted meanwhile', () => {
+    const machine = running();
+    expect(machine.next(free)).toMatchObject({ kind: 'admit' });
+    machine.recordChanged({ record: { ...machine.record, accepted: 5 }, revision: 2 });
+    machine.requestsAdmitted([0, 1, 2, 3], false);
+    expect(machine.next(free)).toEqual({ kind: 'send-open', sequences: [0, 1, 2, 3, 4] });
   });
 
   it('runs baselines alone, before the first request', () => {
@@ -109,12 +120,19 @@ describe('JobMachine', () => {
     expect(machine.next({ ...at, room: 5, evaluationRoom: 9 })).toEqual({ kind: 'send-evaluations', limit: 3 });
     machine.evaluationsSent();
     const step = machine.next({ ...at, room: 2, evaluationRoom: 9 });
-    expect(step).toEqual({ kind: 'admit', sequences: [0, 1] });
-    machine.recordChanged({ record: { ...machine.record, accepted: 2 }, revision: 2 });
+    // One change of the record for all that may be admitted, however little there is room for.
+    const admitted = [0, 1, 2, 3, 4, 5, 6, 7];
+    expect(step).toEqual({ kind: 'admit', sequences: admitted });
+    machine.recordChanged({ record: { ...machine.record, accepted: 8 }, revision: 2 });
+    machine.requestsAdmitted(admitted, true);
+    expect(machine.next({ ...at, room: 2, evaluationRoom: 9 })).toEqual({ kind: 'send', sequences: [0, 1] });
     machine.requestsSent([0, 1], true);
     expect(machine.next({ ...at, room: 1, evaluationRoom: 9 })).toEqual({ kind: 'send-evaluations', limit: 1 });
     machine.evaluationsSent();
-    expect(machine.next({ ...at, room: 1, evaluationRoom: 9 })).toEqual({ kind: 'admit', sequences: [2] });
+    expect(machine.next({ ...at, room: 1, evaluationRoom: 9 })).toEqual({ kind: 'send', sequences: [2] });
+    expect(machine.next({ ...at, room: 0 })).toEqual({ kind: 'wait', blocked: true });
+    machine.requestsSent([2, 3, 4, 5, 6, 7], true);
+    machine.recordChanged({ record: { ...machine.record, accepted: 7 }, revision: 3 });
     expect(machine.next({ ...at, evaluationsUnsent: false, room: 0 })).toEqual({ kind: 'wait', blocked: true });
   });
 
@@ -205,7 +223,7 @@ describe('JobMachine', () => {
           expect(guard).toBeLessThan(20_000);
           step = machine.next({ ...free, held: draw(10) === 0, room: draw(4) === 0 ? draw(3) : Infinity });
           if (step.kind === 'raise-accepted') write({ accepted: step.accepted });
-          else if (step.kind === 'send-open') send(step.sequences);
+          else if (step.kind === 'send-open' || step.kind === 'send') send(step.sequences);
           else if (step.kind === 'admit') {
             expect(step.sequences[0]).toBe(world.record.accepted);
             write({ accepted: step.sequences.at(-1)! + 1 });
@@ -213,7 +231,7 @@ describe('JobMachine', () => {
             const lost = Number(ledger.expired + ledger.failed);
             const bound = Math.min(job.maxStaleness + version + 1, job.rounds) * job.groupsPerRound;
             expect(world.record.accepted - lost).toBeLessThanOrEqual(bound);
-            send(step.sequences);
+            machine.requestsAdmitted(step.sequences, true);
           } else if (step.kind === 'start-evaluations') {
             evaluated = [...evaluated, ...step.plans.map(({ key }) => key)];
             const results = step.plans.map(({ policyVersion }) => ({ name: 'trained', policyVersion }));

@@ -27,7 +27,8 @@ export interface JobEnd {
  * - `send-evaluations`: send some of their requests
  * - `raise-accepted`: write into the record how many requests were sent before a crash
  * - `send-open`: send requests that have not ended again; ids are deterministic, so that none is doubled
- * - `admit`: write these new requests into the record, then send them
+ * - `admit`: write these new requests into the record; they are sent next, as far as there is room
+ * - `send`: send requests that were admitted and never sent
  * - `exhausted`: pause, since the budget of trajectories has no room for another group
  */
 export type JobStep =
@@ -38,7 +39,8 @@ export type JobStep =
   | { kind: 'raise-accepted'; accepted: number }
   | { kind: 'send-open'; sequences: number[] }
   | { kind: 'exhausted' }
-  | { kind: 'admit'; sequences: number[] };
+  | { kind: 'admit'; sequences: number[] }
+  | { kind: 'send'; sequences: number[] };
 
 /** What {@link JobMachine.next} decides by beside the machine's own state. */
 export interface JobConditions {
@@ -76,6 +78,8 @@ export class JobMachine {
   #manifest: WeightManifest | undefined;
   /** Accepted requests that have not ended and were not sent in this life of the actor; undefined: not known. */
   #unsent: readonly number[] | undefined;
+  /** Requests that this machine has admitted and that were never sent. */
+  #admitted: readonly number[] = [];
   /** Where both can send and room is short, training and evaluations take turns. */
   #evaluatesNext = true;
   readonly #failed: FailedGroups;
@@ -120,13 +124,22 @@ export class JobMachine {
   /** Requests may be lost: with a stream, or with an actor that ended between two of them. */
   requestsLost(): void {
     this.#unsent = undefined;
+    this.#admitted = [];
   }
 
-  /** The requests of `send-open` or `admit` were sent: all of them, or those before a pause or the end of the job. */
+  /** The requests of `admit` are in the record; `alone`: and no others, of another actor that works for the job. */
+  requestsAdmitted(sequences: readonly number[], alone: boolean): void {
+    if (alone) this.#admitted = sequences;
+    else this.requestsLost();
+  }
+
+  /** The requests of `send-open` or `send` were sent: all of them, or those before a pause or the end of the job. */
   requestsSent(sequences: readonly number[], all: boolean): void {
-    const sent = new Set(sequences);
-    this.#unsent = all ? (this.#unsent ?? []).filter((sequence) => !sent.has(sequence)) : undefined;
     this.#evaluatesNext = true;
+    if (!all) return this.requestsLost();
+    const sent = new Set(sequences);
+    this.#unsent = (this.#unsent ?? []).filter((sequence) => !sent.has(sequence));
+    this.#admitted = this.#admitted.filter((sequence) => !sent.has(sequence));
   }
 
   /** Requests of evaluations were sent. */
@@ -185,6 +198,7 @@ export class JobMachine {
     // Some may have ended in the meantime.
     this.#unsent = this.#unsent.filter((sequence) => !hasEnded(ledger, sequence));
     if (this.#unsent.length > 0) return room > 0 ? { kind: 'send-open', sequences: this.#unsent.slice(0, room) } : BLOCKED;
+    if (this.#admitted.length > 0) return room > 0 ? { kind: 'send', sequences: this.#admitted.slice(0, room) } : BLOCKED;
     const { maxStaleness, groupsPerRound } = config.rollout;
     const refill = refillDraws(config.algorithm) !== undefined;
     const more = admit({ accepted, ledger, version, maxStaleness, groupsPerRound, rounds: config.rounds, refill });
@@ -192,7 +206,8 @@ export class JobMachine {
     const affordable = groupsAffordable(this.#record);
     if (affordable === 0) return { kind: 'exhausted' };
     if (room <= 0) return BLOCKED;
-    const length = Math.min(more, room, affordable);
+    // All that the bound allows at once, however little there is room for: each change of the record goes to every node.
+    const length = Math.min(more, affordable);
     return { kind: 'admit', sequences: Array.from({ length }, (_, i) => accepted + i) };
   }
 

@@ -33,7 +33,8 @@ function unknownKeys(bytes: Uint8Array): Record<string, unknown> {
  * time of reading it went into its configuration, which never changes.
  */
 const checkedConfigs = new Map<string, JobConfig>();
-const MAX_CHECKED_CONFIGS = 32;
+/** More than jobs that run at once. */
+const MAX_CHECKED_CONFIGS = 512;
 const withCheckedConfig = jobRecordSchema.extend({ config: z.custom<JobConfig>() });
 
 /**

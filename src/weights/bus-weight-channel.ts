@@ -6,6 +6,7 @@ import { MillraceError } from '../errors.ts';
 import { BlobSchema } from '../gen/millrace/v1/weights_pb.ts';
 import type { Blob, WeightManifest } from '../gen/millrace/v1/weights_pb.ts';
 import type { Bus, KeyValue } from '../bus/bus.ts';
+import { SharedWatch } from '../bus/shared-watch.ts';
 import { checkKey } from '../bus/subject.ts';
 import { randomId } from '../random/id.ts';
 import type { Random } from '../random/random.ts';
@@ -41,6 +42,7 @@ export interface BusWeightChannelOptions {
 export class BusWeightChannel implements WeightChannel {
   private readonly bus: Bus;
   private readonly policies: KeyValue;
+  private readonly watches: SharedWatch;
   private readonly clock: Clock;
   private readonly random: Random;
   private readonly chunkBytes: number;
@@ -50,6 +52,7 @@ export class BusWeightChannel implements WeightChannel {
   constructor(bus: Bus, options: BusWeightChannelOptions) {
     this.bus = bus;
     this.policies = bus.kv(POLICIES);
+    this.watches = new SharedWatch(this.policies);
     this.clock = options.clock;
     this.random = options.random;
     this.chunkBytes = options.chunkBytes ?? 768 * 1024;
@@ -131,7 +134,7 @@ export class BusWeightChannel implements WeightChannel {
     onUnreadable: (error: MillraceError) => void = () => {},
   ): Promise<() => void> {
     checkJob(job);
-    return this.policies.watch(job, ({ value }) => {
+    return this.watches.watch(job, ({ value }) => {
       if (value === undefined) return;
       let manifest: WeightManifest;
       try {

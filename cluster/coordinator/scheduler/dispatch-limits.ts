@@ -160,7 +160,7 @@ export class DispatchLimits {
   }
 
   #wake(): void {
-    for (const [job, { hungry }] of this.#jobs) if (hungry) this.#parts.onRoom(job);
+    for (const [job, { hungry }] of this.#jobs) if (hungry && this.roomOf(job) > 0) this.#parts.onRoom(job);
   }
 
   #shared(): ReadonlyMap<string, number> {

@@ -59,7 +59,10 @@ const read = (bucket: BucketName): Access => ({
 
 /** {@link read}, and following changes. */
 const follow = (bucket: BucketName): Access =>
-  joined(read(bucket), { publish: [`$JS.API.DIRECT.GET.KV_${bucket}.>`], subscribe: [`$KV.${bucket}.>`] });
+  joined(read(bucket), {
+    publish: [`$JS.API.DIRECT.GET.KV_${bucket}`, `$JS.API.DIRECT.GET.KV_${bucket}.>`],
+    subscribe: [`$KV.${bucket}.>`],
+  });
 
 /** Taking work from a durable that somebody else made, and giving up what cannot be done. */
 const work = ({ stream, durable }: DurablePlace): Access => ({

@@ -1,3 +1,4 @@
+import type { StreamInfo } from '@nats-io/jetstream';
 import type { Subscription } from '@nats-io/nats-core';
 import { runCallback } from '../callback.ts';
 import type { BucketWatchOptions, Found, KeyValueChange } from './bucket-watch.ts';
@@ -12,6 +13,12 @@ const REST_MS = 20;
 /** Keys that are looked up at once. */
 const WINDOW = 32;
 
+/** What a lookup follows, and how. */
+export interface LookupOptions extends Omit<BucketWatchOptions, 'ttlMs'> {
+  /** Asks for the first message that the filter lets through and that has this revision or a later one. */
+  after: (revision: number) => Promise<(Found & { key: string }) | undefined>;
+}
+
 /**
  * Follows a bucket without a consumer, which a worker may not make: what is written to the bucket's subjects is news for every
  * subscriber, and says which key to look up.
@@ -22,13 +29,18 @@ export class KeyValueLookup {
   private readonly prefix: string;
   private readonly filter: string;
   private readonly newest: (key: string) => Promise<Found | undefined>;
+  private readonly after: LookupOptions['after'];
   private readonly handler: (change: KeyValueChange) => void;
   /** Revisions of the keys that are present as far as the handler knows. */
   private readonly present = new Map<string, number>();
   /** Keys that are being looked up; true when news came meanwhile. */
   private readonly looking = new Map<string, boolean>();
-  /** The bucket has nothing beyond this that was not looked at. */
+  /** Keys that the bucket has a message about, be it of a deletion. */
+  private listed = new Set<string>();
+  /** All up to here was looked at. */
   private lastSequence = 0;
+  /** What was looked at beyond that. */
+  private readonly seen = new Set<number>();
   private created = '';
   private subscription: Subscription | undefined;
   private timer: NodeJS.Timeout | undefined;
@@ -36,12 +48,13 @@ export class KeyValueLookup {
   private comparing: Promise<void> | undefined;
   private stopped = false;
 
-  constructor(link: JetStreamConnection, { stream, prefix, filter, newest, handler }: Omit<BucketWatchOptions, 'ttlMs'>) {
+  constructor(link: JetStreamConnection, { stream, prefix, filter, newest, handler, after }: LookupOptions) {
     this.link = link;
     this.stream = stream;
     this.prefix = prefix;
     this.filter = filter;
     this.newest = newest;
+    this.after = after;
     this.handler = handler;
   }
 
@@ -71,27 +84,61 @@ export class KeyValueLookup {
   }
 
   private async compare(): Promise<void> {
-    const { created, state } = await this.link.call(`bucket ${this.stream}`, () =>
-      this.link.jsm.streams.info(this.stream, { subjects_filter: `${this.prefix}${this.filter}` }),
-    );
+    const { created, state } = await this.info();
     if (this.stopped) return;
-    const keys = Object.keys(state.subjects ?? {}).map((subject) => subject.slice(this.prefix.length));
-    if (created !== this.created) {
+    const isAnother = created !== this.created;
+    if (isAnother) {
       // A bucket that was made anew has other revisions.
       for (const [key, revision] of [...this.present]) this.gone(key, revision);
       this.created = created;
       this.lastSequence = 0;
+      this.seen.clear();
     }
-    const there = new Set(keys);
-    for (const [key, revision] of [...this.present]) if (!there.has(key)) await this.expired(key, revision);
-    if (state.last_seq <= this.lastSequence) return;
+    // The list of all keys is long, and made anew each time it is asked for.
+    if (isAnother || this.filter !== '>' || state.num_subjects !== this.listed.size) await this.compareKeys(isAnother);
+    await this.readFrom(this.lastSequence + 1, state.last_seq);
+  }
+
+  /** @param all - reads every key, at once; what is not known of them comes one by one otherwise */
+  private async compareKeys(all: boolean): Promise<void> {
+    const { state } = await this.info(`${this.prefix}${this.filter}`);
+    const keys = Object.keys(state.subjects ?? {}).map((subject) => subject.slice(this.prefix.length));
+    this.listed = new Set(keys);
+    for (const [key, revision] of [...this.present]) if (!this.listed.has(key)) await this.expired(key, revision);
+    if (!all) return;
     const found: { key: string; entry: Found }[] = [];
     for (let at = 0; at < keys.length; at += WINDOW) {
       const some = keys.slice(at, at + WINDOW).map(async (key) => ({ key, entry: await this.newest(key) }));
       for (const { key, entry } of await Promise.all(some)) if (entry !== undefined) found.push({ key, entry });
     }
     for (const { key, entry } of found.sort((a, b) => a.entry.revision - b.entry.revision)) this.take(key, entry);
-    this.lastSequence = Math.max(this.lastSequence, state.last_seq);
+    this.lookedAt(state.last_seq);
+  }
+
+  /** Reads what is newer than what was looked at: overwritten messages are gone, so that each is the newest about its key. */
+  private async readFrom(first: number, last: number): Promise<void> {
+    let next = first;
+    while (next <= last && !this.stopped) {
+      if (this.seen.has(next)) next += 1;
+      else {
+        const found = await this.after(next);
+        if (found === undefined) break;
+        this.take(found.key, found);
+        next = found.revision + 1;
+      }
+    }
+    this.lookedAt(next - 1);
+  }
+
+  private lookedAt(sequence: number): void {
+    this.lastSequence = Math.max(this.lastSequence, sequence);
+    while (this.seen.has(this.lastSequence + 1)) this.lastSequence += 1;
+    for (const seen of this.seen) if (seen <= this.lastSequence) this.seen.delete(seen);
+  }
+
+  private info(subjects?: string): Promise<StreamInfo> {
+    const options = subjects === undefined ? undefined : { subjects_filter: subjects };
+    return this.link.call(`bucket ${this.stream}`, () => this.link.jsm.streams.info(this.stream, options));
   }
 
   /** Written since the list was made, or not there any more. */
@@ -121,7 +168,9 @@ export class KeyValueLookup {
 
   private take(key: string, { value, revision, deleted }: Found): void {
     const known = this.present.get(key);
-    if (revision === this.lastSequence + 1) this.lastSequence = revision;
+    this.listed.add(key);
+    if (revision > this.lastSequence) this.seen.add(revision);
+    if (revision === this.lastSequence + 1) this.lookedAt(revision);
     if (this.stopped || (known !== undefined && revision <= known)) return;
     if (!deleted) {
       this.present.set(key, revision);

@@ -87,7 +87,11 @@ export class NatsBucket implements KeyValue {
     const { stream, prefix, ttlMs } = this;
     const watched = { stream, prefix, filter, ttlMs, handler };
     const watch = this.link.worker
-      ? new KeyValueLookup(this.link, { ...watched, newest: (key) => this.stored(key) })
+      ? new KeyValueLookup(this.link, {
+          ...watched,
+          newest: (key) => this.stored(key),
+          after: (revision) => this.storedAfter(revision, filter),
+        })
       : new KeyValueWatch(this.link, { ...watched, newest: (key) => this.newest(key) });
     const stop = this.onWatch(() => watch.stop());
     try {
@@ -119,6 +123,15 @@ export class NatsBucket implements KeyValue {
         this.link.jsm.direct.getMessage(this.stream, { last_by_subj: `${this.prefix}${key}` }),
       ),
     );
+  }
+
+  /** The first message about a key of the filter from a revision on, as one of the servers has it. */
+  private async storedAfter(revision: number, filter: string): Promise<(Found & { key: string }) | undefined> {
+    const message = await this.link.call(`reading from revision ${revision} of ${this.stream}`, () =>
+      this.link.jsm.direct.getMessage(this.stream, { seq: revision, next_by_subj: `${this.prefix}${filter}` }),
+    );
+    const found = foundOf(message);
+    return found && { ...found, key: message!.subject.slice(this.prefix.length) };
   }
 
   /** For workers, who make no consumer: the subjects of the stream, and a look whether each is a deletion. */
