@@ -138,23 +138,25 @@ describe('JSON-RPC of a cluster', () => {
     const config = { n_trajectories_per_query: 8, batch_size: 2, n_rounds: 2, job: { evaluation: { baselines: false } } };
     const { training_job_id: job_id } = await call('training.start_grpo', { agent_id: 'sorter', training_data, config });
     const ended = async (): Promise<string> => {
-      const { status, error } = await call('training.get_status', { job_id });
-      return `${status} ${error}`;
+      const { status, progress } = await call('training.get_status', { job_id });
+      return `${status} ${progress.error}`;
     };
     await expect.poll(ended, { timeout: 60_000 }).toMatch(/completed|failed/);
     expect(await ended()).toBe('completed null');
+    // All rows of the job are in the answer, also of one that has ended just now.
+    const exported = async (purpose: string): Promise<Answer[]> =>
+      (await call('training.export_trajectories', { job_id, purpose, limit: 1000 })).trajectories;
+    expect((await exported('train')).length).toBeGreaterThanOrEqual(2 * 2 * 8);
+    expect(await exported('evaluate')).toHaveLength(1);
     const status = await call('training.get_status', { job_id }, 'gateway-read');
     expect(status).toMatchObject({
       progress: { round: 2, rounds: 2, fraction: 1 },
       best_checkpoint: { version: 2 },
-      error: null,
     });
-    const { evaluations } = await call('training.evaluate', { job_id });
-    expect(evaluations).toMatchObject([{ name: 'trained', policy_version: 2, tasks: 1 }]);
-    // The last rows are written within a second or two of the end.
-    const exported = async (): Promise<number> =>
-      (await call('training.export_trajectories', { job_id, purpose: 'train', limit: 1000 })).trajectories.length;
-    await expect.poll(exported, { timeout: 20_000 }).toBeGreaterThanOrEqual(2 * 2 * 8);
+    const { checkpoint, evaluation } = status.best_checkpoint;
+    const measured = await call('training.evaluate', { job_id, checkpoint, wait_seconds: 50 });
+    expect(measured).toMatchObject({ checkpoint, status: 'completed', error: null, result: { policy_version: 2, tasks: 1 } });
+    expect(measured.result).toEqual(evaluation);
     expect((await call('training.export_trajectories', { job_id }, 'gateway-metrics')).error).toMatchObject({
       code: 'permission_denied',
     });

@@ -28,6 +28,8 @@ export interface CreateJobOptions {
   from?: WeightSource | undefined;
   /** Whose training it goes on with: all of it, not only the weights. Default: none. */
   fork?: JobVersion | undefined;
+  /** The version of another job that it measures on that job's held-out tasks, training nothing. Default: none. */
+  evaluates?: JobVersion | undefined;
   /** Default: "local". */
   owner?: string | undefined;
   /** From -100 to 100. Default: 0. */

@@ -3,9 +3,10 @@ import { checkJobPaths, parseJobConfig } from '../../src/config/load.ts';
 import type { JobConfig } from '../../src/config/job.ts';
 import type { Json } from '../../src/flow/define.ts';
 import { MillraceError } from '../../src/errors.ts';
-import type { CreateJobRequest, Job, TrainingQuery } from '../../src/gen/millrace/v1/admin_pb.ts';
+import type { CreateJobRequest, EvaluateJobRequest, Job, TrainingQuery } from '../../src/gen/millrace/v1/admin_pb.ts';
 import type { Query } from '../jobs/queries.ts';
 import { forkSource, weightSource, type JobVersion } from '../jobs/weight-source.ts';
+import { evaluationConfig } from '../jobs/evaluation-config.ts';
 import { checkAgentName } from './agents.ts';
 import type { AdminBackend, CreateJobOptions } from './backend.ts';
 import { checkBundle, checkJobId, checkOwner, checkPriority, checkRequestId } from './validation.ts';
@@ -50,8 +51,23 @@ export async function createJob(backend: AdminBackend, request: CreateJobRequest
   if (requestId === undefined)
     return jobId === '' ? createNumbered(backend, config, options) : backend.createJob(jobId, config, options);
   const content = [jobId, config, from, options.owner, options.priority, fork, request.agent || bundle, queries];
-  const digest = createHash('sha256').update(JSON.stringify(content)).digest('hex');
+  const digest = digestOf(content);
   return createOnce(backend, { id: jobId || idOf(config, requestId), config, options, request: { id: requestId, digest } });
+}
+
+/** Creates a job that measures a version of another. The same request id again gives the same job. */
+export async function evaluateJob(backend: AdminBackend, { jobId, version, requestId }: EvaluateJobRequest): Promise<Job> {
+  const { id, owner, priority, configJson } = await backend.getJob(checkJobId(jobId));
+  const config = evaluationConfig(parseJobConfig(configJson));
+  const options: CreateJobOptions = { evaluates: { job: id, version }, owner, priority };
+  const given = checkRequestId(requestId);
+  if (given === undefined) return createNumbered(backend, config, options);
+  const request = { id: given, digest: digestOf(['evaluate', id, version]) };
+  return createOnce(backend, { id: idOf(config, given), config, options, request });
+}
+
+function digestOf(content: unknown): string {
+  return createHash('sha256').update(JSON.stringify(content)).digest('hex');
 }
 
 /** The configuration of a new job; a fork may leave it to that of the job it goes on with. */

@@ -68,7 +68,8 @@ export class MemoryBackend implements AdminBackend {
   readonly forks: CreateJobOptions['fork'][] = [];
 
   createJob(id: string, config: JobConfig, options: CreateJobOptions = {}): Promise<Job> {
-    const { owner = DEFAULT_OWNER, priority = 0, agent = '', request, fork } = options;
+    const { owner = DEFAULT_OWNER, priority = 0, agent = '', request, fork, evaluates: of } = options;
+    const evaluates = of === undefined ? '' : `${of.job}@${of.version ?? 0}`;
     if (fork !== undefined) this.forks.push(fork);
     if (this.jobs.has(id))
       return Promise.reject(new MillraceError('already_exists', `There is a job ${id} already.`, { field: 'job_id' }));
@@ -76,7 +77,7 @@ export class MemoryBackend implements AdminBackend {
     this.created.push(options);
     const createTime = timestampFromMs(1_700_000_000_000 + this.#created);
     const configJson = JSON.stringify(config);
-    const job = create(JobSchema, { id, state: JobState.QUEUED, configJson, createTime, owner, priority, agent });
+    const job = create(JobSchema, { id, state: JobState.QUEUED, configJson, createTime, owner, priority, agent, evaluates });
     this.jobs.set(id, job);
     if (request) this.requests.set(request.id, { job: id, digest: request.digest });
     this.#changed(id);

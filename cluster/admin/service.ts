@@ -4,7 +4,7 @@ import type { ServiceRegistration } from '../../src/rpc/handlers.ts';
 import { agentMessage, checkAgentName, registerAgent } from './agents.ts';
 import type { AdminBackend } from './backend.ts';
 import { jobBudgetChange } from './budgets.ts';
-import { createJob } from './create-job.ts';
+import { createJob, evaluateJob } from './create-job.ts';
 import { exportRequest } from './export.ts';
 import { pageOfJobs } from './page.ts';
 import { queryMessages } from './query-rows.ts';
@@ -41,6 +41,7 @@ export function adminService(backend: AdminBackend): ServiceRegistration {
     cancelJob: async ({ jobId }) => ({ job: await backend.cancelJob(checkJobId(jobId)) }),
     pauseJob: async ({ jobId }) => ({ job: await backend.pauseJob(checkJobId(jobId)) }),
     resumeJob: async ({ jobId }) => ({ job: await backend.resumeJob(checkJobId(jobId)) }),
+    evaluateJob: async (request) => ({ job: await evaluateJob(backend, request) }),
     setJobPriority: async ({ jobId, priority }) => ({
       job: await backend.setPriority(checkJobId(jobId), checkPriority(priority)),
     }),

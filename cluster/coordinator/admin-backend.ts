@@ -29,6 +29,7 @@ import { checkedCheckpoints } from './checkpoint-views.ts';
 import { schedulesApi, type Schedules } from '../admin/schedules.ts';
 import { JobCommands } from './job-commands.ts';
 import { JobViews } from './job-view.ts';
+import { rowsArrived } from './rows-arrived.ts';
 import { bundledFlow } from './uploaded-job.ts';
 import { jobChanges } from './job-watch.ts';
 import { watchJobs } from './jobs-watch.ts';
@@ -169,8 +170,11 @@ export class CoordinatorBackend implements AdminBackend {
     return this.#store.query(sql, maxRows, signal);
   }
 
-  exportTrajectories(request: ExportTrajectoriesRequest, signal: AbortSignal): AsyncIterable<ExportMessage> {
-    return this.#transfer().exportTrajectories(request, signal);
+  async *exportTrajectories(request: ExportTrajectoriesRequest, signal: AbortSignal): AsyncGenerator<ExportMessage> {
+    const transfer = this.#transfer();
+    const record = this.#context.jobs.get(request.filter?.job ?? '')?.record;
+    if (record !== undefined && request.cursor === '') await rowsArrived(this.#context, this.#store.query, record, signal);
+    yield* transfer.exportTrajectories(request, signal);
   }
 
   importTrajectories(request: ImportMessage, signal: AbortSignal): Promise<Imported> {

@@ -1,3 +1,4 @@
+import type { Checkpoint } from '../../src/checkpoint/checkpoint.ts';
 import { checkpointExists, loadCheckpoint } from '../../src/checkpoint/load.ts';
 import { storeCheckpoint } from '../../src/checkpoint/save.ts';
 import { MillraceError } from '../../src/errors.ts';
@@ -10,6 +11,7 @@ import type { PolicyKinds } from '../../src/policy/registry.ts';
 import { findCheckpoint } from '../jobs/checkpoints.ts';
 import { loadJobRuntime, type JobRuntime } from '../jobs/runtime.ts';
 import type { WeightSource } from '../jobs/weight-source.ts';
+import type { EvaluationMoment } from './evaluations.ts';
 import { checkpointPath } from '../../src/checkpoint/paths.ts';
 
 /** Weights to start from, and the specification that they are for. */
@@ -18,21 +20,23 @@ interface Weights {
   name: string;
   spec: PolicySpec;
   values: Float32Array;
+  /** How far training was at that version. */
+  moment: EvaluationMoment;
 }
 
 /**
  * Puts first weights by for a job that is about to be created, as a checkpoint of its own, so that nothing that happens to their source matters any
  * more. Only weights are taken: optimiser, ledger and exploration begin anew.
  *
- * @returns what the job's record keeps of it
+ * @returns what the job's record keeps of it, and how far the training was that they are from
  */
 export async function storeInitialWeights(
   context: NodeContext,
   job: string,
   { kind, kinds, spec: wanted }: Pick<JobRuntime, 'kind' | 'kinds' | 'spec'>,
   source: WeightSource,
-): Promise<Required<Pick<JobRecord, 'from' | 'initialCheckpoint'>>> {
-  const { name, spec, values } = await ('checkpoint' in source
+): Promise<Required<Pick<JobRecord, 'from' | 'initialCheckpoint'>> & { moment: EvaluationMoment }> {
+  const { name, spec, values, moment } = await ('checkpoint' in source
     ? fromCheckpoint(context, kinds, source.checkpoint)
     : fromJob(context, kinds, source));
   const difference = kindDifference(spec, wanted) ?? (kind.difference(spec, wanted) as SpecDifference | undefined);
@@ -47,7 +51,7 @@ export async function storeInitialWeights(
   const parameters = { tensors: kind.layout(wanted), values };
   const meta = { job, version: 0, from: name };
   const { digest } = await storeCheckpoint(context.artifacts, { spec: wanted, parameters, meta });
-  return { from: name, initialCheckpoint: digest };
+  return { from: name, initialCheckpoint: digest, moment };
 }
 
 function kindDifference(first: PolicySpec, second: PolicySpec): SpecDifference | undefined {
@@ -55,8 +59,12 @@ function kindDifference(first: PolicySpec, second: PolicySpec): SpecDifference |
 }
 
 async function fromCheckpoint({ files }: NodeContext, kinds: PolicyKinds, path: string, name = path): Promise<Weights> {
-  const { spec, parameters } = await loadCheckpoint(path, { files, kinds });
-  return { name, spec, values: parameters.values };
+  return weightsOf(name, await loadCheckpoint(path, { files, kinds }));
+}
+
+function weightsOf(name: string, { spec, parameters, training }: Checkpoint): Weights {
+  const moment = { trajectories: Number(training?.ledger.trajectories ?? 0n), trainSeconds: training?.trainSeconds ?? 0 };
+  return { name, spec, values: parameters.values, moment };
 }
 
 /** From JetStream while it keeps the version, which it does for the newest; else from the job's checkpoints. */
@@ -82,7 +90,7 @@ async function fromJob(
   if (checkpoints.some((each) => each.version === wanted)) {
     try {
       const { checkpoint } = await findCheckpoint(context, entry.record, { version: wanted, kinds });
-      return { name, spec: checkpoint.spec, values: checkpoint.parameters.values };
+      return weightsOf(name, checkpoint);
     } catch (thrown) {
       problem = thrown;
     }
@@ -97,7 +105,7 @@ async function fromJob(
     // The newest can be nowhere but in a checkpoint.
     if (version === undefined && checkpoints.length > 0) {
       const found = await findCheckpoint(context, entry.record, { version, kinds });
-      return { name: `${job}@${found.entry.version}`, spec: found.checkpoint.spec, values: found.checkpoint.parameters.values };
+      return weightsOf(`${job}@${found.entry.version}`, found.checkpoint);
     }
     const kept = [...(await keptVersions(context, entry.record)), ...(latest ? [latest.version] : [])];
     const versions = [...new Set(kept)].sort((a, b) => a - b).join(', ');
@@ -113,7 +121,8 @@ async function fromJob(
   const kept = code !== undefined && (await context.outside(bundles?.has(code) ?? Promise.resolve(false)));
   const bundle = kept ? await context.outside(bundles!.open(code)) : undefined;
   const { spec } = await loadJobRuntime(config, context, bundle);
-  return { name, spec, values: floatsFromBytes(bytes) };
+  const moment = { trajectories: Number(manifest!.ledger?.trajectories ?? 0n), trainSeconds: manifest!.trainSeconds };
+  return { name, spec, values: floatsFromBytes(bytes), moment };
 }
 
 function ignoreLost(thrown: unknown): undefined {

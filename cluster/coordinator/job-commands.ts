@@ -13,6 +13,7 @@ import { JobEvents } from '../jobs/events.ts';
 import { encodeQueries } from '../jobs/queries.ts';
 import { checkFits, taskPlan } from '../jobs/tasks.ts';
 import type { NodeContext } from '../runtime/context.ts';
+import { evaluationJob } from './evaluation-job.ts';
 import { forkJob } from './fork-job.ts';
 import { storeInitialWeights } from './initial-weights.ts';
 import type { BudgetBook } from './budget-book.ts';
@@ -34,13 +35,18 @@ export class JobCommands {
   async create(
     id: string,
     config: JobConfig,
-    { from, fork, owner, priority, request, bundle, agent, queries }: CreateJobOptions = {},
+    { from, fork, evaluates, owner, priority, request, bundle, agent, queries }: CreateJobOptions = {},
   ): Promise<JobRecord> {
     const { clock } = this.#context;
     const common = { id, config, owner, priority, request, agent };
     if (fork !== undefined) {
       const forked = await forkJob(this.#context, id, { config, fork });
       return this.#store(createJobRecord({ ...common, now: clock.now(), ...forked }), `job ${id} goes on from ${forked.from}`);
+    }
+    if (evaluates !== undefined) {
+      const { evaluates: of, ...prepared } = await evaluationJob(this.#context, id, { config, evaluates });
+      const record = createJobRecord({ ...common, now: clock.now(), ...prepared, evaluates: of });
+      return this.#store(record, `job ${id} measures ${of!.job}@${of!.version}`);
     }
     const { code, initial } = await this.#prepare(id, config, { from, bundle, queries });
     const kept = queries && (await this.#context.artifacts.put(encodeQueries(queries))).digest;
@@ -63,7 +69,9 @@ export class JobCommands {
     const tasks = await runtime.tasks((progress) => log.debug({ job: id, ...progress }, 'loading tasks of a new job'));
     checkFits(tasks.tasks, bus.maxMessageBytes);
     await taskPlan(runtime, tasks);
-    return { code, initial: from && (await storeInitialWeights(this.#context, id, runtime, from)) };
+    if (from === undefined) return { code, initial: undefined };
+    const { moment: _, ...initial } = await storeInitialWeights(this.#context, id, runtime, from);
+    return { code, initial };
   }
 
   async #store(record: JobRecord, text: string): Promise<JobRecord> {

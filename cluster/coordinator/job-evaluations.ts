@@ -1,3 +1,4 @@
+import { MillraceError } from '../../src/errors.ts';
 import { successRate, rateText } from '../../src/jobs/success-rate.ts';
 import type { EvaluationRecord } from '../../src/jobs/record.ts';
 import type { EvaluationPlan, RequestTask } from '../../src/jobs/requests.ts';
@@ -40,9 +41,30 @@ export async function recordEvaluation(job: CoordinatedJob, result: EvaluationRe
     evaluations: [...record.evaluations.filter((other) => !same(other)), result],
   }));
   if (result.name !== 'trained') return;
+  await reportToMeasured(job, result);
   await retainBest(context, job.record).catch((error: unknown) => {
     context.log.warn({ err: error, job: id }, 'old checkpoints could not be deleted; tried again at the next evaluation');
   });
+}
+
+/** Of a job that measures another one: that one's record gets the result, and with it what is known of its checkpoints. */
+async function reportToMeasured({ context, record: { evaluates } }: CoordinatedJob, result: EvaluationRecord): Promise<void> {
+  if (evaluates === undefined) return;
+  const { job, version, ...moment } = evaluates;
+  const measured: EvaluationRecord = { ...result, policyVersion: version, ...moment };
+  const isSame = ({ name, policyVersion }: EvaluationRecord): boolean => name === measured.name && policyVersion === version;
+  try {
+    await context.jobs.update(job, (record) => ({
+      ...record,
+      evaluations: [...record.evaluations.filter((other) => !isSame(other)), measured].sort(
+        (a, b) => a.policyVersion - b.policyVersion,
+      ),
+    }));
+  } catch (thrown) {
+    // The job is gone, or its record cannot be read: the result stays with the job that measured.
+    if (MillraceError.from(thrown).retryable) throw thrown;
+    context.log.warn({ err: thrown, job }, 'the result of an evaluation could not be noted in the job that was measured');
+  }
 }
 
 function announce({ context: { metrics, notices }, id }: CoordinatedJob, result: EvaluationRecord): void {

@@ -103,6 +103,7 @@ export class JobViews {
       bestCheckpoint: bestCheckpointView(record),
       forkedFrom: record.forked ? `${record.forked.job}@${record.forked.version}` : '',
       agent: record.agent ?? '',
+      evaluates: record.evaluates ? `${record.evaluates.job}@${record.evaluates.version}` : '',
       owner: record.owner,
       priority: record.priority,
       codeDigest: record.code ?? '',

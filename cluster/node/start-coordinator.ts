@@ -2,7 +2,10 @@ import type { Role } from '../runtime/context.ts';
 import type { RoleStart } from './role-start.ts';
 
 /** What routes of the gateway call. */
-const GATEWAY_METHODS: readonly string[] = ['CreateJob', 'GetJob', 'CancelJob', 'PauseJob', 'ResumeJob', 'ExportTrajectories'];
+const GATEWAY_METHODS: readonly string[] = [
+  ...['CreateJob', 'GetJob', 'WatchJob', 'CancelJob', 'PauseJob', 'ResumeJob'],
+  ...['EvaluateJob', 'ExportTrajectories'],
+];
 
 /** Starts the coordinator, and serves the admin API with its token. */
 export async function startCoordinatorRole({

@@ -1,9 +1,14 @@
 import { AdminService } from '../gen/millrace/v1/admin_pb.ts';
 import { createClient as createRpcClient, type ServiceClient } from '../rpc/client.ts';
 import type { CallOptions } from '../rpc/options.ts';
+import { agentsClient, type AgentsClient } from './agents.ts';
+import { budgetsClient, type BudgetsClient } from './budgets.ts';
+import { deadLettersClient, type DeadLettersClient } from './dead-letters.ts';
 import { exportTrajectories, type ExportOptions } from './export.ts';
 import { JobsClient } from './jobs.ts';
+import { operationsClient, type OperationsClient } from './operations.ts';
 import { runQuery, type QueryOptions, type QueryRows } from './query.ts';
+import { schedulesClient, type SchedulesClient } from './schedules.ts';
 import { uploadFlow, type FlowSource, type UploadedFlow } from './upload.ts';
 
 /** Options of {@link createClient}. */
@@ -18,16 +23,36 @@ export interface MillraceClientOptions {
   patienceMs?: number | undefined;
 }
 
+/** Options of {@link MillraceClient.importTrajectories}. */
+export interface ImportOptions extends CallOptions {
+  /** The job that they are to belong to. Default: as the lines say. */
+  job?: string | undefined;
+}
+
+/** Rows that an import wrote. */
+export interface Imported {
+  trajectories: number;
+  steps: number;
+}
+
 /** A client of one cluster. All errors are MillraceErrors with the code, and the field where there is one. */
 export interface MillraceClient {
   readonly jobs: JobsClient;
+  readonly schedules: SchedulesClient;
+  readonly budgets: BudgetsClient;
+  readonly agents: AgentsClient;
+  readonly deadLetters: DeadLettersClient;
+  /** Nodes, actors, the size of the store, damage. */
+  readonly operations: OperationsClient;
   /** Bundles a flow with what it reads and uploads what the cluster lacks. Jobs of the same flow need it once. */
   uploadFlow(source: FlowSource, options?: CallOptions): Promise<UploadedFlow>;
   /** Runs one read-only SQL statement on the trajectory store. */
   query(sql: string, options?: QueryOptions): Promise<QueryRows>;
   /** Trajectories as objects, one each (docs/export.md). An export that broke goes on where it was. */
   exportTrajectories(options?: ExportOptions): AsyncIterable<Record<string, unknown>>;
-  /** The methods of admin.proto as they are, for what has no method here. */
+  /** Writes interactions into the store, JSON lines as an export gives them, at most 5000. The same lines again change nothing. */
+  importTrajectories(lines: readonly string[], options?: ImportOptions): Promise<Imported>;
+  /** The methods of admin.proto as they are. */
   readonly admin: ServiceClient<typeof AdminService>;
   /** Drops the connection once the calls in progress are over. */
   close(): void;
@@ -42,13 +67,29 @@ export interface MillraceClient {
  * for await (const { state, progress } of client.jobs.watch(job.id)) console.log(state, progress?.round);
  */
 export function createClient({ endpoint, token, timeoutMs, patienceMs = 30_000 }: MillraceClientOptions): MillraceClient {
-  const admin = createRpcClient(AdminService, endpoint, { token, timeoutMs });
+  return clientOf(createRpcClient(AdminService, endpoint, { token, timeoutMs }), patienceMs);
+}
+
+/** The client over a connection; see {@link createClient}. */
+export function clientOf(admin: ServiceClient<typeof AdminService>, patienceMs: number): MillraceClient {
   return {
     admin,
     jobs: new JobsClient(admin, { patienceMs }),
+    schedules: schedulesClient(admin),
+    budgets: budgetsClient(admin),
+    agents: agentsClient(admin),
+    deadLetters: deadLettersClient(admin),
+    operations: operationsClient(admin),
     uploadFlow: (source, options) => uploadFlow(admin, source, options),
     query: (sql, options) => runQuery(admin, sql, options),
     exportTrajectories: (options) => exportTrajectories(admin, options, patienceMs),
+    importTrajectories: async (lines, { job = '', ...options } = {}) => {
+      const { trajectories, steps } = await admin.importTrajectories(
+        { lines: [...lines], job },
+        { timeoutMs: 60_000, ...options },
+      );
+      return { trajectories, steps };
+    },
     close: () => admin.close(),
   };
 }

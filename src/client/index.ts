@@ -3,9 +3,12 @@
  * here and uploaded.
  */
 export { createClient } from './client.ts';
-export type { MillraceClient, MillraceClientOptions } from './client.ts';
+export type { Imported, ImportOptions, MillraceClient, MillraceClientOptions } from './client.ts';
 export type {
+  BudgetLimits,
   CreateJobOptions,
+  EvaluateOptions,
+  ForkJobOptions,
   JobConfigOf,
   JobPage,
   JobsClient,
@@ -13,6 +16,11 @@ export type {
   WatchOptions,
   WatchAllOptions,
 } from './jobs.ts';
+export type { AgentsClient, RegisterAgentOptions } from './agents.ts';
+export type { BudgetsClient, MonthOptions } from './budgets.ts';
+export type { DeadLettersClient, StreamOptions } from './dead-letters.ts';
+export type { OperationsClient, PruneOptions } from './operations.ts';
+export type { NewSchedule, SchedulesClient } from './schedules.ts';
 export type { JobChange } from './follow.ts';
 export { isEnded, stateOf } from './state.ts';
 export type { JobStateWord } from './state.ts';
@@ -22,4 +30,16 @@ export type { ExportFilter, ExportOptions } from './export.ts';
 export { MillraceError } from '../errors.ts';
 export type { ErrorCode, MillraceErrorOptions } from '../errors.ts';
 export type { CallOptions } from '../rpc/options.ts';
-export type { Checkpoint, Evaluation, Job, JobNotice, JobProgress } from '../gen/millrace/v1/admin_pb.ts';
+export type { Schedule } from '../gen/millrace/v1/schedules_pb.ts';
+export type {
+  Actor,
+  Budget,
+  Checkpoint,
+  DeadLetter,
+  Evaluation,
+  Job,
+  JobNotice,
+  JobProgress,
+  Node,
+  RegisteredAgent,
+} from '../gen/millrace/v1/admin_pb.ts';

@@ -1,10 +1,10 @@
-import { MillraceError } from '../errors.ts';
 import type { JobConfigInput } from '../config/job.ts';
 import type { AdminService, Checkpoint, Evaluation, Job } from '../gen/millrace/v1/admin_pb.ts';
 import { randomId } from '../random/id.ts';
 import { systemRandom } from '../random/seeded.ts';
 import type { ServiceClient } from '../rpc/client.ts';
 import type { CallOptions } from '../rpc/options.ts';
+import { answered } from './answered.ts';
 import { resumed, type JobChange } from './follow.ts';
 import { isEnded } from './state.ts';
 import { pathOf, uploadFlow, type UploadedFlow } from './upload.ts';
@@ -40,6 +40,32 @@ export interface ListJobsOptions extends CallOptions {
   orderBy?: string | undefined;
   /** Fields of the jobs to ask for, by their names in admin.proto, e.g. `progress.round`. Default: all. */
   fields?: readonly string[] | undefined;
+}
+
+/** Options of {@link JobsClient.fork}. */
+export interface ForkJobOptions extends Omit<CreateJobOptions, 'config' | 'flow' | 'from'> {
+  /** Values of the configuration to change. Default: none. */
+  config?: Partial<JobConfigOf> | undefined;
+}
+
+/** Options of {@link JobsClient.evaluate}. */
+export interface EvaluateOptions extends CallOptions {
+  /** Policy version, of those that are kept. Default: the newest. */
+  version?: number | undefined;
+  /** A UUID: the same call again gives the same evaluation. Default: one of its own for each call. */
+  requestId?: string | undefined;
+}
+
+/** What a job may spend at most; `null`: no limit. */
+export interface BudgetLimits {
+  /** Millionths of a US dollar. */
+  microDollars?: number | null | undefined;
+  /** Tokens of language models. */
+  tokens?: number | null | undefined;
+  /** Trajectories, those of evaluations included. */
+  trajectories?: number | null | undefined;
+  /** Seconds in which the job runs, whole ones. */
+  wallSeconds?: number | null | undefined;
 }
 
 /** One page of a list. */
@@ -162,6 +188,54 @@ export class JobsClient {
     return present((await this.#admin.cancelJob({ jobId: id }, options)).job);
   }
 
+  /**
+   * Goes on with the training of "<job>" (its newest checkpoint that is whole) or "<job>@<version>" as a new job, which is queued. `config` changes
+   * values of that job's configuration, e.g. `{ rounds: 500 }`; docs/checkpoints.md says which may change.
+   */
+  async fork(from: string, { config, id, owner, priority, requestId, ...options }: ForkJobOptions = {}): Promise<Job> {
+    let configJson = '';
+    if (config !== undefined) {
+      const parent = await this.get(from.replace(/@.*/, ''), { ...options, fields: ['config_json'] });
+      configJson = JSON.stringify(merged(JSON.parse(parent.configJson), config));
+    }
+    const request = {
+      fork: from,
+      configJson,
+      requestId: requestId ?? randomId(systemRandom()),
+      ...given({ jobId: id, owner, priority }),
+    };
+    return present((await this.#admin.createJob(request, { timeoutMs: CREATE_MS, ...options })).job);
+  }
+
+  /**
+   * Measures a version of a job on its held-out tasks, also when the job has ended. Returns the job that does it; when that has ended, the result
+   * is among the evaluations of both.
+   */
+  async evaluate(id: string, { version, requestId, ...options }: EvaluateOptions = {}): Promise<Job> {
+    const request = { jobId: id, requestId: requestId ?? randomId(systemRandom()), ...given({ version }) };
+    return present((await this.#admin.evaluateJob(request, { timeoutMs: CREATE_MS, ...options })).job);
+  }
+
+  /** Changes the priority, -100 to 100; one that has ended stays as it is. */
+  async setPriority(id: string, priority: number, options?: CallOptions): Promise<Job> {
+    return present((await this.#admin.setJobPriority({ jobId: id, priority }, options)).job);
+  }
+
+  /** Changes what a job may spend: limits that are given are set, `null` takes one away, the others stay. */
+  async setBudget(id: string, limits: BudgetLimits, options?: CallOptions): Promise<Job> {
+    const { microDollars, tokens, trajectories, wallSeconds } = limits;
+    const count = (value: number | null | undefined): bigint | undefined =>
+      value === null || value === undefined ? undefined : BigInt(value);
+    const seconds = count(wallSeconds);
+    const budget = given({
+      ...{ microDollars: count(microDollars), tokens: count(tokens), trajectories: count(trajectories) },
+      wallTime: seconds === undefined ? undefined : { seconds },
+    });
+    const named = { micro_dollars: microDollars, tokens, trajectories, wall_time: wallSeconds };
+    const paths = Object.entries(named).flatMap(([path, value]) => (value === undefined ? [] : [path]));
+    return present((await this.#admin.updateJobBudget({ jobId: id, budget, updateMask: { paths } }, options)).job);
+  }
+
   /** Every evaluation so far, oldest first. */
   async evaluations(id: string, options: CallOptions = {}): Promise<Evaluation[]> {
     return (await this.get(id, { ...options, fields: ['evaluations'] })).evaluations;
@@ -191,6 +265,16 @@ function locate(config: JobConfigOf): JobConfigOf {
   };
 }
 
+/** `base` with the values of `change`, object by object; lists are replaced. */
+function merged(base: unknown, change: unknown): unknown {
+  if (!isPlain(base) || !isPlain(change)) return change === undefined ? base : change;
+  return { ...base, ...Object.fromEntries(Object.entries(change).map(([key, value]) => [key, merged(base[key], value)])) };
+}
+
+function isPlain(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 function mask(fields: readonly string[] | undefined): { readMask?: { paths: string[] } } {
   return fields === undefined || fields.length === 0 ? {} : { readMask: { paths: [...fields] } };
 }
@@ -200,6 +284,5 @@ function given<T extends object>(values: T): { [K in keyof T]?: NonNullable<T[K]
 }
 
 function present(job: Job | undefined): Job {
-  if (job) return job;
-  throw new MillraceError('internal', 'The server has answered without a job; is it of another version?');
+  return answered(job, 'a job');
 }

@@ -90,7 +90,7 @@ const jobShape = z.strictObject({
       finalLearningRate: share('learning rate of the last round as a share of learningRate; linear in between').default(1),
     })
     .prefault({}),
-  rounds: z.int().min(1).max(10_000_000).default(300).describe('updates until the job ends'),
+  rounds: z.int().min(0).max(10_000_000).default(300).describe('updates until the job ends; 0 = only the evaluation at the end'),
   evaluation: z
     .strictObject({
       every: z

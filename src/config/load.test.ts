@@ -116,7 +116,7 @@ describe('loadJobConfig', () => {
     const env = failure(() => load(MINIMAL, { env: { MILLRACE_JOB__ROUNDS: 'many' } }));
     expect(env).toMatchObject({
       field: 'rounds',
-      message: 'MILLRACE_JOB__ROUNDS: rounds: got "many", expected an integer from 1 to 10000000',
+      message: 'MILLRACE_JOB__ROUNDS: rounds: got "many", expected an integer from 0 to 10000000',
     });
     expect(failure(() => load(MINIMAL, { env: { MILLRACE_JOB__ROLOUT__GROUPSIZE: '4' } })).message).toMatch(
       /^MILLRACE_JOB__ROLOUT__GROUPSIZE: unknown key "ROLOUT"; did you mean "rollout"\?/,
@@ -132,7 +132,7 @@ describe('loadJobConfig', () => {
     );
     expect(failure(() => load(MINIMAL, { overrides: ['rounds'] })).message).toMatch(/expected key=value/);
     expect(failure(() => load(MINIMAL, { overrides: ['rounds=[1'] })).message).toMatch(/"\[1" is no YAML value/);
-    expect(failure(() => load(MINIMAL, { flags: { rounds: 0 } })).message).toMatch(/^--rounds: rounds: got 0/);
+    expect(failure(() => load(MINIMAL, { flags: { rounds: -1 } })).message).toMatch(/^--rounds: rounds: got -1/);
   });
 
   it('tells missing fields, missing files and a wrong section', () => {

@@ -18,6 +18,10 @@ describe('evaluationsDue', () => {
     ]).toEqual([[], ['trained@60']]);
   });
 
+  it('measures once what a job of no rounds starts with', () => {
+    expect(due(0, { rounds: 0, evaluation: { every: 0, baselines: false } })).toEqual(['trained@0']);
+  });
+
   it('starts none twice', () => {
     expect(due(0, { done: new Set(['random@0', 'rule@0']) })).toEqual(['do-nothing@0', 'untrained@0']);
   });

@@ -61,7 +61,7 @@ export interface EvaluationSchedule {
   done: ReadonlySet<string>;
 }
 
-/** The evaluations to start now: baselines before training, then every `every` rounds and at the end. */
+/** The evaluations to start now: baselines before training, then every `every` rounds and at the end; of no rounds at all, what it starts with. */
 export function evaluationsDue(schedule: EvaluationSchedule): EvaluationPlan[] {
   const { version, rounds, evaluation, hasRule, done } = schedule;
   const names: EvaluationName[] = [];
@@ -70,7 +70,7 @@ export function evaluationsDue(schedule: EvaluationSchedule): EvaluationPlan[] {
     if (hasRule) names.push('rule');
   }
   const regular = evaluation.every > 0 && version > 0 && version % evaluation.every === 0;
-  if (regular || (version > 0 && version >= rounds)) names.push('trained');
+  if (regular || (version >= rounds && (version > 0 || rounds === 0))) names.push('trained');
   return names.map((name) => evaluationPlan(name, version)).filter((plan) => !done.has(plan.key));
 }
 

@@ -38,7 +38,7 @@ describe('a stored job record', () => {
     expect(again.config).toBe(first.config);
     const other = { ...create(), config: { ...config, rounds: config.rounds + 1 } };
     expect(decodeJobRecord(encodeJobRecord(other))).toEqual(other);
-    for (const wrong of [{ ...config, rounds: 0 }, undefined, null, 'x'])
+    for (const wrong of [{ ...config, rounds: -1 }, undefined, null, 'x'])
       expect(() => decodeJobRecord(bytes({ ...create(), config: wrong }))).toThrow(
         expect.objectContaining({ code: 'data_loss', field: expect.stringMatching(/^config/) as unknown }),
       );

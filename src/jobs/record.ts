@@ -108,6 +108,10 @@ export const jobRecordSchema = z.object({
   evaluations: z.array(evaluationRecordSchema).default([]),
   /** The request that created it, where that had an id; digest: of its content. */
   request: z.object({ id: z.string(), digest: z.string() }).optional(),
+  /** The version of another job that it measures, and how far training was there; it trains nothing itself. */
+  evaluates: z
+    .object({ job: z.string(), version: z.int().min(0), trajectories: z.int().min(0), trainSeconds: z.number().min(0) })
+    .optional(),
   /** The registered agent whose flow it runs. */
   agent: z.string().optional(),
   /** Artifact with the queries that it trains on in place of its flow's own tasks. */
@@ -169,6 +173,7 @@ export interface NewJob {
   request?: { id: string; digest: string } | undefined;
   agent?: string | undefined;
   queries?: string | undefined;
+  evaluates?: JobRecord['evaluates'];
   from?: string;
   initialCheckpoint?: string | undefined;
   /** Digest of its code and data. */

@@ -30,7 +30,10 @@ describe('JSON-RPC', () => {
     backend = new MemoryBackend();
     const limited = {
       token: 'gateway',
-      methods: ['CreateJob', 'GetJob', 'CancelJob', 'PauseJob', 'ResumeJob', 'ExportTrajectories'],
+      methods: [
+        ...['CreateJob', 'GetJob', 'WatchJob', 'CancelJob', 'PauseJob', 'ResumeJob'],
+        ...['EvaluateJob', 'ExportTrajectories'],
+      ],
     };
     server = await startServer({ services: [{ ...adminService(backend), token: 'admin', limited }] });
     coordinator = coordinatorClient(() => Promise.resolve(server.address), 'gateway');
@@ -75,7 +78,8 @@ describe('JSON-RPC', () => {
     const { result } = await call('training.start_grpo', { agent_id: 'sums', training_data: DATA });
     const job_id = result.training_job_id as string;
     const status = async (): Promise<Answer> => (await call('training.get_status', { job_id }, 'reader')).result;
-    expect(await status()).toMatchObject({ job_id, status: 'queued', best_checkpoint: null, error: null });
+    expect(await status()).toMatchObject({ job_id, status: 'queued', best_checkpoint: null, progress: { error: null } });
+    expect(Object.keys((await status()) as object)).toEqual(['job_id', 'status', 'progress', 'metrics', 'best_checkpoint']);
     const evaluation = create(EvaluationSchema, { name: 'trained', policyVersion: 3, tasks: 10, successes: 6, failed: 2 });
     await backend.change(job_id, (job) => {
       job.state = JobState.RUNNING;
@@ -95,9 +99,6 @@ describe('JSON-RPC', () => {
       metrics: { reward: 0.5, loss: 2, success_rate: 0.75 },
       best_checkpoint: { checkpoint: `${job_id}@3`, version: 3, digest: 'd', evaluation: { success_rate: 0.75 } },
     });
-    expect((await call('training.evaluate', { job_id })).result).toMatchObject({
-      evaluations: [{ name: 'trained', tasks: 10, successes: 6, failed: 2, success_rate: 0.75 }],
-    });
     const states: string[] = [];
     for (const method of ['pause', 'resume', 'cancel'])
       states.push((await call(`training.${method}`, { job_id })).result.status as string);
@@ -110,6 +111,39 @@ describe('JSON-RPC', () => {
       backend.jobs.get(job_id)!.state = state;
       expect((await status()).status).toBe(word);
     }
+  });
+
+  it('starts evaluations of a checkpoint or the newest version, and waits for the result if it is to', async () => {
+    const { result } = await call('training.start_grpo', { agent_id: 'sums', training_data: DATA });
+    const job_id = result.training_job_id as string;
+    const request_id = '0b1c2d3e-4f50-4a6b-8c7d-9e0f1a2b3c4d';
+    const first = (await call('training.evaluate', { job_id, checkpoint: `${job_id}@3`, request_id })).result;
+    expect(first).toMatchObject({ job_id, checkpoint: `${job_id}@3`, status: 'queued', result: null, error: null });
+    expect(first.evaluation_id).not.toBe(job_id);
+    expect(backend.created.at(-1)).toMatchObject({ evaluates: { job: job_id, version: 3 } });
+    const same = await call('training.evaluate', { job_id, checkpoint: 3, request_id });
+    expect(same.result.evaluation_id).toBe(first.evaluation_id);
+    await call('training.evaluate', { job_id });
+    expect(backend.created.at(-1)!.evaluates).toEqual({ job: job_id, version: undefined });
+
+    const answer = call('training.evaluate', { job_id, checkpoint: 3, request_id, wait_seconds: 50 });
+    await expect.poll(() => backend.watchers).toBe(1);
+    await backend.change(first.evaluation_id as string, (job) => {
+      job.state = JobState.SUCCEEDED;
+      job.evaluations = [create(EvaluationSchema, { name: 'trained', tasks: 10, successes: 6, failed: 2 })];
+    });
+    expect((await answer).result).toMatchObject({
+      status: 'completed',
+      result: { name: 'trained', policy_version: 3, tasks: 10, successes: 6, failed: 2, success_rate: 0.75 },
+    });
+    expect((await call('training.evaluate', { job_id, wait_seconds: 0.05 })).result).toMatchObject({ status: 'queued' });
+    const { error } = await call('training.evaluate', { job_id, checkpoint: 'other@3' });
+    expect(error.data).toMatchObject({ code: 'invalid_argument', field: 'checkpoint' });
+    expect((await call('training.evaluate', { job_id: 'nobody' })).error).toMatchObject({
+      code: -32004,
+      data: { field: 'job_id' },
+    });
+    expect((await call('training.evaluate', { job_id }, 'reader')).error.code).toBe(-32003);
   });
 
   it('exports whole trajectories, page by page', async () => {

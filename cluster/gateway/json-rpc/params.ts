@@ -50,6 +50,19 @@ export const startParams = z.strictObject({
   request_id: z.string().optional(),
 });
 
+/** Longest time that an evaluation is waited for; the gateway answers within its own limit. */
+const MOST_WAIT_SECONDS = 50;
+
+export const evaluateParams = z.strictObject({
+  job_id: jobId,
+  /** "<job>@<version>" as in `best_checkpoint`, or the version alone. Default: the newest version. */
+  checkpoint: z.union([z.int().min(0), z.string().regex(/^[a-z0-9][a-z0-9-]{0,39}@\d{1,9}$/)]).optional(),
+  /** How long the answer waits for the result, in seconds. Default: not at all. */
+  wait_seconds: z.number().min(0).max(MOST_WAIT_SECONDS).default(0),
+  /** A UUID: the same call again gives the same evaluation. */
+  request_id: z.string().optional(),
+});
+
 export const exportParams = z.strictObject({
   job_id: jobId,
   /** "train" or "evaluate"; both when absent. */

@@ -18,8 +18,13 @@ const STATUS: Readonly<Record<JobState, Status>> = {
 /** Fields of Job that {@link statusOf} reads. */
 export const STATUS_FIELDS = ['id', 'state', 'progress', 'error', 'waiting_for', 'evaluations', 'best_checkpoint'];
 
+/** Nothing happens with the job any more. */
+export function isOver({ state }: Job): boolean {
+  return ['completed', 'failed', 'cancelled'].includes(STATUS[state]);
+}
+
 /** The answer of `training.get_status`. */
-export function statusOf(job: Job): object {
+export function statusOf(job: Job): { status: Status } & Record<string, unknown> {
   const { progress } = job;
   const rounds = progress?.roundsTotal ?? 0;
   const round = progress?.round ?? 0;
@@ -33,6 +38,7 @@ export function statusOf(job: Job): object {
       fraction: rounds === 0 ? 0 : round / rounds,
       eta_seconds: progress === undefined || progress.etaSeconds < 0 ? null : progress.etaSeconds,
       waiting_for: job.waitingFor,
+      error: job.error === '' ? null : job.error,
     },
     metrics: {
       reward: progress?.reward ?? null,
@@ -42,7 +48,6 @@ export function statusOf(job: Job): object {
       ...progress?.statistics,
     },
     best_checkpoint: job.bestCheckpoint === undefined ? null : checkpointOf(job.bestCheckpoint),
-    error: job.error === '' ? null : job.error,
   };
 }
 
@@ -64,7 +69,7 @@ export function evaluationOf(evaluation: Evaluation): { success_rate: number | n
 }
 
 /** A checkpoint and how good it is. */
-export function checkpointOf({ jobId, version, createTime, digest, evaluation }: Checkpoint): object {
+function checkpointOf({ jobId, version, createTime, digest, evaluation }: Checkpoint): object {
   return {
     checkpoint: `${jobId}@${version}`,
     version,

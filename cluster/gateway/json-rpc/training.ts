@@ -4,7 +4,8 @@ import { Purpose } from '../../../src/gen/millrace/v1/training_pb.ts';
 import type { Coordinator } from './coordinator.ts';
 import { checked, exportParams, fieldInRpc, jobParams, SETTINGS, startParams } from './params.ts';
 import type { RpcMethod } from './route.ts';
-import { checkpointOf, evaluationOf, statusOf, STATUS_FIELDS } from './status.ts';
+import { evaluate } from './evaluate.ts';
+import { statusOf, STATUS_FIELDS } from './status.ts';
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
@@ -24,20 +25,7 @@ export function trainingMethods(coordinator: Coordinator): Readonly<Record<strin
         return statusOf(job!);
       },
     },
-    'training.evaluate': {
-      scope: 'read',
-      async run(params, { signal }) {
-        const { job_id: jobId } = checked(jobParams, params);
-        const readMask = { paths: ['id', 'evaluations', 'best_checkpoint'] };
-        const { job } = await coordinator.call((admin) => admin.getJob({ jobId, readMask }, { signal }));
-        const { evaluations, bestCheckpoint } = job!;
-        return {
-          job_id: jobId,
-          evaluations: evaluations.map(evaluationOf),
-          best_checkpoint: bestCheckpoint === undefined ? null : checkpointOf(bestCheckpoint),
-        };
-      },
-    },
+    'training.evaluate': { scope: 'write', run: (params, { signal }) => evaluate(coordinator, params, signal) },
     'training.export_trajectories': { scope: 'read', run: (params, { signal }) => exported(coordinator, params, signal) },
     'training.cancel': change(coordinator, 'cancelJob'),
     'training.pause': change(coordinator, 'pauseJob'),

@@ -38,9 +38,17 @@ export function register(job: Command, context: CliContext): void {
 
   job
     .command('watch')
-    .description('show progress until the job ends; exit code 1 if it did not succeed')
-    .argument('<id>', 'job')
-    .action(async (jobId: string) => {
+    .description('show progress until the job ends (exit code 1 if it did not succeed), or every change of all jobs')
+    .argument('[id]', 'job; all jobs without one, until Ctrl-C')
+    .option('--owner <name>', 'without a job: only jobs of this owner')
+    .action(async (jobId: string | undefined, { owner }: { owner?: string }) => {
+      if (jobId === undefined) {
+        const [{ jobsFilter }, { printJobChanges }] = await Promise.all([
+          import('../../job-selection.ts'),
+          import('../../watch-jobs.ts'),
+        ]);
+        return printJobChanges(jobsFilter(undefined, owner), context);
+      }
       const { printJobProgress } = await import('../../watch-job.ts');
       context.exitCode = await printJobProgress(jobId, context);
     });
