@@ -22,6 +22,8 @@ import { World } from './world.ts';
 const CALM_MS = 900_000;
 /** What a job takes to end after its last evaluation, in virtual ms. */
 const END_MS = 15;
+/** What a coordinator takes to send requests that it has just admitted, at most, unless their stream is full. */
+const ADMISSION_MS = 20;
 /** When a job is cancelled at the latest, in virtual ms. */
 const LATEST_CANCEL_MS = 8_000;
 /** Events of a run at most; one that has more is inconclusive. */
@@ -153,9 +155,14 @@ async function prepare(seed: number, options: SimulationOptions): Promise<Prepar
   // Half of the pauses come when the job is about to end.
   const atEnd = shape.integer(2) === 0;
   const pauseForMs = 1 + shape.integer(10_000);
+  // Some of the others as soon as requests are admitted: they may not have been sent yet.
+  const early = random.fork('pause after admission');
+  const afterAdmission = early.integer(2) === 0;
   const pause = atEnd
     ? { pauseAfter: invariants.lastEvaluation, pauseAt: shape.uniform() * END_MS, pauseForMs }
-    : { pauseAt: 1 + shape.integer(5_000), pauseForMs };
+    : afterAdmission
+      ? { pauseAfter: invariants.admitted(early.integer(3)), pauseAt: early.uniform() * ADMISSION_MS, pauseForMs }
+      : { pauseAt: 1 + shape.integer(5_000), pauseForMs };
   const cancel = random.fork('cancel');
   const cancels = cancel.integer(15) === 0;
   const { options: create } = jobsPlan.main;

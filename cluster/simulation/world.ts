@@ -1,4 +1,5 @@
 import { MemoryServer } from '../../src/bus/memory/server.ts';
+import { streamOf, type Topology } from '../../src/bus/topology.ts';
 import { VirtualClock } from '../../src/clock/virtual.ts';
 import { MemoryFiles } from '../../src/files/memory-files.ts';
 import { topology as topologyOf, type TopologyOptions } from '../../src/protocol/topology.ts';
@@ -56,6 +57,8 @@ export class World {
   #ids = 0;
   /** Requests and groups that kill whoever works on them, by stream and id. */
   readonly poison = new Map<string, Struck>();
+  readonly #full = new Set<string>();
+  readonly #topology: Topology;
   readonly #stalled = new Set<{ node: string; bucket: string }>();
   readonly #tokens = new Set<string>();
   /** Learners that were given a shard last. */
@@ -76,7 +79,8 @@ export class World {
     });
     this.files = new MemoryFiles({ clock: this.clock });
     this.network = new Network({ clock: this.clock, random: this.random.fork('network'), faults: this.faults });
-    this.server = new MemoryServer({ clock: this.clock, topology: topologyOf(topology), killable: true });
+    this.#topology = topologyOf(topology);
+    this.server = new MemoryServer({ clock: this.clock, topology: this.#topology, killable: true });
     this.server.onBuried = ({ stream, id, reason }) => {
       this.recorder.note('nats', 'dead-letter', `${id} of ${stream}: ${reason}`);
       this.observer.saw('dead-letter');
@@ -113,6 +117,19 @@ export class World {
     else if (durable === undefined) this.server.deleteStream(stream);
     else this.server.deleteDurable(stream, durable);
     this.observer.lost({ stream, durable });
+  }
+
+  /** Nothing can be published to the stream; returns what ends that. */
+  fill(stream: string): () => void {
+    this.#full.add(stream);
+    return () => this.#full.delete(stream);
+  }
+
+  /** The full stream that would store what is published on this subject. */
+  fullStream(subject: string): string | undefined {
+    if (this.#full.size === 0) return undefined;
+    const name = streamOf(subject, this.#topology.streams)?.name;
+    return name !== undefined && this.#full.has(name) ? name : undefined;
   }
 
   /** Changes of the bucket do not reach the node; returns what ends that. */

@@ -78,6 +78,8 @@ export const TIMED_FAULTS = [
   'nats-restart',
   /** Another server leads: requests under way are forgotten, what was acknowledged is not. */
   'leader-change',
+  /** A stream is full: what is published to it is refused until there is room. */
+  'stream-full',
   /** The store cannot be reached. */
   'store-away',
   /** The store's disk is full. */

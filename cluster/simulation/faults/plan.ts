@@ -14,7 +14,7 @@ export interface PlannedFault {
   forMs: number;
   /** Whom it strikes. */
   node: string;
-  /** The other side of a partition; the stream, or `<stream>/<durable>`, that is lost; the bucket of a watch that stalls. */
+  /** The other side of a partition; the stream, or `<stream>/<durable>`, that is lost; the bucket of a watch that stalls; the full stream. */
   other?: string;
   /** How far a calendar jumps, in milliseconds. */
   jumpMs?: number;
@@ -154,6 +154,8 @@ function otherOf(
       return oneOf(random, LOSABLE);
     case 'watch-stalled':
       return oneOf(random, [JOBS, POLICIES]);
+    case 'stream-full':
+      return oneOf(random, [ROLLOUTS, ROLLOUTS, GROUPS, SCORED]);
     default:
       return undefined;
   }
@@ -166,6 +168,7 @@ function targetOf(kind: TimedFault, nodes: readonly string[], random: Random): s
     case 'nats-restart':
     case 'leader-change':
     case 'state-lost':
+    case 'stream-full':
       return 'nats';
     case 'store-away':
     case 'store-full':

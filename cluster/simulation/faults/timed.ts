@@ -95,6 +95,8 @@ function begin(fault: PlannedFault, world: World, cluster: SimulatedCluster): ((
       world.server.restart();
       void world.clock.sleep(LEADER_MS).then(() => network.heal('nats', '*'));
       return undefined;
+    case 'stream-full':
+      return world.fill(other!);
     case 'store-away':
       world.storeTrouble = 'away';
       return () => (world.storeTrouble = undefined);

@@ -78,9 +78,12 @@ export class Invariants implements Observer {
   /** Resolves when the job's last version was evaluated: it ends next. */
   readonly lastEvaluation: Promise<void>;
   #evaluated!: () => void;
+  readonly #admissions: { left: number; resolve: () => void }[] = [];
   #break!: (violation: Violation) => void;
   /** What the client saw last, and since when it is the same. */
   #last = { text: '', since: 0 };
+  /** Requests that the record had accepted at its last write. */
+  #accepted = 0;
 
   constructor({ world, config, service, learner, kinds, scheduler, money }: InvariantOptions) {
     this.#kinds = kinds;
@@ -146,13 +149,24 @@ export class Invariants implements Observer {
     this.#money?.written(write);
     if ((write.bucket === JOBS || write.bucket === POLICIES) && write.key !== 'job') return;
     for (const check of this.#checks) check.written?.(write);
-    const { evaluations = [] } = this.#facts.record ?? {};
+    const { evaluations = [], accepted = 0 } = this.#facts.record ?? {};
+    if (accepted > this.#accepted) this.#admitted();
+    this.#accepted = accepted;
     if (evaluations.some(({ policyVersion }) => policyVersion === this.#config.rounds)) this.#evaluated();
   }
 
   inserted(table: TableName, rows: Uint8Array): void {
     this.#money?.inserted(table, rows);
     for (const check of this.#checks) check.inserted?.(table, rows);
+  }
+
+  /** Resolves when the job's record accepts requests once more after `after` other times: they are sent next. */
+  admitted(after: number): Promise<void> {
+    return new Promise((resolve) => this.#admissions.push({ left: after, resolve }));
+  }
+
+  #admitted(): void {
+    for (const admission of this.#admissions) if (admission.left-- === 0) admission.resolve();
   }
 
   powerLost(): void {

@@ -59,6 +59,8 @@ export class SimulatedBus implements Bus {
     const sent = data.slice();
     const from = recorder.note(this.#life.node, 'publish', what.slice(8));
     return this.#call(what, async () => {
+      const full = this.#world.fullStream(subject);
+      if (full !== undefined) throw new MillraceError('resource_exhausted', `stream ${full} is full: simulated`);
       const ack = await this.#inner.publish(subject, sent, options);
       const index = recorder.note('nats', ack.duplicate ? 'duplicate' : 'stored', `${subject} ${options.id} #${ack.sequence}`, {
         from,

@@ -39,6 +39,10 @@ export const foundMutations: readonly Mutation[] = [
         find: "if (record.state !== 'RUNNING') {",
         replace: "if (record.state !== 'RUNNING' && !this.#followed.has(record.id)) {",
       },
+      {
+        find: "if (followed && record.state !== 'RUNNING') this.#unfollow(record.id, followed);",
+        replace: '',
+      },
     ],
     breaks: 'The view of a job that has ended shows the rounds that one watch has seen, and not those of its record.',
   },
