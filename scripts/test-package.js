@@ -23,6 +23,17 @@ try {
 }
 `;
 
+/** An application that uses what was trained. */
+const SOLVE = `import { loadPolicy } from 'millrace';
+import flow from './flow.mjs';
+const policy = await loadPolicy('.millrace/checkpoints/thermostat-1/v00000${ROUNDS}', flow);
+const { tasks } = await flow.load({ data: undefined, options: {}, seed: 1 });
+const { ended, steps } = await policy.solve(tasks[0]!);
+const action = await policy.start(tasks[0]!).next();
+if (ended === 'no-action' || action?.tool !== steps[0]!.tool) throw new Error(JSON.stringify({ ended, steps, action }));
+policy.close();
+`;
+
 await main(async () => {
   const folder = mkdtempSync(join(tmpdir(), 'millrace-package-'));
   const project = join(folder, 'project');
@@ -47,6 +58,7 @@ await main(async () => {
     const { checkpoint, heldOut } = JSON.parse(readFileSync(report, 'utf8'));
     check(checkpoint.endsWith(`v00000${ROUNDS}`) && heldOut.oracle === 1, `${report} is not that of ${ROUNDS} rounds`);
   }
+  run('decided', process.execPath, ['solve.mjs']);
   rmSync(folder, { recursive: true, force: true });
   say('The package works.');
   return 0;
@@ -58,15 +70,19 @@ function writeProject(project) {
   for (const file of ['flow.ts', 'job.yaml']) cpSync(join(example, file), join(project, file));
   const { code } = transformSync(readFileSync(join(example, 'flow.ts'), 'utf8'), { loader: 'ts' });
   writeFileSync(join(project, 'flow.js'), code);
+  writeFileSync(join(project, 'flow.mjs'), code);
+  cpSync(join(example, 'flow.ts'), join(project, 'flow.mts'));
   const options = { strict: true, noEmit: true, module: 'NodeNext', target: 'ES2023', types: [], skipLibCheck: false };
   const use = `import { grpoAdvantages } from 'millrace/math';\nconst [first]`;
   writeFileSync(join(project, 'use.mts'), `${use}: number[] = grpoAdvantages([1, 0]);\nif (!(first! > 0)) throw new Error();\n`);
   writeFileSync(join(project, 'use.mjs'), `${use} = grpoAdvantages([1, 0]);\nif (!(first > 0)) throw new Error();\n`);
   writeFileSync(join(project, 'client.mts'), CLIENT);
   writeFileSync(join(project, 'client.mjs'), transformSync(CLIENT, { loader: 'ts' }).code);
+  writeFileSync(join(project, 'solve.mts'), SOLVE);
+  writeFileSync(join(project, 'solve.mjs'), transformSync(SOLVE, { loader: 'ts' }).code);
   const write = (name, value) => writeFileSync(join(project, name), JSON.stringify(value));
   write('package.json', { name: 'project', private: true });
-  write('tsconfig.json', { compilerOptions: options, files: ['flow.ts', 'use.mts', 'client.mts'] });
+  write('tsconfig.json', { compilerOptions: options, files: ['flow.ts', 'use.mts', 'client.mts', 'solve.mts'] });
 }
 
 /** Runs a command, says how long it took, and returns what it printed. */

@@ -24,6 +24,12 @@ export type { Random } from './random/random.ts';
 export { readCsv, readJson, readJsonLines, readTasks } from './tasks/read.ts';
 export { z } from 'zod';
 
+/** What was trained, used in an application (docs/using-a-policy.md). */
+export { loadPolicy } from './serving/index.ts';
+export type { LoadPolicyOptions } from './serving/load-policy.ts';
+export type { PolicyAction, PolicyRun } from './serving/policy-run.ts';
+export type { PlayOptions, Solution, SolutionStep, TrainedPolicy } from './serving/trained-policy.ts';
+
 /** Policy kinds: what a flow module may export as `policyKinds` (docs/policy-kinds.md). */
 export type {
   ChoiceDecision,

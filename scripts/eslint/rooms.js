@@ -26,7 +26,7 @@ const SRC = [
   { floor: 'work', rooms: ['explore', 'flow', 'tasks', 'reward'] },
   { floor: 'control', rooms: ['checkpoint', 'tune', 'jobs'] },
   { floor: 'record', rooms: ['store'] },
-  { floor: 'what the package exports', rooms: ['math.ts', 'conformance', 'conformance.ts', 'client', 'index.ts'] },
+  { floor: 'what the package exports', rooms: ['math.ts', 'conformance', 'conformance.ts', 'client', 'serving', 'index.ts'] },
 ];
 
 /** Roles of a node: none knows another, so their order among themselves means nothing. They meet in src/protocol. */

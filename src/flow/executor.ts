@@ -51,14 +51,10 @@ export function execute<M>(
   memory: M,
   options: ExecuteOptions,
 ): Execution | Promise<Execution> {
-  const { tool: name, written } = action;
+  const name = action.tool;
   const tool = flow.tools[name]!;
-  const filled = written === undefined ? fillIn(tool, action, memory) : { value: written.arguments };
-  if ('error' in filled) return { input: undefined, error: filled.error, notCalled: true };
-  const input = checkInput(tool.input, { name, raw: filled.value, written: written !== undefined });
-  if ('error' in input) {
-    return { input: filled.value, error: input.error, notCalled: true, ...(written !== undefined && { badArguments: true }) };
-  }
+  const input = inputOf(flow, action, memory);
+  if ('error' in input) return input;
 
   const limitMs = tool.timeoutMs ?? flow.toolTimeoutMs ?? DEFAULT_TOOL_TIMEOUT_MS;
   const stop = new AbortController();
@@ -77,6 +73,21 @@ export function execute<M>(
   synchronous.add(tool);
   if (limit.isOverrun) return late({ name, tool, input: input.value }, limitMs, options);
   return succeeded(name, input.value, result);
+}
+
+/** What a tool is given, or what came of it where the call was wrong before it was made. FLOW_CRASH as in {@link execute}. */
+export function inputOf<M>(
+  { tools }: Pick<FlowDefinition<any, M>, 'tools'>,
+  action: Action,
+  memory: M,
+): { value: unknown } | (Execution & { error: string }) {
+  const { tool: name, written } = action;
+  const tool = tools[name]!;
+  const filled = written === undefined ? fillIn(tool, action, memory) : { value: written.arguments };
+  if ('error' in filled) return { input: undefined, error: filled.error, notCalled: true };
+  const input = checkInput(tool.input, { name, raw: filled.value, written: written !== undefined });
+  if ('value' in input) return input;
+  return { input: filled.value, error: input.error, notCalled: true, ...(written !== undefined && { badArguments: true }) };
 }
 
 /** The arguments as the tool fills them in. */

@@ -188,11 +188,12 @@ function caller<T, M>(options: RunOptions<T, M>, memory: M, meter: Meter): (acti
 }
 
 /** The policy called nothing that could be run. */
-function refusal({ arguments: input, message }: NoAction): Execution {
+export function refusal({ arguments: input, message }: NoAction): Execution {
   return { input, error: message };
 }
 
-function outcomeOf(action: Action | NoAction, execution: Execution, step: number): Outcome {
+/** What `verify` is told. */
+export function outcomeOf(action: Action | NoAction, execution: Execution, step: number): Outcome {
   if ('mistake' in action) return { tool: '', items: [], error: action.message, step };
   const { tool, items } = action;
   const { input, result, error } = execution;
@@ -243,7 +244,7 @@ function record(made: Planned, execution: Execution, facts: StepFacts): StepReco
 const NO_ITEMS: readonly number[] = [];
 
 /** For people who read steps: what JSON cannot hold is shown as text, never an error. */
-function textOf(value: unknown): string {
+export function textOf(value: unknown): string {
   if (value === undefined) return '';
   let text: string | undefined;
   try {
@@ -255,7 +256,7 @@ function textOf(value: unknown): string {
   return text.length > MAX_RECORDED_TEXT ? `${text.slice(0, MAX_RECORDED_TEXT - 1)}…` : text;
 }
 
-function failureOf(thrown: unknown): { class: FailureClass; message: string } {
+export function failureOf(thrown: unknown): { class: FailureClass; message: string } {
   if (thrown instanceof FlowFailure) return { class: thrown.failure, message: thrown.message };
   // Neither the flow's code nor its tools: the policy, or a defect of ours; sampled again like any infrastructure failure.
   if (thrown instanceof MillraceError) return { class: FailureClass.POLICY_UNAVAILABLE, message: thrown.message };

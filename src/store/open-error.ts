@@ -19,7 +19,7 @@ export function openError(error: unknown, path: string): MillraceError {
   if (/Cannot find module|libchdb|shared object|platform/i.test(message)) {
     return new MillraceError(
       'unavailable',
-      `the embedded ClickHouse could not be loaded (${message.split('\n')[0]}); run npm install again, or set CLICKHOUSE_URL to use a server`,
+      `the embedded ClickHouse could not be loaded (${message.split('\n')[0]}); run npm install again (it is left out with --omit=optional), or set CLICKHOUSE_URL to use a server`,
       { ...options, retryable: false },
     );
   }
