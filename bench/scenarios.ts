@@ -1,4 +1,5 @@
 import { algorithms } from './algorithms/scenario.ts';
+import { api } from './api/scenario.ts';
 import { compute } from './compute/scenario.ts';
 import { ingest } from './ingest/scenario.ts';
 import { ingestChaos } from './ingest-chaos/scenario.ts';
@@ -12,6 +13,7 @@ import { train } from './train/scenario.ts';
 /** Every scenario of `npm run bench`, in the order of the help. A new one is one line here. */
 export const SCENARIOS: readonly Scenario[] = [
   algorithms,
+  api,
   compute,
   ingest,
   ingestChaos,

@@ -92,8 +92,11 @@ export interface AdminBackend extends TrajectoryTransfer {
   createJob(id: string, config: JobConfig, options?: CreateJobOptions): Promise<Job>;
   /** `not_found` when there is none. */
   getJob(id: string): Promise<Job>;
-  /** The job that an earlier request of this id created, with the digest of its content; `jobId` is where it would be. */
-  findRequest(requestId: string, jobId: string): Promise<{ digest: string; job: Job } | undefined>;
+  /**
+   * The job that an earlier request of this id created, with the digest of its content. One that another coordinator has created just now may be
+   * known by its id alone: with `jobId`, that of its record is compared.
+   */
+  findRequest(requestId: string, jobId?: string): Promise<{ digest: string; job: Job } | undefined>;
   /** By version, each read and checked. `not_found` when there is no such job. */
   listCheckpoints(id: string): Promise<Checkpoint[]>;
   /** All jobs, in any order. */

@@ -120,19 +120,19 @@ interface IdentifiedJob {
 }
 
 async function createOnce(backend: AdminBackend, { id, config, options, request }: IdentifiedJob): Promise<Job> {
-  const earlier = await earlierJob(backend, id, request);
+  const earlier = await earlierJob(backend, request);
   if (earlier !== undefined) return earlier;
   try {
     return await backend.createJob(id, config, { ...options, request });
   } catch (thrown) {
     // The same request may be at another coordinator: its id is the same there, so that one of the two fails.
-    const other = MillraceError.from(thrown).code === 'already_exists' ? await earlierJob(backend, id, request) : undefined;
+    const other = MillraceError.from(thrown).code === 'already_exists' ? await earlierJob(backend, request, id) : undefined;
     if (other === undefined) throw thrown;
     return other;
   }
 }
 
-async function earlierJob(backend: AdminBackend, id: string, request: { id: string; digest: string }): Promise<Job | undefined> {
+async function earlierJob(backend: AdminBackend, request: { id: string; digest: string }, id?: string): Promise<Job | undefined> {
   const earlier = await backend.findRequest(request.id, id);
   if (earlier === undefined || earlier.digest === request.digest) return earlier?.job;
   throw new MillraceError(

@@ -83,12 +83,11 @@ export class CoordinatorBackend implements AdminBackend {
     return unreadable ? this.#views.unreadable(unreadable) : this.#views.view(await this.#commands.record(id));
   }
 
-  async findRequest(requestId: string, jobId: string): Promise<{ digest: string; job: Job } | undefined> {
+  async findRequest(requestId: string, jobId?: string): Promise<{ digest: string; job: Job } | undefined> {
     const { jobs } = this.#context;
-    const isIts = ({ record }: JobEntry): boolean => record.request?.id === requestId;
-    // Another coordinator may have created it just now.
-    const entry = jobs.list().find(isIts) ?? [await jobs.fetch(jobId)].find((found) => found && isIts(found));
-    return entry && { digest: entry.record.request!.digest, job: await this.#views.view(entry.record) };
+    const entry = jobs.byRequest(requestId) ?? (jobId === undefined ? undefined : await jobs.fetch(jobId));
+    if (entry?.record.request?.id !== requestId) return undefined;
+    return { digest: entry.record.request!.digest, job: await this.#views.view(entry.record) };
   }
 
   listJobs(): Promise<JobListing[]> {

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { wordsOf } from '../../src/config/issue-words.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { storedJobConfigSchema } from '../../src/config/stored-job.ts';
 import { acceptedOnResume, checkLedger, emptyLedger } from '../../src/jobs/ledger.ts';
@@ -22,7 +23,11 @@ export async function checkResumable(context: NodeContext, id: string): Promise<
   const record = await untilSettled(context, id);
   if (record?.state !== 'FAILED') return undefined;
   const config = storedJobConfigSchema.safeParse(storedConfig(record.config));
-  if (!config.success) throw cannot(record, `its configuration is not one of this version (${config.error.issues[0]?.message})`);
+  if (!config.success)
+    throw cannot(
+      record,
+      `its configuration is not one of this version (${config.error.issues[0]!.path.join('.')}: expected ${wordsOf(config.error.issues[0]!)})`,
+    );
   const { code, runtime } = await bundledAgain(context, record).catch((thrown: unknown) => {
     throw cannot(record, `its flow cannot be loaded: ${MillraceError.from(thrown).message}`);
   });

@@ -10,6 +10,8 @@ export type { JobEntry, UnreadableJob } from './job-cache.ts';
 /** The jobs of the cluster as kept in bucket `jobs`; every node watches them. */
 export interface JobDirectory {
   get(id: string): JobEntry | undefined;
+  /** The job that the request of this id created, as far as it is known here. */
+  byRequest(request: string): JobEntry | undefined;
   list(): JobEntry[];
   /** Those that have not ended, or whose end leaves something to be done; the oldest first. */
   active(): JobEntry[];
@@ -63,6 +65,10 @@ class BusJobDirectory implements JobDirectory {
 
   get(id: string): JobEntry | undefined {
     return this.#known.get(id);
+  }
+
+  byRequest(request: string): JobEntry | undefined {
+    return this.#known.byRequest(request);
   }
 
   list(): JobEntry[] {

@@ -36,6 +36,16 @@ describe('JobCache', () => {
     expect(cache.list().map((one) => one.record.id)).toEqual(['c', 'b', 'a']);
   });
 
+  it('finds the job that a request created, until the job is gone', () => {
+    const { cache } = setUp();
+    const of = (id: string, request: string) => ({ ...record(id), request: { id: request, digest: 'd' } });
+    cache.put({ record: of('a', 'first'), revision: 1 });
+    cache.put({ record: of('b', 'second'), revision: 2 });
+    expect([cache.byRequest('first')?.record.id, cache.byRequest('third')]).toEqual(['a', undefined]);
+    cache.deleted('a', 3);
+    expect([cache.byRequest('first'), cache.byRequest('second')?.record.id]).toEqual([undefined, 'b']);
+  });
+
   it('notes a value that cannot be read until a newer one can', () => {
     const { cache, unreadable } = setUp();
     cache.put(entry('a', 1));

@@ -25,6 +25,8 @@ export class JobCache {
   /** Those that have not ended, or leave something to be done. */
   readonly #active = new Set<string>();
   readonly #running = new Set<string>();
+  /** Ids of jobs by the id of the request that created them. */
+  readonly #byRequest = new Map<string, string>();
   readonly #unreadable = new Map<string, UnreadableJob>();
   readonly #handlers = new Set<(entry: JobEntry) => void>();
   readonly #onUnreadable: (job: UnreadableJob) => void;
@@ -35,6 +37,12 @@ export class JobCache {
 
   get(id: string): JobEntry | undefined {
     return this.#entries.get(id);
+  }
+
+  /** The job that the request of this id created. */
+  byRequest(request: string): JobEntry | undefined {
+    const id = this.#byRequest.get(request);
+    return id === undefined ? undefined : this.#entries.get(id);
   }
 
   /** In the order in which they became known. */
@@ -73,6 +81,7 @@ export class JobCache {
     if (this.#isOld(id, entry.revision)) return this.#entries.get(id) ?? entry;
     this.#unreadable.delete(id);
     this.#entries.set(id, entry);
+    if (entry.record.request !== undefined) this.#byRequest.set(entry.record.request.id, id);
     if (isEnded(entry.record.state) && entry.record.unsettled.length === 0) this.#active.delete(id);
     else this.#active.add(id);
     if (entry.record.state === 'RUNNING') this.#running.add(id);
@@ -112,6 +121,8 @@ export class JobCache {
   }
 
   #gone(id: string): void {
+    const request = this.#entries.get(id)?.record.request;
+    if (request !== undefined) this.#byRequest.delete(request.id);
     this.#entries.delete(id);
     this.#active.delete(id);
     this.#running.delete(id);

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { MillraceError } from '../errors.ts';
 import { refusals } from '../algo/schema/refusals.ts';
+import { isAboutSize, wordsOf } from './issue-words.ts';
 import { unknownKey } from './layers.ts';
 import { allowedBy, childOf, chosenOption, isOpen, keysOf, namesOf, optionsOf, schemaAt, type Schema } from './schema-walk.ts';
 
@@ -59,8 +60,7 @@ function describe(schema: Schema, value: unknown, issue: z.core.$ZodIssue, sourc
   const leaf = schemaAt(schema, path, value);
   const place = locate(path, 'value');
   const reason = issue.code === 'custom' ? undefined : reasonAt(schema, path, value);
-  const allowed =
-    issue.code === 'custom' ? issue.message : ((leaf === undefined ? undefined : allowedBy(leaf)) ?? inWords(issue));
+  const allowed = allowedAt(leaf, issue);
   const got = valueAt(value, path);
   if (got === undefined && issue.code !== 'custom') return [{ field, text: `${what}: ${field} is missing: expected ${allowed}` }];
   return [
@@ -71,9 +71,13 @@ function describe(schema: Schema, value: unknown, issue: z.core.$ZodIssue, sourc
   ];
 }
 
-/** What an issue says is allowed where the schema itself has no words for it. */
-function inWords(issue: z.core.$ZodIssue): string {
-  return issue.code === 'invalid_type' && issue.expected === 'array' ? 'a list' : issue.message;
+/** What is allowed: as the schema says, or the issue where that is more precise. */
+function allowedAt(leaf: Schema | undefined, issue: z.core.$ZodIssue): string {
+  const said = leaf === undefined || issue.code === 'custom' ? undefined : allowedBy(leaf);
+  if (said === undefined || issue.code === 'invalid_key' || issue.code === 'not_multiple_of') return wordsOf(issue);
+  if (!isAboutSize(issue)) return said;
+  const { description } = leaf as z.ZodType;
+  return description === undefined ? wordsOf(issue) : `${wordsOf(issue)} (${description})`;
 }
 
 /** Why the chosen section has a key as it is, where that was said. */

@@ -125,6 +125,8 @@ export function allowedBy(schema: Schema): string | undefined {
       return def.options.map((option) => allowedBy(option) ?? 'another value').join(' or ');
     case 'object':
       return `a section with the keys ${Object.keys(def.shape).join(', ')}`;
+    case 'array':
+      return 'a list';
     case 'record':
       return 'a section of keys and values';
     case 'number': {

@@ -1,5 +1,6 @@
 import type { JobConfig } from '../config/job.ts';
 import { storedJobConfigSchema } from '../config/stored-job.ts';
+import { wordsOf } from '../config/issue-words.ts';
 import { MillraceError } from '../errors.ts';
 import { jobRecordSchema, RECORD_FORMAT, type JobRecord } from './record.ts';
 import { isEnded, JOB_STATES } from './state.ts';
@@ -77,10 +78,14 @@ function readRecord(stored: string, key: string | undefined): JobRecord {
   if (!result.success) {
     const issue = result.error.issues[0];
     const field = issue?.path.join('.') ?? '';
-    throw new MillraceError('data_loss', `${field === '' ? '' : `${field}: `}${issue?.message ?? 'not valid'}`, {
-      field,
-      cause: result.error,
-    });
+    throw new MillraceError(
+      'data_loss',
+      `${field === '' ? '' : `${field}: `}${issue === undefined ? 'not valid' : `expected ${wordsOf(issue)}`}`,
+      {
+        field,
+        cause: result.error,
+      },
+    );
   }
   const record = result.data;
   if (key !== undefined && record.id !== key)

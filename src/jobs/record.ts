@@ -3,6 +3,7 @@ import { jobBudgetSchema } from '../config/budgets.ts';
 import type { JobConfig } from '../config/job.ts';
 import { storedJobConfigSchema } from '../config/stored-job.ts';
 import { OWNER_PATTERN } from '../config/scheduler.ts';
+import { wordsOf } from '../config/issue-words.ts';
 import { MillraceError } from '../errors.ts';
 import { assertTransition, isEnded, JOB_STATES, type JobStateName } from './state.ts';
 
@@ -189,10 +190,9 @@ export function createJobRecord(job: NewJob): JobRecord {
   const { now, ...rest } = job;
   const parsed = jobRecordSchema.safeParse({ ...rest, state: 'QUEUED', createdAt: Math.round(now) });
   if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  throw new MillraceError('invalid_argument', `job: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'not valid'}`, {
-    field: issue?.path.join('.') ?? 'job',
-  });
+  const issue = parsed.error.issues[0]!;
+  const field = issue.path.join('.');
+  throw new MillraceError('invalid_argument', `job: ${field}: expected ${wordsOf(issue)}`, { field });
 }
 
 /** When a job changes its state, and why. */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { NOTHING, plus, type Amount } from '../../budget/amount.ts';
+import { wordsOf } from '../../config/issue-words.ts';
 import { MillraceError } from '../../errors.ts';
 import type { Month } from './month.ts';
 
@@ -118,6 +119,6 @@ export function decodeOwnerLedger(bytes: Uint8Array, of: { owner: string; month:
   }
   const parsed = ledgerSchema.safeParse(value);
   if (parsed.success) return { ...parsed.data, ...of };
-  const issue = parsed.error.issues[0];
-  throw new MillraceError('data_loss', `${what} cannot be read: ${issue?.path.join('.')}: ${issue?.message}`);
+  const issue = parsed.error.issues[0]!;
+  throw new MillraceError('data_loss', `${what} cannot be read: ${issue.path.join('.')}: expected ${wordsOf(issue)}`);
 }

@@ -1,6 +1,7 @@
 import { Cron } from 'croner';
 import { z } from 'zod';
 import { storedJobConfigSchema } from '../../config/stored-job.ts';
+import { wordsOf } from '../../config/issue-words.ts';
 import { MillraceError } from '../../errors.ts';
 
 const time = z.int().min(0);
@@ -69,7 +70,7 @@ export function decodeSchedule(bytes: Uint8Array, key?: string): Schedule {
   const parsed = scheduleSchema.safeParse(json);
   if (!parsed.success) {
     const issue = parsed.error.issues[0]!;
-    throw new MillraceError('data_loss', `${issue.path.join('.')}: ${issue.message}`, { field: issue.path.join('.') });
+    throw new MillraceError('data_loss', `${issue.path.join('.')}: expected ${wordsOf(issue)}`, { field: issue.path.join('.') });
   }
   if (key !== undefined && parsed.data.name !== key)
     throw new MillraceError('data_loss', `it is schedule "${parsed.data.name}", under another key`, { field: 'name' });
