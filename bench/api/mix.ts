@@ -1,4 +1,5 @@
 import { Agent, request } from 'node:http';
+import { setMaxListeners } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestCluster } from '../../test/support/cluster.ts';
@@ -37,6 +38,7 @@ export function callKinds({ client, cluster, ids, create }: MixOptions): CallKin
 export function openWatches(client: MillraceClient, ids: readonly string[]): { changes: () => number; close: () => void } {
   const leaving = new AbortController();
   const { signal } = leaving;
+  setMaxListeners(0, signal);
   let changes = 0;
   const follow = async (items: AsyncIterable<unknown>): Promise<void> => {
     for await (const _ of items) changes += 1;

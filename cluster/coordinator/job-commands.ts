@@ -18,17 +18,19 @@ import { forkJob } from './fork-job.ts';
 import { storeInitialWeights } from './initial-weights.ts';
 import type { BudgetBook } from './budget-book.ts';
 import { checkResumable } from './resume.ts';
-import { uploadedJob } from './uploaded-job.ts';
+import { UploadedJobs } from './uploaded-job.ts';
 import { reopenBudget } from './resume-budget.ts';
 
 /** Creates and changes jobs as the admin API asks for it: each command is one write to the job's record, and an event. */
 export class JobCommands {
   readonly #context: NodeContext;
   readonly #budgets: BudgetBook;
+  readonly #uploaded: UploadedJobs;
 
   constructor(context: NodeContext, budgets: BudgetBook) {
     this.#context = context;
     this.#budgets = budgets;
+    this.#uploaded = new UploadedJobs(context);
   }
 
   /** See `AdminBackend.createJob`. */
@@ -63,7 +65,7 @@ export class JobCommands {
     // Flow and tasks are loaded before anything is stored: an error in them is an answer to the caller.
     const { runtime, digest: code } = await (bundle === undefined
       ? this.#context.runtimes.bundle(config)
-      : uploadedJob(this.#context, { config, digest: bundle, queries }));
+      : this.#uploaded.load({ config, digest: bundle, queries }));
     checkDecides(runtime.flow, runtime.kind);
     await this.#context.outside(checkReward(config.reward, runtime.flow, bundledRewards(config, runtime.bundle)));
     const tasks = await runtime.tasks((progress) => log.debug({ job: id, ...progress }, 'loading tasks of a new job'));

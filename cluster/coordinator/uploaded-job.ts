@@ -7,15 +7,50 @@ import { loadJobRuntime, type JobRuntime } from '../jobs/runtime.ts';
 import type { Query } from '../jobs/queries.ts';
 import type { NodeContext } from '../runtime/context.ts';
 
+/** Configurations whose runtime is kept for the next job that is created with it. */
+const MAX_LOADED = 8;
+
+/** Jobs of uploaded bundles that were loaded last: those of one bundle whose settings differ in nothing but name and rounds share what was loaded. */
+export class UploadedJobs {
+  readonly #context: Context;
+  readonly #loaded = new Map<string, ReturnType<typeof uploadedJob>>();
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  /** See {@link uploadedJob}. */
+  async load(job: UploadedJob): ReturnType<typeof uploadedJob> {
+    // Queries are many, and differ from job to job.
+    if (job.queries !== undefined) return uploadedJob(this.#context, job);
+    const { name: _, rounds: __, ...settings } = job.config;
+    const key = `${job.digest} ${JSON.stringify(settings)}`;
+    const known = this.#loaded.get(key);
+    if (known !== undefined && (await this.#context.bundles?.has(job.digest))) return known;
+    const loading = uploadedJob(this.#context, job);
+    this.#loaded.set(key, loading);
+    loading.catch(() => this.#loaded.get(key) === loading && this.#loaded.delete(key));
+    const [oldest] = this.#loaded.keys();
+    if (this.#loaded.size > MAX_LOADED) this.#loaded.delete(oldest!);
+    return loading;
+  }
+}
+
+interface UploadedJob {
+  config: JobConfig;
+  digest: string;
+  queries?: readonly Query[] | undefined;
+}
+
 type Context = Pick<NodeContext, 'bundles' | 'clock' | 'outside'>;
 
 /**
  * Loads a new job from a bundle that a client has uploaded. `not_found` when it is not there, `invalid_argument` with the field when the job
  * wants rewards or data that are not in it: nothing of this machine takes their place.
  */
-export async function uploadedJob(
+async function uploadedJob(
   context: Context,
-  { config, digest, queries }: { config: JobConfig; digest: string; queries?: readonly Query[] | undefined },
+  { config, digest, queries }: UploadedJob,
 ): Promise<{ runtime: JobRuntime; digest: string }> {
   const bundle = await opened(context, digest);
   const runtime = await loadJobRuntime(config, context, bundle, queries && (() => Promise.resolve(queries)));
