@@ -3,6 +3,7 @@ import { api } from './api/scenario.ts';
 import { compute } from './compute/scenario.ts';
 import { ingest } from './ingest/scenario.ts';
 import { ingestChaos } from './ingest-chaos/scenario.ts';
+import { jobs } from './jobs/scenario.ts';
 import { memory } from './memory/scenario.ts';
 import { offPolicy } from './off-policy/scenario.ts';
 import { query } from './query-speed/scenario.ts';
@@ -17,6 +18,7 @@ export const SCENARIOS: readonly Scenario[] = [
   compute,
   ingest,
   ingestChaos,
+  jobs,
   memory,
   offPolicy,
   query,

@@ -76,7 +76,9 @@ async function ofCheckpoint(
     );
   const unpacked = await bundles.open(code);
   const own = data === undefined ? config.data : { ...config.data, data: resolve(cwd, data) };
-  const runtime = await loadJobRuntime(own, REAL_PORTS, data === undefined ? unpacked : { ...unpacked, data: undefined });
+  const runtime = await loadJobRuntime(own, REAL_PORTS, {
+    bundle: data === undefined ? unpacked : { ...unpacked, data: undefined },
+  });
   return { config: own, runtime, code };
 }
 

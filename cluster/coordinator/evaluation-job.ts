@@ -30,7 +30,7 @@ export async function evaluationJob(
   }
   const { code, queries, agent } = parent;
   const bundle = code === undefined || !context.bundles ? undefined : await context.outside(context.bundles.open(code));
-  const runtime = await loadJobRuntime(config, context, bundle);
+  const runtime = await loadJobRuntime(config, context, { bundle });
   const { moment, ...initial } = await storeInitialWeights(context, id, runtime, evaluates);
   const version = Number(/@(\d+)$/.exec(initial.from)![1]);
   return { ...initial, code, queries, agent, evaluates: { job: parent.id, version, ...moment } };

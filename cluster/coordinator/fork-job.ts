@@ -39,7 +39,7 @@ export async function forkJob(
   checkConfig(config, parent);
   const { code } = parent;
   const bundle = code === undefined || !context.bundles ? undefined : await context.outside(context.bundles.open(code));
-  const runtime = await loadJobRuntime(config, context, bundle);
+  const runtime = await loadJobRuntime(config, context, { bundle });
   const { entry, checkpoint } = await findCheckpoint(context, parent, { version: fork.version, kinds: runtime.kinds });
   const { training, spec } = checkpoint;
   const { version } = entry;

@@ -120,7 +120,7 @@ async function fromJob(
   const { bundles } = context;
   const kept = code !== undefined && (await context.outside(bundles?.has(code) ?? Promise.resolve(false)));
   const bundle = kept ? await context.outside(bundles!.open(code)) : undefined;
-  const { spec } = await loadJobRuntime(config, context, bundle);
+  const { spec } = await loadJobRuntime(config, context, { bundle });
   const moment = { trajectories: Number(manifest!.ledger?.trajectories ?? 0n), trainSeconds: manifest!.trainSeconds };
   return { name, spec, values: floatsFromBytes(bytes), moment };
 }

@@ -1,6 +1,6 @@
 import { isEnded } from '../../src/jobs/state.ts';
 import type { JobEntry } from '../jobs/directory.ts';
-import { JobLeases } from '../jobs/job-leases.ts';
+import { JobLeases, takeEach } from '../jobs/job-leases.ts';
 import type { NodeContext } from '../runtime/context.ts';
 import type { BudgetBook } from './budget-book.ts';
 import { settleQueues } from './ending.ts';
@@ -45,10 +45,8 @@ export class JobActors {
   /** Looks at all jobs that are not over: another coordinator's lease may have run out, or there may be room for a queued one. */
   async scan(): Promise<void> {
     await this.#held.releaseUnknown();
-    for (const entry of this.#context.jobs.active()) {
-      if (this.#held.get(entry.record.id) && !isEnded(entry.record.state)) continue;
-      await this.changed(entry);
-    }
+    const idle = this.#context.jobs.active().filter(({ record }) => !this.#held.get(record.id) || isEnded(record.state));
+    await takeEach(idle, (entry) => this.changed(entry));
   }
 
   /** A job has changed: it is taken when there is work for it, and its actor stops when it has ended. */
@@ -65,13 +63,13 @@ export class JobActors {
 
   /** Jobs have got places: those that wait for one here go on, and others are taken. */
   async placed(): Promise<void> {
-    for (const id of Object.keys(this.#options.places.places.admitted)) {
+    await takeEach(Object.keys(this.#options.places.places.admitted), async (id) => {
       const entry = this.#context.jobs.get(id);
-      if (entry?.record.state !== 'QUEUED') continue;
+      if (entry?.record.state !== 'QUEUED') return;
       const actor = this.#held.get(id);
       if (actor) void actor.tell({ kind: 'placed' });
       else await this.#take(entry);
-    }
+    });
   }
 
   stop(): Promise<void> {

@@ -11,6 +11,8 @@ import { bundledRewards } from '../jobs/bundles.ts';
 import { unreadableJob, type UnreadableJob } from '../jobs/directory.ts';
 import { JobEvents } from '../jobs/events.ts';
 import { encodeQueries } from '../jobs/queries.ts';
+import type { JobRuntime } from '../jobs/runtime.ts';
+import type { LoadedTasks } from '../../src/tasks/load.ts';
 import { checkFits, taskPlan } from '../jobs/tasks.ts';
 import type { NodeContext } from '../runtime/context.ts';
 import { evaluationJob } from './evaluation-job.ts';
@@ -26,6 +28,8 @@ export class JobCommands {
   readonly #context: NodeContext;
   readonly #budgets: BudgetBook;
   readonly #uploaded: UploadedJobs;
+  /** Tasks that were found good, by the runtime that they were loaded for: jobs of one configuration share both. */
+  readonly #checked = new WeakMap<JobRuntime, LoadedTasks>();
 
   constructor(context: NodeContext, budgets: BudgetBook) {
     this.#context = context;
@@ -69,8 +73,11 @@ export class JobCommands {
     checkDecides(runtime.flow, runtime.kind);
     await this.#context.outside(checkReward(config.reward, runtime.flow, bundledRewards(config, runtime.bundle)));
     const tasks = await runtime.tasks((progress) => log.debug({ job: id, ...progress }, 'loading tasks of a new job'));
-    checkFits(tasks.tasks, bus.maxMessageBytes);
-    await taskPlan(runtime, tasks);
+    if (this.#checked.get(runtime) !== tasks) {
+      checkFits(tasks.tasks, bus.maxMessageBytes);
+      await taskPlan(runtime, tasks);
+      this.#checked.set(runtime, tasks);
+    }
     if (from === undefined) return { code, initial: undefined };
     const { moment: _, ...initial } = await storeInitialWeights(this.#context, id, runtime, from);
     return { code, initial };

@@ -53,7 +53,10 @@ async function uploadedJob(
   { config, digest, queries }: UploadedJob,
 ): Promise<{ runtime: JobRuntime; digest: string }> {
   const bundle = await opened(context, digest);
-  const runtime = await loadJobRuntime(config, context, bundle, queries && (() => Promise.resolve(queries)));
+  const runtime = await loadJobRuntime(config, context, {
+    bundle,
+    queries: queries && (() => Promise.resolve(queries)),
+  });
   const modules = rewardComponents(config.reward).filter(({ module }) => module !== undefined).length;
   const bundled = runtime.bundle?.rewards.length ?? 0;
   if (modules !== bundled)

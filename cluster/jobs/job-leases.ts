@@ -5,6 +5,7 @@ import { acquireLease, type Lease } from '../../src/protocol/lease.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { transition } from '../../src/jobs/record.ts';
 import { isEnded } from '../../src/jobs/state.ts';
+import { windowed } from '../../src/weights/chunks.ts';
 import type { JobContext } from './context.ts';
 
 /** An actor that has not failed for so long is well again. */
@@ -12,6 +13,17 @@ const RESTART_NOTICE_MS = 60_000;
 /** Pauses between two tries to begin a job's work. */
 const MIN_PAUSE_MS = 500;
 const MAX_PAUSE_MS = 10_000;
+
+/**
+ * Jobs that a node takes at once: one after the other, a hundred jobs of a node that died would wait for the sum of all round trips, and one
+ * that is slow to load for all others.
+ */
+const TAKEN_AT_ONCE = 16;
+
+/** Does `take` for each of the jobs, some at a time. @param take - never rejects for the trouble of one job */
+export function takeEach<E>(jobs: readonly E[], take: (job: E) => Promise<void>): Promise<void> {
+  return windowed(jobs.length, TAKEN_AT_ONCE, (index) => take(jobs[index]!));
+}
 
 interface LeasedJob<M> {
   lease: Lease;

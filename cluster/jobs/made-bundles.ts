@@ -19,6 +19,8 @@ interface Made {
  */
 export class MadeBundles {
   readonly #made = new Map<string, Made>();
+  /** Looks at the files of known sources under way, and those that begin when they end. */
+  readonly #looks = new Map<string, { now: Promise<string | undefined>; next?: Promise<string | undefined> }>();
 
   /**
    * The digest of a bundle, made by `make` unless it is known.
@@ -32,7 +34,7 @@ export class MadeBundles {
     make: (onFiles: (files: readonly string[]) => void) => Promise<string>,
   ): Promise<string> {
     const known = this.#made.get(sources);
-    const before = known && (await stateOf(known.files));
+    const before = known && (await this.#look(sources, known.files));
     if (known && before !== undefined && known.state === before && (await store.has(known.digest))) return known.digest;
     let files: readonly string[] = [];
     const digest = await make((found) => (files = found));
@@ -43,6 +45,21 @@ export class MadeBundles {
     const [oldest] = this.#made.keys();
     if (this.#made.size > MAX_SOURCES) this.#made.delete(oldest!);
     return digest;
+  }
+
+  /** Looks at files: one look for all who ask before it begins, so that a hundred jobs at once cost two. */
+  #look(sources: string, files: readonly string[]): Promise<string | undefined> {
+    const look = this.#looks.get(sources);
+    if (look === undefined) return this.#begin(sources, files);
+    look.next ??= look.now.then(() => this.#begin(sources, files));
+    return look.next;
+  }
+
+  #begin(sources: string, files: readonly string[]): Promise<string | undefined> {
+    const look = { now: stateOf(files) };
+    this.#looks.set(sources, look);
+    void look.now.then(() => this.#looks.get(sources) === look && this.#looks.delete(sources));
+    return look.now;
   }
 }
 

@@ -24,7 +24,7 @@ const flow = (weight: number): string => `
     remember: () => ({}), plan: () => ({ items: [], actions: [] }), verify: () => 'stop', answer: nothing, reward: () => 0,
   });`;
 
-it('keeps policy kinds of one name apart by job', () => {
+it('keeps policy kinds of one name apart by job, and shares tasks between jobs of one bundle', () => {
   for (const weight of [1, 2])
     writeFiles(folder.path, {
       [`${weight}/flow.ts`]: flow(weight),
@@ -46,13 +46,23 @@ it('keeps policy kinds of one name apart by job', () => {
       return { id: 'job-' + n, config, code: digest };
     }));
     const loaded = await Promise.all(records.map((record) => runtimes.get(record)));
+    const [first] = records;
+    const others = [{ rounds: 3 }, { seed: 7 }].map((change, i) => ({
+      ...first, id: 'other-' + i, config: { ...first.config, ...change },
+    }));
+    const tasks = await Promise.all([...loaded.slice(0, 1), ...await Promise.all(others.map((job) => runtimes.get(job)))].map((one) => one.tasks()));
+    for (const { id } of [...records, ...others]) runtimes.forget(id);
+    const again = await (await runtimes.get(first)).tasks();
     console.log(JSON.stringify({
+      shared: [...tasks, again].map((one) => one === tasks[0]),
       digests: new Set(records.map(({ code }) => code)).size,
       kinds: loaded.map(({ kind, kinds, spec }) => [
         kind.name, kinds.names.join(), kind.initial(spec).values[0], kind.actor(spec).policy(), kinds.of(spec).learner(spec),
       ]),
     }));`;
   expect(runScript(folder.path, script)).toEqual({
+    // By jobs of one bundle and seed, for as long as one of them is there.
+    shared: [true, true, false, false],
     digests: 2,
     kinds: [
       ['own', 'planner,own', 1, 'actor 1', 'learner 1'],

@@ -38,10 +38,13 @@ export interface JobRuntime {
   context(): Promise<unknown>;
 }
 
+/** What a job's record says of what it runs. */
+type RuntimeRecord = Pick<JobRecord, 'id' | 'config' | 'code' | 'queries'>;
+
 /** Loads each job's flow once per process. */
 export interface JobRuntimes {
   /** Throws `unavailable` with field `code` while the job's bundle cannot be loaded. */
-  get(record: Pick<JobRecord, 'id' | 'config' | 'code' | 'queries'>): Promise<JobRuntime>;
+  get(record: RuntimeRecord): Promise<JobRuntime>;
   /** See {@link bundleJob}. */
   bundle(config: JobConfig): Promise<{ runtime: JobRuntime; digest: string | undefined }>;
   forget(job: string): void;
@@ -56,16 +59,26 @@ export interface RuntimePorts {
   readonly outside: <T>(work: Promise<T>) => Promise<T>;
 }
 
-/**
- * Loads the flow module of a job configuration; its tasks when first asked for.
- * @param bundle - what to load from. Default: from where the files are now.
- * @param queries - what to make tasks of in place of the flow's own, when they are first asked for
- */
+/** Tasks and context of a flow, once somebody has asked for them. */
+interface LoadedSource {
+  tasks?: Promise<LoadedTasks> | undefined;
+  context?: Promise<unknown>;
+}
+
+/** What a runtime is loaded from, if not from where the files are now. */
+interface RuntimeSource {
+  bundle?: UnpackedBundle | undefined;
+  /** What to make tasks of in place of the flow's own, when they are first asked for. */
+  queries?: (() => Promise<readonly Query[]>) | undefined;
+  /** Where tasks and context are kept: jobs with the same share them. Default: in the runtime. */
+  loaded?: LoadedSource | undefined;
+}
+
+/** Loads the flow module of a job configuration; its tasks when first asked for. */
 export async function loadJobRuntime(
   config: JobConfig,
   { clock, outside }: RuntimePorts,
-  bundle?: UnpackedBundle,
-  queries?: () => Promise<readonly Query[]>,
+  { bundle, queries, loaded = {} }: RuntimeSource = {},
 ): Promise<JobRuntime> {
   const words = sourcePaths(config, bundle);
   const { flow, kinds } = await outside(withSourcePaths(words, loadFlowModule(config.flow, bundle?.flow)));
@@ -74,25 +87,25 @@ export async function loadJobRuntime(
   checkExplorable(kind as PolicyKind, config.exploration);
   const needs = { seed: config.seed, value: criticOf(config.algorithm) !== undefined };
   const source = { data: bundle?.data ?? config.data, options: config.source, seed: config.seed, clock };
-  let tasks: Promise<LoadedTasks> | undefined;
-  let context: Promise<unknown> | undefined;
   return {
     ...{ config, flow, outline, kinds, kind, clock, bundle },
     spec: specificationOf(kind, outline, config.policy, needs),
     tasks(onProgress) {
-      if (tasks === undefined) {
-        tasks = outside(withSourcePaths(words, loadTasks(queries ? onQueries(flow, queries) : flow, { ...source, onProgress })));
+      if (loaded.tasks === undefined) {
+        const own = queries ? onQueries(flow, queries) : flow;
+        loaded.tasks = outside(withSourcePaths(words, loadTasks(own, { ...source, onProgress })));
         // What has failed is tried again by whoever asks next.
-        tasks.catch(() => (tasks = undefined));
+        loaded.tasks.catch(() => delete loaded.tasks);
       }
-      return tasks;
+      return loaded.tasks;
     },
     context() {
-      if (context === undefined) {
-        context = tasks?.then((loaded) => loaded.context) ?? outside(withSourcePaths(words, loadContext(flow, source)));
-        context.catch(() => (context = undefined));
+      if (loaded.context === undefined) {
+        const { tasks } = loaded;
+        loaded.context = tasks?.then((all) => all.context) ?? outside(withSourcePaths(words, loadContext(flow, source)));
+        loaded.context.catch(() => delete loaded.context);
       }
-      return context;
+      return loaded.context;
     },
   };
 }
@@ -109,7 +122,7 @@ export async function bundleJob(
   const { outside } = ports;
   const load = async (digest: string | undefined): Promise<{ runtime: JobRuntime; digest: string | undefined }> => {
     const bundle = digest === undefined ? undefined : await outside(bundles!.open(digest));
-    return { runtime: await loadJobRuntime(config, ports, bundle), digest };
+    return { runtime: await loadJobRuntime(config, ports, { bundle }), digest };
   };
   const made = bundles && (await outside(bundles.make(config)));
   const loaded = await load(made);
@@ -148,6 +161,25 @@ class BundledJobs {
   }
 }
 
+/** What running jobs have loaded of their sources: jobs of one bundle, seed and options share it, whatever else they differ in. */
+class SharedSources {
+  readonly #shared = new Map<string, { loaded: LoadedSource; jobs: Set<string> }>();
+
+  of({ id, config, code, queries }: RuntimeRecord): LoadedSource {
+    // What lies in files may be another thing for each job.
+    if (code === undefined) return {};
+    const key = JSON.stringify([code, config.source, config.seed, queries]);
+    const shared = this.#shared.get(key) ?? { loaded: {}, jobs: new Set<string>() };
+    this.#shared.set(key, shared);
+    shared.jobs.add(id);
+    return shared.loaded;
+  }
+
+  forget(job: string): void {
+    for (const [key, { jobs }] of this.#shared) if (jobs.delete(job) && jobs.size === 0) this.#shared.delete(key);
+  }
+}
+
 /**
  * A cache over {@link loadJobRuntime}; a failed load is forgotten, so that the next call tries again.
  * @param bundles - where the bundles of jobs are kept. Default: nowhere, each job runs what its files hold when they are first imported.
@@ -156,21 +188,24 @@ export function createJobRuntimes(ports: RuntimePorts, bundles?: JobBundles): Jo
   const runtimes = new Map<string, Promise<JobRuntime>>();
   const folders = new Map<string, string[]>();
   const bundled = new BundledJobs();
-  const load = async (
-    job: string,
-    { config, code: digest, queries }: Pick<JobRecord, 'config' | 'code' | 'queries'>,
-  ): Promise<JobRuntime> => {
+  const shared = new SharedSources();
+  const load = async (record: RuntimeRecord): Promise<JobRuntime> => {
+    const { id: job, config, code: digest, queries } = record;
     const bundle = digest === undefined ? undefined : await bundles?.open(digest);
     folders.set(job, [dirname(config.flow), ...(bundle ? [bundle.folder] : [])]);
     const read = async (): Promise<Query[]> => decodeQueries(await bundles!.read(queries!));
-    return loadJobRuntime(config, ports, bundle, queries === undefined ? undefined : read);
+    return loadJobRuntime(config, ports, {
+      bundle,
+      queries: queries === undefined ? undefined : read,
+      loaded: shared.of(record),
+    });
   };
   return {
     get(record) {
       const { id } = record;
       let runtime = runtimes.get(id);
       if (!runtime) {
-        runtime = load(id, record);
+        runtime = load(record);
         runtime.catch(() => runtimes.delete(id));
         runtimes.set(id, runtime);
       }
@@ -180,6 +215,7 @@ export function createJobRuntimes(ports: RuntimePorts, bundles?: JobBundles): Jo
     forget(job) {
       runtimes.delete(job);
       folders.delete(job);
+      shared.forget(job);
     },
     running: (stack) =>
       [...folders].flatMap(([job, paths]) => (paths.some((folder) => stack.includes(`${folder}/`)) ? [job] : [])),

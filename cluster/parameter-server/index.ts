@@ -1,5 +1,4 @@
 import type { WorkRequest, WorkResponse } from '../../src/gen/millrace/v1/learner_pb.ts';
-import { isEnded } from '../../src/jobs/state.ts';
 import type { Link } from '../../src/rpc/link.ts';
 import type { NodeContext, Role } from '../runtime/context.ts';
 import { WEIGHTS_DAMAGED } from '../jobs/damaged-weights.ts';
@@ -34,13 +33,10 @@ export function startParameterServer(context: NodeContext): Promise<ParameterSer
   const stopChanges = jobs.onChange((entry) => guard(trainers.jobChanged(entry)));
   const stopScan = clock.every(SCAN_MS, async () => {
     await trainers.releaseUnknown().catch((error: unknown) => log.warn({ err: error }, 'parameter server; it looks again'));
-    for (const entry of jobs.list()) {
-      // Ended while its trainer was being made: that trainer has not been told.
-      if (isEnded(entry.record.state) && trainers.has(entry.record.id)) guard(trainers.jobChanged(entry));
-      else await trainers.take(entry);
-    }
+    guard(trainers.endMissed());
+    await trainers.takeAll(jobs.active());
   });
-  for (const entry of jobs.list()) guard(trainers.take(entry));
+  guard(trainers.takeAll(jobs.active()));
 
   return Promise.resolve({
     name: 'parameter-server' as const,

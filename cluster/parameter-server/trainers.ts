@@ -1,6 +1,6 @@
 import { isEnded } from '../../src/jobs/state.ts';
 import type { JobEntry } from '../jobs/directory.ts';
-import { JobLeases } from '../jobs/job-leases.ts';
+import { JobLeases, takeEach } from '../jobs/job-leases.ts';
 import type { NodeContext } from '../runtime/context.ts';
 import { settleLedger } from './settle-ledger.ts';
 import type { LearnerPool } from './learner-pool.ts';
@@ -53,6 +53,20 @@ export class Trainers {
     });
   }
 
+  /** Takes those of the jobs that need a trainer and have none. */
+  takeAll(entries: readonly JobEntry[]): Promise<void> {
+    const without = entries.filter(({ record }) => this.#held.get(record.id) === undefined);
+    return takeEach(without, (entry) => this.take(entry));
+  }
+
+  /** Ends the trainers of jobs that ended while their trainer was being made, and was not told. */
+  async endMissed(): Promise<void> {
+    for (const job of this.#held.jobs) {
+      const entry = this.#context.jobs.get(job);
+      if (entry && isEnded(entry.record.state)) await this.jobChanged(entry);
+    }
+  }
+
   /** A job has changed: its trainer is told, ended, or started. */
   async jobChanged(entry: JobEntry): Promise<void> {
     const { record } = entry;
@@ -82,11 +96,6 @@ export class Trainers {
   /** Somebody could not read the newest weights of a job. */
   weightsDamaged(job: string): void {
     this.#held.get(job)?.tell({ kind: 'damaged' });
-  }
-
-  /** Whether this node has a trainer for the job. */
-  has(job: string): boolean {
-    return this.#held.get(job) !== undefined;
   }
 
   /** Gives up trainers of jobs that are gone. */

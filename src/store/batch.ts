@@ -9,6 +9,8 @@ import { TABLE_NAMES, type TableName } from '../records/tables.ts';
 export interface Item {
   /** Identity of the message that survives redelivery. */
   id: string;
+  /** Job that the rows are of. */
+  job: string;
   /** Encoded rows, by table; packed or not. */
   blocks: Partial<Record<TableName, Uint8Array>>;
   rows: number;

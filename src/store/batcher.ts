@@ -21,7 +21,10 @@ export interface BatchLimits {
   maxBatchRows?: number;
   /** Bytes of a batch at most, unpacked; a batch of so many is sent too. Default 48 MiB. */
   batchBytes?: number;
-  /** A batch is also sent when its first item is this old. Default 1000: each insert makes parts to be merged, whatever its size. */
+  /**
+   * A batch is also sent when its first item is this old, with rows of many jobs up to five times as old. Default 1000: each insert makes
+   * parts to be merged for each of its jobs, whatever its size.
+   */
   maxDelayMs?: number;
   /** Batches on their way at once. Default 1. */
   concurrency?: number;
@@ -39,6 +42,12 @@ export interface BatcherOptions {
 
 /** Rows of a batch at most, by default. */
 const MAX_BATCH_ROWS = 50_000;
+
+/** A batch with rows of more jobs than this waits longer, in proportion, up to `MAX_DELAYS` times the delay. */
+const JOBS_PER_DELAY = 20;
+const MAX_DELAYS = 5;
+/** Rows for each job that a batch of many jobs is to have: a job's rows are parts of their own. */
+const ROWS_PER_JOB = 400;
 
 /** What became of an item. */
 export type Fate =
@@ -83,6 +92,8 @@ export class Batcher {
   #inserting = 0;
   readonly #open = new Set<Promise<void>>();
   #pending: Waiting[] = [];
+  /** Jobs that they are of. */
+  #pendingJobs = new Set<string>();
   #pendingRows = 0;
   #pendingBytes = 0;
   #held = 0;
@@ -115,6 +126,7 @@ export class Batcher {
         resolve(fate);
       };
       this.#pending.push({ ...item, settle });
+      this.#pendingJobs.add(item.job);
       this.#pendingRows += item.rows;
       this.#pendingBytes += item.bytes;
       this.#pump();
@@ -142,15 +154,21 @@ export class Batcher {
   }
 
   #pump(): void {
-    const { batchRows, batchBytes, concurrency } = this.#limits;
+    const { batchBytes, concurrency } = this.#limits;
     while (this.#pending.length > 0 && this.#inserting < concurrency && !this.#abort.signal.aborted) {
-      const full = this.#pendingRows >= batchRows || this.#pendingBytes >= batchBytes;
+      const full = this.#pendingRows >= this.#enoughRows() || this.#pendingBytes >= batchBytes;
       if (!full && !this.#due && !this.#draining) {
         this.#startTimer();
         return;
       }
       this.#send(this.#take());
     }
+  }
+
+  #enoughRows(): number {
+    const { batchRows, maxBatchRows } = this.#limits;
+    const { size: jobs } = this.#pendingJobs;
+    return jobs <= JOBS_PER_DELAY ? batchRows : Math.min(maxBatchRows, Math.max(batchRows, ROWS_PER_JOB * jobs));
   }
 
   /** The oldest items, up to the limits of a batch; at least one. */
@@ -170,18 +188,22 @@ export class Batcher {
     this.#due = false;
     this.#timer?.abort();
     this.#timer = undefined;
-    return this.#pending.splice(0, count);
+    const taken = this.#pending.splice(0, count);
+    this.#pendingJobs = new Set(this.#pending.map(({ job }) => job));
+    return taken;
   }
 
-  #startTimer(): void {
+  /** @param delays - how often the oldest item has waited for the delay already */
+  #startTimer(delays = 0): void {
     if (this.#timer) return;
     const timer = new AbortController();
     this.#timer = timer;
     this.#options.clock.sleep(this.#limits.maxDelayMs, timer.signal).then(
       () => {
         this.#timer = undefined;
-        this.#due = true;
-        this.#pump();
+        this.#due = delays + 1 >= Math.min(MAX_DELAYS, this.#pendingJobs.size / JOBS_PER_DELAY);
+        if (this.#due) this.#pump();
+        else this.#startTimer(delays + 1);
       },
       () => {},
     );

@@ -44,5 +44,5 @@ function itemOf(message: IncomingMessage, blocks: Item['blocks'], told: Partial<
     bytes += unpackedSize(block);
   }
   const { subject, id, sequence, data } = message;
-  return { id: `${subject}|${id || sequence}`, blocks, rows, bytes, heldBytes: data.length };
+  return { id: `${subject}|${id || sequence}`, job: subject.split('.')[1] ?? '', blocks, rows, bytes, heldBytes: data.length };
 }
