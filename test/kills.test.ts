@@ -123,4 +123,35 @@ describe('kill -9 during training', () => {
     expect(await one(`SELECT countIf(metrics['valueLoss'] > 0) FROM updates WHERE job = '${id}'`)).toBeGreaterThan(20);
     expect(await one(`SELECT uniqExact(kind) FROM exploration WHERE job = '${id}' AND version = 24`)).toBeGreaterThan(1);
   });
+
+  it('lets twelve jobs that run at once go on when their coordinator and their parameter server are killed', async () => {
+    const groups = 4;
+    const config = thermostatJob([
+      'rounds=4',
+      'split.heldOut=0.02',
+      `rollout.groupsPerRound=${groups}`,
+      'rollout.groupSize=4',
+      'evaluation.every=0',
+      'evaluation.baselines=false',
+    ]);
+    const jobs = await Promise.all(Array.from({ length: 12 }, (_, seed) => cluster.createJob({ ...config, seed })));
+    for (const { id } of jobs) await cluster.until(id, ({ state }) => state !== JobState.QUEUED);
+    await cluster.until(jobs[0]!.id, (job) => (job.progress?.round ?? 0) >= 1);
+    cluster.kill('coordinator');
+    await cluster.until(jobs[6]!.id, (job) => (job.progress?.round ?? 0) >= 2);
+    cluster.kill('parameter-server');
+    for (const { id } of jobs) {
+      const job = await cluster.ended(id, 180_000);
+      expect({ id, state: JobState[job.state], error: job.error }).toEqual({ id, state: 'SUCCEEDED', error: '' });
+      const { requests, trained, filtered, failed, ended } = books(job);
+      expect({ id, ended, used: trained + filtered, failed }).toEqual({ id, ended: requests, used: 4 * groups, failed: 0 });
+      const stored = async (): Promise<number[]> =>
+        (
+          await cluster.rows(
+            `SELECT count(), uniqExact(trajectory_id) FROM trajectories WHERE job = '${id}' AND purpose = 'train'`,
+          )
+        )[0]!.map(Number);
+      await expect.poll(stored, { timeout: 20_000 }).toEqual([requests * 4, requests * 4]);
+    }
+  });
 });
