@@ -60,7 +60,7 @@ describe('a job that goes on with the training of another', () => {
       [5, 6],
     ]);
     // So are the evaluations until then, which are not run again.
-    const named = ({ evaluations }: Job) => evaluations.map(({ name, policyVersion }) => `${name}@${policyVersion}`);
+    const named = ({ evaluations }: Job) => evaluations.map(({ name, policyVersion }) => `${name}@${policyVersion}`).sort();
     expect(named(second.job)).toEqual(named(first));
     expect(checkpoints.map(({ version, problem }) => [version, problem])).toEqual([2, 3, 4, 6].map((version) => [version, '']));
     expect(first.bestCheckpoint?.version).toBeGreaterThanOrEqual(3);

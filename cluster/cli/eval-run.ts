@@ -3,7 +3,8 @@ import { MillraceError } from '../../src/errors.ts';
 import { runGroup, type PolicyRuntime } from '../../src/flow/group.ts';
 import type { RetryGate } from '../../src/flow/retry-gate.ts';
 import { FailureClass } from '../../src/gen/millrace/v1/flow_pb.ts';
-import { evaluationPlan, EvaluationTally } from '../../src/jobs/evaluation.ts';
+import { evaluationPlan } from '../../src/jobs/evaluation/plans.ts';
+import { evaluatedFlow, EvaluationTally } from '../../src/jobs/evaluation/tally.ts';
 import type { EvaluationRecord } from '../../src/jobs/record.ts';
 import { evaluationRequest, type RequestTask } from '../../src/jobs/requests.ts';
 import { scoreGroup } from '../../src/reward/score.ts';
@@ -58,7 +59,11 @@ async function runOne(
   const scored = await scoreGroup(group, { ...common, algorithm: config.algorithm });
   const [score] = scored.scores;
   const failure = FailureClass[scored.failure];
-  tally.add({ taskId: task.id, flows: scored.scores.map((flow) => ({ ...flow, failure })) });
+  tally.add({
+    taskId: task.id,
+    type: scored.taskType,
+    flows: scored.scores.map((flow) => ({ ...evaluatedFlow(flow), ...(!flow.valid && { failure }) })),
+  });
   const problem = score?.valid === true ? {} : { failure: scored.failureMessage, failureClass: failure };
   const { success = false, reward = 0, steps = 0 } = score ?? {};
   return { id: task.id, success, reward, steps, ...problem };

@@ -3,7 +3,7 @@ import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { verifyStoredCheckpoint } from '../../src/checkpoint/load.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { CheckpointSchema, type Checkpoint } from '../../src/gen/millrace/v1/admin_pb.ts';
-import { toProtoEvaluation } from '../../src/jobs/evaluation.ts';
+import { toProtoEvaluation } from '../../src/jobs/evaluation/proto.ts';
 import { bestCheckpoint } from '../../src/jobs/kept-checkpoints.ts';
 import type { CheckpointRecord, JobRecord } from '../../src/jobs/record.ts';
 import type { NodeContext } from '../runtime/context.ts';

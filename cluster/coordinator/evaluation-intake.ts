@@ -1,5 +1,5 @@
 import type { ActorContext } from '../../src/actor/behaviour.ts';
-import { parseEvaluationKey } from '../../src/jobs/evaluation.ts';
+import { parseEvaluationKey } from '../../src/jobs/evaluation/names.ts';
 import { evaluationDurable } from '../../src/protocol/durables.ts';
 import { decodeScoredGroup, type AnsweredRequest } from '../jobs/scored-group.ts';
 import { KEPT } from '../runtime/outcome.ts';

@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { RolloutRequestSchema, ScoredGroupSchema } from '../../src/gen/millrace/v1/training_pb.ts';
-import { evaluationPlan } from '../../src/jobs/evaluation.ts';
+import { evaluationPlan } from '../../src/jobs/evaluation/plans.ts';
 import { temporaryFolder } from '../../test/support/thermostat.ts';
 import type { AnsweredRequest } from '../jobs/scored-group.ts';
 import { RunningEvaluations } from './evaluations.ts';

@@ -1,6 +1,7 @@
 import { FailureClass } from '../../src/gen/millrace/v1/flow_pb.ts';
 import type { RolloutRequest } from '../../src/gen/millrace/v1/training_pb.ts';
-import { EvaluationTally, type EvaluatedFlow } from '../../src/jobs/evaluation.ts';
+import { evaluationKey } from '../../src/jobs/evaluation/names.ts';
+import { evaluatedFlow, EvaluationTally, type EvaluatedFlow } from '../../src/jobs/evaluation/tally.ts';
 import type { EvaluationRecord } from '../../src/jobs/record.ts';
 import { evaluationRequest, type EvaluationPlan, type RequestContext, type RequestTask } from '../../src/jobs/requests.ts';
 import type { AnsweredRequest } from '../jobs/scored-group.ts';
@@ -138,7 +139,8 @@ export class RunningEvaluations {
     const { request } = scored;
     if (request.attempt > this.#attempt) return false;
     const running = this.#running.get(request.evaluation);
-    if (running && request.attempt === this.#attempt) running.tally.add({ taskId: request.taskId, flows: flowsOf(scored) });
+    if (running && request.attempt === this.#attempt)
+      running.tally.add({ taskId: request.taskId, type: scored.taskType, flows: flowsOf(scored) });
     return true;
   }
 
@@ -148,7 +150,7 @@ export class RunningEvaluations {
   }
 
   forget({ name, policyVersion }: EvaluationRecord): void {
-    this.#running.delete(`${name}@${policyVersion}`);
+    this.#running.delete(evaluationKey(name, policyVersion));
   }
 }
 
@@ -171,8 +173,5 @@ function flowsOf(scored: AnsweredRequest): EvaluatedFlow[] {
       failure,
     }));
   }
-  return scored.scores.map(({ valid, success, reward, steps }) => ({
-    ...{ valid, success, reward, steps },
-    ...(!valid && { failure }),
-  }));
+  return scored.scores.map((score) => ({ ...evaluatedFlow(score), ...(!score.valid && { failure }) }));
 }

@@ -190,6 +190,8 @@ export class JobActor implements Behaviour<JobMessage> {
       const step = this.#job.machine.next({
         held,
         hasRule: this.#tasks?.hasRule ?? false,
+        validationTasks: this.#tasks?.validation.length ?? 0,
+        testTasks: this.#tasks?.test.length ?? 0,
         ...sendable(this.#evaluations, this.#limits, this.#job.id),
       });
       if (step.kind === 'wait') this.#limits.blocked(this.#job.id, step.blocked ?? false);
@@ -205,7 +207,7 @@ export class JobActor implements Behaviour<JobMessage> {
         await this.#end(step);
         return false;
       case 'start-evaluations':
-        await startEvaluations(this.#job, this.#evaluations, { plans: step.plans, tasks: this.#tasks.validation });
+        await startEvaluations(this.#job, this.#evaluations, { plans: step.plans, tasks: this.#tasks });
         return true;
       case 'send-evaluations':
         machine.evaluationsSent();

@@ -2,7 +2,7 @@ import { create } from '@bufbuild/protobuf';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { temporaryFolder } from '../../test/support/thermostat.ts';
 import { WeightManifestSchema } from '../../src/gen/millrace/v1/weights_pb.ts';
-import { evaluationPlan } from '../../src/jobs/evaluation.ts';
+import { evaluationPlan } from '../../src/jobs/evaluation/plans.ts';
 import type { EvaluationRecord } from '../../src/jobs/record.ts';
 import type { RunningEvaluations } from './evaluations.ts';
 import { recordEvaluation, startEvaluations } from './job-evaluations.ts';
@@ -23,6 +23,8 @@ const result: EvaluationRecord = {
   trainSeconds: 0,
   meanSteps: 3,
   failures: {},
+  metrics: {},
+  types: {},
 };
 
 describe('evaluations of a job', () => {
@@ -34,7 +36,7 @@ describe('evaluations of a job', () => {
     vi.spyOn(context.weights, 'manifest').mockImplementation((_, version) => Promise.resolve(version === 4 ? at(4) : undefined));
     const start = vi.fn();
     const plans = [3, 4, 5].map((version) => evaluationPlan('trained', version));
-    await run(startEvaluations(job, { start } as unknown as RunningEvaluations, { plans, tasks: [] }));
+    await run(startEvaluations(job, { start } as unknown as RunningEvaluations, { plans, tasks: { validation: [], test: [] } }));
     expect(start.mock.calls.map(([plan, , moment]) => [plan.key, moment])).toEqual([
       // Its manifest is gone.
       ['trained@3', { trajectories: 50, trainSeconds: 5 }],

@@ -1,7 +1,10 @@
 import { MillraceError } from '../../src/errors.ts';
 import { successRate, rateText } from '../../src/jobs/success-rate.ts';
 import type { EvaluationRecord } from '../../src/jobs/record.ts';
-import type { EvaluationPlan, RequestTask } from '../../src/jobs/requests.ts';
+import { withEvaluation } from '../../src/jobs/evaluation/compared.ts';
+import { evaluationKey } from '../../src/jobs/evaluation/names.ts';
+import type { EvaluationPlan } from '../../src/jobs/requests.ts';
+import type { TaskPlan } from '../jobs/tasks.ts';
 import type { RunningEvaluations } from './evaluations.ts';
 import type { CoordinatedJob } from './coordinated-job.ts';
 import { retainBest } from './retention.ts';
@@ -10,14 +13,14 @@ import { retainBest } from './retention.ts';
 export async function startEvaluations(
   { context, id, machine }: CoordinatedJob,
   running: RunningEvaluations,
-  { plans, tasks }: { plans: readonly EvaluationPlan[]; tasks: readonly RequestTask[] },
+  { plans, tasks }: { plans: readonly EvaluationPlan[]; tasks: Pick<TaskPlan, EvaluationPlan['taskSet']> },
 ): Promise<void> {
   const newest = machine.manifest!;
   for (const plan of plans) {
     // How far training was at that version, which need not be the newest one.
     const at = plan.policyVersion === newest.version ? newest : await context.weights.manifest(id, plan.policyVersion);
     const { ledger, trainSeconds } = at ?? newest;
-    running.start(plan, tasks, { trajectories: Number(ledger?.trajectories ?? 0n), trainSeconds });
+    running.start(plan, tasks[plan.taskSet], { trajectories: Number(ledger?.trajectories ?? 0n), trainSeconds });
   }
 }
 
@@ -32,14 +35,10 @@ export async function recordFinished(job: CoordinatedJob, running: RunningEvalua
 /** Keeps a finished evaluation: its row, its metrics, its place in the job's record; then deletes checkpoints that are not needed. */
 export async function recordEvaluation(job: CoordinatedJob, result: EvaluationRecord): Promise<void> {
   const { context, id } = job;
-  const same = (other: EvaluationRecord): boolean => other.name === result.name && other.policyVersion === result.policyVersion;
   // The row before the record: what the record holds is not measured again.
   await job.events.evaluated(result);
   announce(job, result);
-  await job.update((record) => ({
-    ...record,
-    evaluations: [...record.evaluations.filter((other) => !same(other)), result],
-  }));
+  await job.update((record) => ({ ...record, evaluations: withEvaluation(record, result) }));
   if (result.name !== 'trained') return;
   await reportToMeasured(job, result);
   await retainBest(context, job.record).catch((error: unknown) => {
@@ -52,13 +51,10 @@ async function reportToMeasured({ context, record: { evaluates } }: CoordinatedJ
   if (evaluates === undefined) return;
   const { job, version, ...moment } = evaluates;
   const measured: EvaluationRecord = { ...result, policyVersion: version, ...moment };
-  const isSame = ({ name, policyVersion }: EvaluationRecord): boolean => name === measured.name && policyVersion === version;
   try {
     await context.jobs.update(job, (record) => ({
       ...record,
-      evaluations: [...record.evaluations.filter((other) => !isSame(other)), measured].sort(
-        (a, b) => a.policyVersion - b.policyVersion,
-      ),
+      evaluations: withEvaluation(record, measured).sort((a, b) => a.policyVersion - b.policyVersion),
     }));
   } catch (thrown) {
     // The job is gone, or its record cannot be read: the result stays with the job that measured.
@@ -74,7 +70,7 @@ function announce({ context: { metrics, notices }, id }: CoordinatedJob, result:
   metrics.set('held_out_judged', labels, judged);
   metrics.set('held_out_not_judged', labels, notJudged);
   if (!incomplete) return;
-  const subject = `${result.name}@${result.policyVersion}`;
+  const subject = evaluationKey(result.name, result.policyVersion);
   void notices.report(id, {
     code: 'EVALUATION_INCOMPLETE',
     lasts: false,

@@ -4,7 +4,7 @@ import { MillraceError } from '../../src/errors.ts';
 import { JobSchema, JobState, type Job, type JobProgress } from '../../src/gen/millrace/v1/admin_pb.ts';
 import type { WeightManifest } from '../../src/gen/millrace/v1/weights_pb.ts';
 import type { BudgetUse } from '../../src/jobs/budgets/status.ts';
-import { toProtoEvaluation } from '../../src/jobs/evaluation.ts';
+import { toProtoEvaluation } from '../../src/jobs/evaluation/proto.ts';
 import { emptyLedger, endedCount } from '../../src/jobs/ledger.ts';
 import { etaSeconds, quietSeconds, RateWindow, waitingFor } from '../../src/jobs/progress.ts';
 import type { JobNotice } from '../../src/jobs/notice.ts';

@@ -52,6 +52,7 @@ export class JobEvents {
       trajectories: record.trajectories,
       train_seconds: record.trainSeconds,
       evaluated_at: this.#micros(),
+      metrics: flatMetrics(record.metrics),
     };
     const id = `${this.#job}:evaluation:${record.name}@${record.policyVersion}`;
     await this.#bus.publish(eventSubject(this.#job, 'evaluation'), encodeRows('evaluations', [row]), { id });
@@ -60,4 +61,15 @@ export class JobEvents {
   #micros(): number {
     return Math.round(this.#clock.now() * 1000);
   }
+}
+
+/** `success`, `success_low` and `success_high`, and so on. */
+function flatMetrics(metrics: EvaluationRecord['metrics']): Record<string, number> {
+  const flat: Record<string, number> = {};
+  for (const [name, { value, low, high }] of Object.entries(metrics)) {
+    flat[name] = value;
+    if (low !== undefined) flat[`${name}_low`] = low;
+    if (high !== undefined) flat[`${name}_high`] = high;
+  }
+  return flat;
 }

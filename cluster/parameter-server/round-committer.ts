@@ -11,6 +11,7 @@ import { ExplorationTracker } from './exploration.ts';
 import { checkIsNew, firstVersion } from './first-version.ts';
 import { Master } from './master.ts';
 import { ReferencePolicy } from './reference.ts';
+import { needsFirstVersion } from '../../src/jobs/evaluation/plans.ts';
 import { hasCheckpoint, isEvaluated, type TrainerJob } from './trainer-job.ts';
 
 /** What a new version is committed with. */
@@ -140,6 +141,7 @@ export class RoundCommitter {
     const { maxStaleness } = record.config.rollout;
     const version = this.#manifest.version - maxStaleness - 3;
     if (version < 0 || isEvaluated(record.config, version) || this.reference.keeps(version)) return;
+    if (version === 0 && needsFirstVersion(record)) return;
     context.weights.drop(record.id, version).catch((error: unknown) => {
       context.log.warn({ err: error, job: record.id, version }, 'old weights could not be deleted');
     });

@@ -55,7 +55,7 @@ export function updateRowOf(facts: RoundFacts): UpdateRow {
     failed: facts.failed,
     trajectories: scores.length,
     decisions: facts.decisions,
-    reward_mean: mean(scores.map((score) => score.reward)),
+    ...rewardColumns(scores.map(({ reward }) => reward)),
     success_mean: mean(scores.map((score) => (score.success ? 1 : 0))),
     staleness_mean: mean(staleness),
     staleness_max: staleness.length === 0 ? 0 : Math.max(...staleness),
@@ -77,5 +77,17 @@ export function updateRowOf(facts: RoundFacts): UpdateRow {
       ...facts.means,
       ...Object.fromEntries(Object.keys(facts.sums).map((name) => [name, perWeight(name)])),
     },
+  };
+}
+
+/** Mean, standard deviation of the sample and largest; 0 without trajectories. */
+function rewardColumns(rewards: readonly number[]): Pick<UpdateRow, 'reward_mean' | 'reward_std' | 'reward_max'> {
+  const n = rewards.length;
+  const mean = n === 0 ? 0 : rewards.reduce((sum, reward) => sum + reward, 0) / n;
+  const squares = rewards.reduce((sum, reward) => sum + (reward - mean) ** 2, 0);
+  return {
+    reward_mean: mean,
+    reward_std: n < 2 ? 0 : Math.sqrt(squares / (n - 1)),
+    reward_max: rewards.reduce((most, reward) => Math.max(most, reward), n === 0 ? 0 : -Infinity),
   };
 }

@@ -100,6 +100,15 @@ const jobShape = z.strictObject({
         .default(25)
         .describe('rounds between evaluations on the held-out tasks; there is always one at the end; 0 = only at the end'),
       baselines: z.boolean().default(true).describe('measure do-nothing, random, untrained and rule planners before training'),
+      test: z.boolean().default(true).describe('measure the best version on the test tasks at the end, where there are any'),
+      samples: z
+        .int()
+        .min(0)
+        .max(64)
+        .default(0)
+        .describe(
+          'flows a task that the best version runs at the end at its sampling temperature, for pass@k; on the test tasks where there are any; 0 = none',
+        ),
     })
     .prefault({}),
   budget: jobBudgetSchema.prefault({}),

@@ -33,6 +33,8 @@ const sizes = { rounds: 3, groupsPerRound: 2, maxStaleness: 1 };
 const free: JobConditions = {
   held: false,
   hasRule: true,
+  validationTasks: 100,
+  testTasks: 0,
   evaluations: [],
   evaluationsUnsent: false,
   room: Infinity,
@@ -134,6 +136,34 @@ describe('JobMachine', () => {
     machine.requestsSent([2, 3, 4, 5, 6, 7], true);
     machine.recordChanged({ record: { ...machine.record, accepted: 7 }, revision: 3 });
     expect(machine.next({ ...at, evaluationsUnsent: false, room: 0 })).toEqual({ kind: 'wait', blocked: true });
+  });
+
+  it('looks at the test tasks once, when all else is done, with the version that was best on the validation tasks', () => {
+    const measured = (name: string, policyVersion: number, successes: number): JobRecord['evaluations'][number] => ({
+      ...{ name, policyVersion, tasks: 10, successes, failed: 0, failures: {}, metrics: {}, types: {} },
+      ...{ meanReward: 0, meanSteps: 0, trajectories: 0, trainSeconds: 0 },
+    });
+    const all = ended(0, 1, 2, 3, 4, 5, 6, 7);
+    const job = { ...recordOf({ ...sizes, rounds: 4 }, { every: 2, baselines: true, samples: 3 }), accepted: 8 };
+    const validated = ['do-nothing', 'random', 'untrained', 'rule'].map((name) => measured(name, 0, 0));
+    const evaluations = [...validated, measured('trained', 2, 9), measured('trained', 4, 7)];
+    const at = { ...free, testTasks: 10 };
+    const keys = ['test-untrained@0', 'test-rule@0', 'test-trained@2', 'test-sampled@2'];
+    const machine = running({ ...job, evaluations }, committed(4, all));
+    const step = machine.next(at);
+    expect(step).toMatchObject({ kind: 'start-evaluations', plans: keys.map((key) => ({ key, taskSet: 'test' })) });
+    expect((step as { plans: { samples: number }[] }).plans.map(({ samples }) => samples)).toEqual([1, 1, 1, 3]);
+    expect(machine.next({ ...at, evaluations: ['test-rule@0'] })).toEqual({ kind: 'wait' });
+    const tested = keys.map((key) => measured(key.split('@')[0]!, Number(key.split('@')[1]), 5));
+    expect(running({ ...job, evaluations: [...evaluations, ...tested] }, committed(4, all)).next(at)).toMatchObject({
+      kind: 'end',
+    });
+    // Not while a version is measured on the validation tasks, and not where there are none.
+    expect(running({ ...job, evaluations: evaluations.slice(0, -1) }, committed(4, all)).next(at)).toMatchObject({
+      plans: [{ key: 'trained@4' }],
+    });
+    const without = running({ ...job, evaluations }, committed(4, all));
+    expect(without.next({ ...at, testTasks: 0 })).toMatchObject({ plans: [{ key: 'sampled@2', taskSet: 'validation' }] });
   });
 
   it('measures the last version that was due where several commits are seen at once', () => {

@@ -2,7 +2,7 @@ import type { Ledger } from '../gen/millrace/v1/training_pb.ts';
 import type { WeightManifest } from '../gen/millrace/v1/weights_pb.ts';
 import { admit } from './admission.ts';
 import { groupsAffordable } from './budgets/status.ts';
-import { evaluationsDue } from './evaluation.ts';
+import { evaluationsDue, finalEvaluations } from './evaluation/plans.ts';
 import { FailedGroups } from './failed-groups.ts';
 import { acceptedOnResume, emptyLedger, hasEnded, open } from './ledger.ts';
 import { nothingLearned } from './nothing-learned.ts';
@@ -46,6 +46,9 @@ export type JobStep =
 export interface JobConditions {
   /** Requests must wait: for the disk, the store, or a service that does not answer. */
   held: boolean;
+  /** Held-out tasks. */
+  validationTasks: number;
+  testTasks: number;
   /** Whether the flow has a rule planner. */
   hasRule: boolean;
   /** Keys of the evaluations under way, oldest first. */
@@ -170,13 +173,13 @@ export class JobMachine {
     return conditions.evaluationsUnsent ? BLOCKED : this.#finish(manifest, conditions);
   }
 
-  #plansDue({ version }: WeightManifest, { hasRule, evaluations }: JobConditions): EvaluationPlan[] {
+  #plansDue({ version }: WeightManifest, { hasRule, evaluations, validationTasks: tasks }: JobConditions): EvaluationPlan[] {
     const { config, forked } = this.#record;
     const { evaluation, rounds } = config;
     // Commits may be seen late, several at once: measure the last version that was due, whose weights are kept for it.
     const due = evaluation.every > 0 ? version - (version % evaluation.every) : 0;
     const finished = this.#record.evaluations.map((record) => `${record.name}@${record.policyVersion}`);
-    const schedule = { rounds, evaluation, hasRule, done: new Set([...finished, ...evaluations]) };
+    const schedule = { rounds, evaluation, hasRule, tasks, done: new Set([...finished, ...evaluations]) };
     const plans = new Map<string, EvaluationPlan>();
     for (const at of version >= rounds ? [due, version] : [due]) {
       // The weights of earlier versions are the other job's.
@@ -211,9 +214,11 @@ export class JobMachine {
     return { kind: 'admit', sequences: Array.from({ length }, (_, i) => accepted + i) };
   }
 
-  #finish(manifest: WeightManifest, { evaluations }: JobConditions): JobStep {
+  #finish(manifest: WeightManifest, { evaluations, ...conditions }: JobConditions): JobStep {
     if (manifest.version < this.#record.config.rounds || evaluations.length > 0) return WAIT;
     const error = nothingLearned(manifest);
-    return error === undefined ? { kind: 'end', state: 'SUCCEEDED' } : { kind: 'end', state: 'FAILED', error };
+    if (error !== undefined) return { kind: 'end', state: 'FAILED', error };
+    const plans = finalEvaluations(this.#record, conditions);
+    return plans.length > 0 ? { kind: 'start-evaluations', plans } : { kind: 'end', state: 'SUCCEEDED' };
   }
 }

@@ -11,6 +11,7 @@ function job(written: number[], scores: Record<number, number>, more: { keep?: n
   const evaluations = Object.entries(scores).map<EvaluationRecord>(([version, successes]) => ({
     ...{ name: 'trained', policyVersion: Number(version), tasks: 10, successes: Math.max(0, successes) },
     ...{ failed: successes < 0 ? 10 : 0, meanReward: 0, trajectories: 0, trainSeconds: 0, meanSteps: 0, failures: {} },
+    ...{ metrics: {}, types: {} },
   }));
   const config = jobConfigSchema.parse({ name: 'a', flow: 'a', checkpoint: { keep }, evaluation: { every } });
   return { config, checkpoints: written.map(checkpoint), evaluations };

@@ -48,11 +48,17 @@ export function droppedVersions(job: RetainedJob): number[] {
 /** The checkpoint with the best held-out success; undefined while none was measured. Of equal ones the newer. */
 export function bestCheckpoint(job: RetainedJob): VersionScore | undefined {
   const written = new Set(job.checkpoints.map(({ version }) => version));
-  const candidates = measured(job).filter(({ version }) => written.has(version));
-  return best(
-    1,
-    candidates.map(({ version, evaluation }) => ({ version, evaluation, score: scoreOf(evaluation) })),
-  )[0];
+  return bestOf(measured(job).filter(({ version }) => written.has(version)));
+}
+
+/** The version with the best held-out success, whether or not it has a checkpoint. Of equal ones the newer. */
+export function bestMeasured(job: Pick<RetainedJob, 'evaluations'>): VersionScore | undefined {
+  return bestOf(measured(job));
+}
+
+function bestOf(candidates: readonly VersionScore[]): VersionScore | undefined {
+  const scored = candidates.map(({ version, evaluation }) => ({ version, evaluation, score: scoreOf(evaluation) }));
+  return best(1, scored)[0];
 }
 
 /** An incomplete evaluation is behind every complete one: its rate is of the tasks that happened to be judged. */

@@ -25,6 +25,8 @@ describe('a stored job record', () => {
           trainSeconds: 1.5,
           meanSteps: 3,
           failures: {},
+          metrics: {},
+          types: {},
         },
       ],
     };

@@ -7,9 +7,31 @@ import { wordsOf } from '../config/issue-words.ts';
 import { MillraceError } from '../errors.ts';
 import { assertTransition, isEnded, JOB_STATES, type JobStateName } from './state.ts';
 
+const estimateSchema = z.object({ value: z.number(), low: z.number().optional(), high: z.number().optional() });
+
+/** A figure with its 95 % interval, unless that is not known. */
+export type EstimateRecord = z.infer<typeof estimateSchema>;
+
+const comparisonSchema = z.object({
+  baseline: z.string(),
+  tasks: z.int().min(0),
+  wins: z.int().min(0),
+  losses: z.int().min(0),
+  difference: z.number(),
+  low: z.number(),
+  high: z.number(),
+  pValue: z.number(),
+  evidence: z.number(),
+  threshold: z.number(),
+  decision: z.enum(['better', 'worse', 'undecided']),
+});
+
+/** Success against that of a baseline on the same tasks; the same fields as the proto `PairedComparison`. */
+export type ComparisonRecord = z.infer<typeof comparisonSchema>;
+
 /** A finished evaluation as it is kept in the record; the same fields as the proto `Evaluation`. */
 export const evaluationRecordSchema = z.object({
-  /** "trained", "untrained", "random", "do-nothing" or "rule". */
+  /** A key of `EVALUATIONS` (evaluation/names.ts). */
   name: z.string(),
   policyVersion: z.int().min(0),
   /** Flows counted: tasks times samples a task. */
@@ -22,6 +44,12 @@ export const evaluationRecordSchema = z.object({
   meanSteps: z.number().min(0),
   /** `failed` by class of failure; empty in records of older builds. */
   failures: z.record(z.string(), z.int().min(0)).default({}),
+  /** See `evaluationMetrics`; empty in records of older builds. */
+  metrics: z.record(z.string(), estimateSchema).default({}),
+  types: z.record(z.string(), z.object({ judged: z.int().min(0), successes: z.int().min(0) })).default({}),
+  comparison: comparisonSchema.optional(),
+  /** How the flow of each task ended; see `encodeOutcomes`. */
+  outcomes: z.string().optional(),
 });
 
 export type EvaluationRecord = z.infer<typeof evaluationRecordSchema>;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { jobConfigSchema } from '../config/job.ts';
 import { Agent, Purpose } from '../gen/millrace/v1/training_pb.ts';
-import { evaluationPlan } from './evaluation.ts';
+import { evaluationPlan } from './evaluation/plans.ts';
 import { evaluationRequest, requestFor } from './requests.ts';
 import { permutation, trainingOrder } from './seed.ts';
 
@@ -86,7 +86,13 @@ describe('evaluationRequest', () => {
   });
 
   it('runs a random planner several times a task', () => {
-    const request = evaluationRequest(context, evaluationPlan('random', 0), { index: 0, task, now: 0 });
+    const request = evaluationRequest(context, evaluationPlan('random', 0, 8), { index: 0, task, now: 0 });
     expect(request).toMatchObject({ agent: Agent.RANDOM, groupSize: 8, evaluation: 'random@0' });
+  });
+
+  it('samples the policy as rollouts do, where that is measured', () => {
+    const warm = { ...context, config: { ...context.config, rollout: { ...context.config.rollout, temperature: 0.7 } } };
+    const request = evaluationRequest(warm, evaluationPlan('test-sampled', 40, 4), { index: 0, task, now: 0 });
+    expect(request).toMatchObject({ agent: Agent.POLICY, groupSize: 4, temperature: 0.7, evaluation: 'test-sampled@40' });
   });
 });

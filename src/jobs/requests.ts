@@ -95,16 +95,19 @@ function spansOneEpoch(sequence: number, groupsPerRound: number, tasks: number):
 
 /** Who decides in an evaluation, and how often each task is run. */
 export interface EvaluationPlan {
-  /** Key of the evaluation, e.g. `trained@40` (see evaluation.ts). */
+  /** Key of the evaluation, e.g. `trained@40` (see evaluation/names.ts). */
   key: string;
   agent: Agent;
   /** Run exactly this version. */
   policyVersion: number;
   /** Flows a task: 1, or more for an agent that acts at random. */
   samples: number;
+  taskSet: 'validation' | 'test';
+  /** At the sampling temperature; otherwise greedy. */
+  sampled: boolean;
 }
 
-/** The request that measures one task. Greedy, pinned to the version; it never trains and is in no ledger. */
+/** The request that measures one task. Pinned to the version; it never trains and is in no ledger. */
 export function evaluationRequest(
   context: RequestContext,
   plan: EvaluationPlan,
@@ -122,7 +125,7 @@ export function evaluationRequest(
     groupSize: plan.samples,
     policyVersion: plan.policyVersion,
     pinned: true,
-    temperature: 0,
+    temperature: plan.sampled ? context.config.rollout.temperature : 0,
     // The same numbers at every version: a difference between two evaluations is a difference between the policies.
     seed: seedFrom(context.config.seed, 'evaluate', task.id),
     evaluation: plan.key,

@@ -12,13 +12,15 @@ export interface EvaluationCounts {
   failed: number;
   /** `failed` by class of failure. Default: no classes are known. */
   failures?: Readonly<Record<string, number>>;
+  /** Its figures; that of `success` has an interval which regards that flows of one task are alike. Default: none are known. */
+  metrics?: Readonly<Record<string, { low?: number | undefined; high?: number | undefined }>>;
 }
 
 /** What a rate of success is a rate of. */
 export interface SuccessRate {
   /** Success rate of the flows that were judged; 0 when there is none. */
   success: number;
-  /** 95 % Wilson interval; [0, 1] when nothing was judged. */
+  /** 95 % interval: Wilson's of one flow a task, Student's over the tasks of several; [0, 1] when nothing was judged. */
   ci95: [number, number];
   judged: number;
   notJudged: number;
@@ -29,11 +31,12 @@ export interface SuccessRate {
 }
 
 /** Success rate of the flows that were judged, and how many those are. */
-export function successRate({ tasks, successes, failed, failures = {} }: EvaluationCounts): SuccessRate {
+export function successRate({ tasks, successes, failed, failures = {}, metrics = {} }: EvaluationCounts): SuccessRate {
   const judged = tasks - failed;
+  const { low, high } = metrics['success'] ?? {};
   return {
     success: judged > 0 ? successes / judged : 0,
-    ci95: wilson(successes, judged),
+    ci95: low === undefined || high === undefined ? wilson(successes, judged) : [low, high],
     judged,
     notJudged: failed,
     failures: { ...failures },

@@ -133,7 +133,10 @@ export interface UpdateRow {
   failed: number;
   trajectories: number;
   decisions: number;
+  /** Mean, standard deviation (of the sample) and largest of the rewards of the round's trajectories. */
   reward_mean: number;
+  reward_std: number;
+  reward_max: number;
   success_mean: number;
   /** Staleness in versions. */
   staleness_mean: number;
@@ -159,7 +162,7 @@ export interface UpdateRow {
 /** One measurement of one planner on the held-out tasks. Key: (job, name, policy_version). */
 export interface EvaluationRow {
   job: string;
-  /** trained, untrained, random, do-nothing, rule. */
+  /** trained, untrained, random, do-nothing, rule, sampled; on the test tasks test-trained, test-untrained, test-rule, test-sampled. */
   name: string;
   policy_version: number;
   tasks: number;
@@ -175,6 +178,8 @@ export interface EvaluationRow {
   trajectories: number;
   train_seconds: number;
   evaluated_at: Micros;
+  /** Figures by name, and their 95 % intervals as `<name>_low` and `<name>_high`. */
+  metrics: Readonly<Record<string, number>>;
 }
 
 /** Something that happened to a job. Key: (job, id). */
@@ -285,13 +290,17 @@ export const TABLES: Readonly<Record<TableName, TableShape>> = {
   updates: shape(
     `job version groups trained filtered expired failed trajectories decisions reward_mean success_mean staleness_mean
      staleness_max loss entropy kl clip_fraction gradient_norm learning_rate wait_groups_ms compute_ms commit_ms round_ms
-     learners shards committed_at metrics`,
+     learners shards committed_at metrics reward_std reward_max`,
     'job version',
+    'job version',
+    { reward_std: 0, reward_max: 0 },
   ),
   evaluations: shape(
     `job name policy_version tasks successes failed mean_reward mean_steps ci_low ci_high trajectories train_seconds
-     evaluated_at`,
+     evaluated_at metrics`,
     'job name policy_version',
+    'job name policy_version',
+    { metrics: {} },
   ),
   job_events: shape('job id kind message node data at', 'job id'),
   exploration: shape('job version kind bucket tool task n mean lower upper at', 'job version kind bucket tool task'),

@@ -1,25 +1,19 @@
-import { microDollars } from '../budget/money.ts';
-import type { FailureClass, Trajectory } from '../gen/millrace/v1/flow_pb.ts';
+import type { FailureClass } from '../gen/millrace/v1/flow_pb.ts';
 import type { ScoredGroup, TrajectoryGroup } from '../gen/millrace/v1/training_pb.ts';
 import { encodeRows } from './encode.ts';
 import { packRows } from './pack.ts';
 import { withinBudget } from './row-budget.ts';
+import { usageOf, type TrajectoryUsage } from './trajectory-usage.ts';
 import type { TrajectoryRow } from './tables.ts';
 import { agentWord, failureWord, purposeWord, terminationWord, verdictWord } from './words.ts';
+
 /** What a row says about the reward of a trajectory, or about why it has none. */
 type RecordedAssessment =
   | {
       components: Readonly<Record<string, number>>;
-      usage?: { tokensIn: number; tokensOut: number; microDollars: number };
+      usage?: TrajectoryUsage;
     }
   | { failure: FailureClass; message: string };
-
-const NO_USAGE = { tokensIn: 0, tokensOut: 0, microDollars: 0 };
-
-/** In micro-dollars; older versions wrote dollars. */
-function costOf({ microDollars: micros, cost }: Pick<Trajectory, 'microDollars' | 'cost'>): number {
-  return micros > 0n ? Number(micros) : microDollars(cost);
-}
 
 /** Rows of table `trajectories`, one per member of the group, packed. */
 export function encodeTrajectoryRows(
@@ -32,7 +26,7 @@ export function encodeTrajectoryRows(
   const rows = group.trajectories.map((trajectory, i): TrajectoryRow => {
     const score = scored.scores[i]!;
     const assessment = assessments[i]!;
-    const judged = ('usage' in assessment ? assessment.usage : undefined) ?? NO_USAGE;
+    const usage = usageOf(trajectory, assessment);
     return {
       job: request.job,
       trajectory_id: trajectory.id,
@@ -68,9 +62,9 @@ export function encodeTrajectoryRows(
       task_type: taskType,
       plan_us: Number(trajectory.planUs),
       tool_us: Number(trajectory.toolUs),
-      tokens_in: Number(trajectory.tokensIn) + judged.tokensIn,
-      tokens_out: Number(trajectory.tokensOut) + judged.tokensOut,
-      micro_dollars: costOf(trajectory) + judged.microDollars,
+      tokens_in: usage.tokensIn,
+      tokens_out: usage.tokensOut,
+      micro_dollars: usage.microDollars,
     };
   });
   const encoded = withinBudget((cut) =>

@@ -20,6 +20,7 @@ import {
 import { MAX_TYPE, parseTask } from '../flow/check-task.ts';
 import { assessGroup, type AskCustom, type Assessment } from './assess.ts';
 import { encodeTrajectoryRows } from '../records/trajectory-rows.ts';
+import { usageOf } from '../records/trajectory-usage.ts';
 
 /** Options of {@link scoreGroup}. */
 export interface ScoreOptions<T, M> {
@@ -67,10 +68,13 @@ export async function scoreGroup<T, M>(group: TrajectoryGroup, options: ScoreOpt
   const learns = training && verdict === Verdict.SIGNAL;
   const advantages = learns ? advantagesOf(group, assessments, options.algorithm) : [];
   const scores = assessments.map((assessment, i) => {
-    const { steps, explored } = group.trajectories[i]!;
-    if ('failure' in assessment) return { valid: false, steps, explored };
+    const { steps, explored, toolErrors } = group.trajectories[i]!;
+    const { tokensIn, tokensOut, microDollars } = usageOf(group.trajectories[i]!, assessment);
+    const used = { tokens: BigInt(tokensIn + tokensOut), microDollars: BigInt(microDollars) };
+    const common = { steps, explored, toolErrors, ...used };
+    if ('failure' in assessment) return { ...common, valid: false };
     const { outcome, success, reward, stepRewards } = assessment;
-    return { valid: true, steps, explored, outcome, success, reward, stepRewards, advantage: advantages[i] ?? 0 };
+    return { ...common, valid: true, outcome, success, reward, stepRewards, advantage: advantages[i] ?? 0 };
   });
   // An evaluation says why each flow that has no score has none; a task that is run several times has one class.
   const failed = verdict === Verdict.FAILED || (!training && assessments.some((assessment) => 'failure' in assessment));
@@ -90,11 +94,10 @@ export async function scoreGroup<T, M>(group: TrajectoryGroup, options: ScoreOpt
   });
   if (training && options.passSignals === true)
     scored.signals = group.trajectories.map(({ signals }) => signals ?? create(StepSignalsSchema));
-  scored.trajectoryRows = encodeTrajectoryRows(group, scored, assessments, {
-    rewardNode: node,
-    scoredAt: clock.now() * 1000,
-    taskType: typeOf(flow, request.taskJson),
-  });
+  const taskType = typeOf(flow, request.taskJson);
+  if (!training) scored.taskType = taskType;
+  const of = { rewardNode: node, scoredAt: clock.now() * 1000, taskType };
+  scored.trajectoryRows = encodeTrajectoryRows(group, scored, assessments, of);
   return scored;
 }
 

@@ -91,6 +91,8 @@ export function updateRow(row: Partial<UpdateRow> = {}): UpdateRow {
     trajectories: 128,
     decisions: 900,
     reward_mean: 0.4,
+    reward_std: 0.5,
+    reward_max: 1,
     success_mean: 0.4,
     staleness_mean: 0.5,
     staleness_max: 1,
@@ -127,6 +129,7 @@ export function evaluationRow(row: Partial<EvaluationRow> = {}): EvaluationRow {
     trajectories: 5120,
     train_seconds: 42.5,
     evaluated_at: T0,
+    metrics: { success: 0.9, success_low: 0.82, success_high: 0.95 },
     ...row,
   };
 }

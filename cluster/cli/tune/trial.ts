@@ -18,7 +18,8 @@ export function trialConfig(plan: SearchPlan, job: JobConfig): JobConfig {
   return {
     ...job,
     rounds: rounds.at(-1)!,
-    evaluation: { ...job.evaluation, every: evaluationInterval(rounds, wanted), baselines: false },
+    // Trials are decided by validation alone.
+    evaluation: { every: evaluationInterval(rounds, wanted), baselines: false, test: false, samples: 0 },
     checkpoint: { ...job.checkpoint, keep: 1 },
   };
 }

@@ -154,13 +154,18 @@ export const controlMutations: readonly Mutation[] = [
   {
     name: 'measured-on-training-tasks',
     file: 'cluster/coordinator/job-actor.ts',
-    edits: [{ find: 'tasks: this.#tasks.validation }', replace: 'tasks: this.#tasks.train.slice(0, 2) }' }],
+    edits: [
+      {
+        find: 'tasks: this.#tasks }',
+        replace: 'tasks: { validation: this.#tasks.train.slice(0, 2), test: this.#tasks.train.slice(0, 2) } }',
+      },
+    ],
     breaks: 'Evaluations measure held-out tasks: those that were trained on are measured.',
   },
   {
     name: 'last-version-not-evaluated',
-    file: 'src/jobs/evaluation.ts',
-    edits: [{ find: ' || (version > 0 && version >= rounds)', replace: '' }],
+    file: 'src/jobs/evaluation/plans.ts',
+    edits: [{ find: ' || (version >= rounds && (version > 0 || rounds === 0))', replace: '' }],
     breaks: 'A job that succeeds was measured at its end: its last version is not evaluated.',
   },
 ];

@@ -1,82 +1,15 @@
-import { create } from '@bufbuild/protobuf';
-import type { JobConfig } from '../config/job.ts';
-import { MillraceError } from '../errors.ts';
-import { EvaluationSchema, type Evaluation } from '../gen/millrace/v1/admin_pb.ts';
-import { Agent } from '../gen/millrace/v1/training_pb.ts';
-import { successRate } from './success-rate.ts';
-import type { EvaluationRecord } from './record.ts';
-import type { EvaluationPlan } from './requests.ts';
-
-/** What is measured: the planner in training and what it is compared with. */
-export const EVALUATION_NAMES = ['do-nothing', 'random', 'untrained', 'rule', 'trained'] as const;
-
-/** One of {@link EVALUATION_NAMES}. */
-export type EvaluationName = (typeof EVALUATION_NAMES)[number];
-
-const AGENTS: Readonly<Record<EvaluationName, Agent>> = {
-  'do-nothing': Agent.NOTHING,
-  random: Agent.RANDOM,
-  untrained: Agent.POLICY,
-  rule: Agent.RULE,
-  trained: Agent.POLICY,
-};
-
-/** `trained@40`: what requests carry in `evaluation`. */
-function evaluationKey(name: EvaluationName, version: number): string {
-  return `${name}@${version}`;
-}
-
-export function parseEvaluationKey(key: string): { name: EvaluationName; version: number } {
-  const match = /^([a-z-]+)@(\d+)$/.exec(key);
-  const name = EVALUATION_NAMES.find((candidate) => candidate === match?.[1]);
-  if (name === undefined || match?.[2] === undefined) {
-    throw new MillraceError('invalid_argument', `"${key}" is no evaluation; expected <name>@<version>, e.g. trained@40`, {
-      field: 'evaluation',
-    });
-  }
-  return { name, version: Number(match[2]) };
-}
-
-/** Flows a task for the random planner, whose rate is small and noisy. */
-const RANDOM_SAMPLES = 8;
-
-export function evaluationPlan(name: EvaluationName, version: number, randomSamples = RANDOM_SAMPLES): EvaluationPlan {
-  return {
-    key: evaluationKey(name, version),
-    agent: AGENTS[name],
-    policyVersion: version,
-    samples: name === 'random' ? randomSamples : 1,
-  };
-}
-
-/** What {@link evaluationsDue} decides by. */
-export interface EvaluationSchedule {
-  /** Committed rounds = newest version. */
-  version: number;
-  rounds: number;
-  evaluation: JobConfig['evaluation'];
-  /** Whether the flow has a rule planner. */
-  hasRule: boolean;
-  /** Keys that were started or finished already. */
-  done: ReadonlySet<string>;
-}
-
-/** The evaluations to start now: baselines before training, then every `every` rounds and at the end; of no rounds at all, what it starts with. */
-export function evaluationsDue(schedule: EvaluationSchedule): EvaluationPlan[] {
-  const { version, rounds, evaluation, hasRule, done } = schedule;
-  const names: EvaluationName[] = [];
-  if (version === 0 && evaluation.baselines) {
-    names.push('do-nothing', 'random', 'untrained');
-    if (hasRule) names.push('rule');
-  }
-  const regular = evaluation.every > 0 && version > 0 && version % evaluation.every === 0;
-  if (regular || (version >= rounds && (version > 0 || rounds === 0))) names.push('trained');
-  return names.map((name) => evaluationPlan(name, version)).filter((plan) => !done.has(plan.key));
-}
+import type { Score } from '../../gen/millrace/v1/training_pb.ts';
+import { evaluationMetrics } from './metrics.ts';
+import { parseEvaluationKey } from './names.ts';
+import { encodeOutcomes } from './outcomes.ts';
+import type { EvaluationRecord } from '../record.ts';
+import type { EvaluationPlan } from '../requests.ts';
 
 /** One task's part of an evaluation. */
 export interface EvaluatedTask {
   taskId: string;
+  /** What kind of task it is; default '': the flow does not tell. */
+  type?: string;
   /** One per flow, in index order. Flows without a valid score failed for infrastructure reasons. */
   flows: readonly EvaluatedFlow[];
 }
@@ -87,8 +20,19 @@ export interface EvaluatedFlow {
   success: boolean;
   reward: number;
   steps: number;
+  /** Steps whose call was answered with an error. Default 0. */
+  toolErrors?: number;
+  /** Tokens read and written. Default 0. */
+  tokens?: number;
+  /** Millionths of a US dollar. Default 0. */
+  microDollars?: number;
   /** Class of failure of a flow that is not valid, e.g. `REWARD_FAILED`. */
   failure?: string;
+}
+
+/** What an evaluation counts of the score of a flow. */
+export function evaluatedFlow({ valid, success, reward, steps, toolErrors, tokens, microDollars }: Score): EvaluatedFlow {
+  return { valid, success, reward, steps, toolErrors, tokens: Number(tokens), microDollars: Number(microDollars) };
 }
 
 /** What one task came to: a line of `millrace eval`. Means over the flows that are valid. */
@@ -167,6 +111,9 @@ export class EvaluationTally {
       trainSeconds: at.trainSeconds,
       meanSteps: mean(valid.reduce((sum, flow) => sum + flow.steps, 0)),
       failures: countBy(flows.flatMap(({ valid: judged, failure }) => (judged || failure === undefined ? [] : [failure]))),
+      metrics: evaluationMetrics(groups, this.plan.samples),
+      types: byType(groups),
+      ...(this.plan.samples === 1 && { outcomes: encodeOutcomes(groups) }),
     };
   }
 }
@@ -177,7 +124,20 @@ function countBy(words: readonly string[]): Record<string, number> {
   return counts;
 }
 
-export function toProtoEvaluation(record: EvaluationRecord): Evaluation {
-  const { incomplete } = successRate(record);
-  return create(EvaluationSchema, { ...record, trajectories: BigInt(record.trajectories), incomplete });
+/** Types that a record tells apart. */
+const MAX_TYPES = 30;
+
+function byType(tasks: readonly EvaluatedTask[]): EvaluationRecord['types'] {
+  const types = new Map<string, { judged: number; successes: number }>();
+  for (const { type = '', flows } of tasks) {
+    if (type === '') continue;
+    const counts = types.get(type) ?? { judged: 0, successes: 0 };
+    types.set(type, counts);
+    for (const { valid, success } of flows) {
+      if (valid) counts.judged += 1;
+      if (valid && success) counts.successes += 1;
+    }
+  }
+  const ordered = [...types].sort(([a, m], [b, n]) => n.judged - m.judged || (a < b ? -1 : 1));
+  return Object.fromEntries(ordered.slice(0, MAX_TYPES));
 }
