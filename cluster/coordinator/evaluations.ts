@@ -1,7 +1,8 @@
 import { FailureClass } from '../../src/gen/millrace/v1/flow_pb.ts';
 import type { RolloutRequest } from '../../src/gen/millrace/v1/training_pb.ts';
 import { evaluationKey } from '../../src/jobs/evaluation/names.ts';
-import { evaluatedFlow, EvaluationTally, type EvaluatedFlow } from '../../src/jobs/evaluation/tally.ts';
+import { EvaluationTally } from '../../src/jobs/evaluation/tally.ts';
+import { evaluatedFlow, type EvaluatedFlow } from '../../src/jobs/evaluation/task.ts';
 import type { EvaluationRecord } from '../../src/jobs/record.ts';
 import { evaluationRequest, type EvaluationPlan, type RequestContext, type RequestTask } from '../../src/jobs/requests.ts';
 import type { AnsweredRequest } from '../jobs/scored-group.ts';

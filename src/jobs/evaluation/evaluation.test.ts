@@ -9,7 +9,8 @@ import { EVALUATIONS, evaluationKey, parseEvaluationKey, type EvaluationName } f
 import { decodeOutcomes, encodeOutcomes } from './outcomes.ts';
 import { evaluationPlan, evaluationsDue, finalEvaluations, flowsPerTask } from './plans.ts';
 import { toProtoEvaluation } from './proto.ts';
-import { EvaluationTally, type EvaluatedTask } from './tally.ts';
+import { EvaluationTally } from './tally.ts';
+import type { EvaluatedTask } from './task.ts';
 import { successRate } from '../success-rate.ts';
 
 const evaluation = { every: 25, baselines: true };

@@ -1,7 +1,7 @@
 import { meanInterval, ratioInterval, type Interval } from '../../algo/stats/interval.ts';
 import { passAtK } from '../../algo/stats/pass-at-k.ts';
 import { wilson } from '../../algo/stats/wilson.ts';
-import type { EvaluatedFlow, EvaluatedTask } from './tally.ts';
+import type { EvaluatedFlow, EvaluatedTask } from './task.ts';
 import type { EstimateRecord } from '../record.ts';
 
 /** A task's flows that were judged. */

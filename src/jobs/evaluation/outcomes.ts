@@ -1,4 +1,4 @@
-import type { EvaluatedTask } from './tally.ts';
+import type { EvaluatedTask } from './task.ts';
 
 /** More tasks than this have no outcomes in a record, which must stay small. */
 const MAX_OUTCOMES = 100_000;

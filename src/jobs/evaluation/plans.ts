@@ -52,7 +52,7 @@ export function evaluationsDue(schedule: EvaluationSchedule): EvaluationPlan[] {
  * The version that is reported: the one that was best on the validation tasks, with a checkpoint where any has one. Once it was measured on the
  * test tasks it stays. Undefined while none was measured.
  */
-export function chosenVersion(record: Pick<JobRecord, 'config' | 'evaluations' | 'checkpoints' | 'forked'>): number | undefined {
+function chosenVersion(record: Pick<JobRecord, 'config' | 'evaluations' | 'checkpoints' | 'forked'>): number | undefined {
   // Versions of before a fork are the other job's.
   const evaluations = record.evaluations.filter(({ policyVersion }) => policyVersion > (record.forked?.version ?? -1));
   const tested = evaluations.find(({ name }) => name === 'test-trained');
