@@ -5,6 +5,7 @@ import type { Bus } from '../../src/bus/bus.ts';
 import { memoryBus } from '../../src/protocol/memory.ts';
 import { BusWeightChannel } from '../../src/weights/bus-weight-channel.ts';
 import { VirtualClock } from '../../src/clock/virtual.ts';
+import type { JobBudgetConfig } from '../../src/config/budgets.ts';
 import type { JobConfig } from '../../src/config/job.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { JobSchema, JobState } from '../../src/gen/millrace/v1/admin_pb.ts';
@@ -49,7 +50,10 @@ export class MemoryBackend implements AdminBackend {
   /** Whose dead letters there are. */
   readonly bus = memoryBus({ clock: new VirtualClock() });
   readonly budgets = new BudgetDesk(new MemoryLedger(), () => Date.UTC(2026, 10, 30));
-  readonly updateJobBudget = (id: string): Promise<Job> => this.getJob(id);
+  /** What was set for jobs. */
+  readonly jobBudgets = new Map<string, JobBudgetConfig>();
+  readonly updateJobBudget: AdminBackend['updateJobBudget'] = (id, change) =>
+    this.getJob(id).finally(() => this.jobBudgets.set(id, change(this.jobBudgets.get(id) ?? {})));
   readonly deadLetters = deadLetterQueue(this.bus);
   readonly artifacts = new MemoryArtifacts(new VirtualClock());
   uploads = artifactUploads(this.artifacts);
@@ -63,7 +67,6 @@ export class MemoryBackend implements AdminBackend {
   #created = 0;
   #revision = 0;
   readonly #revisions = new Map<string, number>();
-
   /** What jobs were to go on with. */
   readonly forks: CreateJobOptions['fork'][] = [];
 

@@ -1,6 +1,7 @@
 import { controlMutations } from './control.ts';
 import { foundMutations } from './found.ts';
 import { learningMutations } from './learning.ts';
+import { moneyMutations } from './money.ts';
 import type { Mutation } from './mutation.ts';
 import { recordMutations } from './record.ts';
 import { workMutations } from './work.ts';
@@ -11,5 +12,6 @@ export const mutations: readonly Mutation[] = [
   ...workMutations,
   ...learningMutations,
   ...recordMutations,
+  ...moneyMutations,
   ...foundMutations,
 ];
