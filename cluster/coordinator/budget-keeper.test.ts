@@ -5,9 +5,10 @@ import type { Amount } from '../../src/budget/amount.ts';
 import { JobBudget } from '../../src/jobs/budgets/job-budget.ts';
 import { monthOf } from '../../src/jobs/budgets/month.ts';
 import { isSettled, setAsideOf, spentOf, withSpent } from '../../src/jobs/budgets/owner-ledger.ts';
+import { BUDGETS } from '../../src/protocol/names.ts';
 import { createJobRecord, settle, transition } from '../../src/jobs/record.ts';
 import { BudgetBook } from './budget-book.ts';
-import { budgetSettings, keepBudgets } from './budget-keeper.ts';
+import { budgetSettings, keepBudgets, keepSettings } from './budget-keeper.ts';
 
 const dollars = (microDollars: number): Amount => ({ microDollars, tokens: 0 });
 
@@ -98,6 +99,19 @@ describe('keepBudgets', () => {
     await pass(60_000);
     expect(isSettled(await newest(), 'a')).toBe(false);
   });
+});
+
+it('keepSettings writes settings again that were damaged', async () => {
+  const { clock, context, kept, ledger, pass } = await setup();
+  const prices = { models: {}, tools: { search: 0.01 } };
+  const money = { budgets: { monthlyDollars: 5, owners: {} }, prices };
+  const stop = await clock.run(keepSettings(context, kept[0]!.book, money));
+  for (const damaged of ['{"monthly":', '{}', '{"monthly":-1,"owners":{},"prices":{"models":{},"tools":{}}}']) {
+    await clock.run(context.bus.kv(BUDGETS).put('settings', new TextEncoder().encode(damaged)));
+    await pass(100);
+    expect(await clock.run(ledger.settings())).toEqual({ monthly: 5_000_000, owners: {}, prices });
+  }
+  stop();
 });
 
 it('budgetSettings are in micro-dollars', () => {

@@ -21,6 +21,25 @@ export function budgetSettings({ budgets, prices }: MoneySettings): BudgetSettin
 }
 
 /**
+ * Writes what cluster.yaml says of money for all processes to read, and again where it was damaged. Returns a function that stops it.
+ */
+export async function keepSettings(
+  { log }: Pick<NodeContext, 'log'>,
+  book: BudgetBook,
+  money: MoneySettings,
+): Promise<() => void> {
+  const { ledger } = book;
+  const settings = budgetSettings(money);
+  await ledger.putSettings(settings);
+  return ledger.watchSettings(() => {
+    log.error('the settings of budgets cannot be read, and are written again');
+    ledger.putSettings(settings).catch((thrown: unknown) => {
+      log.error({ err: MillraceError.from(thrown) }, 'the settings of budgets could not be written');
+    });
+  });
+}
+
+/**
  * Settles the blocks of processes that have gone silent in full: nobody knows what came of the calls that they were granted for. Any number
  * of coordinators may do so at once. What a job was charged after its books were closed opens them again. Returns a function that stops it.
  */

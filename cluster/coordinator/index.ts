@@ -4,7 +4,7 @@ import { isEnded } from '../../src/jobs/state.ts';
 import type { NodeContext, Role } from '../runtime/context.ts';
 import { watchNodes, type NodeList } from '../runtime/nodes.ts';
 import { BudgetBook } from './budget-book.ts';
-import { budgetSettings, keepBudgets, type MoneySettings } from './budget-keeper.ts';
+import { keepBudgets, keepSettings, type MoneySettings } from './budget-keeper.ts';
 import { JobActors } from './job-actors.ts';
 import { DispatchLimits } from './scheduler/dispatch-limits.ts';
 import { PlaceList } from './scheduler/place-list.ts';
@@ -47,7 +47,7 @@ export async function startCoordinator(context: NodeContext, options: Coordinato
   const onRoom = (job: string): void => coordinated.roomFor(job);
   const limits = new DispatchLimits(context, { nodes, owners: settings.owners, onRoom });
   const budgets = new BudgetBook(context);
-  if (money) await budgets.ledger.putSettings(budgetSettings(money));
+  const stopSettings = money && (await keepSettings(context, budgets, money));
   const coordinated = new JobActors(context, { places, limits, budgets, countStored });
   const stopLost = await endLostRequests(context);
   const unused = keepDeletingUnused(context);
@@ -81,6 +81,7 @@ export async function startCoordinator(context: NodeContext, options: Coordinato
       limits.close();
       await stopSchedules();
       stopBudgets();
+      stopSettings?.();
       await coordinated.stop();
       budgets.close();
       await stopLost();

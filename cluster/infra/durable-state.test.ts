@@ -3,6 +3,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { MemoryNodes } from '../../test/support/memory-node.ts';
 import { temporaryFolder, thermostatJob } from '../../test/support/thermostat.ts';
 import type { BucketName } from '../../src/protocol/names.ts';
+import { inspectValues } from '../admin/inspect-values.ts';
+import type { Bus } from '../../src/bus/bus.ts';
 import { decodeLease } from '../../src/protocol/lease.ts';
 import { decodeState, emptyState, encodeState } from '../../src/explore/state.ts';
 import { JobState, type Job } from '../../src/gen/millrace/v1/admin_pb.ts';
@@ -68,14 +70,31 @@ const BAD: readonly (readonly [BucketName, string, Uint8Array, RegExp?])[] = [
   ['nodes', 'node-empty', json({})],
   ['notices', 'thermostat.CUT.0', cut(json({ job: 'thermostat' }))],
   ['notices', 'garbage', garbage],
+  ['budgets', 'ledger.2023-11.o6c6f63616c', garbage],
+  ['budgets', 'ledger.2023-11.o616e6e', cut(json({ format: 1, jobs: {}, blocks: {} }))],
+  ['budgets', 'ledger.2023-11.o626f62', json({ format: 2, jobs: [] })],
+  ['budgets', 'ledger.november.o626f62', json({ format: 1 })],
+  ['budgets', 'limit.o6c6f63616c', json({ microDollars: 'much' })],
+  ['budgets', 'something', garbage],
+  ['schedules', 'cut', cut(json({ format: 1, name: 'cut' }))],
+  ['schedules', 'newer', json({ format: 2, name: 'newer' })],
+  ['schedules', 'typed', json({ format: 1, name: 7, trigger: [] })],
+  ['schedules', 'garbage', garbage],
+  ['agents', 'cut', cut(json({ format: 1, name: 'cut' }))],
+  ['agents', 'newer', json({ format: 2, name: 'newer' })],
+  ['agents', 'typed', json({ format: 1, name: 'typed', bundle: 7 })],
+  ['agents', 'empty', new Uint8Array()],
+  ['scheduler', 'places', garbage],
 ];
 
 describe('bad values in the buckets', () => {
   it('are set aside, listed with the reason and left as they are, while jobs run', async () => {
     const stored = new Map<string, Uint8Array>();
+    let bus!: Bus;
     const { job, jobs } = await runSerial(config, {
       stateDir: folder.path,
-      prepare: async (bus) => {
+      prepare: async (connected) => {
+        bus = connected;
         for (const [bucket, key, value] of BAD) await bus.kv(bucket).put(key, value);
         await bus.kv('jobs').put('done-policy', json({ ...succeeded('done-policy'), config: { ...config, of: 'tomorrow' } }));
         await bus.kv('jobs').watch('>', ({ key, value }) => void (value && stored.set(key, value)));
@@ -89,6 +108,12 @@ describe('bad values in the buckets', () => {
       expect(listed.get(key)!.error).toMatch(problem!);
       expect(Buffer.compare(stored.get(key)!, value)).toBe(0);
     }
+    // Nobody writes over what may be somebody's money, schedule or agent.
+    const left = BAD.filter(([bucket]) => ['budgets', 'schedules', 'agents'].includes(bucket));
+    for (const [bucket, key, value] of left)
+      expect([key, Buffer.compare((await bus.kv(bucket).get(key))!.value, value)]).toEqual([key, 0]);
+    const { findings } = await inspectValues(bus, new Set());
+    expect(findings.map(({ place }) => place)).toEqual(expect.arrayContaining(left.map(([bucket, key]) => `${bucket}/${key}`)));
     const done = listed.get('done-policy') as Job;
     expect(done.state).toBe(JobState.SUCCEEDED);
     expect(done.unreadable).toMatch(/weight manifest of job done-policy cannot be read/);

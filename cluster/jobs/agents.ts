@@ -7,8 +7,10 @@ import { AGENTS } from '../../src/protocol/names.ts';
 /** What names an agent. */
 export const AGENT_NAME = /^[a-z0-9][a-z0-9-]{0,39}$/;
 
+const FORMAT = 1;
+
 const agentSchema = z.object({
-  format: z.literal(1).default(1),
+  format: z.literal(FORMAT).default(FORMAT),
   name: z.string().regex(AGENT_NAME),
   /** Digest of the bundle that its jobs run. */
   bundle: z.string().regex(/^[0-9a-f]{64}$/),
@@ -32,11 +34,11 @@ export type Registration = Pick<AgentRecord, 'name' | 'bundle' | 'flow' | 'takes
 
 /** The registered agents. */
 export interface AgentDirectory {
-  /** Registers or replaces; what is served stays. */
+  /** Registers or replaces; what is served stays. `data_loss` when its record is damaged. */
   register(agent: Registration): Promise<AgentRecord>;
   /** `not_found` when there is none, `data_loss` when its record is damaged. */
   get(name: string): Promise<AgentRecord>;
-  /** By name. `data_loss` when the record of one is damaged. */
+  /** By name. What cannot be read is left out: `millrace doctor` shows it. */
   list(): Promise<AgentRecord[]>;
 }
 
@@ -52,7 +54,7 @@ export function agentDirectory({ bus, clock }: { bus: Bus; clock: Clock }): Agen
         const found = await kv().get(agent.name);
         const now = Math.round(clock.now());
         const { servedVersion, createdAt } = found ? decodeAgent(agent.name, found.value) : { servedVersion: '', createdAt: now };
-        const next: AgentRecord = { format: 1, ...agent, servedVersion, createdAt, updatedAt: now };
+        const next: AgentRecord = { format: FORMAT, ...agent, servedVersion, createdAt, updatedAt: now };
         try {
           if (found) await kv().update(agent.name, encode(next), found.revision);
           else await kv().create(agent.name, encode(next));
@@ -72,19 +74,37 @@ export function agentDirectory({ bus, clock }: { bus: Bus; clock: Clock }): Agen
     },
     async list() {
       const found = await Promise.all((await kv().keys()).sort().map((key) => kv().get(key)));
-      return found.flatMap((entry) => (entry ? [decodeAgent(entry.key, entry.value)] : []));
+      return found.flatMap((entry) => {
+        try {
+          return entry ? [decodeAgent(entry.key, entry.value)] : [];
+        } catch {
+          return [];
+        }
+      });
     },
   };
 }
 
-/** Reads the record of an agent. `data_loss` when it is damaged. */
+/** Reads the record of an agent. `failed_precondition` when a newer version wrote it, `data_loss` when it is damaged. */
 export function decodeAgent(name: string, bytes: Uint8Array): AgentRecord {
+  const place = `${AGENTS}/${name}`;
+  const damaged = (cause?: unknown): MillraceError => {
+    const remedy = `\`millrace doctor --remove ${place}\` takes it away, then register the agent again.`;
+    return new MillraceError('data_loss', `The record of agent "${name}" cannot be read; ${remedy}`, { cause, field: 'agent' });
+  };
+  let value: unknown;
   try {
-    return agentSchema.parse(JSON.parse(Buffer.from(bytes).toString()));
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (cause) {
-    throw new MillraceError('data_loss', `The record of agent "${name}" cannot be read; register it again after deleting it.`, {
-      cause,
-      field: 'agent',
-    });
+    throw damaged(cause);
   }
+  const format = (value as { format?: unknown } | null)?.format;
+  if (typeof format === 'number' && format > FORMAT) {
+    const message = `The record of agent "${name}": a newer version of Millrace wrote it (format ${format}): upgrade.`;
+    throw new MillraceError('failed_precondition', message, { field: 'agent' });
+  }
+  const parsed = agentSchema.safeParse(value);
+  if (!parsed.success) throw damaged(parsed.error);
+  if (parsed.data.name !== name) throw damaged(new Error(`it is agent "${parsed.data.name}", under another key`));
+  return parsed.data;
 }

@@ -1,4 +1,5 @@
 import { NOTHING, plus, type Amount } from '../../src/budget/amount.ts';
+import { MillraceError } from '../../src/errors.ts';
 import { monthOf, monthsBefore, type Month } from '../../src/jobs/budgets/month.ts';
 import { isSettled, spentOf } from '../../src/jobs/budgets/owner-ledger.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
@@ -13,20 +14,32 @@ export interface JobCharges {
   sum: Amount;
   /** Of the months in which it was charged anything. */
   months: { month: Month; spent: Amount }[];
-  /** No process holds money of it any more. */
+  /** No process holds money of it any more, as far as its ledgers can be read. */
   settled: boolean;
 }
 
-/** Reads what the ledgers of the job's owner say of it. */
+/** What {@link readCharges} needs. */
+type ChargesContext = Pick<JobContext, 'bus' | 'clock' | 'log'>;
+
+/**
+ * Reads what the ledgers of the job's owner say of it. One that cannot be read says nothing: training goes on, and calls that cost something are
+ * refused where they are made.
+ */
 export async function readCharges(
-  { bus, clock }: Pick<JobContext, 'bus' | 'clock'>,
+  { bus, clock, log }: ChargesContext,
   { id, owner, createdAt }: Pick<JobRecord, 'id' | 'owner' | 'createdAt'>,
 ): Promise<JobCharges> {
   const ledgers = budgetLedger({ bus, clock });
   const now = monthOf(clock.now());
   const charges: JobCharges = { sum: NOTHING, months: [], settled: true };
   for (const month of [...monthsBefore(now, createdAt), now]) {
-    const ledger = await ledgers.read(owner, month);
+    const ledger = await ledgers.read(owner, month).catch((thrown: unknown) => {
+      const error = MillraceError.from(thrown);
+      if (error.retryable) throw error;
+      log.error({ err: error, job: id }, 'what a job was charged cannot be read');
+      return undefined;
+    });
+    if (ledger === undefined) continue;
     const spent = spentOf(ledger, id);
     charges.sum = plus(charges.sum, spent);
     charges.settled &&= isSettled(ledger, id);
@@ -50,7 +63,18 @@ export async function publishCharges(
   }
 }
 
-/** The same, as the job's own ledger holds it. */
-export function chargedIn({ sum }: JobCharges): { spentMicroDollars: bigint; spentTokens: bigint } {
-  return { spentMicroDollars: BigInt(sum.microDollars), spentTokens: BigInt(sum.tokens) };
+/**
+ * The same, as the job's own ledger holds it.
+ *
+ * @param before - what it holds: it never holds less, also where a ledger was damaged
+ */
+export function chargedIn(
+  { sum }: JobCharges,
+  before: { spentMicroDollars: bigint; spentTokens: bigint },
+): { spentMicroDollars: bigint; spentTokens: bigint } {
+  const most = (one: bigint, other: bigint): bigint => (one > other ? one : other);
+  return {
+    spentMicroDollars: most(BigInt(sum.microDollars), before.spentMicroDollars),
+    spentTokens: most(BigInt(sum.tokens), before.spentTokens),
+  };
 }

@@ -63,7 +63,12 @@ export class JobSpending {
   #currentSettings(): Promise<BudgetSettings> {
     const now = this.#context.clock.monotonic();
     if (this.#settings === undefined || now >= this.#settings.until) {
-      const value = this.#ledger.settings();
+      const before = this.#settings?.value;
+      // A coordinator writes damaged ones again.
+      const value = this.#ledger.settings().catch((thrown: unknown) => {
+        if (before === undefined) throw thrown;
+        return before;
+      });
       value.catch(() => (this.#settings = undefined));
       this.#settings = { value, until: now + SETTINGS_MS };
     }

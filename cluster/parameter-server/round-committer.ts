@@ -99,7 +99,7 @@ export class RoundCommitter {
     const { context, record } = this.#job;
     const charges = await readCharges(context, record);
     const manifest = this.#manifestOf(
-      { version, ledger: { ...ledger, ...chargedIn(charges) } },
+      { version, ledger: { ...ledger, ...chargedIn(charges, ledger) } },
       this.#manifest.trainSeconds + roundSeconds,
     );
     manifest.updateRow = updateRow();

@@ -22,12 +22,12 @@ export async function settleLedger({ weights, bus, clock, jobs, log }: NodeConte
     log.error({ err: error, job: record.id }, 'the ledger of a job that has ended cannot be settled');
     return undefined;
   });
-  const charges = await readCharges({ bus, clock }, record);
+  const charges = await readCharges({ bus, clock, log }, record);
   if (latest) {
     const before = latest.manifest.ledger ?? emptyLedger();
     let ledger = before;
     for (const sequence of open(ledger, record.accepted)) ledger = end(ledger, sequence, { failed: record.state });
-    const charged = chargedIn(charges);
+    const charged = chargedIn(charges, before);
     if (charged.spentMicroDollars !== ledger.spentMicroDollars || charged.spentTokens !== ledger.spentTokens)
       ledger = { ...ledger, ...charged };
     const manifest: WeightManifest = { ...latest.manifest, ledger };

@@ -121,6 +121,7 @@ export class Invariants implements Observer {
   }
 
   published(message: Parameters<Observer['published']>[0]): void {
+    this.#money?.published(message);
     if (isOfJob(message.subject)) for (const check of this.#checks) check.published?.(message);
   }
 

@@ -1,7 +1,10 @@
+import { fromBinary } from '@bufbuild/protobuf';
 import { microDollars } from '../../../src/budget/money.ts';
+import { TrajectoryGroupSchema } from '../../../src/gen/millrace/v1/training_pb.ts';
 import { readBudgetEntry } from '../../../src/jobs/budgets/kv-ledger.ts';
 import { emptyOwnerLedger, setAsideOf, spentOf, type OwnerLedger } from '../../../src/jobs/budgets/owner-ledger.ts';
 import { BUDGETS } from '../../../src/protocol/names.ts';
+import { groupSubject } from '../../../src/protocol/subjects.ts';
 import type { MoneyPlan, PaidCalls } from '../money.ts';
 import { Violation, type Observer } from '../observer.ts';
 import type { Check, Fail } from './check.ts';
@@ -32,12 +35,22 @@ export class MoneyCheck implements Check {
   #forfeited = 0;
   /** Rows of table `spending` of the job of the run, by month. */
   readonly #charged = new Map<string, number>();
+  /** Of all groups of that job that were published, in micro-dollars: each run of a request costs something. */
+  #published = 0;
   /** Costs of trajectories of that job in the store, by id. */
   readonly #rows = new Map<string, number>();
 
   constructor(options: MoneyCheckOptions) {
     this.#options = options;
     options.calls.onBegin = () => this.#checkCalls();
+  }
+
+  published({ node, subject, data }: Parameters<Observer['published']>[0]): void {
+    // Coordinators publish again what was held.
+    if (subject !== groupSubject('job') || !node.startsWith('rollout')) return;
+    const { trajectories } = fromBinary(TrajectoryGroupSchema, data);
+    this.#published += sumOf(trajectories.map(({ microDollars }) => Number(microDollars)));
+    this.#checkRecorded('groups', this.#published);
   }
 
   written({ bucket, key, value }: Parameters<Observer['written']>[0]): void {
@@ -62,9 +75,7 @@ export class MoneyCheck implements Check {
       }
       if (table === 'trajectories') this.#rows.set(String(of('trajectory_id')), amount);
     }
-    const recorded = sumOf(this.#rows.values());
-    const covered = this.#sum((ledger) => spentOf(ledger, 'job').microDollars + setAsideOf(ledger, { job: 'job' }).microDollars);
-    if (recorded > covered) this.#options.fail('money-covers-rows', `rows say ${recorded}, and the ledgers cover ${covered}`);
+    this.#checkRecorded('rows', sumOf(this.#rows.values()));
   }
 
   /** What holds of the money of jobs that have ended. */
@@ -84,6 +95,12 @@ export class MoneyCheck implements Check {
       throw new Violation('sums-are-equal', `the ledgers have ${ledger}, the store has ${charged}`);
   }
 
+  /** What trajectories of the job of the run say is booked, or set aside, before they say it. */
+  #checkRecorded(what: string, recorded: number): void {
+    const covered = this.#ofJob();
+    if (recorded > covered) this.#options.fail('money-covers-rows', `${what} say ${recorded}, and the ledgers cover ${covered}`);
+  }
+
   #checkCalls(): void {
     const { calls, fail } = this.#options;
     const covered = this.#sum((ledger) => spentOf(ledger).microDollars + setAsideOf(ledger).microDollars);
@@ -100,7 +117,7 @@ export class MoneyCheck implements Check {
       fail('owner-budget-is-kept', `${all} of ${limit} are spent or set aside, with ${beyond} that nobody could reserve`);
     const ofJob = facts.record?.budget?.dollars ?? plan.ofJob;
     if (ofJob === undefined) return;
-    const own = this.#sum((one) => spentOf(one, 'job').microDollars + setAsideOf(one, { job: 'job' }).microDollars);
+    const own = this.#ofJob();
     if (own > microDollars(ofJob) + beyond)
       fail(
         'job-budget-is-kept',
@@ -117,6 +134,11 @@ export class MoneyCheck implements Check {
     }
     for (const [job, { refused }] of Object.entries(now.jobs))
       if (refused !== undefined && before.jobs[job]?.refused === undefined) this.#options.saw('budget-was-spent');
+  }
+
+  /** Spent by, or set aside for, the job of the run. */
+  #ofJob(): number {
+    return this.#sum((ledger) => spentOf(ledger, 'job').microDollars + setAsideOf(ledger, { job: 'job' }).microDollars);
   }
 
   #sum(amount: (ledger: OwnerLedger) => number): number {

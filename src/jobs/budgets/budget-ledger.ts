@@ -13,14 +13,14 @@ export interface BudgetSettings {
 
 /** Port: one ledger for each owner and calendar month, with compare-and-set. */
 export interface BudgetLedger {
-  /** Empty where nothing was spent. Throws `data_loss` for what cannot be read. */
+  /** Empty where nothing was spent. Throws `data_loss` for what cannot be read, `failed_precondition` for what a newer version wrote. */
   read(owner: string, month: Month): Promise<OwnerLedger>;
   /**
    * Writes what `change` makes of the newest ledger, calling it again when somebody else wrote meanwhile, or when nobody knows whether it
    * was written: it must know its own change again. The same ledger, or undefined, leaves it as it is.
    */
   change(owner: string, month: Month, change: (ledger: OwnerLedger) => OwnerLedger | undefined): Promise<OwnerLedger>;
-  /** Those that there are, of a month. */
+  /** Those that there are, of a month. Ledgers that cannot be read are left out. */
   list(month: Month): Promise<OwnerLedger[]>;
   /** What was set for an owner in place of the configured limit, in micro-dollars a month. */
   limit(owner: string): Promise<number | undefined>;

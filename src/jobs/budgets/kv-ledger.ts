@@ -60,7 +60,9 @@ export class KvLedger implements BudgetLedger {
     const ledgers: OwnerLedger[] = [];
     for (const key of await this.#kv.keys(`ledger.${month}.*`)) {
       const place = placeOf(key);
-      if (place !== undefined) ledgers.push(await this.read(place.owner, place.month));
+      const entry = place && (await this.#kv.get(key));
+      const ledger = entry && readable(entry.value, place);
+      if (ledger) ledgers.push(ledger);
     }
     return ledgers.sort((a, b) => (a.owner < b.owner ? -1 : 1));
   }
@@ -89,6 +91,17 @@ export class KvLedger implements BudgetLedger {
 
   async putSettings(settings: BudgetSettings): Promise<void> {
     await this.#kv.put(SETTINGS_KEY, encodeSettings(settings));
+  }
+
+  /** Tells of settings that cannot be read, now and from now on. Returns a function that stops it. */
+  watchSettings(onUnreadable: () => void): Promise<() => void> {
+    return this.#kv.watch(SETTINGS_KEY, ({ value }) => {
+      try {
+        if (value) decodeSettings(value);
+      } catch {
+        onUnreadable();
+      }
+    });
   }
 
   watch(handler: (ledger: OwnerLedger) => void): Promise<() => void> {

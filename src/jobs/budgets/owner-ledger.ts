@@ -27,8 +27,11 @@ const blockSchema = z.object({
   exchange: z.int().min(1),
 });
 
+const FORMAT = 1;
+const REMEDY = '`millrace doctor --remove` takes it away, and the month begins anew with nothing spent';
+
 const ledgerSchema = z.object({
-  format: z.literal(1).default(1),
+  format: z.literal(FORMAT).default(FORMAT),
   jobs: z.record(z.string(), spendingSchema).default({}),
   blocks: z.record(z.string(), blockSchema).default({}),
 });
@@ -49,7 +52,7 @@ export type Block = z.infer<typeof blockSchema>;
 export type Refuser = (typeof REFUSERS)[number];
 
 export function emptyOwnerLedger(owner: string, month: Month): OwnerLedger {
-  return { format: 1, owner, month, jobs: {}, blocks: {} };
+  return { format: FORMAT, owner, month, jobs: {}, blocks: {} };
 }
 
 export function blockKey(holder: string, job: string): string {
@@ -108,17 +111,27 @@ export function encodeOwnerLedger({ format, jobs, blocks }: OwnerLedger): Uint8A
   return new TextEncoder().encode(JSON.stringify({ format, jobs, blocks }));
 }
 
-/** Reads what {@link encodeOwnerLedger} wrote. Throws `data_loss` for anything else. */
+/**
+ * Reads what {@link encodeOwnerLedger} wrote.
+ *
+ * @throws MillraceError `failed_precondition` when a newer version wrote it, `data_loss` when it is damaged.
+ */
 export function decodeOwnerLedger(bytes: Uint8Array, of: { owner: string; month: Month }): OwnerLedger {
   const what = `the ledger of owner "${of.owner}" for ${of.month}`;
   let value: unknown;
   try {
     value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (cause) {
-    throw new MillraceError('data_loss', `${what} is not JSON (truncated, or something else)`, { cause });
+    throw new MillraceError('data_loss', `${what} is not JSON (truncated, or something else); ${REMEDY}`, { cause });
+  }
+  const format = (value as { format?: unknown } | null)?.format;
+  if (typeof format === 'number' && format > FORMAT) {
+    const versions = `format ${format}; this version reads ${FORMAT}`;
+    throw new MillraceError('failed_precondition', `${what}: a newer version of Millrace wrote it (${versions}): upgrade`);
   }
   const parsed = ledgerSchema.safeParse(value);
   if (parsed.success) return { ...parsed.data, ...of };
   const issue = parsed.error.issues[0]!;
-  throw new MillraceError('data_loss', `${what} cannot be read: ${issue.path.join('.')}: expected ${wordsOf(issue)}`);
+  const message = `${what} cannot be read: ${issue.path.join('.')}: expected ${wordsOf(issue)}; ${REMEDY}`;
+  throw new MillraceError('data_loss', message);
 }

@@ -22,8 +22,7 @@ export const moneyMutations: readonly Mutation[] = [
         replace: 'return withBlock(ledger, key, undefined);',
       },
     ],
-    breaks:
-      'No money without a reservation: what a killed process had set aside is given back, and its calls are booked nowhere.',
+    breaks: 'No money without a reservation: what a killed process had set aside is given back.',
   },
   {
     name: 'blocks-of-others-not-counted',
@@ -52,15 +51,9 @@ export const moneyMutations: readonly Mutation[] = [
     breaks: 'Each call is booked once: an exchange whose answer was lost is booked again.',
   },
   {
-    name: 'published-before-it-is-covered',
-    file: 'cluster/rollout/groups.ts',
-    edits: [{ find: '      await cover();\n', replace: '' }],
-    breaks: 'Rows never say more than the ledger: a group is published before what it cost is covered.',
-  },
-  {
     name: 'spending-not-in-the-manifest',
     file: 'cluster/parameter-server/settle-ledger.ts',
     edits: [{ find: 'ledger = { ...ledger, ...charged };', replace: 'ledger = { ...charged, ...ledger };' }],
-    breaks: 'Ledger, manifest and store have the same sum: what was booked after the last commit is not in the manifest.',
+    breaks: 'Ledger, manifest and store have the same sum: the manifest lacks what was booked after the last commit.',
   },
 ];
