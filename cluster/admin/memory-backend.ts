@@ -50,7 +50,6 @@ export class MemoryBackend implements AdminBackend {
   /** Whose dead letters there are. */
   readonly bus = memoryBus({ clock: new VirtualClock() });
   readonly budgets = new BudgetDesk(new MemoryLedger(), () => Date.UTC(2026, 10, 30));
-  /** What was set for jobs. */
   readonly jobBudgets = new Map<string, JobBudgetConfig>();
   readonly updateJobBudget: AdminBackend['updateJobBudget'] = (id, change) =>
     this.getJob(id).finally(() => this.jobBudgets.set(id, change(this.jobBudgets.get(id) ?? {})));
