@@ -1,5 +1,6 @@
 import { MillraceError } from '../../src/errors.ts';
 import { JobState, type Job } from '../../src/gen/millrace/v1/admin_pb.ts';
+import { turnsTaken } from '../../src/clock/turn.ts';
 import { seededRandom } from '../../src/random/seeded.ts';
 import type { Logger } from '../../src/telemetry/log.ts';
 import type { ComputeInfo } from '../../src/compute/backend.ts';
@@ -98,7 +99,7 @@ export async function simulate(seed: number, options: SimulationOptions): Promis
   };
   try {
     const ended = Promise.race([work(), invariants.broken, deadline(world, plan.endsAt + CALM_MS), tooLong(world)]);
-    const outcome = await withService(service, () => world.clock.run(ended));
+    const outcome = await withService(service, () => world.clock.run(ended).finally(() => quit(cluster)));
     return outcome === 'too long'
       ? resultOf(run, 'inconclusive', { invariant: 'step-limit', reason: `more than ${MAX_EVENTS} events` })
       : { ...resultOf(run, 'passed'), ...(weights && { weights }) };
@@ -107,9 +108,14 @@ export async function simulate(seed: number, options: SimulationOptions): Promis
     world.recorder.note('faults', 'violation', `${invariant}: ${message}`);
     return resultOf(run, 'failed', { invariant, reason: message });
   } finally {
-    cluster.close();
     await stopListening();
   }
+}
+
+/** Ends all processes. What goes on without time and without them, such as flows between two calls, must not call the service of the next run. */
+async function quit(cluster: SimulatedCluster): Promise<void> {
+  cluster.close();
+  await turnsTaken();
 }
 
 /** A run that has not begun. */

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { clockConformance } from './conformance.ts';
 import { systemClock } from './system.ts';
-import { nextTurn } from './turn.ts';
+import { nextTurn, turnsTaken } from './turn.ts';
 import { VirtualClock } from './virtual.ts';
 
 clockConformance(
@@ -15,6 +15,15 @@ clockConformance(
   () => new VirtualClock(),
   (clock, work) => (clock as VirtualClock).run(work),
 );
+
+it('turnsTaken waits for all turns, and for those that follow from them', async () => {
+  let turns = 0;
+  void (async () => {
+    for (; turns < 20; turns += 1) await nextTurn();
+  })();
+  await turnsTaken();
+  expect(turns).toBe(20);
+});
 
 describe('VirtualClock', () => {
   it('takes no real time', async () => {

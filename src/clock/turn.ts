@@ -17,4 +17,10 @@ export function pendingTurns(): number {
   return pending;
 }
 
+/** Resolves when all that goes on without time has ended: after a turn in which no `nextTurn` call of the process waits. */
+export async function turnsTaken(): Promise<void> {
+  do await new Promise((resolve) => setImmediate(resolve));
+  while (pending > 0);
+}
+
 let pending = 0;
