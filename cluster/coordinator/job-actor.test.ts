@@ -104,6 +104,27 @@ it('a job that is resumed while its actor starts goes on', async () => {
   expect(job.record()).toMatchObject({ state: 'RUNNING', accepted: 8 });
 });
 
+it('a job that is paused for a while is in no memory, and goes on from its record when it is resumed', async () => {
+  const job = await cluster({});
+  await job.nodes.until(async () => (await queued(job)).length > 0, 10);
+  const ofJob = (): string[] => job.actors().filter((address) => address.endsWith(`/${ID}`));
+  expect(ofJob()).toHaveLength(2);
+  await job.clock.run(job.admin.pauseJob(ID));
+  await job.wait(30_000);
+  expect(ofJob()).toHaveLength(2);
+  await job.wait(40_000);
+  expect(ofJob()).toEqual([]);
+  await job.wait(60_000);
+  expect(ofJob()).toEqual([]);
+  await job.clock.run(job.admin.resumeJob(ID));
+  await job.nodes.until(() => Promise.resolve(job.record().state === 'RUNNING' && ofJob().length === 2), 10);
+  await job.clock.run(job.admin.pauseJob(ID));
+  await job.wait(70_000);
+  await job.clock.run(job.admin.cancelJob(ID));
+  await job.nodes.until(() => Promise.resolve(job.settled()), 10);
+  expect(ofJob()).toEqual([]);
+});
+
 describe('an error that does not go away', () => {
   it('ends the job with its message when it is permanent, after one try', async () => {
     let tries = 0;

@@ -1,5 +1,6 @@
 import { isEnded } from '../../src/jobs/state.ts';
 import type { JobEntry } from '../jobs/directory.ts';
+import { IdleJobs } from '../jobs/idle-jobs.ts';
 import { JobLeases, takeEach } from '../jobs/job-leases.ts';
 import type { NodeContext } from '../runtime/context.ts';
 import type { BudgetBook } from './budget-book.ts';
@@ -29,11 +30,15 @@ export class JobActors {
   readonly #options: JobActorsOptions;
   readonly #held: JobLeases<JobMessage>;
   readonly #looks: SharedLooks;
+  readonly #idle: IdleJobs;
+  /** Jobs that were given up while they had nothing to do, with the revision of their record: a change of it may be something to do. */
+  readonly #resting = new Map<string, number>();
 
   constructor(context: NodeContext, options: JobActorsOptions) {
     this.#context = context;
     this.#options = options;
     this.#looks = new SharedLooks(context);
+    this.#idle = new IdleJobs(context.clock);
     this.#held = new JobLeases<JobMessage>(context, 'job');
   }
 
@@ -45,8 +50,22 @@ export class JobActors {
   /** Looks at all jobs that are not over: another coordinator's lease may have run out, or there may be room for a queued one. */
   async scan(): Promise<void> {
     await this.#held.releaseUnknown();
-    const idle = this.#context.jobs.active().filter(({ record }) => !this.#held.get(record.id) || isEnded(record.state));
-    await takeEach(idle, (entry) => this.changed(entry));
+    await this.#giveUpIdle();
+    const without = this.#context.jobs.active().filter(({ record }) => !this.#held.get(record.id) || isEnded(record.state));
+    await takeEach(without, (entry) => this.changed(entry));
+  }
+
+  /** Paused jobs, and those that lost their place, are in their records: nothing of them need be in memory. */
+  async #giveUpIdle(): Promise<void> {
+    const { jobs } = this.#context;
+    const isIdle = (id: string): boolean => {
+      const state = jobs.get(id)?.record.state;
+      return state === 'PAUSED' || (state === 'QUEUED' && !this.#hasWork(jobs.get(id)!));
+    };
+    for (const id of this.#idle.due(this.#held.jobs, isIdle)) {
+      this.#resting.set(id, jobs.get(id)!.revision);
+      await this.#held.release(id);
+    }
   }
 
   /** A job has changed: it is taken when there is work for it, and its actor stops when it has ended. */
@@ -78,7 +97,8 @@ export class JobActors {
 
   async #take(entry: JobEntry): Promise<void> {
     const { id } = entry.record;
-    if (!this.#hasWork(entry)) return;
+    if (!this.#hasWork(entry) || this.#resting.get(id) === entry.revision) return;
+    this.#resting.delete(id);
     const { jobs, actors } = this.#context;
     await this.#held.acquire(id, async (lease) => {
       const newest = await jobs.fetch(id);

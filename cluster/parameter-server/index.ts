@@ -34,6 +34,7 @@ export function startParameterServer(context: NodeContext): Promise<ParameterSer
   const stopScan = clock.every(SCAN_MS, async () => {
     await trainers.releaseUnknown().catch((error: unknown) => log.warn({ err: error }, 'parameter server; it looks again'));
     guard(trainers.endMissed());
+    guard(trainers.giveUpIdle());
     await trainers.takeAll(jobs.active());
   });
   guard(trainers.takeAll(jobs.active()));

@@ -1,5 +1,6 @@
 import { isEnded } from '../../src/jobs/state.ts';
 import type { JobEntry } from '../jobs/directory.ts';
+import { IdleJobs } from '../jobs/idle-jobs.ts';
 import { JobLeases, takeEach } from '../jobs/job-leases.ts';
 import type { NodeContext } from '../runtime/context.ts';
 import { settleLedger } from './settle-ledger.ts';
@@ -17,10 +18,12 @@ export class Trainers {
   readonly #pool: LearnerPool;
   readonly #held: JobLeases<TrainerMessage>;
   readonly #ending = new Set<string>();
+  readonly #idle: IdleJobs;
 
   constructor(context: NodeContext, pool: LearnerPool) {
     this.#context = context;
     this.#pool = pool;
+    this.#idle = new IdleJobs(context.clock);
     this.#held = new JobLeases<TrainerMessage>(context, 'trainer');
   }
 
@@ -57,6 +60,18 @@ export class Trainers {
   takeAll(entries: readonly JobEntry[]): Promise<void> {
     const without = entries.filter(({ record }) => this.#held.get(record.id) === undefined);
     return takeEach(without, (entry) => this.take(entry));
+  }
+
+  /** Gives up the trainers of jobs that have not run for a while: their weights and optimisers are committed. */
+  async giveUpIdle(): Promise<void> {
+    const isIdle = (job: string): boolean => {
+      const record = this.#context.jobs.get(job)?.record;
+      return record !== undefined && !isEnded(record.state) && record.state !== 'RUNNING' && !record.checkpointDue;
+    };
+    for (const job of this.#idle.due(this.#held.jobs, isIdle)) {
+      await this.#held.release(job);
+      this.#pool.endJob(job);
+    }
   }
 
   /** Ends the trainers of jobs that ended while their trainer was being made, and was not told. */
