@@ -94,8 +94,8 @@ describe('what is wrong with a job is told before anything is started', () => {
         says: /reward\.components\.0\.module: .*mine\.ts has no default export; write `export default function reward/,
       },
       'all problems at once': {
-        job: 'name: Demo One\nflow: ./flow.ts\nrounds: 0\nround: 1\n',
-        says: /job\.yaml:1: name:.*\n.*job\.yaml:3: rounds: got 0.*\n.*job\.yaml:4: unknown key "round"; did you mean "rounds"\?/,
+        job: 'name: Demo One\nflow: ./flow.ts\nrounds: -1\nround: 1\n',
+        says: /job\.yaml:1: name:.*\n.*job\.yaml:3: rounds: got -1.*\n.*job\.yaml:4: unknown key "round"; did you mean "rounds"\?/,
       },
       'no YAML': { job: 'name: demo\nflow: [\n', says: /job\.yaml:3:1: not valid YAML/ },
       'a list': { job: '- a\n', says: /job\.yaml:1: expected "key: value" lines, got a list/ },

@@ -42,7 +42,7 @@ describe('admin service', () => {
   it('creates jobs with the resolved configuration, and makes ids', async () => {
     const { job } = await admin.createJob({ jobId: 'mine', configJson: CONFIG });
     expect(job).toMatchObject({ id: 'mine', state: JobState.QUEUED });
-    expect(JSON.parse(job?.configJson ?? '')).toMatchObject({ name: 'retail', rollout: { groupSize: 16 } });
+    expect(JSON.parse(job?.configJson ?? '')).toMatchObject({ name: 'retail', rollout: { groupSize: 8 } });
     expect((await admin.createJob({ configJson: CONFIG })).job?.id).toBe('retail-1');
     await admin.createJob({ jobId: 'retail-7', configJson: CONFIG });
     expect((await admin.createJob({ configJson: CONFIG })).job).toMatchObject({ id: 'retail-8', owner: 'local', priority: 0 });

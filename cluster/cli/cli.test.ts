@@ -103,7 +103,7 @@ describe('millrace', { timeout: 60_000 }, () => {
       name: 'demo',
       rounds: 12,
       flow: join(folder, 'flow.ts'),
-      rollout: { groupSize: 4, groupsPerRound: 8 },
+      rollout: { groupSize: 4, groupsPerRound: 16 },
     });
     const table = await inProcess(['job', 'list']);
     expect(table.code).toBe(0);

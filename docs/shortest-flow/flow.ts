@@ -30,6 +30,7 @@ export default defineFlow<{ id: string; word: string }, Memory>({
     items: letters.map((letter, i) => ({ flags: { after_next: letter > (letters[i + 1] ?? letter) } })),
     actions: [...letters.map((_, i) => ({ tool: 'swap', items: [i] })), { tool: 'done' }],
   }),
+  maxSteps: () => 32,
   verify: (_memory, outcome) => (outcome.tool === 'done' ? 'stop' : 'continue'),
   answer: ({ letters }) => letters.join(''),
   reward: (task, answer) => (answer === [...task.word].sort().join('') ? 1 : 0),

@@ -42,8 +42,8 @@ const jobShape = z.strictObject({
   policy: policySchema.prefault({}),
   rollout: z
     .strictObject({
-      groupSize: z.int().min(2).max(1024).default(16).describe('G: trajectories of one group'),
-      groupsPerRound: z.int().min(1).max(4096).default(8).describe('B: groups of one update'),
+      groupSize: z.int().min(2).max(1024).default(8).describe('G: trajectories of one group'),
+      groupsPerRound: z.int().min(1).max(4096).default(16).describe('B: groups of one update'),
       temperature: z.number().min(0.01).max(10).default(1).describe('sampling temperature of the rollouts'),
       maxStaleness: z
         .int()
@@ -97,7 +97,7 @@ const jobShape = z.strictObject({
         .int()
         .min(0)
         .max(1_000_000)
-        .default(25)
+        .default(10)
         .describe('rounds between evaluations on the held-out tasks; there is always one at the end; 0 = only at the end'),
       baselines: z.boolean().default(true).describe('measure do-nothing, random, untrained and rule planners before training'),
       test: z.boolean().default(true).describe('measure the best version on the test tasks at the end, where there are any'),

@@ -14,7 +14,7 @@ describe('jobJsonSchema', () => {
       type: 'object',
       additionalProperties: false,
       properties: {
-        groupSize: { type: 'integer', minimum: 2, maximum: 1024, default: 16, description: 'G: trajectories of one group' },
+        groupSize: { type: 'integer', minimum: 2, maximum: 1024, default: 8, description: 'G: trajectories of one group' },
       },
     });
   });

@@ -35,7 +35,7 @@ describe('loadJobConfig', () => {
   it('fills in defaults and says where each value is from', () => {
     const { config, sources, file } = load(`${MINIMAL}rollout:\n  groupSize: 4\nsource:\n  tasks: 10\n`);
     expect(file).toBe(join(folder, 'job.yaml'));
-    expect(config.rollout).toMatchObject({ groupSize: 4, groupsPerRound: 8, maxStaleness: 1 });
+    expect(config.rollout).toMatchObject({ groupSize: 4, groupsPerRound: 16, maxStaleness: 1 });
     expect(config.source).toEqual({ tasks: 10 });
     expect(sources).toMatchObject({
       name: 'file',
@@ -182,7 +182,7 @@ describe('loadJobConfig', () => {
   });
 
   it('takes an empty section as absent, but not an empty value', () => {
-    expect(load(`${MINIMAL}rollout:\n  # groupSize: 4\n`).config.rollout.groupSize).toBe(16);
+    expect(load(`${MINIMAL}rollout:\n  # groupSize: 4\n`).config.rollout.groupSize).toBe(8);
     expect(failure(() => load(`${MINIMAL}rounds:\n`)).message).toMatch(/^job\.yaml:3: rounds: got null, expected an integer/);
   });
 
@@ -204,7 +204,7 @@ describe('loadJobConfig', () => {
 describe('parseJobConfig', () => {
   it('takes JSON text or a value and leaves paths alone', () => {
     const config = parseJobConfig('{"name": "demo", "flow": "./x.ts", "rounds": 3}');
-    expect(config).toMatchObject({ name: 'demo', flow: './x.ts', rounds: 3, rollout: { groupSize: 16 } });
+    expect(config).toMatchObject({ name: 'demo', flow: './x.ts', rounds: 3, rollout: { groupSize: 8 } });
     expect(parseJobConfig({ name: 'demo', flow: 'x' }).seed).toBe(1);
   });
 

@@ -2,7 +2,7 @@ import type { FlowDefinition } from './define.ts';
 import { inFlow } from './failure.ts';
 
 /** Most steps of a flow that sets no limit of its own. */
-const DEFAULT_MAX_STEPS = 32;
+const DEFAULT_MAX_STEPS = 20;
 
 /** The memory a flow starts with. */
 export function remember<T, M>(flow: FlowDefinition<T, M>, task: T, context: unknown): M {

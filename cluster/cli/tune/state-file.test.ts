@@ -71,11 +71,11 @@ describe("a trial's job", () => {
     const config = trialConfig(PLAN, JOB);
     expect(config).toMatchObject({ rounds: 80, evaluation: { every: 40, baselines: false }, checkpoint: { keep: 1 } });
     const racing = trialConfig({ ...PLAN, objective: { kind: 'trajectories-to', target: 0.8 } }, JOB);
-    expect(racing.evaluation.every).toBe(20);
+    expect(racing.evaluation.every).toBe(10);
   });
 
   it('takes at most as many trajectories as the largest groups do', () => {
-    expect(capacityOf(PLAN, JOB)).toBe(32 * 8 * 80);
-    expect(capacityOf({ ...PLAN, space: {} }, JOB)).toBe(16 * 8 * 80);
+    expect(capacityOf(PLAN, JOB)).toBe(32 * 16 * 80);
+    expect(capacityOf({ ...PLAN, space: {} }, JOB)).toBe(8 * 16 * 80);
   });
 });

@@ -25,11 +25,15 @@ export const file_millrace_v1_admin: GenFile = /*@__PURE__*/
  */
 export type Job = Message<"millrace.v1.Job"> & {
   /**
+   * Lower-case letters, digits and '-', 1 to 40 characters.
+   *
    * @generated from field: string id = 1;
    */
   id: string;
 
   /**
+   * Where it is between its creation and its end.
+   *
    * @generated from field: millrace.v1.JobState state = 2;
    */
   state: JobState;
@@ -42,16 +46,22 @@ export type Job = Message<"millrace.v1.Job"> & {
   configJson: string;
 
   /**
+   * When it was created.
+   *
    * @generated from field: google.protobuf.Timestamp create_time = 4;
    */
   createTime?: Timestamp | undefined;
 
   /**
+   * When it first ran; absent before.
+   *
    * @generated from field: google.protobuf.Timestamp start_time = 5;
    */
   startTime?: Timestamp | undefined;
 
   /**
+   * When it ended; absent before.
+   *
    * @generated from field: google.protobuf.Timestamp end_time = 6;
    */
   endTime?: Timestamp | undefined;
@@ -64,6 +74,8 @@ export type Job = Message<"millrace.v1.Job"> & {
   error: string;
 
   /**
+   * How far it is.
+   *
    * @generated from field: millrace.v1.JobProgress progress = 8;
    */
   progress?: JobProgress | undefined;
@@ -216,11 +228,15 @@ export type BudgetUse = Message<"millrace.v1.BudgetUse"> & {
   unit: string;
 
   /**
+   * Spent so far, in `unit`.
+   *
    * @generated from field: uint64 spent = 3;
    */
   spent: bigint;
 
   /**
+   * May be spent, in `unit`.
+   *
    * @generated from field: uint64 limit = 4;
    */
   limit: bigint;
@@ -247,6 +263,8 @@ export const BudgetUseSchema: GenMessage<BudgetUse> = /*@__PURE__*/
  */
 export type Checkpoint = Message<"millrace.v1.Checkpoint"> & {
   /**
+   * The job that wrote it.
+   *
    * @generated from field: string job_id = 1;
    */
   jobId: string;
@@ -259,6 +277,8 @@ export type Checkpoint = Message<"millrace.v1.Checkpoint"> & {
   version: number;
 
   /**
+   * When it was written.
+   *
    * @generated from field: google.protobuf.Timestamp create_time = 3;
    */
   createTime?: Timestamp | undefined;
@@ -334,16 +354,22 @@ export type JobNotice = Message<"millrace.v1.JobNotice"> & {
   node: string;
 
   /**
+   * How often it was reported.
+   *
    * @generated from field: uint64 count = 5;
    */
   count: bigint;
 
   /**
+   * When it was first reported.
+   *
    * @generated from field: google.protobuf.Timestamp first_time = 6;
    */
   firstTime?: Timestamp | undefined;
 
   /**
+   * When it was last reported.
+   *
    * @generated from field: google.protobuf.Timestamp last_time = 7;
    */
   lastTime?: Timestamp | undefined;
@@ -382,6 +408,8 @@ export type JobProgress = Message<"millrace.v1.JobProgress"> & {
   round: number;
 
   /**
+   * Rounds after which the job ends.
+   *
    * @generated from field: uint32 rounds_total = 2;
    */
   roundsTotal: number;
@@ -394,6 +422,8 @@ export type JobProgress = Message<"millrace.v1.JobProgress"> & {
   reward?: number | undefined;
 
   /**
+   * Trajectories trained on a second, over the last rounds; 0 unless the job runs.
+   *
    * @generated from field: double trajectories_per_second = 4;
    */
   trajectoriesPerSecond: number;
@@ -406,11 +436,15 @@ export type JobProgress = Message<"millrace.v1.JobProgress"> & {
   staleness?: number | undefined;
 
   /**
+   * Training requests that were sent.
+   *
    * @generated from field: uint64 requests = 6;
    */
   requests: bigint;
 
   /**
+   * How those requests ended.
+   *
    * @generated from field: millrace.v1.Ledger ledger = 7;
    */
   ledger?: Ledger | undefined;
@@ -423,6 +457,8 @@ export type JobProgress = Message<"millrace.v1.JobProgress"> & {
   etaSeconds: number;
 
   /**
+   * Time from the start of training to the last round, in seconds; pauses do not count.
+   *
    * @generated from field: double train_seconds = 9;
    */
   trainSeconds: number;
@@ -603,16 +639,22 @@ export type Evaluation = Message<"millrace.v1.Evaluation"> & {
   name: string;
 
   /**
+   * Version of the policy that was measured, or that training was at.
+   *
    * @generated from field: uint32 policy_version = 2;
    */
   policyVersion: number;
 
   /**
+   * Flows that were run: tasks times samples a task.
+   *
    * @generated from field: uint32 tasks = 3;
    */
   tasks: number;
 
   /**
+   * Flows that succeeded. The success rate is successes / (tasks - failed).
+   *
    * @generated from field: uint32 successes = 4;
    */
   successes: number;
@@ -625,6 +667,8 @@ export type Evaluation = Message<"millrace.v1.Evaluation"> & {
   failed: number;
 
   /**
+   * Mean reward of the flows that were judged.
+   *
    * @generated from field: double mean_reward = 6;
    */
   meanReward: number;
@@ -637,11 +681,15 @@ export type Evaluation = Message<"millrace.v1.Evaluation"> & {
   trajectories: bigint;
 
   /**
+   * Training time until policy_version, in seconds.
+   *
    * @generated from field: double train_seconds = 8;
    */
   trainSeconds: number;
 
   /**
+   * Mean number of steps of the flows that were judged.
+   *
    * @generated from field: double mean_steps = 9;
    */
   meanSteps: number;
@@ -844,6 +892,8 @@ export const CreateJobResponseSchema: GenMessage<CreateJobResponse> = /*@__PURE_
  */
 export type ListCheckpointsRequest = Message<"millrace.v1.ListCheckpointsRequest"> & {
   /**
+   * Id of the job.
+   *
    * @generated from field: string job_id = 1;
    */
   jobId: string;
@@ -1199,6 +1249,8 @@ export const UploadArtifactsResponseSchema: GenMessage<UploadArtifactsResponse> 
  */
 export type SetJobPriorityRequest = Message<"millrace.v1.SetJobPriorityRequest"> & {
   /**
+   * Id of the job.
+   *
    * @generated from field: string job_id = 1;
    */
   jobId: string;
@@ -1223,6 +1275,8 @@ export const SetJobPriorityRequestSchema: GenMessage<SetJobPriorityRequest> = /*
  */
 export type SetJobPriorityResponse = Message<"millrace.v1.SetJobPriorityResponse"> & {
   /**
+   * The job as it is then.
+   *
    * @generated from field: millrace.v1.Job job = 1;
    */
   job?: Job | undefined;
@@ -1485,6 +1539,8 @@ export const WatchJobsResponseSchema: GenMessage<WatchJobsResponse> = /*@__PURE_
  */
 export type CancelJobRequest = Message<"millrace.v1.CancelJobRequest"> & {
   /**
+   * Id of the job.
+   *
    * @generated from field: string job_id = 1;
    */
   jobId: string;
@@ -1502,6 +1558,8 @@ export const CancelJobRequestSchema: GenMessage<CancelJobRequest> = /*@__PURE__*
  */
 export type CancelJobResponse = Message<"millrace.v1.CancelJobResponse"> & {
   /**
+   * The job as it is then.
+   *
    * @generated from field: millrace.v1.Job job = 1;
    */
   job?: Job | undefined;
@@ -1519,6 +1577,8 @@ export const CancelJobResponseSchema: GenMessage<CancelJobResponse> = /*@__PURE_
  */
 export type PauseJobRequest = Message<"millrace.v1.PauseJobRequest"> & {
   /**
+   * Id of the job.
+   *
    * @generated from field: string job_id = 1;
    */
   jobId: string;
@@ -1536,6 +1596,8 @@ export const PauseJobRequestSchema: GenMessage<PauseJobRequest> = /*@__PURE__*/
  */
 export type PauseJobResponse = Message<"millrace.v1.PauseJobResponse"> & {
   /**
+   * The job as it is then.
+   *
    * @generated from field: millrace.v1.Job job = 1;
    */
   job?: Job | undefined;
@@ -1553,6 +1615,8 @@ export const PauseJobResponseSchema: GenMessage<PauseJobResponse> = /*@__PURE__*
  */
 export type ResumeJobRequest = Message<"millrace.v1.ResumeJobRequest"> & {
   /**
+   * Id of the job.
+   *
    * @generated from field: string job_id = 1;
    */
   jobId: string;
@@ -1570,6 +1634,8 @@ export const ResumeJobRequestSchema: GenMessage<ResumeJobRequest> = /*@__PURE__*
  */
 export type ResumeJobResponse = Message<"millrace.v1.ResumeJobResponse"> & {
   /**
+   * The job as it is then.
+   *
    * @generated from field: millrace.v1.Job job = 1;
    */
   job?: Job | undefined;
@@ -1639,6 +1705,8 @@ export const EvaluateJobResponseSchema: GenMessage<EvaluateJobResponse> = /*@__P
  */
 export type Node = Message<"millrace.v1.Node"> & {
   /**
+   * Unique in the cluster.
+   *
    * @generated from field: string id = 1;
    */
   id: string;
@@ -1651,36 +1719,50 @@ export type Node = Message<"millrace.v1.Node"> & {
   roles: string[];
 
   /**
+   * Process id on its machine.
+   *
    * @generated from field: uint32 pid = 3;
    */
   pid: number;
 
   /**
+   * "host:port" of its gRPC server; empty for nodes without one.
+   *
    * @generated from field: string address = 4;
    */
   address: string;
 
   /**
+   * When its process started.
+   *
    * @generated from field: google.protobuf.Timestamp start_time = 5;
    */
   startTime?: Timestamp | undefined;
 
   /**
+   * When it was last heard of.
+   *
    * @generated from field: google.protobuf.Timestamp heartbeat_time = 6;
    */
   heartbeatTime?: Timestamp | undefined;
 
   /**
+   * Resident memory.
+   *
    * @generated from field: uint64 rss_bytes = 7;
    */
   rssBytes: bigint;
 
   /**
+   * Most resident memory since it started.
+   *
    * @generated from field: uint64 peak_rss_bytes = 8;
    */
   peakRssBytes: bigint;
 
   /**
+   * Processor time since it started, user and system.
+   *
    * @generated from field: double cpu_seconds = 9;
    */
   cpuSeconds: number;
@@ -1725,6 +1807,8 @@ export const ListNodesRequestSchema: GenMessage<ListNodesRequest> = /*@__PURE__*
  */
 export type ListNodesResponse = Message<"millrace.v1.ListNodesResponse"> & {
   /**
+   * By id.
+   *
    * @generated from field: repeated millrace.v1.Node nodes = 1;
    */
   nodes: Node[];
@@ -1749,16 +1833,22 @@ export type Actor = Message<"millrace.v1.Actor"> & {
   address: string;
 
   /**
+   * "running", "restarting" and the like.
+   *
    * @generated from field: string state = 2;
    */
   state: string;
 
   /**
+   * Messages that wait for it.
+   *
    * @generated from field: uint32 mailbox_depth = 3;
    */
   mailboxDepth: number;
 
   /**
+   * Restarts since its node started.
+   *
    * @generated from field: uint32 restarts = 4;
    */
   restarts: number;
@@ -1771,6 +1861,8 @@ export type Actor = Message<"millrace.v1.Actor"> & {
   waitingFor: string;
 
   /**
+   * Messages handled since its node started.
+   *
    * @generated from field: uint64 messages = 6;
    */
   messages: bigint;
@@ -1821,6 +1913,8 @@ export const ListActorsRequestSchema: GenMessage<ListActorsRequest> = /*@__PURE_
  */
 export type ListActorsResponse = Message<"millrace.v1.ListActorsResponse"> & {
   /**
+   * By address.
+   *
    * @generated from field: repeated millrace.v1.Actor actors = 1;
    */
   actors: Actor[];
@@ -1871,6 +1965,8 @@ export type QueryResponse = Message<"millrace.v1.QueryResponse"> & {
   columns: string[];
 
   /**
+   * Types of ClickHouse, one for each of `columns`.
+   *
    * @generated from field: repeated string types = 2;
    */
   types: string[];
@@ -1918,6 +2014,8 @@ export type TrajectoryFilter = Message<"millrace.v1.TrajectoryFilter"> & {
   purpose: Purpose;
 
   /**
+   * Only flows that succeeded, or only those that did not; both when absent.
+   *
    * @generated from field: optional bool success = 3;
    */
   success?: boolean | undefined;
@@ -1930,13 +2028,15 @@ export type TrajectoryFilter = Message<"millrace.v1.TrajectoryFilter"> & {
   taskId: string;
 
   /**
-   * First and last policy version.
+   * First policy version.
    *
    * @generated from field: optional uint32 min_version = 5;
    */
   minVersion?: number | undefined;
 
   /**
+   * Last policy version.
+   *
    * @generated from field: optional uint32 max_version = 6;
    */
   maxVersion?: number | undefined;
@@ -1989,6 +2089,8 @@ export type ExportTrajectoriesRequest = Message<"millrace.v1.ExportTrajectoriesR
   steps: boolean;
 
   /**
+   * Which trajectories; all when absent.
+   *
    * @generated from field: millrace.v1.TrajectoryFilter filter = 3;
    */
   filter?: TrajectoryFilter | undefined;
@@ -2021,11 +2123,15 @@ export const ExportTrajectoriesRequestSchema: GenMessage<ExportTrajectoriesReque
  */
 export type ExportTrajectoriesResponse = Message<"millrace.v1.ExportTrajectoriesResponse"> & {
   /**
+   * The next bytes of the export.
+   *
    * @generated from field: bytes data = 1;
    */
   data: Uint8Array;
 
   /**
+   * For the request of an export that goes on after this chunk.
+   *
    * @generated from field: string cursor = 2;
    */
   cursor: string;
@@ -2083,13 +2189,15 @@ export const ImportTrajectoriesRequestSchema: GenMessage<ImportTrajectoriesReque
  */
 export type ImportTrajectoriesResponse = Message<"millrace.v1.ImportTrajectoriesResponse"> & {
   /**
-   * Rows written.
+   * Rows written to table `trajectories`.
    *
    * @generated from field: uint32 trajectories = 1;
    */
   trajectories: number;
 
   /**
+   * Rows written to table `steps`.
+   *
    * @generated from field: uint32 steps = 2;
    */
   steps: number;
@@ -2123,6 +2231,8 @@ export type DeadLetter = Message<"millrace.v1.DeadLetter"> & {
   stream: string;
 
   /**
+   * Subject that it was published on.
+   *
    * @generated from field: string subject = 3;
    */
   subject: string;
@@ -2142,18 +2252,22 @@ export type DeadLetter = Message<"millrace.v1.DeadLetter"> & {
   deliveries: number;
 
   /**
+   * When it was given up.
+   *
    * @generated from field: google.protobuf.Timestamp time = 6;
    */
   time?: Timestamp | undefined;
 
   /**
-   * Message id and sequence that it had in its stream.
+   * Message id that it had in its stream.
    *
    * @generated from field: string message_id = 7;
    */
   messageId: string;
 
   /**
+   * Its sequence in that stream.
+   *
    * @generated from field: uint64 sequence = 8;
    */
   sequence: bigint;
@@ -2166,6 +2280,8 @@ export type DeadLetter = Message<"millrace.v1.DeadLetter"> & {
   headers: { [key: string]: string };
 
   /**
+   * Size of its payload.
+   *
    * @generated from field: uint64 payload_bytes = 10;
    */
   payloadBytes: bigint;
@@ -2204,6 +2320,8 @@ export type ListDeadLettersRequest = Message<"millrace.v1.ListDeadLettersRequest
   pageSize: number;
 
   /**
+   * `next_page_token` of the page before; empty for the first.
+   *
    * @generated from field: string page_token = 3;
    */
   pageToken: string;
@@ -2221,11 +2339,15 @@ export const ListDeadLettersRequestSchema: GenMessage<ListDeadLettersRequest> = 
  */
 export type ListDeadLettersResponse = Message<"millrace.v1.ListDeadLettersResponse"> & {
   /**
+   * One page of letters.
+   *
    * @generated from field: repeated millrace.v1.DeadLetter dead_letters = 1;
    */
   deadLetters: DeadLetter[];
 
   /**
+   * Empty on the last page.
+   *
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
@@ -2243,6 +2365,8 @@ export const ListDeadLettersResponseSchema: GenMessage<ListDeadLettersResponse> 
  */
 export type GetDeadLetterRequest = Message<"millrace.v1.GetDeadLetterRequest"> & {
   /**
+   * Number of the letter.
+   *
    * @generated from field: uint64 id = 1;
    */
   id: bigint;
@@ -2260,6 +2384,8 @@ export const GetDeadLetterRequestSchema: GenMessage<GetDeadLetterRequest> = /*@_
  */
 export type GetDeadLetterResponse = Message<"millrace.v1.GetDeadLetterResponse"> & {
   /**
+   * The letter with its payload.
+   *
    * @generated from field: millrace.v1.DeadLetter dead_letter = 1;
    */
   deadLetter?: DeadLetter | undefined;
@@ -2298,6 +2424,8 @@ export type ReplayDeadLettersRequest = Message<"millrace.v1.ReplayDeadLettersReq
   stream: string;
 
   /**
+   * With `all`: `next_page_token` of the page before; empty for the first.
+   *
    * @generated from field: string page_token = 4;
    */
   pageToken: string;
@@ -2354,6 +2482,8 @@ export const GetStoreStatsRequestSchema: GenMessage<GetStoreStatsRequest> = /*@_
  */
 export type GetStoreStatsResponse = Message<"millrace.v1.GetStoreStatsResponse"> & {
   /**
+   * By name.
+   *
    * @generated from field: repeated millrace.v1.StoreTable tables = 1;
    */
   tables: StoreTable[];
@@ -2385,11 +2515,15 @@ export const GetStoreStatsResponseSchema: GenMessage<GetStoreStatsResponse> = /*
  */
 export type DetachedPart = Message<"millrace.v1.DetachedPart"> & {
   /**
+   * Table that it was a part of.
+   *
    * @generated from field: string table = 1;
    */
   table: string;
 
   /**
+   * ClickHouse's name of it.
+   *
    * @generated from field: string part = 2;
    */
   part: string;
@@ -2409,6 +2543,8 @@ export type DetachedPart = Message<"millrace.v1.DetachedPart"> & {
   rows?: bigint | undefined;
 
   /**
+   * What is left of it on disk.
+   *
    * @generated from field: uint64 disk_bytes = 5;
    */
   diskBytes: bigint;
@@ -2442,11 +2578,15 @@ export const DetachedPartSchema: GenMessage<DetachedPart> = /*@__PURE__*/
  */
 export type StoreTable = Message<"millrace.v1.StoreTable"> & {
   /**
+   * Name of the table.
+   *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
+   * Rows in its active parts.
+   *
    * @generated from field: uint64 rows = 2;
    */
   rows: bigint;
@@ -2459,30 +2599,36 @@ export type StoreTable = Message<"millrace.v1.StoreTable"> & {
   diskBytes: bigint;
 
   /**
-   * Of its columns, and what they are without compression.
+   * Its columns on disk.
    *
    * @generated from field: uint64 compressed_bytes = 4;
    */
   compressedBytes: bigint;
 
   /**
+   * Its columns without compression.
+   *
    * @generated from field: uint64 raw_bytes = 5;
    */
   rawBytes: bigint;
 
   /**
+   * Active parts.
+   *
    * @generated from field: uint32 parts = 6;
    */
   parts: number;
 
   /**
-   * When the oldest and the newest row came; absent when there is none.
+   * When the oldest row came; absent when there is none.
    *
    * @generated from field: google.protobuf.Timestamp oldest_time = 7;
    */
   oldestTime?: Timestamp | undefined;
 
   /**
+   * When the newest row came; absent when there is none.
+   *
    * @generated from field: google.protobuf.Timestamp newest_time = 8;
    */
   newestTime?: Timestamp | undefined;
@@ -2500,16 +2646,22 @@ export const StoreTableSchema: GenMessage<StoreTable> = /*@__PURE__*/
  */
 export type StoreJob = Message<"millrace.v1.StoreJob"> & {
   /**
+   * Id of the job.
+   *
    * @generated from field: string id = 1;
    */
   id: string;
 
   /**
+   * Rows of it in table `trajectories`.
+   *
    * @generated from field: uint64 trajectories = 2;
    */
   trajectories: bigint;
 
   /**
+   * Rows of it in table `steps`.
+   *
    * @generated from field: uint64 steps = 3;
    */
   steps: bigint;
@@ -2529,11 +2681,15 @@ export type StoreJob = Message<"millrace.v1.StoreJob"> & {
   bytesPerStep: number;
 
   /**
+   * When its oldest trajectory came.
+   *
    * @generated from field: google.protobuf.Timestamp oldest_time = 6;
    */
   oldestTime?: Timestamp | undefined;
 
   /**
+   * When its newest trajectory came.
+   *
    * @generated from field: google.protobuf.Timestamp newest_time = 7;
    */
   newestTime?: Timestamp | undefined;
@@ -2591,6 +2747,8 @@ export const PruneStoreRequestSchema: GenMessage<PruneStoreRequest> = /*@__PURE_
  */
 export type PruneStoreResponse = Message<"millrace.v1.PruneStoreResponse"> & {
   /**
+   * Jobs of which rows were deleted, or would be.
+   *
    * @generated from field: repeated millrace.v1.PrunedJob jobs = 1;
    */
   jobs: PrunedJob[];
@@ -2608,16 +2766,22 @@ export const PruneStoreResponseSchema: GenMessage<PruneStoreResponse> = /*@__PUR
  */
 export type PrunedJob = Message<"millrace.v1.PrunedJob"> & {
   /**
+   * Id of the job.
+   *
    * @generated from field: string id = 1;
    */
   id: string;
 
   /**
+   * Rows deleted of table `trajectories`.
+   *
    * @generated from field: uint64 trajectories = 2;
    */
   trajectories: bigint;
 
   /**
+   * Rows deleted of table `steps`.
+   *
    * @generated from field: uint64 steps = 3;
    */
   steps: bigint;
@@ -2662,6 +2826,8 @@ export const DiagnoseRequestSchema: GenMessage<DiagnoseRequest> = /*@__PURE__*/
  */
 export type DiagnoseResponse = Message<"millrace.v1.DiagnoseResponse"> & {
   /**
+   * What is damaged or missing; empty when all is well.
+   *
    * @generated from field: repeated millrace.v1.Finding findings = 1;
    */
   findings: Finding[];
@@ -2822,6 +2988,8 @@ export type UpdateJobBudgetRequest = Message<"millrace.v1.UpdateJobBudgetRequest
   jobId: string;
 
   /**
+   * The new limits.
+   *
    * @generated from field: millrace.v1.JobBudget budget = 2;
    */
   budget?: JobBudget | undefined;
@@ -2867,6 +3035,8 @@ export const UpdateJobBudgetResponseSchema: GenMessage<UpdateJobBudgetResponse> 
  */
 export type Budget = Message<"millrace.v1.Budget"> & {
   /**
+   * Name of the owner.
+   *
    * @generated from field: string owner = 1;
    */
   owner: string;
@@ -2907,6 +3077,8 @@ export type Budget = Message<"millrace.v1.Budget"> & {
   reservedMicroDollars: bigint;
 
   /**
+   * Tokens of language models.
+   *
    * @generated from field: uint64 spent_tokens = 7;
    */
   spentTokens: bigint;
@@ -2931,16 +3103,22 @@ export const BudgetSchema: GenMessage<Budget> = /*@__PURE__*/
  */
 export type JobSpending = Message<"millrace.v1.JobSpending"> & {
   /**
+   * Id of the job.
+   *
    * @generated from field: string job_id = 1;
    */
   jobId: string;
 
   /**
+   * Millionths of a US dollar that it spent in the month.
+   *
    * @generated from field: uint64 spent_micro_dollars = 2;
    */
   spentMicroDollars: bigint;
 
   /**
+   * Tokens of language models that it used in the month.
+   *
    * @generated from field: uint64 spent_tokens = 3;
    */
   spentTokens: bigint;
@@ -2984,6 +3162,8 @@ export const ListBudgetsRequestSchema: GenMessage<ListBudgetsRequest> = /*@__PUR
  */
 export type ListBudgetsResponse = Message<"millrace.v1.ListBudgetsResponse"> & {
   /**
+   * By owner.
+   *
    * @generated from field: repeated millrace.v1.Budget budgets = 1;
    */
   budgets: Budget[];
@@ -3027,6 +3207,8 @@ export const GetBudgetRequestSchema: GenMessage<GetBudgetRequest> = /*@__PURE__*
  */
 export type GetBudgetResponse = Message<"millrace.v1.GetBudgetResponse"> & {
   /**
+   * What the owner has spent and may spend.
+   *
    * @generated from field: millrace.v1.Budget budget = 1;
    */
   budget?: Budget | undefined;
@@ -3070,6 +3252,8 @@ export const UpdateBudgetRequestSchema: GenMessage<UpdateBudgetRequest> = /*@__P
  */
 export type UpdateBudgetResponse = Message<"millrace.v1.UpdateBudgetResponse"> & {
   /**
+   * The budget with its new limit, in the present month.
+   *
    * @generated from field: millrace.v1.Budget budget = 1;
    */
   budget?: Budget | undefined;
@@ -3201,6 +3385,8 @@ export const AdminService: GenService<{
     output: typeof UploadArtifactsResponseSchema;
   },
   /**
+   * One job. NOT_FOUND when there is none of that id.
+   *
    * @generated from rpc millrace.v1.AdminService.GetJob
    */
   getJob: {
@@ -3229,6 +3415,8 @@ export const AdminService: GenService<{
     output: typeof CreateScheduleResponseSchema;
   },
   /**
+   * One schedule. NOT_FOUND when there is none of that name.
+   *
    * @generated from rpc millrace.v1.AdminService.GetSchedule
    */
   getSchedule: {
@@ -3237,6 +3425,8 @@ export const AdminService: GenService<{
     output: typeof GetScheduleResponseSchema;
   },
   /**
+   * All schedules, by name.
+   *
    * @generated from rpc millrace.v1.AdminService.ListSchedules
    */
   listSchedules: {
@@ -3245,6 +3435,8 @@ export const AdminService: GenService<{
     output: typeof ListSchedulesResponseSchema;
   },
   /**
+   * Ticks create no jobs until it is resumed, and are not made up for. NOT_FOUND when there is none of that name.
+   *
    * @generated from rpc millrace.v1.AdminService.PauseSchedule
    */
   pauseSchedule: {
@@ -3426,6 +3618,8 @@ export const AdminService: GenService<{
     output: typeof ListAgentsResponseSchema;
   },
   /**
+   * The processes of the cluster, by id.
+   *
    * @generated from rpc millrace.v1.AdminService.ListNodes
    */
   listNodes: {
@@ -3434,6 +3628,8 @@ export const AdminService: GenService<{
     output: typeof ListNodesResponseSchema;
   },
   /**
+   * The actors of one node or of all, by address. NOT_FOUND when there is no such node.
+   *
    * @generated from rpc millrace.v1.AdminService.ListActors
    */
   listActors: {

@@ -72,13 +72,15 @@ export type Schedule = Message<"millrace.v1.Schedule"> & {
   fromLatest: boolean;
 
   /**
-   * Of the jobs, as in CreateJobRequest.
+   * Owner of the jobs, as in CreateJobRequest.
    *
    * @generated from field: string owner = 8;
    */
   owner: string;
 
   /**
+   * Of the jobs, -100 to 100.
+   *
    * @generated from field: int32 priority = 9;
    */
   priority: number;
@@ -91,7 +93,7 @@ export type Schedule = Message<"millrace.v1.Schedule"> & {
   paused: boolean;
 
   /**
-   * What follows is filled in by the server.
+   * When the schedule was created. This field and those below are filled in by the server.
    *
    * @generated from field: google.protobuf.Timestamp create_time = 11;
    */
@@ -126,6 +128,8 @@ export type Schedule = Message<"millrace.v1.Schedule"> & {
   error: string;
 
   /**
+   * When that was.
+   *
    * @generated from field: google.protobuf.Timestamp error_time = 16;
    */
   errorTime?: Timestamp | undefined;
@@ -143,6 +147,8 @@ export const ScheduleSchema: GenMessage<Schedule> = /*@__PURE__*/
  */
 export type CreateScheduleRequest = Message<"millrace.v1.CreateScheduleRequest"> & {
   /**
+   * Name, trigger, configuration and the like; what the server fills in is ignored.
+   *
    * @generated from field: millrace.v1.Schedule schedule = 1;
    */
   schedule?: Schedule | undefined;
@@ -160,6 +166,8 @@ export const CreateScheduleRequestSchema: GenMessage<CreateScheduleRequest> = /*
  */
 export type CreateScheduleResponse = Message<"millrace.v1.CreateScheduleResponse"> & {
   /**
+   * The schedule as it is then.
+   *
    * @generated from field: millrace.v1.Schedule schedule = 1;
    */
   schedule?: Schedule | undefined;
@@ -177,6 +185,8 @@ export const CreateScheduleResponseSchema: GenMessage<CreateScheduleResponse> = 
  */
 export type GetScheduleRequest = Message<"millrace.v1.GetScheduleRequest"> & {
   /**
+   * Name of the schedule.
+   *
    * @generated from field: string name = 1;
    */
   name: string;
@@ -194,6 +204,8 @@ export const GetScheduleRequestSchema: GenMessage<GetScheduleRequest> = /*@__PUR
  */
 export type GetScheduleResponse = Message<"millrace.v1.GetScheduleResponse"> & {
   /**
+   * The schedule as it is then.
+   *
    * @generated from field: millrace.v1.Schedule schedule = 1;
    */
   schedule?: Schedule | undefined;
@@ -243,6 +255,8 @@ export const ListSchedulesResponseSchema: GenMessage<ListSchedulesResponse> = /*
  */
 export type PauseScheduleRequest = Message<"millrace.v1.PauseScheduleRequest"> & {
   /**
+   * Name of the schedule.
+   *
    * @generated from field: string name = 1;
    */
   name: string;
@@ -260,6 +274,8 @@ export const PauseScheduleRequestSchema: GenMessage<PauseScheduleRequest> = /*@_
  */
 export type PauseScheduleResponse = Message<"millrace.v1.PauseScheduleResponse"> & {
   /**
+   * The schedule as it is then.
+   *
    * @generated from field: millrace.v1.Schedule schedule = 1;
    */
   schedule?: Schedule | undefined;
@@ -277,6 +293,8 @@ export const PauseScheduleResponseSchema: GenMessage<PauseScheduleResponse> = /*
  */
 export type ResumeScheduleRequest = Message<"millrace.v1.ResumeScheduleRequest"> & {
   /**
+   * Name of the schedule.
+   *
    * @generated from field: string name = 1;
    */
   name: string;
@@ -294,6 +312,8 @@ export const ResumeScheduleRequestSchema: GenMessage<ResumeScheduleRequest> = /*
  */
 export type ResumeScheduleResponse = Message<"millrace.v1.ResumeScheduleResponse"> & {
   /**
+   * The schedule as it is then.
+   *
    * @generated from field: millrace.v1.Schedule schedule = 1;
    */
   schedule?: Schedule | undefined;
@@ -311,6 +331,8 @@ export const ResumeScheduleResponseSchema: GenMessage<ResumeScheduleResponse> = 
  */
 export type DeleteScheduleRequest = Message<"millrace.v1.DeleteScheduleRequest"> & {
   /**
+   * Name of the schedule.
+   *
    * @generated from field: string name = 1;
    */
   name: string;
