@@ -10,7 +10,8 @@ it('loads a bundle once for jobs that differ in name and rounds alone, and looks
   let isThere = true;
   const bundles = {
     has: () => Promise.resolve(isThere),
-    open: () => Promise.resolve({ flow: config.flow, source: config.flow, folder: '/bundle', rewards: [] } as unknown as UnpackedBundle),
+    open: () =>
+      Promise.resolve({ flow: config.flow, source: config.flow, folder: '/bundle', rewards: [] } as unknown as UnpackedBundle),
   } as unknown as JobBundles;
   const jobs = new UploadedJobs({ ...REAL_PORTS, bundles });
   const load = async (change: Partial<typeof config>) =>

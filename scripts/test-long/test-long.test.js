@@ -3,6 +3,7 @@ import { argumentsOf } from './arguments.js';
 import { chaos } from './chaos.js';
 import { nodes } from './nodes.js';
 import { page } from './page.js';
+import { python } from './python.js';
 import { resultOf } from './result-of.js';
 import { run } from './run.js';
 import { simulate } from './simulate.js';
@@ -104,5 +105,27 @@ describe('tiers', () => {
     expect(await resultOf(process.execPath, ['-e', script], { cwd: '/' })).toEqual({ code: 3, problem: 'first' });
     expect((await resultOf('/no/such/program', [], { cwd: '/' })).code).toBe(1);
     expect(await resultOf(process.execPath, ['-e', ''], { cwd: '/' })).toEqual({ code: 0, problem: undefined });
+  });
+});
+
+describe('python', () => {
+  const cluster = { address: 'a', token: 't', stop: vi.fn(() => Promise.resolve()) };
+  const up = () => Promise.resolve(cluster);
+  const tried = (results, start = () => Promise.resolve(0)) => {
+    const left = [...results];
+    return python({}, '/root', { find: () => '/nats-server', start, up, result: () => Promise.resolve(left.shift()) });
+  };
+  const done = { code: 0 };
+
+  it('says in a line why it cannot run', async () => {
+    expect(await python({}, '/root', { find: () => undefined })).toEqual({ skipped: 'nats-server is not installed' });
+    const offline = await tried([{ code: 1 }, done, { code: 1, problem: 'no network' }]);
+    expect(offline).toEqual({ skipped: 'grpcio-tools cannot be installed from PyPI: no network' });
+  });
+
+  it('runs the client against a cluster of its own, which it ends', async () => {
+    expect(await tried([done])).toEqual({ passed: 'a client that grpcio-tools generated' });
+    expect(await tried([done], () => Promise.resolve(1))).toEqual({ failed: 'scripts/test-long/client.py' });
+    expect(cluster.stop).toHaveBeenCalledTimes(2);
   });
 });

@@ -1,6 +1,7 @@
 import { chaos } from './chaos.js';
 import { nodes } from './nodes.js';
 import { page } from './page.js';
+import { python } from './python.js';
 import { simulate } from './simulate.js';
 
 const nothingYet = (what) => () => Promise.resolve({ skipped: `nothing to run yet: ${what}` });
@@ -11,6 +12,7 @@ export const TIERS = {
   containers: nothingYet('there are no images'),
   models: nothingYet('there is no language-model policy'),
   page,
+  python,
   nodes,
   chaos,
   simulate,
