@@ -61,7 +61,7 @@ describe('a client that knows nothing but the address and the token', () => {
 
   it.each<[string, string, object, number, RegExp]>([
     ['GetJob', 'nobody', { jobId: 'nobody' }, 5, /job_id: There is no job "nobody"/],
-    ['GetJob', 'an id that is none', { jobId: 'No Id' }, 3, /job_id: "No Id" is no job id/],
+    ['GetJob', 'an id that is none', { jobId: 'No Id' }, 3, /job_id: "No Id" is not a job id/],
     ['CreateJob', 'nothing', {}, 3, /config_json: is missing/],
     ['CreateJob', 'no JSON', { configJson: '{' }, 3, /config_json: not valid JSON/],
     [

@@ -1,3 +1,4 @@
+import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { startTestCluster } from '../../test/support/cluster.ts';
 import type { JobConfig } from '../../src/config/job.ts';
@@ -16,7 +17,7 @@ const MEMBERS = 8;
 interface Options {
   groups: string;
   wait: string;
-  json: boolean;
+  json?: string;
   gate: string[];
 }
 
@@ -29,7 +30,7 @@ export const group: Scenario = {
       .option('--groups <n>', 'groups of each size, and rounds on the cluster', '20')
       .option('--wait <ms>', 'how long each of the six tool calls of a trajectory waits, in milliseconds', '50')
       .option('--gate <figure>=<bound>', 'bound in place of the default one, e.g. groupToOne<=1.5; may be repeated', collect, [])
-      .option('--json', 'print the result as JSON', false);
+      .option('--json <file>', 'also write the result to this file');
   },
   async run(given, context) {
     const options = given as unknown as Options;
@@ -39,8 +40,8 @@ export const group: Scenario = {
     const { config } = loadJobConfig(JOB, { overrides });
     const figures = { ...(await membersOf(config, groups)), ...(await updatesOf(config, context)) };
     const checked = checkGates(gates, figures);
-    if (options.json) context.print(JSON.stringify({ figures, gates: checked }, null, 2));
-    else for (const [name, value] of Object.entries(figures)) context.print(`${name} ${value.toFixed(3)}`);
+    if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify({ figures, gates: checked }, null, 2)}\n`);
+    for (const [name, value] of Object.entries(figures)) context.print(`${name} ${value.toFixed(3)}`);
     for (const { figure, operator, bound, measured, kept } of checked)
       if (!kept) context.note(`gate: ${figure} is ${measured?.toFixed(3)}, and must be ${operator} ${bound}`);
     return checked.every(({ kept }) => kept) ? 0 : 1;

@@ -69,8 +69,8 @@ describe('admin service', () => {
       'rollout.groupSize',
       /got 1/,
     ],
-    ['a bad id', { jobId: 'Retail!', configJson: CONFIG }, 'job_id', /"Retail!" is no job id/],
-    ['an owner with a space', { configJson: CONFIG, owner: 'Ann Lab' }, 'owner', /"Ann Lab" is no name of an owner/],
+    ['a bad id', { jobId: 'Retail!', configJson: CONFIG }, 'job_id', /"Retail!" is not a job id/],
+    ['an owner with a space', { configJson: CONFIG, owner: 'Ann Lab' }, 'owner', /"Ann Lab" is not a valid owner name/],
     ['a priority out of bounds', { configJson: CONFIG, priority: 101 }, 'priority', /got 101, expected -100 to 100/],
     ['a long id', { jobId: 'a'.repeat(41), configJson: CONFIG }, 'job_id', /1 to 40/],
   ])('refuses %s', async (_what, request, field, message) => {

@@ -14,14 +14,14 @@ function invalid(field: string, message: string): MillraceError {
 export function checkJobId(id: string): string {
   if (id === '') throw invalid('job_id', 'is missing; give the id of a job.');
   if (JOB_ID.test(id)) return id;
-  throw invalid('job_id', `${quote(id)} is no job id: use 1 to 40 lower-case letters, digits and "-", the first one no "-".`);
+  throw invalid('job_id', `${quote(id)} is not a job id: use 1 to 40 lower-case letters, digits and "-", the first one no "-".`);
 }
 
 /** An owner's name; empty is "local". */
 export function checkOwner(owner: string): string {
   if (owner === '') return DEFAULT_OWNER;
   if (OWNER_PATTERN.test(owner)) return owner;
-  throw invalid('owner', `${quote(owner)} is no name of an owner: use 1 to 64 of a-z, 0-9, ".", "_", "@" and "-".`);
+  throw invalid('owner', `${quote(owner)} is not a valid owner name: use 1 to 64 of a-z, 0-9, ".", "_", "@" and "-".`);
 }
 
 /** A job's priority. */
@@ -34,7 +34,7 @@ export function checkPriority(priority: number): number {
 export function checkRequestId(id: string): string | undefined {
   if (id === '') return undefined;
   if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(id)) return id.toLowerCase();
-  throw invalid('request_id', `${quote(id)} is no UUID; use one such as "0b1c2d3e-4f50-4a6b-8c7d-9e0f1a2b3c4d", or nothing.`);
+  throw invalid('request_id', `${quote(id)} is not a UUID; use one such as "0b1c2d3e-4f50-4a6b-8c7d-9e0f1a2b3c4d", or nothing.`);
 }
 
 /** Digest of a bundle, or undefined for none. */
@@ -43,7 +43,7 @@ export function checkBundle(digest: string): string | undefined {
   if (/^[0-9a-f]{64}$/.test(digest)) return digest;
   throw invalid(
     'bundle_digest',
-    `${quote(digest)} is no digest; give the SHA-256 of an uploaded bundle, 64 lower-case hex digits.`,
+    `${quote(digest)} is not a digest; give the SHA-256 of an uploaded bundle, 64 lower-case hex digits.`,
   );
 }
 
@@ -62,7 +62,7 @@ export function checkCount(
 export function checkNodeId(id: string): string | undefined {
   if (id === '') return undefined;
   if (/^[\w.:-]{1,100}$/.test(id)) return id;
-  throw invalid('node_id', `${quote(id)} is no node id; the list of nodes has them.`);
+  throw invalid('node_id', `${quote(id)} is not a node id; \`millrace node list\` shows them.`);
 }
 
 /** One SQL statement. */
@@ -81,7 +81,7 @@ export function checkPlace(place: string): string {
   if (place.length <= 300 && /^[A-Za-z]+\/[\w./=-]+$/.test(place)) return place;
   throw new MillraceError(
     'invalid_argument',
-    `${JSON.stringify(place.slice(0, 60))} is no place; \`millrace doctor\` shows them.`,
+    `${JSON.stringify(place.slice(0, 60))} is not a place; \`millrace doctor\` shows them.`,
     {
       field: 'place',
     },

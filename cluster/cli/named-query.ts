@@ -4,7 +4,9 @@ import { isQueryName, namedQuery, QUERY_NAMES, queryParameters, queryText, type 
 /** A named query for a job as plain SQL, which is what the admin API takes. */
 export function namedQuerySql(name: QueryName, job: string, given: Readonly<Record<string, string>> = {}): string {
   if (!/^[a-z0-9][a-z0-9-]*$/.test(job)) {
-    throw new MillraceError('invalid_argument', `"${job}" is no job id: lower-case letters, digits and "-".`, { field: '--job' });
+    throw new MillraceError('invalid_argument', `"${job}" is not a job id: lower-case letters, digits and "-".`, {
+      field: '--job',
+    });
   }
   const query = namedQuery(name);
   return queryText(query, queryParameters(query, job, given));

@@ -93,13 +93,13 @@ export async function train(file: string | undefined, flags: TrainFlags, context
   } catch (error) {
     printer.end();
     if (!context.signal.aborted) {
-      if (running && !isOver(running)) context.note(`${running.id} is not finished; \`millrace train --resume\` goes on with it`);
+      if (running && !isOver(running)) context.note(`${running.id} is not finished; \`millrace train --resume\` continues it`);
       throw error;
     }
     if (running) {
       const { id, progress } = running;
       context.note(
-        `${id} ${await pauseJob(id, context)} at round ${progress?.round ?? 0}; \`millrace train --resume\` goes on with it`,
+        `${id} ${await pauseJob(id, context)} at round ${progress?.round ?? 0}; \`millrace train --resume\` continues it`,
       );
     }
     return EXIT.interrupted;
@@ -144,7 +144,7 @@ async function create(admin: AdminClient, config: JobConfig, options: NewJob, co
   for (const { id, state } of jobs) {
     if (state !== JobState.RUNNING) continue;
     await admin.pauseJob({ jobId: id });
-    context.note(`job ${id} was interrupted and is paused; \`millrace train --resume\` goes on with it`);
+    context.note(`job ${id} was interrupted and is paused; \`millrace train --resume\` continues it`);
   }
   const job = await createJob(admin, { configJson: JSON.stringify(config), ...options }, context);
   const before = jobs.filter(({ state }) => state === JobState.QUEUED).map(({ id }) => id);

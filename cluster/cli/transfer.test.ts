@@ -242,7 +242,7 @@ describe('millrace export and import', { timeout: 60_000 }, () => {
       code: 3,
       stderr: expect.stringMatching(/^error: There is no file /) as string,
     });
-    expect((await run('import', 'latin.jsonl', '--job', 'No')).stderr).toMatch(/is no job id/);
+    expect((await run('import', 'latin.jsonl', '--job', 'No')).stderr).toMatch(/is not a job id/);
     expect((await run('import', 'latin.jsonl', '--steps-file', 'x')).code).toBe(2);
   });
 });

@@ -68,7 +68,7 @@ export async function tune(file: string, flags: TuneFlags, context: CliContext):
     return state === 'failed' ? EXIT.failure : EXIT.ok;
   } catch (error) {
     if (!context.signal.aborted) {
-      context.note(`the search is not finished; \`millrace tune ${file} --resume\` goes on with it`);
+      context.note(`the search is not finished; \`millrace tune ${file} --resume\` continues it`);
       throw error;
     }
     await pauseCurrent(search, file, context);
@@ -156,7 +156,7 @@ async function pauseOthers(search: SearchState, context: CliContext): Promise<vo
     const others = (await admin.listJobs({ pageSize: 1000 })).jobs.filter(({ id }) => id !== search.current?.job);
     for (const { id } of others.filter(({ state }) => state === JobState.RUNNING)) {
       await admin.pauseJob({ jobId: id });
-      context.note(`job ${id} was not finished and is paused; \`millrace train --resume\` goes on with it`);
+      context.note(`job ${id} was not finished and is paused; \`millrace train --resume\` continues it`);
     }
     const queued = others.filter(({ state }) => state === JobState.QUEUED).map(({ id }) => id);
     if (queued.length > 0)

@@ -179,7 +179,7 @@ export type Job = Message<"millrace.v1.Job"> & {
   bestCheckpoint?: Checkpoint | undefined;
 
   /**
-   * The job whose training it goes on with, "<job>@<version>"; empty when its training began with it.
+   * The job whose training it continues, "<job>@<version>"; empty when its training began with it.
    *
    * @generated from field: string forked_from = 23;
    */
@@ -493,18 +493,22 @@ export const JobProgressSchema: GenMessage<JobProgress> = /*@__PURE__*/
  */
 export type Estimate = Message<"millrace.v1.Estimate"> & {
   /**
+   * The figure itself.
+   *
    * @generated from field: double value = 1;
    */
   value: number;
 
   /**
-   * Unset where it is of fewer than two tasks.
+   * Lower end of the interval; unset where it is of fewer than two tasks.
    *
    * @generated from field: optional double low = 2;
    */
   low?: number | undefined;
 
   /**
+   * Upper end of the interval.
+   *
    * @generated from field: optional double high = 3;
    */
   high?: number | undefined;
@@ -538,30 +542,36 @@ export type PairedComparison = Message<"millrace.v1.PairedComparison"> & {
   tasks: number;
 
   /**
-   * Tasks that only this policy solves, and only the baseline.
+   * Tasks that only this policy solves.
    *
    * @generated from field: uint32 wins = 3;
    */
   wins: number;
 
   /**
+   * Tasks that only the baseline solves.
+   *
    * @generated from field: uint32 losses = 4;
    */
   losses: number;
 
   /**
-   * Success rate of this policy - that of the baseline, -1 to 1, and its 95 % interval.
+   * Success rate of this policy - that of the baseline, -1 to 1.
    *
    * @generated from field: double difference = 5;
    */
   difference: number;
 
   /**
+   * Lower end of its 95 % interval.
+   *
    * @generated from field: double low = 6;
    */
   low: number;
 
   /**
+   * Upper end of its 95 % interval.
+   *
    * @generated from field: double high = 7;
    */
   high: number;
@@ -574,13 +584,15 @@ export type PairedComparison = Message<"millrace.v1.PairedComparison"> & {
   pValue: number;
 
   /**
-   * Evidence of the always-valid paired test, and what it must reach to decide: candidates on these tasks / 0.05.
+   * Evidence of the always-valid paired test.
    *
    * @generated from field: double evidence = 9;
    */
   evidence: number;
 
   /**
+   * What the evidence must reach to decide: candidates on these tasks / 0.05.
+   *
    * @generated from field: double threshold = 10;
    */
   threshold: number;
@@ -607,13 +619,15 @@ export const PairedComparisonSchema: GenMessage<PairedComparison> = /*@__PURE__*
  */
 export type TypeCounts = Message<"millrace.v1.TypeCounts"> & {
   /**
-   * Flows that were judged, and those that succeeded.
+   * Flows that were judged.
    *
    * @generated from field: uint32 judged = 1;
    */
   judged: number;
 
   /**
+   * Flows that succeeded.
+   *
    * @generated from field: uint32 successes = 2;
    */
   successes: number;
@@ -802,7 +816,7 @@ export type CreateJobRequest = Message<"millrace.v1.CreateJobRequest"> & {
   requestId: string;
 
   /**
-   * The training that the job goes on with, "<job>" (its newest checkpoint that is whole) or "<job>@<version>": weights, optimiser, exploration,
+   * The training that the job continues, "<job>" (its newest checkpoint that is whole) or "<job>@<version>": weights, optimiser, exploration,
    * curriculum and ledger. config_json may be empty then: that of the other job. What it may change: docs/checkpoints.md. `from` must be empty.
    * NOT_FOUND when there is no such checkpoint, DATA_LOSS when it is damaged, INVALID_ARGUMENT with the field that must not change.
    *
