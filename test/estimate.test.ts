@@ -12,5 +12,6 @@ it('a job is estimated from a probe, without a cluster', async () => {
   expect(found).toMatchObject({ costIsMetered: false, probe: { groups: 1, trajectories: 4, failed: 0 } });
   expect(found.trainingTrajectories % 20).toBe(0);
   expect(found.rolloutHours.expected).toBeGreaterThan(0);
+  expect(found.learnerHours.expected).toBeGreaterThan(0);
   expect(found.diskBytes.high).toBeGreaterThanOrEqual(found.diskBytes.expected);
 });

@@ -6,7 +6,14 @@ const config = jobConfigSchema.parse({
   ...{ name: 'a', flow: '/a.ts', rounds: 10, rollout: { groupSize: 4, groupsPerRound: 5, maxStaleness: 1 } },
   ...{ evaluation: { every: 4 }, checkpoint: { keep: 2 } },
 });
-const probed = (tokensIn: number): ProbedTrajectory => ({ tokensIn, tokensOut: 1, cost: 0.5, seconds: 36, rowBytes: 100 });
+const probed = (tokensIn: number): ProbedTrajectory => ({
+  tokensIn,
+  tokensOut: 1,
+  cost: 0.5,
+  seconds: 36,
+  learnerSeconds: 9,
+  rowBytes: 100,
+});
 const common = { config, heldOut: 3, hasRule: true, parameters: 1000, groups: 1, failed: 0 };
 
 it('scales the probe to training, evaluations and baselines', () => {
@@ -19,6 +26,8 @@ it('scales the probe to training, evaluations and baselines', () => {
   expect(estimate.tokensIn.high).toBeCloseTo(120 * flows);
   expect(estimate.cost).toEqual({ low: 121, expected: 121, high: 121 });
   expect(estimate.rolloutHours.expected).toBeCloseTo(2.42);
+  // Nothing is learned from evaluations.
+  expect(estimate.learnerHours.expected).toBeCloseTo(0.5);
   expect(estimate.diskBytes.expected).toBe(100 * flows + 7 * 12_000);
 });
 

@@ -4,10 +4,12 @@ import type { JobConfig } from '../../src/config/job.ts';
 export interface ProbedTrajectory {
   tokensIn: number;
   tokensOut: number;
-  /** In the currency of the flow. */
+  /** US dollars, by what calls say and by the prices of cluster.yaml. */
   cost: number;
   /** Of processor and waiting, in this process. */
   seconds: number;
+  /** Of a learner with this machine's backend, where its group has a signal. */
+  learnerSeconds: number;
   /** Bytes of its rows, as they are sent to the store. */
   rowBytes: number;
 }
@@ -27,12 +29,14 @@ export interface Estimate {
   evaluationFlows: number;
   tokensIn: Estimated;
   tokensOut: Estimated;
-  /** In the currency of the flow; all zero where it does not meter its cost. */
+  /** US dollars; all zero where nothing says what a call costs. */
   cost: Estimated;
   /** Whether the flow said what a trajectory cost. */
   costIsMetered: boolean;
-  /** Hours of rollout workers, one flow after the other; learners are not in it. */
+  /** Hours of rollout workers, one flow after the other. */
   rolloutHours: Estimated;
+  /** Hours of one learner, where every group has a signal: those without one are not computed. */
+  learnerHours: Estimated;
   /** Bytes: rows before compression, kept checkpoints, and weights on the bus. */
   diskBytes: Estimated;
   probe: { groups: number; trajectories: number; failed: number };
@@ -76,11 +80,17 @@ export function estimateJob(input: EstimateInput): Estimate {
   const kept = (config.checkpoint.keep + 1 + config.rollout.maxStaleness + 3) * 12 * parameters;
   const rows = of('rowBytes');
   const seconds = of('seconds');
+  // Evaluations are not learned from.
+  const learning = scaled(
+    trajectories.map(({ learnerSeconds }) => learnerSeconds),
+    trainingTrajectories,
+  );
   return {
     ...{ trainingTrajectories, evaluationFlows: flows },
     ...{ tokensIn: of('tokensIn'), tokensOut: of('tokensOut'), cost: of('cost') },
     costIsMetered: trajectories.some(({ cost }) => cost > 0),
     rolloutHours: mapped(seconds, (value) => value / 3600),
+    learnerHours: mapped(learning, (value) => value / 3600),
     diskBytes: mapped(rows, (value) => value + kept),
     probe: { groups, trajectories: trajectories.length, failed },
   };

@@ -12,7 +12,9 @@ import { actorOf } from '../../src/policy/registry.ts';
 import { scoreGroup } from '../../src/reward/score.ts';
 import { guardExit } from '../flow-watch/guard-exit.ts';
 import { taskPlan } from '../jobs/tasks.ts';
+import { dollarsOf } from '../../src/budget/money.ts';
 import type { CliContext } from './context.ts';
+import { LearnerProbe } from './estimate-learner.ts';
 import { estimateJob, type Estimate, type Estimated, type ProbedTrajectory } from './estimate-figures.ts';
 import { openEvalSource, type EvalSource } from './eval-source.ts';
 import { byteSize, duration } from './format.ts';
@@ -42,11 +44,15 @@ async function probe({ config, runtime }: EvalSource, groups: number, context: C
   const { cwd, env, signal } = context;
   const loaded = await runtime.tasks();
   const plan = await taskPlan(runtime, loaded);
-  await initCompute({ preferred: loadClusterConfig({ env, cwd }).config.compute.backend });
+  const cluster = loadClusterConfig({ env, cwd }).config;
+  await initCompute({ preferred: cluster.compute.backend });
   const actor = await actorOf(runtime.kind, runtime.spec, runtime.outline);
   const policy = actor.policy();
   const { values } = runtime.kind.initial(runtime.spec) as Parameters;
   policy.load(values);
+  const learning = runtime.kind.learner(runtime.spec);
+  learning.load(values);
+  const learner = new LearnerProbe(learning, config, systemClock);
   const inference = new MicroBatcher({ clock: systemClock });
   const common = {
     flow: runtime.flow,
@@ -54,6 +60,7 @@ async function probe({ config, runtime }: EvalSource, groups: number, context: C
     node: 'estimate',
     clock: systemClock,
     retrier: waitingRetryGate(context),
+    spending: { prices: cluster.prices },
   };
   const trajectories: ProbedTrajectory[] = [];
   let failed = 0;
@@ -69,13 +76,20 @@ async function probe({ config, runtime }: EvalSource, groups: number, context: C
       const members = group.trajectories.length;
       const seconds = (systemClock.monotonic() - begun) / 1000 / members;
       const rowBytes = (scored.stepRows.length + scored.trajectoryRows.length) / members;
-      for (const { failure, tokensIn, tokensOut, cost } of group.trajectories) {
-        if (failure !== FailureClass.UNSPECIFIED) failed += 1;
-        else trajectories.push({ tokensIn: Number(tokensIn), tokensOut: Number(tokensOut), cost, seconds, rowBytes });
-      }
+      const found = group.trajectories.flatMap(({ failure, tokensIn, tokensOut, microDollars }, i) => {
+        if (failure !== FailureClass.UNSPECIFIED) return [];
+        // Of the flow, and with what judging it cost.
+        const cost = dollarsOf(Math.max(Number(microDollars), Number(scored.scores[i]?.microDollars ?? 0)));
+        return [{ tokensIn: Number(tokensIn), tokensOut: Number(tokensOut), cost, seconds, rowBytes }];
+      });
+      failed += members - found.length;
+      if (found.length === 0) continue;
+      const learnerSeconds = (await learner.seconds(group)) / members;
+      trajectories.push(...found.map((each) => ({ ...each, learnerSeconds })));
     }
   } finally {
     policy.dispose();
+    learning.dispose();
   }
   if (trajectories.length === 0) {
     throw new MillraceError(
@@ -100,6 +114,7 @@ export function estimateText(estimate: Estimate): string {
     ['tokens written', range(estimate.tokensOut, whole)],
     ['cost', estimate.costIsMetered ? range(estimate.cost, (value) => value.toFixed(2)) : 'the flow does not meter its cost'],
     ['rollout time', range(estimate.rolloutHours, (value) => duration(value * 3600))],
+    ['learner time', range(estimate.learnerHours, (value) => duration(value * 3600))],
     ['disk, uncompressed', range(estimate.diskBytes, (value) => byteSize(Math.round(value)))],
     ['probe', `${probed.groups} groups, ${probed.trajectories} flows, ${probed.failed} failed`],
   ]);
