@@ -39,13 +39,23 @@ export interface TestClusterOptions {
   maxRunning?: number;
   /** What calls cost, and owners may spend. */
   money?: Pick<ClusterConfig, 'budgets' | 'prices'>;
+  /** Where bundles and checkpoints are kept. Default: its folder. */
+  artifacts?: ClusterConfig['artifacts'];
   /** An earlier cluster's folder. */
   stateDir?: string;
 }
 
 export async function startTestCluster(options: TestClusterOptions = {}): Promise<TestCluster> {
   const folder = options.stateDir === undefined ? await temporaryFolder() : { path: options.stateDir, remove: removeNothing };
-  const { learners = 2, rollouts = 2, clickhousePort = 'off', gatewayPort = 'off', maxRunning = 'auto', money = {} } = options;
+  const {
+    learners = 2,
+    rollouts = 2,
+    clickhousePort = 'off',
+    gatewayPort = 'off',
+    maxRunning = 'auto',
+    money = {},
+    artifacts = {},
+  } = options;
   const cluster = await startEmbeddedCluster({
     config: clusterConfigSchema.parse({
       stateDir: folder.path,
@@ -53,6 +63,7 @@ export async function startTestCluster(options: TestClusterOptions = {}): Promis
       rollouts,
       ports: { clickhouse: clickhousePort, gateway: gatewayPort },
       scheduler: { maxRunning },
+      artifacts,
       ...money,
     }),
     log: silentLogger(),
