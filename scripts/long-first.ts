@@ -7,6 +7,7 @@ const LONG = [
   'kills',
   'tune',
   'budget-kills',
+  'checkpoints',
   'train',
   'worker-lost',
   'code',
