@@ -1,7 +1,10 @@
+import { create } from '@bufbuild/protobuf';
 import { describe, expect, it } from 'vitest';
 import { comparisonText, ratioOf, rowOf, secondsAt, type TrainingRun } from './comparison.ts';
 import { runOfReport } from './millrace.ts';
 import { runOfLines, type PeerLine } from './pytorch.ts';
+import { outcomeOf } from '../../cluster/report/outcome.ts';
+import { JobSchema } from '../../src/gen/millrace/v1/admin_pb.ts';
 
 /** Slow at first, then four times as fast: flows become shorter. */
 const millrace: TrainingRun = {
@@ -68,7 +71,7 @@ describe('what is compared', () => {
   it('is the training in the report of the cluster', () => {
     const { curve } = millrace;
     const report = {
-      ...{ job: 'retail-1', state: 'succeeded', checkpoint: '', processes: [] },
+      ...{ job: 'retail-1', state: 'succeeded', checkpoint: '', processes: [], outcome: outcomeOf(create(JobSchema)) },
       heldOut: {
         ...{ tasks: 93, doNothing: 0, random: 0, untrained: 0, oracle: 1, trained: null, incomplete: false },
         baselines: { doNothing: null, random: null, untrained: null, oracle: null },

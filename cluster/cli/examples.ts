@@ -21,6 +21,8 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   'job estimate': ['job estimate job.yaml --groups 5 --set rounds=500'],
   'job describe': ['job describe retail-1'],
   'job watch': ['job watch retail-1', 'job watch retail-1 -o json', 'job watch --owner ann'],
+  report: ['report retail-1', 'report retail-1 --queries-per-month 50000 --price-per-solved 0.25'],
+  'job report': ['job report retail-1 -o json'],
   'job evaluate': ['job evaluate retail-1', 'job evaluate retail-1@60'],
   'job pause': ['job pause retail-1', 'job pause --all'],
   'job resume': ['job resume retail-1', 'job resume --status paused,failed'],

@@ -22,6 +22,7 @@ import { register as exportCommand } from './commands/export.ts';
 import { register as importCommand } from './commands/import.ts';
 import { register as job } from './commands/job.ts';
 import { register as node } from './commands/node.ts';
+import { register as report } from './commands/job/report.ts';
 import { register as query } from './commands/query.ts';
 import { register as schedule } from './commands/schedule.ts';
 import { register as sql } from './commands/sql.ts';
@@ -37,6 +38,7 @@ const COMMANDS: readonly ((program: Command, context: CliContext) => void)[] = [
   train,
   tune,
   evaluate,
+  report,
   job,
   schedule,
   budget,
@@ -64,6 +66,7 @@ export const SHORTCUTS: Readonly<Record<string, string>> = {
   train: 'job run',
   tune: 'job tune',
   eval: 'checkpoint evaluate',
+  report: 'job report',
   sql: 'store sql',
   query: 'store query',
   export: 'trajectory export',

@@ -15,6 +15,8 @@ import { collectQuery } from '../admin/query-rows.ts';
 import { REAL_PORTS } from '../jobs/real-ports.ts';
 import { loadJobRuntime } from '../jobs/runtime.ts';
 import { heldOutText, taskPlan } from '../jobs/tasks.ts';
+import { assumptionsOf, type AssumptionFlags } from '../report/assumptions.ts';
+import type { Assumptions } from '../report/value.ts';
 import { readProcessUse } from '../report/process-files.ts';
 import { buildReport, processUse, type TrainingReport } from '../report/report.ts';
 import { reportText, type AnsweredQuery } from '../report/text.ts';
@@ -35,7 +37,7 @@ import { ownerFields, type OwnerFlags } from './owner-options.ts';
 import { weightsFrom } from './weights-from.ts';
 
 /** Options of `millrace train`. */
-export interface TrainFlags extends EmbeddedFlags, OwnerFlags {
+export interface TrainFlags extends EmbeddedFlags, OwnerFlags, AssumptionFlags {
   data?: string;
   resume?: boolean;
   from?: string;
@@ -58,6 +60,7 @@ export async function train(file: string | undefined, flags: TrainFlags, context
       field: '--from',
     });
   const owned = ownerFields(flags, context.env);
+  const assumptions = assumptionsOf(flags);
   const settings = clusterSettings(context, flags);
   const reportFile = flags.report === undefined ? undefined : await writableFile(resolve(context.cwd, flags.report));
   const config = file === undefined ? undefined : await checkedJob(file, flags, context);
@@ -87,7 +90,7 @@ export async function train(file: string | undefined, flags: TrainFlags, context
     if (ended.state !== JobState.SUCCEEDED) {
       context.note(`job ${ended.id} ${stateName(ended.state)}${ended.error === '' ? '' : `: ${ended.error}`}`);
     }
-    const report = await makeReport(ended, cluster, context, begun);
+    const report = await makeReport(ended, cluster, context, { begun, assumptions });
     if (reportFile !== undefined) await writeFile(reportFile, `${JSON.stringify(report, null, 2)}\n`);
     return ended.state === JobState.SUCCEEDED ? EXIT.ok : EXIT.failure;
   } catch (error) {
@@ -170,7 +173,12 @@ async function resume(admin: AdminClient, config: JobConfig | undefined, stateDi
   return (await admin.resumeJob({ jobId: wanted.id }, { timeoutMs: 60_000 })).job!;
 }
 
-async function makeReport(job: Job, cluster: EmbeddedCluster, context: CliContext, begun: number): Promise<TrainingReport> {
+async function makeReport(
+  job: Job,
+  cluster: EmbeddedCluster,
+  context: CliContext,
+  { begun, assumptions }: { begun: number; assumptions: Assumptions | undefined },
+): Promise<TrainingReport> {
   const { answers, nodes } = await context.withAdmin(async (admin) => {
     await storeHasCaughtUp(admin, job);
     const answered: AnsweredQuery[] = [];
@@ -191,6 +199,7 @@ async function makeReport(job: Job, cluster: EmbeddedCluster, context: CliContex
     state: stateName(job.state),
     processes: [...processUse(nodes), ...[nats, own].filter((use) => use !== undefined)],
     totalSeconds: (performance.now() - begun) / 1000,
+    assumptions,
   });
   context.print(report, () => reportText(report, answers));
   return report;

@@ -1,5 +1,7 @@
 import { NOTHING_TO_DECIDE, POLICY_COLLAPSED } from '../../src/jobs/collapse.ts';
 import type { Evaluation, Job, Node } from '../../src/gen/millrace/v1/admin_pb.ts';
+import { outcomeOf, type Outcome } from './outcome.ts';
+import type { Assumptions } from './value.ts';
 import { successRate, rateText, type SuccessRate } from '../../src/jobs/success-rate.ts';
 
 /** What one planner reached on the held-out tasks. */
@@ -37,6 +39,8 @@ export interface TrainingReport {
     /** More than 2 % of the flows of one of these planners were not judged. */
     incomplete: boolean;
   };
+  /** The version that was best on the validation tasks against the untrained policy, where possible on the test tasks. */
+  outcome: Outcome;
   /** Trajectories trained on or filtered. */
   trajectories: number;
   /** Seconds from the first training request to the last commit, pauses left out. */
@@ -60,10 +64,12 @@ export interface ReportInput {
   state: string;
   processes: ProcessUse[];
   totalSeconds: number;
+  /** What the use of the policy is worth. Default: nothing is said of that. */
+  assumptions?: Assumptions | undefined;
 }
 
 /** The report of a job that has ended. */
-export function buildReport({ job, state, processes, totalSeconds }: ReportInput): TrainingReport {
+export function buildReport({ job, state, processes, totalSeconds, assumptions }: ReportInput): TrainingReport {
   const { evaluations, progress } = job;
   const named = (name: string): Evaluation | undefined => evaluations.find((evaluation) => evaluation.name === name);
   const baseline = (name: string): Measured | null => {
@@ -97,6 +103,7 @@ export function buildReport({ job, state, processes, totalSeconds }: ReportInput
       baselines,
       incomplete: [last, ...Object.values(baselines)].some((one) => one?.incomplete === true),
     },
+    outcome: outcomeOf(job, assumptions),
     trajectories,
     trainSeconds,
     totalSeconds,

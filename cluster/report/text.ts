@@ -1,4 +1,5 @@
 import { plot } from 'asciichart';
+import { outcomeText } from './outcome-text.ts';
 import type { Measured, TrainingReport } from './report.ts';
 
 /** A question and the table that answers it, already formatted. */
@@ -20,6 +21,7 @@ const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 /** The report for people. */
 export function reportText(report: TrainingReport, answers: readonly AnsweredQuery[]): string {
   const sections = [
+    outcomeText(report.outcome),
     heldOutText(report),
     collapseText(report),
     curveText(report),
@@ -40,12 +42,12 @@ function heldOutText({ heldOut, trajectories, trainSeconds, totalSeconds, trajec
     ['do nothing', rate(doNothing)],
     ['uniform random', rate(random)],
     ['untrained planner', rate(untrained)],
-    ['trained planner', rate(trained) + interval],
+    ['trained planner, last version', rate(trained) + interval],
     ['rule planner', rate(oracle)],
   ];
   return [
-    `Success on ${heldOut.tasks} held-out tasks${heldOut.incomplete ? ' (INCOMPLETE: not all flows could be judged)' : ''}`,
-    ...rows.map(([name, value]) => `  ${name.padEnd(28)}${value}`),
+    `Success on ${heldOut.tasks} validation tasks${heldOut.incomplete ? ' (INCOMPLETE: not all flows could be judged)' : ''}`,
+    ...rows.map(([name, value]) => `  ${name.padEnd(32)}${value}`),
     `  ${trajectories.toLocaleString('en')} trajectories in ${trainSeconds.toFixed(1)} s of training ` +
       `(${trajectoriesPerSecond.toFixed(0)}/s), ${totalSeconds.toFixed(1)} s in all`,
   ].join('\n');
@@ -64,7 +66,7 @@ function curveText({ curve }: TrainingReport): string {
   const chart = plot(values, { height: CHART_HEIGHT, min: 0, max: 100, format: (x) => `${x.toFixed(0).padStart(4)} %` });
   const last = points.at(-1)![0].toLocaleString('en');
   const axis = `       0${last.padStart(CHART_WIDTH - 1)} trajectories`;
-  return `Held-out success while it learned\n${chart}\n${axis}`;
+  return `Success on the validation tasks while it learned\n${chart}\n${axis}`;
 }
 
 /** Values at evenly spaced places, since evaluations need not be. */

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { ASSUMPTION_OPTIONS } from '../../report/assumptions.ts';
 import type { CliContext } from '../context.ts';
 import type { TrainFlags } from '../train.ts';
 import { OWNER, PRIORITY_HELP } from '../owner-options.ts';
@@ -21,6 +22,9 @@ export function register(parent: Command, context: CliContext, name = 'train'): 
     .option('--owner <name>', OWNER)
     .option('--priority <number>', PRIORITY_HELP)
     .option('--report <file>', 'also write the report as JSON')
+    .option(...ASSUMPTION_OPTIONS[0]!)
+    .option(...ASSUMPTION_OPTIONS[1]!)
+    .option(...ASSUMPTION_OPTIONS[2]!)
     .option('--learners <n>', 'learner processes, or auto: one per GPU, or without GPUs one per core')
     .option('--rollouts <n>', 'rollout processes')
     .option('--gateway-port <port>', 'port of the gateway (HTTP); off: no gateway (default: any free port)')
