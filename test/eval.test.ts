@@ -31,6 +31,7 @@ interface Summary {
   failures: Record<string, number>;
   incomplete: boolean;
   judgement: string;
+  metrics: Record<string, { value: number }>;
 }
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -76,6 +77,21 @@ describe('millrace eval', () => {
     expect(summary.ci95[1]).toBeGreaterThanOrEqual(summary.success);
     expect(summary.meanSteps).toBeCloseTo(lines.reduce((sum, { steps }) => sum + steps, 0) / 20, 6);
     expect((await results(JOB, '--checkpoint', checkpoint)).lines).toEqual(lines);
+  });
+
+  it('compares with another policy on the same tasks, and samples for pass@k', async () => {
+    const { summary } = await results(JOB, '--checkpoint', checkpoint, '--task-set', 'test', '--against', 'untrained');
+    expect(summary).toMatchObject({
+      tasks: 20,
+      against: {
+        ...{ checkpoint: 'untrained', tasks: 20, threshold: 20 },
+        decision: expect.stringMatching(/better|worse|undecided/) as string,
+      },
+      metrics: { success: { value: summary.success }, tool_accuracy: { value: expect.any(Number) as number } },
+    });
+    const sampled = await results(JOB, '--checkpoint', checkpoint, '--samples', '3');
+    expect(Object.keys(sampled.summary.metrics)).toEqual(expect.arrayContaining(['pass@1', 'pass@2', 'pass@3']));
+    for (const line of sampled.lines) expect(line).toMatchObject({ flows: 3, success: expect.any(Boolean) as boolean });
   });
 
   it('runs tasks that training never saw, from a file, in its order', async () => {

@@ -3,6 +3,7 @@ import { MillraceError } from '../../src/errors.ts';
 import { runGroup, type PolicyRuntime } from '../../src/flow/group.ts';
 import type { RetryGate } from '../../src/flow/retry-gate.ts';
 import { FailureClass } from '../../src/gen/millrace/v1/flow_pb.ts';
+import type { Score, ScoredGroup } from '../../src/gen/millrace/v1/training_pb.ts';
 import { evaluationPlan } from '../../src/jobs/evaluation/plans.ts';
 import { EvaluationTally } from '../../src/jobs/evaluation/tally.ts';
 import { evaluatedFlow } from '../../src/jobs/evaluation/task.ts';
@@ -23,14 +24,17 @@ export interface EvalRun extends EvalTasks {
   concurrency: number;
   retrier: RetryGate;
   signal: AbortSignal;
+  /** Flows a task: 1 takes the most likely actions, more are sampled as rollouts are. */
+  samples: number;
   /** Called with the result of each task, in the order of the tasks. */
   onResult: (line: object) => void;
 }
 
-/** Runs the tasks greedily, each once. Throws `cancelled` when the signal aborts. */
+/** Runs the tasks. Throws `cancelled` when the signal aborts. */
 export async function runTasks(run: EvalRun): Promise<EvaluationRecord> {
-  const { tasks, concurrency, signal, version, onResult } = run;
-  const tally = new EvaluationTally(evaluationPlan('trained', version), tasks.length);
+  const { tasks, concurrency, signal, version, samples, onResult } = run;
+  const plan = evaluationPlan(samples > 1 ? 'sampled' : 'trained', version, samples);
+  const tally = new EvaluationTally(plan, tasks.length);
   const results = inOrder(onResult);
   let next = 0;
   const worker = async (): Promise<void> => {
@@ -58,16 +62,25 @@ async function runOne(
   const common = { flow: runtime.flow, context: flowContext, node: 'eval', clock: systemClock, retrier };
   const group = await runGroup({ ...common, request, policy, signal });
   const scored = await scoreGroup(group, { ...common, algorithm: config.algorithm });
-  const [score] = scored.scores;
   const failure = FailureClass[scored.failure];
   tally.add({
     taskId: task.id,
     type: scored.taskType,
     flows: scored.scores.map((flow) => ({ ...evaluatedFlow(flow), ...(!flow.valid && { failure }) })),
   });
-  const problem = score?.valid === true ? {} : { failure: scored.failureMessage, failureClass: failure };
-  const { success = false, reward = 0, steps = 0 } = score ?? {};
-  return { id: task.id, success, reward, steps, ...problem };
+  return lineOf(task.id, scored, failure);
+}
+
+/** Of several flows the means, and how many succeeded of those that were judged. */
+function lineOf(id: string, { scores, failureMessage }: ScoredGroup, failureClass: string | undefined): object {
+  const judged = scores.filter(({ valid }) => valid);
+  const mean = (of: (score: Score) => number): number =>
+    judged.length === 0 ? 0 : judged.reduce((sum, score) => sum + of(score), 0) / judged.length;
+  const successes = judged.filter(({ success }) => success).length;
+  const figures = { reward: mean(({ reward }) => reward), steps: mean(({ steps }) => steps) };
+  const problem = judged.length === scores.length ? {} : { failure: failureMessage, failureClass };
+  if (scores.length > 1) return { id, success: successes > 0, successes, flows: judged.length, ...figures, ...problem };
+  return { id, success: successes > 0, ...figures, ...problem };
 }
 
 /** Passes lines on in the order of their numbers, each as soon as those before it are there. */

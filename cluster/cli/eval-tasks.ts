@@ -1,3 +1,4 @@
+import { MillraceError } from '../../src/errors.ts';
 import type { RetryGate } from '../../src/flow/retry-gate.ts';
 import { RetryLater } from '../../src/flow/retry-later.ts';
 import type { RequestTask } from '../../src/jobs/requests.ts';
@@ -18,16 +19,28 @@ export interface EvalTasks {
 export async function evalTasks(
   runtime: JobRuntime,
   file: string | undefined,
-  { retrier, signal }: { retrier: RetryGate; signal: AbortSignal },
+  { taskSet, retrier, signal }: { taskSet: 'validation' | 'test'; retrier: RetryGate; signal: AbortSignal },
 ): Promise<EvalTasks> {
   const loaded = await runtime.tasks().catch((thrown: unknown) => {
     if (!(thrown instanceof LoadLater)) throw thrown;
     return retrier.again(thrown.retry, () => loadAgain(runtime), signal);
   });
-  if (file === undefined) return { tasks: (await taskPlan(runtime, loaded)).validation, flowContext: loaded.context };
+  if (file === undefined) return { tasks: await heldOutTasks(runtime, loaded, taskSet), flowContext: loaded.context };
   // The flow's own loader gives the world; the tasks are checked like any others.
   const given = await loadTasks({ ...runtime.flow, load: () => readTasks(file) }, { data: file, clock: runtime.clock });
   return { tasks: given.tasks, flowContext: loaded.context };
+}
+
+async function heldOutTasks(runtime: JobRuntime, loaded: LoadedTasks, taskSet: 'validation' | 'test'): Promise<RequestTask[]> {
+  const tasks = (await taskPlan(runtime, loaded))[taskSet];
+  if (tasks.length > 0) return tasks;
+  throw new MillraceError(
+    'failed_precondition',
+    `The job has no ${taskSet} tasks (split.test is ${runtime.config.split.test}).`,
+    {
+      field: '--task-set',
+    },
+  );
 }
 
 /** Asks for another try as a tool does, so that the gate waits for it in the same way. */

@@ -6,12 +6,15 @@ import { loadClusterConfig } from '../../src/config/cluster.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { fixedPolicy } from '../../src/flow/policies.ts';
 import { MicroBatcher } from '../../src/policy/inference/micro-batcher.ts';
+import { compareOutcomes } from '../../src/jobs/evaluation/compared.ts';
+import type { EvaluationRecord } from '../../src/jobs/record.ts';
+import type { Parameters } from '../../src/policy/policy.ts';
 import type { PolicySpec, SpecDifference } from '../../src/policy/kind.ts';
 import { actorOf } from '../../src/policy/registry.ts';
 import type { JobRuntime } from '../jobs/runtime.ts';
 import type { CliContext } from './context.ts';
 import { EXIT } from './errors.ts';
-import { runTasks } from './eval-run.ts';
+import { runTasks, type EvalRun } from './eval-run.ts';
 import { openEvalSource, type EvalSource } from './eval-source.ts';
 import { evalSummary } from './eval-summary.ts';
 import { evalTasks } from './eval-tasks.ts';
@@ -28,10 +31,16 @@ export interface EvalFlags {
   concurrency: string;
   /** Tasks that may fail for infrastructure reasons. */
   allowFailed: string;
+  /** Held-out tasks: `validation` or `test`. */
+  taskSet: string;
+  /** Flows a task, 1 to 64. */
+  samples: string;
+  /** A checkpoint to compare with, or `untrained`. */
+  against?: string;
 }
 
 /**
- * Runs tasks greedily through a checkpoint. Needs no cluster: the same flow runtime, reward and policy, in this process. The exit code
+ * Runs tasks through a checkpoint. Needs no cluster: the same flow runtime, reward and policy, in this process. The exit code
  * is 1 when more tasks than allowed could not be judged.
  */
 export async function evaluate(file: string | undefined, flags: EvalFlags, context: CliContext): Promise<void> {
@@ -49,26 +58,69 @@ async function evaluateWith(source: EvalSource, flags: EvalFlags, context: CliCo
   const { runtime, code } = source;
   const concurrency = wholeNumber(flags.concurrency, '--concurrency', 1, 1024);
   const allowFailed = wholeNumber(flags.allowFailed, '--allow-failed', 0, 1_000_000);
+  const samples = wholeNumber(flags.samples, '--samples', 1, 64);
+  const taskSet = taskSetOf(flags.taskSet);
+  if (flags.against !== undefined && samples > 1)
+    throw new MillraceError('invalid_argument', 'Sampled flows are not compared: leave out --samples or --against.', {
+      field: '--against',
+    });
   const folder = resolve(cwd, flags.checkpoint);
-  const checkpoint = await loadCheckpoint(folder, { kinds: runtime.kinds });
-  checkFits(runtime, checkpoint.spec);
+  const ours = await weightsOf(runtime, folder);
+  const theirs = flags.against === undefined ? undefined : await weightsOf(runtime, baselineFolder(flags.against, cwd));
   const retrier = waitingRetryGate(context);
   const file = flags.tasks === undefined ? undefined : resolve(cwd, flags.tasks);
-  const given = await evalTasks(runtime, file, { retrier, signal });
+  const given = await evalTasks(runtime, file, { taskSet, retrier, signal });
   await initCompute({ preferred: loadClusterConfig({ env, cwd }).config.compute.backend });
-  const actor = await actorOf(runtime.kinds.of(checkpoint.spec), checkpoint.spec, runtime.outline);
-  const policy = actor.policy();
-  policy.load(checkpoint.parameters.values);
-  const version = Number(checkpoint.meta['version'] ?? 0);
   const write = (line: object): void => void stdout.write(`${JSON.stringify(line)}\n`);
-  const result = await runTasks({
-    ...given,
-    ...{ source, concurrency, retrier, signal, version, onResult: write },
-    policy: { source: fixedPolicy(policy, version), actor, inference: new MicroBatcher({ clock: systemClock }) },
-  }).finally(() => policy.dispose());
-  const summary = evalSummary(result, { tasks: given.tasks.length, checkpoint: folder, code });
+  const common = { ...given, ...{ source, concurrency, retrier, signal, samples } };
+  const result = await runWeights(runtime, ours, { ...common, onResult: write });
+  const baseline = theirs && (await runWeights(runtime, theirs, { ...common, onResult: () => undefined }));
+  const comparison = baseline && compareOutcomes(result, baseline);
+  const against = comparison && { checkpoint: flags.against!, ...comparison };
+  const summary = evalSummary(result, { tasks: given.tasks.length, checkpoint: folder, code, against });
   write({ summary });
   reportFailures(summary, allowFailed, context);
+}
+
+function taskSetOf(text: string): 'validation' | 'test' {
+  if (text === 'validation' || text === 'test') return text;
+  throw new MillraceError('invalid_argument', `--task-set: got "${text}", expected validation or test.`, { field: '--task-set' });
+}
+
+/** Weights to act by, and the version that they are. */
+interface EvaluatedWeights {
+  spec: PolicySpec;
+  values: Float32Array;
+  version: number;
+}
+
+function baselineFolder(against: string, cwd: string): string | undefined {
+  return against === 'untrained' ? undefined : resolve(cwd, against);
+}
+
+/** Those of a checkpoint; without a folder those that the job begins with. */
+async function weightsOf(runtime: JobRuntime, folder: string | undefined): Promise<EvaluatedWeights> {
+  if (folder === undefined) {
+    const { values } = runtime.kind.initial(runtime.spec) as Parameters;
+    return { spec: runtime.spec, values, version: 0 };
+  }
+  const { spec, parameters, meta } = await loadCheckpoint(folder, { kinds: runtime.kinds });
+  checkFits(runtime, spec);
+  return { spec, values: parameters.values, version: Number(meta['version'] ?? 0) };
+}
+
+async function runWeights(
+  runtime: JobRuntime,
+  { spec, values, version }: EvaluatedWeights,
+  run: Omit<EvalRun, 'policy' | 'version'>,
+): Promise<EvaluationRecord> {
+  const actor = await actorOf(runtime.kinds.of(spec), spec, runtime.outline);
+  const policy = actor.policy();
+  policy.load(values);
+  const inference = new MicroBatcher({ clock: systemClock });
+  return runTasks({ ...run, version, policy: { source: fixedPolicy(policy, version), actor, inference } }).finally(() =>
+    policy.dispose(),
+  );
 }
 
 /** Says which tasks could not be judged; more than allowed make the exit code 1. */

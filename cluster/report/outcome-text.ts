@@ -72,7 +72,7 @@ function verdictLines({ difference, convergence, metrics, types, value }: Outcom
     };
     lines.push(
       `${queriesPerMonth.toLocaleString('en')} queries a month at ${dollars(pricePerSolved)} a solved one: ` +
-        `${moreSolvedPerMonth.toFixed(0)} more solved, ${dollars(gainPerMonth)} a month, for ${dollars(cost)} of training; ${taken}, ${paid}`,
+        `${Math.round(moreSolvedPerMonth).toLocaleString('en')} more solved, ${dollars(gainPerMonth)} a month, for ${dollars(cost)} of training; ${taken}, ${paid}`,
     );
   }
   return lines.map((line) => `  ${line}`);

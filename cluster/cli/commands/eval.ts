@@ -12,7 +12,10 @@ export function register(parent: Command, context: CliContext, name = 'eval'): v
       'job file: the flow and where its world comes from; default: what the job of the checkpoint was created with',
     )
     .requiredOption('--checkpoint <folder>', 'checkpoint to evaluate')
-    .option('--tasks <file>', 'JSON, JSONL or CSV file of tasks; default: the held-out tasks of the job')
+    .option('--tasks <file>', 'JSON, JSONL or CSV file of tasks; default: held-out tasks of the job')
+    .option('--task-set <set>', 'which held-out tasks: validation, or test, which should be looked at once', 'validation')
+    .option('--samples <count>', 'flows a task, 1 to 64: more than one are sampled, and the summary has pass@k', '1')
+    .option('--against <checkpoint>', 'compare with another checkpoint (or: untrained) by a paired test on the same tasks')
     .option('--concurrency <count>', 'concurrent tasks, 1 to 1024', '16')
     .option('--allow-failed <count>', 'exit with 0 even if this many tasks failed for infrastructure reasons', '0')
     .option('--data <path>', "folder or file of task data in place of the job's own")

@@ -27,9 +27,12 @@ export function evaluationMetrics(tasks: readonly EvaluatedTask[], samples: numb
     success: successEstimate(success, judged),
     reward: ratio((flow) => flow.reward),
     steps: ratio((flow) => flow.steps),
-    tool_accuracy: ratio(
-      (flow) => flow.steps - (flow.toolErrors ?? 0),
-      (flow) => flow.steps,
+    tool_accuracy: accuracy(
+      ratio(
+        (flow) => flow.steps - (flow.toolErrors ?? 0),
+        (flow) => flow.steps,
+      ),
+      judged.length,
     ),
     tokens: ratio((flow) => flow.tokens ?? 0),
     cost: ratio((flow) => (flow.microDollars ?? 0) / 1e6),
@@ -51,6 +54,11 @@ export function evaluationMetrics(tasks: readonly EvaluatedTask[], samples: numb
     metrics[`pass@${k}`] = estimate(mean, within(meanInterval(values), values.length, mean));
   }
   return metrics;
+}
+
+/** A rate over all steps, within 0 to 1. */
+function accuracy({ value, low = 0, high = 1 }: EstimateRecord, tasks: number): EstimateRecord {
+  return estimate(value, within([low, high], tasks, value));
 }
 
 /** Of one flow a task Wilson's interval; of several Student's over the tasks. */
