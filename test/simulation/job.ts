@@ -1,7 +1,7 @@
 import { NO_FAULTS } from '../../cluster/simulation/faults/plan.ts';
 import type { SimulatedJob } from '../../cluster/simulation/job.ts';
 import { simulate, type SimulationOptions } from '../../cluster/simulation/run.ts';
-import { systemClock } from '../../src/clock/system.ts';
+import { VirtualClock } from '../../src/clock/virtual.ts';
 import { initCompute, type ComputeInfo } from '../../src/compute/backend.ts';
 import type { JobConfig } from '../../src/config/job.ts';
 import { createJobRuntimes } from '../../cluster/jobs/runtime.ts';
@@ -19,8 +19,11 @@ export async function simulatedJobs(file?: string): Promise<Pick<SimulationOptio
   return { jobs, compute };
 }
 
+/** Stands still: by a real clock the slices of long work, and so the turns of the event loop in a run, would depend on the machine. */
+const STANDING = new VirtualClock();
+
 async function load(name: string, config: JobConfig, compute: ComputeInfo): Promise<SimulatedJob> {
-  const loaded = createJobRuntimes({ clock: systemClock, outside: (work) => work });
+  const loaded = createJobRuntimes({ clock: STANDING, outside: (work) => work });
   const get = () => loaded.get({ id: 'simulated', config, code: undefined });
   const bundle = async () => ({ runtime: await get(), digest: undefined });
   const runtime = await get();
