@@ -1,4 +1,4 @@
-import { existsSync, truncateSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, truncateSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runSerial, type SerialResult } from '../cluster/serial/index.ts';
 import type { JobVersion } from '../cluster/jobs/weight-source.ts';
@@ -79,6 +79,38 @@ describe('a job that goes on with the training of another', () => {
     const { weights, second } = await forked(thermostatJob([...short, ...everything]), { version: 4 });
     expect(second.job).toMatchObject({ state: JobState.SUCCEEDED, error: '' });
     expect(same(second.weights, weights)).toBe(true);
+  });
+
+  it('tells which checkpoints are gone or damaged, the best one too, and goes on from those that are whole', async () => {
+    const config = thermostatJob(short);
+    const stateDir = folder.path;
+    const second = await runSerial(config, {
+      stateDir,
+      onEnd: async (job, admin) => {
+        if (job.id === 'second') return undefined;
+        const artifacts = artifactsOf(stateDir);
+        const checkpoints = await admin.listCheckpoints(job.id);
+        const best = job.bestCheckpoint!;
+        const other = checkpoints.find(({ version }) => version !== best.version && version !== 2)!;
+        // The best one is gone, another one torn in its weights, the newest of the rest is used.
+        rmSync(artifacts.pathOf(best.digest));
+        const { files } = JSON.parse(readFileSync(artifacts.pathOf(other.digest), 'utf8')) as { files: Record<string, string> };
+        truncateSync(artifacts.pathOf(files['model.safetensors']!), 40);
+        const problems = new Map((await admin.listCheckpoints(job.id)).map(({ version, problem }) => [version, problem]));
+        expect(problems.get(best.version)).not.toBe('');
+        expect(problems.get(other.version)).toMatch(/model\.safetensors|sha-?256|damaged|bytes/i);
+        for (const { version } of [best, other]) {
+          const fork = { job: job.id, version };
+          await expect(admin.createJob('none', { ...config, rounds: 9 }, { fork })).rejects.toMatchObject({ code: 'data_loss' });
+        }
+        const whole = [...problems].filter(([, problem]) => problem === '').map(([version]) => version);
+        const fork = { job: job.id, version: undefined };
+        const forked = await admin.createJob('second', { ...config, rounds: 9 }, { fork });
+        expect(forked.forkedFrom).toBe(`${job.id}@${Math.max(...whole)}`);
+        return forked.id;
+      },
+    });
+    expect(second.job).toMatchObject({ state: JobState.SUCCEEDED, error: '' });
   });
 
   it('trains for more rounds, from the newest checkpoint that is whole', async () => {

@@ -81,6 +81,27 @@ describe('keepBudgets', () => {
     expect([await unsettled('a'), await unsettled('b')]).toEqual([['books'], []]);
   });
 
+  it('opens the books of a job that was charged while there was no coordinator', async () => {
+    const { clock, kept, ledger, context, month, pass } = await setup();
+    const config = thermostatJob();
+    const ended = (id: string, endedAt: number) => {
+      const running = transition(createJobRecord({ id, config, now: 1, owner: 'ann' }), 'RUNNING', { now: 2 });
+      return { ...transition(running, 'CANCELLED', { now: endedAt }), unsettled: [] };
+    };
+    const now = clock.now();
+    await clock.run(context.jobs.create(ended('a', now)));
+    await clock.run(context.jobs.create(ended('old', now - 3_600_000)));
+    kept[0]!.stop();
+    for (const job of ['a', 'old']) await clock.run(ledger.change('ann', month, (before) => withSpent(before, job, dollars(1))));
+    const book = new BudgetBook(context);
+    const stop = keepBudgets(context, book);
+    await pass(2_000);
+    const unsettled = async (id: string) => (await clock.run(context.jobs.fetch(id)))!.record.unsettled;
+    expect([await unsettled('a'), await unsettled('old')]).toEqual([['books'], []]);
+    stop();
+    book.close();
+  });
+
   it('goes on where a ledger cannot be written for a while', async () => {
     const { clock, kept, newest, budget, pass } = await setup();
     await clock.run(Promise.resolve(budget('lost').reserve(dollars(100))));

@@ -10,6 +10,8 @@ import type { NodeContext } from '../runtime/context.ts';
 import type { BudgetBook } from './budget-book.ts';
 
 const LOOK_MS = 1_000;
+/** Books of jobs that ended so long ago are not opened by a coordinator that starts: nobody held money of them any more. */
+const RECENT_MS = 600_000;
 
 /** What cluster.yaml says of money. */
 export type MoneySettings = Pick<ClusterConfig, 'budgets' | 'prices'>;
@@ -41,12 +43,21 @@ export async function keepSettings(
 
 /**
  * Settles the blocks of processes that have gone silent in full: nobody knows what came of the calls that they were granted for. Any number
- * of coordinators may do so at once. What a job was charged after its books were closed opens them again. Returns a function that stops it.
+ * of coordinators may do so at once. What a job was charged after its books were closed opens them again; a coordinator that starts opens those
+ * of jobs that have ended lately, since it does not know what they were charged while there was none. Returns a function that stops it.
  */
 export function keepBudgets(context: Pick<NodeContext, 'clock' | 'log' | 'jobs'>, book: BudgetBook): () => void {
   const { clock, log } = context;
   const silent = new SilentBlocks();
+  let isFirst = true;
+  const openRecent = async (): Promise<void> => {
+    isFirst = false;
+    const since = clock.now() - RECENT_MS;
+    for (const job of new Set(book.ledgers().flatMap((ledger) => Object.keys(ledger.jobs))))
+      if ((context.jobs.get(job)?.record.endedAt ?? 0) > since) await openBooks(context, job);
+  };
   const look = async (): Promise<void> => {
+    if (isFirst) await openRecent();
     for (const ledger of book.ledgers()) {
       for (const { key, exchange } of silent.look(ledger, clock.monotonic())) {
         const { owner, month } = ledger;
