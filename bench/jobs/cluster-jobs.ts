@@ -36,6 +36,8 @@ export class ClusterJobs {
     const create = async (): Promise<void> => {
       while (made < count) {
         made += 1;
+        this.#signal.throwIfAborted();
+        this.#say(`${prefix}: ${made} of ${count} created`);
         await this.#cluster.admin.createJob({ jobId: `${prefix}-${made}`, configJson, priority }, PATIENCE);
       }
     };

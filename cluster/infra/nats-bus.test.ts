@@ -66,6 +66,10 @@ busConformance('nats bus', async () => {
   return harness;
 });
 
+function sameMap(one: ReadonlyMap<string, string>, other: ReadonlyMap<string, string>): boolean {
+  return one.size === other.size && [...one].every(([key, value]) => other.get(key) === value);
+}
+
 describe('nats bus over a wire that breaks', () => {
   let proxy: Proxy;
   let bus: Bus;
@@ -124,6 +128,41 @@ describe('nats bus over a wire that breaks', () => {
       await consumer.stop();
     }
   }, 60_000);
+
+  it('a worker, who makes no consumer, knows the newest of every key, also of those written and deleted while it was away', async () => {
+    const worker = await connectBus({
+      servers: `127.0.0.1:${proxy.port}`,
+      name: 'worker',
+      worker: true,
+      callTimeoutMs: 3000,
+      ...CONFORMANCE_TOPOLOGY,
+    });
+    const other = await connectBus({ servers: server.url, name: 'other', ...CONFORMANCE_TOPOLOGY });
+    const kv = other.kv('agents');
+    const seen = new Map<string, string>();
+    const newest = new Map<string, string>();
+    const put = async (key: string, value: string): Promise<void> => {
+      newest.set(key, value);
+      await kv.put(key, bytes(value));
+    };
+    for (let i = 0; i < 5; i++) await put(`key-${i}`, 'first');
+    const stop = await worker.kv('agents').watch('>', ({ key, value }) => {
+      if (value === undefined) seen.delete(key);
+      else seen.set(key, text(value));
+    });
+    expect(seen).toEqual(newest);
+    for (let i = 0; i < 100; i++) await put(`key-${i % 7}`, `${i}`);
+    await eventually(systemClock, () => Promise.resolve(sameMap(seen, newest)), 'what was written');
+    proxy.cut();
+    for (let i = 0; i < 40; i++) await put(`key-${i % 9}`, `away ${i}`);
+    await kv.delete('key-3');
+    newest.delete('key-3');
+    proxy.mend();
+    await eventually(systemClock, () => Promise.resolve(sameMap(seen, newest)), 'what was written while it was away');
+    stop();
+    await worker.close();
+    await other.close();
+  }, 30_000);
 
   it('a watcher misses nothing of what happened while it was away', async () => {
     const seen = new Map<string, string | undefined>();

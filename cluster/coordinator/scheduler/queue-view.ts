@@ -13,9 +13,11 @@ export class QueueView {
   constructor(context: NodeContext) {
     this.#context = context;
     this.#places = new PlaceList(context.bus);
-    const changed = (): void => void (this.#queue = undefined);
-    this.#places.onChange(changed);
-    this.#stopChanges = context.jobs.onChange(changed);
+    this.#places.onChange(() => (this.#queue = undefined));
+    this.#stopChanges = context.jobs.onChange(({ record: { id, state } }) => {
+      // Jobs that run change all the time, and are in no queue.
+      if (state !== 'RUNNING' || this.#queue?.has(id)) this.#queue = undefined;
+    });
   }
 
   /** The place of a queued job in the queue; undefined for a job that is not in it, or has got a place to run in. */

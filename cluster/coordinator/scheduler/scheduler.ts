@@ -11,6 +11,9 @@ import type { NodeList } from '../../runtime/nodes.ts';
 import { placesOf } from './capacity.ts';
 import type { PlaceList } from './place-list.ts';
 
+/** Pause between two decisions in a row, in ms: each reads all jobs that wait, and a thousand may be created one after the other. */
+const REST_MS = 50;
+
 /** What a {@link Scheduler} works with. */
 export interface SchedulerParts {
   nodes: NodeList;
@@ -56,6 +59,7 @@ export class Scheduler {
       this.#again = false;
       if (this.#lease?.held !== true) this.#lease = await acquireLease(this.#context, 'scheduler', { owner: this.#context.id });
       if (this.#lease !== undefined && (await this.#round())) this.#again = true;
+      else if (this.#again) await this.#context.clock.sleep(REST_MS);
     }
   }
 
