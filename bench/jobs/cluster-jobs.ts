@@ -94,13 +94,18 @@ export class ClusterJobs {
     await this.until(prefix, (jobs) => jobs.every(isOver));
   }
 
-  /** When the trajectories of the jobs with this prefix ended, as far as they are in the store. */
+  /** When the groups of the jobs with this prefix ended, as far as they are in the store. */
   async slices(prefix: string, sliceSeconds: number): Promise<Slice[]> {
     const sql =
-      `SELECT job, intDiv(toUnixTimestamp(ended_at), ${sliceSeconds}) AS slice, count() FROM trajectories ` +
+      `SELECT job, intDiv(toUnixTimestamp(ended_at), ${sliceSeconds}) AS slice, uniqExact(request_id), count() FROM trajectories ` +
       `WHERE startsWith(job, '${prefix}-') GROUP BY job, slice ORDER BY slice, job`;
     const { rows } = await collectQuery(this.#cluster.admin.query({ sql, maxRows: 100_000 }, PATIENCE));
-    return rows.map(([job, slice, count]) => ({ job: String(job), slice: Number(slice), trajectories: Number(count) }));
+    return rows.map(([job, slice, groups, count]) => ({
+      job: String(job),
+      slice: Number(slice),
+      groups: Number(groups),
+      trajectories: Number(count),
+    }));
   }
 
   /** Seconds from `since` (Unix ms) until the last of the jobs with this prefix was taken over by another coordinator, and how many were. */

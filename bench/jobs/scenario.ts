@@ -67,8 +67,9 @@ export const jobs: Scenario = {
   },
 };
 
-async function measure(options: Options, { signal, note }: BenchContext): Promise<JobsReport> {
+async function measure(options: Options, context: BenchContext): Promise<JobsReport> {
   const { jobs: count, queued, rounds, ended } = options;
+  const { signal } = context;
   const defaults = [...GATES, ...(queued > 0 ? QUEUE_GATES : []), ...(ended > 0 ? MEMORY_GATES : [])];
   const gates = gatesOf(defaults, options.gate, FIGURES);
   const progress = createProgress();
@@ -78,16 +79,16 @@ async function measure(options: Options, { signal, note }: BenchContext): Promis
     // The first job of all finds processes that have compiled nothing yet.
     await runBatch(all, 'warm', 1, rounds);
     const alone = await runBatch(all, 'alone', 1, rounds);
-    note(`alone: ${JSON.stringify(alone)}`);
+    context.note(`alone: ${JSON.stringify(alone)}`);
     const batches: BatchResult[] = [];
     for (const size of [10, count].filter((size, i) => i === 1 || size < count)) {
       const batch = await runBatch(all, `batch-${size}`, size, rounds);
-      note(`${size} jobs: ${JSON.stringify(batch)}`);
+      context.note(`${size} jobs: ${JSON.stringify(batch)}`);
       batches.push(batch);
     }
     const queue =
       queued > 0 ? await runWithQueue(all, cluster, { running: count, queued, forSeconds: QUEUE_SECONDS }) : undefined;
-    if (queue) note(`queue: ${JSON.stringify(queue)}`);
+    if (queue) context.note(`queue: ${JSON.stringify(queue)}`);
     const memory = ended > 0 ? await runForMemory(all, ended) : undefined;
     const many = batches.at(-1)!;
     const figures: JobsReport['figures'] = {

@@ -1,8 +1,10 @@
-/** Trajectories of one job that ended within one slice of time. */
+/** What of one job ended within one slice of time. */
 export interface Slice {
   job: string;
   /** Number of the slice: whole seconds of its begin, divided by the length of a slice. */
   slice: number;
+  /** Requests: what is shared out. One of an evaluation has a single trajectory. */
+  groups: number;
   trajectories: number;
 }
 
@@ -23,14 +25,14 @@ export interface SharesOptions {
 }
 
 /**
- * Throughput and fairness of a run, by when trajectories ended, those of evaluations too: all of them are work. A window counts only where
+ * Throughput and fairness of a run, by when groups ended, those of evaluations too: all of them are work. A window counts only where
  * every job had begun before and ended after it: in the rest of the run fewer jobs share the machine.
  */
 export function sharesOf(slices: readonly Slice[], { sliceSeconds, windowSeconds }: SharesOptions): Shares {
   const jobs = new Map<string, Map<number, number>>();
-  for (const { job, slice, trajectories } of slices) {
+  for (const { job, slice, groups } of slices) {
     const counts = jobs.get(job) ?? new Map<number, number>();
-    jobs.set(job, counts.set(slice, (counts.get(slice) ?? 0) + trajectories));
+    jobs.set(job, counts.set(slice, (counts.get(slice) ?? 0) + groups));
   }
   if (jobs.size === 0) return { perSecond: 0, leastShare: undefined };
   const spans = [...jobs.values()].map((counts) => [Math.min(...counts.keys()), Math.max(...counts.keys())] as const);
