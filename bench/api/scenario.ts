@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { startTestCluster, type TestCluster } from '../../test/support/cluster.ts';
 import { createClient, MillraceError, type Job, type MillraceClient } from '../../src/client/index.ts';
 import { checkGates, gatesOf } from '../load/gates.ts';
+import { readProcess } from '../load/processes.ts';
 import { integerOf } from '../options.ts';
 import { table } from '../../cluster/cli/table.ts';
 import type { BenchContext, Scenario } from '../scenario.ts';
@@ -35,7 +36,7 @@ const GATES = [
   'runningGetJobMaxMs<=200',
   'runningGetStatusMaxMs<=200',
 ];
-const FIGURES = GATES.map((gate) => /^\w+/.exec(gate)![0]);
+const FIGURES = [...GATES.map((gate) => /^\w+/.exec(gate)![0]), 'coordinatorCpuMsOfCreate', 'coordinatorCpuMsOfCall'];
 
 interface Options {
   jobs: string;
@@ -103,12 +104,16 @@ async function measure(cluster: TestCluster, options: Options, context: BenchCon
     // The first one loads the flow.
     await client.jobs.cancel((await create()).id);
     signalWorkers(cluster, 'SIGSTOP');
+    const before = cpuMs(cluster);
     const { ids, perSecond } = await createJobs(create, jobs);
+    const createCpuMs = (cpuMs(cluster) - before) / jobs;
     context.note(`${jobs} jobs created, ${perSecond.toFixed(0)} a second`);
     await untilRunning(client, running, signal);
     const watches = openWatches(client, ids);
     const kinds = callKinds({ client, cluster, ids, create });
+    const calling = cpuMs(cluster);
     const paused = await mixedCalls(kinds, pace);
+    const callCpuMs = (cpuMs(cluster) - calling) / (pace.perSecond * pace.seconds);
     context.note(`workers stopped: ${watches.changes()} changes were watched`);
     signalWorkers(cluster, 'SIGCONT');
     // The load is that of jobs that train, once groups come.
@@ -118,6 +123,9 @@ async function measure(cluster: TestCluster, options: Options, context: BenchCon
     watches.close();
     const figures = {
       createdPerSecond: perSecond,
+      // What a busy machine does not change.
+      coordinatorCpuMsOfCreate: createCpuMs,
+      coordinatorCpuMsOfCall: callCpuMs,
       pausedGetJobP95Ms: paused.get('GetJob')!.p95,
       pausedGetStatusP95Ms: paused.get('training.get_status')!.p95,
       runningGetJobToEmpty: working.get('GetJob')!.p95 / working.get('empty')!.p95,
@@ -129,6 +137,12 @@ async function measure(cluster: TestCluster, options: Options, context: BenchCon
   } finally {
     client.close();
   }
+}
+
+/** Processor time of the coordinator so far, in milliseconds. */
+function cpuMs(cluster: TestCluster): number {
+  const pid = cluster.nodes().find(({ roles }) => roles.includes('coordinator'))?.pid;
+  return 1000 * (pid === undefined ? NaN : (readProcess(pid)?.cpuSeconds ?? NaN));
 }
 
 /** As fast as the API takes them, several at the same time. */
