@@ -9,6 +9,7 @@ export const QUERY_NAMES = [
   'evaluations',
   'compare-versions',
   'compare-jobs',
+  'paired',
   'why',
   'credit',
   'tasks',
