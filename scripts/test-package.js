@@ -1,6 +1,6 @@
 // npm run test:package: packs Millrace, installs the package in a project of its own and uses it there, on plain Node.js without tsx:
 // types, both kinds of flows, a cluster that trains. Takes some minutes, so that it is no part of npm test. A failure leaves the project.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -10,17 +10,22 @@ import { main, say, SetupError } from './setup/say.js';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const TIMEOUT_MS = 10 * 60_000;
+const START_MS = 120_000;
 const ROUNDS = 2;
-/** An application: its flow is compiled and bundled before the cluster, which is not there, is asked. */
-const CLIENT = `import { createClient, MillraceError, type MillraceClient } from 'millrace/client';
-const client: MillraceClient = createClient({ endpoint: '127.0.0.1:9' });
-try {
-  await client.jobs.create({ config: { name: 'packed', rounds: 1 }, flow: new URL('./flow.ts', import.meta.url) });
-} catch (thrown) {
-  if (!(thrown instanceof MillraceError) || thrown.code !== 'unavailable') throw thrown;
-} finally {
-  client.close();
-}
+/** An application: it bundles and uploads its flow, creates a job of it on a cluster of the package, and waits for its end. */
+const CLIENT = `import { readFileSync } from 'node:fs';
+import { createClient, MillraceError, stateOf, type Job, type MillraceClient } from 'millrace/client';
+const { address, token } = JSON.parse(readFileSync('.millrace/admin.json', 'utf8')) as { address: string; token: string };
+const client: MillraceClient = createClient({ endpoint: address, token });
+const config = { name: 'packed', rounds: 1, rollout: { groupSize: 2, groupsPerRound: 2 }, evaluation: { baselines: false } };
+const flow = new URL('./flow.ts', import.meta.url);
+const job: Job = await client.jobs.create({ config, flow, owner: 'packed' });
+const ended = await client.jobs.wait(job.id, { timeoutMs: 120_000 });
+if (stateOf(ended) !== 'succeeded') throw new Error(job.id + ' is ' + stateOf(ended) + ': ' + ended.error);
+const wrong = client.jobs.create({ config: { ...config, rollout: { groupSize: 1 } }, flow });
+const error: unknown = await wrong.catch((thrown: unknown) => thrown);
+if (!(error instanceof MillraceError) || error.field !== 'rollout.groupSize') throw new Error(String(error));
+client.close();
 `;
 
 /** An application that uses what was trained. */
@@ -48,7 +53,6 @@ await main(async () => {
   // Also what the declarations themselves import must be there.
   run('types checked', process.execPath, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', '.']);
   run('computed', process.execPath, ['use.mjs']);
-  run('bundled', process.execPath, ['client.mjs']);
   const printed = run('started', 'npx', ['millrace', '--version']);
   check(printed.trim() === version, `millrace --version printed ${printed}`);
   for (const flow of ['flow.ts', 'flow.js']) {
@@ -59,6 +63,12 @@ await main(async () => {
     check(checkpoint.endsWith(`v00000${ROUNDS}`) && heldOut.oracle === 1, `${report} is not that of ${ROUNDS} rounds`);
   }
   run('decided', process.execPath, ['solve.mjs']);
+  const stop = await startCluster(project);
+  try {
+    run('created a job with the client', process.execPath, ['client.mjs']);
+  } finally {
+    await stop();
+  }
   rmSync(folder, { recursive: true, force: true });
   say('The package works.');
   return 0;
@@ -83,6 +93,31 @@ function writeProject(project) {
   const write = (name, value) => writeFileSync(join(project, name), JSON.stringify(value));
   write('package.json', { name: 'project', private: true });
   write('tsconfig.json', { compilerOptions: options, files: ['flow.ts', 'use.mts', 'client.mts', 'solve.mts'] });
+}
+
+/** `millrace up` of the package; resolves once its admin API is there, with a function that ends it. */
+async function startCluster(project) {
+  rmSync(join(project, '.millrace', 'admin.json'), { force: true });
+  const env = { ...process.env, NODE_OPTIONS: '' };
+  const program = join(project, 'node_modules', 'millrace', 'bin', 'millrace.js');
+  const child = spawn(process.execPath, [program, 'up', '--quiet'], {
+    cwd: project,
+    env,
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  const stop = async () => {
+    child.kill('SIGTERM');
+    await ended;
+  };
+  for (const deadline = Date.now() + START_MS; !existsSync(join(project, '.millrace', 'admin.json'));) {
+    if (child.exitCode !== null || Date.now() > deadline) {
+      await stop();
+      throw new SetupError('millrace up of the package did not start');
+    }
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  return stop;
 }
 
 /** Runs a command, says how long it took, and returns what it printed. */
