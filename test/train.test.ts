@@ -58,7 +58,7 @@ describe('millrace train', () => {
     const report = reportIn('report.json');
     expect(Object.keys(report).sort()).toEqual(
       [
-        ...['job', 'state', 'heldOut', 'trajectories', 'trainSeconds', 'totalSeconds', 'trajectoriesPerSecond'],
+        ...['job', 'state', 'heldOut', 'outcome', 'trajectories', 'trainSeconds', 'totalSeconds', 'trajectoriesPerSecond'],
         ...['curve', 'accounting', 'processes', 'checkpoint', 'collapse'],
       ].sort(),
     );
