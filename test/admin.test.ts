@@ -224,6 +224,7 @@ describe('the client of applications', () => {
       expect(states.at(-1)).toBe('succeeded');
       expect((await app.jobs.evaluations(id)).map(({ name, policyVersion }) => `${name}@${policyVersion}`)).toEqual([
         'trained@2',
+        'test-trained@2',
       ]);
       const ids: string[] = [];
       for await (const one of app.jobs.list({ filter: 'owner=app AND state=SUCCEEDED', fields: ['id'] })) ids.push(one.id);
