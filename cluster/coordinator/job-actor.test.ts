@@ -4,6 +4,7 @@ import { MemoryNodes } from '../../test/support/memory-node.ts';
 import { temporaryFolder, thermostatJob } from '../../test/support/thermostat.ts';
 import type { Bus, PublishOptions } from '../../src/bus/bus.ts';
 import { MessageTooLarge } from '../../src/bus/message-size.ts';
+import type { SchedulerConfig } from '../../src/config/scheduler.ts';
 import type { TopologyOptions } from '../../src/protocol/topology.ts';
 import { MillraceError } from '../../src/errors.ts';
 import type { Job } from '../../src/gen/millrace/v1/admin_pb.ts';
@@ -39,6 +40,7 @@ interface ClusterOptions {
   change?: (context: NodeContext) => NodeContext;
   /** Changes the job's record before anything is started. */
   begin?: (record: JobRecord) => JobRecord;
+  scheduler?: SchedulerConfig;
 }
 
 /** A job with a coordinator and a parameter server, on virtual time. */
@@ -48,6 +50,7 @@ async function cluster({
   overrides = [],
   change = (node) => node,
   begin = (record) => record,
+  scheduler,
 }: ClusterOptions) {
   const nodes = new MemoryNodes(folder.path, topology);
   const { clock } = nodes;
@@ -65,7 +68,7 @@ async function cluster({
   });
   const config = thermostatJob([...quick, ...overrides]);
   await clock.run(coordinator.jobs.create(begin(createJobRecord({ id: ID, config, now: 0 }))));
-  for (const role of [startCoordinator(coordinator), startParameterServer(server)])
+  for (const role of [startCoordinator(coordinator, { scheduler }), startParameterServer(server)])
     roles.push({ nodes, role: await clock.run(role) });
   const record = (): JobRecord => coordinator.jobs.get(ID)!.record;
   const settled = (): boolean => record().unsettled.length === 0;
@@ -102,6 +105,19 @@ it('a job that is resumed while its actor starts goes on', async () => {
   });
   await job.nodes.until(async () => (await queued(job)).length > 0, 10);
   expect(job.record()).toMatchObject({ state: 'RUNNING', accepted: 8 });
+});
+
+it('a job that waits for a place again for a while is in no memory, and goes on when it has one', async () => {
+  const job = await cluster({ scheduler: { maxRunning: 1, minRunSeconds: 1, owners: {} } });
+  const { jobs } = job.coordinator;
+  await job.nodes.until(() => job.record().state === 'RUNNING', 10);
+  const { config } = job.record();
+  await job.clock.run(jobs.create(createJobRecord({ id: 'urgent', config, priority: 1, now: job.clock.now() })));
+  await job.nodes.until(() => job.record().state === 'QUEUED', 10);
+  await job.wait(90_000);
+  expect(job.actors().filter((address) => address.endsWith(`/${ID}`))).toEqual([]);
+  await job.clock.run(job.admin.cancelJob('urgent'));
+  await job.nodes.until(() => job.record().state === 'RUNNING', 10);
 });
 
 it('a job that is paused for a while is in no memory, and goes on from its record when it is resumed', async () => {

@@ -63,7 +63,9 @@ export class JobActors {
       return state === 'PAUSED' || (state === 'QUEUED' && !this.#hasWork(jobs.get(id)!));
     };
     for (const id of this.#idle.due(this.#held.jobs, isIdle)) {
-      this.#resting.set(id, jobs.get(id)!.revision);
+      const { record, revision } = jobs.get(id)!;
+      // A job that waits for a place is taken when it has one, which changes nothing in its record.
+      if (record.state === 'PAUSED') this.#resting.set(id, revision);
       await this.#held.release(id);
     }
   }

@@ -20,4 +20,5 @@ export const REGRESSIONS: readonly Regression[] = [
     seed: 901958,
     broke: 'liveness: a coordinator that had lost the job began its evaluations again, and its results came for ever',
   },
+  { seed: 950931, broke: 'liveness: a job that had waited for its place for a minute did not go on when it had one' },
 ];
