@@ -80,8 +80,10 @@ serveOrders<MeasureOrder, MeasuredQuery[], MeasureEvent>(async ({ folder, querie
 /** A query with its defaults; one that compares two jobs compares the job with itself, so that both have all the rows. */
 function asked(name: QueryName): { sql: string; parameters: Record<string, string> } {
   const query = namedQuery(name);
-  const other = query.parameters.some((parameter) => parameter.name === 'other') ? { other: JOB } : {};
-  return { sql: query.template, parameters: queryParameters(query, JOB, other) };
+  // The rows are of one job, whose evaluations are all of the trained policy.
+  const given = { other: JOB, candidate: 'trained', baseline: 'trained' };
+  const known = Object.entries(given).filter(([key]) => query.parameters.some((parameter) => parameter.name === key));
+  return { sql: query.template, parameters: queryParameters(query, JOB, Object.fromEntries(known)) };
 }
 
 async function rowsRead(engine: EmbeddedEngine, name: QueryName): Promise<number> {

@@ -276,7 +276,7 @@ describe('millrace', { timeout: 60_000 }, () => {
       [['query', 'tasks', '--param', 'limit=-3'], /limit: got "-3", expected a whole number from 0 to 4294967295/],
       [['query', 'tasks', '--param', 'limit'], /"limit" is no parameter; write --param key=value/],
       [['query', 'tasks', '--json', '--csv'], /Give --json or --csv, not both/],
-      [['query', 'tasks', '--job', "a'b"], /no job id/],
+      [['query', 'tasks', '--job', "a'b"], /not a job id/],
       [['query', 'compare-jobs'], /query compare-jobs has to be told other: the job to compare with/],
     ] as const) {
       const { code, stderr } = await inProcess([...args]);
@@ -423,7 +423,7 @@ describe('millrace', { timeout: 60_000 }, () => {
   it('ends with the documented exit codes and says what to do, without a stack', async () => {
     const cases: [string[], number, RegExp][] = [
       [['job', 'describe', 'nobody'], 3, /^error: There is no job nobody\./],
-      [['job', 'describe', 'No Id'], 2, /no job id.*\nwhere: job_id/],
+      [['job', 'describe', 'No Id'], 2, /not a job id.*\nwhere: job_id/],
       [['job', 'nonsense'], 2, /unknown command/],
       [['job', 'create', 'missing.yaml'], 3, /missing\.yaml/],
       [['job', 'create', 'job.yaml', '--set', 'rollout.groupsize=4'], 2, /groupSize/],

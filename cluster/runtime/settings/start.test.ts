@@ -41,7 +41,7 @@ describe('a start message', () => {
 
   it.each<[string, unknown, string, RegExp]>([
     ['no settings', { kind: 'start' }, 'settings', /settings is missing: expected a section with the keys id, natsUrl/],
-    ['no role', message({ roles: [] }), 'settings.roles', /at least one role/],
+    ['no role', message({ roles: [] }), 'settings.roles', /a list of at least 1 entry/],
     ['a role twice', message({ roles: [section('reward'), section('reward')] }), 'settings.roles', /each role once/],
     [
       'a role that there is not',

@@ -48,7 +48,7 @@ export const controlMutations: readonly Mutation[] = [
   {
     name: 'pause-loses-requests',
     file: 'src/jobs/job-machine.ts',
-    edits: [{ find: '!sent.has(sequence)) : undefined;', replace: '!sent.has(sequence)) : [];' }],
+    edits: [{ find: 'if (!all) return this.requestsLost();', replace: '' }],
     breaks: 'Nothing hangs unseen: requests that a pause kept back are never sent.',
   },
   {
@@ -56,12 +56,9 @@ export const controlMutations: readonly Mutation[] = [
     file: 'cluster/coordinator/job-requests.ts',
     edits: [
       {
-        find: 'const all = await this.#send(sequences, manifest.version, signal);',
-        replace: 'const all = await sent;',
-      },
-      {
-        find: '    // Written ahead:',
-        replace: '    const sent = this.#send(sequences, manifest.version, signal);\n    // Written ahead:',
+        find: 'const tasks = this.#choice.choose(sequences, this.#job.record, manifest);',
+        replace:
+          'const tasks = this.#choice.choose(sequences, this.#job.record, manifest);\n    await this.#send(sequences, manifest.version, new AbortController().signal);',
       },
     ],
     breaks: 'Exact accounting: a request is sent before the record counts it.',
