@@ -140,7 +140,8 @@ describe('millrace train', () => {
     const seen = await untilRound(first, 4);
     first.interrupt();
     expect(await first.ended).toBe(130);
-    const [, job, paused] = /(thermostat-2) is paused at round (\d+); `millrace train --resume` goes on/.exec(first.stderr) ?? [];
+    const [, job, paused] =
+      /(thermostat-2) is paused at round (\d+); `millrace train --resume` continues it/.exec(first.stderr) ?? [];
     expect(job).toBe('thermostat-2');
     expect(Number(paused)).toBeGreaterThanOrEqual(seen);
     expect(first.stderr).not.toMatch(/error|\n {4}at /i);
