@@ -120,7 +120,7 @@ describe('millrace train', () => {
     expect(command.stderr).not.toMatch(/[\r\x1b]/);
     expect(command.stdout).not.toMatch(/[\r\x1b]/);
     expect(command.stdout).toMatch(
-      /^\nOn \d+ test tasks, looked at once: version \d+, the best on 20 validation tasks[^]*Success on 20 validation tasks/,
+      /^\nOn \d+ test tasks, measured once: version \d+, the best on 20 validation tasks[^]*Success on 20 validation tasks/,
     );
     for (const part of [
       'uniform random',

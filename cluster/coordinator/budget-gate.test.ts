@@ -87,7 +87,7 @@ describe('BudgetGate', () => {
     });
     expect(told()).toEqual(['BUDGET_ALERT', 'BUDGET_EXHAUSTED']);
     expect(message('BUDGET_EXHAUSTED')).toBe(pause!.message);
-    // A paused job spends nothing: it is not looked at.
+    // A paused job spends nothing, so it is skipped.
     await check();
     expect(job.record.pause).toEqual(pause);
     await end();

@@ -34,7 +34,7 @@ async function setup(coordinators = 1) {
 }
 
 describe('keepBudgets', () => {
-  it('books the whole block of a process that says nothing for 20 seconds, once, whoever looks', async () => {
+  it('books the whole block of a process that is silent for 20 seconds, once, whichever coordinator checks', async () => {
     const { clock, newest, budget, pass } = await setup(3);
     const call = await clock.run(Promise.resolve(budget('lost').reserve(dollars(100))));
     const { microDollars: held } = setAsideOf(await newest());

@@ -34,8 +34,8 @@ export class CoordinatedJob {
   }
 
   /**
-   * An attempt that nobody else has drawn and nobody will: what evaluations are asked for under, since two coordinators may believe for a
-   * while that a job is theirs.
+   * Draws a number that no other coordinator has drawn or will. Evaluations are requested under it: two coordinators may both believe for
+   * a while that they own a job, and must not take each other's results.
    */
   async drawAttempt(): Promise<number> {
     const drawn = await this.context.jobs.update(this.id, (record) =>

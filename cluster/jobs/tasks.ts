@@ -11,7 +11,7 @@ export interface TaskPlan {
   train: RequestTask[];
   /** Held out: chooses checkpoints. */
   validation: RequestTask[];
-  /** Held out, and looked at once, for the report; may be empty. */
+  /** Held out, and measured once, for the report; may be empty. */
   test: RequestTask[];
   hasRule: boolean;
   /** The task of a training request: every task once an epoch, in an order of its own each epoch. */

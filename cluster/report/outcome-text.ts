@@ -10,7 +10,7 @@ export function outcomeText(outcome: Outcome): string {
   if (version === null) return '';
   const title =
     taskSet === 'test'
-      ? `On ${tasks} test tasks, looked at once: version ${version}, the best on ${validationTasks} validation tasks`
+      ? `On ${tasks} test tasks, measured once: version ${version}, the best on ${validationTasks} validation tasks`
       : `On ${tasks} validation tasks, which also chose version ${version} (no test set: success may be too good)`;
   const rows: string[][] = [['', 'before', 'after', '95 % interval of after']];
   const row = (name: string, { before, after }: Outcome['avg_reward'], show: (value: number) => string): void => {

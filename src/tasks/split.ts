@@ -20,7 +20,7 @@ export interface Split<T> {
   train: T[];
   /** Held out: chooses checkpoints. */
   validation: T[];
-  /** Held out, and looked at once, for the report; may be empty. */
+  /** Held out, and measured once, for the report; may be empty. */
   test: T[];
 }
 

@@ -13,7 +13,7 @@ export function register(parent: Command, context: CliContext, name = 'eval'): v
     )
     .requiredOption('--checkpoint <folder>', 'checkpoint to evaluate')
     .option('--tasks <file>', 'JSON, JSONL or CSV file of tasks; default: held-out tasks of the job')
-    .option('--task-set <set>', 'which held-out tasks: validation, or test, which should be looked at once', 'validation')
+    .option('--task-set <set>', 'which held-out tasks: validation, or test, which should decide nothing', 'validation')
     .option('--samples <count>', 'flows a task, 1 to 64: more than one are sampled, and the summary has pass@k', '1')
     .option('--against <checkpoint>', 'compare with another checkpoint (or: untrained) by a paired test on the same tasks')
     .option('--concurrency <count>', 'concurrent tasks, 1 to 1024', '16')

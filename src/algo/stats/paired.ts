@@ -5,7 +5,7 @@ import type { Discordant } from './sequential.ts';
 
 /**
  * Exact two-sided p-value of McNemar's test: how likely wins and losses that differ at least so much are where each is equally
- * likely. For a number of tasks that was fixed beforehand and is looked at once; otherwise {@link sequentialTest}. No differences: 1.
+ * likely. For a number of tasks that was fixed beforehand and is tested once; otherwise {@link sequentialTest}. No differences: 1.
  */
 export function mcNemar({ wins, losses }: Discordant): number {
   inRange('wins', wins, { min: 0, whole: true });

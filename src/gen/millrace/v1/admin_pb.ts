@@ -577,7 +577,7 @@ export type PairedComparison = Message<"millrace.v1.PairedComparison"> & {
   high: number;
 
   /**
-   * Exact p-value of McNemar's test; for the test set, which is looked at once.
+   * Exact p-value of McNemar's test; for the test set, which is measured once.
    *
    * @generated from field: double p_value = 8;
    */
