@@ -115,17 +115,19 @@ export function readStoredManifest(artifacts: ArtifactReader, digest: string): P
 /** One flat array in layout order. */
 function assemble(layout: Parameters['tensors'], stored: Stored, file: string, prefix = ''): Float32Array {
   const byName = new Map(stored.map((tensor) => [tensor.name, tensor]));
-  const values = new Float32Array(layout.reduce((sum, { size }) => sum + size, 0));
-  for (const { name, shape, offset } of layout) {
+  // All of them before anything is allocated: a damaged specification may ask for more than there is memory.
+  const found = layout.map(({ name, shape, offset }) => {
     const tensor = byName.get(prefix + name);
     if (tensor?.shape.join() !== shape.join()) {
-      const found = tensor ? `has shape [${tensor.shape.join(', ')}]` : 'is missing';
+      const state = tensor ? `has shape [${tensor.shape.join(', ')}]` : 'is missing';
       throw new MillraceError(
         'data_loss',
-        `${file}: tensor ${prefix}${name} ${found}, the specification in ${MANIFEST} needs [${shape.join(', ')}]`,
+        `${file}: tensor ${prefix}${name} ${state}, the specification in ${MANIFEST} needs [${shape.join(', ')}]`,
       );
     }
-    values.set(tensor.values, offset);
-  }
+    return { offset, values: tensor.values };
+  });
+  const values = new Float32Array(layout.reduce((sum, { size }) => sum + size, 0));
+  for (const tensor of found) values.set(tensor.values, tensor.offset);
   return values;
 }

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -101,8 +101,10 @@ describe('start', () => {
     await expect(run.act()).rejects.toThrow('call next() first');
     await run.next();
     await expect(run.next()).rejects.toMatchObject({ code: 'failed_precondition' });
+    run.tell('unlocked');
     policy.close();
     policy.close();
+    await expect(run.next()).rejects.toThrow('load it again');
     expect(() => policy.start(task)).toThrow('load it again');
   });
 
@@ -168,6 +170,14 @@ describe('loadPolicy', () => {
     const other = { ...flow, features: { state: ['locked', 'dark'] } };
     await expect(loadPolicy(checkpoint, other)).rejects.toMatchObject({ code: 'failed_precondition' });
     await expect(loadPolicy(checkpoint, other)).rejects.toThrow(/trained in another flow than 'light': features/);
+  });
+
+  it('says that a checkpoint does not hold what its specification asks for, however much that is', async () => {
+    const huge = join(folder, 'huge');
+    await cp(checkpoint, huge, { recursive: true });
+    const manifest = JSON.parse(await readFile(join(huge, 'manifest.json'), 'utf8')) as { spec: object };
+    await writeFile(join(huge, 'manifest.json'), JSON.stringify({ ...manifest, spec: { ...manifest.spec, hidden: 1e9 } }));
+    await expect(loadPolicy(huge, flow)).rejects.toMatchObject({ code: 'data_loss' });
   });
 
   it('says where there is no checkpoint, and what is no flow', async () => {

@@ -37,6 +37,8 @@ export interface PolicyRunOptions<T, M> {
   context: unknown;
   planner: Planner;
   random: Random;
+  /** Throws when the policy cannot be asked any more. */
+  checkOpen: () => void;
 }
 
 /**
@@ -89,6 +91,7 @@ export class PolicyRun<T, M> {
   async next(): Promise<PolicyAction | undefined> {
     if (this.#pending !== undefined || this.#deciding)
       throw outOfTurn('next() was called before tell() or fail() said what came of the last action');
+    this.#options.checkOpen();
     this.#deciding = true;
     try {
       while (!this.#ended) {

@@ -89,7 +89,16 @@ export class TrainedPolicy<T = unknown, M = unknown> {
   start(task: T, options: PlayOptions = {}): PolicyRun<T, M> {
     const { random, planner } = this.#play(options);
     const { flow } = this;
-    return new PolicyRun({ flow, shape: this.#shape, task: this.#checked(task), context: this.#context, planner, random });
+    const checkOpen = (): void => this.#checkOpen();
+    return new PolicyRun({
+      flow,
+      shape: this.#shape,
+      task: this.#checked(task),
+      context: this.#context,
+      planner,
+      random,
+      checkOpen,
+    });
   }
 
   /**
@@ -121,6 +130,10 @@ export class TrainedPolicy<T = unknown, M = unknown> {
     this.#policy.dispose();
   }
 
+  #checkOpen(): void {
+    if (this.#closed) throw new MillraceError('failed_precondition', 'the policy was closed: load it again');
+  }
+
   #checked(task: T): T {
     const checked = checkTask(this.flow, task);
     if ('task' in checked) return checked.task;
@@ -130,7 +143,7 @@ export class TrainedPolicy<T = unknown, M = unknown> {
   }
 
   #play({ temperature = 0, seed = 1 }: PlayOptions): { planner: Planner; random: ReturnType<typeof seededRandom> } {
-    if (this.#closed) throw new MillraceError('failed_precondition', 'the policy was closed: load it again');
+    this.#checkOpen();
     if (!Number.isFinite(temperature) || temperature < 0)
       throw new MillraceError('invalid_argument', `temperature must be 0 or more, got ${temperature}`, { field: 'temperature' });
     const lease = { version: Number(this.meta['version'] ?? 0), policy: this.#policy, release: (): void => {} };
