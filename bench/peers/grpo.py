@@ -77,7 +77,7 @@ def advantages_of(rewards, algorithm):
     return torch.where(spread > 1e-9, centred, torch.zeros_like(centred))
 
 
-def loss_of(planner, learnable, texts, action, old, advantage, algorithm):
+def loss_of(planner, learnable, texts, action, old, advantage, algorithm, entropy_weight):
     """Clipped surrogate minus entropy bonus, averaged so that each trajectory (or decision) weighs the same."""
     log_probs = planner.log_probabilities(learnable, planner.encode(texts))
     finite = log_probs.masked_fill(log_probs == -torch.inf, 0.0)
@@ -89,7 +89,7 @@ def loss_of(planner, learnable, texts, action, old, advantage, algorithm):
     clipped = ratio.clamp(1 - algorithm["clipLow"], 1 + algorithm["clipHigh"])
     surrogate = -torch.minimum(ratio * gain, clipped * gain)
     weight = (1.0 / lengths).repeat_interleave(lengths) if algorithm["aggregation"] == "trajectory" else torch.ones_like(gain)
-    return (weight * (surrogate - algorithm["entropy"] * entropy.index_select(0, observation))).sum() / weight.sum()
+    return (weight * (surrogate - entropy_weight * entropy.index_select(0, observation))).sum() / weight.sum()
 
 
 class Trainer:
@@ -122,13 +122,20 @@ class Trainer:
     def learn(self, number, flows, flow, action, old, advantage, texts):
         learnable = self.environment.learn(flows.numpy())
         chosen = torch.isin(flow, flows)
-        options = self.job["optimizer"]
+        options, algorithm = self.job["optimizer"], self.job["algorithm"]
         share = number / max(1, self.job["rounds"] - 1)
         for group in self.optimizer.param_groups:
             group["lr"] = options["learningRate"] * (1 + (options["finalLearningRate"] - 1) * share)
         self.optimizer.zero_grad(set_to_none=True)
         loss = loss_of(
-            self.planner, learnable, texts, action[chosen], old[chosen], advantage[flows], self.job["algorithm"]
+            self.planner,
+            learnable,
+            texts,
+            action[chosen],
+            old[chosen],
+            advantage[flows],
+            algorithm,
+            algorithm["entropy"] * (1 + (algorithm["finalEntropy"] - 1) * share),
         )
         loss.backward()
         if options["maxGradientNorm"] > 0:

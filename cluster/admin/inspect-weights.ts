@@ -2,7 +2,7 @@ import { MillraceError } from '../../src/errors.ts';
 import { decodeState } from '../../src/explore/state.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
 import { isEnded } from '../../src/jobs/state.ts';
-import type { WeightChannel } from '../../src/weights/weight-channel.ts';
+import { BLOB_PARTS, type WeightChannel } from '../../src/weights/weight-channel.ts';
 import type { DurableFinding, Findings } from './finding.ts';
 
 /** Reads the newest weights of every job that has not ended. */
@@ -23,7 +23,7 @@ async function weightProblem(weights: WeightChannel, job: string): Promise<strin
   const latest = await weights.latest(job).catch(() => undefined);
   if (!latest) return undefined;
   try {
-    for (const part of ['weights', 'optimizer', 'exploration'] as const) {
+    for (const part of BLOB_PARTS) {
       if (latest.manifest[part] === undefined) continue;
       const blob = await weights.fetch(latest.manifest, part);
       if (part === 'exploration') decodeState(blob);

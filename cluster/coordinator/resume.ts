@@ -42,6 +42,7 @@ export async function checkResumable(context: NodeContext, id: string): Promise<
     const ledger = manifest.ledger ?? emptyLedger();
     checkLedger(ledger, acceptedOnResume(ledger, record.accepted));
     await context.weights.fetch(manifest, 'optimizer');
+    if (manifest.average) await context.weights.fetch(manifest, 'average');
     const weights = await context.weights.fetch(manifest, 'weights');
     if (weights.byteLength === 4 * parameterCount(runtime.kind.layout(runtime.spec))) return code;
   } catch (thrown) {

@@ -220,8 +220,10 @@ class LearnerSession {
     }
   }
 
-  async #gradient({ policy, algorithm }: LearnerJob, { groups }: Shard): Promise<MessageInitShape<typeof ShardResultSchema>> {
-    const { gradient, ...sums } = await computeGradientsInSlices(policy, groups.map(learnerGroup), algorithm, this.#slices);
+  async #gradient(job: LearnerJob, { groups, entropy }: Shard): Promise<MessageInitShape<typeof ShardResultSchema>> {
+    const algorithm = { ...job.algorithm, entropy };
+    const learned = groups.map(learnerGroup);
+    const { gradient, ...sums } = await computeGradientsInSlices(job.policy, learned, algorithm, this.#slices);
     return { ...sums, gradient: bytesOfFloats(gradient) };
   }
 

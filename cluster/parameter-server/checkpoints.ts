@@ -33,7 +33,9 @@ export async function saveVersion(
   const { id: job, config, code } = record;
   const { version, trainSeconds, ledger = emptyLedger() } = manifest;
   const checkpoint = {
-    ...{ spec, parameters: master.parameters, optimizer: { m, v, step } },
+    ...{ spec, parameters: { tensors: master.parameters.tensors, values: master.average ?? master.parameters.values } },
+    ...(master.average && { trained: master.parameters.values }),
+    optimizer: { m, v, step },
     ...(exploration && { exploration }),
     ...(reference && { reference }),
     training: { version, seed: config.seed, trainSeconds, ledger },

@@ -1,4 +1,4 @@
-import type { VersionBlobs, WeightChannel } from '../../src/weights/weight-channel.ts';
+import type { BlobPart, VersionBlobs, WeightChannel } from '../../src/weights/weight-channel.ts';
 import { MillraceError } from '../../src/errors.ts';
 import type { WeightManifest } from '../../src/gen/millrace/v1/weights_pb.ts';
 import type { NodeContext } from '../runtime/context.ts';
@@ -86,10 +86,13 @@ export class CommittedVersion {
   }
 
   async #fetch(manifest: WeightManifest): Promise<VersionBlobs> {
-    const [weights, optimizer] = await Promise.all([
-      this.#weights.fetch(manifest, 'weights'),
-      this.#weights.fetch(manifest, 'optimizer'),
+    const fetched = (part: BlobPart): Promise<Uint8Array> => this.#weights.fetch(manifest, part);
+    const [weights, optimizer, average, exploration] = await Promise.all([
+      fetched('weights'),
+      fetched('optimizer'),
+      manifest.average && fetched('average'),
+      manifest.exploration && fetched('exploration'),
     ]);
-    return { weights, optimizer, exploration: manifest.exploration && (await this.#weights.fetch(manifest, 'exploration')) };
+    return { weights, optimizer, average, exploration };
   }
 }

@@ -28,7 +28,8 @@ export interface FirstVersion {
   version: number;
   parameters: Parameters;
   /** Default: nothing was learned yet. */
-  optimizer?: AdamWState | undefined;
+  optimizer?: AdamWState;
+  average?: Float32Array;
   exploration?: Uint8Array | undefined;
   ledger: Ledger;
   trainSeconds: number;
@@ -45,7 +46,7 @@ export async function firstVersion(
     const parameters = await firstParameters(context, record, { kinds, drawn });
     return { version: 0, parameters, ledger: emptyLedger(), trainSeconds: 0 };
   }
-  const { parameters, optimizer, exploration, training } = await loadStoredCheckpoint(context.artifacts, forked.digest, {
+  const { parameters, trained, optimizer, exploration, training } = await loadStoredCheckpoint(context.artifacts, forked.digest, {
     kinds,
   });
   if (training === undefined) {
@@ -53,7 +54,9 @@ export async function firstVersion(
   }
   return {
     ...{ version: training.version, ledger: forkedLedger(training.ledger), trainSeconds: training.trainSeconds },
-    ...{ parameters: { tensors: drawn.tensors, values: parameters.values }, optimizer, exploration },
+    ...{ parameters: { tensors: drawn.tensors, values: trained ?? parameters.values }, exploration },
+    ...(optimizer && { optimizer }),
+    ...(trained && { average: parameters.values }),
   };
 }
 

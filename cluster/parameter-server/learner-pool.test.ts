@@ -56,6 +56,7 @@ const round = (shards: number, rest: Partial<RoundPass> = {}): RoundPass => ({
   algorithmJson: '{}',
   round: 5,
   work: ShardWork.GRADIENT,
+  entropy: 0,
   pass: 1,
   version: 4,
   step: 0,

@@ -31,6 +31,8 @@ export interface RoundPass {
   algorithmJson: string;
   round: number;
   work: ShardWork;
+  /** Weight of the entropy bonus. */
+  entropy: number;
   /** Counts the passes of the round. */
   pass: number;
   /** Version whose weights are used. */
@@ -232,11 +234,11 @@ export class LearnerPool {
       const shard = running.board.give(member.name)!;
       const { round } = running;
       this.#prepare(member, round);
-      const { version, work, pass, step } = round;
+      const { version, work, pass, step, entropy } = round;
       member.sent.push({ running, shard });
       this.#send(member, {
         case: 'shard',
-        value: { job, round: round.round, index: shard, version, groups: round.shards[shard]!, work, pass, step },
+        value: { job, round: round.round, index: shard, version, groups: round.shards[shard]!, work, pass, step, entropy },
       });
     }
   }

@@ -1,5 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import type { JobConfig } from '../../src/config/job.ts';
+import { addToAverage } from '../../src/algo/optim/average.ts';
 import { adamW, adamWState, type AdamWState } from '../../src/algo/optim/adamw.ts';
 import { clipByGlobalNorm } from '../../src/algo/optim/clip.ts';
 import { learningRateAt } from '../../src/algo/optim/schedule.ts';
@@ -10,6 +11,7 @@ import type { RoundSum } from '../../src/jobs/reduce.ts';
 import { bytesOfFloats, floatsFromBytes } from '../../src/policy/float-bytes.ts';
 import type { Parameters } from '../../src/policy/policy.ts';
 import { checkPolicyKind } from '../../src/weights/manifest.ts';
+import type { VersionBlobs } from '../../src/weights/weight-channel.ts';
 
 /** What one update did. */
 export interface UpdateReport {
@@ -22,11 +24,18 @@ export class Master {
   readonly #config: JobConfig;
   readonly #parameters: Parameters;
   readonly #state: AdamWState;
+  #average: Float32Array | undefined;
 
-  constructor(config: JobConfig, parameters: Parameters, state: AdamWState = adamWState(parameters.values.length)) {
+  /** @param from.average - undefined before the first version that has one */
+  constructor(
+    config: JobConfig,
+    parameters: Parameters,
+    { optimizer = adamWState(parameters.values.length), average }: { optimizer?: AdamWState; average?: Float32Array } = {},
+  ) {
     this.#config = config;
     this.#parameters = parameters;
-    this.#state = state;
+    this.#state = optimizer;
+    this.#average = average;
   }
 
   /** Rebuilds the state that a manifest committed. */
@@ -34,20 +43,21 @@ export class Master {
     config: JobConfig,
     layout: Parameters,
     manifest: WeightManifest,
-    blobs: { weights: Uint8Array; optimizer: Uint8Array },
+    blobs: Pick<VersionBlobs, 'weights' | 'optimizer' | 'average'>,
   ): Master {
     checkPolicyKind(manifest, config.policy.kind);
     const size = layout.values.length;
     const values = floatsFromBytes(blobs.weights);
     const moments = floatsFromBytes(blobs.optimizer);
-    if (values.length !== size || moments.length !== 2 * size) {
+    const average = blobs.average && floatsFromBytes(blobs.average);
+    if (values.length !== size || moments.length !== 2 * size || (average !== undefined && average.length !== size)) {
       throw new MillraceError(
         'data_loss',
-        `version ${manifest.version} of job ${manifest.job} has ${values.length} weights and ${moments.length} moments; the policy needs ${size} and ${2 * size}`,
+        `version ${manifest.version} of job ${manifest.job} has ${values.length} weights, ${moments.length} moments and ${average?.length ?? 'no'} averages; the policy needs ${size}, ${2 * size} and ${size} or none`,
       );
     }
-    const state = { m: moments.slice(0, size), v: moments.slice(size), step: manifest.optimizerSteps };
-    return new Master(config, { tensors: layout.tensors, values }, state);
+    const optimizer = { m: moments.slice(0, size), v: moments.slice(size), step: manifest.optimizerSteps };
+    return new Master(config, { tensors: layout.tensors, values }, { optimizer, ...(average && { average }) });
   }
 
   get parameters(): Parameters {
@@ -64,6 +74,15 @@ export class Master {
     both.set(m);
     both.set(v, m.length);
     return bytesOfFloats(both);
+  }
+
+  /** Moving average of the weights over the versions; undefined without averaging, and before the first round. */
+  get average(): Float32Array | undefined {
+    return this.#average;
+  }
+
+  get averageBytes(): Uint8Array | undefined {
+    return this.#average && bytesOfFloats(this.#average);
   }
 
   get optimizer(): Readonly<AdamWState> {
@@ -88,6 +107,16 @@ export class Master {
     }
     adamW(this.#parameters.values, gradient, this.#state, { ...optimizer, learningRate });
     return { gradientNorm, learningRate };
+  }
+
+  /** Adds the weights, which become `version`, to their average (`optimizer.averaging`). */
+  addToAverage(version: number): void {
+    const { averaging: decay } = this.#config.optimizer;
+    if (decay === 0 || version === 0) return;
+    const { values } = this.#parameters;
+    // Of a job that goes on from weights without an average (an older build, a checkpoint) it begins with them.
+    if (this.#average === undefined) this.#average = values.slice();
+    else addToAverage(this.#average, values, { decay, version });
   }
 
   /** The commit record for the present weights; the channel fills in the blobs. */

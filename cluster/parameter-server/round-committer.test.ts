@@ -61,6 +61,42 @@ describe('RoundCommitter', () => {
     expect((await latest()).manifest).toMatchObject({ version: 2, trainSeconds: 3 });
   });
 
+  it('keeps an average of the weights, and goes on with it', async () => {
+    const first = new RoundCommitter(job);
+    await run(first.restore());
+    expect((await latest()).manifest.average).toBeUndefined();
+    for (const [version, value] of [
+      [1, 12],
+      [2, 0],
+    ] as const) {
+      first.master.parameters.values[0] = value;
+      await commit(first, version);
+    }
+    // Begun with version 1; the decay of version 2 is 3/12.
+    expect(first.master.average![0]).toBe(3);
+    const second = await restored();
+    expect([second.master.parameters.values[0], second.master.average![0]]).toEqual([0, 3]);
+    for (const committer of [first, second]) committer.master.parameters.values[0] = 15;
+    await commit(second, 3);
+    expect(second.master.average![0]).toBeCloseTo(15 - (12 * 4) / 13, 5);
+    const { manifest } = await latest();
+    const average = await run(job.context.weights.fetch(manifest, 'average'));
+    expect(new DataView(average.buffer, average.byteOffset).getFloat32(0, true)).toBe(second.master.average![0]);
+  });
+
+  it('puts the average into checkpoints, beside the weights that training goes on from', async () => {
+    const committer = await restored();
+    for (const version of [1, 2, 3, 4]) {
+      committer.master.parameters.values[0] = version * version;
+      await commit(committer, version);
+    }
+    const { record } = (await run(job.context.jobs.fetch('a')))!;
+    const { checkpoint } = await run(findCheckpoint(job.context, record, { version: 4, kinds: builtInKinds }));
+    expect(checkpoint.trained![0]).toBe(16);
+    expect(checkpoint.parameters.values[0]).toBe(committer.master.average![0]);
+    expect(committer.master.average![0]).toBeLessThan(16);
+  });
+
   it('is refused once another trainer has committed', async () => {
     const [first, second] = [await restored(), await restored()];
     await commit(second, 1);

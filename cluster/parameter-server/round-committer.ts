@@ -76,9 +76,9 @@ export class RoundCommitter {
     const layout = runtime.kind.initial(runtime.spec) as Parameters;
     const latest = await this.#committed.read();
     if (latest) {
-      const { weights, optimizer, exploration } = latest.blobs;
+      const { weights, optimizer, average, exploration } = latest.blobs;
       // Training changes them in place.
-      const copy = { weights: weights.slice(), optimizer: optimizer.slice() };
+      const copy = { weights: weights.slice(), optimizer: optimizer.slice(), average: average?.slice() };
       this.#master = Master.restore(record.config, layout, latest.manifest, copy);
       this.#manifest = latest.manifest;
       this.#revision = latest.revision;
@@ -88,7 +88,7 @@ export class RoundCommitter {
     checkIsNew(record);
     const first = await firstVersion(context, record, { kinds: runtime.kinds, drawn: layout });
     this.exploration.restore(first.exploration);
-    this.#master = new Master(record.config, first.parameters, first.optimizer);
+    this.#master = new Master(record.config, first.parameters, first);
     this.#manifest = this.#manifestOf(first, first.trainSeconds);
     this.#revision = await this.#committed.commit(this.#manifest, this.#blobs(), 0);
     return false;
@@ -97,6 +97,7 @@ export class RoundCommitter {
   /** Commits the master weights as a new version, with its checkpoint where one is due. */
   async commit({ version, ledger, roundSeconds, updateRow }: VersionFacts): Promise<void> {
     const { context, record } = this.#job;
+    this.#master.addToAverage(version);
     const charges = await readCharges(context, record);
     const manifest = this.#manifestOf(
       { version, ledger: { ...ledger, ...chargedIn(charges, ledger) } },
@@ -165,6 +166,7 @@ export class RoundCommitter {
     return {
       weights: this.#master.weightBytes.slice(),
       optimizer: this.#master.optimizerBytes,
+      average: this.#master.averageBytes?.slice(),
       exploration: this.exploration.bytes(),
     };
   }

@@ -1,3 +1,4 @@
+import { entropyAt } from '../../src/algo/optim/schedule.ts';
 import { methodOf } from '../../src/algo/registry.ts';
 import type { Method } from '../../src/algo/method.ts';
 import { unitAdvantages } from '../../src/algo/unit/unit.ts';
@@ -169,6 +170,7 @@ class RoundWork {
       algorithmJson: JSON.stringify(config.algorithm),
       round: version + 1,
       work,
+      entropy: entropyAt(version, config.rounds, config.algorithm),
       pass: this.#pass,
       ...at,
       shards,

@@ -31,6 +31,8 @@ export class FollowedPolicy implements PolicySource {
   readonly #versions: PolicyVersions;
   #announced: WeightManifest | undefined;
   #fetching: Promise<void> | undefined;
+  /** What was pinned to last: flows of an evaluation begin together, and between two of them no lease may be left. */
+  #pinned: { version: number; values: Promise<Float32Array> } | undefined;
   #waiters = new Set<() => void>();
   #stopWatch: (() => void) | undefined;
   #closed = false;
@@ -64,12 +66,13 @@ export class FollowedPolicy implements PolicySource {
     const ready = this.#versions.acquire(version, pinned);
     if (ready) return ready;
     if (!pinned || version > this.#versions.newest) await this.#reach(version);
-    return this.#versions.acquire(version, pinned) ?? this.#fetchPinned(version);
+    return this.#versions.acquire(version, pinned) ?? this.#leasePinned(version);
   }
 
   /** Flows in progress keep their leases; nothing new is fetched, and who waits for a version is told that there is none. */
   close(): void {
     this.#closed = true;
+    this.#pinned = undefined;
     this.#stopWatch?.();
     this.#versions.close();
     this.#wake();
@@ -95,7 +98,7 @@ export class FollowedPolicy implements PolicySource {
         manifest = this.#announced;
         const [values, exploration] = await Promise.all([this.#values(manifest), this.#exploration(manifest)]);
         if (this.#closed) return;
-        this.#versions.publish(manifest.version, values, exploration);
+        this.#versions.publish(manifest.version, values, { exploration, averaged: manifest.average !== undefined });
         this.#wake();
       }
     } catch (error) {
@@ -125,7 +128,18 @@ export class FollowedPolicy implements PolicySource {
     });
   }
 
-  async #fetchPinned(version: number): Promise<PolicyLease> {
+  async #leasePinned(version: number): Promise<PolicyLease> {
+    if (this.#pinned?.version !== version) this.#pinned = { version, values: this.#pinnedValues(version) };
+    const { values } = this.#pinned;
+    try {
+      return this.#versions.leasePinned(version, await values);
+    } catch (thrown) {
+      if (this.#pinned?.values === values) this.#pinned = undefined;
+      throw thrown;
+    }
+  }
+
+  async #pinnedValues(version: number): Promise<Float32Array> {
     const manifest = await this.#context.weights.manifest(this.#job, version);
     if (!manifest) {
       throw new MillraceError('unavailable', `Version ${version} of job ${this.#job} is no longer published.`, {
@@ -133,12 +147,11 @@ export class FollowedPolicy implements PolicySource {
       });
     }
     checkPolicyKind(manifest, this.#kind);
-    return this.#versions.leaseOlder(version, await this.#values(manifest));
+    return this.#values(manifest, manifest.average ? 'average' : 'weights');
   }
 
-  async #values(manifest: WeightManifest): Promise<Float32Array> {
-    const bytes = await this.#context.weights.fetch(manifest, 'weights');
-    return floatsFromBytes(bytes);
+  async #values(manifest: WeightManifest, part: 'weights' | 'average' = 'weights'): Promise<Float32Array> {
+    return floatsFromBytes(await this.#context.weights.fetch(manifest, part));
   }
 
   /** What the version's flows explore with. An evaluation, pinned to its version, does not explore. */

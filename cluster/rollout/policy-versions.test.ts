@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { emptyState } from '../../src/explore/state.ts';
 import type { ActingPolicy } from '../../src/policy/kind.ts';
+import type { PolicyLease } from '../../src/flow/policies.ts';
 import { PolicyVersions } from './policy-versions.ts';
 
 /** Versions over policies that only count. */
@@ -31,13 +32,29 @@ describe('PolicyVersions', () => {
   it('gives each version what exploration knew at it, also where an instance is used again', () => {
     const { versions: policies } = versions();
     const known = { ...emptyState(), version: 1 };
-    policies.publish(1, values, known);
+    policies.publish(1, values, { exploration: known });
     const old = policies.acquire(1, false)!;
     policies.publish(2, values);
     expect([old.exploration, policies.acquire(2, false)!.exploration]).toEqual([known, undefined]);
     old.release();
     policies.publish(3, values);
     expect(policies.acquire(3, false)!.exploration).toBeUndefined();
+  });
+
+  it('gives a flow that is pinned to a version the average of its weights, and training the newest weights', () => {
+    const loaded: number[] = [];
+    const policies = new PolicyVersions(() => {
+      const policy = { weights: 0, load: (given: Float32Array) => loaded.push((policy.weights = given[0]!)), dispose: () => {} };
+      return policy as unknown as ActingPolicy;
+    });
+    const weightsOf = (lease: PolicyLease): number => (lease.policy as unknown as { weights: number }).weights;
+    policies.publish(1, Float32Array.of(10), { averaged: true });
+    expect(policies.acquire(1, true)).toBeUndefined();
+    const pinned = policies.leasePinned(1, Float32Array.of(5));
+    expect(weightsOf(pinned)).toBe(5);
+    expect(weightsOf(policies.acquire(1, true)!)).toBe(5);
+    expect(weightsOf(policies.acquire(1, false)!)).toBe(10);
+    expect(loaded).toEqual([10, 5]);
   });
 
   it('uses the instance of a version that nobody uses any more', () => {
@@ -62,6 +79,6 @@ describe('PolicyVersions', () => {
     second.release();
     expect(disposed()).toBe(made());
     expect(policies.acquire(1, true)).toBeUndefined();
-    expect(() => policies.leaseOlder(1, values)).toThrow(expect.objectContaining({ code: 'cancelled' }));
+    expect(() => policies.leasePinned(1, values)).toThrow(expect.objectContaining({ code: 'cancelled' }));
   });
 });

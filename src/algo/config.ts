@@ -37,6 +37,8 @@ export interface OptimizerConfig {
   maxGradientNorm: number;
   /** Learning rate at the last round, as a share of `learningRate`; linear in between. */
   finalLearningRate: number;
+  /** Decay of the moving average of the weights, per version; 0 = no average. */
+  averaging: number;
 }
 
 /** sample: divides by n - 1; population: by n; none: the rewards are only centred. */
@@ -54,4 +56,5 @@ export const DEFAULT_OPTIMIZER: Readonly<OptimizerConfig> = {
   weightDecay: 0,
   maxGradientNorm: 1,
   finalLearningRate: 1,
+  averaging: 0.9,
 };

@@ -7,7 +7,7 @@ import { mountSmallDisk } from '../telemetry/testing-small-disk.ts';
 import { MillraceError } from '../errors.ts';
 import { initialParameters } from '../policy/planner/layout.ts';
 import { smallSpec } from '../policy/planner/testing.ts';
-import { EXPLORATION, MANIFEST, MODEL, OPTIMIZER } from './checkpoint.ts';
+import { EXPLORATION, MANIFEST, MODEL, OPTIMIZER, TRAINED } from './checkpoint.ts';
 import { loadCheckpoint } from './load.ts';
 import { decodeSafetensors, encodeSafetensors } from './safetensors.ts';
 import { saveCheckpoint } from './save.ts';
@@ -41,6 +41,14 @@ describe('saveCheckpoint and loadCheckpoint', () => {
     await saveCheckpoint(path, { ...checkpoint, exploration });
     expect(await loadCheckpoint(path)).toEqual({ ...checkpoint, exploration });
     await writeFile(join(path, EXPLORATION), '{"format":2}');
+    await expect(loadCheckpoint(path)).rejects.toMatchObject({ code: 'data_loss' });
+  });
+
+  it('keep the weights that training goes on from, where the ones to use are an average', async () => {
+    const averaged = { ...checkpoint, trained: parameters.values.map((value) => value + 1) };
+    await saveCheckpoint(path, averaged);
+    expect(await loadCheckpoint(path)).toEqual(averaged);
+    await rm(join(path, TRAINED));
     await expect(loadCheckpoint(path)).rejects.toMatchObject({ code: 'data_loss' });
   });
 

@@ -5,13 +5,17 @@ import type { TrainingState } from './training-state.ts';
 
 /**
  * Everything needed to run a policy or go on training it. Its files are
- * `manifest.json` (format, specification, meta, SHA-256 of the other files), `model.safetensors` (weights by name) and,
- * where there is one, `optimizer.safetensors` (AdamW moments as `m.<name>` and `v.<name>`), `exploration.json` and `training.json`. They are kept as
+ * `manifest.json` (format, specification, meta, SHA-256 of the other files), `model.safetensors` (the weights to use, by name) and,
+ * where there is one, `trained.safetensors` (the weights that training goes on from, where the ones to use are an average),
+ * `optimizer.safetensors` (AdamW moments as `m.<name>` and `v.<name>`), `exploration.json` and `training.json`. They are kept as
  * artifacts: the digest of the manifest names the checkpoint. On one machine there is a folder of them as well, which is whole without the artifacts.
  */
 export interface Checkpoint {
   spec: PolicySpec;
+  /** The weights to use: with averaging the average. */
   parameters: Parameters;
+  /** The weights that training goes on from, where they are not `parameters`. */
+  trained?: Float32Array;
   optimizer?: Readonly<AdamWState>;
   /** What exploration knew (src/explore/state.ts), as it travels with the weights. */
   exploration?: Uint8Array;
@@ -25,6 +29,7 @@ export interface Checkpoint {
 
 export const MANIFEST = 'manifest.json';
 export const MODEL = 'model.safetensors';
+export const TRAINED = 'trained.safetensors';
 export const OPTIMIZER = 'optimizer.safetensors';
 export const EXPLORATION = 'exploration.json';
 export const REFERENCE = 'reference.safetensors';

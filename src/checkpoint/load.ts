@@ -12,6 +12,7 @@ import {
   MODEL,
   OPTIMIZER,
   REFERENCE,
+  TRAINED,
   TRAINING,
 } from './checkpoint.ts';
 import { decodeSafetensors } from './safetensors.ts';
@@ -61,10 +62,12 @@ async function load(source: CheckpointSource, kinds: PolicyKinds): Promise<Check
   const checkpoint: Checkpoint = { spec: manifest.spec, parameters: { tensors: layout, values }, meta: manifest.meta };
   if (EXPLORATION in manifest.files) checkpoint.exploration = await read(EXPLORATION);
   if (TRAINING in manifest.files) checkpoint.training = decodeTrainingState(await read(TRAINING), source.nameOf(TRAINING));
-  if (REFERENCE in manifest.files) {
-    const where = source.nameOf(REFERENCE);
-    checkpoint.reference = assemble(layout, decodeSafetensors(await read(REFERENCE), where).tensors, where);
-  }
+  const weightsIn = async (name: string): Promise<Float32Array> => {
+    const where = source.nameOf(name);
+    return assemble(layout, decodeSafetensors(await read(name), where).tensors, where);
+  };
+  if (TRAINED in manifest.files) checkpoint.trained = await weightsIn(TRAINED);
+  if (REFERENCE in manifest.files) checkpoint.reference = await weightsIn(REFERENCE);
   if (!(OPTIMIZER in manifest.files)) return checkpoint;
   const where = source.nameOf(OPTIMIZER);
   const moments = decodeSafetensors(await read(OPTIMIZER), where).tensors;

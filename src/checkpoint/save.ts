@@ -14,6 +14,7 @@ import {
   OPTIMIZER,
   REFERENCE,
   type SavedCheckpoint,
+  TRAINED,
   TRAINING,
 } from './checkpoint.ts';
 import { encodeSafetensors, type StoredTensor } from './safetensors.ts';
@@ -52,7 +53,7 @@ export async function storeCheckpoint(artifacts: ArtifactStore, checkpoint: Chec
 }
 
 async function store(
-  { spec, parameters, optimizer, exploration, training, reference, meta }: Checkpoint,
+  { spec, parameters, trained, optimizer, exploration, training, reference, meta }: Checkpoint,
   artifacts: ArtifactStore | undefined,
 ): Promise<{ saved: SavedCheckpoint; content: Record<string, FolderFile> }> {
   const content: Record<string, FolderFile> = {};
@@ -65,6 +66,7 @@ async function store(
     return digest;
   };
   digests[MODEL] = await add(MODEL, encodeSafetensors(named(parameters, parameters.values)));
+  if (trained) digests[TRAINED] = await add(TRAINED, encodeSafetensors(named(parameters, trained)));
   if (optimizer) {
     const moments = [...named(parameters, optimizer.m, 'm.'), ...named(parameters, optimizer.v, 'v.')];
     digests[OPTIMIZER] = await add(OPTIMIZER, encodeSafetensors(moments));

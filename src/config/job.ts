@@ -88,6 +88,14 @@ const jobShape = z.strictObject({
       weightDecay: share('decoupled weight decay').default(0),
       maxGradientNorm: z.number().min(0).max(1e6).default(1).describe('global-norm clipping; 0 = off'),
       finalLearningRate: share('learning rate of the last round as a share of learningRate; linear in between').default(1),
+      averaging: z
+        .number()
+        .min(0)
+        .max(0.9999)
+        .default(0.9)
+        .describe(
+          'decay per round of the moving average of the weights, which evaluations measure and checkpoints hold: about 1 / (1 - averaging) rounds count; 0 = the weights themselves',
+        ),
     })
     .prefault({}),
   rounds: z.int().min(0).max(10_000_000).default(300).describe('updates until the job ends; 0 = only the evaluation at the end'),

@@ -5,6 +5,8 @@ import { jobConfigSchema } from './job.ts';
 const BEFORE: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   split: { test: 0 },
   evaluation: { test: false },
+  optimizer: { averaging: 0 },
+  algorithm: { finalEntropy: 1 },
 };
 
 /**

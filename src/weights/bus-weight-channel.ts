@@ -10,7 +10,7 @@ import { SharedWatch } from '../bus/shared-watch.ts';
 import { checkKey } from '../bus/subject.ts';
 import { randomId } from '../random/id.ts';
 import type { Random } from '../random/random.ts';
-import type { BlobPart, VersionBlobs, WeightChannel } from './weight-channel.ts';
+import { BLOB_PARTS, type BlobPart, type VersionBlobs, type WeightChannel } from './weight-channel.ts';
 import { Assembly, chunkCount, blobDigest, windowed } from './chunks.ts';
 import { decodeManifest, encodeManifest } from './manifest.ts';
 
@@ -77,6 +77,7 @@ export class BusWeightChannel implements WeightChannel {
     const attempt = randomId(this.random);
     manifest.weights = await this.put(manifest, 'weights', blobs.weights, attempt);
     manifest.optimizer = await this.put(manifest, 'optimizer', blobs.optimizer, attempt);
+    manifest.average = blobs.average && (await this.put(manifest, 'average', blobs.average, attempt));
     manifest.exploration = blobs.exploration && (await this.put(manifest, 'exploration', blobs.exploration, attempt));
     if (previous !== undefined) {
       const subject = weightManifestSubject({ job, version: previous.manifest.version });
@@ -99,8 +100,8 @@ export class BusWeightChannel implements WeightChannel {
         },
       );
     }
-    for (const part of ['weights', 'optimizer', 'exploration'] as const) {
-      if (part === 'exploration' && !manifest.exploration && !newest.manifest.exploration) continue;
+    for (const part of BLOB_PARTS) {
+      if (!manifest[part] && !newest.manifest[part]) continue;
       if (!sameBlob(manifest[part], newest.manifest[part])) {
         throw new MillraceError('invalid_argument', `amending changes no blobs: commit a new version instead`, { field: part });
       }
@@ -113,7 +114,7 @@ export class BusWeightChannel implements WeightChannel {
     const newest = await this.latest(job);
     if (newest !== undefined && newest.manifest.version !== version) throw conflict(job, 0, newest.revision);
     const attempt = randomId(this.random);
-    for (const part of ['weights', 'optimizer', 'exploration'] as const) {
+    for (const part of BLOB_PARTS) {
       const [blob, data] = [manifest[part], blobs[part]];
       if (blob === undefined || data === undefined) continue;
       if (!sameBlob(await this.put(manifest, part, data, attempt), blob))

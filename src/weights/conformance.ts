@@ -118,6 +118,23 @@ export function describeWeights(name: string, start: () => Promise<BusHarness>):
       expect(await weights.fetch((await weights.latest('explored'))!.manifest, 'exploration')).toEqual(blobs.exploration);
     });
 
+    test('the average of the weights travels with the version that has one', async (fixture) => {
+      const weights = channel(fixture);
+      const first = { weights: blob(1500, 1), optimizer: bytes('') };
+      let revision = await weights.commit(manifest('averaged', 0), first, 0);
+      expect((await weights.latest('averaged'))!.manifest.average).toBeUndefined();
+      const blobs = { ...first, average: blob(1500, 2) };
+      revision = await weights.commit(manifest('averaged', 1), blobs, revision);
+      const { manifest: newest } = (await weights.latest('averaged'))!;
+      expect(await weights.fetch(newest, 'average')).toEqual(blobs.average);
+      expect(await weights.fetch(newest, 'weights')).toEqual(blobs.weights);
+      const other = await failure(weights.amend({ ...newest, average: undefined }, revision));
+      expect(other).toMatchObject({ code: 'invalid_argument', field: 'average' });
+      await weights.drop('averaged', 1);
+      await weights.republish(newest, blobs);
+      expect(await weights.fetch(newest, 'average')).toEqual(blobs.average);
+    });
+
     test('a changed chunk is noticed', async (fixture) => {
       const weights = channel(fixture);
       await weights.commit(manifest('broken', 0), { weights: blob(5000, 0), optimizer: bytes('') }, 0);

@@ -2,12 +2,17 @@ import type { MillraceError } from '../errors.ts';
 import type { WeightManifest } from '../gen/millrace/v1/weights_pb.ts';
 
 /** Blobs of a policy version, by their field of the manifest. */
-export type BlobPart = 'weights' | 'optimizer' | 'exploration';
+export type BlobPart = 'weights' | 'optimizer' | 'average' | 'exploration';
+
+/** All of them. Only the first two are in every version. */
+export const BLOB_PARTS: readonly BlobPart[] = ['weights', 'optimizer', 'average', 'exploration'];
 
 /** What a commit publishes. */
 export interface VersionBlobs {
   weights: Uint8Array;
   optimizer: Uint8Array;
+  /** Moving average of the weights; jobs without averaging, and versions nothing was learned for, have none. */
+  average?: Uint8Array | undefined;
   /** What exploration knows (src/explore/state.ts); jobs without exploration have none. */
   exploration?: Uint8Array | undefined;
 }
@@ -15,8 +20,8 @@ export interface VersionBlobs {
 /** Port: how policy versions travel. Writing the manifest (compare-and-set) is the commit of a round. */
 export interface WeightChannel {
   /**
-   * Publishes the blobs in chunks, then the manifest. `manifest.weights`, `manifest.optimizer` and `manifest.exploration`
-   * are filled in here; the last stays empty without such a blob.
+   * Publishes the blobs in chunks, then the manifest. The fields of the manifest that describe the blobs are filled in
+   * here; those of the average and of exploration stay empty without such a blob.
    * `revision` is the manifest revision this commit replaces (0 = none yet): `aborted` when someone else committed.
    * Returns the new revision.
    */

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { everyMethod } from '../schema/fields.ts';
 import { refusals } from '../schema/refusals.ts';
 
-const { entropy, epochs, miniBatches } = everyMethod;
+const { entropy, finalEntropy, epochs, miniBatches } = everyMethod;
 const noRatio = 'its loss has no probability ratio';
 
 /** Options of GVPO. */
@@ -18,6 +18,7 @@ export const gvpoSchema = z
         'weight of the divergence from the policy at the start of the round: how much log-probability one unit of reward is worth is its inverse',
       ),
     entropy,
+    finalEntropy,
     epochs,
     miniBatches,
   })

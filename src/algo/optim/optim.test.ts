@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { adamW, adamWState } from './adamw.ts';
 import { clipByGlobalNorm } from './clip.ts';
-import { learningRateAt } from './schedule.ts';
+import { addToAverage } from './average.ts';
+import { entropyAt, learningRateAt } from './schedule.ts';
 
 const OPTIONS = { learningRate: 0.1, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 };
 
@@ -71,5 +72,32 @@ describe('learningRateAt', () => {
     expect(learningRateAt(9, 10, options)).toBeCloseTo(0.1, 12);
     expect(learningRateAt(99, 10, options)).toBeCloseTo(0.1, 12);
     expect(learningRateAt(0, 1, options)).toBe(1);
+  });
+});
+
+describe('entropyAt', () => {
+  it('goes from the first weight to the share of it that the last round has', () => {
+    const at = (round: number): number => entropyAt(round, 5, { entropy: 0.2, finalEntropy: 0.1 });
+    expect([0, 2, 4, 9].map(at)).toEqual([0.2, 0.11, 0.02, 0.02].map((value) => expect.closeTo(value, 12) as number));
+    expect(entropyAt(3, 5, { entropy: 0.2, finalEntropy: 1 })).toBe(0.2);
+  });
+});
+
+describe('addToAverage', () => {
+  it('grows the decay to its full value, as worked out by hand', () => {
+    const average = Float32Array.of(1);
+    // 1 - 2/11 of the way to 12; then 1 - 3/12 of the way to 0.
+    addToAverage(average, Float32Array.of(12), { decay: 0.9, version: 1 });
+    expect(average[0]).toBeCloseTo(10, 5);
+    addToAverage(average, Float32Array.of(0), { decay: 0.9, version: 2 });
+    expect(average[0]).toBeCloseTo(2.5, 5);
+    addToAverage(average, Float32Array.of(12.5), { decay: 0.9, version: 1000 });
+    expect(average[0]).toBeCloseTo(3.5, 5);
+  });
+
+  it('stays at weights that do not change', () => {
+    const average = Float32Array.of(0.3, -7);
+    for (let version = 1; version < 50; version++) addToAverage(average, Float32Array.of(0.3, -7), { decay: 0.99, version });
+    expect([...average]).toEqual([...Float32Array.of(0.3, -7)]);
   });
 });

@@ -1,4 +1,4 @@
-import type { OptimizerConfig } from '../config.ts';
+import type { AlgorithmConfig, OptimizerConfig } from '../config.ts';
 
 /**
  * Learning rate of a round (0-based) of `rounds`: linear from `learningRate` at the first round to
@@ -7,8 +7,21 @@ import type { OptimizerConfig } from '../config.ts';
 export function learningRateAt(
   round: number,
   rounds: number,
-  options: Pick<OptimizerConfig, 'learningRate' | 'finalLearningRate'>,
+  { learningRate, finalLearningRate }: Pick<OptimizerConfig, 'learningRate' | 'finalLearningRate'>,
 ): number {
+  return decayed(round, rounds, { first: learningRate, share: finalLearningRate });
+}
+
+/** Weight of the entropy bonus in a round (0-based) of `rounds`: linear from `entropy` to `entropy * finalEntropy`. */
+export function entropyAt(
+  round: number,
+  rounds: number,
+  { entropy, finalEntropy }: Pick<AlgorithmConfig, 'entropy' | 'finalEntropy'>,
+): number {
+  return decayed(round, rounds, { first: entropy, share: finalEntropy });
+}
+
+function decayed(round: number, rounds: number, { first, share }: { first: number; share: number }): number {
   const progress = rounds <= 1 ? 0 : Math.min(1, Math.max(0, round / (rounds - 1)));
-  return options.learningRate * (1 + (options.finalLearningRate - 1) * progress);
+  return first * (1 + (share - 1) * progress);
 }

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file millrace/v1/weights.proto.
  */
 export const file_millrace_v1_weights: GenFile = /*@__PURE__*/
-  fileDesc("ChltaWxscmFjZS92MS93ZWlnaHRzLnByb3RvEgttaWxscmFjZS52MSIpCgpUZW5zb3JJbmZvEgwKBG5hbWUYASABKAkSDQoFc2hhcGUYAiADKA0iNQoEQmxvYhIOCgZjaHVua3MYASABKA0SDQoFYnl0ZXMYAiABKAQSDgoGc2hhMjU2GAMgASgMIoADCg5XZWlnaHRNYW5pZmVzdBILCgNqb2IYASABKAkSDwoHdmVyc2lvbhgCIAEoDRIiCgd3ZWlnaHRzGAMgASgLMhEubWlsbHJhY2UudjEuQmxvYhIkCglvcHRpbWl6ZXIYBCABKAsyES5taWxscmFjZS52MS5CbG9iEigKB3RlbnNvcnMYBSADKAsyFy5taWxscmFjZS52MS5UZW5zb3JJbmZvEiMKBmxlZGdlchgGIAEoCzITLm1pbGxyYWNlLnYxLkxlZGdlchIXCg9jb21taXR0ZWRfYXRfdXMYByABKAQSDQoFZmVuY2UYCCABKAQSFQoNdHJhaW5fc2Vjb25kcxgJIAEoARIXCg9vcHRpbWl6ZXJfc3RlcHMYCiABKA0SEgoKdXBkYXRlX3JvdxgLIAEoDBImCgtleHBsb3JhdGlvbhgMIAEoCzIRLm1pbGxyYWNlLnYxLkJsb2ISDgoGZm9ybWF0GA0gASgNEhMKC3BvbGljeV9raW5kGA4gASgJYgZwcm90bzM", [file_millrace_v1_training]);
+  fileDesc("ChltaWxscmFjZS92MS93ZWlnaHRzLnByb3RvEgttaWxscmFjZS52MSIpCgpUZW5zb3JJbmZvEgwKBG5hbWUYASABKAkSDQoFc2hhcGUYAiADKA0iNQoEQmxvYhIOCgZjaHVua3MYASABKA0SDQoFYnl0ZXMYAiABKAQSDgoGc2hhMjU2GAMgASgMIqQDCg5XZWlnaHRNYW5pZmVzdBILCgNqb2IYASABKAkSDwoHdmVyc2lvbhgCIAEoDRIiCgd3ZWlnaHRzGAMgASgLMhEubWlsbHJhY2UudjEuQmxvYhIkCglvcHRpbWl6ZXIYBCABKAsyES5taWxscmFjZS52MS5CbG9iEigKB3RlbnNvcnMYBSADKAsyFy5taWxscmFjZS52MS5UZW5zb3JJbmZvEiMKBmxlZGdlchgGIAEoCzITLm1pbGxyYWNlLnYxLkxlZGdlchIXCg9jb21taXR0ZWRfYXRfdXMYByABKAQSDQoFZmVuY2UYCCABKAQSFQoNdHJhaW5fc2Vjb25kcxgJIAEoARIXCg9vcHRpbWl6ZXJfc3RlcHMYCiABKA0SEgoKdXBkYXRlX3JvdxgLIAEoDBImCgtleHBsb3JhdGlvbhgMIAEoCzIRLm1pbGxyYWNlLnYxLkJsb2ISDgoGZm9ybWF0GA0gASgNEiIKB2F2ZXJhZ2UYDyABKAsyES5taWxscmFjZS52MS5CbG9iEhMKC3BvbGljeV9raW5kGA4gASgJYgZwcm90bzM", [file_millrace_v1_training]);
 
 /**
  * @generated from message millrace.v1.TensorInfo
@@ -155,6 +155,14 @@ export type WeightManifest = Message<"millrace.v1.WeightManifest"> & {
    * @generated from field: uint32 format = 13;
    */
   format: number;
+
+  /**
+   * Average of the weights over the last versions (optimizer.averaging), float32 little endian: what evaluations measure and
+   * checkpoints hold. Empty without averaging; the weights themselves are used then.
+   *
+   * @generated from field: millrace.v1.Blob average = 15;
+   */
+  average?: Blob | undefined;
 
   /**
    * Name of the policy kind whose weights these are; empty when an older version of Millrace wrote it.
