@@ -44,6 +44,21 @@ describe('serial mode', () => {
     );
   });
 
+  it('ends training early where the job says so, with complete books, the last version measured and the best one tested', async () => {
+    const { job, version } = await runSerial(
+      thermostatJob(['rounds=60', 'evaluation.every=3', 'evaluation.target=0.01', 'rollout.groupsPerRound=4', 'split.test=0.5']),
+      { stateDir: folder.path },
+    );
+    expect([job.state, job.error]).toEqual([JobState.SUCCEEDED, '']);
+    expect(version).toBeLessThan(60);
+    expect(job.progress).toMatchObject({ round: version, roundsTotal: version });
+    expect(ledgerOf({ job } as SerialResult).ended).toBe(4 * version);
+    expect(ledgerOf({ job } as SerialResult).requests).toBe(4 * version);
+    expect(job.evaluations.map(({ name, policyVersion }) => `${name}@${policyVersion}`)).toContain(`trained@${version}`);
+    expect(job.evaluations.filter(({ name }) => name === 'test-trained')).toHaveLength(1);
+    expect(job.notices.find(({ code }) => code === 'STOPPED_EARLY')?.message).toMatch(/^training ends after round \d+ of 60: /);
+  });
+
   it('gives the same on files in memory, and writes nothing to the disk', async () => {
     const config = thermostatJob(['rounds=4', 'evaluation.every=2', 'rollout.groupsPerRound=4', 'checkpoint.keep=1']);
     const files = new MemoryFiles({ clock: new VirtualClock() });

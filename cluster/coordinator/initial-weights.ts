@@ -99,7 +99,8 @@ async function fromJob(
   const path = checkpointPath(context.stateDir, job, wanted);
   if (problem === undefined && (await checkpointExists(path, context.files))) return fromCheckpoint(context, kinds, path, name);
   const manifest = wanted === latest?.version ? latest : await context.weights.manifest(job, wanted);
-  const bytes = manifest && (await context.weights.fetch(manifest, manifest.average ? 'average' : 'weights').catch(ignoreMissing));
+  const bytes =
+    manifest && (await context.weights.fetch(manifest, manifest.average ? 'average' : 'weights').catch(ignoreMissing));
   if (bytes === undefined) {
     if (problem !== undefined) throw problem as Error;
     // The newest can be nowhere but in a checkpoint.

@@ -1,5 +1,6 @@
 import { MillraceError } from '../../src/errors.ts';
 import { successRate, rateText } from '../../src/jobs/success-rate.ts';
+import { earlyStopAt } from '../../src/jobs/early-stop.ts';
 import type { EvaluationRecord } from '../../src/jobs/record.ts';
 import { withEvaluation } from '../../src/jobs/evaluation/compared.ts';
 import { evaluationKey } from '../../src/jobs/evaluation/names.ts';
@@ -41,9 +42,23 @@ export async function recordEvaluation(job: CoordinatedJob, result: EvaluationRe
   await job.update((record) => ({ ...record, evaluations: withEvaluation(record, result) }));
   if (result.name !== 'trained') return;
   await reportToMeasured(job, result);
+  await stopEarly(job);
   await retainBest(context, job.record).catch((error: unknown) => {
     context.log.warn({ err: error, job: id }, 'old checkpoints could not be deleted; tried again at the next evaluation');
   });
+}
+
+/** Ends training after the requests that were admitted, once the validation tasks say so. */
+async function stopEarly(job: CoordinatedJob): Promise<void> {
+  const { context, id, machine } = job;
+  const version = machine.manifest?.version ?? 0;
+  const stop = earlyStopAt(job.record, version);
+  if (stop === undefined) return;
+  const message = `training ends after round ${stop.round} of ${job.record.config.rounds}: ${stop.reason}`;
+  // The event before the record: once the record says it, nobody comes here again.
+  await job.events.publish('stopped-early', stop.round, message, { round: stop.round });
+  await job.update((record) => (record.earlyStop === undefined ? { ...record, earlyStop: stop } : undefined));
+  void context.notices.report(id, { code: 'STOPPED_EARLY', lasts: false, message });
 }
 
 /** Of a job that measures another one: that one's record gets the result, and with it what is known of its checkpoints. */

@@ -6,6 +6,7 @@ import type { WeightManifest } from '../../src/gen/millrace/v1/weights_pb.ts';
 import type { BudgetUse } from '../../src/jobs/budgets/status.ts';
 import { toProtoEvaluation } from '../../src/jobs/evaluation/proto.ts';
 import { emptyLedger, endedCount } from '../../src/jobs/ledger.ts';
+import { roundsOf } from '../../src/jobs/early-stop.ts';
 import { etaSeconds, quietSeconds, RateWindow, waitingFor } from '../../src/jobs/progress.ts';
 import type { JobNotice } from '../../src/jobs/notice.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
@@ -74,7 +75,7 @@ export class JobViews {
     const running = record.state === 'RUNNING';
     const quiet = running ? quietSeconds(this.#context.clock.monotonic() - this.#reports.of(record.id).movedAt) : 0;
     const rates = running && quiet === 0 ? followed.rates.rates() : { trajectoriesPerSecond: 0, roundsPerSecond: 0 };
-    const { rounds } = record.config;
+    const rounds = roundsOf(record);
     return create(JobSchema, {
       id: record.id,
       state: toProtoState(record.state),

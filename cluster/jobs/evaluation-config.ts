@@ -6,7 +6,7 @@ export function evaluationConfig(config: JobConfig): JobConfig {
     ...config,
     name: `${config.name.slice(0, 23)}-eval`,
     rounds: 0,
-    evaluation: { every: 0, baselines: false, test: false, samples: 0 },
+    evaluation: { every: 0, patience: 0, baselines: false, test: false, samples: 0 },
     checkpoint: { ...config.checkpoint, every: 0 },
     // It draws on the budget of its owner; limits of the other job are for its training.
     budget: {},

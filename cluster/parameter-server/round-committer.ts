@@ -104,8 +104,7 @@ export class RoundCommitter {
       this.#manifest.trainSeconds + roundSeconds,
     );
     manifest.updateRow = updateRow();
-    if (hasCheckpoint(record.config, version) || record.state === 'PAUSED' || record.state === 'QUEUED')
-      await this.#save(manifest);
+    if (hasCheckpoint(record, version) || record.state === 'PAUSED' || record.state === 'QUEUED') await this.#save(manifest);
     this.#revision = await this.#committed.commit(manifest, this.#blobs(), this.#revision);
     this.#manifest = manifest;
     await publishCharges(context, record, charges);
@@ -141,7 +140,7 @@ export class RoundCommitter {
     const { context, record } = this.#job;
     const { maxStaleness } = record.config.rollout;
     const version = this.#manifest.version - maxStaleness - 3;
-    if (version < 0 || isEvaluated(record.config, version) || this.reference.keeps(version)) return;
+    if (version < 0 || isEvaluated(record, version) || this.reference.keeps(version)) return;
     if (version === 0 && needsFirstVersion(record)) return;
     context.weights.drop(record.id, version).catch((error: unknown) => {
       context.log.warn({ err: error, job: record.id, version }, 'old weights could not be deleted');

@@ -1,4 +1,5 @@
 import type { Lease } from '../../src/protocol/lease.ts';
+import { roundsOf } from '../../src/jobs/early-stop.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
 import type { NodeContext } from '../runtime/context.ts';
 import type { JobRuntime } from '../jobs/runtime.ts';
@@ -14,12 +15,13 @@ export interface TrainerJob {
 }
 
 /** Whether a version has a checkpoint, also while the job is not paused. */
-export function hasCheckpoint(config: JobRecord['config'], version: number): boolean {
-  const { every } = config.checkpoint;
-  return isEvaluated(config, version) || (every > 0 && version > 0 && version % every === 0);
+export function hasCheckpoint(record: JobRecord, version: number): boolean {
+  const { every } = record.config.checkpoint;
+  return isEvaluated(record, version) || (every > 0 && version > 0 && version % every === 0);
 }
 
 /** Whether a version is measured on held-out tasks: its weights are kept, and it has a checkpoint. */
-export function isEvaluated({ evaluation, rounds }: JobRecord['config'], version: number): boolean {
-  return version === rounds || (evaluation.every > 0 && version % evaluation.every === 0);
+export function isEvaluated(record: JobRecord, version: number): boolean {
+  const { evaluation } = record.config;
+  return version === roundsOf(record) || (evaluation.every > 0 && version % evaluation.every === 0);
 }

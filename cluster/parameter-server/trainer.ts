@@ -88,7 +88,7 @@ export class Trainer implements Behaviour<TrainerMessage> {
     if (wasCommitted) {
       // The parameter server that committed it may have died before it published these.
       if (updateRow.length > 0) await this.#reporter.publishRow(version, updateRow);
-      if (isEvaluated(this.#record.config, version)) {
+      if (isEvaluated(this.#record, version)) {
         await this.#reporter.publishExploration(committer.exploration, committer.manifest);
       }
     }
@@ -171,7 +171,7 @@ export class Trainer implements Behaviour<TrainerMessage> {
     reporter.measure(row, round);
     await this.#ack(this.#rounds.committed(committedAt));
     await reporter.publishRow(version, row);
-    if (isEvaluated(this.#record.config, version)) {
+    if (isEvaluated(this.#record, version)) {
       await reporter.publishExploration(committer.exploration, committer.manifest);
     }
     committer.dropOld();

@@ -1,3 +1,4 @@
+import { monotonicityText } from './monotonicity.ts';
 import type { Figure, Outcome } from './outcome.ts';
 
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
@@ -27,6 +28,15 @@ export function outcomeText(outcome: Outcome): string {
   return [title, ...tableLines(rows), ...verdictLines(outcome)].join('\n');
 }
 
+/** Which metrics are worse. More steps of a policy that solves more are told apart: one that solves nothing may give up early. */
+function worseText(metrics: Outcome['metrics']): string {
+  const solvesMore = metrics.some(({ metric, verdict }) => metric === 'success' && verdict === 'better');
+  const worse = metrics.filter(({ verdict }) => verdict === 'worse').map(({ metric }) => metric);
+  const others = worse.filter((metric) => !(solvesMore && metric === 'steps'));
+  const text = others.length === 0 ? 'no metric is worse than the baseline' : `worse than the baseline: ${others.join(', ')}`;
+  return others.length === worse.length ? text : `${text} (it takes more steps, and solves more)`;
+}
+
 function intervalText({ ci95 }: Figure, show: (value: number) => string): string {
   return ci95 === null ? 'not known' : `${show(ci95[0])} to ${show(ci95[1])}`;
 }
@@ -45,7 +55,7 @@ function tableLines(rows: readonly string[][]): string[] {
   );
 }
 
-function verdictLines({ difference, convergence, metrics, types, value }: Outcome): string[] {
+function verdictLines({ difference, convergence, monotonicity, metrics, types, value }: Outcome): string[] {
   const lines: string[] = [];
   if (difference !== null) {
     const { points: by, ci95, wins, losses, evidence, threshold, decision } = difference;
@@ -55,11 +65,8 @@ function verdictLines({ difference, convergence, metrics, types, value }: Outcom
         `only after ${wins} tasks, only before ${losses} (E ${strength}, needed ${threshold.toFixed(0)})`,
     );
   }
-  lines.push(convergence.text);
-  if (metrics.length > 0) {
-    const worse = metrics.filter(({ verdict }) => verdict === 'worse').map(({ metric }) => metric);
-    lines.push(worse.length === 0 ? 'no metric is worse than the baseline' : `worse than the baseline: ${worse.join(', ')}`);
-  }
+  lines.push(convergence.text, monotonicityText(monotonicity));
+  if (metrics.length > 0) lines.push(worseText(metrics));
   if (types.length > 0) {
     const shown = types.map(({ type, tasks, after, verdict }) => `${type} ${percent(after)} of ${tasks}, ${verdict}`);
     lines.push('by type of task:', ...shown.map((text) => `  ${text}`));

@@ -1,8 +1,9 @@
 import { create } from '@bufbuild/protobuf';
 import { describe, expect, it } from 'vitest';
-import { EvaluationSchema, JobSchema, type Evaluation, type Job } from '../../src/gen/millrace/v1/admin_pb.ts';
+import { EstimateSchema, EvaluationSchema, JobSchema, type Evaluation, type Job } from '../../src/gen/millrace/v1/admin_pb.ts';
 import { assumptionsOf } from './assumptions.ts';
 import { convergence } from './convergence.ts';
+import { monotonicity, monotonicityText } from './monotonicity.ts';
 import { outcomeOf } from './outcome.ts';
 import { outcomeText } from './outcome-text.ts';
 
@@ -119,6 +120,31 @@ describe('outcomeOf', () => {
     expect(assumptionsOf({})).toBeUndefined();
     expect(() => assumptionsOf({ queriesPerMonth: '1000' })).toThrow(/--price-per-solved: it is missing/);
     expect(() => assumptionsOf({ queriesPerMonth: 'many', pricePerSolved: '1' })).toThrow(/--queries-per-month: got "many"/);
+  });
+});
+
+it('tells more steps of a policy that solves more apart from what is worse', () => {
+  const job = tested([0.01, 0.009, 0.011]);
+  job.evaluations.at(-1)!.metrics['steps'] = create(EstimateSchema, { value: 13, low: 12.9, high: 13.1 });
+  job.evaluations.at(-2)!.metrics['steps'] = create(EstimateSchema, { value: 5, low: 4.9, high: 5.1 });
+  expect(outcomeText(outcomeOf(job))).toContain('no metric is worse than the baseline (it takes more steps, and solves more)');
+});
+
+describe('monotonicity', () => {
+  const of = (...successes: number[]) => monotonicity(successes.map((success, i) => evaluation('trained', i + 1, success)));
+
+  it('compares each version with the best before it, and serves the best so far', () => {
+    const course = of(20, 60, 55, 90, 84, 90, 91);
+    expect(course.training).toEqual({ drops: 2, largestDrop: expect.closeTo(6, 9) as number });
+    expect(course.served).toEqual({ drops: 0, largestDrop: 0, changes: 4 });
+    expect(monotonicityText(course)).toBe(
+      'the served policy (best so far) changed 4 times and lost at most 0.0 points; the one in training was up to 6.0 points below its best',
+    );
+  });
+
+  it('has nothing to say of one evaluation or none', () => {
+    for (const course of [of(), of(50)])
+      expect(course).toEqual({ training: { drops: 0, largestDrop: 0 }, served: { drops: 0, largestDrop: 0, changes: 0 } });
   });
 });
 

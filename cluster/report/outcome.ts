@@ -1,5 +1,6 @@
 import type { Estimate, Evaluation, Job, PairedComparison } from '../../src/gen/millrace/v1/admin_pb.ts';
 import { convergence, type Convergence } from './convergence.ts';
+import { monotonicity, type Monotonicity } from './monotonicity.ts';
 import { metricVerdicts, typeVerdicts, type MetricVerdict, type TypeVerdict } from './verdicts.ts';
 import { valueOf, type Assumptions, type BusinessValue } from './value.ts';
 
@@ -41,6 +42,7 @@ export interface Outcome {
   pass_at_k: Record<string, Figure>;
   convergence: Convergence;
   trajectories_to_convergence: number | null;
+  monotonicity: Monotonicity;
   metrics: MetricVerdict[];
   types: TypeVerdict[];
   value: BusinessValue | null;
@@ -80,6 +82,7 @@ export function outcomeOf({ evaluations, bestCheckpoint, progress }: Job, assump
     pass_at_k: Object.fromEntries(passes.map(([name, estimate]) => [name, figure(estimate)!])),
     convergence: converged,
     trajectories_to_convergence: converged.trajectories,
+    monotonicity: monotonicity(trained),
     metrics: before && after ? metricVerdicts(before, after) : [],
     types: after ? typeVerdicts(before, after) : [],
     value:

@@ -20,7 +20,10 @@ afterEach(() => policy?.close());
 const spec = smallSpec();
 
 /** A job's policy over weights that are announced by `announce` and fetched by `fetch`. */
-async function follow(fetch: () => Promise<Uint8Array>, { newest = 0 }: { newest?: number } = {}) {
+async function follow(
+  fetch: (manifest: WeightManifest, part: string) => Promise<Uint8Array>,
+  { newest = 0, averaged = false }: { newest?: number; averaged?: boolean } = {},
+) {
   const reported: string[] = [];
   const clock = new VirtualClock();
   let announce: (manifest: WeightManifest) => void = () => {};
@@ -30,7 +33,9 @@ async function follow(fetch: () => Promise<Uint8Array>, { newest = 0 }: { newest
       return Promise.resolve(() => {});
     },
     manifest: (job: string, version: number) =>
-      Promise.resolve(create(WeightManifestSchema, { job, version, policyKind: 'bandit' })),
+      Promise.resolve(
+        create(WeightManifestSchema, averaged ? { job, version, average: {} } : { job, version, policyKind: 'bandit' }),
+      ),
     latest: (job: string) =>
       Promise.resolve({ manifest: create(WeightManifestSchema, { job, version: newest }), revision: newest }),
     fetch,
@@ -46,7 +51,7 @@ async function follow(fetch: () => Promise<Uint8Array>, { newest = 0 }: { newest
     create: () => actingPolicy(createPlanner(spec)),
   });
   const version = (version: number, policyKind = ''): void =>
-    announce(create(WeightManifestSchema, { job: 'job', version, policyKind }));
+    announce(create(WeightManifestSchema, { job: 'job', version, policyKind, ...(averaged && { average: {} }) }));
   return { clock, policy, reported, announce: version };
 }
 
@@ -77,6 +82,27 @@ it.each([
   announce(7);
   await clock.run(clock.sleep(100));
   expect(reported).toEqual(notices);
+});
+
+it('fetches the average once for all flows that are pinned to a version, and acts in training with the weights', async () => {
+  const fetched: string[] = [];
+  const fetch = ({ version }: WeightManifest, part: string): Promise<Uint8Array> => {
+    fetched.push(`${part}@${version}`);
+    return whole();
+  };
+  const { clock, policy, announce } = await follow(fetch, { averaged: true });
+  announce(7);
+  const training = await clock.run(policy.acquire(7, false));
+  const pinned = await clock.run(Promise.all([1, 2, 3].map(() => policy.acquire(7, true))));
+  expect(fetched).toEqual(['weights@7', 'average@7']);
+  expect(new Set(pinned.map((lease) => lease.policy)).size).toBe(1);
+  expect(pinned[0]!.policy).not.toBe(training.policy);
+  for (const lease of [...pinned, training]) lease.release();
+  announce(8);
+  (await clock.run(policy.acquire(8, false))).release();
+  (await clock.run(policy.acquire(7, true))).release();
+  (await clock.run(policy.acquire(8, true))).release();
+  expect(fetched).toEqual(['weights@7', 'average@7', 'weights@8', 'average@8']);
 });
 
 it('refuses weights of another policy kind at once', async () => {

@@ -41,8 +41,7 @@ export class PolicyVersions {
     values: Float32Array,
     { exploration, averaged = false }: { exploration?: ExplorationState | undefined; averaged?: boolean } = {},
   ): void {
-    if (version > this.newest)
-      this.#newest = this.#load({ version, exploration, use: averaged ? 'training' : 'both' }, values);
+    if (version > this.newest) this.#newest = this.#load({ version, exploration, use: averaged ? 'training' : 'both' }, values);
   }
 
   /** Makes a version available for a flow pinned to it, with the average of its weights where it has one. */

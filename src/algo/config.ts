@@ -55,6 +55,6 @@ export const DEFAULT_OPTIMIZER: Readonly<OptimizerConfig> = {
   epsilon: 1e-8,
   weightDecay: 0,
   maxGradientNorm: 1,
-  finalLearningRate: 1,
+  finalLearningRate: 0.05,
   averaging: 0.9,
 };

@@ -49,7 +49,14 @@ describe('algorithm', () => {
     });
     expect(job({ name: 'gspo' }).algorithm).toMatchObject({ clipLow: 3e-4, clipHigh: 4e-4 });
     expect(job({ name: 'dr-grpo' }).algorithm).toMatchObject({ aggregation: 'constant', kl: { coefficient: 0 } });
-    expect(job({ name: 'gvpo' }).algorithm).toEqual({ name: 'gvpo', beta: 0.1, entropy: 0.02, finalEntropy: 1, epochs: 1, miniBatches: 1 });
+    expect(job({ name: 'gvpo' }).algorithm).toEqual({
+      name: 'gvpo',
+      beta: 0.1,
+      entropy: 0.02,
+      finalEntropy: 0.1,
+      epochs: 1,
+      miniBatches: 1,
+    });
     expect(job({ name: 'ppo' }).algorithm).toMatchObject({ value: { coefficient: 0.5, gamma: 0.99, lambda: 0.95 } });
   });
 

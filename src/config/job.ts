@@ -87,7 +87,7 @@ const jobShape = z.strictObject({
       epsilon: share("added to the second moment's root").default(1e-8),
       weightDecay: share('decoupled weight decay').default(0),
       maxGradientNorm: z.number().min(0).max(1e6).default(1).describe('global-norm clipping; 0 = off'),
-      finalLearningRate: share('learning rate of the last round as a share of learningRate; linear in between').default(1),
+      finalLearningRate: share('learning rate of the last round as a share of learningRate; linear in between').default(0.05),
       averaging: z
         .number()
         .min(0)
@@ -107,6 +107,15 @@ const jobShape = z.strictObject({
         .max(1_000_000)
         .default(10)
         .describe('rounds between evaluations on the held-out tasks; there is always one at the end; 0 = only at the end'),
+      patience: z
+        .int()
+        .min(0)
+        .max(1_000_000)
+        .default(0)
+        .describe(
+          'evaluations in a row that solve no more validation tasks than one before, after which training stops; 0 = all rounds are run',
+        ),
+      target: share('share of the validation tasks solved at which training stops; all rounds are run when absent').optional(),
       baselines: z.boolean().default(true).describe('measure do-nothing, random, untrained and rule planners before training'),
       test: z.boolean().default(true).describe('measure the best version on the test tasks at the end, where there are any'),
       samples: z

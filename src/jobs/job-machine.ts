@@ -3,6 +3,7 @@ import type { WeightManifest } from '../gen/millrace/v1/weights_pb.ts';
 import { admit } from './admission.ts';
 import { groupsAffordable } from './budgets/status.ts';
 import { evaluationsDue, finalEvaluations } from './evaluation/plans.ts';
+import { roundsOf } from './early-stop.ts';
 import { FailedGroups } from './failed-groups.ts';
 import { acceptedOnResume, emptyLedger, hasEnded, open } from './ledger.ts';
 import { nothingLearned } from './nothing-learned.ts';
@@ -175,7 +176,8 @@ export class JobMachine {
 
   #plansDue({ version }: WeightManifest, { hasRule, evaluations, validationTasks: tasks }: JobConditions): EvaluationPlan[] {
     const { config, forked } = this.#record;
-    const { evaluation, rounds } = config;
+    const { evaluation } = config;
+    const rounds = roundsOf(this.#record);
     // Commits may be seen late, several at once: measure the last version that was due, whose weights are kept for it.
     const due = evaluation.every > 0 ? version - (version % evaluation.every) : 0;
     const finished = this.#record.evaluations.map((record) => `${record.name}@${record.policyVersion}`);
@@ -204,7 +206,7 @@ export class JobMachine {
     if (this.#admitted.length > 0) return room > 0 ? { kind: 'send', sequences: this.#admitted.slice(0, room) } : BLOCKED;
     const { maxStaleness, groupsPerRound } = config.rollout;
     const refill = refillDraws(config.algorithm) !== undefined;
-    const more = admit({ accepted, ledger, version, maxStaleness, groupsPerRound, rounds: config.rounds, refill });
+    const more = admit({ accepted, ledger, version, maxStaleness, groupsPerRound, rounds: roundsOf(this.#record), refill });
     if (more === 0) return undefined;
     const affordable = groupsAffordable(this.#record);
     if (affordable === 0) return { kind: 'exhausted' };
@@ -215,7 +217,7 @@ export class JobMachine {
   }
 
   #finish(manifest: WeightManifest, { evaluations, ...conditions }: JobConditions): JobStep {
-    if (manifest.version < this.#record.config.rounds || evaluations.length > 0) return WAIT;
+    if (manifest.version < roundsOf(this.#record) || evaluations.length > 0) return WAIT;
     const error = nothingLearned(manifest);
     if (error !== undefined) return { kind: 'end', state: 'FAILED', error };
     const plans = finalEvaluations(this.#record, conditions);

@@ -177,6 +177,8 @@ export const jobRecordSchema = z.object({
   checkpoint: z.string().optional(),
   /** Those that are kept, by version. Jobs of older builds have folders only. */
   checkpoints: z.array(checkpointRecordSchema).default([]),
+  /** Its last round, where it stops before `config.rounds`, and why. */
+  earlyStop: z.object({ round: z.int().min(0), reason: z.string() }).optional(),
   /** Paused, and its last version has no checkpoint yet: the parameter server writes it. */
   checkpointDue: z.boolean().optional(),
   /**

@@ -19,7 +19,7 @@ export function trialConfig(plan: SearchPlan, job: JobConfig): JobConfig {
     ...job,
     rounds: rounds.at(-1)!,
     // Trials are decided by validation alone.
-    evaluation: { every: evaluationInterval(rounds, wanted), baselines: false, test: false, samples: 0 },
+    evaluation: { every: evaluationInterval(rounds, wanted), patience: 0, baselines: false, test: false, samples: 0 },
     checkpoint: { ...job.checkpoint, keep: 1 },
   };
 }

@@ -27,8 +27,8 @@ export class PublishedWeights implements Check {
     if (bucket !== POLICIES || value === undefined) return;
     const manifest = decodeManifest(value, key);
     const { version } = manifest;
-    for (const part of ['weights', 'optimizer'] as const)
-      if (this.floats(manifest, part) === undefined)
+    for (const part of ['weights', 'optimizer', 'average'] as const)
+      if (manifest[part] !== undefined && this.floats(manifest, part) === undefined)
         this.#fail('committed-is-stored', `version ${version} is committed, and chunks of its ${part} are not stored`);
     if (!this.#versions.has(version)) this.#versions.set(version, manifest);
   }
@@ -39,9 +39,10 @@ export class PublishedWeights implements Check {
     return manifest && this.floats(manifest, 'weights');
   }
 
-  /** Undefined when chunks are missing. */
-  floats(manifest: WeightManifest, part: 'weights' | 'optimizer'): Float32Array | undefined {
-    const bytes = this.#bytes(manifest.version, part, manifest[part]!);
+  /** Undefined when chunks are missing, and of a part that the version does not have. */
+  floats(manifest: WeightManifest, part: 'weights' | 'optimizer' | 'average'): Float32Array | undefined {
+    const blob = manifest[part];
+    const bytes = blob && this.#bytes(manifest.version, part, blob);
     return bytes && floatsFromBytes(bytes);
   }
 

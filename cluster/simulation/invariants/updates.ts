@@ -1,6 +1,7 @@
 import { adamW } from '../../../src/algo/optim/adamw.ts';
 import { clipByGlobalNorm } from '../../../src/algo/optim/clip.ts';
-import { learningRateAt } from '../../../src/algo/optim/schedule.ts';
+import { addToAverage } from '../../../src/algo/optim/average.ts';
+import { entropyAt, learningRateAt } from '../../../src/algo/optim/schedule.ts';
 import { methodOf } from '../../../src/algo/registry.ts';
 import { unitAdvantages } from '../../../src/algo/unit/unit.ts';
 import type { JobConfig } from '../../../src/config/job.ts';
@@ -40,7 +41,9 @@ export function updateCheck({ facts, weights, config, learner }: UpdateSources, 
       const before = last;
       const after = decodeManifest(value, key);
       last = after;
-      if (!isSimple || before?.version !== after.version - 1) return;
+      if (before?.version !== after.version - 1) return;
+      checkAverage(before, after, { weights, config }, fail);
+      if (!isSimple) return;
       const groups = trainedGroups(before, after, { facts, maxStaleness: config.rollout.maxStaleness });
       const [values, moments, committed] = [
         weights.floats(before, 'weights'),
@@ -57,6 +60,25 @@ export function updateCheck({ facts, weights, config, learner }: UpdateSources, 
         );
     },
   };
+}
+
+/** The average of a version is that of the version before it and its weights, whoever committed them (promise 6). */
+function checkAverage(
+  before: WeightManifest,
+  after: WeightManifest,
+  { weights, config }: Pick<UpdateSources, 'weights' | 'config'>,
+  fail: Fail,
+): void {
+  const { averaging: decay } = config.optimizer;
+  const [values, average] = [weights.floats(after, 'weights'), weights.floats(after, 'average')];
+  if (decay === 0 || values === undefined) return;
+  const expected = weights.floats(before, 'average') ?? values.slice();
+  if (before.average !== undefined) addToAverage(expected, values, { decay, version: after.version });
+  if (average === undefined || expected.some((one, i) => one !== average[i]))
+    fail(
+      'average-is-of-its-versions',
+      `version ${after.version} has the average ${average?.join(', ')}, not ${expected.join(', ')}`,
+    );
 }
 
 /** Whether a round is one update that needs nothing but its groups. */
@@ -88,7 +110,8 @@ function updated(
   groups: readonly ScoredGroup[],
   { config, learner }: Pick<UpdateSources, 'config' | 'learner'>,
 ): Float32Array {
-  const { algorithm, optimizer, rounds } = config;
+  const { optimizer, rounds } = config;
+  const algorithm = { ...config.algorithm, entropy: entropyAt(before.version, rounds, config.algorithm) };
   learner.load(values);
   const sum = new Float64Array(values.length);
   let total = 0;

@@ -108,11 +108,17 @@ export const workMutations: readonly Mutation[] = [
     file: 'cluster/rollout/policies.ts',
     edits: [
       {
-        find: 'this.#versions.publish(manifest.version, values, exploration);',
-        replace: 'this.#versions.publish(this.#announced.version, values, exploration);',
+        find: 'this.#versions.publish(manifest.version, values,',
+        replace: 'this.#versions.publish(this.#announced.version, values,',
       },
     ],
     breaks: 'What was served is known: weights are taken for those of a version that was announced while they were fetched.',
+  },
+  {
+    name: 'average-begins-anew',
+    file: 'cluster/parameter-server/round-committer.ts',
+    edits: [{ find: 'average: average?.slice() };', replace: 'average: undefined };' }],
+    breaks: 'A killed process costs no data: whoever takes over forgets the average of the weights.',
   },
   {
     name: 'weights-not-fetched-again',
