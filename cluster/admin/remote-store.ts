@@ -17,35 +17,37 @@ export function remoteStore(nodes: NodeList, token?: string): Required<StoreAcce
 
 /** Asks whichever store node is alive. `unavailable` when none is. */
 function remoteQuery(nodes: NodeList, token?: string): RunQuery {
-  return async (sql, maxRows, signal) => {
-    const client = storeClient(nodes, token);
-    try {
-      return await collectQuery(client.runQuery({ sql, maxRows }, { signal }));
-    } finally {
-      client.close();
-    }
-  };
+  return (sql, maxRows, signal) =>
+    askStore(nodes, token, (client) => collectQuery(client.runQuery({ sql, maxRows }, { signal })));
 }
 
 /** Exports from and imports into whichever store node is alive. `unavailable` when none is. */
 export function remoteTransfer(nodes: NodeList, token?: string): TrajectoryTransfer {
   return {
     async *exportTrajectories(request, signal) {
-      const client = storeClient(nodes, token);
-      try {
-        for await (const { response } of client.readTrajectories({ request }, { signal })) if (response) yield response;
-      } finally {
-        client.close();
+      // What was handed on cannot be taken back: another store is asked only for the first page.
+      let first = true;
+      const stores = storesOf(nodes);
+      for (const address of stores) {
+        const client = createClient(StoreService, address, { token });
+        try {
+          for await (const { response } of client.readTrajectories({ request }, { signal })) {
+            first = false;
+            if (response) yield response;
+          }
+          return;
+        } catch (thrown) {
+          if (!first || !isAway(thrown) || address === stores.at(-1)) throw thrown;
+        } finally {
+          client.close();
+        }
       }
     },
     async importTrajectories({ lines, job }, signal) {
-      const client = storeClient(nodes, token);
-      try {
-        const { response } = await client.writeTrajectories({ request: { lines, job } }, { signal });
-        return response ?? { trajectories: 0, steps: 0 };
-      } finally {
-        client.close();
-      }
+      const { response } = await askStore(nodes, token, (client) =>
+        client.writeTrajectories({ request: { lines, job } }, { signal }),
+      );
+      return response ?? { trajectories: 0, steps: 0 };
     },
   };
 }
@@ -54,28 +56,45 @@ export function remoteTransfer(nodes: NodeList, token?: string): TrajectoryTrans
 export function remoteCare(nodes: NodeList, token?: string): StoreCare {
   return {
     async getStoreStats() {
-      const client = storeClient(nodes, token);
-      try {
-        return (await client.readStats({})).response ?? { tables: [], jobs: [] };
-      } finally {
-        client.close();
-      }
+      return (await askStore(nodes, token, (client) => client.readStats({}))).response ?? { tables: [], jobs: [] };
     },
     async pruneStore({ olderThan, jobId, dryRun }, running) {
-      const client = storeClient(nodes, token);
-      try {
-        const request = { ...(olderThan && { olderThan }), jobId, dryRun };
-        const { response } = await client.prune({ request, runningJobs: [...running] }, { timeoutMs: PRUNE_TIMEOUT_MS });
-        return response ?? { jobs: [] };
-      } finally {
-        client.close();
-      }
+      const request = { ...(olderThan && { olderThan }), jobId, dryRun };
+      const { response } = await askStore(nodes, token, (client) =>
+        client.prune({ request, runningJobs: [...running] }, { timeoutMs: PRUNE_TIMEOUT_MS }),
+      );
+      return response ?? { jobs: [] };
     },
   };
 }
 
-function storeClient(nodes: NodeList, token: string | undefined): ServiceClient<typeof StoreService> {
-  const node = nodes.withRole('store')[0];
-  if (!node) throw new MillraceError('unavailable', 'No store node is alive; try again in a few seconds.');
-  return createClient(StoreService, node.address, { token });
+type StoreClient = ServiceClient<typeof StoreService>;
+
+/**
+ * Asks the store nodes one after the other until one answers: a node that was killed is listed for a while. Everything that is asked of a
+ * store may be asked twice: rows have natural keys.
+ */
+async function askStore<T>(nodes: NodeList, token: string | undefined, ask: (client: StoreClient) => Promise<T>): Promise<T> {
+  let last: unknown;
+  for (const address of storesOf(nodes)) {
+    const client = createClient(StoreService, address, { token });
+    try {
+      return await ask(client);
+    } catch (thrown) {
+      if (!isAway(thrown)) throw thrown;
+      last = thrown;
+    } finally {
+      client.close();
+    }
+  }
+  throw last;
+}
+
+const isAway = (thrown: unknown): boolean => MillraceError.from(thrown).code === 'unavailable';
+
+/** Addresses of the store nodes; `unavailable` when there is none. */
+function storesOf(nodes: NodeList): string[] {
+  const stores = nodes.withRole('store').map(({ address }) => address);
+  if (stores.length === 0) throw new MillraceError('unavailable', 'No store node is alive; try again in a few seconds.');
+  return stores;
 }

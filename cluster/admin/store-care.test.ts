@@ -101,6 +101,13 @@ describe('the care of the store', () => {
     await expect(remoteCare(nodes, 'wrong').getStoreStats()).rejects.toMatchObject({ code: 'unauthenticated' });
   });
 
+  it('asks another store node where one does not answer', async () => {
+    const some = { withRole: () => [{ address: '127.0.0.1:1' }, { address: servers[0]!.address }] } as unknown as NodeList;
+    expect((await remoteCare(some, 'secret').getStoreStats()).jobs).toHaveLength(1);
+    const dead = { withRole: () => [{ address: '127.0.0.1:1' }] } as unknown as NodeList;
+    await expect(remoteCare(dead, 'secret').getStoreStats()).rejects.toMatchObject({ code: 'unavailable' });
+  });
+
   it('has the store node prune, and tells it which jobs run', async () => {
     const request = create(PruneStoreRequestSchema, { olderThan: { seconds: 3600n }, jobId: 'a', dryRun: true });
     const { jobs } = await remoteCare(nodes, 'secret').pruneStore(request, ['b']);

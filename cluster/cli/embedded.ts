@@ -12,6 +12,7 @@ export interface EmbeddedFlags {
   config?: string;
   learners?: string;
   rollouts?: string;
+  parameterServers?: string;
   clickhousePort?: string;
   gatewayPort?: string;
   set?: string[];
@@ -34,6 +35,7 @@ export function clusterSettings(context: CliContext, flags: EmbeddedFlags, overr
       tokenFile: context.flags.tokenFile,
       learners: asNumber(flags.learners),
       rollouts: asNumber(flags.rollouts),
+      parameterServers: asNumber(flags.parameterServers),
       'ports.gateway': asNumber(flags.gatewayPort),
       'ports.clickhouse': asNumber(flags.clickhousePort),
     },

@@ -1,6 +1,6 @@
 import { MillraceError } from '../../src/errors.ts';
 import type { NodeContext, Role } from '../runtime/context.ts';
-import { findNode } from '../runtime/nodes.ts';
+import { findNodes } from '../runtime/nodes.ts';
 import type { SettingsOf } from '../runtime/settings/roles.ts';
 import { coordinatorClient } from './json-rpc/coordinator.ts';
 import { jsonRpcRoute } from './json-rpc/route.ts';
@@ -16,14 +16,15 @@ export async function startGatewayRole(
   { bus, log, metrics }: Pick<NodeContext, 'bus' | 'log' | 'metrics'>,
   settings: SettingsOf<'gateway'>,
 ): Promise<Role> {
-  const coordinator = coordinatorClient(async () => (await findNode(bus, 'coordinator'))?.address, settings.gatewayWorkToken);
+  const coordinators = async (): Promise<string[]> => (await findNodes(bus, 'coordinator')).map(({ address }) => address);
+  const coordinator = coordinatorClient(coordinators, settings.gatewayWorkToken);
   const gateway = await startGateway({
     routes: [
       jsonRpcRoute(trainingMethods(coordinator), log),
       ...standardRoutes({
         metrics,
         async checkReady() {
-          if ((await findNode(bus, 'coordinator')) !== undefined) return;
+          if ((await coordinators()).length > 0) return;
           throw new MillraceError('unavailable', 'No coordinator is there; it is starting, or has just ended.');
         },
       }),

@@ -1,6 +1,7 @@
 import type { ActorRef } from '../../src/actor/behaviour.ts';
 import { isPermanent } from '../../src/actor/supervision.ts';
 import type { SpawnOptions } from '../../src/actor/system.ts';
+import { LEASES } from '../../src/protocol/names.ts';
 import { acquireLease, type Lease } from '../../src/protocol/lease.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { transition } from '../../src/jobs/record.ts';
@@ -53,6 +54,13 @@ export class JobLeases<M> {
   /** The jobs whose lease is held. */
   get jobs(): string[] {
     return [...this.#held.keys()];
+  }
+
+  /** The jobs whose lease somebody holds. */
+  async leased(): Promise<Set<string>> {
+    const prefix = `${this.#purpose}.`;
+    const keys = await this.#context.bus.kv(LEASES).keys(`${prefix}*`);
+    return new Set(keys.map((key) => key.slice(prefix.length)));
   }
 
   get #subject(): string {

@@ -1,6 +1,6 @@
 import type { RoleName } from '../../src/protocol/roles.ts';
 import type { Role } from '../runtime/context.ts';
-import { findNode } from '../runtime/nodes.ts';
+import { findNodes } from '../runtime/nodes.ts';
 import type { RoleSettings } from '../runtime/settings/roles.ts';
 import type { NodeStart, RoleStart } from './role-start.ts';
 
@@ -20,7 +20,7 @@ const STARTERS: { readonly [R in RoleName]: (start: RoleStart<R>) => Promise<Rol
     const { connectWork } = await import('../../src/rpc/work.ts');
     return startLearner(context, {
       compute: compute!,
-      findServer: async () => (await findNode(context.bus, 'parameter-server'))?.address,
+      findServers: async () => (await findNodes(context.bus, 'parameter-server')).map(({ address }) => address),
       connect: (address) => connectWork(address, settings.workToken),
     });
   },

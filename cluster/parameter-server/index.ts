@@ -4,6 +4,7 @@ import type { NodeContext, Role } from '../runtime/context.ts';
 import { WEIGHTS_DAMAGED } from '../jobs/damaged-weights.ts';
 import { watchJobNotices } from '../jobs/notice-list.ts';
 import { LearnerPool } from './learner-pool.ts';
+import { Placement } from './placement.ts';
 import { Trainers } from './trainers.ts';
 
 /** How often jobs without a trainer are looked for: another node's lease may have run out. */
@@ -17,12 +18,15 @@ export interface ParameterServerRole extends Role {
 
 /**
  * A parameter server runs one trainer for each job whose lease it holds, and hands the shards of their rounds to the learners
- * that are connected. When it dies, the lease expires and another one (or its own restart) goes on from the last commit.
+ * that are connected. Trainers are spread over the parameter servers. When one dies, its leases expire and another one (or its own restart) goes
+ * on from the last commits.
  */
-export function startParameterServer(context: NodeContext): Promise<ParameterServerRole> {
+export async function startParameterServer(context: NodeContext): Promise<ParameterServerRole> {
   const { clock, jobs, log, metrics } = context;
   const pool = new LearnerPool(clock, log);
-  const trainers = new Trainers(context, pool);
+  const placement = new Placement(context);
+  await placement.ready();
+  const trainers = new Trainers(context, { pool, placement });
   metrics.onScrape(() => metrics.set('learners', {}, pool.learners.length));
 
   const guard = (work: Promise<void>): void => void work.catch((error: unknown) => log.error({ err: error }, 'parameter server'));
@@ -35,11 +39,11 @@ export function startParameterServer(context: NodeContext): Promise<ParameterSer
     await trainers.releaseUnknown().catch((error: unknown) => log.warn({ err: error }, 'parameter server; it looks again'));
     guard(trainers.endMissed());
     guard(trainers.giveUpIdle());
-    await trainers.takeAll(jobs.active());
+    await trainers.takeAll(jobs.active()).catch((error: unknown) => log.warn({ err: error }, 'parameter server; it looks again'));
   });
   guard(trainers.takeAll(jobs.active()));
 
-  return Promise.resolve({
+  return {
     name: 'parameter-server' as const,
     connect: (link: Link<WorkRequest, WorkResponse>) => pool.connect(link),
     async stop() {
@@ -47,7 +51,8 @@ export function startParameterServer(context: NodeContext): Promise<ParameterSer
       stopChanges();
       stopScan();
       await trainers.stop();
+      placement.close();
       pool.close();
     },
-  });
+  };
 }

@@ -79,6 +79,8 @@ export class Trainer implements Behaviour<TrainerMessage> {
   async stop(): Promise<void> {
     await this.#intake?.stop(1000);
     this.#intake = undefined;
+    // It may go on at another parameter server, whose learners are the same.
+    this.#pool.endJob(this.#record.id);
   }
 
   async #restore(): Promise<void> {
@@ -204,7 +206,6 @@ export class Trainer implements Behaviour<TrainerMessage> {
   /** The job has ended: no more groups are accepted, and those in hand are counted as failed. */
   async #finish(): Promise<void> {
     await this.stop();
-    this.#pool.endJob(this.#record.id);
     await settleLedger(this.#job.context, this.#record);
   }
 

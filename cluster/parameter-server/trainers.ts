@@ -5,6 +5,7 @@ import { JobLeases, takeEach } from '../jobs/job-leases.ts';
 import type { NodeContext } from '../runtime/context.ts';
 import { settleLedger } from './settle-ledger.ts';
 import type { LearnerPool } from './learner-pool.ts';
+import { needsTrainer, type Placement } from './placement.ts';
 import { RoundCommitter } from './round-committer.ts';
 import type { TrainerMessage } from './trainer-message.ts';
 import { Trainer } from './trainer.ts';
@@ -16,13 +17,15 @@ const END_MS = 5_000;
 export class Trainers {
   readonly #context: NodeContext;
   readonly #pool: LearnerPool;
+  readonly #placement: Placement;
   readonly #held: JobLeases<TrainerMessage>;
   readonly #ending = new Set<string>();
   readonly #idle: IdleJobs;
 
-  constructor(context: NodeContext, pool: LearnerPool) {
+  constructor(context: NodeContext, { pool, placement }: { pool: LearnerPool; placement: Placement }) {
     this.#context = context;
     this.#pool = pool;
+    this.#placement = placement;
     this.#idle = new IdleJobs(context.clock);
     this.#held = new JobLeases<TrainerMessage>(context, 'trainer');
   }
@@ -33,10 +36,9 @@ export class Trainers {
    */
   async take({ record }: JobEntry): Promise<void> {
     const context = this.#context;
-    const ended = isEnded(record.state);
-    if (ended ? !record.unsettled.includes('books') : record.state !== 'RUNNING' && !record.checkpointDue) return;
+    if (!needsTrainer(record)) return;
     await this.#held.acquire(record.id, async (lease) => {
-      if (ended) {
+      if (isEnded(record.state)) {
         await settleLedger(context, record);
         return undefined;
       }
@@ -56,10 +58,16 @@ export class Trainers {
     });
   }
 
-  /** Takes those of the jobs that need a trainer and have none. */
-  takeAll(entries: readonly JobEntry[]): Promise<void> {
-    const without = entries.filter(({ record }) => this.#held.get(record.id) === undefined);
-    return takeEach(without, (entry) => this.take(entry));
+  /** Takes those of the jobs that need a trainer, have none, and are for this server. */
+  async takeAll(entries: readonly JobEntry[]): Promise<void> {
+    let without = entries.filter(({ record }) => needsTrainer(record) && this.#held.get(record.id) === undefined);
+    if (without.length > 0 && !this.#placement.isAlone) {
+      const leased = await this.#held.leased();
+      const free = without.map(({ record }) => record).filter(({ id }) => !leased.has(id));
+      const chosen = this.#placement.choose(free, this.#held.jobs);
+      without = without.filter(({ record: { id } }) => chosen.has(id));
+    }
+    await takeEach(without, (entry) => this.take(entry));
   }
 
   /** Gives up the trainers of jobs that have not run for a while: their weights and optimisers are committed. */
@@ -68,10 +76,7 @@ export class Trainers {
       const record = this.#context.jobs.get(job)?.record;
       return record !== undefined && !isEnded(record.state) && record.state !== 'RUNNING' && !record.checkpointDue;
     };
-    for (const job of this.#idle.due(this.#held.jobs, isIdle)) {
-      await this.#held.release(job);
-      this.#pool.endJob(job);
-    }
+    for (const job of this.#idle.due(this.#held.jobs, isIdle)) await this.#held.release(job);
   }
 
   /** Ends the trainers of jobs that ended while their trainer was being made, and was not told. */
@@ -87,7 +92,7 @@ export class Trainers {
     const { record } = entry;
     const trainer = this.#held.get(record.id);
     if (!trainer) {
-      await this.take(entry);
+      if (needsTrainer(record) && this.#placement.isForThis(record.id, this.#held.jobs)) await this.take(entry);
       return;
     }
     if (!isEnded(record.state)) {

@@ -121,18 +121,42 @@ function readable(value: Uint8Array, key: string): NodeInfo | undefined {
   }
 }
 
-/** A node that has a role, the first by its id; reads the bucket, for those who ask too rarely to follow it. */
-export async function findNode(bus: Bus, role: RoleName): Promise<NodeInfo | undefined> {
-  const kv = bus.kv('nodes');
+/** The nodes that have a role, by id; reads the bucket, for those who ask too rarely to follow it. A node that died is in it for 15 s more. */
+export async function findNodes(bus: Bus, role: RoleName): Promise<NodeInfo[]> {
+  const kv = bus.kv(NODES);
   const found: NodeInfo[] = [];
-  for (const filter of [`${role}.*`, `${SEVERAL_ROLES}.*`]) {
+  for (const filter of keysOf(role)) {
     for (const key of await kv.keys(filter)) {
       const entry = await kv.get(key);
       const info = entry && readable(entry.value, key);
       if (info?.roles.includes(role)) found.push(info);
     }
   }
-  return found.sort((a, b) => (a.id < b.id ? -1 : 1))[0];
+  return found.sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+/** Keys under which nodes of a role are. */
+const keysOf = (role: RoleName): string[] => [`${role}.*`, `${SEVERAL_ROLES}.*`];
+
+/**
+ * Follows the nodes of a role: `onNode` is called with each of their heartbeats, and with undefined for a key whose node has gone. Returns a
+ * function that stops it.
+ */
+export async function watchRole(
+  bus: Bus,
+  role: RoleName,
+  onNode: (key: string, info: NodeInfo | undefined) => void,
+): Promise<() => void> {
+  const kv = bus.kv(NODES);
+  const stops = await Promise.all(
+    keysOf(role).map((filter) =>
+      kv.watch(filter, ({ key, value }) => {
+        const info = value && readable(value, key);
+        onNode(key, info?.roles.includes(role) ? info : undefined);
+      }),
+    ),
+  );
+  return () => stops.forEach((stop) => stop());
 }
 
 /** The nodes that are alive, as far as is known here. */

@@ -189,9 +189,9 @@ async function startNodes(shared: Shared): Promise<{ coordinator: NodeContext; s
       };
       return Promise.resolve(delayed(ours, wait));
     };
-    const findServer = (): Promise<string> => Promise.resolve('serial');
+    const findServers = (): Promise<string[]> => Promise.resolve(['serial']);
     await join(`learner-${i}`, 'learner', (context) =>
-      startLearner(context, { ...MACHINE_INDEPENDENT, compute: { ...compute, gflops: 0 }, findServer, connect: toServer }),
+      startLearner(context, { ...MACHINE_INDEPENDENT, compute: { ...compute, gflops: 0 }, findServers, connect: toServer }),
     );
   }
   return {

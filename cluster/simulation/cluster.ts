@@ -20,22 +20,25 @@ const ENDING: ReadonlySet<string> = new Set(['stopping', 'stopped', 'failed']);
 
 /** How long a process that is stopped may take, in ms. */
 const STOP_MS = 15_000;
-/** The nodes of a run: one of each role, and as many workers as are asked for. */
-export function nodesOf({
-  coordinators,
-  rollouts,
-  learners,
-}: {
+/** How many nodes of some roles a run has. */
+export interface WorkerCounts {
   coordinators: number;
+  /** Default: 1. */
+  parameterServers?: number;
   rollouts: number;
   learners: number;
-}): NodePlan[] {
+}
+
+/** The nodes of a run: one of each role, and as many workers as are asked for. */
+export function nodesOf({ coordinators, parameterServers = 1, rollouts, learners }: WorkerCounts): NodePlan[] {
   const several = (role: RoleName, count: number): NodePlan[] =>
     Array.from({ length: count }, (_, i) => ({ id: `${role}-${i + 1}`, role }));
   return [
     { id: 'store', role: 'store' },
     ...several('coordinator', coordinators),
-    { id: 'parameter-server', role: 'parameter-server' },
+    ...(parameterServers === 1
+      ? [{ id: 'parameter-server', role: 'parameter-server' } as const]
+      : several('parameter-server', parameterServers)),
     ...several('reward', 1),
     ...several('rollout', rollouts),
     ...several('learner', learners),

@@ -15,7 +15,7 @@ import { startParameterServer } from '../parameter-server/index.ts';
 import { startReward } from '../reward/index.ts';
 import { startRollout } from '../rollout/index.ts';
 import type { NodeContext, Role } from '../runtime/context.ts';
-import { announce, findNode, type NodeInfo } from '../runtime/nodes.ts';
+import { announce, findNodes, type NodeInfo } from '../runtime/nodes.ts';
 import { startStore } from '../store/index.ts';
 import { Life } from './life.ts';
 import { SimulatedBus } from './ports/bus.ts';
@@ -157,7 +157,7 @@ async function startRole(role: RoleName, context: NodeContext, options: RoleOpti
     case 'learner':
       return startLearner(context, {
         compute,
-        findServer: async () => (await findNode(context.bus, 'parameter-server'))?.address,
+        findServers: async () => (await findNodes(context.bus, 'parameter-server')).map(({ address }) => address),
         connect: (address) => Promise.resolve(connect(life, address)),
         maxDecisions: MAX_DECISIONS,
         memoryBytes: () => 0,

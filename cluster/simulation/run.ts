@@ -6,7 +6,7 @@ import type { Logger } from '../../src/telemetry/log.ts';
 import type { ComputeInfo } from '../../src/compute/backend.ts';
 import { SimulatedClient, type ClientPlan } from './client.ts';
 import { planJobs, type JobsPlan } from './companions.ts';
-import { nodesOf, SimulatedCluster } from './cluster.ts';
+import { nodesOf, SimulatedCluster, type WorkerCounts } from './cluster.ts';
 import { planFaults, type FaultPlan } from './faults/plan.ts';
 import { scheduleFaults } from './faults/timed.ts';
 import { Invariants } from './invariants/invariants.ts';
@@ -38,7 +38,7 @@ export interface SimulationOptions {
   jobs: readonly SimulatedJob[];
   compute: ComputeInfo;
   /** Nodes of the roles of which there are several. Default: drawn from the seed. */
-  workers?: { coordinators: number; rollouts: number; learners: number };
+  workers?: WorkerCounts;
   /** Default: drawn from the seed. */
   plan?: FaultPlan;
   /** Faults that may strike, by id. Default: all. */
@@ -137,7 +137,9 @@ async function prepare(seed: number, options: SimulationOptions): Promise<Prepar
   const random = seededRandom(seed);
   const shape = random.fork('cluster');
   const job = jobs[shape.integer(jobs.length)]!;
-  const drawn = { coordinators: 1 + shape.integer(2), rollouts: 2, learners: 2 };
+  // Of a stream of its own: what older seeds draw stays.
+  const parameterServers = random.fork('parameter servers').integer(3) === 0 ? 2 : 1;
+  const drawn = { coordinators: 1 + shape.integer(2), parameterServers, rollouts: 2, learners: 2 };
   const nodes = nodesOf(workers ?? drawn);
   const ids = nodes.map(({ id }) => id);
   const plan = options.plan ?? planFaults(random.fork('faults'), ids);

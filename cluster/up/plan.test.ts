@@ -71,6 +71,11 @@ describe('planNodes', () => {
       await expect(checkStart({ kind: 'start', settings })).resolves.toMatchObject({ settings });
   });
 
+  it('starts as many parameter servers as are asked for', () => {
+    const ids = (n: number) => plan({ parameterServers: n }).flatMap(({ settings: { id } }) => (/^param/.test(id) ? [id] : []));
+    expect([ids(1), ids(2)]).toEqual([['parameter-server'], ['parameter-server-1', 'parameter-server-2']]);
+  });
+
   it('starts no gateway without a port for it', () => {
     const nodes = plan({}, { ports: { admin: 7000, gateway: undefined, clickhouse: undefined } });
     expect(nodes.map(({ settings }) => settings.id)).not.toContain('gateway');

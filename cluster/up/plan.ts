@@ -53,7 +53,7 @@ export function planNodes(input: PlanInput): PlannedNode[] {
       roles: [{ role: 'coordinator', ...credentialsOf('coordinator', credentials), scheduler: config.scheduler, money }],
       grpcPort: ports.admin,
     },
-    { id: 'parameter-server', roles: [{ role: 'parameter-server', ...credentialsOf('parameter-server', credentials) }] },
+    ...parameterServers(input),
     ...planLearners(config, devices).map(({ id, gpu }): Own => ({
       id,
       roles: [{ role: 'learner', ...credentialsOf('learner', credentials), backend, gpu }],
@@ -93,6 +93,11 @@ function storeSettings({ config, credentials, ports: { clickhouse: port } }: Pla
     ...(port !== undefined && { clickhouseInterface: { port, readToken, writeToken } }),
     retention: retentionOf(config.store.retention),
   };
+}
+
+function parameterServers({ config: { parameterServers: n }, credentials }: PlanInput): Own[] {
+  const section: RoleSettings = { role: 'parameter-server', ...credentialsOf('parameter-server', credentials) };
+  return n === 1 ? [{ id: 'parameter-server', roles: [section] }] : several('parameter-server', n, section);
 }
 
 function gateways({ credentials, ports: { gateway: port } }: PlanInput): Own[] {

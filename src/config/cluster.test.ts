@@ -16,6 +16,7 @@ describe('loadClusterConfig', () => {
       compute: {},
       rollouts: 2,
       rewards: 1,
+      parameterServers: 1,
       ports: { admin: 0 },
       logLevel: 'info',
     });

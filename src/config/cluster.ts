@@ -46,6 +46,7 @@ export const clusterConfigSchema = z.strictObject({
     .prefault({}),
   rollouts: workers('rollout', 2),
   rewards: workers('reward', 1),
+  parameterServers: z.int().min(1).max(64).default(1).describe('number of parameter server processes; jobs are spread over them'),
   ports: z
     .strictObject({
       admin: port('the admin API (gRPC)'),
@@ -158,6 +159,7 @@ export const CLUSTER_ENV_NAMES: Readonly<Record<string, string>> = {
 /** Flags that are spelled otherwise than the setting each stands for. */
 const CLUSTER_FLAG_NAMES: Readonly<Record<string, string>> = {
   stateDir: 'state',
+  parameterServers: 'parameter-servers',
   'ports.gateway': 'gateway-port',
   'ports.clickhouse': 'clickhouse-port',
   tokenFile: 'token-file',

@@ -31,6 +31,8 @@ export interface TestCluster extends EmbeddedCluster {
 export interface TestClusterOptions {
   learners?: number;
   rollouts?: number;
+  /** Named parameter-server-1 and so on where there are several. Default: one, named parameter-server. */
+  parameterServers?: number;
   /** Port of its ClickHouse interface. Default: none. */
   clickhousePort?: number;
   /** Port of its gateway; 0 is a free one. Default: no gateway. */
@@ -50,6 +52,7 @@ export async function startTestCluster(options: TestClusterOptions = {}): Promis
   const {
     learners = 2,
     rollouts = 2,
+    parameterServers = 1,
     clickhousePort = 'off',
     gatewayPort = 'off',
     maxRunning = 'auto',
@@ -61,6 +64,7 @@ export async function startTestCluster(options: TestClusterOptions = {}): Promis
       stateDir: folder.path,
       learners,
       rollouts,
+      parameterServers,
       ports: { clickhouse: clickhousePort, gateway: gatewayPort },
       scheduler: { maxRunning },
       artifacts,

@@ -62,8 +62,8 @@ export async function runOnBus(config: JobConfig, { connect, stateDir }: RunOpti
       server.connect(theirs);
       return Promise.resolve(ours);
     };
-    const findServer = () => Promise.resolve('parameter-server');
-    await join('learner', 'learner', (context) => startLearner(context, { compute, findServer, connect: toServer }));
+    const findServers = () => Promise.resolve(['parameter-server']);
+    await join('learner', 'learner', (context) => startLearner(context, { compute, findServers, connect: toServer }));
     return await follow(coordinator, config);
   } finally {
     for (const stop of stops) await stop();

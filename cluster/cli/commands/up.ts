@@ -11,6 +11,7 @@ export function register(parent: Command, context: CliContext, name = 'up'): voi
     .option('--config <file>', 'settings of the cluster (YAML)')
     .option('--learners <n>', 'learner processes, or auto: one per GPU, or without GPUs one per core')
     .option('--rollouts <n>', 'rollout processes')
+    .option('--parameter-servers <n>', 'parameter server processes')
     .option('--gateway-port <port>', 'port of the gateway (HTTP); off: no gateway (default: any free port)')
     .option(
       '--clickhouse-port <port>',

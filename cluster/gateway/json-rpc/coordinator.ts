@@ -12,31 +12,43 @@ export interface Coordinator {
   close(): void;
 }
 
-/** @param find - address of a coordinator; asked at first, and again when the one that was found does not answer */
-export function coordinatorClient(find: () => Promise<string | undefined>, token: string): Coordinator {
-  let admin: Admin | undefined;
-  const drop = (gone: Admin): void => {
-    if (admin === gone) admin = undefined;
-    gone.close();
+/**
+ * @param find - addresses of the coordinators that are known; asked at first, and again when the one that was used does not answer. That one is
+ *   then used only where no other is known: a coordinator that was killed is known for a while
+ */
+export function coordinatorClient(find: () => Promise<string[]>, token: string): Coordinator {
+  let used: { address: string; admin: Admin } | undefined;
+  const silent = new Set<string>();
+  const drop = (gone: { address: string; admin: Admin }): void => {
+    if (used === gone) used = undefined;
+    silent.add(gone.address);
+    gone.admin.close();
+  };
+  const choose = async (): Promise<string> => {
+    const known = await find();
+    for (const address of silent) if (!known.includes(address)) silent.delete(address);
+    if (known.every((address) => silent.has(address))) silent.clear();
+    const address = known.find((each) => !silent.has(each));
+    if (address === undefined)
+      throw new MillraceError('unavailable', 'No coordinator is there; it is starting, or has just ended.');
+    return address;
   };
   return {
     async call(use) {
-      if (admin === undefined) {
-        const address = await find();
-        if (address === undefined)
-          throw new MillraceError('unavailable', 'No coordinator is there; it is starting, or has just ended.');
-        admin ??= createClient(AdminService, address, { token });
+      if (used === undefined) {
+        const address = await choose();
+        used ??= { address, admin: createClient(AdminService, address, { token }) };
       }
-      const used = admin;
+      const now = used;
       try {
-        return await use(used);
+        return await use(now.admin);
       } catch (thrown) {
         const error = MillraceError.from(thrown);
         // One with a field is its answer.
-        if (error.code === 'unavailable' && error.field === undefined) drop(used);
+        if (error.code === 'unavailable' && error.field === undefined) drop(now);
         throw error;
       }
     },
-    close: () => admin?.close(),
+    close: () => used?.admin.close(),
   };
 }

@@ -10,7 +10,7 @@ import { systemClock } from '../../../src/clock/system.ts';
 import { silentLogger } from '../../../src/telemetry/log.ts';
 import type { NodeContext } from '../../runtime/context.ts';
 import type { RoleName } from '../../../src/protocol/roles.ts';
-import { announce, findNode } from '../../runtime/nodes.ts';
+import { announce, findNodes } from '../../runtime/nodes.ts';
 import { keepTopology } from '../../coordinator/topology-keeper.ts';
 import { openJobDirectory } from '../../jobs/directory.ts';
 import { jobNotices } from '../../jobs/notices.ts';
@@ -192,19 +192,20 @@ describe('a worker', () => {
     stop();
   });
 
-  it('finds the parameter server, alone or beside other roles, and no node that has gone', async () => {
+  it('finds the parameter servers, alone or beside other roles, and no node that has gone', async () => {
     const [learner, parameters] = [await busAs('learner'), await busAs('parameter-server')];
     const figures = { rssBytes: 1, peakRssBytes: 1, cpuSeconds: 1, eventLoopDelayMs: 1 };
     const node = { pid: 1, startedAt: 1, heartbeatAt: 1, ...figures, labels: {}, actors: [] };
     const describe = (id: string, roles: RoleName[]) => () => ({ ...node, id, roles, address: `${id}:1` });
-    expect(await findNode(learner, 'parameter-server')).toBeUndefined();
+    const found = async () => (await findNodes(learner, 'parameter-server')).map(({ address }) => address);
+    expect(await found()).toEqual([]);
     const leave = await announce(parameters, systemClock, describe('b', ['parameter-server']));
     const leaveOther = await announce(admin, systemClock, describe('c', ['parameter-server', 'store']));
-    expect((await findNode(learner, 'parameter-server'))?.address).toBe('b:1');
+    expect(await found()).toEqual(['b:1', 'c:1']);
     await leave();
-    expect((await findNode(learner, 'parameter-server'))?.address).toBe('c:1');
+    expect(await found()).toEqual(['c:1']);
     await leaveOther();
-    expect(await findNode(learner, 'parameter-server')).toBeUndefined();
+    expect(await found()).toEqual([]);
   });
 
   it('reports notices, holds work that waits for a service, and says so to who listens', async () => {

@@ -100,7 +100,7 @@ const node = (role: RoleName): Access =>
  * which is nobody's books: a part that is gone or another fails its group by its digest.
  */
 export const WORKER_ACCESS: Readonly<Record<WorkerRole, Access>> = {
-  // It looks for the parameter server.
+  // It looks for the parameter servers.
   learner: joined(node('learner'), read(NODES)),
   // It looks for the coordinator.
   gateway: joined(node('gateway'), read(NODES)),

@@ -119,7 +119,7 @@ export const learningMutations: readonly Mutation[] = [
   },
   {
     name: 'learner-computes-with-old-weights',
-    file: 'cluster/learner/index.ts',
+    file: 'cluster/learner/session.ts',
     edits: [
       {
         find: '    state.policy.load(floatsFromBytes(Buffer.concat(state.chunks)));',
