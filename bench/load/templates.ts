@@ -55,6 +55,9 @@ export function syntheticTemplates(count: number, seed = 1): GroupTemplate[] {
           plan_us: 500 + below(20_000),
           tool_us: 3 + below(60),
           started_at: step * 7000,
+          ...seen(step, length, below),
+          step_reward: step === length - 1 ? Number(success) : 0,
+          advantage: success ? 1 : -1,
         });
       }
       return {
@@ -94,6 +97,27 @@ export function syntheticTemplates(count: number, seed = 1): GroupTemplate[] {
     const experience = Uint8Array.from({ length: EXPERIENCE_BYTES }, () => below(256));
     return { taskId, trajectories, steps, experience };
   });
+}
+
+/** State and other actions of a step: half of the steps change the state, which grows with what was looked up. */
+function seen(step: number, steps: number, below: (n: number) => number): Partial<StepRow> {
+  const state = (done: number): string =>
+    JSON.stringify({
+      customer: done > 0 ? 'ann_example_4711' : null,
+      requests: Array.from({ length: 4 }, (_, i) => ({ text: `request ${i} of the customer`, written: i < done / 6, errors: i })),
+      orders: Array.from({ length: Math.min(6, done) }, (_, i) => `#W${1_000_000 + i}`),
+    });
+  const others = Array.from({ length: 8 }, (_, i) => ({
+    action: `${TOOLS[(step + i) % TOOLS.length]!}(${i % 4})`,
+    probability: below(10_000 >> (i + 1)) / 10_000,
+  }));
+  return {
+    state_before: step === 0 ? state(0) : '',
+    state_after: step % 2 === 0 || step === steps - 1 ? state(step + 1) : '',
+    verified: step % 3 === 0,
+    other_actions: others.map(({ action }) => action),
+    other_probabilities: others.map(({ probability }) => probability),
+  };
 }
 
 function resultOf(order: string, below: (n: number) => number): string {

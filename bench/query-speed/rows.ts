@@ -129,6 +129,13 @@ const STEP_COLUMNS: Columns = {
   plan_us: `toUInt32(exp(7 + 4 * ${uniform('t, position, 29')}))`,
   tool_us: `toUInt32(exp(1 + 6 * pow(${uniform('t, position, 30')}, 3)))`,
   started_at: `begun + toIntervalMicrosecond(position * 7000)`,
+  state_before: `if(position = 0, concat('{"customer":null,"orders":[],"task":', toString(task), '}'), '')`,
+  state_after: `if(failed, '', concat('{"customer":"ann_', toString(task), '","orders":["#W', toString(cityHash64(g, position, 21) % 10000000), '"],"task":', toString(task), '}'))`,
+  verified: 'NOT failed AND position % 3 = 0',
+  other_actions: `arrayMap(i -> concat(${array(TOOLS.map(([name]) => name))}[1 + (tool_at + i) % ${TOOLS.length}], '(', toString(i % 4), ')'), range(8))`,
+  other_probabilities: `arrayMap(i -> toFloat32(round(${uniform('t, position, 33, i')} / exp2(i + 1), 4)), range(8))`,
+  step_reward: 'if(broken, NULL, if(position = length - 1, if(won, 1, 0), 0))',
+  advantage: 'if(broken OR held_out, NULL, (if(won, 1, 0) - chance) / sqrt(0.01 + chance * (1 - chance)))',
 };
 
 /** The columns of `updates`, over the version `v` that the round made. */

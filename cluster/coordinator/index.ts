@@ -7,6 +7,7 @@ import { BudgetBook } from './budget-book.ts';
 import { keepBudgets, keepSettings, type MoneySettings } from './budget-keeper.ts';
 import { JobActors } from './job-actors.ts';
 import { DispatchLimits } from './scheduler/dispatch-limits.ts';
+import { keepJobRows } from './job-rows.ts';
 import { PlaceList } from './scheduler/place-list.ts';
 import { Scheduler } from './scheduler/scheduler.ts';
 import { keepTopology } from './topology-keeper.ts';
@@ -67,6 +68,7 @@ export async function startCoordinator(context: NodeContext, options: Coordinato
     // At once: a failed job may be resumed soon, and needs an actor that has not ended.
     void guard(coordinated.changed(entry));
   });
+  const stopRows = keepJobRows(context);
   const stopPlaces = places.onChange(() => void guard(coordinated.placed()));
 
   return {
@@ -83,6 +85,7 @@ export async function startCoordinator(context: NodeContext, options: Coordinato
       stopBudgets();
       stopSettings?.();
       await coordinated.stop();
+      await stopRows();
       budgets.close();
       await stopLost();
       places.close();

@@ -62,6 +62,7 @@ export class RolloutGroups {
         exploration: runtime.config.exploration,
         signals: signalNeeds(runtime.config),
         maxResamples: runtime.config.rollout.maxResamples,
+        stateBytes: runtime.config.rollout.stateBytes,
         node,
         clock,
         signal,

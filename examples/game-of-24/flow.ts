@@ -71,6 +71,7 @@ export default defineFlow<Puzzle, Memory>({
   remember: (task) => ({ hand: task.numbers.map((n) => rational(n)), steps: [] }),
   plan: ({ hand }) => planFor(hand),
   verify: ({ hand }) => (hand.length > 1 ? 'continue' : 'stop'),
+  observe: ({ hand, steps }) => ({ numbers: hand.map(toText), steps }),
   maxSteps: () => 3,
   answer: ({ hand, steps }) => ({ numbers: hand.map(toText), steps }),
   reward(_, answer) {

@@ -55,6 +55,13 @@ export default defineFlow<RetailTask, Memory>({
     return memory.clauses.every((clause) => clause.written) ? 'stop' : 'continue';
   },
   potential: ({ task, database }) => progress(goldChanges(database.world, task), database.changes()),
+  observe: ({ userId, userLoaded, orders, database, products, clauses }) => ({
+    customer: userId ?? null,
+    profile: userLoaded,
+    orders: [...orders].map((id) => `${id} ${database.order(id)?.status}`),
+    products: [...products],
+    requests: clauses.map(({ clause, written, errors }) => ({ text: clause.text, written, errors })),
+  }),
   maxSteps: (task) => 8 + 4 * countRequests(task.instruction),
   answer: (memory) => memory.database.changes(),
   components: ['progress'],

@@ -101,6 +101,11 @@ export default defineFlow<Problem, Memory>({
     }
     return 'continue';
   },
+  observe: ({ problem, items, answer }) => ({
+    question: problem.question,
+    numbers: items.map(({ value, used, ignored }) => ({ value, used, ignored })),
+    answer: answer ?? null,
+  }),
   maxSteps: (problem) => MOST_CALLS + problem.numbers.length + 1,
   answer: ({ answer }) => answer ?? null,
   reward: (problem, answer) => (typeof answer === 'number' && matches(answer, problem.answer) ? 1 : 0),

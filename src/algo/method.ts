@@ -19,6 +19,8 @@ export interface Method<C extends AlgorithmConfig = AlgorithmConfig> {
    * the whole round or a value head; {@link roundAdvantages} then gives them.
    */
   groupAdvantages?(group: GroupRewards, config: C): number[];
+  /** Advantages of a group depend on the other groups of its round, too. Default false. */
+  comparesRound?: boolean;
   /**
    * Advantages of every token of a round, as `[group][trajectory][token]`; `undefined` when each trajectory's own
    * advantage holds for all its tokens. `targets` are those of the value head.

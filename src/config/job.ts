@@ -57,6 +57,12 @@ const jobShape = z.strictObject({
         .max(100)
         .default(3)
         .describe('how many times a member that failed for infrastructure reasons is sampled again'),
+      stateBytes: z
+        .int()
+        .min(0)
+        .max(65_536)
+        .default(2048)
+        .describe("bytes of the flow's state that are stored before and after a step; of a longer one the beginning; 0 = none"),
       storeBacklog: z
         .strictObject({
           high: z

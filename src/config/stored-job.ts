@@ -4,6 +4,7 @@ import { jobConfigSchema } from './job.ts';
 /** What jobs did before there was a setting for it, by section and key. */
 const BEFORE: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   split: { test: 0 },
+  rollout: { stateBytes: 0 },
   evaluation: { test: false },
   optimizer: { averaging: 0 },
   algorithm: { finalEntropy: 1 },

@@ -146,6 +146,12 @@ export interface FlowDefinition<T, M> {
    * state flags, in quarters. Called only in jobs that keep statistics of (state bucket, tool).
    */
   bucket?(memory: M): string | number;
+  /**
+   * What people should see of memory at a step: rows of `steps` hold it before and after each, as JSON of at most `rollout.stateBytes`
+   * bytes. It must not change memory. What it throws is shown in its place and harms nothing. Default: what `plan` shows the planner
+   * (text, flags, items), which is not known after the last step.
+   */
+  observe?(memory: M): unknown;
   /** A hand-written planner, which reports compare the trained one with: index into `plan.actions`. */
   rule?(memory: M, plan: Plan): number;
   /** Time limit of a tool call. Default 10_000. */

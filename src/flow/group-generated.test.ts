@@ -9,6 +9,7 @@ import { explorationSchema } from '../config/job/exploration.ts';
 import { NO_TOOL } from '../explore/observe.ts';
 import { FailureClass } from '../gen/millrace/v1/flow_pb.ts';
 import { Agent, Purpose, RolloutRequestSchema, type TrajectoryGroup } from '../gen/millrace/v1/training_pb.ts';
+import { seededRandom } from '../random/seeded.ts';
 import { decodeExperience } from '../policy/experience.ts';
 import type { Generation } from '../policy/decision.ts';
 import { scriptedInference } from '../policy/inference/scripted.ts';
@@ -107,7 +108,9 @@ it.each<[string, CharSituations['encode'], RegExp]>([
 });
 
 it('cuts texts until the rows fit into a message, and never tokens', async () => {
-  const long = Array.from({ length: 36 }, () => writes('\u6f22'.repeat(4000)));
+  const random = seededRandom(1);
+  const text = (): string => Array.from({ length: 4000 }, () => String.fromCharCode(0x4e00 + random.integer(5000))).join('');
+  const long = Array.from({ length: 36 }, () => writes(text()));
   const made = await group('long', long, { behaviour: { maxSteps: () => 36 } });
   await store.insert('steps', made.stepRows, 'long');
   const { rows } = await store.query(

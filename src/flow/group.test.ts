@@ -11,7 +11,8 @@ import {
 } from '../gen/millrace/v1/training_pb.ts';
 import { decodeExperience } from '../policy/experience.ts';
 import { plannerParts } from '../policy/planner/testing.ts';
-import { unpackRows } from '../records/pack.ts';
+import { seededRandom } from '../random/seeded.ts';
+import { packRows, unpackRows } from '../records/pack.ts';
 import { TABLES } from '../records/tables.ts';
 import { contentActor, ContentPolicy, contentSpec } from './fixtures/content-policy.ts';
 import { parcelFlow, type ParcelBehaviour } from './fixtures/parcels.ts';
@@ -127,14 +128,42 @@ describe('runGroup', () => {
   });
 
   it('cuts texts until the rows fit into a message, and keeps every row', async () => {
-    const stamp: ParcelBehaviour['stamp'] = () => 'long '.repeat(800);
+    const random = seededRandom(1);
+    const stamp: ParcelBehaviour['stamp'] = () => Array.from({ length: 4000 }, () => random.integer(36).toString(36)).join('');
     const result = await group({ groupSize: 64 }, { stamp });
     const rows = stepRows(result);
     expect(rows).toHaveLength(result.trajectories.reduce((sum, t) => sum + t.steps, 0));
-    expect(unpackRows(result.stepRows).length).toBeLessThanOrEqual(400_000);
+    expect(packRows(result.stepRows).length).toBeLessThanOrEqual(400_000);
     const longest = Math.max(...rows.map((row) => (row['result'] as string).length));
     expect([1000, 250]).toContain(longest);
     expect(longest * rows.length).toBeGreaterThan(50_000);
+  });
+
+  it('cuts no texts that fit once they are packed, and shortens states to JSON where they do not', async () => {
+    const same = stepRows(await group({ groupSize: 64 }, { stamp: () => 'long '.repeat(800) }));
+    expect(Math.max(...same.map((row) => (row['result'] as string).length))).toBe(4000);
+    const random = seededRandom(1);
+    const observe = (): number[] => Array.from({ length: 2000 }, () => random.uniform());
+    const states = stepRows(await group({ groupSize: 64 }, { observe }, { stateBytes: 30_000 })).map((row) => row['state_after']);
+    const lengths = states.map((state) => (JSON.parse(state as string) as unknown[]).length);
+    expect([Math.min(...lengths) > 5, Math.max(...lengths) < 250]).toEqual([true, true]);
+  });
+
+  it('records what else was open, what the flow showed and whether a step was verified', async () => {
+    const verify: ParcelBehaviour['verify'] = (_, { tool }) => ({
+      next: tool === 'leave' ? 'stop' : 'continue',
+      verified: tool === 'stamp',
+    });
+    const rows = stepRows(await group({}, { verify }, { stateBytes: 500 }));
+    for (const row of rows) {
+      const [log, others] = [row['log_probability'] as number, row['other_probabilities'] as number[]];
+      expect(row['other_actions']).toHaveLength(2);
+      expect(row['other_actions']).not.toContain(row['tool'] === 'leave' ? 'leave' : `stamp(${String(row['items'])})`);
+      expect(Math.exp(log) + others[0]! + others[1]!).toBeCloseTo(1, 3);
+      expect(row['verified']).toBe(row['tool'] === 'stamp');
+      expect(row['state_before'] !== '').toBe(row['step'] === 0);
+    }
+    expect(JSON.parse(rows[0]!['state_before'] as string)).toMatchObject({ text: 'stamp a b', flags: { left: 2 } });
   });
 
   it('is greedy at temperature 0: all members do the same', async () => {

@@ -54,6 +54,8 @@ export interface GroupOptions<T, M> {
   exploration?: ExplorationConfig | undefined;
   /** How often a member that failed is sampled again. Default 3. */
   maxResamples?: number;
+  /** Bytes of the state that are recorded before and after a step. Default 0: none. */
+  stateBytes?: number;
   /** Id of this node. */
   node: string;
   clock: Clock;
@@ -265,7 +267,7 @@ async function runMember<T, M>(
   options: GroupOptions<T, M>,
   { agents, shape, task, index }: { agents: AgentSource; shape: FlowShape; task: T; index: number },
 ): Promise<Member> {
-  const { request, flow, context, clock, signal, retrier, onTimeout, spending, maxResamples = 3 } = options;
+  const { request, flow, context, clock, signal, retrier, onTimeout, spending, stateBytes, maxResamples = 3 } = options;
   const id = `${request.id}:${index}`;
   const meter = new Meter();
   for (let resamples = 0; ; resamples++) {
@@ -283,7 +285,7 @@ async function runMember<T, M>(
       const potential = signalsOf(options)?.potential ?? false;
       const label = { job: request.job, task: request.taskId };
       const { planner } = lease;
-      const control = { signal, retrier, label, onTimeout, spending };
+      const control = { signal, retrier, label, onTimeout, spending, ...(stateBytes !== undefined && { stateBytes }) };
       const run = await runFlow({ flow, task, context, planner, random, clock, shape, potential, ...control });
       meter.add(run.usage.used);
       if (run.failure === undefined || resamples >= maxResamples)

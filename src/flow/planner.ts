@@ -2,6 +2,7 @@ import { choice, type Decision } from '../policy/decision.ts';
 import type { Random } from '../random/random.ts';
 import type { FlowDefinition } from './define.ts';
 import { flowCrash, inFlow } from './failure.ts';
+import type { OtherActions } from './other-actions.ts';
 import type { PreparedPlan } from './plan.ts';
 
 /** What a planner decided, and how sure it was. */
@@ -20,6 +21,8 @@ export interface Planned {
   stateFlags?: readonly number[] | undefined;
   /** Tokens that the policy read; of generated decisions. */
   prompt?: readonly number[] | undefined;
+  /** What else the policy might have chosen; of its choices. */
+  others?: OtherActions | undefined;
 }
 
 /** Port: what decides in a flow. `undefined` ends the flow. Called only with at least one open action. */

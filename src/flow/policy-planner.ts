@@ -5,6 +5,7 @@ import type { SituationTable } from '../policy/kind.ts';
 import type { Explorer } from './explorer.ts';
 import { FlowFailure } from './failure.ts';
 import { GreedyChoices } from './greedy.ts';
+import { otherActions } from './other-actions.ts';
 import { entropyOf, sampleAction, type Planner } from './planner.ts';
 import type { PolicyLease } from './policies.ts';
 
@@ -54,6 +55,7 @@ export function policyPlanner(options: PolicyPlannerOptions): Planner {
         entropy: entropyOf(logProbabilities),
         situation,
         stateFlags: table.stateFlags(situation),
+        others: otherActions(plan.actions, sampled, chosen),
       };
     },
     onStepResult: (step) => greedy?.onStepResult(step),

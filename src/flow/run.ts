@@ -14,6 +14,7 @@ import { flowShape, planStep, type FlowShape } from './plan.ts';
 import type { Planned, Planner } from './planner.ts';
 import { HandBack, retrying, type Retrier } from './retry-later.ts';
 import { payFor, type Spending } from './spending.ts';
+import { statesOf } from './states.ts';
 import { Meter } from './usage.ts';
 import { potentialOf, verify } from './verifier.ts';
 
@@ -36,6 +37,10 @@ export interface StepRecord extends Planned {
   error: boolean;
   /** The verifier confirmed the step. */
   verified: boolean;
+  /** State before the first step, as JSON text; empty in later ones. */
+  stateBefore: string;
+  /** State after it, as JSON text; empty where the step did not change it. */
+  stateAfter: string;
   /** The flow's potential before the step, where the run was asked for it. */
   potential: number | undefined;
   openActions: number;
@@ -79,6 +84,8 @@ export interface RunOptions<T, M> {
   shape?: FlowShape;
   /** Ask the flow for its potential before each step. Default false. */
   potential?: boolean;
+  /** Bytes of the state that are recorded before and after a step. Default 0: none. */
+  stateBytes?: number;
   /** Stops the flow between two steps and in asynchronous tools. */
   signal?: AbortSignal | undefined;
   /** Job and task, for whoever must say what ran when something went wrong. Default: nobody asks. */
@@ -146,6 +153,8 @@ async function takeSteps<T, M>(options: RunOptions<T, M>, memory: M, run: FlowRu
   const shape = options.shape ?? flowShape(flow);
   const limit = stepLimit(flow, options.task);
   const call = caller(options, memory, run.usage);
+  const observing = (code: () => unknown): unknown => stage('observe', code);
+  const states = statesOf(flow, memory, { bytes: options.stateBytes ?? 0, observing });
   for (let step = 0; step < limit; step++) {
     if (signal?.aborted) throw new MillraceError('cancelled', 'the flow was stopped', { cause: signal.reason });
     if (step % STEPS_WITHOUT_TURN === STEPS_WITHOUT_TURN - 1) await nextTurn();
@@ -153,6 +162,7 @@ async function takeSteps<T, M>(options: RunOptions<T, M>, memory: M, run: FlowRu
     const startedAt = clock.now() * 1000;
     const prepared = stage('plan', () => planStep(flow, shape, memory, step));
     const open = prepared.plan.actions;
+    states?.planned(prepared.plan, run.steps.at(-1));
     if (open.length === 0) return Termination.NO_ACTION;
     const pending = planner.choose(prepared, random);
     const planned = isPromise(pending) ? await pending : pending;
@@ -169,6 +179,7 @@ async function takeSteps<T, M>(options: RunOptions<T, M>, memory: M, run: FlowRu
     if (execution.error !== undefined) run.toolErrors += 1;
     const { continues: goesOn, verified } = stage('verify', () => verify(flow, memory, outcomeOf(action, execution, step)));
     taken.verified = verified;
+    states?.taken(taken);
     if (!goesOn) return Termination.DONE;
   }
   return Termination.STEP_LIMIT;
@@ -225,6 +236,7 @@ function record(made: Planned, execution: Execution, facts: StepFacts): StepReco
     situation: made.situation,
     stateFlags: made.stateFlags,
     prompt: made.prompt,
+    others: made.others,
     tool,
     mistake: 'mistake' in action ? action.mistake : execution.badArguments && 'bad_arguments',
     items: called === undefined ? NO_ITEMS : called.items,
@@ -232,6 +244,8 @@ function record(made: Planned, execution: Execution, facts: StepFacts): StepReco
     result: execution.error ?? textOf(execution.result),
     error: execution.error !== undefined,
     verified: false,
+    stateBefore: '',
+    stateAfter: '',
     potential: facts.potential,
     openActions: open.length,
     otherTools: open.some((action) => action.tool !== tool),

@@ -1,7 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { countRows, decodeUpdateRow, encodeRows } from './encode.ts';
-import { evaluationRow, jobEventRow, explorationRow, spendingRow, stepRow, trajectoryRow, updateRow } from '../store/fixtures.ts';
+import {
+  evaluationRow,
+  jobEventRow,
+  explorationRow,
+  policyCheckpointRow,
+  spendingRow,
+  stepRow,
+  trainingJobRow,
+  trajectoryRow,
+  updateRow,
+} from '../store/fixtures.ts';
 import { MAX_TEXT, TABLES, TABLE_NAMES } from './tables.ts';
 import type { Rows } from './tables.ts';
 
@@ -15,6 +25,13 @@ const ONE: { [T in keyof Rows]: Rows[T] } = {
     tokens_out: 2,
     prompt: [7, 0xffffffff],
     tokens: [1, 2],
+    state_before: '{"a":1}',
+    state_after: '{"a":2}',
+    verified: true,
+    other_actions: ['get(1)'],
+    other_probabilities: [0.25],
+    step_reward: 0.5,
+    advantage: -1,
   }),
   trajectories: trajectoryRow(),
   updates: updateRow(),
@@ -22,6 +39,8 @@ const ONE: { [T in keyof Rows]: Rows[T] } = {
   job_events: jobEventRow(),
   exploration: explorationRow(),
   spending: spendingRow(),
+  training_jobs: trainingJobRow(),
+  policy_checkpoints: policyCheckpointRow(),
 };
 
 const decode = (block: Buffer): unknown[][] =>

@@ -68,15 +68,32 @@ function stepLine(row: StepRow): string {
     whole(row.started_at),
     base64(row.state_flags),
   ];
+  // A row ends with the last column that has something to say; see `added` of the table's shape.
+  const scored = row.step_reward !== undefined;
+  const observed = scored || row.verified !== undefined;
   if (row.decision === 'generated') values.push(...generatedValues(row));
+  else if (observed) values.push('choice', '', '', 0, 0, NONE, NONE);
+  if (observed) values.push(...observedValues(row));
+  if (scored) values.push(maybe(row.step_reward), maybe(row.advantage));
   return `${JSON.stringify(values)}\n`;
 }
+
+const NONE: readonly never[] = [];
 
 /** The columns that only generated decisions have. */
 function generatedValues(row: StepRow): unknown[] {
   const { decision, mistake = '', text: written = '', tokens_in = 0, tokens_out = 0, prompt = [], tokens = [] } = row;
   return [decision, mistake, cut(written), tokens_in, tokens_out, prompt, tokens];
 }
+
+/** What was seen beside the decision. States are JSON, which whoever made them has bounded: cut anywhere they would be none. */
+function observedValues(row: StepRow): unknown[] {
+  const { state_before = '', state_after = '', verified = false, other_actions = NONE, other_probabilities = NONE } = row;
+  return [text(state_before), text(state_after), verified, other_actions.map(text), other_probabilities.map(float)];
+}
+
+const maybe = (value: number | null | undefined): number | string | null =>
+  value === null || value === undefined ? null : float(value);
 
 function trajectoryLine(row: TrajectoryRow): string {
   return `${JSON.stringify([
@@ -165,4 +182,6 @@ const ENCODERS: { readonly [T in TableName]: (row: Rows[T]) => string } = {
   job_events: plainLine('job_events'),
   exploration: plainLine('exploration'),
   spending: plainLine('spending'),
+  training_jobs: plainLine('training_jobs'),
+  policy_checkpoints: plainLine('policy_checkpoints'),
 };

@@ -13,7 +13,7 @@ const NEWLINE = 10;
  * about a tenth, in less time than four processes and two streams need to copy the rest.
  */
 export function packRows(rows: Uint8Array): Uint8Array {
-  return rows.length < SMALLEST ? rows : gzip(rows);
+  return rows.length < SMALLEST || isPacked(rows) ? rows : gzip(rows);
 }
 
 /** Whether rows are packed. A line of rows begins with a bracket. */

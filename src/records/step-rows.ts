@@ -1,7 +1,8 @@
 import type { RolloutRequest } from '../gen/millrace/v1/training_pb.ts';
+import { boundedJson } from './bounded-json.ts';
 import { encodeRows } from './encode.ts';
 import { packRows } from './pack.ts';
-import { ROW_BUDGET, withinBudget } from './row-budget.ts';
+import { withinBudget } from './row-budget.ts';
 import type { Decision } from '../policy/decision.ts';
 import type { StepRow } from './tables.ts';
 import { purposeWord } from './words.ts';
@@ -27,6 +28,14 @@ interface RecordedStep {
   /** Unix time in microseconds. */
   startedAt: number;
   stateFlags?: readonly number[] | undefined;
+  /** As JSON text, of the first step; else empty. */
+  stateBefore: string;
+  /** As JSON text; empty where the step did not change it. */
+  stateAfter: string;
+  /** The verifier confirmed it. */
+  verified: boolean;
+  /** The most likely of the other open actions. */
+  others?: { readonly actions: readonly string[]; readonly probabilities: readonly number[] } | undefined;
 }
 
 /** A member of a group with the id its trajectory has. */
@@ -36,15 +45,19 @@ interface RecordedMember {
   run: { steps: readonly RecordedStep[] };
 }
 
+/** Rows of more bytes are packed. Others are not: the reward worker, which they go to first, would only have to unpack them. */
+const PACKED_FROM = 200_000;
+
 /**
- * Rows of table `steps` for every step of every member, packed; failed members' too: what happened until then is worth
- * seeing. Texts are cut where they would fill a message; tokens never are, since what the policy saw and wrote must stay known.
+ * Rows of table `steps` for every step of every member, but for what whoever scores them adds (`scoreStepRows`); failed members' too:
+ * what happened until then is worth seeing. Texts are cut where they would fill a message; tokens never are, since what the policy saw
+ * and wrote must stay known.
  */
 export function encodeStepRows(request: RolloutRequest, members: readonly RecordedMember[]): Uint8Array {
   const { job, id: request_id, taskId: task_id, evaluation } = request;
   const purpose = purposeWord(request.purpose);
   const written = members.map(({ run }) => generations(run.steps));
-  const encode = (cut: (text: string) => string): Uint8Array => {
+  const encode = (cut: (text: string) => string, limit: number): Uint8Array => {
     const rows: StepRow[] = [];
     for (const [member, { id: trajectory_id, policyVersion: policy_version, run }] of members.entries())
       for (const [step, record] of run.steps.entries()) {
@@ -68,7 +81,15 @@ export function encodeStepRows(request: RolloutRequest, members: readonly Record
           plan_us: record.planUs,
           tool_us: record.toolUs,
           started_at: record.startedAt,
+          state_before: shortened(record.stateBefore, limit),
+          state_after: shortened(record.stateAfter, limit),
+          verified: record.verified,
         };
+        const { others } = record;
+        if (others !== undefined && limit > 0) {
+          row.other_actions = others.actions;
+          row.other_probabilities = others.probabilities;
+        }
         if (record.stateFlags !== undefined) row.state_flags = Float32Array.from(record.stateFlags);
         const generation = written[member]![step];
         if (generation !== undefined) Object.assign(row, generation, { text: cut(generation.text) });
@@ -76,7 +97,14 @@ export function encodeStepRows(request: RolloutRequest, members: readonly Record
       }
     return encodeRows('steps', rows);
   };
-  return packRows(withinBudget(encode, ROW_BUDGET + tokenBytes(written.flat())));
+  const rows = withinBudget(encode, tokenBytes(written.flat()));
+  return rows.length < PACKED_FROM ? rows : packRows(rows);
+}
+
+/** A state in about as many bytes; it stays JSON. */
+function shortened(state: string, limit: number): string {
+  if (state.length <= limit) return state;
+  return limit === 0 ? '' : boundedJson(JSON.parse(state), limit);
 }
 
 type Generated = Required<Pick<StepRow, 'decision' | 'mistake' | 'text' | 'tokens_in' | 'tokens_out' | 'prompt' | 'tokens'>>;

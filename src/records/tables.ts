@@ -1,5 +1,14 @@
 /** The tables of the store. */
-export type TableName = 'steps' | 'trajectories' | 'updates' | 'evaluations' | 'job_events' | 'exploration' | 'spending';
+export type TableName =
+  | 'steps'
+  | 'trajectories'
+  | 'updates'
+  | 'evaluations'
+  | 'job_events'
+  | 'exploration'
+  | 'spending'
+  | 'training_jobs'
+  | 'policy_checkpoints';
 
 /** Unix time in microseconds, up to 2^53; 0 = never happened. */
 export type Micros = number;
@@ -58,6 +67,20 @@ export interface StepRow {
   prompt?: readonly number[];
   /** Token ids that it wrote. Never cut. */
   tokens?: readonly number[];
+  /** State before the first step, as JSON text; empty in later steps, whose state before is the one after the step before. */
+  state_before?: string;
+  /** State after the step, as JSON text; empty where the step did not change it. */
+  state_after?: string;
+  /** The flow's verifier confirmed the step. Default false. */
+  verified?: boolean;
+  /** The most likely of the other open actions, most likely first; none where the policy wrote its call. */
+  other_actions?: readonly string[];
+  /** Their probabilities under what the action was sampled from, rounded to four digits. */
+  other_probabilities?: readonly number[];
+  /** Its part of the trajectory's reward; null without one. What follows is written by whoever scores the trajectory. */
+  step_reward?: number | null;
+  /** Of its decision; null where the method computes it from a whole round, and where nothing is trained on. */
+  advantage?: number | null;
 }
 
 /** One run of a flow on one task, scored. Key: (job, trajectory_id). */
@@ -208,6 +231,53 @@ export interface SpendingRow {
   at: Micros;
 }
 
+/** A training job as its record said at a time. Key: job; of several rows the latest holds. */
+export interface TrainingJobRow {
+  job: string;
+  owner: string;
+  /** QUEUED, RUNNING, PAUSED, SUCCEEDED, FAILED, CANCELLED. */
+  state: string;
+  /** Its flow, as the job file names it. */
+  flow: string;
+  /** Training method: `algorithm.name`. */
+  method: string;
+  /** Policy kind. */
+  policy: string;
+  seed: number;
+  /** Rounds that it is to train. */
+  rounds: number;
+  priority: number;
+  created_at: Micros;
+  started_at: Micros;
+  ended_at: Micros;
+  /** What went wrong, when it failed. */
+  error: string;
+  /** What its first weights are from; empty when they were new. */
+  from_checkpoint: string;
+  /** Digest of its code and data; empty in serial mode. */
+  code: string;
+  /** Its settings as JSON text. */
+  config: string;
+  /** Versions whose checkpoints are kept now. */
+  checkpoints: readonly number[];
+  /** The version with the best held-out success among those, -1 while none was measured. */
+  best_checkpoint: number;
+  /** When a coordinator saw it so. */
+  at: Micros;
+}
+
+/** A checkpoint that was written. Key: (job, version); of several rows the one that was written last holds. */
+export interface PolicyCheckpointRow {
+  job: string;
+  /** Policy version. */
+  version: number;
+  /** SHA-256 of its manifest. */
+  digest: string;
+  /** Of all its files. */
+  bytes: number;
+  written_at: Micros;
+}
+
 /** What exploration knew at a version. Key: (job, version, kind, bucket, tool, task). */
 export interface ExplorationRow {
   job: string;
@@ -242,6 +312,8 @@ export interface Rows {
   job_events: JobEventRow;
   exploration: ExplorationRow;
   spending: SpendingRow;
+  training_jobs: TrainingJobRow;
+  policy_checkpoints: PolicyCheckpointRow;
 }
 
 /** Longer texts (arguments, result, answer, messages) are cut: one row must never fill a message. */
@@ -260,12 +332,20 @@ export interface TableShape {
    * nothing to say there.
    */
   readonly added: Readonly<Record<string, unknown>>;
+  /** Position of the column by which the newest of several rows of a key is told; undefined: it is the one that was inserted last. */
+  readonly newest: number | undefined;
 }
 
-const shape = (columns: string, key: string, order = key, added: TableShape['added'] = {}): TableShape => {
+const shape = (
+  columns: string,
+  key: string,
+  order = key,
+  { added = {}, newest }: { added?: TableShape['added']; newest?: string } = {},
+): TableShape => {
   const names = columns.trim().split(/\s+/);
   const positions = key.split(' ').map((name) => names.indexOf(name));
-  return { columns: names, key: positions, order: order.replaceAll(' ', ', '), added };
+  const by = newest === undefined ? undefined : names.indexOf(newest);
+  return { columns: names, key: positions, order: order.replaceAll(' ', ', '), added, newest: by };
 };
 
 /** Column order and natural key of every table; the migrations are tested against it. */
@@ -273,10 +353,17 @@ export const TABLES: Readonly<Record<TableName, TableShape>> = {
   steps: shape(
     `job trajectory_id request_id task_id purpose evaluation policy_version step tool items arguments result error
      log_probability entropy open_actions plan_us tool_us started_at state_flags_base64 decision mistake text
-     tokens_in tokens_out prompt tokens`,
+     tokens_in tokens_out prompt tokens state_before state_after verified other_actions other_probabilities step_reward
+     advantage`,
     'job trajectory_id step',
     'job round trajectory_id step',
-    { decision: 'choice', mistake: '', text: '', tokens_in: 0, tokens_out: 0, prompt: [], tokens: [] },
+    {
+      added: {
+        ...{ decision: 'choice', mistake: '', text: '', tokens_in: 0, tokens_out: 0, prompt: [], tokens: [] },
+        ...{ state_before: '', state_after: '', verified: false, other_actions: [], other_probabilities: [] },
+        ...{ step_reward: null, advantage: null },
+      },
+    },
   ),
   trajectories: shape(
     `job trajectory_id request_id sequence member task_id purpose evaluation agent policy_version dispatch_version steps
@@ -285,7 +372,7 @@ export const TABLES: Readonly<Record<TableName, TableShape>> = {
      micro_dollars`,
     'job trajectory_id',
     'job round trajectory_id',
-    { task_type: '', plan_us: 0, tool_us: 0, tokens_in: 0, tokens_out: 0, cost: 0, micro_dollars: 0 },
+    { added: { task_type: '', plan_us: 0, tool_us: 0, tokens_in: 0, tokens_out: 0, cost: 0, micro_dollars: 0 } },
   ),
   updates: shape(
     `job version groups trained filtered expired failed trajectories decisions reward_mean success_mean staleness_mean
@@ -293,18 +380,26 @@ export const TABLES: Readonly<Record<TableName, TableShape>> = {
      learners shards committed_at metrics reward_std reward_max`,
     'job version',
     'job version',
-    { reward_std: 0, reward_max: 0 },
+    { added: { reward_std: 0, reward_max: 0 } },
   ),
   evaluations: shape(
     `job name policy_version tasks successes failed mean_reward mean_steps ci_low ci_high trajectories train_seconds
      evaluated_at metrics`,
     'job name policy_version',
     'job name policy_version',
-    { metrics: {} },
+    { added: { metrics: {} } },
   ),
   job_events: shape('job id kind message node data at', 'job id'),
   exploration: shape('job version kind bucket tool task n mean lower upper at', 'job version kind bucket tool task'),
   spending: shape('job owner month micro_dollars tokens at', 'job owner month'),
+  training_jobs: shape(
+    `job owner state flow method policy seed rounds priority created_at started_at ended_at error from_checkpoint code config
+     checkpoints best_checkpoint at`,
+    'job',
+    'job',
+    { newest: 'at' },
+  ),
+  policy_checkpoints: shape('job version digest bytes written_at', 'job version', 'job version', { newest: 'written_at' }),
 };
 
 /** Every table, in a fixed order. */

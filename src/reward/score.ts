@@ -19,8 +19,10 @@ import {
 } from '../gen/millrace/v1/training_pb.ts';
 import { MAX_TYPE, parseTask } from '../flow/check-task.ts';
 import { assessGroup, type AskCustom, type Assessment } from './assess.ts';
+import { scoreStepRows } from '../records/step-scores.ts';
 import { encodeTrajectoryRows } from '../records/trajectory-rows.ts';
 import { usageOf } from '../records/trajectory-usage.ts';
+import { stepScores } from './step-scores.ts';
 
 /** Options of {@link scoreGroup}. */
 export interface ScoreOptions<T, M> {
@@ -87,7 +89,7 @@ export async function scoreGroup<T, M>(group: TrajectoryGroup, options: ScoreOpt
     scores,
     // Only a group with a signal is ever trained on.
     experience: learns ? group.experience : new Uint8Array(),
-    stepRows: group.stepRows,
+    stepRows: scoreStepRows(group.stepRows, stepScores(group, { assessments, advantages, learns, training }, options.algorithm)),
     node: group.node,
     policyVersion: group.policyVersion,
     ...(group.decisions && { decisions: group.decisions }),

@@ -1,6 +1,17 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodeRows } from '../records/encode.ts';
-import { evaluationRow, explorationRow, jobEventRow, spendingRow, stepRow, trajectoryRow, updateRow } from './fixtures.ts';
+import {
+  evaluationRow,
+  explorationRow,
+  jobEventRow,
+  policyCheckpointRow,
+  spendingRow,
+  stepRow,
+  T0,
+  trainingJobRow,
+  trajectoryRow,
+  updateRow,
+} from './fixtures.ts';
 import { isPacked, joinRows, packRows } from '../records/pack.ts';
 import type { Store } from './store.ts';
 import { TABLES, TABLE_NAMES } from '../records/tables.ts';
@@ -31,6 +42,8 @@ export function storeConformance(name: string, open: () => Promise<Store>): void
       await store.insert('job_events', encodeRows('job_events', [jobEventRow({ job })]), 'a5');
       await store.insert('exploration', encodeRows('exploration', [explorationRow({ job })]), 'a6');
       await store.insert('spending', encodeRows('spending', [spendingRow({ job })]), 'a7');
+      await store.insert('training_jobs', encodeRows('training_jobs', [trainingJobRow({ job })]), 'a8');
+      await store.insert('policy_checkpoints', encodeRows('policy_checkpoints', [policyCheckpointRow({ job })]), 'a9');
       for (const table of TABLE_NAMES) {
         expect(await count(table, job), table).toBe(1);
         const { columns } = await store.query(`SELECT * FROM ${table} WHERE job = 'every-table'`);
@@ -94,6 +107,43 @@ export function storeConformance(name: string, open: () => Promise<Store>): void
       );
       const chosen = ['choice', '', '', 0, 0, [], []];
       expect(read.rows).toEqual([chosen, ['generated', 'no_call', 'hm', 5, 3, [4, 5], tokens], chosen]);
+    });
+
+    it('keeps what a step saw and what it was worth, also of rows that end before', async () => {
+      const seen = {
+        state_before: '{"a":"ü\\n"}',
+        verified: true,
+        other_actions: ['get(1)', 'end'],
+        other_probabilities: [0.5, 0],
+      };
+      const rows = [
+        stepRow({ job: 'seen', step: 0, ...seen, state_after: '[1]', step_reward: 0.25, advantage: -1.5 }),
+        stepRow({ job: 'seen', step: 1, verified: false }),
+        stepRow({ job: 'seen', step: 2, step_reward: null, advantage: null }),
+        stepRow({ job: 'seen', step: 3 }),
+      ];
+      await store.insert('steps', encodeRows('steps', rows), 'seen');
+      const read = await store.query(
+        `SELECT state_before, state_after, verified, other_actions, other_probabilities, step_reward, advantage FROM steps WHERE job = 'seen' ORDER BY step`,
+      );
+      const none = ['', '', false, [], [], null, null];
+      expect(read.rows).toEqual([['{"a":"ü\\n"}', '[1]', true, ['get(1)', 'end'], [0.5, 0], 0.25, -1.5], none, none, none]);
+    });
+
+    it('keeps the latest row of a job and of a checkpoint, in whatever order they come', async () => {
+      const job = 'changing';
+      const states = [
+        { state: 'RUNNING', at: T0 + 20 },
+        { state: 'SUCCEEDED', at: T0 + 30 },
+        { state: 'QUEUED', at: T0 + 10 },
+      ];
+      for (const [i, row] of [...states, states[0]!].entries())
+        await store.insert('training_jobs', encodeRows('training_jobs', [trainingJobRow({ job, ...row })]), `job ${i}`);
+      expect((await store.query(`SELECT state FROM training_jobs WHERE job = '${job}'`)).rows).toEqual([['SUCCEEDED']]);
+      const checkpoints = [2, 1].map((n) => policyCheckpointRow({ job, digest: String(n).repeat(64), written_at: T0 + n }));
+      for (const [i, row] of checkpoints.entries())
+        await store.insert('policy_checkpoints', encodeRows('policy_checkpoints', [row]), `checkpoint ${i}`);
+      expect((await store.query(`SELECT digest FROM policy_checkpoints WHERE job = '${job}'`)).rows).toEqual([['2'.repeat(64)]]);
     });
 
     it('refuses rows that are no rows, and takes none of the block', async () => {

@@ -2,8 +2,10 @@ import type {
   EvaluationRow,
   JobEventRow,
   ExplorationRow,
+  PolicyCheckpointRow,
   SpendingRow,
   StepRow,
+  TrainingJobRow,
   TrajectoryRow,
   UpdateRow,
 } from '../records/tables.ts';
@@ -166,4 +168,33 @@ export function explorationRow(row: Partial<ExplorationRow> = {}): ExplorationRo
 
 export function spendingRow(row: Partial<SpendingRow> = {}): SpendingRow {
   return { job: 'job', owner: 'local', month: '2026-11', micro_dollars: 1_250_000, tokens: 900, at: T0, ...row };
+}
+
+export function trainingJobRow(row: Partial<TrainingJobRow> = {}): TrainingJobRow {
+  return {
+    job: 'job',
+    owner: 'local',
+    state: 'RUNNING',
+    flow: './flow.ts',
+    method: 'grpo',
+    policy: 'planner',
+    seed: 1,
+    rounds: 300,
+    priority: 0,
+    created_at: T0,
+    started_at: T0 + 1000,
+    ended_at: 0,
+    error: '',
+    from_checkpoint: '',
+    code: '',
+    config: '{}',
+    checkpoints: [0, 40],
+    best_checkpoint: 40,
+    at: T0 + 2000,
+    ...row,
+  };
+}
+
+export function policyCheckpointRow(row: Partial<PolicyCheckpointRow> = {}): PolicyCheckpointRow {
+  return { job: 'job', version: 40, digest: 'a'.repeat(64), bytes: 120_000, written_at: T0, ...row };
 }

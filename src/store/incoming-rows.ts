@@ -26,6 +26,8 @@ const EVENT_TABLES: Readonly<Record<string, TableName>> = {
   evaluation: 'evaluations',
   exploration: 'exploration',
   spending: 'spending',
+  'job-state': 'training_jobs',
+  'checkpoint-written': 'policy_checkpoints',
 };
 
 /** Rows of an event, `event.<job>.<kind>`. */

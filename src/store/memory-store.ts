@@ -22,7 +22,7 @@ const QUERY = new RegExp(
 );
 
 /**
- * The store of serial mode and tests: rows by natural key, the newest insert wins.
+ * The store of serial mode and tests: rows by natural key; of several the newest wins, as the table tells it.
  *
  * `query` knows only `SELECT count() | * | columns FROM table [WHERE column = 'text' | {name:Type}] [ORDER BY columns]
  * [LIMIT n]`, and throws `unimplemented` for other reads.
@@ -44,14 +44,18 @@ export class MemoryStore implements Store {
   insert(table: TableName, rows: Uint8Array, _token: string): Promise<void> {
     return this.#run(() => {
       const shape = TABLES[table];
-      const { key } = shape;
+      const { key, newest } = shape;
       const parsed = Buffer.from(unpackRows(rows, MOST_BYTES))
         .toString('utf8')
         .split('\n')
         .filter(Boolean)
         .map((line) => parseLine(line, shape));
       const stored = this.#tables.get(table)!;
-      for (const values of parsed) stored.set(JSON.stringify(key.map((index) => values[index])), values);
+      for (const values of parsed) {
+        const id = JSON.stringify(key.map((index) => values[index]));
+        const known = newest === undefined ? undefined : stored.get(id);
+        if (known === undefined || Number(values[newest!]) >= Number(known[newest!])) stored.set(id, values);
+      }
     });
   }
 

@@ -4,7 +4,17 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EmbeddedEngine } from './embedded.ts';
 import { encodeRows } from '../records/encode.ts';
-import { explorationRow, evaluationRow, jobEventRow, spendingRow, stepRow, trajectoryRow, updateRow } from './fixtures.ts';
+import {
+  explorationRow,
+  evaluationRow,
+  jobEventRow,
+  policyCheckpointRow,
+  spendingRow,
+  stepRow,
+  trainingJobRow,
+  trajectoryRow,
+  updateRow,
+} from './fixtures.ts';
 import { loadMigrations, migrateDown, migrateUp } from './migrate.ts';
 import type { TableName } from '../records/tables.ts';
 import { TABLES } from '../records/tables.ts';
@@ -42,6 +52,8 @@ const rows: Readonly<Record<TableName, Buffer>> = {
   job_events: encodeRows('job_events', [jobEventRow()]),
   exploration: encodeRows('exploration', [explorationRow()]),
   spending: encodeRows('spending', [spendingRow()]),
+  training_jobs: encodeRows('training_jobs', [trainingJobRow()]),
+  policy_checkpoints: encodeRows('policy_checkpoints', [policyCheckpointRow()]),
 };
 
 /** Inserts the rows as far as the schema of now has room for them, twice, as a redelivery would. */

@@ -12,6 +12,7 @@ export const QUERY_NAMES = [
   'paired',
   'why',
   'credit',
+  'trajectory',
   'tasks',
   'no-signal',
   'tools',

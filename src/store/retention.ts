@@ -6,12 +6,15 @@ export interface Retention {
   steps?: number | undefined;
   /** Rows of table `trajectories`. */
   trajectories?: number | undefined;
-  /** The long texts of both (arguments, result, answer, failure_message): they become empty, the rows stay. */
+  /** The long texts of both (arguments, result, states, answer, failure_message): they become empty, the rows stay. */
   text?: number | undefined;
 }
 
 /** Long texts, by table. */
-const TEXT_COLUMNS = { steps: ['arguments', 'result'], trajectories: ['failure_message', 'answer'] } as const;
+const TEXT_COLUMNS = {
+  steps: ['arguments', 'result', 'state_before', 'state_after'],
+  trajectories: ['failure_message', 'answer'],
+} as const;
 
 /**
  * By the time of arrival: every row has it, and it does not depend on other machines' clocks. A row that comes again lives from

@@ -136,7 +136,7 @@ function returnToGo(group: RoundGroup, gamma: number, scale: Baseline['scale']):
 }
 
 /** Whether a KL penalty is taken from the rewards: with k1, whose expected gradient in the loss would be 0. */
-function isPenalised(kl: KlConfig | undefined): kl is KlConfig {
+export function isPenalised(kl: KlConfig | undefined): kl is KlConfig {
   return kl !== undefined && kl.coefficient > 0 && !klInLoss(kl.estimator);
 }
 

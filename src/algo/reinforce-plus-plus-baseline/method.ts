@@ -22,6 +22,7 @@ export const reinforcePlusPlusBaseline: Method<ReinforcePlusPlusBaselineConfig> 
   schema: reinforcePlusPlusBaselineSchema,
   needs: needsOf,
   groupAdvantages: centred,
+  comparesRound: true,
   roundAdvantages: (round, config) =>
     assignCredit(round, config, {
       advantages: centred,

@@ -10,16 +10,22 @@ export type Kind =
   | 'uint64'
   /** Of 32 bits: a number, or "nan", "inf" and "-inf", for which JSON has none. */
   | 'float'
+  /** The same, or null. */
+  | 'maybe-float'
   /** The same with 64 bits. */
   | 'double'
   /** UTC in ISO 8601 with microseconds; null for "never happened". */
   | 'time'
   /** Array of integers of 16 bits. */
   | 'integers'
+  /** Array of texts. */
+  | 'texts'
   /** Array of token ids: integers of 32 bits. */
   | 'tokens'
-  /** Array of floats. */
+  /** Array of floats; in encoded rows as base64. */
   | 'vector'
+  /** Array of floats. */
+  | 'numbers'
   /** Floats by name. */
   | 'floats';
 
@@ -45,10 +51,13 @@ const KINDS: Readonly<Record<'trajectories' | 'steps', Readonly<Record<string, K
     ...all('uint16', 'step open_actions'),
     ...all('uint32', 'policy_version plan_us tool_us tokens_in tokens_out'),
     ...all('float', 'log_probability entropy'),
-    ...all('bool', 'error'),
+    ...all('maybe-float', 'step_reward advantage'),
+    ...all('bool', 'error verified'),
     ...all('integers', 'items'),
+    ...all('texts', 'other_actions'),
     ...all('tokens', 'prompt tokens'),
     ...all('vector', 'state_flags'),
+    ...all('numbers', 'other_probabilities'),
     ...all('time', 'started_at'),
   },
 };

@@ -73,7 +73,8 @@ async function fill(job: string, count: number, steps: number): Promise<void> {
 describe('exportLines', () => {
   it('gives one interaction a trajectory, with its steps, in a fixed order of keys', async () => {
     const job = 'one';
-    const step = stepRow({ job, state_flags: Float32Array.of(0.5, NaN) });
+    const seen = { state_before: '{"seen":0}', verified: true, other_actions: ['get(1)'], other_probabilities: [0.25] };
+    const step = stepRow({ job, state_flags: Float32Array.of(0.5, NaN), ...seen, step_reward: 1, advantage: null });
     await store.insert('steps', encodeRows('steps', [step]), 'one-s');
     const row = trajectoryRow({ job, answer: '{"a":"ü\\n"}', components: { outcome: 1, effort: 0.1 } });
     await store.insert('trajectories', encodeRows('trajectories', [row]), 'one-t');
@@ -88,7 +89,8 @@ describe('exportLines', () => {
         `"steps":[{"step":0,"tool":"find_user","items":[1,2],"arguments":"{\\"user\\":\\"ann\\"}","result":"ok","error":false,` +
         `"log_probability":-0.5,"entropy":1.25,"open_actions":7,"plan_us":1000,"tool_us":500,` +
         `"started_at":"2026-01-01T00:00:00.000000Z","state_flags":[0.5,"nan"],"decision":"choice","mistake":"","text":"",` +
-        `"tokens_in":0,"tokens_out":0,"prompt":[],"tokens":[]}]}}\n`,
+        `"tokens_in":0,"tokens_out":0,"prompt":[],"tokens":[],"state_before":"{\\"seen\\":0}","state_after":"","verified":true,` +
+        `"other_actions":["get(1)"],"other_probabilities":[0.25],"step_reward":1,"advantage":null}]}}\n`,
     );
     const [line] = (await exported(request(job, { steps: true }))).split('\n');
     expect(JSON.parse(line!)).toMatchObject({

@@ -105,8 +105,10 @@ function value(kind: Kind, given: unknown): string {
       return `{${entries.map(([name, number]) => member(name, float(number))).join(',')}}`;
     }
     case 'vector':
+    case 'numbers':
       return `[${(given as unknown[]).map(float).join(',')}]`;
     case 'float':
+    case 'maybe-float':
     case 'double':
       return float(given);
     default:

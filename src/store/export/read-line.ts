@@ -253,10 +253,13 @@ function defaultOf(columns: readonly Column[], name: string): unknown {
     case 'bool':
       return false;
     case 'time':
+    case 'maybe-float':
       return null;
+    case 'texts':
     case 'integers':
     case 'tokens':
     case 'vector':
+    case 'numbers':
       return [];
     case 'floats':
       return {};

@@ -32,6 +32,8 @@ export function encodeValue(kind: Kind, field: string, given: unknown): unknown 
       return integer(field, given, Number.MAX_SAFE_INTEGER, ', or its digits as a text up to 2^64 - 1');
     case 'float':
       return float(field, given);
+    case 'maybe-float':
+      return given === null ? null : float(field, given);
     case 'double':
       return float(field, given, Number.MAX_VALUE);
     case 'time':
@@ -39,9 +41,15 @@ export function encodeValue(kind: Kind, field: string, given: unknown): unknown 
     case 'integers':
       if (!Array.isArray(given)) throw wrongValue(field, given, 'an array of whole numbers');
       return given.map((each, index) => integer(`${field}[${index}]`, each, 0xffff));
+    case 'texts':
+      if (!Array.isArray(given)) throw wrongValue(field, given, 'an array of texts');
+      return given.map((each, index) => encodeValue('text', `${field}[${index}]`, each));
     case 'tokens':
       if (!Array.isArray(given)) throw wrongValue(field, given, 'an array of token ids');
       return given.map((each, index) => integer(`${field}[${index}]`, each, 0xffffffff));
+    case 'numbers':
+      if (!Array.isArray(given)) throw wrongValue(field, given, 'an array of numbers');
+      return given.map((each, index) => float(`${field}[${index}]`, each));
     case 'vector':
       return vector(field, given);
     case 'floats':
