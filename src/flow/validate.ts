@@ -6,7 +6,7 @@ import { isWellFormed } from './json.ts';
 /** Names of flows, tools and features: they become column values, metric labels and parts of messages. */
 const NAME = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/;
 const FUNCTIONS = ['load', 'remember', 'plan', 'verify', 'answer', 'reward'] as const;
-const OPTIONAL_FUNCTIONS = ['id', 'splitKey', 'type', 'maxSteps', 'rule', 'potential', 'bucket', 'fromQuery'] as const;
+const OPTIONAL_FUNCTIONS = ['id', 'splitKey', 'type', 'maxSteps', 'rule', 'potential', 'bucket', 'observe', 'fromQuery'] as const;
 const FIELDS: ReadonlySet<string> = new Set([
   ...FUNCTIONS,
   ...OPTIONAL_FUNCTIONS,
