@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { checkJobPaths, parseJobConfig } from '../../src/config/load.ts';
 import type { JobConfig } from '../../src/config/job.ts';
+import { MOST_NESTED, nestedTooDeeply } from '../../src/config/nesting.ts';
 import type { Json } from '../../src/flow/define.ts';
 import { MillraceError } from '../../src/errors.ts';
 import type { CreateJobRequest, EvaluateJobRequest, Job, TrainingQuery } from '../../src/gen/millrace/v1/admin_pb.ts';
@@ -104,11 +105,19 @@ function trainingQueries(data: readonly TrainingQuery[]): Query[] | undefined {
     });
   return data.map(({ query, expectedOutcomeJson }, index) => {
     if (query.trim() === '') throw wrong(index, 'query', 'is empty.');
+    let outcome: Json;
     try {
-      return { query, expected_outcome: JSON.parse(expectedOutcomeJson) as Json };
+      outcome = JSON.parse(expectedOutcomeJson) as Json;
     } catch {
       throw wrong(index, 'expected_outcome_json', 'is not JSON; a text needs its quotes.');
     }
+    if (nestedTooDeeply({ outcome }) !== undefined)
+      throw wrong(
+        index,
+        'expected_outcome_json',
+        `is nested too deeply: at most ${MOST_NESTED} lists and objects in each other.`,
+      );
+    return { query, expected_outcome: outcome };
   });
 }
 

@@ -56,7 +56,7 @@ describe('admin service', () => {
 
   it.each([
     ['no configuration', { jobId: 'a' }, 'config_json', /is missing/],
-    ['no JSON', { configJson: '{' }, undefined, /not valid JSON/],
+    ['no JSON', { configJson: '{' }, 'config_json', /not valid JSON/],
     [
       'an unknown key',
       { configJson: JSON.stringify({ name: 'a', flow: 'f', rollout: { groupsize: 3 } }) },

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { wordsOf } from '../../src/config/issue-words.ts';
+import { wordsOf } from '../../src/algo/schema/issue-words.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { storedJobConfigSchema } from '../../src/config/stored-job.ts';
 import { acceptedOnResume, checkLedger, emptyLedger } from '../../src/jobs/ledger.ts';

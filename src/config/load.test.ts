@@ -209,7 +209,7 @@ describe('parseJobConfig', () => {
   });
 
   it.each([
-    ['{', /^config_json: not valid JSON: /],
+    ['{', /^not valid JSON: /],
     ['null', /^config_json: got null, expected a section/],
     ['[]', /^config_json: got \[\], expected a section/],
     ['{"name":"a","flow":"x","round":3}', /^config_json: unknown key "round"; did you mean "rounds"\?/],

@@ -3,7 +3,7 @@ import { dirname, isAbsolute, resolve as resolvePath } from 'node:path';
 import { MillraceError } from '../errors.ts';
 import { jobConfigSchema, type JobConfig } from './job.ts';
 import type { ConfigSource, Environment } from './layers.ts';
-import { check } from './problems.ts';
+import { checkedWhole } from './problems.ts';
 import { resolve } from './resolve.ts';
 import { readYamlFile } from './yaml-file.ts';
 
@@ -75,10 +75,13 @@ export function parseJobConfig(json: unknown, name = 'config_json'): JobConfig {
     try {
       value = JSON.parse(json);
     } catch (cause) {
-      throw new MillraceError('invalid_argument', `${name}: not valid JSON: ${MillraceError.from(cause).message}`, { cause });
+      throw new MillraceError('invalid_argument', `not valid JSON: ${MillraceError.from(cause).message}`, {
+        cause,
+        field: name,
+      });
     }
   }
-  return check(jobConfigSchema, value, name, () => undefined);
+  return checkedWhole(jobConfigSchema, value, name);
 }
 
 /**
@@ -108,10 +111,12 @@ export function checkJobPaths({ flow, files, data, reward }: JobConfig): void {
     ...(reward.components ?? []).map(({ module }, i): [string, string | undefined] => [`reward.components.${i}.module`, module]),
   ];
   for (const [field, path] of paths) {
+    if (path?.includes('\0'))
+      throw new MillraceError('invalid_argument', `got ${JSON.stringify(path.slice(0, 80))}, which is no path.`, { field });
     if (path === undefined || isAbsolute(path)) continue;
     throw new MillraceError(
       'invalid_argument',
-      `got ${JSON.stringify(path)}, expected an absolute path: there is no job file here that it could be relative to ` +
+      `got ${JSON.stringify(path.slice(0, 200))}, expected an absolute path: there is no job file here that it could be relative to ` +
         '(`millrace job create FILE` makes the paths of its file absolute).',
       { field },
     );

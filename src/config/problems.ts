@@ -1,8 +1,9 @@
 import type { z } from 'zod';
 import { MillraceError } from '../errors.ts';
 import { refusals } from '../algo/schema/refusals.ts';
-import { isAboutSize, wordsOf } from './issue-words.ts';
+import { isAboutSize, wordsOf } from '../algo/schema/issue-words.ts';
 import { unknownKey } from './layers.ts';
+import { MOST_NESTED, nestedTooDeeply } from './nesting.ts';
 import { allowedBy, childOf, chosenOption, isOpen, keysOf, namesOf, optionsOf, schemaAt, type Schema } from './schema-walk.ts';
 
 /** Says where a value was written: `job.yaml:12`, `--set rollout.groupSize`; undefined when nobody wrote it. */
@@ -24,6 +25,11 @@ const MAX_NAMED = 12;
  *   allowed; `field` is the first one's.
  */
 export function check<T extends z.ZodType>(schema: T, value: unknown, what: string, locate: Locate): z.output<T> {
+  const deep = nestedTooDeeply(value);
+  if (deep !== undefined) {
+    const message = `${locate([deep], 'value') ?? what}: ${deep}: is nested too deeply: at most ${MOST_NESTED} lists and sections in each other`;
+    throw new MillraceError('invalid_argument', message, deep === '' ? {} : { field: deep });
+  }
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const problems = result.error.issues.flatMap((issue) => describe(schema, value, issue, { what, locate }));
@@ -31,6 +37,16 @@ export function check<T extends z.ZodType>(schema: T, value: unknown, what: stri
   if (problems.length > MAX_NAMED) lines.push(`… and ${problems.length - MAX_NAMED} more`);
   const field = problems[0]?.field;
   throw new MillraceError('invalid_argument', lines.join('\n'), field === undefined || field === '' ? {} : { field });
+}
+
+/** {@link check} of a value that is a field by itself: that is the field of the error where no other one is wrong. */
+export function checkedWhole<T extends z.ZodType>(schema: T, value: unknown, name: string): z.output<T> {
+  try {
+    return check(schema, value, name, () => undefined);
+  } catch (thrown) {
+    const error = MillraceError.from(thrown);
+    throw error.field === undefined ? new MillraceError(error.code, error.message, { cause: error, field: name }) : error;
+  }
 }
 
 interface Problem {

@@ -1,3 +1,4 @@
+import { IN_WORDS } from '../algo/schema/issue-words.ts';
 import type { z } from 'zod';
 import type { FlowDefinition } from './define.ts';
 import { describe } from './failure.ts';
@@ -12,7 +13,7 @@ export type CheckedTask<T> = { task: T } | { problem: string; field: string };
 export function checkTask<T>(flow: Pick<FlowDefinition<T, any>, 'task'>, raw: unknown): CheckedTask<T> {
   let parsed: ReturnType<typeof flow.task.safeParse>;
   try {
-    parsed = flow.task.safeParse(raw);
+    parsed = flow.task.safeParse(raw, IN_WORDS);
   } catch (thrown) {
     // A transform or refinement of the flow's, or a task nested deeper than the schema can follow.
     return { problem: `the task schema: ${describe(thrown)}`, field: '' };
@@ -45,6 +46,7 @@ function describeIssue(issue: z.core.$ZodIssue, raw: unknown): { field: string; 
     .join('')
     .replace(/^\./, '');
   const value = issue.path.reduce<unknown>((at, part) => (at as Record<PropertyKey, unknown> | undefined)?.[part], raw);
-  const shown = (JSON.stringify(value) as string | undefined) ?? 'nothing';
+  const shown = JSON.stringify(value) as string | undefined;
+  if (shown === undefined) return { field, text: issue.message };
   return { field, text: `${issue.message} (got ${shown.length > 80 ? `${shown.slice(0, 79)}…` : shown})` };
 }

@@ -1,3 +1,4 @@
+import { IN_WORDS } from '../algo/schema/issue-words.ts';
 import { Activity, type ActivityLabel } from '../clock/activity.ts';
 import type { Clock } from '../clock/clock.ts';
 import { TimeLimit } from '../clock/time-limit.ts';
@@ -170,7 +171,7 @@ type Checked = { value: unknown } | { error: string };
 function checkInput(schema: AnyTool['input'], { name, raw, written }: { name: string; raw: unknown; written: boolean }): Checked {
   let parsed;
   try {
-    parsed = schema.safeParse(raw);
+    parsed = schema.safeParse(raw, IN_WORDS);
   } catch (thrown) {
     // A recursive schema takes as much of the stack as the value is deep.
     if (written && thrown instanceof RangeError) return { error: 'the arguments are nested too deeply' };

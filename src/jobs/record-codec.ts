@@ -1,6 +1,6 @@
 import type { JobConfig } from '../config/job.ts';
 import { storedJobConfigSchema } from '../config/stored-job.ts';
-import { wordsOf } from '../config/issue-words.ts';
+import { wordsOf } from '../algo/schema/issue-words.ts';
 import { MillraceError } from '../errors.ts';
 import { jobRecordSchema, RECORD_FORMAT, type JobRecord } from './record.ts';
 import { isEnded, JOB_STATES } from './state.ts';

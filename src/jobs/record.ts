@@ -3,7 +3,7 @@ import { jobBudgetSchema } from '../config/budgets.ts';
 import type { JobConfig } from '../config/job.ts';
 import { storedJobConfigSchema } from '../config/stored-job.ts';
 import { OWNER_PATTERN } from '../config/scheduler.ts';
-import { wordsOf } from '../config/issue-words.ts';
+import { wordsOf } from '../algo/schema/issue-words.ts';
 import { MillraceError } from '../errors.ts';
 import { assertTransition, isEnded, JOB_STATES, type JobStateName } from './state.ts';
 

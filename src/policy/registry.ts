@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { IN_WORDS } from '../algo/schema/issue-words.ts';
 import { MillraceError } from '../errors.ts';
 import type { PolicyActor, PolicyKind, PolicySpec } from './kind.ts';
 import type { FlowOutline } from './plan.ts';
@@ -136,7 +137,7 @@ export function specificationOf(
   { kind: _, ...settings }: PolicyConfig,
   needs: Parameters<AnyPolicyKind['specification']>[2],
 ): PolicySpec {
-  const parsed = kind.settings.safeParse(settings);
+  const parsed = kind.settings.safeParse(settings, IN_WORDS);
   if (parsed.success) return kind.specification(flow, parsed.data, needs) as PolicySpec;
   const issue = parsed.error.issues[0];
   const field = ['policy', ...(issue?.path.map(String) ?? [])].join('.');

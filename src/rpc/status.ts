@@ -29,8 +29,10 @@ const CODE_OF = new Map<Status, ErrorCode>([
 /** Header and trailing metadata: the id under which the server logged the call. */
 export const TRACE_KEY = 'millrace-trace-id';
 
-/** The message travels in an HTTP/2 header, percent-encoded; peers refuse headers beyond 8 to 16 KB. */
+/** Bytes of UTF-8. The message travels in an HTTP/2 header, percent-encoded, three for one; peers refuse headers beyond 8 to 16 KB. */
 const LONGEST_DETAILS = 2000;
+/** The same of a field, which may be a key that somebody sent. */
+const LONGEST_FIELD = 300;
 
 /** A gRPC status, complete. */
 export type RpcStatus = Pick<StatusObject, 'code' | 'details' | 'metadata'>;
@@ -39,7 +41,7 @@ export type RpcStatus = Pick<StatusObject, 'code' | 'details' | 'metadata'>;
 export function statusFrom(thrown: unknown): RpcStatus {
   const error = MillraceError.from(thrown);
   const code = STATUS_OF[error.code];
-  const field = error.field === undefined ? undefined : wellFormed(error.field);
+  const field = error.field === undefined ? undefined : wellFormed(error.field, LONGEST_FIELD);
   const details = wellFormed(field === undefined ? error.message : `${field}: ${error.message}`);
   const metadata = new Metadata();
   metadata.set(DETAILS_KEY, encodeDetails(error, { code, details, field }));
@@ -72,7 +74,13 @@ function isServiceError(thrown: unknown): thrown is ServiceError {
 }
 
 /** grpc-js percent-encodes the details with encodeURI, which throws on half a surrogate pair. */
-function wellFormed(text: string): string {
-  const short = text.length > LONGEST_DETAILS ? `${text.slice(0, LONGEST_DETAILS)} …` : text;
-  return short.replace(/\p{Surrogate}/gu, '\ufffd');
+function wellFormed(text: string, longest = LONGEST_DETAILS): string {
+  const whole = text.slice(0, longest).replace(/\p{Surrogate}/gu, '\ufffd');
+  const bytes = Buffer.from(whole);
+  if (bytes.length <= longest) return text.length > longest ? `${whole} …` : whole;
+  // A character that is cut in two is left out.
+  return `${bytes
+    .subarray(0, longest)
+    .toString()
+    .replace(/\ufffd+$/, '')} …`;
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { check } from '../../../src/config/problems.ts';
+import { checkedWhole } from '../../../src/config/problems.ts';
 import { MillraceError } from '../../../src/errors.ts';
 
 const jobId = z.string().min(1).max(40);
@@ -78,7 +78,7 @@ export const exportParams = z.strictObject({
 export function checked<T>(schema: z.ZodType<T>, params: unknown): T {
   if (params === undefined || Array.isArray(params))
     throw new MillraceError('invalid_argument', 'params are an object: give them by name.', { field: 'params' });
-  return check(schema, params, 'params', () => undefined);
+  return checkedWhole(schema, params, 'params');
 }
 
 /** Name in JSON-RPC of a field of the configuration, for errors. */

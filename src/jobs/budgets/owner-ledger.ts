@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { NOTHING, plus, type Amount } from '../../budget/amount.ts';
-import { wordsOf } from '../../config/issue-words.ts';
+import { wordsOf } from '../../algo/schema/issue-words.ts';
 import { MillraceError } from '../../errors.ts';
 import type { Month } from './month.ts';
 

@@ -1,7 +1,7 @@
 import { Cron } from 'croner';
 import { z } from 'zod';
 import { storedJobConfigSchema } from '../../config/stored-job.ts';
-import { wordsOf } from '../../config/issue-words.ts';
+import { wordsOf } from '../../algo/schema/issue-words.ts';
 import { MillraceError } from '../../errors.ts';
 
 const time = z.int().min(0);
@@ -85,17 +85,22 @@ export function checkCron(cron: string, timeZone: string): void {
   try {
     new Intl.DateTimeFormat('en', { timeZone });
   } catch {
-    const message = `got ${JSON.stringify(timeZone)}, expected a time zone of the IANA database, e.g. Europe/Berlin or UTC`;
+    const message = `got ${shown(timeZone)}, expected a time zone of the IANA database, e.g. Europe/Berlin or UTC`;
     throw new MillraceError('invalid_argument', message, { field: 'time_zone' });
   }
   let next: Date | null;
   try {
     next = pattern(cron, timeZone).nextRun(new Date(0));
   } catch (cause) {
-    const message = `got ${JSON.stringify(cron)}, expected minute, hour, day of the month, month and day of the week, e.g. "0 3 * * *": ${(cause as Error).message}`;
+    const message = `got ${shown(cron)}, expected minute, hour, day of the month, month and day of the week, e.g. "0 3 * * *": ${(cause as Error).message.slice(0, 200)}`;
     throw new MillraceError('invalid_argument', message, { field: 'cron', cause });
   }
-  if (next === null) throw new MillraceError('invalid_argument', `${JSON.stringify(cron)} never comes`, { field: 'cron' });
+  if (next === null) throw new MillraceError('invalid_argument', `${shown(cron)} never comes`, { field: 'cron' });
+}
+
+/** A text in a message, cut to what fits. */
+function shown(text: string): string {
+  return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);
 }
 
 function pattern(cron: string, timezone: string): Cron {

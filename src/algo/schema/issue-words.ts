@@ -32,6 +32,19 @@ export function isAboutSize(issue: Issue): issue is SizeIssue {
   return (issue.code === 'too_small' || issue.code === 'too_big') && COUNTED[issue.origin] !== undefined;
 }
 
+/**
+ * How schemas of users are parsed: `schema.safeParse(value, IN_WORDS)` has issues with messages in our words, but where the schema brings a
+ * message of its own.
+ */
+export const IN_WORDS = {
+  error(raw: z.core.$ZodRawIssue): string {
+    if (raw.code === 'custom') return 'not what is allowed here';
+    // Those that zod itself makes have all that the words need.
+    const words = `expected ${wordsOf(raw as unknown as Issue)}`;
+    return raw.code === 'invalid_type' && raw.input === undefined ? `is missing: ${words}` : words;
+  },
+};
+
 /** What an issue of zod says is allowed, in the words of our messages: follows "expected". Never zod's own message, but for what we wrote. */
 export function wordsOf(issue: Issue): string {
   switch (issue.code) {
