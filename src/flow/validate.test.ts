@@ -42,6 +42,7 @@ describe('validateFlow', () => {
     ['tools.leave.onTimeout', { 'tools.leave.onTimeout': 'retry' }, /must be 'error' or 'fail', got "retry"/],
     ['potential', { potential: 1 }, /potential must be a function or absent, got 1/],
     ['bucket', { bucket: 1 as never }, /bucket must be a function or absent, got 1/],
+    ['observe', { observe: {} }, /observe must be a function or absent, got {}/],
     ['components', { components: 'tidy' }, /components must be a list of names, got "tidy"/],
     ['components[1]', { components: ['tidy', 'tidy'] }, /repeats "tidy"/],
     ['features', { features: undefined }, /must be an object/],
