@@ -201,6 +201,33 @@ const EVALUATION_COLUMNS: Columns = {
   evaluated_at: `toDateTime64('2026-01-01 00:00:00', 6, 'UTC') + toIntervalMillisecond(v * 400)`,
 };
 
+/** Outcomes that an experiment has counted. */
+const OUTCOMES = 2000;
+
+/** The columns of `experiment_outcomes`, over an outcome's position `n`, from 1: each even one is compared with the one before. */
+const OUTCOME_COLUMNS: Columns = {
+  job: string(JOB),
+  experiment: string('made'),
+  ordinal: 'n',
+  trajectory_id: `concat('${JOB}:', toString(n % 2), ':serve-', hex(MD5(toString(n))), ':1:0')`,
+  agent: string('made'),
+  adapter: `concat('${JOB}@', toString(n % 2))`,
+  arm: `if(n % 2 = 0, 'candidate', 'champion')`,
+  unit: 'substring(hex(MD5(toString(n))), 1, 8)',
+  reward: `toFloat64(${uniform('n, 60')} < if(n % 2 = 0, 0.62, 0.6))`,
+  paired_with: 'if(n % 2 = 0, n - 1, 0)',
+  served_at: `toDateTime64('2026-01-01 00:00:00', 6, 'UTC') + toIntervalSecond(n)`,
+  recorded_at: `toDateTime64('2026-01-01 00:00:00', 6, 'UTC') + toIntervalSecond(n + 30)`,
+};
+
+/** The columns of `experiment_decisions`, of one row. */
+const DECISION_COLUMNS: Columns = {
+  ...{ job: string(JOB), experiment: string('made'), agent: string('made') },
+  ...{ champion: string(`${JOB}@1`), candidate: string(`${JOB}@0`), kind: string('stop'), decided_by: string('person') },
+  ...{ reason: string('the end of the benchmark'), wins: '250', losses: '240', ties: '510', units: String(OUTCOMES) },
+  ...{ evidence: '0.06', threshold: '20', alpha: '0.05', decided_at: `toDateTime64('2026-01-01 01:00:00', 6, 'UTC')` },
+};
+
 const aliases = (columns: Columns): string =>
   Object.entries(columns)
     .map(([name, expression]) => `${expression} AS ${name}`)
@@ -226,7 +253,7 @@ export function trajectoryStatements({ first, count, total }: Share, known: (tab
   ];
 }
 
-/** What makes the rows of rounds, evaluations and exploration. */
+/** What makes the rows of rounds, evaluations, exploration and an experiment. */
 export function roundStatements(total: number, known: (table: string) => ReadonlySet<string>): string[] {
   const versions = versionsOf(total);
   const evaluated = `SELECT number * ${EVALUATE_EVERY} AS v, ${versions} AS versions FROM numbers(${Math.ceil(versions / EVALUATE_EVERY)})`;
@@ -240,5 +267,12 @@ export function roundStatements(total: number, known: (table: string) => Readonl
     ),
     insert('evaluations', EVALUATION_COLUMNS, known('evaluations'), evaluated),
     insert('exploration', EXPLORATION_COLUMNS, known('exploration'), explored),
+    insert(
+      'experiment_outcomes',
+      OUTCOME_COLUMNS,
+      known('experiment_outcomes'),
+      `SELECT number + 1 AS n FROM numbers(${OUTCOMES})`,
+    ),
+    insert('experiment_decisions', DECISION_COLUMNS, known('experiment_decisions'), 'SELECT 1'),
   ];
 }

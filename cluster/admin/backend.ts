@@ -20,6 +20,7 @@ import type { TrajectoryTransfer } from './export.ts';
 import type { JobFilter } from './filter.ts';
 import type { JobListing } from './job-listing.ts';
 import type { Schedules } from './schedules.ts';
+import type { ServingApi } from './serving/index.ts';
 import type { PruneMessage, StatsMessage, StoreCare } from './store-care.ts';
 
 /** What a job may be created with besides its configuration. */
@@ -82,6 +83,8 @@ export interface AdminBackend extends TrajectoryTransfer {
   bundledFlow(digest: string): Promise<{ flow: string; takesQueries: boolean }>;
   /** Takes the artifacts of bundles. */
   readonly uploads: ArtifactUploads;
+  /** Published policies, live tasks, experiments. */
+  readonly serving: ServingApi;
   /** What creates jobs by the clock, or when new rows have come. */
   readonly schedules: Schedules;
   /** What owners have spent, and may spend. */

@@ -8,9 +8,8 @@ import type { CreateJobRequest, EvaluateJobRequest, Job, TrainingQuery } from '.
 import type { Query } from '../jobs/queries.ts';
 import { forkSource, weightSource, type JobVersion } from '../jobs/weight-source.ts';
 import { evaluationConfig } from '../jobs/evaluation-config.ts';
-import { checkAgentName } from './agents.ts';
 import type { AdminBackend, CreateJobOptions } from './backend.ts';
-import { checkBundle, checkJobId, checkOwner, checkPriority, checkRequestId } from './validation.ts';
+import { checkAgentName, checkBundle, checkJobId, checkOwner, checkPriority, checkRequestId } from './validation.ts';
 
 /** Queries of a job, at most. */
 const MOST_QUERIES = 100_000;

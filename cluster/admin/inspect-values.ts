@@ -4,6 +4,8 @@ import { decodeNotice } from '../../src/jobs/notice.ts';
 import { readBudgetEntry } from '../../src/jobs/budgets/kv-ledger.ts';
 import { decodeJobRecord } from '../../src/jobs/record-codec.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
+import { decodeExperiment } from '../../src/jobs/experiments/experiment.ts';
+import { decodeServedTask } from '../../src/jobs/experiments/served-task.ts';
 import { decodePlaces } from '../../src/jobs/scheduler/places.ts';
 import { decodeSchedule } from '../../src/jobs/schedules/schedule.ts';
 import { decodeLease } from '../../src/protocol/lease.ts';
@@ -23,6 +25,8 @@ const BUCKETS: Readonly<Record<BucketName, { what: string; read: (value: Uint8Ar
   schedules: { what: 'schedule', read: decodeSchedule },
   budgets: { what: 'budget entry', read: readBudgetEntry },
   agents: { what: 'registered agent', read: (value, key) => decodeAgent(key, value) },
+  experiments: { what: 'experiment', read: decodeExperiment },
+  served: { what: 'live task', read: decodeServedTask },
   notices: {
     what: 'notice',
     read: (value) => {

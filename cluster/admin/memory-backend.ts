@@ -30,6 +30,7 @@ import { deadLetterQueue } from './dead-letters.ts';
 import type { ExportMessage, ImportMessage, TrajectoryTransfer } from './export.ts';
 import { schedulesApi } from './schedules.ts';
 import { diagnosis } from './diagnosis.ts';
+import { memoryServing } from './serving/memory-serving.ts';
 import type { JobListing } from './job-listing.ts';
 import type { PruneMessage, StatsMessage } from './store-care.ts';
 
@@ -60,6 +61,7 @@ export class MemoryBackend implements AdminBackend {
   readonly schedules = schedulesApi(this.bus, new VirtualClock());
   readonly diagnosis = diagnosis(this.bus, weightsOn(this.bus));
   readonly agents = agentDirectory({ bus: this.bus, clock: new VirtualClock() });
+  readonly serving = memoryServing(this.bus, this.agents);
   /** Watches that are open. */
   watchers = 0;
   #listeners = new Set<(id: string) => void>();
@@ -106,9 +108,7 @@ export class MemoryBackend implements AdminBackend {
     return this.checkpoints.get(id) ?? [];
   }
 
-  listJobs(): Promise<JobListing[]> {
-    return Promise.resolve([...this.jobs.keys()].map((id) => this.#listing(id)));
-  }
+  readonly listJobs = (): Promise<JobListing[]> => Promise.resolve([...this.jobs.keys()].map((id) => this.#listing(id)));
 
   async *watchJobs({ isWanted, since = 0, signal }: JobsWatch): AsyncGenerator<JobsChange> {
     let changed = [...this.jobs.keys()].filter((id) => this.#listing(id).revision > since);

@@ -1,7 +1,7 @@
 import { AdminService, JobSchema } from '../../src/gen/millrace/v1/admin_pb.ts';
 import { defineService } from '../../src/rpc/handlers.ts';
 import type { ServiceRegistration } from '../../src/rpc/handlers.ts';
-import { agentMessage, checkAgentName, registerAgent } from './agents.ts';
+import { agentMessage, registerAgent } from './agents.ts';
 import type { AdminBackend } from './backend.ts';
 import { jobBudgetChange } from './budgets.ts';
 import { createJob, evaluateJob } from './create-job.ts';
@@ -9,8 +9,9 @@ import { exportRequest } from './export.ts';
 import { pageOfJobs } from './page.ts';
 import { queryMessages } from './query-rows.ts';
 import { readMask } from './read-mask.ts';
+import { servingMethods } from './serving/methods.ts';
 import { checkPrune } from './store-care.ts';
-import { checkCount, checkJobId, checkNodeId, checkPlace, checkPriority, checkSql } from './validation.ts';
+import { checkAgentName, checkCount, checkJobId, checkNodeId, checkPlace, checkPriority, checkSql } from './validation.ts';
 import { watchJob, watchJobs } from './watch.ts';
 
 /** The admin API (admin.proto) over a backend, ready for `startServer`. */
@@ -54,6 +55,7 @@ export function adminService(backend: AdminBackend): ServiceRegistration {
     registerAgent: async (request) => ({ agent: await registerAgent(backend, request) }),
     getAgent: async ({ name }) => ({ agent: agentMessage(await backend.agents.get(checkAgentName(name))) }),
     listAgents: async () => ({ agents: (await backend.agents.list()).map(agentMessage) }),
+    ...servingMethods(backend.serving),
     listNodes: async () => ({ nodes: sorted(await backend.listNodes(), (node) => node.id) }),
     listActors: async ({ nodeId }) => ({
       actors: sorted(await backend.listActors(checkNodeId(nodeId)), (actor) => actor.address),

@@ -1,6 +1,7 @@
 import { MillraceError } from '../../src/errors.ts';
 import { OWNER_PATTERN } from '../../src/config/scheduler.ts';
 import { DEFAULT_OWNER, PRIORITY } from '../../src/jobs/record.ts';
+import { AGENT_NAME } from '../jobs/agents.ts';
 
 const JOB_ID = /^[a-z0-9][a-z0-9-]{0,39}$/;
 /** Longest SQL statement, in characters. */
@@ -86,4 +87,13 @@ export function checkPlace(place: string): string {
       field: 'place',
     },
   );
+}
+
+/** An agent's name. `invalid_argument` with `field` for what is none. */
+export function checkAgentName(name: string, field = 'name'): string {
+  if (AGENT_NAME.test(name)) return name;
+  const shown = JSON.stringify(name.slice(0, 60));
+  throw new MillraceError('invalid_argument', `${shown} is no agent's name: use 1 to 40 lower-case letters, digits and "-".`, {
+    field,
+  });
 }

@@ -10,6 +10,7 @@ import { COMPLETE } from './completion/scripts.ts';
 import { addExamples } from './examples.ts';
 import { register as actor } from './commands/actor.ts';
 import { register as budget } from './commands/budget.ts';
+import { register as adapter } from './commands/adapter.ts';
 import { register as agent } from './commands/agent.ts';
 import { register as checkpoint } from './commands/checkpoint.ts';
 import { register as cluster } from './commands/cluster.ts';
@@ -18,6 +19,7 @@ import { register as config } from './commands/config.ts';
 import { register as dlq } from './commands/dlq.ts';
 import { register as doctor } from './commands/doctor.ts';
 import { register as evaluate } from './commands/eval.ts';
+import { register as experiment } from './commands/experiment.ts';
 import { register as exportCommand } from './commands/export.ts';
 import { register as importCommand } from './commands/import.ts';
 import { register as job } from './commands/job.ts';
@@ -45,6 +47,8 @@ const COMMANDS: readonly ((program: Command, context: CliContext) => void)[] = [
   node,
   actor,
   agent,
+  adapter,
+  experiment,
   sql,
   query,
   store,

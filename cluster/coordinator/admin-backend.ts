@@ -27,6 +27,7 @@ import type { NodeList } from '../runtime/nodes.ts';
 import { BudgetBook } from './budget-book.ts';
 import { checkedCheckpoints } from './checkpoint-views.ts';
 import { schedulesApi, type Schedules } from '../admin/schedules.ts';
+import { servingApi, type ServingApi } from '../admin/serving/index.ts';
 import { JobCommands } from './job-commands.ts';
 import { JobViews } from './job-view.ts';
 import { rowsArrived } from './rows-arrived.ts';
@@ -34,6 +35,7 @@ import { bundledFlow } from './uploaded-job.ts';
 import { jobChanges } from './job-watch.ts';
 import { watchJobs } from './jobs-watch.ts';
 import { actorViews, nodeViews } from './node-views.ts';
+import { WorkerCalls } from './serving/worker-calls.ts';
 
 /** What the admin API does, over the ports of a coordinator node. */
 export class CoordinatorBackend implements AdminBackend {
@@ -49,6 +51,8 @@ export class CoordinatorBackend implements AdminBackend {
   readonly diagnosis: Diagnosis;
   readonly uploads: ArtifactUploads;
   readonly agents: AgentDirectory;
+  readonly serving: ServingApi;
+  readonly #workers: WorkerCalls;
 
   constructor(context: NodeContext, nodes: NodeList, store: StoreAccess) {
     this.#context = context;
@@ -62,11 +66,19 @@ export class CoordinatorBackend implements AdminBackend {
     this.uploads = artifactUploads(context.artifacts);
     this.schedules = schedulesApi(context.bus, context.clock);
     this.agents = agentDirectory(context);
+    this.#workers = new WorkerCalls(context, nodes);
+    this.serving = servingApi({
+      ...context,
+      agents: this.agents,
+      bundledFlow: (digest) => this.bundledFlow(digest),
+      ask: this.#workers.ask,
+    });
     this.diagnosis = diagnosis(context.bus, context.weights);
   }
 
   close(): void {
     this.#views.close();
+    this.#workers.close();
     this.#book.close();
   }
 

@@ -15,6 +15,10 @@ import type { CountStored } from './unstored-groups.ts';
 import { keepDeletingUnused } from './unused-artifacts.ts';
 import { runSchedules, type CountRows } from './schedule-runner.ts';
 import { endLostRequests } from './lost-requests.ts';
+import { agentDirectory } from '../jobs/agents.ts';
+import { ExperimentDirectory } from '../jobs/experiments.ts';
+import { ExperimentKeeper } from '../admin/serving/keeper.ts';
+import { keepRegistryFile } from './serving/registry-file.ts';
 
 /** Options of the coordinator role. */
 export interface CoordinatorOptions {
@@ -55,6 +59,9 @@ export async function startCoordinator(context: NodeContext, options: Coordinato
   const stopBudgets = keepBudgets(context, budgets);
   const stopKeeping = keepTopology(context, () => coordinated.ids, lookMs);
   const stopSchedules = await runSchedules(context, countRows);
+  const agents = agentDirectory(context);
+  const stopExperiments = new ExperimentKeeper({ ...context, agents, experiments: new ExperimentDirectory(bus) }).start();
+  const stopRegistry = await keepRegistryFile(context);
   const guard = (work: Promise<void>): Promise<void> =>
     work.catch((error: unknown) => log.error({ err: MillraceError.from(error) }, 'coordinator; it tries again'));
   const stopScan = clock.every(SCAN_MS, () => {
@@ -78,6 +85,8 @@ export async function startCoordinator(context: NodeContext, options: Coordinato
       stopScan();
       unused.stop();
       stopKeeping();
+      stopExperiments();
+      await stopRegistry();
       stopPlaces();
       await scheduler.stop();
       limits.close();

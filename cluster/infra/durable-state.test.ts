@@ -79,6 +79,10 @@ const BAD: readonly (readonly [BucketName, string, Uint8Array, RegExp?])[] = [
   ['agents', 'newer', json({ format: 2, name: 'newer' })],
   ['agents', 'typed', json({ format: 1, name: 'typed', bundle: 7 })],
   ['agents', 'empty', new Uint8Array()],
+  ['experiments', 'cut', cut(json({ format: 1, id: 'cut' }))],
+  ['experiments', 'newer', json({ format: 2, id: 'newer' })],
+  ['experiments', 'typed', json({ format: 1, id: 7 })],
+  ['served', 'garbage', garbage],
   ['scheduler', 'places', garbage],
 ];
 
@@ -103,8 +107,8 @@ describe('bad values in the buckets', () => {
       expect(listed.get(key)!.error).toMatch(problem!);
       expect(Buffer.compare(stored.get(key)!, value)).toBe(0);
     }
-    // Nobody writes over what may be somebody's money, schedule or agent.
-    const left = BAD.filter(([bucket]) => ['budgets', 'schedules', 'agents'].includes(bucket));
+    // Nobody writes over what may be somebody's money, schedule, agent or experiment.
+    const left = BAD.filter(([bucket]) => ['budgets', 'schedules', 'agents', 'experiments', 'served'].includes(bucket));
     for (const [bucket, key, value] of left)
       expect([key, Buffer.compare((await bus.kv(bucket).get(key))!.value, value)]).toEqual([key, 0]);
     const { findings } = await inspectValues(bus, new Set());

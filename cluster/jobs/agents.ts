@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Bus } from '../../src/bus/bus.ts';
 import type { Clock } from '../../src/clock/clock.ts';
 import { MillraceError } from '../../src/errors.ts';
+import { adapterSchema } from '../../src/jobs/adapters/registry.ts';
 import { AGENTS } from '../../src/protocol/names.ts';
 
 /** What names an agent. */
@@ -20,6 +21,12 @@ const agentSchema = z.object({
   takesQueries: z.boolean(),
   /** `<job>@<version>`; empty until something is promoted. */
   servedVersion: z.string().default(''),
+  /** Its published policies, oldest first; `servedVersion` is the name of the live one. */
+  adapters: z.array(adapterSchema).default([]),
+  /** Names of those that were live before, the newest last. */
+  history: z.array(z.string()).default([]),
+  /** Id of the experiment that has its tasks; empty when none does. */
+  experiment: z.string().default(''),
   owner: z.string(),
   /** Unix milliseconds. */
   createdAt: z.int(),
@@ -34,8 +41,10 @@ export type Registration = Pick<AgentRecord, 'name' | 'bundle' | 'flow' | 'takes
 
 /** The registered agents. */
 export interface AgentDirectory {
-  /** Registers or replaces; what is served stays. `data_loss` when its record is damaged. */
+  /** Registers or replaces; what is published and served stays. `data_loss` when its record is damaged. */
   register(agent: Registration): Promise<AgentRecord>;
+  /** Compare-and-set: `change` gets the newest record and returns the new one, or the same to leave it. Errors are those of `get`. */
+  update(name: string, change: (agent: AgentRecord) => AgentRecord): Promise<AgentRecord>;
   /** `not_found` when there is none, `data_loss` when its record is damaged. */
   get(name: string): Promise<AgentRecord>;
   /** By name. What cannot be read is left out: `millrace doctor` shows it. */
@@ -48,29 +57,39 @@ const MAX_ATTEMPTS = 20;
 export function agentDirectory({ bus, clock }: { bus: Bus; clock: Clock }): AgentDirectory {
   const kv = () => bus.kv(AGENTS);
   const encode = (agent: AgentRecord): Uint8Array => Buffer.from(JSON.stringify(agent));
-  return {
-    async register(agent) {
-      for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
-        const found = await kv().get(agent.name);
-        const now = Math.round(clock.now());
-        const { servedVersion, createdAt } = found ? decodeAgent(agent.name, found.value) : { servedVersion: '', createdAt: now };
-        const next: AgentRecord = { format: FORMAT, ...agent, servedVersion, createdAt, updatedAt: now };
-        try {
-          if (found) await kv().update(agent.name, encode(next), found.revision);
-          else await kv().create(agent.name, encode(next));
-          return next;
-        } catch (thrown) {
-          const { code } = MillraceError.from(thrown);
-          if (code !== 'aborted' && code !== 'already_exists') throw thrown;
-        }
+  const change = async (name: string, next: (before: AgentRecord | undefined) => AgentRecord): Promise<AgentRecord> => {
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
+      const found = await kv().get(name);
+      const before = found && decodeAgent(name, found.value);
+      const after = next(before);
+      if (after === before) return after;
+      try {
+        if (found) await kv().update(name, encode(after), found.revision);
+        else await kv().create(name, encode(after));
+        return after;
+      } catch (thrown) {
+        const { code } = MillraceError.from(thrown);
+        if (code !== 'aborted' && code !== 'already_exists') throw thrown;
       }
-      throw new MillraceError('aborted', `Agent "${agent.name}" kept changing while it was being registered; try again.`);
-    },
+    }
+    throw new MillraceError('aborted', `Agent "${name}" kept changing while it was being changed; try again.`);
+  };
+  return {
+    register: (agent) =>
+      change(agent.name, (before) => {
+        const now = Math.round(clock.now());
+        const nothing = { servedVersion: '', adapters: [], history: [], experiment: '', createdAt: now };
+        return { ...(before ?? nothing), ...agent, format: FORMAT, updatedAt: now };
+      }),
+    update: (name, next) =>
+      change(name, (before) => {
+        if (before !== undefined) return next(before);
+        throw missing(name);
+      }),
     async get(name) {
       const found = await kv().get(name);
       if (found) return decodeAgent(name, found.value);
-      const message = `There is no agent "${name}"; \`millrace agent register NAME FLOW\` makes one, \`millrace agent list\` shows them.`;
-      throw new MillraceError('not_found', message, { field: 'agent' });
+      throw missing(name);
     },
     async list() {
       const found = await Promise.all((await kv().keys()).sort().map((key) => kv().get(key)));
@@ -83,6 +102,11 @@ export function agentDirectory({ bus, clock }: { bus: Bus; clock: Clock }): Agen
       });
     },
   };
+}
+
+function missing(name: string): MillraceError {
+  const message = `There is no agent "${name}"; \`millrace agent register NAME FLOW\` makes one, \`millrace agent list\` shows them.`;
+  return new MillraceError('not_found', message, { field: 'agent' });
 }
 
 /** Reads the record of an agent. `failed_precondition` when a newer version wrote it, `data_loss` when it is damaged. */

@@ -37,13 +37,19 @@ export async function keepCheckpoint(
   const entry: CheckpointRecord = { version, ...saved, at: Math.round(clock.now()) };
   await context.jobs.update(job, (record) => ({
     ...record,
-    checkpoints: [...record.checkpoints.filter((other) => other.version !== version), entry].sort(
+    checkpoints: [...record.checkpoints.filter((other) => other.version !== version), asPublished(record, entry)].sort(
       (a, b) => a.version - b.version,
     ),
     checkpoint: inFolders ? folder : `${job}@${version}`,
   }));
   void context.notices.resolve(job, 'CHECKPOINT_DAMAGED', subjectOf(version));
   return saved;
+}
+
+/** One that is written again stays what it was. */
+function asPublished({ checkpoints }: JobRecord, entry: CheckpointRecord): CheckpointRecord {
+  const { published } = checkpoints.find(({ version }) => version === entry.version) ?? {};
+  return published === true ? { ...entry, published } : entry;
 }
 
 /** Deletes the checkpoints of a job that need not stay, with the artifacts that they alone refer to. Returns their versions. */

@@ -9,6 +9,7 @@ import { DONE } from '../runtime/outcome.ts';
 import { Worker } from '../runtime/worker.ts';
 import { RolloutGroups } from './groups.ts';
 import { RolloutJobs } from './jobs.ts';
+import { LiveTasks } from './served.ts';
 
 /** Options of the rollout role. */
 export interface RolloutOptions {
@@ -21,7 +22,7 @@ export interface RolloutOptions {
 /**
  * A rollout actor takes requests from the work queue, runs the flows of each group at once with their policy calls batched,
  * and publishes the finished group. It owns nothing durable: a request is acknowledged only after its group is published, so
- * a lost worker means that another one runs the same request again.
+ * a lost worker means that another one runs the same request again. It also solves live tasks, see {@link LiveTasks}.
  */
 export async function startRollout(context: NodeContext, options: RolloutOptions = {}): Promise<Role> {
   const maxGroups = options.maxGroups ?? GROUPS_AT_ONCE;
@@ -45,12 +46,13 @@ export async function startRollout(context: NodeContext, options: RolloutOptions
     suspects: { afterCrash: options.afterCrash ?? false, onSuspect: () => holds.flush() },
   });
   await worker.start();
+  const live = new LiveTasks(context);
   return {
     name: 'rollout',
     labels: { groups: String(maxGroups) },
     async stop(timeoutMs = 5000) {
       holds.stop();
-      await worker.stop(timeoutMs);
+      await Promise.all([worker.stop(timeoutMs), live.stop(timeoutMs)]);
       groups.abort();
       await groups.close();
       await jobs.close();

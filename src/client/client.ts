@@ -1,6 +1,7 @@
 import { AdminService } from '../gen/millrace/v1/admin_pb.ts';
 import { createClient as createRpcClient, type ServiceClient } from '../rpc/client.ts';
 import type { CallOptions } from '../rpc/options.ts';
+import { adaptersClient, experimentsClient, type AdaptersClient, type ExperimentsClient } from './adapters.ts';
 import { agentsClient, type AgentsClient } from './agents.ts';
 import { budgetsClient, type BudgetsClient } from './budgets.ts';
 import { deadLettersClient, type DeadLettersClient } from './dead-letters.ts';
@@ -41,6 +42,9 @@ export interface MillraceClient {
   readonly schedules: SchedulesClient;
   readonly budgets: BudgetsClient;
   readonly agents: AgentsClient;
+  /** Published policies, and the live tasks that they solve. */
+  readonly adapters: AdaptersClient;
+  readonly experiments: ExperimentsClient;
   readonly deadLetters: DeadLettersClient;
   /** Nodes, actors, the size of the store, damage. */
   readonly operations: OperationsClient;
@@ -78,6 +82,8 @@ export function clientOf(admin: ServiceClient<typeof AdminService>, patienceMs: 
     schedules: schedulesClient(admin),
     budgets: budgetsClient(admin),
     agents: agentsClient(admin),
+    adapters: adaptersClient(admin),
+    experiments: experimentsClient(admin),
     deadLetters: deadLettersClient(admin),
     operations: operationsClient(admin),
     uploadFlow: (source, options) => uploadFlow(admin, source, options),

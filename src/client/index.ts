@@ -16,6 +16,7 @@ export type {
   WatchOptions,
   WatchAllOptions,
 } from './jobs.ts';
+export type { AdaptersClient, ExperimentsClient, NewExperiment, PublishOptions, ServeOptions } from './adapters.ts';
 export type { AgentsClient, RegisterAgentOptions } from './agents.ts';
 export type { BudgetsClient, MonthOptions } from './budgets.ts';
 export type { DeadLettersClient, StreamOptions } from './dead-letters.ts';
@@ -30,6 +31,7 @@ export type { ExportFilter, ExportOptions } from './export.ts';
 export { MillraceError } from '../errors.ts';
 export type { ErrorCode, MillraceErrorOptions } from '../errors.ts';
 export type { CallOptions } from '../rpc/options.ts';
+export type { Adapter, Experiment, RecordRewardResponse, ServePolicyResponse } from '../gen/millrace/v1/adapters_pb.ts';
 export type { Schedule } from '../gen/millrace/v1/schedules_pb.ts';
 export type {
   Actor,

@@ -20,7 +20,7 @@ function measured({ evaluations }: Pick<JobRecord, 'evaluations'>): VersionScore
 
 /**
  * The versions whose checkpoints stay: the newest, the `checkpoint.keep` best by held-out success (of those that were not measured the newer, behind
- * all that were), and those whose evaluation may still come.
+ * all that were), those whose evaluation may still come, and published ones.
  */
 export function keptVersions(job: RetainedJob): Set<number> {
   const scores = new Map(measured(job).map(({ version, evaluation }) => [version, scoreOf(evaluation)]));
@@ -33,6 +33,7 @@ export function keptVersions(job: RetainedJob): Set<number> {
     ...(versions.length > 0 ? [Math.max(...versions)] : []),
     // The last evaluated version may have none: the disk was full.
     ...(written.length > 0 ? [Math.max(...written)] : []),
+    ...job.checkpoints.filter(({ published }) => published === true).map(({ version }) => version),
     ...best(job.config.checkpoint.keep, candidates).map(({ version }) => version),
     ...versions.filter((version) => version > newestMeasured && every > 0 && version % every === 0),
   ]);

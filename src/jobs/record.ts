@@ -66,6 +66,8 @@ export const checkpointRecordSchema = z.object({
   bytes: z.int().min(0),
   /** When it was written. */
   at: time,
+  /** It is a published policy: it stays. */
+  published: z.literal(true).optional(),
 });
 
 export type CheckpointRecord = z.infer<typeof checkpointRecordSchema>;

@@ -36,6 +36,12 @@ export const SCHEDULER = 'scheduler';
 /** Flows that are registered under a name. */
 export const AGENTS = 'agents';
 
+/** Comparisons of two policies on live tasks, by id. */
+export const EXPERIMENTS = 'experiments';
+
+/** Live tasks that were solved, by the hash in their trajectory's id; entries expire. */
+export const SERVED = 'served';
+
 /** What creates jobs by the clock or by new rows, by name. */
 export const SCHEDULES = 'schedules';
 
@@ -52,4 +58,6 @@ export type BucketName =
   | typeof SCHEDULER
   | typeof SCHEDULES
   | typeof BUDGETS
-  | typeof AGENTS;
+  | typeof AGENTS
+  | typeof EXPERIMENTS
+  | typeof SERVED;

@@ -43,6 +43,10 @@ export const progressSubject = (job: string): string => `progress.${job}`;
 export const waitingSubject = (job: string): string => `waiting.${job}`;
 /** Not stored: workers report messages that they hold back for a service. */
 export const retrySubject = (job: string): string => `retry.${job}`;
+/** Not stored: a coordinator asks a rollout worker to solve a live task. */
+export const serveSubject = (node: string): string => `serve.${node}`;
+/** Not stored: a rollout worker answers a coordinator that has asked. */
+export const servedSubject = (node: string): string => `served.${node}`;
 /** Not stored: what the writer of trajectories reports, once a second. */
 export const WRITER_SUBJECT = 'writer.store';
 

@@ -58,6 +58,8 @@ describe('topology', () => {
       scheduler: 0,
       schedules: 0,
       agents: 0,
+      experiments: 0,
+      served: 7 * 24 * 3600 * 1000,
     });
     expect(streamOf('scored.job.train', streams)?.name).toBe('SCORED');
     expect(streamOf('other.job', streams)).toBeUndefined();

@@ -4,6 +4,7 @@ import {
   AGENTS,
   DLQ,
   EVENTS,
+  EXPERIMENTS,
   GROUPS,
   HELD,
   JOBS,
@@ -16,6 +17,7 @@ import {
   SCHEDULER,
   SCHEDULES,
   SCORED,
+  SERVED,
   WEIGHTS,
 } from './names.ts';
 import type { StreamName } from './names.ts';
@@ -92,6 +94,8 @@ export function topology(options: TopologyOptions = {}): Topology {
       { name: SCHEDULES, ttlMs: 0, maxBytes: 16 * MIB },
       { name: BUDGETS, ttlMs: 0, maxBytes: 64 * MIB },
       { name: AGENTS, ttlMs: 0, maxBytes: 16 * MIB },
+      { name: EXPERIMENTS, ttlMs: 0, maxBytes: 64 * MIB },
+      { name: SERVED, ttlMs: 7 * DAY_MS, maxBytes: 256 * MIB },
     ],
     replicas: options.replicas ?? 1,
     deadLetterPrefix: DEAD_LETTER_PREFIX,

@@ -3,8 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { countRows, decodeUpdateRow, encodeRows } from './encode.ts';
 import {
   evaluationRow,
-  jobEventRow,
+  experimentDecisionRow,
+  experimentOutcomeRow,
   explorationRow,
+  jobEventRow,
   policyCheckpointRow,
   spendingRow,
   stepRow,
@@ -33,7 +35,7 @@ const ONE: { [T in keyof Rows]: Rows[T] } = {
     step_reward: 0.5,
     advantage: -1,
   }),
-  trajectories: trajectoryRow(),
+  trajectories: trajectoryRow({ adapter: 'job@3', experiment: 'autumn', arm: 'candidate' }),
   updates: updateRow(),
   evaluations: evaluationRow(),
   job_events: jobEventRow(),
@@ -41,6 +43,8 @@ const ONE: { [T in keyof Rows]: Rows[T] } = {
   spending: spendingRow(),
   training_jobs: trainingJobRow(),
   policy_checkpoints: policyCheckpointRow(),
+  experiment_outcomes: experimentOutcomeRow(),
+  experiment_decisions: experimentDecisionRow(),
 };
 
 const decode = (block: Buffer): unknown[][] =>

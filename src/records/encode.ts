@@ -96,7 +96,7 @@ const maybe = (value: number | null | undefined): number | string | null =>
   value === null || value === undefined ? null : float(value);
 
 function trajectoryLine(row: TrajectoryRow): string {
-  return `${JSON.stringify([
+  const values: unknown[] = [
     text(row.job),
     text(row.trajectory_id),
     text(row.request_id),
@@ -135,7 +135,10 @@ function trajectoryLine(row: TrajectoryRow): string {
     whole(row.tokens_out ?? 0),
     whole(row.micro_dollars ?? 0) / 1_000_000,
     whole(row.micro_dollars ?? 0),
-  ])}\n`;
+  ];
+  // Only rows of live tasks have these columns.
+  if (row.adapter !== undefined) values.push(text(row.adapter), text(row.experiment ?? ''), row.arm ?? '');
+  return `${JSON.stringify(values)}\n`;
 }
 
 function floats(values: Readonly<Record<string, number>>): Record<string, number | string> {
@@ -184,4 +187,6 @@ const ENCODERS: { readonly [T in TableName]: (row: Rows[T]) => string } = {
   spending: plainLine('spending'),
   training_jobs: plainLine('training_jobs'),
   policy_checkpoints: plainLine('policy_checkpoints'),
+  experiment_outcomes: plainLine('experiment_outcomes'),
+  experiment_decisions: plainLine('experiment_decisions'),
 };

@@ -1,3 +1,5 @@
+import type { ExperimentDecisionRow, ExperimentOutcomeRow } from './experiment-tables.ts';
+
 /** The tables of the store. */
 export type TableName =
   | 'steps'
@@ -8,12 +10,14 @@ export type TableName =
   | 'exploration'
   | 'spending'
   | 'training_jobs'
-  | 'policy_checkpoints';
+  | 'policy_checkpoints'
+  | 'experiment_outcomes'
+  | 'experiment_decisions';
 
 /** Unix time in microseconds, up to 2^53; 0 = never happened. */
 export type Micros = number;
 
-export type RowPurpose = 'train' | 'evaluate';
+export type RowPurpose = 'train' | 'evaluate' | 'serve';
 
 /** One decision of one flow and the tool call that followed. Key: (job, trajectory_id, step). */
 export interface StepRow {
@@ -142,6 +146,10 @@ export interface TrajectoryRow {
   tokens_out?: number;
   /** Millionths of a US dollar; column `cost` has the same in dollars. */
   micro_dollars?: number;
+  /** Of live tasks: the policy, `<job>@<version>`, and the experiment that it was served in with its arm. Default: the encoded row ends before. */
+  adapter?: string;
+  experiment?: string;
+  arm?: string;
 }
 
 /** One committed round. Key: (job, version). Group counts are of this round. */
@@ -314,6 +322,8 @@ export interface Rows {
   spending: SpendingRow;
   training_jobs: TrainingJobRow;
   policy_checkpoints: PolicyCheckpointRow;
+  experiment_outcomes: ExperimentOutcomeRow;
+  experiment_decisions: ExperimentDecisionRow;
 }
 
 /** Longer texts (arguments, result, answer, messages) are cut: one row must never fill a message. */
@@ -369,10 +379,15 @@ export const TABLES: Readonly<Record<TableName, TableShape>> = {
     `job trajectory_id request_id sequence member task_id purpose evaluation agent policy_version dispatch_version steps
      tool_errors termination failure failure_message resamples outcome reward advantage success valid verdict components
      answer node reward_node dispatched_at started_at ended_at scored_at task_type plan_us tool_us tokens_in tokens_out cost
-     micro_dollars`,
+     micro_dollars adapter experiment arm`,
     'job trajectory_id',
     'job round trajectory_id',
-    { added: { task_type: '', plan_us: 0, tool_us: 0, tokens_in: 0, tokens_out: 0, cost: 0, micro_dollars: 0 } },
+    {
+      added: {
+        ...{ task_type: '', plan_us: 0, tool_us: 0, tokens_in: 0, tokens_out: 0, cost: 0, micro_dollars: 0 },
+        ...{ adapter: '', experiment: '', arm: '' },
+      },
+    },
   ),
   updates: shape(
     `job version groups trained filtered expired failed trajectories decisions reward_mean success_mean staleness_mean
@@ -400,6 +415,15 @@ export const TABLES: Readonly<Record<TableName, TableShape>> = {
     { newest: 'at' },
   ),
   policy_checkpoints: shape('job version digest bytes written_at', 'job version', 'job version', { newest: 'written_at' }),
+  experiment_outcomes: shape(
+    'job experiment ordinal trajectory_id agent adapter arm unit reward paired_with served_at recorded_at',
+    'job experiment ordinal trajectory_id',
+  ),
+  experiment_decisions: shape(
+    `job experiment agent champion candidate kind decided_by reason wins losses ties units evidence threshold alpha
+     decided_at`,
+    'job experiment',
+  ),
 };
 
 /** Every table, in a fixed order. */

@@ -15,12 +15,22 @@ type RecordedAssessment =
     }
   | { failure: FailureClass; message: string };
 
+/** What the rows of a group have in common, besides its request. */
+export interface TrajectoryRowContext {
+  rewardNode: string;
+  /** Unix time in microseconds. */
+  scoredAt: number;
+  taskType: string;
+  /** Of live tasks. */
+  served?: { adapter: string; experiment: string; arm: string };
+}
+
 /** Rows of table `trajectories`, one per member of the group, packed. */
 export function encodeTrajectoryRows(
   group: TrajectoryGroup,
   scored: ScoredGroup,
   assessments: readonly RecordedAssessment[],
-  { rewardNode, scoredAt, taskType }: { rewardNode: string; scoredAt: number; taskType: string },
+  { rewardNode, scoredAt, taskType, served }: TrajectoryRowContext,
 ): Uint8Array {
   const request = group.request!;
   const rows = group.trajectories.map((trajectory, i): TrajectoryRow => {
@@ -65,6 +75,7 @@ export function encodeTrajectoryRows(
       tokens_in: usage.tokensIn,
       tokens_out: usage.tokensOut,
       micro_dollars: usage.microDollars,
+      ...served,
     };
   });
   const encoded = withinBudget((cut) =>

@@ -6,8 +6,9 @@ import type { RowPurpose } from './tables.ts';
 const word = (names: Readonly<Record<number, string>>, value: number): string =>
   value === 0 ? '' : (names[value] ?? `unknown_${value}`).toLowerCase();
 
-/** `train` or `evaluate`. */
-export const purposeWord = (purpose: Purpose): RowPurpose => (purpose === Purpose.EVALUATE ? 'evaluate' : 'train');
+/** `train`, `evaluate` or `serve`. */
+export const purposeWord = (purpose: Purpose): RowPurpose =>
+  purpose === Purpose.EVALUATE ? 'evaluate' : purpose === Purpose.SERVE ? 'serve' : 'train';
 /** `policy`, `random`, `rule` or `nothing`. */
 export const agentWord = (agent: Agent): string => word(Agent, agent);
 /** `done`, `step_limit`, `no_action`; empty for a failed trajectory. */

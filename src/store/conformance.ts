@@ -2,6 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodeRows } from '../records/encode.ts';
 import {
   evaluationRow,
+  experimentDecisionRow,
+  experimentOutcomeRow,
   explorationRow,
   jobEventRow,
   policyCheckpointRow,
@@ -44,6 +46,8 @@ export function storeConformance(name: string, open: () => Promise<Store>): void
       await store.insert('spending', encodeRows('spending', [spendingRow({ job })]), 'a7');
       await store.insert('training_jobs', encodeRows('training_jobs', [trainingJobRow({ job })]), 'a8');
       await store.insert('policy_checkpoints', encodeRows('policy_checkpoints', [policyCheckpointRow({ job })]), 'a9');
+      await store.insert('experiment_outcomes', encodeRows('experiment_outcomes', [experimentOutcomeRow({ job })]), 'a10');
+      await store.insert('experiment_decisions', encodeRows('experiment_decisions', [experimentDecisionRow({ job })]), 'a11');
       for (const table of TABLE_NAMES) {
         expect(await count(table, job), table).toBe(1);
         const { columns } = await store.query(`SELECT * FROM ${table} WHERE job = 'every-table'`);

@@ -1,3 +1,4 @@
+import type { ExperimentDecisionRow, ExperimentOutcomeRow } from '../records/experiment-tables.ts';
 import type {
   EvaluationRow,
   JobEventRow,
@@ -195,6 +196,22 @@ export function trainingJobRow(row: Partial<TrainingJobRow> = {}): TrainingJobRo
   };
 }
 
+export function experimentOutcomeRow(row: Partial<ExperimentOutcomeRow> = {}): ExperimentOutcomeRow {
+  return {
+    ...{ job: 'job', experiment: 'autumn', ordinal: 2, trajectory_id: `job:2:serve-${'a'.repeat(32)}:1:0`, agent: 'retail' },
+    ...{ adapter: 'job@2', arm: 'candidate', unit: 'k3J_w-9q', reward: 1, paired_with: 1, served_at: T0, recorded_at: T0 + 5e6 },
+    ...row,
+  };
+}
+
 export function policyCheckpointRow(row: Partial<PolicyCheckpointRow> = {}): PolicyCheckpointRow {
   return { job: 'job', version: 40, digest: 'a'.repeat(64), bytes: 120_000, written_at: T0, ...row };
+}
+
+export function experimentDecisionRow(row: Partial<ExperimentDecisionRow> = {}): ExperimentDecisionRow {
+  return {
+    ...{ job: 'job', experiment: 'autumn', agent: 'retail', champion: 'job@1', candidate: 'job@2', kind: 'promote' },
+    ...{ decided_by: 'rule', reason: 'the candidate is better', wins: 9, losses: 0, ties: 2, units: 23, evidence: 51.2 },
+    ...{ threshold: 20, alpha: 0.05, decided_at: T0, ...row },
+  };
 }

@@ -28,6 +28,8 @@ const EVENT_TABLES: Readonly<Record<string, TableName>> = {
   spending: 'spending',
   'job-state': 'training_jobs',
   'checkpoint-written': 'policy_checkpoints',
+  outcome: 'experiment_outcomes',
+  decision: 'experiment_decisions',
 };
 
 /** Rows of an event, `event.<job>.<kind>`. */

@@ -149,11 +149,11 @@ describe('prune', () => {
     const dry = await store.prune({ before: before(30), dryRun: true });
     expect(dry.map(({ bytes: _, ...rest }) => rest)).toEqual(expected);
     expect(dry.every(({ bytes }) => bytes > 0)).toBe(true);
-    expect(await rowsOf('gone')).toEqual([6, 2, 1, 1, 2, 0, 0, 0, 0]);
+    expect(await rowsOf('gone')).toEqual([6, 2, 1, 1, 2, 0, 0, 0, 0, 0, 0]);
     expect((await store.prune({ before: before(30) })).map(({ bytes: _, ...rest }) => rest)).toEqual(expected);
-    expect(await rowsOf('gone')).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0]);
-    expect(await rowsOf('half')).toEqual([6, 2, 2, 2, 3, 0, 0, 0, 0]);
-    expect(await rowsOf('recent')).toEqual([6, 2, 1, 1, 2, 0, 0, 0, 0]);
+    expect(await rowsOf('gone')).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    expect(await rowsOf('half')).toEqual([6, 2, 2, 2, 3, 0, 0, 0, 0, 0, 0]);
+    expect(await rowsOf('recent')).toEqual([6, 2, 1, 1, 2, 0, 0, 0, 0, 0, 0]);
     expect(await store.prune({ before: before(30) })).toEqual([]);
   });
 
@@ -168,7 +168,7 @@ describe('prune', () => {
         field: 'job',
       });
     await expect(store.prune({ before: before(30), job: 'nobody' })).rejects.toMatchObject({ code: 'not_found' });
-    expect(await rowsOf('open')).toEqual([6, 2, 1, 1, 1, 0, 0, 0, 0]);
+    expect(await rowsOf('open')).toEqual([6, 2, 1, 1, 1, 0, 0, 0, 0, 0, 0]);
   });
 
   it('takes rows without events, and of one job alone when it is named', async () => {
@@ -183,6 +183,6 @@ describe('prune', () => {
   it('leaves a job that ended lately and has no rows', async () => {
     await end('empty', 0);
     expect(await store.prune({ before: before(30) })).toEqual([]);
-    expect(await rowsOf('empty')).toEqual([0, 0, 0, 0, 1, 0, 0, 0, 0]);
+    expect(await rowsOf('empty')).toEqual([0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
   });
 });

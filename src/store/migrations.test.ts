@@ -5,8 +5,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EmbeddedEngine } from './embedded.ts';
 import { encodeRows } from '../records/encode.ts';
 import {
-  explorationRow,
   evaluationRow,
+  experimentDecisionRow,
+  experimentOutcomeRow,
+  explorationRow,
   jobEventRow,
   policyCheckpointRow,
   spendingRow,
@@ -45,7 +47,16 @@ const rows: Readonly<Record<TableName, Buffer>> = {
   ),
   trajectories: encodeRows(
     'trajectories',
-    ids.map((trajectory_id) => trajectoryRow({ trajectory_id, answer: `answer of ${trajectory_id}`, micro_dollars: 1 })),
+    ids.map((trajectory_id) =>
+      trajectoryRow({
+        trajectory_id,
+        answer: `answer of ${trajectory_id}`,
+        micro_dollars: 1,
+        adapter: '',
+        experiment: '',
+        arm: '',
+      }),
+    ),
   ),
   updates: encodeRows('updates', [updateRow()]),
   evaluations: encodeRows('evaluations', [evaluationRow()]),
@@ -54,6 +65,8 @@ const rows: Readonly<Record<TableName, Buffer>> = {
   spending: encodeRows('spending', [spendingRow()]),
   training_jobs: encodeRows('training_jobs', [trainingJobRow()]),
   policy_checkpoints: encodeRows('policy_checkpoints', [policyCheckpointRow()]),
+  experiment_outcomes: encodeRows('experiment_outcomes', [experimentOutcomeRow()]),
+  experiment_decisions: encodeRows('experiment_decisions', [experimentDecisionRow()]),
 };
 
 /** Inserts the rows as far as the schema of now has room for them, twice, as a redelivery would. */

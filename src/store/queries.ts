@@ -25,6 +25,7 @@ export const QUERY_NAMES = [
   'reward-components',
   'exploration',
   'curriculum',
+  'experiments',
 ] as const;
 
 export type QueryName = (typeof QUERY_NAMES)[number];

@@ -47,6 +47,11 @@ export const METRICS = {
   policy_calls_total: { type: 'counter', help: 'Decisions asked of the policy.', labels: [] },
   policy_batches_total: { type: 'counter', help: 'Evaluations of the policy that answered them.', labels: [] },
   // Reward.
+  live_tasks_total: {
+    type: 'counter',
+    help: 'Live tasks solved, by outcome: ok, or the error code.',
+    labels: ['job', 'outcome'],
+  },
   groups_scored_total: { type: 'counter', help: 'Groups scored, by verdict.', labels: ['job', 'verdict'] },
   // Parameter server.
   groups_total: {

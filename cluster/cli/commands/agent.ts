@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { RegisteredAgent } from '../../../src/gen/millrace/v1/admin_pb.ts';
 import type { CliContext } from '../context.ts';
+import { registerSolve } from './agent-solve.ts';
 
 /** `millrace agent`: flows that are registered under a name. */
 export function register(program: Command, context: CliContext): void {
@@ -56,4 +57,5 @@ export function register(program: Command, context: CliContext): void {
       const found = await context.withAdmin(async (admin) => (await admin.getAgent({ name })).agent!);
       await print([found], ([one]) => one);
     });
+  registerSolve(agent, context);
 }

@@ -7,6 +7,8 @@ import {
   partSubject,
   retrySubject,
   scoredSubject,
+  servedSubject,
+  serveSubject,
 } from '../../../src/protocol/subjects.ts';
 import { REWARD_WORK, ROLLOUT_WORK, type DurablePlace } from '../../../src/protocol/durables.ts';
 import { BUDGETS, JOBS, NODES, POLICIES, type BucketName } from '../../../src/protocol/names.ts';
@@ -111,8 +113,11 @@ export const WORKER_ACCESS: Readonly<Record<WorkerRole, Access>> = {
       eventSubject('*', 'tool-timeouts'),
       '$JS.API.DIRECT.GET.WEIGHTS',
       '$JS.API.DIRECT.GET.WEIGHTS.>',
+      // Rows of live tasks, which have no reward to wait for, and the answers to who asked.
+      scoredSubject('*', 'rows'),
+      servedSubject('*'),
     ],
-    subscribe: [],
+    subscribe: [serveSubject('*')],
   }),
   reward: joined(node('reward'), work(REWARD_WORK), spend, {
     publish: [

@@ -55,6 +55,6 @@ function permissionsOf(identity: Identity): { publish: object | readonly string[
     const { publish, subscribe } = WORKER_ACCESS[identity];
     return { publish: publish.map(workerSubject), subscribe: [inbox, ...subscribe] };
   }
-  const feeds = ['progress.>', 'waiting.>', 'retry.>', 'writer.>'];
+  const feeds = ['progress.>', 'waiting.>', 'retry.>', 'writer.>', 'served.>'];
   return { publish: { allow: ['>'], deny: DENIED[identity] }, subscribe: [inbox, ...feeds] };
 }

@@ -1,8 +1,8 @@
 import { Cron } from 'croner';
 import { z } from 'zod';
 import { storedJobConfigSchema } from '../../config/stored-job.ts';
-import { wordsOf } from '../../algo/schema/issue-words.ts';
 import { MillraceError } from '../../errors.ts';
+import { decodeStored } from '../stored-json.ts';
 
 const time = z.int().min(0);
 
@@ -58,23 +58,10 @@ export function encodeSchedule(schedule: Schedule): Uint8Array {
 
 /** Reads what {@link encodeSchedule} wrote. `data_loss` when it is damaged, `failed_precondition` when a newer version wrote it. */
 export function decodeSchedule(bytes: Uint8Array, key?: string): Schedule {
-  let json: unknown;
-  try {
-    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-  } catch (cause) {
-    throw new MillraceError('data_loss', 'it is not JSON (truncated, or something else)', { cause });
-  }
-  const format = (json as { format?: unknown } | null)?.format;
-  if (typeof format === 'number' && format > FORMAT)
-    throw new MillraceError('failed_precondition', `a newer version of Millrace wrote it (format ${format}): upgrade`);
-  const parsed = scheduleSchema.safeParse(json);
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0]!;
-    throw new MillraceError('data_loss', `${issue.path.join('.')}: expected ${wordsOf(issue)}`, { field: issue.path.join('.') });
-  }
-  if (key !== undefined && parsed.data.name !== key)
-    throw new MillraceError('data_loss', `it is schedule "${parsed.data.name}", under another key`, { field: 'name' });
-  return parsed.data;
+  const schedule = decodeStored(bytes, scheduleSchema, FORMAT);
+  if (key !== undefined && schedule.name !== key)
+    throw new MillraceError('data_loss', `it is schedule "${schedule.name}", under another key`, { field: 'name' });
+  return schedule;
 }
 
 /**

@@ -34,7 +34,7 @@ FROM
         avgIf(reward, job = {job:String} AND valid) AS reward_a,
         avgIf(reward, job = {other:String} AND valid) AS reward_b
     FROM trajectories
-    WHERE job IN ({job:String}, {other:String})
+    WHERE job IN ({job:String}, {other:String}) AND purpose != 'serve'
         AND (evaluation = '' OR agent = 'policy' AND (job, policy_version) IN
         (
             SELECT job, max(policy_version)

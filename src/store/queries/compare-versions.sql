@@ -43,7 +43,7 @@ FROM
         avgIf(reward, in_a AND valid) AS reward_a,
         avgIf(reward, in_b AND valid) AS reward_b
     FROM trajectories
-    WHERE job = {job:String} AND (agent = 'policy' OR evaluation = '')
+    WHERE job = {job:String} AND (agent = 'policy' OR evaluation = '') AND purpose != 'serve'
     GROUP BY purpose
 )
 WHERE n_a > 0 AND n_b > 0
