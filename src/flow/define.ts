@@ -134,6 +134,11 @@ export interface FlowDefinition<T, M> {
   answer(memory: M): Json;
   /** Outcome reward, usually 0 or 1; more components by name may be added for shaping. Success: outcome >= 1 unless given. */
   reward(task: T, answer: Json, context: unknown): number | Reward | Promise<number | Reward>;
+  /**
+   * The most that one call of `reward` can cost, in US dollars, 0 to 1,000,000: so much of the job's budget is set aside while it runs. Default:
+   * nothing is set aside, and what the call says that it used is booked after it.
+   */
+  maxRewardCost?: number;
   /** Names of all components that `reward` gives: only these can be weighed by `reward.components` of a job. Default none. */
   components?: readonly string[];
   /**

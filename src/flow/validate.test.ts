@@ -31,6 +31,7 @@ describe('validateFlow', () => {
     ['rule', { rule: 3 }, /rule must be a function or absent, got 3/],
     ['planner', { planner: () => 0 }, /planner is not a field of a flow; known: load, /],
     ['toolTimeoutMs', { toolTimeoutMs: -1 }, /milliseconds/],
+    ['maxRewardCost', { maxRewardCost: '1' }, /US dollars between 0 and 1000000/],
     ['tools', { tools: {} }, /at least one tool/],
     ['tools.fly away', { 'tools.fly away': {} }, /tools\.fly away must be called by a name/],
     ['tools.stamp', { 'tools.stamp': 1 }, /made with defineTool, got 1/],

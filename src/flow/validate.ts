@@ -10,7 +10,7 @@ const OPTIONAL_FUNCTIONS = ['id', 'splitKey', 'type', 'maxSteps', 'rule', 'poten
 const FIELDS: ReadonlySet<string> = new Set([
   ...FUNCTIONS,
   ...OPTIONAL_FUNCTIONS,
-  ...['name', 'description', 'task', 'tools', 'features', 'toolTimeoutMs', 'components', 'files'],
+  ...['name', 'description', 'task', 'tools', 'features', 'toolTimeoutMs', 'components', 'files', 'maxRewardCost'],
 ]);
 
 /**
@@ -33,6 +33,7 @@ export function validateFlow(value: unknown, origin = 'flow'): FlowDefinition<un
   for (const field of Object.keys(value))
     if (!FIELDS.has(field)) wrong(field, `is not a field of a flow; known: ${[...FIELDS].join(', ')}`);
   checkTimeout(value['toolTimeoutMs'], 'toolTimeoutMs', wrong);
+  checkCost(value['maxRewardCost'], 'maxRewardCost', wrong);
   checkTools(value['tools'], wrong);
   checkFeatures(value['features'], wrong);
   if (value['components'] !== undefined) checkNames(value['components'], 'components', wrong);
@@ -57,13 +58,16 @@ function checkTools(tools: unknown, wrong: Wrong): void {
     for (const part of ['arguments', 'run'] as const)
       if (typeof tool[part] !== 'function') wrong(`${field}.${part}`, `must be a function, got ${show(tool[part])}`);
     checkTimeout(tool['timeoutMs'], `${field}.timeoutMs`, wrong);
-    const maxCost = tool['maxCost'];
-    if (maxCost !== undefined && !(typeof maxCost === 'number' && maxCost >= 0 && maxCost <= 1_000_000))
-      wrong(`${field}.maxCost`, `must be US dollars between 0 and 1000000, got ${show(maxCost)}`);
+    checkCost(tool['maxCost'], `${field}.maxCost`, wrong);
     const onTimeout = tool['onTimeout'];
     if (onTimeout !== undefined && onTimeout !== 'error' && onTimeout !== 'fail')
       wrong(`${field}.onTimeout`, `must be 'error' or 'fail', got ${show(onTimeout)}`);
   }
+}
+
+function checkCost(cost: unknown, field: string, wrong: Wrong): void {
+  if (cost === undefined || (typeof cost === 'number' && cost >= 0 && cost <= 1_000_000)) return;
+  wrong(field, `must be US dollars between 0 and 1000000, got ${show(cost)}`);
 }
 
 function checkFeatures(features: unknown, wrong: Wrong): void {

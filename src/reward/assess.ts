@@ -1,17 +1,16 @@
-import { isNothing } from '../budget/amount.ts';
-import { costOf, NO_PRICES } from '../budget/prices.ts';
 import type { Clock } from '../clock/clock.ts';
 import { isOutcomeAlone, type RewardComponent } from '../config/job/reward.ts';
 import type { FlowDefinition } from '../flow/define.ts';
 import { retrying, RetryLater, type Retrier } from '../flow/retry-later.ts';
 import type { Spending } from '../flow/spending.ts';
-import type { Usage, Used } from '../flow/usage.ts';
+import type { Used } from '../flow/usage.ts';
 import { FailureClass, type Trajectory } from '../gen/millrace/v1/flow_pb.ts';
 import { Purpose, type TrajectoryGroup } from '../gen/millrace/v1/training_pb.ts';
 import { parseTask } from '../flow/check-task.ts';
 import type { CustomValue } from './custom/custom-reward.ts';
 import type { RewardCall } from './custom/protocol.ts';
 import { judge, type Judgement } from './judge.ts';
+import { payForReward } from './pay.ts';
 import { shapeReward, type ShapedReward } from './shape.ts';
 import { stepsOf } from './steps.ts';
 
@@ -20,7 +19,7 @@ export type AskCustom = (component: string, call: RewardCall) => Promise<CustomV
 
 /** What a trajectory is worth to the training, or why nobody can say. */
 export type Assessment =
-  ({ outcome: number; success: boolean; usage?: Used } & ShapedReward) | { failure: FailureClass; message: string };
+  ({ outcome: number; success: boolean; usage?: Used } & ShapedReward) | { failure: FailureClass; message: string; usage?: Used };
 
 /** What {@link assessGroup} needs. */
 export interface AssessOptions<T, M> {
@@ -53,10 +52,10 @@ export async function assessGroup<T, M>(group: TrajectoryGroup, options: AssessO
     const { answerJson } = trajectory;
     const label = { job: group.request!.job, flow: flow.name, task: group.request!.taskId, part: 'reward' };
     const ask = (): Promise<Judgement> => judge(flow, { task: task.task, answerJson, context }, { clock, timeoutMs, label });
-    const judgement = await retrying('reward', ask, retrier);
-    if ('failure' in judgement) return judgement;
+    // Each attempt is a call of its own.
+    const { judgement, used: usage } = await retrying('reward', () => payForReward(flow, spending, ask), retrier);
+    if ('failure' in judgement) return { ...judgement, usage };
     const { outcome, success } = judgement;
-    const usage = booked(judgement.usage, spending);
     if (!shaped) return { ...judgement, usage, reward: outcome, stepRewards: [] };
     const call: RewardCall = { taskJson, answerJson, steps: steps[index] ?? [], outcome };
     const values: Record<string, number> = {};
@@ -66,7 +65,7 @@ export async function assessGroup<T, M>(group: TrajectoryGroup, options: AssessO
         return [name, value] as const;
       }),
     )) {
-      if ('problem' in value) return failed(`reward component '${name}': ${value.problem}`);
+      if ('problem' in value) return { ...failed(`reward component '${name}': ${value.problem}`), usage };
       values[name] = value.value;
     }
     const reward = shapeReward(components, {
@@ -76,20 +75,12 @@ export async function assessGroup<T, M>(group: TrajectoryGroup, options: AssessO
       steps: trajectory.steps,
       signals: trajectory.signals,
     });
-    return 'problem' in reward ? failed(`reward: ${reward.problem}`) : { outcome, success, usage, ...reward };
+    return 'problem' in reward ? { ...failed(`reward: ${reward.problem}`), usage } : { outcome, success, usage, ...reward };
   };
   // One that is handed back takes the group with it, once no call is under way any more.
   const all = group.trajectories.map(assess);
   await Promise.allSettled(all);
   return Promise.all(all);
-}
-
-/** What judging used, booked: nobody knows before how much it will be. */
-function booked(usage: Usage | undefined, { budget, prices = NO_PRICES }: Spending): Used {
-  const { tokensIn = 0, tokensOut = 0 } = usage ?? {};
-  const cost = costOf(prices, undefined, usage);
-  if (!isNothing(cost)) budget?.charge(cost);
-  return { tokensIn, tokensOut, microDollars: cost.microDollars };
 }
 
 async function askCustom(
