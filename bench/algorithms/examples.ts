@@ -26,7 +26,7 @@ export interface ExampleTrial {
  */
 export const EXAMPLES = {
   retail: {
-    job: 'examples/retail/outcome-only.yaml',
+    job: 'bench/train/retail-grpo.yaml',
     overrides: ['rollout.groupsPerRound=4', 'rollout.groupSize=8', 'rounds=320', 'evaluation.every=20', ...STEP_REWARDS],
     steps: true,
     entropy: 0.1,

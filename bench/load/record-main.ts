@@ -23,7 +23,7 @@ export interface RecordOrder {
   groups: number;
 }
 
-const JOB = fileURLToPath(new URL('../../examples/retail/outcome-only.yaml', import.meta.url));
+const JOB = fileURLToPath(new URL('../train/retail-grpo.yaml', import.meta.url));
 
 serveOrders<RecordOrder, GroupTemplate[], number>(async ({ groups }, emit) => {
   const { config } = loadJobConfig(JOB);

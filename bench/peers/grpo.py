@@ -5,9 +5,9 @@ run in lock-step: they wait for their actions, and one batched forward pass deci
 in this process (bench/peers/retail) or Millrace's own in a child process (bench/train/environment-main.ts). Both hand over the
 same flat arrays, each distinct observation of a round once. Prints a line of JSON after every round and evaluation.
 
-    node --import tsx bench/train/export-main.ts retail.json examples/retail/outcome-only.yaml
+    node --import tsx bench/train/export-main.ts retail.json bench/train/retail-grpo.yaml
     python3 grpo.py [--seconds N] [--threads 1|2] --retail retail.json
-    python3 grpo.py [--seconds N] [--threads 1|2] -- node --import tsx bench/train/environment-main.ts examples/retail/outcome-only.yaml
+    python3 grpo.py [--seconds N] [--threads 1|2] -- node --import tsx bench/train/environment-main.ts bench/train/retail-grpo.yaml
 """
 
 import argparse

@@ -12,6 +12,12 @@ export interface EfficiencyRow {
 const LARGE = ['rollout.groupSize=16', 'rollout.groupsPerRound=8'];
 const SMALL = ['rollout.groupSize=8', 'rollout.groupsPerRound=4'];
 const GRPO = { name: 'grpo', entropy: 0.1, epochs: 2, miniBatches: 2 };
+/** What examples/retail/outcome-only.yaml has. */
+const PAIRS = ['rollout.groupSize=2', 'rollout.groupsPerRound=32', 'optimizer.learningRate=3e-3'];
+const PPO = {
+  ...{ name: 'ppo', entropy: 0.01, aggregation: 'decision', epochs: 4, miniBatches: 8 },
+  value: { gamma: 1, lambda: 0.95 },
+};
 /** Advantages of single steps, and eight updates a round. */
 const STEPS = { name: 'grpo', entropy: 0.15, epochs: 2, miniBatches: 4, credit: { kind: 'return-to-go', gamma: 0.9 } };
 
@@ -22,6 +28,7 @@ const POTENTIAL = 'reward.components=[{name: outcome, weight: 1}, {name: potenti
 export const EFFICIENCY_ROWS: readonly EfficiencyRow[] = [
   { label: 'grpo, 8 groups of 16, one update', overrides: LARGE, algorithm: { name: 'grpo', entropy: 0.06 } },
   { label: 'grpo, 4 groups of 8, four updates', overrides: SMALL, algorithm: GRPO },
+  { label: 'ppo, 32 groups of 2, 32 updates', overrides: PAIRS, algorithm: PPO },
   { label: 'the potential alone, eight updates', overrides: [...SMALL, POTENTIAL], algorithm: STEPS },
   { label: 'rewards of steps, eight updates', overrides: [...SMALL, ...STEP_REWARDS], algorithm: STEPS },
   {

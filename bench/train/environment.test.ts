@@ -19,7 +19,7 @@ import { frame, FrameReader, LEARNABLE, OPERATIONS, STANDING, writeLearnable, wr
 import { plannerSpec } from './planner.ts';
 import { arraysOf } from './test-support.ts';
 
-const JOB = 'examples/retail/outcome-only.yaml';
+const JOB = 'bench/train/retail-grpo.yaml';
 const SMALL = ['source.users=40', 'source.tasks=30'];
 const MAIN = ['--import', 'tsx', 'bench/train/environment-main.ts', JOB, '-', ...SMALL];
 

@@ -5,7 +5,7 @@ import { trainPytorch, type PeerLine } from './pytorch.ts';
 
 const python = pytorchCommand();
 const SETUP = {
-  job: 'examples/retail/outcome-only.yaml',
+  job: 'bench/train/retail-grpo.yaml',
   data: undefined,
   overrides: ['source.users=40', 'source.tasks=30', 'rounds=3', 'evaluation.every=2'],
 };

@@ -23,7 +23,7 @@ import { plannerSpec } from './planner.ts';
 import { arraysOf, askPython, oddMessages, pythonWithNumpy, type Arrays } from './test-support.ts';
 import { tinyShop, tinyTasks } from './tiny-shop.ts';
 
-const JOB = 'examples/retail/outcome-only.yaml';
+const JOB = 'bench/train/retail-grpo.yaml';
 const python = pythonWithNumpy();
 if (python === undefined) console.log('bench/train/retail.test.ts is skipped: no python3 with numpy was found');
 

@@ -9,7 +9,7 @@ import { comparisonText, PEERS, ratioOf, rowOf, type Peer, type TrainingRow } fr
 import { trainMillrace, type TrainingSetup } from './millrace.ts';
 import { trainPytorch, type PeerLine, type PeerRun } from './pytorch.ts';
 
-const JOB = 'examples/retail/outcome-only.yaml';
+const JOB = 'bench/train/retail-grpo.yaml';
 /** Seconds between two lines of the peer's progress. */
 const PROGRESS_SECONDS = 10;
 /** Times the trajectories/s of the script in one process that Millrace is to make on two cores. */
