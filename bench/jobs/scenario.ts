@@ -91,10 +91,12 @@ async function measure(options: Options, context: BenchContext): Promise<JobsRep
     if (queue) context.note(`queue: ${JSON.stringify(queue)}`);
     const memory = ended > 0 ? await runForMemory(all, ended) : undefined;
     const many = batches.at(-1)!;
+    // A batch that ends within a minute has none.
+    const shares = [many.leastShare, queue?.leastShare].filter((share) => share !== undefined);
     const figures: JobsReport['figures'] = {
       failed: [alone, ...batches].reduce((sum, batch) => sum + batch.jobs - batch.succeeded, 0),
       throughputOfAlone: many.perSecond / alone.perSecond,
-      ...(many.leastShare !== undefined && { leastShareInAMinute: many.leastShare }),
+      ...(shares.length > 0 && { leastShareInAMinute: Math.min(...shares) }),
       ...(queue && {
         throughputWithQueue: queue.perSecond / many.perSecond,
         createdPerSecond: queue.createdPerSecond,

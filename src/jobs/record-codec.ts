@@ -2,9 +2,8 @@ import type { JobConfig } from '../config/job.ts';
 import { storedJobConfigSchema } from '../config/stored-job.ts';
 import { wordsOf } from '../algo/schema/issue-words.ts';
 import { MillraceError } from '../errors.ts';
-import { jobRecordSchema, RECORD_FORMAT, type JobRecord } from './record.ts';
+import { checkedRecordSchema, jobRecordSchema, RECORD_FORMAT, type JobRecord } from './record.ts';
 import { isEnded, JOB_STATES } from './state.ts';
-import { z } from 'zod';
 
 /** What was stored in place of a configuration that was read leniently; written back as it was. */
 const storedConfigs = new WeakMap<JobConfig, unknown>();
@@ -36,7 +35,6 @@ function unknownKeys(bytes: Uint8Array): Record<string, unknown> {
 const checkedConfigs = new Map<string, JobConfig>();
 /** More than jobs that run at once. */
 const MAX_CHECKED_CONFIGS = 512;
-const withCheckedConfig = jobRecordSchema.extend({ config: z.custom<JobConfig>() });
 
 /**
  * Reads what {@link encodeJobRecord} wrote. The configuration of a job that has ended is only shown: keys and values that this
@@ -74,7 +72,7 @@ function readRecord(stored: string, key: string | undefined): JobRecord {
   const ended = JOB_STATES.some((name) => name === state && isEnded(name));
   const text = config === undefined ? undefined : `${ended ? 'ended' : 'open'} ${JSON.stringify(config)}`;
   const known = (text === undefined ? undefined : checkedConfigs.get(text)) ?? (ended ? lenientConfig(config) : undefined);
-  const result = known ? withCheckedConfig.safeParse({ ...json, config: known }) : jobRecordSchema.safeParse(json);
+  const result = known ? checkedRecordSchema.safeParse({ ...json, config: known }) : jobRecordSchema.safeParse(json);
   if (!result.success) {
     const issue = result.error.issues[0];
     const field = issue?.path.join('.') ?? '';

@@ -217,10 +217,13 @@ export interface NewJob {
   evaluations?: EvaluationRecord[];
 }
 
+/** The same for configurations that were checked when they were read: they are most of what there is to check. */
+export const checkedRecordSchema = jobRecordSchema.extend({ config: z.custom<JobConfig>() });
+
 /** A QUEUED job. */
 export function createJobRecord(job: NewJob): JobRecord {
   const { now, ...rest } = job;
-  const parsed = jobRecordSchema.safeParse({ ...rest, state: 'QUEUED', createdAt: Math.round(now) });
+  const parsed = checkedRecordSchema.safeParse({ ...rest, state: 'QUEUED', createdAt: Math.round(now) });
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0]!;
   const field = issue.path.join('.');
