@@ -53,7 +53,7 @@ describe('algorithm', () => {
       name: 'gvpo',
       beta: 0.1,
       entropy: 0.02,
-      finalEntropy: 0.1,
+      finalEntropy: 0.5,
       epochs: 1,
       miniBatches: 1,
     });

@@ -6,7 +6,7 @@ const share = (description: string) => z.number().min(0).max(1).describe(descrip
 /** Options that every method has. */
 export const everyMethod = {
   entropy: z.number().min(0).max(10).default(0.02).describe('weight of the entropy bonus'),
-  finalEntropy: share('weight of the entropy bonus in the last round as a share of `entropy`; linear in between').default(0.1),
+  finalEntropy: share('weight of the entropy bonus in the last round as a share of `entropy`; linear in between').default(0.5),
   epochs: z
     .int()
     .min(1)
