@@ -46,7 +46,9 @@ serveOrders<RecordOrder, GroupTemplate[], number>(async ({ groups }, emit) => {
     const now = systemClock.now();
     const task = train[sequence % train.length]!;
     const request = requestFor({ job: 'recorded', config }, { sequence, task, policyVersion: 0, now, repeats: true });
-    const ran = await runGroup({ request, flow: runtime.flow, context, policy, node: 'rollout-1', clock: systemClock });
+    const { stateBytes } = config.rollout;
+    const common = { request, flow: runtime.flow, context, policy, stateBytes };
+    const ran = await runGroup({ ...common, node: 'rollout-1', clock: systemClock });
     const { algorithm, reward } = config;
     const scored = await scoreGroup(ran, {
       flow: runtime.flow,
