@@ -15,7 +15,7 @@ const GRPO = { name: 'grpo', entropy: 0.1, epochs: 2, miniBatches: 2 };
 /** What examples/retail/outcome-only.yaml has. */
 const PAIRS = ['rollout.groupSize=2', 'rollout.groupsPerRound=32', 'optimizer.learningRate=3e-3'];
 const PPO = {
-  ...{ name: 'ppo', entropy: 0.01, aggregation: 'decision', epochs: 4, miniBatches: 8 },
+  ...{ name: 'ppo', entropy: 0.03, finalEntropy: 0.3, aggregation: 'decision', epochs: 4, miniBatches: 8 },
   value: { gamma: 1, lambda: 0.95 },
 };
 /** Advantages of single steps, and eight updates a round. */
