@@ -10,6 +10,7 @@ import { offPolicy } from './off-policy/scenario.ts';
 import { query } from './query-speed/scenario.ts';
 import { sampleEfficiency } from './sample-efficiency/scenario.ts';
 import type { Scenario } from './scenario.ts';
+import { seeds } from './seeds/scenario.ts';
 import { train } from './train/scenario.ts';
 
 /** Every scenario of `npm run bench`, in the order of the help. A new one is one line here. */
@@ -25,5 +26,6 @@ export const SCENARIOS: readonly Scenario[] = [
   offPolicy,
   query,
   sampleEfficiency,
+  seeds,
   train,
 ];

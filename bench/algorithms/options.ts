@@ -13,15 +13,15 @@ export interface TrialTableOptions {
 }
 
 /** Adds {@link TrialTableOptions} to a command. */
-export function trialOptions(command: Command, defaults: { seeds: number; document: string; rounds?: boolean }): Command {
+export function trialOptions(command: Command, defaults: { seeds: number; document?: string; rounds?: boolean }): Command {
   if (defaults.rounds !== false) command.option('--rounds <n>', 'rounds of each trial in place of the table’s own', wholeNumber);
+  if (defaults.document !== undefined) command.option('--document', `write the table into ${defaults.document}`, false);
   return command
     .option('--seeds <n>', 'seeds of each row: 1 to n', wholeNumber, defaults.seeds)
     .option('--set <path=value>', 'override a value of the job in every trial; may be repeated', append, [])
     .option('--json <file>', 'also write every trial to this file, after each one')
     .option('--keep', 'take trials of the same setup from the --json file in place of running them again')
-    .option('--parallel <n>', 'trials at a time, each a process with one busy core', wholeNumber, 2)
-    .option('--document', `write the table into ${defaults.document}`, false);
+    .option('--parallel <n>', 'trials at a time, each a process with one busy core', wholeNumber, 2);
 }
 
 /** How trials are run, of the parsed options. */

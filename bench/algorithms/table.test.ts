@@ -13,6 +13,7 @@ const trial = (label: string, over: Partial<TrialResult>): FinishedTrial => {
     error: '',
     heldOut: 0,
     toTarget: null,
+    tested: null,
     curve: [],
     trajectories: 0,
     seconds: 10,

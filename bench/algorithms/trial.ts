@@ -6,6 +6,7 @@ import { runSerial, type SerialResult } from '../../cluster/serial/index.ts';
 import type { JobConfig } from '../../src/config/job.ts';
 import { loadJobConfig, parseJobConfig } from '../../src/config/load.ts';
 import { JobState, type Job } from '../../src/gen/millrace/v1/admin_pb.ts';
+import { successRate } from '../../src/jobs/success-rate.ts';
 import { curveOf, firstReaching, summarise, type CurvePoint, type MetricSummary } from './curve.ts';
 
 /** One training of one job with one configuration and one seed. */
@@ -33,6 +34,8 @@ export interface TrialResult {
   /** The first evaluation at or above the target. */
   toTarget: CurvePoint | null;
   curve: CurvePoint[];
+  /** Success of the version that was best on the validation tasks, on the test tasks, 0 to 1; null where they were not measured. */
+  tested: number | null;
   /** Trajectories of all requests that were sent, those that expired or failed among them. */
   trajectories: number;
   /** Seconds of the whole training and its evaluations by the wall clock; processor seconds of the process, its start included. */
@@ -77,12 +80,18 @@ export async function runTrial(setup: TrialSetup): Promise<TrialResult> {
       curve,
       heldOut: curve.at(-1)?.success ?? 0,
       toTarget: firstReaching(curve, setup.target) ?? null,
+      tested: testedOf(result.job),
       seconds: (performance.now() - started) / 1000,
       ...usage(),
     };
   } finally {
     rmSync(stateDir, { recursive: true, force: true });
   }
+}
+
+function testedOf({ evaluations }: Job): number | null {
+  const tested = evaluations.find(({ name }) => name === 'test-trained');
+  return tested === undefined ? null : successRate(tested).success;
 }
 
 /** The job as the trial runs it. `invalid_argument` when the method does not take what its block says. */

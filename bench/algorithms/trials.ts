@@ -79,6 +79,7 @@ function failedTrial(setup: TrialSetup, error: string): TrialResult {
     error,
     heldOut: 0,
     toTarget: null,
+    tested: null,
     curve: [],
     trajectories: 0,
     seconds: 0,
