@@ -140,6 +140,10 @@ function propertyWithin(of: object, name: string | number, writing: Writing): st
 
 /** A text is cut before it is quoted: one of megabytes costs no more than what is kept of it. */
 function textWithin(text: string, writing: Writing): string {
+  if (text.length + 2 <= writing.left && isPlain(text)) {
+    writing.left -= text.length + 2;
+    return `"${text}"`;
+  }
   // A character takes a byte at least.
   let kept = text.length > writing.left ? text.slice(0, writing.left) : text;
   let json = quoted(kept);
@@ -159,8 +163,11 @@ function textWithin(text: string, writing: Writing): string {
   return `${json.slice(0, -1)}${LEFT_OUT}"`;
 }
 
+/** Short, and printable ASCII without quotes and backslashes, as names and words of states are: JSON of it is a look at each character. */
+const isPlain = (text: string): boolean => text.length <= 64 && /^[ !#-[\]-~]*$/.test(text);
+
 /** A lone surrogate is no character: UTF-8 and ClickHouse have none. */
-const quoted = (text: string): string => JSON.stringify(text.toWellFormed());
+const quoted = (text: string): string => (isPlain(text) ? `"${text}"` : JSON.stringify(text.toWellFormed()));
 
 /** A BigInt may have millions of digits; to write them down takes more than time in proportion. */
 function bigIntWithin(value: bigint, writing: Writing): string {
