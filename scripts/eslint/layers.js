@@ -11,7 +11,7 @@ const OWNED = [
   { packages: /^@nats-io\//, folders: ['src/bus'] },
   { packages: /^(@grpc\/|grpc-health-check$)/, folders: ['src/rpc'] },
   { packages: /^(@clickhouse\/|chdb$|@chdb\/)/, folders: ['src/store'] },
-  { packages: /^@tensorflow\//, folders: ['src/compute', 'src/policy'] },
+  { packages: /^@tensorflow\//, folders: ['src/compute', 'src/base-model', 'src/policy'] },
 ];
 
 /** Folders of pure logic. They see the world through ports, whose types they may import from anywhere in src. */

@@ -9,7 +9,7 @@ import { initialParameters } from '../policy/planner/layout.ts';
 import { smallSpec } from '../policy/planner/testing.ts';
 import { EXPLORATION, MANIFEST, MODEL, OPTIMIZER, TRAINED } from './checkpoint.ts';
 import { loadCheckpoint } from './load.ts';
-import { decodeSafetensors, encodeSafetensors } from './safetensors.ts';
+import { decodeSafetensors, encodeSafetensors } from '../tensor-files/safetensors.ts';
 import { saveCheckpoint } from './save.ts';
 
 const spec = smallSpec();

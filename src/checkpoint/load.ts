@@ -15,7 +15,7 @@ import {
   TRAINED,
   TRAINING,
 } from './checkpoint.ts';
-import { decodeSafetensors } from './safetensors.ts';
+import { decodeSafetensors } from '../tensor-files/safetensors.ts';
 import { artifactSource, fileOf, folderSource, manifestOf, type ArtifactReader, type CheckpointSource } from './source.ts';
 import { decodeTrainingState } from './training-state.ts';
 

@@ -17,7 +17,7 @@ import {
   TRAINED,
   TRAINING,
 } from './checkpoint.ts';
-import { encodeSafetensors, type StoredTensor } from './safetensors.ts';
+import { encodeSafetensors, type StoredTensor } from '../tensor-files/safetensors.ts';
 import { encodeTrainingState } from './training-state.ts';
 import { writeFolder, type FolderFile } from './write-folder.ts';
 
