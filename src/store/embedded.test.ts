@@ -67,10 +67,7 @@ describe('traps of the embedded engine', () => {
     }
     const columns = TABLES.steps.columns;
     for (const step of [2, 3]) {
-      await engine.insert(
-        { table: 'steps', columns, settings: {} },
-        encodeRows('steps', [stepRow({ step, decision: 'generated' })]),
-      );
+      await engine.insert({ table: 'steps', columns, settings: {} }, encodeRows('steps', [stepRow({ step, step_reward: 1 })]));
     }
     expect(await one('SELECT count() FROM steps')).toBe(3);
   });

@@ -85,7 +85,7 @@ describe('exportLines', () => {
         `"termination":"done","failure":"","failure_message":"","resamples":0,"outcome":1,"advantage":0.5,"success":true,"valid":true,` +
         `"verdict":"signal","components":{"effort":0.1,"outcome":1},"node":"rollout-1","reward_node":"reward-1",` +
         `"dispatched_at":"2026-01-01T00:00:00.000000Z","ended_at":"2026-01-01T00:00:00.030000Z","scored_at":"2026-01-01T00:00:00.035000Z",` +
-        `"task_type":"","plan_us":1000,"tool_us":500,"tokens_in":0,"tokens_out":0,"cost":0,"micro_dollars":0,` +
+        `"task_type":"","plan_us":1000,"tool_us":500,"tokens_in":0,"tokens_out":0,"cost":0,"micro_dollars":0,"adapter":"","experiment":"","arm":"",` +
         `"steps":[{"step":0,"tool":"find_user","items":[1,2],"arguments":"{\\"user\\":\\"ann\\"}","result":"ok","error":false,` +
         `"log_probability":-0.5,"entropy":1.25,"open_actions":7,"plan_us":1000,"tool_us":500,` +
         `"started_at":"2026-01-01T00:00:00.000000Z","state_flags":[0.5,"nan"],"decision":"choice","mistake":"","text":"",` +
