@@ -24,7 +24,7 @@ function metrics(result: SerialResult): Record<string, number>[] {
 describe('every method of the registry', () => {
   it.each(Object.keys(METHODS))('%s trains a job to its end through the whole cluster, and says what it did', async (name) => {
     // On policy: a bound on whole sequences as narrow as GSPO's leaves little of a group that is a version old.
-    const onPolicy = ['rollout.maxStaleness=0', 'optimizer.learningRate=0.01'];
+    const onPolicy = ['rollout.maxStaleness=0', 'optimizer.learningRate=0.01', 'optimizer.finalLearningRate=1'];
     const result = await run([`algorithm.name=${name}`, 'rounds=40', ...onPolicy]);
     expect(result.job.error).toBe('');
     expect(result.job.state).toBe(JobState.SUCCEEDED);

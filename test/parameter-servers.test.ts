@@ -28,7 +28,9 @@ it('two parameter servers share the jobs, and one goes on with those of the othe
     const jobs = await Promise.all(Array.from({ length: JOBS }, (_, seed) => cluster.createJob({ ...config, seed })));
     const ids = jobs.map(({ id }) => id).sort();
     const [first, second] = ['parameter-server-1', 'parameter-server-2'];
-    await expect.poll(async () => (await trainers(ids)).sort(), { timeout: 20_000 }).toEqual([first, first, second, second]);
+    // Half each on an idle machine; one that is slow to answer gets fewer (placement.test.ts).
+    const owners = async (): Promise<(string | undefined)[]> => [...new Set(await trainers(ids))].sort();
+    await expect.poll(owners, { timeout: 20_000 }).toEqual([first, second]);
     const orphan = ids[(await trainers(ids)).indexOf(first)]!;
     await cluster.until(orphan, ({ progress }) => (progress?.round ?? 0) >= 1);
     cluster.kill(first);
