@@ -1,3 +1,4 @@
+import { courseOf } from '../../cluster/report/monotonicity.ts';
 import type { CurvePoint } from '../algorithms/curve.ts';
 import type { TrialResult } from '../algorithms/trial.ts';
 
@@ -19,13 +20,12 @@ export interface SeedEnd {
 /** What {@link SeedEnd} says of a trial. */
 export function endOf(seed: number, { curve, tested, cpuSeconds, setup }: TrialResult): SeedEnd {
   const rates = curve.map(({ success }) => success);
-  const below = rates.map((rate, i) => 100 * (Math.max(...rates.slice(0, i + 1)) - rate));
   return {
     ...{ seed, tested, cpuSeconds },
     best: Math.max(0, ...rates),
     last: rates.at(-1) ?? 0,
     toTarget: crossing(curve, setup.target),
-    largestDrop: Math.max(0, ...below),
+    largestDrop: courseOf(rates).largestDrop,
   };
 }
 

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { sha256 } from '../../src/artifacts/digest.ts';
 import { checkJobPaths, parseJobConfig } from '../../src/config/load.ts';
 import type { JobConfig } from '../../src/config/job.ts';
 import { MOST_NESTED, nestedTooDeeply } from '../../src/config/nesting.ts';
@@ -9,7 +9,15 @@ import type { Query } from '../jobs/queries.ts';
 import { forkSource, weightSource, type JobVersion } from '../jobs/weight-source.ts';
 import { evaluationConfig } from '../jobs/evaluation-config.ts';
 import type { AdminBackend, CreateJobOptions } from './backend.ts';
-import { checkAgentName, checkBundle, checkJobId, checkOwner, checkPriority, checkRequestId } from './validation.ts';
+import {
+  checkAgentName,
+  checkBundle,
+  checkJobId,
+  checkOwner,
+  checkPriority,
+  checkRequestId,
+  usedRequestId,
+} from './validation.ts';
 
 /** Queries of a job, at most. */
 const MOST_QUERIES = 100_000;
@@ -67,7 +75,7 @@ export async function evaluateJob(backend: AdminBackend, { jobId, version, reque
 }
 
 function digestOf(content: unknown): string {
-  return createHash('sha256').update(JSON.stringify(content)).digest('hex');
+  return sha256(JSON.stringify(content));
 }
 
 /** The configuration of a new job; a fork may leave it to that of the job it goes on with. */
@@ -143,16 +151,12 @@ async function createOnce(backend: AdminBackend, { id, config, options, request 
 async function earlierJob(backend: AdminBackend, request: { id: string; digest: string }, id?: string): Promise<Job | undefined> {
   const earlier = await backend.findRequest(request.id, id);
   if (earlier === undefined || earlier.digest === request.digest) return earlier?.job;
-  throw new MillraceError(
-    'already_exists',
-    `was used for job "${earlier.job.id}", with another content; give each request an id of its own.`,
-    { field: 'request_id' },
-  );
+  throw usedRequestId(`job "${earlier.job.id}"`);
 }
 
 /** The id of a job that came without one: it follows from the request, so that the request creates one job wherever it arrives. */
 function idOf({ name }: JobConfig, requestId: string): string {
-  return `${name.slice(0, 28)}-${createHash('sha256').update(requestId).digest('hex').slice(0, 10)}`;
+  return `${name.slice(0, 28)}-${sha256(requestId).slice(0, 10)}`;
 }
 
 /** A job that came without an id gets its name and the next number: retail-1, retail-2 ... */

@@ -11,6 +11,12 @@ function invalid(field: string, message: string): MillraceError {
   return new MillraceError('invalid_argument', message, { field });
 }
 
+/** What a request id is refused with that came with another content before. @param what - that was created then, e.g. `job "a"` */
+export function usedRequestId(what: string): MillraceError {
+  const message = `was used for ${what}, with another content; give each request an id of its own.`;
+  return new MillraceError('already_exists', message, { field: 'request_id' });
+}
+
 /** A job's id: lower-case letters, digits and '-', 1 to 40 characters, no '-' at the start. */
 export function checkJobId(id: string): string {
   if (id === '') throw invalid('job_id', 'is missing; give the id of a job.');

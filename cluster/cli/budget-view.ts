@@ -1,7 +1,8 @@
 import { toJson } from '@bufbuild/protobuf';
 import { BudgetSchema, type Budget, type BudgetUse } from '../../src/gen/millrace/v1/admin_pb.ts';
 import { formatDollars } from '../../src/budget/money.ts';
-import { duration, percent } from './format.ts';
+import { percent } from '../../src/jobs/percent.ts';
+import { duration } from './format.ts';
 import { fields, table } from './table.ts';
 
 const dollars = (micros: bigint): string => formatDollars(Number(micros));

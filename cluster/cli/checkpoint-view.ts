@@ -1,7 +1,8 @@
 import { toJson } from '@bufbuild/protobuf';
 import { CheckpointSchema, type Checkpoint, type Job } from '../../src/gen/millrace/v1/admin_pb.ts';
 import { successRate } from '../../src/jobs/success-rate.ts';
-import { ago, byteSize, percent } from './format.ts';
+import { percent } from '../../src/jobs/percent.ts';
+import { ago, byteSize } from './format.ts';
 import { table } from './table.ts';
 
 /** A checkpoint as JSON: the fields of admin.proto in lowerCamelCase, and whether it is the best or the newest of its job. */

@@ -1,6 +1,7 @@
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { describe, expect, it } from 'vitest';
-import { ago, byteSize, duration, figure, oneLine, percent, timestamp } from './format.ts';
+import { percent } from '../../src/jobs/percent.ts';
+import { ago, byteSize, duration, figure, oneLine, timestamp } from './format.ts';
 
 describe('format', () => {
   it('durations', () => {

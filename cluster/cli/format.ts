@@ -1,10 +1,5 @@
 import type { Timestamp } from '@bufbuild/protobuf/wkt';
 
-/** 0.4231 → "42.3 %". */
-export function percent(share: number): string {
-  return `${(share * 100).toFixed(1)} %`;
-}
-
 /** Three digits that count: 1234 → "1234", 12.345 → "12.3", 0.01234 → "0.0123"; "–" for what is no number. */
 export function figure(value: number): string {
   if (!Number.isFinite(value)) return '–';

@@ -6,7 +6,8 @@ import { successRate } from '../../src/jobs/success-rate.ts';
 import { accounting, checkLedger } from '../../src/jobs/ledger.ts';
 import { budgetUseTable } from './budget-view.ts';
 import { isOver } from './follow-job.ts';
-import { ago, duration, figure, oneLine, percent, timestamp } from './format.ts';
+import { percent } from '../../src/jobs/percent.ts';
+import { ago, duration, figure, oneLine, timestamp } from './format.ts';
 import { etaOf, progressOf, stateName } from './progress.ts';
 import { fields, table } from './table.ts';
 

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { sha256 } from '../../src/artifacts/digest.ts';
 import { assignmentOf, type Assignment } from '../../src/jobs/experiments/assignment.ts';
 
 /** The arm of a sticky key (a user, a session, a task) in an experiment; see {@link assignmentOf}. */
@@ -10,6 +11,3 @@ export function assign({ id, share }: { id: string; share: number }, key: string
 export function servedKey(agent: string, id: string): string {
   return sha256(`${agent}\n${id}`).slice(0, 32);
 }
-
-/** SHA-256 of a text, in hex. */
-export const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');

@@ -49,7 +49,7 @@ it('connects to every parameter server, and to those that come later', async () 
   expect(context.actors.list()).toMatchObject([{ waitingFor: 'shards' }]);
 });
 
-it('goes on with one where another has died, and connects to it again', async () => {
+it('keeps serving one server after another has died, and reconnects to it', async () => {
   const { heard, links, dead, wait, context, nodes } = await withServers(['a:1', 'b:1']);
   await wait(1);
   dead.add('a:1');

@@ -64,7 +64,7 @@ describe('Turns', () => {
     expect(began(costs, 'small', 40)).toBe(32);
   });
 
-  it('goes on with those that are left', async () => {
+  it('keeps serving the remaining members when one is finished', async () => {
     const log = await done((into) => [new Member('a', into, { count: 3 }), new Member('b', into, { count: 1 })]);
     expect(log.filter((each) => each === 'a')).toHaveLength(3);
   });

@@ -61,7 +61,7 @@ describe('RoundCommitter', () => {
     expect((await latest()).manifest).toMatchObject({ version: 2, trainSeconds: 3 });
   });
 
-  it('keeps an average of the weights, and goes on with it', async () => {
+  it('keeps an average of the weights and restores it', async () => {
     const first = new RoundCommitter(job);
     await run(first.restore());
     expect((await latest()).manifest.average).toBeUndefined();

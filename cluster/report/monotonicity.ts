@@ -37,7 +37,8 @@ export function monotonicityText({ training, served }: Monotonicity): string {
   return `${policy}; the one in training was up to ${training.largestDrop.toFixed(1)} points below its best`;
 }
 
-function courseOf(rates: readonly number[]): Course {
+/** Of success rates in the order of their versions. */
+export function courseOf(rates: readonly number[]): Course {
   const below = rates.map((rate, i) => 100 * (Math.max(...rates.slice(0, i + 1)) - rate));
   return { drops: rates.filter((rate, i) => i > 0 && rate < rates[i - 1]!).length, largestDrop: Math.max(0, ...below) };
 }

@@ -1,7 +1,7 @@
+import { percent } from '../../src/jobs/percent.ts';
 import { monotonicityText } from './monotonicity.ts';
 import type { Figure, Outcome } from './outcome.ts';
 
-const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 const dollars = (value: number): string => `$${value.toLocaleString('en', { maximumFractionDigits: 2 })}`;
 const points = (value: number): string => `${value < 0 ? '' : '+'}${value.toFixed(1)}`;
 

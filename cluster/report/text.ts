@@ -1,4 +1,5 @@
 import { plot } from 'asciichart';
+import { percent } from '../../src/jobs/percent.ts';
 import { outcomeText } from './outcome-text.ts';
 import type { Measured, TrainingReport } from './report.ts';
 
@@ -15,8 +16,6 @@ const CHART_HEIGHT = 10;
 
 const more = (job: string): string =>
   `What the policy learned to do: npx millrace query why --job ${job}. Anything else: npx millrace sql "SELECT ...".`;
-
-const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 
 /** The report for people. */
 export function reportText(report: TrainingReport, answers: readonly AnsweredQuery[]): string {

@@ -25,7 +25,7 @@ const MOST_ANSWER = 512 * 1024;
 
 /**
  * Solves the live tasks that coordinators send to this node: with the policy of a checkpoint, greedily, in the flow of the job that trained it. The
- * rows of a run are in JetStream before its answer leaves. Nothing is tried again: whoever asked does that.
+ * rows of a run are in JetStream before its answer leaves. It never retries a task: retrying is up to the caller.
  */
 export class LiveTasks {
   readonly #context: NodeContext;

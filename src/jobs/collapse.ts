@@ -1,3 +1,5 @@
+import { percent } from './percent.ts';
+
 /*
  * When a policy has collapsed: it always does the same, and that is wrong most of the time. A policy that has converged on what is right does
  * the same too, so that success decides which of the two it is.
@@ -83,5 +85,3 @@ export class CollapseWatch {
     return entropy <= NO_ENTROPY || signs.length > 1 ? [...signs, `success is ${percent(success)}`] : [];
   }
 }
-
-const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;

@@ -1,4 +1,5 @@
 import { bestMeasured } from './kept-checkpoints.ts';
+import { percent } from './percent.ts';
 import type { EvaluationRecord, JobRecord } from './record.ts';
 import { successRate } from './success-rate.ts';
 
@@ -10,7 +11,7 @@ export interface EarlyStop {
 
 /** Rounds of a job: those of its configuration, fewer where it was stopped early. */
 export function roundsOf({ config, earlyStop }: Pick<JobRecord, 'config' | 'earlyStop'>): number {
-  return Math.min(config.rounds, earlyStop?.round ?? config.rounds);
+  return earlyStop?.round ?? config.rounds;
 }
 
 /**
@@ -46,8 +47,4 @@ export function earlyStopAt(record: JobRecord, version: number): EarlyStop | und
 function isAsGood(evaluation: EvaluationRecord, success: number): boolean {
   const rate = successRate(evaluation);
   return !rate.incomplete && rate.success >= success;
-}
-
-function percent(share: number): string {
-  return `${(100 * share).toFixed(1)} %`;
 }

@@ -1,4 +1,5 @@
 import { wilson } from '../algo/stats/wilson.ts';
+import { percent } from './percent.ts';
 
 /** Share of flows that may be left without a judgement before an evaluation is incomplete. */
 const MAX_UNJUDGED_SHARE = 0.02;
@@ -64,7 +65,7 @@ function classesText({ failed, failures = {} }: EvaluationCounts): string {
  */
 export function rateText(counts: EvaluationCounts): string {
   const { success, judged, incomplete } = successRate(counts);
-  const rate = judged > 0 ? `${(100 * success).toFixed(1)} %` : 'no rate';
+  const rate = judged > 0 ? percent(success) : 'no rate';
   if (counts.failed === 0) return rate;
   return `${rate}, ${incomplete ? 'incomplete: ' : ''}${judgementText(counts)}`;
 }

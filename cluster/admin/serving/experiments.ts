@@ -19,8 +19,8 @@ import {
 import { adapterNamed } from '../../../src/jobs/adapters/registry.ts';
 import { randomId } from '../../../src/random/id.ts';
 import type { AgentRecord } from '../../jobs/agents.ts';
-import { sha256 } from '../../jobs/serving-hashes.ts';
-import { checkAgentName, checkOwner, checkRequestId } from '../validation.ts';
+import { sha256 } from '../../../src/artifacts/digest.ts';
+import { checkAgentName, checkOwner, checkRequestId, usedRequestId } from '../validation.ts';
 import { checkExperimentId, checkReason, experimentRule } from './checks.ts';
 import type { ServingContext } from './context.ts';
 import { liveOf } from './live.ts';
@@ -92,14 +92,7 @@ async function createExperiment(context: ServingContext, request: CreateExperime
   const digest = sha256(JSON.stringify([id, name, request.candidate, rule, owner]));
   const earlier = requestId === undefined ? undefined : await experiments.find(id);
   if (earlier?.request !== undefined && earlier.request.id === requestId) {
-    if (earlier.request.digest !== digest)
-      throw new MillraceError(
-        'already_exists',
-        `was used for experiment "${id}", with another content; give each request an id of its own.`,
-        {
-          field: 'request_id',
-        },
-      );
+    if (earlier.request.digest !== digest) throw usedRequestId(`experiment "${id}"`);
     if (earlier.state === 'RUNNING') await take(context, await agents.get(name), earlier);
     return earlier;
   }

@@ -18,9 +18,9 @@ export interface KeeperContext {
   experiments: ExperimentDirectory;
 }
 
-/** How often all experiments are looked at: what a coordinator that died has left is done by another. */
+/** How often all experiments are checked, so that work left by a dead coordinator is finished by another. */
 const SCAN_MS = 10_000;
-/** An experiment that did not get its agent's tasks within this time was left behind by whoever created it. */
+/** An experiment without its agent's tasks after this time was abandoned: the coordinator that created it has died. */
 const BEGIN_MS = 60_000;
 
 /**
@@ -36,7 +36,7 @@ export class ExperimentKeeper {
     this.#context = context;
   }
 
-  /** Looks at all experiments from time to time, until the returned function is called. */
+  /** Checks all experiments periodically. Returns a function that stops it. */
   start(): () => void {
     void this.scan();
     return this.#context.clock.every(SCAN_MS, () => this.scan());
@@ -55,7 +55,7 @@ export class ExperimentKeeper {
       .catch((thrown: unknown) =>
         this.#context.log.warn(
           { err: MillraceError.from(thrown), experiment: id },
-          'an experiment could not be settled; tried again',
+          'an experiment could not be settled; trying again',
         ),
       )
       .finally(() => {
@@ -97,7 +97,7 @@ export class ExperimentKeeper {
         if ((state !== 'RUNNING' && !applied) || unpublished.outcomes.length > 0 || unpublished.decision) this.soon(id);
       }
     } catch (thrown) {
-      log.warn({ err: MillraceError.from(thrown) }, 'experiments could not be looked at; tried again');
+      log.warn({ err: MillraceError.from(thrown) }, 'experiments could not be checked; trying again');
     }
   }
 

@@ -13,7 +13,8 @@ import {
 import { randomId } from '../../../src/random/id.ts';
 import { terminationWord } from '../../../src/records/words.ts';
 import type { AgentRecord } from '../../jobs/agents.ts';
-import { assign, servedKey, sha256 } from '../../jobs/serving-hashes.ts';
+import { sha256 } from '../../../src/artifacts/digest.ts';
+import { assign, servedKey } from '../../jobs/serving-hashes.ts';
 import type { ServedEntry } from '../../jobs/served-tasks.ts';
 import { checkAgentName, checkRequestId } from '../validation.ts';
 import { checkDurationMs, MOST_REWARD_MS } from './checks.ts';

@@ -4,7 +4,8 @@ import { assign } from '../../../src/config/layers.ts';
 import type { Objective } from '../../../src/tune/objective.ts';
 import { bestTrial, objectiveOf, type SearchPlan, type Trial, type TrialState } from '../../../src/tune/search.ts';
 import type { Value, Values } from '../../../src/tune/space.ts';
-import { duration, oneLine, percent } from '../format.ts';
+import { percent } from '../../../src/jobs/percent.ts';
+import { duration, oneLine } from '../format.ts';
 import { table } from '../table.ts';
 
 const CHART_WIDTH = 60;
