@@ -107,6 +107,28 @@ it('a job that is resumed while its actor starts goes on', async () => {
   expect(job.record()).toMatchObject({ state: 'RUNNING', accepted: 8 });
 });
 
+it('a job sends nothing before its record says which streams its requests are sent into', async () => {
+  let hidden = true;
+  const job = await cluster({
+    change: (node) => {
+      if (node.id !== 'coordinator') return node;
+      // As while a stream that was deleted has not been made again.
+      const inspectTopology = async (): ReturnType<Bus['inspectTopology']> =>
+        (await node.bus.inspectTopology()).map((part) =>
+          hidden && part.name === 'HELD' ? { ...part, created: undefined } : part,
+        );
+      return { ...node, bus: Object.assign(Object.create(node.bus) as Bus, { inspectTopology }) };
+    },
+  });
+  await job.nodes.until(() => job.record().state === 'RUNNING', 10);
+  await job.wait(5_000);
+  expect(await queued(job)).toEqual([]);
+  expect(job.record()).toMatchObject({ accepted: 0 });
+  hidden = false;
+  await job.nodes.until(async () => (await queued(job)).length > 0, 10);
+  expect(job.record().streams).toHaveProperty('SCORED');
+});
+
 it('a job that waits for a place again for a while is in no memory, and goes on when it has one', async () => {
   const job = await cluster({ scheduler: { maxRunning: 1, minRunSeconds: 1, owners: {} } });
   const { jobs } = job.coordinator;

@@ -41,9 +41,12 @@ export class JobGates {
     this.#measure(false);
   }
 
-  /** Requests must wait. */
+  /**
+   * Requests must wait. Until the record says which streams they are sent into, nobody could tell that one of them was lost: the next look
+   * notes them.
+   */
   get held(): boolean {
-    return this.#isFull || this.#hold?.active !== undefined;
+    return this.#job.record.streams === undefined || this.#isFull || this.#hold?.active !== undefined;
   }
 
   get #isFull(): boolean {

@@ -21,4 +21,8 @@ export const REGRESSIONS: readonly Regression[] = [
     broke: 'liveness: a coordinator that had lost the job began its evaluations again, and its results came for ever',
   },
   { seed: 950931, broke: 'liveness: a job that had waited for its place for a minute did not go on when it had one' },
+  {
+    seed: 971802,
+    broke: 'liveness: requests were sent before the record said into which streams, so that nobody noticed that SCORED was lost',
+  },
 ];
