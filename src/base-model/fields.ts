@@ -5,8 +5,15 @@ export class Fields {
   readonly #values: Readonly<Record<string, unknown>>;
   readonly #path: string;
 
-  /** @param path - what errors call the file */
-  constructor(values: Readonly<Record<string, unknown>>, path: string) {
+  /**
+   * @param path - what errors call the file
+   * @param field - what gave the file; errors about what is not supported name it
+   */
+  constructor(
+    values: Readonly<Record<string, unknown>>,
+    path: string,
+    readonly field = 'base',
+  ) {
     this.#values = values;
     this.#path = path;
   }
@@ -53,7 +60,7 @@ export class Fields {
 
   /** An error about something that models have and this build does not compute. */
   unsupported(what: string): MillraceError {
-    return new MillraceError('invalid_argument', `${this.#path}: not supported: ${what}`, { field: 'base' });
+    return new MillraceError('invalid_argument', `${this.#path}: not supported: ${what}`, { field: this.field });
   }
 
   wrong(name: string, expected: string): MillraceError {

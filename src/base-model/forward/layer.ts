@@ -1,6 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { rmsNorm } from '../../compute/fused.ts';
 import type { ModelConfig } from '../config.ts';
+import type { Projection } from '../adapter/shape.ts';
+import { addAdapters, type AdapterRun } from './adapter.ts';
 import { causalAttention } from './attention.ts';
 import type { KeyValueCache } from './cache.ts';
 import { rotate, type RotaryTables } from './rotary.ts';
@@ -14,6 +16,8 @@ export interface LayerInputs {
   rotary: RotaryTables;
   /** For each sequence its new tokens, rows that follow one another, and its cache; without one the tokens are all there is. */
   sequences: readonly { tokens: number; cache?: KeyValueCache | undefined }[];
+  /** All rows, by the adapter that they go through. */
+  runs: readonly AdapterRun[];
 }
 
 /**
@@ -24,20 +28,21 @@ export function transformerLayer(x: tf.Tensor2D, weights: LayerWeights, inputs: 
   const { normEpsilon } = inputs.config;
   const attended = tf.add(x, attention(rmsNorm(x, weights.attentionNorm, normEpsilon), weights, inputs));
   const normed = rmsNorm(attended as tf.Tensor2D, weights.feedForwardNorm, normEpsilon);
-  return tf.add(attended, feedForward(normed, weights));
+  return tf.add(attended, feedForward(normed, weights, inputs));
 }
 
-function attention(x: tf.Tensor2D, weights: LayerWeights, { config, index, rotary, sequences }: LayerInputs): tf.Tensor2D {
+function attention(x: tf.Tensor2D, weights: LayerWeights, inputs: LayerInputs): tf.Tensor2D {
+  const { config, index, rotary, sequences } = inputs;
   const { heads, kvHeads, headSize, normEpsilon } = config;
   const rows = x.shape[0];
-  const headsOf = (layer: Linear, count: number, gain?: tf.Tensor1D): tf.Tensor3D => {
-    const y = linear(x, layer);
+  const headsOf = (projection: 'q' | 'k' | 'v', count: number, gain?: tf.Tensor1D): tf.Tensor3D => {
+    const y = project(x, weights[projection], projection, inputs);
     const split = tf.reshape(y, [rows * count, headSize]);
     return tf.reshape(gain ? rmsNorm(split, gain, normEpsilon) : split, [rows, count, headSize]);
   };
-  const q = rotate(headsOf(weights.q, heads, weights.qNorm), rotary);
-  const k = rotate(headsOf(weights.k, kvHeads, weights.kNorm), rotary);
-  const v = headsOf(weights.v, kvHeads);
+  const q = rotate(headsOf('q', heads, weights.qNorm), rotary);
+  const k = rotate(headsOf('k', kvHeads, weights.kNorm), rotary);
+  const v = headsOf('v', kvHeads);
   let start = 0;
   const outputs = sequences.map(({ tokens, cache }) => {
     const part = (tensor: tf.Tensor3D): tf.Tensor3D =>
@@ -48,17 +53,24 @@ function attention(x: tf.Tensor2D, weights: LayerWeights, { config, index, rotar
     start += tokens;
     return output;
   });
-  return linear(outputs.length === 1 ? outputs[0]! : tf.concat(outputs, 0), weights.o);
+  return project(outputs.length === 1 ? outputs[0]! : tf.concat(outputs, 0), weights.o, 'o', inputs);
 }
 
 /** SwiGLU (Shazeer, arXiv 2002.05202): down(silu(gate x) · up x). */
-function feedForward(x: tf.Tensor2D, { gate, up, down }: LayerWeights): tf.Tensor2D {
-  const gated = tf.matMul(x, gate, false, true);
-  const inner = tf.mul(tf.mul(gated, tf.sigmoid(gated)), tf.matMul(x, up, false, true)) as tf.Tensor2D;
-  return tf.matMul(inner, down, false, true);
+function feedForward(x: tf.Tensor2D, { gate, up, down }: LayerWeights, inputs: LayerInputs): tf.Tensor2D {
+  const gated = project(x, { weight: gate }, 'gate', inputs);
+  const raised = project(x, { weight: up }, 'up', inputs);
+  const inner = tf.mul(tf.mul(gated, tf.sigmoid(gated)), raised) as tf.Tensor2D;
+  return project(inner, { weight: down }, 'down', inputs);
 }
 
-function linear(x: tf.Tensor2D, { weight, bias }: Linear): tf.Tensor2D {
-  const y: tf.Tensor2D = tf.matMul(x, weight, false, true);
-  return bias ? (tf.add(y, bias) as tf.Tensor2D) : y;
+/** A product with its bias and what adapters add to it. */
+function project(
+  x: tf.Tensor2D,
+  { weight, bias }: Partial<Linear> & Pick<Linear, 'weight'>,
+  name: Projection,
+  inputs: LayerInputs,
+): tf.Tensor2D {
+  const product: tf.Tensor2D = tf.matMul(x, weight, false, true);
+  return addAdapters(bias ? tf.add(product, bias) : product, x, name, inputs);
 }
