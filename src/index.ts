@@ -5,6 +5,7 @@ export type { HttpResponse, RetryLaterOptions } from './flow/retry-later.ts';
 export { metered } from './flow/usage.ts';
 export type { Usage } from './flow/usage.ts';
 export type {
+  CallOutcome,
   FlowDefinition,
   Json,
   Loaded,
@@ -12,6 +13,7 @@ export type {
   Outcome,
   Plan,
   Reward,
+  Said,
   Tool,
   TrainingQuery,
   Verification,
@@ -31,15 +33,18 @@ export type { PolicyAction, PolicyRun } from './serving/policy-run.ts';
 export type { PlayOptions, Solution, SolutionStep, TrainedPolicy } from './serving/trained-policy.ts';
 
 /** Policy kinds: what a flow module may export as `policyKinds` (docs/policy-kinds.md). */
+export type { ChoiceDecision, Decision, FinishReason, GeneratedDecision, Generation, Reading } from './policy/decision.ts';
 export type {
-  ChoiceDecision,
-  Decision,
-  FinishReason,
-  GeneratedDecision,
-  Generation,
-  Reading,
+  AssistantMessage,
+  Conversation,
+  JsonSchema,
+  MalformedCall,
+  Message,
+  Speech,
   ToolCall,
-} from './policy/decision.ts';
+  ToolSpecification,
+  WrittenCall,
+} from './base-model/chat/conversation.ts';
 export { encodeExperience, requireCodec } from './policy/experience.ts';
 export type { Experience, ExperienceParts } from './policy/experience.ts';
 export type {

@@ -5,7 +5,7 @@ import { leaveOneOutReturnsToGo, returnsToGo } from '../src/algo/credit/return-t
 import { loadJobConfig } from '../src/config/load.ts';
 import { isToolError } from '../src/flow/failure.ts';
 import { loadFlow } from '../src/flow/load.ts';
-import { textOf } from '../src/flow/run.ts';
+import { textOf } from '../src/flow/record-text.ts';
 import { JobState } from '../src/gen/millrace/v1/admin_pb.ts';
 import type { StepRow, TrajectoryRow } from '../src/records/tables.ts';
 import { temporaryFolder } from './support/thermostat.ts';

@@ -48,7 +48,7 @@ export async function taskPlan(runtime: JobRuntime, loaded: LoadedTasks): Promis
   const { train } = sides;
   return {
     ...sides,
-    hasRule: runtime.flow.rule !== undefined,
+    hasRule: (runtime.flow.rule ?? runtime.flow.writingRule) !== undefined,
     taskFor: (sequence) => train[taskAt(sequence, train.length, seed)]!,
   };
 }

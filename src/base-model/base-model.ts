@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { sha256 } from '../artifacts/digest.ts';
 import { MillraceError } from '../errors.ts';
-import type { ChatTemplate } from './chat.ts';
+import type { ChatTemplate } from './chat/template.ts';
 import { layoutOf, type ModelConfig } from './config.ts';
 import type { TextTokenizer, TokenizerJson } from './tokenizer.ts';
 

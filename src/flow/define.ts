@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { Speech } from '../base-model/chat/conversation.ts';
 import type { Plan } from '../policy/plan.ts';
 import type { Usage } from './usage.ts';
 
@@ -69,13 +70,30 @@ export interface Outcome {
   error?: string;
   /** 0-based. */
   step: number;
+  /** What a policy that writes said; in flows with `calls: 'any'`. */
+  said?: Said;
 }
+
+/** A message of a policy that writes, and what came of it. */
+export interface Said extends Speech {
+  /** The whole message as it was written. Absent where the flow's rule decided. */
+  text?: string;
+  /** What came of each call, in order. Of a message that was cut off: one, with the error. */
+  outcomes: readonly CallOutcome[];
+  /** Tokens that the policy wrote. */
+  tokens: number;
+}
+
+/** What came of one of the calls of a message. */
+export type CallOutcome = Pick<Outcome, 'tool' | 'arguments' | 'result' | 'error'>;
 
 /** What `verify` says when it has checked the step as well. */
 export interface Verification {
   next: 'continue' | 'stop';
   /** The step is confirmed to be one in the right direction: reward component `verification` counts it. Default false. */
   verified?: boolean;
+  /** Why the flow stops: it has used up its tokens. Default: it is done. */
+  reason?: 'token_limit';
 }
 
 /**
@@ -118,6 +136,11 @@ export interface FlowDefinition<T, M> {
    */
   fromQuery?(data: TrainingQuery): T;
   tools: Record<string, Tool<M, any, any>>;
+  /**
+   * How many tools a text of a policy that writes may call. `one`: exactly one, anything else is a mistake of the policy. `any`: several, which
+   * run at the same time, or none, which is no mistake but the policy's last word; `verify` finds all of it in `outcome.said`. Default `one`.
+   */
+  calls?: 'one' | 'any';
   /** Names of the numeric features used in `Plan`; their order is the order of the network's inputs. */
   features: { state?: readonly string[]; item?: readonly string[]; action?: readonly string[] };
   /** Memory at the start. */
@@ -159,6 +182,8 @@ export interface FlowDefinition<T, M> {
   observe?(memory: M): unknown;
   /** A hand-written planner, which reports compare the trained one with: index into `plan.actions`. */
   rule?(memory: M, plan: Plan): number;
+  /** A hand-written planner in place of `rule`: what a policy that writes should say here, with the arguments of each call. */
+  writingRule?(memory: M, plan: Plan): Speech;
   /** Time limit of a tool call. Default 10_000. */
   toolTimeoutMs?: number;
 }

@@ -1,6 +1,7 @@
 import { FailureClass } from '../gen/millrace/v1/flow_pb.ts';
 import { MillraceError } from '../errors.ts';
 import { generated, type GeneratedDecision, type Generation, type Reading } from '../policy/decision.ts';
+import type { MalformedCall, ToolCall } from '../base-model/chat/conversation.ts';
 import type { GenerateRequest, Inference } from '../policy/inference/inference.ts';
 import { describe, FlowFailure } from './failure.ts';
 
@@ -41,8 +42,10 @@ export async function generation(
     throw fail(`read: ${describe(thrown)}`, thrown);
   }
   if (typeof reading?.text !== 'string') throw fail('read gave no text');
-  if (reading.toolCall !== undefined && typeof reading.toolCall?.tool !== 'string')
-    throw fail('read gave a tool call without a name');
+  if (!Array.isArray(reading.calls)) throw fail('read gave no list of calls');
+  const isSound = (call: Partial<ToolCall & MalformedCall> | null): boolean =>
+    typeof call === 'object' && call !== null && typeof (call.tool ?? call.problem) === 'string';
+  if (!reading.calls.every(isSound)) throw fail('read gave a call with neither the name of a tool nor a problem');
   return generated(answer, reading);
 }
 

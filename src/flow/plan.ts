@@ -1,6 +1,7 @@
 import { featureNames, type FeatureNames, type FlowOutline, type OpenAction, type Plan } from '../policy/plan.ts';
 import type { FlowDefinition } from './define.ts';
 import { flowCrash, inFlow } from './failure.ts';
+import { parametersOf } from './parameters.ts';
 
 /** A plan that was checked against its flow, ready for a planner. */
 export interface PreparedPlan<M = unknown> {
@@ -38,7 +39,10 @@ export function flowShape(flow: Pick<FlowDefinition<any, any>, 'tools' | 'featur
 export function flowOutline({ tools, features }: Pick<FlowDefinition<any, any>, 'tools' | 'features'>): FlowOutline {
   const { state = [], item = [], action = [] } = features;
   return {
-    tools: Object.entries(tools).map(([name, { pointers = 0, description }]) => ({ name, pointers, description })),
+    tools: Object.entries(tools).map(([name, { pointers = 0, description, input }]) => ({
+      ...{ name, pointers, description },
+      parameters: parametersOf(input),
+    })),
     features: { state, item, action },
   };
 }

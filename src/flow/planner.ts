@@ -1,4 +1,5 @@
-import { choice, type Decision } from '../policy/decision.ts';
+import type { Speech } from '../base-model/chat/conversation.ts';
+import { choice, generated, type Decision, type GeneratedDecision } from '../policy/decision.ts';
 import type { Random } from '../random/random.ts';
 import type { FlowDefinition } from './define.ts';
 import { flowCrash, inFlow } from './failure.ts';
@@ -53,17 +54,32 @@ export const nothingPlanner: Planner = {
 };
 
 /** The flow's own hand-written planner; a flow without one is a FLOW_CRASH. */
-export function rulePlanner<M>(flow: Pick<FlowDefinition<any, M>, 'rule' | 'name'>): Planner {
+export function rulePlanner<M>(flow: Pick<FlowDefinition<any, M>, 'rule' | 'writingRule' | 'name'>): Planner {
   return {
     choose({ plan, memory }) {
-      const { rule } = flow;
+      const { rule, writingRule } = flow;
+      const certain = { logProbability: 0, entropy: 0 };
+      if (writingRule !== undefined) {
+        const speech = inFlow('writingRule', () => writingRule.call(flow, memory as M, plan));
+        return { decision: spoken(speech), ...certain };
+      }
       if (rule === undefined) throw flowCrash('rule', `flow '${flow.name}' has no rule planner`);
       const action = inFlow('rule', () => rule.call(flow, memory as M, plan));
       if (!Number.isInteger(action) || action < 0 || action >= plan.actions.length)
         throw flowCrash('rule', `must return the index of one of the ${plan.actions.length} open actions, got ${action}`);
-      return { decision: choice(action), logProbability: 0, entropy: 0 };
+      return { decision: choice(action), ...certain };
     },
   };
+}
+
+/** What a rule says, as a decision that nobody generated: it has no tokens. */
+function spoken(speech: Partial<Speech> | null): GeneratedDecision {
+  const { content = '', calls = [] } = speech ?? {};
+  const isSound = (call: unknown): boolean =>
+    typeof call === 'object' && call !== null && 'tool' in call && typeof call.tool === 'string';
+  if (speech === null || typeof content !== 'string' || !Array.isArray(calls) || !calls.every(isSound))
+    throw flowCrash('writingRule', 'must return { content: a text, calls: [{ tool, arguments }] }');
+  return generated({ tokens: [], logProbabilities: [], finish: 'stop' }, { text: content, calls, content });
 }
 
 /** Draws an action from log-probabilities. One number of `random` decides, whoever else was in the policy's batch. */

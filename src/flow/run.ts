@@ -4,8 +4,9 @@ import { nextTurn } from '../clock/turn.ts';
 import { MillraceError } from '../errors.ts';
 import { FailureClass, Termination } from '../gen/millrace/v1/flow_pb.ts';
 import type { Random } from '../random/random.ts';
-import { actionOf, type Action, type Mistake, type NoAction } from './action.ts';
-import type { FlowDefinition, OpenAction, Outcome } from './define.ts';
+import { actionOf, type Action, type NoAction } from './action.ts';
+import { callRecord, outcomeOfAll, performAll, refusal, type CallRecord, type Performed } from './calls.ts';
+import type { FlowDefinition, OpenAction } from './define.ts';
 import { execute, type Execution } from './executor.ts';
 import { describe, flowCrash, FlowFailure, isPromise } from './failure.ts';
 import { generate } from './generator.ts';
@@ -18,23 +19,12 @@ import { statesOf } from './states.ts';
 import { Meter } from './usage.ts';
 import { potentialOf, verify } from './verifier.ts';
 
-/** Arguments and results are kept up to this many characters. */
-const MAX_RECORDED_TEXT = 4000;
-
-/** One decision and what followed from it. */
-export interface StepRecord extends Planned {
-  /** Empty where a generated decision called no tool of the flow. */
-  tool: string;
-  /** What was wrong with a generated decision. */
-  mistake: Mistake | undefined;
+/** One decision and what followed from it. Of a text with several calls, tool to error are of the first. */
+export interface StepRecord extends Planned, CallRecord {
   /** Memory items that the action points to. */
   items: readonly number[];
-  /** As JSON text, cut. */
-  arguments: string;
-  /** Texts as they are, everything else as JSON, cut; the message when there was an error. */
-  result: string;
-  /** The tool answered with an error, or the decision was a mistake. */
-  error: boolean;
+  /** The calls after the first. */
+  further: readonly CallRecord[];
   /** The verifier confirmed the step. */
   verified: boolean;
   /** State before the first step, as JSON text; empty in later ones. */
@@ -153,6 +143,9 @@ async function takeSteps<T, M>(options: RunOptions<T, M>, memory: M, run: FlowRu
   const shape = options.shape ?? flowShape(flow);
   const limit = stepLimit(flow, options.task);
   const call = caller(options, memory, run.usage);
+  const perform = (action: Action | NoAction): Execution | Promise<Execution> =>
+    'mistake' in action ? refusal(action) : call(action);
+  const rules = { shape, takes: flow.calls ?? 'one' };
   const observing = (code: () => unknown): unknown => stage('observe', code);
   const states = statesOf(flow, memory, { bytes: options.stateBytes ?? 0, observing });
   for (let step = 0; step < limit; step++) {
@@ -167,20 +160,21 @@ async function takeSteps<T, M>(options: RunOptions<T, M>, memory: M, run: FlowRu
     const pending = planner.choose(prepared, random);
     const planned = isPromise(pending) ? await pending : pending;
     if (planned === undefined) return Termination.DONE;
-    const action = actionOf(planned.decision, open, shape);
+    const action = actionOf(planned.decision, open, rules);
     const potential = options.potential === true ? potentialOf(flow, memory) : undefined;
     const chosen = clock.monotonic();
-    const work = 'mistake' in action ? refusal(action) : call(action);
-    const execution = isPromise(work) ? await work : work;
+    const work = performAll('calls' in action ? action.calls : [action], perform);
+    const performed = isPromise(work) ? await work : work;
     const times = [started, chosen, clock.monotonic()] as const;
-    const taken = record(planned, execution, { action, potential, open, times, startedAt });
+    const taken = record(planned, performed, { potential, open, times, startedAt });
     run.steps.push(taken);
     planner.onStepResult?.(taken);
-    if (execution.error !== undefined) run.toolErrors += 1;
-    const { continues: goesOn, verified } = stage('verify', () => verify(flow, memory, outcomeOf(action, execution, step)));
+    for (const { execution } of performed) if (execution.error !== undefined) run.toolErrors += 1;
+    const outcome = outcomeOfAll(planned.decision, performed, step, rules);
+    const { continues: goesOn, verified, ends } = stage('verify', () => verify(flow, memory, outcome));
     taken.verified = verified;
     states?.taken(taken);
-    if (!goesOn) return Termination.DONE;
+    if (!goesOn) return ends;
   }
   return Termination.STEP_LIMIT;
 }
@@ -198,24 +192,8 @@ function caller<T, M>(options: RunOptions<T, M>, memory: M, meter: Meter): (acti
   };
 }
 
-/** The policy called nothing that could be run. */
-export function refusal({ arguments: input, message }: NoAction): Execution {
-  return { input, error: message };
-}
-
-/** What `verify` is told. */
-export function outcomeOf(action: Action | NoAction, execution: Execution, step: number): Outcome {
-  if ('mistake' in action) return { tool: '', items: [], error: action.message, step };
-  const { tool, items } = action;
-  const { input, result, error } = execution;
-  // Literals of few shapes: this is made in every step.
-  if (action.written === undefined) return error === undefined ? { tool, items, result, step } : { tool, items, error, step };
-  return error === undefined ? { tool, items, arguments: input, result, step } : { tool, items, arguments: input, error, step };
-}
-
 /** What a step is recorded with beside its decision and its execution. */
 interface StepFacts {
-  action: Action | NoAction;
   potential: number | undefined;
   open: readonly OpenAction[];
   /** When it began, was planned and ended. */
@@ -223,10 +201,10 @@ interface StepFacts {
   startedAt: number;
 }
 
-function record(made: Planned, execution: Execution, facts: StepFacts): StepRecord {
-  const { action, open } = facts;
-  const called = 'mistake' in action ? undefined : action;
-  const tool = called === undefined ? '' : called.tool;
+function record(made: Planned, performed: readonly Performed[], facts: StepFacts): StepRecord {
+  const { open } = facts;
+  const [first] = performed;
+  const { tool, mistake, arguments: input, result, error } = first === undefined ? NO_CALL : callRecord(first);
   const [started, planned, ended] = facts.times;
   // Field by field: a spread in a literal this size costs more than all of the rest.
   return {
@@ -238,11 +216,12 @@ function record(made: Planned, execution: Execution, facts: StepFacts): StepReco
     prompt: made.prompt,
     others: made.others,
     tool,
-    mistake: 'mistake' in action ? action.mistake : execution.badArguments && 'bad_arguments',
-    items: called === undefined ? NO_ITEMS : called.items,
-    arguments: textOf(execution.input),
-    result: execution.error ?? textOf(execution.result),
-    error: execution.error !== undefined,
+    mistake,
+    items: first === undefined || 'mistake' in first.action ? NO_ITEMS : first.action.items,
+    arguments: input,
+    result,
+    error,
+    further: performed.length > 1 ? performed.slice(1).map(callRecord) : NO_CALLS,
     verified: false,
     stateBefore: '',
     stateAfter: '',
@@ -256,19 +235,9 @@ function record(made: Planned, execution: Execution, facts: StepFacts): StepReco
 }
 
 const NO_ITEMS: readonly number[] = [];
-
-/** For people who read steps: what JSON cannot hold is shown as text, never an error. */
-export function textOf(value: unknown): string {
-  if (value === undefined) return '';
-  let text: string | undefined;
-  try {
-    text = typeof value === 'string' ? value : (JSON.stringify(value) as string | undefined);
-  } catch {
-    // Cyclic, a BigInt, or a toJSON that throws.
-  }
-  text ??= Object.prototype.toString.call(value);
-  return text.length > MAX_RECORDED_TEXT ? `${text.slice(0, MAX_RECORDED_TEXT - 1)}…` : text;
-}
+const NO_CALLS: readonly CallRecord[] = [];
+/** Of a text that calls nothing, where it may. */
+const NO_CALL: CallRecord = { tool: '', mistake: undefined, arguments: '', result: '', error: false };
 
 export function failureOf(thrown: unknown): { class: FailureClass; message: string } {
   if (thrown instanceof FlowFailure) return { class: thrown.failure, message: thrown.message };

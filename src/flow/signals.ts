@@ -17,7 +17,7 @@ export function stepSignals(steps: readonly StepRecord[], shape: FlowShape, need
   const signals = create(StepSignalsSchema);
   if (needs.steps) {
     signals.tool = steps.map(({ tool }) => shape.tools.get(tool)?.index ?? NO_TOOL);
-    signals.error = steps.map(({ error }) => error);
+    signals.error = steps.map(({ error, further }) => error || further.some((call) => call.error));
     signals.verified = steps.map(({ verified }) => verified);
   }
   // Zero was not asked for; it is never mixed with values, since a run has potentials for all of its steps or for none.

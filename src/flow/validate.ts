@@ -6,11 +6,14 @@ import { isWellFormed } from './json.ts';
 /** Names of flows, tools and features: they become column values, metric labels and parts of messages. */
 const NAME = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/;
 const FUNCTIONS = ['load', 'remember', 'plan', 'verify', 'answer', 'reward'] as const;
-const OPTIONAL_FUNCTIONS = ['id', 'splitKey', 'type', 'maxSteps', 'rule', 'potential', 'bucket', 'observe', 'fromQuery'] as const;
+const OPTIONAL_FUNCTIONS = [
+  ...(['id', 'splitKey', 'type', 'maxSteps', 'rule', 'writingRule'] as const),
+  ...(['potential', 'bucket', 'observe', 'fromQuery'] as const),
+] as const;
 const FIELDS: ReadonlySet<string> = new Set([
   ...FUNCTIONS,
   ...OPTIONAL_FUNCTIONS,
-  ...['name', 'description', 'task', 'tools', 'features', 'toolTimeoutMs', 'components', 'files', 'maxRewardCost'],
+  ...['name', 'description', 'task', 'tools', 'features', 'toolTimeoutMs', 'components', 'files', 'maxRewardCost', 'calls'],
 ]);
 
 /**
@@ -34,6 +37,8 @@ export function validateFlow(value: unknown, origin = 'flow'): FlowDefinition<un
     if (!FIELDS.has(field)) wrong(field, `is not a field of a flow; known: ${[...FIELDS].join(', ')}`);
   checkTimeout(value['toolTimeoutMs'], 'toolTimeoutMs', wrong);
   checkCost(value['maxRewardCost'], 'maxRewardCost', wrong);
+  const { calls } = value;
+  if (calls !== undefined && calls !== 'one' && calls !== 'any') wrong('calls', `must be 'one' or 'any', got ${show(calls)}`);
   checkTools(value['tools'], wrong);
   checkFeatures(value['features'], wrong);
   if (value['components'] !== undefined) checkNames(value['components'], 'components', wrong);

@@ -1,6 +1,7 @@
+import type { Conversation } from '../base-model/chat/conversation.ts';
+import type { GenerateRequest } from '../policy/inference/inference.ts';
 import { actionKey, type GeneratedDecision } from '../policy/decision.ts';
 import type { Turn } from '../policy/kind.ts';
-import type { Random } from '../random/random.ts';
 import { generation, type Writer } from './generation.ts';
 import { GreedyMemory } from './greedy.ts';
 import type { Planner } from './planner.ts';
@@ -19,6 +20,8 @@ export type WritingPlannerOptions = PolicyPlannerOptions & Writer;
  * Actions are told apart by {@link actionKey}, and situations, for loops and for the greedy rule, by what the flow shows: with the
  * conversation no situation would ever come again. An action that must not be taken here again is generated again, at temperature 1 in
  * greedy flows, at most four times. Log-probabilities are always those of the policy.
+ *
+ * In a flow whose plans are conversations every situation is a new one: nothing is generated again there.
  */
 export function writingPlanner(options: WritingPlannerOptions): Planner {
   const { table, temperature, explorer } = options;
@@ -27,16 +30,20 @@ export function writingPlanner(options: WritingPlannerOptions): Planner {
   let last: Omit<Turn, 'result' | 'error'> | undefined;
   return {
     async choose(prepared, random) {
-      const shown = greedy !== undefined || explorer?.watchesLoops ? table.add(prepared.plan) : 0;
+      const { conversation } = prepared.plan;
+      const watched = greedy !== undefined || explorer?.watchesLoops;
+      const shown = conversation !== undefined ? prepared.step : watched ? table.add(prepared.plan) : 0;
       const open = explorer?.open(prepared, shown, random);
       const situation = table.add(open?.plan ?? prepared.plan, before);
+      const ask = (at: number): Promise<GeneratedDecision> =>
+        generation(options, { ...{ table, situation, temperature: at }, ...asked(conversation), seed: random.integer(2 ** 32) });
       const refused = greedy?.refused(shown);
       const isRefused = (key: string): boolean => refused?.has(key) ?? explorer?.avoids(key, random) ?? false;
       const stuck = greedy?.isStuck(shown) ?? false;
-      let decision = await write(options, situation, stuck ? 1 : temperature, random);
+      let decision = await ask(stuck ? 1 : temperature);
       let key = actionKey(decision);
       for (let redraws = 0; redraws < MAX_REDRAWS && isRefused(key); redraws++) {
-        decision = await write(options, situation, temperature || 1, random);
+        decision = await ask(temperature || 1);
         key = actionKey(decision);
       }
       greedy?.take(shown, key);
@@ -59,12 +66,7 @@ export function writingPlanner(options: WritingPlannerOptions): Planner {
   };
 }
 
-function write(
-  options: WritingPlannerOptions,
-  situation: number,
-  temperature: number,
-  random: Random,
-): Promise<GeneratedDecision> {
-  const { table } = options;
-  return generation(options, { table, situation, temperature, seed: random.integer(2 ** 32) });
+/** What a conversation asks of a generation. */
+function asked(conversation: Conversation | undefined): Pick<GenerateRequest, 'maxTokens'> {
+  return conversation?.maxTokens === undefined ? {} : { maxTokens: conversation.maxTokens };
 }

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { actionKey } from './decision.ts';
 
-const call = (tool: string, args: unknown, text = '') => actionKey({ text, toolCall: { tool, arguments: args } });
+const call = (tool: string, args: unknown, text = '') => actionKey({ text, calls: [{ tool, arguments: args }] });
 
 describe('actionKey', () => {
   it('is of tool and arguments, not of the wording', () => {
@@ -13,8 +13,8 @@ describe('actionKey', () => {
   });
 
   it('is the text where nothing is called', () => {
-    expect(actionKey({ text: 'hm', toolCall: undefined })).not.toBe(actionKey({ text: 'ah', toolCall: undefined }));
-    expect(actionKey({ text: 'pay {}', toolCall: undefined })).not.toBe(call('pay', {}));
+    expect(actionKey({ text: 'hm', calls: [] })).not.toBe(actionKey({ text: 'ah', calls: [] }));
+    expect(actionKey({ text: 'pay {}', calls: [] })).not.toBe(call('pay', {}));
   });
 
   it('tells any two arguments apart that are not equal', () => {

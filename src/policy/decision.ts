@@ -1,4 +1,5 @@
 /** What a policy decides at one step of a flow: one of the open actions, or a text that it writes and that calls a tool. */
+import { isCall, type WrittenCall } from '../base-model/chat/conversation.ts';
 
 /** One of the actions that were open. */
 export interface ChoiceDecision {
@@ -29,16 +30,12 @@ export interface Generation {
 
 /** What tokens say. */
 export interface Reading {
+  /** All that was written. */
   readonly text: string;
-  /** Undefined where the text calls no tool. */
-  readonly toolCall: ToolCall | undefined;
-}
-
-/** A call as a policy wrote it: neither the tool's name nor its arguments are checked. */
-export interface ToolCall {
-  readonly tool: string;
-  /** Anything that JSON can hold. */
-  readonly arguments: unknown;
+  /** The calls in it, in order; none where the text calls no tool. */
+  readonly calls: readonly WrittenCall[];
+  /** What is said beside the calls. Default: nothing, and `text` where it calls no tool. */
+  readonly content?: string | undefined;
 }
 
 /** Takes an open action by its index in `plan.actions`. */
@@ -47,18 +44,27 @@ export function choice(index: number): ChoiceDecision {
 }
 
 /** What was generated, with what it says. */
-export function generated({ tokens, logProbabilities, finish }: Generation, { text, toolCall }: Reading): GeneratedDecision {
-  return { kind: 'generated', tokens, logProbabilities, finish, text, toolCall };
+export function generated(
+  { tokens, logProbabilities, finish }: Generation,
+  { text, calls, content }: Reading,
+): GeneratedDecision {
+  return { kind: 'generated', tokens, logProbabilities, finish, text, calls, content };
+}
+
+/** What a text says beside its calls. */
+export function contentOf({ text, calls, content }: Reading): string {
+  return content ?? (calls.length === 0 ? text : '');
 }
 
 /**
- * What makes two generated decisions the same action: the tool and its arguments, whatever the order of their fields and however the
- * text is worded. Texts that call nothing are the same where they are equal, and so are those whose arguments are nested too deeply for JSON.
+ * What makes two generated decisions the same action: the tools and their arguments, whatever the order of their fields and however the
+ * text is worded. Texts without a call that can be read are the same where they are equal, and so are those whose arguments are nested too
+ * deeply for JSON.
  */
-export function actionKey({ text, toolCall }: Reading): string {
-  if (toolCall === undefined) return `text ${text}`;
+export function actionKey({ text, calls }: Reading): string {
+  if (calls.length === 0 || !calls.every(isCall)) return `text ${text}`;
   try {
-    return `call ${toolCall.tool} ${canonicalJson(toolCall.arguments)}`;
+    return calls.map(({ tool, arguments: args }) => `call ${tool} ${canonicalJson(args)}`).join('\n');
   } catch {
     return `text ${text}`;
   }

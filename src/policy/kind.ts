@@ -138,6 +138,8 @@ export interface GenerationOf<G extends SituationTable = SituationTable> extends
   temperature: number;
   /** uint32. What is sampled depends on weights, situation, temperature and seed, whatever else is in the batch. */
   seed: number;
+  /** Tokens to write at most, at least 1; a longer text ends there with `length`. Default: as many as the kind allows. */
+  maxTokens?: number | undefined;
 }
 
 /** Tokens whose log-probabilities are asked for. */

@@ -1,4 +1,5 @@
 /** What a policy sees of a flow: its outline once, and a plan before every decision. */
+import type { Conversation, JsonSchema } from '../base-model/chat/conversation.ts';
 
 /** An action that is open now. */
 export interface OpenAction {
@@ -23,6 +24,8 @@ export interface Plan {
   }[];
   /** An empty list ends the flow. */
   actions: OpenAction[];
+  /** What a policy that writes answers to, in flows that are conversations. Kinds that choose do not see it. */
+  conversation?: Conversation;
 }
 
 /** What of a flow is the same in every plan. Tools and features keep the order in which the flow declares them. */
@@ -32,6 +35,8 @@ export interface FlowOutline {
     /** How many items an action with this tool points to. */
     readonly pointers: 0 | 1 | 2;
     readonly description: string;
+    /** JSON schema of what the tool takes, for policies that write its arguments; `{}` where it cannot be told. */
+    readonly parameters: JsonSchema;
   }[];
   /** Names of the numeric features. */
   readonly features: {

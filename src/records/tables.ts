@@ -107,7 +107,7 @@ export interface TrajectoryRow {
   dispatch_version: number;
   steps: number;
   tool_errors: number;
-  /** done, step_limit, no_action; empty when it failed. */
+  /** done, step_limit, no_action, token_limit; empty when it failed. */
   termination: string;
   /** Failure class (tool_timeout, flow_crash ...); empty when the trajectory is valid. */
   failure: string;

@@ -11,7 +11,7 @@ export const purposeWord = (purpose: Purpose): RowPurpose =>
   purpose === Purpose.EVALUATE ? 'evaluate' : purpose === Purpose.SERVE ? 'serve' : 'train';
 /** `policy`, `random`, `rule` or `nothing`. */
 export const agentWord = (agent: Agent): string => word(Agent, agent);
-/** `done`, `step_limit`, `no_action`; empty for a failed trajectory. */
+/** `done`, `step_limit`, `no_action`, `token_limit`; empty for a failed trajectory. */
 export const terminationWord = (termination: Termination): string => word(Termination, termination);
 /** `tool_timeout`, `tool_crash`, `flow_crash` ...; empty for a valid trajectory. */
 export const failureWord = (failure: FailureClass): string => word(FailureClass, failure);

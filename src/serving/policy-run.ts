@@ -1,14 +1,14 @@
 import { MillraceError } from '../errors.ts';
 import { systemClock } from '../clock/system.ts';
-import { actionOf, type Action } from '../flow/action.ts';
+import { actionOf, type Action, type NoAction } from '../flow/action.ts';
+import { callRecord, outcomeOfAll, refusal, type Performed } from '../flow/calls.ts';
 import type { FlowDefinition, Json } from '../flow/define.ts';
 import { execute, inputOf, type Execution } from '../flow/executor.ts';
 import { generate } from '../flow/generator.ts';
 import { remember, stepLimit } from '../flow/memory.ts';
 import { planStep, type FlowShape } from '../flow/plan.ts';
-import type { Planner } from '../flow/planner.ts';
+import type { Planned, Planner } from '../flow/planner.ts';
 import { HandBack, retrying } from '../flow/retry-later.ts';
-import { outcomeOf, refusal, textOf } from '../flow/run.ts';
 import { verify } from '../flow/verifier.ts';
 import type { Random } from '../random/random.ts';
 import { failed } from './failed.ts';
@@ -41,6 +41,22 @@ export interface PolicyRunOptions<T, M> {
   checkOpen: () => void;
 }
 
+/** A call of a decision. */
+interface Call {
+  action: Action | NoAction;
+  /** Its arguments, checked. */
+  input?: unknown;
+  /** What came of it; absent while it waits for the application. */
+  execution?: Execution;
+}
+
+/** A decision of the policy. */
+interface Turn {
+  planned: Planned;
+  /** More than one in flows that take several. */
+  calls: readonly Call[];
+}
+
 /**
  * One flow, step by step: {@link next} says what the policy wants done, the application does it, and {@link tell} (or {@link fail}) takes
  * what came of it into the flow's memory. {@link act} does it with the flow's own tool.
@@ -54,8 +70,9 @@ export class PolicyRun<T, M> {
   #step = 0;
   #deciding = false;
   #acting = false;
-  #pending: Action | undefined;
-  #arguments: unknown;
+  #turn: Turn | undefined;
+  /** What the application was told to do. */
+  #pending: Call | undefined;
   #ended = false;
   #verified = 0;
 
@@ -123,10 +140,11 @@ export class PolicyRun<T, M> {
    * call it again then.
    */
   async act(signal?: AbortSignal): Promise<{ result: unknown } | { error: string }> {
-    const action = this.#pending;
-    if (action === undefined || this.#acting) throw outOfTurn('there is no action to do: call next() first');
+    const pending = this.#pending;
+    if (pending === undefined || this.#acting) throw outOfTurn('there is no action to do: call next() first');
     this.#acting = true;
     try {
+      const action = pending.action as Action;
       const call = (): Execution | Promise<Execution> =>
         execute(this.#options.flow, action, this.#memory, { clock: systemClock, signal });
       const { result, error } = await retrying(`tool '${action.tool}'`, call, undefined, signal);
@@ -148,49 +166,62 @@ export class PolicyRun<T, M> {
     return inTurn(() => JSON.parse(generate(this.#options.flow, this.#memory)) as Json);
   }
 
-  /** One decision; undefined when it led to no call: the flow has ended, or refused it. */
+  /** The next call of the last decision, or of the next one; undefined when there was none to make: the flow has ended, or refused it. */
   async #decide(): Promise<PolicyAction | undefined> {
     const { flow, shape, planner, random } = this.#options;
+    if (this.#turn !== undefined) return this.#goOn(this.#turn);
     if (this.#step >= this.#limit) return this.#end();
     const prepared = planStep(flow, shape, this.#memory, this.#step);
     const open = prepared.plan.actions;
     if (open.length === 0) return this.#end();
     const planned = await planner.choose(prepared, random);
     if (planned === undefined) return this.#end();
-    const action = actionOf(planned.decision, open, shape);
-    if ('mistake' in action) return this.#take(action, refusal(action));
-    const input = inputOf(flow, action, this.#memory);
-    if ('error' in input) return this.#take(action, input);
-    this.#pending = action;
-    this.#arguments = input.value;
-    return {
-      tool: action.tool,
-      arguments: input.value,
-      items: action.items,
-      probability: Math.exp(planned.logProbability),
-      entropy: planned.entropy,
-      step: this.#step,
-    };
+    const action = actionOf(planned.decision, open, { shape, takes: flow.calls ?? 'one' });
+    const calls = ('calls' in action ? action.calls : [action]).map((each) => this.#checked(each));
+    this.#turn = { planned, calls };
+    return this.#goOn(this.#turn);
+  }
+
+  /** A call whose arguments are checked; with an execution where it is not to be made. */
+  #checked(action: Action | NoAction): Call {
+    if ('mistake' in action) return { action, execution: refusal(action) };
+    const input = inputOf(this.#options.flow, action, this.#memory);
+    return 'error' in input ? { action, execution: input } : { action, input: input.value };
+  }
+
+  /** Hands out the next call of a decision; takes them into memory when there is none left. */
+  #goOn({ planned, calls }: Turn): PolicyAction | undefined {
+    const next = calls.find(({ execution }) => execution === undefined);
+    this.#pending = next;
+    if (next === undefined) return this.#take(planned, calls as Performed[]);
+    const { tool, items } = next.action as Action;
+    const { logProbability, entropy } = planned;
+    return { tool, arguments: next.input, items, probability: Math.exp(logProbability), entropy, step: this.#step };
   }
 
   #told(came: { result: unknown } | { error: string }): void {
-    const action = this.#pending;
-    if (action === undefined || this.#acting) throw outOfTurn('there is no action to tell the result of: call next() first');
+    const [turn, pending] = [this.#turn, this.#pending];
+    if (turn === undefined || pending === undefined || this.#acting)
+      throw outOfTurn('there is no action to tell the result of: call next() first');
     this.#pending = undefined;
+    pending.execution = { input: pending.input, ...came };
+    if (turn.calls.some(({ execution }) => execution === undefined)) return;
     try {
-      this.#take(action, { input: this.#arguments, ...came });
+      this.#take(turn.planned, turn.calls as Performed[]);
     } catch (thrown) {
       this.#ended = true;
       throw failed(thrown);
     }
   }
 
-  /** Takes what came of an action into memory. */
-  #take(action: Parameters<typeof outcomeOf>[0], execution: Parameters<typeof outcomeOf>[1]): undefined {
+  /** Takes what came of a decision into memory. */
+  #take({ decision }: Planned, performed: readonly Performed[]): undefined {
     const { flow, planner } = this.#options;
-    const error = execution.error !== undefined;
-    planner.onStepResult?.({ result: execution.error ?? textOf(execution.result), error });
-    const { continues, verified } = verify(flow, this.#memory, outcomeOf(action, execution, this.#step));
+    const [first] = performed;
+    this.#turn = undefined;
+    planner.onStepResult?.(first === undefined ? { result: '', error: false } : callRecord(first));
+    const outcome = outcomeOfAll(decision, performed, this.#step, { takes: flow.calls ?? 'one' });
+    const { continues, verified } = verify(flow, this.#memory, outcome);
     this.#step += 1;
     if (verified) this.#verified += 1;
     if (!continues) this.#end();

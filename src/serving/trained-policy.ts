@@ -30,8 +30,8 @@ export interface PlayOptions {
 export interface Solution {
   /** What the flow left behind. */
   answer: Json;
-  /** Why it ended: `done` (its verifier says so), `no-action` (nothing was open) or `step-limit`. */
-  ended: 'done' | 'no-action' | 'step-limit';
+  /** Why it ended: `done` (its verifier says so), `no-action` (nothing was open), `step-limit` or `token-limit`. */
+  ended: 'done' | 'no-action' | 'step-limit' | 'token-limit';
   steps: readonly SolutionStep[];
 }
 
@@ -160,6 +160,7 @@ const ENDED: Partial<Record<Termination, Solution['ended']>> = {
   [Termination.DONE]: 'done',
   [Termination.NO_ACTION]: 'no-action',
   [Termination.STEP_LIMIT]: 'step-limit',
+  [Termination.TOKEN_LIMIT]: 'token-limit',
 };
 
 function stepOf({ tool, arguments: input, result, error, verified, logProbability }: StepRecord): SolutionStep {

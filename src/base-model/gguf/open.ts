@@ -1,7 +1,7 @@
 import { MillraceError } from '../../errors.ts';
 import { openGguf, type GgufFile } from '../../tensor-files/gguf.ts';
 import { baseModel, type BaseModel } from '../base-model.ts';
-import { createChatTemplate } from '../chat.ts';
+import { createChatTemplate } from '../chat/template.ts';
 import { layoutOf, type ModelConfig } from '../config.ts';
 import { Fields } from '../fields.ts';
 import { checkTensors } from '../tensors.ts';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { MillraceError } from '../../errors.ts';
 import { baseModel, type BaseModel } from '../base-model.ts';
-import { createChatTemplate } from '../chat.ts';
+import { createChatTemplate } from '../chat/template.ts';
 import { createTokenizer } from '../tokenizer.ts';
 import { configOf } from './config.ts';
 import { readJson, readOptionalJson, readOptionalText, type Json } from './json-file.ts';

@@ -36,6 +36,5 @@ export function isGrammatical(before: number | undefined, token: number): boolea
 export function read(tokens: readonly number[]): Reading {
   const text = tokens.map((token) => WRITTEN[token] ?? '').join('');
   const [, tool, colour] = /^(look|pick)\((?:"(\w+)")?\)$/.exec(text) ?? [];
-  const toolCall = tool === undefined ? undefined : { tool, arguments: colour === undefined ? {} : { colour } };
-  return { text, toolCall };
+  return { text, calls: tool === undefined ? [] : [{ tool, arguments: colour === undefined ? {} : { colour } }] };
 }

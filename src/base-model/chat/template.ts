@@ -1,5 +1,5 @@
 import { Template } from '@huggingface/jinja';
-import { MillraceError } from '../errors.ts';
+import { MillraceError } from '../../errors.ts';
 
 /** A message of a conversation; templates may use other keys, such as `tool_calls`. */
 export interface ChatMessage {
