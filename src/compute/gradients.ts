@@ -135,6 +135,7 @@ const GRADIENTS: Record<string, Gradient> = {
       );
     },
   },
+  SplitV: { gradFunc: (dy, _saved, attrs) => ({ x: () => tf.concat(dy as tf.Tensor[], attrs['axis'] as number) }) },
   GatherV2: {
     inputsToSave: ['x', 'indices'],
     gradFunc: (dy, [x, indices], attrs) => ({

@@ -26,7 +26,6 @@ export interface Adapter {
 
 /** Rows that follow one another and go through the same adapter. */
 export interface AdapterRun {
-  start: number;
   rows: number;
   adapter: Adapter | undefined;
 }
@@ -64,12 +63,10 @@ export function loadAdapter(config: ModelConfig, shape: AdapterShape, values: Fl
 /** The runs of sequences that name their adapter, in order. */
 export function adapterRuns(sequences: readonly { rows: number; adapter: Adapter | undefined }[]): AdapterRun[] {
   const runs: AdapterRun[] = [];
-  let start = 0;
   for (const { rows, adapter } of sequences) {
     const last = runs.at(-1);
-    if (last?.adapter === adapter && last !== undefined) last.rows += rows;
-    else runs.push({ start, rows, adapter });
-    start += rows;
+    if (last !== undefined && last.adapter === adapter) last.rows += rows;
+    else runs.push({ rows, adapter });
   }
   return runs;
 }
@@ -84,11 +81,9 @@ export function addAdapters(
   const loras = runs.map(({ adapter }) => adapter?.layers[index]![projection]);
   if (loras.every((lora) => lora === undefined)) return y;
   if (loras.length === 1) return tf.add(y, delta(x, loras[0]!));
-  const parts = runs.map(({ start, rows }, run) => {
-    const part = (all: tf.Tensor2D): tf.Tensor2D => tf.slice(all, [start, 0], [rows, -1]);
-    const lora = loras[run];
-    return lora ? (tf.add(part(y), delta(part(x), lora)) as tf.Tensor2D) : part(y);
-  });
+  const sizes = runs.map(({ rows }) => rows);
+  const [ys, xs] = [y, x].map((all) => tf.split<tf.Tensor2D>(all, sizes, 0)) as [tf.Tensor2D[], tf.Tensor2D[]];
+  const parts = loras.map((lora, run) => (lora ? (tf.add(ys[run]!, delta(xs[run]!, lora)) as tf.Tensor2D) : ys[run]!));
   return tf.concat(parts, 0);
 }
 

@@ -1,49 +1,39 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { rmsNorm } from '../../compute/fused.ts';
-import { MillraceError } from '../../errors.ts';
-import { adapterRuns, type Adapter } from './adapter.ts';
 import type { KeyValueCache } from './cache.ts';
+import { passInputs, type Sequence } from './inputs.ts';
 import { transformerLayer } from './layer.ts';
-import { rotaryTables } from './rotary.ts';
 import type { ModelWeights } from './weights.ts';
-
-/** New tokens of one sequence. */
-export interface Sequence {
-  /** Ids, at least one. */
-  tokens: readonly number[];
-  /** What was computed of the tokens before; the new ones are added. Default: there are none before, and nothing is kept. */
-  cache?: KeyValueCache;
-  /** Default: the weights as they are. Sequences with the same one are computed together where they follow one another. */
-  adapter?: Adapter;
-}
 
 /**
  * Hidden states after the last norm, [rows, width]: a row for each new token, sequence after sequence. The reference on plain operations, in float32;
  * each layer is a tidy of its own, because one over all layers holds more than the memory of the wasm backend.
  *
- * `invalid_argument` for an empty sequence, an unknown token, more tokens than the model has positions, an adapter of another model, or a cache
- * that is used twice.
+ * `invalid_argument` for an empty sequence, an unknown token, more tokens than the model has positions, an adapter of another model, a cache that is
+ * used twice, or an `after` that names none of the sequences before.
  */
 export function forward(weights: ModelWeights, sequences: readonly Sequence[]): tf.Tensor2D {
   const { config, layers } = weights;
-  check(weights, sequences);
-  const ids = sequences.flatMap(({ tokens }) => tokens);
-  const positions = sequences.flatMap(({ tokens, cache }) => tokens.map((_, index) => (cache?.length ?? 0) + index));
-  const parts = sequences.map(({ tokens, cache }) => ({ tokens: tokens.length, cache }));
-  const runs = adapterRuns(sequences.map(({ tokens, adapter }) => ({ rows: tokens.length, adapter })));
-  const rotary = rotaryTables(config, positions);
-  let x = tf.tidy(() => tf.gather(weights.embedding, tf.tensor1d(ids, 'int32')));
+  const inputs = passInputs(config, sequences);
+  let x = embed(weights, sequences);
   try {
     layers.forEach((layer, index) => {
-      const y = tf.tidy(() => transformerLayer(x, layer, { config, index, rotary, sequences: parts, runs }));
+      const y = tf.tidy(() => transformerLayer(x, layer, { ...inputs, index }));
       x.dispose();
       x = y;
     });
     for (const { tokens, cache } of sequences) cache?.commit(tokens.length);
     return tf.tidy(() => rmsNorm(x, weights.norm, config.normEpsilon));
   } finally {
-    tf.dispose([x, rotary.cos, rotary.sin, rotary.quarterTurn]);
+    x.dispose();
+    inputs.dispose();
   }
+}
+
+/** Embeddings of all tokens, [rows, width]. */
+export function embed({ embedding }: ModelWeights, sequences: readonly Pick<Sequence, 'tokens'>[]): tf.Tensor2D {
+  const ids = sequences.flatMap(({ tokens }) => tokens);
+  return tf.tidy(() => tf.gather(embedding, tf.tensor1d(ids, 'int32')));
 }
 
 /** Logits [rows, vocabulary] of hidden states [rows, width]. */
@@ -70,21 +60,4 @@ export function greedyTokens(
     next = [token];
   }
   return tokens;
-}
-
-function check({ config }: ModelWeights, sequences: readonly Sequence[]): void {
-  const invalid = (message: string) => new MillraceError('invalid_argument', message, { field: 'sequences' });
-  if (sequences.length === 0) throw invalid('there are no sequences');
-  const caches = sequences.flatMap(({ cache }) => (cache ? [cache] : []));
-  if (new Set(caches).size !== caches.length) throw invalid('two sequences have the same cache');
-  for (const { tokens, cache, adapter } of sequences) {
-    if (tokens.length === 0) throw invalid('a sequence has no tokens');
-    if (adapter && adapter.layers.length !== config.layers) {
-      throw invalid(`an adapter of ${adapter.layers.length} layers; the model has ${config.layers}`);
-    }
-    const unknown = tokens.find((id) => !(Number.isInteger(id) && id >= 0 && id < config.vocabulary));
-    if (unknown !== undefined) throw invalid(`there is no token ${unknown}: the model has ${config.vocabulary}`);
-    const total = (cache?.length ?? 0) + tokens.length;
-    if (total > config.contextLength) throw invalid(`${total} tokens; the model has ${config.contextLength} positions`);
-  }
 }

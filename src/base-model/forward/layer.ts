@@ -14,8 +14,11 @@ export interface LayerInputs {
   /** Position of the layer among the others. */
   index: number;
   rotary: RotaryTables;
-  /** For each sequence its new tokens, rows that follow one another, and its cache; without one the tokens are all there is. */
-  sequences: readonly { tokens: number; cache?: KeyValueCache | undefined }[];
+  /**
+   * For each sequence its new tokens, rows that follow one another, and its cache, or the place of the sequence that it goes on from; without either the
+   * tokens are all there is.
+   */
+  sequences: readonly { tokens: number; cache?: KeyValueCache | undefined; after?: number | undefined }[];
   /** All rows, by the adapter that they go through. */
   runs: readonly AdapterRun[];
 }
@@ -43,17 +46,35 @@ function attention(x: tf.Tensor2D, weights: LayerWeights, inputs: LayerInputs): 
   const q = rotate(headsOf('q', heads, weights.qNorm), rotary);
   const k = rotate(headsOf('k', kvHeads, weights.kNorm), rotary);
   const v = headsOf('v', kvHeads);
-  let start = 0;
-  const outputs = sequences.map(({ tokens, cache }) => {
-    const part = (tensor: tf.Tensor3D): tf.Tensor3D =>
-      sequences.length === 1 ? tensor : tf.slice(tensor, [start, 0, 0], [tokens, tensor.shape[1], headSize]);
-    const byHead = (tensor: tf.Tensor3D): tf.Tensor3D => tf.transpose(part(tensor), [1, 0, 2]);
-    const added = { keys: byHead(k), values: byHead(v) };
-    const output = causalAttention({ q: part(q), ...(cache ? cache.append(index, added) : added) });
-    start += tokens;
-    return output;
+  const [queries, keys, values] = [q, k, v].map((all) => bySequence(all, inputs)) as [
+    tf.Tensor3D[],
+    tf.Tensor3D[],
+    tf.Tensor3D[],
+  ];
+  const seen: { keys: tf.Tensor3D; values: tf.Tensor3D }[] = [];
+  const outputs = sequences.map(({ cache, after }, s) => {
+    const added = { keys: tf.transpose(keys[s]!, [1, 0, 2]), values: tf.transpose(values[s]!, [1, 0, 2]) };
+    const before = after === undefined ? undefined : seen[after]!;
+    seen.push(
+      before
+        ? { keys: tf.concat([before.keys, added.keys], 1), values: tf.concat([before.values, added.values], 1) }
+        : cache
+          ? cache.append(index, added)
+          : added,
+    );
+    return causalAttention({ q: queries[s]!, ...seen[s]! });
   });
   return project(outputs.length === 1 ? outputs[0]! : tf.concat(outputs, 0), weights.o, 'o', inputs);
+}
+
+/** Rows [rows, heads, headSize] sequence by sequence. */
+function bySequence(all: tf.Tensor3D, { sequences }: LayerInputs): tf.Tensor3D[] {
+  if (sequences.length === 1) return [all];
+  return tf.split(
+    all,
+    sequences.map(({ tokens }) => tokens),
+    0,
+  );
 }
 
 /** SwiGLU (Shazeer, arXiv 2002.05202): down(silu(gate x) · up x). */

@@ -40,15 +40,19 @@ export interface ModelWeights {
 export async function loadWeights(model: BaseModel): Promise<ModelWeights> {
   const { config } = model;
   const tensors = new Map<string, tf.Tensor>();
-  const dispose = (): void => tensors.forEach((tensor) => tensor.dispose());
   try {
     for (const { name, shape } of layoutOf(config)) {
       tensors.set(name, tf.keep(tf.tensor(await model.readTensor(name), [...shape], 'float32')));
     }
   } catch (error) {
-    dispose();
+    tensors.forEach((tensor) => tensor.dispose());
     throw error;
   }
+  return weightsOf(config, tensors);
+}
+
+/** Weights of these tensors, all that `layoutOf` names; they are disposed of together. */
+export function weightsOf(config: ModelConfig, tensors: ReadonlyMap<string, tf.Tensor>): ModelWeights {
   const matrix = (name: string): tf.Tensor2D => tensors.get(name) as tf.Tensor2D;
   const vector = (name: string): tf.Tensor1D | undefined => tensors.get(name) as tf.Tensor1D | undefined;
   const embedding = matrix('model.embed_tokens.weight');
@@ -58,7 +62,7 @@ export async function loadWeights(model: BaseModel): Promise<ModelWeights> {
     layers: Array.from({ length: config.layers }, (_, layer) => layerOf(layer, matrix, vector)),
     norm: vector('model.norm.weight')!,
     head: config.tied ? embedding : matrix('lm_head.weight'),
-    dispose,
+    dispose: () => tensors.forEach((tensor) => tensor.dispose()),
   };
 }
 
