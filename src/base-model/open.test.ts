@@ -22,6 +22,12 @@ async function editJson(name: string, change: Record<string, unknown>): Promise<
 
 const config = (change: Record<string, unknown>) => () => editJson('config.json', change);
 
+it.each(['qwen2', 'qwen2-BF16.gguf'])('%s names its special tokens', async (name) => {
+  const model = await openBaseModel(`${FIXTURES}${name}`);
+  expect(model.tokenizer.specials).toEqual(['<|endoftext|>', '<|im_start|>', '<|im_end|>']);
+  await model.close();
+});
+
 describe('a model that cannot be used', () => {
   it.each<[string, () => Promise<unknown>, string, RegExp]>([
     [

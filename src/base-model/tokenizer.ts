@@ -13,6 +13,8 @@ export interface TextTokenizer {
   decode(ids: readonly number[], options?: { skipSpecial?: boolean }): string;
   /** Id of a token by its text; undefined when there is none. */
   idOf(token: string): number | undefined;
+  /** Texts of the special tokens, such as those that begin and end messages. */
+  readonly specials: readonly string[];
 }
 
 /** What is used of the library, whose own declarations TypeScript cannot resolve in Node's way. */
@@ -54,7 +56,13 @@ export function createTokenizer(
     decode: (ids, { skipSpecial = false } = {}) =>
       ids.length === 0 ? '' : tokenizer.decode([...ids], { skip_special_tokens: skipSpecial }),
     idOf: (token) => tokenizer.token_to_id(token),
+    specials: specialsOf(json),
   };
+}
+
+function specialsOf(json: TokenizerJson): string[] {
+  const added = Array.isArray(json['added_tokens']) ? (json['added_tokens'] as { content?: unknown; special?: unknown }[]) : [];
+  return added.flatMap(({ content, special }) => (special === true && typeof content === 'string' ? [content] : []));
 }
 
 function largestId(json: TokenizerJson): number {
