@@ -10,7 +10,7 @@ import { ClickHouseStore } from './clickhouse-store.ts';
 import { EmbeddedEngine, openEmbeddedStore } from './embedded.ts';
 import { encodeRows } from '../records/encode.ts';
 import { stepRow, updateRow } from './fixtures.ts';
-import { joinRows, packRows } from '../records/pack.ts';
+import { isPacked, joinRows, packRows } from '../records/pack.ts';
 import { TABLES, TABLE_NAMES } from '../records/tables.ts';
 
 const run = promisify(execFile);
@@ -89,6 +89,31 @@ describe('traps of the embedded engine', () => {
     expect(readdirSync(join(path, 'incoming'))).toEqual([]);
     await expect(store.insert('steps', packRows(Buffer.from('nonsense\n'.repeat(300))), 'bad')).rejects.toThrow();
     expect(readdirSync(join(path, 'incoming'))).toEqual([]);
+  });
+
+  it('reads packed rows into the columns as they are now, also rows that end before the newest', async () => {
+    const insert = async (job: string): Promise<void> => {
+      const rows = Array.from({ length: 20 }, (_, step) => stepRow({ job, step, result: step % 2 === 0 ? '' : 'ü"\n' }));
+      const whole = {
+        step_reward: 0.5,
+        advantage: null,
+        other_actions: ['get(1)', 'end', 'get(1)'],
+        other_probabilities: [0.5, 0],
+      };
+      const packed = packRows(encodeRows('steps', [...rows, stepRow({ job, step: 20, state_before: '{"a":[]}', ...whole })]));
+      expect(isPacked(packed)).toBe(true);
+      await store.insert('steps', packed, job);
+    };
+    const columns = 'tool, result, decision, mistake, state_before, other_actions, step_reward, advantage';
+    const rowsOf = async (job: string): Promise<unknown> =>
+      (await store.query(`SELECT ${columns} FROM steps WHERE job = '${job}' AND step IN (1, 20) ORDER BY step`)).rows;
+    const last = ['find_user', 'ok', 'choice', '', '{"a":[]}', ['get(1)', 'end', 'get(1)'], 0.5, null];
+    await insert('before');
+    expect(await rowsOf('before')).toEqual([['find_user', 'ü"\n', 'choice', '', '', [], null, null], last]);
+    await engine.run(`ALTER TABLE steps MODIFY COLUMN mistake DEFAULT 'unknown'`);
+    await insert('after');
+    await engine.run(`ALTER TABLE steps MODIFY COLUMN mistake DEFAULT ''`);
+    expect(await rowsOf('after')).toEqual([['find_user', 'ü"\n', 'choice', 'unknown', '', [], null, null], last]);
   });
 
   it('takes text only: binary rows are refused, never misread', async () => {

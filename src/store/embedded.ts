@@ -12,6 +12,8 @@ import type { Limits } from './clickhouse-store.ts';
 import { literal } from './engine.ts';
 import type { Engine, InsertTarget, StatementOptions } from './engine.ts';
 import { Incoming } from './incoming.ts';
+import { parsedTypes, structureOf, typesOf } from './parsed-types.ts';
+import type { ParsedTypes } from './parsed-types.ts';
 import { openError } from './open-error.ts';
 import { isPacked } from '../records/pack.ts';
 import { escapeParameter, SessionPool } from './sessions.ts';
@@ -98,6 +100,8 @@ export class EmbeddedEngine implements Engine {
   readonly #drain: () => Promise<void>;
   readonly #running = new Set<Promise<unknown>>();
   readonly #incoming: Incoming;
+  /** Of tables that packed rows came for. */
+  readonly #types = new Map<string, ParsedTypes>();
 
   private constructor(
     path: string,
@@ -188,17 +192,18 @@ export class EmbeddedEngine implements Engine {
 
   run(sql: string, options: StatementOptions = {}): Promise<string> {
     if (options.reading) return this.#ask(sql, options);
-    const { client } = this.#writer;
-    return this.#track(
-      (async () => {
-        const { stream } = await client.exec({
-          query: sql,
-          ...(options.parameters && { query_params: options.parameters }),
-          ...(options.signal && { abort_signal: options.signal }),
-        });
-        return readText(stream);
-      })(),
-    );
+    // It may change a table.
+    this.#types.clear();
+    return this.#track(this.#write(sql, options));
+  }
+
+  async #write(sql: string, { parameters, signal }: StatementOptions = {}): Promise<string> {
+    const { stream } = await this.#writer.client.exec({
+      query: sql,
+      ...(parameters && { query_params: parameters }),
+      ...(signal && { abort_signal: signal }),
+    });
+    return readText(stream);
   }
 
   async #ask(sql: string, { parameters = {}, signal, long = false }: StatementOptions): Promise<string> {
@@ -219,9 +224,10 @@ export class EmbeddedEngine implements Engine {
 
   async #insertPacked({ table, columns, settings }: InsertTarget, rows: Uint8Array): Promise<void> {
     const list = Object.entries(settings).map(([name, value]) => `${name} = ${literal(value)}`);
-    // Not FROM INFILE: the engine would parse as its own client does, and hand the blocks over. The columns' types are the table's.
+    const structure = literal(await this.#structureOf(table, columns));
+    // Not FROM INFILE: the engine would parse as its own client does, and hand the blocks over.
     const from = (file: string): string =>
-      `INSERT INTO ${table} (${columns.join(', ')}) SETTINGS ${list.join(', ')} SELECT * FROM file(${file}, 'JSONCompactEachRow', 'auto', 'gzip')`;
+      `INSERT INTO ${table} (${columns.join(', ')}) SETTINGS ${list.join(', ')} SELECT * FROM file(${file}, 'JSONCompactEachRow', ${structure}, 'gzip')`;
     await this.#incoming.hand(rows, (file) => this.#writer.connection.chdb.queryAsync(from(file)));
   }
 
@@ -235,6 +241,13 @@ export class EmbeddedEngine implements Engine {
       format: 'JSONCompactEachRow',
       values: rows,
     });
+  }
+
+  async #structureOf(table: string, columns: readonly string[]): Promise<string> {
+    // On the connection of inserts: those for queries may be taken for minutes.
+    const types = this.#types.get(table) ?? parsedTypes(await this.#write(typesOf(table)));
+    this.#types.set(table, types);
+    return structureOf(types, columns);
   }
 
   async close(): Promise<void> {
