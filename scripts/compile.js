@@ -8,9 +8,9 @@ const ENTRIES = ['src/index.ts', 'src/math.ts', 'src/conformance.ts', 'src/clien
 /** Loads tsx, for a process that runs from the sources. */
 const SOURCES_ONLY = ['src/reward/custom/thread.mjs'];
 /** Files that the code reads beside itself, by ending. */
-const DATA = ['.sql'];
+export const DATA = ['.sql'];
 /** Not in a comment, where it may be an example. */
-const STARTED = /(?<!^[ \t]*(?:\*|\/\/).*)new URL\(\s*'(\.{1,2}\/[^']+)\.ts',\s*import\.meta\.url\s*\)/gm;
+export const STARTED = /(?<!^[ \t]*(?:\*|\/\/).*)new URL\(\s*'(\.{1,2}\/[^']+)\.ts',\s*import\.meta\.url\s*\)/gm;
 
 /**
  * Compiles every module that the entries reach from `root` into `out`, with source maps, and copies the files that they read beside
@@ -35,7 +35,7 @@ export function filesBelow(folder) {
 }
 
 /** Every module of ours that runs when the entries do, relative to the root. */
-async function reached(root, entries) {
+export async function reached(root, entries) {
   const { metafile } = await build({
     ...{ entryPoints: entries, bundle: true, packages: 'external', platform: 'node', format: 'esm' },
     ...{ absWorkingDir: root, outdir: root, write: false, metafile: true, logLevel: 'silent' },

@@ -6,7 +6,11 @@ import { join } from 'node:path';
 const UNUSED_MS = 30 * 24 * 3_600_000;
 /** What decides what a build looks like, besides the sources. */
 const ALSO = ['package.json', 'package-lock.json', 'tsconfig.json', 'scripts/compile.js'];
-const SOURCE = /(?<!\.test)\.(ts|mjs|js|sql)$/;
+/** Has what makes the file of all modules, and what loads it. */
+const MAKER = 'scripts/bundle';
+/** npm writes it whenever it changes a package; there is none where something else has installed them. */
+const INSTALLED = 'node_modules/.package-lock.json';
+const SOURCE = /(?<!\.test)\.(ts|mjs|cjs|js|sql)$/;
 
 /**
  * The compiled modules of a checkout as it is now, in a folder named by what they were compiled from. Where there are none they are
@@ -29,12 +33,13 @@ export async function ensureCompiled(
     mkdirSync(cache, { recursive: true });
     // Several commands may begin at the same moment: each compiles for itself, and the first one's folder stays.
     made = mkdtempSync(`${folder}.`);
-    const { compileModules } = await import('../compile.js');
-    await compileModules(root, made, entries);
+    await compile(root, made, entries);
     removeUnused(cache);
     // A file that was changed meanwhile may have been compiled in either state.
-    if (digestOf(root, folders) === digest) renameSync(made, folder);
-    else rmSync(made, { recursive: true, force: true });
+    if (digestOf(root, folders) === digest) {
+      renameSync(made, folder);
+      if (entries === undefined) await (await import('../bundle/make.js')).warm(folder);
+    } else rmSync(made, { recursive: true, force: true });
   } catch (error) {
     if (made !== undefined) rmSync(made, { recursive: true, force: true });
     // esbuild's. Others say that this account cannot write here.
@@ -42,6 +47,17 @@ export async function ensureCompiled(
       process.stderr.write(`warning: the sources do not compile and run through tsx, more slowly: ${error.message}\n`);
   }
   return isThere(folder) ? folder : undefined;
+}
+
+/** Modules that others start are compiled one by one; all of ours, for our own processes, into one file that V8 has compiled before. */
+async function compile(root, made, entries) {
+  if (entries !== undefined) {
+    const { compileModules } = await import('../compile.js');
+    await compileModules(root, made, entries);
+    return;
+  }
+  const { bundleModules } = await import('../bundle/make.js');
+  await bundleModules(root, made);
 }
 
 function isThere(folder) {
@@ -58,8 +74,9 @@ function isThere(folder) {
 function digestOf(root, folders) {
   const hash = createHash('sha256');
   const below = (folder) => readdirSync(join(root, folder), { recursive: true }).map((path) => join(folder, path));
-  const sources = folders.flatMap(below).filter((path) => SOURCE.test(path));
-  for (const path of [...ALSO, ...sources.sort()]) {
+  const sources = [MAKER, ...folders].flatMap(below).filter((path) => SOURCE.test(path));
+  const also = existsSync(join(root, INSTALLED)) ? [...ALSO, INSTALLED] : ALSO;
+  for (const path of [...also, ...sources.sort()]) {
     const content = readFileSync(join(root, path));
     hash.update(`${path}\0${content.length}\0`).update(content);
   }

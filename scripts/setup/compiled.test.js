@@ -1,5 +1,17 @@
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -16,8 +28,8 @@ beforeEach(() => {
   for (const folder of ['src/store/queries', 'src/client', 'cluster/cli', 'scripts'])
     mkdirSync(join(root, folder), { recursive: true });
   symlinkSync(join(repository, 'node_modules'), join(root, 'node_modules'));
-  for (const file of ['package.json', 'package-lock.json', 'tsconfig.json', 'scripts/compile.js'])
-    cpSync(join(repository, file), join(root, file));
+  for (const file of ['package.json', 'package-lock.json', 'tsconfig.json', 'scripts/compile.js', 'scripts/bundle'])
+    cpSync(join(repository, file), join(root, file), { recursive: true });
   for (const name of ['index', 'math', 'conformance'])
     writeFileSync(join(root, `src/${name}.ts`), 'export const x: number = 1;\n');
   writeFileSync(join(root, 'src/store/queries/one.sql'), 'SELECT 1');
@@ -48,6 +60,41 @@ describe('the build of a checkout', () => {
     expect(answer).toBe(2);
     expect(spawnSync(process.execPath, [fileURLToPath(started)], { encoding: 'utf8' }).stdout).toBe(`${started.href}\n`);
     expect(existsSync(join(folder, 'src/store/queries/one.sql'))).toBe(true);
+  });
+
+  it('has one instance of each module, whoever imports it, and names its source in stacks', async () => {
+    const lines = [
+      'interface Text { text: string }',
+      'export class Wrong extends Error {',
+      '  readonly of: Text = { text: "x" };',
+      '}',
+    ];
+    const fails = ['export function fails(): never {', "  throw new Wrong('wrong');", '}', 'export const x: number = 1;'];
+    writeFileSync(join(root, 'src/index.ts'), [...lines, ...fails].join('\n'));
+    writeFileSync(join(root, 'src/math.ts'), "export { Wrong } from './index.ts';\n");
+    const folder = await compiled();
+    const script = `const { fails, Wrong } = await import('${folder}/src/index.js');
+      const { Wrong: same } = await import('${folder}/src/math.js');
+      try { fails(); } catch (error) { console.log(error instanceof same && Wrong === same, error.stack); }`;
+    const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
+    expect(stdout).toContain(`true Error: wrong\n    at fails (${join(root, 'src/index.ts')}:6:9)\n`);
+  });
+
+  it('keeps what V8 has compiled, and makes it anew where it is missing or damaged', async () => {
+    const folder = await compiled();
+    const kept = () => readdirSync(folder).filter((name) => name.endsWith('.v8'));
+    const run = () => spawnSync(process.execPath, [join(folder, 'src/started.js')], { encoding: 'utf8' }).stdout;
+    const printed = run();
+    // For nodes with other flags, too.
+    expect(kept()).toHaveLength(2);
+    for (const name of kept()) writeFileSync(join(folder, name), 'damaged');
+    expect(run()).toBe(printed);
+    // That of nodes with other flags is still damaged.
+    const sound = kept().filter((name) => readFileSync(join(folder, name), 'latin1') !== 'damaged');
+    expect(sound).toHaveLength(1);
+    for (const name of kept()) rmSync(join(folder, name));
+    expect(run()).toBe(printed);
+    expect(kept()).toHaveLength(1);
   });
 
   it('is of other entries and folders where it is asked for', async () => {

@@ -1,4 +1,6 @@
+import { join } from 'node:path';
 import { FailureClass } from '../gen/millrace/v1/flow_pb.ts';
+import { FROM_SOURCES, PACKAGE_FOLDER } from '../installation.ts';
 import { HandBack, isRetryLater, retryOf } from './retry-later.ts';
 
 /** Ends a flow without a reward. Thrown between the stages of a flow and caught in run.ts; it never leaves this folder. */
@@ -39,11 +41,14 @@ export function flowCrash(where: string, problem: string, cause?: unknown): Flow
   return new FlowFailure(FailureClass.FLOW_CRASH, `${where}: ${problem}`, cause);
 }
 
+/** Folders of the sources that the stacks of a build name. Run from them, a flow may be a test's, beside them. */
+const OURS = FROM_SOURCES ? [] : ['src', 'cluster'].map((name) => join(PACKAGE_FOLDER, name, '/'));
+
 /** What was thrown, in one line, with the place in the user's code when there is one. */
 export function describe(thrown: unknown): string {
   if (!(thrown instanceof Error)) return `threw ${String(thrown)}`;
   const frames = thrown.stack?.split('\n').filter((line) => /^\s+at .*:\d+:\d+\)?$/.test(line));
-  const frame = frames?.find((line) => !/\bnode:|\/node_modules\//.test(line));
+  const frame = frames?.find((line) => !/\bnode:|\/node_modules\//.test(line) && !OURS.some((folder) => line.includes(folder)));
   const place = frame === undefined ? undefined : /([^/\\(\s]+:\d+):\d+\)?$/.exec(frame)?.[1];
   return `${thrown.name}: ${thrown.message}${place === undefined ? '' : ` (${place})`}`;
 }

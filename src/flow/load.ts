@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -83,10 +84,17 @@ function hookOnce(): void {
     entries: {
       millrace: new URL('../index.ts', import.meta.url).href,
       'millrace/math': new URL('../math.ts', import.meta.url).href,
+      ...sharedPackages(),
     },
     own: pathToFileURL(join(PACKAGE_FOLDER, '/')).href,
     code: pathToFileURL(join(CODE_FOLDER, '/')).href,
     ending: FROM_SOURCES ? '.ts' : '.js',
     compile: !FROM_SOURCES,
   });
+}
+
+/** Packages that are in one file with our modules: what a flow imports must be the same instance. */
+function sharedPackages(): Record<string, string> {
+  const zod = join(CODE_FOLDER, 'shared', 'zod.js');
+  return existsSync(zod) ? { zod: pathToFileURL(zod).href } : {};
 }

@@ -3,7 +3,7 @@ import { systemClock } from '../../clock/system.ts';
 import { TimeLimit } from '../../clock/time-limit.ts';
 import { MillraceError } from '../../errors.ts';
 import type { RetryLaterOptions } from '../../flow/retry-later.ts';
-import { FROM_SOURCES } from '../../installation.ts';
+import { entryOf } from '../../installation.ts';
 import type { BundledReward, FlowSource, FromThread, RewardCall, ThreadData, ToThread } from './protocol.ts';
 
 /** What came of one call. */
@@ -268,7 +268,9 @@ function whenPassed(limitMs: number, signal: AbortSignal, act: () => void): void
     .then((passed) => passed && act());
 }
 
-const THREAD = FROM_SOURCES ? new URL('./thread.mjs', import.meta.url) : new URL('./thread-main.ts', import.meta.url);
+const { file, nodeArguments } = entryOf(new URL('./thread-main.ts', import.meta.url));
+/** What a thread begins with; where it has to load TypeScript, what can do that. */
+const THREAD = nodeArguments.length === 0 ? file : new URL('./thread.mjs', import.meta.url);
 
 function startWorker(data: ThreadData): Worker {
   const worker = new Worker(THREAD, {
