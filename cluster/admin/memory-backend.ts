@@ -18,7 +18,7 @@ import type {
   PruneStoreRequest,
 } from '../../src/gen/millrace/v1/admin_pb.ts';
 import { MemoryLedger } from '../../src/jobs/budgets/memory-ledger.ts';
-import { DEFAULT_OWNER } from '../../src/jobs/record.ts';
+import { DEFAULT_OWNER } from '../../src/config/owner.ts';
 import { seededRandom } from '../../src/random/seeded.ts';
 import type { QueryResult } from '../../src/store/store.ts';
 import type { Imported } from '../../src/store/export/import.ts';

@@ -1,6 +1,5 @@
 import { MillraceError } from '../../src/errors.ts';
-import { OWNER_PATTERN } from '../../src/config/scheduler.ts';
-import { DEFAULT_OWNER, PRIORITY } from '../../src/jobs/record.ts';
+import { DEFAULT_OWNER, OWNER_PATTERN, PRIORITY } from '../../src/config/owner.ts';
 import { AGENT_NAME } from '../jobs/agents.ts';
 
 const JOB_ID = /^[a-z0-9][a-z0-9-]{0,39}$/;

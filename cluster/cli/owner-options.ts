@@ -1,6 +1,5 @@
-import { OWNER_PATTERN } from '../../src/config/scheduler.ts';
+import { DEFAULT_OWNER, OWNER_PATTERN, PRIORITY } from '../../src/config/owner.ts';
 import { MillraceError } from '../../src/errors.ts';
-import { DEFAULT_OWNER, PRIORITY } from '../../src/jobs/record.ts';
 import { wholeNumber } from './whole-number.ts';
 
 /** Options of commands that create a job. */

@@ -117,6 +117,33 @@ describe('the build of a checkout', () => {
     expect(builds()).toHaveLength(2);
   });
 
+  it('is found without reading the sources, and made anew when one changes in size or time only', async () => {
+    const file = join(root, 'src/index.ts');
+    const seen = join(root, 'cache-seen.json');
+    const first = await compiled();
+    // As if it had been made a while after the last change.
+    const old = JSON.parse(readFileSync(seen, 'utf8'));
+    writeFileSync(seen, JSON.stringify({ ...old, at: Date.now() + 10_000, digest: 'what-was-seen' }));
+    mkdirSync(join(root, 'cache/what-was-seen'));
+    expect(await compiled()).toBe(join(root, 'cache/what-was-seen'));
+    // The same size, and a time of writing that is set back to what it was.
+    const { atime, mtime } = statSync(file);
+    writeFileSync(file, readFileSync(file, 'utf8').replace('1', '7'));
+    utimesSync(file, atime, mtime);
+    const second = await compiled();
+    expect(second).not.toBe(first);
+    expect(readFileSync(join(second, 'millrace.cjs'), 'utf8')).toContain('x=7');
+  });
+
+  it('is not taken from what was seen in the same moment as a file changed', async () => {
+    await compiled();
+    const seen = join(root, 'cache-seen.json');
+    const at = statSync(join(root, 'src/index.ts')).ctimeMs;
+    writeFileSync(seen, JSON.stringify({ ...JSON.parse(readFileSync(seen, 'utf8')), at, digest: 'what-was-seen' }));
+    mkdirSync(join(root, 'cache/what-was-seen'));
+    expect(await compiled()).not.toBe(join(root, 'cache/what-was-seen'));
+  });
+
   it('is the same for two that make it at once', async () => {
     const folders = await Promise.all([compiled(), compiled(), compiled()]);
     expect(new Set(folders).size).toBe(1);

@@ -1,7 +1,5 @@
 import { z } from 'zod';
-
-/** What names an owner of jobs. */
-export const OWNER_PATTERN = /^[a-z0-9._@-]{1,64}$/;
+import { OWNER_PATTERN } from './owner.ts';
 
 const jobs = z.int().min(1).max(10_000);
 

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { jobBudgetSchema } from '../config/budgets.ts';
 import type { JobConfig } from '../config/job.ts';
 import { storedJobConfigSchema } from '../config/stored-job.ts';
-import { OWNER_PATTERN } from '../config/scheduler.ts';
+import { DEFAULT_OWNER, OWNER_PATTERN, PRIORITY } from '../config/owner.ts';
 import { wordsOf } from '../algo/schema/issue-words.ts';
 import { MillraceError } from '../errors.ts';
 import { assertTransition, isEnded, JOB_STATES, type JobStateName } from './state.ts';
@@ -71,12 +71,6 @@ export const checkpointRecordSchema = z.object({
 });
 
 export type CheckpointRecord = z.infer<typeof checkpointRecordSchema>;
-
-/** Owner of a job for which none was given. */
-export const DEFAULT_OWNER = 'local';
-
-/** Bounds of a job's priority. */
-export const PRIORITY = { min: -100, max: 100 } as const;
 
 /** Why a job is paused that nobody paused. */
 const PAUSE_REASONS = ['BUDGET_EXHAUSTED'] as const;

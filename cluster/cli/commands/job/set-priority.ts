@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { PRIORITY } from '../../../../src/jobs/record.ts';
+import { PRIORITY } from '../../../../src/config/owner.ts';
 import { answeredJob } from '../../answered-job.ts';
 import type { CliContext } from '../../context.ts';
 import { wholeNumber } from '../../whole-number.ts';
