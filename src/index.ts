@@ -1,5 +1,8 @@
 /** The public API: what a flow is written with. */
 export { defineFlow, defineTool, ToolError } from './flow/define.ts';
+export { defineAgent } from './flow/agent/define.ts';
+export { agentTool } from './flow/agent/definition.ts';
+export type { AgentDefinition, AgentMemory, AgentTool, AgentTurn, AgentVerification } from './flow/agent/definition.ts';
 export { RetryLater } from './flow/retry-later.ts';
 export type { HttpResponse, RetryLaterOptions } from './flow/retry-later.ts';
 export { metered } from './flow/usage.ts';

@@ -78,7 +78,7 @@ describe('a flow that takes any number of calls', () => {
     });
     expect(outcomes[1]).toEqual({
       ...{ tool: '', items: [], step: 1 },
-      said: { text: 'All is done.', content: 'All is done.', calls: [], outcomes: [], tokens: 12 },
+      said: { text: 'All is done.', content: 'All is done.', calls: [], outcomes: [], tokens: 12, finish: 'stop' },
     });
   });
 
@@ -126,7 +126,7 @@ describe('a flow that takes any number of calls', () => {
     const writingRule = () => said.shift()!;
     const { run: result, outcomes } = await run([], {}, rulePlanner({ name: 'parcels', writingRule }));
     expect(JSON.parse(result.answerJson)).toMatchObject({ stamped: [0, 1] });
-    expect(outcomes[1]!.said).toEqual({ content: 'done', calls: [], outcomes: [], tokens: 0 });
+    expect(outcomes[1]!.said).toEqual({ content: 'done', calls: [], outcomes: [], tokens: 0, finish: 'stop' });
     const wrong = { name: 'parcels', writingRule: () => ({ content: 'x', calls: ['stamp'] }) as never };
     expect((await run([], {}, rulePlanner(wrong))).run.failure?.message).toMatch(/writingRule.* must return \{ content/);
   });

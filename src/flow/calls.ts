@@ -92,12 +92,13 @@ function outcomeOf({ action, execution }: Performed, step: number): Outcome {
 /** What it is told of a text with any number of calls: the first one, and all of them in `said`. */
 function saidOutcome(decision: GeneratedDecision, performed: readonly Performed[], step: number): Outcome {
   const [first] = performed;
-  const { text, calls, tokens } = decision;
+  const { text, calls, tokens, finish } = decision;
   const outcomes = performed.map((each): CallOutcome => {
     const { tool, result, error } = outcomeOf(each, step);
     return { tool, arguments: each.execution.input, ...(error === undefined ? { result } : { error }) };
   });
-  const said = { content: contentOf(decision), calls, outcomes, tokens: tokens.length, ...(tokens.length > 0 && { text }) };
+  const content = contentOf(decision);
+  const said = { content, calls, outcomes, tokens: tokens.length, finish, ...(tokens.length > 0 && { text }) };
   return { ...(first === undefined ? { tool: '', items: NO_ITEMS, step } : outcomeOf(first, step)), said };
 }
 

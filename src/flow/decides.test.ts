@@ -26,3 +26,9 @@ it.each([{ pull: 1 }, { left: undefined, right: undefined }])('takes one with a 
 it('takes any flow for a policy that writes arguments', () => {
   expect(() => checkDecides(flow({ pull: 0 }), { decides: 'generated' })).not.toThrow();
 });
+
+it('refuses an agent whose policy does not write', () => {
+  const agent = { ...flow({ look: 0, pull: 0 }), calls: 'any' } as const;
+  expect(() => checkDecides(agent)).toThrow(expect.objectContaining({ field: 'policy.kind' }) as Error);
+  expect(() => checkDecides(agent, { decides: 'generated' })).not.toThrow();
+});

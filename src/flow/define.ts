@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { Speech } from '../base-model/chat/conversation.ts';
+import type { FinishReason } from '../policy/decision.ts';
 import type { Plan } from '../policy/plan.ts';
 import type { Usage } from './usage.ts';
 
@@ -82,6 +83,8 @@ export interface Said extends Speech {
   outcomes: readonly CallOutcome[];
   /** Tokens that the policy wrote. */
   tokens: number;
+  /** `length`: the message reached its longest length and was cut off; nothing of it was done. */
+  finish: FinishReason;
 }
 
 /** What came of one of the calls of a message. */

@@ -26,7 +26,7 @@ export interface Planned {
   others?: OtherActions | undefined;
 }
 
-/** Port: what decides in a flow. `undefined` ends the flow. Called only with at least one open action. */
+/** Port: what decides in a flow. `undefined` ends the flow. Called only with at least one open action, or a conversation. */
 export interface Planner {
   choose(plan: PreparedPlan, random: Random): Planned | undefined | Promise<Planned | undefined>;
   /** Hears what followed from each of its decisions, as it is recorded. */
@@ -40,10 +40,11 @@ export interface StepResult {
   error: boolean;
 }
 
-/** Picks uniformly among the open actions. */
+/** Picks uniformly among the open actions; ends a conversation without tools. */
 export const randomPlanner: Planner = {
   choose({ plan }, random) {
     const open = plan.actions.length;
+    if (open === 0) return undefined;
     return { decision: choice(random.integer(open)), logProbability: -Math.log(open), entropy: Math.log(open) };
   },
 };

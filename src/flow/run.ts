@@ -156,7 +156,8 @@ async function takeSteps<T, M>(options: RunOptions<T, M>, memory: M, run: FlowRu
     const prepared = stage('plan', () => planStep(flow, shape, memory, step));
     const open = prepared.plan.actions;
     states?.planned(prepared.plan, run.steps.at(-1));
-    if (open.length === 0) return Termination.NO_ACTION;
+    // Without tools a conversation goes on in words.
+    if (open.length === 0 && prepared.plan.conversation === undefined) return Termination.NO_ACTION;
     const pending = planner.choose(prepared, random);
     const planned = isPromise(pending) ? await pending : pending;
     if (planned === undefined) return Termination.DONE;

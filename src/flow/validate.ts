@@ -39,7 +39,7 @@ export function validateFlow(value: unknown, origin = 'flow'): FlowDefinition<un
   checkCost(value['maxRewardCost'], 'maxRewardCost', wrong);
   const { calls } = value;
   if (calls !== undefined && calls !== 'one' && calls !== 'any') wrong('calls', `must be 'one' or 'any', got ${show(calls)}`);
-  checkTools(value['tools'], wrong);
+  checkTools(value['tools'], calls === 'any', wrong);
   checkFeatures(value['features'], wrong);
   if (value['components'] !== undefined) checkNames(value['components'], 'components', wrong);
   if (value['files'] !== undefined) checkFiles(value['files'], wrong);
@@ -48,8 +48,9 @@ export function validateFlow(value: unknown, origin = 'flow'): FlowDefinition<un
 
 type Wrong = (field: string, problem: string) => never;
 
-function checkTools(tools: unknown, wrong: Wrong): void {
-  if (!isObject(tools) || Object.keys(tools).length === 0) return wrong('tools', 'must be an object with at least one tool');
+function checkTools(tools: unknown, mayBeNone: boolean, wrong: Wrong): void {
+  if (!isObject(tools) || (Object.keys(tools).length === 0 && !mayBeNone))
+    return wrong('tools', 'must be an object with at least one tool');
   for (const [name, tool] of Object.entries(tools)) {
     const field = `tools.${name}`;
     if (!NAME.test(name)) wrong(field, `must be called by a name (${nameRule})`);

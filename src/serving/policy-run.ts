@@ -173,7 +173,7 @@ export class PolicyRun<T, M> {
     if (this.#step >= this.#limit) return this.#end();
     const prepared = planStep(flow, shape, this.#memory, this.#step);
     const open = prepared.plan.actions;
-    if (open.length === 0) return this.#end();
+    if (open.length === 0 && prepared.plan.conversation === undefined) return this.#end();
     const planned = await planner.choose(prepared, random);
     if (planned === undefined) return this.#end();
     const action = actionOf(planned.decision, open, { shape, takes: flow.calls ?? 'one' });
