@@ -1,6 +1,7 @@
 import { algorithms } from './algorithms/scenario.ts';
 import { api } from './api/scenario.ts';
 import { compute } from './compute/scenario.ts';
+import { decide } from './decide/scenario.ts';
 import { group } from './group/scenario.ts';
 import { ingest } from './ingest/scenario.ts';
 import { ingestChaos } from './ingest-chaos/scenario.ts';
@@ -18,6 +19,7 @@ export const SCENARIOS: readonly Scenario[] = [
   algorithms,
   api,
   compute,
+  decide,
   group,
   ingest,
   ingestChaos,
