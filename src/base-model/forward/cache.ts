@@ -51,6 +51,16 @@ export class KeyValueCache {
     this.#length = length;
   }
 
+  /** Another cache that begins with the same tokens; what is there is shared until one of the two adds to it. */
+  fork(): KeyValueCache {
+    const copy = new KeyValueCache({ layers: this.#layers.length });
+    this.#layers.forEach((stored, layer) => {
+      if (stored) copy.#layers[layer] = { keys: tf.keep(tf.clone(stored.keys)), values: tf.keep(tf.clone(stored.values)) };
+    });
+    copy.#length = this.#length;
+    return copy;
+  }
+
   dispose(): void {
     this.#layers.forEach(dispose);
     this.#layers.fill(undefined);
