@@ -1,10 +1,11 @@
-import type { Bus } from '../../src/bus/bus.ts';
+import type { Bus, TopologyPart } from '../../src/bus/bus.ts';
 import type { Clock } from '../../src/clock/clock.ts';
 import { MillraceError } from '../../src/errors.ts';
 import type { Logger } from '../../src/telemetry/log.ts';
 
 const DOCTOR = '`millrace doctor`';
 const AGAIN_MS = 2_000;
+const LOOK_MS = 250;
 /** Begins the field of an error that lasts until a person has changed something in JetStream. */
 const FIELD = 'jetstream.';
 
@@ -42,6 +43,33 @@ export async function startTopology(bus: Bus, { clock, log, wasUp = false, onTro
       await clock.sleep(AGAIN_MS);
     }
   }
+}
+
+/**
+ * Waits until somebody else has made the streams and buckets. For nodes that could be started with other settings than the rest of the cluster, or
+ * in another version, and must not change what it has; they go on with other limits than theirs, which a line in the log names.
+ */
+export async function awaitTopology(bus: Bus, { clock, log, onTrouble }: Omit<TopologyStart, 'wasUp'>): Promise<void> {
+  for (let told = ''; ;) {
+    const parts = await bus.inspectTopology();
+    const obstacle = obstacleOf(parts);
+    if (obstacle === undefined) {
+      const different = parts.filter(({ problem }) => problem !== undefined);
+      if (different.length > 0) log.warn({ different }, 'streams or buckets have other settings than this node would give them');
+      return;
+    }
+    if (obstacle !== told) onTrouble?.(`waiting: ${obstacle}`);
+    told = obstacle;
+    await clock.sleep(LOOK_MS);
+  }
+}
+
+/** What is not there yet, or cannot be used as it is. */
+function obstacleOf(parts: readonly TopologyPart[]): string | undefined {
+  const missing = parts.filter(({ created }) => created === undefined).map(({ name }) => name);
+  if (missing.length > 0) return `no coordinator or store has made these streams and buckets yet: ${missing.join(', ')}`;
+  const part = parts.find(({ fixed }) => fixed);
+  return part && `${part.kind} ${part.name}: ${part.problem}; ${DOCTOR} shows what to do`;
 }
 
 /** Whether a node's start failed with something that the next start would find again. */

@@ -18,12 +18,13 @@ export function loginOf({
 }
 
 /** Connects a node to its cluster's NATS. */
-export function connectNode({ id, natsUrl, nats }: NodeSettings, log: Logger): Promise<Bus> {
+export function connectNode({ id, natsUrl, nats, natsAccess }: NodeSettings, log: Logger): Promise<Bus> {
   return connectBus({
     servers: natsUrl,
     name: id,
     leaseTtlMs: LEASE_TTL_MS,
     durables: WORK_DURABLES,
+    ...natsAccess,
     ...(nats && loginOf(nats)),
     onRefused: (err) => log.error({ err }, 'NATS refused this node something: its identity lacks a permission'),
   });

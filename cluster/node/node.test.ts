@@ -25,6 +25,8 @@ afterAll(async () => {
 });
 
 const PARAMETER_SERVER: RoleSettings = { role: 'parameter-server', workToken: 'the token of learners' };
+const TOKENS = { token: 'the token of people', gatewayWorkToken: 'the token of gateways', storeToken: 'the token of stores' };
+const COORDINATOR: RoleSettings = { role: 'coordinator', ...TOKENS };
 const settings = (id: string, roles: RoleSettings[]): NodeSettings => {
   return { id, roles, natsUrl: nats.url, stateDir, logLevel: 'silent' };
 };
@@ -37,7 +39,7 @@ describe('a stream with a setting that cannot be changed', () => {
     return link;
   };
   const start = (more: Partial<StartOptions>) =>
-    startNode({ settings: settings('node-0', [PARAMETER_SERVER]), log: silentLogger(), ...more });
+    startNode({ settings: settings('node-0', [COORDINATOR]), log: silentLogger(), ...more });
   const said = /stream ROLLOUTS exists .*its retention is "limits", not "workqueue"; `millrace doctor` shows what to do$/;
 
   it('ends a first start, for good, with its name, the setting, what is there and what was asked', async () => {
@@ -64,6 +66,30 @@ describe('a stream with a setting that cannot be changed', () => {
     await node.stop();
     await link.nc.close();
   });
+});
+
+it('makes no streams, unless it has role coordinator or store: it waits for them', async () => {
+  const link = await openJetStream({ servers: nats.url, name: 'another program' });
+  await link.jsm.streams.delete('ROLLOUTS');
+  const troubles: string[] = [];
+  const node = startNode({
+    settings: settings('node-2', [PARAMETER_SERVER]),
+    log: silentLogger(),
+    onTrouble: (text) => troubles.push(text),
+  });
+  await expect
+    .poll(() => troubles)
+    .toEqual(['waiting: no coordinator or store has made these streams and buckets yet: ROLLOUTS']);
+  await link.jsm.streams.add({ name: 'ROLLOUTS', subjects: ['rollout.>'], retention: 'limits', storage: 'file' });
+  await expect
+    .poll(() => troubles[1])
+    .toMatch(/^waiting: stream ROLLOUTS: its retention is "limits", not "workqueue".*; `millrace doctor` shows what to do$/);
+  await link.jsm.streams.delete('ROLLOUTS');
+  const bus = await connectBus({ servers: nats.url, name: 'coordinator' });
+  await bus.ensureTopology();
+  await (await node).stop();
+  await bus.close();
+  await link.nc.close();
 });
 
 it('is listed with its addresses until it has stopped', async () => {

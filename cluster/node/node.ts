@@ -11,7 +11,7 @@ import { serveMetrics, type MetricsServer } from '../../src/telemetry/metrics-se
 import { createMetrics, type MetricsRegistry } from '../../src/telemetry/metrics.ts';
 import { monitorProcess } from '../../src/telemetry/process-stats.ts';
 import { watchFlows } from '../flow-watch/watch.ts';
-import { startTopology } from '../infra/topology-start.ts';
+import { awaitTopology, startTopology } from '../infra/topology-start.ts';
 import type { Role } from '../runtime/context.ts';
 import { announce, watchNodes, type NodeInfo } from '../runtime/nodes.ts';
 import { roleNames, settingsOf, type NodeSettings } from '../runtime/settings/node.ts';
@@ -56,6 +56,13 @@ export interface RunningNode {
   stop(timeoutMs?: number): Promise<void>;
 }
 
+/** On servers that ran already everybody may change streams, and only these roles do; on the cluster's own one the identity decides. */
+function prepareTopology(bus: Bus, { settings, history = FIRST, log, onTrouble }: StartOptions): Promise<void> {
+  const makes = settings.nats !== undefined || roleNames(settings).some((role) => role === 'coordinator' || role === 'store');
+  const options = { clock: systemClock, log, onTrouble };
+  return makes ? startTopology(bus, { ...options, wasUp: history.wasUp }) : awaitTopology(bus, options);
+}
+
 /** One process of the cluster: connects to the bus, starts its roles, and tells the others that it is there. */
 export async function startNode(options: StartOptions): Promise<RunningNode> {
   const { settings, history = FIRST, log, onStep, onTrouble } = options;
@@ -66,7 +73,7 @@ export async function startNode(options: StartOptions): Promise<RunningNode> {
   const bus = await connectNode(settings, log);
   void bus.closed.then((error) => error && fail(error));
   onStep?.('making streams');
-  await startTopology(bus, { clock: systemClock, log, wasUp: history.wasUp, onTrouble });
+  await prepareTopology(bus, options);
   // Another one than the heartbeats': each reading begins a new window.
   const scraped = monitorProcess();
   const metrics = createMetrics({ node: settings.id, role: roles.join('+'), monitor: scraped });

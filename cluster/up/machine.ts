@@ -19,10 +19,15 @@ export async function findDevices({ compute }: ClusterConfig, log: Logger): Prom
 }
 
 /** The command that the store's process is started through; a line in the log where it can reach every file of this user. */
-export async function confineStore({ stateDir, clickhouse }: ClusterConfig, log: Logger): Promise<readonly string[] | undefined> {
+export async function confineStore(
+  { stateDir, clickhouse, nats }: ClusterConfig,
+  log: Logger,
+): Promise<readonly string[] | undefined> {
   // With a server there is no engine in the process, and nothing that SQL could reach.
   if (clickhouse.url !== undefined) return undefined;
-  const confinement = await storeConfinement(resolve(stateDir));
+  const { caFile, certFile, keyFile, credsFile, nkeyFile } = nats;
+  const files = [caFile, certFile, keyFile, credsFile, nkeyFile].flatMap((file) => (file === undefined ? [] : [resolve(file)]));
+  const confinement = await storeConfinement(resolve(stateDir), { files });
   if (confinement.prefix === undefined) {
     log.warn(`the store's process is not confined to its own files: ${confinement.reason}`);
     return undefined;

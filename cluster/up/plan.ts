@@ -43,6 +43,7 @@ export function planNodes(input: PlanInput): PlannedNode[] {
   const { config, credentials, natsUrl, passwords, ports, devices, inherited } = input;
   const gpus = usesGpus(config, devices);
   const { backend } = config.compute;
+  const { url, ...natsAccess } = config.nats;
   const money = { budgets: config.budgets, prices: config.prices };
   // Rollouts ask for few decisions at a time and stay on the processor when learners are set to use GPUs.
   const rolloutBackend = backend === 'tensorflow-gpu' ? undefined : backend;
@@ -70,6 +71,7 @@ export function planNodes(input: PlanInput): PlannedNode[] {
       settings: {
         ...own,
         natsUrl,
+        ...(url !== undefined && { natsAccess }),
         ...(passwords && { nats: { identity, password: passwords[identity] } }),
         stateDir: config.stateDir,
         ...(config.artifacts.url !== undefined && { artifacts: { ...config.artifacts, url: config.artifacts.url } }),

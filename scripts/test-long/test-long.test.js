@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import { argumentsOf } from './arguments.js';
 import { chaos } from './chaos.js';
+import { hosts } from './hosts.js';
 import { nodes } from './nodes.js';
 import { page } from './page.js';
 import { python } from './python.js';
@@ -60,7 +61,7 @@ describe('a run', () => {
     expect(await outcome(['absent', 'good'], true)).toEqual([1, 'absent: failed, it is required: no w', 'good: passed: x']);
   });
 
-  it.each(['hosts', 'containers', 'models'])('has nothing for %s yet', async (name) => {
+  it.each(['containers', 'models'])('has nothing for %s yet', async (name) => {
     expect((await TIERS[name]()).skipped).toMatch(/^nothing to run yet: /);
   });
 });
@@ -90,6 +91,15 @@ describe('tiers', () => {
     expect(start.mock.calls[0][2].env.MILLRACE_TEST_CHROMIUM).toBe('/chromium');
     start.mockResolvedValueOnce(1);
     expect(await page({}, '/r', place)).toEqual({ failed: 'with /chromium' });
+  });
+
+  it('hosts: needs openssl for the certificates', async () => {
+    expect((await hosts({}, '/', { find: () => undefined })).skipped).toMatch(/^openssl is not installed/);
+    const start = vi.fn(() => Promise.resolve(0));
+    const place = { find: () => '/openssl', start };
+    expect((await hosts({}, '/r', place)).passed).toBe('three NATS servers on this machine');
+    start.mockResolvedValueOnce(1);
+    expect((await hosts({}, '/r', place)).failed).toBe('three NATS servers on this machine');
   });
 
   it('simulate: ten thousand seeds', async () => {

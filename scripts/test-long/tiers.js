@@ -1,4 +1,5 @@
 import { chaos } from './chaos.js';
+import { hosts } from './hosts.js';
 import { nodes } from './nodes.js';
 import { page } from './page.js';
 import { python } from './python.js';
@@ -8,7 +9,7 @@ const nothingYet = (what) => () => Promise.resolve({ skipped: `nothing to run ye
 
 /** Tiers of npm run test:long, in the order of `all`. */
 export const TIERS = {
-  hosts: nothingYet('a cluster runs on one machine'),
+  hosts,
   containers: nothingYet('there are no images'),
   models: nothingYet('there is no language-model policy'),
   page,

@@ -168,6 +168,8 @@ export interface TopologyPart {
   created: string | undefined;
   /** Where its configuration differs from what is asked for, in words. */
   problem: string | undefined;
+  /** Whether no server changes that: somebody has to delete it. */
+  fixed: boolean;
 }
 
 export interface StoredMessage {

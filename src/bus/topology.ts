@@ -34,8 +34,8 @@ export interface BucketSpec {
 export interface Topology {
   streams: readonly StreamSpec[];
   buckets: readonly BucketSpec[];
-  /** Copies of each stream and bucket in a cluster. */
-  replicas: number;
+  /** Copies of each stream and bucket in a cluster. Undefined: as many as one has, and one of what is made. */
+  replicas: number | undefined;
   /** Messages that were given up go to `<prefix>.<stream>`, which a stream must store. */
   deadLetterPrefix: string;
 }

@@ -38,7 +38,9 @@ describe('loadClusterConfig', () => {
         CLICKHOUSE_URL: 'http://127.0.0.1:8123',
         CLICKHOUSE_USER: 'me',
         CLICKHOUSE_PASSWORD: '123',
-        NATS_URL: 'nats://127.0.0.1:4222',
+        NATS_URL: 'nats://127.0.0.1:4222,nats://127.0.0.1:4223',
+        NATS_CREDS: 'millrace.creds',
+        NATS_CA: 'ca.pem',
         MILLRACE_TOKEN: '0123456789abcdef',
         MILLRACE_CLUSTER__PORTS__ADMIN: '7001',
         MILLRACE_LOG_LEVEL: '',
@@ -48,7 +50,7 @@ describe('loadClusterConfig', () => {
     });
     expect(config).toMatchObject({
       clickhouse: { url: 'http://127.0.0.1:8123', user: 'me', password: '123' },
-      nats: { url: 'nats://127.0.0.1:4222' },
+      nats: { url: 'nats://127.0.0.1:4222,nats://127.0.0.1:4223', credsFile: 'millrace.creds', caFile: 'ca.pem' },
       token: '0123456789abcdef',
       ports: { admin: 7001 },
       learners: 3,
@@ -118,6 +120,19 @@ describe('loadClusterConfig', () => {
     [{ env: { MILLRACE_TOKEN: 'short' } }, /^MILLRACE_TOKEN: token: got .*at least 16 characters/],
     [{ overrides: ['token=sixteen characters'] }, /^--set token: other accounts can read arguments/],
     [{ overrides: ['clickhouse.password=x'] }, /^--set clickhouse.password: other accounts/],
+    [
+      { env: { NATS_URL: 'nats://a,http://b' } },
+      /NATS_URL: nats\.url: .*expected addresses like nats:\/\/host:4222, with commas/,
+    ],
+    [{ env: { NATS_CA: 'x' } }, /nats\.caFile: .*is about servers that run already: nats\.url says where/],
+    [{ env: { NATS_URL: 'nats://a', NATS_PASSWORD: 'x' } }, /nats\.password: .*needs nats\.user/],
+    [{ env: { NATS_URL: 'nats://a', NATS_CERT: 'x' } }, /nats\.certFile: .*needs nats\.keyFile/],
+    [{ env: { NATS_URL: 'nats://a', NATS_KEY: 'x' } }, /nats\.keyFile: .*needs nats\.certFile/],
+    [
+      { env: { NATS_URL: 'nats://a', NATS_USER: 'u', NATS_CREDS: 'x' } },
+      /nats\.credsFile: .*one way to log in, nats\.user another/,
+    ],
+    [{ env: { NATS_URL: 'nats://a' }, overrides: ['nats.replicas=2'] }, /nats\.replicas: got 2/],
   ])('rejects %o', (options, message) => {
     expect(() => loadClusterConfig(options)).toThrow(message);
   });
@@ -127,7 +142,9 @@ describe('loadClusterConfig', () => {
       env: {
         CLICKHOUSE_URL: 'http://u:hunter2@host:8123',
         CLICKHOUSE_PASSWORD: 'hunter2',
-        NATS_URL: 'nats://t:hunter2@host:4222',
+        NATS_URL: 'nats://t:hunter2@host:4222,nats://u:hunter2@host:4223',
+        NATS_USER: 'me',
+        NATS_PASSWORD: 'hunter2',
         MILLRACE_TOKEN: 'hunter2-hunter2-hunter2',
       },
     });

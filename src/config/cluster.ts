@@ -5,6 +5,7 @@ import { LOG_LEVELS } from '../telemetry/log-levels.ts';
 import { budgetsSchema, pricesSchema } from './budgets.ts';
 import { COMPUTE_BACKENDS } from './compute-backends.ts';
 import type { ConfigSource, Environment } from './layers.ts';
+import { natsProblem, natsSchema } from './nats.ts';
 import { isSecretField } from './problems.ts';
 import { resolve } from './resolve.ts';
 import { schedulerSchema } from './scheduler.ts';
@@ -62,11 +63,10 @@ export const clusterConfigSchema = z.strictObject({
         ),
     })
     .prefault({}),
-  nats: z
-    .strictObject({
-      url: url(/^(nats|tls|ws|wss)$/, 'nats://host:4222').describe(
-        'a running NATS server, like nats://host:4222; one is started when absent',
-      ),
+  nats: natsSchema
+    .superRefine((nats, context) => {
+      const problem = natsProblem(nats);
+      if (problem !== undefined) context.addIssue({ code: 'custom', path: [problem.field], message: problem.message });
     })
     .prefault({}),
   clickhouse: z
@@ -148,6 +148,13 @@ export const CLUSTER_ENV_NAMES: Readonly<Record<string, string>> = {
   MILLRACE_CLICKHOUSE_WRITE_TOKEN: 'clickhouse.writeToken',
   MILLRACE_CLICKHOUSE_WRITE_TOKEN_FILE: 'clickhouse.writeTokenFile',
   NATS_URL: 'nats.url',
+  NATS_USER: 'nats.user',
+  NATS_PASSWORD: 'nats.password',
+  NATS_CREDS: 'nats.credsFile',
+  NATS_NKEY: 'nats.nkeyFile',
+  NATS_CA: 'nats.caFile',
+  NATS_CERT: 'nats.certFile',
+  NATS_KEY: 'nats.keyFile',
   MILLRACE_STATE_DIR: 'stateDir',
   MILLRACE_STATE: 'stateDir',
   MILLRACE_LOG_LEVEL: 'logLevel',
@@ -222,7 +229,7 @@ function refuseSecrets(overrides: readonly string[]): void {
 /** The settings without their secrets, for printing. */
 export function withoutSecrets(config: ClusterConfig): ClusterConfig {
   const hidden = (value: string): string => (value === '' ? '' : '***');
-  const hiddenIn = (address: string): string => address.replace(/\/\/[^@/]*@/, '//***@');
+  const hiddenIn = (addresses: string): string => addresses.replace(/\/\/[^@/,]*@/g, '//***@');
   const { clickhouse, nats, token } = config;
   return {
     ...config,
@@ -233,7 +240,12 @@ export function withoutSecrets(config: ClusterConfig): ClusterConfig {
       ...(clickhouse.writeToken === undefined ? {} : { writeToken: hidden(clickhouse.writeToken) }),
       ...(clickhouse.url === undefined ? {} : { url: hiddenIn(clickhouse.url) }),
     },
-    nats: nats.url === undefined ? {} : { url: hiddenIn(nats.url) },
+    nats: {
+      ...nats,
+      ...(nats.url === undefined ? {} : { url: hiddenIn(nats.url) }),
+      ...(nats.password === undefined ? {} : { password: hidden(nats.password) }),
+      ...(nats.token === undefined ? {} : { token: hidden(nats.token) }),
+    },
     ...(token === undefined ? {} : { token: hidden(token) }),
   };
 }

@@ -33,8 +33,8 @@ export interface TopologyOptions {
   maxBytes?: Partial<Record<StreamName, number>>;
   /** Number of messages at most, by stream. Default: no limit. */
   maxMessages?: Partial<Record<StreamName, number>>;
-  /** Copies of each stream and bucket in a cluster. Default 1. */
-  replicas?: number;
+  /** Copies of each stream and bucket in a cluster. Default: those that exist are left as they are, new ones have 1. */
+  replicas?: number | undefined;
 }
 
 const MIB = 1024 * 1024;
@@ -97,7 +97,7 @@ export function topology(options: TopologyOptions = {}): Topology {
       { name: EXPERIMENTS, ttlMs: 0, maxBytes: 64 * MIB },
       { name: SERVED, ttlMs: 7 * DAY_MS, maxBytes: 256 * MIB },
     ],
-    replicas: options.replicas ?? 1,
+    replicas: options.replicas,
     deadLetterPrefix: DEAD_LETTER_PREFIX,
   };
 }

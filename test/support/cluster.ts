@@ -41,6 +41,8 @@ export interface TestClusterOptions {
   maxRunning?: number;
   /** What calls cost, and owners may spend. */
   money?: Pick<ClusterConfig, 'budgets' | 'prices'>;
+  /** NATS servers that run already. Default: one of its own. */
+  nats?: ClusterConfig['nats'];
   /** Where bundles and checkpoints are kept. Default: its folder. */
   artifacts?: ClusterConfig['artifacts'];
   /** An earlier cluster's folder. */
@@ -58,6 +60,7 @@ export async function startTestCluster(options: TestClusterOptions = {}): Promis
     maxRunning = 'auto',
     money = {},
     artifacts = {},
+    nats = {},
   } = options;
   const cluster = await startEmbeddedCluster({
     config: clusterConfigSchema.parse({
@@ -68,6 +71,7 @@ export async function startTestCluster(options: TestClusterOptions = {}): Promis
       ports: { clickhouse: clickhousePort, gateway: gatewayPort },
       scheduler: { maxRunning },
       artifacts,
+      nats,
       ...money,
     }),
     log: silentLogger(),

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { natsAccessSchema } from '../../../src/config/nats.ts';
 import type { RoleName } from '../../../src/protocol/roles.ts';
 import { LOG_LEVELS } from '../../../src/telemetry/log-levels.ts';
 import { IDENTITIES, type Identity } from '../../infra/nats/access.ts';
@@ -15,7 +16,10 @@ export type NatsLogin = z.infer<typeof natsLogin>;
 export const nodeSettingsSchema = z.strictObject({
   /** Unique in the cluster; part of NATS subjects and file names. */
   id: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]*$/, 'letters, digits, "_" and "-"'),
+  /** Addresses, with commas between them. */
   natsUrl: z.string().min(1),
+  /** How servers that ran already are reached, and how many copies of streams they keep. */
+  natsAccess: natsAccessSchema.optional(),
   /** Who it is on the cluster's own nats-server; absent for a server that ran already, whose address says it. */
   nats: natsLogin.optional(),
   /** Folder for checkpoints and logs and, with role `store`, the embedded database. */

@@ -76,15 +76,15 @@ export class MemoryServer {
   }
 
   inspectTopology(): TopologyPart[] {
-    const problem = undefined;
+    const asMade = { problem: undefined, fixed: false };
     return [
       ...this.topology.streams.map(({ name }) => ({
         kind: 'stream' as const,
         name,
         created: this.streams.get(name)?.created,
-        problem,
+        ...asMade,
       })),
-      ...[...this.buckets].map(([name, { created }]) => ({ kind: 'bucket' as const, name, created, problem })),
+      ...[...this.buckets].map(([name, { created }]) => ({ kind: 'bucket' as const, name, created, ...asMade })),
     ];
   }
 

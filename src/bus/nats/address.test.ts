@@ -1,5 +1,20 @@
 import { describe, expect, it } from 'vitest';
-import { natsAddress } from './address.ts';
+import { natsAddress, natsAddresses } from './address.ts';
+
+describe('natsAddresses', () => {
+  it.each([
+    ['nats://a:4222', ['nats://a:4222']],
+    ['nats://a:4222,nats://b:4222, tls://c', ['nats://a:4222', 'nats://b:4222', 'tls://c']],
+    ['a:4222,b:4222', ['a:4222', 'b:4222']],
+    ['nats://me:a,b@host:4222,nats://other:4222', ['nats://host:4222', 'nats://other:4222']],
+    [
+      ['nats://a', 'nats://b,nats://c'],
+      ['nats://a', 'nats://b', 'nats://c'],
+    ],
+  ])('takes %j apart', (text, servers) => {
+    expect(natsAddresses(text).map(({ server }) => server)).toEqual(servers);
+  });
+});
 
 describe('natsAddress', () => {
   it.each([

@@ -25,3 +25,13 @@ export function natsAddress(text: string): NatsAddress {
     });
   }
 }
+
+/** {@link natsAddress} of each: texts, each of one address or of several with commas between them. At least one. */
+export function natsAddresses(texts: string | readonly string[]): NatsAddress[] {
+  return [texts].flat().flatMap(splitAddresses).map(natsAddress);
+}
+
+/** Addresses with commas between them, one by one. A comma before an `@` belongs to a password. */
+export function splitAddresses(text: string): string[] {
+  return text.split(/,(?=\s*\w+:\/\/|[^@]*$)/).map((each) => each.trim());
+}

@@ -2,21 +2,19 @@ import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream';
 import { errors } from '@nats-io/nats-core';
 import { connect } from '@nats-io/transport-node';
-import type { NatsConnection } from '@nats-io/transport-node';
+import type { NatsConnection, NodeConnectionOptions } from '@nats-io/transport-node';
 import { MillraceError } from '../../errors.ts';
 import { checkServerVersion } from '../features.ts';
-import { natsAddress } from './address.ts';
+import { natsAddresses } from './address.ts';
 import { Disconnected, isTransient, toBusError } from './errors.ts';
+import { loginOptions, type NatsLogin } from './login.ts';
 
 /** Options of {@link openJetStream}. */
-export interface JetStreamOptions {
-  /** Addresses; credentials may stand in them: `nats://user:password@host:4222`. */
+export interface JetStreamOptions extends NatsLogin {
+  /** Addresses, in one text with commas between them or in several; credentials may stand in the first: `nats://user:password@host:4222`. */
   servers: string | string[];
   /** Shown by the server's monitoring. */
   name: string;
-  token?: string;
-  user?: string | undefined;
-  password?: string | undefined;
   /** Begins the subjects that answers come to, where the server gives each user its own. Default '_INBOX'. */
   inboxPrefix?: string | undefined;
   /**
@@ -40,12 +38,19 @@ export interface JetStreamOptions {
 const RETRY_MS = 100;
 /** One try of a call; a lost request is sent again after this. */
 const ATTEMPT_MS = 5000;
+/**
+ * One try of what a cluster that lost a server may leave without an answer: for some seconds it goes on placing consumers there, and asking it
+ * for streams that it led.
+ */
+const QUICK_ATTEMPT_MS = 1500;
 
 /** A connection that comes back by itself, and calls over it that wait for it at most so long. */
 export class JetStreamConnection {
   readonly nc: NatsConnection;
   readonly js: JetStreamClient;
   readonly jsm: JetStreamManager;
+  /** As `js` and `jsm`, with short tries: for what one server of a cluster answers, where the next try may reach another. */
+  readonly quick: { readonly js: JetStreamClient; readonly jsm: JetStreamManager };
   /** Makes and changes nothing but messages. */
   readonly worker: boolean;
   /** Begins the subjects that answers come to. */
@@ -64,7 +69,7 @@ export class JetStreamConnection {
 
   constructor(
     nc: NatsConnection,
-    jsm: JetStreamManager,
+    { jsm, quick }: { jsm: JetStreamManager; quick: JetStreamManager },
     callTimeoutMs: number,
     options: Pick<JetStreamOptions, 'worker' | 'inboxPrefix' | 'apiPrefix' | 'onRefused' | 'deadLetterPrefix'> = {},
   ) {
@@ -76,6 +81,7 @@ export class JetStreamConnection {
     this.onRefused = options.onRefused;
     this.jsm = jsm;
     this.js = jetstream(nc, { timeout: ATTEMPT_MS, apiPrefix: this.apiPrefix });
+    this.quick = { js: jetstream(nc, { timeout: QUICK_ATTEMPT_MS, apiPrefix: this.apiPrefix }), jsm: quick };
     this.callTimeoutMs = callTimeoutMs;
     void this.follow();
     void nc.closed().then(() => this.wake());
@@ -174,19 +180,19 @@ export class JetStreamConnection {
 
 /** Connects within the bound, or throws `unavailable` or `unauthenticated`; from then on it reconnects for ever, unless it is not let in any more. */
 export async function openJetStream(options: JetStreamOptions): Promise<JetStreamConnection> {
-  const addresses = [options.servers].flat().map(natsAddress);
+  const addresses = natsAddresses(options.servers);
   const what = `connecting to NATS at ${addresses.map(({ server }) => server).join(', ')}`;
-  const { user, password, token } = { ...addresses[0], ...definedOf(options) };
+  const { user, password, token } = addresses[0]!;
+  const login = loginOptions(saysWho(options) ? options : { ...options, user, password, token });
   const deadline = performance.now() + (options.connectTimeoutMs ?? 10_000);
   const callTimeoutMs = options.callTimeoutMs ?? 10_000;
   for (;;) {
     let nc: NatsConnection | undefined;
     try {
-      nc = await connect({
+      nc = await answered(what, deadline, {
         servers: addresses.map(({ server }) => server),
         name: options.name,
-        ...(token === undefined ? {} : { token }),
-        ...(user === undefined ? {} : { user, pass: password ?? '' }),
+        ...login,
         ...(options.inboxPrefix === undefined ? {} : { inboxPrefix: options.inboxPrefix }),
         timeout: Math.max(100, Math.min(ATTEMPT_MS, deadline - performance.now())),
         reconnect: true,
@@ -199,12 +205,10 @@ export async function openJetStream(options: JetStreamOptions): Promise<JetStrea
         noAsyncTraces: true,
       });
       checkServerVersion(nc.info?.version ?? '0.0.0');
-      const jsm = await jetstreamManager(nc, {
-        timeout: ATTEMPT_MS,
-        checkAPI: options.worker !== true,
-        ...(options.apiPrefix !== undefined && { apiPrefix: options.apiPrefix }),
-      });
-      return new JetStreamConnection(nc, jsm, callTimeoutMs, options);
+      const api = options.apiPrefix === undefined ? {} : { apiPrefix: options.apiPrefix };
+      const jsm = await jetstreamManager(nc, { timeout: ATTEMPT_MS, checkAPI: options.worker !== true, ...api });
+      const quick = await jetstreamManager(nc, { timeout: QUICK_ATTEMPT_MS, checkAPI: false, ...api });
+      return new JetStreamConnection(nc, { jsm, quick }, callTimeoutMs, options);
     } catch (thrown) {
       await nc?.close().catch(() => {});
       const error = toBusError(thrown, what);
@@ -214,10 +218,30 @@ export async function openJetStream(options: JetStreamOptions): Promise<JetStrea
   }
 }
 
-function definedOf({ user, password, token }: JetStreamOptions): { user?: string; password?: string; token?: string } {
-  return {
-    ...(user !== undefined && { user }),
-    ...(password !== undefined && { password }),
-    ...(token !== undefined && { token }),
-  };
+/**
+ * Connects, or throws `unavailable` soon after the deadline: the client waits for ever where a server ends a TLS connection because it wants a
+ * certificate.
+ */
+async function answered(what: string, deadline: number, options: NodeConnectionOptions): Promise<NatsConnection> {
+  const connecting = connect(options);
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const hint =
+      options.tls === undefined ? '' : '; a server that asks for a client certificate may end it so: nats.certFile names one';
+    const give = (): void => reject(new MillraceError('unavailable', `${what}: no answer in time${hint}`));
+    timer = setTimeout(give, deadline + RETRY_MS - performance.now());
+  });
+  try {
+    return await Promise.race([connecting, late]);
+  } catch (thrown) {
+    void connecting.then((nc) => nc.close()).catch(() => {});
+    throw thrown;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Whether the options say who connects; what stands in an address counts otherwise. */
+function saysWho({ user, token, credsFile, nkeyFile }: NatsLogin): boolean {
+  return [user, token, credsFile, nkeyFile].some((each) => each !== undefined);
 }

@@ -64,6 +64,18 @@ export class Disconnected extends Error {
   override readonly name = 'Disconnected';
 }
 
+/** Codes of Node.js for certificates that it does not trust. */
+const UNTRUSTED: readonly string[] = [
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'CERT_HAS_EXPIRED',
+  'CERT_NOT_YET_VALID',
+  'CERT_SIGNATURE_FAILURE',
+  'ERR_TLS_CERT_ALTNAME_INVALID',
+];
+
 /** What the server or the client threw, in the words of the Bus port. */
 export function toBusError(thrown: unknown, what: string): MillraceError {
   if (thrown instanceof MillraceError) return thrown;
@@ -107,9 +119,14 @@ export function toBusError(thrown: unknown, what: string): MillraceError {
   if (thrown instanceof errors.AuthorizationError || thrown instanceof errors.UserAuthenticationExpiredError) {
     return new MillraceError(
       'unauthenticated',
-      `${what}: ${message}; check the user and password, or the token, of the address`,
+      `${what}: ${message}; check what it logs in with: user and password, token, credentials file or nkey`,
       cause,
     );
+  }
+  const code = (thrown as NodeJS.ErrnoException | undefined)?.code;
+  if (code !== undefined && UNTRUSTED.includes(code)) {
+    const why = `the certificate of the server cannot be verified (${message}); nats.caFile names the authority that signed it`;
+    return new MillraceError('unauthenticated', `${what}: ${why}`, cause);
   }
   if (thrown instanceof errors.ConnectionError) return new MillraceError('unavailable', `${what}: ${message}`, cause);
   if (thrown instanceof errors.InvalidArgumentError || thrown instanceof errors.InvalidSubjectError) {

@@ -14,6 +14,12 @@ const START_TIMEOUT_MS = 10_000;
  */
 const DOUBT_MS = 500;
 const RETRY_MS = 250;
+/**
+ * How often the server that holds the consumer says that it is still there, and how long one request for messages lasts, in ms. The consumer
+ * has one copy: when its server is lost, a watch notices by two missed heartbeats only. The client's own default is half a minute.
+ */
+const HEARTBEAT_MS = 1000;
+const REQUEST_MS = 10_000;
 /** How often a watch looks whether its bucket is still the one it was, in ms. */
 const LOOK_MS = 2000;
 
@@ -78,7 +84,7 @@ export class KeyValueWatch {
   private async open(): Promise<void> {
     const what = `watching ${this.filter} of ${this.stream}`;
     const consumer = await this.link.call(what, () =>
-      this.link.js.consumers.get(this.stream, {
+      this.link.quick.js.consumers.get(this.stream, {
         filter_subjects: `${this.prefix}${this.filter}`,
         ...(this.lastRevision > 0
           ? { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: this.lastRevision + 1 }
@@ -102,12 +108,15 @@ export class KeyValueWatch {
     try {
       const messages = await consumer.consume({
         max_messages: 256,
+        expires: REQUEST_MS,
+        idle_heartbeat: HEARTBEAT_MS,
         callback: (message) => {
           this.receive(message);
           if (message.info.pending === 0) caughtUp();
         },
       });
       this.messages = messages;
+      void closeWhenSilent(messages);
       void messages.closed().then(() => {
         if (this.messages === messages) void this.reopen();
       });
@@ -188,7 +197,12 @@ export class KeyValueWatch {
   }
 
   private async streamCreated(): Promise<string> {
-    const info = await this.link.call(`bucket ${this.stream}`, () => this.link.jsm.streams.info(this.stream));
+    const info = await this.link.call(`bucket ${this.stream}`, () => this.link.quick.jsm.streams.info(this.stream));
     return info.created;
   }
+}
+
+/** Ends what is read from a consumer that says nothing any more: the client would ask the same server again and again. */
+async function closeWhenSilent(messages: ConsumerMessages): Promise<void> {
+  for await (const { type } of messages.status()) if (type === 'heartbeats_missed') await messages.close();
 }

@@ -9,7 +9,7 @@ import type { JetStreamConnection } from './connection.ts';
 export type AskedConfig = Partial<StreamConfig> & { name: string };
 
 /** The server's words for a stream. */
-export function streamConfig(spec: StreamSpec, replicas: number): AskedConfig {
+export function streamConfig(spec: StreamSpec, replicas: number | undefined): AskedConfig {
   return {
     name: spec.name,
     subjects: [spec.subjects],
@@ -21,13 +21,13 @@ export function streamConfig(spec: StreamSpec, replicas: number): AskedConfig {
     max_age: nanos(spec.maxAgeMs),
     max_msgs_per_subject: spec.maxPerSubject,
     duplicate_window: nanos(spec.duplicateWindowMs),
-    num_replicas: replicas,
+    ...(replicas !== undefined && { num_replicas: replicas }),
     allow_direct: true,
   };
 }
 
 /** The stream under a bucket, laid out as every NATS client and the nats tool expect it. */
-export function bucketConfig(spec: BucketSpec, replicas: number): AskedConfig {
+export function bucketConfig(spec: BucketSpec, replicas: number | undefined): AskedConfig {
   return {
     name: bucketStream(spec.name),
     subjects: [`$KV.${spec.name}.>`],
@@ -38,7 +38,7 @@ export function bucketConfig(spec: BucketSpec, replicas: number): AskedConfig {
     max_age: nanos(spec.ttlMs),
     max_msgs_per_subject: 1,
     duplicate_window: nanos(spec.ttlMs === 0 ? 120_000 : Math.min(120_000, spec.ttlMs)),
-    num_replicas: replicas,
+    ...(replicas !== undefined && { num_replicas: replicas }),
     allow_direct: true,
     allow_rollup_hdrs: true,
     deny_delete: true,
@@ -126,12 +126,13 @@ function differenceText(asked: AskedConfig, has: Partial<StreamConfig>, fields: 
 export function inspectStream(
   asked: AskedConfig,
   found: StreamInfo | undefined,
-): { created: string | undefined; problem: string | undefined } {
-  if (found === undefined) return { created: undefined, problem: undefined };
+): { created: string | undefined; problem: string | undefined; fixed: boolean } {
+  if (found === undefined) return { created: undefined, problem: undefined, fixed: false };
   const fields = differences(asked, found.config);
   return {
     created: found.created,
     problem: fields.length === 0 ? undefined : differenceText(asked, found.config, fields),
+    fixed: fixedDifferences(asked, found.config).length > 0,
   };
 }
 

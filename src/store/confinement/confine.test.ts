@@ -74,7 +74,7 @@ describe('storeConfinement', () => {
     mkdirSync(stateDir);
     writeFileSync(join(stateDir, 'clickhouse'), 'not a folder');
     // Any program that is there.
-    const confinement = storeConfinement(stateDir, process.execPath);
+    const confinement = storeConfinement(stateDir, { program: process.execPath });
     await expect(confinement).rejects.toMatchObject({ code: 'failed_precondition', name: 'MillraceError' });
     await expect(confinement).rejects.toThrow(/taken\/clickhouse cannot be made .*EEXIST.*--state/);
   });
@@ -87,12 +87,12 @@ describe('storeConfinement', () => {
   };
 
   it.skipIf(process.platform !== 'linux')('says why there is none', async () => {
-    expect(await storeConfinement(join(folder, 'a'), join(folder, 'missing'))).toEqual({
+    expect(await storeConfinement(join(folder, 'a'), { program: join(folder, 'missing') })).toEqual({
       prefix: undefined,
       reason: 'the program that does it is not built; "npm run setup:native" builds it',
     });
     const old = fake('old', 'echo "confine: this kernel has none" >&2; exit 125');
-    expect(await storeConfinement(join(folder, 'b'), old)).toEqual({
+    expect(await storeConfinement(join(folder, 'b'), { program: old })).toEqual({
       prefix: undefined,
       reason: 'confine: this kernel has none',
     });

@@ -17,15 +17,19 @@ export type Confinement = { readonly prefix: readonly string[] } | { readonly pr
  * (docs/adr/0045-*). Makes the store's folders in `stateDir`, and tries the confinement with a process that does nothing: a
  * machine on which Node.js would not start under it is told, not broken.
  *
- * @param program - the program that confines
+ * @param options.program - the program that confines
+ * @param options.files - what the process reads besides
  */
-export async function storeConfinement(stateDir: string, program = PROGRAM): Promise<Confinement> {
+export async function storeConfinement(
+  stateDir: string,
+  { program = PROGRAM, files = [] }: { program?: string; files?: readonly string[] } = {},
+): Promise<Confinement> {
   if (process.platform !== 'linux') return none('only Linux has Landlock');
   if (!existsSync(program)) return none(`the program that does it is not built; "${scriptCommand('setup:native')}" builds it`);
   for (const name of STORE_FOLDERS) makeFolder(join(stateDir, name));
   // tsx wants its cache to be there.
   if (FROM_SOURCES) mkdirSync(tsxCache(), { recursive: true });
-  const prefix = confined(storeRules(stateDir), program);
+  const prefix = confined(storeRules(stateDir, process.env, files), program);
   const failure = await run([...prefix, process.execPath, '-e', '0']);
   return failure === undefined ? { prefix } : none(failure);
 }

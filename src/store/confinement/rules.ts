@@ -69,8 +69,10 @@ const FILE_VARIABLES = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR', 
 /**
  * What the process of the embedded store may reach: its own folders in `stateDir`, which must exist, and what it takes to load
  * Node.js, the engine and the store's code. Paths that this machine lacks are left out.
+ *
+ * @param files - what else it reads, e.g. certificates of the NATS servers
  */
-export function storeRules(stateDir: string, env: NodeJS.ProcessEnv = process.env): Rules {
+export function storeRules(stateDir: string, env: NodeJS.ProcessEnv = process.env, files: readonly string[] = []): Rules {
   const own = STORE_FOLDERS.map((name) => join(stateDir, name));
   const code = ['proto', 'package.json', 'tsconfig.json'].map((name) => join(PACKAGE_FOLDER, name));
   code.push(...['src', 'cluster'].map((name) => join(CODE_FOLDER, name)));
@@ -82,6 +84,7 @@ export function storeRules(stateDir: string, env: NodeJS.ProcessEnv = process.en
     // Read only, since other processes run what is in it; what is missing tsx compiles, and does without writing it.
     ...(FROM_SOURCES ? [tsxCache()] : []),
     ...FILE_VARIABLES.flatMap((name) => env[name] || []),
+    ...files,
   ];
   const write = ['/dev/null', ...own, ...(GLOB.test(stateDir) ? [tmpdir()] : [])];
   return {
