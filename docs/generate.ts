@@ -4,11 +4,13 @@ import { OPTIONS_MARKER, optionsTable } from '../bench/algorithms/reference.ts';
 import { clusterConfigSchema } from '../src/config/cluster.ts';
 import { jobConfigSchema } from '../src/config/job.ts';
 import { settingsTable } from '../src/config/reference.ts';
+import { llamaSettings } from '../src/policy/llama/settings.ts';
 
 /** By page and marker: `<!-- job settings -->` … `<!-- /job settings -->`. */
 const TABLES: readonly { page: string; marker: string; table: () => string }[] = [
   { page: 'configuration.md', marker: 'job settings', table: () => settingsTable(jobConfigSchema) },
   { page: 'configuration.md', marker: 'cluster settings', table: () => settingsTable(clusterConfigSchema) },
+  { page: 'models.md', marker: 'llama settings', table: () => settingsTable(llamaSettings) },
   { page: 'algorithms.md', marker: OPTIONS_MARKER, table: optionsTable },
 ];
 

@@ -57,7 +57,7 @@ describe("a policy kind of a flow's module", () => {
   });
 
   it.each([
-    [['policy.kind=bandid'], 'policy.kind', /no policy kind "bandid"; there are: planner, bandit/],
+    [['policy.kind=bandid'], 'policy.kind', /no policy kind "bandid"; there are: planner, llama, bandit/],
     [['policy.spread=99'], 'policy.spread', /policy\.spread: .*10/],
     [['policy.hiden=3'], 'policy', /hiden/],
   ])('refuses %s', async (overrides, field, message) => {

@@ -89,7 +89,7 @@ export async function loadJobRuntime(
   const source = { data: bundle?.data ?? config.data, options: config.source, seed: config.seed, clock };
   return {
     ...{ config, flow, outline, kinds, kind, clock, bundle },
-    spec: specificationOf(kind, outline, config.policy, needs),
+    spec: await outside(withSourcePaths(words, specificationOf(kind, outline, config.policy, needs))),
     tasks(onProgress) {
       if (loaded.tasks === undefined) {
         const own = queries ? onQueries(flow, queries) : flow;

@@ -4,13 +4,11 @@ import { builtInKinds, type AnyPolicyKind } from '../../src/policy/registry.ts';
 import type { NodeContext } from '../runtime/context.ts';
 
 /**
- * The learning side of a job's policy. The job's flow is loaded here only where its policy kind is not a built-in one; those must
- * have been loaded.
+ * The learning side of a job's policy. The job's flow is loaded here only where its policy kind is not a built-in one.
  */
 export async function policyLearner(context: NodeContext, job: string, spec: PolicySpec): Promise<PolicyLearner> {
-  if (builtInKinds.has(spec.kind)) return builtInKinds.of(spec).learner(spec);
-  const kind = await kindOfJob(context, job, spec);
-  if (kind.load) await context.outside(kind.load());
+  const kind = builtInKinds.has(spec.kind) ? builtInKinds.of(spec) : await kindOfJob(context, job, spec);
+  if (kind.load) await context.outside(kind.load(spec));
   return kind.learner(spec);
 }
 

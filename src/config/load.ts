@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, isAbsolute, resolve as resolvePath } from 'node:path';
 import { MillraceError } from '../errors.ts';
+import type { LlamaSettings } from '../policy/llama/settings.ts';
 import { jobConfigSchema, type JobConfig } from './job.ts';
 import type { ConfigSource, Environment } from './layers.ts';
 import { checkedWhole } from './problems.ts';
@@ -24,7 +25,7 @@ export interface LoadJobOptions {
 
 /** A job as it will run. */
 export interface LoadedJob {
-  /** `flow`, `files`, `data` and the modules of `reward` are absolute paths of things that exist. */
+  /** `flow`, `files`, `data`, the modules of `reward`, and the models of `policy` are absolute paths of things that exist. */
   readonly config: JobConfig;
   /** By dotted path, where each value comes from. */
   readonly sources: Record<string, ConfigSource>;
@@ -53,6 +54,15 @@ export function loadJobConfig(path: string, options: LoadJobOptions = {}): Loade
   const located: JobConfig = { ...config, flow: found(config.flow, 'flow', 'flow') };
   if (config.files !== undefined) located.files = config.files.map((path, i) => found(path, 'files', `files.${i}`));
   if (config.data !== undefined) located.data = found(config.data, 'data', 'data');
+  if (isLlama(config.policy)) {
+    const { base, adapter } = config.policy;
+    const start = adapter.start && { start: found(adapter.start, 'policy.adapter.start', 'policy.adapter.start') };
+    located.policy = {
+      ...config.policy,
+      base: found(base, 'policy.base', 'policy.base'),
+      adapter: { ...adapter, ...start },
+    };
+  }
   const components = config.reward.components?.map((component, i) =>
     component.module === undefined
       ? component
@@ -103,10 +113,11 @@ export function changedJobConfig(json: string, overrides: readonly string[], nam
  *
  * @throws MillraceError invalid_argument with the first path that is not absolute.
  */
-export function checkJobPaths({ flow, files, data, reward }: JobConfig): void {
+export function checkJobPaths({ flow, files, data, reward, policy }: JobConfig): void {
   const paths: [field: string, path: string | undefined][] = [
     ['flow', flow],
     ['data', data],
+    ...(isLlama(policy) ? modelPaths(policy) : []),
     ...(files ?? []).map((path, i): [string, string] => [`files.${i}`, path]),
     ...(reward.components ?? []).map(({ module }, i): [string, string | undefined] => [`reward.components.${i}.module`, module]),
   ];
@@ -121,4 +132,17 @@ export function checkJobPaths({ flow, files, data, reward }: JobConfig): void {
       { field },
     );
   }
+}
+
+type LlamaConfig = LlamaSettings & { kind: 'llama' };
+
+function isLlama(policy: JobConfig['policy']): policy is LlamaConfig {
+  return policy.kind === 'llama';
+}
+
+function modelPaths({ base, adapter }: LlamaConfig): [field: string, path: string | undefined][] {
+  return [
+    ['policy.base', base],
+    ['policy.adapter.start', adapter.start],
+  ];
 }

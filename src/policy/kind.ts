@@ -55,8 +55,16 @@ export interface PolicyKind<S extends PolicySpec = PolicySpec, T = unknown, G ex
   layout(spec: S): readonly TensorPlace[];
   /** Initial values of the trainable tensors: the same for the same specification, everywhere. */
   initial(spec: S): Parameters;
-  /** Loads modules that {@link actor} and {@link learner} need; awaited before either is called. Default: nothing. */
-  load?(): Promise<void>;
+  /**
+   * Reads what settings name outside of the job, such as the files of a model, and returns them with what {@link specification} has to know of
+   * it. Awaited before {@link specification} and {@link initial}, in every process. Default: the settings as they are.
+   */
+  resolve?(settings: T): Promise<T>;
+  /**
+   * Loads modules that {@link actor} and {@link learner} need, and with a specification what it names; awaited with it before either is
+   * called. Default: nothing.
+   */
+  load?(spec?: S): Promise<void>;
   /**
    * What the policy decides by: choosing one of the open actions (`choice`), or writing a text that calls a tool (`generated`).
    * Default `choice`.
@@ -183,6 +191,15 @@ export interface PolicyLearner<P = unknown> {
    * say about the tokens, in order; it answers with its derivatives with respect to that.
    */
   learn(batch: readonly TokensOf<P>[], loss: TokenLoss, gradient: Float64Array): void;
+  /**
+   * How many tokens of a group, from the first on, are computed together; at least one. It must depend on these tokens alone, so that every
+   * learner computes the same parts. Default: groups are computed together, and cut, by a number of tokens.
+   */
+  microBatch?(tokens: TokensOf<P>): number;
+  /** {@link evaluate} in steps: the caller lets others go on between them. The weights stay as they are until it is done. Default: one step. */
+  evaluateInSteps?(batch: readonly TokensOf<P>[]): Generator<void, TokenOutputs>;
+  /** {@link learn} in steps, in the same way. */
+  learnInSteps?(batch: readonly TokensOf<P>[], loss: TokenLoss, gradient: Float64Array): Generator<void, void>;
   dispose(): void;
 }
 

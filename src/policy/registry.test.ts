@@ -15,8 +15,8 @@ function kind(parts: Partial<AnyPolicyKind> = {}): AnyPolicyKind {
 
 describe('kindsOf', () => {
   it('has the built-in kinds and those of the module', () => {
-    expect(kindsOf([kind()], 'flow.ts').names).toEqual(['planner', 'chars']);
-    expect(kindsOf(undefined, 'flow.ts').names).toEqual(['planner']);
+    expect(kindsOf([kind()], 'flow.ts').names).toEqual(['planner', 'llama', 'chars']);
+    expect(kindsOf(undefined, 'flow.ts').names).toEqual(['planner', 'llama']);
   });
 
   it.each<[string, unknown, RegExp]>([

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { IN_WORDS } from '../algo/schema/issue-words.ts';
 import { MillraceError } from '../errors.ts';
 import type { PolicyActor, PolicyKind, PolicySpec } from './kind.ts';
+import { llamaKind } from './llama/kind.ts';
 import type { FlowOutline } from './plan.ts';
 import { plannerKind } from './planner/kind.ts';
 
@@ -10,14 +11,14 @@ import { plannerKind } from './planner/kind.ts';
 export type AnyPolicyKind = PolicyKind<any, any, any>;
 
 /** Kinds that need no flow module. The first one is the default. */
-const BUILT_IN: readonly [typeof plannerKind, ...AnyPolicyKind[]] = [plannerKind];
+const BUILT_IN: readonly [typeof plannerKind, ...AnyPolicyKind[]] = [plannerKind, llamaKind];
 
 /** Kind of jobs and checkpoints that name none. */
 export const DEFAULT_KIND = plannerKind.name;
 
 const NAME = /^[a-z0-9][a-z0-9-]{0,39}$/;
 
-const KIND = 'how the policy decides and learns: planner, or a kind that the flow module exports as `policyKinds`';
+const KIND = 'how the policy decides and learns: planner, llama, or a kind that the flow module exports as `policyKinds`';
 
 /** A choice by key wants literals to choose by; this one takes any other text as well. */
 const anyText = z.literal('…').catch((context) => (context as { input?: unknown } | undefined)?.input as '…');
@@ -30,7 +31,11 @@ export const broughtPolicySchema = z
 /** `policy:` of a job: the settings of one kind by `kind`; those of the planner when the block or its kind is absent. */
 export const policySchema = z.discriminatedUnion(
   'kind',
-  [plannerKind.settings.safeExtend({ kind: z.literal(DEFAULT_KIND).default(DEFAULT_KIND).describe(KIND) }), broughtPolicySchema],
+  [
+    plannerKind.settings.safeExtend({ kind: z.literal(DEFAULT_KIND).default(DEFAULT_KIND).describe(KIND) }),
+    llamaKind.settings.safeExtend({ kind: z.literal(llamaKind.name).describe(KIND) }),
+    broughtPolicySchema,
+  ],
   { unionFallback: true },
 );
 
@@ -45,7 +50,7 @@ export class PolicyKinds {
     this.#kinds = new Map(kinds.map((kind) => [kind.name, kind]));
   }
 
-  /** Loads what their acting and learning sides need. */
+  /** Loads the modules that their acting and learning sides need. */
   async load(): Promise<void> {
     for (const kind of this.#kinds.values()) await kind.load?.();
   }
@@ -102,7 +107,7 @@ export function kindsOf(exported: unknown, origin: string): PolicyKinds {
 
 /** The acting side of a policy. `invalid_argument` when it does not suit how the kind decides. */
 export async function actorOf(kind: AnyPolicyKind, spec: PolicySpec, flow: FlowOutline): Promise<PolicyActor> {
-  await kind.load?.();
+  await kind.load?.(spec);
   const actor = kind.actor(spec, flow) as PolicyActor;
   if ((kind.decides === 'generated') === (actor.read !== undefined)) return actor;
   throw new MillraceError(
@@ -128,17 +133,20 @@ function problemOf(kind: unknown): string | undefined {
 }
 
 /**
- * The specification of a job's policy.
+ * The specification of a job's policy, once the files that its settings name have been read.
  * @throws MillraceError `invalid_argument` with the field of `policy:` that its kind does not accept
  */
-export function specificationOf(
+export async function specificationOf(
   kind: AnyPolicyKind,
   flow: Parameters<AnyPolicyKind['specification']>[0],
   { kind: _, ...settings }: PolicyConfig,
   needs: Parameters<AnyPolicyKind['specification']>[2],
-): PolicySpec {
+): Promise<PolicySpec> {
   const parsed = kind.settings.safeParse(settings, IN_WORDS);
-  if (parsed.success) return kind.specification(flow, parsed.data, needs) as PolicySpec;
+  if (parsed.success) {
+    const read: unknown = kind.resolve ? await kind.resolve(parsed.data) : parsed.data;
+    return kind.specification(flow, read, needs) as PolicySpec;
+  }
   const issue = parsed.error.issues[0];
   const field = ['policy', ...(issue?.path.map(String) ?? [])].join('.');
   throw new MillraceError('invalid_argument', `${field}: ${issue?.message ?? 'not valid'} (policy kind "${kind.name}")`, {

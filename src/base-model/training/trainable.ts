@@ -1,9 +1,10 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { MillraceError } from '../../errors.ts';
-import { adapterTensors, type AdapterShape } from '../adapter/shape.ts';
-import { layoutOf, type ModelConfig, type ModelTensor } from '../config.ts';
+import type { AdapterShape } from '../adapter/shape.ts';
+import { layoutOf, type ModelConfig } from '../config.ts';
 import { loadAdapter, type Adapter } from '../forward/adapter.ts';
 import { weightsOf, type ModelWeights } from '../forward/weights.ts';
+import { sizeOf, trainedSize } from './trained.ts';
 
 /** A trained tensor and where its gradient belongs. */
 export interface PlacedTensor {
@@ -24,19 +25,6 @@ export interface TrainableModel {
   head: number | undefined;
   /** Disposes of the trained tensors; not of frozen weights. */
   dispose(): void;
-}
-
-/** What of a model is trained: an adapter of this shape, or all weights. */
-export type Training = AdapterShape | 'all';
-
-/** The trained tensors in their order: those of `adapterTensors`, or of `layoutOf`. */
-export function trainedTensors(config: ModelConfig, training: Training): ModelTensor[] {
-  return training === 'all' ? layoutOf(config) : adapterTensors(config, training);
-}
-
-/** How many numbers they have. */
-export function trainedSize(config: ModelConfig, training: Training): number {
-  return trainedTensors(config, training).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
 }
 
 /**
@@ -85,5 +73,3 @@ export function wholeModel(config: ModelConfig, values: Float32Array): Trainable
     dispose: () => weights.dispose(),
   };
 }
-
-const sizeOf = (shape: readonly number[]): number => shape.reduce((product, length) => product * length, 1);

@@ -9,7 +9,8 @@ import { layoutOf } from '../config.ts';
 import { loadWeights, type ModelWeights } from '../forward/weights.ts';
 import { openBaseModel } from '../open.ts';
 import { evaluateTree, learnTree, type PassOptions, type PassOutcomes } from './pass.ts';
-import { adapterModel, trainedSize, trainedTensors, wholeModel, type TrainableModel, type Training } from './trainable.ts';
+import { adapterModel, wholeModel, type TrainableModel } from './trainable.ts';
+import { trainedSize, trainedTensors, type Training } from './trained.ts';
 import { TokenTree } from './tree.ts';
 
 // What torch says about random models and adapters: scripts/base-model/adapters.py.

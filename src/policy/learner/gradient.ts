@@ -3,11 +3,11 @@ import { methodOf } from '../../algo/registry.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { nextTurn } from '../../clock/turn.ts';
 import { MillraceError } from '../../errors.ts';
-import type { PolicyLearner, TokenOutputs, TokensOf } from '../kind.ts';
+import type { PolicyLearner, TokenLoss, TokenOutputs, TokensOf } from '../kind.ts';
 import type { GradientSum, LearnerGroup } from '../policy.ts';
 import { allTokens, weighedTokens, type GroupTokens } from './group-tokens.ts';
 import { tableLoss, tableOf, type LossStatistics } from './loss.ts';
-import { takePieces } from './micro-batches.ts';
+import { referred, takePieces } from './micro-batches.ts';
 import { addStatistics } from './statistics.ts';
 import { tokenLoss, type TokenBatch } from './token-loss.ts';
 
@@ -56,7 +56,7 @@ export function computeGradients<P>(
 ): GradientSum {
   const limit = options.maxDecisions ?? DEFAULT_DECISIONS;
   const sum = new Accumulator(policy, groups, algorithm);
-  while (sum.step(limit) !== undefined);
+  while (finished(sum.step(limit)) !== undefined);
   return sum.finish();
 }
 
@@ -89,10 +89,10 @@ export async function evaluateInSlices<P>(
 ): Promise<ComputedEvaluation> {
   const queue = groups.map((group, index) => allTokens(policy, group, `groups[${index}]`));
   const evaluated: TokenOutputs[] = [];
-  const step = (limit: number): number | undefined => {
-    const batch = takePieces(queue, limit);
+  const step = function* (limit: number): Steps {
+    const batch = takePieces(queue, limit, policy);
     if (batch.length === 0) return undefined;
-    evaluated.push(policy.evaluate(batch.map(referred)));
+    evaluated.push(yield* evaluating(policy, batch.map(referred)));
     return decisionsOf(batch);
   };
   const longestBlockMs = await inSlices(step, options);
@@ -103,21 +103,37 @@ export async function evaluateInSlices<P>(
   };
 }
 
+/** Computes a micro-batch in steps and says how many decisions it had; undefined when nothing is left. */
+type Steps = Generator<void, number | undefined>;
+
 /**
- * Calls `step`, which says how many decisions it computed, with sizes that follow the measured speed until it has nothing left, with a
- * turn of the event loop after each. Returns how many milliseconds the longest one took.
+ * Runs `step` with sizes that follow the measured speed until it has nothing left, with a turn of the event loop after each of its steps. Returns
+ * how many milliseconds the longest one took.
  */
-async function inSlices(step: (limit: number) => number | undefined, options: SliceOptions): Promise<number> {
+async function inSlices(step: (limit: number) => Steps, options: SliceOptions): Promise<number> {
   const { clock, targetMs, signal } = options;
   let limit = options.maxDecisions ?? DEFAULT_DECISIONS;
   let longestMs = 0;
   for (;;) {
-    if (signal?.aborted) throw new MillraceError('cancelled', 'the gradient is no longer wanted', { cause: signal.reason });
-    const begun = clock.monotonic();
-    const decisions = step(limit);
+    const steps = step(limit);
+    let milliseconds = 0;
+    let decisions: number | undefined;
+    try {
+      for (let done: boolean | undefined = false; !done;) {
+        if (signal?.aborted) throw new MillraceError('cancelled', 'the gradient is no longer wanted', { cause: signal.reason });
+        const begun = clock.monotonic();
+        const next = steps.next();
+        const took = clock.monotonic() - begun;
+        longestMs = Math.max(longestMs, took);
+        milliseconds += took;
+        if ((done = next.done)) decisions = next.value as number | undefined;
+        else await nextTurn();
+      }
+    } finally {
+      // Gives back what an unfinished one holds.
+      steps.return(undefined);
+    }
     if (decisions === undefined) return longestMs;
-    const milliseconds = clock.monotonic() - begun;
-    longestMs = Math.max(longestMs, milliseconds);
     if (targetMs !== undefined) {
       const fitting = (decisions * targetMs) / Math.max(1, milliseconds);
       limit = Math.round(Math.min(MOST_DECISIONS, 2 * limit, Math.max(FEWEST_DECISIONS, fitting)));
@@ -126,9 +142,25 @@ async function inSlices(step: (limit: number) => number | undefined, options: Sl
   }
 }
 
-/** The tokens of a piece as a policy kind sees them: without what the loss needs. */
-function referred<P>({ payload, temperature, tokens, isPart }: GroupTokens<P>): TokensOf<P> {
-  return { payload, temperature, places: tokens.map(({ place }) => place), isPart };
+function* evaluating<P>(policy: PolicyLearner<P>, batch: readonly TokensOf<P>[]): Generator<void, TokenOutputs> {
+  return policy.evaluateInSteps ? yield* policy.evaluateInSteps(batch) : policy.evaluate(batch);
+}
+
+function* learning<P>(
+  policy: PolicyLearner<P>,
+  batch: readonly TokensOf<P>[],
+  { loss, gradient }: { loss: TokenLoss; gradient: Float64Array },
+): Generator<void, void> {
+  if (policy.learnInSteps) yield* policy.learnInSteps(batch, loss, gradient);
+  else policy.learn(batch, loss, gradient);
+}
+
+/** Runs all steps at once. */
+function finished<T>(steps: Generator<void, T>): T {
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+  }
 }
 
 function decisionsOf(batch: readonly GroupTokens[]): number {
@@ -175,12 +207,12 @@ class Accumulator<P> {
   }
 
   /** Computes a micro-batch of about `limit` tokens and says how many it had; undefined when nothing is left. */
-  step(limit: number): number | undefined {
+  *step(limit: number): Steps {
     const evaluates = this.toEvaluate.length > 0;
-    const pieces = takePieces(evaluates ? this.toEvaluate : this.toLearn, limit);
+    const pieces = takePieces(evaluates ? this.toEvaluate : this.toLearn, limit, this.policy);
     if (pieces.length === 0) return undefined;
-    if (evaluates) this.evaluate(pieces);
-    else this.learn(pieces);
+    if (evaluates) yield* this.evaluate(pieces);
+    else yield* this.learn(pieces);
     return decisionsOf(pieces);
   }
 
@@ -197,8 +229,8 @@ class Accumulator<P> {
    * Once the log-probabilities of all tokens are known, the loss is computed and each token gets its derivative. What follows is
    * linear in the log-probabilities and may be cut anywhere.
    */
-  private evaluate(pieces: readonly GroupTokens<P>[]): void {
-    this.evaluated.push(this.policy.evaluate(pieces.map(referred)));
+  private *evaluate(pieces: readonly GroupTokens<P>[]): Generator<void, void> {
+    this.evaluated.push(yield* evaluating(this.policy, pieces.map(referred)));
     if (this.toEvaluate.length > 0) return;
     const logProbs = joined(this.evaluated.map((outputs) => outputs.logProbs));
     const { loss, derivative, statistics } = tokenLoss(this.batch, logProbs, this.algorithm);
@@ -206,17 +238,14 @@ class Accumulator<P> {
     addStatistics(this.statistics, { loss, surrogate: loss, ...statistics });
   }
 
-  private learn(pieces: readonly GroupTokens<P>[]): void {
+  private *learn(pieces: readonly GroupTokens<P>[]): Generator<void, void> {
     const table = tableOf(pieces.flatMap(({ tokens }) => tokens));
-    this.policy.learn(
-      pieces.map(referred),
-      (inputs) => {
-        const { derivatives, statistics } = tableLoss(inputs, table, this.algorithm);
-        addStatistics(this.statistics, statistics);
-        return derivatives;
-      },
-      this.gradient,
-    );
+    const loss: TokenLoss = (inputs) => {
+      const { derivatives, statistics } = tableLoss(inputs, table, this.algorithm);
+      addStatistics(this.statistics, statistics);
+      return derivatives;
+    };
+    yield* learning(this.policy, pieces.map(referred), { loss, gradient: this.gradient });
     this.decisions += table.weight.length;
   }
 }

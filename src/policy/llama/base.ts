@@ -1,0 +1,76 @@
+/** Frozen weights of base models, one copy in a process, whatever policies use them. */
+import * as tf from '@tensorflow/tfjs-core';
+import { chatFormat, type ChatFormat } from '../../base-model/chat/format.ts';
+import { createChatTemplate } from '../../base-model/chat/template.ts';
+import { loadWeights, type ModelWeights } from '../../base-model/forward/weights.ts';
+import { openBaseModel } from '../../base-model/open.ts';
+import type { TextTokenizer } from '../../base-model/tokenizer.ts';
+import { MillraceError } from '../../errors.ts';
+import type { LlamaSpec } from './spec.ts';
+
+/** What policies of one base model share. */
+export interface LoadedBase {
+  tokenizer: TextTokenizer;
+  format: ChatFormat;
+  stopTokens: readonly number[];
+  /** Absent where all weights are trained: every policy has its own. */
+  frozen: ModelWeights | undefined;
+}
+
+/** Of models that were not trained on conversations. */
+const PLAIN_TEMPLATE = `{% for message in messages %}{{ message['role'] + ': ' + message['content'] + '\\n' }}{% endfor %}
+{%- if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}`;
+
+const bases = new Map<string, Promise<LoadedBase>>();
+const loaded = new Map<string, LoadedBase>();
+
+/**
+ * Loads the base model of a specification for the current backend, once in a process. `failed_precondition` when the files hold another model than
+ * the specification names; throws as `openBaseModel` does.
+ */
+export async function loadBase(spec: LlamaSpec): Promise<void> {
+  const key = keyOf(spec);
+  let base = bases.get(key);
+  if (base === undefined) {
+    base = read(spec);
+    base.catch(() => bases.delete(key));
+    bases.set(key, base);
+  }
+  loaded.set(key, await base);
+}
+
+/** A base that {@link loadBase} loaded. */
+export function baseOf(spec: LlamaSpec): LoadedBase {
+  const base = loaded.get(keyOf(spec));
+  if (base === undefined)
+    throw new MillraceError('internal', `the base model ${spec.base.path} is not loaded: await load(spec) first`);
+  return base;
+}
+
+function keyOf({ base, train }: LlamaSpec): string {
+  return `${tf.getBackend()} ${base.digest} ${train === 'all' ? 'all' : 'frozen'}`;
+}
+
+async function read({ base: { path, digest }, train }: LlamaSpec): Promise<LoadedBase> {
+  const model = await openBaseModel(path);
+  try {
+    const found = await model.digest();
+    if (found !== digest) {
+      throw new MillraceError(
+        'failed_precondition',
+        `${path} holds the model ${found.slice(0, 12)}…, and the policy is of the model ${digest.slice(0, 12)}…: put the right files there`,
+        { field: 'policy.base' },
+      );
+    }
+    const { tokenizer, stopTokens } = model;
+    const template = model.chatTemplate ?? createChatTemplate(PLAIN_TEMPLATE, {}, path);
+    const stops = stopTokens.map((token) => tokenizer.decode([token])).filter((text) => text !== '');
+    return {
+      ...{ tokenizer, stopTokens },
+      format: chatFormat(template, { stops, specials: tokenizer.specials }),
+      frozen: train === 'all' ? undefined : await loadWeights(model),
+    };
+  } finally {
+    await model.close();
+  }
+}
