@@ -54,3 +54,26 @@ describe.each([
     expect(flow.hasRule ? await flow.success(Agent.RULE) : 1).toBe(1);
   });
 });
+
+describe('the agent docs/agent', () => {
+  const file = fileURLToPath(new URL('agent/agent.ts', import.meta.url));
+
+  it('is done by its rule, and by chance without a failure', async () => {
+    const flow = await loadFlow(file);
+    const { tasks, context } = await loadTasks(flow, { clock: systemClock, seed: 1, options: {} });
+    expect(tasks).toHaveLength(200);
+    const { algorithm } = loadJobConfig(fileURLToPath(new URL('template/job.yaml', import.meta.url))).config;
+    for (const agent of [Agent.RULE, Agent.RANDOM])
+      for (const { id, json } of tasks.slice(0, 20)) {
+        const parts = { id, taskId: id, taskJson: json, job: 'docs', groupSize: 1, seed: 1 };
+        const request = create(RolloutRequestSchema, { ...parts, agent, purpose: Purpose.EVALUATE });
+        const group = await runGroup({ request, flow, context, node: 'n', clock: systemClock });
+        const { scores } = await scoreGroup(group, { flow, context, algorithm, node: 'n', clock: systemClock });
+        expect(scores).toMatchObject([{ valid: true, success: agent === Agent.RULE }]);
+      }
+  });
+
+  it('uses the public API only', () => {
+    expect(readFileSync(file, 'utf8').match(/from '.*'/g)).toEqual(["from 'millrace'"]);
+  });
+});

@@ -111,7 +111,8 @@ export const clusterConfigSchema = z.strictObject({
         .strictObject({
           steps: retention('rows of table steps'),
           trajectories: retention('rows of table trajectories'),
-          text: retention('long texts of both tables (arguments, result, answer, failure_message); the rows stay'),
+          text: retention('long texts of both tables (arguments, result, conversations, answer, failure_message); the rows stay'),
+          tokens: retention('ids and log-probabilities of the tokens of steps; the rows and their texts stay'),
         })
         .prefault({}),
     })

@@ -1,10 +1,11 @@
-import type { Speech } from '../base-model/chat/conversation.ts';
+import { isCall, type Speech } from '../base-model/chat/conversation.ts';
 import { choice, generated, type Decision, type GeneratedDecision } from '../policy/decision.ts';
 import type { Random } from '../random/random.ts';
 import type { FlowDefinition } from './define.ts';
 import { flowCrash, inFlow } from './failure.ts';
 import type { OtherActions } from './other-actions.ts';
 import type { PreparedPlan } from './plan.ts';
+import { textOf } from './record-text.ts';
 
 /** What a planner decided, and how sure it was. */
 export interface Planned {
@@ -80,7 +81,11 @@ function spoken(speech: Partial<Speech> | null): GeneratedDecision {
     typeof call === 'object' && call !== null && 'tool' in call && typeof call.tool === 'string';
   if (speech === null || typeof content !== 'string' || !Array.isArray(calls) || !calls.every(isSound))
     throw flowCrash('writingRule', 'must return { content: a text, calls: [{ tool, arguments }] }');
-  return generated({ tokens: [], logProbabilities: [], finish: 'stop' }, { text: content, calls, content });
+  const text = [
+    ...(content === '' ? [] : [content]),
+    ...calls.filter(isCall).map((call) => `${call.tool} ${textOf(call.arguments)}`),
+  ].join('\n');
+  return generated({ tokens: [], logProbabilities: [], finish: 'stop' }, { text, calls, content });
 }
 
 /** Draws an action from log-probabilities. One number of `random` decides, whoever else was in the policy's batch. */

@@ -1,3 +1,4 @@
+import { newMessages, type Message } from '../base-model/chat/conversation.ts';
 import { Activity, type ActivityLabel } from '../clock/activity.ts';
 import type { Clock } from '../clock/clock.ts';
 import { nextTurn } from '../clock/turn.ts';
@@ -11,7 +12,7 @@ import { execute, type Execution } from './executor.ts';
 import { describe, flowCrash, FlowFailure, isPromise } from './failure.ts';
 import { generate } from './generator.ts';
 import { remember, stepLimit } from './memory.ts';
-import { flowShape, planStep, type FlowShape } from './plan.ts';
+import { flowShape, planStep, type FlowShape, type PreparedPlan } from './plan.ts';
 import type { Planned, Planner } from './planner.ts';
 import { HandBack, retrying, type Retrier } from './retry-later.ts';
 import { payFor, type Spending } from './spending.ts';
@@ -25,6 +26,8 @@ export interface StepRecord extends Planned, CallRecord {
   items: readonly number[];
   /** The calls after the first. */
   further: readonly CallRecord[];
+  /** What was new in the conversation; at the first step all of it. Undefined in flows that are none. */
+  messages: readonly Message[] | undefined;
   /** The verifier confirmed the step. */
   verified: boolean;
   /** State before the first step, as JSON text; empty in later ones. */
@@ -167,7 +170,8 @@ async function takeSteps<T, M>(options: RunOptions<T, M>, memory: M, run: FlowRu
     const work = performAll('calls' in action ? action.calls : [action], perform);
     const performed = isPromise(work) ? await work : work;
     const times = [started, chosen, clock.monotonic()] as const;
-    const taken = record(planned, performed, { potential, open, times, startedAt });
+    const messages = conversed(prepared);
+    const taken = record(planned, performed, { potential, open, times, startedAt, messages });
     run.steps.push(taken);
     planner.onStepResult?.(taken);
     for (const { execution } of performed) if (execution.error !== undefined) run.toolErrors += 1;
@@ -200,6 +204,7 @@ interface StepFacts {
   /** When it began, was planned and ended. */
   times: readonly [started: number, planned: number, ended: number];
   startedAt: number;
+  messages: readonly Message[] | undefined;
 }
 
 function record(made: Planned, performed: readonly Performed[], facts: StepFacts): StepRecord {
@@ -223,6 +228,7 @@ function record(made: Planned, performed: readonly Performed[], facts: StepFacts
     result,
     error,
     further: performed.length > 1 ? performed.slice(1).map(callRecord) : NO_CALLS,
+    messages: facts.messages,
     verified: false,
     stateBefore: '',
     stateAfter: '',
@@ -233,6 +239,10 @@ function record(made: Planned, performed: readonly Performed[], facts: StepFacts
     toolUs: (ended - planned) * 1000,
     startedAt: facts.startedAt,
   };
+}
+
+function conversed({ plan: { conversation }, step }: PreparedPlan): readonly Message[] | undefined {
+  return conversation && (step === 0 ? conversation.messages : newMessages(conversation.messages));
 }
 
 const NO_ITEMS: readonly number[] = [];

@@ -69,12 +69,14 @@ function stepLine(row: StepRow): string {
     base64(row.state_flags),
   ];
   // A row ends with the last column that has something to say; see `added` of the table's shape.
-  const scored = row.step_reward !== undefined;
+  const complete = row.token_log_probabilities !== undefined;
+  const scored = complete || row.step_reward !== undefined;
   const observed = scored || row.verified !== undefined;
   if (row.decision === 'generated') values.push(...generatedValues(row));
   else if (observed) values.push('choice', '', '', 0, 0, NONE, NONE);
   if (observed) values.push(...observedValues(row));
   if (scored) values.push(maybe(row.step_reward), maybe(row.advantage));
+  if (complete) values.push(...conversationValues(row));
   return `${JSON.stringify(values)}\n`;
 }
 
@@ -90,6 +92,11 @@ function generatedValues(row: StepRow): unknown[] {
 function observedValues(row: StepRow): unknown[] {
   const { state_before = '', state_after = '', verified = false, other_actions = NONE, other_probabilities = NONE } = row;
   return [text(state_before), text(state_after), verified, other_actions.map(text), other_probabilities.map(float)];
+}
+
+/** The columns of conversations. Whoever made their JSON has bounded it. */
+function conversationValues({ messages = '', further_calls = [], token_log_probabilities = [] }: StepRow): unknown[] {
+  return [text(messages), further_calls.map(text), token_log_probabilities.map(float)];
 }
 
 const maybe = (value: number | null | undefined): number | string | null =>

@@ -3,6 +3,7 @@ import { boundedJson } from './bounded-json.ts';
 import { encodeRows } from './encode.ts';
 import { packRows } from './pack.ts';
 import { withinBudget } from './row-budget.ts';
+import type { Message } from '../base-model/chat/conversation.ts';
 import type { Decision } from '../policy/decision.ts';
 import type { StepRow } from './tables.ts';
 import { purposeWord } from './words.ts';
@@ -34,6 +35,10 @@ interface RecordedStep {
   stateAfter: string;
   /** The verifier confirmed it. */
   verified: boolean;
+  /** The calls of its text after the first. */
+  further?: readonly { tool: string; arguments: string; result: string; error: boolean; mistake: string | undefined }[];
+  /** What was new in the conversation that the policy read, where there is one. */
+  messages?: readonly Message[] | undefined;
   /** The most likely of the other open actions. */
   others?: { readonly actions: readonly string[]; readonly probabilities: readonly number[] } | undefined;
 }
@@ -92,7 +97,7 @@ export function encodeStepRows(request: RolloutRequest, members: readonly Record
         }
         if (record.stateFlags !== undefined) row.state_flags = Float32Array.from(record.stateFlags);
         const generation = written[member]![step];
-        if (generation !== undefined) Object.assign(row, generation, { text: cut(generation.text) });
+        if (generation !== undefined) Object.assign(row, generation, { text: cut(generation.text) }, conversationOf(record, cut));
         rows.push(row);
       }
     return encodeRows('steps', rows);
@@ -107,7 +112,29 @@ function shortened(state: string, limit: number): string {
   return limit === 0 ? '' : boundedJson(JSON.parse(state), limit);
 }
 
-type Generated = Required<Pick<StepRow, 'decision' | 'mistake' | 'text' | 'tokens_in' | 'tokens_out' | 'prompt' | 'tokens'>>;
+/** What a row holds of a conversation. */
+function conversationOf(
+  { messages, further = [] }: RecordedStep,
+  cut: (text: string) => string,
+): Pick<StepRow, 'messages' | 'further_calls'> {
+  const shown = messages?.map((message) => {
+    const { role, content } = message;
+    if (role === 'tool') return { role, tool: message.tool, content: cut(content) };
+    return { role, content: cut(role === 'assistant' ? (message.text ?? content) : content) };
+  });
+  const calls = further.map((call) => ({ ...call, arguments: cut(call.arguments), result: cut(call.result) }));
+  return {
+    messages: shown === undefined ? '' : JSON.stringify(shown),
+    further_calls: calls.map((call) => JSON.stringify({ ...call, mistake: call.mistake ?? '' })),
+  };
+}
+
+/** Rounded to six digits. */
+const rounded = (log: number): number => Number(log.toPrecision(6));
+
+type Generated = Required<
+  Pick<StepRow, 'decision' | 'mistake' | 'text' | 'tokens_in' | 'tokens_out' | 'prompt' | 'tokens' | 'token_log_probabilities'>
+>;
 
 /** What the rows of a trajectory's generated decisions hold beside the rest; undefined for choices. */
 function generations(steps: readonly RecordedStep[]): (Generated | undefined)[] {
@@ -115,16 +142,20 @@ function generations(steps: readonly RecordedStep[]): (Generated | undefined)[] 
   return steps.map(({ decision, mistake = '', prompt = [] }) => {
     if (decision.kind === 'choice') return undefined;
     const { text, tokens } = decision;
+    const token_log_probabilities = decision.logProbabilities.map(rounded);
     const goesOn = said.length <= prompt.length && said.every((token, i) => token === prompt[i]);
     const fresh = goesOn ? prompt.slice(said.length) : prompt;
     said = [...prompt, ...tokens];
     const counts = { tokens_in: prompt.length, tokens_out: tokens.length };
-    return { decision: 'generated', mistake, text, ...counts, prompt: fresh, tokens };
+    return { decision: 'generated', mistake, text, ...counts, prompt: fresh, tokens, token_log_probabilities };
   });
 }
 
-/** Bytes of the token ids as JSON. */
+/** Bytes of the token ids and log-probabilities as JSON. */
 function tokenBytes(written: readonly (Generated | undefined)[]): number {
-  const idBytes = (ids: readonly number[]): number => ids.reduce((sum, id) => sum + String(id).length + 1, 0);
-  return written.reduce((sum, row) => (row === undefined ? sum : sum + idBytes(row.prompt) + idBytes(row.tokens)), 0);
+  const bytes = (values: readonly number[]): number => values.reduce((sum, value) => sum + String(value).length + 1, 0);
+  return written.reduce(
+    (sum, row) => (row === undefined ? sum : sum + bytes(row.prompt) + bytes(row.tokens) + bytes(row.token_log_probabilities)),
+    0,
+  );
 }

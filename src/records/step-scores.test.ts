@@ -28,8 +28,25 @@ describe('scoreStepRows', () => {
       expect(read(scored)).toEqual(
         before.map((row, i) => [...row, i === 1 ? null : expect.closeTo(i / 3, 7), expect.closeTo(-0.1, 7)]),
       );
-      expect(read(scored).every(({ length }) => length === columns.length)).toBe(true);
+      expect(read(scored).every(({ length }) => length === columns.indexOf('advantage') + 1)).toBe(true);
     }
+  });
+
+  it('puts them in their place in rows with all columns, unless they are there', () => {
+    const parts = { decision: 'generated', messages: '["[,\\n"]', token_log_probabilities: [-0.5] } as const;
+    const complete = (of = 0): Buffer =>
+      encodeRows(
+        'steps',
+        [0, 1, 2].map((step) => stepRow({ ...parts, step, ...(step < of && { step_reward: 1, advantage: 1 }) })),
+      );
+    const scored = read(scoreStepRows(complete(), scores(3)));
+    const [reward, advantage] = ['step_reward', 'advantage'].map((name) => columns.indexOf(name)) as [number, number];
+    expect(scored.map((row) => [row[reward], row[advantage]])).toEqual(
+      [0, null, 2 / 3].map((value) => [value && expect.closeTo(value, 7), expect.closeTo(-0.1, 7)]),
+    );
+    expect(scored.map((row) => row.toSpliced(reward, 2, null, null))).toEqual(read(complete()));
+    expect(read(scoreStepRows(complete(1), scores(3)))).toEqual(read(complete(1)));
+    expect(read(scoreStepRows(Buffer.concat([complete(), rows(1)]), scores(4)))).toHaveLength(4);
   });
 
   it('keeps numbers of 32 bits as they are', () => {

@@ -7,8 +7,10 @@ export interface StepScore {
   advantage: number | null;
 }
 
-/** What a row has before it is scored. */
+/** How many columns a row has before it is scored, where it ends there. */
 const UNSCORED = TABLES.steps.columns.indexOf('step_reward');
+/** Rows of generated decisions have all columns. */
+const COMPLETE = TABLES.steps.columns.length;
 const [NEWLINE, BRACKET] = [10, 93];
 
 /**
@@ -18,8 +20,9 @@ const [NEWLINE, BRACKET] = [10, 93];
 export function scoreStepRows(rows: Uint8Array, scores: readonly StepScore[]): Uint8Array {
   const lines = readable(rows);
   const ends = lineEnds(lines);
-  const unscored = ends.length > 0 && ends.length === scores.length && widthOf(lines.subarray(0, ends[0])) === UNSCORED;
-  if (!unscored) return packRows(rows);
+  const width = ends.length > 0 && ends.length === scores.length ? widthOf(lines.subarray(0, ends[0])) : 0;
+  if (width === COMPLETE) return packRows(scoreComplete(lines, scores) ?? rows);
+  if (width !== UNSCORED) return packRows(rows);
   const tails = tailsOf(scores);
   const scored = Buffer.allocUnsafe(lines.length + tails.reduce((sum, tail) => sum + tail.length, 0));
   let at = 0;
@@ -33,6 +36,19 @@ export function scoreStepRows(rows: Uint8Array, scores: readonly StepScore[]): U
     start = ends[i]! + 1;
   }
   return packRows(scored.subarray(0, at));
+}
+
+/** Rows with all columns, which have to be read. Undefined where they are not what they should be. */
+function scoreComplete(lines: Uint8Array, scores: readonly StepScore[]): Uint8Array | undefined {
+  let text = '';
+  for (const [i, line] of Buffer.from(lines).toString().trimEnd().split('\n').entries()) {
+    const values = valuesOf(line);
+    const { reward, advantage } = scores[i]!;
+    if (values.length !== COMPLETE || values[UNSCORED] !== null || values[UNSCORED + 1] !== null) return undefined;
+    values.splice(UNSCORED, 2, JSON.parse(numberText(reward)), JSON.parse(numberText(advantage)));
+    text += `${JSON.stringify(values)}\n`;
+  }
+  return Buffer.from(text);
 }
 
 /** The lines of rows; none of damaged ones, which the store will refuse. */
@@ -53,11 +69,15 @@ function lineEnds(lines: Uint8Array): number[] {
 
 /** How many values a line has; none where it is no list. */
 function widthOf(line: Uint8Array): number {
+  return valuesOf(Buffer.from(line).toString()).length;
+}
+
+function valuesOf(line: string): unknown[] {
   try {
-    const values: unknown = JSON.parse(Buffer.from(line).toString());
-    return Array.isArray(values) ? values.length : 0;
+    const values: unknown = JSON.parse(line);
+    return Array.isArray(values) ? values : [];
   } catch {
-    return 0;
+    return [];
   }
 }
 

@@ -85,6 +85,12 @@ export interface StepRow {
   step_reward?: number | null;
   /** Of its decision; null where the method computes it from a whole round, and where nothing is trained on. */
   advantage?: number | null;
+  /** Messages that were new to a policy in a conversation at this step, as a JSON list. What follows is of generated decisions. */
+  messages?: string;
+  /** The calls after the first of a text, each as a JSON object with tool, arguments, result, error and mistake. */
+  further_calls?: readonly string[];
+  /** log-probability of each of `tokens`. Default: the encoded row ends before `messages`. */
+  token_log_probabilities?: readonly number[];
 }
 
 /** One run of a flow on one task, scored. Key: (job, trajectory_id). */
@@ -364,14 +370,14 @@ export const TABLES: Readonly<Record<TableName, TableShape>> = {
     `job trajectory_id request_id task_id purpose evaluation policy_version step tool items arguments result error
      log_probability entropy open_actions plan_us tool_us started_at state_flags_base64 decision mistake text
      tokens_in tokens_out prompt tokens state_before state_after verified other_actions other_probabilities step_reward
-     advantage`,
+     advantage messages further_calls token_log_probabilities`,
     'job trajectory_id step',
     'job round trajectory_id step',
     {
       added: {
         ...{ decision: 'choice', mistake: '', text: '', tokens_in: 0, tokens_out: 0, prompt: [], tokens: [] },
         ...{ state_before: '', state_after: '', verified: false, other_actions: [], other_probabilities: [] },
-        ...{ step_reward: null, advantage: null },
+        ...{ step_reward: null, advantage: null, messages: '', further_calls: [], token_log_probabilities: [] },
       },
     },
   ),

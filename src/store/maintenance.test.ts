@@ -75,15 +75,18 @@ describe('retention', () => {
   it('changes the tables only where they differ', async () => {
     expect(await store.retain({})).toEqual([]);
     const wanted = { steps: 24 * 90, text: 24 * 30 };
-    expect(await store.retain(wanted)).toHaveLength(7);
-    expect(await ttls()).toBe('5\n2\n');
+    expect(await store.retain(wanted)).toHaveLength(10);
+    expect(await ttls()).toBe('8\n2\n');
     expect(await store.retain(wanted)).toEqual([]);
     expect(await store.retain({ ...wanted, steps: 24 })).toEqual([
       'ALTER TABLE steps MODIFY TTL toDateTime(ingested_at) + toIntervalHour(24)',
     ]);
-    expect(await store.retain({ trajectories: 24 })).toHaveLength(8);
+    expect(await store.retain({ trajectories: 24 })).toHaveLength(11);
     expect(await ttls()).toBe('0\n1\n');
     expect(await store.retain({})).toEqual(['ALTER TABLE trajectories REMOVE TTL']);
+    expect(await store.retain({ tokens: 24 })).toHaveLength(3);
+    expect(await ttls()).toBe('3\n0\n');
+    expect(await store.retain({})).toHaveLength(3);
     expect(await store.retain({})).toEqual([]);
   });
 

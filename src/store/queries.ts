@@ -13,6 +13,7 @@ export const QUERY_NAMES = [
   'why',
   'credit',
   'trajectory',
+  'conversation',
   'tasks',
   'no-signal',
   'tools',

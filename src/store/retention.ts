@@ -6,14 +6,19 @@ export interface Retention {
   steps?: number | undefined;
   /** Rows of table `trajectories`. */
   trajectories?: number | undefined;
-  /** The long texts of both (arguments, result, states, answer, failure_message): they become empty, the rows stay. */
+  /** The long texts of both (arguments, result, states, texts of conversations, answer, failure_message): they become empty, the rows stay. */
   text?: number | undefined;
+  /** Ids and log-probabilities of the tokens of steps: they become empty, the rows and texts stay. */
+  tokens?: number | undefined;
 }
 
-/** Long texts, by table. */
-const TEXT_COLUMNS = {
-  steps: ['arguments', 'result', 'state_before', 'state_after'],
-  trajectories: ['failure_message', 'answer'],
+/** Columns that become empty, by table and by what empties them. */
+const EMPTIED = {
+  steps: {
+    text: ['arguments', 'result', 'state_before', 'state_after', 'text', 'messages', 'further_calls'],
+    tokens: ['prompt', 'tokens', 'token_log_probabilities'],
+  },
+  trajectories: { text: ['failure_message', 'answer'], tokens: [] },
 } as const;
 
 /**
@@ -39,12 +44,14 @@ export async function applyRetention(run: Run, retention: Retention): Promise<st
       await change(
         rows === undefined ? `ALTER TABLE ${table} REMOVE TTL` : `ALTER TABLE ${table} MODIFY TTL ${expression(rows)}`,
       );
-    for (const column of TEXT_COLUMNS[table])
-      if (columnTtl(created, column) !== ttl(retention.text))
-        await change(
-          `ALTER TABLE ${table} MODIFY COLUMN ${column} ` +
-            (retention.text === undefined ? 'REMOVE TTL' : `TTL ${expression(retention.text)}`),
-        );
+    for (const what of ['text', 'tokens'] as const) {
+      const hours = retention[what];
+      for (const column of EMPTIED[table][what])
+        if (columnTtl(created, column) !== ttl(hours))
+          await change(
+            `ALTER TABLE ${table} MODIFY COLUMN ${column} ${hours === undefined ? 'REMOVE TTL' : `TTL ${expression(hours)}`}`,
+          );
+    }
   }
   return done;
 }

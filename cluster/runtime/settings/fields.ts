@@ -14,7 +14,7 @@ export const backend = z.enum(COMPUTE_BACKENDS).optional();
 const hours = z.number().positive().optional();
 
 /** How long the store keeps rows, by what; what is left out is kept for ever. */
-export const retention = z.strictObject({ steps: hours, trajectories: hours, text: hours });
+export const retention = z.strictObject({ steps: hours, trajectories: hours, text: hours, tokens: hours });
 
 /** A ClickHouse server and how to log in there; see `ServerStoreOptions` in `src/store`. */
 export const clickhouseServer = z.strictObject({

@@ -62,6 +62,11 @@ export interface Conversation {
   readonly maxTokens?: number;
 }
 
+/** The messages after the last one of the assistant: what is new to a policy that has written it. */
+export function newMessages(messages: readonly Message[]): readonly Message[] {
+  return messages.slice(messages.findLastIndex(({ role }) => role === 'assistant') + 1);
+}
+
 /** Whether a call could be read. */
 export function isCall(call: WrittenCall): call is ToolCall {
   return 'tool' in call;

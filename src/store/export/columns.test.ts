@@ -34,6 +34,7 @@ const KIND_OF: Readonly<Record<string, Kind>> = {
   'Nullable(Float32)': 'maybe-float',
   'Array(Float32)': 'vector',
   'Array(LowCardinality(String))': 'texts',
+  'Array(String)': 'texts',
   'Map(LowCardinality(String), Float32)': 'floats',
 };
 
@@ -51,7 +52,8 @@ it.each([
       Object.fromEntries(columns.map(({ name, kind }) => [name, of(name, kind)]));
     const kindOf = (name: string): string => KIND_OF[types.get(name) ?? ''] ?? `no kind for ${types.get(name)}`;
     // Only vectors travel as base64.
-    const ofType = (name: string): string => (name === 'other_probabilities' ? 'numbers' : kindOf(name));
+    const plain = ['other_probabilities', 'token_log_probabilities'];
+    const ofType = (name: string): string => (plain.includes(name) ? 'numbers' : kindOf(name));
     expect(kinds((_, kind) => kind)).toEqual(kinds(ofType));
   },
 );

@@ -54,10 +54,10 @@ const KINDS: Readonly<Record<'trajectories' | 'steps', Readonly<Record<string, K
     ...all('maybe-float', 'step_reward advantage'),
     ...all('bool', 'error verified'),
     ...all('integers', 'items'),
-    ...all('texts', 'other_actions'),
+    ...all('texts', 'other_actions further_calls'),
     ...all('tokens', 'prompt tokens'),
     ...all('vector', 'state_flags'),
-    ...all('numbers', 'other_probabilities'),
+    ...all('numbers', 'other_probabilities token_log_probabilities'),
     ...all('time', 'started_at'),
   },
 };

@@ -90,7 +90,7 @@ describe('exportLines', () => {
         `"log_probability":-0.5,"entropy":1.25,"open_actions":7,"plan_us":1000,"tool_us":500,` +
         `"started_at":"2026-01-01T00:00:00.000000Z","state_flags":[0.5,"nan"],"decision":"choice","mistake":"","text":"",` +
         `"tokens_in":0,"tokens_out":0,"prompt":[],"tokens":[],"state_before":"{\\"seen\\":0}","state_after":"","verified":true,` +
-        `"other_actions":["get(1)"],"other_probabilities":[0.25],"step_reward":1,"advantage":null}]}}\n`,
+        `"other_actions":["get(1)"],"other_probabilities":[0.25],"step_reward":1,"advantage":null,"messages":"","further_calls":[],"token_log_probabilities":[]}]}}\n`,
     );
     const [line] = (await exported(request(job, { steps: true }))).split('\n');
     expect(JSON.parse(line!)).toMatchObject({
