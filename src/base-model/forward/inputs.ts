@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { MillraceError } from '../../errors.ts';
 import type { ModelConfig } from '../config.ts';
 import { adapterRuns, type Adapter } from './adapter.ts';
+import { HIDDEN } from './attention.ts';
 import type { KeyValueCache } from './cache.ts';
 import type { LayerInputs } from './layer.ts';
 import { rotaryTables } from './rotary.ts';
@@ -29,13 +30,39 @@ export function passInputs(config: ModelConfig, sequences: readonly Sequence[]):
   const starts = check(config, sequences);
   const positions = sequences.flatMap(({ tokens }, s) => tokens.map((_, index) => starts[s]! + index));
   const rotary = rotaryTables(config, positions);
+  const mask = branchMask(sequences, positions.length);
   return {
     config,
     rotary,
+    mask,
     sequences: sequences.map(({ tokens, cache, after }) => ({ tokens: tokens.length, cache, after })),
     runs: adapterRuns(sequences.map(({ tokens, adapter }) => ({ rows: tokens.length, adapter }))),
-    dispose: () => tf.dispose([rotary.cos, rotary.sin, rotary.quarterTurn]),
+    dispose: () => tf.dispose([rotary.cos, rotary.sin, rotary.quarterTurn, ...(mask ? [mask] : [])]),
   };
+}
+
+/** Up to so many rows one attention over all of them is less work than many small ones. */
+const MASKED_ROWS = 512;
+
+/** What each row must not see where sequences go on from others; undefined where they are better computed one by one. */
+function branchMask(sequences: readonly Sequence[], rows: number): tf.Tensor2D | undefined {
+  const branches = sequences.some(({ after }) => after !== undefined);
+  if (!branches || rows > MASKED_ROWS || sequences.some(({ cache }) => cache)) return undefined;
+  const mask = new Float32Array(rows * rows).fill(HIDDEN);
+  const starts: number[] = [];
+  let start = 0;
+  for (const { tokens, after } of sequences) {
+    starts.push(start);
+    tokens.forEach((_, index) => {
+      const row = (start + index) * rows;
+      mask.fill(0, row + start, row + start + index + 1);
+      for (let before = after; before !== undefined; before = sequences[before]!.after) {
+        mask.fill(0, row + starts[before]!, row + starts[before]! + sequences[before]!.tokens.length);
+      }
+    });
+    start += tokens.length;
+  }
+  return tf.keep(tf.tensor2d(mask, [rows, rows]));
 }
 
 /** Position of the first token of each sequence. */

@@ -19,6 +19,11 @@ export interface LayerInputs {
    * tokens are all there is.
    */
   sequences: readonly { tokens: number; cache?: KeyValueCache | undefined; after?: number | undefined }[];
+  /**
+   * [rows, rows]: what each row must not see, for one attention over the rows of all sequences, none of which has a cache. Absent: sequence by
+   * sequence.
+   */
+  mask?: tf.Tensor2D | undefined;
   /** All rows, by the adapter that they go through. */
   runs: readonly AdapterRun[];
 }
@@ -35,7 +40,7 @@ export function transformerLayer(x: tf.Tensor2D, weights: LayerWeights, inputs: 
 }
 
 function attention(x: tf.Tensor2D, weights: LayerWeights, inputs: LayerInputs): tf.Tensor2D {
-  const { config, index, rotary, sequences } = inputs;
+  const { config, rotary } = inputs;
   const { heads, kvHeads, headSize, normEpsilon } = config;
   const rows = x.shape[0];
   const headsOf = (projection: 'q' | 'k' | 'v', count: number, gain?: tf.Tensor1D): tf.Tensor3D => {
@@ -46,6 +51,19 @@ function attention(x: tf.Tensor2D, weights: LayerWeights, inputs: LayerInputs): 
   const q = rotate(headsOf('q', heads, weights.qNorm), rotary);
   const k = rotate(headsOf('k', kvHeads, weights.kNorm), rotary);
   const v = headsOf('v', kvHeads);
+  const mixed = inputs.mask ? wholeAttention({ q, k, v }, inputs.mask) : sequenceAttention({ q, k, v }, inputs);
+  return project(mixed, weights.o, 'o', inputs);
+}
+
+/** Queries, keys and values of all rows, [rows, heads, headSize]. */
+type Heads = Record<'q' | 'k' | 'v', tf.Tensor3D>;
+
+function wholeAttention({ q, k, v }: Heads, mask: tf.Tensor2D): tf.Tensor2D {
+  return causalAttention({ q, keys: tf.transpose(k, [1, 0, 2]), values: tf.transpose(v, [1, 0, 2]), mask });
+}
+
+function sequenceAttention({ q, k, v }: Heads, inputs: LayerInputs): tf.Tensor2D {
+  const { index, sequences } = inputs;
   const [queries, keys, values] = [q, k, v].map((all) => bySequence(all, inputs)) as [
     tf.Tensor3D[],
     tf.Tensor3D[],
@@ -64,7 +82,7 @@ function attention(x: tf.Tensor2D, weights: LayerWeights, inputs: LayerInputs): 
     );
     return causalAttention({ q: queries[s]!, ...seen[s]! });
   });
-  return project(outputs.length === 1 ? outputs[0]! : tf.concat(outputs, 0), weights.o, 'o', inputs);
+  return outputs.length === 1 ? outputs[0]! : tf.concat(outputs, 0);
 }
 
 /** Rows [rows, heads, headSize] sequence by sequence. */

@@ -107,6 +107,23 @@ describe.each(Object.entries(models))('training %s', (name, { temperature, ...sa
     });
   });
 
+  it('computes a large tree as each of its texts alone', () => {
+    const trained = adapterModel(frozen, stored.shape, stored.values);
+    const long = (seed: number): number[] => Array.from({ length: 180 }, (_, i) => (i < 5 ? i : (i * seed) % 200));
+    const texts = [7, 11, 13].map((seed) => ({ prompt: long(seed), tokens: [seed, 2] }));
+    const [all, ...alone] = [texts, ...texts.map((text) => [text])].map((part) => {
+      const tree = new TokenTree();
+      for (const { prompt, tokens } of part) tokens.forEach((_, index) => tree.add(prompt, tokens, index));
+      return { rows: tree.rows, ...finished(evaluateTree(trained, tree, { temperature })) };
+    });
+    // Too many rows for one attention over all of them.
+    expect(all!.rows).toBeGreaterThan(512);
+    expect(alone.reduce((sum, { rows }) => sum + rows, 0)).toBe(all!.rows + 2 * 5);
+    const logs = alone.flatMap(({ logProbs }) => [...logProbs]);
+    logs.forEach((log, i) => expect(all!.logProbs[i]).toBeCloseTo(log, 4));
+    trained.dispose();
+  });
+
   it('learns values of situations', () => {
     const { sequences } = said.adapter;
     const tree = new TokenTree();

@@ -2,6 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { chatFormat, type ChatFormat } from '../../base-model/chat/format.ts';
 import { createChatTemplate } from '../../base-model/chat/template.ts';
+import { GenerationEngine, type EngineOptions } from '../../base-model/generate/engine.ts';
 import { loadWeights, type ModelWeights } from '../../base-model/forward/weights.ts';
 import { openBaseModel } from '../../base-model/open.ts';
 import type { TextTokenizer } from '../../base-model/tokenizer.ts';
@@ -15,6 +16,8 @@ export interface LoadedBase {
   stopTokens: readonly number[];
   /** Absent where all weights are trained: every policy has its own. */
   frozen: ModelWeights | undefined;
+  /** Writes with them. */
+  engine: GenerationEngine | undefined;
 }
 
 /** Of models that were not trained on conversations. */
@@ -47,11 +50,18 @@ export function baseOf(spec: LlamaSpec): LoadedBase {
   return base;
 }
 
-function keyOf({ base, train }: LlamaSpec): string {
-  return `${tf.getBackend()} ${base.digest} ${train === 'all' ? 'all' : 'frozen'}`;
+function keyOf({ base, train, deterministic }: LlamaSpec): string {
+  return `${tf.getBackend()} ${base.digest} ${train === 'all' ? 'all' : 'frozen'} ${deterministic}`;
 }
 
-async function read({ base: { path, digest }, train }: LlamaSpec): Promise<LoadedBase> {
+/** How a policy's texts are written. */
+export function engineOptions({ deterministic }: LlamaSpec): EngineOptions {
+  return { deterministic };
+}
+
+async function read(spec: LlamaSpec): Promise<LoadedBase> {
+  const { base, train } = spec;
+  const { path, digest } = base;
   const model = await openBaseModel(path);
   try {
     const found = await model.digest();
@@ -63,12 +73,14 @@ async function read({ base: { path, digest }, train }: LlamaSpec): Promise<Loade
       );
     }
     const { tokenizer, stopTokens } = model;
+    const frozen = train === 'all' ? undefined : await loadWeights(model);
     const template = model.chatTemplate ?? createChatTemplate(PLAIN_TEMPLATE, {}, path);
     const stops = stopTokens.map((token) => tokenizer.decode([token])).filter((text) => text !== '');
     return {
       ...{ tokenizer, stopTokens },
       format: chatFormat(template, { stops, specials: tokenizer.specials }),
-      frozen: train === 'all' ? undefined : await loadWeights(model),
+      frozen,
+      engine: frozen && new GenerationEngine(frozen, engineOptions(spec)),
     };
   } finally {
     await model.close();

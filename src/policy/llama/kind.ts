@@ -24,7 +24,11 @@ export const llamaKind = {
     const { readFiles } = await import('./read.ts');
     return { ...settings, read: await readFiles(settings) };
   },
-  specification({ tools }, { base: path, train, adapter, maxTokens, microBatchTokens, read }, { seed, value }): LlamaSpec {
+  specification(
+    { tools },
+    { base: path, train, adapter, maxTokens, microBatchTokens, deterministic, read },
+    { seed, value },
+  ): LlamaSpec {
     if (read === undefined)
       throw new MillraceError('internal', 'the files of the base model were not read: await resolve() first');
     const { digest, config, start } = read;
@@ -34,7 +38,7 @@ export const llamaKind = {
       base: { path, digest, config },
       train: train === 'all' ? 'all' : (start?.shape ?? { rank, alpha, targets }),
       ...(start && { start: start.digest }),
-      ...{ tools: tools.map(({ name }) => name), maxTokens, microBatchTokens, seed },
+      ...{ tools: tools.map(({ name }) => name), maxTokens, microBatchTokens, deterministic, seed },
       ...(value && { value: true }),
     };
   },

@@ -20,6 +20,10 @@ export class LlamaModel {
     this.size = parameterCount(llamaLayout(spec));
   }
 
+  get isLoaded(): boolean {
+    return this.#model !== undefined;
+  }
+
   /** The model as it is. `failed_precondition` before the first {@link load}. */
   get current(): TrainableModel {
     if (this.#model !== undefined) return this.#model;

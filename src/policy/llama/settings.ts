@@ -30,6 +30,10 @@ export const llamaSettings = z.strictObject({
     })
     .prefault({}),
   maxTokens: z.int().min(1).max(131_072).default(128).describe('most tokens of one answer'),
+  deterministic: z
+    .boolean()
+    .default(false)
+    .describe('answers are the same to the bit, whatever else is computed at the same time; slower, token by token'),
   microBatchTokens: z
     .int()
     .min(1)

@@ -16,6 +16,8 @@ export interface LlamaSpec extends PolicySpec {
   readonly tools: readonly string[];
   readonly maxTokens: number;
   readonly microBatchTokens: number;
+  /** What is written does not depend on what else is computed, to the bit. */
+  readonly deterministic: boolean;
   /** Seed of the first weights. */
   readonly seed: number;
   /** The last parameters are a head for values of situations. */
