@@ -55,9 +55,11 @@ export async function ensureCompiled(
     } else rmSync(made, { recursive: true, force: true });
   } catch (error) {
     if (made !== undefined) rmSync(made, { recursive: true, force: true });
-    // esbuild's. Others say that this account cannot write here.
-    if (error.errors)
-      process.stderr.write(`warning: the sources do not compile and run through tsx, more slowly: ${error.message}\n`);
+    // Where another command has made it meanwhile, nothing is wrong.
+    if (!existsSync(folder)) {
+      const why = error.errors ? 'the sources do not compile' : `${cache} cannot be written`;
+      process.stderr.write(`warning: ${why}; the sources run through tsx, which starts more slowly: ${error.message}\n`);
+    }
   }
   return isThere(folder) ? folder : undefined;
 }

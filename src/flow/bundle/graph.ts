@@ -8,8 +8,8 @@ import { packageFolder, unbundlable } from './packages.ts';
 
 /** Folders of this package's own code: an import of it by path means the same module of what is running. */
 const OWN_FOLDERS = [CODE_FOLDER, join(PACKAGE_FOLDER, 'dist'), PACKAGE_FOLDER];
-/** Folder of the zod that this package uses. */
-const OWN_ZOD = packageFolder(createRequire(import.meta.url).resolve('zod'))?.folder;
+/** Folder of the zod that this package uses. Looked for when a flow is bundled, which few processes do. */
+const ownZod = (): string | undefined => packageFolder(createRequire(import.meta.url).resolve('zod'))?.folder;
 
 const LOADERS: Readonly<Record<string, Loader>> = {
   '.js': 'jsx',
@@ -47,7 +47,7 @@ export function graphPlugin(read: (path: string, text: string) => string): Plugi
       build.onResolve({ filter: /^zod($|\/)/ }, async (args) => {
         if (args.pluginData === ASKED) return undefined;
         const found = await resolved(build, args);
-        if (found.errors.length > 0 || packageFolder(found.path)?.folder === OWN_ZOD)
+        if (found.errors.length > 0 || packageFolder(found.path)?.folder === ownZod())
           return { path: `${OWN_SCHEME}${args.path}`, external: true };
         return undefined;
       });
