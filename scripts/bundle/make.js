@@ -98,7 +98,15 @@ async function bundle(root, out, parts) {
   ];
   const entry = `module.exports = {\n${requires.map(([name, path]) => `'${name}': () => require('${path}'),`).join('\n')}\n};`;
   await build({
-    ...{ bundle: true, platform: 'node', format: 'cjs', target: 'node20.12', charset: 'ascii', minifyWhitespace: true, lineLimit: 160 },
+    ...{
+      bundle: true,
+      platform: 'node',
+      format: 'cjs',
+      target: 'node20.12',
+      charset: 'ascii',
+      minifyWhitespace: true,
+      lineLimit: 160,
+    },
     ...{
       absWorkingDir: root,
       outfile: join(out, 'millrace.cjs'),
