@@ -2,6 +2,7 @@ import { algorithms } from './algorithms/scenario.ts';
 import { api } from './api/scenario.ts';
 import { compute } from './compute/scenario.ts';
 import { decide } from './decide/scenario.ts';
+import { evaluation } from './evaluation/scenario.ts';
 import { group } from './group/scenario.ts';
 import { ingest } from './ingest/scenario.ts';
 import { ingestChaos } from './ingest-chaos/scenario.ts';
@@ -20,6 +21,7 @@ export const SCENARIOS: readonly Scenario[] = [
   api,
   compute,
   decide,
+  evaluation,
   group,
   ingest,
   ingestChaos,
