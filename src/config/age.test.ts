@@ -14,12 +14,15 @@ describe('an age', () => {
 
 describe('store.retention', () => {
   it('keeps everything for ever unless told otherwise, and is told in files, variables and flags', () => {
-    expect(loadClusterConfig().config.store.retention).toEqual({ steps: 'forever', trajectories: 'forever', text: 'forever' });
+    expect(loadClusterConfig().config.store.retention).toEqual({
+      ...{ steps: 'forever', trajectories: 'forever' },
+      ...{ text: 'forever', tokens: 'forever' },
+    });
     const { config } = loadClusterConfig({
       env: { MILLRACE_CLUSTER__STORE__RETENTION__TEXT: '30d' },
       overrides: ['store.retention.steps=8w'],
     });
-    expect(config.store.retention).toEqual({ steps: '8w', trajectories: 'forever', text: '30d' });
+    expect(config.store.retention).toEqual({ steps: '8w', trajectories: 'forever', text: '30d', tokens: 'forever' });
   });
 
   it.each(['30', '5m', 'never', '0d'])('refuses "%s" and says what is allowed', (age) => {
