@@ -54,7 +54,7 @@ describe('a node process', () => {
     );
     expect(code).toBe(1);
     expect(stderr).toBe(
-      'MILLRACE_NODE: unknown key "port". Keys there: id, natsUrl, nats, stateDir, artifacts, logLevel, grpcPort, metricsPort, roles.\n',
+      'MILLRACE_NODE: unknown key "port". Keys there: id, natsUrl, natsAccess, nats, stateDir, artifacts, logLevel, grpcPort, metricsPort, roles.\n',
     );
   });
 
