@@ -55,8 +55,6 @@ export class ClickHouseStore implements Store {
       insert_deduplication_token: token,
       // An acknowledged insert is a written insert.
       async_insert: 0,
-      // Rows that come twice meet in a merge, and in queries by FINAL; to look for them in each block costs a quarter of the insert.
-      optimize_on_insert: 0,
       // Several parsers are for blocks much larger than ours.
       input_format_parallel_parsing: 0,
       // Rows that were under way while the cluster was upgraded, and those of choices, end before the newest columns: those get their defaults.

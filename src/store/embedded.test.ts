@@ -67,7 +67,10 @@ describe('traps of the embedded engine', () => {
     }
     const columns = TABLES.steps.columns;
     for (const step of [2, 3]) {
-      await engine.insert({ table: 'steps', columns, settings: {} }, encodeRows('steps', [stepRow({ step, step_reward: 1 })]));
+      await engine.insert(
+        { table: 'steps', columns, settings: {} },
+        encodeRows('steps', [stepRow({ step, token_log_probabilities: [-1] })]),
+      );
     }
     expect(await one('SELECT count() FROM steps')).toBe(3);
   });

@@ -229,7 +229,8 @@ describe('shareOut', () => {
         for (const { job: id, weight, wanted } of all) {
           const share = shares.get(id) ?? 0;
           expect(share).toBeLessThanOrEqual(wanted);
-          expect(share).toBeGreaterThanOrEqual(Math.min(wanted, Math.max(1, Math.floor((capacity * weight) / weights))));
+          const part = wanted === 0 ? 0 : Math.max(1, Math.floor((capacity * weight) / weights));
+          expect(share).toBeGreaterThanOrEqual(Math.min(wanted, part));
           sum += share;
         }
         const wanted = all.reduce((total, demand) => total + demand.wanted, 0);
