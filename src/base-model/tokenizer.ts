@@ -1,5 +1,6 @@
 import { Tokenizer } from '@huggingface/tokenizers';
 import { MillraceError } from '../errors.ts';
+import { tokenPieces } from './pieces.ts';
 
 /** Text to token ids and back, as the model was trained with. */
 export interface TextTokenizer {
@@ -13,6 +14,8 @@ export interface TextTokenizer {
   decode(ids: readonly number[], options?: { skipSpecial?: boolean }): string;
   /** Id of a token by its text; undefined when there is none. */
   idOf(token: string): number | undefined;
+  /** Bytes that each token stands for, by its id; special tokens are not among them. Made anew by each call. */
+  pieces(): Map<number, Uint8Array>;
   /** Texts of the special tokens, such as those that begin and end messages. */
   readonly specials: readonly string[];
 }
@@ -56,6 +59,7 @@ export function createTokenizer(
     decode: (ids, { skipSpecial = false } = {}) =>
       ids.length === 0 ? '' : tokenizer.decode([...ids], { skip_special_tokens: skipSpecial }),
     idOf: (token) => tokenizer.token_to_id(token),
+    pieces: () => tokenPieces(json),
     specials: specialsOf(json),
   };
 }
