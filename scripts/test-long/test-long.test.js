@@ -2,6 +2,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { argumentsOf } from './arguments.js';
 import { chaos } from './chaos.js';
 import { hosts } from './hosts.js';
+import { models } from './models.js';
 import { nodes } from './nodes.js';
 import { page } from './page.js';
 import { python } from './python.js';
@@ -61,7 +62,7 @@ describe('a run', () => {
     expect(await outcome(['absent', 'good'], true)).toEqual([1, 'absent: failed, it is required: no w', 'good: passed: x']);
   });
 
-  it.each(['containers', 'models'])('has nothing for %s yet', async (name) => {
+  it.each(['containers'])('has nothing for %s yet', async (name) => {
     expect((await TIERS[name]()).skipped).toMatch(/^nothing to run yet: /);
   });
 });
@@ -71,6 +72,15 @@ describe('tiers', () => {
     expect(await nodes({ versions: ['24'] }, '/', { system: 'aix-ppc64' })).toEqual({
       skipped: 'npm has no Node.js for aix-ppc64',
     });
+  });
+
+  it('models: not before SmolLM2 was fetched', async () => {
+    const start = vi.fn(() => Promise.resolve(0));
+    expect((await models({}, '/r', { start, file: '/none.gguf' })).skipped).toMatch(/npm run setup:smollm2 fetches it/);
+    expect(await models({}, '/r', { start, file: process.execPath })).toEqual({ passed: 'SmolLM2' });
+    expect(start.mock.calls.map(([, args]) => args.at(-1))).toEqual(['src/base-model/smollm2.test.ts']);
+    start.mockResolvedValueOnce(1);
+    expect(await models({}, '/r', { start, file: process.execPath })).toEqual({ failed: 'see above' });
   });
 
   it('chaos: kills processes and streams, and names what failed', async () => {

@@ -1,5 +1,6 @@
 import { chaos } from './chaos.js';
 import { hosts } from './hosts.js';
+import { models } from './models.js';
 import { nodes } from './nodes.js';
 import { page } from './page.js';
 import { python } from './python.js';
@@ -11,7 +12,7 @@ const nothingYet = (what) => () => Promise.resolve({ skipped: `nothing to run ye
 export const TIERS = {
   hosts,
   containers: nothingYet('there are no images'),
-  models: nothingYet('there is no language-model policy'),
+  models,
   page,
   python,
   nodes,

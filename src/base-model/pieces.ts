@@ -1,8 +1,6 @@
 /** Bytes that tokens stand for, as `tokenizer.json` describes them. */
-import type { TokenizerJson } from './tokenizer.ts';
-
 /** Bytes of every token that is text; special tokens are left out. */
-export function tokenPieces(json: TokenizerJson): Map<number, Uint8Array> {
+export function tokenPieces(json: Readonly<Record<string, unknown>>): Map<number, Uint8Array> {
   const { vocab } = (json['model'] ?? {}) as { vocab?: Record<string, number> };
   const isByteLevel = hasType(json['decoder'], 'ByteLevel') || hasType(json['pre_tokenizer'], 'ByteLevel');
   const bytesOf = isByteLevel ? byteLevel() : sentencePiece;
