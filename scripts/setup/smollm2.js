@@ -27,7 +27,7 @@ const SMOLLM2 = {
 };
 
 /** Folder for what is fetched. */
-export function modelsFolder() {
+function modelsFolder() {
   return join(homedir(), '.cache', 'millrace', 'models');
 }
 

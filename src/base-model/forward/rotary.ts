@@ -10,7 +10,7 @@ export interface RotaryTables {
 }
 
 /** Angles per position, `headSize / 2` of them. */
-function rotaryFrequencies({ headSize, ropeBase, ropeFactors }: ModelConfig): Float64Array {
+export function rotaryFrequencies({ headSize, ropeBase, ropeFactors }: ModelConfig): Float64Array {
   return Float64Array.from({ length: headSize / 2 }, (_, i) => ropeBase ** ((-2 * i) / headSize) / (ropeFactors?.[i] ?? 1));
 }
 

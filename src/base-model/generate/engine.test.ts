@@ -59,9 +59,13 @@ describe.each(Object.keys(models))('texts of %s', (name) => {
     expect(tf.memory().numTensors).toBe(tensors);
   });
 
-  it.each([true, false])('at temperature 0 are those of transformers, deterministic: %s', async (deterministic) => {
+  it.each([
+    { deterministic: true, compiled: false },
+    { deterministic: false, compiled: false },
+    { deterministic: true, compiled: true },
+  ])('at temperature 0 are those of transformers: %j', async (how) => {
     const { ids, greedy } = models[name]!;
-    await withEngine(opened.weights, { deterministic, rowsPerPass: 5, texts: 3 }, async (engine) => {
+    await withEngine(opened.weights, { ...how, rowsPerPass: 5, texts: 3 }, async (engine) => {
       const request = { prompt: ids, temperature: 0, seed: 0, maxTokens: greedy.length };
       const [whole, part] = await Promise.all([
         engine.generate(request),
@@ -146,7 +150,7 @@ describe('an engine', () => {
     expect(first.computed).toBeLessThan(second.computed / 2);
     const [alone] = (await answers([asked[17]!], { deterministic: true })).texts;
     expect(alone).toEqual(first.texts[17]);
-    const fast = await answers(asked, {});
+    const fast = await answers(asked, { compiled: false });
     fast.texts.forEach(({ tokens, logProbabilities }, index) => {
       const exact = first.texts[index]!;
       const same = tokens.every((token, place) => token === exact.tokens[place]);
@@ -155,6 +159,25 @@ describe('an engine', () => {
     });
     const equal = fast.texts.filter(({ tokens }, index) => tokens.join() === first.texts[index]!.tokens.join());
     expect(equal.length).toBeGreaterThan(190);
+  });
+
+  it('says the same to the bit on plain operations', async () => {
+    const asked = requests(16);
+    const plain = { deterministic: true, compiled: false };
+    const first = await answers(asked, plain);
+    const second = await answers(asked, { ...plain, prefixCacheBytes: 0, texts: 3, rowsPerPass: 5 });
+    expect(second.texts).toEqual(first.texts);
+  });
+
+  it('goes on from shared pages as if it had computed them itself', async () => {
+    const long = Array.from({ length: 37 }, (_, index) => (index * 13) % 50);
+    const asked = [20, 32, 33, 37].map((length): TextRequest => ({
+      ...{ prompt: long.slice(0, length), adapter: adapters[1], temperature: 1, seed: length, maxTokens: 20 },
+    }));
+    const shared = await answers(asked, { deterministic: true, texts: 1, rowsPerPass: 16 });
+    const own = await answers(asked, { deterministic: true, prefixCacheBytes: 0 });
+    expect(shared.texts).toEqual(own.texts);
+    expect(shared.computed).toBeLessThan(own.computed);
   });
 
   it('ends at stop tokens and at stop texts', async () => {

@@ -3,6 +3,7 @@ import { MillraceError } from '../../errors.ts';
 import type { Adapter } from '../forward/adapter.ts';
 import type { ModelWeights } from '../forward/weights.ts';
 import type { TextTokenizer } from '../tokenizer.ts';
+import { compiledPasses } from './compiled-passes.ts';
 import { ScoringJob, WritingJob, type Job } from './job.ts';
 import { plainPasses, type Part, type Passes, type TextMemory } from './passes.ts';
 import { PrefixCache, sharedLength } from './prefix-cache.ts';
@@ -21,6 +22,8 @@ export interface EngineOptions {
   texts?: number;
   /** Tokens that are computed before the engine gives way to the event loop: one of each text that is written, then those of prompts. Default 128. */
   rowsPerPass?: number;
+  /** Use the compiled kernel where the backend has one, which takes the memory of the weights once more. Default true. */
+  compiled?: boolean;
   /** Memory for beginnings of texts that may be needed again; 0: none. Default 128 MiB. */
   prefixCacheBytes?: number;
 }
@@ -52,7 +55,8 @@ export class GenerationEngine {
   #computed = 0;
 
   constructor(weights: ModelWeights, options: EngineOptions = {}) {
-    const { deterministic = false, texts = 64, rowsPerPass = 128, prefixCacheBytes = 128 * 2 ** 20, tokenizer } = options;
+    const { deterministic = false, compiled = true, tokenizer } = options;
+    const { texts = 64, rowsPerPass = 128, prefixCacheBytes = 128 * 2 ** 20 } = options;
     count('rowsPerPass', rowsPerPass, 1);
     count('texts', texts, 1);
     count('prefixCacheBytes', prefixCacheBytes, 0);
@@ -62,7 +66,7 @@ export class GenerationEngine {
       });
     }
     const { vocabulary, contextLength, layers } = weights.config;
-    this.#passes = plainPasses(weights, { deterministic });
+    this.#passes = (compiled ? compiledPasses(weights, { deterministic }) : undefined) ?? plainPasses(weights, { deterministic });
     this.#prefixes = new PrefixCache(Math.floor(prefixCacheBytes / this.#passes.bytesPerToken));
     this.#limits = { vocabulary, contextLength, layers, hasTokenizer: tokenizer !== undefined };
     this.#tokenizer = tokenizer;

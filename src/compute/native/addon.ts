@@ -24,7 +24,10 @@ export const UNARY = {
 /** Functions of two values, by the addon's numbers. */
 export const BINARY = { Add: 0, Sub: 1, Multiply: 2, RealDiv: 3 } as const;
 
-type Kernel = (heap: Uint8Array, ...args: (number | Float32Array | Float64Array | Int32Array)[]) => void;
+type Kernel = (
+  heap: Uint8Array,
+  ...args: (number | Float32Array | Float64Array | Int32Array | readonly Float32Array[])[]
+) => void;
 
 /**
  * The compiled kernels; the arguments of each are in the comment above it in `addon/`. Offsets are in bytes from the start of
@@ -46,6 +49,11 @@ export type NativeAddon = Record<
   | 'gruScanGrad'
   | 'layerNorm'
   | 'layerNormGrad'
+  | 'llama'
+  | 'llamaAdapterSize'
+  | 'llamaPack'
+  | 'llamaPackAdapter'
+  | 'llamaSizes'
   | 'permute'
   | 'planner'
   | 'plannerGrad'

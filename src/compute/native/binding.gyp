@@ -11,6 +11,7 @@
         'addon/gemm.cc',
         'addon/gru.cc',
         'addon/index.cc',
+        'addon/llama.cc',
         'addon/optim.cc',
         'addon/planner.cc',
         'addon/product.cc',

@@ -25,6 +25,7 @@ napi_value start(napi_env env, napi_value exports) {
       KERNEL(accumulate), KERNEL(adamW), KERNEL(attention), KERNEL(attentionGrad), KERNEL(bag),
       KERNEL(bagGrad), KERNEL(binary), KERNEL(copyBlocks), KERNEL(copyScaled), KERNEL(denseGrad),
       KERNEL(gather), KERNEL(gruScan), KERNEL(gruScanGrad), KERNEL(layerNorm), KERNEL(layerNormGrad),
+      KERNEL(llama), KERNEL(llamaAdapterSize), KERNEL(llamaPack), KERNEL(llamaPackAdapter), KERNEL(llamaSizes),
       KERNEL(permute), KERNEL(planner), KERNEL(plannerGrad), KERNEL(product), KERNEL(segmentSum),
       KERNEL(softmax), KERNEL(softmaxGrad), KERNEL(sumColumns), KERNEL(sumRows), KERNEL(transformer),
       KERNEL(transformerGrad), KERNEL(unary), KERNEL(unaryGrad),

@@ -8,8 +8,15 @@
 #include <stdexcept>
 #include <string>
 #include <type_traits>
+#include <vector>
 
 namespace millrace {
+
+// Numbers of a typed array.
+struct Span {
+  float* data;
+  int64_t length;
+};
 
 class Call {
  public:
@@ -64,6 +71,26 @@ class Call {
     if (static_cast<int64_t>(length) < count) fail("is too short");
     next_++;
     return static_cast<T*>(data);
+  }
+
+  // The next argument is a list of typed arrays of floats.
+  std::vector<Span> spans() {
+    uint32_t count = 0;
+    if (next_ >= count_ || napi_get_array_length(env_, values_[next_], &count) != napi_ok) fail("must be a list");
+    std::vector<Span> spans(count);
+    for (uint32_t i = 0; i < count; i++) {
+      napi_value element;
+      napi_typedarray_type type;
+      size_t length = 0;
+      void* data = nullptr;
+      if (napi_get_element(env_, values_[next_], i, &element) != napi_ok ||
+          napi_get_typedarray_info(env_, element, &type, &length, &data, nullptr, nullptr) != napi_ok || type != napi_float32_array) {
+        fail("must be a list of Float32Array");
+      }
+      spans[i] = {static_cast<float*>(data), static_cast<int64_t>(length)};
+    }
+    next_++;
+    return spans;
   }
 
   // Length of the next argument, a typed array, which is not taken yet.
@@ -132,6 +159,11 @@ void gruScan(Call&);
 void gruScanGrad(Call&);
 void layerNorm(Call&);
 void layerNormGrad(Call&);
+void llama(Call&);
+void llamaAdapterSize(Call&);
+void llamaPack(Call&);
+void llamaPackAdapter(Call&);
+void llamaSizes(Call&);
 void permute(Call&);
 void planner(Call&);
 void plannerGrad(Call&);
