@@ -65,8 +65,8 @@ it('keeps policy kinds of one name apart by job, and shares tasks between jobs o
     shared: [true, true, false, false],
     digests: 2,
     kinds: [
-      ['own', 'planner,own', 1, 'actor 1', 'learner 1'],
-      ['own', 'planner,own', 2, 'actor 2', 'learner 2'],
+      ['own', 'planner,llama,own', 1, 'actor 1', 'learner 1'],
+      ['own', 'planner,llama,own', 2, 'actor 2', 'learner 2'],
     ],
   });
 });
