@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { MillraceError } from '../errors.ts';
 import { loadJobConfig, parseJobConfig, type LoadJobOptions } from './load.ts';
 
@@ -170,6 +170,20 @@ describe('loadJobConfig', () => {
     expect(missing('reward.components=[{name: a, weight: 1, module: gone.ts}]').message).toMatch(
       /^reward\.components \(from flag\): reward\.components\.0\.module: there is no gone\.ts$/,
     );
+  });
+
+  it('finds a base model in the home folder, which each node has for itself, and says how to get the one that is known', () => {
+    const policy = (base: string): string => `${MINIMAL}policy:\n  kind: llama\n  base: ${base}\n`;
+    const home = mkdtempSync(join(folder, 'home-'));
+    writeFileSync(join(home, 'a.gguf'), '');
+    vi.stubEnv('HOME', home);
+    expect(load(policy('~/a.gguf')).config.policy).toMatchObject({ base: '~/a.gguf' });
+    const { message } = failure(() => load(policy('~/b.gguf')));
+    expect(message).toMatch(/^job\.yaml:5: policy\.base: there is no .*b\.gguf$/);
+    const known = failure(() => load(policy('~/.cache/millrace/models/SmolLM2-135M-Instruct.Q4_1.gguf')));
+    expect(known).toMatchObject({ code: 'not_found', field: 'policy.base' });
+    expect(known.message).toMatch(/Q4_1\.gguf; `npm run setup:smollm2` fetches it \(93 MB\)$/);
+    vi.unstubAllEnvs();
   });
 
   it('gives line and column of bad YAML', () => {

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, isAbsolute, resolve as resolvePath } from 'node:path';
 import { MillraceError } from '../errors.ts';
+import { isOfHome, withHome } from '../files/home.ts';
 import type { LlamaSettings } from '../policy/llama/settings.ts';
 import { jobConfigSchema, type JobConfig } from './job.ts';
 import type { ConfigSource, Environment } from './layers.ts';
@@ -59,7 +60,7 @@ export function loadJobConfig(path: string, options: LoadJobOptions = {}): Loade
     const start = adapter.start && { start: found(adapter.start, 'policy.adapter.start', 'policy.adapter.start') };
     located.policy = {
       ...config.policy,
-      base: found(base, 'policy.base', 'policy.base'),
+      base: isOfHome(base) ? foundAtHome(base, found) : found(base, 'policy.base', 'policy.base'),
       adapter: { ...adapter, ...start },
     };
   }
@@ -124,13 +125,28 @@ export function checkJobPaths({ flow, files, data, reward, policy }: JobConfig):
   for (const [field, path] of paths) {
     if (path?.includes('\0'))
       throw new MillraceError('invalid_argument', `got ${JSON.stringify(path.slice(0, 80))}, which is no path.`, { field });
-    if (path === undefined || isAbsolute(path)) continue;
+    if (path === undefined || isAbsolute(path) || (field === 'policy.base' && isOfHome(path))) continue;
     throw new MillraceError(
       'invalid_argument',
       `got ${JSON.stringify(path.slice(0, 200))}, expected an absolute path: there is no job file here that it could be relative to ` +
         '(`millrace job create FILE` makes the paths of its file absolute).',
       { field },
     );
+  }
+}
+
+/** What `npm run setup:smollm2` fetches. */
+const SMOLLM2 = '~/.cache/millrace/models/SmolLM2-135M-Instruct.Q4_1.gguf';
+
+/** A model in the home folder stays so: each node has its own. */
+function foundAtHome(path: string, found: (path: string, key: string, field: string) => string): string {
+  try {
+    found(withHome(path), 'policy.base', 'policy.base');
+    return path;
+  } catch (thrown) {
+    const { code, message, field } = MillraceError.from(thrown);
+    if (code !== 'not_found' || path !== SMOLLM2) throw thrown;
+    throw new MillraceError(code, `${message}; \`npm run setup:smollm2\` fetches it (93 MB)`, { field: field! });
   }
 }
 

@@ -6,7 +6,9 @@ export const llamaSettings = z.strictObject({
   base: z
     .string()
     .min(1)
-    .describe('base model: a folder as Hugging Face has it, or a GGUF file, relative to the job file (docs/models.md)'),
+    .describe(
+      'base model: a folder as Hugging Face has it, or a GGUF file, relative to the job file; ~/ is the home folder on each node (docs/models.md)',
+    ),
   train: z
     .enum(['adapter', 'all'])
     .default('adapter')
