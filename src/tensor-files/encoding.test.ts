@@ -33,6 +33,7 @@ describe('encodings of numbers', () => {
   it('float32 may lie anywhere in memory', () => {
     const shifted = new Uint8Array([9, ...new Uint8Array(Float32Array.of(1.5, -2).buffer)]).subarray(1);
     expect([...decodeNumbers('F32', shifted)]).toEqual([1.5, -2]);
+    expect([...decodeNumbers('F32', Buffer.from(shifted.buffer, 1))]).toEqual([1.5, -2]);
   });
 
   it('safetensors files are read tensor by tensor', async () => {

@@ -93,7 +93,8 @@ const DECODERS: Record<Encoding, (bytes: Uint8Array) => Float32Array> = {
 
 function float32(bytes: Uint8Array): Float32Array {
   if (endianness() === 'LE') {
-    const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
+    // Not `slice`, which of a Buffer is the same memory.
+    const aligned = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
     return new Float32Array(aligned.buffer, aligned.byteOffset, aligned.length / 4);
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
