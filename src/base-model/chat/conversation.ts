@@ -41,7 +41,7 @@ export type Message =
 /** A JSON schema. */
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
-/** A tool as a model is told of it. */
+/** A tool as it is described to the model. */
 export interface ToolSpecification {
   readonly name: string;
   readonly description: string;

@@ -119,7 +119,7 @@ function chatMessage(message: Message): ChatMessage {
   return role === 'tool' ? { role, name: message.tool, content } : { role, content };
 }
 
-/** For templates that know of no tools: what they are in the system message, and what came of calls in messages of the user. */
+/** For templates without tool support: tools are described in the system message, and results are user messages. */
 function withTools(messages: readonly Message[], tools: readonly unknown[]): ChatMessage[] {
   const made: ChatMessage[] = [];
   for (const { role, content } of messages) {

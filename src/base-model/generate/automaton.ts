@@ -113,7 +113,7 @@ export function patternConstraint(pattern: Pattern, start: StateId, tokens: Toke
   return { start: stateOf(placeOf(pattern.closure([start]))) };
 }
 
-/** Walks the tokens in the order of their bytes, so that what they begin with alike is looked at once. */
+/** Visits the tokens in byte order, so that a shared prefix is matched only once. */
 function allowedAt(
   start: Place,
   { ids, bytes, shared }: TokenBytes,

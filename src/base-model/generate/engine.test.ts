@@ -196,7 +196,7 @@ describe('an engine', () => {
     });
   });
 
-  it('gives up texts whose signal is aborted, and goes on with the others', async () => {
+  it('cancels requests whose signal is aborted, and completes the others', async () => {
     await withEngine(opened.weights, { texts: 2 }, async (engine) => {
       const controller = new AbortController();
       const base = { prompt: [1, 2, 3], temperature: 1, seed: 1, maxTokens: 40 };

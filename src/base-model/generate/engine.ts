@@ -81,7 +81,7 @@ export class GenerationEngine {
 
   /**
    * Writes a text. `invalid_argument` with the field for a request that makes no sense, `cancelled` when its signal is aborted or the engine is disposed
-   * of, `failed_precondition` when logits are not finite or no token goes on with a constrained text.
+   * of, `failed_precondition` when logits are not finite or the constraint allows no next token.
    */
   async generate(request: TextRequest): Promise<WrittenText> {
     checkText(request, this.#limits);

@@ -60,7 +60,7 @@ class Pass {
   readonly #sequences: readonly Sequence[];
   readonly #rows: HeadRows;
   readonly #inputs: PassInputs;
-  /** What went into each layer that is still needed, and what came out of the last one. */
+  /** Inputs of the layers that are still needed, and the output of the last layer. */
   readonly #states: tf.Tensor2D[] = [];
   #hidden: tf.Tensor2D | undefined;
 
