@@ -7,6 +7,7 @@ import type { JobConfig } from '../src/config/job.ts';
 import { loadJobConfig } from '../src/config/load.ts';
 import { JobState } from '../src/gen/millrace/v1/admin_pb.ts';
 import { CALLS, COLOURS } from './flows/colour-talk/flow.ts';
+import { mean, successCurve } from './support/success-curve.ts';
 import { temporaryFolder } from './support/thermostat.ts';
 
 const JOB = fileURLToPath(new URL('./flows/colour-talk/job.yaml', import.meta.url));
@@ -21,11 +22,10 @@ afterAll(() => folder.remove());
 
 describe('a small language model', () => {
   it('learns in serial mode to call the tool as it is told', async () => {
-    const { job, store } = await runSerial(jobWith(), { stateDir: folder.path, learners: 2 });
+    const result = await runSerial(jobWith(), { stateDir: folder.path, learners: 2 });
+    const { job, store } = result;
     expect([job.state, job.error]).toEqual([JobState.SUCCEEDED, '']);
-    const updates = [...store.rows('updates')].sort((a, b) => Number(a['version']) - Number(b['version']));
-    const success = updates.map((row) => Number(row['success_mean']));
-    const mean = (values: number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
+    const success = successCurve(result);
     expect(mean(success.slice(0, 3)), success.join(' ')).toBeLessThan(0.2);
     expect(mean(success.slice(-4)), success.join(' ')).toBeGreaterThan(0.5);
     const steps = store.rows('steps');

@@ -13,6 +13,7 @@ import flow from './flows/speller/flow.ts';
 import { spellerKind } from './flows/speller/kind.ts';
 import { WRITTEN } from './flows/speller/vocabulary.ts';
 import { millrace, processesGone } from './support/command.ts';
+import { mean, successCurve } from './support/success-curve.ts';
 import { temporaryFolder } from './support/thermostat.ts';
 
 const JOB = fileURLToPath(new URL('./flows/speller/job.yaml', import.meta.url));
@@ -41,10 +42,7 @@ describe('a policy that writes', () => {
     expect(first.job.error).toBe('');
     expect(first.job.state).toBe(JobState.SUCCEEDED);
     expect(first.weights).toEqual(second.weights);
-    const success = [...first.store.rows('updates')]
-      .sort((a, b) => Number(a['version']) - Number(b['version']))
-      .map((row) => Number(row['success_mean']));
-    const mean = (values: number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
+    const success = successCurve(first);
     expect(mean(success.slice(0, 3)), success.join(' ')).toBeLessThan(0.4);
     expect(mean(success.slice(-4)), success.join(' ')).toBeGreaterThan(0.9);
     const steps = first.store.rows('steps');
@@ -56,6 +54,17 @@ describe('a policy that writes', () => {
     }
     // Not a single mistake was a failure.
     expect(first.store.rows('trajectories').every(({ valid }) => valid === true)).toBe(true);
+  });
+
+  it('learns from its successes alone', async () => {
+    const { config } = loadJobConfig(JOB, {
+      overrides: [QUIET, 'algorithm.name=rejection', 'algorithm.epochs=3', 'algorithm.miniBatches=2'],
+    });
+    const result = await runSerial(config, { stateDir: folder.path });
+    expect([result.job.state, result.job.error]).toEqual([JobState.SUCCEEDED, '']);
+    const success = successCurve(result);
+    expect(mean(success.slice(0, 3)), success.join(' ')).toBeLessThan(0.4);
+    expect(mean(success.slice(-4)), success.join(' ')).toBeGreaterThan(0.9);
   });
 
   it.each([

@@ -39,5 +39,6 @@ export const SETTINGS: Readonly<Record<string, MethodSetting>> = {
   'flow-grpo': { algorithm: UPDATES },
   ppo: { algorithm: UPDATES, withSteps: CRITIC },
   'decoupled-ppo': { algorithm: UPDATES, withSteps: CRITIC },
+  rejection: { algorithm: UPDATES },
   vtrace: { algorithm: { miniBatches: 2, whiten: true }, withSteps: CRITIC },
 };

@@ -1,6 +1,8 @@
 import { create } from '@bufbuild/protobuf';
 import { trainedRewards, trainedTokens, type Trained } from '../../src/algo/columns/experience.ts';
-import type { RoundGroup } from '../../src/algo/method.ts';
+import type { AlgorithmConfig } from '../../src/algo/config.ts';
+import type { GroupRewards, RoundGroup } from '../../src/algo/method.ts';
+import { methodOf } from '../../src/algo/registry.ts';
 import { ShardGroupSchema, type ShardGroup } from '../../src/gen/millrace/v1/learner_pb.ts';
 import type { ScoredGroup } from '../../src/gen/millrace/v1/training_pb.ts';
 import { decodeExperience, type Experience } from '../../src/policy/experience.ts';
@@ -14,6 +16,8 @@ type Column = readonly (readonly number[])[];
  */
 export class GroupInTraining {
   readonly #scored: ScoredGroup;
+  /** Trajectories that count, and that the method trains on. */
+  readonly #valid: readonly boolean[];
   #read: { experience: Experience; trained: Trained } | undefined;
   values: Column = [];
   proximal: Column = [];
@@ -22,8 +26,17 @@ export class GroupInTraining {
   decisionAdvantages: Column = [];
   valueTargets: Column = [];
 
-  constructor(scored: ScoredGroup) {
+  constructor(scored: ScoredGroup, algorithm: AlgorithmConfig) {
     this.#scored = scored;
+    const { scores } = scored;
+    const of: GroupRewards = {
+      rewards: scores.map(({ reward }) => reward),
+      valid: scores.map(({ valid }) => valid),
+      successful: scores.map(({ success }) => success),
+      explored: scores.map(({ explored }) => explored),
+    };
+    const trained = methodOf(algorithm).trainsOn?.(of, algorithm);
+    this.#valid = of.valid.map((valid, i) => valid && (trained?.[i] ?? true));
   }
 
   /** Bytes of its experience. */
@@ -40,7 +53,8 @@ export class GroupInTraining {
     const decisionLengths = (): number[][] => this.#columns.trained.lengths;
     return {
       rewards: scores.map(({ reward }) => reward),
-      valid: scores.map(({ valid }) => valid),
+      valid: this.#valid,
+      successful: scores.map(({ success }) => success),
       explored: scores.map(({ explored }) => explored),
       advantages: scores.map(({ advantage }) => advantage),
       get behaviour() {
@@ -70,7 +84,7 @@ export class GroupInTraining {
     return create(ShardGroupSchema, {
       experience: this.#scored.experience,
       advantages: this.#scored.scores.map(({ advantage }) => advantage),
-      valid: this.#scored.scores.map(({ valid }) => valid),
+      valid: [...this.#valid],
       decisionAdvantages: this.decisionAdvantages.flat(),
       proximal: this.proximal.flat(),
       reference: this.reference.flat(),
@@ -106,8 +120,7 @@ export class GroupInTraining {
   get #columns(): { experience: Experience; trained: Trained } {
     if (this.#read === undefined) {
       const experience = decodeExperience(this.#scored.experience);
-      const { scores } = this.#scored;
-      const valid = experience.trajectoryLengths.map((_, i) => scores[i]?.valid === true);
+      const valid = experience.trajectoryLengths.map((_, i) => this.#valid[i] === true);
       this.#read = { experience, trained: trainedTokens(experience, valid) };
     }
     return this.#read;

@@ -67,7 +67,7 @@ class RoundWork {
   constructor(scored: readonly ScoredGroup[], options: RoundWorkOptions) {
     this.#options = options;
     this.#method = methodOf(options.config.algorithm);
-    this.#groups = scored.map((group) => new GroupInTraining(group));
+    this.#groups = scored.map((group) => new GroupInTraining(group, options.config.algorithm));
   }
 
   async run(): Promise<RoundOutcome> {

@@ -8,6 +8,7 @@ import type { GvpoConfig } from './gvpo/schema.ts';
 import type { PpoConfig } from './ppo/schema.ts';
 import type { ReinforcePlusPlusConfig } from './reinforce-plus-plus/schema.ts';
 import type { ReinforcePlusPlusBaselineConfig } from './reinforce-plus-plus-baseline/schema.ts';
+import type { RejectionConfig } from './rejection/schema.ts';
 import type { RlooConfig } from './rloo/schema.ts';
 import type { VtraceConfig } from './vtrace/schema.ts';
 
@@ -23,6 +24,7 @@ export type AlgorithmConfig =
   | PpoConfig
   | ReinforcePlusPlusConfig
   | ReinforcePlusPlusBaselineConfig
+  | RejectionConfig
   | RlooConfig
   | VtraceConfig;
 

@@ -9,11 +9,10 @@ export interface Method<C extends AlgorithmConfig = AlgorithmConfig> {
   schema: z.ZodType<C>;
   /** What has to be computed with the weights of the start of the round before the first update. */
   needs(config: C): RoundNeeds;
-  /**
-   * Whether groups whose rewards are all equal teach something, too: where the baseline is not the group's. Default: they do
-   * not.
-   */
-  usesEqualGroups?(config: C): boolean;
+  /** Whether a group teaches something. Default, and where it says `undefined`: if its outcomes differ, since it is its own baseline. */
+  teaches?(group: GroupRewards, config: C): boolean | undefined;
+  /** Which of a group's valid trajectories are trained on; the others are nowhere in the loss, its weights included. Default: all. */
+  trainsOn?(group: GroupRewards, config: C): readonly boolean[];
   /**
    * Advantages of one group's trajectories, from its rewards alone: 0 for members that do not count. Absent where they need
    * the whole round or a value head; {@link roundAdvantages} then gives them.
@@ -54,6 +53,8 @@ export interface GroupRewards {
   rewards: readonly number[];
   /** False: an infrastructure failure; the member has no reward and no part in any mean. */
   valid: readonly boolean[];
+  /** The task was solved, as the flow's outcome says. Default: none. */
+  successful?: readonly boolean[];
   /** Sampled with forced exploration: such members have a baseline of their own. Default: none. */
   explored?: readonly boolean[];
 }

@@ -21,6 +21,8 @@ import { reinforcePlusPlusBaseline } from './reinforce-plus-plus-baseline/method
 import { reinforcePlusPlusBaselineSchema } from './reinforce-plus-plus-baseline/schema.ts';
 import { reinforcePlusPlus } from './reinforce-plus-plus/method.ts';
 import { reinforcePlusPlusSchema } from './reinforce-plus-plus/schema.ts';
+import { rejection } from './rejection/method.ts';
+import { rejectionSchema } from './rejection/schema.ts';
 import { rloo } from './rloo/method.ts';
 import { rlooSchema } from './rloo/schema.ts';
 import type { ValueConfig } from './schema/fields.ts';
@@ -41,6 +43,7 @@ export const METHODS: { readonly [N in AlgorithmConfig['name']]: Method<Extract<
   ppo,
   'decoupled-ppo': decoupledPpo,
   vtrace: vtraceMethod,
+  rejection,
 };
 
 /** What `algorithm:` of a job holds: one method's options by `name`; GRPO's when the block or its name is absent. */
@@ -59,6 +62,7 @@ export const algorithmSchema = z.discriminatedUnion(
     ppoSchema,
     decoupledPpoSchema,
     vtraceSchema,
+    rejectionSchema,
   ],
   { unionFallback: true },
 );

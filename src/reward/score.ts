@@ -1,5 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import type { AlgorithmConfig } from '../algo/config.ts';
+import type { GroupRewards } from '../algo/method.ts';
 import { methodOf } from '../algo/registry.ts';
 import { areEqual } from '../algo/stats/equal.ts';
 import type { Clock } from '../clock/clock.ts';
@@ -61,14 +62,17 @@ export async function scoreGroup<T, M>(group: TrajectoryGroup, options: ScoreOpt
   const assessments = await assessGroup(group, { flow, context, components, custom, timeoutMs, clock, retrier, spending });
   const training = request.purpose !== Purpose.EVALUATE;
   const outcomes = assessments.flatMap((assessment) => ('outcome' in assessment ? [assessment.outcome] : []));
-  const equalsTeach = training && (methodOf(options.algorithm).usesEqualGroups?.(options.algorithm) ?? false);
   const rewards = assessments.flatMap((assessment) => ('reward' in assessment ? [assessment.reward] : []));
   const compared = training && options.reward?.signal === 'reward' ? rewards : outcomes;
   // Where no step had two open actions, nothing that the policy did made the difference.
   const decided = group.decisions === undefined || group.decisions.choices > 0;
-  const verdict = verdictOf(compared, training ? 2 : 1, { equalsTeach, decided });
+  const method = methodOf(options.algorithm);
+  const seen = seenBy(group, assessments);
+  const teaches = (training && method.teaches?.(seen, options.algorithm)) ?? !areEqual(compared);
+  const verdict = verdictOf(compared.length, training ? 2 : 1, decided && teaches);
   const learns = training && verdict === Verdict.SIGNAL;
-  const advantages = learns ? advantagesOf(group, assessments, options.algorithm) : [];
+  // 0 for everyone where the method needs the whole round.
+  const advantages = (learns && method.groupAdvantages?.(seen, options.algorithm)) || [];
   const scores = assessments.map((assessment, i) => {
     const { steps, explored, toolErrors } = group.trajectories[i]!;
     const { tokensIn, tokensOut, microDollars } = usageOf(group.trajectories[i]!, assessment);
@@ -115,28 +119,24 @@ function typeOf<T, M>(flow: FlowDefinition<T, M>, taskJson: string): string {
   }
 }
 
-/** From the shaped rewards; 0 for everyone where the method needs the whole round. */
-function advantagesOf(group: TrajectoryGroup, assessments: readonly Assessment[], algorithm: AlgorithmConfig): number[] {
-  const rewards = {
+/** A group as a method sees it: advantages are made of shaped rewards. */
+function seenBy({ trajectories }: TrajectoryGroup, assessments: readonly Assessment[]): GroupRewards {
+  return {
     rewards: assessments.map((assessment) => ('reward' in assessment ? assessment.reward : 0)),
     valid: assessments.map((assessment) => 'reward' in assessment),
-    explored: group.trajectories.map(({ explored }) => explored),
+    successful: assessments.map((assessment) => 'success' in assessment && assessment.success),
+    explored: trajectories.map(({ explored }) => explored),
   };
-  return methodOf(algorithm).groupAdvantages?.(rewards, algorithm) ?? [];
 }
 
 /**
- * By the outcomes, not the shaped rewards, unless the job says otherwise: shaping must not make a group of equals look
- * instructive. Methods that compare with
- * more than the group (a critic, the whole round) learn from equals, too.
+ * Whether groups differ is told by the outcomes, not the shaped rewards, unless the job says otherwise: shaping must not make a group of
+ * equals look instructive. Methods that compare with more than the group (a critic, the whole round) or with nothing say themselves what
+ * teaches them something.
  */
-function verdictOf(
-  compared: readonly number[],
-  atLeast: number,
-  { equalsTeach, decided }: { equalsTeach: boolean; decided: boolean },
-): Verdict {
-  if (compared.length < atLeast) return Verdict.FAILED;
-  return decided && (equalsTeach || !areEqual(compared)) ? Verdict.SIGNAL : Verdict.NO_SIGNAL;
+function verdictOf(scored: number, atLeast: number, teaches: boolean): Verdict {
+  if (scored < atLeast) return Verdict.FAILED;
+  return teaches ? Verdict.SIGNAL : Verdict.NO_SIGNAL;
 }
 
 /** The most frequent class among failed members, the first met of equals, with its first message. */

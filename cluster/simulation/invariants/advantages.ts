@@ -17,6 +17,7 @@ export function advantageCheck(facts: Facts, { algorithm }: Pick<JobConfig, 'alg
       const rewards = {
         rewards: scores.map(({ reward }) => reward),
         valid: scores.map(({ valid }) => valid),
+        successful: scores.map(({ success }) => success),
         explored: scores.map(({ explored }) => explored),
       };
       const expected = methodOf(algorithm).groupAdvantages?.(rewards, algorithm);

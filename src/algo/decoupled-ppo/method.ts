@@ -20,7 +20,7 @@ export const decoupledPpo: Method<DecoupledPpoConfig> = {
   name: 'decoupled-ppo',
   schema: decoupledPpoSchema,
   needs: (config) => ({ ...needsOf(config), proximal: true, values: config.value !== undefined }),
-  usesEqualGroups: ({ value }) => value !== undefined,
+  teaches: (_, { value }) => (value === undefined ? undefined : true),
   // With a value head these only say which of a group's trajectories did better.
   groupAdvantages: (group, config) => positivePart(groupRelative(group, config.std, config.epsilon), config),
   roundAdvantages,

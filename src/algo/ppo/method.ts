@@ -17,7 +17,7 @@ export const ppo: Method<PpoConfig> = {
   name: 'ppo',
   schema: ppoSchema,
   needs: (config) => ({ ...needsOf(config), values: true }),
-  usesEqualGroups: () => true,
+  teaches: () => true,
   roundAdvantages: criticAdvantages,
   scope: 'decision',
   weigh: (lengths, { aggregation, constantLength }) => weighTokens(lengths, aggregation, constantLength),

@@ -17,7 +17,7 @@ export const reinforcePlusPlus: Method<ReinforcePlusPlusConfig> = {
   name: 'reinforce-plus-plus',
   schema: reinforcePlusPlusSchema,
   needs: needsOf,
-  usesEqualGroups: () => true,
+  teaches: () => true,
   roundAdvantages: (round, config) =>
     assignCredit(round, config, {
       advantages: ({ rewards }) => [...rewards],

@@ -21,7 +21,7 @@ export const vtraceMethod: Method<VtraceConfig> = {
   name: 'vtrace',
   schema: vtraceSchema,
   needs: (config) => ({ ...needsOf(config), values: true, proximal: true }),
-  usesEqualGroups: () => true,
+  teaches: () => true,
   roundAdvantages,
   scope: 'decision',
   weigh: (lengths, { aggregation, constantLength }) => weighTokens(lengths, aggregation, constantLength),
