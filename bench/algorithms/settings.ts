@@ -40,5 +40,6 @@ export const SETTINGS: Readonly<Record<string, MethodSetting>> = {
   ppo: { algorithm: UPDATES, withSteps: CRITIC },
   'decoupled-ppo': { algorithm: UPDATES, withSteps: CRITIC },
   rejection: { algorithm: UPDATES },
+  sft: { algorithm: UPDATES },
   vtrace: { algorithm: { miniBatches: 2, whiten: true }, withSteps: CRITIC },
 };

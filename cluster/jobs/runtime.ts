@@ -5,6 +5,7 @@ import type { FlowDefinition } from '../../src/flow/define.ts';
 import type { UnpackedBundle } from '../../src/flow/bundle/bundle.ts';
 import { loadFlowModule } from '../../src/flow/load.ts';
 import { checkExplorable } from '../../src/flow/explorer.ts';
+import { checkTeachable } from '../../src/flow/teacher.ts';
 import { flowOutline } from '../../src/flow/plan.ts';
 import type { JobRecord } from '../../src/jobs/record.ts';
 import { criticOf } from '../../src/algo/registry.ts';
@@ -85,6 +86,7 @@ export async function loadJobRuntime(
   const outline = flowOutline(flow);
   const kind = kinds.get(config.policy.kind);
   checkExplorable(kind as PolicyKind, config.exploration);
+  checkTeachable(flow, config.algorithm);
   const needs = { seed: config.seed, value: criticOf(config.algorithm) !== undefined };
   const source = { data: bundle?.data ?? config.data, options: config.source, seed: config.seed, clock };
   return {

@@ -10,6 +10,7 @@ import type { ReinforcePlusPlusConfig } from './reinforce-plus-plus/schema.ts';
 import type { ReinforcePlusPlusBaselineConfig } from './reinforce-plus-plus-baseline/schema.ts';
 import type { RejectionConfig } from './rejection/schema.ts';
 import type { RlooConfig } from './rloo/schema.ts';
+import type { SftConfig } from './sft/schema.ts';
 import type { VtraceConfig } from './vtrace/schema.ts';
 
 /** Options of the learning algorithm: what `algorithm:` of a job holds, one shape for each method. */
@@ -26,6 +27,7 @@ export type AlgorithmConfig =
   | ReinforcePlusPlusBaselineConfig
   | RejectionConfig
   | RlooConfig
+  | SftConfig
   | VtraceConfig;
 
 /** Options of the optimiser: what `optimizer:` of a job holds. */

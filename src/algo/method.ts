@@ -7,6 +7,8 @@ export interface Method<C extends AlgorithmConfig = AlgorithmConfig> {
   name: C['name'];
   /** Strict object with `name` as a literal; its defaults are the defaults everywhere. */
   schema: z.ZodType<C>;
+  /** Who acts in training flows in place of the policy, to be imitated by it: the flow's rule. Default: the policy acts. */
+  imitates?: 'rule';
   /** What has to be computed with the weights of the start of the round before the first update. */
   needs(config: C): RoundNeeds;
   /** Whether a group teaches something. Default, and where it says `undefined`: if its outcomes differ, since it is its own baseline. */

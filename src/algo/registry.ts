@@ -26,6 +26,8 @@ import { rejectionSchema } from './rejection/schema.ts';
 import { rloo } from './rloo/method.ts';
 import { rlooSchema } from './rloo/schema.ts';
 import type { ValueConfig } from './schema/fields.ts';
+import { sft } from './sft/method.ts';
+import { sftSchema } from './sft/schema.ts';
 import { vtraceMethod } from './vtrace/method.ts';
 import { vtraceSchema } from './vtrace/schema.ts';
 
@@ -44,6 +46,7 @@ export const METHODS: { readonly [N in AlgorithmConfig['name']]: Method<Extract<
   'decoupled-ppo': decoupledPpo,
   vtrace: vtraceMethod,
   rejection,
+  sft,
 };
 
 /** What `algorithm:` of a job holds: one method's options by `name`; GRPO's when the block or its name is absent. */
@@ -63,6 +66,7 @@ export const algorithmSchema = z.discriminatedUnion(
     decoupledPpoSchema,
     vtraceSchema,
     rejectionSchema,
+    sftSchema,
   ],
   { unionFallback: true },
 );

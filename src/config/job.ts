@@ -42,7 +42,12 @@ const jobShape = z.strictObject({
   policy: policySchema.prefault({}),
   rollout: z
     .strictObject({
-      groupSize: z.int().min(2).max(1024).default(8).describe('G: trajectories of one group'),
+      groupSize: z
+        .int()
+        .min(1)
+        .max(1024)
+        .default(8)
+        .describe('G: trajectories of one group; 1 only where a rule is imitated (algorithm.name: sft)'),
       groupsPerRound: z.int().min(1).max(4096).default(16).describe('B: groups of one update'),
       temperature: z.number().min(0.01).max(10).default(1).describe('sampling temperature of the rollouts'),
       maxStaleness: z

@@ -100,7 +100,7 @@ describe('loadJobConfig', () => {
 
   it('names field, place, what was got and what is allowed, for every problem at once', () => {
     const error = failure(() =>
-      load('name: Retail!\nflow: flow.ts\nrollout:\n  groupSize: 1\npolicy:\n  encoder: lstm\n  embed: 2.5\nsplit: 3\n'),
+      load('name: Retail!\nflow: flow.ts\nrollout:\n  groupSize: 0\npolicy:\n  encoder: lstm\n  embed: 2.5\nsplit: 3\n'),
     );
     expect(error.field).toBe('name');
     expect(error.message.split('\n')).toEqual([
@@ -108,7 +108,7 @@ describe('loadJobConfig', () => {
       'job.yaml:8: split: got 3, expected a section with the keys heldOut, test',
       'job.yaml:7: policy.embed: got 2.5, expected an integer from 1 to 1024',
       'job.yaml:6: policy.encoder: got "lstm", expected one of bag, gru, transformer',
-      'job.yaml:4: rollout.groupSize: got 1, expected an integer from 2 to 1024',
+      'job.yaml:4: rollout.groupSize: got 0, expected an integer from 1 to 1024',
     ]);
   });
 

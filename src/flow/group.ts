@@ -30,6 +30,7 @@ import { runFlow, type FlowRun } from './run.ts';
 import { stepSignals, type SignalNeeds } from './signals.ts';
 import { encodeStepRows } from '../records/step-rows.ts';
 import type { Spending } from './spending.ts';
+import { teacher } from './teacher.ts';
 import { Meter, type Used } from './usage.ts';
 import { writingPlanner } from './writing-planner.ts';
 
@@ -213,19 +214,24 @@ interface AgentSource {
 
 function agentSource<T, M>(options: GroupOptions<T, M>, shape: FlowShape): AgentSource {
   const { request, flow, policy } = options;
-  const simple = (planner: Planner): AgentSource => ({
-    table: undefined,
+  const source = (planner: () => Planner, table?: SituationTable): AgentSource => ({
+    table,
     acquire: async () => {
       // Flows that never wait for a policy must not hold up the event loop for a whole group.
       await nextTurn();
-      return { planner, version: request.policyVersion, release: () => undefined };
+      return { planner: planner(), version: request.policyVersion, release: () => undefined };
     },
   });
+  const simple = (planner: Planner): AgentSource => source(() => planner);
+  const taught = (actor: PolicyActor): AgentSource => {
+    const table = actor.situations();
+    return source(() => teacher({ flow, actor, table }), table);
+  };
   switch (request.agent) {
     case Agent.RANDOM:
       return simple(randomPlanner);
     case Agent.RULE:
-      return simple(rulePlanner(flow));
+      return request.purpose === Purpose.TRAIN && policy !== undefined ? taught(policy.actor) : simple(rulePlanner(flow));
     case Agent.NOTHING:
       return simple(nothingPlanner);
     case Agent.POLICY: {

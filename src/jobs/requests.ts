@@ -1,4 +1,5 @@
 import { create } from '@bufbuild/protobuf';
+import { methodOf } from '../algo/registry.ts';
 import type { JobConfig } from '../config/job.ts';
 import { Agent, Purpose, RolloutRequestSchema, type RolloutRequest } from '../gen/millrace/v1/training_pb.ts';
 import { seedFrom } from '../random/seeded.ts';
@@ -12,7 +13,7 @@ export interface RequestTask {
 /** What is the same in all requests of a job. */
 export interface RequestContext {
   job: string;
-  config: Pick<JobConfig, 'seed' | 'rollout'>;
+  config: Pick<JobConfig, 'seed' | 'rollout' | 'algorithm'>;
   /** Fencing token of the job actor's lease. Default 0. */
   fence?: bigint | number;
 }
@@ -51,7 +52,7 @@ function requestId(job: string, round: number | string, task: string, attempt: n
  * message ids must differ.
  */
 export function requestFor(context: RequestContext, request: TrainingRequest, tasks = Number.POSITIVE_INFINITY): RolloutRequest {
-  const { seed, rollout } = context.config;
+  const { seed, rollout, algorithm } = context.config;
   const { sequence, task, attempt = 0 } = request;
   const round = roundOf(sequence, rollout.groupsPerRound);
   const once = request.repeats === undefined ? spansOneEpoch(sequence, rollout.groupsPerRound, tasks) : !request.repeats;
@@ -61,7 +62,7 @@ export function requestFor(context: RequestContext, request: TrainingRequest, ta
     job: context.job,
     sequence: BigInt(sequence),
     purpose: Purpose.TRAIN,
-    agent: Agent.POLICY,
+    agent: methodOf(algorithm).imitates === 'rule' ? Agent.RULE : Agent.POLICY,
     taskId: task.id,
     taskJson: task.json,
     groupSize: rollout.groupSize,

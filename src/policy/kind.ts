@@ -5,6 +5,7 @@
 import type { z } from 'zod';
 import type { Decision, GeneratedDecision, Generation, Reading } from './decision.ts';
 import type { Experience } from './experience.ts';
+import type { Speech } from '../base-model/chat/conversation.ts';
 import type { Parameters, TensorPlace } from './policy.ts';
 import type { FlowOutline, Plan } from './plan.ts';
 
@@ -84,6 +85,11 @@ export interface PolicyActor<G extends SituationTable = SituationTable> {
   policy(): ActingPolicy<G>;
   /** What generated tokens say: their text, and the call in it. Of kinds that generate, and of no others. */
   read?(tokens: readonly number[]): Reading;
+  /**
+   * The tokens with which the policy would say this after a prompt, its end included; {@link read} of them gives it back. Of kinds that generate
+   * and can be taught by a flow's rule. `failed_precondition` when its tokens cannot say it, or it is longer than the policy may write.
+   */
+  write?(speech: Speech, prompt: readonly number[]): readonly number[];
 }
 
 /** The distinct situations in which the members of one group decided. */

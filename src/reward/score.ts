@@ -69,7 +69,9 @@ export async function scoreGroup<T, M>(group: TrajectoryGroup, options: ScoreOpt
   const method = methodOf(options.algorithm);
   const seen = seenBy(group, assessments);
   const teaches = (training && method.teaches?.(seen, options.algorithm)) ?? !areEqual(compared);
-  const verdict = verdictOf(compared.length, training ? 2 : 1, decided && teaches);
+  // Who imitates compares nobody.
+  const atLeast = training && method.imitates === undefined ? 2 : 1;
+  const verdict = verdictOf(compared.length, atLeast, decided && teaches);
   const learns = training && verdict === Verdict.SIGNAL;
   // 0 for everyone where the method needs the whole round.
   const advantages = (learns && method.groupAdvantages?.(seen, options.algorithm)) || [];

@@ -17,6 +17,8 @@ export interface ChatFormat {
    * @param ended - the tokens of that message end with a stop token; it is then not repeated
    */
   continuation(conversation: Conversation, ended: boolean): string;
+  /** Text of the stop token after messages of the assistant; undefined where the template puts none there. */
+  readonly end: string | undefined;
   /** What a message says. */
   read(text: string): Speech;
   /** A message that says this, as the model would write it. */
@@ -58,9 +60,20 @@ export function chatFormat(template: ChatTemplate, { stops = [], specials = stop
       );
     return template(plain.map(chatMessage), tools.length === 0 ? {} : { tools: tools.map((tool) => functionOf(tool, neutral)) });
   };
+  const endOf = (): string | undefined => {
+    const messages: Message[] = [
+      { role: 'user', content: 'x' },
+      { role: 'assistant', content: PLACE, calls: [] },
+      { role: 'user', content: 'x' },
+    ];
+    const text = render({ messages, tools: [] });
+    const at = text.lastIndexOf(PLACE);
+    return at < 0 ? undefined : stops.find((each) => text.startsWith(each, at + PLACE.length));
+  };
   return {
     syntax,
     ownTools: own !== undefined,
+    end: endOf(),
     prompt: render,
     continuation(conversation, ended) {
       const { messages } = conversation;

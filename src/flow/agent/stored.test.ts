@@ -34,7 +34,16 @@ afterAll(async () => {
 async function group(job: string, agent: Agent, script: readonly string[] = []): Promise<TrajectoryGroup> {
   const clock = new VirtualClock();
   const request = create(RolloutRequestSchema, {
-    ...{ id: `${job}:0:t:0`, job, purpose: Purpose.TRAIN, agent, taskId: 't', groupSize: 1, seed: 3, temperature: 1 },
+    ...{
+      id: `${job}:0:t:0`,
+      job,
+      purpose: agent === Agent.RULE ? Purpose.EVALUATE : Purpose.TRAIN,
+      agent,
+      taskId: 't',
+      groupSize: 1,
+      seed: 3,
+      temperature: 1,
+    },
     taskJson: JSON.stringify(TASK),
   });
   const inference = scriptedInference({ generations: script.map((text) => writes(text)) });

@@ -2,7 +2,7 @@ import { defineFlow, defineTool, z } from 'millrace';
 
 /** Words of the model that this flow is for, a token each: what it is told, and the calls that it can write. */
 export const COLOURS = ['red', 'green', 'blue'] as const;
-export const CALLS = COLOURS.map((colour) => `<tool_call>{"name": "pick", "arguments": {"colour": "${colour}"}}</tool_call>`);
+export const CALLS = COLOURS.map((colour) => `<tool_call>\n{"name": "pick", "arguments": {"colour": "${colour}"}}\n</tool_call>`);
 
 interface Box {
   id: string;
@@ -34,6 +34,7 @@ export default defineFlow<Box, Memory>({
     ...{ items: [], actions: [{ tool: 'pick' }] },
     conversation: { messages: [{ role: 'user', content: colour }], tools: [] },
   }),
+  rule: () => 0,
   verify: () => 'stop',
   maxSteps: () => 1,
   answer: ({ picked = '' }) => picked,
