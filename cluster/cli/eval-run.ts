@@ -58,14 +58,14 @@ async function runOne(
 ): Promise<object> {
   const { config, runtime } = source;
   const now = systemClock.now();
-  const request = evaluationRequest({ job: config.name, config }, tally.plan, { index, task, now });
+  const request = evaluationRequest({ job: config.name, config }, tally.plan, { index, tasks: [task], now });
   const common = { flow: runtime.flow, context: flowContext, node: 'eval', clock: systemClock, retrier };
   const group = await runGroup({ ...common, request, policy, signal });
   const scored = await scoreGroup(group, { ...common, algorithm: config.algorithm });
   const failure = FailureClass[scored.failure];
   tally.add({
     taskId: task.id,
-    type: scored.taskType,
+    type: scored.taskTypes[0] ?? '',
     flows: scored.scores.map((flow) => ({ ...evaluatedFlow(flow), ...(!flow.valid && { failure }) })),
   });
   return lineOf(task.id, scored, failure);

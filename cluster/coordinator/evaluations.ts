@@ -4,6 +4,7 @@ import { evaluationKey } from '../../src/jobs/evaluation/names.ts';
 import { EvaluationTally } from '../../src/jobs/evaluation/tally.ts';
 import { evaluatedFlow, type EvaluatedFlow } from '../../src/jobs/evaluation/task.ts';
 import type { EvaluationRecord } from '../../src/jobs/record.ts';
+import { flowsPerTask, tasksOf } from '../../src/records/request-tasks.ts';
 import { evaluationRequest, type EvaluationPlan, type RequestContext, type RequestTask } from '../../src/jobs/requests.ts';
 import type { AnsweredRequest } from '../jobs/scored-group.ts';
 import type { NodeContext } from '../runtime/context.ts';
@@ -15,23 +16,23 @@ export interface EvaluationMoment {
   trainSeconds: number;
 }
 
-/** A task of an evaluation with its place among all. */
-interface AskedTask {
+/** What one request asks for: tasks of an evaluation that lie side by side. */
+interface AskedTasks {
+  /** Place of the first among all. */
   index: number;
-  task: RequestTask;
+  tasks: readonly RequestTask[];
 }
 
 interface Running {
   tally: EvaluationTally;
   plan: EvaluationPlan;
-  tasks: readonly RequestTask[];
+  /** All its requests. */
+  requests: readonly AskedTasks[];
   moment: EvaluationMoment;
-  /** Tasks that have not been asked for in this life of the job's actor; undefined: not known. */
-  unsent: readonly AskedTask[] | undefined;
-  /** Tasks that were asked for in it. */
-  asked: number;
-  /** Results that had come when the first of those was asked for. */
-  before: number;
+  /** Those that have not been sent in this life of the job's actor; undefined: not known. */
+  unsent: readonly AskedTasks[] | undefined;
+  /** Those that were sent in it. */
+  asked: readonly AskedTasks[];
 }
 
 /**
@@ -69,7 +70,7 @@ export class RunningEvaluations {
   /** Requests that were sent in this life of the job's actor and have not come back. */
   get underWay(): number {
     return [...this.#running.values()].reduce(
-      (sum, { tally, asked, before }) => sum + Math.max(0, asked + before - tally.received),
+      (sum, { tally, asked }) => sum + asked.filter((request) => !hasAll(tally, request)).length,
       0,
     );
   }
@@ -83,7 +84,8 @@ export class RunningEvaluations {
   /** Begins an evaluation; {@link send} asks for its tasks. */
   start(plan: EvaluationPlan, tasks: readonly RequestTask[], moment: EvaluationMoment): void {
     const tally = new EvaluationTally(plan, tasks.length);
-    this.#running.set(plan.key, { tally, plan, tasks, moment, unsent: undefined, asked: 0, before: 0 });
+    const requests = inRequests(tasks, Math.max(1, Math.floor(this.#requests.config.rollout.groupSize / plan.samples)));
+    this.#running.set(plan.key, { tally, plan, requests, moment, unsent: undefined, asked: [] });
   }
 
   /** Requests or results were lost: what has not come is asked for under other ids. */
@@ -98,7 +100,7 @@ export class RunningEvaluations {
   }
 
   /**
-   * Asks for what has not been asked for, at most `limit` tasks. False when the job was paused or has ended before all of those were. What
+   * Asks for what has not been asked for, in at most `limit` requests. False when the job was paused or has ended before all of those were. What
    * was sent is not doubled, and what is held is sent by whoever holds it.
    */
   async send(limit: number, signal: AbortSignal, isHeld: (request: string) => boolean): Promise<boolean> {
@@ -109,9 +111,9 @@ export class RunningEvaluations {
       const missing = running.unsent!.slice(0, left);
       if (missing.length === 0) continue;
       const now = this.#context.clock.now();
-      const make = (of: AskedTask): RolloutRequest | undefined => {
+      const make = (of: AskedTasks): RolloutRequest | undefined => {
         const request = evaluationRequest(this.#requests, plan, { ...of, now, attempt: this.#attempt });
-        return tally.has(of.task.id) || isHeld(request.id) ? undefined : request;
+        return hasAll(tally, of) || isHeld(request.id) ? undefined : request;
       };
       if (!(await this.#sender.sendAll(missing, make, signal))) {
         forgetSent(running);
@@ -119,17 +121,16 @@ export class RunningEvaluations {
       }
       // They may have been forgotten meanwhile.
       running.unsent = running.unsent?.slice(missing.length);
-      running.asked += missing.length;
+      running.asked = [...running.asked, ...missing].filter((request) => !hasAll(tally, request));
       left -= missing.length;
     }
     return true;
   }
 
   #begin(running: Running): void {
-    const { tally, tasks } = running;
-    running.unsent = tasks.map((task, index) => ({ index, task })).filter(({ task }) => !tally.has(task.id));
-    running.asked = 0;
-    running.before = tally.received;
+    const { tally, requests } = running;
+    running.unsent = requests.filter((request) => !hasAll(tally, request));
+    running.asked = [];
   }
 
   /**
@@ -140,8 +141,11 @@ export class RunningEvaluations {
     const { request } = scored;
     if (request.attempt > this.#attempt) return false;
     const running = this.#running.get(request.evaluation);
-    if (running && request.attempt === this.#attempt)
-      running.tally.add({ taskId: request.taskId, type: scored.taskType, flows: flowsOf(scored) });
+    if (!running || request.attempt !== this.#attempt) return true;
+    const flows = flowsOf(scored);
+    const each = flowsPerTask(request);
+    for (const [i, { taskId }] of tasksOf(request).entries())
+      running.tally.add({ taskId, type: scored.taskTypes[i] ?? '', flows: flows.slice(i * each, (i + 1) * each) });
     return true;
   }
 
@@ -158,8 +162,22 @@ export class RunningEvaluations {
 /** Nothing of it is under way any more: what does not come must not keep what is asked for instead from being sent. */
 function forgetSent(running: Running): void {
   running.unsent = undefined;
-  running.asked = 0;
-  running.before = running.tally.received;
+  running.asked = [];
+}
+
+/**
+ * As many flows a request as a group of training has: each is a message in three streams, which costs as much as running a short flow.
+ * Always cut at the same places, so that what is asked for again is the same request.
+ */
+function inRequests(tasks: readonly RequestTask[], each: number): AskedTasks[] {
+  return Array.from({ length: Math.ceil(tasks.length / each) }, (_, i) => ({
+    index: i * each,
+    tasks: tasks.slice(i * each, (i + 1) * each),
+  }));
+}
+
+function hasAll(tally: EvaluationTally, { tasks }: AskedTasks): boolean {
+  return tasks.every(({ id }) => tally.has(id));
 }
 
 function flowsOf(scored: AnsweredRequest): EvaluatedFlow[] {
@@ -174,5 +192,8 @@ function flowsOf(scored: AnsweredRequest): EvaluatedFlow[] {
       failure,
     }));
   }
-  return scored.scores.map((score) => ({ ...evaluatedFlow(score), ...(!score.valid && { failure }) }));
+  return scored.scores.map((score) => ({
+    ...evaluatedFlow(score),
+    ...(!score.valid && { failure: FailureClass[score.failure || scored.failure] }),
+  }));
 }

@@ -1,5 +1,5 @@
 import { GROUPS, ROLLOUTS } from '../../src/protocol/names.ts';
-import { scoredSubject } from '../../src/protocol/subjects.ts';
+import { rolloutSubject, scoredSubject } from '../../src/protocol/subjects.ts';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { startDeadLetters, type DeadLetter } from '../../src/protocol/dead-letters.ts';
 import { FailureClass } from '../../src/gen/millrace/v1/flow_pb.ts';
@@ -11,14 +11,15 @@ import {
   Verdict,
   type RolloutRequest,
 } from '../../src/gen/millrace/v1/training_pb.ts';
-import { requestContent } from '../../src/jobs/requests.ts';
+import { requestContent, requestsOfEachTask } from '../../src/jobs/requests.ts';
 import type { NodeContext } from '../runtime/context.ts';
 import { isAbout, WORKER_ENDED } from '../flow-watch/blame.ts';
 import { watchJobNotices } from '../jobs/notice-list.ts';
 
 /**
  * A request or group that was delivered too often (it takes its worker down every time) still has to end: it is scored as
- * failed, with its class, and goes the way of every other group. Returns a function that stops listening.
+ * failed, with its class, and goes the way of every other group. Of a request about several tasks each is asked for alone first: one that
+ * takes workers down must not make the others fail. Returns a function that stops listening.
  */
 export async function endLostRequests(context: NodeContext): Promise<() => Promise<void>> {
   const { bus, log } = context;
@@ -29,6 +30,18 @@ export async function endLostRequests(context: NodeContext): Promise<() => Promi
     const { request, failure } = lost;
     if (!(await context.jobs.find(request.job))) {
       log.warn({ request: request.id, job: request.job, reason: letter.reason }, 'a request of no job was dropped');
+      return;
+    }
+    if (request.tasks.length > 0) {
+      log.warn(
+        { request: request.id, reason: letter.reason },
+        'a request about several tasks was given up; each is asked for alone',
+      );
+      for (const single of requestsOfEachTask(request))
+        await bus.publish(rolloutSubject(request.job), toBinary(RolloutRequestSchema, single), {
+          id: single.id,
+          content: requestContent(single),
+        });
       return;
     }
     await notices.ready.catch(() => undefined);

@@ -47,7 +47,7 @@ export function servedGroup(group: TrajectoryGroup, { version, job, experiment, 
     group,
     scored,
     [failed ? { failure, message: failureMessage } : { components: {} }],
-    { rewardNode: '', scoredAt: Number(endedAtUs), taskType: '', served: { adapter: `${job}@${version}`, experiment, arm } },
+    { rewardNode: '', scoredAt: Number(endedAtUs), taskTypes: [], served: { adapter: `${job}@${version}`, experiment, arm } },
   );
   return scored;
 }

@@ -5,7 +5,9 @@ import { FailureClass, Termination } from '../gen/millrace/v1/flow_pb.ts';
 import {
   Agent,
   Purpose,
+  RequestTaskSchema,
   RolloutRequestSchema,
+  type RequestTask,
   type RolloutRequest,
   type TrajectoryGroup,
 } from '../gen/millrace/v1/training_pb.ts';
@@ -25,7 +27,10 @@ let clock: VirtualClock;
 beforeEach(() => void (clock = new VirtualClock()));
 
 type Parts = Partial<
-  Pick<RolloutRequest, 'groupSize' | 'seed' | 'temperature' | 'purpose' | 'agent' | 'evaluation' | 'taskJson' | 'pinned'>
+  Pick<
+    RolloutRequest,
+    'groupSize' | 'seed' | 'temperature' | 'purpose' | 'agent' | 'evaluation' | 'taskJson' | 'pinned' | 'tasks'
+  >
 >;
 
 function request(parts: Parts = {}): RolloutRequest {
@@ -171,6 +176,25 @@ describe('runGroup', () => {
     expect(new Set(result.trajectories.map((trajectory) => trajectory.answerJson)).size).toBe(1);
     expect(result.experience).toHaveLength(0);
     expect(stepRows(result)[0]).toMatchObject({ purpose: 'evaluate', evaluation: 'trained@3' });
+  });
+
+  it('runs several tasks, each as it runs alone; one that is no task fails alone', async () => {
+    const taskOf = (taskId: string, seed: number, json: string): RequestTask =>
+      create(RequestTaskSchema, { taskId, taskJson: json, seed, sequence: BigInt(seed) });
+    const json = (id: string): string => JSON.stringify({ ...TASK, id });
+    const tasks = [taskOf('t1', 5, json('t1')), taskOf('broken', 6, '{}'), taskOf('t2', 7, json('t2'))];
+    const measured = { purpose: Purpose.EVALUATE, evaluation: 'sampled@3' };
+    const together = await group({ ...measured, tasks, groupSize: 6 });
+    for (const [at, { seed, taskJson }] of [tasks[0]!, tasks[2]!].entries()) {
+      const alone = await group({ ...measured, seed, taskJson, groupSize: 2 });
+      const own = together.trajectories.slice(at * 4, at * 4 + 2);
+      expect(own.map(({ answerJson }) => answerJson)).toEqual(alone.trajectories.map(({ answerJson }) => answerJson));
+    }
+    expect(together.trajectories.map(({ failure }) => FailureClass[failure])).toEqual(
+      ['UNSPECIFIED', 'INVALID_TASK', 'UNSPECIFIED'].flatMap((name) => [name, name]),
+    );
+    const rows = stepRows(together).map((row) => `${String(row['trajectory_id']).slice(-1)} ${String(row['task_id'])}`);
+    expect([...new Set(rows)]).toEqual(['0 t1', '1 t1', '4 t2', '5 t2']);
   });
 
   it.each([

@@ -15,6 +15,7 @@ import {
 } from '../gen/millrace/v1/training_pb.ts';
 import type { Inference } from '../policy/inference/inference.ts';
 import type { PolicyActor, RecordedDecision, SituationTable } from '../policy/kind.ts';
+import { flowsPerTask, taskIndexOf, taskOf, tasksOf } from '../records/request-tasks.ts';
 import { seededRandom } from '../random/seeded.ts';
 import { parseTask } from './check-task.ts';
 import { groupDecisions } from './decisions.ts';
@@ -84,8 +85,8 @@ interface Member {
 
 /**
  * Runs the flows of one request at once. A member that fails is sampled again with new random numbers; one that goes on
- * failing is in the group with its class. A member's numbers depend on (request.seed, member, resample) only: the same
- * request gives the same trajectories on any worker. Rejects with {@link HandBack} when something that a flow calls cannot answer now.
+ * failing is in the group with its class. A member's numbers depend on (seed of its task, member, resample) only: the same
+ * request gives the same trajectories on any worker, and a task the same ones alone and among others. Rejects with {@link HandBack} when something that a flow calls cannot answer now.
  */
 export async function runGroup<T, M>(options: GroupOptions<T, M>): Promise<TrajectoryGroup> {
   const { request, flow, node } = options;
@@ -154,23 +155,21 @@ async function runMembers<T, M>(
 ): Promise<{ runs: Member[]; table: SituationTable | undefined; shape: FlowShape }> {
   const { request, flow, clock } = options;
   const shape = flowShape(flow);
-  const task = parseTask(flow, request.taskJson);
-  if ('problem' in task) {
-    const run = (): FlowRun => failedRun(clock, FailureClass.INVALID_TASK, `task ${request.taskId}: ${task.problem}`);
-    const runs = Array.from({ length: size }, (_, i) => ({
-      id: `${request.id}:${i}`,
-      policyVersion: request.policyVersion,
-      run: run(),
-      resamples: 0,
-      usage: new Meter().used,
-    }));
-    return { runs, table: undefined, shape };
-  }
-  const agents = agentSource(options, shape);
-  const runs = await together(options.signal, size, (index, signal) =>
-    runMember({ ...options, signal }, { agents, shape, task: task.task as T, index }),
-  );
-  return { runs, table: agents.table, shape };
+  const tasks = tasksOf(request).map(({ taskJson }) => parseTask(flow, taskJson));
+  const unusable = (index: number, problem: string): Member => ({
+    id: `${request.id}:${index}`,
+    policyVersion: request.policyVersion,
+    run: failedRun(clock, FailureClass.INVALID_TASK, `task ${taskOf(request, index).taskId}: ${problem}`),
+    resamples: 0,
+    usage: new Meter().used,
+  });
+  const agents = tasks.some((task) => 'task' in task) ? agentSource(options, shape) : undefined;
+  const runs = await together(options.signal, size, async (index, signal) => {
+    const task = tasks[taskIndexOf(request, index)]!;
+    if ('problem' in task) return unusable(index, task.problem);
+    return runMember({ ...options, signal }, { agents: agents!, shape, task: task.task as T, index });
+  });
+  return { runs, table: agents?.table, shape };
 }
 
 /** Runs all members at once. When one is handed back the group is, so the others stop; it rejects once they have. */
@@ -275,6 +274,8 @@ async function runMember<T, M>(
 ): Promise<Member> {
   const { request, flow, context, clock, signal, retrier, onTimeout, spending, stateBytes, maxResamples = 3 } = options;
   const id = `${request.id}:${index}`;
+  const { taskId, seed } = taskOf(request, index);
+  const ofTask = index % flowsPerTask(request);
   const meter = new Meter();
   for (let resamples = 0; ; resamples++) {
     let lease: AgentLease;
@@ -287,9 +288,9 @@ async function runMember<T, M>(
       return { id, policyVersion: request.policyVersion, resamples, run, usage: meter.used };
     }
     try {
-      const random = seededRandom(request.seed).fork(`${index}/${resamples}`);
+      const random = seededRandom(seed).fork(`${ofTask}/${resamples}`);
       const potential = signalsOf(options)?.potential ?? false;
-      const label = { job: request.job, task: request.taskId };
+      const label = { job: request.job, task: taskId };
       const { planner } = lease;
       const control = { signal, retrier, label, onTimeout, spending, ...(stateBytes !== undefined && { stateBytes }) };
       const run = await runFlow({ flow, task, context, planner, random, clock, shape, potential, ...control });

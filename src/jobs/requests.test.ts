@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { jobConfigSchema } from '../config/job.ts';
 import { Agent, Purpose } from '../gen/millrace/v1/training_pb.ts';
 import { evaluationPlan } from './evaluation/plans.ts';
-import { evaluationRequest, requestFor } from './requests.ts';
+import { evaluationRequest, requestContent, requestFor, requestsOfEachTask } from './requests.ts';
 import { permutation, trainingOrder } from './seed.ts';
 
 const config = jobConfigSchema.parse({ name: 'sums', flow: './flow.ts', seed: 5, rollout: { groupsPerRound: 4, groupSize: 6 } });
@@ -71,7 +71,8 @@ describe('requestFor', () => {
 
 describe('evaluationRequest', () => {
   it('is greedy, pinned, of one flow, and the same random numbers at every version', () => {
-    const at = (version: number) => evaluationRequest(context, evaluationPlan('trained', version), { index: 3, task, now: 0 });
+    const at = (version: number) =>
+      evaluationRequest(context, evaluationPlan('trained', version), { index: 3, tasks: [task], now: 0 });
     expect(at(40)).toMatchObject({
       id: 'sums:trained@40:task-7:0',
       purpose: Purpose.EVALUATE,
@@ -85,14 +86,35 @@ describe('evaluationRequest', () => {
     expect(at(40).seed).toBe(at(80).seed);
   });
 
+  it('asks for several tasks at once, and for each of them as if it were asked for alone', () => {
+    const tasks = [task, { id: 'task-8', json: '{"n":8}' }];
+    const plan = evaluationPlan('test-sampled', 40, 4);
+    const request = evaluationRequest(context, plan, { index: 3, tasks, now: 0, attempt: 2 });
+    expect(request).toMatchObject({ id: 'sums:test-sampled@40:task-7+1:2', taskId: 'task-7', sequence: 3n, groupSize: 8 });
+    expect(request.tasks.map(({ taskId, sequence }) => [taskId, sequence])).toEqual([
+      ['task-7', 3n],
+      ['task-8', 4n],
+    ]);
+    const alone = tasks.map((of, i) => evaluationRequest(context, plan, { index: 3 + i, tasks: [of], now: 0, attempt: 2 }));
+    expect(requestsOfEachTask(request)).toEqual(alone);
+    expect(requestsOfEachTask(alone[0]!)).toEqual([]);
+    const other = evaluationRequest(context, plan, {
+      index: 3,
+      tasks: [task, { id: 'task-9', json: '{"n":9}' }],
+      now: 0,
+      attempt: 2,
+    });
+    expect(requestContent(other)).not.toBe(requestContent(request));
+  });
+
   it('runs a random planner several times a task', () => {
-    const request = evaluationRequest(context, evaluationPlan('random', 0, 8), { index: 0, task, now: 0 });
+    const request = evaluationRequest(context, evaluationPlan('random', 0, 8), { index: 0, tasks: [task], now: 0 });
     expect(request).toMatchObject({ agent: Agent.RANDOM, groupSize: 8, evaluation: 'random@0' });
   });
 
   it('samples the policy as rollouts do, where that is measured', () => {
     const warm = { ...context, config: { ...context.config, rollout: { ...context.config.rollout, temperature: 0.7 } } };
-    const request = evaluationRequest(warm, evaluationPlan('test-sampled', 40, 4), { index: 0, task, now: 0 });
+    const request = evaluationRequest(warm, evaluationPlan('test-sampled', 40, 4), { index: 0, tasks: [task], now: 0 });
     expect(request).toMatchObject({ agent: Agent.POLICY, groupSize: 4, temperature: 0.7, evaluation: 'test-sampled@40' });
   });
 });

@@ -85,7 +85,9 @@ export function requestContent(request: RolloutRequest): string {
   const { job, sequence, purpose, agent, taskId, taskJson, groupSize, pinned, policyVersion, seed, evaluation, attempt } =
     request;
   const version = pinned ? policyVersion : -1;
-  return JSON.stringify([job, String(sequence), purpose, agent, taskId, taskJson, groupSize, version, seed, evaluation, attempt]);
+  const tasks = request.tasks.map((task) => [task.taskId, task.taskJson, task.seed]);
+  const content = [job, String(sequence), purpose, agent, taskId, taskJson, groupSize, version, seed, evaluation, attempt];
+  return JSON.stringify(tasks.length === 0 ? content : [...content, tasks]);
 }
 
 /** Only a round that touches two epochs can hold the same task twice. */
@@ -108,32 +110,62 @@ export interface EvaluationPlan {
   sampled: boolean;
 }
 
-/** The request that measures one task. Pinned to the version; it never trains and is in no ledger. */
-export function evaluationRequest(
-  context: RequestContext,
-  plan: EvaluationPlan,
-  request: { index: number; task: RequestTask; now: number; attempt?: number },
-): RolloutRequest {
-  const { index, task, attempt = 0 } = request;
+/** What differs between two requests of an evaluation. */
+export interface MeasuredTasks {
+  /** Place of the first task among all of the evaluation. */
+  index: number;
+  /** At least one. */
+  tasks: readonly RequestTask[];
+  /** Clock.now() in milliseconds. */
+  now: number;
+  /** Grows when the same tasks are asked for anew under another message id. Default 0. */
+  attempt?: number;
+}
+
+/**
+ * The request that measures some tasks, each as often as the plan says. Pinned to the version; it never trains and is in no ledger. Of
+ * several tasks it has an id of its own, `<job>:<evaluation>:<first task>+<further tasks>:<attempt>`.
+ */
+export function evaluationRequest(context: RequestContext, plan: EvaluationPlan, request: MeasuredTasks): RolloutRequest {
+  const { index, tasks, attempt = 0 } = request;
+  // The same numbers at every version: a difference between two evaluations is a difference between the policies.
+  const all = tasks.map(({ id, json }, i) => ({
+    taskId: id,
+    taskJson: json,
+    seed: seedFrom(context.config.seed, 'evaluate', id),
+    sequence: BigInt(index + i),
+  }));
+  const first = all[0]!;
+  const several = tasks.length > 1;
   return create(RolloutRequestSchema, {
-    id: requestId(context.job, plan.key, task.id, attempt),
+    ...first,
+    id: requestId(context.job, plan.key, several ? `${first.taskId}+${tasks.length - 1}` : first.taskId, attempt),
     job: context.job,
-    sequence: BigInt(index),
     purpose: Purpose.EVALUATE,
     agent: plan.agent,
-    taskId: task.id,
-    taskJson: task.json,
-    groupSize: plan.samples,
+    groupSize: plan.samples * tasks.length,
     policyVersion: plan.policyVersion,
     pinned: true,
     temperature: plan.sampled ? context.config.rollout.temperature : 0,
-    // The same numbers at every version: a difference between two evaluations is a difference between the policies.
-    seed: seedFrom(context.config.seed, 'evaluate', task.id),
     evaluation: plan.key,
     dispatchedAtUs: microseconds(request.now),
     fence: BigInt(context.fence ?? 0),
     attempt,
+    ...(several && { tasks: all }),
   });
+}
+
+/** A request of an evaluation for each task of one about several; none of a request about one task. */
+export function requestsOfEachTask(request: RolloutRequest): RolloutRequest[] {
+  const { job, evaluation, attempt, tasks } = request;
+  return tasks.map(({ taskId, taskJson, seed, sequence }) =>
+    create(RolloutRequestSchema, {
+      ...request,
+      ...{ taskId, taskJson, seed, sequence, tasks: [] },
+      id: requestId(job, evaluation, taskId, attempt),
+      groupSize: request.groupSize / tasks.length,
+    }),
+  );
 }
 
 function microseconds(ms: number): bigint {

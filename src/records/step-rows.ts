@@ -1,4 +1,5 @@
 import type { RolloutRequest } from '../gen/millrace/v1/training_pb.ts';
+import { taskOf } from './request-tasks.ts';
 import { boundedJson } from './bounded-json.ts';
 import { encodeRows } from './encode.ts';
 import { packRows } from './pack.ts';
@@ -59,12 +60,13 @@ const PACKED_FROM = 200_000;
  * and wrote must stay known.
  */
 export function encodeStepRows(request: RolloutRequest, members: readonly RecordedMember[]): Uint8Array {
-  const { job, id: request_id, taskId: task_id, evaluation } = request;
+  const { job, id: request_id, evaluation } = request;
   const purpose = purposeWord(request.purpose);
   const written = members.map(({ run }) => generations(run.steps));
   const encode = (cut: (text: string) => string, limit: number): Uint8Array => {
     const rows: StepRow[] = [];
-    for (const [member, { id: trajectory_id, policyVersion: policy_version, run }] of members.entries())
+    for (const [member, { id: trajectory_id, policyVersion: policy_version, run }] of members.entries()) {
+      const { taskId: task_id } = taskOf(request, member);
       for (const [step, record] of run.steps.entries()) {
         const row: StepRow = {
           job,
@@ -100,6 +102,7 @@ export function encodeStepRows(request: RolloutRequest, members: readonly Record
         if (generation !== undefined) Object.assign(row, generation, { text: cut(generation.text) }, conversationOf(record, cut));
         rows.push(row);
       }
+    }
     return encodeRows('steps', rows);
   };
   const rows = withinBudget(encode, tokenBytes(written.flat()));

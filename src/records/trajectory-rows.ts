@@ -1,5 +1,6 @@
 import type { FailureClass } from '../gen/millrace/v1/flow_pb.ts';
-import type { ScoredGroup, TrajectoryGroup } from '../gen/millrace/v1/training_pb.ts';
+import type { ScoredGroup, TrajectoryGroup, Verdict } from '../gen/millrace/v1/training_pb.ts';
+import { taskIndexOf, taskOf } from './request-tasks.ts';
 import { encodeRows } from './encode.ts';
 import { packRows } from './pack.ts';
 import { withinBudget } from './row-budget.ts';
@@ -20,7 +21,10 @@ export interface TrajectoryRowContext {
   rewardNode: string;
   /** Unix time in microseconds. */
   scoredAt: number;
-  taskType: string;
+  /** One for each task of the request; none where nobody knows them. */
+  taskTypes: readonly string[];
+  /** One for each task of the request. Default: that of the group. */
+  verdicts?: readonly Verdict[];
   /** Of live tasks. */
   served?: { adapter: string; experiment: string; arm: string };
 }
@@ -30,20 +34,19 @@ export function encodeTrajectoryRows(
   group: TrajectoryGroup,
   scored: ScoredGroup,
   assessments: readonly RecordedAssessment[],
-  { rewardNode, scoredAt, taskType, served }: TrajectoryRowContext,
+  { rewardNode, scoredAt, taskTypes, verdicts = [], served }: TrajectoryRowContext,
 ): Uint8Array {
   const request = group.request!;
   const rows = group.trajectories.map((trajectory, i): TrajectoryRow => {
     const score = scored.scores[i]!;
     const assessment = assessments[i]!;
     const usage = usageOf(trajectory, assessment);
+    const { taskId: task_id, sequence } = taskOf(request, i);
     return {
       job: request.job,
       trajectory_id: trajectory.id,
       request_id: request.id,
-      sequence: Number(request.sequence),
-      member: trajectory.index,
-      task_id: request.taskId,
+      ...{ sequence: Number(sequence), member: trajectory.index, task_id },
       purpose: purposeWord(request.purpose),
       evaluation: request.evaluation,
       agent: agentWord(request.agent),
@@ -60,7 +63,7 @@ export function encodeTrajectoryRows(
       advantage: score.advantage,
       success: score.success,
       valid: score.valid,
-      verdict: verdictWord(scored.verdict),
+      verdict: verdictWord(verdicts[taskIndexOf(request, i)] ?? scored.verdict),
       components: 'components' in assessment ? assessment.components : {},
       answer: trajectory.answerJson,
       node: group.node,
@@ -69,7 +72,7 @@ export function encodeTrajectoryRows(
       started_at: Number(trajectory.startedAtUs),
       ended_at: Number(trajectory.endedAtUs),
       scored_at: scoredAt,
-      task_type: taskType,
+      task_type: taskTypes[taskIndexOf(request, i)] ?? '',
       plan_us: Number(trajectory.planUs),
       tool_us: Number(trajectory.toolUs),
       tokens_in: usage.tokensIn,

@@ -7,6 +7,7 @@ import type { Used } from '../flow/usage.ts';
 import { FailureClass, type Trajectory } from '../gen/millrace/v1/flow_pb.ts';
 import { Purpose, type TrajectoryGroup } from '../gen/millrace/v1/training_pb.ts';
 import { parseTask } from '../flow/check-task.ts';
+import { taskIndexOf, tasksOf } from '../records/request-tasks.ts';
 import type { CustomValue } from './custom/custom-reward.ts';
 import type { RewardCall } from './custom/protocol.ts';
 import { judge, type Judgement } from './judge.ts';
@@ -38,26 +39,28 @@ export interface AssessOptions<T, M> {
 /** Outcome and reward of every trajectory of a group. Evaluations are judged by their outcome alone, whatever the components. */
 export async function assessGroup<T, M>(group: TrajectoryGroup, options: AssessOptions<T, M>): Promise<Assessment[]> {
   const { flow, context, custom, timeoutMs, clock, retrier, spending = {} } = options;
-  const { taskJson, purpose } = group.request!;
+  const request = group.request!;
+  const { purpose } = request;
   const shaped = purpose !== Purpose.EVALUATE && !isOutcomeAlone(options.components);
   const components = shaped ? options.components : [];
   const modules = components.filter(({ module }) => module !== undefined);
   const steps = modules.length > 0 ? stepsOf(group) : [];
-  const task = parseTask(flow, taskJson);
+  const tasks = tasksOf(request).map((of) => ({ ...of, ...parseTask(flow, of.taskJson) }));
 
   const assess = async (trajectory: Trajectory, index: number): Promise<Assessment> => {
     if (trajectory.failure !== FailureClass.UNSPECIFIED)
       return { failure: trajectory.failure, message: trajectory.failureMessage };
+    const task = tasks[taskIndexOf(request, index)]!;
     if ('problem' in task) return { failure: FailureClass.INVALID_TASK, message: task.problem };
     const { answerJson } = trajectory;
-    const label = { job: group.request!.job, flow: flow.name, task: group.request!.taskId, part: 'reward' };
+    const label = { job: request.job, flow: flow.name, task: task.taskId, part: 'reward' };
     const ask = (): Promise<Judgement> => judge(flow, { task: task.task, answerJson, context }, { clock, timeoutMs, label });
     // Each attempt is a call of its own.
     const { judgement, used: usage } = await retrying('reward', () => payForReward(flow, spending, ask), retrier);
     if ('failure' in judgement) return { ...judgement, usage };
     const { outcome, success } = judgement;
     if (!shaped) return { ...judgement, usage, reward: outcome, stepRewards: [] };
-    const call: RewardCall = { taskJson, answerJson, steps: steps[index] ?? [], outcome };
+    const call: RewardCall = { taskJson: task.taskJson, answerJson, steps: steps[index] ?? [], outcome };
     const values: Record<string, number> = {};
     for (const [name, value] of await Promise.all(
       modules.map(async ({ name }) => {

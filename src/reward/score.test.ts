@@ -10,6 +10,7 @@ import { FailureClass, StepSignalsSchema, Termination, TrajectorySchema } from '
 import {
   Agent,
   Purpose,
+  RequestTaskSchema,
   RolloutRequestSchema,
   TrajectoryGroupSchema,
   Verdict,
@@ -254,6 +255,37 @@ describe('the verdict', () => {
     const scored = await score(groupOf([1, 0], Purpose.EVALUATE));
     expect(scored.scores.map((s) => s.advantage)).toEqual([0, 0]);
     expect(scored.experience).toHaveLength(0);
+  });
+
+  it('judges the tasks of an evaluation apart from each other', async () => {
+    const group = groupOf([1, 0, 'failed', 'failed', 1, 1], Purpose.EVALUATE);
+    const tasks = ['a', 'b', 'c'].map((id, i) =>
+      create(RequestTaskSchema, { taskId: id, taskJson: `{"id":"${id}","parcels":[]}`, sequence: BigInt(i) }),
+    );
+    group.request = { ...group.request!, groupSize: 6, tasks };
+    const typed = { ...parcelFlow(), reward: byAnswer, type: ({ id }: ParcelTask) => `type ${id}` };
+    const scored = await score(group, byAnswer, 100, { flow: typed as unknown as FlowDefinition<ParcelTask, never> });
+    expect(scored.taskTypes).toEqual(['type a', 'type b', 'type c']);
+    expect(scored.request!.tasks.map(({ taskId, taskJson }) => [taskId, taskJson])).toEqual([
+      ['a', ''],
+      ['b', ''],
+      ['c', ''],
+    ]);
+    expect(scored.scores.map(({ valid, failure }) => (valid ? 'valid' : FailureClass[failure]))).toEqual([
+      'valid',
+      'valid',
+      'TOOL_TIMEOUT',
+      'TOOL_TIMEOUT',
+      'valid',
+      'valid',
+    ]);
+    expect(rows(scored).map((row) => [row['task_id'], row['sequence'], row['verdict'], row['task_type']])).toEqual(
+      [
+        ['a', 0, 'signal', 'type a'],
+        ['b', 1, 'failed', 'type b'],
+        ['c', 2, 'no_signal', 'type c'],
+      ].flatMap((row) => [row, row]),
+    );
   });
 
   it('refuses a group without its request', async () => {

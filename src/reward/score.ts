@@ -12,13 +12,14 @@ import type { Spending } from '../flow/spending.ts';
 import { FailureClass, StepSignalsSchema, type Trajectory } from '../gen/millrace/v1/flow_pb.ts';
 import {
   Purpose,
-  RolloutRequestSchema,
   ScoredGroupSchema,
   Verdict,
+  type RolloutRequest,
   type ScoredGroup,
   type TrajectoryGroup,
 } from '../gen/millrace/v1/training_pb.ts';
 import { MAX_TYPE, parseTask } from '../flow/check-task.ts';
+import { taskIndexOf, tasksOf, withoutTaskTexts } from '../records/request-tasks.ts';
 import { assessGroup, type AskCustom, type Assessment } from './assess.ts';
 import { scoreStepRows } from '../records/step-scores.ts';
 import { encodeTrajectoryRows } from '../records/trajectory-rows.ts';
@@ -71,7 +72,10 @@ export async function scoreGroup<T, M>(group: TrajectoryGroup, options: ScoreOpt
   const teaches = (training && method.teaches?.(seen, options.algorithm)) ?? !areEqual(compared);
   // Who imitates compares nobody.
   const atLeast = training && method.imitates === undefined ? 2 : 1;
-  const verdict = verdictOf(compared.length, atLeast, decided && teaches);
+  const verdicts = training
+    ? [verdictOf(compared.length, atLeast, decided && teaches)]
+    : measuredVerdicts(request, assessments, decided);
+  const verdict = overall(verdicts);
   const learns = training && verdict === Verdict.SIGNAL;
   // 0 for everyone where the method needs the whole round.
   const advantages = (learns && method.groupAdvantages?.(seen, options.algorithm)) || [];
@@ -80,7 +84,7 @@ export async function scoreGroup<T, M>(group: TrajectoryGroup, options: ScoreOpt
     const { tokensIn, tokensOut, microDollars } = usageOf(group.trajectories[i]!, assessment);
     const used = { tokens: BigInt(tokensIn + tokensOut), microDollars: BigInt(microDollars) };
     const common = { steps, explored, toolErrors, ...used };
-    if ('failure' in assessment) return { ...common, valid: false };
+    if ('failure' in assessment) return { ...common, valid: false, failure: assessment.failure };
     const { outcome, success, reward, stepRewards } = assessment;
     return { ...common, valid: true, outcome, success, reward, stepRewards, advantage: advantages[i] ?? 0 };
   });
@@ -88,7 +92,7 @@ export async function scoreGroup<T, M>(group: TrajectoryGroup, options: ScoreOpt
   const failed = verdict === Verdict.FAILED || (!training && assessments.some((assessment) => 'failure' in assessment));
   const failure = failed ? worst(assessments) : { failure: FailureClass.UNSPECIFIED, message: '' };
   const scored = create(ScoredGroupSchema, {
-    request: create(RolloutRequestSchema, { ...request, taskJson: '' }),
+    request: withoutTaskTexts(request),
     verdict,
     failure: failure.failure,
     failureMessage: failure.message,
@@ -102,9 +106,9 @@ export async function scoreGroup<T, M>(group: TrajectoryGroup, options: ScoreOpt
   });
   if (training && options.passSignals === true)
     scored.signals = group.trajectories.map(({ signals }) => signals ?? create(StepSignalsSchema));
-  const taskType = typeOf(flow, request.taskJson);
-  if (!training) scored.taskType = taskType;
-  const of = { rewardNode: node, scoredAt: clock.now() * 1000, taskType };
+  const taskTypes = tasksOf(request).map(({ taskJson }) => typeOf(flow, taskJson));
+  if (!training) scored.taskTypes = taskTypes;
+  const of = { rewardNode: node, scoredAt: clock.now() * 1000, taskTypes, verdicts };
   scored.trajectoryRows = encodeTrajectoryRows(group, scored, assessments, of);
   return scored;
 }
@@ -139,6 +143,20 @@ function seenBy({ trajectories }: TrajectoryGroup, assessments: readonly Assessm
 function verdictOf(scored: number, atLeast: number, teaches: boolean): Verdict {
   if (scored < atLeast) return Verdict.FAILED;
   return teaches ? Verdict.SIGNAL : Verdict.NO_SIGNAL;
+}
+
+/** Of each task of a request that measures: flows of different tasks are not compared. */
+function measuredVerdicts(request: RolloutRequest, assessments: readonly Assessment[], decided: boolean): Verdict[] {
+  return tasksOf(request).map((_, task) => {
+    const own = assessments.filter((_, member) => taskIndexOf(request, member) === task);
+    const outcomes = own.flatMap((assessment) => ('outcome' in assessment ? [assessment.outcome] : []));
+    return verdictOf(outcomes.length, 1, decided && !areEqual(outcomes));
+  });
+}
+
+/** Of a group of several tasks: it has failed when all of them have. */
+function overall(verdicts: readonly Verdict[]): Verdict {
+  return [Verdict.SIGNAL, Verdict.NO_SIGNAL].find((verdict) => verdicts.includes(verdict)) ?? Verdict.FAILED;
 }
 
 /** The most frequent class among failed members, the first met of equals, with its first message. */

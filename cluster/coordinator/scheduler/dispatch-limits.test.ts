@@ -45,7 +45,7 @@ describe('DispatchLimits', () => {
   it('leave a job that runs alone as it is, but for its evaluations', async () => {
     const { limits } = await limited({ a: 'local' });
     expect(limits.roomOf('a')).toBe(Infinity);
-    expect(limits.evaluations).toBe(32);
+    expect(limits.evaluations).toBe(16);
     limits.close();
   });
 

@@ -16,8 +16,8 @@ const AHEAD = 2;
 /** Weight of the newest measurement in a rate. */
 const NEWEST = 0.3;
 /** Requests of evaluations that a job may have under way however many workers there are, and for each group that they run at once. */
-const EVALUATION_WINDOW = 32;
-const EVALUATIONS_PER_SLOT = 4;
+const EVALUATION_WINDOW = 8;
+const EVALUATIONS_PER_SLOT = 2;
 
 /** What is known of a job's requests. */
 interface Dispatched {

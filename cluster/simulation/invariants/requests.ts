@@ -1,6 +1,7 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import { Purpose, RolloutRequestSchema } from '../../../src/gen/millrace/v1/training_pb.ts';
 import { requestContent } from '../../../src/jobs/requests.ts';
+import { tasksOf } from '../../../src/records/request-tasks.ts';
 import type { Check, Fail } from './check.ts';
 import type { Facts } from './facts.ts';
 
@@ -21,9 +22,11 @@ export function requestCheck(facts: Facts, fail: Fail): Check {
         if (sent !== undefined && sent !== content)
           fail('request-is-the-same', `${request.id} was ${sent} and is sent again as ${content}`);
         contents.set(request.id, content);
-        purposes.set(request.taskId, purposes.get(request.taskId) ?? request.purpose);
-        if (purposes.get(request.taskId) !== request.purpose)
-          fail('held-out-is-held-out', `${request.id} is about ${request.taskId}, which is trained on and measured`);
+        for (const { taskId } of tasksOf(request)) {
+          purposes.set(taskId, purposes.get(taskId) ?? request.purpose);
+          if (purposes.get(taskId) !== request.purpose)
+            fail('held-out-is-held-out', `${request.id} is about ${taskId}, which is trained on and measured`);
+        }
         if (request.purpose !== Purpose.TRAIN) return;
         const sequence = Number(request.sequence);
         const accepted = facts.record?.accepted ?? 0;

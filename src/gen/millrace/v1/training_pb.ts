@@ -14,7 +14,47 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file millrace/v1/training.proto.
  */
 export const file_millrace_v1_training: GenFile = /*@__PURE__*/
-  fileDesc("ChptaWxscmFjZS92MS90cmFpbmluZy5wcm90bxILbWlsbHJhY2UudjEi1gIKDlJvbGxvdXRSZXF1ZXN0EgoKAmlkGAEgASgJEgsKA2pvYhgCIAEoCRIQCghzZXF1ZW5jZRgDIAEoBBIlCgdwdXJwb3NlGAQgASgOMhQubWlsbHJhY2UudjEuUHVycG9zZRIhCgVhZ2VudBgFIAEoDjISLm1pbGxyYWNlLnYxLkFnZW50Eg8KB3Rhc2tfaWQYBiABKAkSEQoJdGFza19qc29uGAcgASgJEhIKCmdyb3VwX3NpemUYCCABKA0SFgoOcG9saWN5X3ZlcnNpb24YCSABKA0SDgoGcGlubmVkGAogASgIEhMKC3RlbXBlcmF0dXJlGAsgASgCEgwKBHNlZWQYDCABKA0SEgoKZXZhbHVhdGlvbhgNIAEoCRIYChBkaXNwYXRjaGVkX2F0X3VzGA4gASgEEg0KBWZlbmNlGA8gASgEEg8KB2F0dGVtcHQYECABKA0iSgoOR3JvdXBEZWNpc2lvbnMSDwoHY2hvaWNlcxgBIAEoDRIYChByZWxhdGl2ZV9lbnRyb3B5GAIgASgBEg0KBXRvb2xzGAMgAygNIusBCg9UcmFqZWN0b3J5R3JvdXASLAoHcmVxdWVzdBgBIAEoCzIbLm1pbGxyYWNlLnYxLlJvbGxvdXRSZXF1ZXN0Ei0KDHRyYWplY3RvcmllcxgCIAMoCzIXLm1pbGxyYWNlLnYxLlRyYWplY3RvcnkSEgoKZXhwZXJpZW5jZRgDIAEoDBIRCglzdGVwX3Jvd3MYBCABKAwSDAoEbm9kZRgFIAEoCRIWCg5wb2xpY3lfdmVyc2lvbhgGIAEoDRIuCglkZWNpc2lvbnMYKCABKAsyGy5taWxscmFjZS52MS5Hcm91cERlY2lzaW9ucyLOAQoFU2NvcmUSDgoGcmV3YXJkGAEgASgCEg8KB291dGNvbWUYAiABKAISEQoJYWR2YW50YWdlGAMgASgCEg8KB3N1Y2Nlc3MYBCABKAgSDQoFdmFsaWQYBSABKAgSDQoFc3RlcHMYBiABKA0SFAoMc3RlcF9yZXdhcmRzGAcgAygCEhAKCGV4cGxvcmVkGAggASgIEhMKC3Rvb2xfZXJyb3JzGAkgASgNEg4KBnRva2VucxgKIAEoBBIVCg1taWNyb19kb2xsYXJzGAsgASgEIp8DCgtTY29yZWRHcm91cBIsCgdyZXF1ZXN0GAEgASgLMhsubWlsbHJhY2UudjEuUm9sbG91dFJlcXVlc3QSJQoHdmVyZGljdBgCIAEoDjIULm1pbGxyYWNlLnYxLlZlcmRpY3QSKgoHZmFpbHVyZRgDIAEoDjIZLm1pbGxyYWNlLnYxLkZhaWx1cmVDbGFzcxIXCg9mYWlsdXJlX21lc3NhZ2UYBCABKAkSIgoGc2NvcmVzGAUgAygLMhIubWlsbHJhY2UudjEuU2NvcmUSEgoKZXhwZXJpZW5jZRgGIAEoDBIRCglzdGVwX3Jvd3MYByABKAwSFwoPdHJhamVjdG9yeV9yb3dzGAggASgMEgwKBG5vZGUYCSABKAkSFgoOcG9saWN5X3ZlcnNpb24YCiABKA0SKQoHc2lnbmFscxgLIAMoCzIYLm1pbGxyYWNlLnYxLlN0ZXBTaWduYWxzEhEKCXRhc2tfdHlwZRgMIAEoCRIuCglkZWNpc2lvbnMYKCABKAsyGy5taWxscmFjZS52MS5Hcm91cERlY2lzaW9ucyLGAgoGTGVkZ2VyEg8KB3RyYWluZWQYASABKAQSEAoIZmlsdGVyZWQYAiABKAQSDwoHZXhwaXJlZBgDIAEoBBIOCgZmYWlsZWQYBCABKAQSPwoPZmFpbGVkX2J5X2NsYXNzGAUgAygLMiYubWlsbHJhY2UudjEuTGVkZ2VyLkZhaWxlZEJ5Q2xhc3NFbnRyeRIQCghmcm9udGllchgGIAEoBBIUCgxlbmRlZF9iZXlvbmQYByADKAQSFAoMdHJhamVjdG9yaWVzGAggASgEEhAKCHVuc3RvcmVkGAkgASgEEhsKE3NwZW50X21pY3JvX2RvbGxhcnMYCiABKAQSFAoMc3BlbnRfdG9rZW5zGAsgASgEGjQKEkZhaWxlZEJ5Q2xhc3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAQ6AjgBKl4KB1B1cnBvc2USFwoTUFVSUE9TRV9VTlNQRUNJRklFRBAAEhEKDVBVUlBPU0VfVFJBSU4QARIUChBQVVJQT1NFX0VWQUxVQVRFEAISEQoNUFVSUE9TRV9TRVJWRRADKmUKBUFnZW50EhUKEUFHRU5UX1VOU1BFQ0lGSUVEEAASEAoMQUdFTlRfUE9MSUNZEAESEAoMQUdFTlRfUkFORE9NEAISDgoKQUdFTlRfUlVMRRADEhEKDUFHRU5UX05PVEhJTkcQBCphCgdWZXJkaWN0EhcKE1ZFUkRJQ1RfVU5TUEVDSUZJRUQQABISCg5WRVJESUNUX1NJR05BTBABEhUKEVZFUkRJQ1RfTk9fU0lHTkFMEAISEgoOVkVSRElDVF9GQUlMRUQQA2IGcHJvdG8z", [file_millrace_v1_flow]);
+  fileDesc("ChptaWxscmFjZS92MS90cmFpbmluZy5wcm90bxILbWlsbHJhY2UudjEiUQoLUmVxdWVzdFRhc2sSDwoHdGFza19pZBgBIAEoCRIRCgl0YXNrX2pzb24YAiABKAkSDAoEc2VlZBgDIAEoDRIQCghzZXF1ZW5jZRgEIAEoBCL/AgoOUm9sbG91dFJlcXVlc3QSCgoCaWQYASABKAkSCwoDam9iGAIgASgJEhAKCHNlcXVlbmNlGAMgASgEEiUKB3B1cnBvc2UYBCABKA4yFC5taWxscmFjZS52MS5QdXJwb3NlEiEKBWFnZW50GAUgASgOMhIubWlsbHJhY2UudjEuQWdlbnQSDwoHdGFza19pZBgGIAEoCRIRCgl0YXNrX2pzb24YByABKAkSEgoKZ3JvdXBfc2l6ZRgIIAEoDRIWCg5wb2xpY3lfdmVyc2lvbhgJIAEoDRIOCgZwaW5uZWQYCiABKAgSEwoLdGVtcGVyYXR1cmUYCyABKAISDAoEc2VlZBgMIAEoDRISCgpldmFsdWF0aW9uGA0gASgJEhgKEGRpc3BhdGNoZWRfYXRfdXMYDiABKAQSDQoFZmVuY2UYDyABKAQSDwoHYXR0ZW1wdBgQIAEoDRInCgV0YXNrcxgRIAMoCzIYLm1pbGxyYWNlLnYxLlJlcXVlc3RUYXNrIkoKDkdyb3VwRGVjaXNpb25zEg8KB2Nob2ljZXMYASABKA0SGAoQcmVsYXRpdmVfZW50cm9weRgCIAEoARINCgV0b29scxgDIAMoDSLrAQoPVHJhamVjdG9yeUdyb3VwEiwKB3JlcXVlc3QYASABKAsyGy5taWxscmFjZS52MS5Sb2xsb3V0UmVxdWVzdBItCgx0cmFqZWN0b3JpZXMYAiADKAsyFy5taWxscmFjZS52MS5UcmFqZWN0b3J5EhIKCmV4cGVyaWVuY2UYAyABKAwSEQoJc3RlcF9yb3dzGAQgASgMEgwKBG5vZGUYBSABKAkSFgoOcG9saWN5X3ZlcnNpb24YBiABKA0SLgoJZGVjaXNpb25zGCggASgLMhsubWlsbHJhY2UudjEuR3JvdXBEZWNpc2lvbnMi+gEKBVNjb3JlEg4KBnJld2FyZBgBIAEoAhIPCgdvdXRjb21lGAIgASgCEhEKCWFkdmFudGFnZRgDIAEoAhIPCgdzdWNjZXNzGAQgASgIEg0KBXZhbGlkGAUgASgIEg0KBXN0ZXBzGAYgASgNEhQKDHN0ZXBfcmV3YXJkcxgHIAMoAhIQCghleHBsb3JlZBgIIAEoCBITCgt0b29sX2Vycm9ycxgJIAEoDRIOCgZ0b2tlbnMYCiABKAQSFQoNbWljcm9fZG9sbGFycxgLIAEoBBIqCgdmYWlsdXJlGAwgASgOMhkubWlsbHJhY2UudjEuRmFpbHVyZUNsYXNzIqADCgtTY29yZWRHcm91cBIsCgdyZXF1ZXN0GAEgASgLMhsubWlsbHJhY2UudjEuUm9sbG91dFJlcXVlc3QSJQoHdmVyZGljdBgCIAEoDjIULm1pbGxyYWNlLnYxLlZlcmRpY3QSKgoHZmFpbHVyZRgDIAEoDjIZLm1pbGxyYWNlLnYxLkZhaWx1cmVDbGFzcxIXCg9mYWlsdXJlX21lc3NhZ2UYBCABKAkSIgoGc2NvcmVzGAUgAygLMhIubWlsbHJhY2UudjEuU2NvcmUSEgoKZXhwZXJpZW5jZRgGIAEoDBIRCglzdGVwX3Jvd3MYByABKAwSFwoPdHJhamVjdG9yeV9yb3dzGAggASgMEgwKBG5vZGUYCSABKAkSFgoOcG9saWN5X3ZlcnNpb24YCiABKA0SKQoHc2lnbmFscxgLIAMoCzIYLm1pbGxyYWNlLnYxLlN0ZXBTaWduYWxzEhIKCnRhc2tfdHlwZXMYDCADKAkSLgoJZGVjaXNpb25zGCggASgLMhsubWlsbHJhY2UudjEuR3JvdXBEZWNpc2lvbnMixgIKBkxlZGdlchIPCgd0cmFpbmVkGAEgASgEEhAKCGZpbHRlcmVkGAIgASgEEg8KB2V4cGlyZWQYAyABKAQSDgoGZmFpbGVkGAQgASgEEj8KD2ZhaWxlZF9ieV9jbGFzcxgFIAMoCzImLm1pbGxyYWNlLnYxLkxlZGdlci5GYWlsZWRCeUNsYXNzRW50cnkSEAoIZnJvbnRpZXIYBiABKAQSFAoMZW5kZWRfYmV5b25kGAcgAygEEhQKDHRyYWplY3RvcmllcxgIIAEoBBIQCgh1bnN0b3JlZBgJIAEoBBIbChNzcGVudF9taWNyb19kb2xsYXJzGAogASgEEhQKDHNwZW50X3Rva2VucxgLIAEoBBo0ChJGYWlsZWRCeUNsYXNzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgEOgI4ASpeCgdQdXJwb3NlEhcKE1BVUlBPU0VfVU5TUEVDSUZJRUQQABIRCg1QVVJQT1NFX1RSQUlOEAESFAoQUFVSUE9TRV9FVkFMVUFURRACEhEKDVBVUlBPU0VfU0VSVkUQAyplCgVBZ2VudBIVChFBR0VOVF9VTlNQRUNJRklFRBAAEhAKDEFHRU5UX1BPTElDWRABEhAKDEFHRU5UX1JBTkRPTRACEg4KCkFHRU5UX1JVTEUQAxIRCg1BR0VOVF9OT1RISU5HEAQqYQoHVmVyZGljdBIXChNWRVJESUNUX1VOU1BFQ0lGSUVEEAASEgoOVkVSRElDVF9TSUdOQUwQARIVChFWRVJESUNUX05PX1NJR05BTBACEhIKDlZFUkRJQ1RfRkFJTEVEEANiBnByb3RvMw", [file_millrace_v1_flow]);
+
+/**
+ * One task of a request about several.
+ *
+ * @generated from message millrace.v1.RequestTask
+ */
+export type RequestTask = Message<"millrace.v1.RequestTask"> & {
+  /**
+   * @generated from field: string task_id = 1;
+   */
+  taskId: string;
+
+  /**
+   * Left out from the scored group on.
+   *
+   * @generated from field: string task_json = 2;
+   */
+  taskJson: string;
+
+  /**
+   * Seed of its random numbers.
+   *
+   * @generated from field: uint32 seed = 3;
+   */
+  seed: number;
+
+  /**
+   * As RolloutRequest.sequence.
+   *
+   * @generated from field: uint64 sequence = 4;
+   */
+  sequence: bigint;
+};
+
+/**
+ * Describes the message millrace.v1.RequestTask.
+ * Use `create(RequestTaskSchema)` to create a new message.
+ */
+export const RequestTaskSchema: GenMessage<RequestTask> = /*@__PURE__*/
+  messageDesc(file_millrace_v1_training, 0);
 
 /**
  * Ask a rollout actor to run one group of flows. Subject `rollout.<job>`.
@@ -62,7 +102,7 @@ export type RolloutRequest = Message<"millrace.v1.RolloutRequest"> & {
   taskJson: string;
 
   /**
-   * Trajectories in the group (G).
+   * Trajectories in the group (G), of all its tasks.
    *
    * @generated from field: uint32 group_size = 8;
    */
@@ -119,6 +159,14 @@ export type RolloutRequest = Message<"millrace.v1.RolloutRequest"> & {
    * @generated from field: uint32 attempt = 16;
    */
   attempt: number;
+
+  /**
+   * Tasks of an evaluation that are run together, each as often; the trajectories come in their order. sequence, task_id, task_json and
+   * seed are then those of the first. Empty: it is about task_id alone.
+   *
+   * @generated from field: repeated millrace.v1.RequestTask tasks = 17;
+   */
+  tasks: RequestTask[];
 };
 
 /**
@@ -126,7 +174,7 @@ export type RolloutRequest = Message<"millrace.v1.RolloutRequest"> & {
  * Use `create(RolloutRequestSchema)` to create a new message.
  */
 export const RolloutRequestSchema: GenMessage<RolloutRequest> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_training, 0);
+  messageDesc(file_millrace_v1_training, 1);
 
 /**
  * How the policy decided in a group: what tells that it has collapsed. Only steps with a choice count.
@@ -162,7 +210,7 @@ export type GroupDecisions = Message<"millrace.v1.GroupDecisions"> & {
  * Use `create(GroupDecisionsSchema)` to create a new message.
  */
 export const GroupDecisionsSchema: GenMessage<GroupDecisions> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_training, 1);
+  messageDesc(file_millrace_v1_training, 2);
 
 /**
  * A finished group, not yet scored. Subject `group.<job>`.
@@ -221,7 +269,7 @@ export type TrajectoryGroup = Message<"millrace.v1.TrajectoryGroup"> & {
  * Use `create(TrajectoryGroupSchema)` to create a new message.
  */
 export const TrajectoryGroupSchema: GenMessage<TrajectoryGroup> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_training, 2);
+  messageDesc(file_millrace_v1_training, 3);
 
 /**
  * Reward and advantage of one trajectory.
@@ -299,6 +347,13 @@ export type Score = Message<"millrace.v1.Score"> & {
    * @generated from field: uint64 micro_dollars = 11;
    */
   microDollars: bigint;
+
+  /**
+   * Why the trajectory is not valid.
+   *
+   * @generated from field: millrace.v1.FailureClass failure = 12;
+   */
+  failure: FailureClass;
 };
 
 /**
@@ -306,7 +361,7 @@ export type Score = Message<"millrace.v1.Score"> & {
  * Use `create(ScoreSchema)` to create a new message.
  */
 export const ScoreSchema: GenMessage<Score> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_training, 3);
+  messageDesc(file_millrace_v1_training, 4);
 
 /**
  * A scored group. Subjects `scored.<job>.train` and `scored.<job>.evaluate`.
@@ -380,11 +435,11 @@ export type ScoredGroup = Message<"millrace.v1.ScoredGroup"> & {
   signals: StepSignals[];
 
   /**
-   * What kind of task it is, where the flow tells that; in evaluations.
+   * What kind of task each is, where the flow tells that; in evaluations, in the order of the request's tasks.
    *
-   * @generated from field: string task_type = 12;
+   * @generated from field: repeated string task_types = 12;
    */
-  taskType: string;
+  taskTypes: string[];
 
   /**
    * As in TrajectoryGroup.
@@ -399,7 +454,7 @@ export type ScoredGroup = Message<"millrace.v1.ScoredGroup"> & {
  * Use `create(ScoredGroupSchema)` to create a new message.
  */
 export const ScoredGroupSchema: GenMessage<ScoredGroup> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_training, 4);
+  messageDesc(file_millrace_v1_training, 5);
 
 /**
  * How every training request of a job ended. requests = trained + filtered + expired + failed + open.
@@ -487,7 +542,7 @@ export type Ledger = Message<"millrace.v1.Ledger"> & {
  * Use `create(LedgerSchema)` to create a new message.
  */
 export const LedgerSchema: GenMessage<Ledger> = /*@__PURE__*/
-  messageDesc(file_millrace_v1_training, 5);
+  messageDesc(file_millrace_v1_training, 6);
 
 /**
  * @generated from enum millrace.v1.Purpose
