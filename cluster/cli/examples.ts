@@ -52,6 +52,10 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   'experiment stop': ['experiment stop sorter-autumn --reason "the catalogue has changed"'],
   'checkpoint list': ['checkpoint list retail-1'],
   'checkpoint evaluate': ['checkpoint evaluate --checkpoint .millrace/checkpoints/retail-1/60'],
+  'checkpoint export': [
+    'checkpoint export .millrace/checkpoints/desk-1/v000060 --format peft --out adapter',
+    'checkpoint export .millrace/checkpoints/desk-1/v000060 --format safetensors --numbers BF16 --out model',
+  ],
   'trajectory export': ['trajectory export --job retail-1 --out retail.jsonl'],
   'trajectory import': ['trajectory import retail.jsonl'],
   'trajectory reward': ['trajectory reward TRAJECTORY --success', 'trajectory reward TRAJECTORY --reward 0.7'],

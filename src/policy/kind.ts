@@ -3,6 +3,7 @@
  * (registry.ts) holds the kinds by name, and flow modules may bring kinds of their own.
  */
 import type { z } from 'zod';
+import type { WrittenType } from '../tensor-files/write-safetensors.ts';
 import type { Decision, GeneratedDecision, Generation, Reading } from './decision.ts';
 import type { Experience } from './experience.ts';
 import type { Speech } from '../base-model/chat/conversation.ts';
@@ -71,10 +72,26 @@ export interface PolicyKind<S extends PolicySpec = PolicySpec, T = unknown, G ex
    * Default `choice`.
    */
   readonly decides?: Decision['kind'];
+  /** Forms in which {@link export} writes weights for other programs. Default: none. */
+  readonly exports?: readonly string[];
+  /** Writes weights into an empty folder, in one of the forms of {@link exports}. */
+  export?(spec: S, weights: Float32Array, options: ExportOptions): Promise<void>;
   /** The side that decides in flows. Called once for each job in a process. */
   actor(spec: S, flow: FlowOutline): PolicyActor<G>;
   /** The side that learns. Its weights have to be loaded. Called once for each job in a learner. */
   learner(spec: S): PolicyLearner;
+}
+
+/** How weights are exported. */
+export interface ExportOptions {
+  /** One of the kind's `exports`. */
+  format: string;
+  /** Is there, and empty. */
+  folder: string;
+  /** Where a model that the weights belong to is now. Default: where the specification says. */
+  base?: string;
+  /** Type of the numbers that are written, where the form leaves it open. Default F32. */
+  numbers?: WrittenType;
 }
 
 /** The acting side of a job's policy in one process. */

@@ -6,7 +6,7 @@ import { parameterCount } from '../policy.ts';
 import { startOf } from './files.ts';
 import { llamaSettings, type LlamaSettings } from './settings.ts';
 import type { LlamaSituations } from './situations.ts';
-import { llamaDifference, llamaLayout, type LlamaSpec } from './spec.ts';
+import { LLAMA_EXPORTS, llamaDifference, llamaLayout, type LlamaSpec } from './spec.ts';
 
 let sides: typeof import('./sides.ts') | undefined;
 
@@ -56,6 +56,11 @@ export const llamaKind = {
   async load(spec) {
     sides ??= await import('./sides.ts');
     if (spec !== undefined) await sides.loadBase(spec);
+  },
+  exports: LLAMA_EXPORTS,
+  async export(spec, weights, options) {
+    const { exportLlama } = await import('./export.ts');
+    await exportLlama(spec, weights, options);
   },
   actor: (spec, flow) => new (loaded().LlamaActor)(spec, loaded().baseOf(spec), flow),
   learner: (spec) => new (loaded().LlamaLearner)(spec, loaded().baseOf(spec)),

@@ -24,6 +24,9 @@ export interface LlamaSpec extends PolicySpec {
   readonly value?: true;
 }
 
+/** Forms that weights are exported in: the adapter as PEFT has it, or the whole model with what was trained in it. */
+export const LLAMA_EXPORTS = ['peft', 'safetensors'];
+
 /** Names of the head for values; not part of the model. */
 const VALUE = { weight: 'value.weight', bias: 'value.bias' };
 
