@@ -47,6 +47,8 @@ export interface ErrorSetting {
   logs?: string | undefined;
   /** One line of JSON in place of text (`-o json`). */
   json?: boolean;
+  /** Whether to say what helps where a command does not reach its cluster. Default true. */
+  advice?: boolean;
   /** The stack, too, as with MILLRACE_DEBUG=1 (`--verbose`). */
   verbose?: boolean;
 }
@@ -57,7 +59,7 @@ export interface ErrorSetting {
  */
 export function reportError(error: MillraceError, stderr: CliOutput, setting: ErrorSetting): void {
   const { code, reason, message, field, retryable } = error;
-  const help = helpFor(error, setting.logs);
+  const help = setting.advice === false ? undefined : helpFor(error, setting.logs);
   const stack = setting.verbose === true || setting.env['MILLRACE_DEBUG'] === '1' ? stackOf(error) : undefined;
   if (setting.json === true) {
     const exitCode = exitCodeOf(error);

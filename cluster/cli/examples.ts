@@ -72,6 +72,10 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   'schedule pause': ['schedule pause nightly'],
   'schedule resume': ['schedule resume nightly'],
   'schedule delete': ['schedule delete nightly --yes'],
+  'node run': [
+    'node run --roles rollout --config cluster.yaml',
+    'node run --roles reward --id reward-7 --set nats.url=nats://nats-1:4222,nats://nats-2:4222',
+  ],
   'node list': ['node list'],
   'actor list': ['actor list --node rollout-1'],
   'dlq list': ['dlq list --stream SCORED'],

@@ -181,19 +181,21 @@ const SAME_INTERRUPT_MS = 1000;
 
 /** Runs the command line of this process. The first Ctrl-C asks the command to end, the second one ends it. */
 export async function run(): Promise<void> {
+  // The code of flows gets another one.
+  const exit = process.exit.bind(process);
   const interrupted = new AbortController();
   let interruptedAt = 0;
   const onSignal = (): void => {
     // One Ctrl-C may come twice: from the terminal, to the whole process group, and passed on by npm.
     const again = interrupted.signal.aborted && performance.now() - interruptedAt > SAME_INTERRUPT_MS;
-    if (again) process.exit(EXIT.interrupted);
+    if (again) exit(EXIT.interrupted);
     if (!interrupted.signal.aborted) interruptedAt = performance.now();
     interrupted.abort();
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
   // The reader of a pipe has seen enough (`millrace sql … | head`).
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.failure));
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.failure));
   const { env, stdout, stderr } = process;
   const environment: CliEnvironment = {
     ...{ env, stdout, stderr, cwd: process.cwd(), signal: interrupted.signal },

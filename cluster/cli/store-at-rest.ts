@@ -4,7 +4,7 @@ import type { ClickHouseStore } from '../../src/store/clickhouse-store.ts';
 import type { ServerStoreOptions } from '../../src/store/server.ts';
 import { readAdminFile } from '../up/admin-file.ts';
 import { keepFilesPrivate } from '../infra/state-folder.ts';
-import { serverOf } from '../up/store-settings.ts';
+import { serverOf } from '../runtime/settings/store.ts';
 import type { CliContext } from './context.ts';
 
 /**

@@ -1,4 +1,5 @@
 import { MillraceError } from '../../src/errors.ts';
+import type { Listening } from '../../src/http/listening.ts';
 import type { NodeContext, Role } from '../runtime/context.ts';
 import { findNodes } from '../runtime/nodes.ts';
 import type { SettingsOf } from '../runtime/settings/roles.ts';
@@ -9,12 +10,13 @@ import { standardRoutes } from './routes.ts';
 import { startGateway } from './server.ts';
 
 /**
- * Starts the gateway of a node: HTTP at 127.0.0.1. It serves the node's metrics as well, to those with a token for them. Rejects with
+ * Starts the gateway of a node: HTTP, at 127.0.0.1 unless `listening` says otherwise. It serves the node's metrics as well, to those with a token for them. Rejects with
  * `failed_precondition` when its port is taken.
  */
 export async function startGatewayRole(
   { bus, log, metrics }: Pick<NodeContext, 'bus' | 'log' | 'metrics'>,
   settings: SettingsOf<'gateway'>,
+  listening?: Listening,
 ): Promise<Role> {
   const coordinators = async (): Promise<string[]> => (await findNodes(bus, 'coordinator')).map(({ address }) => address);
   const coordinator = coordinatorClient(coordinators, settings.gatewayWorkToken);
@@ -37,6 +39,7 @@ export async function startGatewayRole(
     },
     log,
     port: settings.port ?? 0,
+    listening,
   });
   metrics.onScrape(() => {
     const { answered, running } = gateway.stats();

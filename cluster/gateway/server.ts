@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import { systemClock } from '../../src/clock/system.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { foreignRequest, setPrivateHeaders } from '../../src/http/browser.ts';
+import { hostPort, LOOPBACK, type Listening } from '../../src/http/listening.ts';
 import { RateLimiter, type RateLimit } from '../../src/rpc/rate-limit.ts';
 import { BodyTooLarge, readBody } from './body.ts';
 import type { Reply, Route } from './routes.ts';
@@ -43,8 +44,8 @@ export interface GatewayOptions {
   log: Logger;
   /** Default 0: a free one. */
   port?: number;
-  /** Default 127.0.0.1. */
-  host?: string;
+  /** Default: 127.0.0.1. */
+  listening?: Listening | undefined;
   limits?: Partial<GatewayLimits>;
 }
 
@@ -56,7 +57,7 @@ export interface GatewayStats {
 
 /** A gateway that answers. */
 export interface RunningGateway {
-  /** `http://<host>:<port>` */
+  /** `http://<advertised host>:<port>` */
   readonly url: string;
   /** Requests answered so far, by HTTP status, and those in progress. */
   stats(): GatewayStats;
@@ -70,13 +71,14 @@ export interface RunningGateway {
  */
 export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
   const gateway = new Gateway(options);
-  await gateway.listen(options.port ?? 0, options.host ?? '127.0.0.1');
+  await gateway.listen(options.port ?? 0);
   return gateway;
 }
 
 class Gateway implements RunningGateway {
   readonly #server: Server;
   readonly #limits: GatewayLimits;
+  readonly #listening: Listening;
   readonly #authenticator: Authenticator;
   readonly #rate: RateLimiter;
   readonly #routes = new Map<string, Map<string, Route>>();
@@ -86,8 +88,9 @@ class Gateway implements RunningGateway {
   #running = 0;
   #stopping = false;
 
-  constructor({ routes, tokens, log, limits }: GatewayOptions) {
+  constructor({ routes, tokens, log, limits, listening = LOOPBACK }: GatewayOptions) {
     this.#limits = { ...DEFAULT_LIMITS, ...limits };
+    this.#listening = listening;
     this.#authenticator = new Authenticator(tokens);
     this.#rate = new RateLimiter(this.#limits.rate, () => systemClock.monotonic());
     this.#log = log;
@@ -110,21 +113,21 @@ class Gateway implements RunningGateway {
   }
 
   get url(): string {
-    const { address, port, family } = this.#server.address() as AddressInfo;
-    return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+    return `http://${hostPort(this.#listening.advertise, (this.#server.address() as AddressInfo).port)}`;
   }
 
   stats(): GatewayStats {
     return { answered: this.#answered, running: this.#running };
   }
 
-  async listen(port: number, host: string): Promise<void> {
+  async listen(port: number): Promise<void> {
+    const { bind } = this.#listening;
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', (cause) => {
-        const why = `The gateway cannot listen on ${host}:${port} (${cause.message}); choose another port.`;
+        const why = `The gateway cannot listen on ${hostPort(bind, port)} (${cause.message}); choose another port.`;
         reject(new MillraceError('failed_precondition', why, { cause, field: 'port' }));
       });
-      this.#server.listen(port, host, resolve);
+      this.#server.listen(port, bind, resolve);
     });
   }
 
@@ -154,7 +157,7 @@ class Gateway implements RunningGateway {
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<Reply> {
-    const foreign = foreignRequest(request);
+    const foreign = foreignRequest(request, this.#listening.advertise);
     if (foreign !== undefined) throw new MillraceError('permission_denied', `Refused: ${foreign}.`);
     const wait = this.#rate.take(request.socket.remoteAddress ?? '');
     if (wait > 0) throw this.#busy(response, `Too many requests; try again in ${wait} ms.`, wait);

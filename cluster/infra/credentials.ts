@@ -9,6 +9,7 @@ import type { NatsPasswords } from './nats/configuration.ts';
 const FOLDER = 'credentials';
 
 const PRINTABLE = /^[\x20-\x7e]*$/;
+const LEAST_LENGTH = 16;
 
 /** Secrets of a cluster, by what they let do. */
 export interface Credentials {
@@ -31,7 +32,8 @@ export interface Credentials {
   gatewayWorkToken: string;
 }
 
-const FILES = {
+/** Name of each credential's file. */
+export const CREDENTIAL_FILES = {
   token: 'admin.token',
   workToken: 'work.token',
   storeToken: 'store.token',
@@ -44,7 +46,10 @@ const FILES = {
   gatewayWorkToken: 'gateway-work.token',
 } as const satisfies Record<keyof Credentials, string>;
 
-type CredentialFile = (typeof FILES)[keyof Credentials];
+type CredentialFile = (typeof CREDENTIAL_FILES)[keyof Credentials];
+
+/** Folder of the credentials in a state folder. */
+export const credentialsFolder = (stateDir: string): string => join(stateDir, FOLDER);
 
 /** Path of a credential's file, or of what {@link openCredentials} leaves for `curl --netrc-file`. */
 export function credentialPath(stateDir: string, name: CredentialFile | `${'reader' | 'writer'}.netrc`): string {
@@ -58,9 +63,9 @@ export function credentialPath(stateDir: string, name: CredentialFile | `${'read
  */
 export function openCredentials(stateDir: string, given: Partial<Credentials> = {}): Credentials {
   mkdirSync(join(stateDir, FOLDER), { recursive: true, mode: 0o700 });
-  const names = Object.keys(FILES) as (keyof Credentials)[];
+  const names = Object.keys(CREDENTIAL_FILES) as (keyof Credentials)[];
   const credentials = Object.fromEntries(
-    names.map((name) => [name, openSecret(join(stateDir, FOLDER, FILES[name]), given[name])]),
+    names.map((name) => [name, openSecret(join(stateDir, FOLDER, CREDENTIAL_FILES[name]), given[name])]),
   ) as Record<keyof Credentials, string>;
   for (const [user, password] of [
     ['reader', credentials.readToken],
@@ -80,9 +85,14 @@ export function openNatsPasswords(stateDir: string): NatsPasswords {
   mkdirSync(join(stateDir, FOLDER), { recursive: true, mode: 0o700 });
   const passwords = IDENTITIES.map((identity): [Identity, string] => [
     identity,
-    openSecret(join(stateDir, FOLDER, `nats-${identity}.password`)),
+    openSecret(join(stateDir, FOLDER, natsPasswordFile(identity))),
   ]);
   return Object.fromEntries(passwords) as Record<Identity, string>;
+}
+
+/** Name of the file with the password of an identity. */
+export function natsPasswordFile(identity: Identity): string {
+  return `nats-${identity}.password`;
 }
 
 /** What a file holds, or what it is to hold from now on. */
@@ -114,13 +124,19 @@ function readSecret(path: string): string | undefined {
     if (uid !== (process.getuid?.() ?? uid)) throw unusable(path, `belongs to another account (uid ${uid})`);
     if ((mode & 0o077) !== 0) throw unusable(path, 'could be read by other accounts');
     const text = readFileSync(file, 'utf8').trim();
-    // It travels in headers.
-    if (!PRINTABLE.test(text)) throw unusable(path, 'holds no token of printable ASCII');
-    if (text.length < 16) throw unusable(path, 'holds no token of at least 16 characters');
+    const problem = secretProblem(text);
+    if (problem !== undefined) throw unusable(path, problem);
     return text;
   } finally {
     closeSync(file);
   }
+}
+
+/** Why a text cannot be a token or password; undefined when it can. */
+export function secretProblem(text: string): string | undefined {
+  // It travels in headers.
+  if (!PRINTABLE.test(text)) return 'holds no token of printable ASCII';
+  return text.length < LEAST_LENGTH ? `holds no token of at least ${LEAST_LENGTH} characters` : undefined;
 }
 
 function unusable(path: string, why: string, cause?: unknown): MillraceError {

@@ -1,6 +1,6 @@
 import { CLUSTER_ENV_NAMES, CLUSTER_ENV_PREFIX } from '../../src/config/cluster.ts';
 
-const NAMES = new Set([...Object.keys(CLUSTER_ENV_NAMES), 'MILLRACE_NODE', 'MILLRACE_ADDRESS']);
+const NAMES = new Set([...Object.keys(CLUSTER_ENV_NAMES), 'MILLRACE_ADDRESS']);
 
 /**
  * The environment for a node process: without the settings of the cluster, some of which are secrets (tokens, passwords, addresses that

@@ -22,6 +22,19 @@ export async function openRemoteArtifacts(stateDir: string, address: S3Address):
   return openS3Artifacts({ ...address, spool: join(stateDir, 'uploads') });
 }
 
+/** Artifacts in a folder that several hosts mount. It has no paths to link to: it may be another file system than that of a state folder. */
+export function sharedArtifacts(folder: string, files: Files = nodeFiles): ArtifactStore {
+  const store = new FileArtifacts(folder, files);
+  return {
+    put: (content) => store.put(content),
+    get: (digest) => store.get(digest),
+    has: (digest) => store.has(digest),
+    list: () => store.list(),
+    remove: (digest, options) => store.remove(digest, options),
+    removeDrafts: (before) => store.removeDrafts(before),
+  };
+}
+
 /** What a checkpoint's folder refers to. */
 export interface CheckpointReferences {
   /** Digests of its files. */

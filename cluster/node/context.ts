@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { ActorSystem } from '../../src/actor/system.ts';
+import type { ArtifactStore } from '../../src/artifacts/artifacts.ts';
 import type { Bus } from '../../src/bus/bus.ts';
 import type { Clock } from '../../src/clock/clock.ts';
 import type { MillraceError } from '../../src/errors.ts';
@@ -7,7 +8,7 @@ import { nodeFiles } from '../../src/files/node-files.ts';
 import { systemRandom } from '../../src/random/seeded.ts';
 import type { MetricsRegistry } from '../../src/telemetry/metrics.ts';
 import { BusWeightChannel } from '../../src/weights/bus-weight-channel.ts';
-import { artifactsOf, openRemoteArtifacts } from '../jobs/artifacts.ts';
+import { artifactsOf, openRemoteArtifacts, sharedArtifacts } from '../jobs/artifacts.ts';
 import { jobBundles } from '../jobs/bundles.ts';
 import { openJobDirectory } from '../jobs/directory.ts';
 import { jobNotices } from '../jobs/notices.ts';
@@ -27,11 +28,11 @@ export interface ContextParts {
 
 /** The ports of a node on real servers. */
 export async function createContext(
-  { id, stateDir, artifacts: remote }: NodeSettings,
+  { id, stateDir, artifacts: place }: NodeSettings,
   { bus, clock, log, metrics, fail }: ContextParts,
 ): Promise<NodeContext> {
   const random = systemRandom();
-  const artifacts = remote === undefined ? artifactsOf(stateDir) : await openRemoteArtifacts(stateDir, remote);
+  const artifacts = await openArtifacts(stateDir, place);
   const bundles = jobBundles(stateDir, artifacts, random);
   const outside: NodeContext['outside'] = (work) => work;
   return {
@@ -52,4 +53,9 @@ export async function createContext(
     stateDir,
     outside,
   };
+}
+
+async function openArtifacts(stateDir: string, place: NodeSettings['artifacts']): Promise<ArtifactStore> {
+  if (place === undefined) return artifactsOf(stateDir);
+  return 'dir' in place ? sharedArtifacts(place.dir) : openRemoteArtifacts(stateDir, place);
 }

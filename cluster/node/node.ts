@@ -3,6 +3,7 @@ import type { Bus, ConsumeOptions } from '../../src/bus/bus.ts';
 import { systemClock } from '../../src/clock/system.ts';
 import type { ComputeInfo } from '../../src/compute/backend.ts';
 import type { MillraceError } from '../../src/errors.ts';
+import { LOOPBACK } from '../../src/http/listening.ts';
 import { WORK_DURABLES } from '../../src/protocol/durables.ts';
 import type { RoleName } from '../../src/protocol/roles.ts';
 import type { ServiceRegistration } from '../../src/rpc/handlers.ts';
@@ -11,6 +12,7 @@ import { serveMetrics, type MetricsServer } from '../../src/telemetry/metrics-se
 import { createMetrics, type MetricsRegistry } from '../../src/telemetry/metrics.ts';
 import { monitorProcess } from '../../src/telemetry/process-stats.ts';
 import { watchFlows } from '../flow-watch/watch.ts';
+import { isWorker } from '../infra/nats/access.ts';
 import { awaitTopology, startTopology } from '../infra/topology-start.ts';
 import type { Role } from '../runtime/context.ts';
 import { announce, watchNodes, type NodeInfo } from '../runtime/nodes.ts';
@@ -28,6 +30,9 @@ const STEPS: Partial<Record<RoleName, string>> = { store: 'opening the database'
 
 /** How often a coordinator sees to the durables of workers. */
 const DURABLES_MS = 5_000;
+
+/** What each role gets to end in, also when those before it took longer than they should. */
+const LEAST_STOP_MS = 500;
 
 const FIRST: NodeHistory = { afterCrash: false, wasUp: false };
 
@@ -53,12 +58,15 @@ export interface RunningNode {
   failed: Promise<MillraceError>;
   /** Says in the notices of a job whose code threw an error that nobody caught. */
   uncaught(thrown: unknown): Promise<void>;
+  /** Finishes what is in hand, or hands it back, within `timeoutMs` (default 5000) and little more. */
   stop(timeoutMs?: number): Promise<void>;
 }
 
-/** On servers that ran already everybody may change streams, and only these roles do; on the cluster's own one the identity decides. */
+/** On servers that ran already only these roles change streams, whoever may; on the cluster's own one the identity decides. Workers cannot look. */
 function prepareTopology(bus: Bus, { settings, history = FIRST, log, onTrouble }: StartOptions): Promise<void> {
-  const makes = settings.nats !== undefined || roleNames(settings).some((role) => role === 'coordinator' || role === 'store');
+  const { nats, natsAccess } = settings;
+  const decidedByServer = nats !== undefined && (natsAccess === undefined || isWorker(nats.identity));
+  const makes = decidedByServer || roleNames(settings).some((role) => role === 'coordinator' || role === 'store');
   const options = { clock: systemClock, log, onTrouble };
   return makes ? startTopology(bus, { ...options, wasUp: history.wasUp }) : awaitTopology(bus, options);
 }
@@ -82,18 +90,15 @@ export async function startNode(options: StartOptions): Promise<RunningNode> {
   // Every heartbeat of every node goes to those who follow them.
   const nodes = roles.includes('coordinator') ? await watchNodes(bus) : undefined;
   const compute = await chosenCompute(options);
-  const shared: NodeStart = { context, history, nodes, compute, services: [], closers: [], onTrouble };
+  const { listening = LOOPBACK } = settings;
+  const shared: NodeStart = { context, history, nodes, compute, listening, services: [], closers: [], onTrouble };
   // Workers wait for their durables and may not make them.
   if (nodes) shared.closers.push(systemClock.every(DURABLES_MS, () => void ensureAll(bus, WORK_DURABLES)));
-  const started: Role[] = [];
-  for (const section of settings.roles) {
-    onStep?.(STEPS[section.role] ?? `starting role ${section.role}`);
-    started.push(await startRole(section, shared));
-  }
+  const started = await startRoles(options, shared);
   const server = await serve(shared.services, options);
   const address = server?.address ?? '';
   const stopReading = readNode(context, server);
-  const scrapes = await serveScrapes(metrics, settings.metricsPort, started);
+  const scrapes = await serveScrapes(metrics, settings, started);
   const stats = monitorProcess();
   const fixed = { id: settings.id, roles, pid: process.pid, address, startedAt: systemClock.now() };
   const describe = (): NodeInfo => ({
@@ -114,8 +119,9 @@ export async function startNode(options: StartOptions): Promise<RunningNode> {
     async stop(timeoutMs = 5000) {
       await unannounce();
       for (const close of shared.closers) close();
+      const until = systemClock.monotonic() + timeoutMs;
       await server?.stop(Math.min(1000, timeoutMs));
-      for (const role of started.reverse()) await role.stop(timeoutMs);
+      for (const role of started.reverse()) await role.stop(Math.max(LEAST_STOP_MS, until - systemClock.monotonic()));
       flowWatch?.close();
       stats.stop();
       stopReading();
@@ -127,6 +133,16 @@ export async function startNode(options: StartOptions): Promise<RunningNode> {
       log.info('node stopped');
     },
   };
+}
+
+/** One after the other, in the order of the settings. */
+async function startRoles({ settings, onStep }: StartOptions, shared: NodeStart): Promise<Role[]> {
+  const started: Role[] = [];
+  for (const section of settings.roles) {
+    onStep?.(STEPS[section.role] ?? `starting role ${section.role}`);
+    started.push(await startRole(section, shared));
+  }
+  return started;
 }
 
 const runsFlows = (roles: readonly RoleName[]): boolean => roles.includes('rollout') || roles.includes('reward');
@@ -149,17 +165,20 @@ async function serve(
 ): Promise<RunningServer | undefined> {
   if (services.length === 0) return undefined;
   const { startServer } = await import('../../src/rpc/server.ts');
-  return startServer({ port: settings.grpcPort ?? 0, services, log });
+  const { grpcPort: port = 0, listening: { bind: host, advertise } = LOOPBACK } = settings;
+  return startServer({ host, advertise, port, services, log });
 }
 
 /** Serves the node's metrics; where a role serves them already, only at a port that is named. */
 async function serveScrapes(
   metrics: MetricsRegistry,
-  port: number | undefined,
+  { metricsPort: port, listening }: NodeSettings,
   roles: readonly Role[],
 ): Promise<Pick<MetricsServer, 'url' | 'close'>> {
   const url = roles.map((role) => role.metricsUrl).find((each) => each !== undefined);
-  return url === undefined || port !== undefined ? serveMetrics(metrics, port) : { url, close: () => Promise.resolve() };
+  return url === undefined || port !== undefined
+    ? serveMetrics(metrics, port, listening)
+    : { url, close: () => Promise.resolve() };
 }
 
 function labelsOf(roles: readonly Role[], compute: ComputeInfo | undefined, metrics: string): Record<string, string> {

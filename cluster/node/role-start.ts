@@ -1,5 +1,6 @@
 import type { ComputeInfo } from '../../src/compute/backend.ts';
 import type { RoleName } from '../../src/protocol/roles.ts';
+import type { Listening } from '../../src/http/listening.ts';
 import type { ServiceRegistration } from '../../src/rpc/handlers.ts';
 import type { NodeContext } from '../runtime/context.ts';
 import type { NodeList } from '../runtime/nodes.ts';
@@ -14,6 +15,8 @@ export interface NodeStart {
   nodes: NodeList | undefined;
   /** There for rollouts and learners. */
   compute: ComputeInfo | undefined;
+  /** Where servers of the role listen, and what they are called. */
+  listening: Listening;
   /** gRPC services that the node is to serve. */
   services: ServiceRegistration[];
   /** Called when the node stops, before the roles. */

@@ -32,9 +32,9 @@ const STARTERS: { readonly [R in RoleName]: (start: RoleStart<R>) => Promise<Rol
     const { startReward } = await import('../reward/index.ts');
     return startReward(context, { afterCrash });
   },
-  async gateway({ context, settings }) {
+  async gateway({ context, settings, listening }) {
     const { startGatewayRole } = await import('../gateway/index.ts');
-    return startGatewayRole(context, settings);
+    return startGatewayRole(context, settings, listening);
   },
 };
 

@@ -2,7 +2,14 @@ import type { Role } from '../runtime/context.ts';
 import type { RoleStart } from './role-start.ts';
 
 /** Starts the store with its writer, its gRPC service and, where one is set, its ClickHouse interface. */
-export async function startStoreRole({ context, settings, services, closers, onTrouble }: RoleStart<'store'>): Promise<Role> {
+export async function startStoreRole({
+  context,
+  settings,
+  listening,
+  services,
+  closers,
+  onTrouble,
+}: RoleStart<'store'>): Promise<Role> {
   const { openStore } = await import('../../src/store/open.ts');
   const { startStore } = await import('../store/index.ts');
   const { storeService } = await import('../store/service.ts');
@@ -13,7 +20,7 @@ export async function startStoreRole({ context, settings, services, closers, onT
   const { storeToken: token, clickhouse, clickhouseInterface, retention = {} } = settings;
   const store = await openStore({ ...clickhouse, path: `${stateDir}/clickhouse`, warn: (message) => log.warn(message) });
   const started = await startStore(context, store);
-  const port = await keepClickHousePort(context, store, clickhouseInterface);
+  const port = await keepClickHousePort(context, store, clickhouseInterface && { ...clickhouseInterface, listening });
   const transfer = new StoreTransfer(store, `${stateDir}/exports`);
   closers.push(() => transfer.close());
   const changed = await store.retain(retention);

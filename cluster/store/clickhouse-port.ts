@@ -1,4 +1,5 @@
 import { MillraceError } from '../../src/errors.ts';
+import type { Listening } from '../../src/http/listening.ts';
 import type { MetricsRegistry } from '../../src/telemetry/metrics.ts';
 import type { Logger } from 'pino';
 import type { ClickHousePort } from '../../src/store/http/server.ts';
@@ -10,7 +11,7 @@ import type { ClickHouseInterface } from '../runtime/settings/roles.ts';
 const CLICKHOUSE_HTTP_PORT = 8123;
 
 /** Settings of the port. Without `readToken` any password will do for user `reader`, without `writeToken` nobody may write. */
-type Requested = Pick<ClickHouseInterface, 'port'> & Partial<ClickHouseInterface>;
+type Requested = Pick<ClickHouseInterface, 'port'> & Partial<ClickHouseInterface> & { listening?: Listening | undefined };
 
 /** Serves the store's engine on ClickHouse's HTTP interface; undefined when none is requested, or the engine is a server itself. */
 export async function openClickHousePort(
@@ -29,6 +30,7 @@ export async function openClickHousePort(
       port,
       readToken: requested.readToken,
       writeToken: requested.writeToken,
+      listening: requested.listening,
       audit: ({ refused, ...entry }) => {
         if (refused === undefined) log?.info(entry, 'administrative statement');
         else log?.warn({ ...entry, refused }, 'administrative statement refused');

@@ -1,12 +1,12 @@
 import type { ClusterConfig } from '../../src/config/cluster.ts';
 import type { Credentials } from '../infra/credentials.ts';
 import type { NatsPasswords } from '../infra/nats/configuration.ts';
-import { credentialsOf } from '../runtime/settings/credentials.ts';
 import { identityOf, roleNames, type NodeSettings } from '../runtime/settings/node.ts';
+import { artifactPlace } from '../runtime/settings/places.ts';
 import type { RoleSettings } from '../runtime/settings/roles.ts';
+import { sectionOf, type SectionInput } from '../runtime/settings/sections.ts';
 import { gpuEnvironment, planLearners, usesGpus, type Devices } from './learners.ts';
 import type { ClusterPorts } from './ports.ts';
-import { retentionOf, serverOf } from './store-settings.ts';
 
 /** What the processes of an embedded cluster are planned from. */
 export interface PlanInput {
@@ -41,27 +41,20 @@ interface Own {
  */
 export function planNodes(input: PlanInput): PlannedNode[] {
   const { config, credentials, natsUrl, passwords, ports, devices, inherited } = input;
+  const artifacts = artifactPlace(config.artifacts);
   const gpus = usesGpus(config, devices);
-  const { backend } = config.compute;
   const { url, ...natsAccess } = config.nats;
-  const money = { budgets: config.budgets, prices: config.prices };
-  // Rollouts ask for few decisions at a time and stay on the processor when learners are set to use GPUs.
-  const rolloutBackend = backend === 'tensorflow-gpu' ? undefined : backend;
+  const sections: SectionInput = { config, credentials, ports: { ...ports, gateway: ports.gateway ?? 0 } };
   const nodes: Own[] = [
-    { id: 'store', roles: [storeSettings(input)] },
-    {
-      id: 'coordinator',
-      roles: [{ role: 'coordinator', ...credentialsOf('coordinator', credentials), scheduler: config.scheduler, money }],
-      grpcPort: ports.admin,
-    },
-    ...parameterServers(input),
-    ...planLearners(config, devices).map(({ id, gpu }): Own => ({
-      id,
-      roles: [{ role: 'learner', ...credentialsOf('learner', credentials), backend, gpu }],
-    })),
-    ...several('rollout', config.rollouts, { role: 'rollout', backend: rolloutBackend }),
-    ...several('reward', config.rewards, { role: 'reward' }),
-    ...gateways(input),
+    { id: 'store', roles: [sectionOf('store', sections)] },
+    { id: 'coordinator', roles: [sectionOf('coordinator', sections)], grpcPort: ports.admin },
+    ...(config.parameterServers === 1
+      ? [{ id: 'parameter-server', roles: [sectionOf('parameter-server', sections)] }]
+      : several(config.parameterServers, sectionOf('parameter-server', sections))),
+    ...planLearners(config, devices).map(({ id, gpu }): Own => ({ id, roles: [sectionOf('learner', { ...sections, gpu })] })),
+    ...several(config.rollouts, sectionOf('rollout', sections)),
+    ...several(config.rewards, sectionOf('reward', sections)),
+    ...(ports.gateway === undefined ? [] : [{ id: 'gateway', roles: [sectionOf('gateway', sections)] }]),
   ];
   return nodes.map((own) => {
     const identity = identityOf(roleNames(own));
@@ -74,7 +67,7 @@ export function planNodes(input: PlanInput): PlannedNode[] {
         ...(url !== undefined && { natsAccess }),
         ...(passwords && { nats: { identity, password: passwords[identity] } }),
         stateDir: config.stateDir,
-        ...(config.artifacts.url !== undefined && { artifacts: { ...config.artifacts, url: config.artifacts.url } }),
+        ...(artifacts && { artifacts }),
         logLevel: config.logLevel,
       },
       env: {
@@ -86,27 +79,6 @@ export function planNodes(input: PlanInput): PlannedNode[] {
   });
 }
 
-function storeSettings({ config, credentials, ports: { clickhouse: port } }: PlanInput): RoleSettings {
-  const { readToken, writeToken } = credentials;
-  return {
-    role: 'store',
-    ...credentialsOf('store', credentials),
-    clickhouse: serverOf(config.clickhouse),
-    ...(port !== undefined && { clickhouseInterface: { port, readToken, writeToken } }),
-    retention: retentionOf(config.store.retention),
-  };
-}
-
-function parameterServers({ config: { parameterServers: n }, credentials }: PlanInput): Own[] {
-  const section: RoleSettings = { role: 'parameter-server', ...credentialsOf('parameter-server', credentials) };
-  return n === 1 ? [{ id: 'parameter-server', roles: [section] }] : several('parameter-server', n, section);
-}
-
-function gateways({ credentials, ports: { gateway: port } }: PlanInput): Own[] {
-  if (port === undefined) return [];
-  return [{ id: 'gateway', roles: [{ role: 'gateway', port, ...credentialsOf('gateway', credentials) }] }];
-}
-
-function several(name: string, n: number, section: RoleSettings): Own[] {
-  return Array.from({ length: n }, (_, i) => ({ id: `${name}-${i + 1}`, roles: [section] }));
+function several(n: number, section: RoleSettings): Own[] {
+  return Array.from({ length: n }, (_, i) => ({ id: `${section.role}-${i + 1}`, roles: [section] }));
 }

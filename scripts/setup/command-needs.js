@@ -5,7 +5,7 @@ const WITH_VALUE = new Set(['--address', '--token-file', '--state', '--output', 
 /** Commands that run flows and train in processes of their own. */
 const COMPUTING = new Set([
   ...['up', 'train', 'tune', 'eval'],
-  ...['cluster up', 'job run', 'job tune', 'job estimate', 'checkpoint evaluate'],
+  ...['cluster up', 'node run', 'job run', 'job tune', 'job estimate', 'checkpoint evaluate'],
 ]);
 
 /** The first two words of a command line; none where only help or the version is asked for. */
@@ -22,5 +22,7 @@ export function wordsOf(args) {
 /** Whether a command line computes: it wants the compiled kernels, and a nats-server. */
 export function computes(args) {
   const words = wordsOf(args);
-  return COMPUTING.has(words[0]) || COMPUTING.has(words.join(' '));
+  // `node --roles …` is short for `node run --roles …`.
+  const [noun, verb] = words[0] === 'node' && args.includes('--roles') ? ['node', 'run'] : words;
+  return COMPUTING.has(noun) || COMPUTING.has(`${noun} ${verb}`);
 }

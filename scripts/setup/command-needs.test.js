@@ -23,13 +23,15 @@ describe('a command line', () => {
 
   it('computes where it trains or runs flows', () => {
     const computing = ['up', 'train', 'tune', 'eval', 'cluster up', 'job run', 'job tune', 'job estimate', 'checkpoint evaluate'];
-    for (const command of computing) expect(computes(command.split(' ')), command).toBe(true);
+    for (const command of [...computing, 'node run --roles rollout', 'node --roles rollout'])
+      expect(computes(command.split(' ')), command).toBe(true);
     const others = [
       'job',
       'job list',
       'sql',
       'query',
       'node',
+      'node list',
       'nonsense',
       'cluster check',
       'checkpoint list up',

@@ -6,6 +6,7 @@ import { budgetsSchema, pricesSchema } from './budgets.ts';
 import { COMPUTE_BACKENDS } from './compute-backends.ts';
 import type { ConfigSource, Environment } from './layers.ts';
 import { natsProblem, natsSchema } from './nats.ts';
+import { networkSchema } from './network.ts';
 import { isSecretField } from './problems.ts';
 import { resolve } from './resolve.ts';
 import { schedulerSchema } from './scheduler.ts';
@@ -29,6 +30,14 @@ const retention = (what: string) =>
 /** What `millrace up` and the node processes need to know; nothing of it is about a job. */
 export const clusterConfigSchema = z.strictObject({
   stateDir: z.string().min(1).default('.millrace').describe('folder for logs, checkpoints, streams and the embedded store'),
+  credentialsDir: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'folder with the tokens and NATS passwords that the roles of millrace node run need; credentials in the state folder when absent',
+    ),
+  network: networkSchema.prefault({}),
   learners: z
     .union([z.int().min(1).max(64), z.literal('auto')])
     .default('auto')
@@ -101,8 +110,19 @@ export const clusterConfigSchema = z.strictObject({
         .describe(
           'where bundles and checkpoints are kept, like s3://bucket/prefix; credentials come from the standard environment of AWS; the state folder when absent',
         ),
+      dir: z
+        .string()
+        .min(1)
+        .optional()
+        .describe(
+          'folder where bundles and checkpoints are kept in place of artifacts.url; hosts of one cluster mount the same one',
+        ),
       endpoint: url(/^https?$/, 'http://host:9000').describe("an S3 store that is not Amazon's, like http://host:9000"),
       region: z.string().min(1).optional().describe('region of the bucket; AWS_REGION, else us-east-1 when absent'),
+    })
+    .refine(({ url, dir }) => url === undefined || dir === undefined, {
+      path: ['dir'],
+      error: 'is one place of artifacts, artifacts.url another; one of them is enough',
     })
     .prefault({}),
   store: z
@@ -158,6 +178,7 @@ export const CLUSTER_ENV_NAMES: Readonly<Record<string, string>> = {
   NATS_KEY: 'nats.keyFile',
   MILLRACE_STATE_DIR: 'stateDir',
   MILLRACE_STATE: 'stateDir',
+  MILLRACE_CREDENTIALS_DIR: 'credentialsDir',
   MILLRACE_LOG_LEVEL: 'logLevel',
   MILLRACE_COMPUTE_BACKEND: 'compute.backend',
   MILLRACE_TOKEN: 'token',
@@ -183,13 +204,13 @@ export interface LoadClusterOptions {
   readonly overrides?: readonly string[];
   /** Values of named flags by dotted path; undefined ones are skipped. */
   readonly flags?: Readonly<Record<string, unknown>>;
-  /** Folder that a relative `stateDir` and `file` are in. Default: the working directory. */
+  /** Folder that relative paths are in: `stateDir`, `credentialsDir`, `artifacts.dir` and `file`. Default: the working directory. */
   readonly cwd?: string;
 }
 
 /** Settings, and by dotted path where each comes from. */
 export interface LoadedCluster {
-  /** `stateDir` is absolute. */
+  /** `stateDir`, `credentialsDir` and `artifacts.dir` are absolute. */
   readonly config: ClusterConfig;
   readonly sources: Record<string, ConfigSource>;
 }
@@ -213,7 +234,13 @@ export function loadClusterConfig(options: LoadClusterOptions = {}): LoadedClust
     flags: options.flags ?? {},
     flagNames: CLUSTER_FLAG_NAMES,
   });
-  return { config: { ...config, stateDir: resolvePath(cwd, config.stateDir) }, sources };
+  const { stateDir, credentialsDir, artifacts } = config;
+  const folders = {
+    stateDir: resolvePath(cwd, stateDir),
+    ...(credentialsDir !== undefined && { credentialsDir: resolvePath(cwd, credentialsDir) }),
+    artifacts: { ...artifacts, ...(artifacts.dir !== undefined && { dir: resolvePath(cwd, artifacts.dir) }) },
+  };
+  return { config: { ...config, ...folders }, sources };
 }
 
 /** Every account of the machine can read the arguments of a process. */

@@ -28,6 +28,12 @@ describe('a request that is answered', () => {
     expect(of({ host: '192.168.7.2:8123' }, '::ffff:192.168.7.2')).toBeUndefined();
     expect(of({ host: '192.168.7.3:8123' }, '192.168.7.2')).toMatch(/Host header/);
   });
+
+  it('names the host that the server is known by', () => {
+    const request = { headers: { host: 'Store-1.example:8123' }, socket: {} } as unknown as Parameters<typeof foreignRequest>[0];
+    expect(foreignRequest(request, 'store-1.example')).toBeUndefined();
+    expect(foreignRequest(request, 'store-2.example')).toMatch(/Host header/);
+  });
 });
 
 describe('a request that is refused', () => {

@@ -7,10 +7,12 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
  *
  * A server on loopback is reachable for every page that is open in a browser of this machine, through `fetch`, `<script>`, `<img>`
  * and `<form>`. Browsers say where a request comes from; other clients send none of these headers.
+ *
+ * @param advertised - host name by which others reach the server. Default: it is reached by addresses and as localhost only
  */
-export function foreignRequest(request: Pick<IncomingMessage, 'headers' | 'socket'>): string | undefined {
+export function foreignRequest(request: Pick<IncomingMessage, 'headers' | 'socket'>, advertised?: string): string | undefined {
   const { host, origin, 'sec-fetch-site': site, 'user-agent': agent } = request.headers;
-  if (!isLocalHost(host, request.socket.localAddress)) {
+  if (!isLocalHost(host, request.socket.localAddress, advertised)) {
     return 'this port answers to localhost and to addresses of this machine only: the Host header names something else';
   }
   if (origin !== undefined && origin.toLowerCase() !== `http://${host?.toLowerCase()}`) {
@@ -37,14 +39,15 @@ export function setPrivateHeaders(response: ServerResponse): void {
 
 /**
  * Whether `Host` names this machine: localhost (as containers call it, too), a loopback address, or the address that the connection came
- * in on. HTTP/1.0 may leave it out; no browser does.
+ * in on, or is the name that the server is known by. HTTP/1.0 may leave it out; no browser does.
  */
-function isLocalHost(host: string | undefined, localAddress: string | undefined): boolean {
+function isLocalHost(host: string | undefined, localAddress: string | undefined, advertised: string | undefined): boolean {
   if (host === undefined) return true;
   const name = host
     .replace(/:\d+$/, '')
     .replace(/^\[|\]$/g, '')
     .toLowerCase();
+  if (name === advertised?.toLowerCase()) return true;
   if (isIP(name) === 0) return name === 'localhost' || name.endsWith('.localhost') || name === 'host.docker.internal';
   return name === '::1' || /^127\./.test(name) || name === localAddress?.replace(/^::ffff:/, '').toLowerCase();
 }

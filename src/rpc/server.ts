@@ -3,6 +3,7 @@ import { Server, ServerCredentials } from '@grpc/grpc-js';
 import type { ServerOptions as GrpcServerOptions } from '@grpc/grpc-js';
 import { systemClock } from '../clock/system.ts';
 import { MillraceError } from '../errors.ts';
+import { hostPort } from '../http/listening.ts';
 import { MAX_MESSAGE_BYTES, MAX_SHARD_BYTES, serviceDefinition } from './definition.ts';
 import type { ServiceRegistration } from './handlers.ts';
 import { createHealth } from './health.ts';
@@ -19,6 +20,8 @@ import { addReflection } from './reflection.ts';
 export interface ServerOptions {
   /** Address to listen on. Default '127.0.0.1'. Anything but loopback needs a token. */
   host?: string;
+  /** Host name or address that clients reach it by. Default: `host`. */
+  advertise?: string;
   /** Default 0: a free port. */
   port?: number;
   services: readonly ServiceRegistration[];
@@ -107,7 +110,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 
   let stopped: Promise<void> | undefined;
   return {
-    address: `${host.includes(':') ? `[${host}]` : host}:${bound}`,
+    address: hostPort(options.advertise ?? host, bound),
     port: bound,
     metrics: () => metrics.snapshot(),
     setServing: (name, serving) => health.set(name, serving),
@@ -122,7 +125,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 }
 
 function listen(server: Server, host: string, port: number): Promise<number> {
-  const target = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const target = hostPort(host, port);
   return new Promise((resolve, reject) => {
     server.bindAsync(target, ServerCredentials.createInsecure(), (error, bound) => {
       if (!error) return resolve(bound);

@@ -15,8 +15,8 @@ export interface LoggerOptions {
   readonly role?: string;
   /** Default: info. */
   readonly level?: LogLevel;
-  /** File that lines are appended to, made for this account only; its folder is made. Default: standard error. */
-  readonly file?: string;
+  /** File that lines are appended to, made for this account only; its folder is made. Or an open descriptor. Default: standard error. */
+  readonly file?: string | number;
   /** Where lines go instead of a file; for tests. */
   readonly stream?: DestinationStream;
 }

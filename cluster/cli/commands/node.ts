@@ -1,9 +1,11 @@
 import type { Command } from 'commander';
 import type { CliContext } from '../context.ts';
+import { registerRun } from './node-run.ts';
 
-/** `millrace node list`: the processes of a running cluster. */
+/** `millrace node …`: the processes of a running cluster. */
 export function register(program: Command, context: CliContext): void {
-  const node = program.command('node').description('the processes of the cluster');
+  const node = program.command('node').description('the processes of the cluster: list them, run one');
+  registerRun(node, context);
   node
     .command('list')
     .description('every node: roles, memory, CPU, event loop delay')

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { Command } from 'commander';
 import type { CliContext } from '../context.ts';
-import type { EmbeddedFlags } from '../embedded.ts';
+import type { EmbeddedFlags } from '../cluster-settings.ts';
 
 /** `millrace up`: the embedded cluster, until Ctrl-C. */
 export function register(parent: Command, context: CliContext, name = 'up'): void {
@@ -23,7 +23,8 @@ export function register(parent: Command, context: CliContext, name = 'up'): voi
       (value, before: string[] = []) => [...before, value],
     )
     .action(async (flags: EmbeddedFlags) => {
-      const [{ addressesOf, clusterSettings, placesOf, startCluster }, { sqlExample }] = await Promise.all([
+      const [{ clusterSettings }, { addressesOf, placesOf, startCluster }, { sqlExample }] = await Promise.all([
+        import('../cluster-settings.ts'),
         import('../embedded.ts'),
         import('../sql-access.ts'),
       ]);

@@ -12,6 +12,12 @@ const natsLogin = z.strictObject({ identity: z.enum(IDENTITIES), password: crede
 /** One of {@link IDENTITIES} with its password. */
 export type NatsLogin = z.infer<typeof natsLogin>;
 
+const s3 = z.strictObject({
+  url: z.string().min(1),
+  endpoint: z.string().min(1).optional(),
+  region: z.string().min(1).optional(),
+});
+
 /** Settings of a node process: those of every node, and a section for each role that it hosts. */
 export const nodeSettingsSchema = z.strictObject({
   /** Unique in the cluster; part of NATS subjects and file names. */
@@ -24,15 +30,15 @@ export const nodeSettingsSchema = z.strictObject({
   nats: natsLogin.optional(),
   /** Folder for checkpoints and logs and, with role `store`, the embedded database. */
   stateDir: z.string().min(1),
-  /** An S3 store for bundles and checkpoints. Default: they are in the state folder. */
-  artifacts: z
-    .strictObject({ url: z.string().min(1), endpoint: z.string().min(1).optional(), region: z.string().min(1).optional() })
-    .optional(),
+  /** An S3 store, or a folder of several hosts, for bundles and checkpoints. Default: they are in the state folder. */
+  artifacts: z.union([s3, z.strictObject({ dir: z.string().min(1) })]).optional(),
   logLevel: z.enum(LOG_LEVELS).default('info'),
   /** Port of its gRPC server, if a role has one. Default: a free one. */
   grpcPort: port.optional(),
-  /** Port on which it serves metrics to Prometheus, at 127.0.0.1. Default: a free one. */
+  /** Port on which it serves metrics to Prometheus. Default: a free one. */
   metricsPort: port.optional(),
+  /** The address that its servers listen on, and the name that others reach it by. Default: 127.0.0.1. */
+  listening: z.strictObject({ bind: z.string().min(1), advertise: z.string().min(1) }).optional(),
   roles: z
     .array(roleSettingsSchema)
     .min(1, 'at least one role')

@@ -5,6 +5,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { MillraceError } from '../../errors.ts';
 import { foreignRequest, setPrivateHeaders } from '../../http/browser.ts';
+import { hostPort, LOOPBACK, type Listening } from '../../http/listening.ts';
 import { DATABASE } from '../embedded.ts';
 import type { EmbeddedEngine } from '../embedded.ts';
 import { authenticate } from './auth.ts';
@@ -27,8 +28,8 @@ export interface ClickHousePortOptions {
   engine: EmbeddedEngine;
   /** Default 0: a free one. */
   port?: number;
-  /** Address to listen at. Default 127.0.0.1. */
-  host?: string;
+  /** Default: 127.0.0.1. */
+  listening?: Listening | undefined;
   /** Password of user `reader`, who may also call itself `default`. Default: any will do; the clusters of `millrace` set one. */
   readToken?: string | undefined;
   /** Password of user `writer`, who may change things, 16 characters or more. Without it nobody may. */
@@ -77,7 +78,7 @@ export interface PortStats {
  * the port is taken, `invalid_argument` for a token that is too short.
  */
 export async function serveClickHouse(options: ClickHousePortOptions): Promise<ClickHousePort> {
-  const { engine, host = '127.0.0.1', readToken, writeToken } = options;
+  const { engine, listening = LOOPBACK, readToken, writeToken } = options;
   for (const [field, token] of Object.entries({ readToken, writeToken })) {
     if (token !== undefined && token.length < 16) {
       throw new MillraceError('invalid_argument', `${field} needs at least 16 characters`, { field });
@@ -101,6 +102,7 @@ export async function serveClickHouse(options: ClickHousePortOptions): Promise<C
   const port = new Port(executor, {
     tokens: { readToken, writeToken },
     maxBodyBytes: options.maxBodyBytes ?? 1024 * MIB,
+    advertised: listening.advertise,
     maxActive: executor.sessions.size + (options.maxWaiting ?? 100),
   });
   const server = createServer(
@@ -111,10 +113,10 @@ export async function serveClickHouse(options: ClickHousePortOptions): Promise<C
   );
   server.keepAliveTimeout = KEEP_ALIVE_SECONDS * 1000;
   server.maxConnections = 512;
-  await listen(server, options.port ?? 0, host);
+  await listen(server, options.port ?? 0, listening.bind);
   const { port: number } = server.address() as AddressInfo;
   return {
-    url: `http://${host.includes(':') ? `[${host}]` : host}:${number}`,
+    url: `http://${hostPort(listening.advertise, number)}`,
     port: number,
     get active() {
       return port.active;
@@ -134,6 +136,8 @@ export async function serveClickHouse(options: ClickHousePortOptions): Promise<C
 interface PortRules {
   tokens: UserPasswords;
   maxBodyBytes: number;
+  /** Host name that it answers to besides addresses. */
+  advertised: string;
   maxActive: number;
 }
 
@@ -190,7 +194,7 @@ class Port {
     setPrivateHeaders(response);
     const url = new URL(request.url ?? '/', 'http://localhost');
     try {
-      const foreign = foreignRequest(request);
+      const foreign = foreignRequest(request, this.#rules.advertised);
       if (foreign !== undefined) throw exception('ACCESS_DENIED', `Not enough privileges: ${foreign}.`);
       if (answerPlain(request, response, url)) return;
       await this.#query(request, response, url);

@@ -1,6 +1,6 @@
-import { parseAge } from '../../src/config/age.ts';
-import type { ClusterConfig } from '../../src/config/cluster.ts';
-import type { SettingsOf } from '../runtime/settings/roles.ts';
+import { parseAge } from '../../../src/config/age.ts';
+import type { ClusterConfig } from '../../../src/config/cluster.ts';
+import type { SettingsOf } from './roles.ts';
 
 /** The ClickHouse server of a cluster's settings; undefined for the embedded engine. */
 export function serverOf(settings: ClusterConfig['clickhouse']): SettingsOf<'store'>['clickhouse'] {
