@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -38,17 +39,23 @@ function moved(spec: LlamaSpec): Float32Array {
   return llamaKind.initial(spec).values.map((value) => value + 0.3 * random.normal());
 }
 
-/** What a policy with these weights says about a text. */
-async function scored(spec: LlamaSpec, weights: Float32Array): Promise<number[]> {
+const WRITTEN = [6, 8, 7, 0];
+
+/** What a policy with these weights says about a text, and all of its tokens. */
+async function scoredTokens(spec: LlamaSpec, weights: Float32Array): Promise<{ logs: number[]; tokens: number[] }> {
   const actor: PolicyActor = llamaKind.actor(spec, FLOW);
   const policy = actor.policy();
   policy.load(weights);
   const table = actor.situations();
   const messages = [{ role: 'user' as const, content: 'red box' }];
   const situation = table.add({ items: [], actions: [], conversation: { messages, tools: [] } });
-  const [logs] = await policy.score!([{ table, situation, tokens: [6, 8, 7, 0], temperature: 1 }]);
+  const [logs] = await policy.score!([{ table, situation, tokens: WRITTEN, temperature: 1 }]);
   policy.dispose();
-  return logs!;
+  return { logs: logs!, tokens: [...table.prompt!(situation), ...WRITTEN] };
+}
+
+async function scored(spec: LlamaSpec, weights: Float32Array): Promise<number[]> {
+  return (await scoredTokens(spec, weights)).logs;
 }
 
 /** Exports a checkpoint with these weights, as the command does. */
@@ -116,5 +123,28 @@ describe('weights of a language model, exported', () => {
     const gguf = join(dirname(new URL(import.meta.url).pathname), '../../src/base-model/fixtures/llama-untied-F16.gguf');
     const spec = await specOf({ base: gguf, adapter: ADAPTER });
     await expect(exported('gguf', spec, moved(spec), { format: 'safetensors' })).rejects.toThrow(/is a GGUF file.*--format peft/);
+  });
+
+  // npm run test:long -- models sets it: a Python that has peft.
+  const python = process.env['MILLRACE_PEFT_PYTHON'];
+  it.skipIf(python === undefined)('say the same in peft and transformers', { timeout: 240_000 }, async () => {
+    const spec = await specOf({ adapter: ADAPTER });
+    const weights = moved(spec);
+    const { logs, tokens } = await scoredTokens(spec, weights);
+    const said = (...folders: string[]): number[] => {
+      const args = ['scripts/base-model/exported.py', tokens.join(), ...folders];
+      const all = JSON.parse(execFileSync(python!, args, { encoding: 'utf8' })) as number[];
+      return all.slice(-WRITTEN.length);
+    };
+    const within = logs.map((log) => expect.closeTo(log, 3) as unknown);
+    expect(said(base, await exported('for-peft', spec, weights))).toEqual(within);
+    expect(said(await exported('for-transformers', spec, weights, { format: 'safetensors' }))).toEqual(within);
+    const made = { layers: 2, width: 32, heads: 2, feedForward: 64, vocabulary: 288, contextLength: 64, text: 'red box' };
+    const whole = await specOf({ base: undefined, new: made, train: 'all' });
+    const own = await scoredTokens(whole, llamaKind.initial(whole).values);
+    const folder = await exported('new', whole, llamaKind.initial(whole).values, { format: 'safetensors' });
+    const args = ['scripts/base-model/exported.py', own.tokens.join(), folder];
+    const all = JSON.parse(execFileSync(python!, args, { encoding: 'utf8' })) as number[];
+    expect(all.slice(-WRITTEN.length)).toEqual(own.logs.map((log) => expect.closeTo(log, 3) as unknown));
   });
 });

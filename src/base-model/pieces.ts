@@ -30,13 +30,16 @@ function hasType(component: unknown, type: string): boolean {
 }
 
 /** The table of GPT-2: printable characters stand for their own byte, the other bytes for characters from 256 on. */
-function byteLevel(): (text: string) => Uint8Array | undefined {
-  const byteOf = new Map<string, number>();
+export function byteCharacters(): string[] {
   let other = 256;
-  for (let byte = 0; byte < 256; byte++) {
+  return Array.from({ length: 256 }, (_, byte) => {
     const isOwn = (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
-    byteOf.set(String.fromCharCode(isOwn ? byte : other++), byte);
-  }
+    return String.fromCharCode(isOwn ? byte : other++);
+  });
+}
+
+function byteLevel(): (text: string) => Uint8Array | undefined {
+  const byteOf = new Map(byteCharacters().map((character, byte) => [character, byte]));
   return (text) => {
     const bytes = [...text].map((character) => byteOf.get(character));
     return bytes.every((byte) => byte !== undefined) ? Uint8Array.from(bytes) : undefined;

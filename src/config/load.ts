@@ -60,7 +60,7 @@ export function loadJobConfig(path: string, options: LoadJobOptions = {}): Loade
     const start = adapter.start && { start: found(adapter.start, 'policy.adapter.start', 'policy.adapter.start') };
     located.policy = {
       ...config.policy,
-      base: isOfHome(base) ? foundAtHome(base, found) : found(base, 'policy.base', 'policy.base'),
+      ...(base !== undefined && { base: isOfHome(base) ? foundAtHome(base, found) : found(base, 'policy.base', 'policy.base') }),
       adapter: { ...adapter, ...start },
     };
   }

@@ -1,5 +1,5 @@
 /** Models with their trained numbers in place, as folders that other programs open. */
-import { copyFile, readFile, stat, writeFile } from 'node:fs/promises';
+import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MillraceError } from '../../errors.ts';
 import { withHome } from '../../files/home.ts';
@@ -25,13 +25,36 @@ const COPIED = [
 ];
 const TYPE_NAMES: Record<WrittenType, string> = { F32: 'float32', BF16: 'bfloat16' };
 
+/** How a merged model is written. */
+export interface MergedOptions {
+  type: WrittenType;
+  /** Its files but for the weights. Default: those of the folder that it was opened from. */
+  files?: Readonly<Record<string, string>>;
+}
+
 /**
  * Writes a model in the layout of Hugging Face into an empty folder: its own files, and `model.safetensors` with what was trained in it. An adapter is
  * added to the products that it changes: W + (alpha / rank) BA.
  *
  * `failed_precondition` where the model is a GGUF file: there is no `config.json` and `tokenizer.json` to copy.
  */
-export async function writeMerged(model: BaseModel, trained: TrainedNumbers, folder: string, type: WrittenType): Promise<void> {
+export async function writeMerged(
+  model: BaseModel,
+  trained: TrainedNumbers,
+  folder: string,
+  { type, files }: MergedOptions,
+): Promise<void> {
+  const { 'config.json': own, ...others } = files ?? (await filesOf(model));
+  const config = JSON.parse(own!) as Record<string, unknown>;
+  const dtype = 'dtype' in config ? 'dtype' : 'torch_dtype';
+  await writeFile(join(folder, 'config.json'), `${JSON.stringify({ ...config, [dtype]: TYPE_NAMES[type] }, undefined, 2)}\n`);
+  for (const [name, text] of Object.entries(others)) await writeFile(join(folder, name), text);
+  const plan = { tensors: layoutOf(model.config), type, metadata: { format: 'pt' } };
+  await writeSafetensors(join(folder, 'model.safetensors'), plan, mergedTensors(model, trained));
+}
+
+/** A model's own files but for the weights, those of them that it has. */
+async function filesOf(model: BaseModel): Promise<Record<string, string>> {
   const from = withHome(model.path);
   if (!(await stat(from)).isDirectory()) {
     throw new MillraceError(
@@ -40,12 +63,12 @@ export async function writeMerged(model: BaseModel, trained: TrainedNumbers, fol
       { field: 'format' },
     );
   }
-  const config = JSON.parse(await readFile(join(from, 'config.json'), 'utf8')) as Record<string, unknown>;
-  const dtype = 'dtype' in config ? 'dtype' : 'torch_dtype';
-  await writeFile(join(folder, 'config.json'), `${JSON.stringify({ ...config, [dtype]: TYPE_NAMES[type] }, undefined, 2)}\n`);
-  for (const name of COPIED) await copyFile(join(from, name), join(folder, name)).catch(ignoreMissing);
-  const plan = { tensors: layoutOf(model.config), type, metadata: { format: 'pt' } };
-  await writeSafetensors(join(folder, 'model.safetensors'), plan, mergedTensors(model, trained));
+  const files: Record<string, string> = {};
+  for (const name of ['config.json', ...COPIED]) {
+    const text = await readFile(join(from, name), 'utf8').catch(ignoreMissing);
+    if (text !== undefined) files[name] = text;
+  }
+  return files;
 }
 
 /** Numbers of a model's tensors with what was trained in them. */
@@ -103,6 +126,7 @@ function added(weights: Float32Array, a: Float32Array, b: Float32Array, { rank, 
   return merged;
 }
 
-function ignoreMissing(error: NodeJS.ErrnoException): void {
+function ignoreMissing(error: NodeJS.ErrnoException): undefined {
   if (error.code !== 'ENOENT') throw error;
+  return undefined;
 }

@@ -4,9 +4,9 @@ import { chatFormat, type ChatFormat } from '../../base-model/chat/format.ts';
 import { createChatTemplate } from '../../base-model/chat/template.ts';
 import { GenerationEngine, type EngineOptions } from '../../base-model/generate/engine.ts';
 import { loadWeights, type ModelWeights } from '../../base-model/forward/weights.ts';
-import { openBaseModel } from '../../base-model/open.ts';
 import type { TextTokenizer } from '../../base-model/tokenizer.ts';
 import { MillraceError } from '../../errors.ts';
+import { openBase } from './read.ts';
 import type { LlamaSpec } from './spec.ts';
 
 /** What policies of one base model share. */
@@ -62,7 +62,7 @@ export function engineOptions({ deterministic }: LlamaSpec): EngineOptions {
 async function read(spec: LlamaSpec): Promise<LoadedBase> {
   const { base, train } = spec;
   const { path, digest } = base;
-  const model = await openBaseModel(path);
+  const model = await openBase(base);
   try {
     const found = await model.digest();
     if (found !== digest) {

@@ -2,10 +2,11 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { encodePeft } from '../../base-model/adapter/peft.ts';
 import { writeMerged } from '../../base-model/export/merged.ts';
-import { openBaseModel } from '../../base-model/open.ts';
+import { newModelFiles } from '../../base-model/new-model/new-model.ts';
 import { trainedSize } from '../../base-model/training/trained.ts';
 import { MillraceError } from '../../errors.ts';
 import type { ExportOptions } from '../kind.ts';
+import { openBase } from './read.ts';
 import type { LlamaSpec } from './spec.ts';
 
 /** Writes trained weights into an empty folder: an adapter as PEFT has it, or the whole model with what was trained in it. */
@@ -28,7 +29,7 @@ export async function exportLlama(
     for (const [name, bytes] of Object.entries(files)) await writeFile(join(folder, name), bytes);
     return;
   }
-  const model = await openBaseModel(moved);
+  const model = await openBase({ ...base, path: moved });
   try {
     const digest = await model.digest();
     if (digest !== base.digest) {
@@ -38,7 +39,8 @@ export async function exportLlama(
         { field: 'base' },
       );
     }
-    await writeMerged(model, { train, values }, folder, numbers);
+    const files = base.made === undefined ? undefined : newModelFiles(base.made);
+    await writeMerged(model, { train, values }, folder, { type: numbers, ...(files && { files }) });
   } finally {
     await model.close();
   }

@@ -4,7 +4,7 @@ import type { PolicyKind } from '../kind.ts';
 import type { Parameters } from '../policy.ts';
 import { parameterCount } from '../policy.ts';
 import { startOf } from './files.ts';
-import { llamaSettings, type LlamaSettings } from './settings.ts';
+import { baseSource, llamaSettings, type LlamaSettings } from './settings.ts';
 import type { LlamaSituations } from './situations.ts';
 import { LLAMA_EXPORTS, llamaDifference, llamaLayout, type LlamaSpec } from './spec.ts';
 
@@ -24,18 +24,15 @@ export const llamaKind = {
     const { readFiles } = await import('./read.ts');
     return { ...settings, read: await readFiles(settings) };
   },
-  specification(
-    { tools },
-    { base: path, train, adapter, maxTokens, microBatchTokens, deterministic, read },
-    { seed, value },
-  ): LlamaSpec {
+  specification({ tools }, settings, { seed, value }): LlamaSpec {
+    const { train, adapter, maxTokens, microBatchTokens, deterministic, read } = settings;
     if (read === undefined)
       throw new MillraceError('internal', 'the files of the base model were not read: await resolve() first');
     const { digest, config, start } = read;
     const { rank, alpha, targets } = adapter;
     return {
       kind: 'llama',
-      base: { path, digest, config },
+      base: { ...baseSource(settings), digest, config },
       train: train === 'all' ? 'all' : (start?.shape ?? { rank, alpha, targets }),
       ...(start && { start: start.digest }),
       ...{ tools: tools.map(({ name }) => name), maxTokens, microBatchTokens, deterministic, seed },

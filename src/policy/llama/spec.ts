@@ -3,12 +3,13 @@ import type { ModelConfig } from '../../base-model/config.ts';
 import { trainedTensors, sizeOf, type Training } from '../../base-model/training/trained.ts';
 import type { PolicySpec, SpecDifference } from '../kind.ts';
 import type { TensorPlace } from '../policy.ts';
+import type { BaseSource } from './settings.ts';
 
 /** A language model as a policy. */
 export interface LlamaSpec extends PolicySpec {
   readonly kind: 'llama';
-  /** The frozen weights: where they were, what they are, and their shape. */
-  readonly base: { path: string; digest: string; config: ModelConfig };
+  /** The first or frozen weights: where they were, what they are, and their shape; of a new model what it is made of. */
+  readonly base: BaseSource & { digest: string; config: ModelConfig };
   readonly train: Training;
   /** Digest of the adapter that training starts from, if not from one that changes nothing. */
   readonly start?: string;

@@ -55,6 +55,25 @@ describe('what a language model starts from', () => {
     });
   });
 
+  it('is the same random weights everywhere, where the model is a new one', async () => {
+    const made = { layers: 1, width: 16, heads: 2, feedForward: 16, text: 'a red box' };
+    const spec = await specOf({ new: made, train: 'all' });
+    await llamaKind.load(spec);
+    const again = await specOf({ new: made, train: 'all' });
+    expect(again).toEqual(spec);
+    expect(llamaKind.difference(spec, await specOf({ new: { ...made, seed: 2 }, train: 'all' }))?.field).toBe('base');
+    expect(llamaKind.initial(spec).values.every(Number.isFinite)).toBe(true);
+  });
+
+  it.each([
+    ['policy.base', { train: 'all' }, /name a base model, or describe a small new one/],
+    ['policy.new', { base: QWEN, new: { text: 'x' }, train: 'all' }, /leave one of policy\.base and policy\.new out/],
+    ['policy.train', { new: { text: 'x' } }, /set it to all with policy\.new/],
+    ['policy.new.heads', { new: { text: 'x', width: 20, heads: 4 }, train: 'all' }, /got 4, and width 20 is no even multiple/],
+  ])('needs one model that makes sense: %s', async (field, settings, message) => {
+    await expect(specOf(settings)).rejects.toMatchObject({ field, message: expect.stringMatching(message) as string });
+  });
+
   it('is refused where the files hold another model than the policy is of', async () => {
     const base = await writeTinyModel(join(folder, 'model'), { words: ['red'] });
     const spec = await specOf({ base });
