@@ -136,7 +136,7 @@ describe('gRPC', () => {
     for (const token of [undefined, 'another token than that', ...Object.values(tokens)]) {
       const admin = createClient(AdminService, addressOf('coordinator'), { token });
       const store = createClient(StoreService, addressOf('store'), { token });
-      const asked = [admin.createJob(config), store.prune({}), connectWork(addressOf('parameter-server'), token)];
+      const asked = [admin.createJob(config), store.prune({}), connectWork(addressOf('parameter-server'), { token })];
       const own = [tokens.admin, tokens.store, tokens.work];
       const codes = asked.map((answer) =>
         answer.then(

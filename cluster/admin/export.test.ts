@@ -59,7 +59,7 @@ describe('ExportTrajectories', { timeout: 60_000 }, () => {
     servers.push(await startServer({ services: [storeService(notAsked, transfer, { clock: systemClock })], token: 'secret' }));
     const nodes = { withRole: () => [{ address: servers[0]!.address }] } as unknown as NodeList;
     const backend = new MemoryBackend();
-    backend.transfer = remoteTransfer(nodes, 'secret');
+    backend.transfer = remoteTransfer(nodes, { token: 'secret' });
     servers.push(await startServer({ services: [adminService(backend)] }));
     admin = createClient(AdminService, servers[1]!.address);
     for await (const { data } of admin.exportTrajectories({ filter: { job: 'big' } })) expected += Buffer.from(data).toString();

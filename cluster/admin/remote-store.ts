@@ -1,6 +1,6 @@
 import { StoreService } from '../../src/gen/millrace/v1/store_pb.ts';
 import { MillraceError } from '../../src/errors.ts';
-import { createClient, type ServiceClient } from '../../src/rpc/client.ts';
+import { createClient, type ClientOptions, type ServiceClient } from '../../src/rpc/client.ts';
 import type { NodeList } from '../runtime/nodes.ts';
 import type { RunQuery, StoreAccess } from './backend.ts';
 import type { TrajectoryTransfer } from './export.ts';
@@ -10,26 +10,29 @@ import type { StoreCare } from './store-care.ts';
 /** What is deleted of jobs that are partly old is looked for row by row. */
 const PRUNE_TIMEOUT_MS = 50_000;
 
+/** What a store's service lets in. */
+type Access = Pick<ClientOptions, 'token' | 'tls'>;
+
 /** Asks whichever store node is alive. `unavailable` when none is. */
-export function remoteStore(nodes: NodeList, token?: string): Required<StoreAccess> {
-  return { query: remoteQuery(nodes, token), transfer: remoteTransfer(nodes, token), care: remoteCare(nodes, token) };
+export function remoteStore(nodes: NodeList, access: Access = {}): Required<StoreAccess> {
+  return { query: remoteQuery(nodes, access), transfer: remoteTransfer(nodes, access), care: remoteCare(nodes, access) };
 }
 
 /** Asks whichever store node is alive. `unavailable` when none is. */
-function remoteQuery(nodes: NodeList, token?: string): RunQuery {
+function remoteQuery(nodes: NodeList, access: Access = {}): RunQuery {
   return (sql, maxRows, signal) =>
-    askStore(nodes, token, (client) => collectQuery(client.runQuery({ sql, maxRows }, { signal })));
+    askStore(nodes, access, (client) => collectQuery(client.runQuery({ sql, maxRows }, { signal })));
 }
 
 /** Exports from and imports into whichever store node is alive. `unavailable` when none is. */
-export function remoteTransfer(nodes: NodeList, token?: string): TrajectoryTransfer {
+export function remoteTransfer(nodes: NodeList, access: Access = {}): TrajectoryTransfer {
   return {
     async *exportTrajectories(request, signal) {
       // What was handed on cannot be taken back: another store is asked only for the first page.
       let first = true;
       const stores = storesOf(nodes);
       for (const address of stores) {
-        const client = createClient(StoreService, address, { token });
+        const client = createClient(StoreService, address, access);
         try {
           for await (const { response } of client.readTrajectories({ request }, { signal })) {
             first = false;
@@ -44,7 +47,7 @@ export function remoteTransfer(nodes: NodeList, token?: string): TrajectoryTrans
       }
     },
     async importTrajectories({ lines, job }, signal) {
-      const { response } = await askStore(nodes, token, (client) =>
+      const { response } = await askStore(nodes, access, (client) =>
         client.writeTrajectories({ request: { lines, job } }, { signal }),
       );
       return response ?? { trajectories: 0, steps: 0 };
@@ -53,14 +56,14 @@ export function remoteTransfer(nodes: NodeList, token?: string): TrajectoryTrans
 }
 
 /** Asks whichever store node is alive for its sizes, and has it prune. `unavailable` when none is. */
-export function remoteCare(nodes: NodeList, token?: string): StoreCare {
+export function remoteCare(nodes: NodeList, access: Access = {}): StoreCare {
   return {
     async getStoreStats() {
-      return (await askStore(nodes, token, (client) => client.readStats({}))).response ?? { tables: [], jobs: [] };
+      return (await askStore(nodes, access, (client) => client.readStats({}))).response ?? { tables: [], jobs: [] };
     },
     async pruneStore({ olderThan, jobId, dryRun }, running) {
       const request = { ...(olderThan && { olderThan }), jobId, dryRun };
-      const { response } = await askStore(nodes, token, (client) =>
+      const { response } = await askStore(nodes, access, (client) =>
         client.prune({ request, runningJobs: [...running] }, { timeoutMs: PRUNE_TIMEOUT_MS }),
       );
       return response ?? { jobs: [] };
@@ -74,10 +77,10 @@ type StoreClient = ServiceClient<typeof StoreService>;
  * Asks the store nodes one after the other until one answers: a node that was killed is listed for a while. Everything that is asked of a
  * store may be asked twice: rows have natural keys.
  */
-async function askStore<T>(nodes: NodeList, token: string | undefined, ask: (client: StoreClient) => Promise<T>): Promise<T> {
+async function askStore<T>(nodes: NodeList, access: Access, ask: (client: StoreClient) => Promise<T>): Promise<T> {
   let last: unknown;
   for (const address of storesOf(nodes)) {
-    const client = createClient(StoreService, address, { token });
+    const client = createClient(StoreService, address, access);
     try {
       return await ask(client);
     } catch (thrown) {

@@ -72,7 +72,7 @@ describe('the care of the store', () => {
   });
 
   it('asks the store node for its sizes', async () => {
-    const stats = create(GetStoreStatsResponseSchema, await remoteCare(nodes, 'secret').getStoreStats());
+    const stats = create(GetStoreStatsResponseSchema, await remoteCare(nodes, { token: 'secret' }).getStoreStats());
     const { tables, jobs, detached } = stats;
     expect(tables).toMatchObject([
       {
@@ -98,25 +98,27 @@ describe('the care of the store', () => {
       '',
     ]);
     expect(statsText(create(GetStoreStatsResponseSchema, { tables }))).not.toContain('MISSING');
-    await expect(remoteCare(nodes, 'wrong').getStoreStats()).rejects.toMatchObject({ code: 'unauthenticated' });
+    await expect(remoteCare(nodes, { token: 'wrong' }).getStoreStats()).rejects.toMatchObject({ code: 'unauthenticated' });
   });
 
   it('asks another store node where one does not answer', async () => {
     const some = { withRole: () => [{ address: '127.0.0.1:1' }, { address: servers[0]!.address }] } as unknown as NodeList;
-    expect((await remoteCare(some, 'secret').getStoreStats()).jobs).toHaveLength(1);
+    expect((await remoteCare(some, { token: 'secret' }).getStoreStats()).jobs).toHaveLength(1);
     const dead = { withRole: () => [{ address: '127.0.0.1:1' }] } as unknown as NodeList;
-    await expect(remoteCare(dead, 'secret').getStoreStats()).rejects.toMatchObject({ code: 'unavailable' });
+    await expect(remoteCare(dead, { token: 'secret' }).getStoreStats()).rejects.toMatchObject({ code: 'unavailable' });
   });
 
   it('has the store node prune, and tells it which jobs run', async () => {
     const request = create(PruneStoreRequestSchema, { olderThan: { seconds: 3600n }, jobId: 'a', dryRun: true });
-    const { jobs } = await remoteCare(nodes, 'secret').pruneStore(request, ['b']);
+    const { jobs } = await remoteCare(nodes, { token: 'secret' }).pruneStore(request, ['b']);
     expect(jobs).toMatchObject([{ id: 'a', trajectories: 2n, steps: 12n, bytes: 99n, whole: true }]);
     const [asked] = store.asked;
     expect(asked).toMatchObject({ job: 'a', running: ['b'], dryRun: true });
     expect(Math.abs(Date.now() - 3_600_000 - asked!.before)).toBeLessThan(30_000);
     const open = create(PruneStoreRequestSchema, { olderThan: { seconds: 1n }, jobId: 'open' });
-    await expect(remoteCare(nodes, 'secret').pruneStore(open, [])).rejects.toMatchObject({ code: 'failed_precondition' });
+    await expect(remoteCare(nodes, { token: 'secret' }).pruneStore(open, [])).rejects.toMatchObject({
+      code: 'failed_precondition',
+    });
     const none = { withRole: () => [] } as unknown as NodeList;
     await expect(remoteCare(none).getStoreStats()).rejects.toMatchObject({ code: 'unavailable' });
   });

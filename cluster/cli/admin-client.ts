@@ -8,7 +8,7 @@ export type AdminClient = ServiceClient<typeof AdminService>;
 
 /** Calls the cluster at an endpoint; errors name where its address came from. `detail` is told how it went. */
 export async function callAdmin<T>(
-  { address, token, origin }: Endpoint,
+  { address, token, tls: files, origin }: Endpoint,
   use: (admin: AdminClient) => Promise<T>,
   detail: (line: string) => void,
 ): Promise<T> {
@@ -16,7 +16,8 @@ export async function callAdmin<T>(
     import('../../src/rpc/client.ts'),
     import('../../src/gen/millrace/v1/admin_pb.ts'),
   ]);
-  const admin = createClient(AdminService, address, { token });
+  const tls = files && (await import('../../src/identity/tls-identity.ts')).openTlsIdentity(files);
+  const admin = createClient(AdminService, address, { token, tls });
   detail(`asking the admin API at ${address} (from ${origin})`);
   const begun = performance.now();
   try {
@@ -27,6 +28,7 @@ export async function callAdmin<T>(
     throw withOrigin(thrown, origin);
   } finally {
     admin.close();
+    tls?.close();
   }
 }
 

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { MillraceError } from '../../src/errors.ts';
+import type { TlsFiles } from '../../src/identity/tls-files.ts';
 import { callAdmin, type AdminClient } from './admin-client.ts';
 import { findEndpoint } from './endpoint.ts';
 
@@ -48,7 +49,7 @@ export interface CliContext extends CliStreams {
   /** --address, when it was given. */
   readonly address: string | undefined;
   /** The cluster that this command runs itself; it is called whatever address is given for others. */
-  own?: { address: string; token?: string | undefined };
+  own?: { address: string; token?: string | undefined; tls?: TlsFiles | undefined };
   /** Where the cluster that this command runs itself writes its logs. */
   logs?: string;
   /** Shows the progress line that notes are to stand above. */
@@ -71,6 +72,9 @@ export interface CliContext extends CliStreams {
 interface GlobalOptions {
   address?: string;
   tokenFile?: string;
+  tlsCa?: string;
+  tlsCert?: string;
+  tlsKey?: string;
   state?: string;
   output: string;
   quiet?: boolean;
@@ -114,11 +118,11 @@ export function createCliContext(program: Command, environment: CliEnvironment):
       return resolve(cwd, options().state ?? (env['MILLRACE_STATE'] || env['MILLRACE_STATE_DIR'] || '.millrace'));
     },
     withAdmin: async (use) => {
-      const { address, tokenFile } = options();
+      const { address, tokenFile, tlsCa: caFile, tlsCert: certFile, tlsKey: keyFile } = options();
       void context.json; // A wrong format is told before anything is done.
       const endpoint = context.own
         ? { token: undefined, ...context.own, origin: 'this command' }
-        : findEndpoint({ address, tokenFile, stateDir: context.stateDir, env, cwd });
+        : findEndpoint({ address, tokenFile, tls: { caFile, certFile, keyFile }, stateDir: context.stateDir, env, cwd });
       return callAdmin(endpoint, use, (line) => context.detail(line));
     },
     print: (json, text) => {

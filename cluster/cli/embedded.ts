@@ -24,7 +24,7 @@ export async function startCluster(context: CliContext, config: ClusterConfig): 
     signal: context.signal,
     onProgress: (text) => context.note(text),
   });
-  context.own = { address: cluster.address, token: cluster.token };
+  context.own = { address: cluster.address, token: cluster.token, tls: config.tls };
   return { ...cluster, stateDir };
 }
 

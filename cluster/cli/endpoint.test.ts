@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { adminFilePath, forgetAdminFile, readAdminFile, writeAdminFile } from '../up/admin-file.ts';
-import { findEndpoint } from './endpoint.ts';
+import { findEndpoint, type EndpointSources } from './endpoint.ts';
 
 describe('finding the cluster', () => {
   let stateDir: string;
@@ -12,8 +12,8 @@ describe('finding the cluster', () => {
   });
   afterEach(() => rmSync(stateDir, { recursive: true }));
 
-  const find = (given: { address?: string; tokenFile?: string; env?: NodeJS.ProcessEnv } = {}) =>
-    findEndpoint({ address: given.address, tokenFile: given.tokenFile, stateDir, env: given.env ?? {}, cwd: stateDir });
+  const find = (given: Partial<Pick<EndpointSources, 'address' | 'tokenFile' | 'tls' | 'env'>> = {}) =>
+    findEndpoint({ address: undefined, tokenFile: undefined, env: {}, ...given, stateDir, cwd: stateDir });
 
   it('prefers the flag to the environment to the file of the running cluster', () => {
     writeAdminFile(stateDir, { address: 'file:1', token: 'file token' });
@@ -43,6 +43,22 @@ describe('finding the cluster', () => {
     writeAdminFile(stateDir, { address: 'file:1', token: 'file token' });
     expect(find({ address: 'file:1' }).token).toBe('file token');
     expect(find({ address: 'other:1' }).token).toBeUndefined();
+  });
+
+  it('finds the files of TLS as it finds the token', () => {
+    const files = (name: string) => ({ caFile: `/${name}/ca`, certFile: `/${name}/cert`, keyFile: `/${name}/key` });
+    writeAdminFile(stateDir, { address: 'file:1', tls: files('file') });
+    expect([find().tls, find({ address: 'file:1' }).tls, find({ address: 'other:1' }).tls]).toEqual([
+      files('file'),
+      files('file'),
+      undefined,
+    ]);
+    const env = { MILLRACE_TLS_CA: '/env/ca', MILLRACE_TLS_CERT: '/env/cert', MILLRACE_TLS_KEY: '/env/key' };
+    expect(find({ env }).tls).toEqual(files('env'));
+    expect(find({ env, tls: { keyFile: 'flag.key' } }).tls).toEqual({ ...files('env'), keyFile: join(stateDir, 'flag.key') });
+    expect(() => find({ tls: { caFile: 'ca' } })).toThrow(
+      '--tls-cert: TLS needs a CA, a certificate and its key; give it, or set MILLRACE_TLS_CERT.',
+    );
   });
 
   it('says where it looked when there is nothing', () => {

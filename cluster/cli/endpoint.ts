@@ -1,4 +1,6 @@
+import { resolve } from 'node:path';
 import { MillraceError } from '../../src/errors.ts';
+import type { TlsFiles } from '../../src/identity/tls-files.ts';
 import { adminFilePath, readAdminFile, type AdminFile } from '../up/admin-file.ts';
 import { readTokenFile } from './token-file.ts';
 import { readStarting } from '../up/starting.ts';
@@ -14,6 +16,8 @@ export class ClusterStarting extends MillraceError {
 export interface Endpoint {
   address: string;
   token: string | undefined;
+  /** What it is called with, where it has TLS. */
+  tls?: TlsFiles | undefined;
   /** Where the address was found, for messages. */
   origin: string;
 }
@@ -24,6 +28,8 @@ export interface EndpointSources {
   address: string | undefined;
   /** --token-file */
   tokenFile: string | undefined;
+  /** --tls-ca, --tls-cert, --tls-key */
+  tls?: Readonly<Partial<TlsFiles>>;
   stateDir: string;
   env: NodeJS.ProcessEnv;
   /** Folder that relative names of token files are in. */
@@ -32,25 +38,27 @@ export interface EndpointSources {
 
 /**
  * Finds the admin API: --address, MILLRACE_ADDRESS, else the file that a running cluster leaves in its state folder. The
- * token likewise (--token-file, MILLRACE_TOKEN, MILLRACE_TOKEN_FILE); the file's token is only used for the file's address.
- * `unavailable` when there is nothing.
+ * token likewise (--token-file, MILLRACE_TOKEN, MILLRACE_TOKEN_FILE), and the files of TLS (--tls-ca, MILLRACE_TLS_CA and so on); what the
+ * file says of them is only used for the file's address. `unavailable` when there is nothing.
  */
-export function findEndpoint({ address, tokenFile, stateDir, env, cwd }: EndpointSources): Endpoint {
+export function findEndpoint({ address, tokenFile, tls, stateDir, env, cwd }: EndpointSources): Endpoint {
   const given = address ?? (env['MILLRACE_ADDRESS'] || undefined);
   const givenToken =
     tokenFile === undefined
       ? env['MILLRACE_TOKEN'] || readTokenFile(env['MILLRACE_TOKEN_FILE'] || undefined, cwd, 'MILLRACE_TOKEN_FILE')
       : readTokenFile(tokenFile, cwd, '--token-file');
+  const givenTls = tlsFiles(tls, env, cwd);
   if (given !== undefined) {
     const file = readableAdminFile(stateDir);
-    const fileToken = file?.address === given ? file.token : undefined;
-    return { address: given, token: givenToken ?? fileToken, origin: address === undefined ? 'MILLRACE_ADDRESS' : '--address' };
+    const known = file?.address === given ? file : undefined;
+    const origin = address === undefined ? 'MILLRACE_ADDRESS' : '--address';
+    return { address: given, token: givenToken ?? known?.token, tls: givenTls ?? known?.tls, origin };
   }
   const path = adminFilePath(stateDir);
   const file = readAdminFile(stateDir);
   if (file) {
     const gone = file.pid !== undefined && !isAlive(file.pid) ? `, left by process ${file.pid}, which is gone` : '';
-    return { address: file.address, token: givenToken ?? file.token, origin: `${path}${gone}` };
+    return { address: file.address, token: givenToken ?? file.token, tls: givenTls ?? file.tls, origin: `${path}${gone}` };
   }
   const starting = readStarting(stateDir);
   if (starting !== undefined) {
@@ -61,6 +69,33 @@ export function findEndpoint({ address, tokenFile, stateDir, env, cwd }: Endpoin
     );
   }
   throw new MillraceError('unavailable', `No cluster is running here: there is no ${path}.`);
+}
+
+/** Flags and variables that name the files of TLS. */
+const TLS_SOURCES = {
+  caFile: ['--tls-ca', 'MILLRACE_TLS_CA'],
+  certFile: ['--tls-cert', 'MILLRACE_TLS_CERT'],
+  keyFile: ['--tls-key', 'MILLRACE_TLS_KEY'],
+} as const satisfies Record<keyof TlsFiles, readonly [string, string]>;
+
+/** The files that flags or the environment name: all or none. */
+function tlsFiles(flags: Readonly<Partial<TlsFiles>> = {}, env: NodeJS.ProcessEnv, cwd: string): TlsFiles | undefined {
+  const fields = Object.keys(TLS_SOURCES) as (keyof TlsFiles)[];
+  const given = fields.map((field) => flags[field] ?? (env[TLS_SOURCES[field][1]] || undefined));
+  const missing = fields.find((_, i) => given[i] === undefined);
+  if (given.every((file) => file === undefined)) return undefined;
+  if (missing !== undefined) {
+    const [flag, variable] = TLS_SOURCES[missing];
+    throw new MillraceError(
+      'invalid_argument',
+      `${flag}: TLS needs a CA, a certificate and its key; give it, or set ${variable}.`,
+      {
+        field: flag,
+      },
+    );
+  }
+  const [caFile, certFile, keyFile] = given.map((file) => resolve(cwd, file!)) as [string, string, string];
+  return { caFile, certFile, keyFile };
 }
 
 /** No proof that the cluster is gone: it may run in a container of its own. */

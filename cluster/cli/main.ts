@@ -79,7 +79,7 @@ export const SHORTCUTS: Readonly<Record<string, string>> = {
 
 const EXIT_HELP = `
 Exit codes: ${EXIT.ok} done, ${EXIT.failure} failed, ${EXIT.usage} wrong usage or invalid argument, ${EXIT.notFound} not found, ${EXIT.unavailable} cluster unavailable, ${EXIT.interrupted} interrupted.
-Environment: MILLRACE_ADDRESS, MILLRACE_TOKEN, MILLRACE_TOKEN_FILE, MILLRACE_STATE, MILLRACE_OWNER; NO_COLOR; MILLRACE_DEBUG=1 shows where an error comes from.`;
+Environment: MILLRACE_ADDRESS, MILLRACE_TOKEN, MILLRACE_TOKEN_FILE, MILLRACE_TLS_CA, MILLRACE_TLS_CERT, MILLRACE_TLS_KEY, MILLRACE_STATE, MILLRACE_OWNER; NO_COLOR; MILLRACE_DEBUG=1 shows where an error comes from.`;
 
 /** Runs one command line (without "node" and the script) and returns the exit code. Never throws. */
 export async function main(args: readonly string[], environment: CliEnvironment): Promise<number> {
@@ -125,6 +125,9 @@ export function createProgram(environment: CliEnvironment, json = false): { prog
       '--token-file <file>',
       'file with the bearer token of the admin API (default: of the cluster whose state folder this is)',
     )
+    .option('--tls-ca <file>', 'PEM file of the authority of the cluster, where it has TLS')
+    .option('--tls-cert <file>', 'PEM file of a certificate of role admin')
+    .option('--tls-key <file>', 'PEM file of its key')
     .addOption(new Option('--token <token>').hideHelp().argParser(refuseToken))
     .option('--state <folder>', 'state folder of the cluster (default: ./.millrace)')
     .option('-o, --output <format>', 'json or table; with json errors are JSON too, as the last line of stderr', 'table')

@@ -1,8 +1,15 @@
+import { mkdtempSync, rmSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
+import { request as secureRequest } from 'node:https';
 import { connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TLSSocket } from 'node:tls';
 import { pino } from 'pino';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { ERROR_CODES, MillraceError, type ErrorCode } from '../../src/errors.ts';
+import { TestAuthority } from '../../src/identity/identity.fixture.ts';
+import { openTlsIdentity } from '../../src/identity/tls-identity.ts';
 import { standardRoutes, type Route } from './routes.ts';
 import { startGateway, type GatewayOptions, type RunningGateway } from './server.ts';
 import { HTTP_STATUS } from './status.ts';
@@ -50,6 +57,39 @@ async function sent(url: string, bytes: string): Promise<{ socket: Socket; said:
   await new Promise((resolve) => socket.write(bytes, resolve));
   return { socket, said: () => said };
 }
+
+/** Status of a GET, and a certificate for 127.0.0.1 that is asked for. */
+function getSecure(url: string, ca: Buffer): Promise<{ status: number; fingerprint: string }> {
+  return new Promise((resolve, reject) => {
+    const request = secureRequest(url, { ca, agent: false }, (response) => {
+      response.resume();
+      const { fingerprint256: fingerprint } = (response.socket as TLSSocket).getPeerCertificate();
+      resolve({ status: response.statusCode!, fingerprint });
+    });
+    request.on('error', reject).end();
+  });
+}
+
+describe('the gateway with TLS', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'millrace-gateway-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  it('serves HTTPS to clients without a certificate, and takes a new one of its own without a restart', async () => {
+    const authority = await TestAuthority.make(folder);
+    const tls = openTlsIdentity(await authority.issue('gateway'));
+    const { url } = await start([], { tls });
+    expect(url).toMatch(/^https:\/\/127\.0\.0\.1:\d+$/);
+    const before = await getSecure(`${url}/healthz`, tls.current.ca);
+    expect(before.status).toBe(200);
+    expect((await getSecure(`${url}/metrics`, tls.current.ca)).status).toBe(401);
+    await expect(fetch(url.replace('https', 'http'))).rejects.toThrow();
+    await authority.issue('gateway');
+    tls.refresh();
+    const after = await getSecure(`${url}/healthz`, tls.current.ca);
+    expect([after.status, after.fingerprint === before.fingerprint]).toEqual([200, false]);
+    tls.close();
+  });
+});
 
 describe('the gateway', () => {
   it('says that it lives without a token, and metrics to scope metrics', async () => {

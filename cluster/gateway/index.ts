@@ -14,12 +14,12 @@ import { startGateway } from './server.ts';
  * `failed_precondition` when its port is taken.
  */
 export async function startGatewayRole(
-  { bus, log, metrics }: Pick<NodeContext, 'bus' | 'log' | 'metrics'>,
+  { bus, log, metrics, tls }: Pick<NodeContext, 'bus' | 'log' | 'metrics' | 'tls'>,
   settings: SettingsOf<'gateway'>,
   listening?: Listening,
 ): Promise<Role> {
   const coordinators = async (): Promise<string[]> => (await findNodes(bus, 'coordinator')).map(({ address }) => address);
-  const coordinator = coordinatorClient(coordinators, settings.gatewayWorkToken);
+  const coordinator = coordinatorClient(coordinators, { token: settings.gatewayWorkToken, tls });
   const gateway = await startGateway({
     routes: [
       jsonRpcRoute(trainingMethods(coordinator), log),
@@ -40,6 +40,7 @@ export async function startGatewayRole(
     log,
     port: settings.port ?? 0,
     listening,
+    tls,
   });
   metrics.onScrape(() => {
     const { answered, running } = gateway.stats();

@@ -1,10 +1,12 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
 import { systemClock } from '../../src/clock/system.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { foreignRequest, setPrivateHeaders } from '../../src/http/browser.ts';
 import { hostPort, LOOPBACK, type Listening } from '../../src/http/listening.ts';
+import type { TlsIdentity } from '../../src/identity/tls-identity.ts';
 import { RateLimiter, type RateLimit } from '../../src/rpc/rate-limit.ts';
 import { BodyTooLarge, readBody } from './body.ts';
 import type { Reply, Route } from './routes.ts';
@@ -47,6 +49,8 @@ export interface GatewayOptions {
   /** Default: 127.0.0.1. */
   listening?: Listening | undefined;
   limits?: Partial<GatewayLimits>;
+  /** Serves HTTPS with this certificate; clients need none. Default: HTTP. */
+  tls?: TlsIdentity | undefined;
 }
 
 /** What a gateway has counted since its start. */
@@ -57,7 +61,7 @@ export interface GatewayStats {
 
 /** A gateway that answers. */
 export interface RunningGateway {
-  /** `http://<advertised host>:<port>` */
+  /** `http://<advertised host>:<port>`, or `https://` */
   readonly url: string;
   /** Requests answered so far, by HTTP status, and those in progress. */
   stats(): GatewayStats;
@@ -77,6 +81,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
 
 class Gateway implements RunningGateway {
   readonly #server: Server;
+  readonly #scheme: 'http' | 'https';
   readonly #limits: GatewayLimits;
   readonly #listening: Listening;
   readonly #authenticator: Authenticator;
@@ -88,7 +93,7 @@ class Gateway implements RunningGateway {
   #running = 0;
   #stopping = false;
 
-  constructor({ routes, tokens, log, limits, listening = LOOPBACK }: GatewayOptions) {
+  constructor({ routes, tokens, log, limits, listening = LOOPBACK, tls }: GatewayOptions) {
     this.#limits = { ...DEFAULT_LIMITS, ...limits };
     this.#listening = listening;
     this.#authenticator = new Authenticator(tokens);
@@ -106,14 +111,15 @@ class Gateway implements RunningGateway {
       connectionsCheckingInterval: CHECK_MS,
     };
     const serve = (request: IncomingMessage, response: ServerResponse): void => void this.#serve(request, response);
-    this.#server = createServer({ maxHeaderSize: HEADER_BYTES, ...times }, serve);
+    this.#scheme = tls ? 'https' : 'http';
+    this.#server = createFor({ maxHeaderSize: HEADER_BYTES, ...times }, serve, tls);
     // Only who may send a body is asked for it.
     this.#server.on('checkContinue', serve);
     this.#server.maxConnections = MOST_CONNECTIONS;
   }
 
   get url(): string {
-    return `http://${hostPort(this.#listening.advertise, (this.#server.address() as AddressInfo).port)}`;
+    return `${this.#scheme}://${hostPort(this.#listening.advertise, (this.#server.address() as AddressInfo).port)}`;
   }
 
   stats(): GatewayStats {
@@ -215,6 +221,22 @@ class Gateway implements RunningGateway {
     const status = error instanceof BodyTooLarge ? 413 : response.statusCode === 405 ? 405 : HTTP_STATUS[error.code];
     this.#send(request, response, { json: errorBody(error) }, status);
   }
+}
+
+/** A server that takes the certificate of `tls`, and a new one for new connections. */
+function createFor(
+  options: ServerOptions,
+  serve: (request: IncomingMessage, response: ServerResponse) => void,
+  tls: TlsIdentity | undefined,
+): Server {
+  if (tls === undefined) return createServer(options, serve);
+  const { cert, key } = tls.current;
+  const server = createSecureServer({ ...options, cert, key, minVersion: 'TLSv1.2' }, serve);
+  server.once(
+    'close',
+    tls.subscribe((next) => server.setSecureContext({ cert: next.cert, key: next.key, minVersion: 'TLSv1.2' })),
+  );
+  return server;
 }
 
 /** Path and query of a request. `invalid_argument` for a target that is neither a path nor an address. */

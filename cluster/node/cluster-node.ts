@@ -31,7 +31,7 @@ export interface ClusterNode {
  * `nats.url`, for a credential of its roles that is missing, for listening off loopback without TLS.
  */
 export async function clusterNode(config: ClusterConfig, { roles, id, given }: NodeRequest): Promise<ClusterNode> {
-  const { nats, network, ports, stateDir } = config;
+  const { nats, network, ports, stateDir, tls } = config;
   const { url: natsUrl, ...natsAccess } = nats;
   if (natsUrl === undefined) {
     throw new MillraceError('invalid_argument', 'nats.url is missing: a node joins NATS servers that run already.', {
@@ -64,7 +64,8 @@ export async function clusterNode(config: ClusterConfig, { roles, id, given }: N
     stateDir,
     ...(artifacts && { artifacts }),
     logLevel: config.logLevel,
-    listening: listeningOf(network),
+    ...(tls && { tls }),
+    listening: listeningOf(network, tls !== undefined),
     grpcPort: network.grpcPort === 0 && roles.includes('coordinator') ? ports.admin : network.grpcPort,
     metricsPort: network.httpPort,
     roles: roles.map((role) => sectionOf(role, sections)),

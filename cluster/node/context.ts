@@ -5,6 +5,8 @@ import type { Bus } from '../../src/bus/bus.ts';
 import type { Clock } from '../../src/clock/clock.ts';
 import type { MillraceError } from '../../src/errors.ts';
 import { nodeFiles } from '../../src/files/node-files.ts';
+import type { TlsFiles } from '../../src/identity/tls-files.ts';
+import { openTlsIdentity, type TlsIdentity } from '../../src/identity/tls-identity.ts';
 import { systemRandom } from '../../src/random/seeded.ts';
 import type { MetricsRegistry } from '../../src/telemetry/metrics.ts';
 import { BusWeightChannel } from '../../src/weights/bus-weight-channel.ts';
@@ -28,7 +30,7 @@ export interface ContextParts {
 
 /** The ports of a node on real servers. */
 export async function createContext(
-  { id, stateDir, artifacts: place }: NodeSettings,
+  { id, stateDir, artifacts: place, tls }: NodeSettings,
   { bus, clock, log, metrics, fail }: ContextParts,
 ): Promise<NodeContext> {
   const random = systemRandom();
@@ -51,6 +53,7 @@ export async function createContext(
     artifacts,
     files: nodeFiles,
     stateDir,
+    tls: tls && watchedIdentity(tls, log),
     outside,
   };
 }
@@ -58,4 +61,12 @@ export async function createContext(
 async function openArtifacts(stateDir: string, place: NodeSettings['artifacts']): Promise<ArtifactStore> {
   if (place === undefined) return artifactsOf(stateDir);
   return 'dir' in place ? sharedArtifacts(place.dir) : openRemoteArtifacts(stateDir, place);
+}
+
+/** The certificate of the node, as its files are; new ones, and those that cannot be used, are logged. */
+function watchedIdentity(files: TlsFiles, log: Logger): TlsIdentity {
+  return openTlsIdentity(files, {
+    onReload: ({ expiresAt }) => log.info({ expiresAt: new Date(expiresAt) }, 'new certificates are in force'),
+    onProblem: (err) => log.error({ err }, 'changed certificates cannot be used; those from before stay in force'),
+  });
 }

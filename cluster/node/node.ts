@@ -14,7 +14,7 @@ import { monitorProcess } from '../../src/telemetry/process-stats.ts';
 import { watchFlows } from '../flow-watch/watch.ts';
 import { isWorker } from '../infra/nats/access.ts';
 import { awaitTopology, startTopology } from '../infra/topology-start.ts';
-import type { Role } from '../runtime/context.ts';
+import type { NodeContext, Role } from '../runtime/context.ts';
 import { announce, watchNodes, type NodeInfo } from '../runtime/nodes.ts';
 import { roleNames, settingsOf, type NodeSettings } from '../runtime/settings/node.ts';
 import type { NodeHistory } from '../runtime/settings/start.ts';
@@ -92,10 +92,11 @@ export async function startNode(options: StartOptions): Promise<RunningNode> {
   const compute = await chosenCompute(options);
   const { listening = LOOPBACK } = settings;
   const shared: NodeStart = { context, history, nodes, compute, listening, services: [], closers: [], onTrouble };
+  shared.closers.push(() => context.tls?.close());
   // Workers wait for their durables and may not make them.
   if (nodes) shared.closers.push(systemClock.every(DURABLES_MS, () => void ensureAll(bus, WORK_DURABLES)));
   const started = await startRoles(options, shared);
-  const server = await serve(shared.services, options);
+  const server = await serve(shared.services, options, context);
   const address = server?.address ?? '';
   const stopReading = readNode(context, server);
   const scrapes = await serveScrapes(metrics, settings, started);
@@ -162,11 +163,12 @@ async function chosenCompute({ settings, log, onStep }: StartOptions): Promise<C
 async function serve(
   services: readonly ServiceRegistration[],
   { settings, log }: StartOptions,
+  { tls }: Pick<NodeContext, 'tls'>,
 ): Promise<RunningServer | undefined> {
   if (services.length === 0) return undefined;
   const { startServer } = await import('../../src/rpc/server.ts');
   const { grpcPort: port = 0, listening: { bind: host, advertise } = LOOPBACK } = settings;
-  return startServer({ host, advertise, port, services, log });
+  return startServer({ host, advertise, port, services, log, tls });
 }
 
 /** Serves the node's metrics; where a role serves them already, only at a port that is named. */

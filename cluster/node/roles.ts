@@ -12,7 +12,7 @@ const STARTERS: { readonly [R in RoleName]: (start: RoleStart<R>) => Promise<Rol
     const { startParameterServer } = await import('../parameter-server/index.ts');
     const { serveWork } = await import('../../src/rpc/work.ts');
     const server = await startParameterServer(context);
-    services.push({ ...serveWork((link) => server.connect(link)), token: settings.workToken });
+    services.push({ ...serveWork((link) => server.connect(link)), token: settings.workToken, peers: ['learner'] });
     return server;
   },
   async learner({ context, settings, compute }) {
@@ -21,7 +21,7 @@ const STARTERS: { readonly [R in RoleName]: (start: RoleStart<R>) => Promise<Rol
     return startLearner(context, {
       compute: compute!,
       findServers: async () => (await findNodes(context.bus, 'parameter-server')).map(({ address }) => address),
-      connect: (address) => connectWork(address, settings.workToken),
+      connect: (address) => connectWork(address, { token: settings.workToken, tls: context.tls }),
     });
   },
   async rollout({ context, history: { afterCrash } }) {

@@ -21,10 +21,15 @@ export async function startCoordinatorRole({
   const { startCoordinator } = await import('../coordinator/index.ts');
   const { countStored } = await import('../coordinator/unstored-groups.ts');
   const { token, storeToken, gatewayWorkToken, scheduler, money } = settings;
-  const store = remoteStore(nodes!, storeToken);
+  const store = remoteStore(nodes!, { token: storeToken, tls: context.tls });
   const backend = new CoordinatorBackend(context, nodes!, store);
   closers.push(() => backend.close());
-  services.push({ ...adminService(backend), token, limited: { token: gatewayWorkToken, methods: GATEWAY_METHODS } });
+  services.push({
+    ...adminService(backend),
+    token,
+    limited: { token: gatewayWorkToken, methods: GATEWAY_METHODS },
+    peers: ['admin', 'gateway'],
+  });
   const { countRowsIn } = await import('../coordinator/schedule-runner.ts');
   return startCoordinator(context, {
     nodes,

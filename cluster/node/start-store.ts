@@ -30,7 +30,7 @@ export async function startStoreRole({
     clock: context.clock,
     care: store,
   });
-  services.push({ ...service, token });
+  services.push({ ...service, token, peers: ['coordinator'] });
   return {
     ...started,
     get labels(): Record<string, string> {

@@ -2,6 +2,7 @@ import type { RoleName } from '../../src/protocol/roles.ts';
 import type { ArtifactStore } from '../../src/artifacts/artifacts.ts';
 import type { ActorSystem } from '../../src/actor/system.ts';
 import type { Files } from '../../src/files/files.ts';
+import type { TlsIdentity } from '../../src/identity/tls-identity.ts';
 import type { WeightChannel } from '../../src/weights/weight-channel.ts';
 import type { MetricsRegistry } from '../../src/telemetry/metrics.ts';
 import type { JobBundles } from '../jobs/bundles.ts';
@@ -20,6 +21,8 @@ export interface NodeContext extends JobContext {
   readonly files: Files;
   /** Folder for checkpoints; shared by the nodes of a cluster. */
   readonly stateDir: string;
+  /** What it shows the servers that it calls, where the cluster has TLS. */
+  readonly tls?: TlsIdentity | undefined;
   /** Marks work that no port knows of (module loading): serial mode holds its virtual time meanwhile. Work on {@link files} must not be in it. */
   outside<T>(work: Promise<T>): Promise<T>;
 }

@@ -1,6 +1,7 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { MillraceError } from '../../src/errors.ts';
+import type { TlsFiles } from '../../src/identity/tls-files.ts';
 import { writeSecret } from '../infra/credentials.ts';
 import { makeStateFolder } from '../infra/state-folder.ts';
 
@@ -10,6 +11,8 @@ export interface AdminFile {
   address: string;
   /** Bearer token, when the admin API wants one. */
   token?: string | undefined;
+  /** What a client needs, where it has TLS; absolute. */
+  tls?: TlsFiles | undefined;
   /** Process that serves it. */
   pid?: number | undefined;
 }
@@ -58,11 +61,15 @@ export function readAdminFile(stateDir: string): AdminFile | undefined {
 
 /* By hand: loading a schema library would double the start-up time of every command. */
 function checked(value: unknown): AdminFile {
-  const { format, address, token, pid } = value as Partial<AdminFile> & { format?: unknown };
+  const { format, address, token, tls, pid } = value as Partial<AdminFile> & { format?: unknown };
   if (typeof format === 'number' && format > ADMIN_FORMAT) throw new NewerFormat();
   if (typeof address !== 'string' || (token !== undefined && typeof token !== 'string'))
     throw new TypeError('address and token are texts');
-  return { address, token, pid: typeof pid === 'number' ? pid : undefined };
+  return { address, token, ...(isTls(tls) && { tls }), pid: typeof pid === 'number' ? pid : undefined };
+}
+
+function isTls(value: Partial<TlsFiles> | undefined): value is TlsFiles {
+  return value !== undefined && [value.caFile, value.certFile, value.keyFile].every((file) => typeof file === 'string');
 }
 
 class NewerFormat extends Error {}

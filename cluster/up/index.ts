@@ -112,14 +112,14 @@ async function start(
   await Promise.race([Promise.all(nodes.map(({ ready }) => ready)), cancelled]);
   const address = await nodes.find(({ roles }) => roles.includes('coordinator'))!.address();
   const { token } = credentials;
-  writeAdminFile(stateDir, { address, token, pid: process.pid });
+  writeAdminFile(stateDir, { address, token, tls: config.tls, pid: process.pid });
   const opened = store.clickhousePort;
   if (ports.clickhouse !== undefined && opened === undefined)
     onProgress?.("no ClickHouse interface: its port could not be opened; the store's log says why");
   return {
     address,
     token,
-    gatewayUrl: ports.gateway === undefined ? undefined : `http://127.0.0.1:${ports.gateway}`,
+    gatewayUrl: ports.gateway === undefined ? undefined : `${config.tls ? 'https' : 'http'}://127.0.0.1:${ports.gateway}`,
     natsUrl,
     natsAdmin: passwords && { identity: 'admin', password: passwords.admin },
     clickhouseUrl: opened === undefined ? undefined : `http://127.0.0.1:${opened}`,

@@ -20,13 +20,16 @@ export async function findDevices({ compute }: ClusterConfig, log: Logger): Prom
 
 /** The command that the store's process is started through; a line in the log where it can reach every file of this user. */
 export async function confineStore(
-  { stateDir, clickhouse, nats }: ClusterConfig,
+  { stateDir, clickhouse, nats, tls }: ClusterConfig,
   log: Logger,
 ): Promise<readonly string[] | undefined> {
   // With a server there is no engine in the process, and nothing that SQL could reach.
   if (clickhouse.url !== undefined) return undefined;
   const { caFile, certFile, keyFile, credsFile, nkeyFile } = nats;
-  const files = [caFile, certFile, keyFile, credsFile, nkeyFile].flatMap((file) => (file === undefined ? [] : [resolve(file)]));
+  const ofTls = [tls?.caFile, tls?.certFile, tls?.keyFile];
+  const files = [caFile, certFile, keyFile, credsFile, nkeyFile, ...ofTls].flatMap((file) =>
+    file === undefined ? [] : [resolve(file)],
+  );
   const confinement = await storeConfinement(resolve(stateDir), { files });
   if (confinement.prefix === undefined) {
     log.warn(`the store's process is not confined to its own files: ${confinement.reason}`);

@@ -66,6 +66,7 @@ export function planNodes(input: PlanInput): PlannedNode[] {
         natsUrl,
         ...(url !== undefined && { natsAccess }),
         ...(passwords && { nats: { identity, password: passwords[identity] } }),
+        ...(config.tls && { tls: config.tls }),
         stateDir: config.stateDir,
         ...(artifacts && { artifacts }),
         logLevel: config.logLevel,

@@ -11,6 +11,7 @@ export const REAL = [
   { path: 'src/files/node-files.ts', why: 'the Files port on the file system of the machine' },
   { path: 'src/bus/nats', why: 'the Bus port on NATS: waits for a server' },
   { path: 'src/bus/nats-bus.ts', why: 'the Bus port on NATS' },
+  { path: 'src/identity', why: 'files of certificates, which expire in the time of the machine' },
   { path: 'src/rpc/client.ts', why: 'gRPC: deadlines are times of the machine' },
   { path: 'src/rpc/handlers.ts', why: 'gRPC: deadlines are times of the machine' },
   { path: 'src/rpc/interceptors.ts', why: 'gRPC: deadlines, durations of calls, trace ids' },

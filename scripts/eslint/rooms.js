@@ -15,6 +15,7 @@ const SRC = [
       'telemetry',
       'budget',
       'actor',
+      'identity',
       'rpc',
       'bus',
       'artifacts',

@@ -1,4 +1,6 @@
 import { AdminService } from '../gen/millrace/v1/admin_pb.ts';
+import type { TlsFiles } from '../identity/tls-files.ts';
+import { openTlsIdentity } from '../identity/tls-identity.ts';
 import { createClient as createRpcClient, type ServiceClient } from '../rpc/client.ts';
 import type { CallOptions } from '../rpc/options.ts';
 import { adaptersClient, experimentsClient, type AdaptersClient, type ExperimentsClient } from './adapters.ts';
@@ -18,6 +20,8 @@ export interface MillraceClientOptions {
   endpoint: string;
   /** Its token, as in credentials/admin.token of the state folder. */
   token?: string | undefined;
+  /** PEM files of a certificate of role admin, where the cluster has TLS. Default: no TLS. */
+  tls?: TlsFiles | undefined;
   /** How long calls that answer once may take, in milliseconds. Default 30_000; the server's limit is 60_000. */
   timeoutMs?: number | undefined;
   /** How long a watch or an export that broke is tried again, in milliseconds. Default 30_000; 0: not at all. */
@@ -70,12 +74,19 @@ export interface MillraceClient {
  * const job = await client.jobs.create({ config: { name: 'parcels', rounds: 50 }, flow: new URL('./flow.ts', import.meta.url) });
  * for await (const { state, progress } of client.jobs.watch(job.id)) console.log(state, progress?.round);
  */
-export function createClient({ endpoint, token, timeoutMs, patienceMs = 30_000 }: MillraceClientOptions): MillraceClient {
-  return clientOf(createRpcClient(AdminService, endpoint, { token, timeoutMs }), patienceMs);
+export function createClient({ endpoint, token, tls, timeoutMs, patienceMs = 30_000 }: MillraceClientOptions): MillraceClient {
+  const identity = tls && openTlsIdentity(tls);
+  return clientOf(createRpcClient(AdminService, endpoint, { token, tls: identity, timeoutMs }), patienceMs, () =>
+    identity?.close(),
+  );
 }
 
 /** The client over a connection; see {@link createClient}. */
-export function clientOf(admin: ServiceClient<typeof AdminService>, patienceMs: number): MillraceClient {
+export function clientOf(
+  admin: ServiceClient<typeof AdminService>,
+  patienceMs: number,
+  onClose = (): void => {},
+): MillraceClient {
   return {
     admin,
     jobs: new JobsClient(admin, { patienceMs }),
@@ -96,6 +107,9 @@ export function clientOf(admin: ServiceClient<typeof AdminService>, patienceMs: 
       );
       return { trajectories, steps };
     },
-    close: () => admin.close(),
+    close() {
+      admin.close();
+      onClose();
+    },
   };
 }

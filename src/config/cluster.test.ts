@@ -25,6 +25,15 @@ describe('loadClusterConfig', () => {
     expect(new Set(Object.values(sources))).toEqual(new Set(['default']));
   });
 
+  it('looks for the files of TLS in the working directory', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'millrace-cluster-'));
+    writeFileSync(join(folder, 'c.yaml'), 'tls: { caFile: ca.pem, certFile: /etc/node.pem, keyFile: node.key }\n');
+    const { config } = loadClusterConfig({ file: join(folder, 'c.yaml'), cwd: '/srv', env: { MILLRACE_TLS_KEY: 'other.key' } });
+    expect(config.tls).toEqual({ caFile: '/srv/ca.pem', certFile: '/etc/node.pem', keyFile: '/srv/other.key' });
+    expect(() => loadClusterConfig({ env: { MILLRACE_TLS_CA: 'ca' } })).toThrow(/tls\.certFile is missing/);
+    rmSync(folder, { recursive: true });
+  });
+
   it('knows every compute backend', () => {
     expect(COMPUTE_BACKENDS).toEqual(BACKENDS);
     const env = { MILLRACE_COMPUTE_BACKEND: 'tensorflow' };

@@ -10,6 +10,7 @@ import { networkSchema } from './network.ts';
 import { isSecretField } from './problems.ts';
 import { resolve } from './resolve.ts';
 import { schedulerSchema } from './scheduler.ts';
+import { tlsSchema } from './tls.ts';
 import { readYamlFile } from './yaml-file.ts';
 
 const port = (what: string) => z.int().min(0).max(65_535).default(0).describe(`port of ${what}; 0 = any free port`);
@@ -78,6 +79,7 @@ export const clusterConfigSchema = z.strictObject({
       if (problem !== undefined) context.addIssue({ code: 'custom', path: [problem.field], message: problem.message });
     })
     .prefault({}),
+  tls: tlsSchema.optional().describe('TLS of gRPC and of the gateway; none when absent'),
   clickhouse: z
     .strictObject({
       url: url(/^https?$/, 'http://host:8123').describe(
@@ -168,6 +170,9 @@ export const CLUSTER_ENV_NAMES: Readonly<Record<string, string>> = {
   MILLRACE_CLICKHOUSE_READ_TOKEN_FILE: 'clickhouse.readTokenFile',
   MILLRACE_CLICKHOUSE_WRITE_TOKEN: 'clickhouse.writeToken',
   MILLRACE_CLICKHOUSE_WRITE_TOKEN_FILE: 'clickhouse.writeTokenFile',
+  MILLRACE_TLS_CA: 'tls.caFile',
+  MILLRACE_TLS_CERT: 'tls.certFile',
+  MILLRACE_TLS_KEY: 'tls.keyFile',
   NATS_URL: 'nats.url',
   NATS_USER: 'nats.user',
   NATS_PASSWORD: 'nats.password',
@@ -204,13 +209,13 @@ export interface LoadClusterOptions {
   readonly overrides?: readonly string[];
   /** Values of named flags by dotted path; undefined ones are skipped. */
   readonly flags?: Readonly<Record<string, unknown>>;
-  /** Folder that relative paths are in: `stateDir`, `credentialsDir`, `artifacts.dir` and `file`. Default: the working directory. */
+  /** Folder that relative paths are in: `stateDir`, `credentialsDir`, `artifacts.dir`, the files of `tls`, and `file`. Default: the working directory. */
   readonly cwd?: string;
 }
 
 /** Settings, and by dotted path where each comes from. */
 export interface LoadedCluster {
-  /** `stateDir`, `credentialsDir` and `artifacts.dir` are absolute. */
+  /** `stateDir`, `credentialsDir`, `artifacts.dir` and the files of `tls` are absolute. */
   readonly config: ClusterConfig;
   readonly sources: Record<string, ConfigSource>;
 }
@@ -240,7 +245,12 @@ export function loadClusterConfig(options: LoadClusterOptions = {}): LoadedClust
     ...(credentialsDir !== undefined && { credentialsDir: resolvePath(cwd, credentialsDir) }),
     artifacts: { ...artifacts, ...(artifacts.dir !== undefined && { dir: resolvePath(cwd, artifacts.dir) }) },
   };
-  return { config: { ...config, ...folders }, sources };
+  const tls = config.tls && {
+    caFile: resolvePath(cwd, config.tls.caFile),
+    certFile: resolvePath(cwd, config.tls.certFile),
+    keyFile: resolvePath(cwd, config.tls.keyFile),
+  };
+  return { config: { ...config, ...folders, ...(tls && { tls }) }, sources };
 }
 
 /** Every account of the machine can read the arguments of a process. */

@@ -26,7 +26,7 @@ export interface Setting {
   path: string;
   /** `0 to 1`, `sample, population, none`, `true, false` */
   allowed: string;
-  /** As it is written in a file; `required`, or `–` when absent by default. */
+  /** As it is written in a file; `required`, `with <section>` (required in it), or `–` when absent by default. */
   standard: string;
   description: string;
 }
@@ -36,15 +36,18 @@ export function settingTable(schema: z.ZodType): Setting[] {
   return flatten(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as Node);
 }
 
-function flatten({ properties = {}, required = [] }: Node, prefix = ''): Setting[] {
+/** @param section - one that may be left out as a whole: what it must have is required with it */
+function flatten({ properties = {}, required = [] }: Node, prefix = '', section?: string): Setting[] {
   return Object.entries(properties).flatMap(([name, node]) => {
     const path = `${prefix}${name}`;
-    if (node.properties) return flatten(node, `${path}.`);
+    const isLeftOut = node.default === undefined && !required.includes(name);
+    if (node.properties) return flatten(node, `${path}.`, isLeftOut ? path : section);
     // Of sections to choose from, the first stands for those that are open to further ones.
     const [first, ...others] = node.oneOf ?? [];
     if (first && others.some(({ additionalProperties }) => additionalProperties !== false)) return flatten(first, `${path}.`);
     if (first) return [];
-    const standard = required.includes(name) ? 'required' : node.default === undefined ? '–' : written(node.default);
+    const needed = section === undefined ? 'required' : `with ${section}`;
+    const standard = required.includes(name) ? needed : node.default === undefined ? '–' : written(node.default);
     const own = { path, allowed: allowed(node), standard, description: node.description ?? '' };
     return [own, ...(node.items?.properties ? flatten(node.items, `${path}[].`) : [])];
   });

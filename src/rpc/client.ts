@@ -15,6 +15,7 @@ import { quietGrpc } from './log.ts';
 import { checkCallOptions, checkClientOptions, type CallOptions, type ClientOptions } from './options.ts';
 import { errorFromStatus } from './status.ts';
 import { readCall, writeWithDrain } from './streams.ts';
+import { channelCredentials } from './tls.ts';
 
 export type { CallOptions, ClientOptions } from './options.ts';
 
@@ -68,12 +69,14 @@ const CHANNEL_OPTIONS: ChannelOptions = {
 export function createClient<S extends DescService>(service: S, address: string, options: ClientOptions = {}): ServiceClient<S> {
   checkClientOptions(options);
   quietGrpc();
-  const client = new Client(checkedAddress(address), credentials.createInsecure(), {
+  const secure = options.tls && channelCredentials(options.tls, checkedAddress(address));
+  const client = new Client(checkedAddress(address), secure?.credentials ?? credentials.createInsecure(), {
     ...CHANNEL_OPTIONS,
+    ...secure?.options,
     ...(options.maxReceiveBytes !== undefined && { 'grpc.max_receive_message_length': options.maxReceiveBytes }),
   });
   const caller: Caller = { client, address, metadata: new Metadata(), timeoutMs: options.timeoutMs ?? 30_000 };
-  // Call credentials are refused on channels without TLS, so the token travels as plain metadata.
+  // As metadata, since call credentials are refused on channels without TLS.
   if (options.token) caller.metadata.set('authorization', `Bearer ${options.token}`);
   const methods = service.methods.map((method) => [method.localName, callerOf(method, caller)] as const);
   return Object.assign(Object.fromEntries(methods), { close: () => client.close() }) as unknown as ServiceClient<S>;

@@ -54,6 +54,11 @@ export interface ServiceRegistration {
   readonly service: DescService;
   /** Bearer token that its calls must carry. Default: the server's. */
   readonly token?: string | undefined;
+  /**
+   * Roles whose certificates may call it, where the server has TLS; `anyone`: those without a certificate, too. Default: who has a
+   * certificate of the authority, for this cluster or none.
+   */
+  readonly peers?: readonly string[] | 'anyone' | undefined;
   /** Another bearer token, which some of its methods take as well; their names, e.g. "GetJob". */
   readonly limited?: { readonly token: string; readonly methods: readonly string[] } | undefined;
   /** Handlers in the form that grpc-js calls. `stopping` aborts when the server stops. */

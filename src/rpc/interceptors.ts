@@ -2,8 +2,10 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { Metadata, ResponderBuilder, ServerInterceptingCall, ServerListenerBuilder, status as Status } from '@grpc/grpc-js';
 import type { ServerInterceptingCallInterface, ServerInterceptor } from '@grpc/grpc-js';
 import { MillraceError } from '../errors.ts';
+import type { TlsIdentity } from '../identity/tls-identity.ts';
 import { UndecodableRequest } from './definition.ts';
 import type { RpcLog } from './log.ts';
+import { checkPeer } from './peer.ts';
 import type { RpcMetrics } from './metrics.ts';
 import type { RateLimiter } from './rate-limit.ts';
 import { statusFrom, TRACE_KEY } from './status.ts';
@@ -12,6 +14,10 @@ import { statusFrom, TRACE_KEY } from './status.ts';
 export interface InterceptorOptions {
   /** Token of each service by its full name. Undefined: everyone may call it. */
   tokens: ReadonlyMap<string, string | undefined>;
+  /** Who this server is, where it has TLS. */
+  tls: TlsIdentity | undefined;
+  /** Who may call each service, by its full name; see `ServiceRegistration.peers`. */
+  peers: ReadonlyMap<string, readonly string[] | 'anyone' | undefined>;
   /** Another token that a method takes, by its path. */
   limited: ReadonlyMap<string, string>;
   /** Longest a unary call may take, in milliseconds, whatever deadline the caller sets. */
@@ -23,7 +29,7 @@ export interface InterceptorOptions {
 
 /** The server's interceptors, from the wire to the handler. */
 export function serverInterceptors(options: InterceptorOptions): ServerInterceptor[] {
-  return [trace(), authentication(options), deadline(options), rateLimit(options), metrics(options), errors()];
+  return [trace(), peers(options), authentication(options), deadline(options), rateLimit(options), metrics(options), errors()];
 }
 
 /** Health checks and reflection are open to load balancers and tools, which send neither tokens nor deadlines. */
@@ -53,6 +59,14 @@ function trace(): ServerInterceptor {
       .build();
     return new ServerInterceptingCall(call, responder);
   };
+}
+
+/** Who has no certificate for the service is refused before anything else is looked at. */
+function peers({ tls, peers: allowed, metrics, log }: InterceptorOptions): ServerInterceptor {
+  return gate(metrics, log, (path, _metadata, call) => {
+    if (tls !== undefined)
+      checkPeer(call.getAuthContext(), isExempt(path) ? undefined : allowed.get(path.split('/')[1] ?? ''), tls.current);
+  });
 }
 
 function authentication({ tokens, limited, metrics, log }: InterceptorOptions): ServerInterceptor {

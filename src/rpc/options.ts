@@ -1,9 +1,12 @@
 import { MillraceError } from '../errors.ts';
+import type { TlsIdentity } from '../identity/tls-identity.ts';
 
 /** Options of `createClient`. */
 export interface ClientOptions {
   /** Bearer token, when the server wants one. */
   token?: string | undefined;
+  /** Connects with TLS, shows this certificate and checks that the server's is for its host. Default: no TLS. */
+  tls?: TlsIdentity | undefined;
   /** Deadline of unary calls in milliseconds, 0 to 2^31 - 1. Default 30_000; servers cap it at 60_000. */
   timeoutMs?: number | undefined;
   /** Largest answer, in bytes. Default 16 MiB. */

@@ -4,6 +4,7 @@ import type { ServerOptions as GrpcServerOptions } from '@grpc/grpc-js';
 import { systemClock } from '../clock/system.ts';
 import { MillraceError } from '../errors.ts';
 import { hostPort } from '../http/listening.ts';
+import type { TlsIdentity } from '../identity/tls-identity.ts';
 import { MAX_MESSAGE_BYTES, MAX_SHARD_BYTES, serviceDefinition } from './definition.ts';
 import type { ServiceRegistration } from './handlers.ts';
 import { createHealth } from './health.ts';
@@ -15,6 +16,7 @@ import type { MethodMetrics } from './metrics.ts';
 import { DEFAULT_RATE_LIMIT, RateLimiter } from './rate-limit.ts';
 import type { RateLimit } from './rate-limit.ts';
 import { addReflection } from './reflection.ts';
+import { serverCredentials } from './tls.ts';
 
 /** Options of {@link startServer}. */
 export interface ServerOptions {
@@ -27,6 +29,11 @@ export interface ServerOptions {
   services: readonly ServiceRegistration[];
   /** Bearer token that calls of services without one of their own must carry, health and reflection excepted. Default: none, open to this machine. */
   token?: string | undefined;
+  /**
+   * Serves TLS, and takes calls only from who has a certificate of the same authority; see {@link ServiceRegistration.peers}. Default: no
+   * TLS.
+   */
+  tls?: TlsIdentity | undefined;
   /** Names that answer SERVING to health checks, besides '' (the whole server). Default: the services' full names. */
   healthServices?: readonly string[];
   /** Lets tools such as grpcurl list and describe the services. Default true. */
@@ -88,6 +95,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   );
   const interceptors = serverInterceptors({
     tokens,
+    tls: options.tls,
+    peers: new Map(services.map(({ service, peers }) => [service.typeName, peers])),
     limited: new Map(limited),
     deadlineCapMs: options.deadlineCapMs ?? 60_000,
     limiter: new RateLimiter(options.rateLimit ?? DEFAULT_RATE_LIMIT, () => systemClock.monotonic()),
@@ -106,7 +115,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       server,
       services.map(({ service }) => service),
     );
-  const bound = await listen(server, host, port);
+  // Who joins has no certificate yet.
+  const required = !services.some(({ peers }) => peers === 'anyone');
+  const credentials = options.tls ? serverCredentials(options.tls, required) : ServerCredentials.createInsecure();
+  const bound = await listen(server, { host, port, credentials });
 
   let stopped: Promise<void> | undefined;
   return {
@@ -124,10 +136,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   };
 }
 
-function listen(server: Server, host: string, port: number): Promise<number> {
+function listen(
+  server: Server,
+  { host, port, credentials }: { host: string; port: number; credentials: ServerCredentials },
+): Promise<number> {
   const target = hostPort(host, port);
   return new Promise((resolve, reject) => {
-    server.bindAsync(target, ServerCredentials.createInsecure(), (error, bound) => {
+    server.bindAsync(target, credentials, (error, bound) => {
       if (!error) return resolve(bound);
       server.forceShutdown();
       reject(

@@ -63,10 +63,31 @@ export function errorFromStatus(thrown: unknown, address: string): MillraceError
 
 function transportError(code: ErrorCode, details: string, address: string, cause: unknown): MillraceError {
   if (code === 'unavailable') {
-    const reason = /Last error: (?:Error: )?(.*?)\. Resolution note/.exec(details)?.[1] ?? details;
-    return new MillraceError(code, `Nothing answers at ${address} (${reason}). Is the cluster running?`, { cause });
+    const last = /Last error: (?:Error: )?(.*?)\. Resolution note/.exec(details)?.[1] ?? details;
+    const failed = tlsProblem(last);
+    if (failed !== undefined) return new MillraceError(code, `No connection to ${address}: ${failed} (${last}).`, { cause });
+    const ended = /before secure TLS connection|ECONNRESET|Failed to connect|socket hang up/.test(last);
+    const question = ended ? 'Is the cluster running, and has it TLS as this client has it?' : 'Is the cluster running?';
+    return new MillraceError(code, `Nothing answers at ${address} (${last}). ${question}`, { cause });
   }
   return new MillraceError(code, `${details} (from ${address})`, { cause });
+}
+
+/** What is wrong where TLS failed, in words, by what Node.js or OpenSSL says. */
+const TLS_PROBLEMS: readonly [RegExp, string][] = [
+  [/altnames|Hostname\/IP does not match/, "the server's certificate is for another host"],
+  [/certificate has expired/, "the server's certificate has expired"],
+  [
+    /self-signed certificate|unable to (verify|get)|issuer certificate/,
+    "the server's certificate is not from the authority in tls.caFile",
+  ],
+  [/wrong version number|packet length too long|http_request/, 'the server has no TLS; this client does'],
+  [/alert unknown ca/, "the server does not know the authority of this client's certificate"],
+  [/alert (certificate|bad certificate)/, 'the server does not take the certificate of this client'],
+];
+
+function tlsProblem(reason: string): string | undefined {
+  return TLS_PROBLEMS.find(([pattern]) => pattern.test(reason))?.[1];
 }
 
 function isServiceError(thrown: unknown): thrown is ServiceError {

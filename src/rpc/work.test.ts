@@ -45,8 +45,8 @@ describe('work over gRPC', () => {
   it('refuses a learner without the token', async () => {
     const server = await serve(() => {}, 'secret');
     await expect(connectWork(server.address)).rejects.toMatchObject({ code: 'unauthenticated' });
-    await expect(connectWork(server.address, 'guess')).rejects.toMatchObject({ code: 'unauthenticated' });
-    const link = await connectWork(server.address, 'secret');
+    await expect(connectWork(server.address, { token: 'guess' })).rejects.toMatchObject({ code: 'unauthenticated' });
+    const link = await connectWork(server.address, { token: 'secret' });
     link.close();
     await link.closed;
   });

@@ -1,7 +1,7 @@
 import { ParameterServerService } from '../gen/millrace/v1/learner_pb.ts';
 import type { WorkRequest, WorkResponse } from '../gen/millrace/v1/learner_pb.ts';
 import { MillraceError } from '../errors.ts';
-import { createClient } from './client.ts';
+import { createClient, type ClientOptions } from './client.ts';
 import { MAX_SHARD_BYTES } from './definition.ts';
 import { defineService } from './handlers.ts';
 import type { ServiceRegistration } from './handlers.ts';
@@ -33,8 +33,11 @@ export function serveWork(onConnect: (link: Link<WorkRequest, WorkResponse>, pee
  * Fails with `unavailable` when nothing answers within 10 s and with `unauthenticated` when the token is wrong. A link that
  * breaks later closes with its error; connect again then.
  */
-export async function connectWork(address: string, token?: string): Promise<Link<WorkResponse, WorkRequest>> {
-  const client = createClient(ParameterServerService, address, { token, maxReceiveBytes: MAX_SHARD_BYTES });
+export async function connectWork(
+  address: string,
+  access: Pick<ClientOptions, 'token' | 'tls'> = {},
+): Promise<Link<WorkResponse, WorkRequest>> {
+  const client = createClient(ParameterServerService, address, { ...access, maxReceiveBytes: MAX_SHARD_BYTES });
   const call = client.work();
   const patience = setTimeout(() => call.cancel(), PATIENCE_MS);
   try {

@@ -14,7 +14,7 @@ afterAll(() => server.stop(100));
 
 it('calls another coordinator once one does not answer, and goes back to it where no other is known', async () => {
   let known = [DEAD, server.address];
-  const coordinator = coordinatorClient(() => Promise.resolve(known), 'secret');
+  const coordinator = coordinatorClient(() => Promise.resolve(known), { token: 'secret' });
   const call = (): Promise<unknown> => coordinator.call((admin) => admin.listJobs({}, { timeoutMs: 2000 }));
   try {
     await expect(call()).rejects.toMatchObject({ code: 'unavailable' });
@@ -25,7 +25,7 @@ it('calls another coordinator once one does not answer, and goes back to it wher
   } finally {
     coordinator.close();
   }
-  const lonely = coordinatorClient(() => Promise.resolve(known), 'secret');
+  const lonely = coordinatorClient(() => Promise.resolve(known), { token: 'secret' });
   const lost = (): Promise<unknown> => lonely.call((admin) => admin.listJobs({}, { timeoutMs: 2000 }));
   await expect(lost()).rejects.toMatchObject({ code: 'unavailable' });
   await expect(lost()).rejects.toThrow(/127\.0\.0\.1:1/);

@@ -1,6 +1,6 @@
 import { MillraceError } from '../../../src/errors.ts';
 import { AdminService } from '../../../src/gen/millrace/v1/admin_pb.ts';
-import { createClient, type ServiceClient } from '../../../src/rpc/client.ts';
+import { createClient, type ClientOptions, type ServiceClient } from '../../../src/rpc/client.ts';
 
 /** A client of the admin API. */
 export type Admin = ServiceClient<typeof AdminService>;
@@ -16,7 +16,7 @@ export interface Coordinator {
  * @param find - addresses of the coordinators that are known; asked at first, and again when the one that was used does not answer. That one is
  *   then used only where no other is known: a coordinator that was killed is known for a while
  */
-export function coordinatorClient(find: () => Promise<string[]>, token: string): Coordinator {
+export function coordinatorClient(find: () => Promise<string[]>, access: Pick<ClientOptions, 'token' | 'tls'>): Coordinator {
   let used: { address: string; admin: Admin } | undefined;
   const silent = new Set<string>();
   const drop = (gone: { address: string; admin: Admin }): void => {
@@ -37,7 +37,7 @@ export function coordinatorClient(find: () => Promise<string[]>, token: string):
     async call(use) {
       if (used === undefined) {
         const address = await choose();
-        used ??= { address, admin: createClient(AdminService, address, { token }) };
+        used ??= { address, admin: createClient(AdminService, address, access) };
       }
       const now = used;
       try {

@@ -58,7 +58,7 @@ describe('JSON-RPC', { timeout: 60_000 }, () => {
       services: [{ ...adminService(backend), token: 'admin' }],
       rateLimit: { perSecond: 1e6, burst: 1e6 },
     });
-    coordinator = coordinatorClient(() => Promise.resolve([server.address]), 'admin');
+    coordinator = coordinatorClient(() => Promise.resolve([server.address]), { token: 'admin' });
     const log = silentLogger();
     const routes = [jsonRpcRoute(trainingMethods(coordinator), log)];
     gateway = await startGateway({ routes, tokens, log, limits: { rate: { perSecond: 1e6, burst: 1e6 } } });

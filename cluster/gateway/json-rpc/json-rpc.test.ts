@@ -36,7 +36,7 @@ describe('JSON-RPC', () => {
       ],
     };
     server = await startServer({ services: [{ ...adminService(backend), token: 'admin', limited }] });
-    coordinator = coordinatorClient(() => Promise.resolve([server.address]), 'gateway');
+    coordinator = coordinatorClient(() => Promise.resolve([server.address]), { token: 'gateway' });
     const log = silentLogger();
     const routes = [jsonRpcRoute(trainingMethods(coordinator), log)];
     gateway = await startGateway({ routes, tokens, log, limits: { rate: { perSecond: 1e6, burst: 1e6 } } });

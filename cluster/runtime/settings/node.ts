@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { natsAccessSchema } from '../../../src/config/nats.ts';
+import { tlsSchema } from '../../../src/config/tls.ts';
 import type { RoleName } from '../../../src/protocol/roles.ts';
 import { LOG_LEVELS } from '../../../src/telemetry/log-levels.ts';
 import { IDENTITIES, type Identity } from '../../infra/nats/access.ts';
@@ -28,6 +29,8 @@ export const nodeSettingsSchema = z.strictObject({
   natsAccess: natsAccessSchema.optional(),
   /** Who it is on the cluster's own nats-server; absent for a server that ran already, whose address says it. */
   nats: natsLogin.optional(),
+  /** What it shows its peers, and checks theirs with. Default: no TLS. */
+  tls: tlsSchema.optional(),
   /** Folder for checkpoints and logs and, with role `store`, the embedded database. */
   stateDir: z.string().min(1),
   /** An S3 store, or a folder of several hosts, for bundles and checkpoints. Default: they are in the state folder. */
