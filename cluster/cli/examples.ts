@@ -13,6 +13,7 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   import: ['import retail.jsonl', 'import others.jsonl --job others --skip-invalid'],
   doctor: ['doctor', 'doctor --remove jobs/retail-1 --yes'],
   'cluster up': ['cluster up'],
+  'cluster init': ['cluster init north --name north --nats tls://a:4222,tls://b:4222,tls://c:4222 --hosts d,10.0.0.7'],
   'cluster check': ['cluster check', 'cluster check --remove leases/jobs.retail-1 --yes'],
   'job run': ['job run job.yaml --set rounds=100'],
   'job tune': ['job tune tune.yaml'],

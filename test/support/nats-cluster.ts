@@ -76,7 +76,7 @@ export async function startNatsCluster({ servers = 3, configuration = nothing }:
 const nothing = (): Promise<readonly string[]> => Promise.resolve([]);
 
 /** Ports that nobody listens on now. */
-async function freePorts(count: number): Promise<number[]> {
+export async function freePorts(count: number): Promise<number[]> {
   const servers = Array.from({ length: count }, () => createServer());
   const ports = await Promise.all(
     servers.map(

@@ -1,11 +1,15 @@
 import type { Command } from 'commander';
 import type { CliContext } from '../context.ts';
+import { register as init } from './cluster-init.ts';
 import { register as doctor } from './doctor.ts';
 import { register as up } from './up.ts';
 
 /** `millrace cluster …`: the whole of it. */
 export function register(program: Command, context: CliContext): void {
-  const cluster = program.command('cluster').description('the cluster of this machine: start it, check what it has stored');
+  const cluster = program
+    .command('cluster')
+    .description('a cluster: start one on this machine, prepare one of several hosts, check what it has stored');
   up(cluster, context);
+  init(cluster, context);
   doctor(cluster, context, 'check');
 }
