@@ -19,7 +19,7 @@ const CODE = 'STREAM_MISSING';
  * @param lookMs - between two looks; default 1000
  */
 export function keepTopology(context: NodeContext, held: () => readonly string[], lookMs = LOOK_MS): () => void {
-  const { bus, clock, jobs, log, notices } = context;
+  const { bus, clock, jobs, log, metrics, notices } = context;
   let looking = false;
   let looks = 0;
   const looksBetween = Math.max(1, Math.round(OVERTAKEN_MS / lookMs));
@@ -64,7 +64,10 @@ export function keepTopology(context: NodeContext, held: () => readonly string[]
   /** Workers take work from these, and may not make them. */
   const keepWorkDurables = async (): Promise<void> => {
     for (const durable of WORK_DURABLES) {
-      if ((await bus.durableState(durable.stream, durable.durable)) !== undefined) continue;
+      const state = await bus.durableState(durable.stream, durable.durable);
+      metrics.set('queue_messages', { stream: durable.stream, state: 'waiting' }, state?.pending ?? 0);
+      metrics.set('queue_messages', { stream: durable.stream, state: 'in_hand' }, state?.ackPending ?? 0);
+      if (state !== undefined) continue;
       log.error({ durable: durable.durable }, 'a durable is gone and is made again');
       await bus.ensureDurable(durable);
     }

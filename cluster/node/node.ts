@@ -8,8 +8,6 @@ import { WORK_DURABLES } from '../../src/protocol/durables.ts';
 import type { RoleName } from '../../src/protocol/roles.ts';
 import type { ServiceRegistration } from '../../src/rpc/handlers.ts';
 import type { RunningServer } from '../../src/rpc/server.ts';
-import { serveMetrics, type MetricsServer } from '../../src/telemetry/metrics-server.ts';
-import { createMetrics, type MetricsRegistry } from '../../src/telemetry/metrics.ts';
 import { monitorProcess } from '../../src/telemetry/process-stats.ts';
 import { watchFlows } from '../flow-watch/watch.ts';
 import { isWorker } from '../infra/nats/access.ts';
@@ -20,7 +18,9 @@ import { roleNames, settingsOf, type NodeSettings } from '../runtime/settings/no
 import type { NodeHistory } from '../runtime/settings/start.ts';
 import { connectNode } from './connect.ts';
 import { createContext } from './context.ts';
+import type { NodeHealth } from './health.ts';
 import { readNode } from './metrics.ts';
+import { observeNode } from './observation.ts';
 import type { NodeStart } from './role-start.ts';
 import { startRole } from './roles.ts';
 import { startLine } from './start-line.ts';
@@ -72,19 +72,17 @@ function prepareTopology(bus: Bus, { settings, history = FIRST, log, onTrouble }
 }
 
 /** One process of the cluster: connects to the bus, starts its roles, and tells the others that it is there. */
-export async function startNode(options: StartOptions): Promise<RunningNode> {
-  const { settings, history = FIRST, log, onStep, onTrouble } = options;
+export async function startNode(given: StartOptions): Promise<RunningNode> {
+  const { settings, history = FIRST, log, onTrouble } = given;
   const roles = roleNames(settings);
-  let fail = (_: MillraceError): void => {};
-  const failed = new Promise<MillraceError>((resolve) => (fail = resolve));
-  onStep?.('connecting to NATS');
+  const observation = await observeNode(settings);
+  const { health, metrics, failed, fail } = observation;
+  const options = showingSteps(given, health);
+  options.onStep('connecting to NATS');
   const bus = await connectNode(settings, log);
   void bus.closed.then((error) => error && fail(error));
-  onStep?.('making streams');
+  options.onStep('making streams');
   await prepareTopology(bus, options);
-  // Another one than the heartbeats': each reading begins a new window.
-  const scraped = monitorProcess();
-  const metrics = createMetrics({ node: settings.id, role: roles.join('+'), monitor: scraped });
   const context = await createContext(settings, { bus, clock: systemClock, log, metrics, fail });
   const flowWatch = runsFlows(roles) ? watchFlows(context, settings.stateDir, history.previousEnd) : undefined;
   // Every heartbeat of every node goes to those who follow them.
@@ -99,18 +97,19 @@ export async function startNode(options: StartOptions): Promise<RunningNode> {
   const server = await serve(shared.services, options, context);
   const address = server?.address ?? '';
   const stopReading = readNode(context, server);
-  const scrapes = await serveScrapes(metrics, settings, started);
+  const metricsUrl = observation.url ?? started.find((role) => role.metricsUrl !== undefined)?.metricsUrl ?? '';
   const stats = monitorProcess();
   const fixed = { id: settings.id, roles, pid: process.pid, address, startedAt: systemClock.now() };
   const describe = (): NodeInfo => ({
     ...fixed,
     heartbeatAt: systemClock.now(),
     ...stats.read(),
-    labels: labelsOf(started, compute, scrapes.url),
+    labels: labelsOf(started, compute, metricsUrl),
     actors: context.actors.list(),
   });
-  const unannounce = await announce(bus, systemClock, describe);
-  log.info({ roles, address, metrics: scrapes.url }, 'node started');
+  const unannounce = await announce(bus, systemClock, describe, { onBeat: (taken) => health.heartbeat(taken) });
+  health.running();
+  log.info({ roles, address, metrics: metricsUrl }, 'node started');
 
   return {
     address,
@@ -118,6 +117,7 @@ export async function startNode(options: StartOptions): Promise<RunningNode> {
     failed,
     uncaught: (thrown) => flowWatch?.uncaught(thrown) ?? Promise.resolve(),
     async stop(timeoutMs = 5000) {
+      health.draining();
       await unannounce();
       for (const close of shared.closers) close();
       const until = systemClock.monotonic() + timeoutMs;
@@ -126,14 +126,22 @@ export async function startNode(options: StartOptions): Promise<RunningNode> {
       flowWatch?.close();
       stats.stop();
       stopReading();
-      await scrapes.close();
-      scraped.stop();
       nodes?.close();
       context.jobs.close();
       await bus.close();
+      await observation.close();
       log.info('node stopped');
     },
   };
+}
+
+/** The options of a start whose health says what it does. */
+function showingSteps(given: StartOptions, health: NodeHealth): StartOptions & Required<Pick<StartOptions, 'onStep'>> {
+  const onStep = (step: string): void => {
+    health.starting(step);
+    given.onStep?.(step);
+  };
+  return { ...given, onStep };
 }
 
 /** One after the other, in the order of the settings. */
@@ -169,18 +177,6 @@ async function serve(
   const { startServer } = await import('../../src/rpc/server.ts');
   const { grpcPort: port = 0, listening: { bind: host, advertise } = LOOPBACK } = settings;
   return startServer({ host, advertise, port, services, log, tls });
-}
-
-/** Serves the node's metrics; where a role serves them already, only at a port that is named. */
-async function serveScrapes(
-  metrics: MetricsRegistry,
-  { metricsPort: port, listening }: NodeSettings,
-  roles: readonly Role[],
-): Promise<Pick<MetricsServer, 'url' | 'close'>> {
-  const url = roles.map((role) => role.metricsUrl).find((each) => each !== undefined);
-  return url === undefined || port !== undefined
-    ? serveMetrics(metrics, port, listening)
-    : { url, close: () => Promise.resolve() };
 }
 
 function labelsOf(roles: readonly Role[], compute: ComputeInfo | undefined, metrics: string): Record<string, string> {

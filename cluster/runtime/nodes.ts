@@ -88,16 +88,20 @@ const nodeSchema = z.looseObject({
   ),
 });
 
-/**
- * Writes the node's heartbeat until stopped; the first one is written before it resolves.
- *
- * @param everyMs - between two; default 2000
- */
+/** Options of {@link announce}. */
+export interface AnnounceOptions {
+  /** Milliseconds between two heartbeats. Default 2000. */
+  everyMs?: number;
+  /** Called when a heartbeat has ended: whether it was taken. */
+  onBeat?: (taken: boolean) => void;
+}
+
+/** Writes the node's heartbeat until stopped; the first one is written before it resolves. */
 export async function announce(
   bus: Bus,
   clock: Clock,
   describe: () => NodeInfo,
-  everyMs = HEARTBEAT_MS,
+  { everyMs = HEARTBEAT_MS, onBeat }: AnnounceOptions = {},
 ): Promise<() => Promise<void>> {
   const kv = bus.kv(NODES);
   const key = nodeKey(describe());
@@ -105,7 +109,12 @@ export async function announce(
     void (await kv.put(key, new TextEncoder().encode(JSON.stringify({ format: NODE_FORMAT, ...describe() }))));
   await beat();
   // One that is missed says the same as it would in the log: the node cannot be reached.
-  const stop = clock.every(everyMs, () => beat().catch(() => {}));
+  const stop = clock.every(everyMs, () =>
+    beat().then(
+      () => onBeat?.(true),
+      () => onBeat?.(false),
+    ),
+  );
   return async () => {
     stop();
     // Where nobody takes the farewell, the entry expires.

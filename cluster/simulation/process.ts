@@ -97,7 +97,7 @@ export function startProcess(
     context = made;
     const started = await startRole(role, made, { ...options, life, afterCrash, onServer: (started) => (server = started) });
     const startedAt = clock.now();
-    unannounce = await announce(bus, clock, () => describe(node, role, startedAt, made), HEARTBEAT_MS);
+    unannounce = await announce(bus, clock, () => describe(node, role, startedAt, made), { everyMs: HEARTBEAT_MS });
     return { context: made, role: started };
   };
 

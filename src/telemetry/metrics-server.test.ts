@@ -17,7 +17,25 @@ it('serves what is counted, and nothing else', async () => {
     for (const headers of [{ origin: 'https://evil.example' }, { 'sec-fetch-site': 'cross-site' }] as Record<string, string>[])
       expect((await fetch(server.url, { headers })).status).toBe(403);
     const port = Number(new URL(server.url).port);
-    await expect(serveMetrics(metrics, port)).rejects.toMatchObject({ code: 'failed_precondition', field: 'metricsPort' });
+    await expect(serveMetrics(metrics, { port })).rejects.toMatchObject({ code: 'failed_precondition', field: 'metricsPort' });
+  } finally {
+    await server.close();
+  }
+});
+
+it('says whether the process is alive and ready, and why not', async () => {
+  const server = await serveMetrics(createMetrics({ node: 'n1' }), {
+    health: {
+      live: () => ({ ok: true, status: 'starting', reasons: [] }),
+      ready: () => ({ ok: false, status: 'starting', reasons: ['making streams'] }),
+    },
+  });
+  try {
+    const alive = await fetch(new URL('/healthz', server.url));
+    expect([alive.status, await alive.json()]).toEqual([200, { status: 'starting', reasons: [] }]);
+    const ready = await fetch(new URL('/readyz', server.url));
+    expect([ready.status, await ready.json()]).toEqual([503, { status: 'starting', reasons: ['making streams'] }]);
+    expect((await fetch(new URL('/healthz', server.url), { headers: { 'sec-fetch-site': 'cross-site' } })).status).toBe(403);
   } finally {
     await server.close();
   }

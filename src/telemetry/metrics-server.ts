@@ -1,9 +1,36 @@
-import { createServer, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { MillraceError } from '../errors.ts';
 import { foreignRequest, setPrivateHeaders } from '../http/browser.ts';
 import { hostPort, LOOPBACK, type Listening } from '../http/listening.ts';
 import type { MetricsRegistry } from './metrics.ts';
+
+/** What a process says of itself. */
+export interface Health {
+  ok: boolean;
+  /** One word. */
+  status: string;
+  /** Why it is not OK. */
+  reasons: readonly string[];
+}
+
+/** Answers of `/healthz` and `/readyz`. */
+export interface HealthChecks {
+  /** Whether the process need not be started again. */
+  live(): Health;
+  /** Whether it does its work. */
+  ready(): Health;
+}
+
+/** Options of {@link serveMetrics}. */
+export interface MetricsServerOptions {
+  /** Default 0: a free one. */
+  port?: number | undefined;
+  /** Default: this machine only. */
+  listening?: Listening | undefined;
+  /** Default: none, `/healthz` and `/readyz` are not served. */
+  health?: HealthChecks;
+}
 
 /** Metrics that can be scraped. */
 export interface MetricsServer {
@@ -13,27 +40,17 @@ export interface MetricsServer {
 }
 
 /**
- * Serves a registry to Prometheus at `/metrics`, to no page of a browser, and to this machine only unless `listening` says otherwise. `port` 0 is
- * a free one; `failed_precondition` when it is taken.
+ * Serves a registry to Prometheus at `/metrics`, to no page of a browser, and to this machine only unless `listening` says otherwise; with it
+ * `/healthz` and `/readyz`, which answer 200 or 503 and JSON with the reasons. `failed_precondition` when the port is taken.
  */
-export async function serveMetrics(
-  metrics: MetricsRegistry,
-  port = 0,
-  { bind, advertise }: Listening = LOOPBACK,
-): Promise<MetricsServer> {
+export async function serveMetrics(metrics: MetricsRegistry, options: MetricsServerOptions = {}): Promise<MetricsServer> {
+  const { port = 0, listening = LOOPBACK, health } = options;
+  const { bind, advertise } = listening;
   const server = createServer((request, response) => {
     setPrivateHeaders(response);
-    const path = request.url?.split('?')[0];
     const foreign = foreignRequest(request, advertise);
-    if (foreign !== undefined) answer(response, 403, `Refused: ${foreign}.\n`);
-    else if (path !== '/metrics') answer(response, 404, 'Metrics are at /metrics.\n');
-    else if (request.method !== 'GET' && request.method !== 'HEAD') answer(response, 405, 'GET only.\n');
-    else {
-      metrics.text().then(
-        (text) => answer(response, 200, text, metrics.contentType),
-        (error: unknown) => answer(response, 500, `${MillraceError.from(error).message}\n`),
-      );
-    }
+    if (foreign === undefined) serve(request, response, { metrics, health });
+    else answer(response, 403, `Refused: ${foreign}.\n`);
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => {
@@ -60,6 +77,28 @@ export async function serveMetrics(
         server.closeAllConnections();
       }),
   };
+}
+
+/** A request that was let in. */
+function serve(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { metrics, health }: { metrics: MetricsRegistry; health: HealthChecks | undefined },
+): void {
+  const path = request.url?.split('?')[0];
+  const checks: Readonly<Record<string, Health | undefined>> = { '/healthz': health?.live(), '/readyz': health?.ready() };
+  const check = checks[path ?? ''];
+  if (path !== '/metrics' && check === undefined) answer(response, 404, 'Metrics are at /metrics.\n');
+  else if (request.method !== 'GET' && request.method !== 'HEAD') answer(response, 405, 'GET only.\n');
+  else if (check) {
+    const { ok, status, reasons } = check;
+    answer(response, ok ? 200 : 503, `${JSON.stringify({ status, reasons })}\n`, 'application/json');
+  } else {
+    metrics.text().then(
+      (text) => answer(response, 200, text, metrics.contentType),
+      (error: unknown) => answer(response, 500, `${MillraceError.from(error).message}\n`),
+    );
+  }
 }
 
 function answer(response: ServerResponse, status: number, text: string, type = 'text/plain; charset=utf-8'): void {

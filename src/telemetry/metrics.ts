@@ -33,6 +33,11 @@ export const METRICS = {
     labels: ['job', 'planner'],
   },
   requests_held: { type: 'gauge', help: 'Requests handed back because a service did not answer (RetryLater).', labels: ['job'] },
+  queue_messages: {
+    type: 'gauge',
+    help: 'Messages of work queues: waiting for a worker, or in the hand of one.',
+    labels: ['stream', 'state'],
+  },
   // Rollout.
   groups_rolled_out_total: { type: 'counter', help: 'Groups run and published, by purpose.', labels: ['job', 'purpose'] },
   trajectories_total: {
