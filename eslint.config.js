@@ -10,7 +10,7 @@ import { wireNames } from './scripts/eslint/wire-names.js';
 const TESTS = ['**/conformance/**', '**/*conformance.ts', '**/*.test.ts', '**/testing-*.ts', '**/*.fixture.ts'];
 
 export default defineConfig(
-  globalIgnores(['node_modules/', 'dist/', 'src/gen/', '.millrace/', 'coverage/', 'src/compute/native/build/']),
+  globalIgnores(['node_modules/', 'dist/', 'src/gen/', '.millrace/', 'coverage/', 'src/compute/native/build/', 'deploy/pulumi/']),
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
   {
     files: ['**/*.{js,ts}'],

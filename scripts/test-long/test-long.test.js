@@ -1,10 +1,15 @@
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it, vi } from 'vitest';
 import { argumentsOf } from './arguments.js';
 import { chaos } from './chaos.js';
+import { containers } from './containers.js';
 import { hosts } from './hosts.js';
+import { lint } from './lint.js';
 import { models } from './models.js';
 import { nodes } from './nodes.js';
 import { page } from './page.js';
+import { pulumi } from './pulumi.js';
 import { python } from './python.js';
 import { resultOf } from './result-of.js';
 import { run } from './run.js';
@@ -61,10 +66,6 @@ describe('a run', () => {
     expect(await outcome(['good', 'absent'], false)).toEqual([0, 'good: passed: x', 'absent: skipped: no w']);
     expect(await outcome(['absent', 'good'], true)).toEqual([1, 'absent: failed, it is required: no w', 'good: passed: x']);
   });
-
-  it.each(['containers'])('has nothing for %s yet', async (name) => {
-    expect((await TIERS[name]()).skipped).toMatch(/^nothing to run yet: /);
-  });
 });
 
 describe('tiers', () => {
@@ -110,6 +111,36 @@ describe('tiers', () => {
     expect((await hosts({}, '/r', place)).passed).toBe('three NATS servers on this machine');
     start.mockResolvedValueOnce(1);
     expect((await hosts({}, '/r', place)).failed).toBe('three NATS servers on this machine');
+  });
+
+  it('containers: need podman and root', async () => {
+    const find = (name) => (name === 'podman' || name === 'runc' ? undefined : `/${name}`);
+    expect((await containers({}, '/', { find })).skipped).toBe('podman, runc not installed: apt-get install podman runc');
+    const place = { find: (name) => `/${name}`, isRoot: true, start: vi.fn(() => Promise.resolve(0)) };
+    expect(await containers({}, '/', { ...place, isRoot: false })).toEqual({ skipped: 'only root can run it' });
+    expect((await containers({}, '/r', place)).passed).toContain('podman');
+    expect(place.start.mock.calls[0].slice(0, 2)).toEqual(['bash', ['/r/deploy/test/compose.sh']]);
+    place.start.mockResolvedValueOnce(1);
+    expect(await containers({}, '/r', place)).toEqual({ failed: 'deploy/test/compose.sh' });
+  });
+
+  it('pulumi: installs, checks types and runs the tests', async () => {
+    const offline = { result: () => Promise.resolve({ code: 1, problem: 'no network' }) };
+    expect((await pulumi({}, '/', offline)).skipped).toMatch(/: no network$/);
+    const place = { result: () => Promise.resolve({ code: 0 }), start: vi.fn(() => Promise.resolve(0)) };
+    expect((await pulumi({}, '/r', place)).passed).toContain('mocks');
+    expect(place.start.mock.calls.map(([, [command]]) => command)).toEqual(['ci', 'run', 'test']);
+    place.start.mockResolvedValueOnce(0).mockResolvedValueOnce(1);
+    expect((await pulumi({}, '/r', place)).failed).toMatch(/^npm run --silent types/);
+  });
+
+  it('lint: names the linters that complain, and says which cannot be had', async () => {
+    expect((await lint({}, '/', { find: () => undefined })).skipped).toMatch(/^python3 and go are needed/);
+    const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+    const start = vi.fn((program) => Promise.resolve(program.endsWith('shellcheck') ? 1 : 0));
+    const place = { find: (name) => `/${name}`, start, result: () => Promise.resolve({ code: 0 }) };
+    expect(await lint({}, root, place)).toEqual({ failed: 'shellcheck' });
+    expect(start.mock.calls.map(([program]) => program.split('/').at(-1))).toEqual(['hadolint', 'shellcheck', 'actionlint']);
   });
 
   it('simulate: ten thousand seeds', async () => {

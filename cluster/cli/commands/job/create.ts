@@ -27,7 +27,11 @@ export function register(job: Command, context: CliContext): void {
       });
       const created = await context.withAdmin(async (admin) => {
         const from = weightsFrom(options.from, context.cwd);
-        const request = { jobId: options.id ?? '', configJson: JSON.stringify(config), from, ...owned };
+        const address = context.address ?? (context.env['MILLRACE_ADDRESS'] || undefined);
+        const { isHere, uploadJob } = await import('../../upload-job.ts');
+        // Another machine does not find the files that the job file names.
+        const bundleDigest = address === undefined || isHere(address) ? '' : await uploadJob(admin, config);
+        const request = { jobId: options.id ?? '', configJson: JSON.stringify(config), bundleDigest, from, ...owned };
         const { createJob } = await import('../../create-job.ts');
         return createJob(admin, request, context);
       });
