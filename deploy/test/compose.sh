@@ -132,7 +132,7 @@ containers() { podman ps -a --filter "label=com.docker.compose.project=$project"
 everybody_ready() {
   local name
   for name in $(containers | grep -v 'nats\|prometheus'); do
-    podman exec "$name" node /opt/millrace/healthy.js "${READY:-/readyz}" || { echo "$name is not ready" && return 1; }
+    podman exec "$name" node /opt/millrace/healthy.js /readyz || { echo "$name is not ready" && return 1; }
   done
 }
 retry 300 everybody_ready || fail 'not every node is ready'
