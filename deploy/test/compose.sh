@@ -3,15 +3,18 @@
 # end, kills a container of each role and a NATS server meanwhile, checks the books, and removes the containers again. No registry of
 # images is needed: the base image is made of Debian's packages and the Node.js of npm. As root; docs/deploy.md says what it needs.
 #
-#   deploy/test/compose.sh            --keep leaves the containers; --clean removes the images as well
+#   deploy/test/compose.sh [--no-build] [--keep] [--clean]
+#
+# --no-build takes the images of the last run, --keep leaves the containers, --clean removes the images as well.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
-keep=no clean=no
+keep=no clean=no build=yes
 for argument in "$@"; do
   case $argument in
+    --no-build) build=no ;;
     --keep) keep=yes ;;
     --clean) clean=yes ;;
-    *) echo "usage: $0 [--keep] [--clean]" >&2 && exit 2 ;;
+    *) echo "usage: $0 [--no-build] [--keep] [--clean]" >&2 && exit 2 ;;
   esac
 done
 ROLES=(coordinator parameter-server learner rollout reward gateway store)
@@ -33,7 +36,10 @@ CONF
 export CONTAINERS_CONF=$work/containers.conf
 export MILLRACE_IMAGE=$PREFIX MILLRACE_VERSION=latest MILLRACE_CLUSTER=$cluster
 export NATS_IMAGE=$PREFIX-nats PROMETHEUS_IMAGE=$PREFIX-prometheus
-export MILLRACE_ADMIN_PORT=0 MILLRACE_ADMIN_PORT_2=0 MILLRACE_GATEWAY_PORT=0 PROMETHEUS_PORT=0
+# Ports of this machine that are free now.
+free_port() { node -e 'const server = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(server.address().port); server.close(); })'; }
+MILLRACE_ADMIN_PORT=$(free_port) MILLRACE_ADMIN_PORT_2=$(free_port) MILLRACE_GATEWAY_PORT=$(free_port) PROMETHEUS_PORT=$(free_port)
+export MILLRACE_ADMIN_PORT MILLRACE_ADMIN_PORT_2 MILLRACE_GATEWAY_PORT PROMETHEUS_PORT
 
 say() { printf '%s  %s\n' "$(date +%T)" "$*"; }
 fail() { say "FAILED: $*" >&2 && exit 1; }
@@ -61,7 +67,8 @@ finish() {
   fi
   exit $code
 }
-trap finish EXIT INT TERM
+trap finish EXIT
+trap 'exit 130' INT TERM
 
 make_base() {
   podman image exists "$BASE" && return
@@ -116,11 +123,14 @@ done
 python3 -m venv "$work/venv"
 "$work/venv/bin/pip" install --quiet --disable-pip-version-check podman-compose
 
-began=$SECONDS
-make_base
-for role in "${ROLES[@]}"; do build "$role" "$root/deploy/docker/Dockerfile" "$root" --target "$role"; done
-for other in nats prometheus; do build "$other" "$root/deploy/test/images/$other.Containerfile" "$root/deploy/test/images"; done
-say "images in $((SECONDS - began)) s"
+build_images() {
+  local began=$SECONDS
+  make_base
+  for role in "${ROLES[@]}"; do build "$role" "$root/deploy/docker/Dockerfile" "$root" --target "$role"; done
+  for other in nats prometheus; do build "$other" "$root/deploy/test/images/$other.Containerfile" "$root/deploy/test/images"; done
+  say "images in $((SECONDS - began)) s"
+}
+[ $build = no ] || build_images
 
 "$root/node_modules/.bin/tsx" "$root/deploy/credentials.ts" "$cluster"
 mkdir "$work/flow"
