@@ -149,14 +149,14 @@ retry 300 everybody_ready || fail 'not every node is ready'
 say "$(containers | wc -l) containers; every node is ready after $((SECONDS - began)) s"
 
 # Enough rounds that all can be killed meanwhile.
-job=$(millrace -q job create job.yaml --set rounds="${ROUNDS:-100}")
+job=$(millrace -q job create job.yaml --set rounds="${ROUNDS:-250}")
 began=$SECONDS
 at_least() { [ "$(round)" -ge "$1" ]; }
 retry 180 at_least 3 || fail "job $job commits no rounds"
 say "job $job trains; its flow came with it from the command line"
 
 # A process that ends in this way has told nobody. Its container is started again, as compose.yaml says.
-for victim in rollout reward learner parameter-server coordinator-1 store gateway nats-2; do
+for victim in rollout nats-2 reward learner parameter-server coordinator-1 store gateway; do
   name=${project}_${victim}_1
   before=$(round)
   at=$SECONDS
