@@ -8,6 +8,7 @@ import { openJetStream, type JetStreamConnection } from '../../../src/bus/nats/c
 import { MillraceError } from '../../../src/errors.ts';
 import { systemClock } from '../../../src/clock/system.ts';
 import { silentLogger } from '../../../src/telemetry/log.ts';
+import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import type { NodeContext } from '../../runtime/context.ts';
 import type { RoleName } from '../../../src/protocol/roles.ts';
 import { announce, findNodes } from '../../runtime/nodes.ts';
@@ -135,7 +136,8 @@ describe('a worker', () => {
     const log = silentLogger();
     const notices = jobNotices({ bus, clock: systemClock, node: 'coordinator', log });
     const jobs = await openJobDirectory(bus);
-    const stop = keepTopology({ bus, clock: systemClock, jobs, log, notices } as unknown as NodeContext, () => []);
+    const metrics = createMetrics({ node: 'coordinator', role: 'coordinator' });
+    const stop = keepTopology({ bus, clock: systemClock, jobs, log, metrics, notices } as unknown as NodeContext, () => []);
     const seen: string[] = [];
     const consumers = [];
     for (const durable of WORK_DURABLES) {
