@@ -87,8 +87,8 @@ halving: { rounds: [10, 20, 40], keep: 0.3 }
     ['a section', GOOD.replace('.learningRate', ''), /tune\.yaml:4: optimizer: got 0\.001, expected a section with the keys/],
     [
       'a lower end that the job does not take',
-      `${GOOD}  rollout.groupSize: { linear: [1, 16] }\n`,
-      /tune\.yaml:5: rollout\.groupSize: got 1, expected an integer from 2 to 1024/,
+      `${GOOD}  rollout.groupSize: { linear: [0, 16] }\n`,
+      /tune\.yaml:5: rollout\.groupSize: got 0, expected an integer from 1 to 1024/,
     ],
     [
       'an upper end that the job does not take',
