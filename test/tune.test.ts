@@ -136,9 +136,9 @@ halving: { rounds: [12] }
     ],
     [
       'an end beyond what the job takes',
-      'trials: 2\nparameters: { rollout.groupSize: { linear: [1, 16] } }\n',
+      'trials: 2\nparameters: { rollout.groupSize: { linear: [0, 16] } }\n',
       2,
-      /tune\.yaml:3: rollout\.groupSize: got 1, expected an integer from 2 to 1024/,
+      /tune\.yaml:3: rollout\.groupSize: got 0, expected an integer from 1 to 1024/,
     ],
     [
       'no trials',

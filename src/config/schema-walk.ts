@@ -105,7 +105,7 @@ export function nearestKey(key: string, keys: readonly string[]): string | undef
   return distance(plain(key), meant) * 2 > Math.max(key.length, meant.length) ? undefined : keys[candidates.indexOf(meant)];
 }
 
-/** What a schema allows, in words: "an integer from 2 to 1024". */
+/** What a schema allows, in words: "an integer from 1 to 1024". */
 export function allowedBy(schema: Schema): string | undefined {
   const inner = unwrap(schema);
   const def = defOf(inner);
