@@ -67,9 +67,9 @@ describe('a client that knows nothing but the address and the token', () => {
     [
       'CreateJob',
       'a wrong field',
-      { configJson: '{"name":"x","flow":"/f.ts","rollout":{"groupSize":1}}' },
+      { configJson: '{"name":"x","flow":"/f.ts","rollout":{"groupSize":0}}' },
       3,
-      /rollout\.groupSize: got 1, expected an integer/,
+      /rollout\.groupSize: got 0, expected an integer/,
     ],
     [
       'CreateJob',

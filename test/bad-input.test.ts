@@ -60,8 +60,8 @@ describe('what is wrong with a job is told before anything is started', () => {
         says: /job\.yaml:3: seed: got "one", expected an integer from 0/,
       },
       'a value out of range': {
-        job: `${GOOD}rollout: { groupSize: 1 }\n`,
-        says: /rollout\.groupSize: got 1, expected an integer from 2/,
+        job: `${GOOD}rollout: { groupSize: 0 }\n`,
+        says: /rollout\.groupSize: got 0, expected an integer from 1/,
       },
       'an encoder of odd width': {
         job: `${GOOD}policy: { encoder: gru, width: 33 }\n`,
