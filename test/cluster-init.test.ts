@@ -47,12 +47,13 @@ describe('millrace cluster init', () => {
     expect(filesIn('roles')).toEqual([...ROLE_NAMES].sort());
     expect(filesIn('roles/rollout/credentials')).toEqual([...common, 'nats-rollout.password'].sort());
     expect(filesIn('roles/learner/credentials')).toEqual([...common, 'nats-learner.password', 'work.token'].sort());
+    expect(filesIn('roles/coordinator/credentials/join')).toHaveLength(18);
     expect(filesIn('admin/credentials')).toContain('admin.token');
     const all = readdirSync(made, { recursive: true, encoding: 'utf8' });
     const secrets = all.filter((path) => /\.(key|token|password|conf)$/.test(path));
     expect(secrets.length).toBeGreaterThan(20);
     for (const path of secrets) expect([path, statSync(join(made, path)).mode & 0o077]).toEqual([path, 0]);
-    expect(all.filter((path) => path.endsWith('ca.key'))).toEqual(['ca/ca.key']);
+    expect(all.filter((path) => path.endsWith('ca.key'))).toEqual(['ca/ca.key', 'roles/coordinator/credentials/ca.key']);
   });
 
   it('gives settings with which a node of every role starts', async () => {

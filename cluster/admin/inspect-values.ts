@@ -12,6 +12,7 @@ import { decodeLease } from '../../src/protocol/lease.ts';
 import { JOBS, POLICIES, type BucketName } from '../../src/protocol/names.ts';
 import { decodeManifest } from '../../src/weights/manifest.ts';
 import { decodeAgent } from '../jobs/agents.ts';
+import { decodeJoinRecord } from '../join/join-tokens.ts';
 import { decodeNode } from '../runtime/nodes.ts';
 import { removal, type DurableFinding, type Findings } from './finding.ts';
 
@@ -24,6 +25,7 @@ const BUCKETS: Readonly<Record<BucketName, { what: string; read: (value: Uint8Ar
   scheduler: { what: 'decision of the scheduler', read: decodePlaces },
   schedules: { what: 'schedule', read: decodeSchedule },
   budgets: { what: 'budget entry', read: readBudgetEntry },
+  joins: { what: 'token for joining', read: decodeJoinRecord },
   agents: { what: 'registered agent', read: (value, key) => decodeAgent(key, value) },
   experiments: { what: 'experiment', read: decodeExperiment },
   served: { what: 'live task', read: decodeServedTask },

@@ -23,6 +23,7 @@ import { seededRandom } from '../../src/random/seeded.ts';
 import type { QueryResult } from '../../src/store/store.ts';
 import type { Imported } from '../../src/store/export/import.ts';
 import { isEndState, type AdminBackend, type CreateJobOptions, type JobsChange, type JobsWatch } from './backend.ts';
+import { joinDesk } from '../join/join-desk.ts';
 import { agentDirectory } from '../jobs/agents.ts';
 import { artifactUploads } from './artifact-uploads.ts';
 import { BudgetDesk } from './budgets.ts';
@@ -59,6 +60,7 @@ export class MemoryBackend implements AdminBackend {
   uploads = artifactUploads(this.artifacts);
   readonly bundledFlow: AdminBackend['bundledFlow'] = () => Promise.resolve({ flow: 'flow', takesQueries: true });
   readonly schedules = schedulesApi(this.bus, new VirtualClock());
+  readonly joins = joinDesk({ bus: this.bus, clock: new VirtualClock() }, undefined);
   readonly diagnosis = diagnosis(this.bus, weightsOn(this.bus));
   readonly agents = agentDirectory({ bus: this.bus, clock: new VirtualClock() });
   readonly serving = memoryServing(this.bus, this.agents);

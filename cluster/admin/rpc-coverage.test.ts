@@ -64,6 +64,10 @@ const CALLERS: Readonly<Record<Rpc, { client: (client: MillraceClient) => unknow
   replayDeadLetters: { client: ({ deadLetters }) => deadLetters.replay([1n]), cli: 'dlq replay 1' },
   getStoreStats: { client: ({ operations }) => operations.storeStats(), cli: 'store stats' },
   pruneStore: { client: ({ operations }) => operations.pruneStore(60), cli: 'store prune --older-than 7d --yes' },
+  createJoinToken: {
+    client: ({ operations }) => operations.createJoinToken(['rollout']),
+    cli: 'cluster token create --roles rollout',
+  },
   diagnose: { client: ({ operations }) => operations.diagnose(), cli: 'cluster check' },
   removeDamaged: { client: ({ operations }) => operations.removeDamaged('jobs/a'), cli: 'cluster check --remove jobs/a --yes' },
 };

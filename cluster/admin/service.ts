@@ -21,10 +21,7 @@ export function adminService(backend: AdminBackend): ServiceRegistration {
     uploadArtifacts: (requests) => backend.uploads.upload(requests),
     createJob: async (request) => ({ job: await createJob(backend, request) }),
     listCheckpoints: async ({ jobId }) => ({ checkpoints: await backend.listCheckpoints(checkJobId(jobId)) }),
-    getJob: async ({ jobId, readMask: mask }) => {
-      const masked = readMask(JobSchema, mask);
-      return { job: masked(await backend.getJob(checkJobId(jobId))) };
-    },
+    getJob: async ({ jobId, readMask: mask }) => ({ job: readMask(JobSchema, mask)(await backend.getJob(checkJobId(jobId))) }),
     listJobs: async (request) => {
       const pageSize = checkCount('page_size', request.pageSize, { min: 1, max: 1000, byDefault: 50 });
       const mask = readMask(JobSchema, request.readMask);
@@ -52,6 +49,7 @@ export function adminService(backend: AdminBackend): ServiceRegistration {
     listBudgets: (request) => backend.budgets.listBudgets(request),
     getBudget: (request) => backend.budgets.getBudget(request),
     updateBudget: (request) => backend.budgets.updateBudget(request),
+    createJoinToken: (request) => backend.joins.createJoinToken(request),
     registerAgent: async (request) => ({ agent: await registerAgent(backend, request) }),
     getAgent: async ({ name }) => ({ agent: agentMessage(await backend.agents.get(checkAgentName(name))) }),
     listAgents: async () => ({ agents: (await backend.agents.list()).map(agentMessage) }),

@@ -55,7 +55,7 @@ export interface CliContext extends CliStreams {
   /** Shows the progress line that notes are to stand above. */
   progress?: { note(line: string): void };
   /** What was given as global flags. */
-  readonly flags: Readonly<{ state?: string; tokenFile?: string }>;
+  readonly flags: Readonly<{ state?: string; tokenFile?: string; token?: string }>;
   /** Exit code of a command that ends without an error. Default 0. */
   exitCode: number;
   /** Calls the cluster; errors name where its address came from. */
@@ -72,6 +72,7 @@ export interface CliContext extends CliStreams {
 interface GlobalOptions {
   address?: string;
   tokenFile?: string;
+  token?: string;
   tlsCa?: string;
   tlsCert?: string;
   tlsKey?: string;

@@ -22,6 +22,7 @@ import { register as evaluate } from './commands/eval.ts';
 import { register as experiment } from './commands/experiment.ts';
 import { register as exportCommand } from './commands/export.ts';
 import { register as importCommand } from './commands/import.ts';
+import { register as joinCluster } from './commands/join.ts';
 import { register as job } from './commands/job.ts';
 import { register as node } from './commands/node.ts';
 import { register as report } from './commands/job/report.ts';
@@ -37,6 +38,7 @@ import { register as up } from './commands/up.ts';
 /** One file per command. They import what they need when they run, so that `--help` and errors come at once. */
 const COMMANDS: readonly ((program: Command, context: CliContext) => void)[] = [
   up,
+  joinCluster,
   train,
   tune,
   evaluate,
@@ -66,6 +68,7 @@ const COMMANDS: readonly ((program: Command, context: CliContext) => void)[] = [
 /** Verbs for newcomers, and the command of a noun that each is short for. */
 export const SHORTCUTS: Readonly<Record<string, string>> = {
   up: 'cluster up',
+  join: 'cluster join',
   doctor: 'cluster check',
   train: 'job run',
   tune: 'job tune',
@@ -79,7 +82,7 @@ export const SHORTCUTS: Readonly<Record<string, string>> = {
 
 const EXIT_HELP = `
 Exit codes: ${EXIT.ok} done, ${EXIT.failure} failed, ${EXIT.usage} wrong usage or invalid argument, ${EXIT.notFound} not found, ${EXIT.unavailable} cluster unavailable, ${EXIT.interrupted} interrupted.
-Environment: MILLRACE_ADDRESS, MILLRACE_TOKEN, MILLRACE_TOKEN_FILE, MILLRACE_TLS_CA, MILLRACE_TLS_CERT, MILLRACE_TLS_KEY, MILLRACE_STATE, MILLRACE_OWNER; NO_COLOR; MILLRACE_DEBUG=1 shows where an error comes from.`;
+Environment: MILLRACE_ADDRESS, MILLRACE_TOKEN, MILLRACE_TOKEN_FILE, MILLRACE_JOIN_TOKEN, MILLRACE_TLS_CA, MILLRACE_TLS_CERT, MILLRACE_TLS_KEY, MILLRACE_STATE, MILLRACE_OWNER; NO_COLOR; MILLRACE_DEBUG=1 shows where an error comes from.`;
 
 /** Runs one command line (without "node" and the script) and returns the exit code. Never throws. */
 export async function main(args: readonly string[], environment: CliEnvironment): Promise<number> {
@@ -96,7 +99,10 @@ export async function main(args: readonly string[], environment: CliEnvironment)
       stderr.write(program.helpInformation());
       return EXIT.usage;
     }
-    program.hook('preAction', () => checkLoudness(program));
+    program.hook('preAction', (_, action) => {
+      checkLoudness(program);
+      checkToken(program, action);
+    });
     await program.parseAsync(args, { from: 'user' });
     return context.exitCode;
   } catch (thrown) {
@@ -174,9 +180,18 @@ function checkLoudness(program: Command): void {
     throw new MillraceError('invalid_argument', 'Give --quiet or --verbose, not both.', { field: '--verbose' });
 }
 
-function refuseToken(): never {
+function refuseToken(given: string): string {
+  if (given === '-') return given;
   const why = 'every account of this machine can read the arguments of a process';
-  throw new MillraceError('invalid_argument', `--token: ${why}; give --token-file FILE, or set MILLRACE_TOKEN.`);
+  throw new MillraceError(
+    'invalid_argument',
+    `--token: ${why}; give --token-file FILE, or set MILLRACE_TOKEN (join: --token - reads standard input, or MILLRACE_JOIN_TOKEN).`,
+  );
+}
+
+/** Standard input is for one command alone. */
+function checkToken(program: Command, action: Command): void {
+  if (program.opts<{ token?: string }>().token !== undefined && action.name() !== 'join') refuseToken('');
 }
 
 /** Signals this close to the first one are the same interrupt. */

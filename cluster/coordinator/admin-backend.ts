@@ -22,6 +22,7 @@ import type { JobListing } from '../admin/job-listing.ts';
 import type { PruneMessage, StatsMessage, StoreCare } from '../admin/store-care.ts';
 import type { JobEntry, UnreadableJob } from '../jobs/directory.ts';
 import { agentDirectory, type AgentDirectory } from '../jobs/agents.ts';
+import { joinDesk, type JoinDesk } from '../join/join-desk.ts';
 import type { NodeContext } from '../runtime/context.ts';
 import type { NodeList } from '../runtime/nodes.ts';
 import { BudgetBook } from './budget-book.ts';
@@ -48,13 +49,15 @@ export class CoordinatorBackend implements AdminBackend {
   readonly #views: JobViews;
   readonly deadLetters: DeadLetterQueue;
   readonly schedules: Schedules;
+  readonly joins: JoinDesk;
   readonly diagnosis: Diagnosis;
   readonly uploads: ArtifactUploads;
   readonly agents: AgentDirectory;
   readonly serving: ServingApi;
   readonly #workers: WorkerCalls;
 
-  constructor(context: NodeContext, nodes: NodeList, store: StoreAccess) {
+  /** @param credentials - folder with the key of the authority. Default: nobody can join */
+  constructor(context: NodeContext, nodes: NodeList, store: StoreAccess, credentials?: string) {
     this.#context = context;
     this.#nodes = nodes;
     this.#store = store;
@@ -65,6 +68,7 @@ export class CoordinatorBackend implements AdminBackend {
     this.deadLetters = deadLetterQueue(context.bus);
     this.uploads = artifactUploads(context.artifacts);
     this.schedules = schedulesApi(context.bus, context.clock);
+    this.joins = joinDesk(context, credentials);
     this.agents = agentDirectory(context);
     this.#workers = new WorkerCalls(context, nodes);
     this.serving = servingApi({

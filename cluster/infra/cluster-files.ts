@@ -1,15 +1,14 @@
-import { randomBytes } from 'node:crypto';
 import { isIP } from 'node:net';
-import { stringify } from 'yaml';
 import { MAX_PAYLOAD } from '../../src/bus/message-size.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { hostPort } from '../../src/http/listening.ts';
 import { issueCertificate, makeAuthority, type KeyedCertificate } from '../../src/identity/authority.ts';
 import { peerUri } from '../../src/identity/peer-name.ts';
 import { ROLE_NAMES } from '../../src/protocol/roles.ts';
-import { CREDENTIAL_FILES, natsPasswordFile, type Credentials } from './credentials.ts';
+import { CREDENTIAL_FILES, natsPasswordFile, newSecret, type Credentials } from './credentials.ts';
 import { IDENTITIES, type Identity } from './nats/access.ts';
 import { accessConfiguration } from './nats/configuration.ts';
+import { hidden, hostSettings, ROLE_CREDENTIALS, shown, type ClusterFile } from './role-files.ts';
 
 /** A cluster that is to be. */
 export interface NewCluster {
@@ -23,25 +22,7 @@ export interface NewCluster {
   hosts: readonly string[];
 }
 
-/** A file below the folder of a cluster; a secret is for its owner alone. */
-export interface ClusterFile {
-  path: string;
-  content: string;
-  secret: boolean;
-}
-
-/** Credentials of each role, and of the people who have `admin`. */
-const OWN: Readonly<Record<(typeof ROLE_NAMES)[number] | 'admin', readonly (keyof Credentials)[]>> = {
-  admin: ['token', 'gatewayMetricsToken', 'gatewayReadToken', 'gatewayWriteToken', 'gatewayAdminToken'],
-  coordinator: ['token', 'storeToken', 'gatewayWorkToken'],
-  'parameter-server': ['workToken'],
-  learner: ['workToken'],
-  rollout: [],
-  reward: [],
-  store: ['storeToken', 'readToken', 'writeToken'],
-  gateway: ['gatewayMetricsToken', 'gatewayReadToken', 'gatewayWriteToken', 'gatewayAdminToken', 'gatewayWorkToken'],
-};
-
+const ROLES = ['admin', ...ROLE_NAMES] as const;
 const LOOPBACK = ['localhost', '127.0.0.1'];
 /** Between the port of clients of a NATS server and that of its routes, as 4222 and 6222. */
 const ROUTES = 2000;
@@ -50,16 +31,16 @@ const MAX_PENDING = 256 * 1024 ** 2;
 
 /**
  * Everything that the hosts of a new cluster need: the authority, a folder for each NATS server, for each role and for people. Each holds
- * the secrets of its own and no others. Secrets are new at every call. Throws `invalid_argument` with the field.
+ * the secrets of its own and no others, but coordinators have the authority's key and all secrets, to hand out to who joins. Secrets are new at every call. Throws `invalid_argument` with the field.
  */
 export async function clusterFiles(cluster: NewCluster): Promise<ClusterFile[]> {
   checkCluster(cluster);
   const authority = await makeAuthority(cluster.name);
-  const credentials = Object.fromEntries(Object.keys(CREDENTIAL_FILES).map((name) => [name, secret()])) as Record<
+  const credentials = Object.fromEntries(Object.keys(CREDENTIAL_FILES).map((name) => [name, newSecret()])) as Record<
     keyof Credentials,
     string
   >;
-  const passwords = Object.fromEntries(IDENTITIES.map((name) => [name, secret()])) as Record<Identity, string>;
+  const passwords = Object.fromEntries(IDENTITIES.map((name) => [name, newSecret()])) as Record<Identity, string>;
   const settings = settingsOf(cluster);
   const files = [
     shown('ca/ca.pem', authority.cert),
@@ -67,7 +48,7 @@ export async function clusterFiles(cluster: NewCluster): Promise<ClusterFile[]> 
     ...(await natsFiles(cluster, authority, accessConfiguration(passwords))),
   ];
   const hosts = [...new Set([...cluster.hosts, ...cluster.nats.map(hostOf), ...LOOPBACK])];
-  for (const role of ['admin', ...ROLE_NAMES] as const) {
+  for (const role of ROLES) {
     const folder = role === 'admin' ? 'admin' : `roles/${role}`;
     const names = [{ cluster: cluster.name, role, node: role }];
     const { cert, key } = await issueCertificate(authority, { names, hosts: role === 'admin' ? [] : hosts });
@@ -78,15 +59,21 @@ export async function clusterFiles(cluster: NewCluster): Promise<ClusterFile[]> 
       shown(inside('node.pem'), cert),
       hidden(inside('node.key'), key),
       hidden(inside(natsPasswordFile(role)), `${passwords[role]}\n`),
-      ...OWN[role].map((name) => hidden(inside(CREDENTIAL_FILES[name]), `${credentials[name]}\n`)),
+      ...ROLE_CREDENTIALS[role].map((name) => hidden(inside(CREDENTIAL_FILES[name]), `${credentials[name]}\n`)),
     );
   }
+  // Coordinators let hosts join: they make certificates, and hand out the secrets of roles.
+  const forJoining = (name: string): string => `roles/coordinator/credentials/${name}`;
+  files.push(
+    hidden(forJoining('ca.key'), authority.key),
+    ...ROLES.map((role) => hidden(forJoining(`join/${natsPasswordFile(role)}`), `${passwords[role]}\n`)),
+    ...[...new Set(ROLES.flatMap((role) => ROLE_CREDENTIALS[role]))].map((name) =>
+      hidden(forJoining(`join/${CREDENTIAL_FILES[name]}`), `${credentials[name]}\n`),
+    ),
+  );
   return files;
 }
 
-const secret = (): string => randomBytes(24).toString('base64url');
-const shown = (path: string, content: string): ClusterFile => ({ path, content, secret: false });
-const hidden = (path: string, content: string): ClusterFile => ({ path, content, secret: true });
 const hostOf = ({ hostname }: URL): string => hostname.replace(/^\[|\]$/g, '');
 const portOf = ({ port }: URL): number => (port === '' ? 4222 : Number(port));
 
@@ -104,22 +91,15 @@ function checkCluster({ name, nats, replicas, hosts }: NewCluster): void {
     throw new MillraceError('invalid_argument', `"${wrong}" is neither a host name nor an IP address.`, { field: 'hosts' });
 }
 
-/** The settings of every node: paths are in the folder that it is started in. */
+/** The settings of every node. */
 function settingsOf({ nats, replicas = nats.length >= 3 ? 3 : 1 }: NewCluster): string {
-  const url = nats.map((each) => `tls://${hostPort(hostOf(each), portOf(each))}`).join(',');
-  return stringify({
-    nats: { url, caFile: 'credentials/ca.pem', replicas },
-    tls: { caFile: 'credentials/ca.pem', certFile: 'credentials/node.pem', keyFile: 'credentials/node.key' },
-    credentialsDir: 'credentials',
-    // Of TLS only gRPC and the gateway know.
-    ports: { clickhouse: 'off' },
-    network: { bind: '0.0.0.0' },
-  });
+  const natsUrl = nats.map((each) => `tls://${hostPort(hostOf(each), portOf(each))}`).join(',');
+  return hostSettings({ natsUrl, replicas });
 }
 
 /** A folder for each NATS server. Routes need a password besides a certificate: nodes have certificates of the same authority. */
 async function natsFiles({ name, nats }: NewCluster, authority: KeyedCertificate, access: string): Promise<ClusterFile[]> {
-  const password = secret();
+  const password = newSecret();
   const files: ClusterFile[] = [];
   for (const [i, url] of nats.entries()) {
     const [host, port] = [hostOf(url), portOf(url)];

@@ -98,10 +98,13 @@ export function natsPasswordFile(identity: Identity): string {
 /** What a file holds, or what it is to hold from now on. */
 function openSecret(path: string, given?: string): string {
   const found = readSecret(path);
-  const value = given ?? found ?? randomBytes(24).toString('base64url');
+  const value = given ?? found ?? newSecret();
   if (value !== found) writeSecret(path, `${value}\n`);
   return value;
 }
+
+/** Random bytes that nobody can guess, as base64url. */
+export const newSecret = (bytes = 24): string => randomBytes(bytes).toString('base64url');
 
 /** Writes a file in one step, readable by this account only. */
 export function writeSecret(path: string, content: string): void {

@@ -83,6 +83,7 @@ const BAD: readonly (readonly [BucketName, string, Uint8Array, RegExp?])[] = [
   ['experiments', 'newer', json({ format: 2, id: 'newer' })],
   ['experiments', 'typed', json({ format: 1, id: 7 })],
   ['served', 'garbage', garbage],
+  ['joins', 'garbage', garbage],
   ['scheduler', 'places', garbage],
 ];
 
@@ -108,7 +109,7 @@ describe('bad values in the buckets', () => {
       expect(Buffer.compare(stored.get(key)!, value)).toBe(0);
     }
     // Nobody writes over what may be somebody's money, schedule, agent or experiment.
-    const left = BAD.filter(([bucket]) => ['budgets', 'schedules', 'agents', 'experiments', 'served'].includes(bucket));
+    const left = BAD.filter(([bucket]) => ['budgets', 'schedules', 'agents', 'experiments', 'served', 'joins'].includes(bucket));
     for (const [bucket, key, value] of left)
       expect([key, Buffer.compare((await bus.kv(bucket).get(key))!.value, value)]).toEqual([key, 0]);
     const { findings } = await inspectValues(bus, new Set());

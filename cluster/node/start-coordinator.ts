@@ -20,9 +20,9 @@ export async function startCoordinatorRole({
   const { adminService } = await import('../admin/service.ts');
   const { startCoordinator } = await import('../coordinator/index.ts');
   const { countStored } = await import('../coordinator/unstored-groups.ts');
-  const { token, storeToken, gatewayWorkToken, scheduler, money } = settings;
+  const { token, storeToken, gatewayWorkToken, scheduler, money, join } = settings;
   const store = remoteStore(nodes!, { token: storeToken, tls: context.tls });
-  const backend = new CoordinatorBackend(context, nodes!, store);
+  const backend = new CoordinatorBackend(context, nodes!, store, join?.folder);
   closers.push(() => backend.close());
   services.push({
     ...adminService(backend),
@@ -30,6 +30,10 @@ export async function startCoordinatorRole({
     limited: { token: gatewayWorkToken, methods: GATEWAY_METHODS },
     peers: ['admin', 'gateway'],
   });
+  if (join !== undefined && context.tls !== undefined) {
+    const { joinService } = await import('../join/join-service.ts');
+    services.push(joinService({ ...context, tls: context.tls }, join));
+  }
   const { countRowsIn } = await import('../coordinator/schedule-runner.ts');
   return startCoordinator(context, {
     nodes,

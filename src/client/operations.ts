@@ -28,6 +28,11 @@ export interface OperationsClient {
   actors(node?: string, options?: CallOptions): Promise<Actor[]>;
   /** What the trajectory store holds, by table and by job. */
   storeStats(options?: CallOptions): Promise<GetStoreStatsResponse>;
+  /**
+   * A token with which one host may join once, as `millrace join` does, with some roles, for `ttlSeconds` (60 to 604800, default 3600).
+   * `failed_precondition` unless the coordinator that answers has the key of the authority.
+   */
+  createJoinToken(roles: readonly string[], options?: CallOptions & { ttlSeconds?: number }): Promise<string>;
   /** Deletes rows that came longer ago than this, in seconds, of jobs that have ended. */
   pruneStore(olderThanSeconds: number, options?: PruneOptions): Promise<PrunedJob[]>;
   /** What is damaged of what the cluster keeps in JetStream. */
@@ -45,6 +50,9 @@ export function operationsClient(admin: ServiceClient<typeof AdminService>): Ope
     async pruneStore(seconds, { job = '', dryRun = false, ...options } = {}) {
       const request = { olderThan: { seconds: BigInt(seconds) }, jobId: job, dryRun };
       return (await admin.pruneStore(request, { timeoutMs: PRUNE_MS, ...options })).jobs;
+    },
+    async createJoinToken(roles, { ttlSeconds = 3600, ...options } = {}) {
+      return (await admin.createJoinToken({ roles: [...roles], ttl: { seconds: BigInt(ttlSeconds) } }, options)).token;
     },
     diagnose: (options) => admin.diagnose({}, options),
     removeDamaged: async (place, options) => (await admin.removeDamaged({ place }, options)).value,

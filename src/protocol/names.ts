@@ -45,6 +45,9 @@ export const SERVED = 'served';
 /** What creates jobs by the clock or by new rows, by name. */
 export const SCHEDULES = 'schedules';
 
+/** Tokens with which hosts may join, by the hash of their secret; entries expire. */
+export const JOINS = 'joins';
+
 /** What the jobs of each owner have spent, and may spend. */
 export const BUDGETS = 'budgets';
 
@@ -58,6 +61,7 @@ export type BucketName =
   | typeof SCHEDULER
   | typeof SCHEDULES
   | typeof BUDGETS
+  | typeof JOINS
   | typeof AGENTS
   | typeof EXPERIMENTS
   | typeof SERVED;

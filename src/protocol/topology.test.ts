@@ -52,6 +52,7 @@ describe('topology', () => {
       jobs: 0,
       notices: 0,
       budgets: 0,
+      joins: 7 * 24 * 3_600_000,
       leases: 10_000,
       nodes: 15_000,
       policies: 0,

@@ -15,7 +15,7 @@ import { quietGrpc } from './log.ts';
 import { checkCallOptions, checkClientOptions, type CallOptions, type ClientOptions } from './options.ts';
 import { errorFromStatus } from './status.ts';
 import { readCall, writeWithDrain } from './streams.ts';
-import { channelCredentials } from './tls.ts';
+import { channelCredentials, trustingCredentials } from './tls.ts';
 
 export type { CallOptions, ClientOptions } from './options.ts';
 
@@ -69,7 +69,9 @@ const CHANNEL_OPTIONS: ChannelOptions = {
 export function createClient<S extends DescService>(service: S, address: string, options: ClientOptions = {}): ServiceClient<S> {
   checkClientOptions(options);
   quietGrpc();
-  const secure = options.tls && channelCredentials(options.tls, checkedAddress(address));
+  const secure =
+    (options.tls && channelCredentials(options.tls, checkedAddress(address))) ??
+    (options.trust && trustingCredentials(options.trust, checkedAddress(address)));
   const client = new Client(checkedAddress(address), secure?.credentials ?? credentials.createInsecure(), {
     ...CHANNEL_OPTIONS,
     ...secure?.options,

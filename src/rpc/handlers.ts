@@ -55,7 +55,7 @@ export interface ServiceRegistration {
   /** Bearer token that its calls must carry. Default: the server's. */
   readonly token?: string | undefined;
   /**
-   * Roles whose certificates may call it, where the server has TLS; `anyone`: those without a certificate, too. Default: who has a
+   * Roles whose certificates may call it, where the server has TLS; `anyone`: those without a certificate, too, and without a token off loopback. Default: who has a
    * certificate of the authority, for this cluster or none.
    */
   readonly peers?: readonly string[] | 'anyone' | undefined;

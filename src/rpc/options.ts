@@ -1,12 +1,20 @@
 import { MillraceError } from '../errors.ts';
 import type { TlsIdentity } from '../identity/tls-identity.ts';
 
+/** Which server a client without a certificate talks to. */
+export type ServerTrust = 'any' | { readonly ca: string; readonly role?: string };
+
 /** Options of `createClient`. */
 export interface ClientOptions {
   /** Bearer token, when the server wants one. */
   token?: string | undefined;
   /** Connects with TLS, shows this certificate and checks that the server's is for its host. Default: no TLS. */
   tls?: TlsIdentity | undefined;
+  /**
+   * Connects with TLS and shows no certificate, as who joins a cluster. The server's must be for its host, from this authority (PEM) and, with
+   * `role`, for this role; `any`: whatever it shows, so that nothing that it says is to be believed. Default: none; not with `tls`.
+   */
+  trust?: ServerTrust | undefined;
   /** Deadline of unary calls in milliseconds, 0 to 2^31 - 1. Default 30_000; servers cap it at 60_000. */
   timeoutMs?: number | undefined;
   /** Largest answer, in bytes. Default 16 MiB. */

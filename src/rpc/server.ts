@@ -82,7 +82,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const tokens = new Map(services.map(({ service, token }) => [service.typeName, token ?? options.token]));
   if (options.token === '' || [...tokens.values()].includes(''))
     throw new MillraceError('invalid_argument', 'The token is empty; leave it out or set one.', { field: 'token' });
-  const isOpen = tokens.size === 0 ? options.token === undefined : [...tokens.values()].includes(undefined);
+  // Who joins has nothing yet to show: such a service checks its callers itself, and needs TLS.
+  const guarded = services.filter(({ peers }) => peers !== 'anyone' || options.tls === undefined);
+  const isOpen =
+    services.length === 0
+      ? options.token === undefined
+      : guarded.some(({ service }) => tokens.get(service.typeName) === undefined);
   if (isOpen && !LOOPBACK.has(host)) {
     throw new MillraceError('failed_precondition', `Listening on ${host} needs a token; set one or listen on 127.0.0.1.`, {
       field: 'token',
@@ -115,7 +120,6 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       server,
       services.map(({ service }) => service),
     );
-  // Who joins has no certificate yet.
   const required = !services.some(({ peers }) => peers === 'anyone');
   const credentials = options.tls ? serverCredentials(options.tls, required) : ServerCredentials.createInsecure();
   const bound = await listen(server, { host, port, credentials });

@@ -1,7 +1,9 @@
 import { isIP } from 'node:net';
 import { checkServerIdentity, type PeerCertificate } from 'node:tls';
-import { experimental, type ChannelCredentials, type ChannelOptions, type ServerCredentials } from '@grpc/grpc-js';
+import { credentials, experimental, type ChannelCredentials, type ChannelOptions, type ServerCredentials } from '@grpc/grpc-js';
+import { peerNames } from '../identity/peer-name.ts';
 import type { TlsIdentity } from '../identity/tls-identity.ts';
+import type { ServerTrust } from './options.ts';
 
 /** One of each identity: channels with the same one share connections. */
 const providers = new WeakMap<TlsIdentity, experimental.CertificateProvider>();
@@ -47,7 +49,7 @@ export function channelCredentials(
   address: string,
 ): { credentials: ChannelCredentials; options: ChannelOptions } {
   const provider = providerOf(identity);
-  const host = address.replace(/:\d+$/, '').replace(/^\[|\]$/g, '');
+  const host = hostOf(address);
   if (isIP(host) === 0)
     return { credentials: experimental.createCertificateProviderChannelCredentials(provider, provider), options: {} };
   // TLS has no server names that are addresses, and Node.js warns of them: another name is sent, and the certificate is compared with the address.
@@ -55,6 +57,30 @@ export function channelCredentials(
     credentials: experimental.createCertificateProviderChannelCredentials(provider, provider, {
       checkServerIdentity: (_: string, certificate: PeerCertificate) => checkServerIdentity(host, certificate),
     }),
-    options: { 'grpc.ssl_target_name_override': 'millrace' },
+    options: nameFor(host),
   };
 }
+
+/** What a client without a certificate checks the server at "host:port" by. */
+export function trustingCredentials(
+  trust: ServerTrust,
+  address: string,
+): { credentials: ChannelCredentials; options: ChannelOptions } {
+  const host = hostOf(address);
+  if (trust === 'any')
+    return { credentials: credentials.createSsl(null, null, null, { rejectUnauthorized: false }), options: nameFor(host) };
+  const check = (_: string, certificate: PeerCertificate): Error | undefined => {
+    const error = checkServerIdentity(host, certificate);
+    if (error !== undefined || trust.role === undefined) return error;
+    const roles = peerNames({ subjectAltName: certificate.subjectaltname }).map(({ role }) => role);
+    return roles.includes(trust.role) ? undefined : new Error(`its certificate is not for role ${trust.role}`);
+  };
+  return {
+    credentials: credentials.createSsl(Buffer.from(trust.ca), null, null, { checkServerIdentity: check }),
+    options: nameFor(host),
+  };
+}
+
+const hostOf = (address: string): string => address.replace(/:\d+$/, '').replace(/^\[|\]$/g, '');
+
+const nameFor = (host: string): ChannelOptions => (isIP(host) === 0 ? {} : { 'grpc.ssl_target_name_override': 'millrace' });

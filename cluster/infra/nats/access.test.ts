@@ -308,6 +308,18 @@ describe('what is refused', () => {
     }
   });
 
+  it('to everybody but admin and coordinator: tokens for joining, to write and to read', async () => {
+    const coordinator = await busAs('coordinator');
+    const { revision } = (await coordinator.kv('joins').create('kept', bytes('kept')), (await admin.kv('joins').get('kept'))!);
+    for (const identity of IDENTITIES.filter((name) => !['admin', 'coordinator', 'supervisor'].includes(name))) {
+      const kv = (await busAs(identity)).kv('joins');
+      expect([identity, await codeOf(kv.put('evil', bytes('{}')))]).toEqual([identity, 'permission_denied']);
+      expect([identity, await codeOf(kv.get('kept'))]).toEqual([identity, 'permission_denied']);
+    }
+    await coordinator.kv('joins').delete('kept', revision);
+    expect(await admin.kv('joins').keys()).toEqual([]);
+  });
+
   it('to those that may write jobs: to destroy a stream, and what is none of theirs', async () => {
     const store = await busAs('store');
     expect(await codeOf(store.kv('jobs').put('evil', bytes('{}')))).toBe('permission_denied');

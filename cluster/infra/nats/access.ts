@@ -11,7 +11,7 @@ import {
   serveSubject,
 } from '../../../src/protocol/subjects.ts';
 import { REWARD_WORK, ROLLOUT_WORK, type DurablePlace } from '../../../src/protocol/durables.ts';
-import { BUDGETS, JOBS, NODES, POLICIES, type BucketName } from '../../../src/protocol/names.ts';
+import { BUDGETS, JOBS, JOINS, NODES, POLICIES, type BucketName } from '../../../src/protocol/names.ts';
 import { ROLE_NAMES, SEVERAL_ROLES, type RoleName } from '../../../src/protocol/roles.ts';
 
 /** Who connects to the cluster's own nats-server: its roles, its supervisor, and the people and tests that have `admin`. */
@@ -136,12 +136,26 @@ export const WORKER_ACCESS: Readonly<Record<WorkerRole, Access>> = {
 const DESTROYING = ['$JS.API.STREAM.DELETE.>', '$JS.API.STREAM.RESTORE.>', '$JS.API.STREAM.SNAPSHOT.>'];
 const CHANGING = ['$JS.API.STREAM.CREATE.>', '$JS.API.STREAM.UPDATE.>'];
 
+/** Tokens with which hosts join are for coordinators alone: to write one, or to read them. */
+const JOINING = [
+  `$KV.${JOINS}.>`,
+  `$JS.API.STREAM.MSG.GET.KV_${JOINS}`,
+  `$JS.API.STREAM.PURGE.KV_${JOINS}`,
+  `$JS.API.STREAM.MSG.DELETE.KV_${JOINS}`,
+  `$JS.API.DIRECT.GET.KV_${JOINS}`,
+  `$JS.API.DIRECT.GET.KV_${JOINS}.>`,
+  `$JS.API.CONSUMER.CREATE.KV_${JOINS}`,
+  `$JS.API.CONSUMER.CREATE.KV_${JOINS}.>`,
+  `$JS.API.CONSUMER.DURABLE.CREATE.KV_${JOINS}.>`,
+];
+
 /** What those beside the workers may not publish. `admin` may do everything. */
 export const DENIED: Readonly<Record<Exclude<Identity, WorkerRole | 'admin' | 'supervisor'>, readonly string[]>> = {
   // It runs `millrace doctor`, which removes damaged records of every kind.
   coordinator: DESTROYING,
   'parameter-server': [
     ...DESTROYING,
+    ...JOINING,
     ...CHANGING,
     ...nodesBut('parameter-server'),
     '$KV.schedules.>',
@@ -151,6 +165,7 @@ export const DENIED: Readonly<Record<Exclude<Identity, WorkerRole | 'admin' | 's
   ],
   store: [
     ...DESTROYING,
+    ...JOINING,
     ...nodesBut('store'),
     '$KV.jobs.>',
     '$KV.policies.>',

@@ -4,6 +4,21 @@ import { budgetsSchema, pricesSchema } from '../../../src/config/budgets.ts';
 import type { RoleName } from '../../../src/protocol/roles.ts';
 import { backend, clickhouseServer, credential, gpu, port, retention } from './fields.ts';
 
+/** What hosts that join are given besides their certificate. */
+const joining = z.strictObject({
+  /** Folder with the authority (`ca.pem`, `ca.key`) and, in `join`, the secrets of all roles. */
+  folder: z.string().min(1),
+  /** Addresses of NATS, without a login. */
+  natsUrl: z.string().min(1),
+  /** Copies of streams. */
+  replicas: z.union([z.literal(1), z.literal(3), z.literal(5)]).optional(),
+  /** Where bundles and checkpoints are. */
+  artifacts: z.record(z.string(), z.string()).optional(),
+});
+
+/** See {@link joining}. */
+export type JoinSettings = z.infer<typeof joining>;
+
 /** Serves the admin API and runs the jobs. */
 const coordinator = z.strictObject({
   role: z.literal('coordinator'),
@@ -17,6 +32,8 @@ const coordinator = z.strictObject({
   scheduler: schedulerSchema.optional(),
   /** What owners may spend, and what calls cost. Default: what was written before, else 100 dollars a month and no prices. */
   money: z.strictObject({ budgets: budgetsSchema, prices: pricesSchema }).optional(),
+  /** What hosts that join are given. Default: the cluster has no TLS, and none can. */
+  join: joining.optional(),
 });
 
 const parameterServer = z.strictObject({

@@ -4,6 +4,7 @@ import type { Credentials } from '../../infra/credentials.ts';
 import type { Gpu } from '../../infra/gpus.ts';
 import { credentialsOf } from './credentials.ts';
 import type { SettingsOf } from './roles.ts';
+import { joinSettings } from './join.ts';
 import { retentionOf, serverOf } from './store.ts';
 
 /** What the section of a role is made from. */
@@ -22,8 +23,11 @@ export interface SectionInput {
 }
 
 const SECTIONS: { readonly [R in RoleName]: (input: SectionInput) => SettingsOf<R> } = {
-  coordinator: ({ config: { scheduler, budgets, prices }, credentials }) => {
-    return { role: 'coordinator', ...credentialsOf('coordinator', credentials), scheduler, money: { budgets, prices } };
+  coordinator: ({ config, credentials }) => {
+    const { scheduler, budgets, prices } = config;
+    const join = joinSettings(config);
+    const own = credentialsOf('coordinator', credentials);
+    return { role: 'coordinator', ...own, scheduler, money: { budgets, prices }, ...(join && { join }) };
   },
   'parameter-server': ({ credentials }) => ({ role: 'parameter-server', ...credentialsOf('parameter-server', credentials) }),
   learner: ({ config, credentials, gpu }) => {
