@@ -45,7 +45,7 @@ describe('completion', () => {
   it('offers nouns and verbs', async () => {
     expect(await offered('')).toEqual(expect.arrayContaining(['job', 'train', 'store', 'completion']));
     expect(await offered('')).not.toContain(COMPLETE);
-    expect(await offered('jo')).toEqual(['job']);
+    expect(await offered('jo')).toEqual(['job', 'join']);
     expect(await offered('job', 'c')).toEqual(['cancel', 'checkpoints', 'create']);
     expect(await offered('-o', 'json', 'store', 'p')).toEqual(['prune']);
   });
