@@ -22,7 +22,7 @@ import { openJetStream } from './nats/connection.ts';
 import type { JetStreamConnection, JetStreamOptions } from './nats/connection.ts';
 import { plainBytes, toStored } from './nats/messages.ts';
 import { maxPayload, publish } from './nats/publisher.ts';
-import { deleteMessage, streamState, subjectCounts } from './nats/stored.ts';
+import { deleteMessage, storedMessage, streamState, subjectCounts } from './nats/stored.ts';
 import { readByGet, readStored } from './nats/reader.ts';
 import { bucketConfig, ensureStream, inspectStream, listStreams, streamConfig } from './nats/stream-config.ts';
 import { maxMessageBytes } from './message-size.ts';
@@ -191,9 +191,7 @@ class NatsBus implements Bus {
 
   async last(stream: string, subject: string): Promise<StoredMessage | undefined> {
     checkSubject(subject);
-    const message = await this.link.call(`reading ${subject}`, () =>
-      this.link.jsm.direct.getMessage(stream, { last_by_subj: subject }),
-    );
+    const message = await this.link.call(`reading ${subject}`, () => storedMessage(this.link, stream, { last_by_subj: subject }));
     return message === null ? undefined : toStored(message);
   }
 

@@ -113,6 +113,7 @@ export const WORKER_ACCESS: Readonly<Record<WorkerRole, Access>> = {
       eventSubject('*', 'tool-timeouts'),
       '$JS.API.DIRECT.GET.WEIGHTS',
       '$JS.API.DIRECT.GET.WEIGHTS.>',
+      '$JS.API.STREAM.MSG.GET.WEIGHTS',
       // Rows of live tasks, which have no reward to wait for, and the answers to who asked.
       scoredSubject('*', 'rows'),
       servedSubject('*'),
@@ -126,6 +127,7 @@ export const WORKER_ACCESS: Readonly<Record<WorkerRole, Access>> = {
       partSubject('*', '*', '*'),
       '$JS.API.DIRECT.GET.PARTS',
       '$JS.API.DIRECT.GET.PARTS.>',
+      '$JS.API.STREAM.MSG.GET.PARTS',
       '$JS.API.STREAM.PURGE.PARTS',
     ],
     subscribe: [],

@@ -3,6 +3,7 @@ import type { Consumer as OrderedConsumer, ConsumerMessages, JsMsg } from '@nats
 import { MillraceError } from '../../errors.ts';
 import type { StoredMessage } from '../bus.ts';
 import type { JetStreamConnection } from './connection.ts';
+import { storedMessage } from './stored.ts';
 import { messageId, plainBytes, plainHeaders, toStored } from './messages.ts';
 
 /** Silence after which the stream is asked whether anything is left. */
@@ -131,13 +132,8 @@ export async function* readStored(
   }
 }
 
-function nextOf(
-  link: JetStreamConnection,
-  stream: string,
-  filter: string,
-  sequence: number,
-): ReturnType<JetStreamConnection['jsm']['direct']['getMessage']> {
-  return link.jsm.direct.getMessage(stream, { seq: sequence, next_by_subj: filter });
+function nextOf(link: JetStreamConnection, stream: string, filter: string, sequence: number): ReturnType<typeof storedMessage> {
+  return storedMessage(link, stream, { seq: sequence, next_by_subj: filter });
 }
 
 /**

@@ -1,7 +1,19 @@
-import type { StreamInfoRequestOptions } from '@nats-io/jetstream';
+import type { StoredMsg, StreamInfoRequestOptions } from '@nats-io/jetstream';
 import type { StreamState } from '../bus.ts';
 import { API_ERRORS, apiCode } from './errors.ts';
 import type { JetStreamConnection } from './connection.ts';
+
+/**
+ * A stored message. Whichever server keeps the stream answers first; one that has just come back may be behind, so that what it does not
+ * have is asked of the leader: who takes a part of the weights for lost fails a job.
+ */
+export async function storedMessage(
+  link: JetStreamConnection,
+  stream: string,
+  query: { last_by_subj: string } | { seq: number; next_by_subj?: string },
+): Promise<StoredMsg | null> {
+  return (await link.jsm.direct.getMessage(stream, query)) ?? (await link.jsm.streams.getMessage(stream, query));
+}
 
 /** Deletes one message of a stream; false when it is not there (any more). */
 export async function deleteMessage(link: JetStreamConnection, stream: string, sequence: number): Promise<boolean> {
@@ -19,7 +31,7 @@ export async function deleteMessage(link: JetStreamConnection, stream: string, s
 }
 
 async function isGone(link: JetStreamConnection, stream: string, sequence: number): Promise<boolean> {
-  const next = await link.jsm.direct.getMessage(stream, { seq: sequence });
+  const next = await storedMessage(link, stream, { seq: sequence });
   return next?.seq !== sequence;
 }
 
