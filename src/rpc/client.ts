@@ -9,6 +9,9 @@ import type {
   ClientWritableStream,
 } from '@grpc/grpc-js';
 import { MillraceError } from '../errors.ts';
+import { AdminService } from '../gen/millrace/v1/admin_pb.ts';
+import { ParameterServerService } from '../gen/millrace/v1/learner_pb.ts';
+import { StoreService } from '../gen/millrace/v1/store_pb.ts';
 import { methodDefinition, MAX_MESSAGE_BYTES } from './definition.ts';
 import type { InputInit, InputOf, OutputOf } from './definition.ts';
 import { quietGrpc } from './log.ts';
@@ -62,6 +65,13 @@ const CHANNEL_OPTIONS: ChannelOptions = {
   'grpc.enable_channelz': 0,
 };
 
+/** Role of the nodes that serve a service, by its full name: with TLS the server's certificate must be for it. */
+const SERVERS: Readonly<Record<string, string>> = {
+  [AdminService.typeName]: 'coordinator',
+  [ParameterServerService.typeName]: 'parameter-server',
+  [StoreService.typeName]: 'store',
+};
+
 /**
  * Connects (lazily) to a service at "host:port". Failures to connect are `unavailable` errors of the calls. Wrong options, here and in
  * a call, are `invalid_argument` with the field, and so is a request that cannot be encoded.
@@ -70,7 +80,7 @@ export function createClient<S extends DescService>(service: S, address: string,
   checkClientOptions(options);
   quietGrpc();
   const secure =
-    (options.tls && channelCredentials(options.tls, checkedAddress(address))) ??
+    (options.tls && channelCredentials(options.tls, checkedAddress(address), SERVERS[service.typeName])) ??
     (options.trust && trustingCredentials(options.trust, checkedAddress(address)));
   const client = new Client(checkedAddress(address), secure?.credentials ?? credentials.createInsecure(), {
     ...CHANNEL_OPTIONS,

@@ -57,6 +57,12 @@ describe('a server with TLS', () => {
     expect(await call(`localhost:${port}`, await identity('coordinator'))).toBe('done');
   });
 
+  it('is not taken for one by clients that call another role', async () => {
+    const rollout = await serve(undefined, await identity('rollout'));
+    expect(await call(rollout.address, await identity('coordinator'))).toMatch(/^unavailable: .*not for role store/);
+    expect(await call(`localhost:${rollout.port}`, await identity('coordinator'))).toMatch(/^unavailable: .*not for role store/);
+  });
+
   it('takes none without a certificate, without TLS, or from another authority', async () => {
     const { address } = await serve();
     expect(await call(address)).toMatch(/^unavailable: Nothing answers .* has it TLS as this client has it\?/);

@@ -43,22 +43,30 @@ export function serverCredentials(identity: TlsIdentity, required: boolean): Ser
   return experimental.createCertificateProviderServerCredentials(provider, provider, required);
 }
 
-/** What a client shows to the server at "host:port", whose certificate must be for that host. */
+/**
+ * What a client shows to the server at "host:port", whose certificate must be for that host and, where `role` says one, for this role: a
+ * host of another role must not be able to pass itself off as the server.
+ */
 export function channelCredentials(
   identity: TlsIdentity,
   address: string,
+  role?: string,
 ): { credentials: ChannelCredentials; options: ChannelOptions } {
   const provider = providerOf(identity);
   const host = hostOf(address);
-  if (isIP(host) === 0)
-    return { credentials: experimental.createCertificateProviderChannelCredentials(provider, provider), options: {} };
+  const check = (_: string, certificate: PeerCertificate): Error | undefined =>
+    checkServerIdentity(host, certificate) ?? roleError(certificate, role);
   // TLS has no server names that are addresses, and Node.js warns of them: another name is sent, and the certificate is compared with the address.
   return {
-    credentials: experimental.createCertificateProviderChannelCredentials(provider, provider, {
-      checkServerIdentity: (_: string, certificate: PeerCertificate) => checkServerIdentity(host, certificate),
-    }),
+    credentials: experimental.createCertificateProviderChannelCredentials(provider, provider, { checkServerIdentity: check }),
     options: nameFor(host),
   };
+}
+
+/** What is wrong with a server's certificate that has to be for a role. */
+function roleError({ subjectaltname }: PeerCertificate, role: string | undefined): Error | undefined {
+  if (role === undefined || peerNames({ subjectAltName: subjectaltname }).some((name) => name.role === role)) return undefined;
+  return new Error(`its certificate is not for role ${role}`);
 }
 
 /** What a client without a certificate checks the server at "host:port" by. */
@@ -69,12 +77,8 @@ export function trustingCredentials(
   const host = hostOf(address);
   if (trust === 'any')
     return { credentials: credentials.createSsl(null, null, null, { rejectUnauthorized: false }), options: nameFor(host) };
-  const check = (_: string, certificate: PeerCertificate): Error | undefined => {
-    const error = checkServerIdentity(host, certificate);
-    if (error !== undefined || trust.role === undefined) return error;
-    const roles = peerNames({ subjectAltName: certificate.subjectaltname }).map(({ role }) => role);
-    return roles.includes(trust.role) ? undefined : new Error(`its certificate is not for role ${trust.role}`);
-  };
+  const check = (_: string, certificate: PeerCertificate): Error | undefined =>
+    checkServerIdentity(host, certificate) ?? roleError(certificate, trust.role);
   return {
     credentials: credentials.createSsl(Buffer.from(trust.ca), null, null, { checkServerIdentity: check }),
     options: nameFor(host),
