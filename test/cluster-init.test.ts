@@ -32,6 +32,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   for (const server of servers) {
+    if (server.exitCode !== null) continue;
     const gone = new Promise((resolve) => server.once('exit', resolve));
     server.kill('SIGKILL');
     await gone;
@@ -99,7 +100,8 @@ describe('millrace cluster init', () => {
       ).trim();
     await expect.poll(() => existsSync(join(made, 'nats/n3/log')), { timeout: 10_000 }).toBe(true);
     const coordinator = await connect('coordinator', passwordOf('coordinator'));
-    await coordinator.ensureTopology();
+    // Servers that have just met cannot place three copies yet.
+    await expect.poll(() => coordinator.ensureTopology().then(() => true, String), { timeout: 30_000 }).toBe(true);
     const rollout = await connect('rollout', passwordOf('rollout'));
     await expect(rollout.kv('jobs').put('evil', new Uint8Array(1))).rejects.toMatchObject({ code: 'permission_denied' });
     await rollout.close();

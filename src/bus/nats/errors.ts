@@ -6,6 +6,8 @@ import { MillraceError } from '../../errors.ts';
 export const API_ERRORS = {
   consumerNotFound: 10014,
   insufficientResources: 10023,
+  /** Fewer servers than copies, or they do not know of each other yet. */
+  noPeers: 10005,
   messageNotFound: 10037,
   sequenceNotFound: 10043,
   messageDeleteFailed: 10057,
@@ -86,6 +88,8 @@ export function toBusError(thrown: unknown, what: string): MillraceError {
       return new MillraceError('not_found', `${what}: ${message}`, cause);
     case API_ERRORS.streamNotFound:
       return new MillraceError('unavailable', `${what}: ${message}; a coordinator makes it again`, cause);
+    case API_ERRORS.noPeers:
+      return new MillraceError('unavailable', `${what}: ${message}: too few servers of the NATS cluster are there yet`, cause);
     case API_ERRORS.wrongLastSequence:
       return new MillraceError('aborted', `${what}: someone else wrote it (${message})`, { ...cause, field: 'revision' });
     case API_ERRORS.workQueueNotUnique:
@@ -93,10 +97,7 @@ export function toBusError(thrown: unknown, what: string): MillraceError {
       return new MillraceError(
         'failed_precondition',
         `${what}: the work queue already has a durable on these subjects (${message})`,
-        {
-          ...cause,
-          field: 'filter',
-        },
+        { ...cause, field: 'filter' },
       );
     case API_ERRORS.insufficientResources:
     case API_ERRORS.memoryExceeded:
