@@ -6,21 +6,18 @@
  */
 import { chmodSync, chownSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { MAX_PAYLOAD } from '../src/bus/message-size.ts';
-import { ROLE_NAMES, type RoleName } from '../src/protocol/roles.ts';
+import { ROLE_NAMES } from '../src/protocol/roles.ts';
+import { CREDENTIAL_FILES, natsPasswordFile, openCredentials, openNatsPasswords } from '../cluster/infra/credentials.ts';
 import {
-  CREDENTIAL_FILES,
-  natsPasswordFile,
-  openCredentials,
-  openNatsPasswords,
-  type Credentials,
-} from '../cluster/infra/credentials.ts';
-import { accessConfiguration } from '../cluster/infra/nats/configuration.ts';
-import { credentialsOf } from '../cluster/runtime/settings/credentials.ts';
+  accessConfiguration,
+  FILE_STORE_BYTES,
+  limitsConfiguration,
+  MEMORY_STORE_BYTES,
+} from '../cluster/infra/nats/configuration.ts';
+import { ROLE_CREDENTIALS } from '../cluster/infra/role-files.ts';
 
 /** The account that containers run as. */
 const GROUP = 1000;
-const MIB = 1024 * 1024;
 /** Hosts of the NATS servers in deploy/compose.yaml; on Kubernetes an argument replaces them. */
 const NATS_HOSTS = ['nats-1', 'nats-2', 'nats-3'];
 
@@ -34,19 +31,12 @@ mkdirSync(folder, { recursive: true, mode: 0o755 });
 const credentials = openCredentials(folder);
 const passwords = openNatsPasswords(folder);
 for (const role of ROLE_NAMES) {
-  for (const name of namesOf(role)) put(role, CREDENTIAL_FILES[name], `${credentials[name]}\n`);
+  for (const name of ROLE_CREDENTIALS[role]) put(role, CREDENTIAL_FILES[name], `${credentials[name]}\n`);
   put(role, natsPasswordFile(role), `${passwords[role]}\n`);
 }
 put('nats', 'nats.conf', natsConfiguration());
 
-/** Of the credentials, those that a role reads. */
-function namesOf(role: RoleName): (keyof Credentials)[] {
-  const names = Object.keys(credentialsOf(role, credentials)) as (keyof Credentials)[];
-  // The passwords of ClickHouse's interface.
-  return role === 'store' ? [...names, 'readToken', 'writeToken'] : names;
-}
-
-/** Writes a file that the containers' group may read, and nobody else. */
+/** Writes a file that only its owner and the containers' group can read. */
 function put(part: string, name: string, text: string): void {
   const path = join(folder, part);
   mkdirSync(path, { recursive: true, mode: 0o755 });
@@ -61,10 +51,8 @@ function put(part: string, name: string, text: string): void {
 function natsConfiguration(): string {
   return [
     'listen: 0.0.0.0:4222',
-    `max_payload: ${MAX_PAYLOAD}`,
-    `max_pending: ${256 * MIB}`,
-    'write_deadline: "20s"',
-    `jetstream { store_dir: /data, max_memory_store: ${256 * MIB}, max_file_store: ${32 * 1024 * MIB} }`,
+    ...limitsConfiguration(),
+    `jetstream { store_dir: /data, max_memory_store: ${MEMORY_STORE_BYTES}, max_file_store: ${FILE_STORE_BYTES} }`,
     `cluster { name: millrace, listen: 0.0.0.0:6222, routes: ${JSON.stringify(NATS_HOSTS.map((host) => `nats://${host}:6222`))} }`,
     accessConfiguration(passwords),
     '',

@@ -39,7 +39,7 @@ export async function joinHost(context: CliContext, options: JoinOptions): Promi
   }
 }
 
-/** The cluster's authority, as the server says and the token confirms: what else it says is not looked at, and nothing secret is sent. */
+/** The authority's certificate, from the server and checked against the token's fingerprint. Nothing secret is sent to the unverified server. */
 async function pinnedAuthority(address: string, { authority }: JoinToken): Promise<string> {
   const client = createClient(JoinService, address, { trust: 'any' });
   try {
@@ -70,7 +70,7 @@ function fingerprintOf(certificate: string): string | undefined {
   }
 }
 
-/** Longest text that is looked at for a token. */
+/** Longest input that is read as a token, in characters. */
 const MOST = 4096;
 
 async function readToken({ flags, env, cwd, stdin }: CliContext): Promise<JoinToken> {

@@ -1,5 +1,4 @@
 import { isIP } from 'node:net';
-import { MAX_PAYLOAD } from '../../src/bus/message-size.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { hostPort } from '../../src/http/listening.ts';
 import { issueCertificate, makeAuthority, type KeyedCertificate } from '../../src/identity/authority.ts';
@@ -7,7 +6,7 @@ import { peerUri } from '../../src/identity/peer-name.ts';
 import { ROLE_NAMES } from '../../src/protocol/roles.ts';
 import { CREDENTIAL_FILES, natsPasswordFile, newSecret, type Credentials } from './credentials.ts';
 import { IDENTITIES, type Identity } from './nats/access.ts';
-import { accessConfiguration } from './nats/configuration.ts';
+import { accessConfiguration, FILE_STORE_BYTES, limitsConfiguration } from './nats/configuration.ts';
 import { hidden, hostSettings, ROLE_CREDENTIALS, shown, type ClusterFile } from './role-files.ts';
 
 /** A cluster that is to be. */
@@ -26,12 +25,11 @@ const ROLES = ['admin', ...ROLE_NAMES] as const;
 const LOOPBACK = ['localhost', '127.0.0.1'];
 /** Between the port of clients of a NATS server and that of its routes, as 4222 and 6222. */
 const ROUTES = 2000;
-const FILE_STORE = 32 * 1024 ** 3;
-const MAX_PENDING = 256 * 1024 ** 2;
 
 /**
  * Everything that the hosts of a new cluster need: the authority, a folder for each NATS server, for each role and for people. Each holds
- * the secrets of its own and no others, but coordinators have the authority's key and all secrets, to hand out to who joins. Secrets are new at every call. Throws `invalid_argument` with the field.
+ * only its own secrets, except that coordinators also have the authority's key and all secrets, to hand out to hosts that join. Secrets are new at
+ * every call. Throws `invalid_argument` with the field.
  */
 export async function clusterFiles(cluster: NewCluster): Promise<ClusterFile[]> {
   checkCluster(cluster);
@@ -110,11 +108,9 @@ async function natsFiles({ name, nats }: NewCluster, authority: KeyedCertificate
       '# Paths are in the folder that nats-server is started in.',
       `server_name: n${i + 1}`,
       `port: ${port}`,
-      `max_payload: ${MAX_PAYLOAD}`,
-      `max_pending: ${MAX_PENDING}`,
-      'write_deadline: "20s"',
+      ...limitsConfiguration(),
       `tls { ${tls}, timeout: 5 }`,
-      `jetstream { store_dir: "jetstream", max_file_store: ${FILE_STORE} }`,
+      `jetstream { store_dir: "jetstream", max_file_store: ${FILE_STORE_BYTES} }`,
       ...(nats.length === 1
         ? []
         : [

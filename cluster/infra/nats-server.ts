@@ -5,9 +5,15 @@ import { access, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises
 import { connect } from 'node:net';
 import { delimiter, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { MAX_PAYLOAD } from '../../src/bus/message-size.ts';
 import { MillraceError } from '../../src/errors.ts';
-import { accessConfiguration, MAIN_ACCOUNT, type NatsPasswords } from './nats/configuration.ts';
+import {
+  accessConfiguration,
+  FILE_STORE_BYTES,
+  limitsConfiguration,
+  MAIN_ACCOUNT,
+  MEMORY_STORE_BYTES,
+  type NatsPasswords,
+} from './nats/configuration.ts';
 import { withoutClusterSettings } from './node-environment.ts';
 import { endsWithParent } from './parent-death.ts';
 import { withPrivateFiles } from './state-folder.ts';
@@ -44,7 +50,6 @@ export interface NatsServerProcess {
   exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
 }
 
-const MIB = 1024 * 1024;
 const STOP_TIMEOUT_MS = 5000;
 const POLL_MS = 20;
 
@@ -146,16 +151,13 @@ function configuration(options: NatsServerOptions, host: string, folder: string,
     'server_name: millrace',
     `host: ${JSON.stringify(host)}`,
     `port: ${options.port === undefined || options.port === 0 ? -1 : options.port}`,
-    `max_payload: ${options.maxPayload ?? MAX_PAYLOAD}`,
-    // A whole window of weight chunks for each of many readers.
-    `max_pending: ${256 * MIB}`,
-    'write_deadline: "20s"',
+    ...limitsConfiguration(options.maxPayload),
     `pid_file: ${JSON.stringify(pidFile)}`,
     `ports_file_dir: ${JSON.stringify(folder)}`,
     'jetstream {',
     `  store_dir: ${JSON.stringify(folder)}`,
-    `  max_memory_store: ${256 * MIB}`,
-    `  max_file_store: ${options.maxFileStore ?? 32 * 1024 * MIB}`,
+    `  max_memory_store: ${MEMORY_STORE_BYTES}`,
+    `  max_file_store: ${options.maxFileStore ?? FILE_STORE_BYTES}`,
     '}',
     ...(options.passwords === undefined ? [] : [accessConfiguration(options.passwords)]),
     '',

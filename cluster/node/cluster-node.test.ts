@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { loadClusterConfig } from '../../src/config/cluster.ts';
 import { ROLE_NAMES, type RoleName } from '../../src/protocol/roles.ts';
+import { ROLE_CREDENTIALS } from '../infra/role-files.ts';
 import { TEST_CREDENTIALS } from '../infra/credentials.fixture.ts';
 import { CREDENTIAL_FILES, natsPasswordFile } from '../infra/credentials.ts';
 import { credentialsOf } from '../runtime/settings/credentials.ts';
@@ -28,6 +29,8 @@ function write(name: string, text: string, in_ = '.millrace/credentials'): void 
 describe('the settings of a node of a cluster', () => {
   it.each(ROLE_NAMES)('of role %s need the files of its own credentials and no others', async (role) => {
     const own = credentialsOf(role, TEST_CREDENTIALS);
+    // What is handed to the hosts of a role is what its nodes read.
+    expect(ROLE_CREDENTIALS[role]).toEqual(expect.arrayContaining(Object.keys(own)));
     for (const [name, secret] of Object.entries<string>(own)) {
       await expect(node([role])).rejects.toMatchObject({ code: 'invalid_argument', field: 'credentialsDir' });
       write(CREDENTIAL_FILES[name as keyof typeof CREDENTIAL_FILES], secret);

@@ -62,7 +62,10 @@ export interface RunningNode {
   stop(timeoutMs?: number): Promise<void>;
 }
 
-/** On servers that ran already only these roles change streams, whoever may; on the cluster's own one the identity decides. Workers cannot look. */
+/**
+ * On NATS servers of the user's own, only coordinators and stores create or change streams, whatever the login permits. On the cluster's own
+ * server permissions decide. Workers on it cannot inspect streams, so they do not wait for them.
+ */
 function prepareTopology(bus: Bus, { settings, history = FIRST, log, onTrouble }: StartOptions): Promise<void> {
   const { nats, natsAccess } = settings;
   const decidedByServer = nats !== undefined && (natsAccess === undefined || isWorker(nats.identity));

@@ -186,7 +186,7 @@ function mounts({ artifacts }: ManifestsConfig) {
 function volumes({ artifacts }: ManifestsConfig, { role, claim }: NodeKind) {
   return [
     { name: 'settings', configMap: { name: 'millrace' } },
-    // Readable by the group that the container runs as, and by nobody else: nodes refuse other files.
+    // Readable by the container's group only: nodes refuse credentials that every account can read.
     { name: 'credentials', secret: { secretName: secretName(role), defaultMode: 0o440 } },
     ...(claim ? [] : [{ name: 'state', emptyDir: {} }]),
     { name: 'tmp', emptyDir: {} },

@@ -77,7 +77,7 @@ function nextSteps(folder: string, servers: readonly URL[]): string {
     '    millrace node run --roles ROLE --config cluster.yaml --set network.advertise=HOST',
     '    (coordinators also: --set ports.admin=7500; hosts without a common folder: artifacts.url, see docs/configuration.md)',
     'Or copy only those of NATS and one coordinator: other hosts join through it (millrace cluster token create, millrace join).',
-    'Keep ca/ off the hosts, and guard those of coordinators: whoever has ca.key can make certificates. In admin/, the cluster answers to',
+    'Do not copy ca/ to any host, and protect coordinator hosts: anyone with ca.key can issue certificates. To check the cluster, in admin/:',
     '    millrace --address HOST:7500 --token-file credentials/admin.token --tls-ca credentials/ca.pem \\',
     '      --tls-cert credentials/node.pem --tls-key credentials/node.key node list',
     '',

@@ -1,3 +1,4 @@
+import { MAX_PAYLOAD } from '../../../src/bus/message-size.ts';
 import {
   DENIED,
   IDENTITIES,
@@ -16,6 +17,18 @@ const WORK_ACCOUNT = 'WORK';
 
 /** A password for each identity. */
 export type NatsPasswords = Readonly<Record<Identity, string>>;
+
+/** Bytes of streams on disk that a server takes by default. */
+export const FILE_STORE_BYTES = 32 * 1024 ** 3;
+/** Bytes of streams in memory. */
+export const MEMORY_STORE_BYTES = 256 * 1024 ** 2;
+/** Bytes that may wait for a client: a whole window of weight chunks for each of many readers. */
+const MAX_PENDING_BYTES = 256 * 1024 ** 2;
+
+/** Lines of nats-server's configuration that say how much it takes from a client, and how long it waits for one. */
+export function limitsConfiguration(maxPayload = MAX_PAYLOAD): string[] {
+  return [`max_payload: ${maxPayload}`, `max_pending: ${MAX_PENDING_BYTES}`, 'write_deadline: "20s"'];
+}
 
 /** The part of nats-server's configuration that says who may do what: accounts, users, permissions. */
 export function accessConfiguration(passwords: NatsPasswords): string {

@@ -1,10 +1,9 @@
 import { z } from 'zod';
 import { aggregation, everyMethod } from '../schema/fields.ts';
+import { imitationRefusals } from '../schema/imitation.ts';
 import { refusals } from '../schema/refusals.ts';
 
 const { entropy, finalEntropy, epochs, miniBatches } = everyMethod;
-const noRatio = 'its loss has no probability ratio: successes are learned as they are';
-const noBaseline = 'it compares with nothing: a success counts 1, everything else nothing';
 
 /** Options of rejection sampling. */
 export const rejectionSchema = z
@@ -15,16 +14,8 @@ export const rejectionSchema = z
   })
   .register(refusals, {
     reasons: {
-      clipLow: noRatio,
-      clipHigh: noRatio,
-      dualClip: noRatio,
-      correction: noRatio,
-      unit: noRatio,
-      std: noBaseline,
-      epsilon: noBaseline,
-      credit: noBaseline,
+      ...imitationRefusals('successes', 'a success counts 1, everything else nothing'),
       positiveOnly: 'it learns from successes only, which is what this method is',
-      kl: 'nothing holds it near a reference; grpo and others have a penalty',
     },
   });
 

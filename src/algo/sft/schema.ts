@@ -1,10 +1,9 @@
 import { z } from 'zod';
 import { aggregation, everyMethod } from '../schema/fields.ts';
+import { imitationRefusals } from '../schema/imitation.ts';
 import { refusals } from '../schema/refusals.ts';
 
 const { entropy, finalEntropy, epochs, miniBatches } = everyMethod;
-const noRatio = "its loss has no probability ratio: the rule's decisions are learned as they are";
-const noBaseline = 'it compares with nothing: every demonstration counts the same';
 
 /** Options of supervised fine-tuning. */
 export const sftSchema = z
@@ -17,18 +16,7 @@ export const sftSchema = z
     ...{ finalEntropy, epochs, miniBatches },
   })
   .register(refusals, {
-    reasons: {
-      clipLow: noRatio,
-      clipHigh: noRatio,
-      dualClip: noRatio,
-      correction: noRatio,
-      unit: noRatio,
-      std: noBaseline,
-      epsilon: noBaseline,
-      credit: noBaseline,
-      positiveOnly: noBaseline,
-      kl: 'nothing holds it near a reference; grpo and others have a penalty',
-    },
+    reasons: imitationRefusals("the rule's decisions", 'every demonstration counts the same'),
   });
 
 /** Supervised fine-tuning with all defaults filled in. */
