@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -72,6 +72,9 @@ it('a host joins with a token, once, and its node takes part', async () => {
   ]);
   const again = await joinWith('token', 'again');
   expect([again.code, again.stderr]).toEqual([1, expect.stringContaining('This token is unknown, was used, or has expired')]);
+  // The token of the admin API is another one, and nothing is left of the attempt.
+  expect(again.stderr).not.toContain('admin.token');
+  expect(existsSync(join(folder, 'again'))).toBe(false);
 
   const node = start('rollout', join(folder, 'host'));
   await node.until(/"msg":"node started"/, 120_000);

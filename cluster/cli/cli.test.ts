@@ -355,7 +355,7 @@ describe('millrace', { timeout: 60_000 }, () => {
     ]);
     expect(await inProcess(['store', 'prune', '--older-than', 'yesterday'])).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining('expected an age like 12h, 30d or 8w') as string,
+      stderr: expect.stringContaining('expected an age like 30m, 12h, 30d or 8w') as string,
     });
     expect((await inProcess(['store', 'prune'])).code).toBe(2);
   });

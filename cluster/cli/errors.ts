@@ -76,8 +76,8 @@ function helpFor(error: MillraceError, logs: string | undefined): string | undef
   if (error.code === 'internal') return 'this may be a fault of millrace; run again with MILLRACE_DEBUG=1 and report it';
   if (error instanceof ClusterStarting) return 'try again in a moment';
   if (logs !== undefined && error.code === 'unavailable') return `the logs in ${logs} say more`;
-  // Something else than the cluster, which the message names.
-  if (error.code === 'unavailable' && error.field !== undefined) return undefined;
+  // Something else than the cluster or its admin token, which the message names.
+  if ((error.code === 'unavailable' || error.code === 'unauthenticated') && error.field !== undefined) return undefined;
   return WHAT_TO_DO[error.code];
 }
 

@@ -1,8 +1,8 @@
-import { chmodSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { MillraceError } from '../../src/errors.ts';
-import { JoinService, type JoinFile } from '../../src/gen/millrace/v1/join_pb.ts';
+import { JoinService, type JoinFile, type JoinResponse } from '../../src/gen/millrace/v1/join_pb.ts';
 import { authorityFingerprint, makeRequest } from '../../src/identity/authority.ts';
 import { createClient } from '../../src/rpc/client.ts';
 import { checkHost } from '../join/host-name.ts';
@@ -19,7 +19,7 @@ export interface JoinOptions {
   roles?: string | undefined;
 }
 
-/** Joins a cluster and writes what its nodes on this host need. The key is made here and leaves this host never. */
+/** Joins a cluster and writes what its nodes on this host need. The private key is made here and never leaves this host. */
 export async function joinHost(context: CliContext, options: JoinOptions): Promise<{ folder: string; roles: string[] }> {
   const { address, out, advertise = hostname(), roles: wanted } = options;
   checkHost(advertise, '--advertise');
@@ -27,15 +27,42 @@ export async function joinHost(context: CliContext, options: JoinOptions): Promi
   const token = await readToken(context);
   const folder = resolve(context.cwd, out);
   makeEmptyFolder(folder);
-  const ca = await pinnedAuthority(address, token);
-  const { request, key } = await makeRequest(advertise);
-  const client = createClient(JoinService, address, { trust: { ca, role: 'coordinator' } });
   try {
-    const answer = await client.join({ secret: token.secret, certificateRequest: request, roles, host: advertise });
+    const { request, key } = await makeRequest(advertise);
+    const answer = await exchange(address, token, { certificateRequest: request, roles, host: advertise });
     writeFiles(folder, answer.files, key);
     return { folder, roles: answer.roles };
+  } catch (thrown) {
+    removeIfEmpty(folder);
+    throw thrown;
+  }
+}
+
+/** Sends the token's secret, to a coordinator of the cluster that made it and to nobody else. */
+async function exchange(
+  address: string,
+  token: JoinToken,
+  request: { certificateRequest: string; roles: string[]; host: string },
+): Promise<JoinResponse> {
+  const ca = await pinnedAuthority(address, token);
+  const client = createClient(JoinService, address, { trust: { ca, role: 'coordinator' } });
+  try {
+    return await client.join({ secret: token.secret, ...request });
+  } catch (thrown) {
+    const error = MillraceError.from(thrown);
+    // It is about this token, not about that of the admin API.
+    if (error.code !== 'unauthenticated') throw error;
+    throw new MillraceError(error.code, error.message, { cause: error, field: 'token' });
   } finally {
     client.close();
+  }
+}
+
+function removeIfEmpty(folder: string): void {
+  try {
+    rmdirSync(folder);
+  } catch {
+    // Something is in it.
   }
 }
 
@@ -47,6 +74,7 @@ async function pinnedAuthority(address: string, { authority }: JoinToken): Promi
     if (fingerprintOf(certificate) === authority) return certificate;
   } catch (thrown) {
     const error = MillraceError.from(thrown);
+    if (error.code === 'unavailable') throw new MillraceError(error.code, error.message, { cause: error, field: 'address' });
     if (error.code !== 'unimplemented') throw error;
     throw new MillraceError('failed_precondition', `No host can join through ${address}: it is no coordinator with TLS.`, {
       cause: error,

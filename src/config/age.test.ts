@@ -8,7 +8,7 @@ describe('an age', () => {
   });
 
   it.each(['', '30', 'd', '0d', '1.5h', '-3d', '3 d', '1y', '1234567d'])('is not "%s"', (age) => {
-    expect(() => parseAge(age, '--older-than')).toThrow(`--older-than: got "${age}", expected an age like 12h, 30d or 8w.`);
+    expect(() => parseAge(age, '--older-than')).toThrow(`--older-than: got "${age}", expected an age like 30m, 12h, 30d or 8w.`);
   });
 });
 

@@ -9,6 +9,6 @@ const AGE = /^([1-9]\d{0,5})([smhdw])$/;
 export function parseAge(text: string, field: string): number {
   const [, count, unit] = AGE.exec(text) ?? [];
   if (count === undefined)
-    throw new MillraceError('invalid_argument', `${field}: got "${text}", expected an age like 12h, 30d or 8w.`, { field });
+    throw new MillraceError('invalid_argument', `${field}: got "${text}", expected an age like 30m, 12h, 30d or 8w.`, { field });
   return Number(count) * SECONDS[unit as keyof typeof SECONDS];
 }
