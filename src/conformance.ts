@@ -17,6 +17,8 @@ export type {
   InferenceWeights,
   ScoreRequest,
 } from './policy/inference/inference.ts';
+export { modelConformance } from './model/conformance.ts';
+export type { ModelHarness, ModelLacks } from './model/conformance.ts';
 export { policyKindConformance } from './policy/conformance/suite.ts';
 export type { PolicyKindExample } from './policy/conformance/suite.ts';
 export { randomConformance } from './random/conformance.ts';

@@ -35,6 +35,27 @@ export type { LoadPolicyOptions } from './serving/load-policy.ts';
 export type { PolicyAction, PolicyRun } from './serving/policy-run.ts';
 export type { PlayOptions, Solution, SolutionStep, TrainedPolicy } from './serving/trained-policy.ts';
 
+/** Language models. */
+export { openAiModel } from './model/clients/openai/client.ts';
+export type { OpenAiOptions } from './model/clients/openai/client.ts';
+export { ModelError } from './model/model-error.ts';
+export type { ModelErrorOptions, ModelProblem } from './model/model-error.ts';
+export type {
+  CallOptions,
+  ContentPart,
+  Model,
+  ModelCall,
+  ModelEvent,
+  ModelFinish,
+  ModelMessage,
+  ModelRequest,
+  ModelResult,
+  ModelUsage,
+} from './model/model.ts';
+export { scriptedModel } from './model/testing/scripted-model.ts';
+export type { Script, ScriptedCall, ScriptedFault, ScriptedReply } from './model/testing/script.ts';
+export type { ScriptedModel, ScriptedModelOptions } from './model/testing/scripted-model.ts';
+
 /** Policy kinds: what a flow module may export as `policyKinds` (docs/policy-kinds.md). */
 export type { ChoiceDecision, Decision, FinishReason, GeneratedDecision, Generation, Reading } from './policy/decision.ts';
 export type {

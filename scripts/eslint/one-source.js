@@ -22,6 +22,8 @@ export const REAL = [
   { path: 'src/store/http', why: 'the ClickHouse port of the embedded engine' },
   { path: 'src/store/export', why: 'files of exports and tokens of imports, which are made for people at a real store' },
   { path: 'src/client', why: 'runs in applications: retries and request ids' },
+  { path: 'src/model/clients', why: 'language models behind HTTP: durations of calls' },
+  { path: 'src/model/testing', why: 'a server of HTTP for tests, and models for people to try' },
   { path: 'src/serving', why: 'runs in applications: time limits of tools' },
   // What measures the machine, or is about the process.
   { path: 'src/compute/self-test.ts', why: 'measures the speed of the machine; serial mode reports none' },

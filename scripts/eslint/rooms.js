@@ -23,7 +23,7 @@ const SRC = [
     ],
   },
   { floor: 'protocol', rooms: ['protocol', 'weights'] },
-  { floor: 'learning', rooms: ['algo', 'compute', 'base-model', 'policy'] },
+  { floor: 'learning', rooms: ['algo', 'compute', 'base-model', 'policy', 'model'] },
   { floor: 'settings and rows', rooms: ['config', 'records'] },
   { floor: 'work', rooms: ['explore', 'flow', 'tasks', 'reward'] },
   { floor: 'control', rooms: ['checkpoint', 'tune', 'jobs'] },

@@ -1,5 +1,6 @@
 import { currentClock } from '../clock/activity.ts';
 import { MillraceError } from '../errors.ts';
+import { retryAfterMs } from '../http/retry-after.ts';
 
 /** Longest wait that can be asked for: one day. */
 export const MAX_AFTER_MS = 24 * 3600 * 1000;
@@ -58,14 +59,6 @@ export interface HttpResponse {
   status: number;
   headers: { get(name: string): string | null };
   url?: string;
-}
-
-/** Milliseconds of a `Retry-After` header: seconds or an HTTP date; 0 when there is none, it has passed or it cannot be read. */
-function retryAfterMs(header: string | null, now: number): number {
-  const text = header?.trim() ?? '';
-  if (/^\d+(\.\d+)?$/.test(text)) return waitOf(Number(text) * 1000);
-  // Date.parse alone would read "-5" as a year.
-  return /^[A-Za-z]{3}/.test(text) ? waitOf(Date.parse(text) - now) : 0;
 }
 
 /** Whether a flow or a reward threw it to ask for another try later. By name: a flow may have its own copy of the class. */
