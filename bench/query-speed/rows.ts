@@ -228,6 +228,35 @@ const DECISION_COLUMNS: Columns = {
   ...{ evidence: '0.06', threshold: '20', alpha: '0.05', decided_at: `toDateTime64('2026-01-01 01:00:00', 6, 'UTC')` },
 };
 
+/** Calls through the gateway. */
+const CALLS = 20_000;
+
+/** The columns of `calls`, over a call's number `n`. */
+const CALL_COLUMNS: Columns = {
+  ...{
+    job: string(JOB),
+    trajectory_id: `concat('${JOB}:session:', toString(intDiv(n, 8)))`,
+    call_id: `leftPad(toString(n), 12, '0')`,
+  },
+  ...{
+    session: 'toString(intDiv(n, 8))',
+    task_id: 'toString(n % 97)',
+    use: string('main'),
+    endpoint: string('chat.completions'),
+  },
+  status: `['completed', 'failed', 'cut', 'started'][1 + least(3, greatest(0, toInt32(n % 101) - 97))]`,
+  ...{
+    capture: `if(n % 3 = 0, 'tokens', 'text')`,
+    upstream: `if(n % 3 = 0, '${JOB}', 'lab')`,
+    model: `concat('model-', toString(n % 3))`,
+  },
+  ...{ streamed: 'n % 2', request: `repeat('{"role":"user"}', 20)`, response: `repeat('{"choices":[]}', 20)` },
+  ...{ tokens_in: '500 + n % 1000', tokens_out: 'n % 300', micro_dollars: 'n % 900' },
+  ...{ first_byte_us: '20000 + cityHash64(n, 70) % 300000', duration_us: '400000 + cityHash64(n, 71) % 3000000' },
+  started_at: `toDateTime64('2026-01-01 00:00:00', 6, 'UTC') + toIntervalSecond(n)`,
+  at: `toDateTime64('2026-01-01 00:00:05', 6, 'UTC') + toIntervalSecond(n)`,
+};
+
 const aliases = (columns: Columns): string =>
   Object.entries(columns)
     .map(([name, expression]) => `${expression} AS ${name}`)
@@ -253,7 +282,7 @@ export function trajectoryStatements({ first, count, total }: Share, known: (tab
   ];
 }
 
-/** What makes the rows of rounds, evaluations, exploration and an experiment. */
+/** What makes the rows of rounds, evaluations, exploration, an experiment and calls. */
 export function roundStatements(total: number, known: (table: string) => ReadonlySet<string>): string[] {
   const versions = versionsOf(total);
   const evaluated = `SELECT number * ${EVALUATE_EVERY} AS v, ${versions} AS versions FROM numbers(${Math.ceil(versions / EVALUATE_EVERY)})`;
@@ -274,5 +303,6 @@ export function roundStatements(total: number, known: (table: string) => Readonl
       `SELECT number + 1 AS n FROM numbers(${OUTCOMES})`,
     ),
     insert('experiment_decisions', DECISION_COLUMNS, known('experiment_decisions'), 'SELECT 1'),
+    insert('calls', CALL_COLUMNS, known('calls'), `SELECT number AS n FROM numbers(${CALLS})`),
   ];
 }

@@ -8,6 +8,7 @@ import { decodeExperiment } from '../../src/jobs/experiments/experiment.ts';
 import { decodeServedTask } from '../../src/jobs/experiments/served-task.ts';
 import { decodePlaces } from '../../src/jobs/scheduler/places.ts';
 import { decodeSchedule } from '../../src/jobs/schedules/schedule.ts';
+import { decodeSession } from '../../src/jobs/sessions/session.ts';
 import { decodeLease } from '../../src/protocol/lease.ts';
 import { JOBS, POLICIES, type BucketName } from '../../src/protocol/names.ts';
 import { decodeManifest } from '../../src/weights/manifest.ts';
@@ -29,6 +30,7 @@ const BUCKETS: Readonly<Record<BucketName, { what: string; read: (value: Uint8Ar
   agents: { what: 'registered agent', read: (value, key) => decodeAgent(key, value) },
   experiments: { what: 'experiment', read: decodeExperiment },
   served: { what: 'live task', read: decodeServedTask },
+  sessions: { what: 'session of the gateway', read: decodeSession },
   notices: {
     what: 'notice',
     read: (value) => {

@@ -1,8 +1,8 @@
 import type { BusMessage } from '../../src/bus/bus.ts';
-import { WRITER_EVENTS, WRITER_SCORED, type Durable } from '../../src/protocol/durables.ts';
+import { WRITER_CALLS, WRITER_EVENTS, WRITER_SCORED, type Durable } from '../../src/protocol/durables.ts';
 import type { Item } from '../../src/store/batch.ts';
 import { Batcher, type BatcherStats, type BatchLimits } from '../../src/store/batcher.ts';
-import { eventItem, scoredItem } from '../../src/store/incoming-rows.ts';
+import { callItem, eventItem, scoredItem } from '../../src/store/incoming-rows.ts';
 import type { Store } from '../../src/store/store.ts';
 import type { NodeContext } from '../runtime/context.ts';
 import type { Delivery } from '../runtime/delivery.ts';
@@ -29,7 +29,7 @@ export interface WriterStats extends BatcherStats {
 }
 
 /**
- * Writes every scored group and every event to the store, in batches. A message is acknowledged after its rows are in the
+ * Writes every scored group, every event and every call to the store, in batches. A message is acknowledged after its rows are in the
  * store; one whose rows the store refuses goes to the DLQ with the reason and holds up no other.
  */
 export class Writer {
@@ -45,6 +45,7 @@ export class Writer {
     this.#workers = [
       new Worker(context, this.#work('scored', { durable: scored, expects: 'ScoredGroup', decode: scoredItem })),
       new Worker(context, this.#work('events', { durable: WRITER_EVENTS, expects: 'row of an event', decode: eventItem })),
+      new Worker(context, this.#work('calls', { durable: WRITER_CALLS, expects: 'row of a call', decode: callItem })),
     ];
   }
 

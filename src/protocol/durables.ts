@@ -1,6 +1,6 @@
 import type { ConsumeOptions } from '../bus/bus.ts';
 import type { StreamName } from './names.ts';
-import { DLQ, EVENTS, GROUPS, ROLLOUTS, SCORED } from './names.ts';
+import { CALLS, DLQ, EVENTS, GROUPS, ROLLOUTS, SCORED } from './names.ts';
 import { ALL, scoredSubject } from './subjects.ts';
 
 /** A durable on a stream of the cluster. */
@@ -38,6 +38,7 @@ export const WORK_DURABLES: readonly Durable[] = [ROLLOUT_WORK, REWARD_WORK];
 /** Messages a writer holds in memory at most, by stream. */
 const SCORED_IN_FLIGHT = 1024;
 const EVENTS_IN_FLIGHT = 256;
+const CALLS_IN_FLIGHT = 512;
 /** Bytes of messages held at most, by stream: a message is usually 25 KB and may be a megabyte. */
 const BYTES_IN_FLIGHT = 48 * 1024 * 1024;
 
@@ -69,11 +70,28 @@ export const WRITER_EVENTS: Durable = {
   maxDeliver: WRITER_MAX_DELIVER,
 };
 
+/** The writer's durable of calls. */
+export const WRITER_CALLS: Durable = {
+  stream: CALLS,
+  durable: 'writer-calls',
+  filter: ALL.calls,
+  maxInFlight: CALLS_IN_FLIGHT,
+  maxBytesInFlight: BYTES_IN_FLIGHT,
+  maxAckPending: 8 * CALLS_IN_FLIGHT,
+  maxDeliver: WRITER_MAX_DELIVER,
+};
+
 /** Dead letters, read by the coordinators. */
 export const DEAD_LETTERS: DurablePlace = { stream: DLQ, durable: 'dead-letters', filter: ALL.deadLetters };
 
 /** The durables of the cluster; each job has two more on SCORED. */
-export const SHARED_DURABLES: readonly DurablePlace[] = [...WORK_DURABLES, WRITER_SCORED, WRITER_EVENTS, DEAD_LETTERS];
+export const SHARED_DURABLES: readonly DurablePlace[] = [
+  ...WORK_DURABLES,
+  WRITER_SCORED,
+  WRITER_EVENTS,
+  WRITER_CALLS,
+  DEAD_LETTERS,
+];
 
 /** What {@link trainerDurable} needs of a job's settings. */
 export interface RolloutBounds {

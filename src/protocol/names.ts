@@ -16,9 +16,20 @@ export const HELD = 'HELD';
 /** Parts of groups that are larger than a message may be (parts.ts). */
 export const PARTS = 'PARTS';
 
+/** Journal of the gateway: calls of language models, kept until the writer has acknowledged them. */
+export const CALLS = 'CALLS';
+
 /** A stream of the cluster. */
 export type StreamName =
-  typeof ROLLOUTS | typeof GROUPS | typeof SCORED | typeof WEIGHTS | typeof EVENTS | typeof DLQ | typeof HELD | typeof PARTS;
+  | typeof ROLLOUTS
+  | typeof GROUPS
+  | typeof SCORED
+  | typeof WEIGHTS
+  | typeof EVENTS
+  | typeof DLQ
+  | typeof HELD
+  | typeof PARTS
+  | typeof CALLS;
 
 /** Records of jobs, by job id. */
 export const JOBS = 'jobs';
@@ -48,6 +59,9 @@ export const SCHEDULES = 'schedules';
 /** Tokens with which hosts may join, by the hash of their secret; entries expire. */
 export const JOINS = 'joins';
 
+/** Sessions of the gateway, by id; entries expire. */
+export const SESSIONS = 'sessions';
+
 /** What the jobs of each owner have spent, and may spend. */
 export const BUDGETS = 'budgets';
 
@@ -64,4 +78,5 @@ export type BucketName =
   | typeof JOINS
   | typeof AGENTS
   | typeof EXPERIMENTS
-  | typeof SERVED;
+  | typeof SERVED
+  | typeof SESSIONS;

@@ -17,6 +17,10 @@ export const heldSubject = (job: string): string => `held.${job}`;
 export const partSubject = (job: string, key: string, index: number | '*'): string => `part.${job}.${key}.${index}`;
 /** Everything in PARTS of a job. */
 export const partsSubject = (job: string): string => `part.${job}.>`;
+/** Stream CALLS: what is known of a call when it starts, and when it has ended. */
+export const callSubject = (job: string, session: string, entry: CallEntry): string => `call.${job}.${session}.${entry}`;
+/** See {@link callSubject}. */
+export type CallEntry = 'started' | 'ended';
 /** Stream DLQ. */
 export const deadLetterSubject = (stream: StreamName): string => `${DEAD_LETTER_PREFIX}.${stream}`;
 /** First token of the subjects of dead letters. */
@@ -60,4 +64,5 @@ export const ALL = {
   deadLetters: `${DEAD_LETTER_PREFIX}.>`,
   held: 'held.>',
   parts: 'part.>',
+  calls: 'call.>',
 } as const;

@@ -46,10 +46,12 @@ describe('topology', () => {
       ['DLQ', 'limits', 'old', 'dlq.>'],
       ['HELD', 'limits', 'new', 'held.>'],
       ['PARTS', 'limits', 'new', 'part.>'],
+      ['CALLS', 'interest', 'new', 'call.>'],
     ]);
     expect(streams.find((s) => s.name === 'WEIGHTS')!.maxPerSubject).toBe(1);
     expect(Object.fromEntries(buckets.map((b) => [b.name, b.ttlMs]))).toEqual({
       jobs: 0,
+      sessions: 7 * 24 * 3_600_000,
       notices: 0,
       budgets: 0,
       joins: 7 * 24 * 3_600_000,

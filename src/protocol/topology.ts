@@ -3,6 +3,7 @@ import {
   BUDGETS,
   JOINS,
   AGENTS,
+  CALLS,
   DLQ,
   EVENTS,
   EXPERIMENTS,
@@ -19,6 +20,7 @@ import {
   SCHEDULES,
   SCORED,
   SERVED,
+  SESSIONS,
   WEIGHTS,
 } from './names.ts';
 import type { StreamName } from './names.ts';
@@ -41,6 +43,8 @@ export interface TopologyOptions {
 const MIB = 1024 * 1024;
 const DAY_MS = 24 * 3600 * 1000;
 const DUPLICATE_WINDOW_MS = 120_000;
+/** After its last change a session is forgotten. Its key expires before. */
+const SESSION_LIFE_MS = 7 * DAY_MS;
 
 /** Work queues. */
 const WORK = { retention: 'workqueue', discard: 'new' } as const;
@@ -84,6 +88,8 @@ export function topology(options: TopologyOptions = {}): Topology {
       stream(HELD, ALL.held, KEPT, { mib: 1024 }),
       // Of messages larger than one may be (src/protocol/parts.ts): their reader releases them, and the end of their job.
       stream(PARTS, ALL.parts, KEPT, { mib: 4096, maxPerSubject: 1 }),
+      // Full only while the store is away: the gateway then takes no calls, rather than answer what nobody keeps.
+      stream(CALLS, ALL.calls, { retention: 'interest', discard: 'new' }, { mib: 2048 }),
     ],
     buckets: [
       { name: JOBS, ttlMs: 0, maxBytes: 64 * MIB },
@@ -98,6 +104,7 @@ export function topology(options: TopologyOptions = {}): Topology {
       { name: AGENTS, ttlMs: 0, maxBytes: 16 * MIB },
       { name: EXPERIMENTS, ttlMs: 0, maxBytes: 64 * MIB },
       { name: SERVED, ttlMs: 7 * DAY_MS, maxBytes: 256 * MIB },
+      { name: SESSIONS, ttlMs: SESSION_LIFE_MS, maxBytes: 256 * MIB },
     ],
     replicas: options.replicas,
     deadLetterPrefix: DEAD_LETTER_PREFIX,

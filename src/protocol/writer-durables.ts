@@ -1,10 +1,11 @@
 import type { Bus } from '../bus/bus.ts';
-import { WRITER_EVENTS, WRITER_SCORED } from './durables.ts';
+import { WRITER_CALLS, WRITER_EVENTS, WRITER_SCORED } from './durables.ts';
 
-/** Makes the writer's durables. Call before the first publish: SCORED keeps messages only for durables it knows. */
+/** Makes the writer's durables. Call before the first publish: SCORED and CALLS keep messages only for durables they know. */
 export async function ensureWriterDurables(bus: Bus): Promise<void> {
   await bus.ensureDurable(WRITER_SCORED);
   await bus.ensureDurable(WRITER_EVENTS);
+  await bus.ensureDurable(WRITER_CALLS);
 }
 
 /** Scored groups that wait to be written: on their way to a writer, held by one, or with none there to take them. */

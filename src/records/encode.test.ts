@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { countRows, decodeUpdateRow, encodeRows } from './encode.ts';
 import {
   evaluationRow,
+  callRow,
   experimentDecisionRow,
   experimentOutcomeRow,
   explorationRow,
@@ -48,6 +49,7 @@ const ONE: { [T in keyof Rows]: Rows[T] } = {
   policy_checkpoints: policyCheckpointRow(),
   experiment_outcomes: experimentOutcomeRow(),
   experiment_decisions: experimentDecisionRow(),
+  calls: callRow(),
 };
 
 const decode = (block: Buffer): unknown[][] =>

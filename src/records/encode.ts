@@ -1,3 +1,4 @@
+import { CALL_BODIES } from './call-tables.ts';
 import { MAX_TEXT, TABLES } from './tables.ts';
 import type { Rows, StepRow, TableName, TrajectoryRow, UpdateRow } from './tables.ts';
 
@@ -152,14 +153,14 @@ function floats(values: Readonly<Record<string, number>>): Record<string, number
   return Object.fromEntries(Object.entries(values).map(([name, value]) => [text(name), float(value)]));
 }
 
-/** Tables with a few rows a round need no encoder of their own. */
-function plainLine(table: TableName): (row: object) => string {
+/** Tables with a few rows a round need no encoder of their own. @param uncut - columns whose texts are never cut */
+function plainLine(table: TableName, uncut: readonly string[] = []): (row: object) => string {
   const columns = TABLES[table].columns;
   return (row) => {
     const values = columns.map((column) => {
       const value = (row as Record<string, unknown>)[column];
       if (typeof value === 'number') return column.endsWith('at') ? whole(value) : float(value);
-      if (typeof value === 'string') return cut(value);
+      if (typeof value === 'string') return uncut.includes(column) ? text(value) : cut(value);
       return typeof value === 'object' && value !== null && !Array.isArray(value)
         ? floats(value as Record<string, number>)
         : value;
@@ -196,4 +197,5 @@ const ENCODERS: { readonly [T in TableName]: (row: Rows[T]) => string } = {
   policy_checkpoints: plainLine('policy_checkpoints'),
   experiment_outcomes: plainLine('experiment_outcomes'),
   experiment_decisions: plainLine('experiment_decisions'),
+  calls: plainLine('calls', CALL_BODIES),
 };

@@ -1,3 +1,4 @@
+import { CALL_COLUMNS, type CallRow } from './call-tables.ts';
 import type { ExperimentDecisionRow, ExperimentOutcomeRow } from './experiment-tables.ts';
 
 /** The tables of the store. */
@@ -12,7 +13,8 @@ export type TableName =
   | 'training_jobs'
   | 'policy_checkpoints'
   | 'experiment_outcomes'
-  | 'experiment_decisions';
+  | 'experiment_decisions'
+  | 'calls';
 
 /** Unix time in microseconds, up to 2^53; 0 = never happened. */
 export type Micros = number;
@@ -330,6 +332,7 @@ export interface Rows {
   policy_checkpoints: PolicyCheckpointRow;
   experiment_outcomes: ExperimentOutcomeRow;
   experiment_decisions: ExperimentDecisionRow;
+  calls: CallRow;
 }
 
 /** Longer texts (arguments, result, answer, messages) are cut: one row must never fill a message. */
@@ -430,6 +433,7 @@ export const TABLES: Readonly<Record<TableName, TableShape>> = {
      decided_at`,
     'job experiment',
   ),
+  calls: shape(CALL_COLUMNS, 'job trajectory_id call_id', 'job trajectory_id call_id', { newest: 'at' }),
 };
 
 /** Every table, in a fixed order. */

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodeRows } from '../records/encode.ts';
 import {
+  callRow,
   evaluationRow,
   experimentDecisionRow,
   experimentOutcomeRow,
@@ -48,6 +49,7 @@ export function storeConformance(name: string, open: () => Promise<Store>): void
       await store.insert('policy_checkpoints', encodeRows('policy_checkpoints', [policyCheckpointRow({ job })]), 'a9');
       await store.insert('experiment_outcomes', encodeRows('experiment_outcomes', [experimentOutcomeRow({ job })]), 'a10');
       await store.insert('experiment_decisions', encodeRows('experiment_decisions', [experimentDecisionRow({ job })]), 'a11');
+      await store.insert('calls', encodeRows('calls', [callRow({ job })]), 'a12');
       for (const table of TABLE_NAMES) {
         expect(await count(table, job), table).toBe(1);
         const { columns } = await store.query(`SELECT * FROM ${table} WHERE job = 'every-table'`);
@@ -132,6 +134,15 @@ export function storeConformance(name: string, open: () => Promise<Store>): void
       );
       const none = ['', '', false, [], [], null, null];
       expect(read.rows).toEqual([['{"a":"ü\\n"}', '[1]', true, ['get(1)', 'end'], [0.5, 0], 0.25, -1.5], none, none, none]);
+    });
+
+    it('has one row of a call, that of its end, whatever comes first and however often', async () => {
+      const job = 'called';
+      const started = callRow({ job, status: 'started', response: '', ended_at: 0, at: T0 });
+      for (const [i, row] of [started, callRow({ job }), started].entries())
+        await store.insert('calls', encodeRows('calls', [row]), `call ${i}`);
+      const { rows } = await store.query(`SELECT status, response, request FROM calls WHERE job = '${job}'`);
+      expect(rows).toEqual([['completed', '{"choices":[]}', '{"messages":[]}']]);
     });
 
     it('keeps the latest row of a job and of a checkpoint, in whatever order they come', async () => {

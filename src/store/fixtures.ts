@@ -1,3 +1,4 @@
+import type { CallRow } from '../records/call-tables.ts';
 import type { ExperimentDecisionRow, ExperimentOutcomeRow } from '../records/experiment-tables.ts';
 import type {
   EvaluationRow,
@@ -213,5 +214,18 @@ export function experimentDecisionRow(row: Partial<ExperimentDecisionRow> = {}):
     ...{ job: 'job', experiment: 'autumn', agent: 'retail', champion: 'job@1', candidate: 'job@2', kind: 'promote' },
     ...{ decided_by: 'rule', reason: 'the candidate is better', wins: 9, losses: 0, ties: 2, units: 23, evidence: 51.2 },
     ...{ threshold: 20, alpha: 0.05, decided_at: T0, ...row },
+  };
+}
+
+export function callRow(row: Partial<CallRow> = {}): CallRow {
+  return {
+    ...{ job: 'job', trajectory_id: 'job:session:01', call_id: '01', session: '01', task_id: 't1', experiment: '', arm: '' },
+    ...{ status: 'completed', use: 'main', retry_of: '', capture: 'text', endpoint: 'chat.completions', upstream: 'lab' },
+    ...{ model: 'small', served_model: 'small-1', weights: '', prompt_digest: 'b'.repeat(64), streamed: true, continues: '' },
+    ...{ shared_messages: 0, request: '{"messages":[]}', request_digest: 'c'.repeat(64), request_artifact: '' },
+    ...{ response: '{"choices":[]}', response_artifact: '', http_status: 200, error: '', finish_reason: 'stop' },
+    ...{ tokens_in: 12, tokens_out: 3, tokens_cached: 0, micro_dollars: 5, first_byte_us: 900, duration_us: 2000 },
+    ...{ prompt_tokens: [], tokens: [], token_log_probabilities: [], started_at: T0, ended_at: T0 + 2000, at: T0 + 2000 },
+    ...row,
   };
 }

@@ -39,6 +39,11 @@ export function eventItem(message: IncomingMessage): Item {
   return itemOf(message, { [table]: message.data }, {});
 }
 
+/** Row of a call, from `call.<job>.<session>.<entry>`. */
+export function callItem(message: IncomingMessage): Item {
+  return itemOf(message, { calls: message.data }, {});
+}
+
 /** @param told - how many rows the message says that there are: those of packed blocks cannot be counted without unpacking. */
 function itemOf(message: IncomingMessage, blocks: Item['blocks'], told: Partial<Record<TableName, number>>): Item {
   let rows = 0;

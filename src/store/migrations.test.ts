@@ -6,6 +6,7 @@ import { EmbeddedEngine } from './embedded.ts';
 import { encodeRows } from '../records/encode.ts';
 import {
   evaluationRow,
+  callRow,
   experimentDecisionRow,
   experimentOutcomeRow,
   explorationRow,
@@ -67,6 +68,7 @@ const rows: Readonly<Record<TableName, Buffer>> = {
   policy_checkpoints: encodeRows('policy_checkpoints', [policyCheckpointRow()]),
   experiment_outcomes: encodeRows('experiment_outcomes', [experimentOutcomeRow()]),
   experiment_decisions: encodeRows('experiment_decisions', [experimentDecisionRow()]),
+  calls: encodeRows('calls', [callRow()]),
 };
 
 /** Inserts the rows as far as the schema of now has room for them, twice, as a redelivery would. */

@@ -27,6 +27,7 @@ export const QUERY_NAMES = [
   'exploration',
   'curriculum',
   'experiments',
+  'calls',
 ] as const;
 
 export type QueryName = (typeof QUERY_NAMES)[number];

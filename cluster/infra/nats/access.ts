@@ -1,5 +1,6 @@
 import {
   ALL,
+  callSubject,
   deadLetterSubject,
   eventSubject,
   groupSubject,
@@ -11,7 +12,7 @@ import {
   serveSubject,
 } from '../../../src/protocol/subjects.ts';
 import { REWARD_WORK, ROLLOUT_WORK, type DurablePlace } from '../../../src/protocol/durables.ts';
-import { BUDGETS, JOBS, JOINS, NODES, POLICIES, type BucketName } from '../../../src/protocol/names.ts';
+import { BUDGETS, JOBS, JOINS, NODES, POLICIES, SESSIONS, type BucketName } from '../../../src/protocol/names.ts';
 import { ROLE_NAMES, SEVERAL_ROLES, type RoleName } from '../../../src/protocol/roles.ts';
 
 /** Who connects to the cluster's own nats-server: its roles, its supervisor, and the people and tests that have `admin`. */
@@ -104,8 +105,11 @@ const node = (role: RoleName): Access =>
 export const WORKER_ACCESS: Readonly<Record<WorkerRole, Access>> = {
   // It looks for the parameter servers.
   learner: joined(node('learner'), read(NODES)),
-  // It looks for the coordinator.
-  gateway: joined(node('gateway'), read(NODES)),
+  // It looks for the coordinator, keeps the journal of calls and the sessions that they belong to, and writes the rows of their ends.
+  gateway: joined(node('gateway'), read(NODES), read(SESSIONS), {
+    publish: [`$KV.${SESSIONS}.*`, callSubject('*', '*', 'started'), callSubject('*', '*', 'ended'), scoredSubject('*', 'rows')],
+    subscribe: [],
+  }),
   rollout: joined(node('rollout'), work(ROLLOUT_WORK), spend, follow(POLICIES), {
     publish: [
       groupSubject('*'),
@@ -151,6 +155,9 @@ const JOINING = [
   `$JS.API.CONSUMER.DURABLE.CREATE.KV_${JOINS}.>`,
 ];
 
+/** Written by gateways alone. */
+const SESSIONS_AND_CALLS = [`$KV.${SESSIONS}.>`, ALL.calls];
+
 /** What those beside the workers may not publish. `admin` may do everything. */
 export const DENIED: Readonly<Record<Exclude<Identity, WorkerRole | 'admin' | 'supervisor'>, readonly string[]>> = {
   // It runs `millrace doctor`, which removes damaged records of every kind.
@@ -162,6 +169,7 @@ export const DENIED: Readonly<Record<Exclude<Identity, WorkerRole | 'admin' | 's
     ...nodesBut('parameter-server'),
     '$KV.schedules.>',
     '$KV.budgets.>',
+    ...SESSIONS_AND_CALLS,
     ALL.rollouts,
     ALL.groups,
   ],
@@ -173,6 +181,7 @@ export const DENIED: Readonly<Record<Exclude<Identity, WorkerRole | 'admin' | 's
     '$KV.policies.>',
     '$KV.schedules.>',
     '$KV.budgets.>',
+    ...SESSIONS_AND_CALLS,
     ALL.weights,
     ALL.rollouts,
     ALL.groups,

@@ -1,0 +1,48 @@
+-- Calls of language models through the gateway: one row a call, written when it starts and again when it ends.
+CREATE TABLE IF NOT EXISTS calls
+(
+    job LowCardinality(String) COMMENT 'job, or name of the recording, that the session belongs to',
+    trajectory_id String COMMENT 'trajectory of the session' CODEC(ZSTD(1)),
+    call_id String COMMENT 'unique; sorts by start' CODEC(ZSTD(1)),
+    session String COMMENT 'session whose key the caller had' CODEC(ZSTD(1)),
+    task_id String COMMENT 'task of the session' CODEC(ZSTD(1)),
+    experiment LowCardinality(String) COMMENT 'experiment of the session; empty outside of experiments',
+    arm LowCardinality(String) COMMENT 'champion or candidate; empty outside of experiments',
+    status LowCardinality(String) COMMENT 'started (not known to have ended), completed, failed or cut',
+    use LowCardinality(String) COMMENT 'main, auxiliary (title, summary) or retry',
+    retry_of String COMMENT 'call that this one repeats' CODEC(ZSTD(1)),
+    capture LowCardinality(String) COMMENT 'what is known of the call: tokens, logprobs or text; only tokens can be trained on',
+    endpoint LowCardinality(String) COMMENT 'chat.completions, responses or messages',
+    upstream LowCardinality(String) COMMENT 'provider, or job of the policy, that answered',
+    model LowCardinality(String) COMMENT 'model as the caller named it',
+    served_model LowCardinality(String) COMMENT 'model as the upstream named itself',
+    weights String COMMENT 'SHA-256 of the weights, where they are of a policy' CODEC(ZSTD(1)),
+    prompt_digest String COMMENT 'SHA-256 of system messages, tools and response format' CODEC(ZSTD(1)),
+    streamed Bool COMMENT 'the response was a stream of events',
+    continues String COMMENT 'call whose first messages this one repeats; empty where request has all messages' CODEC(ZSTD(1)),
+    shared_messages UInt32 COMMENT 'messages that are left out of request: they are those of call continues' CODEC(ZSTD(1)),
+    request String COMMENT 'body of the request without the shared messages, JSON' CODEC(ZSTD(3)),
+    request_digest String COMMENT 'SHA-256 of the body as it came' CODEC(ZSTD(1)),
+    request_artifact String COMMENT 'artifact that has the body where it is over 256 KiB' CODEC(ZSTD(1)),
+    response String COMMENT 'body of the response, JSON; of a stream, what its events add up to' CODEC(ZSTD(3)),
+    response_artifact String COMMENT 'artifact that has the response where it is over 256 KiB' CODEC(ZSTD(1)),
+    http_status UInt16 COMMENT 'HTTP status of the upstream; 0 without an answer',
+    error String COMMENT 'what went wrong' CODEC(ZSTD(3)),
+    finish_reason LowCardinality(String) COMMENT 'why the model stopped, in the upstream\'s word',
+    tokens_in UInt64 COMMENT 'tokens that the model read' CODEC(ZSTD(1)),
+    tokens_out UInt64 COMMENT 'tokens that it wrote' CODEC(ZSTD(1)),
+    tokens_cached UInt64 COMMENT 'of tokens_in, those that the upstream had cached' CODEC(ZSTD(1)),
+    micro_dollars UInt64 COMMENT 'cost in millionths of a US dollar; 0 where nobody knows the price' CODEC(ZSTD(1)),
+    first_byte_us UInt64 COMMENT 'microseconds from the request to the first byte of the response' CODEC(ZSTD(1)),
+    duration_us UInt64 COMMENT 'microseconds from the request to the end of the response' CODEC(ZSTD(1)),
+    prompt_tokens Array(UInt32) COMMENT 'token ids that the model read, where capture is tokens' CODEC(ZSTD(3)),
+    tokens Array(UInt32) COMMENT 'token ids that it wrote, where capture is tokens' CODEC(ZSTD(3)),
+    token_log_probabilities Array(Float32) COMMENT 'log-probability of each token that it wrote, where capture is not text' CODEC(ZSTD(3)),
+    started_at DateTime64(6, 'UTC') COMMENT 'when the request came, UTC' CODEC(ZSTD(1)),
+    ended_at DateTime64(6, 'UTC') COMMENT 'when the response had ended, UTC; 1970 while it has not' CODEC(ZSTD(1)),
+    at DateTime64(6, 'UTC') COMMENT 'when this row of the call was written, UTC; the newest holds' CODEC(ZSTD(1)),
+    ingested_at DateTime64(6, 'UTC') DEFAULT now64(6) COMMENT 'when the row came into the store, UTC'
+)
+ENGINE = ReplacingMergeTree(at)
+ORDER BY (job, trajectory_id, call_id)
+SETTINGS non_replicated_deduplication_window = 1000;
