@@ -13,7 +13,7 @@ export default defineConfig(
   globalIgnores(['node_modules/', 'dist/', 'src/gen/', '.millrace/', 'coverage/', 'src/compute/native/build/', 'deploy/pulumi/']),
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
   {
-    files: ['**/*.{js,ts}'],
+    files: ['**/*.{js,ts,tsx}'],
     plugins: { millrace: { rules: { 'class-length': classLength, layers, 'one-source': oneSource, 'wire-names': wireNames } } },
     rules: {
       'millrace/layers': 'error',
@@ -33,7 +33,7 @@ export default defineConfig(
     rules: { 'millrace/one-source': 'error' },
   },
   {
-    files: ['**/*.ts'],
+    files: ['**/*.{ts,tsx}'],
     extends: [tseslint.configs.recommendedTypeChecked],
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {
@@ -65,7 +65,7 @@ export default defineConfig(
   },
   {
     // Golden numbers and recorded messages are JSON.
-    files: ['**/*.test.ts'],
+    files: ['**/*.test.{ts,tsx}'],
     rules: {
       '@typescript-eslint/no-unsafe-argument': 'off',
       '@typescript-eslint/no-unsafe-assignment': 'off',

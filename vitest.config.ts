@@ -54,7 +54,7 @@ export default defineConfig({
           name: 'unit',
           pool,
           globalSetup,
-          include: ['{src,cluster,examples,bench,docs,scripts,deploy,test/simulation}/**/*.test.{ts,js}'],
+          include: ['{src,cluster,web,examples,bench,docs,scripts,deploy,test/simulation}/**/*.test.{ts,tsx,js}'],
           expect: { poll },
           testTimeout: 30_000,
           hookTimeout: 30_000,

@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { bundleWeb } from './bundle/web.js';
 import { compileModules, filesBelow } from './compile.js';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -12,6 +13,7 @@ const out = join(root, 'dist');
 const began = Date.now();
 rmSync(out, { recursive: true, force: true });
 const modules = await compileModules(root, out);
+await bundleWeb(root, out);
 process.exitCode = declare();
 if (process.exitCode === 0) console.log(`Built ${modules} modules in ${((Date.now() - began) / 1000).toFixed(1)} s.`);
 

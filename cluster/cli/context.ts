@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { MillraceError } from '../../src/errors.ts';
 import type { TlsFiles } from '../../src/identity/tls-files.ts';
 import { callAdmin, type AdminClient } from './admin-client.ts';
-import { findEndpoint } from './endpoint.ts';
+import { findEndpoint, type Endpoint } from './endpoint.ts';
 
 /** Where text goes: process.stdout is one. */
 export interface CliOutput {
@@ -48,6 +48,8 @@ export interface CliContext extends CliStreams {
   readonly stateDir: string;
   /** --address, when it was given. */
   readonly address: string | undefined;
+  /** What the cluster is called with, where it has TLS. */
+  readonly tls: TlsFiles | undefined;
   /** The cluster that this command runs itself; it is called whatever address is given for others. */
   own?: { address: string; token?: string | undefined; tls?: TlsFiles | undefined };
   /** Where the cluster that this command runs itself writes its logs. */
@@ -89,6 +91,11 @@ const NOWHERE: CliOutput = { write: () => true };
 export function createCliContext(program: Command, environment: CliEnvironment): CliContext {
   const { stdout, stderr, env, cwd, signal } = environment;
   const options = (): GlobalOptions => program.opts<GlobalOptions>();
+  const endpoint = (): Endpoint => {
+    if (context.own) return { token: undefined, ...context.own, origin: 'this command' };
+    const { address, tokenFile, tlsCa: caFile, tlsCert: certFile, tlsKey: keyFile } = options();
+    return findEndpoint({ address, tokenFile, tls: { caFile, certFile, keyFile }, stateDir: context.stateDir, env, cwd });
+  };
   const context: CliContext = {
     stdout,
     get stdin() {
@@ -118,13 +125,12 @@ export function createCliContext(program: Command, environment: CliEnvironment):
     get stateDir() {
       return resolve(cwd, options().state ?? (env['MILLRACE_STATE'] || env['MILLRACE_STATE_DIR'] || '.millrace'));
     },
+    get tls() {
+      return endpoint().tls;
+    },
     withAdmin: async (use) => {
-      const { address, tokenFile, tlsCa: caFile, tlsCert: certFile, tlsKey: keyFile } = options();
       void context.json; // A wrong format is told before anything is done.
-      const endpoint = context.own
-        ? { token: undefined, ...context.own, origin: 'this command' }
-        : findEndpoint({ address, tokenFile, tls: { caFile, certFile, keyFile }, stateDir: context.stateDir, env, cwd });
-      return callAdmin(endpoint, use, (line) => context.detail(line));
+      return callAdmin(endpoint(), use, (line) => context.detail(line));
     },
     print: (json, text) => {
       stdout.write(context.json ? `${JSON.stringify(json, null, 2)}\n` : text());

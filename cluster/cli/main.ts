@@ -25,6 +25,7 @@ import { register as importCommand } from './commands/import.ts';
 import { register as joinCluster } from './commands/join.ts';
 import { register as job } from './commands/job.ts';
 import { register as node } from './commands/node.ts';
+import { register as openWorkbench } from './commands/open.ts';
 import { register as report } from './commands/job/report.ts';
 import { register as query } from './commands/query.ts';
 import { register as schedule } from './commands/schedule.ts';
@@ -39,6 +40,7 @@ import { register as up } from './commands/up.ts';
 const COMMANDS: readonly ((program: Command, context: CliContext) => void)[] = [
   up,
   joinCluster,
+  openWorkbench,
   train,
   tune,
   evaluate,
@@ -69,6 +71,7 @@ const COMMANDS: readonly ((program: Command, context: CliContext) => void)[] = [
 export const SHORTCUTS: Readonly<Record<string, string>> = {
   up: 'cluster up',
   join: 'cluster join',
+  open: 'cluster open',
   doctor: 'cluster check',
   train: 'job run',
   tune: 'job tune',

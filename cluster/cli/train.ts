@@ -25,7 +25,7 @@ import type { AdminClient } from './admin-client.ts';
 import type { CliContext } from './context.ts';
 import { createJob } from './create-job.ts';
 import { clusterSettings, type EmbeddedFlags } from './cluster-settings.ts';
-import { addressesOf, startCluster } from './embedded.ts';
+import { addressesOf, startCluster, workbenchLine } from './embedded.ts';
 import { EXIT } from './errors.ts';
 import { followJob, isOver } from './follow-job.ts';
 import { namedQuerySql } from './named-query.ts';
@@ -77,8 +77,7 @@ export async function train(file: string | undefined, flags: TrainFlags, context
         : create(admin, config!, { from: weightsFrom(flags.from, context.cwd), ...owned }, context),
     );
     context.note(`job ${running.id}; ${addressesOf(cluster)}; state in ${cluster.stateDir}`);
-    const example = sqlExample(cluster);
-    if (example !== undefined) context.note(example);
+    for (const line of [sqlExample(cluster), workbenchLine(cluster)]) if (line !== undefined) context.note(line);
     const ended = await Promise.race([
       followJob(running.id, context, (job) => {
         running = job;

@@ -3,14 +3,21 @@ import type { Listening } from '../../src/http/listening.ts';
 import type { NodeContext, Role } from '../runtime/context.ts';
 import { findNodes } from '../runtime/nodes.ts';
 import type { SettingsOf } from '../runtime/settings/roles.ts';
+import { adminMethods } from './json-rpc/admin.ts';
 import { coordinatorClient } from './json-rpc/coordinator.ts';
+import { queryMethods } from './json-rpc/query.ts';
 import { jsonRpcRoute } from './json-rpc/route.ts';
 import { trainingMethods } from './json-rpc/training.ts';
 import { standardRoutes } from './routes.ts';
 import { startGateway } from './server.ts';
+import { clusterFeeds } from './workbench/feeds.ts';
+import { liveUpgrade } from './workbench/live.ts';
+import { loginRoutes } from './workbench/login.ts';
+import { pageRoutes } from './workbench/page.ts';
+import { Sessions } from './workbench/sessions.ts';
 
 /**
- * Starts the gateway of a node: HTTP, at 127.0.0.1 unless `listening` says otherwise. It serves the node's metrics as well, to those with a token for them. Rejects with
+ * Starts the gateway of a node: HTTP, at 127.0.0.1 unless `listening` says otherwise. It serves the workbench, and the node's metrics to those with a token for them. Rejects with
  * `failed_precondition` when its port is taken.
  */
 export async function startGatewayRole(
@@ -20,9 +27,19 @@ export async function startGatewayRole(
 ): Promise<Role> {
   const coordinators = async (): Promise<string[]> => (await findNodes(bus, 'coordinator')).map(({ address }) => address);
   const coordinator = coordinatorClient(coordinators, { token: settings.gatewayWorkToken, tls });
+  const tokens = {
+    metrics: settings.gatewayMetricsToken,
+    read: settings.gatewayReadToken,
+    write: settings.gatewayWriteToken,
+    admin: settings.gatewayAdminToken,
+  };
+  const sessions = new Sessions(settings.gatewayWorkToken, tls !== undefined);
+  const methods = { ...trainingMethods(coordinator), ...adminMethods(coordinator), ...queryMethods(coordinator) };
   const gateway = await startGateway({
     routes: [
-      jsonRpcRoute(trainingMethods(coordinator), log),
+      jsonRpcRoute(methods, log),
+      ...loginRoutes(sessions, tokens),
+      ...pageRoutes(),
       ...standardRoutes({
         metrics,
         async checkReady() {
@@ -31,12 +48,9 @@ export async function startGatewayRole(
         },
       }),
     ],
-    tokens: {
-      metrics: settings.gatewayMetricsToken,
-      read: settings.gatewayReadToken,
-      write: settings.gatewayWriteToken,
-      admin: settings.gatewayAdminToken,
-    },
+    tokens,
+    session: ({ headers }) => sessions.find(headers),
+    upgrades: [liveUpgrade(clusterFeeds(coordinator))],
     log,
     port: settings.port ?? 0,
     listening,

@@ -1,9 +1,11 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import type { MetricsRegistry } from '../../src/telemetry/metrics.ts';
 import type { Scope } from './scopes.ts';
 
 /** A request that was let in. */
 export interface GatewayRequest {
   readonly query: URLSearchParams;
+  readonly headers: IncomingHttpHeaders;
   /** Empty for GET and DELETE: their bodies are not read. */
   readonly body: Buffer;
   /** Of the caller's token; undefined where the route takes none. */
@@ -12,9 +14,9 @@ export interface GatewayRequest {
   readonly signal: AbortSignal;
 }
 
-/** What is sent back: `json` or `text`. */
-export type Reply = { readonly status?: number } & (
-  { readonly json: unknown } | { readonly text: string; readonly contentType: string }
+/** What is sent back: `json` or `text`. `headers` are added to those of every answer, or replace them. */
+export type Reply = { readonly status?: number; readonly headers?: Readonly<Record<string, string>> } & (
+  { readonly json: unknown } | { readonly text: string | Buffer; readonly contentType: string }
 );
 
 /** One thing that the gateway answers. A GET route answers HEAD as well. */

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Logger } from 'pino';
 import { systemClock } from '../../src/clock/system.ts';
 import { MillraceError } from '../../src/errors.ts';
@@ -10,8 +10,9 @@ import type { TlsIdentity } from '../../src/identity/tls-identity.ts';
 import { RateLimiter, type RateLimit } from '../../src/rpc/rate-limit.ts';
 import { BodyTooLarge, readBody } from './body.ts';
 import type { Reply, Route } from './routes.ts';
-import { Authenticator, SCOPES, type Tokens } from './scopes.ts';
+import { Authenticator, SCOPES, type BrowserSession, type Tokens } from './scopes.ts';
 import { errorBody, HTTP_STATUS } from './status.ts';
+import { refuseUpgrade, type Upgrade } from './upgrade.ts';
 
 /** What a client may ask of the gateway at most. */
 export interface GatewayLimits {
@@ -43,6 +44,10 @@ const WITH_BODY: ReadonlySet<Route['method']> = new Set(['POST', 'PUT']);
 export interface GatewayOptions {
   routes: readonly Route[];
   tokens: Tokens;
+  /** Finds the browser that logged in, for requests without a token. Default: there is no login. */
+  session?: (request: Pick<IncomingMessage, 'headers'>) => BrowserSession | undefined;
+  /** WebSockets. Default: none. */
+  upgrades?: readonly Upgrade[];
   log: Logger;
   /** Default 0: a free one. */
   port?: number;
@@ -87,16 +92,18 @@ class Gateway implements RunningGateway {
   readonly #authenticator: Authenticator;
   readonly #rate: RateLimiter;
   readonly #routes = new Map<string, Map<string, Route>>();
+  readonly #upgrades: readonly Upgrade[];
   readonly #log: Logger;
   readonly #stopped = new AbortController();
   readonly #answered: Record<string, number> = {};
   #running = 0;
   #stopping = false;
 
-  constructor({ routes, tokens, log, limits, listening = LOOPBACK, tls }: GatewayOptions) {
+  constructor({ routes, tokens, session, upgrades = [], log, limits, listening = LOOPBACK, tls }: GatewayOptions) {
     this.#limits = { ...DEFAULT_LIMITS, ...limits };
     this.#listening = listening;
-    this.#authenticator = new Authenticator(tokens);
+    this.#authenticator = new Authenticator(tokens, session);
+    this.#upgrades = upgrades;
     this.#rate = new RateLimiter(this.#limits.rate, () => systemClock.monotonic());
     this.#log = log;
     for (const route of routes) {
@@ -115,6 +122,7 @@ class Gateway implements RunningGateway {
     this.#server = createFor({ maxHeaderSize: HEADER_BYTES, ...times }, serve, tls);
     // Only who may send a body is asked for it.
     this.#server.on('checkContinue', serve);
+    this.#server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => this.#upgrade(request, socket, head));
     this.#server.maxConnections = MOST_CONNECTIONS;
   }
 
@@ -141,6 +149,7 @@ class Gateway implements RunningGateway {
     this.#stopping = true;
     const closed = new Promise<void>((resolve) => void this.#server.close(() => resolve()));
     this.#server.closeIdleConnections();
+    for (const upgrade of this.#upgrades) upgrade.close();
     const cut = setTimeout(() => {
       this.#stopped.abort();
       this.#server.closeAllConnections();
@@ -163,17 +172,14 @@ class Gateway implements RunningGateway {
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<Reply> {
-    const foreign = foreignRequest(request, this.#listening.advertise);
-    if (foreign !== undefined) throw new MillraceError('permission_denied', `Refused: ${foreign}.`);
-    const wait = this.#rate.take(request.socket.remoteAddress ?? '');
+    const wait = this.#checkCaller(request);
     if (wait > 0) throw this.#busy(response, `Too many requests; try again in ${wait} ms.`, wait);
     if (this.#running > this.#limits.concurrent) throw this.#busy(response, 'Too many requests at the same time.', 1000);
     const { pathname, searchParams } = targetOf(request.url ?? '/');
-    const { authorization } = request.headers;
     // Which paths there are is nothing for those without a token.
-    if (!this.#isOpen(pathname)) this.#authenticator.authorize(authorization, SCOPES[0]);
+    if (!this.#isOpen(pathname)) this.#authenticator.authorize(request, SCOPES[0]);
     const route = this.#routeOf(request.method ?? '', pathname, response);
-    const scope = route.scope && this.#authenticator.authorize(authorization, route.scope);
+    const scope = route.scope && this.#authenticator.authorize(request, route.scope);
     const body = WITH_BODY.has(route.method)
       ? await readBody(request, response, route.bodyBytes ?? this.#limits.bodyBytes)
       : Buffer.alloc(0);
@@ -181,7 +187,28 @@ class Gateway implements RunningGateway {
     response.once('close', () => left.abort());
     const limit = AbortSignal.timeout(this.#limits.requestMs);
     const signal = AbortSignal.any([left.signal, this.#stopped.signal, limit]);
-    return within(signal, async () => route.handle({ query: searchParams, body, scope, signal }));
+    return within(signal, async () => route.handle({ query: searchParams, headers: request.headers, body, scope, signal }));
+  }
+
+  /** Refuses requests of foreign pages; returns how many milliseconds an address that asks too often has to wait. */
+  #checkCaller(request: IncomingMessage): number {
+    const foreign = foreignRequest(request, this.#listening.advertise);
+    if (foreign !== undefined) throw new MillraceError('permission_denied', `Refused: ${foreign}.`);
+    return this.#rate.take(request.socket.remoteAddress ?? '');
+  }
+
+  #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
+    try {
+      if (this.#checkCaller(request) > 0) throw new MillraceError('resource_exhausted', 'Too many requests.');
+      const { pathname } = targetOf(request.url ?? '/');
+      this.#authenticator.authorize(request, SCOPES[0]);
+      const upgrade = this.#upgrades.find(({ path }) => path === pathname);
+      if (upgrade === undefined) throw new MillraceError('not_found', 'There is nothing at this path.');
+      this.#authenticator.authorize(request, upgrade.scope);
+      upgrade.accept(request, socket, head);
+    } catch (thrown) {
+      refuseUpgrade(socket, MillraceError.from(thrown));
+    }
   }
 
   #busy(response: ServerResponse, message: string, waitMs: number): MillraceError {
@@ -210,7 +237,7 @@ class Gateway implements RunningGateway {
     if (!response.writable) return;
     // A client that keeps its connection would hold up the end; what is left of a body would be taken for the next request.
     if (this.#stopping || !request.complete) response.setHeader('Connection', 'close');
-    response.writeHead(status, { 'Content-Type': type, 'Content-Length': Buffer.byteLength(text) });
+    response.writeHead(status, { 'Content-Type': type, 'Content-Length': Buffer.byteLength(text), ...reply.headers });
     response.end(request.method === 'HEAD' ? undefined : text);
   }
 

@@ -3,8 +3,10 @@ import type { RoleStart } from './role-start.ts';
 
 /** What routes of the gateway call. */
 const GATEWAY_METHODS: readonly string[] = [
-  ...['CreateJob', 'GetJob', 'WatchJob', 'CancelJob', 'PauseJob', 'ResumeJob'],
-  ...['EvaluateJob', 'ExportTrajectories'],
+  ...['CreateJob', 'GetJob', 'WatchJob', 'CancelJob', 'PauseJob', 'ResumeJob', 'SetJobPriority'],
+  ...['EvaluateJob', 'ExportTrajectories', 'ListJobs', 'WatchJobs', 'ListCheckpoints', 'Query', 'GetStoreStats'],
+  ...['ListNodes', 'ListActors', 'ListBudgets', 'ListDeadLetters', 'ListSchedules'],
+  ...['ListAdapters', 'ListExperiments', 'GetExperiment'],
 ];
 
 /** Starts the coordinator, and serves the admin API with its token. */

@@ -37,6 +37,8 @@ export interface EmbeddedCluster {
   token: string;
   /** Where the gateway answers HTTP. Undefined without one. */
   gatewayUrl: string | undefined;
+  /** Bearer token of the gateway, of scope `write`. */
+  gatewayToken: string;
   natsUrl: string;
   /** Who may do everything on its own nats-server. Undefined with one that ran already. */
   natsAdmin: NatsLogin | undefined;
@@ -119,6 +121,7 @@ async function start(
   return {
     address,
     token,
+    gatewayToken: credentials.gatewayWriteToken,
     gatewayUrl: ports.gateway === undefined ? undefined : `${config.tls ? 'https' : 'http'}://127.0.0.1:${ports.gateway}`,
     natsUrl,
     natsAdmin: passwords && { identity: 'admin', password: passwords.admin },

@@ -9,6 +9,7 @@ import { dirname, extname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { compileEach, DATA, filesBelow, reached, STARTED } from '../compile.js';
+import { bundleWeb } from './web.js';
 
 const here = dirname(fileURLToPath(import.meta.url));
 
@@ -24,7 +25,7 @@ const ENTRY = 'millrace:parts';
 const SHARED_ENTRY = 'millrace:shared/';
 
 /**
- * Makes the file and what lies beside it in folder `out`. Throws what esbuild says of a module that does not compile.
+ * Makes the file and what lies beside it in folder `out`, the page of the gateway included. Throws what esbuild says of a module that does not compile.
  *
  * @returns how many modules of ours are in it
  */
@@ -34,7 +35,12 @@ export async function bundleModules(root, out) {
   // What a process or a thread begins with may wait at its top level, which a part of the file cannot.
   const mains = compiled.filter((path) => path.endsWith('main.ts') && !ENTRIES.includes(path));
   const parts = compiled.filter((path) => !mains.includes(path));
-  const [names] = await Promise.all([exportsOf(root, parts), bundle(root, out, parts), compileEach(root, out, mains)]);
+  const [names] = await Promise.all([
+    exportsOf(root, parts),
+    bundle(root, out, parts),
+    compileEach(root, out, mains),
+    bundleWeb(root, out),
+  ]);
   for (const [part, exported] of names) place(out, part, exported);
   const data = filesBelow(join(root, 'src')).filter((path) => DATA.includes(extname(path)));
   const copied = [...modules.filter((path) => !path.endsWith('.ts')), ...data.map((path) => relative(root, path))];

@@ -20,7 +20,10 @@ const PURE = ['src/algo', 'src/actor', 'src/budget', 'src/jobs'];
 const PURE_MAY_USE = [...PURE, 'src/errors.ts', 'src/config', 'src/clock', 'src/random', 'src/gen', 'src/flow'];
 
 /** Folders beside src: src is a library and knows nothing of what is built on it. */
-const ABOVE_SRC = ['cluster', 'bench', 'test', 'examples', 'deploy'];
+const ABOVE_SRC = ['cluster', 'web', 'bench', 'test', 'examples', 'deploy'];
+
+/** What the page is made of. It runs in a browser and knows the cluster by what the gateway answers alone. */
+const WEB_PACKAGES = /^(preact(\/hooks)?|@preact\/signals|uplot(\/dist\/uPlot\.min\.css)?)$/;
 
 const TEST_PACKAGES = ['vitest', 'fast-check'];
 
@@ -46,6 +49,10 @@ function pathProblem(file, target, typeOnly, isTest) {
     const own = file.split('/').slice(0, 2).join('/');
     if (!isIn(target, own)) return "an example imports 'millrace', node: modules and its own files only";
   }
+  if (file.startsWith('web/') && !isTest && !isIn(target, 'web'))
+    return 'web/ is the page: it imports its own files, and asks the gateway for the rest';
+  if (target.startsWith('web/') && !file.startsWith('web/') && !isTest)
+    return 'web/ is bundled for browsers (scripts/bundle/web.js)';
   if (isTest) return undefined;
   const role = ROLES.find((folder) => isIn(file, folder));
   const other = role && ROLES.find((folder) => folder !== role && isIn(target, folder));
@@ -62,6 +69,8 @@ function pathProblem(file, target, typeOnly, isTest) {
 function packageProblem(file, source, isTest) {
   const owner = OWNED.find(({ packages }) => packages.test(source));
   if (owner !== undefined && !isInAny(file, owner.folders)) return `only ${owner.folders.join(' and ')} import ${source}`;
+  if (file.startsWith('web/') && !isTest && !WEB_PACKAGES.test(source))
+    return `web/ is the page: of packages it imports preact, @preact/signals and uplot, not ${source}`;
   const pure = PURE.find((folder) => isIn(file, folder));
   if (pure !== undefined && !isTest && isBuiltin(source))
     return `${pure}/ is pure logic: it does no input or output, so it does not import ${source}`;

@@ -1,5 +1,5 @@
-// Limits of size for src and cluster, as ESLint configuration.
-const FILES = ['{src,cluster}/**/*.{js,ts}'];
+// Limits of size for src, cluster and web, as ESLint configuration.
+const FILES = ['{src,cluster,web}/**/*.{js,ts,tsx}'];
 /** Their functions are lists of cases. */
 const SUITES = ['**/*.test.ts', '**/*.accept.ts', '**/*conformance.ts', '**/*conformance/**'];
 

@@ -6,9 +6,10 @@ export default defineConfig({
   root: fileURLToPath(new URL('../..', import.meta.url)),
   test: {
     pool: 'forks',
+    globalSetup: './scripts/compiled-for-tests.js',
     maxWorkers: 1,
     reporters: ['default', './scripts/closing-line.js'],
-    include: ['cluster/**/*.accept.ts'],
+    include: ['{cluster,web}/**/*.accept.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },

@@ -23,7 +23,7 @@ const MAKER = 'scripts/bundle';
 const RESOLUTION_MS = 2_000;
 /** npm writes it whenever it changes a package; there is none where something else has installed them. */
 const INSTALLED = 'node_modules/.package-lock.json';
-const SOURCE = /(?<!\.test)\.(ts|mjs|cjs|js|sql)$/;
+const SOURCE = /(?<!\.test)\.(tsx?|mjs|cjs|js|sql|css|html)$/;
 
 /**
  * The compiled modules of a checkout as it is now, in a folder named by what they were compiled from. Where there are none they are
@@ -36,7 +36,7 @@ const SOURCE = /(?<!\.test)\.(ts|mjs|cjs|js|sql)$/;
 export async function ensureCompiled(
   root,
   cache = join(root, 'node_modules', '.cache', 'millrace'),
-  { entries, folders = ['src', 'cluster'] } = {},
+  { entries, folders = ['src', 'cluster', 'web'] } = {},
 ) {
   const digest = digestNow(root, folders, `${cache}-seen.json`);
   const folder = join(cache, digest);

@@ -25,11 +25,14 @@ let root;
 /** A checkout with a handful of modules. */
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'millrace-compiled-'));
-  for (const folder of ['src/store/queries', 'src/client', 'cluster/cli', 'scripts'])
+  for (const folder of ['src/store/queries', 'src/client', 'cluster/cli', 'scripts', 'web'])
     mkdirSync(join(root, folder), { recursive: true });
   symlinkSync(join(repository, 'node_modules'), join(root, 'node_modules'));
   for (const file of ['package.json', 'package-lock.json', 'tsconfig.json', 'scripts/compile.js', 'scripts/bundle'])
     cpSync(join(repository, file), join(root, file), { recursive: true });
+  writeFileSync(join(root, 'web/index.html'), '<link href="main.css" /><script src="main.js"></script>');
+  writeFileSync(join(root, 'web/main.tsx'), "import './main.css';\ndocument.title = 'page' as string;\n");
+  writeFileSync(join(root, 'web/main.css'), 'body { margin: 0; }');
   for (const name of ['index', 'math', 'conformance'])
     writeFileSync(join(root, `src/${name}.ts`), 'export const x: number = 1;\n');
   writeFileSync(join(root, 'src/store/queries/one.sql'), 'SELECT 1');
@@ -54,6 +57,15 @@ it('the sources of this checkout compile', async () => {
 });
 
 describe('the build of a checkout', () => {
+  it('has the page, with assets that are named by their content', async () => {
+    const folder = join(await compiled(), 'web');
+    const [, style, script] = /"\/assets\/(main-\w+\.css)".*"\/assets\/(main-\w+\.js)"/.exec(
+      readFileSync(join(folder, 'index.html'), 'utf8'),
+    );
+    expect(readdirSync(join(folder, 'assets')).sort()).toEqual([style, script].sort());
+    expect(readFileSync(join(folder, 'assets', script), 'utf8')).toContain('document.title="page"');
+  });
+
   it('runs, with the modules that are started and the files that are read', async () => {
     const folder = await compiled();
     const { answer, started } = await import(/* @vite-ignore */ pathToFileURL(join(folder, 'cluster/cli/main.js')).href);

@@ -15,6 +15,7 @@ describe('a request that is answered', () => {
     ['loopback of IPv6', { host: '[::1]:8123' }],
     ['the host of a container', { host: 'host.docker.internal:8123', 'user-agent': 'clickhouse-go/2.30 (lv:go/1.23)' }],
     ['what somebody typed into a browser', { host: 'localhost:8123', 'user-agent': CHROME, 'sec-fetch-site': 'none' }],
+    ['a WebSocket of a page of its own', { host: '127.0.0.1:8123', 'user-agent': CHROME, origin: 'http://127.0.0.1:8123' }],
     [
       'a page of its own',
       { host: 'LocalHost:8123', 'user-agent': CHROME, 'sec-fetch-site': 'same-origin', origin: 'http://localhost:8123' },

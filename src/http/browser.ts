@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { TLSSocket } from 'node:tls';
 
 /**
  * Why a request must not be answered: it comes from a web page of another origin, or was addressed by a name that such a page
@@ -10,12 +11,15 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
  *
  * @param advertised - host name by which others reach the server. Default: it is reached by addresses and as localhost only
  */
-export function foreignRequest(request: Pick<IncomingMessage, 'headers' | 'socket'>, advertised?: string): string | undefined {
-  const { host, origin, 'sec-fetch-site': site, 'user-agent': agent } = request.headers;
-  if (!isLocalHost(host, request.socket.localAddress, advertised)) {
+export function foreignRequest(
+  { headers, socket }: Pick<IncomingMessage, 'headers' | 'socket'>,
+  advertised?: string,
+): string | undefined {
+  const { host, origin, 'sec-fetch-site': site, 'user-agent': agent } = headers;
+  if (!isLocalHost(host, socket.localAddress, advertised)) {
     return 'this port answers to localhost and to addresses of this machine only: the Host header names something else';
   }
-  if (origin !== undefined && origin.toLowerCase() !== `http://${host?.toLowerCase()}`) {
+  if (origin !== undefined && origin.toLowerCase() !== `${schemeOf(socket)}://${host?.toLowerCase()}`) {
     return 'this port does not answer web pages of another origin (Origin header)';
   }
   // `none`: typed into the address bar, or a bookmark.
@@ -23,10 +27,15 @@ export function foreignRequest(request: Pick<IncomingMessage, 'headers' | 'socke
     return 'this port does not answer requests that a web page of another site makes (Sec-Fetch-Site header)';
   }
   // Old browsers never say it, new ones do not over plain HTTP to names that may be another machine's (0.0.0.0, host.docker.internal).
-  if (site === undefined && agent !== undefined && /^\s*Mozilla\//i.test(agent)) {
+  // A WebSocket is opened with the Origin alone, which was compared above.
+  if (site === undefined && origin === undefined && agent !== undefined && /^\s*Mozilla\//i.test(agent)) {
     return 'this port does not answer browsers that do not say where a request comes from (Sec-Fetch-Site header); use a current one';
   }
   return undefined;
+}
+
+function schemeOf(socket: IncomingMessage['socket']): string {
+  return (socket as Partial<TLSSocket>).encrypted === true ? 'https' : 'http';
 }
 
 /** Headers of every answer: a browser neither guesses its type, nor runs, frames or hands it to a page of another origin. */

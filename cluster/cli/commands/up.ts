@@ -23,7 +23,7 @@ export function register(parent: Command, context: CliContext, name = 'up'): voi
       (value, before: string[] = []) => [...before, value],
     )
     .action(async (flags: EmbeddedFlags) => {
-      const [{ clusterSettings }, { addressesOf, placesOf, startCluster }, { sqlExample }] = await Promise.all([
+      const [{ clusterSettings }, { addressesOf, placesOf, startCluster, workbenchLine }, { sqlExample }] = await Promise.all([
         import('../cluster-settings.ts'),
         import('../embedded.ts'),
         import('../sql-access.ts'),
@@ -32,8 +32,7 @@ export function register(parent: Command, context: CliContext, name = 'up'): voi
       try {
         if (context.json) context.stdout.write(`${JSON.stringify(placesOf(cluster))}\n`);
         context.note(`${addressesOf(cluster)}; state in ${cluster.stateDir}; Ctrl-C stops it`);
-        const example = sqlExample(cluster);
-        if (example !== undefined) context.note(example);
+        for (const line of [sqlExample(cluster), workbenchLine(cluster)]) if (line !== undefined) context.note(line);
         const failure = await Promise.race([cluster.failed, aborted(context.signal)]);
         if (failure) throw failure;
       } finally {
