@@ -36,6 +36,10 @@ export type { PolicyAction, PolicyRun } from './serving/policy-run.ts';
 export type { PlayOptions, Solution, SolutionStep, TrainedPolicy } from './serving/trained-policy.ts';
 
 /** Language models. */
+export { anthropicModel } from './model/clients/anthropic/client.ts';
+export type { AnthropicOptions } from './model/clients/anthropic/client.ts';
+export { bedrockModel } from './model/clients/bedrock/client.ts';
+export type { BedrockOptions } from './model/clients/bedrock/client.ts';
 export { openAiModel } from './model/clients/openai/client.ts';
 export type { OpenAiOptions } from './model/clients/openai/client.ts';
 export { ModelError } from './model/model-error.ts';
@@ -52,6 +56,8 @@ export type {
   ModelResult,
   ModelUsage,
 } from './model/model.ts';
+export { generateObject } from './model/structured.ts';
+export type { ObjectRequest, ObjectResult } from './model/structured.ts';
 export { scriptedModel } from './model/testing/scripted-model.ts';
 export type { Script, ScriptedCall, ScriptedFault, ScriptedReply } from './model/testing/script.ts';
 export type { ScriptedModel, ScriptedModelOptions } from './model/testing/scripted-model.ts';

@@ -10,6 +10,7 @@ import { decodePlaces } from '../../src/jobs/scheduler/places.ts';
 import { decodeSchedule } from '../../src/jobs/schedules/schedule.ts';
 import { decodeSession } from '../../src/jobs/sessions/session.ts';
 import { decodeLease } from '../../src/protocol/lease.ts';
+import { decodeRate } from '../../src/model/rate/rate-store.ts';
 import { JOBS, POLICIES, type BucketName } from '../../src/protocol/names.ts';
 import { decodeManifest } from '../../src/weights/manifest.ts';
 import { decodeAgent } from '../jobs/agents.ts';
@@ -26,6 +27,7 @@ const BUCKETS: Readonly<Record<BucketName, { what: string; read: (value: Uint8Ar
   scheduler: { what: 'decision of the scheduler', read: decodePlaces },
   schedules: { what: 'schedule', read: decodeSchedule },
   budgets: { what: 'budget entry', read: readBudgetEntry },
+  rates: { what: 'state of a rate', read: decodeRate },
   joins: { what: 'token for joining', read: decodeJoinRecord },
   agents: { what: 'registered agent', read: (value, key) => decodeAgent(key, value) },
   experiments: { what: 'experiment', read: decodeExperiment },

@@ -81,6 +81,8 @@ export interface ModelResult {
   readonly logProbabilities?: readonly number[];
   /** Millionths of a US dollar. Absent where nobody knows a price. */
   readonly microDollars?: number;
+  /** The answer was kept from an earlier call, and cost nothing now. */
+  readonly cached?: boolean;
   /** Milliseconds from the call to the end of the answer. */
   readonly latencyMs: number;
   /** Milliseconds from the call to the first event of a stream. */

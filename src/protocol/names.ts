@@ -65,6 +65,9 @@ export const SESSIONS = 'sessions';
 /** What the jobs of each owner have spent, and may spend. */
 export const BUDGETS = 'budgets';
 
+/** How far the limits of model providers are used up, by provider; entries expire. */
+export const RATES = 'rates';
+
 /** A key-value bucket of the cluster. */
 export type BucketName =
   | typeof JOBS
@@ -75,6 +78,7 @@ export type BucketName =
   | typeof SCHEDULER
   | typeof SCHEDULES
   | typeof BUDGETS
+  | typeof RATES
   | typeof JOINS
   | typeof AGENTS
   | typeof EXPERIMENTS

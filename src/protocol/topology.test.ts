@@ -57,6 +57,7 @@ describe('topology', () => {
       joins: 7 * 24 * 3_600_000,
       leases: 10_000,
       nodes: 15_000,
+      rates: 86_400_000,
       policies: 0,
       scheduler: 0,
       schedules: 0,

@@ -1,6 +1,7 @@
 import type { StreamSpec, Topology } from '../bus/topology.ts';
 import {
   BUDGETS,
+  RATES,
   JOINS,
   AGENTS,
   CALLS,
@@ -100,6 +101,7 @@ export function topology(options: TopologyOptions = {}): Topology {
       { name: SCHEDULER, ttlMs: 0, maxBytes: 16 * MIB },
       { name: SCHEDULES, ttlMs: 0, maxBytes: 16 * MIB },
       { name: BUDGETS, ttlMs: 0, maxBytes: 64 * MIB },
+      { name: RATES, ttlMs: DAY_MS, maxBytes: 16 * MIB },
       { name: JOINS, ttlMs: 7 * DAY_MS, maxBytes: 16 * MIB },
       { name: AGENTS, ttlMs: 0, maxBytes: 16 * MIB },
       { name: EXPERIMENTS, ttlMs: 0, maxBytes: 64 * MIB },

@@ -12,7 +12,7 @@ import {
   serveSubject,
 } from '../../../src/protocol/subjects.ts';
 import { REWARD_WORK, ROLLOUT_WORK, type DurablePlace } from '../../../src/protocol/durables.ts';
-import { BUDGETS, JOBS, JOINS, NODES, POLICIES, SESSIONS, type BucketName } from '../../../src/protocol/names.ts';
+import { BUDGETS, JOBS, JOINS, NODES, POLICIES, RATES, SESSIONS, type BucketName } from '../../../src/protocol/names.ts';
 import { ROLE_NAMES, SEVERAL_ROLES, type RoleName } from '../../../src/protocol/roles.ts';
 
 /** Who connects to the cluster's own nats-server: its roles, its supervisor, and the people and tests that have `admin`. */
@@ -85,6 +85,9 @@ const work = ({ stream, durable }: DurablePlace): Access => ({
 /** Booking what calls cost in the ledgers; limits and prices are set by others. */
 const spend: Access = joined(read(BUDGETS), { publish: ['$KV.budgets.ledger.>'], subscribe: [] });
 
+/** Keeping to the limits of model providers, together with all others who call them. */
+const callModels: Access = joined(read(RATES), { publish: ['$KV.rates.>'], subscribe: [] });
+
 /** What every node does: announce itself, know the jobs, and report notices. */
 const node = (role: RoleName): Access =>
   joined(follow(JOBS), {
@@ -106,11 +109,11 @@ export const WORKER_ACCESS: Readonly<Record<WorkerRole, Access>> = {
   // It looks for the parameter servers.
   learner: joined(node('learner'), read(NODES)),
   // It looks for the coordinator, keeps the journal of calls and the sessions that they belong to, and writes the rows of their ends.
-  gateway: joined(node('gateway'), read(NODES), read(SESSIONS), {
+  gateway: joined(node('gateway'), read(NODES), read(SESSIONS), callModels, {
     publish: [`$KV.${SESSIONS}.*`, callSubject('*', '*', 'started'), callSubject('*', '*', 'ended'), scoredSubject('*', 'rows')],
     subscribe: [],
   }),
-  rollout: joined(node('rollout'), work(ROLLOUT_WORK), spend, follow(POLICIES), {
+  rollout: joined(node('rollout'), work(ROLLOUT_WORK), spend, callModels, follow(POLICIES), {
     publish: [
       groupSubject('*'),
       partSubject('*', '*', '*'),
@@ -124,7 +127,7 @@ export const WORKER_ACCESS: Readonly<Record<WorkerRole, Access>> = {
     ],
     subscribe: [serveSubject('*')],
   }),
-  reward: joined(node('reward'), work(REWARD_WORK), spend, {
+  reward: joined(node('reward'), work(REWARD_WORK), spend, callModels, {
     publish: [
       scoredSubject('*', 'train'),
       scoredSubject('*', 'evaluate'),

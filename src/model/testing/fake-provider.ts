@@ -1,6 +1,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { systemClock } from '../../clock/system.ts';
+import { anthropicDialect } from './anthropic-dialect.ts';
+import { bedrockDialect } from './bedrock-dialect.ts';
 import type { Dialect } from './dialect.ts';
 import { openAiDialect } from './openai-dialect.ts';
 import { cutOf, lastText, replyTo, type Script, type ScriptedCall, type ScriptedReply } from './script.ts';
@@ -29,7 +31,7 @@ export interface FakeProviderOptions {
   port?: number;
 }
 
-const DIALECTS: readonly Dialect[] = [openAiDialect];
+const DIALECTS: readonly Dialect[] = [openAiDialect, anthropicDialect, bedrockDialect];
 
 /**
  * A scripted provider of language models over HTTP on 127.0.0.1, for tests: `/v1/chat/completions` of OpenAI, streamed and not, and
