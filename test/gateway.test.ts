@@ -2,6 +2,9 @@ import { readFileSync } from 'node:fs';
 import { Agent, request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { MillraceError } from '../src/errors.ts';
+import { AdminService } from '../src/gen/millrace/v1/admin_pb.ts';
+import { createClient } from '../src/rpc/client.ts';
 import { millraceToEnd } from './support/command.ts';
 import { startTestCluster, type TestCluster } from './support/cluster.ts';
 
@@ -171,4 +174,39 @@ describe('JSON-RPC of a cluster', () => {
     const { stdout } = await millraceToEnd(['agent', 'list', '--state', cluster.stateDir, '-o', 'json']);
     expect((JSON.parse(stdout) as { name: string }[]).map(({ name }) => name)).toEqual(['plain', 'sorter']);
   });
+});
+
+describe('a named credential', () => {
+  const millrace = (...args: string[]): ReturnType<typeof millraceToEnd> =>
+    millraceToEnd([...args, '--state', cluster.stateDir, '-o', 'json']);
+
+  it('is taken by coordinator and gateway within seconds, and no more once it was revoked', async () => {
+    const made = await millrace('credential', 'create', '--name', 'ana', '--scopes', 'train,read', '--owner', 'research');
+    expect(made).toMatchObject({ code: 0 });
+    const { token } = JSON.parse(made.stdout) as { token: string };
+    const init = { headers: bearer(token) };
+    await expect.poll(() => answer('/readyz', init), { timeout: 10_000 }).toEqual([200, undefined]);
+    const admin = createClient(AdminService, cluster.address, { token });
+    const listed = (): Promise<string> =>
+      admin.listNodes({}).then(
+        () => 'ok',
+        (thrown: unknown) => MillraceError.from(thrown).code,
+      );
+    await expect.poll(listed, { timeout: 10_000 }).toBe('ok');
+    await expect(admin.listCredentials({})).rejects.toMatchObject({ code: 'permission_denied' });
+
+    const training_data = ['ba', 'dc', 'fe', 'hg', 'ca', 'db'].map((query) => ({ query, expected_outcome: query }));
+    const body = { jsonrpc: '2.0', id: 1, method: 'training.start_grpo', params: { agent_id: 'sorter', training_data } };
+    const started = await fetch(url('/rpc'), { method: 'POST', body: JSON.stringify(body), ...init });
+    const { result, error } = (await started.json()) as Answer;
+    expect(error).toBeUndefined();
+    expect((await cluster.admin.getJob({ jobId: result.training_job_id })).job).toMatchObject({ owner: 'research' });
+    await cluster.admin.cancelJob({ jobId: result.training_job_id });
+
+    expect(await millrace('credential', 'revoke', 'ana')).toMatchObject({ code: 0 });
+    await expect.poll(() => answer('/readyz', init), { timeout: 10_000 }).toEqual([401, 'unauthenticated']);
+    await expect.poll(listed, { timeout: 10_000 }).toBe('unauthenticated');
+    expect(JSON.parse((await millrace('credential', 'list')).stdout)).toMatchObject([{ name: 'ana', state: 'revoked' }]);
+    admin.close();
+  }, 60_000);
 });

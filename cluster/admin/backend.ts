@@ -9,6 +9,7 @@ import {
   type PruneStoreRequest,
 } from '../../src/gen/millrace/v1/admin_pb.ts';
 import type { QueryResult } from '../../src/store/store.ts';
+import type { CredentialDesk } from '../access/credential-desk.ts';
 import type { JoinDesk } from '../join/join-desk.ts';
 import type { JobVersion, WeightSource } from '../jobs/weight-source.ts';
 import type { AgentDirectory } from '../jobs/agents.ts';
@@ -92,6 +93,8 @@ export interface AdminBackend extends TrajectoryTransfer {
   readonly budgets: BudgetDesk;
   /** Lets hosts join. */
   readonly joins: JoinDesk;
+  /** Named credentials. */
+  readonly credentials: CredentialDesk;
   /** What is damaged. */
   readonly diagnosis: Diagnosis;
   /** Queues a job and returns it. `already_exists` when the id is taken. */

@@ -63,9 +63,14 @@ export async function createJob(backend: AdminBackend, request: CreateJobRequest
   return createOnce(backend, { id: jobId || idOf(config, requestId), config, options, request: { id: requestId, digest } });
 }
 
-/** Creates a job that measures a version of another. The same request id again gives the same job. */
-export async function evaluateJob(backend: AdminBackend, { jobId, version, requestId }: EvaluateJobRequest): Promise<Job> {
-  const { id, owner, priority, configJson } = await backend.getJob(checkJobId(jobId));
+/** Creates a job that measures a version of another, for `caller` or, where nobody is named, the owner of the other. The same request id again gives the same job. */
+export async function evaluateJob(
+  backend: AdminBackend,
+  { jobId, version, requestId }: EvaluateJobRequest,
+  caller?: string,
+): Promise<Job> {
+  const { id, owner: of, priority, configJson } = await backend.getJob(checkJobId(jobId));
+  const owner = caller ?? of;
   const config = evaluationConfig(parseJobConfig(configJson));
   const options: CreateJobOptions = { evaluates: { job: id, version }, owner, priority };
   const given = checkRequestId(requestId);

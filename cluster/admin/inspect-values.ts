@@ -1,3 +1,4 @@
+import { decodeCredential } from '../../src/access/credential.ts';
 import type { Bus } from '../../src/bus/bus.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { decodeNotice } from '../../src/jobs/notice.ts';
@@ -28,6 +29,7 @@ const BUCKETS: Readonly<Record<BucketName, { what: string; read: (value: Uint8Ar
   schedules: { what: 'schedule', read: decodeSchedule },
   budgets: { what: 'budget entry', read: readBudgetEntry },
   rates: { what: 'state of a rate', read: decodeRate },
+  credentials: { what: 'credential', read: decodeCredential },
   joins: { what: 'token for joining', read: decodeJoinRecord },
   agents: { what: 'registered agent', read: (value, key) => decodeAgent(key, value) },
   experiments: { what: 'experiment', read: decodeExperiment },

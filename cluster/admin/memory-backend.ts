@@ -23,6 +23,7 @@ import { seededRandom } from '../../src/random/seeded.ts';
 import type { QueryResult } from '../../src/store/store.ts';
 import type { Imported } from '../../src/store/export/import.ts';
 import { isEndState, type AdminBackend, type CreateJobOptions, type JobsChange, type JobsWatch } from './backend.ts';
+import { credentialDesk } from '../access/credential-desk.ts';
 import { joinDesk } from '../join/join-desk.ts';
 import { agentDirectory } from '../jobs/agents.ts';
 import { artifactUploads } from './artifact-uploads.ts';
@@ -61,6 +62,7 @@ export class MemoryBackend implements AdminBackend {
   readonly bundledFlow: AdminBackend['bundledFlow'] = () => Promise.resolve({ flow: 'flow', takesQueries: true });
   readonly schedules = schedulesApi(this.bus, new VirtualClock());
   readonly joins = joinDesk({ bus: this.bus, clock: new VirtualClock() }, undefined);
+  readonly credentials = credentialDesk({ bus: this.bus, clock: new VirtualClock() });
   readonly diagnosis = diagnosis(this.bus, weightsOn(this.bus));
   readonly agents = agentDirectory({ bus: this.bus, clock: new VirtualClock() });
   readonly serving = memoryServing(this.bus, this.agents);
@@ -104,7 +106,6 @@ export class MemoryBackend implements AdminBackend {
 
   /** By job. */
   readonly checkpoints = new Map<string, Checkpoint[]>();
-
   async listCheckpoints(id: string): Promise<Checkpoint[]> {
     await this.getJob(id);
     return this.checkpoints.get(id) ?? [];

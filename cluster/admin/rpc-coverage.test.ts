@@ -68,6 +68,13 @@ const CALLERS: Readonly<Record<Rpc, { client: (client: MillraceClient) => unknow
     client: ({ operations }) => operations.createJoinToken(['rollout']),
     cli: 'cluster token create --roles rollout',
   },
+  createCredential: {
+    client: ({ credentials }) => credentials.create('ana', ['read']),
+    cli: 'credential create --name ana --scopes read',
+  },
+  listCredentials: { client: ({ credentials }) => credentials.list(), cli: 'credential list' },
+  revokeCredential: { client: ({ credentials }) => credentials.revoke('ana'), cli: 'credential revoke ana' },
+  rotateCredential: { client: ({ credentials }) => credentials.rotate('ana'), cli: 'credential rotate ana' },
   diagnose: { client: ({ operations }) => operations.diagnose(), cli: 'cluster check' },
   removeDamaged: { client: ({ operations }) => operations.removeDamaged('jobs/a'), cli: 'cluster check --remove jobs/a --yes' },
 };

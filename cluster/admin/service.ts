@@ -1,6 +1,7 @@
 import { AdminService, JobSchema } from '../../src/gen/millrace/v1/admin_pb.ts';
 import { defineService } from '../../src/rpc/handlers.ts';
 import type { ServiceRegistration } from '../../src/rpc/handlers.ts';
+import { accessMethods } from '../access/methods.ts';
 import { agentMessage, registerAgent } from './agents.ts';
 import type { AdminBackend } from './backend.ts';
 import { jobBudgetChange } from './budgets.ts';
@@ -8,6 +9,7 @@ import { createJob, evaluateJob } from './create-job.ts';
 import { exportRequest } from './export.ts';
 import { pageOfJobs } from './page.ts';
 import { queryMessages } from './query-rows.ts';
+import { ownedBy } from './owned-by.ts';
 import { readMask } from './read-mask.ts';
 import { servingMethods } from './serving/methods.ts';
 import { checkPrune } from './store-care.ts';
@@ -19,7 +21,7 @@ export function adminService(backend: AdminBackend): ServiceRegistration {
   return defineService(AdminService, {
     findMissingArtifacts: (request) => backend.uploads.findMissing(request),
     uploadArtifacts: (requests) => backend.uploads.upload(requests),
-    createJob: async (request) => ({ job: await createJob(backend, request) }),
+    createJob: async (request, { caller }) => ({ job: await createJob(backend, ownedBy(caller, request)) }),
     listCheckpoints: async ({ jobId }) => ({ checkpoints: await backend.listCheckpoints(checkJobId(jobId)) }),
     getJob: async ({ jobId, readMask: mask }) => ({ job: readMask(JobSchema, mask)(await backend.getJob(checkJobId(jobId))) }),
     listJobs: async (request) => {
@@ -28,7 +30,8 @@ export function adminService(backend: AdminBackend): ServiceRegistration {
       const { listings, nextPageToken } = pageOfJobs(await backend.listJobs(), { ...request, pageSize });
       return { jobs: (await Promise.all(listings.map((listing) => listing.view()))).map(mask), nextPageToken };
     },
-    createSchedule: (request) => backend.schedules.createSchedule(request),
+    createSchedule: ({ schedule }, { caller }) =>
+      backend.schedules.createSchedule({ schedule: schedule && ownedBy(caller, schedule) }),
     getSchedule: (request) => backend.schedules.getSchedule(request),
     listSchedules: () => backend.schedules.listSchedules(),
     pauseSchedule: (request) => backend.schedules.pauseSchedule(request),
@@ -39,7 +42,7 @@ export function adminService(backend: AdminBackend): ServiceRegistration {
     cancelJob: async ({ jobId }) => ({ job: await backend.cancelJob(checkJobId(jobId)) }),
     pauseJob: async ({ jobId }) => ({ job: await backend.pauseJob(checkJobId(jobId)) }),
     resumeJob: async ({ jobId }) => ({ job: await backend.resumeJob(checkJobId(jobId)) }),
-    evaluateJob: async (request) => ({ job: await evaluateJob(backend, request) }),
+    evaluateJob: async (request, { caller }) => ({ job: await evaluateJob(backend, request, caller?.owner) }),
     setJobPriority: async ({ jobId, priority }) => ({
       job: await backend.setPriority(checkJobId(jobId), checkPriority(priority)),
     }),
@@ -50,7 +53,8 @@ export function adminService(backend: AdminBackend): ServiceRegistration {
     getBudget: (request) => backend.budgets.getBudget(request),
     updateBudget: (request) => backend.budgets.updateBudget(request),
     createJoinToken: (request) => backend.joins.createJoinToken(request),
-    registerAgent: async (request) => ({ agent: await registerAgent(backend, request) }),
+    ...accessMethods(backend.credentials),
+    registerAgent: async (request, { caller }) => ({ agent: await registerAgent(backend, ownedBy(caller, request)) }),
     getAgent: async ({ name }) => ({ agent: agentMessage(await backend.agents.get(checkAgentName(name))) }),
     listAgents: async () => ({ agents: (await backend.agents.list()).map(agentMessage) }),
     ...servingMethods(backend.serving),

@@ -92,6 +92,13 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   'budget show': ['budget show ann'],
   'budget set': ['budget set ann 250'],
   'job set-budget': ['job set-budget retail-1 --dollars 20 --wall-time 12h', 'job set-budget retail-1 --tokens none'],
+  'credential create': [
+    'credential create --name ana --scopes train,read --ttl 30d --out ana.token',
+    'credential create --name shop --scopes serve --owner retail',
+  ],
+  'credential list': ['credential list'],
+  'credential revoke': ['credential revoke ana'],
+  'credential rotate': ['credential rotate ana --overlap 1h --ttl 30d'],
   'config schema': ['config schema > job.schema.json'],
   'config show': ['config show', 'config show job.yaml --set rounds=100'],
 };

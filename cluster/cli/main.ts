@@ -16,6 +16,7 @@ import { register as checkpoint } from './commands/checkpoint.ts';
 import { register as cluster } from './commands/cluster.ts';
 import { register as completion } from './commands/completion.ts';
 import { register as config } from './commands/config.ts';
+import { register as credential } from './commands/credential.ts';
 import { register as dlq } from './commands/dlq.ts';
 import { register as doctor } from './commands/doctor.ts';
 import { register as evaluate } from './commands/eval.ts';
@@ -62,6 +63,7 @@ const COMMANDS: readonly ((program: Command, context: CliContext) => void)[] = [
   doctor,
   config,
   cluster,
+  credential,
   checkpoint,
   trajectory,
   completion,

@@ -22,6 +22,7 @@ import type { JobListing } from '../admin/job-listing.ts';
 import type { PruneMessage, StatsMessage, StoreCare } from '../admin/store-care.ts';
 import type { JobEntry, UnreadableJob } from '../jobs/directory.ts';
 import { agentDirectory, type AgentDirectory } from '../jobs/agents.ts';
+import { credentialDesk, type CredentialDesk } from '../access/credential-desk.ts';
 import { joinDesk, type JoinDesk } from '../join/join-desk.ts';
 import type { NodeContext } from '../runtime/context.ts';
 import type { NodeList } from '../runtime/nodes.ts';
@@ -50,6 +51,7 @@ export class CoordinatorBackend implements AdminBackend {
   readonly deadLetters: DeadLetterQueue;
   readonly schedules: Schedules;
   readonly joins: JoinDesk;
+  readonly credentials: CredentialDesk;
   readonly diagnosis: Diagnosis;
   readonly uploads: ArtifactUploads;
   readonly agents: AgentDirectory;
@@ -69,6 +71,7 @@ export class CoordinatorBackend implements AdminBackend {
     this.uploads = artifactUploads(context.artifacts);
     this.schedules = schedulesApi(context.bus, context.clock);
     this.joins = joinDesk(context, credentials);
+    this.credentials = credentialDesk(context);
     this.agents = agentDirectory(context);
     this.#workers = new WorkerCalls(context, nodes);
     this.serving = servingApi({

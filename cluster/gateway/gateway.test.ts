@@ -7,14 +7,17 @@ import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import { pino } from 'pino';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { HTTP_SCOPES } from '../../src/access/required.ts';
 import { ERROR_CODES, MillraceError, type ErrorCode } from '../../src/errors.ts';
 import { TestAuthority } from '../../src/identity/identity.fixture.ts';
 import { openTlsIdentity } from '../../src/identity/tls-identity.ts';
+import { TEST_CLIENTS } from './clients.fixture.ts';
 import { standardRoutes, type Route } from './routes.ts';
 import { startGateway, type GatewayOptions, type RunningGateway } from './server.ts';
 import { HTTP_STATUS } from './status.ts';
 
-const tokens = { metrics: 'monitor', read: 'reader', write: 'writer', admin: 'administrator' };
+const ROUTES = { 'POST /echo': 'train', 'GET /fail': 'open', 'GET /slow': 'open', 'GET /hang': 'open' } as const;
+const clients = { authenticator: TEST_CLIENTS, scopes: { ...HTTP_SCOPES, ...ROUTES } };
 const metrics = { contentType: 'text/plain; version=0.0.4', text: () => Promise.resolve('up 1\n') };
 let gateway: RunningGateway | undefined;
 let checkReady = (): Promise<void> => Promise.resolve();
@@ -23,7 +26,7 @@ afterEach(() => gateway?.stop(0));
 async function start(routes: readonly Route[] = [], options: Partial<GatewayOptions> = {}): Promise<RunningGateway> {
   gateway = await startGateway({
     routes: [...standardRoutes({ metrics, checkReady }), ...routes],
-    ...{ tokens, log: pino({ level: 'silent' }), ...options },
+    ...{ ...clients, log: pino({ level: 'silent' }), ...options },
   });
   return gateway;
 }
@@ -31,8 +34,7 @@ async function start(routes: readonly Route[] = [], options: Partial<GatewayOpti
 const echo: Route = {
   method: 'POST',
   path: '/echo',
-  scope: 'write',
-  handle: ({ body, scope }) => ({ json: { body: String(body), scope } }),
+  handle: ({ body, caller }) => ({ json: { body: String(body), caller: caller!.name } }),
 };
 const as = (token: string, more: RequestInit = {}): RequestInit => ({ ...more, headers: { authorization: `Bearer ${token}` } });
 
@@ -125,19 +127,18 @@ describe('the gateway', () => {
       const { error, ...rest } = (await response.json()) as { error?: { code: string } };
       return [response.status, error?.code ?? rest];
     };
-    expect(await post(as('writer'))).toEqual([200, { body: 'hello', scope: 'write' }]);
-    expect(await post(as('administrator'))).toEqual([200, { body: 'hello', scope: 'admin' }]);
+    expect(await post(as('writer'))).toEqual([200, { body: 'hello', caller: 'gateway-write.token' }]);
+    expect(await post(as('administrator'))).toEqual([200, { body: 'hello', caller: 'gateway-admin.token' }]);
     expect(await post(as('reader'))).toEqual([403, 'permission_denied']);
     expect(await post(as('nonsense'))).toEqual([401, 'unauthenticated']);
     expect(await post({})).toEqual([401, 'unauthenticated']);
-    await expect(start([], { tokens: {} })).rejects.toMatchObject({ code: 'failed_precondition' });
+    await expect(start([{ ...echo, path: '/new' }])).rejects.toThrow(/what POST \/new takes is not in HTTP_SCOPES/);
   });
 
   it('maps every error code, and keeps internal messages', async () => {
     const failing: Route = {
       method: 'GET',
       path: '/fail',
-      scope: undefined,
       handle: ({ query }) => {
         throw new MillraceError(query.get('code') as ErrorCode, 'the message', { field: 'x' });
       },
@@ -232,7 +233,7 @@ describe('the gateway', () => {
   });
 
   it('bounds rate, concurrency and time', async () => {
-    const hanging: Route = { method: 'GET', path: '/hang', scope: undefined, handle: () => new Promise(() => {}) };
+    const hanging: Route = { method: 'GET', path: '/hang', handle: () => new Promise(() => {}) };
     const { url } = await start([hanging], {
       limits: { rate: { perSecond: 0.001, burst: 4 }, concurrent: 1, requestMs: 300 },
     });
@@ -252,7 +253,6 @@ describe('the gateway', () => {
     const slow: Route = {
       method: 'GET',
       path: '/slow',
-      scope: undefined,
       handle: (request) => {
         signal = request.signal;
         calls += 1;
@@ -280,7 +280,7 @@ describe('the gateway', () => {
   it('says that its port is taken', async () => {
     const { url } = await start();
     const port = Number(new URL(url).port);
-    const second = startGateway({ routes: [], tokens, log: pino({ level: 'silent' }), port });
+    const second = startGateway({ routes: [], ...clients, log: pino({ level: 'silent' }), port });
     await expect(second).rejects.toMatchObject({ code: 'failed_precondition', field: 'port' });
   });
 });

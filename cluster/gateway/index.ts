@@ -1,8 +1,10 @@
 import { MillraceError } from '../../src/errors.ts';
 import type { Listening } from '../../src/http/listening.ts';
+import { CredentialDirectory } from '../access/credential-directory.ts';
 import type { NodeContext, Role } from '../runtime/context.ts';
 import { findNodes } from '../runtime/nodes.ts';
 import type { SettingsOf } from '../runtime/settings/roles.ts';
+import { clientAuthenticator } from './clients.ts';
 import { adminMethods } from './json-rpc/admin.ts';
 import { coordinatorClient } from './json-rpc/coordinator.ts';
 import { queryMethods } from './json-rpc/query.ts';
@@ -17,28 +19,24 @@ import { pageRoutes } from './workbench/page.ts';
 import { Sessions } from './workbench/sessions.ts';
 
 /**
- * Starts the gateway of a node: HTTP, at 127.0.0.1 unless `listening` says otherwise. It serves the workbench, and the node's metrics to those with a token for them. Rejects with
+ * Starts the gateway of a node: HTTP, at 127.0.0.1 unless `listening` says otherwise. It serves the workbench, and the node's metrics to those with a credential for them. Rejects with
  * `failed_precondition` when its port is taken.
  */
 export async function startGatewayRole(
-  { bus, log, metrics, tls }: Pick<NodeContext, 'bus' | 'log' | 'metrics' | 'tls'>,
+  { bus, clock, log, metrics, tls }: Pick<NodeContext, 'bus' | 'clock' | 'log' | 'metrics' | 'tls'>,
   settings: SettingsOf<'gateway'>,
   listening?: Listening,
 ): Promise<Role> {
   const coordinators = async (): Promise<string[]> => (await findNodes(bus, 'coordinator')).map(({ address }) => address);
   const coordinator = coordinatorClient(coordinators, { token: settings.gatewayWorkToken, tls });
-  const tokens = {
-    metrics: settings.gatewayMetricsToken,
-    read: settings.gatewayReadToken,
-    write: settings.gatewayWriteToken,
-    admin: settings.gatewayAdminToken,
-  };
+  const credentials = new CredentialDirectory({ bus, clock });
+  const authenticator = clientAuthenticator(settings, { credentials, clock });
   const sessions = new Sessions(settings.gatewayWorkToken, tls !== undefined);
   const methods = { ...trainingMethods(coordinator), ...adminMethods(coordinator), ...queryMethods(coordinator) };
   const gateway = await startGateway({
     routes: [
       jsonRpcRoute(methods, log),
-      ...loginRoutes(sessions, tokens),
+      ...loginRoutes(sessions, authenticator),
       ...pageRoutes(),
       ...standardRoutes({
         metrics,
@@ -48,7 +46,7 @@ export async function startGatewayRole(
         },
       }),
     ],
-    tokens,
+    authenticator,
     session: ({ headers }) => sessions.find(headers),
     upgrades: [liveUpgrade(clusterFeeds(coordinator))],
     log,
@@ -68,6 +66,7 @@ export async function startGatewayRole(
     metricsUrl: `${gateway.url}/metrics`,
     async stop(timeoutMs) {
       await gateway.stop(timeoutMs);
+      credentials.close();
       coordinator.close();
     },
   };

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import type { Caller } from '../../src/access/authenticator.ts';
 import type { MetricsRegistry } from '../../src/telemetry/metrics.ts';
-import type { Scope } from './scopes.ts';
 
 /** A request that was let in. */
 export interface GatewayRequest {
@@ -8,8 +8,8 @@ export interface GatewayRequest {
   readonly headers: IncomingHttpHeaders;
   /** Empty for GET and DELETE: their bodies are not read. */
   readonly body: Buffer;
-  /** Of the caller's token; undefined where the route takes none. */
-  readonly scope: Scope | undefined;
+  /** Who calls; undefined where the route takes no credential. */
+  readonly caller: Caller | undefined;
   /** Aborts when the client leaves, the time limit passes, or the gateway stops for good. */
   readonly signal: AbortSignal;
 }
@@ -19,13 +19,11 @@ export type Reply = { readonly status?: number; readonly headers?: Readonly<Reco
   { readonly json: unknown } | { readonly text: string | Buffer; readonly contentType: string }
 );
 
-/** One thing that the gateway answers. A GET route answers HEAD as well. */
+/** One thing that the gateway answers. A GET route answers HEAD as well. What it takes is in `HTTP_SCOPES` (src/access/required.ts). */
 export interface Route {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   /** Exact, without a query. */
   readonly path: string;
-  /** What it takes; undefined: no token. */
-  readonly scope: Scope | undefined;
   /** Bytes of a body, at most. Default: the gateway's limit. */
   readonly bodyBytes?: number;
   /** Errors reach the client by their code. */
@@ -39,23 +37,18 @@ export interface Standing {
   checkReady(this: void): Promise<void>;
 }
 
-/**
- * What every gateway answers: `/healthz` (its process lives) without a token, `/metrics` for scope `metrics`, `/readyz` (the cluster can be
- * asked) for scope `read`.
- */
+/** What every gateway answers: `/healthz` (its process lives), `/metrics`, and `/readyz` (the cluster can be asked). */
 export function standardRoutes({ metrics, checkReady }: Standing): Route[] {
   return [
-    { method: 'GET', path: '/healthz', scope: undefined, handle: () => ({ json: { status: 'ok' } }) },
+    { method: 'GET', path: '/healthz', handle: () => ({ json: { status: 'ok' } }) },
     {
       method: 'GET',
       path: '/metrics',
-      scope: 'metrics',
       handle: async () => ({ text: await metrics.text(), contentType: metrics.contentType }),
     },
     {
       method: 'GET',
       path: '/readyz',
-      scope: 'read',
       async handle() {
         await checkReady();
         return { json: { status: 'ready' } };

@@ -2,6 +2,9 @@ import { createServer, type IncomingMessage, type Server, type ServerOptions, ty
 import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Logger } from 'pino';
+import { requireScope, type Authenticator, type Caller } from '../../src/access/authenticator.ts';
+import { HTTP_SCOPES, httpScope } from '../../src/access/required.ts';
+import type { Scope } from '../../src/access/scopes.ts';
 import { systemClock } from '../../src/clock/system.ts';
 import { MillraceError } from '../../src/errors.ts';
 import { foreignRequest, setPrivateHeaders } from '../../src/http/browser.ts';
@@ -9,8 +12,8 @@ import { hostPort, LOOPBACK, type Listening } from '../../src/http/listening.ts'
 import type { TlsIdentity } from '../../src/identity/tls-identity.ts';
 import { RateLimiter, type RateLimit } from '../../src/rpc/rate-limit.ts';
 import { BodyTooLarge, readBody } from './body.ts';
+import { callerOf, type FindSession } from './callers.ts';
 import type { Reply, Route } from './routes.ts';
-import { Authenticator, SCOPES, type BrowserSession, type Tokens } from './scopes.ts';
 import { errorBody, HTTP_STATUS } from './status.ts';
 import { refuseUpgrade, type Upgrade } from './upgrade.ts';
 
@@ -40,12 +43,17 @@ const MOST_CONNECTIONS = 1024;
 /** Bodies of other methods are not read: those of paths without a token would hold requests of clients that have one. */
 const WITH_BODY: ReadonlySet<Route['method']> = new Set(['POST', 'PUT']);
 
+type ScopedRoute = Route & { readonly scope: Scope | 'open' };
+
 /** Options of {@link startGateway}. */
 export interface GatewayOptions {
   routes: readonly Route[];
-  tokens: Tokens;
+  /** Finds out who calls. */
+  authenticator: Authenticator;
+  /** What each route takes, by its method and path. Default: {@link HTTP_SCOPES}. A route that is not in it is an error. */
+  scopes?: typeof HTTP_SCOPES;
   /** Finds the browser that logged in, for requests without a token. Default: there is no login. */
-  session?: (request: Pick<IncomingMessage, 'headers'>) => BrowserSession | undefined;
+  session?: FindSession;
   /** WebSockets. Default: none. */
   upgrades?: readonly Upgrade[];
   log: Logger;
@@ -75,8 +83,8 @@ export interface RunningGateway {
 }
 
 /**
- * Starts the HTTP server. A request passes these checks in this order: Host and origin, rate, concurrency, token, route, scope, body.
- * Throws `failed_precondition` when the port is taken or no token is given.
+ * Starts the HTTP server. A request passes these checks in this order: Host and origin, rate, concurrency, credential, route, scope, body.
+ * Throws `failed_precondition` when the port is taken.
  */
 export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
   const gateway = new Gateway(options);
@@ -91,25 +99,29 @@ class Gateway implements RunningGateway {
   readonly #listening: Listening;
   readonly #authenticator: Authenticator;
   readonly #rate: RateLimiter;
-  readonly #routes = new Map<string, Map<string, Route>>();
-  readonly #upgrades: readonly Upgrade[];
+  readonly #session: FindSession;
+  readonly #routes = new Map<string, Map<string, ScopedRoute>>();
+  readonly #upgrades: readonly (Upgrade & { readonly scope: Scope })[];
   readonly #log: Logger;
   readonly #stopped = new AbortController();
   readonly #answered: Record<string, number> = {};
   #running = 0;
   #stopping = false;
 
-  constructor({ routes, tokens, session, upgrades = [], log, limits, listening = LOOPBACK, tls }: GatewayOptions) {
+  constructor(options: GatewayOptions) {
+    const { routes, scopes = HTTP_SCOPES, upgrades = [], log, limits, listening = LOOPBACK, tls } = options;
     this.#limits = { ...DEFAULT_LIMITS, ...limits };
     this.#listening = listening;
-    this.#authenticator = new Authenticator(tokens, session);
-    this.#upgrades = upgrades;
+    this.#authenticator = options.authenticator;
+    this.#session = options.session ?? (() => undefined);
+    this.#upgrades = upgrades.map((each) => ({ ...each, scope: scopeIn(scopes, 'GET', each.path) as Scope }));
     this.#rate = new RateLimiter(this.#limits.rate, () => systemClock.monotonic());
     this.#log = log;
     for (const route of routes) {
-      const methods = this.#routes.get(route.path) ?? new Map<string, Route>();
+      const methods = this.#routes.get(route.path) ?? new Map<string, ScopedRoute>();
       if (methods.has(route.method)) throw new MillraceError('internal', `two routes for ${route.method} ${route.path}`);
-      this.#routes.set(route.path, methods.set(route.method, route));
+      const scope = scopeIn(scopes, route.method, route.path);
+      this.#routes.set(route.path, methods.set(route.method, { ...route, scope }));
     }
     const { requestMs } = this.#limits;
     const times = {
@@ -176,10 +188,11 @@ class Gateway implements RunningGateway {
     if (wait > 0) throw this.#busy(response, `Too many requests; try again in ${wait} ms.`, wait);
     if (this.#running > this.#limits.concurrent) throw this.#busy(response, 'Too many requests at the same time.', 1000);
     const { pathname, searchParams } = targetOf(request.url ?? '/');
-    // Which paths there are is nothing for those without a token.
-    if (!this.#isOpen(pathname)) this.#authenticator.authorize(request, SCOPES[0]);
+    // Which paths there are is nothing for those without a credential.
+    if (!this.#isOpen(pathname)) this.#caller(request);
     const route = this.#routeOf(request.method ?? '', pathname, response);
-    const scope = route.scope && this.#authenticator.authorize(request, route.scope);
+    const caller = route.scope === 'open' ? undefined : this.#caller(request);
+    if (caller !== undefined) requireScope(caller, route.scope as Scope);
     const body = WITH_BODY.has(route.method)
       ? await readBody(request, response, route.bodyBytes ?? this.#limits.bodyBytes)
       : Buffer.alloc(0);
@@ -187,7 +200,7 @@ class Gateway implements RunningGateway {
     response.once('close', () => left.abort());
     const limit = AbortSignal.timeout(this.#limits.requestMs);
     const signal = AbortSignal.any([left.signal, this.#stopped.signal, limit]);
-    return within(signal, async () => route.handle({ query: searchParams, headers: request.headers, body, scope, signal }));
+    return within(signal, async () => route.handle({ query: searchParams, headers: request.headers, body, caller, signal }));
   }
 
   /** Refuses requests of foreign pages; returns how many milliseconds an address that asks too often has to wait. */
@@ -201,14 +214,22 @@ class Gateway implements RunningGateway {
     try {
       if (this.#checkCaller(request) > 0) throw new MillraceError('resource_exhausted', 'Too many requests.');
       const { pathname } = targetOf(request.url ?? '/');
-      this.#authenticator.authorize(request, SCOPES[0]);
+      const caller = this.#caller(request);
       const upgrade = this.#upgrades.find(({ path }) => path === pathname);
       if (upgrade === undefined) throw new MillraceError('not_found', 'There is nothing at this path.');
-      this.#authenticator.authorize(request, upgrade.scope);
+      requireScope(caller, upgrade.scope);
       upgrade.accept(request, socket, head);
+      socket.once(
+        'close',
+        this.#authenticator.watch(caller, () => socket.destroy()),
+      );
     } catch (thrown) {
       refuseUpgrade(socket, MillraceError.from(thrown));
     }
+  }
+
+  #caller(request: IncomingMessage): Caller {
+    return callerOf(request, this.#authenticator, this.#session);
   }
 
   #busy(response: ServerResponse, message: string, waitMs: number): MillraceError {
@@ -217,10 +238,10 @@ class Gateway implements RunningGateway {
   }
 
   #isOpen(path: string): boolean {
-    return [...(this.#routes.get(path)?.values() ?? [])].some(({ scope }) => scope === undefined);
+    return [...(this.#routes.get(path)?.values() ?? [])].some(({ scope }) => scope === 'open');
   }
 
-  #routeOf(method: string, path: string, response: ServerResponse): Route {
+  #routeOf(method: string, path: string, response: ServerResponse): ScopedRoute {
     const methods = this.#routes.get(path);
     if (methods === undefined) throw new MillraceError('not_found', 'There is nothing at this path.');
     const route = methods.get(method === 'HEAD' ? 'GET' : method);
@@ -264,6 +285,13 @@ function createFor(
     tls.subscribe((next) => server.setSecureContext({ cert: next.cert, key: next.key, minVersion: 'TLSv1.2' })),
   );
   return server;
+}
+
+/** What a route takes. `internal` when the table does not say. */
+function scopeIn(scopes: typeof HTTP_SCOPES, method: string, path: string): Scope | 'open' {
+  const scope = httpScope(scopes, method, path);
+  if (scope === undefined) throw new MillraceError('internal', `what ${method} ${path} takes is not in HTTP_SCOPES`);
+  return scope;
 }
 
 /** Path and query of a request. `invalid_argument` for a target that is neither a path nor an address. */

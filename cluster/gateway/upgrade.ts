@@ -1,15 +1,12 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { MillraceError } from '../../src/errors.ts';
-import type { Scope } from './scopes.ts';
 import { errorBody, HTTP_STATUS } from './status.ts';
 
 /** A path at which clients open WebSockets. */
 export interface Upgrade {
-  /** Exact, without a query. */
+  /** Exact, without a query. What it takes is in `HTTP_SCOPES` (src/access/required.ts). */
   readonly path: string;
-  /** What it takes. */
-  readonly scope: Scope;
   /** Takes over the connection of a request that was let in. Throws when it has no room for another. */
   accept(request: IncomingMessage, socket: Socket, head: Buffer): void;
   /** Ends all of its connections: the gateway stops. */

@@ -16,6 +16,7 @@ const SRC = [
       'budget',
       'actor',
       'identity',
+      'access',
       'rpc',
       'bus',
       'artifacts',
@@ -36,7 +37,7 @@ const ROLE_NAMES = ['coordinator', 'parameter-server', 'learner', 'rollout', 're
 
 /** Floors of cluster, the lowest first. All of them are above src. */
 const CLUSTER = [
-  { floor: 'what a node is made of', rooms: ['infra', 'jobs', 'runtime', 'join', 'holds', 'flow-watch', 'admin'] },
+  { floor: 'what a node is made of', rooms: ['infra', 'access', 'jobs', 'runtime', 'join', 'holds', 'flow-watch', 'admin'] },
   { floor: 'roles', rooms: ROLE_NAMES },
   { floor: 'processes', rooms: ['node', 'serial', 'simulation', 'up'] },
   { floor: 'command line', rooms: ['report', 'cli'] },

@@ -5,6 +5,7 @@ import { createClient as createRpcClient, type ServiceClient } from '../rpc/clie
 import type { CallOptions } from '../rpc/options.ts';
 import { adaptersClient, experimentsClient, type AdaptersClient, type ExperimentsClient } from './adapters.ts';
 import { agentsClient, type AgentsClient } from './agents.ts';
+import { credentialsClient, type CredentialsClient } from './credentials.ts';
 import { budgetsClient, type BudgetsClient } from './budgets.ts';
 import { deadLettersClient, type DeadLettersClient } from './dead-letters.ts';
 import { exportTrajectories, type ExportOptions } from './export.ts';
@@ -18,7 +19,7 @@ import { uploadFlow, type FlowSource, type UploadedFlow } from './upload.ts';
 export interface MillraceClientOptions {
   /** Where the admin API is, "host:port": what `millrace up` prints, and what admin.json of its state folder says. */
   endpoint: string;
-  /** Its token, as in credentials/admin.token of the state folder. */
+  /** Token of a credential of the cluster, or that of credentials/admin.token in the state folder. */
   token?: string | undefined;
   /** PEM files of a certificate of role admin, where the cluster has TLS. Default: no TLS. */
   tls?: TlsFiles | undefined;
@@ -49,6 +50,8 @@ export interface MillraceClient {
   /** Published policies, and the live tasks that they solve. */
   readonly adapters: AdaptersClient;
   readonly experiments: ExperimentsClient;
+  /** Who may call it. */
+  readonly credentials: CredentialsClient;
   readonly deadLetters: DeadLettersClient;
   /** Nodes, actors, the size of the store, damage. */
   readonly operations: OperationsClient;
@@ -95,6 +98,7 @@ export function clientOf(
     agents: agentsClient(admin),
     adapters: adaptersClient(admin),
     experiments: experimentsClient(admin),
+    credentials: credentialsClient(admin),
     deadLetters: deadLettersClient(admin),
     operations: operationsClient(admin),
     uploadFlow: (source, options) => uploadFlow(admin, source, options),

@@ -19,6 +19,7 @@ export type {
 export type { AdaptersClient, ExperimentsClient, NewExperiment, PublishOptions, ServeOptions } from './adapters.ts';
 export type { AgentsClient, RegisterAgentOptions } from './agents.ts';
 export type { BudgetsClient, MonthOptions } from './budgets.ts';
+export type { CredentialsClient, IssuedCredential, NewCredentialOptions, RotateOptions } from './credentials.ts';
 export type { DeadLettersClient, StreamOptions } from './dead-letters.ts';
 export type { OperationsClient, PruneOptions } from './operations.ts';
 export type { NewSchedule, SchedulesClient } from './schedules.ts';
@@ -32,6 +33,7 @@ export { MillraceError } from '../errors.ts';
 export type { ErrorCode, MillraceErrorOptions } from '../errors.ts';
 export type { CallOptions } from '../rpc/options.ts';
 export type { Adapter, Experiment, RecordRewardResponse, ServePolicyResponse } from '../gen/millrace/v1/adapters_pb.ts';
+export type { Credential } from '../gen/millrace/v1/access_pb.ts';
 export type { Schedule } from '../gen/millrace/v1/schedules_pb.ts';
 export type {
   Actor,

@@ -62,6 +62,9 @@ export const JOINS = 'joins';
 /** Sessions of the gateway, by id; entries expire. */
 export const SESSIONS = 'sessions';
 
+/** Named credentials of people and applications, by name: hashes of their tokens, and what they let do. */
+export const CREDENTIALS = 'credentials';
+
 /** What the jobs of each owner have spent, and may spend. */
 export const BUDGETS = 'budgets';
 
@@ -80,6 +83,7 @@ export type BucketName =
   | typeof BUDGETS
   | typeof RATES
   | typeof JOINS
+  | typeof CREDENTIALS
   | typeof AGENTS
   | typeof EXPERIMENTS
   | typeof SERVED

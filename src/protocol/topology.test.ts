@@ -54,6 +54,7 @@ describe('topology', () => {
       sessions: 7 * 24 * 3_600_000,
       notices: 0,
       budgets: 0,
+      credentials: 0,
       joins: 7 * 24 * 3_600_000,
       leases: 10_000,
       nodes: 15_000,

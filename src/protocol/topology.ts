@@ -2,6 +2,7 @@ import type { StreamSpec, Topology } from '../bus/topology.ts';
 import {
   BUDGETS,
   RATES,
+  CREDENTIALS,
   JOINS,
   AGENTS,
   CALLS,
@@ -103,6 +104,7 @@ export function topology(options: TopologyOptions = {}): Topology {
       { name: BUDGETS, ttlMs: 0, maxBytes: 64 * MIB },
       { name: RATES, ttlMs: DAY_MS, maxBytes: 16 * MIB },
       { name: JOINS, ttlMs: 7 * DAY_MS, maxBytes: 16 * MIB },
+      { name: CREDENTIALS, ttlMs: 0, maxBytes: 16 * MIB },
       { name: AGENTS, ttlMs: 0, maxBytes: 16 * MIB },
       { name: EXPERIMENTS, ttlMs: 0, maxBytes: 64 * MIB },
       { name: SERVED, ttlMs: 7 * DAY_MS, maxBytes: 256 * MIB },

@@ -14,6 +14,7 @@ import { ParameterServerService } from '../gen/millrace/v1/learner_pb.ts';
 import { StoreService } from '../gen/millrace/v1/store_pb.ts';
 import { methodDefinition, MAX_MESSAGE_BYTES } from './definition.ts';
 import type { InputInit, InputOf, OutputOf } from './definition.ts';
+import { ON_BEHALF_OF } from './guarded.ts';
 import { quietGrpc } from './log.ts';
 import { checkCallOptions, checkClientOptions, type CallOptions, type ClientOptions } from './options.ts';
 import { errorFromStatus } from './status.ts';
@@ -101,6 +102,13 @@ interface Caller {
   timeoutMs: number;
 }
 
+function metadataOf({ metadata }: Caller, { onBehalfOf }: CallOptions): Metadata {
+  if (onBehalfOf === undefined) return metadata;
+  const own = metadata.clone();
+  own.set(ON_BEHALF_OF, onBehalfOf);
+  return own;
+}
+
 function callerOf(method: DescMethod, caller: Caller): unknown {
   switch (method.methodKind) {
     case 'unary':
@@ -124,7 +132,7 @@ async function unary(method: DescMethod, caller: Caller, request: object, option
       asIs,
       responseDeserialize,
       encoded,
-      caller.metadata,
+      metadataOf(caller, options),
       deadline(options.timeoutMs ?? caller.timeoutMs),
       (error, response) => {
         unlink();
@@ -149,7 +157,7 @@ async function* serverStream(
     asIs,
     responseDeserialize,
     encode(method, request),
-    caller.metadata,
+    metadataOf(caller, options),
     deadline(options.timeoutMs),
   );
   const unlink = cancelOn(options.signal, call);
@@ -180,7 +188,7 @@ async function clientStream(
       path,
       asIs,
       responseDeserialize,
-      caller.metadata,
+      metadataOf(caller, options),
       deadline(options.timeoutMs),
       (error, response) => {
         over.abort();
@@ -217,7 +225,7 @@ function bidi(method: DescMethod, caller: Caller, options: CallOptions = {}): Cl
     path,
     requestSerialize,
     responseDeserialize,
-    caller.metadata,
+    metadataOf(caller, options),
     deadline(options.timeoutMs),
   );
   const over = new AbortController();

@@ -10,10 +10,13 @@ import type {
   sendUnaryData,
   UntypedHandleCall,
 } from '@grpc/grpc-js';
+import type { Caller } from '../access/authenticator.ts';
+import type { CallGuard } from '../access/guard.ts';
 import { MillraceError } from '../errors.ts';
 import type { InputOf, OutputInit } from './definition.ts';
 import { methodPath } from './definition.ts';
 import type { RpcLog } from './log.ts';
+import { callerOf } from './guarded.ts';
 import { statusFrom, TRACE_KEY } from './status.ts';
 import { readCall, writeWithDrain } from './streams.ts';
 
@@ -27,6 +30,8 @@ export interface CallContext {
   readonly peer: string;
   /** Id of the call in the logs: 32 hexadecimal digits, from the caller's `traceparent` when it sent one. */
   readonly traceId: string;
+  /** Who calls; undefined where the service has no {@link ServiceRegistration.guard}. */
+  readonly caller?: Caller | undefined;
 }
 
 /** The server's end of a bidirectional stream. */
@@ -59,8 +64,8 @@ export interface ServiceRegistration {
    * certificate of the authority, for this cluster or none.
    */
   readonly peers?: readonly string[] | 'anyone' | undefined;
-  /** Another bearer token, which some of its methods take as well; their names, e.g. "GetJob". */
-  readonly limited?: { readonly token: string; readonly methods: readonly string[] } | undefined;
+  /** Decides by the credential of each call whether it may go on; in place of {@link token}. */
+  readonly guard?: CallGuard | undefined;
   /** Handlers in the form that grpc-js calls. `stopping` aborts when the server stops. */
   bind(environment: HandlerEnvironment): Record<string, UntypedHandleCall>;
 }
@@ -180,5 +185,8 @@ function openContext(call: AnyCall, environment: HandlerEnvironment): CallContex
     );
   });
   const traceId = call.metadata.get(TRACE_KEY)[0];
-  return { signal: controller.signal, deadline, peer: call.getPeer(), traceId: typeof traceId === 'string' ? traceId : '' };
+  return {
+    ...{ signal: controller.signal, deadline, peer: call.getPeer(), caller: callerOf(call.metadata) },
+    traceId: typeof traceId === 'string' ? traceId : '',
+  };
 }

@@ -1,9 +1,11 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { Metadata, ResponderBuilder, ServerInterceptingCall, ServerListenerBuilder, status as Status } from '@grpc/grpc-js';
 import type { ServerInterceptingCallInterface, ServerInterceptor } from '@grpc/grpc-js';
+import type { CallGuard } from '../access/guard.ts';
 import { MillraceError } from '../errors.ts';
 import type { TlsIdentity } from '../identity/tls-identity.ts';
 import { UndecodableRequest } from './definition.ts';
+import { ON_BEHALF_OF, setCaller } from './guarded.ts';
 import type { RpcLog } from './log.ts';
 import { checkPeer } from './peer.ts';
 import type { RpcMetrics } from './metrics.ts';
@@ -18,8 +20,8 @@ export interface InterceptorOptions {
   tls: TlsIdentity | undefined;
   /** Who may call each service, by its full name; see `ServiceRegistration.peers`. */
   peers: ReadonlyMap<string, readonly string[] | 'anyone' | undefined>;
-  /** Another token that a method takes, by its path. */
-  limited: ReadonlyMap<string, string>;
+  /** Who decides about each method, by its path, and its local name. Services that are not in it have a token. */
+  guards: ReadonlyMap<string, { guard: CallGuard; method: string }>;
   /** Longest a unary call may take, in milliseconds, whatever deadline the caller sets. */
   deadlineCapMs: number;
   limiter: RateLimiter;
@@ -29,7 +31,16 @@ export interface InterceptorOptions {
 
 /** The server's interceptors, from the wire to the handler. */
 export function serverInterceptors(options: InterceptorOptions): ServerInterceptor[] {
-  return [trace(), peers(options), authentication(options), deadline(options), rateLimit(options), metrics(options), errors()];
+  return [
+    trace(),
+    peers(options),
+    guarded(options),
+    authentication(options),
+    deadline(options),
+    rateLimit(options),
+    metrics(options),
+    errors(),
+  ];
 }
 
 /** Health checks and reflection are open to load balancers and tools, which send neither tokens nor deadlines. */
@@ -69,11 +80,25 @@ function peers({ tls, peers: allowed, metrics, log }: InterceptorOptions): Serve
   });
 }
 
-function authentication({ tokens, limited, metrics, log }: InterceptorOptions): ServerInterceptor {
+/** Calls of guarded services pass with a credential for them; streams end when it stops being valid. */
+function guarded({ guards, metrics, log }: InterceptorOptions): ServerInterceptor {
+  return gate(metrics, log, (path, metadata, call, isStream) => {
+    const found = guards.get(path);
+    if (found === undefined) return;
+    const text = (key: string): string | undefined => metadata.get(key)[0]?.toString();
+    const caller = found.guard.admit(found.method, {
+      authorization: text('authorization'),
+      onBehalfOf: text(ON_BEHALF_OF),
+    });
+    setCaller(metadata, caller);
+    return isStream ? found.guard.watch(caller, (error) => call.sendStatus(statusFrom(error))) : undefined;
+  });
+}
+
+function authentication({ tokens, metrics, log }: InterceptorOptions): ServerInterceptor {
   const digests = new Map(
     [...tokens].flatMap(([name, token]) => (token === undefined ? [] : [[name, digest(`Bearer ${token}`)]])),
   );
-  const others = new Map([...limited].map(([path, token]) => [path, digest(`Bearer ${token}`)]));
   return gate(metrics, log, (path, metadata) => {
     const expected = digests.get(path.split('/')[1] ?? '');
     if (!expected || isExempt(path)) return;
@@ -82,10 +107,7 @@ function authentication({ tokens, limited, metrics, log }: InterceptorOptions): 
       throw new MillraceError('unauthenticated', 'This server wants a token: send the metadata "authorization: Bearer <token>".');
     }
     // Digests have one length, so the comparison tells nothing about the token.
-    const sent = digest(String(given));
-    const other = others.get(path);
-    const isOther = other !== undefined && timingSafeEqual(sent, other);
-    if (!timingSafeEqual(sent, expected) && !isOther) {
+    if (!timingSafeEqual(digest(String(given)), expected)) {
       throw new MillraceError('unauthenticated', 'The token is not the one that this service takes.');
     }
   });
@@ -169,15 +191,26 @@ function errors(): ServerInterceptor {
   };
 }
 
-type Check = (path: string, metadata: Metadata, call: ServerInterceptingCallInterface, isStream: boolean) => void;
+/** Throws what the call ends with, or returns what is to be called when it is over. */
+type Check = (
+  path: string,
+  metadata: Metadata,
+  call: ServerInterceptingCallInterface,
+  isStream: boolean,
+) => (() => void) | undefined | void;
 
 /** An interceptor that lets a call pass or ends it with what `check` throws. */
 function gate(metrics: RpcMetrics, log: RpcLog, check: Check): ServerInterceptor {
   return ({ path, requestStream, responseStream }, call) => {
+    let over: (() => void) | undefined | void;
+    const end = (): void => {
+      over?.();
+      over = undefined;
+    };
     const listener = new ServerListenerBuilder()
       .withOnReceiveMetadata((metadata, next) => {
         try {
-          check(path, metadata, call, requestStream || responseStream);
+          over = check(path, metadata, call, requestStream || responseStream);
         } catch (thrown) {
           const status = statusFrom(thrown);
           metrics.refused(path, Status[status.code]);
@@ -190,7 +223,15 @@ function gate(metrics: RpcMetrics, log: RpcLog, check: Check): ServerInterceptor
         }
         next(metadata);
       })
+      .withOnCancel(end)
       .build();
-    return new ServerInterceptingCall(call, new ResponderBuilder().withStart((next) => next(listener)).build());
+    const responder = new ResponderBuilder()
+      .withStart((next) => next(listener))
+      .withSendStatus((status, next) => {
+        end();
+        next(status);
+      })
+      .build();
+    return new ServerInterceptingCall(call, responder);
   };
 }

@@ -27,6 +27,8 @@ export interface CallOptions {
   timeoutMs?: number | undefined;
   /** Cancels the call; it then fails with `cancelled`. */
   signal?: AbortSignal | undefined;
+  /** Name of the caller for whom this call is made, from who may say so: the gateway. Default: for oneself. */
+  onBehalfOf?: string | undefined;
 }
 
 /** Beyond it timers fire at once. */

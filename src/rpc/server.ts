@@ -5,10 +5,10 @@ import { systemClock } from '../clock/system.ts';
 import { MillraceError } from '../errors.ts';
 import { hostPort } from '../http/listening.ts';
 import type { TlsIdentity } from '../identity/tls-identity.ts';
-import { MAX_MESSAGE_BYTES, MAX_SHARD_BYTES, serviceDefinition } from './definition.ts';
+import { MAX_MESSAGE_BYTES, MAX_SHARD_BYTES, methodPath, serviceDefinition } from './definition.ts';
 import type { ServiceRegistration } from './handlers.ts';
 import { createHealth } from './health.ts';
-import { serverInterceptors } from './interceptors.ts';
+import { serverInterceptors, type InterceptorOptions } from './interceptors.ts';
 import { quietGrpc, silentLog } from './log.ts';
 import type { RpcLog } from './log.ts';
 import { RpcMetrics } from './metrics.ts';
@@ -79,7 +79,9 @@ const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { host = '127.0.0.1', port = 0, services, log = silentLog } = options;
-  const tokens = new Map(services.map(({ service, token }) => [service.typeName, token ?? options.token]));
+  const tokens = new Map(
+    services.map(({ service, token, guard }) => [service.typeName, guard === undefined ? (token ?? options.token) : undefined]),
+  );
   if (options.token === '' || [...tokens.values()].includes(''))
     throw new MillraceError('invalid_argument', 'The token is empty; leave it out or set one.', { field: 'token' });
   // Who joins has nothing yet to show: such a service checks its callers itself, and needs TLS.
@@ -87,7 +89,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const isOpen =
     services.length === 0
       ? options.token === undefined
-      : guarded.some(({ service }) => tokens.get(service.typeName) === undefined);
+      : guarded.some(({ service, guard }) => guard === undefined && tokens.get(service.typeName) === undefined);
   if (isOpen && !LOOPBACK.has(host)) {
     throw new MillraceError('failed_precondition', `Listening on ${host} needs a token; set one or listen on 127.0.0.1.`, {
       field: 'token',
@@ -95,14 +97,11 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   }
   quietGrpc();
   const metrics = new RpcMetrics();
-  const limited = services.flatMap(({ service, limited: { token, methods } = { token: '', methods: [] } }) =>
-    methods.map((name): [string, string] => [`/${service.typeName}/${name}`, token]),
-  );
   const interceptors = serverInterceptors({
     tokens,
     tls: options.tls,
     peers: new Map(services.map(({ service, peers }) => [service.typeName, peers])),
-    limited: new Map(limited),
+    guards: guardsOf(services),
     deadlineCapMs: options.deadlineCapMs ?? 60_000,
     limiter: new RateLimiter(options.rateLimit ?? DEFAULT_RATE_LIMIT, () => systemClock.monotonic()),
     metrics,
@@ -138,6 +137,15 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       return stopped;
     },
   };
+}
+
+/** Of each method of a guarded service, by its path. */
+function guardsOf(services: readonly ServiceRegistration[]): InterceptorOptions['guards'] {
+  return new Map(
+    services.flatMap(({ service, guard }) =>
+      guard === undefined ? [] : service.methods.map((each) => [methodPath(each), { guard, method: each.localName }] as const),
+    ),
+  );
 }
 
 function listen(

@@ -2,7 +2,9 @@ import { signal } from '@preact/signals';
 
 /** Who the browser is logged in as. */
 export interface Session {
-  scope: 'read' | 'write' | 'admin';
+  /** Of the credential. */
+  name: string;
+  scopes: readonly string[];
   expiresAt: number;
   csrf: string;
 }
@@ -26,7 +28,7 @@ export async function logOut(): Promise<void> {
 }
 
 /** Whether the login may change something. */
-export const mayWrite = (): boolean => session.value?.scope === 'write' || session.value?.scope === 'admin';
+export const mayWrite = (): boolean => session.value?.scopes.some((scope) => scope === 'train' || scope === 'admin') === true;
 
 async function answerOf(asked: Promise<Response>): Promise<Session | null> {
   const response = await asked;

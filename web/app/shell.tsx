@@ -77,7 +77,7 @@ function Top({ parts }: { parts: readonly string[] }): preact.JSX.Element {
           class="button quiet"
           type="button"
           onClick={() => void logOut()}
-          title={`Logged in with scope ${session.value?.scope ?? ''}`}
+          title={`Logged in as ${session.value?.name ?? ''} (${session.value?.scopes.join(', ') ?? ''})`}
         >
           Log out
         </button>

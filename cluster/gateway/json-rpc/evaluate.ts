@@ -2,6 +2,7 @@ import { MillraceError } from '../../../src/errors.ts';
 import type { Job } from '../../../src/gen/millrace/v1/admin_pb.ts';
 import type { Admin, Coordinator } from './coordinator.ts';
 import { checked, evaluateParams } from './params.ts';
+import type { MethodContext } from './route.ts';
 import { evaluationOf, isOver, statusOf } from './status.ts';
 
 /** Fields of Job that the answer is made of. */
@@ -10,13 +11,13 @@ const FIELDS = ['id', 'state', 'evaluations', 'evaluates', 'error'];
 const START_MS = 55_000;
 
 /** `training.evaluate`: starts an evaluation and, if the caller wants that, waits for its result. */
-export async function evaluate(coordinator: Coordinator, params: unknown, signal: AbortSignal): Promise<object> {
+export async function evaluate(coordinator: Coordinator, params: unknown, options: MethodContext): Promise<object> {
   const { job_id: jobId, checkpoint, wait_seconds: seconds, request_id: requestId } = checked(evaluateParams, params);
   const version = versionOf(jobId, checkpoint);
   const request = { jobId, ...(version !== undefined && { version }), ...(requestId !== undefined && { requestId }) };
-  const { job } = await coordinator.call((admin) => admin.evaluateJob(request, { signal, timeoutMs: START_MS }));
-  const late = AbortSignal.any([signal, AbortSignal.timeout(seconds * 1000)]);
-  const last = seconds > 0 ? await coordinator.call((admin) => followed(admin, job!, late)) : job!;
+  const { job } = await coordinator.call((admin) => admin.evaluateJob(request, { ...options, timeoutMs: START_MS }));
+  const late = AbortSignal.any([options.signal, AbortSignal.timeout(seconds * 1000)]);
+  const last = seconds > 0 ? await coordinator.call((admin) => followed(admin, job!, { ...options, signal: late })) : job!;
   const evaluation = last.evaluations.find(({ name }) => name === 'trained');
   const measured = Number(last.evaluates.split('@')[1]);
   return {
@@ -40,15 +41,15 @@ function versionOf(jobId: string, checkpoint: string | number | undefined): numb
 }
 
 /** The job at its end, or as it is when the time is over. */
-async function followed(admin: Admin, job: Job, signal: AbortSignal): Promise<Job> {
+async function followed(admin: Admin, job: Job, options: MethodContext): Promise<Job> {
   let last = job;
   try {
-    for await (const { job: now } of admin.watchJob({ jobId: job.id, readMask: { paths: FIELDS } }, { signal })) {
+    for await (const { job: now } of admin.watchJob({ jobId: job.id, readMask: { paths: FIELDS } }, options)) {
       last = now!;
       if (isOver(last)) break;
     }
   } catch (thrown) {
-    if (!signal.aborted) throw thrown;
+    if (!options.signal.aborted) throw thrown;
   }
   return last;
 }

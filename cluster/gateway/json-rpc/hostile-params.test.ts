@@ -5,13 +5,13 @@ import { startServer, type RunningServer } from '../../../src/rpc/server.ts';
 import { silentLogger } from '../../../src/telemetry/log.ts';
 import { MemoryBackend } from '../../admin/memory-backend.ts';
 import { adminService } from '../../admin/service.ts';
+import { TEST_CLIENTS } from '../clients.fixture.ts';
 import { startGateway, type RunningGateway } from '../server.ts';
 import { coordinatorClient, type Coordinator } from './coordinator.ts';
 import { jsonRpcRoute } from './route.ts';
 import { trainingMethods } from './training.ts';
 
 const RUNS = 100;
-const tokens = { metrics: 'monitor', read: 'reader', write: 'writer', admin: 'administrator' };
 const DATA = [
   { query: 'What is 1 + 1?', expected_outcome: '2' },
   { query: 'What is 1 + 2?', expected_outcome: { answer: 3 } },
@@ -61,7 +61,7 @@ describe('JSON-RPC', { timeout: 60_000 }, () => {
     coordinator = coordinatorClient(() => Promise.resolve([server.address]), { token: 'admin' });
     const log = silentLogger();
     const routes = [jsonRpcRoute(trainingMethods(coordinator), log)];
-    gateway = await startGateway({ routes, tokens, log, limits: { rate: { perSecond: 1e6, burst: 1e6 } } });
+    gateway = await startGateway({ routes, authenticator: TEST_CLIENTS, log, limits: { rate: { perSecond: 1e6, burst: 1e6 } } });
     await backend.agents.register({ name: 'sums', bundle: 'b'.repeat(64), flow: 'sums', takesQueries: true, owner: 'ana' });
   });
   afterAll(async () => {

@@ -1,17 +1,23 @@
 import { create } from '@bufbuild/protobuf';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import fc from 'fast-check';
+import { Authenticator } from '../../../src/access/authenticator.ts';
+import { guardOf } from '../../../src/access/guard.ts';
+import { ADMIN_SCOPES } from '../../../src/access/required.ts';
+import { systemClock } from '../../../src/clock/system.ts';
 import { silentLogger } from '../../../src/telemetry/log.ts';
 import { CheckpointSchema, EvaluationSchema, JobProgressSchema, JobState } from '../../../src/gen/millrace/v1/admin_pb.ts';
 import { startServer, type RunningServer } from '../../../src/rpc/server.ts';
+import { adminGuard } from '../../access/admin-guard.ts';
 import { MemoryBackend } from '../../admin/memory-backend.ts';
 import { adminService } from '../../admin/service.ts';
+import { TEST_CLIENTS } from '../clients.fixture.ts';
 import { startGateway, type RunningGateway } from '../server.ts';
 import { coordinatorClient, type Coordinator } from './coordinator.ts';
 import { jsonRpcRoute } from './route.ts';
 import { trainingMethods } from './training.ts';
 
-const tokens = { metrics: 'monitor', read: 'reader', write: 'writer', admin: 'administrator' };
+const guard = adminGuard({ admin: 'admin', gateway: 'gateway' }, { clock: systemClock });
 // Of many forms.
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 type Answer = any;
@@ -28,18 +34,11 @@ describe('JSON-RPC', () => {
 
   beforeEach(async () => {
     backend = new MemoryBackend();
-    const limited = {
-      token: 'gateway',
-      methods: [
-        ...['CreateJob', 'GetJob', 'WatchJob', 'CancelJob', 'PauseJob', 'ResumeJob'],
-        ...['EvaluateJob', 'ExportTrajectories'],
-      ],
-    };
-    server = await startServer({ services: [{ ...adminService(backend), token: 'admin', limited }] });
+    server = await startServer({ services: [{ ...adminService(backend), guard }] });
     coordinator = coordinatorClient(() => Promise.resolve([server.address]), { token: 'gateway' });
     const log = silentLogger();
     const routes = [jsonRpcRoute(trainingMethods(coordinator), log)];
-    gateway = await startGateway({ routes, tokens, log, limits: { rate: { perSecond: 1e6, burst: 1e6 } } });
+    gateway = await startGateway({ routes, authenticator: TEST_CLIENTS, log, limits: { rate: { perSecond: 1e6, burst: 1e6 } } });
     await backend.agents.register({ name: 'sums', bundle: 'b'.repeat(64), flow: 'sums', takesQueries: true, owner: 'ana' });
   });
   afterEach(async () => {
@@ -242,11 +241,13 @@ describe('JSON-RPC', () => {
     await backend.createJob('a', { name: 'a' } as never);
     await server.stop(0);
     expect((await call('training.get_status', { job_id: 'a' })).error).toMatchObject({ code: -32053, data: { retryable: true } });
+    const token = { name: 'gateway-work.token', token: 'gateway', scopes: ['train', 'read'] as const };
+    const only = new Authenticator({ fixed: [{ ...token, only: new Set(['getJob']) }], now: Date.now });
     server = await startServer({
-      services: [{ ...adminService(backend), token: 'admin', limited: { token: 'gateway', methods: ['GetJob'] } }],
+      services: [{ ...adminService(backend), guard: guardOf(only, ADMIN_SCOPES) }],
     });
     expect((await call('training.get_status', { job_id: 'a' })).result.status).toBe('queued');
     // What its token is not for, it may not.
-    expect((await call('training.cancel', { job_id: 'a' })).error.code).toBe(-32005);
+    expect((await call('training.cancel', { job_id: 'a' })).error.code).toBe(-32003);
   });
 });

@@ -4,7 +4,7 @@ import type { QueryResponse } from '../../../src/gen/millrace/v1/admin_pb.ts';
 import { isQueryName, namedQuery, QUERY_NAMES, queryParameters, queryText } from '../../../src/store/queries.ts';
 import type { Coordinator } from './coordinator.ts';
 import { checked } from './params.ts';
-import type { RpcMethod } from './route.ts';
+import type { MethodContext, RpcMethod } from './route.ts';
 
 const rows = z.int().min(1).max(10_000).default(1000);
 const sqlParams = z.strictObject({
@@ -25,34 +25,25 @@ const namedParams = z.strictObject({
 /** The methods `query.*`: the store, read-only, as `millrace sql` and `millrace query` ask it. */
 export function queryMethods(coordinator: Coordinator): Readonly<Record<string, RpcMethod>> {
   return {
-    'query.sql': {
-      scope: 'read',
-      async run(params, { signal }) {
-        const { sql, max_rows: maxRows } = checked(sqlParams, params);
-        return answered(coordinator, sql, maxRows, signal);
-      },
+    async 'query.sql'(params, options) {
+      const { sql, max_rows: maxRows } = checked(sqlParams, params);
+      return answered(coordinator, sql, maxRows, options);
     },
-    'query.run': {
-      scope: 'read',
-      async run(params, { signal }) {
-        const { name, job_id: job, parameters, max_rows: maxRows } = checked(namedParams, params);
-        if (!isQueryName(name))
-          throw new MillraceError('invalid_argument', `"${name}" is not a named query; use one of ${QUERY_NAMES.join(', ')}.`, {
-            field: 'name',
-          });
-        const query = namedQuery(name);
-        const sql = queryText(query, queryParameters(query, job, parameters));
-        return { sql, ...(await answered(coordinator, sql, maxRows, signal)) };
-      },
-    },
-    'query.list': {
-      scope: 'read',
-      async run() {
-        return QUERY_NAMES.map((name) => {
-          const { title, parameters, template } = namedQuery(name);
-          return { name, title, parameters, sql: template };
+    async 'query.run'(params, options) {
+      const { name, job_id: job, parameters, max_rows: maxRows } = checked(namedParams, params);
+      if (!isQueryName(name))
+        throw new MillraceError('invalid_argument', `"${name}" is not a named query; use one of ${QUERY_NAMES.join(', ')}.`, {
+          field: 'name',
         });
-      },
+      const query = namedQuery(name);
+      const sql = queryText(query, queryParameters(query, job, parameters));
+      return { sql, ...(await answered(coordinator, sql, maxRows, options)) };
+    },
+    async 'query.list'() {
+      return QUERY_NAMES.map((name) => {
+        const { title, parameters, template } = namedQuery(name);
+        return { name, title, parameters, sql: template };
+      });
     },
   };
 }
@@ -63,8 +54,8 @@ interface Answer {
   truncated: boolean;
 }
 
-async function answered(coordinator: Coordinator, sql: string, maxRows: number, signal: AbortSignal): Promise<Answer> {
-  return coordinator.call((admin) => collected(admin.query({ sql, maxRows }, { signal })));
+async function answered(coordinator: Coordinator, sql: string, maxRows: number, options: MethodContext): Promise<Answer> {
+  return coordinator.call((admin) => collected(admin.query({ sql, maxRows }, options)));
 }
 
 async function collected(responses: AsyncIterable<QueryResponse>): Promise<Answer> {

@@ -1,39 +1,37 @@
 import { createJSONRPCErrorResponse, isJSONRPCRequest, JSONRPCErrorCode, JSONRPCServer } from 'json-rpc-2.0';
 import type { JSONRPCErrorResponse, JSONRPCID, JSONRPCResponse } from 'json-rpc-2.0';
 import type { Logger } from 'pino';
+import { requireScope } from '../../../src/access/authenticator.ts';
+import { JSON_RPC_SCOPES } from '../../../src/access/required.ts';
 import { MillraceError } from '../../../src/errors.ts';
+import type { CallOptions } from '../../../src/rpc/options.ts';
 import type { GatewayRequest, Reply, Route } from '../routes.ts';
-import { SCOPES, type Scope } from '../scopes.ts';
 import { rpcError } from './errors.ts';
 
-/** What a method is called with besides its params. */
-export interface MethodContext {
-  signal: AbortSignal;
-}
+/** Options of what a method calls of the coordinator: it ends with the request, and is made for the gateway's caller. */
+export type MethodContext = Required<Pick<CallOptions, 'signal' | 'onBehalfOf'>> & { signal: AbortSignal };
 
-/** A method of the gateway's JSON-RPC. */
-export interface RpcMethod {
-  /** What its caller's token must give. */
-  scope: Scope;
-  /** Gets the params as they came, checks them, and returns what JSON can hold. Throws MillraceErrors. */
-  readonly run: (params: unknown, context: MethodContext) => Promise<unknown>;
-}
+/** Gets the params as they came, checks them, and returns what JSON can hold. Throws MillraceErrors. */
+export type RpcMethod = (params: unknown, context: MethodContext) => Promise<unknown>;
 
 const MOST_REQUESTS = 100;
 const AT_ONCE = 8;
 const BODY_BYTES = 8 * 1024 * 1024;
 
-type CallContext = Pick<GatewayRequest, 'scope' | 'signal'>;
+type CallContext = Pick<GatewayRequest, 'caller' | 'signal'>;
 
 /** `POST /rpc`: JSON-RPC 2.0 with batches of at most 100 requests and notifications. Whatever comes is answered, never with a crash. */
 export function jsonRpcRoute(methods: Readonly<Record<string, RpcMethod>>, log: Pick<Logger, 'error'>): Route {
   const server = new JSONRPCServer<CallContext>({ errorListener: () => {} });
-  for (const [name, { scope: needed, run }] of Object.entries(methods))
-    server.addMethod(name, async (params, { scope, signal }) => {
-      if (scope === undefined || SCOPES.indexOf(scope) < SCOPES.indexOf(needed))
-        throw new MillraceError('permission_denied', `${name} takes a token of scope ${needed}; yours has scope ${scope}.`);
-      return (await run(params, { signal })) ?? null;
+  for (const [name, run] of Object.entries(methods)) {
+    const needed = JSON_RPC_SCOPES[name];
+    if (needed === undefined) throw new MillraceError('internal', `what ${name} takes is not in JSON_RPC_SCOPES`);
+    server.addMethod(name, async (params, { caller, signal }) => {
+      if (caller === undefined) throw new MillraceError('unauthenticated', `${name} takes a credential.`);
+      requireScope(caller, needed);
+      return (await run(params, { signal, onBehalfOf: caller.name })) ?? null;
     });
+  }
   server.mapErrorToJSONRPCErrorResponse = (id, thrown): JSONRPCErrorResponse => {
     const error = MillraceError.from(thrown);
     if (error.code === 'internal' || error.code === 'data_loss') log.error({ err: error }, 'a JSON-RPC call failed');
@@ -55,16 +53,15 @@ export function jsonRpcRoute(methods: Readonly<Record<string, RpcMethod>>, log: 
   return {
     method: 'POST',
     path: '/rpc',
-    scope: 'read',
     bodyBytes: BODY_BYTES,
-    async handle({ body, scope, signal }) {
+    async handle({ body, caller, signal }) {
       let given: unknown;
       try {
         given = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
       } catch (thrown) {
         return { json: refused(null, JSONRPCErrorCode.ParseError, `is no JSON: ${MillraceError.from(thrown).message}`) };
       }
-      if (!Array.isArray(given)) return replyOf(await answer(given, { scope, signal }));
+      if (!Array.isArray(given)) return replyOf(await answer(given, { caller, signal }));
       if (given.length === 0 || given.length > MOST_REQUESTS)
         return {
           json: refused(
@@ -75,7 +72,7 @@ export function jsonRpcRoute(methods: Readonly<Record<string, RpcMethod>>, log: 
         };
       const answers: JSONRPCResponse[] = [];
       for (let at = 0; at < given.length; at += AT_ONCE) {
-        const some = await Promise.all(given.slice(at, at + AT_ONCE).map((one) => answer(one, { scope, signal })));
+        const some = await Promise.all(given.slice(at, at + AT_ONCE).map((one) => answer(one, { caller, signal })));
         answers.push(...some.filter((one) => one !== null));
       }
       return replyOf(answers.length === 0 ? null : answers);

@@ -3,7 +3,7 @@ import { ExportFormat, type Job } from '../../../src/gen/millrace/v1/admin_pb.ts
 import { Purpose } from '../../../src/gen/millrace/v1/training_pb.ts';
 import type { Coordinator } from './coordinator.ts';
 import { checked, exportParams, fieldInRpc, jobParams, SETTINGS, startParams } from './params.ts';
-import type { RpcMethod } from './route.ts';
+import type { MethodContext, RpcMethod } from './route.ts';
 import { evaluate } from './evaluate.ts';
 import { statusOf, STATUS_FIELDS } from './status.ts';
 
@@ -15,18 +15,15 @@ const CREATE_MS = 55_000;
 /** The methods `training.*`. */
 export function trainingMethods(coordinator: Coordinator): Readonly<Record<string, RpcMethod>> {
   return {
-    'training.start_grpo': { scope: 'write', run: (params, { signal }) => start(coordinator, params, signal) },
-    'training.get_status': {
-      scope: 'read',
-      async run(params, { signal }) {
-        const { job_id: jobId } = checked(jobParams, params);
-        const readMask = { paths: STATUS_FIELDS };
-        const { job } = await coordinator.call((admin) => admin.getJob({ jobId, readMask }, { signal }));
-        return statusOf(job!);
-      },
+    'training.start_grpo': (params, options) => start(coordinator, params, options),
+    async 'training.get_status'(params, options) {
+      const { job_id: jobId } = checked(jobParams, params);
+      const readMask = { paths: STATUS_FIELDS };
+      const { job } = await coordinator.call((admin) => admin.getJob({ jobId, readMask }, options));
+      return statusOf(job!);
     },
-    'training.evaluate': { scope: 'write', run: (params, { signal }) => evaluate(coordinator, params, signal) },
-    'training.export_trajectories': { scope: 'read', run: (params, { signal }) => exported(coordinator, params, signal) },
+    'training.evaluate': (params, options) => evaluate(coordinator, params, options),
+    'training.export_trajectories': (params, options) => exported(coordinator, params, options),
     'training.cancel': change(coordinator, 'cancelJob'),
     'training.pause': change(coordinator, 'pauseJob'),
     'training.resume': change(coordinator, 'resumeJob'),
@@ -34,17 +31,14 @@ export function trainingMethods(coordinator: Coordinator): Readonly<Record<strin
 }
 
 function change(coordinator: Coordinator, method: 'cancelJob' | 'pauseJob' | 'resumeJob'): RpcMethod {
-  return {
-    scope: 'write',
-    async run(params, { signal }) {
-      const { job_id: jobId } = checked(jobParams, params);
-      const { job } = await coordinator.call<{ job?: Job | undefined }>((admin) => admin[method]({ jobId }, { signal }));
-      return statusOf(job!);
-    },
+  return async (params, options) => {
+    const { job_id: jobId } = checked(jobParams, params);
+    const { job } = await coordinator.call<{ job?: Job | undefined }>((admin) => admin[method]({ jobId }, options));
+    return statusOf(job!);
   };
 }
 
-async function start(coordinator: Coordinator, params: unknown, signal: AbortSignal): Promise<object> {
+async function start(coordinator: Coordinator, params: unknown, options: MethodContext): Promise<object> {
   const {
     agent_id: agent,
     training_data: data,
@@ -67,7 +61,7 @@ async function start(coordinator: Coordinator, params: unknown, signal: AbortSig
   };
   try {
     const { job } = await coordinator.call((admin) =>
-      admin.createJob({ ...request, ...optional }, { signal, timeoutMs: CREATE_MS }),
+      admin.createJob({ ...request, ...optional }, { ...options, timeoutMs: CREATE_MS }),
     );
     return { training_job_id: job!.id };
   } catch (thrown) {
@@ -93,7 +87,7 @@ function setAt(settings: { [key: string]: Json }, [first, ...rest]: string[], va
 }
 
 /** Whole chunks until there are about as many as were asked for: a cursor is that of a chunk. */
-async function exported(coordinator: Coordinator, params: unknown, signal: AbortSignal): Promise<object> {
+async function exported(coordinator: Coordinator, params: unknown, options: MethodContext): Promise<object> {
   const { job_id: job, purpose, success, limit, cursor: from } = checked(exportParams, params);
   const purposes = { train: Purpose.TRAIN, evaluate: Purpose.EVALUATE };
   const filter = {
@@ -106,7 +100,7 @@ async function exported(coordinator: Coordinator, params: unknown, signal: Abort
     let text = '';
     let cursor: string | null = from;
     const request = { format: ExportFormat.JSONL, filter, cursor: from, chunkBytes: 65_536 };
-    for await (const chunk of admin.exportTrajectories(request, { signal })) {
+    for await (const chunk of admin.exportTrajectories(request, options)) {
       text += Buffer.from(chunk.data).toString();
       const lines = text.split('\n');
       text = lines.pop()!;

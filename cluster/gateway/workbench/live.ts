@@ -47,7 +47,6 @@ export function liveUpgrade(feeds: Feeds, limits: Partial<LiveLimits> = {}): Upg
   const server = new WebSocketServer({ noServer: true, maxPayload: MESSAGE_BYTES, perMessageDeflate: false });
   return {
     path: '/live',
-    scope: 'read',
     accept(request: IncomingMessage, socket: Socket, head: Buffer) {
       if (server.clients.size >= all.connections)
         throw new MillraceError('resource_exhausted', `At most ${all.connections} pages are served live at the same time.`);

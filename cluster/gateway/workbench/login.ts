@@ -1,8 +1,8 @@
 import { z } from 'zod';
+import { requireScope, type Authenticator, type Caller } from '../../../src/access/authenticator.ts';
 import { checkedWhole } from '../../../src/config/problems.ts';
 import { MillraceError } from '../../../src/errors.ts';
 import type { GatewayRequest, Reply, Route } from '../routes.ts';
-import { Authenticator, type Tokens } from '../scopes.ts';
 import { TICKET_MS, type Session, type Sessions } from './sessions.ts';
 
 /** A ticket of a login URL, or a token of the gateway. */
@@ -12,51 +12,53 @@ const loginBody = z.union([
 ]);
 
 /** What the page knows of its login. */
-const viewOf = ({ scope, expiresAt, csrf }: Session): object => ({ scope, expiresAt, csrf });
+const viewOf = ({ name, scopes }: Caller, { expiresAt, csrf }: Session): object => ({ name, scopes, expiresAt, csrf });
 
 /**
- * The routes of logins. `POST /login/ticket` gives whoever has a token of scope `write` what a login URL is made of; `/session` is what a
+ * The routes of logins. `POST /login/ticket` gives whoever has a credential of scope `train` what a login URL is made of; `/session` is what a
  * browser opens with it (POST), asks about (GET) and ends (DELETE).
  */
-export function loginRoutes(sessions: Sessions, tokens: Tokens): Route[] {
-  const authenticator = new Authenticator(tokens);
+export function loginRoutes(sessions: Sessions, authenticator: Authenticator): Route[] {
   return [
     {
       method: 'POST',
       path: '/login/ticket',
-      scope: 'write',
-      handle: ({ scope }) => ({ json: { ticket: sessions.issueTicket(scope!), expiresInSeconds: TICKET_MS / 1000 } }),
+      handle: ({ caller }) => ({
+        json: { ticket: sessions.issueTicket(authenticator.handleOf(caller!)), expiresInSeconds: TICKET_MS / 1000 },
+      }),
     },
     {
       method: 'POST',
       path: '/session',
-      scope: undefined,
       bodyBytes: 4096,
       handle({ body }) {
         const given = checkedWhole(loginBody, parsed(body), 'body');
-        const scope = 'ticket' in given ? sessions.redeem(given.ticket) : authenticator.scopeOf(`Bearer ${given.token}`);
-        if (scope === 'metrics')
-          throw new MillraceError(
-            'permission_denied',
-            'A token of scope metrics does not open the workbench; use one of scope read.',
-          );
-        const { session, cookie } = sessions.open(scope);
-        return { json: viewOf(session), headers: { 'Set-Cookie': cookie } };
+        const caller =
+          'ticket' in given
+            ? authenticator.resume(sessions.redeem(given.ticket))
+            : authenticator.authenticate({ authorization: `Bearer ${given.token}` });
+        requireScope(caller, 'read');
+        const { session, cookie } = sessions.open(authenticator.handleOf(caller));
+        return { json: viewOf(caller, session), headers: { 'Set-Cookie': cookie } };
       },
     },
-    { method: 'GET', path: '/session', scope: undefined, handle: (request) => current(sessions, request) },
+    { method: 'GET', path: '/session', handle: (request) => current(sessions, authenticator, request) },
     {
       method: 'DELETE',
       path: '/session',
-      scope: undefined,
       handle: () => ({ json: {}, headers: { 'Set-Cookie': sessions.closingCookie() } }),
     },
   ];
 }
 
-function current(sessions: Sessions, { headers }: GatewayRequest): Reply {
+function current(sessions: Sessions, authenticator: Authenticator, { headers }: GatewayRequest): Reply {
   const session = sessions.find(headers);
-  return { json: session === undefined ? null : viewOf(session) };
+  try {
+    return { json: session === undefined ? null : viewOf(authenticator.resume(session.handle), session) };
+  } catch (thrown) {
+    if (MillraceError.from(thrown).code === 'unauthenticated') return { json: null };
+    throw thrown;
+  }
 }
 
 function parsed(body: Buffer): unknown {

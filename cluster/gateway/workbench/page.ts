@@ -57,5 +57,5 @@ function fileRoute(path: string, content: Buffer, contentType: string, caching: 
   const plain: Reply = { text: content, contentType, headers };
   const small: Reply = { text: compressed, contentType, headers: { ...headers, 'Content-Encoding': 'gzip' } };
   const takesGzip = (request: GatewayRequest): boolean => /\bgzip\b/.test(String(request.headers['accept-encoding']));
-  return { method: 'GET', path, scope: undefined, handle: (request) => (takesGzip(request) ? small : plain) };
+  return { method: 'GET', path, handle: (request) => (takesGzip(request) ? small : plain) };
 }

@@ -1,7 +1,7 @@
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHmac, randomBytes } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { MillraceError } from '../../../src/errors.ts';
-import { SCOPES, type BrowserSession, type Scope } from '../scopes.ts';
+import { equal, type BrowserSession } from '../callers.ts';
 
 /** How long a login URL can be used, in milliseconds. */
 export const TICKET_MS = 10 * 60_000;
@@ -18,13 +18,13 @@ export interface Session extends BrowserSession {
 
 /**
  * Logins of browsers. A ticket (of the login URL) is used once, at the gateway that made it. A session is a signed cookie, so that it holds
- * at a gateway that was started again, and at every other one with the same credentials.
+ * at a gateway that was started again, and at every other one with the same credentials. It ends with the credential that it was opened with.
  */
 export class Sessions {
   readonly #key: string;
   readonly #now: () => number;
   readonly #secure: boolean;
-  readonly #tickets = new Map<string, { scope: Scope; expiresAt: number }>();
+  readonly #tickets = new Map<string, { handle: string; expiresAt: number }>();
   /** Browsers share the cookies of one host over all of its ports: each cluster has a name of its own. */
   readonly #cookie: string;
 
@@ -40,20 +40,20 @@ export class Sessions {
     this.#cookie = `millrace-${this.#sign('cookie').slice(0, 8)}`;
   }
 
-  /** A ticket that opens one session of this scope. */
-  issueTicket(scope: Scope): string {
+  /** A ticket that opens one session of the caller with this handle. */
+  issueTicket(handle: string): string {
     const [oldest] = this.#tickets.keys();
     if (this.#tickets.size >= MOST_TICKETS && oldest !== undefined) this.#tickets.delete(oldest);
     const ticket = randomBytes(24).toString('base64url');
-    this.#tickets.set(ticket, { scope, expiresAt: this.#now() + TICKET_MS });
+    this.#tickets.set(ticket, { handle, expiresAt: this.#now() + TICKET_MS });
     return ticket;
   }
 
-  /** The scope of a ticket, which cannot be used again. `unauthenticated` when it was used, is too old, or never was one. */
-  redeem(ticket: string): Scope {
+  /** The handle of a ticket, which cannot be used again. `unauthenticated` when it was used, is too old, or never was one. */
+  redeem(ticket: string): string {
     const found = this.#tickets.get(ticket);
     this.#tickets.delete(ticket);
-    if (found !== undefined && found.expiresAt > this.#now()) return found.scope;
+    if (found !== undefined && found.expiresAt > this.#now()) return found.handle;
     throw new MillraceError(
       'unauthenticated',
       'This login link was used already or is too old; `millrace open` prints a new one.',
@@ -61,11 +61,11 @@ export class Sessions {
   }
 
   /** Opens a session; `cookie` is the value of a Set-Cookie header. */
-  open(scope: Scope): { session: Session; cookie: string } {
+  open(handle: string): { session: Session; cookie: string } {
     const expiresAt = this.#now() + SESSION_MS;
-    const payload = `${scope}.${expiresAt}.${randomBytes(12).toString('base64url')}`;
+    const payload = `${Buffer.from(handle).toString('base64url')}.${expiresAt}.${randomBytes(12).toString('base64url')}`;
     const value = `${payload}.${this.#sign(payload)}`;
-    return { session: this.#sessionOf(payload, scope, expiresAt), cookie: this.#setCookie(value, SESSION_MS / 1000) };
+    return { session: this.#sessionOf(payload, handle, expiresAt), cookie: this.#setCookie(value, SESSION_MS / 1000) };
   }
 
   /** A Set-Cookie header that ends the session of a browser. */
@@ -77,16 +77,15 @@ export class Sessions {
   find({ cookie = '' }: Pick<IncomingHttpHeaders, 'cookie'>): Session | undefined {
     const prefix = `${this.#cookie}=`;
     const value = cookie.split(/; */).find((each) => each.startsWith(prefix));
-    const [, payload, scope, expiresAt, signature] =
-      /^(([a-z]+)\.(\d+)\.[\w-]+)\.([\w-]+)$/.exec(value?.slice(prefix.length) ?? '') ?? [];
+    const [, payload, encoded, expiresAt, signature] =
+      /^(([\w-]+)\.(\d+)\.[\w-]+)\.([\w-]+)$/.exec(value?.slice(prefix.length) ?? '') ?? [];
     if (payload === undefined || !equal(signature!, this.#sign(payload))) return undefined;
-    const known = SCOPES.find((each) => each === scope);
-    if (known === undefined || Number(expiresAt) <= this.#now()) return undefined;
-    return this.#sessionOf(payload, known, Number(expiresAt));
+    if (Number(expiresAt) <= this.#now()) return undefined;
+    return this.#sessionOf(payload, Buffer.from(encoded!, 'base64url').toString(), Number(expiresAt));
   }
 
-  #sessionOf(payload: string, scope: Scope, expiresAt: number): Session {
-    return { scope, expiresAt, csrf: this.#sign(`csrf ${payload}`) };
+  #sessionOf(payload: string, handle: string, expiresAt: number): Session {
+    return { handle, expiresAt, csrf: this.#sign(`csrf ${payload}`) };
   }
 
   #setCookie(value: string, seconds: number): string {
@@ -97,10 +96,4 @@ export class Sessions {
   #sign(text: string): string {
     return createHmac('sha256', this.#key).update(`millrace workbench ${text}`).digest('base64url');
   }
-}
-
-/** Whether two texts are equal, in a time that does not say where they differ. */
-function equal(a: string, b: string): boolean {
-  const [left, right] = [Buffer.from(a), Buffer.from(b)];
-  return left.length === right.length && timingSafeEqual(left, right);
 }

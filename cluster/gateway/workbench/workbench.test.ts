@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
+import { HTTP_SCOPES } from '../../../src/access/required.ts';
+import { TEST_CLIENTS } from '../clients.fixture.ts';
 import type { Route } from '../routes.ts';
 import { startGateway, type RunningGateway } from '../server.ts';
 import { Feed } from './feed.ts';
@@ -12,7 +14,7 @@ import { loginRoutes } from './login.ts';
 import { pageRoutes } from './page.ts';
 import { Sessions } from './sessions.ts';
 
-const tokens = { metrics: 'monitor', read: 'reader', write: 'writer' };
+const scopes = { ...HTTP_SCOPES, 'POST /change': 'train', 'GET /look': 'read' } as const;
 const SECRET = 'the secret of the cookies';
 const folder = mkdtempSync(join(tmpdir(), 'millrace-workbench-'));
 let gateway: RunningGateway;
@@ -29,15 +31,16 @@ beforeAll(() => {
 afterEach(() => gateway.stop(0));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const change: Route = { method: 'POST', path: '/change', scope: 'write', handle: ({ scope }) => ({ json: { scope } }) };
-const look: Route = { method: 'GET', path: '/look', scope: 'read', handle: ({ scope }) => ({ json: { scope } }) };
+const change: Route = { method: 'POST', path: '/change', handle: ({ caller }) => ({ json: { name: caller!.name } }) };
+const look: Route = { method: 'GET', path: '/look', handle: ({ caller }) => ({ json: { name: caller!.name } }) };
 
 async function start(limits: Partial<LiveLimits> = {}): Promise<string> {
   const sessions = new Sessions(SECRET, false, () => now);
   feed = new Feed();
   gateway = await startGateway({
-    routes: [...loginRoutes(sessions, tokens), ...pageRoutes(folder), change, look],
-    tokens,
+    routes: [...loginRoutes(sessions, TEST_CLIENTS), ...pageRoutes(folder), change, look],
+    authenticator: TEST_CLIENTS,
+    scopes,
     session: ({ headers }) => sessions.find(headers),
     upgrades: [liveUpgrade({ jobs: { open: () => ({ feed, release: () => (released += 1) }) } }, { pauseMs: 1, ...limits })],
     log: pino({ level: 'silent' }),
@@ -45,6 +48,7 @@ async function start(limits: Partial<LiveLimits> = {}): Promise<string> {
   return gateway.url;
 }
 
+const encoded = (name: string): string => Buffer.from(name).toString('base64url');
 const ticketOf = async (url: string, token = 'writer'): Promise<string> => {
   const response = await fetch(`${url}/login/ticket`, { method: 'POST', headers: { authorization: `Bearer ${token}` } });
   return ((await response.json()) as { ticket: string }).ticket;
@@ -83,7 +87,10 @@ describe('a login', () => {
     const url = await start();
     const ticket = await ticketOf(url);
     const first = await logIn(url, { ticket });
-    expect([first.status, await first.json()]).toMatchObject([200, { scope: 'write' }]);
+    expect([first.status, await first.json()]).toMatchObject([
+      200,
+      { name: 'gateway-write.token', scopes: ['train', 'serve', 'read'] },
+    ]);
     expect(first.headers.get('set-cookie')).toMatch(/; Path=\/; Max-Age=43200; HttpOnly; SameSite=Strict$/);
     expect((await logIn(url, { ticket })).status).toBe(401);
     const late = await ticketOf(url);
@@ -93,12 +100,12 @@ describe('a login', () => {
 
   it('takes a token of the gateway, but none of scope metrics, and no other body', async () => {
     const url = await start();
-    expect(await (await logIn(url, { token: 'reader' })).json()).toMatchObject({ scope: 'read' });
+    expect(await (await logIn(url, { token: 'reader' })).json()).toMatchObject({ scopes: ['read'] });
     const bodies = [{ token: 'monitor' }, { token: 'wrong' }, { ticket: '' }, {}, { token: 'reader', ticket: 'x' }];
     expect(await Promise.all(bodies.map(async (body) => (await logIn(url, body)).status))).toEqual([403, 401, 400, 400, 400]);
   });
 
-  it('gives links to scope write alone', async () => {
+  it('gives links to scope train alone', async () => {
     const url = await start();
     const status = async (headers: Record<string, string>): Promise<number> =>
       (await fetch(`${url}/login/ticket`, { method: 'POST', headers })).status;
@@ -111,8 +118,8 @@ describe('a login', () => {
     const url = await start();
     const session = async (given: string): Promise<unknown> =>
       (await fetch(`${url}/session`, { headers: { cookie: given } })).json();
-    expect(await session(`other=1; ${cookie}`)).toMatchObject({ scope: 'write' });
-    expect(await session(cookie.replace('=write', '=admin'))).toBeNull();
+    expect(await session(`other=1; ${cookie}`)).toMatchObject({ name: 'gateway-write.token' });
+    expect(await session(cookie.replace(encoded('gateway-write.token'), encoded('gateway-admin.token')))).toBeNull();
     expect(await session(`${cookie}x`)).toBeNull();
     now += 12 * 3_600_000;
     expect(await session(cookie)).toBeNull();

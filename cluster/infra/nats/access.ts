@@ -12,7 +12,17 @@ import {
   serveSubject,
 } from '../../../src/protocol/subjects.ts';
 import { REWARD_WORK, ROLLOUT_WORK, type DurablePlace } from '../../../src/protocol/durables.ts';
-import { BUDGETS, JOBS, JOINS, NODES, POLICIES, RATES, SESSIONS, type BucketName } from '../../../src/protocol/names.ts';
+import {
+  BUDGETS,
+  CREDENTIALS,
+  JOBS,
+  JOINS,
+  NODES,
+  POLICIES,
+  RATES,
+  SESSIONS,
+  type BucketName,
+} from '../../../src/protocol/names.ts';
 import { ROLE_NAMES, SEVERAL_ROLES, type RoleName } from '../../../src/protocol/roles.ts';
 
 /** Who connects to the cluster's own nats-server: its roles, its supervisor, and the people and tests that have `admin`. */
@@ -108,8 +118,8 @@ const node = (role: RoleName): Access =>
 export const WORKER_ACCESS: Readonly<Record<WorkerRole, Access>> = {
   // It looks for the parameter servers.
   learner: joined(node('learner'), read(NODES)),
-  // It looks for the coordinator, keeps the journal of calls and the sessions that they belong to, and writes the rows of their ends.
-  gateway: joined(node('gateway'), read(NODES), read(SESSIONS), callModels, {
+  // It looks for the coordinator, checks credentials, keeps the journal of calls and the sessions that they belong to, and writes the rows of their ends.
+  gateway: joined(node('gateway'), read(NODES), follow(CREDENTIALS), read(SESSIONS), callModels, {
     publish: [`$KV.${SESSIONS}.*`, callSubject('*', '*', 'started'), callSubject('*', '*', 'ended'), scoredSubject('*', 'rows')],
     subscribe: [],
   }),
@@ -145,21 +155,24 @@ export const WORKER_ACCESS: Readonly<Record<WorkerRole, Access>> = {
 const DESTROYING = ['$JS.API.STREAM.DELETE.>', '$JS.API.STREAM.RESTORE.>', '$JS.API.STREAM.SNAPSHOT.>'];
 const CHANGING = ['$JS.API.STREAM.CREATE.>', '$JS.API.STREAM.UPDATE.>'];
 
-/** Tokens with which hosts join are for coordinators alone: to write one, or to read them. */
-const JOINING = [
-  `$KV.${JOINS}.>`,
-  `$JS.API.STREAM.MSG.GET.KV_${JOINS}`,
-  `$JS.API.STREAM.PURGE.KV_${JOINS}`,
-  `$JS.API.STREAM.MSG.DELETE.KV_${JOINS}`,
-  `$JS.API.DIRECT.GET.KV_${JOINS}`,
-  `$JS.API.DIRECT.GET.KV_${JOINS}.>`,
-  `$JS.API.CONSUMER.CREATE.KV_${JOINS}`,
-  `$JS.API.CONSUMER.CREATE.KV_${JOINS}.>`,
-  `$JS.API.CONSUMER.DURABLE.CREATE.KV_${JOINS}.>`,
+/** To write what a bucket holds, or to read it. */
+const reaching = (bucket: BucketName): string[] => [
+  `$KV.${bucket}.>`,
+  `$JS.API.STREAM.MSG.GET.KV_${bucket}`,
+  `$JS.API.STREAM.PURGE.KV_${bucket}`,
+  `$JS.API.STREAM.MSG.DELETE.KV_${bucket}`,
+  `$JS.API.DIRECT.GET.KV_${bucket}`,
+  `$JS.API.DIRECT.GET.KV_${bucket}.>`,
+  `$JS.API.CONSUMER.CREATE.KV_${bucket}`,
+  `$JS.API.CONSUMER.CREATE.KV_${bucket}.>`,
+  `$JS.API.CONSUMER.DURABLE.CREATE.KV_${bucket}.>`,
 ];
 
 /** Written by gateways alone. */
 const SESSIONS_AND_CALLS = [`$KV.${SESSIONS}.>`, ALL.calls];
+
+/** Tokens with which hosts join, and named credentials, are for coordinators alone. Gateways may read those. */
+const SECRET = [...reaching(JOINS), ...reaching(CREDENTIALS)];
 
 /** What those beside the workers may not publish. `admin` may do everything. */
 export const DENIED: Readonly<Record<Exclude<Identity, WorkerRole | 'admin' | 'supervisor'>, readonly string[]>> = {
@@ -167,7 +180,7 @@ export const DENIED: Readonly<Record<Exclude<Identity, WorkerRole | 'admin' | 's
   coordinator: DESTROYING,
   'parameter-server': [
     ...DESTROYING,
-    ...JOINING,
+    ...SECRET,
     ...CHANGING,
     ...nodesBut('parameter-server'),
     '$KV.schedules.>',
@@ -178,7 +191,7 @@ export const DENIED: Readonly<Record<Exclude<Identity, WorkerRole | 'admin' | 's
   ],
   store: [
     ...DESTROYING,
-    ...JOINING,
+    ...SECRET,
     ...nodesBut('store'),
     '$KV.jobs.>',
     '$KV.policies.>',
