@@ -81,7 +81,10 @@ export interface ConsumeOptions {
   maxBytesInFlight?: number;
   /** Over all consumers of the durable. Default 1000. */
   maxAckPending?: number;
-  /** Redelivery after this long without ack or working(). Default 30_000. The consumer calls working() by itself at a third. */
+  /**
+   * Redelivery after this long without ack or working(). Default 30_000. The consumer calls working() by itself at a third, and a message that
+   * its handler still has is not given to that handler a second time, though it may be to others.
+   */
   ackWaitMs?: number;
   /**
    * Deliveries before the message goes to the DLQ, with the reason `max_deliveries`. Default 5; -1 = no limit. The consumer

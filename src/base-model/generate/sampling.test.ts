@@ -13,7 +13,8 @@ function expected(
   const weights = order.map((id) => Math.exp(logits[id]! / temperature));
   const all = weights.reduce((total, weight) => total + weight, 0);
   let [count, sum] = [0, 0];
-  while (sum < topP * all && count < weights.length) sum += weights[count++]!;
+  // A sum is full before its last weights where those are below its rounding; topP = 1 leaves none of them out.
+  while (count < weights.length && (topP === 1 || sum < topP * all)) sum += weights[count++]!;
   return new Map(order.slice(0, count).map((id, index) => [id, weights[index]! / sum]));
 }
 

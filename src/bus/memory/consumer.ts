@@ -18,7 +18,8 @@ export class MemoryConsumer implements Consumer, Taker {
   private maxInFlight: number;
   private readonly maxBytes: number;
   private readonly handler: (message: BusMessage) => void | Promise<void>;
-  private readonly held = new Set<MemoryMessage>();
+  /** By sequence in the stream. */
+  private readonly held = new Map<number, MemoryMessage>();
   private heldBytes = 0;
   private suspended = false;
   private running = 0;
@@ -61,16 +62,24 @@ export class MemoryConsumer implements Consumer, Taker {
   }
 
   take(stored: StoredMessage, deliveryCount: number): void {
+    // What its handler still has when its ack wait runs out stays with that handler.
+    if (this.held.has(stored.sequence)) return;
     const { server } = this;
     const onSettled = (settled: MemoryMessage): void => {
-      if (this.held.delete(settled)) this.heldBytes -= settled.data.length;
+      this.release(settled);
       this.durable?.wake();
     };
     const message = new MemoryMessage({ server, durable: this.durable!, stored, deliveryCount, onSettled });
-    this.held.add(message);
+    this.held.set(message.sequence, message);
     this.heldBytes += message.data.length;
     this.running++;
     void this.run(message);
+  }
+
+  private release(message: MemoryMessage): void {
+    if (this.held.get(message.sequence) !== message) return;
+    this.held.delete(message.sequence);
+    this.heldBytes -= message.data.length;
   }
 
   /** The durable is deleted, with its stream or alone: makes it again as soon as that can be. */
@@ -80,7 +89,7 @@ export class MemoryConsumer implements Consumer, Taker {
 
   private async reattach(conflict = false): Promise<void> {
     const isNew = this.durable === undefined;
-    const orphans = [...this.held];
+    const orphans = [...this.held.values()];
     while (this.stopping === undefined) {
       await this.clock.sleep(TROUBLE_WAIT_MS);
       if (this.stopping !== undefined) return;
@@ -92,7 +101,7 @@ export class MemoryConsumer implements Consumer, Taker {
         conflict = error.code === 'failed_precondition';
         continue;
       }
-      for (const message of orphans) if (this.held.delete(message)) this.heldBytes -= message.data.length;
+      for (const message of orphans) this.release(message);
       if (!isNew) this.options.onReset?.();
       this.durable.attach(this);
       return;
@@ -122,7 +131,7 @@ export class MemoryConsumer implements Consumer, Taker {
   /** The connection is gone: nothing is handed back, whatever the handlers still do counts for nothing. */
   sever(): void {
     this.stopping ??= Promise.resolve();
-    for (const message of this.held) message.sever();
+    for (const message of this.held.values()) message.sever();
     this.durable?.lost(this);
     this.held.clear();
   }
@@ -147,7 +156,7 @@ export class MemoryConsumer implements Consumer, Taker {
     }
     // Over a connection that is away nothing is handed back.
     if (this.suspended) this.durable?.lost(this);
-    else for (const message of [...this.held]) message.nak();
+    else for (const message of [...this.held.values()]) message.nak();
     this.onStopped();
   }
 }

@@ -27,7 +27,8 @@ export class NatsConsumer implements Consumer {
   private readonly link: JetStreamConnection;
   private readonly options: ConsumeOptions;
   private readonly handler: (message: BusMessage) => void | Promise<void>;
-  private readonly held = new Set<NatsMessage>();
+  /** By sequence in the stream. */
+  private readonly held = new Map<number, NatsMessage>();
   private heldBytes = 0;
   private readonly running = new Set<Promise<void>>();
   private maxInFlight: number;
@@ -67,7 +68,7 @@ export class NatsConsumer implements Consumer {
     });
     this.keepAlive = setInterval(
       () => {
-        for (const message of this.held) message.working();
+        for (const message of this.held.values()) message.working();
       },
       (options.ackWaitMs ?? 30_000) / 3,
     );
@@ -119,7 +120,7 @@ export class NatsConsumer implements Consumer {
       timer = setTimeout(resolve, Math.max(0, deadline - performance.now()));
     });
     await Promise.race([Promise.allSettled(this.running), timeout]);
-    for (const message of [...this.held]) message.nak();
+    for (const message of [...this.held.values()]) message.nak();
     if (!this.link.nc.isClosed()) await Promise.race([this.link.nc.flush().catch(() => {}), timeout]);
     clearTimeout(timer);
     clearInterval(this.keepAlive);
@@ -133,14 +134,25 @@ export class NatsConsumer implements Consumer {
       raw.respond('-NAK');
       return;
     }
+    const same = this.held.get(delivery.sequence);
+    if (same?.timeMs === delivery.timeMs) {
+      // Its ack wait ran out, while the server was away or this process was busy. Its handler goes on with it.
+      same.working();
+      this.pull.refill();
+      return;
+    }
     const { link, acks } = this;
     const onSettled = (work?: Promise<void>): void => {
-      if (this.held.delete(message)) this.heldBytes -= message.data.length;
+      if (this.held.get(message.sequence) === message) {
+        this.held.delete(message.sequence);
+        this.heldBytes -= message.data.length;
+      }
       if (work !== undefined) this.track(work);
       this.pull.refill();
     };
     const message = new NatsMessage({ link, acks, stream: this.options.stream, raw, delivery, onSettled });
-    this.held.add(message);
+    same?.orphan();
+    this.held.set(message.sequence, message);
     this.heldBytes += message.data.length;
     const maxDeliver = this.options.maxDeliver ?? 5;
     if (maxDeliver >= 0 && message.deliveryCount > maxDeliver) {
@@ -177,7 +189,7 @@ export class NatsConsumer implements Consumer {
   /** What was given out before is nobody's any more. */
   private reset(created: string): void {
     this.created = created;
-    for (const message of [...this.held]) message.orphan();
+    for (const message of [...this.held.values()]) message.orphan();
     this.options.onReset?.();
   }
 

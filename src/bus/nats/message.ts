@@ -5,6 +5,7 @@ import { retryDelayMs } from '../callback.ts';
 import { MAX_DELIVERIES, deadLetterHeaders, deadLetterId } from '../dead-letter.ts';
 import type { Acks } from './acks.ts';
 import type { JetStreamConnection } from './connection.ts';
+import type { DeliveryInfo } from './messages.ts';
 import { messageId, plainBytes, plainHeaders } from './messages.ts';
 import { republish } from './publisher.ts';
 
@@ -15,7 +16,7 @@ export interface NatsDelivery {
   /** Where the message is stored. */
   stream: string;
   raw: Msg;
-  delivery: { sequence: number; deliveryCount: number };
+  delivery: DeliveryInfo;
   /** Called when the message is settled here, with what is still to be done about it. */
   onSettled: (work?: Promise<void>) => void;
 }
@@ -28,6 +29,8 @@ export class NatsMessage implements BusMessage {
   readonly id: string;
   readonly sequence: number;
   readonly deliveryCount: number;
+  /** When the stream took it. */
+  readonly timeMs: number;
   private readonly link: JetStreamConnection;
   private readonly acks: Acks;
   private readonly stream: string;
@@ -47,6 +50,7 @@ export class NatsMessage implements BusMessage {
     this.id = messageId(raw.headers);
     this.sequence = delivery.sequence;
     this.deliveryCount = delivery.deliveryCount;
+    this.timeMs = delivery.timeMs;
     this.onSettled = onSettled;
   }
 
