@@ -25,3 +25,20 @@ it('a node that refuses its settings is not started again', async () => {
   expect(troubles).toEqual([expect.stringMatching(/^node rollout-1 did not start \(exit code 1\): .*; giving up$/)]);
   expect([node.restarts, node.pid]).toEqual([0, undefined]);
 });
+
+it('a node that Ctrl-C ends while it loads is no trouble to tell of', async () => {
+  const settings = {
+    id: 'reward-1',
+    natsUrl: 'nats://127.0.0.1:1',
+    stateDir,
+    logLevel: 'info',
+    roles: [{ role: 'reward' }],
+  } as unknown as NodeSettings;
+  const troubles: string[] = [];
+  const node = superviseNode({ settings, log: silentLogger(), onTrouble: (text) => troubles.push(text) });
+  node.ready.catch(() => undefined);
+  process.kill(node.pid!, 'SIGINT');
+  await expect.poll(() => node.restarts).toBe(1);
+  await node.stop(200);
+  expect(troubles).toEqual([]);
+});

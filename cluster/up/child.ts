@@ -128,7 +128,8 @@ class NodeSupervisor implements SupervisedNode {
     this.#previousEnd = end;
     log.warn({ node: id, pid: life.pid, error: lastError.trim(), last }, `node ended (${how}); starting it again`);
     const givesUp = !this.#wasReady && this.#starts >= mostStarts(life.failure);
-    if (!life.isReady)
+    // Ctrl-C in a terminal reaches every process, and this one as well: it is about to end too.
+    if (!life.isReady && how !== 'SIGINT')
       onTrouble?.(`node ${id} did not start (${how}): ${essence(lastError)}; ${givesUp ? 'giving up' : 'trying again'}`);
     if (givesUp) {
       const logFile = resolve(settings.stateDir, 'logs', `${id}.log`);
