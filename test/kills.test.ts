@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { JobState } from '../src/gen/millrace/v1/admin_pb.ts';
 import { books, startTestCluster, type TestCluster } from './support/cluster.ts';
-import { thermostatJob } from './support/thermostat.ts';
+import { thermostatJob, unequalThermostatJob } from './support/thermostat.ts';
 
 const ROUNDS = 40;
 const GROUPS = 6;
@@ -126,7 +126,7 @@ describe('kill -9 during training', () => {
 
   it('lets twelve jobs that run at once go on when their coordinator and their parameter server are killed', async () => {
     const groups = 4;
-    const config = thermostatJob([
+    const config = unequalThermostatJob([
       'rounds=4',
       'split.heldOut=0.02',
       `rollout.groupsPerRound=${groups}`,

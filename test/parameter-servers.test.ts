@@ -5,7 +5,7 @@ import { connectBus } from '../src/protocol/connect.ts';
 import { leaseOwner } from '../src/protocol/lease.ts';
 import { loginOf } from '../cluster/node/connect.ts';
 import { books, startTestCluster } from './support/cluster.ts';
-import { thermostatJob } from './support/thermostat.ts';
+import { unequalThermostatJob } from './support/thermostat.ts';
 
 const JOBS = 4;
 const ROUNDS = 6;
@@ -18,7 +18,7 @@ it('two parameter servers share the jobs, and one goes on with those of the othe
   const trainers = (ids: readonly string[]): Promise<(string | undefined)[]> =>
     Promise.all(ids.map(async (id) => (await leaseOwner(bus, `trainer.${id}`))?.owner));
   try {
-    const config = thermostatJob([
+    const config = unequalThermostatJob([
       `rounds=${ROUNDS}`,
       `rollout.groupsPerRound=${GROUPS}`,
       'rollout.groupSize=4',

