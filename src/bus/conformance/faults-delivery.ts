@@ -38,7 +38,10 @@ export function describeDeliveryFaults(name: string, start: () => Promise<FaultH
       await Promise.all([one.stop(), other.stop()]);
     });
 
-    test('a late nak of the first delivery may give the message to others, and leaves it with whoever has it now', async ({ bus, harness }) => {
+    test('a late nak of the first delivery may give the message to others, and leaves it with whoever has it now', async ({
+      bus,
+      harness,
+    }) => {
       const wire = await harness.connect();
       const options = { stream: 'GROUPS', durable: 'nak', filter: 'group.nak', ackWaitMs: ACK_WAIT_MS, maxInFlight: 2 } as const;
       const [first, second] = [new Collected<BusMessage>(harness.clock), new Collected<BusMessage>(harness.clock)];
