@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
 import type { BusMessage } from '../bus.ts';
 import type { FaultHarness } from './faults-harness.ts';
-import { Collected, bytes, eventually, messageText } from './harness.ts';
+import { Collected, bytes, messageText } from './harness.ts';
 import { suite } from './suite.ts';
 
 const ACK_WAIT_MS = 1000;
