@@ -5,6 +5,7 @@ import type { NodeContext, Role } from '../runtime/context.ts';
 import { findNodes } from '../runtime/nodes.ts';
 import type { SettingsOf } from '../runtime/settings/roles.ts';
 import { clientAuthenticator } from './clients.ts';
+import { openCalls } from './calls/index.ts';
 import { adminMethods } from './json-rpc/admin.ts';
 import { coordinatorClient } from './json-rpc/coordinator.ts';
 import { queryMethods } from './json-rpc/query.ts';
@@ -12,32 +13,46 @@ import { jsonRpcRoute } from './json-rpc/route.ts';
 import { trainingMethods } from './json-rpc/training.ts';
 import { standardRoutes } from './routes.ts';
 import { startGateway } from './server.ts';
+import { isSessionKey } from './sessions/keys.ts';
+import { sessionRoutes } from './sessions/routes.ts';
+import { Sessions } from './sessions/sessions.ts';
 import { clusterFeeds } from './workbench/feeds.ts';
 import { liveUpgrade } from './workbench/live.ts';
 import { loginRoutes } from './workbench/login.ts';
 import { pageRoutes } from './workbench/page.ts';
-import { Sessions } from './workbench/sessions.ts';
+import { Sessions as BrowserSessions } from './workbench/sessions.ts';
+
+/** Of a node, what the gateway works with. */
+type GatewayContext = Pick<
+  NodeContext,
+  'artifacts' | 'bus' | 'callBodies' | 'clock' | 'id' | 'jobs' | 'log' | 'metrics' | 'random' | 'tls'
+>;
 
 /**
  * Starts the gateway of a node: HTTP, at 127.0.0.1 unless `listening` says otherwise. It serves the workbench, and the node's metrics to those with a credential for them. Rejects with
  * `failed_precondition` when its port is taken.
  */
 export async function startGatewayRole(
-  { bus, clock, log, metrics, tls }: Pick<NodeContext, 'bus' | 'clock' | 'log' | 'metrics' | 'tls'>,
+  context: GatewayContext,
   settings: SettingsOf<'gateway'>,
   listening?: Listening,
 ): Promise<Role> {
+  const { bus, clock, log, metrics, tls } = context;
   const coordinators = async (): Promise<string[]> => (await findNodes(bus, 'coordinator')).map(({ address }) => address);
   const coordinator = coordinatorClient(coordinators, { token: settings.gatewayWorkToken, tls });
   const credentials = new CredentialDirectory({ bus, clock });
   const authenticator = clientAuthenticator(settings, { credentials, clock });
-  const sessions = new Sessions(settings.gatewayWorkToken, tls !== undefined);
+  const browsers = new BrowserSessions(settings.gatewayWorkToken, tls !== undefined);
+  const sessions = new Sessions(context);
+  const calls = openCalls(context, settings.providers ?? {});
   const methods = { ...trainingMethods(coordinator), ...adminMethods(coordinator), ...queryMethods(coordinator) };
   const gateway = await startGateway({
     routes: [
       jsonRpcRoute(methods, log),
-      ...loginRoutes(sessions, authenticator),
+      ...loginRoutes(browsers, authenticator),
       ...pageRoutes(),
+      ...sessionRoutes({ ...context, sessions }),
+      ...calls.routes,
       ...standardRoutes({
         metrics,
         async checkReady() {
@@ -47,7 +62,8 @@ export async function startGatewayRole(
       }),
     ],
     authenticator,
-    session: ({ headers }) => sessions.find(headers),
+    session: ({ headers }) => browsers.find(headers),
+    agents: { isKey: isSessionKey, open: (key) => sessions.open(key) },
     upgrades: [liveUpgrade(clusterFeeds(coordinator))],
     log,
     port: settings.port ?? 0,
@@ -66,6 +82,7 @@ export async function startGatewayRole(
     metricsUrl: `${gateway.url}/metrics`,
     async stop(timeoutMs) {
       await gateway.stop(timeoutMs);
+      await calls.close();
       credentials.close();
       coordinator.close();
     },

@@ -3,7 +3,7 @@ import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Logger } from 'pino';
 import { requireScope, type Authenticator, type Caller } from '../../src/access/authenticator.ts';
-import { HTTP_SCOPES, httpScope } from '../../src/access/required.ts';
+import { HTTP_SCOPES, httpScope, type RouteScope } from '../../src/access/required.ts';
 import type { Scope } from '../../src/access/scopes.ts';
 import { systemClock } from '../../src/clock/system.ts';
 import { MillraceError } from '../../src/errors.ts';
@@ -11,9 +11,13 @@ import { foreignRequest, setPrivateHeaders } from '../../src/http/browser.ts';
 import { hostPort, LOOPBACK, type Listening } from '../../src/http/listening.ts';
 import type { TlsIdentity } from '../../src/identity/tls-identity.ts';
 import { RateLimiter, type RateLimit } from '../../src/rpc/rate-limit.ts';
+import type { SessionRecord } from '../../src/jobs/sessions/session.ts';
 import { BodyTooLarge, readBody } from './body.ts';
 import { callerOf, type FindSession } from './callers.ts';
+import { openAiError } from './openai-errors.ts';
+import { Router, type FoundRoute, type ScopedRoute } from './router.ts';
 import type { Reply, Route } from './routes.ts';
+import { send } from './send.ts';
 import { errorBody, HTTP_STATUS } from './status.ts';
 import { refuseUpgrade, type Upgrade } from './upgrade.ts';
 
@@ -23,8 +27,12 @@ export interface GatewayLimits {
   bodyBytes: number;
   /** Requests in progress; more are answered 429. Default 256. */
   concurrent: number;
+  /** Requests with keys of agents' sessions in progress, which are calls of models and counted apart. Default 2048. */
+  calls: number;
   /** Requests of one address. Default 100 a second, 200 at once. */
   rate: RateLimit;
+  /** The same for requests with keys of agents' sessions: calls come in bursts. Default 1000 a second, 4000 at once. */
+  callRate: RateLimit;
   /** Milliseconds from a request's headers to its answer. Default 30_000. */
   requestMs: number;
 }
@@ -32,18 +40,18 @@ export interface GatewayLimits {
 const DEFAULT_LIMITS: GatewayLimits = {
   bodyBytes: 1024 * 1024,
   concurrent: 256,
+  calls: 2048,
   rate: { perSecond: 100, burst: 200 },
+  callRate: { perSecond: 1000, burst: 4000 },
   requestMs: 30_000,
 };
 const HEADER_BYTES = 16 * 1024;
 const HEADERS_MS = 10_000;
 /** How often connections over their time are looked for. */
 const CHECK_MS = 1_000;
-const MOST_CONNECTIONS = 1024;
+const MOST_CONNECTIONS = 4096;
 /** Bodies of other methods are not read: those of paths without a token would hold requests of clients that have one. */
 const WITH_BODY: ReadonlySet<Route['method']> = new Set(['POST', 'PUT']);
-
-type ScopedRoute = Route & { readonly scope: Scope | 'open' };
 
 /** Options of {@link startGateway}. */
 export interface GatewayOptions {
@@ -54,6 +62,8 @@ export interface GatewayOptions {
   scopes?: typeof HTTP_SCOPES;
   /** Finds the browser that logged in, for requests without a token. Default: there is no login. */
   session?: FindSession;
+  /** Finds the session of an agent that a key opens. Default: there are none. */
+  agents?: SessionKeys | undefined;
   /** WebSockets. Default: none. */
   upgrades?: readonly Upgrade[];
   log: Logger;
@@ -64,6 +74,14 @@ export interface GatewayOptions {
   limits?: Partial<GatewayLimits>;
   /** Serves HTTPS with this certificate; clients need none. Default: HTTP. */
   tls?: TlsIdentity | undefined;
+}
+
+/** Keys of agents' sessions. */
+export interface SessionKeys {
+  /** Whether a credential is meant to be one. */
+  isKey(credential: string): boolean;
+  /** Throws `unauthenticated` for one that opens nothing. */
+  open(key: string): Promise<SessionRecord>;
 }
 
 /** What a gateway has counted since its start. */
@@ -100,12 +118,15 @@ class Gateway implements RunningGateway {
   readonly #authenticator: Authenticator;
   readonly #rate: RateLimiter;
   readonly #session: FindSession;
-  readonly #routes = new Map<string, Map<string, ScopedRoute>>();
+  readonly #callRate: RateLimiter;
+  readonly #agents: SessionKeys | undefined;
+  readonly #router: Router;
   readonly #upgrades: readonly (Upgrade & { readonly scope: Scope })[];
   readonly #log: Logger;
   readonly #stopped = new AbortController();
   readonly #answered: Record<string, number> = {};
   #running = 0;
+  #calls = 0;
   #stopping = false;
 
   constructor(options: GatewayOptions) {
@@ -116,13 +137,10 @@ class Gateway implements RunningGateway {
     this.#session = options.session ?? (() => undefined);
     this.#upgrades = upgrades.map((each) => ({ ...each, scope: scopeIn(scopes, 'GET', each.path) as Scope }));
     this.#rate = new RateLimiter(this.#limits.rate, () => systemClock.monotonic());
+    this.#callRate = new RateLimiter(this.#limits.callRate, () => systemClock.monotonic());
+    this.#agents = options.agents;
     this.#log = log;
-    for (const route of routes) {
-      const methods = this.#routes.get(route.path) ?? new Map<string, ScopedRoute>();
-      if (methods.has(route.method)) throw new MillraceError('internal', `two routes for ${route.method} ${route.path}`);
-      const scope = scopeIn(scopes, route.method, route.path);
-      this.#routes.set(route.path, methods.set(route.method, { ...route, scope }));
-    }
+    this.#router = new Router(routes.map((route) => ({ ...route, scope: scopeIn(scopes, route.method, route.path) })));
     const { requestMs } = this.#limits;
     const times = {
       headersTimeout: Math.min(HEADERS_MS, requestMs),
@@ -173,46 +191,67 @@ class Gateway implements RunningGateway {
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     setPrivateHeaders(response);
     response.setHeader('Cache-Control', 'no-store');
+    const key = this.#keyOf(request);
     this.#running += 1;
+    if (key !== undefined) this.#calls += 1;
     try {
-      this.#send(request, response, await this.#answer(request, response));
+      await this.#send(request, response, await this.#answer(request, response, key));
     } catch (thrown) {
-      this.#fail(request, response, MillraceError.from(thrown));
+      await this.#fail(request, response, MillraceError.from(thrown));
     } finally {
       this.#running -= 1;
+      if (key !== undefined) this.#calls -= 1;
     }
   }
 
-  async #answer(request: IncomingMessage, response: ServerResponse): Promise<Reply> {
-    const wait = this.#checkCaller(request);
-    if (wait > 0) throw this.#busy(response, `Too many requests; try again in ${wait} ms.`, wait);
-    if (this.#running > this.#limits.concurrent) throw this.#busy(response, 'Too many requests at the same time.', 1000);
+  async #answer(request: IncomingMessage, response: ServerResponse, key: string | undefined): Promise<Reply> {
+    const wait = this.#checkCaller(request, key === undefined ? this.#rate : this.#callRate);
+    if (wait > 0) throw busy(response, `Too many requests; try again in ${wait} ms.`, wait);
+    const { concurrent, calls, bodyBytes, requestMs } = this.#limits;
+    if (key === undefined ? this.#running - this.#calls > concurrent : this.#calls > calls)
+      throw busy(response, 'Too many requests at the same time.', 1000);
     const { pathname, searchParams } = targetOf(request.url ?? '/');
+    const session = key === undefined ? undefined : await this.#agents!.open(key);
     // Which paths there are is nothing for those without a credential.
-    if (!this.#isOpen(pathname)) this.#caller(request);
-    const route = this.#routeOf(request.method ?? '', pathname, response);
-    const caller = route.scope === 'open' ? undefined : this.#caller(request);
-    if (caller !== undefined) requireScope(caller, route.scope as Scope);
-    const body = WITH_BODY.has(route.method)
-      ? await readBody(request, response, route.bodyBytes ?? this.#limits.bodyBytes)
-      : Buffer.alloc(0);
+    if (session === undefined && !this.#router.isOpen(pathname)) this.#caller(request);
+    const { route, params } = this.#routeOf(request.method ?? '', pathname, response);
+    const caller = this.#callerFor(route, session, request);
+    const body = WITH_BODY.has(route.method) ? await readBody(request, response, route.bodyBytes ?? bodyBytes) : Buffer.alloc(0);
     const left = new AbortController();
     response.once('close', () => left.abort());
-    const limit = AbortSignal.timeout(this.#limits.requestMs);
+    const limit = AbortSignal.timeout(route.timeMs ?? requestMs);
     const signal = AbortSignal.any([left.signal, this.#stopped.signal, limit]);
-    return within(signal, async () => route.handle({ query: searchParams, headers: request.headers, body, caller, signal }));
+    const { headers } = request;
+    return within(signal, async () => route.handle({ query: searchParams, params, headers, body, caller, session, signal }));
+  }
+
+  #keyOf({ headers }: IncomingMessage): string | undefined {
+    const key = /^Bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1];
+    return key !== undefined && this.#agents?.isKey(key) ? key : undefined;
+  }
+
+  /** Who calls, where the route takes a credential of scopes. */
+  #callerFor({ scope }: ScopedRoute, session: SessionRecord | undefined, request: IncomingMessage): Caller | undefined {
+    if (scope === 'open' || (scope === 'session' && session !== undefined)) return undefined;
+    if (scope === 'session')
+      throw new MillraceError('permission_denied', 'This takes the key of a session: POST /v1/sessions gives one.');
+    if (session !== undefined)
+      throw new MillraceError('permission_denied', `This takes a credential of scope ${scope}, not the key of a session.`);
+    const caller = this.#caller(request);
+    requireScope(caller, scope);
+    return caller;
   }
 
   /** Refuses requests of foreign pages; returns how many milliseconds an address that asks too often has to wait. */
-  #checkCaller(request: IncomingMessage): number {
+  #checkCaller(request: IncomingMessage, rate: RateLimiter): number {
     const foreign = foreignRequest(request, this.#listening.advertise);
     if (foreign !== undefined) throw new MillraceError('permission_denied', `Refused: ${foreign}.`);
-    return this.#rate.take(request.socket.remoteAddress ?? '');
+    return rate.take(request.socket.remoteAddress ?? '');
   }
 
   #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
     try {
-      if (this.#checkCaller(request) > 0) throw new MillraceError('resource_exhausted', 'Too many requests.');
+      if (this.#checkCaller(request, this.#rate) > 0) throw new MillraceError('resource_exhausted', 'Too many requests.');
       const { pathname } = targetOf(request.url ?? '/');
       const caller = this.#caller(request);
       const upgrade = this.#upgrades.find(({ path }) => path === pathname);
@@ -232,43 +271,37 @@ class Gateway implements RunningGateway {
     return callerOf(request, this.#authenticator, this.#session);
   }
 
-  #busy(response: ServerResponse, message: string, waitMs: number): MillraceError {
-    response.setHeader('Retry-After', Math.ceil(waitMs / 1000));
-    return new MillraceError('resource_exhausted', message);
-  }
-
-  #isOpen(path: string): boolean {
-    return [...(this.#routes.get(path)?.values() ?? [])].some(({ scope }) => scope === 'open');
-  }
-
-  #routeOf(method: string, path: string, response: ServerResponse): ScopedRoute {
-    const methods = this.#routes.get(path);
-    if (methods === undefined) throw new MillraceError('not_found', 'There is nothing at this path.');
+  #routeOf(method: string, path: string, response: ServerResponse): FoundRoute {
+    const found = this.#router.at(path);
+    if (found === undefined) throw new MillraceError('not_found', 'There is nothing at this path.');
+    const { methods, params } = found;
     const route = methods.get(method === 'HEAD' ? 'GET' : method);
-    if (route !== undefined) return route;
+    if (route !== undefined) return { route, params };
     response.statusCode = 405;
     response.setHeader('Allow', [...methods.keys()].join(', '));
     throw new MillraceError('unimplemented', `This path takes ${[...methods.keys()].join(', ')}.`);
   }
 
-  #send(request: IncomingMessage, response: ServerResponse, reply: Reply, status = reply.status ?? 200): void {
-    const [text, type] =
-      'text' in reply ? [reply.text, reply.contentType] : [`${JSON.stringify(reply.json)}\n`, 'application/json'];
+  async #send(request: IncomingMessage, response: ServerResponse, reply: Reply, status = reply.status ?? 200): Promise<void> {
     this.#answered[status] = (this.#answered[status] ?? 0) + 1;
-    if (!response.writable) return;
-    // A client that keeps its connection would hold up the end; what is left of a body would be taken for the next request.
-    if (this.#stopping || !request.complete) response.setHeader('Connection', 'close');
-    response.writeHead(status, { 'Content-Type': type, 'Content-Length': Buffer.byteLength(text), ...reply.headers });
-    response.end(request.method === 'HEAD' ? undefined : text);
+    // A client that keeps its connection would hold up the end.
+    await send(request, response, reply, { status, close: this.#stopping });
   }
 
-  #fail(request: IncomingMessage, response: ServerResponse, error: MillraceError): void {
+  async #fail(request: IncomingMessage, response: ServerResponse, error: MillraceError): Promise<void> {
     const path = request.url?.split('?')[0];
     if (HTTP_STATUS[error.code] === 500) this.#log.error({ err: error, path }, 'a request failed');
+    if (response.headersSent) return;
     if (error.code === 'unauthenticated') response.setHeader('WWW-Authenticate', 'Bearer');
     const status = error instanceof BodyTooLarge ? 413 : response.statusCode === 405 ? 405 : HTTP_STATUS[error.code];
-    this.#send(request, response, { json: errorBody(error) }, status);
+    const json = path?.startsWith('/v1/') ? openAiError(error) : errorBody(error);
+    await this.#send(request, response, { json }, status);
   }
+}
+
+function busy(response: ServerResponse, message: string, waitMs: number): MillraceError {
+  response.setHeader('Retry-After', Math.ceil(waitMs / 1000));
+  return new MillraceError('resource_exhausted', message);
 }
 
 /** A server that takes the certificate of `tls`, and a new one for new connections. */
@@ -288,7 +321,7 @@ function createFor(
 }
 
 /** What a route takes. `internal` when the table does not say. */
-function scopeIn(scopes: typeof HTTP_SCOPES, method: string, path: string): Scope | 'open' {
+function scopeIn(scopes: typeof HTTP_SCOPES, method: string, path: string): RouteScope {
   const scope = httpScope(scopes, method, path);
   if (scope === undefined) throw new MillraceError('internal', `what ${method} ${path} takes is not in HTTP_SCOPES`);
   return scope;

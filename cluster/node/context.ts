@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { ActorSystem } from '../../src/actor/system.ts';
 import type { ArtifactStore } from '../../src/artifacts/artifacts.ts';
@@ -51,6 +52,7 @@ export async function createContext(
     runtimes: createJobRuntimes({ clock, outside }, bundles),
     bundles,
     artifacts,
+    callBodies: await openArtifacts(join(stateDir, 'calls'), callsPlace(place)),
     files: nodeFiles,
     stateDir,
     tls: tls && watchedIdentity(tls, log),
@@ -61,6 +63,12 @@ export async function createContext(
 async function openArtifacts(stateDir: string, place: NodeSettings['artifacts']): Promise<ArtifactStore> {
   if (place === undefined) return artifactsOf(stateDir);
   return 'dir' in place ? sharedArtifacts(place.dir) : openRemoteArtifacts(stateDir, place);
+}
+
+/** Beside the other artifacts, which are deleted when no job refers to them. */
+function callsPlace(place: NodeSettings['artifacts']): NodeSettings['artifacts'] {
+  if (place === undefined) return undefined;
+  return 'dir' in place ? { dir: join(place.dir, 'calls') } : { ...place, url: `${place.url.replace(/\/+$/, '')}/calls` };
 }
 
 /** The certificate of the node, as its files are; new ones, and those that cannot be used, are logged. */

@@ -17,6 +17,8 @@ export interface NodeContext extends JobContext {
   readonly bundles?: JobBundles | undefined;
   /** Where content is kept by its digest: bundles of flows, tensors of checkpoints. */
   readonly artifacts: ArtifactStore;
+  /** Where long bodies of model calls are kept: nobody sweeps it. Absent in serial mode. */
+  readonly callBodies?: ArtifactStore | undefined;
   /** The file system that the state folder is on. */
   readonly files: Files;
   /** Folder for checkpoints; shared by the nodes of a cluster. */

@@ -98,9 +98,9 @@ export const GATEWAY_METHODS: readonly (keyof typeof AdminService.method)[] = [
 
 /**
  * What each route of the gateway takes, by method and path as they are in its `Route`, or `/*` for all names in a folder; WebSockets are GET.
- * `open`: no credential.
+ * `open`: no credential; `session`: the key of an agent's session, which opens nothing else.
  */
-export const HTTP_SCOPES: Readonly<Record<string, Scope | 'open'>> = {
+export const HTTP_SCOPES: Readonly<Record<string, RouteScope>> = {
   'GET /healthz': 'open',
   'GET /readyz': 'read',
   'GET /metrics': 'metrics',
@@ -115,10 +115,19 @@ export const HTTP_SCOPES: Readonly<Record<string, Scope | 'open'>> = {
   'GET /session': 'open',
   'DELETE /session': 'open',
   'GET /live': 'read',
+  // An agent does not make, score or end its own sessions.
+  'POST /v1/sessions': 'serve',
+  'POST /v1/sessions/{id}/reward': 'serve',
+  'POST /v1/sessions/{id}/finish': 'serve',
+  'POST /v1/chat/completions': 'session',
+  'GET /v1/models': 'session',
 };
 
+/** What a route may take; see {@link HTTP_SCOPES}. */
+export type RouteScope = Scope | 'open' | 'session';
+
 /** What a route takes; undefined when the table does not say. */
-export function httpScope(table: typeof HTTP_SCOPES, method: string, path: string): Scope | 'open' | undefined {
+export function httpScope(table: typeof HTTP_SCOPES, method: string, path: string): RouteScope | undefined {
   return table[`${method} ${path}`] ?? table[`${method} ${path.slice(0, path.lastIndexOf('/'))}/*`];
 }
 

@@ -8,6 +8,7 @@ import type { ConfigSource, Environment } from './layers.ts';
 import { natsProblem, natsSchema } from './nats.ts';
 import { networkSchema } from './network.ts';
 import { isSecretField } from './problems.ts';
+import { providersSchema } from './providers.ts';
 import { resolve } from './resolve.ts';
 import { schedulerSchema } from './scheduler.ts';
 import { tlsSchema } from './tls.ts';
@@ -142,6 +143,7 @@ export const clusterConfigSchema = z.strictObject({
   scheduler: schedulerSchema.prefault({}),
   budgets: budgetsSchema,
   prices: pricesSchema,
+  providers: providersSchema,
   logLevel: z.enum(LOG_LEVELS).default('info').describe('lowest severity that is logged'),
   token: secret('bearer token of the admin API (gRPC)'),
   tokenFile: z.string().min(1).optional().describe('file that holds token'),
@@ -215,7 +217,7 @@ export interface LoadClusterOptions {
 
 /** Settings, and by dotted path where each comes from. */
 export interface LoadedCluster {
-  /** `stateDir`, `credentialsDir`, `artifacts.dir` and the files of `tls` are absolute. */
+  /** `stateDir`, `credentialsDir`, `artifacts.dir`, and the files of `tls` and `providers` are absolute. */
   readonly config: ClusterConfig;
   readonly sources: Record<string, ConfigSource>;
 }
@@ -245,12 +247,18 @@ export function loadClusterConfig(options: LoadClusterOptions = {}): LoadedClust
     ...(credentialsDir !== undefined && { credentialsDir: resolvePath(cwd, credentialsDir) }),
     artifacts: { ...artifacts, ...(artifacts.dir !== undefined && { dir: resolvePath(cwd, artifacts.dir) }) },
   };
+  const providers = Object.fromEntries(
+    Object.entries(config.providers).map(([name, provider]) => {
+      const { keyFile } = provider;
+      return [name, keyFile === undefined ? provider : { ...provider, keyFile: resolvePath(cwd, keyFile) }];
+    }),
+  );
   const tls = config.tls && {
     caFile: resolvePath(cwd, config.tls.caFile),
     certFile: resolvePath(cwd, config.tls.certFile),
     keyFile: resolvePath(cwd, config.tls.keyFile),
   };
-  return { config: { ...config, ...folders, ...(tls && { tls }) }, sources };
+  return { config: { ...config, ...folders, providers, ...(tls && { tls }) }, sources };
 }
 
 /** Every account of the machine can read the arguments of a process. */

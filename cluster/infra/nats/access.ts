@@ -119,7 +119,7 @@ export const WORKER_ACCESS: Readonly<Record<WorkerRole, Access>> = {
   // It looks for the parameter servers.
   learner: joined(node('learner'), read(NODES)),
   // It looks for the coordinator, checks credentials, keeps the journal of calls and the sessions that they belong to, and writes the rows of their ends.
-  gateway: joined(node('gateway'), read(NODES), follow(CREDENTIALS), read(SESSIONS), callModels, {
+  gateway: joined(node('gateway'), read(NODES), follow(CREDENTIALS), read(SESSIONS), read(BUDGETS), callModels, {
     publish: [`$KV.${SESSIONS}.*`, callSubject('*', '*', 'started'), callSubject('*', '*', 'ended'), scoredSubject('*', 'rows')],
     subscribe: [],
   }),

@@ -5,7 +5,7 @@ import type { SettingsOf } from './roles.ts';
 /** Fields of a role's section that are credentials of the cluster, whatever else is set. */
 type Given<R extends RoleName> = Omit<
   SettingsOf<R>,
-  'role' | 'join' | 'backend' | 'gpu' | 'clickhouse' | 'clickhouseInterface' | 'retention' | 'port'
+  'role' | 'join' | 'backend' | 'gpu' | 'clickhouse' | 'clickhouseInterface' | 'retention' | 'port' | 'providers'
 >;
 
 const CREDENTIALS: { readonly [R in RoleName]: (all: Credentials) => Given<R> } = {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { schedulerSchema } from '../../../src/config/scheduler.ts';
 import { budgetsSchema, pricesSchema } from '../../../src/config/budgets.ts';
+import { providersSchema } from '../../../src/config/providers.ts';
 import type { RoleName } from '../../../src/protocol/roles.ts';
 import { backend, clickhouseServer, credential, gpu, port, retention } from './fields.ts';
 
@@ -95,6 +96,8 @@ const gateway = z.strictObject({
   gatewayAdminToken: credential,
   /** For its calls to the coordinator, which takes it for those alone that routes of the gateway make. */
   gatewayWorkToken: credential,
+  /** Where calls of language models go. Default: nowhere. */
+  providers: providersSchema.optional(),
 });
 
 /**

@@ -47,7 +47,10 @@ const SECTIONS: { readonly [R in RoleName]: (input: SectionInput) => SettingsOf<
     }),
     retention: retentionOf(store.retention),
   }),
-  gateway: ({ credentials, ports: { gateway: port } }) => ({ role: 'gateway', port, ...credentialsOf('gateway', credentials) }),
+  gateway: ({ config: { providers }, credentials, ports: { gateway: port } }) => ({
+    ...{ role: 'gateway', port, ...credentialsOf('gateway', credentials) },
+    ...(Object.keys(providers).length > 0 && { providers }),
+  }),
 };
 
 /** The section of a role in the settings of a node, as a cluster's settings say it. */
