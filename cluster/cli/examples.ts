@@ -65,6 +65,10 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   'trajectory export': ['trajectory export --job retail-1 --out retail.jsonl'],
   'trajectory import': ['trajectory import retail.jsonl'],
   'trajectory reward': ['trajectory reward TRAJECTORY --success', 'trajectory reward TRAJECTORY --reward 0.7'],
+  'session create': [
+    'session create --recording support --task \'{"id":"t1"}\'',
+    'session create --job retail-1 --task @task.json --split validation',
+  ],
   'store sql': ['store sql "SELECT job, count() FROM trajectories GROUP BY job" -o json'],
   'store query': ['store query success-by-version --job retail-1'],
   'store stats': ['store stats'],

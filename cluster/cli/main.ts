@@ -33,6 +33,7 @@ import { register as schedule } from './commands/schedule.ts';
 import { register as sql } from './commands/sql.ts';
 import { register as store } from './commands/store.ts';
 import { register as train } from './commands/train.ts';
+import { register as session } from './commands/session.ts';
 import { register as trajectory } from './commands/trajectory.ts';
 import { register as tune } from './commands/tune.ts';
 import { register as up } from './commands/up.ts';
@@ -66,6 +67,7 @@ const COMMANDS: readonly ((program: Command, context: CliContext) => void)[] = [
   credential,
   checkpoint,
   trajectory,
+  session,
   completion,
 ];
 

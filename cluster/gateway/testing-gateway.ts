@@ -83,12 +83,7 @@ export async function startTestGateway({ wrap = (bus: Bus): Bus => bus } = {}): 
     const response = await send(path, 'token-of-applications', body);
     return { status: response.status, json: (await response.json()) as Record<string, unknown> };
   };
-  const calls = async (): Promise<CallRow[]> => {
-    const store = new MemoryStore();
-    for await (const { data } of bus.read('CALLS', 'call.>')) await store.insert('calls', data, '');
-    const rows = store.rows('calls') as unknown as CallRow[];
-    return [...rows].sort((a, b) => (a.call_id < b.call_id ? -1 : 1));
-  };
+  const calls = (): Promise<CallRow[]> => callRows(bus);
   return {
     ...{ url, provider, bus, bodies, role, post, calls },
     key: async (task = { id: 't1' }) => String((await post('/v1/sessions', { recording: 'agent', task })).json['key']),
@@ -97,18 +92,11 @@ export async function startTestGateway({ wrap = (bus: Bus): Bus => bus } = {}): 
       for (let tries = 0; tries < 500; tries += 1) {
         const rows = await calls();
         if (rows.length >= count && rows.every(({ status }) => status !== 'started')) return rows;
-        await systemClock.sleep(20);
+        await systemClock.sleep(50);
       }
       throw new Error(`the journal has no ${count} calls that ended: ${JSON.stringify(await calls())}`);
     },
-    async trajectories() {
-      const store = new MemoryStore();
-      for await (const message of bus.read('SCORED', 'scored.>')) {
-        const rows = scoredItem(message).blocks.trajectories;
-        if (rows) await store.insert('trajectories', rows, '');
-      }
-      return store.rows('trajectories');
-    },
+    trajectories: () => trajectoryRows(bus),
     async close() {
       await role.stop(0);
       await provider.close();
@@ -116,4 +104,21 @@ export async function startTestGateway({ wrap = (bus: Bus): Bus => bus } = {}): 
       rmSync(folder, { recursive: true });
     },
   };
+}
+
+/** What the store would make of everything in stream CALLS. */
+async function callRows(bus: Bus): Promise<CallRow[]> {
+  const store = new MemoryStore();
+  for await (const { data } of bus.read('CALLS', 'call.>')) await store.insert('calls', data, '');
+  const rows = store.rows('calls') as unknown as CallRow[];
+  return [...rows].sort((a, b) => (a.call_id < b.call_id ? -1 : 1));
+}
+
+async function trajectoryRows(bus: Bus): Promise<readonly Readonly<Record<string, unknown>>[]> {
+  const store = new MemoryStore();
+  for await (const message of bus.read('SCORED', 'scored.>')) {
+    const rows = scoredItem(message).blocks.trajectories;
+    if (rows) await store.insert('trajectories', rows, '');
+  }
+  return store.rows('trajectories');
 }

@@ -25,6 +25,9 @@ const ABOVE_SRC = ['cluster', 'web', 'bench', 'test', 'examples', 'deploy'];
 /** What the page is made of. It runs in a browser and knows the cluster by what the gateway answers alone. */
 const WEB_PACKAGES = /^(preact(\/hooks)?|@preact\/signals|uplot(\/dist\/uPlot\.min\.css)?)$/;
 
+/** Agents of others, which know nothing of Millrace, by example. */
+const AGENT_PACKAGES = [{ folder: 'examples/gateway', packages: ['openai'] }];
+
 const TEST_PACKAGES = ['vitest', 'fast-check'];
 
 const isIn = (path, folder) => path === folder || path.startsWith(`${folder}/`);
@@ -78,6 +81,7 @@ function packageProblem(file, source, isTest) {
     file.startsWith('examples/') &&
     source !== 'millrace' &&
     !isBuiltin(source) &&
+    !AGENT_PACKAGES.some(({ folder, packages }) => isIn(file, folder) && packages.includes(source)) &&
     !(isTest && TEST_PACKAGES.includes(source))
   ) {
     return "an example imports 'millrace', node: modules and its own files only";

@@ -44,6 +44,7 @@ describe('the layer rule', () => {
     ['web/api/types.ts', '../../src/errors.ts', 'web/ is the page: it imports its own files, and asks the gateway for the rest'],
     ['web/api/rpc.ts', 'node:fs', 'web/ is the page: of packages it imports preact, @preact/signals and uplot, not node:fs'],
     ['cluster/gateway/index.ts', '../../web/main.tsx', 'web/ is bundled for browsers (scripts/bundle/web.js)'],
+    ['examples/retail/flow.ts', 'openai', "an example imports 'millrace', node: modules and its own files only"],
     ['examples/retail/flow.ts', 'zod', "an example imports 'millrace', node: modules and its own files only"],
     ['examples/retail/flow.ts', '../../src/index.ts', "an example imports 'millrace', node: modules and its own files only"],
     ['examples/retail/flow.ts', '../game-of-24/flow.ts', "an example imports 'millrace', node: modules and its own files only"],

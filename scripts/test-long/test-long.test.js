@@ -89,7 +89,7 @@ describe('tiers', () => {
     const start = vi.fn(() => Promise.resolve(0));
     const place = { find: () => '/nats-server', start };
     expect((await chaos({ minutes: 2 }, '/r', place)).passed).toContain('2 minutes');
-    expect(start.mock.calls.map(([, args]) => args.at(-1))).toEqual(['test/kills.test.ts', '2']);
+    expect(start.mock.calls.map(([, args]) => args.at(-1))).toEqual(['test/kills.test.ts', 'test/gateway-chaos.test.ts', '2']);
     start.mockResolvedValueOnce(1);
     expect(await chaos({ minutes: 2 }, '/r', place)).toEqual({ failed: 'test/kills.test.ts' });
   });

@@ -39,6 +39,8 @@ export interface TestClusterOptions {
   gatewayPort?: number;
   /** Jobs that run at the same time. Default: as many as the cluster can bear. */
   maxRunning?: number;
+  /** Where the gateway sends calls of models. */
+  providers?: ClusterConfig['providers'];
   /** What calls cost, and owners may spend. */
   money?: Pick<ClusterConfig, 'budgets' | 'prices'>;
   /** NATS servers that run already. Default: one of its own. */
@@ -59,6 +61,7 @@ export async function startTestCluster(options: TestClusterOptions = {}): Promis
     gatewayPort = 'off',
     maxRunning = 'auto',
     money = {},
+    providers = {},
     artifacts = {},
     nats = {},
   } = options;
@@ -72,6 +75,7 @@ export async function startTestCluster(options: TestClusterOptions = {}): Promis
       scheduler: { maxRunning },
       artifacts,
       nats,
+      providers,
       ...money,
     }),
     log: silentLogger(),
