@@ -29,6 +29,25 @@ export type { Random } from './random/random.ts';
 export { readCsv, readJson, readJsonLines, readTasks } from './tasks/read.ts';
 export { z } from 'zod';
 
+/** Flows and workflows without training (docs/model-clients.md). */
+export { runBatch } from './workflow/batch.ts';
+export type { BatchOptions, BatchResult } from './workflow/batch.ts';
+export { modelNamed } from './workflow/current-models.ts';
+export type { Models, ModelTotals } from './workflow/current-models.ts';
+export { defineWorkflow } from './workflow/define-workflow.ts';
+export type {
+  FlowStepDefinition,
+  FunctionStep,
+  ModelStep,
+  StepInput,
+  WorkflowDefinition,
+  WorkflowStep,
+} from './workflow/define-workflow.ts';
+export { runFlow } from './workflow/run-flow.ts';
+export type { FlowResult, FlowStep, RunFlowOptions } from './workflow/run-flow.ts';
+export { runWorkflow } from './workflow/run-workflow.ts';
+export type { EndedStep, RunWorkflowOptions, WorkflowResult } from './workflow/run-workflow.ts';
+
 /** What was trained, used in an application (docs/using-a-policy.md). */
 export { loadPolicy } from './serving/index.ts';
 export type { LoadPolicyOptions } from './serving/load-policy.ts';

@@ -4,6 +4,10 @@ import { leavesOf } from './command-tree.ts';
 /** Command lines that the help of a command shows, without the leading `millrace`, by the words of the command. */
 export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   up: ['up', 'up --rollouts 4 --set ports.admin=7000'],
+  run: [
+    'run flow.ts --prompt "What is new?" --model small',
+    'run flow.ts --tasks tasks.jsonl --model judge=large --concurrency 8',
+  ],
   train: ['train examples/retail/job.yaml', 'train job.yaml --set rounds=100 --report report.json', 'train --resume'],
   tune: ['tune tune.yaml', 'tune tune.yaml --resume'],
   eval: ['eval --checkpoint .millrace/checkpoints/retail-1/60', 'eval job.yaml --checkpoint FOLDER --tasks tasks.jsonl'],
@@ -36,6 +40,8 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   'job set-priority': ['job set-priority retail-1 10', 'job set-priority retail-1 -- -10'],
   'job checkpoints': ['job checkpoints retail-1'],
   'job fork': ['job fork retail-1', 'job fork retail-1@60 --set rounds=500'],
+  'agent run': ['agent run flow.ts --task @task.json --model small'],
+  'models check': ['models check', 'models check small large --models models.yaml'],
   'agent register': ['agent register sorter flow.ts', 'agent register sorter flow.ts --data tasks/ --owner ann'],
   'agent list': ['agent list', 'agent list -o json'],
   'agent show': ['agent show sorter'],

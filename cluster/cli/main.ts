@@ -26,8 +26,10 @@ import { register as importCommand } from './commands/import.ts';
 import { register as joinCluster } from './commands/join.ts';
 import { register as job } from './commands/job.ts';
 import { register as node } from './commands/node.ts';
+import { register as models } from './commands/models.ts';
 import { register as openWorkbench } from './commands/open.ts';
 import { register as report } from './commands/job/report.ts';
+import { register as runFlow } from './commands/run.ts';
 import { register as query } from './commands/query.ts';
 import { register as schedule } from './commands/schedule.ts';
 import { register as sql } from './commands/sql.ts';
@@ -43,6 +45,7 @@ const COMMANDS: readonly ((program: Command, context: CliContext) => void)[] = [
   up,
   joinCluster,
   openWorkbench,
+  runFlow,
   train,
   tune,
   evaluate,
@@ -53,6 +56,7 @@ const COMMANDS: readonly ((program: Command, context: CliContext) => void)[] = [
   node,
   actor,
   agent,
+  models,
   adapter,
   experiment,
   sql,
@@ -77,6 +81,7 @@ export const SHORTCUTS: Readonly<Record<string, string>> = {
   join: 'cluster join',
   open: 'cluster open',
   doctor: 'cluster check',
+  run: 'agent run',
   train: 'job run',
   tune: 'job tune',
   eval: 'checkpoint evaluate',

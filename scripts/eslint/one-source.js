@@ -24,6 +24,7 @@ export const REAL = [
   { path: 'src/client', why: 'runs in applications: retries and request ids' },
   { path: 'src/model/clients', why: 'language models behind HTTP: durations of calls' },
   { path: 'src/model/testing', why: 'a server of HTTP for tests, and models for people to try' },
+  { path: 'src/workflow', why: 'runs in applications: flows and workflows without a cluster' },
   { path: 'src/serving', why: 'runs in applications: time limits of tools' },
   // What measures the machine, or is about the process.
   { path: 'src/compute/self-test.ts', why: 'measures the speed of the machine; serial mode reports none' },

@@ -26,7 +26,7 @@ const SRC = [
   { floor: 'protocol', rooms: ['protocol', 'weights'] },
   { floor: 'learning', rooms: ['algo', 'compute', 'base-model', 'policy', 'model'] },
   { floor: 'settings and rows', rooms: ['config', 'records'] },
-  { floor: 'work', rooms: ['explore', 'flow', 'tasks', 'reward'] },
+  { floor: 'work', rooms: ['explore', 'flow', 'tasks', 'reward', 'workflow'] },
   { floor: 'control', rooms: ['checkpoint', 'tune', 'jobs'] },
   { floor: 'record', rooms: ['store'] },
   { floor: 'what the package exports', rooms: ['math.ts', 'conformance', 'conformance.ts', 'client', 'serving', 'index.ts'] },

@@ -4,6 +4,12 @@ const dollars = z.number().min(0).max(1_000_000_000);
 const price = (what: string) => z.number().min(0).max(1_000_000).describe(what);
 const name = (what: string) => z.string().min(1).max(200).describe(what);
 
+/** What tokens of a model cost. */
+export const modelPrice = z.strictObject({
+  inputPerMillion: price('US dollars for a million tokens that the model reads'),
+  outputPerMillion: price('US dollars for a million tokens that it writes'),
+});
+
 /** Setting `budgets` of a cluster: what each owner's jobs may spend in a calendar month (UTC). */
 export const budgetsSchema = z
   .strictObject({
@@ -19,13 +25,7 @@ export const budgetsSchema = z
 export const pricesSchema = z
   .strictObject({
     models: z
-      .record(
-        name('model'),
-        z.strictObject({
-          inputPerMillion: price('US dollars for a million tokens that the model reads'),
-          outputPerMillion: price('US dollars for a million tokens that it writes'),
-        }),
-      )
+      .record(name('model'), modelPrice)
       .default({})
       .describe('US dollars for a million tokens of a model, by its name: {inputPerMillion, outputPerMillion}'),
     tools: z

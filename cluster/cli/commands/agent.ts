@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { RegisteredAgent } from '../../../src/gen/millrace/v1/admin_pb.ts';
 import type { CliContext } from '../context.ts';
 import { registerSolve } from './agent-solve.ts';
+import { register as registerRun } from './run.ts';
 
 /** `millrace agent`: flows that are registered under a name. */
 export function register(program: Command, context: CliContext): void {
@@ -58,4 +59,5 @@ export function register(program: Command, context: CliContext): void {
       await print([found], ([one]) => one);
     });
   registerSolve(agent, context);
+  registerRun(agent, context);
 }

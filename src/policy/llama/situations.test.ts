@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { generated } from '../decision.ts';
 import type { Plan } from '../plan.ts';
 import { LlamaSituations, type ReadingBase } from './situations.ts';
-import { planText } from './plan-text.ts';
+import { planText } from '../plan-text.ts';
 
 /** A tokenizer with a token for each character, and a format that shows who says what. */
 const STOP = 3;

@@ -4,7 +4,7 @@ import type { RecordedDecision, RecordedGeneration, SituationTable, Turn } from 
 import type { FlowOutline, Plan } from '../plan.ts';
 import type { LoadedBase } from './base.ts';
 import { encodeDecisions, LLAMA_CODEC } from './codec.ts';
-import { planText } from './plan-text.ts';
+import { planText } from '../plan-text.ts';
 
 /** What of a base model decides what a policy reads. */
 export interface ReadingBase extends Pick<LoadedBase, 'stopTokens'> {
