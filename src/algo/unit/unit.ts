@@ -13,7 +13,7 @@ import type { LossColumns, LossResult, Method, RoundAdvantages, RoundGroup } fro
 export type Unit = 'token' | 'decision';
 
 /** The unit of these options; methods that have no such option run over tokens. */
-function unitOf(config: AlgorithmConfig): Unit {
+export function unitOf(config: AlgorithmConfig): Unit {
   return 'unit' in config ? config.unit : 'token';
 }
 

@@ -1,5 +1,6 @@
 import type { AlgorithmConfig } from '../../algo/config.ts';
 import { methodOf } from '../../algo/registry.ts';
+import { unitOf } from '../../algo/unit/unit.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { nextTurn } from '../../clock/turn.ts';
 import { MillraceError } from '../../errors.ts';
@@ -202,7 +203,8 @@ class Accumulator<P> {
     this.batch = weighed.batch;
     this.toLearn = [...this.groups];
     const { decisionStart, weights } = this.batch.columns;
-    const areBound = methodOf(algorithm).scope === 'group' || decisionStart.length - 1 < weights.length;
+    const ofSeveral = decisionStart.length - 1 < weights.length;
+    const areBound = methodOf(algorithm).scope === 'group' || (ofSeveral && unitOf(algorithm) === 'decision');
     this.toEvaluate = areBound ? [...this.toLearn] : [];
   }
 
