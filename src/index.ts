@@ -2,6 +2,8 @@
 export { defineFlow, defineTool, ToolError } from './flow/define.ts';
 export { defineAgent } from './flow/agent/define.ts';
 export { agentTool } from './flow/agent/definition.ts';
+export { defineDemonstrations } from './tasks/demonstrations/define.ts';
+export type { DemonstrationsOptions } from './tasks/demonstrations/define.ts';
 export type { AgentDefinition, AgentMemory, AgentTool, AgentTurn, AgentVerification } from './flow/agent/definition.ts';
 export { RetryLater } from './flow/retry-later.ts';
 export type { HttpResponse, RetryLaterOptions } from './flow/retry-later.ts';

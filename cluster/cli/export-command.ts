@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { MillraceError } from '../../src/errors.ts';
 import type { CliContext } from './context.ts';
@@ -30,16 +31,25 @@ export async function runExport(flags: ExportFlags, context: CliContext): Promis
     ? await withTransfer(context, (transfer) => exportTrajectories(context, transfer, request, stdoutSink(context)))
     : await exportToFile(flags, { request, plans }, context);
   const seconds = (performance.now() - startedAt) / 1000;
-  const what = flags.format === 'parquet' ? '' : `${exported.done} trajectories, `;
+  const things = flags.format === 'conversations' ? 'conversations' : 'trajectories';
+  const what = flags.format === 'parquet' ? '' : `${exported.done} ${things}, `;
   const text = `${what}${byteSize(exported.bytes)} in ${duration(seconds)}${toStdout ? '' : ` in ${flags.out}`}`;
   if (toStdout || !context.json) return context.note(text);
-  const trajectories = flags.format === 'parquet' ? undefined : exported.done;
-  context.print({ file: resolve(context.cwd, flags.out), trajectories, bytes: exported.bytes, seconds }, () => '');
+  const count = flags.format === 'parquet' ? {} : { [things]: exported.done };
+  context.print({ file: resolve(context.cwd, flags.out), ...count, bytes: exported.bytes, seconds }, () => '');
 }
 
 /** Throws where the options need a file and none is named. */
-function checkTarget({ out, format, inputs, resume }: ExportFlags): void {
+function checkTarget({ out, format, inputs, steps, resume }: ExportFlags): void {
   const isParquet = format === 'parquet';
+  if (format === 'conversations') {
+    if (out === '-') throw misused('Conversations go to a file: give --out FILE.', '--out');
+    if (steps || inputs !== undefined)
+      throw misused(
+        'A conversation holds its steps and what was asked: leave --steps and --inputs out.',
+        steps ? '--steps' : '--inputs',
+      );
+  }
   if (inputs !== undefined && (isParquet || out === '-'))
     throw misused('--inputs goes into JSON lines in a file: give --out FILE.', '--inputs');
   if (out !== '-') return;
@@ -68,6 +78,12 @@ async function exportToFile(
       const without = await fillInputs(file.partial, `${file.partial}.filled`, plans);
       if (without > 0) context.note(`${without} lines are without input: ${flags.inputs ?? ''} does not have their tasks`);
       file.finish(`${file.partial}.filled`);
+    } else if (flags.format === 'conversations') {
+      const { writeConversations } = await import('./conversations.ts');
+      const { written, leftOut } = await writeConversations(file.partial, `${file.partial}.filled`);
+      for (const text of leftOut) context.note(text);
+      file.finish(`${file.partial}.filled`);
+      return { done: written, bytes: statSync(path).size };
     } else file.finish();
     return { done, bytes: file.bytes };
   } catch (error) {

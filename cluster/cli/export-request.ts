@@ -22,8 +22,14 @@ export interface RequestFlags {
 
 /** The request that options ask for. Throws `invalid_argument` with the option and what is allowed. */
 export function exportInit(flags: RequestFlags): ExportInit {
-  const format = oneOf('--format', flags.format, { jsonl: ExportFormat.JSONL, parquet: ExportFormat.PARQUET });
-  const { purpose, success, fromVersion, toVersion, since, until } = flags;
+  const format = oneOf('--format', flags.format, {
+    jsonl: ExportFormat.JSONL,
+    parquet: ExportFormat.PARQUET,
+    conversations: ExportFormat.JSONL,
+  });
+  // What is imitated is what solved a task, and none that evaluations measure.
+  const imitated = flags.format === 'conversations' ? { purpose: 'train', success: 'true' } : undefined;
+  const { purpose, success, fromVersion, toVersion, since, until } = { ...imitated, ...given(flags) };
   const filter = create(TrajectoryFilterSchema, {
     job: flags.job ?? '',
     taskId: flags.task ?? '',
@@ -36,6 +42,11 @@ export function exportInit(flags: RequestFlags): ExportInit {
     ...(until !== undefined && { endTime: timestampFromDate(time('--until', until)) }),
   });
   return { format, steps: flags.steps ?? false, filter };
+}
+
+/** Options that were given. */
+function given(flags: RequestFlags): RequestFlags {
+  return Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined)) as unknown as RequestFlags;
 }
 
 function oneOf<T>(option: string, given: string, values: Readonly<Record<string, T>>): T {

@@ -6,8 +6,13 @@ import type { ExportFlags } from '../export-command.ts';
 export function register(parent: Command, context: CliContext, name = 'export'): void {
   parent
     .command(name)
-    .description('write trajectories as JSON lines or Parquet')
-    .option('--format <format>', 'jsonl (one interaction per line) or parquet (the rows of the table)', 'jsonl')
+    .description('write trajectories as JSON lines, Parquet, or conversations')
+    .option(
+      '--format <format>',
+      'jsonl (one interaction per line), parquet (the rows of the table), or conversations (what agents said where they ' +
+        'succeeded in training, as JSON lines to imitate)',
+      'jsonl',
+    )
     .option('--out <file>', 'file to write; "-" is the standard output, for jsonl', '-')
     .option('--steps', 'one line or row per step instead of per trajectory')
     .option('--inputs <job.yaml>', 'fill in the first observation of each task, from the flow and the tasks of this job')
