@@ -3,6 +3,7 @@ import { sha256 } from '../artifacts/digest.ts';
 import { MillraceError } from '../errors.ts';
 import type { ChatTemplate } from './chat/template.ts';
 import { layoutOf, type ModelConfig } from './config.ts';
+import { HashCache, type TensorHash } from './hash-cache.ts';
 import type { TextTokenizer, TokenizerJson } from './tokenizer.ts';
 
 /** A language model with frozen weights, open for reading. */
@@ -22,7 +23,8 @@ export interface BaseModel {
   readTensor(name: string): Promise<Float32Array>;
   /**
    * SHA-256, in hexadecimal, of everything that decides what the model says: configuration, numbers of all tensors as float32, tokenizer,
-   * chat template. Shards and the type that numbers are stored in do not count. Reads all weights when it is first called.
+   * chat template. Shards and the type that numbers are stored in do not count. Reads all weights when it is first called, unless this account
+   * has read the same files before.
    */
   digest(): Promise<string>;
   close(): Promise<void>;
@@ -40,6 +42,8 @@ export interface ModelParts {
   stopTokens: readonly number[];
   /** Numbers of a tensor that the model has. */
   read(name: string): Promise<Float32Array>;
+  /** The files that these numbers come from. Default: none, they are made. */
+  weightFiles?: readonly string[];
   close(): Promise<void>;
 }
 
@@ -53,14 +57,19 @@ export function baseModel(parts: ModelParts): BaseModel {
   const readTensor = async (name: string): Promise<Float32Array> => {
     if (!shapes.has(name)) throw new MillraceError('invalid_argument', `${path} has no tensor ${name}`);
     const values = await parts.read(name);
-    if (!values.every(Number.isFinite))
-      throw new MillraceError('data_loss', `${path}: tensor ${name} has numbers that are not finite`);
+    if (!areFinite(values)) throw new MillraceError('data_loss', `${path}: tensor ${name} has numbers that are not finite`);
     return values;
   };
   let digest: Promise<string> | undefined;
+  const hashes = async (): Promise<TensorHash[]> => {
+    const made: TensorHash[] = [];
+    for (const name of shapes.keys()) made.push([name, hashOf(await readTensor(name))]);
+    return made;
+  };
   const compute = async (): Promise<string> => {
-    const tensors: unknown[] = [];
-    for (const [name, shape] of shapes) tensors.push([name, shape, hashOf(await readTensor(name))]);
+    const { weightFiles } = parts;
+    const found = await (weightFiles === undefined ? hashes() : new HashCache().hashes(weightFiles, [...shapes.keys()], hashes));
+    const tensors = found.map(([name, hash]) => [name, shapes.get(name), hash]);
     const text = canonical({ tokenizer: parts.tokenizerJson, template: parts.templateSource });
     return sha256(
       Buffer.from(canonical({ format: DIGEST_FORMAT, config, stopTokens, tensors, text: sha256(Buffer.from(text)) })),
@@ -75,6 +84,13 @@ export function baseModel(parts: ModelParts): BaseModel {
       return digest;
     },
   };
+}
+
+/** Sums zeros: an infinity or NaN makes one of them NaN. A callback for each of a hundred million numbers takes seconds. */
+function areFinite(values: Float32Array): boolean {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i]! * 0;
+  return sum === 0;
 }
 
 function hashOf(values: Float32Array): string {

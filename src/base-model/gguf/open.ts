@@ -32,6 +32,7 @@ export async function openGgufModel(path: string): Promise<BaseModel> {
       tokenizer: createTokenizer(json, settings, { path, vocabulary: config.vocabulary }),
       chatTemplate: templateSource === '' ? undefined : createChatTemplate(templateSource, settings, path),
       read: (name) => readTensor(file, config, name),
+      weightFiles: [path],
       close: () => file.close(),
     });
   } catch (error) {

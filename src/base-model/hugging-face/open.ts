@@ -28,6 +28,7 @@ export async function openFolder(folder: string): Promise<BaseModel> {
   return baseModel({
     ...{ path: folder, config, tokenizer, tokenizerJson, chatTemplate, templateSource, stopTokens },
     read: (name) => weights.read(name),
+    weightFiles: weights.files,
     close: () => weights.close(),
   });
 }

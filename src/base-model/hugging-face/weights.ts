@@ -14,6 +14,8 @@ const SHARD = /^[A-Za-z0-9][A-Za-z0-9._-]*\.safetensors$/;
 
 /** Weights of a folder, in one safetensors file or several. */
 export interface Weights {
+  /** Paths of the files. */
+  readonly files: readonly string[];
   read(name: string): Promise<Float32Array>;
   close(): Promise<void>;
 }
@@ -25,7 +27,8 @@ export async function openWeights(folder: string, config: ModelConfig): Promise<
     for (const file of opened) await file.close();
   };
   try {
-    for (const name of await shardsOf(folder)) opened.push(await openSafetensors(join(folder, name)));
+    const files = (await shardsOf(folder)).map((name) => join(folder, name));
+    for (const file of files) opened.push(await openSafetensors(file));
     const places = new Map(
       opened.flatMap((file) => [...file.entries.values()].map((entry) => [entry.name, { file, entry }] as const)),
     );
@@ -35,6 +38,7 @@ export async function openWeights(folder: string, config: ModelConfig): Promise<
       ignored: (name) => name.endsWith('.rotary_emb.inv_freq') || (config.tied && name === 'lm_head.weight'),
     });
     return {
+      files,
       close,
       read(name) {
         const { file, entry } = places.get(name)!;
