@@ -1,0 +1,111 @@
+/** What customers write: each sentence says one thing about an order, or asks for goods. */
+
+/** What the desk can do, and the kinds of sentences that ask for it. `#` is the number of an order, `@` a kind of goods. */
+export const SENTENCES = {
+  track: [
+    'Where is order # now?',
+    'When will # arrive?',
+    'Has # left your warehouse yet?',
+    'I have been waiting for # for a week.',
+    'Any news of my delivery #?',
+    'How far has parcel # come?',
+    'Nothing has come to my door, and # was due on Monday.',
+    'Can I see on a map where # is?',
+    'Is # still on its way?',
+    'What day do you expect # at my house?',
+    'Did the courier pick up # already?',
+    'My neighbour got hers, but # has not turned up.',
+    'Has # shipped?',
+    'I would like to know how long # is going to take.',
+  ],
+  cancel: [
+    'Stop order # before it goes out.',
+    'I ordered # by mistake, do not send it.',
+    'I no longer need #.',
+    'Forget about #, I found it elsewhere.',
+    'Call off # for me.',
+    'Can I still withdraw order #?',
+    'I have changed my mind about #, it has not been sent yet.',
+    'My son placed # without asking, drop it.',
+    'There are two orders by accident; # should not be carried out.',
+    'Take # off your list, I do not want it any more.',
+    'Please do not process #.',
+    'Scrap order #.',
+    'It is too late for the party, so never mind #.',
+    'I want to undo my purchase #.',
+  ],
+  refund: [
+    'I want my money back for #.',
+    'What came in # is broken, pay me back.',
+    'I sent # back to you, where is my money?',
+    'You charged me twice for #.',
+    'Give me back what I paid for #.',
+    '# fell apart on the first day, I expect to be reimbursed.',
+    'The goods of # were not as described, I want to be repaid.',
+    'Return the amount of # to my card.',
+    'I am not satisfied with # and want what it cost me.',
+    'My payment for # should come back to my account.',
+    'Half of # was missing, credit me for it.',
+    'I handed # in at your shop and still have no money.',
+    '# does not work. Compensate me.',
+    'How do I get a reimbursement for #?',
+  ],
+  address: [
+    'Send # to my new home instead.',
+    'I have moved, # has to go somewhere else.',
+    'The street on # is wrong.',
+    'Please deliver # to my office.',
+    'There is a typo in the postcode of #.',
+    'Can # be brought to my sister in Leeds?',
+    'I gave you the old house number for #.',
+    'Redirect # to the flat next door.',
+    'Change where # goes.',
+    '# should be dropped at my parents instead of here.',
+    'I am at another place this month, so ship # there.',
+    'The town is missing on the label of #.',
+    'We live at number 12, not 21: correct that on #.',
+    'Could the driver take # to my work?',
+  ],
+  invoice: [
+    'I need a bill for #.',
+    'My accountant wants the papers for #.',
+    'Please mail me the receipt of #.',
+    'There was no invoice with #.',
+    'Can I have # in writing for my taxes?',
+    'I lost the bill of #, print it again.',
+    'Our company has to book #, send the document.',
+    'Where can I download the receipt for #?',
+    'Show me what I was charged for # with the tax listed.',
+    'I want a copy of the bill of #.',
+    'For my insurance I need proof that I bought #.',
+    'Make out # to my firm and send me the paper.',
+    'Do I get a receipt for #?',
+    'The tax office asks for the invoice of #.',
+  ],
+  stock: [
+    'Do you have a @?',
+    'Is the @ available?',
+    'I am looking for a @.',
+    'Are you going to get another @ in?',
+    'Can I buy a @ from you?',
+    'Is there any @ left?',
+    'Your page says that the @ is sold out, is that right?',
+    'Which @ do you sell?',
+    'I would like to buy a @ today.',
+    'Do you carry any kind of @?',
+    'My friend wants a @, have you got one?',
+    'How many of the @ are on the shelf?',
+    'Could I pick up a @ this afternoon?',
+    'I need a @ for my kitchen.',
+  ],
+} as const satisfies Record<string, readonly string[]>;
+
+/** A call that a sentence can ask for. */
+export type Call = keyof typeof SENTENCES;
+
+/** What people write before and after. */
+export const OPENINGS = ['', 'Hello. ', 'Good morning. ', 'Hi, it is me again. '];
+export const ENDINGS = ['', ' Thanks!', ' I hope you can help.'];
+
+/** Words of goods. */
+export const GOODS = ['lamp', 'chair', 'kettle', 'radio', 'clock', 'scarf', 'table', 'mirror', 'pan', 'bike', 'tent', 'piano'];
