@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { findProgram } from '../setup/apt.js';
 import { runInForeground } from '../setup/child.js';
 
-/** Pages in a browser: every `*.accept.ts` of cluster/ and web/ (scripts/page/vitest.config.ts). */
+/** Pages in a browser: every `*.accept.ts` of cluster/ and test/page/ (scripts/page/vitest.config.ts). */
 export async function page(_options, root, { find = findChromium, start = runInForeground } = {}) {
   const chromium = find();
   if (chromium === undefined)

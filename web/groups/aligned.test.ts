@@ -6,13 +6,19 @@ const sibling = (member: number, tools: string[], calls: string[]): Sibling => (
   ...{ tools, calls, errors: tools.map(() => false) },
 });
 
-it('steps at which siblings did different things are told from the others', () => {
+it('the step at which a sibling parts from the first one is told from those before and after', () => {
   const steps = aligned([
     sibling(0, ['get', 'set', 'done'], ['{}', '{"x":1}', '{}']),
-    sibling(1, ['get', 'set'], ['{}', '{"x":2}']),
+    sibling(1, ['get', 'set', 'done', 'done'], ['{}', '{"x":2}', '{}', '{}']),
+    sibling(2, ['get'], ['{}']),
   ]);
-  expect(steps.map(({ differs }) => differs)).toEqual([false, true, true]);
-  expect(steps[2]!.cells).toEqual([{ tool: 'done', arguments: '{}', error: false }, undefined]);
+  expect(steps.map((cells) => cells.map((cell) => cell?.kind))).toEqual([
+    ['same', 'same', 'same'],
+    ['same', 'parts', undefined],
+    ['same', 'own', undefined],
+    [undefined, 'own', undefined],
+  ]);
+  expect(steps[1]![1]).toEqual({ tool: 'set', arguments: '{"x":2}', error: false, kind: 'parts' });
 });
 
 it('a group without siblings has no steps', () => {

@@ -28,14 +28,16 @@ export function GroupView({ job, id }: { job: string; id: string }): preact.JSX.
   const loaded = useLoaded((signal) => runSql(sql, 200, signal), [job, id]);
   return (
     <>
-      <p class="crumbs">
-        <a href={hrefTo(['jobs'])}>Jobs</a> / <a href={hrefTo(['jobs', job])}>{job}</a>
-      </p>
-      <h1>Group</h1>
-      <p class="muted breakable">{id}</p>
+      <div>
+        <p class="crumbs">
+          <a href={hrefTo(['jobs'])}>Jobs</a> / <a href={hrefTo(['jobs', job])}>{job}</a>
+        </p>
+        <h1>Group</h1>
+        <p class="muted breakable">{id}</p>
+      </div>
       <Panel
         title="Siblings"
-        note="Best first. Steps at which they did different things are marked."
+        note="Best first. The step at which one parts from the best is marked."
         actions={<SqlLink sql={sql} />}
       >
         <WhenLoaded of={loaded} lines={8}>
@@ -55,7 +57,7 @@ export function GroupView({ job, id }: { job: string; id: string }): preact.JSX.
 
 function Siblings({ job, siblings }: { job: string; siblings: readonly Sibling[] }): preact.JSX.Element {
   return (
-    <div class="table-frame siblings" role="region" aria-label="Siblings" tabIndex={0}>
+    <div class="table-frame siblings" role="region" aria-label="Siblings, table" tabIndex={0}>
       <table>
         <thead>
           <tr>
@@ -74,11 +76,11 @@ function Siblings({ job, siblings }: { job: string; siblings: readonly Sibling[]
           </tr>
         </thead>
         <tbody>
-          {aligned(siblings).map(({ cells, differs }, at) => (
-            <tr key={at} class={differs ? 'differs' : ''}>
+          {aligned(siblings).map((cells, at) => (
+            <tr key={at}>
               <th scope="row">{at + 1}</th>
               {cells.map((cell, i) => (
-                <td key={siblings[i]!.trajectory_id}>
+                <td key={siblings[i]!.trajectory_id} class={cell?.kind}>
                   {cell !== undefined && (
                     <>
                       <code class={cell.error ? 'call call-error' : 'call'}>{cell.tool}</code>

@@ -13,15 +13,18 @@ const POINTS = 300;
 /** Rounds of a job in at most {@link POINTS} buckets of versions. */
 function roundsSql(job: string): string {
   return `WITH (SELECT max(version) FROM updates WHERE job = ${quote(job)}) AS newest
-SELECT max(u.version) AS version, avg(reward_mean) AS reward, avg(success_mean) AS success, avg(entropy) AS entropy,
-  avg(kl) AS kl, avg(gradient_norm) AS gradient, avg(staleness_mean) AS staleness
+SELECT max(u.version) AS version, avg(reward_mean) AS reward, avg(success_mean) AS success, ${learned('entropy')} AS entropy,
+  ${learned('kl')} AS kl, ${learned('gradient_norm')} AS gradient, avg(staleness_mean) AS staleness
 FROM updates AS u
 WHERE job = ${quote(job)}
 GROUP BY intDiv(u.version * ${POINTS}, newest + 1)
 ORDER BY version`;
 }
 
-type Round = Record<'version' | 'reward' | 'success' | 'entropy' | 'kl' | 'gradient' | 'staleness', number>;
+/** A round in which no group had a signal learns nothing: its figures are 0 and mean nothing. */
+const learned = (column: string): string => `if(countIf(trained > 0) = 0, NULL, avgIf(${column}, trained > 0))`;
+
+type Round = { version: number } & Record<'reward' | 'success' | 'entropy' | 'kl' | 'gradient' | 'staleness', number | null>;
 
 /** Success and reward by version, and what shows how the policy changes. */
 export function LearningCurve({ job }: { job: Job }): preact.JSX.Element {

@@ -36,7 +36,7 @@ function linesOf(rows: readonly Row[], x: readonly number[]): Line[] {
       x.map((version) => at.get(version)?.[field] ?? null);
     return [
       { name: `${name}, successes`, colour: COLOURS[i]!, values: of('mean_of_successes'), points: true },
-      { name: `${name}, failures`, colour: COLOURS[i]!, values: of('mean_of_failures'), points: true, thin: true },
+      { name: `${name}, failures`, colour: COLOURS[i]!, values: of('mean_of_failures'), points: true, thin: true, dashed: true },
     ];
   });
 }

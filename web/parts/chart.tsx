@@ -13,6 +13,7 @@ export interface Line {
   low?: readonly (number | null)[];
   high?: readonly (number | null)[];
   thin?: boolean;
+  dashed?: boolean;
 }
 
 /** What a {@link Chart} shows. */
@@ -51,9 +52,9 @@ export function Chart(props: ChartProps): preact.JSX.Element {
     <figure class="chart">
       <div ref={place} role="img" aria-label={label} style={{ minHeight: `${height}px` }} />
       <figcaption>
-        {lines.map(({ name, colour, low }) => (
+        {lines.map(({ name, colour, low, dashed }) => (
           <span key={name} class="legend-entry">
-            <i style={{ background: `var(--${colour})` }} aria-hidden="true" />
+            <i class={dashed ? 'dashed' : ''} style={{ color: `var(--${colour})` }} aria-hidden="true" />
             {name}
             {low !== undefined && <span class="muted"> with 95 % interval</span>}
           </span>
@@ -74,9 +75,16 @@ function optionsOf({ lines, xName, height = 220, range, percent = false }: Chart
   const token = (name: string): string => style.getPropertyValue(`--${name}`).trim();
   const series: uPlot.Series[] = [{ label: xName }];
   const bands: uPlot.Band[] = [];
-  for (const { name, colour, points = false, low, high, thin = false } of lines) {
+  for (const { name, colour, points = false, low, high, thin = false, dashed = false } of lines) {
     const stroke = token(colour);
-    series.push({ label: name, stroke, width: thin ? 1 : 2, spanGaps: true, points: { show: points, size: 6, fill: stroke } });
+    series.push({
+      label: name,
+      stroke,
+      width: thin ? 1 : 2,
+      ...(dashed && { dash: [5, 4] }),
+      spanGaps: true,
+      points: { show: points, size: 6, fill: stroke },
+    });
     if (low === undefined || high === undefined) continue;
     const at = series.length;
     for (const end of ['low', 'high'])
@@ -91,12 +99,12 @@ function optionsOf({ lines, xName, height = 220, range, percent = false }: Chart
   };
   return {
     ...{ width, height, series, bands },
-    padding: [8, 8, 0, 0],
+    padding: [8, 16, 0, 0],
     legend: { show: false },
     cursor: { points: { size: 7 }, drag: { x: true, y: false } },
     scales: { x: { time: false }, ...(range && { y: { range: () => range } }) },
     axes: [
-      { ...axis, size: 40, label: xName, labelSize: 16, labelGap: 0, labelFont: `11px ${token('font')}`, grid: { show: false } },
+      { ...axis, size: 26, label: xName, labelSize: 16, labelGap: 0, labelFont: `11px ${token('font')}`, grid: { show: false } },
       { ...axis, size: 52, values: (_, ticks) => ticks.map((tick) => (percent ? `${Math.round(tick * 100)} %` : compact(tick))) },
     ],
   };

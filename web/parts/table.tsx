@@ -26,7 +26,7 @@ export function Table<T>({
 }): preact.JSX.Element {
   const classOf = ({ right, wide }: Column<T>): string => `${right ? 'right ' : ''}${wide ? 'wide' : ''}`.trim();
   return (
-    <div class="table-frame" role="region" aria-label={label} tabIndex={0}>
+    <div class="table-frame" role="region" aria-label={`${label}, table`} tabIndex={0}>
       <table>
         <thead>
           <tr>

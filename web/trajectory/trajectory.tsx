@@ -37,11 +37,15 @@ function Whole({ row }: { row: HeadRow }): preact.JSX.Element {
   const { job, trajectory_id: id } = row;
   return (
     <>
-      <h1>
-        {row.task_id}{' '}
-        <Mood good={row.valid ? row.success : undefined}>{row.valid ? (row.success ? 'success' : 'failure') : row.failure}</Mood>
-      </h1>
-      <p class="muted breakable">{id}</p>
+      <div>
+        <h1>
+          {row.task_id}{' '}
+          <Mood good={row.valid ? row.success : undefined}>
+            {row.valid ? (row.success ? 'success' : 'failure') : row.failure}
+          </Mood>
+        </h1>
+        <p class="muted breakable">{id}</p>
+      </div>
       {row.failure_message !== '' && <p class="callout callout-bad">{row.failure_message}</p>}
       <Stats>
         <Stat name="Reward" note={`outcome ${figure(row.outcome)}`}>

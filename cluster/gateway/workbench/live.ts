@@ -102,6 +102,7 @@ class Follower {
   #cursor: string;
   #timer: NodeJS.Timeout | undefined;
   #slow = 0;
+  #sentAt = -Infinity;
 
   constructor(
     client: WebSocket,
@@ -113,7 +114,7 @@ class Follower {
     this.#limits = limits;
     this.#cursor = cursor;
     this.#leave = source.feed.onChange(() => this.#soon());
-    this.#soon(0);
+    this.#soon();
   }
 
   end(): void {
@@ -122,8 +123,9 @@ class Follower {
     this.#source.release();
   }
 
-  #soon(ms = this.#limits.pauseMs): void {
-    this.#timer ??= setTimeout(() => this.#send(), ms);
+  /** At once, unless the last message was just now. */
+  #soon(from = this.#sentAt): void {
+    this.#timer ??= setTimeout(() => this.#send(), Math.max(0, from + this.#limits.pauseMs - performance.now()));
   }
 
   #send(): void {
@@ -132,12 +134,13 @@ class Follower {
     if (this.#client.bufferedAmount > this.#limits.waitingBytes) {
       this.#slow += 1;
       if (this.#slow * this.#limits.pauseMs > this.#limits.pingMs) return this.#client.close(TRY_LATER, 'too slow');
-      return this.#soon();
+      return this.#soon(performance.now());
     }
     this.#slow = 0;
     const changes = this.#source.feed.since(this.#cursor);
     if (changes === undefined) return;
     this.#cursor = changes.cursor;
+    this.#sentAt = performance.now();
     const message: LiveMessage = { feed: this.#source.name, ...changes };
     this.#client.send(JSON.stringify(message));
   }
