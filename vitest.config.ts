@@ -5,6 +5,15 @@ import LongFirst from './scripts/long-first.ts';
 // The embedded ClickHouse engine must not run in worker threads, so every file gets a process of its own.
 const pool = 'forks';
 
+/**
+ * Folders of src/ whose modules start no process and keep no engine, no tensors and no state between calls. Their test files share two
+ * processes, which load what they have in common once; loading took longer than most of these tests.
+ */
+const PURE =
+  'actor|algo|budget|clock|config|explore|files|flow|identity|jobs|protocol|random|records|reward|tasks|tensor-files|tune';
+/** The exceptions: they open the embedded ClickHouse engine, of which a process has one, or start tensorflow.js. */
+const NOT_PURE = ['src/flow/{agent/stored,group-generated}.test.ts', 'bench/{compute,memory,query-speed,train}/**/*.test.ts'];
+
 // As tsconfig.json: the package's own exports are what npm run build makes.
 const source = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 const resolve = {
@@ -51,10 +60,29 @@ export default defineConfig({
       {
         resolve,
         test: {
+          name: 'pure',
+          pool,
+          isolate: false,
+          globalSetup,
+          include: [`src/@(${PURE})/**/*.test.ts`, '{examples,bench,web}/**/*.test.{ts,tsx}'],
+          exclude: NOT_PURE,
+          expect: { poll },
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
+        },
+      },
+      {
+        resolve,
+        test: {
           name: 'unit',
           pool,
           globalSetup,
-          include: ['{src,cluster,web,examples,bench,docs,scripts,deploy,test/simulation}/**/*.test.{ts,tsx,js}'],
+          include: [
+            `src/!(${PURE})/**/*.test.ts`,
+            'src/*.test.ts',
+            '{cluster,docs,scripts,deploy,test/simulation}/**/*.test.{ts,js}',
+            ...NOT_PURE,
+          ],
           expect: { poll },
           testTimeout: 30_000,
           hookTimeout: 30_000,
