@@ -174,6 +174,9 @@ const SESSIONS_AND_CALLS = [`$KV.${SESSIONS}.>`, ALL.calls];
 /** Tokens with which hosts join, and named credentials, are for coordinators alone. Gateways may read those. */
 const SECRET = [...reaching(JOINS), ...reaching(CREDENTIALS)];
 
+/** What those beside the workers may subscribe to besides their inboxes. */
+export const FEEDS = ['progress.>', 'waiting.>', 'retry.>', 'writer.>', 'served.>'] as const;
+
 /** What those beside the workers may not publish. `admin` may do everything. */
 export const DENIED: Readonly<Record<Exclude<Identity, WorkerRole | 'admin' | 'supervisor'>, readonly string[]>> = {
   // It runs `millrace doctor`, which removes damaged records of every kind.

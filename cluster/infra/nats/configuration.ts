@@ -1,6 +1,7 @@
 import { MAX_PAYLOAD } from '../../../src/bus/message-size.ts';
 import {
   DENIED,
+  FEEDS,
   IDENTITIES,
   inboxPrefix,
   isWorker,
@@ -68,6 +69,5 @@ function permissionsOf(identity: Identity): { publish: object | readonly string[
     const { publish, subscribe } = WORKER_ACCESS[identity];
     return { publish: publish.map(workerSubject), subscribe: [inbox, ...subscribe] };
   }
-  const feeds = ['progress.>', 'waiting.>', 'retry.>', 'writer.>', 'served.>'];
-  return { publish: { allow: ['>'], deny: DENIED[identity] }, subscribe: [inbox, ...feeds] };
+  return { publish: { allow: ['>'], deny: DENIED[identity] }, subscribe: [inbox, ...FEEDS] };
 }
