@@ -3,6 +3,7 @@ import { api } from './api/scenario.ts';
 import { compute } from './compute/scenario.ts';
 import { decide } from './decide/scenario.ts';
 import { evaluation } from './evaluation/scenario.ts';
+import { gateway } from './gateway/scenario.ts';
 import { group } from './group/scenario.ts';
 import { ingest } from './ingest/scenario.ts';
 import { ingestChaos } from './ingest-chaos/scenario.ts';
@@ -22,6 +23,7 @@ export const SCENARIOS: readonly Scenario[] = [
   compute,
   decide,
   evaluation,
+  gateway,
   group,
   ingest,
   ingestChaos,
