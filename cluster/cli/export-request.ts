@@ -20,6 +20,8 @@ export interface RequestFlags {
   where?: string;
 }
 
+const EITHER = new Intl.ListFormat('en-GB', { type: 'disjunction' });
+
 /** The request that options ask for. Throws `invalid_argument` with the option and what is allowed. */
 export function exportInit(flags: RequestFlags): ExportInit {
   const format = oneOf('--format', flags.format, {
@@ -51,7 +53,7 @@ function given(flags: RequestFlags): RequestFlags {
 
 function oneOf<T>(option: string, given: string, values: Readonly<Record<string, T>>): T {
   if (Object.hasOwn(values, given)) return values[given]!;
-  throw new MillraceError('invalid_argument', `${option}: got "${given}", expected ${Object.keys(values).join(' or ')}.`, {
+  throw new MillraceError('invalid_argument', `${option}: got "${given}", expected ${EITHER.format(Object.keys(values))}.`, {
     field: option,
   });
 }

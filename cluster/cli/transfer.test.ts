@@ -181,7 +181,7 @@ describe('millrace export and import', { timeout: 60_000 }, () => {
 
   it('says which option is wrong', async () => {
     for (const [args, message] of [
-      [['--format', 'csv'], '--format: got "csv", expected jsonl or parquet.'],
+      [['--format', 'csv'], '--format: got "csv", expected jsonl, parquet or conversations.'],
       [['--format', 'parquet'], 'Parquet goes to a file: give --out FILE.'],
       [['--resume'], '--resume continues a file: give --out FILE.'],
       [['--success', 'yes'], '--success: got "yes", expected true or false.'],
