@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { computes } from '../scripts/setup/command-needs.js';
 import { checkNodeVersion } from '../scripts/setup/node-version.js';
-import { main } from '../scripts/setup/say.js';
+import { ensurePackages, isInstalled } from '../scripts/setup/packages.js';
+import { main, say } from '../scripts/setup/say.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const built = !existsSync(join(root, 'cluster'));
@@ -14,9 +15,10 @@ const built = !existsSync(join(root, 'cluster'));
 await main(async () => {
   checkNodeVersion();
   if (!built && !existsSync(join(root, 'node_modules', 'tsx'))) {
-    const { ensurePackages } = await import('../scripts/setup/packages.js');
     await ensurePackages(root);
   }
+  // Not installed by itself: a cluster may be running from the packages that are there.
+  if (!built && !isInstalled(root)) say('warning: package-lock.json has changed since the packages were installed: run "npm ci"');
   if (computes(process.argv.slice(2))) {
     const [{ ensureNative }, { ensureConfinement }] = await Promise.all([
       import('../scripts/setup/native.js'),

@@ -25,7 +25,8 @@ function stampOf(root) {
   return join(root, 'node_modules', '.millrace-installed');
 }
 
-function isInstalled(root) {
+/** Whether the npm packages are those that package-lock.json names. */
+export function isInstalled(root) {
   // npm writes this file last: without it an installation was interrupted.
   const written = join(root, 'node_modules', '.package-lock.json');
   if (!existsSync(written)) return false;
@@ -33,7 +34,11 @@ function isInstalled(root) {
   if (existsSync(stampOf(root)) && readFileSync(stampOf(root), 'utf8') === wanted) return true;
   // Someone ran npm by hand after the lock file changed.
   if (statSync(written).mtimeMs < statSync(join(root, 'package-lock.json')).mtimeMs) return false;
-  writeFileSync(stampOf(root), wanted);
+  try {
+    writeFileSync(stampOf(root), wanted);
+  } catch {
+    // Somebody else's checkout: it is looked up again next time.
+  }
   return true;
 }
 

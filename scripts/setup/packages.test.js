@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { checkNodeVersion } from './node-version.js';
-import { ensurePackages } from './packages.js';
+import { ensurePackages, isInstalled } from './packages.js';
 
 let root;
 beforeEach(() => {
@@ -46,6 +46,17 @@ describe('ensurePackages', () => {
     utimesSync(join(root, 'package-lock.json'), later, later);
     await ensurePackages(root);
     expect(calls()).toHaveLength(2);
+  });
+
+  it('tells packages that are older than the lock file, and installs nothing for that', async () => {
+    fakeNpm();
+    await ensurePackages(root);
+    expect(isInstalled(root)).toBe(true);
+    writeFileSync(join(root, 'package-lock.json'), '{"lockfileVersion": 3, "name": "pulled"}');
+    const later = new Date(Date.now() + 60_000);
+    utimesSync(join(root, 'package-lock.json'), later, later);
+    expect(isInstalled(root)).toBe(false);
+    expect(calls()).toHaveLength(1);
   });
 
   it('is content with what someone installed by hand, but not with an interrupted installation', async () => {
