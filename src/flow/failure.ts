@@ -50,7 +50,9 @@ export function describe(thrown: unknown): string {
   const frames = thrown.stack?.split('\n').filter((line) => /^\s+at .*:\d+:\d+\)?$/.test(line));
   const frame = frames?.find((line) => !/\bnode:|\/node_modules\//.test(line) && !OURS.some((folder) => line.includes(folder)));
   const place = frame === undefined ? undefined : /([^/\\(\s]+:\d+):\d+\)?$/.exec(frame)?.[1];
-  return `${thrown.name}: ${thrown.message}${place === undefined ? '' : ` (${place})`}`;
+  // What Millrace itself says of the code needs no name of a class before it.
+  const name = thrown.name === 'MillraceError' ? '' : `${thrown.name}: `;
+  return `${name}${thrown.message}${place === undefined ? '' : ` (${place})`}`;
 }
 
 export function isPromise(value: unknown): value is Promise<unknown> {

@@ -31,6 +31,10 @@ describe('loadFlow', () => {
     await expect(loadFlow(write('part.mjs', "export default { name: 'a' };"))).rejects.toMatchObject({ field: 'task' });
     const throwing = loadFlow(write('throws.mjs', "throw new TypeError('at import');"));
     await expect(throwing).rejects.toThrow(/throws\.mjs cannot be imported: TypeError: at import/);
+    const refused = "throw Object.assign(new Error('tools must be a list'), { name: 'MillraceError' });";
+    await expect(loadFlow(write('refused.mjs', refused))).rejects.toThrow(
+      /refused\.mjs cannot be imported: tools must be a list/,
+    );
   });
 });
 
