@@ -63,9 +63,10 @@ describe('the gateway of a cluster', () => {
     expect(node.labels).toMatchObject({ gateway: cluster.gatewayUrl, metrics: url('/metrics') });
   });
 
-  it('says without a credential that it lives, and nothing else', async () => {
+  it('says without a credential that it lives, has the page that asks for one, and nothing else', async () => {
     expect(await answer('/healthz')).toEqual([200, undefined]);
-    for (const path of ['/', '/metrics', '/readyz', '/v1/jobs', '/healthz/x'])
+    expect(await (await fetch(url('/'))).text()).toMatch(/^<!doctype html>[\s\S]*<script /i);
+    for (const path of ['/metrics', '/readyz', '/v1/jobs', '/healthz/x'])
       expect([path, await answer(path)]).toEqual([path, [401, 'unauthenticated']]);
   });
 
