@@ -19,6 +19,9 @@ import { plain, revived, type Delivery, type RecordedEntry } from './recorded-bu
 
 type Change = { key: string; value: Uint8Array | undefined; revision: number };
 
+/** What was changed this shortly before a watch ends may still be on its way from a real server, in ms. */
+const ON_ITS_WAY_MS = 1000;
+
 /** Does what was recorded once more, in the same order and at the same times, on an in-memory server. Returns what differs, in words. */
 export function replay(entries: readonly RecordedEntry[], topology: Topology): Promise<string[]> {
   const clock = new VirtualClock();
@@ -31,10 +34,12 @@ class Replay {
   readonly #buses = new Map<string, MemoryBus>();
   readonly #consumers = new Map<unknown, Consumer>();
   readonly #stops = new Map<unknown, () => void>();
+  /** When watches were stopped, by name. */
+  readonly #stoppedAt = new Map<unknown, number>();
   /** What the twin has given out, by place, sequence and count. */
   readonly #held = new Map<string, BusMessage>();
   readonly #delivered = { real: [] as string[], twin: [] as string[] };
-  readonly #changed = { real: new Map<unknown, Change[]>(), twin: new Map<unknown, Change[]>() };
+  readonly #changed = { real: new Map<unknown, Change[]>(), twin: new Map<unknown, (Change & { at: number })[]>() };
   readonly #differences: string[] = [];
 
   constructor(clock: VirtualClock, topology: Topology) {
@@ -86,6 +91,7 @@ class Replay {
       case 'changed':
         return void append(this.#changed.real, args[0], args[1] as Change);
       case 'unwatch':
+        this.#stoppedAt.set(args[0], this.#clock.monotonic());
         return this.#stops.get(args[0])!();
       case 'ack':
         return this.#message(args).ack();
@@ -107,8 +113,12 @@ class Replay {
     const kv = bus.kv(bucket as string);
     if (op !== 'watch') return (kv[op as keyof KeyValue] as (...args: unknown[]) => Promise<unknown>)(...args);
     const [filter, name] = args as [string, unknown];
-    this.#stops.set(name, await kv.watch(filter, (change) => append(this.#changed.twin, name, change)));
+    this.#stops.set(name, await kv.watch(filter, (change) => this.#told(name, change)));
     return undefined;
+  }
+
+  #told(name: unknown, change: Change): void {
+    append(this.#changed.twin, name, { ...change, at: this.#clock.monotonic() });
   }
 
   #consume(bus: MemoryBus, options: ConsumeOptions): Promise<Consumer> {
@@ -132,20 +142,28 @@ class Replay {
     for (const one of twin) if (!real.has(one)) this.#differences.push(`delivered by the twin alone: ${one}`);
   }
 
-  /** What was overwritten before it was told may be left out by either; the newest of each key may not. */
+  /** What was overwritten before it was told may be left out by either; the newest of each key may not, unless the watch ended just then. */
   #compareChanges(): void {
+    const end = this.#clock.monotonic();
     for (const name of new Set([...this.#changed.real.keys(), ...this.#changed.twin.keys()])) {
       const [real, twin] = [this.#changed.real.get(name) ?? [], this.#changed.twin.get(name) ?? []];
-      const told = (changes: readonly Change[]): Map<string, Change> => new Map(changes.map((change) => [change.key, change]));
+      const late = (this.#stoppedAt.get(name) ?? end) - ON_ITS_WAY_MS;
       for (const key of new Set([...real, ...twin].map((change) => change.key))) {
-        const [ofServer, ofTwin] = [told(real).get(key), told(twin).get(key)];
-        if (!isSame(ofServer, ofTwin))
-          this.#differences.push(
-            `watch ${String(name)} of ${key}: ${brief(ofServer)} by the server, ${brief(ofTwin)} by the twin`,
-          );
+        const ofServer = real.findLast((change) => change.key === key);
+        const ofTwin = twin.filter((change) => change.key === key);
+        const newest = ofTwin.at(-1);
+        // The newest, or one that was overwritten only when it was too late to hear of that.
+        const suits = ofTwin.some((change, i) => isSame(ofServer, timeless(change)) && (ofTwin[i + 1]?.at ?? Infinity) >= late);
+        if (suits || (ofServer === undefined && (ofTwin[0]?.at ?? 0) >= late)) continue;
+        const told = brief(newest && timeless(newest));
+        this.#differences.push(`watch ${String(name)} of ${key}: ${brief(ofServer)} by the server, ${told} by the twin`);
       }
     }
   }
+}
+
+function timeless({ at: _, ...change }: Change & { at: number }): Change {
+  return change;
 }
 
 /** What of a result both must have in common: no times, no sizes on disk, no names that a server makes up. */
