@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { describe, expect, it } from 'vitest';
+import { checkedWhole } from './problems.ts';
 import { listeningOf, networkSchema } from './network.ts';
 
 const listening = (settings: object) => listeningOf(networkSchema.parse(settings));
@@ -24,5 +25,7 @@ describe('listeningOf', () => {
 
   it.each(['http://x', 'a b', 'x/y', ''])('takes no host "%s"', (bind) => {
     expect(networkSchema.safeParse({ bind }).error?.issues[0]?.path).toEqual(['bind']);
+    const told = `network: bind: got ${JSON.stringify(bind)}, expected a host name or an IP address, without a port`;
+    expect(() => checkedWhole(networkSchema, { bind }, 'network')).toThrow(told);
   });
 });

@@ -89,6 +89,9 @@ function describe(schema: Schema, value: unknown, issue: z.core.$ZodIssue, sourc
 
 /** What is allowed: as the schema says, or the issue where that is more precise. */
 function allowedAt(leaf: Schema | undefined, issue: z.core.$ZodIssue): string {
+  // The schema's own words for what its pattern lets through.
+  const own = issue.code === 'invalid_format' ? /^expected (.+)$/.exec(issue.message)?.[1] : undefined;
+  if (own !== undefined) return own;
   const said = leaf === undefined || issue.code === 'custom' ? undefined : allowedBy(leaf);
   if (said === undefined || issue.code === 'invalid_key' || issue.code === 'not_multiple_of') return wordsOf(issue);
   if (!isAboutSize(issue)) return said;
