@@ -107,7 +107,7 @@ describe('a named credential', () => {
 });
 
 describe('a node', () => {
-  it('ends what goes on with a credential that was revoked, replaced or has expired', async () => {
+  it('ends open calls when their credential is revoked, replaced or expires', async () => {
     const ended: string[] = [];
     const follow = (name: string, token: string): void => {
       const caller = authenticator.authenticate({ authorization: `Bearer ${token}` });

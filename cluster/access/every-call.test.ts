@@ -142,7 +142,7 @@ describe('the admin API', () => {
   });
   afterAll(() => server.stop(100));
 
-  it.each(AdminService.methods)('lets those call $name that have its scope, and nobody else', async (method) => {
+  it.each(AdminService.methods)('lets only callers with its scope call $name', async (method) => {
     const needed = ADMIN_SCOPES[method.localName as keyof typeof ADMIN_SCOPES];
     const called = (token: string | undefined): Promise<string> => outcome(server.address, method, token);
     for (const name of USELESS)
@@ -190,7 +190,7 @@ describe('the gateway', () => {
     });
 
   it.each(Object.entries(HTTP_SCOPES).filter(([route]) => !route.endsWith('*')))(
-    'lets those call %s that have scope %s, and nobody else',
+    'lets only callers with its scope call %s (%s)',
     async (route, needed) => {
       const [method, path] = route.split(' ') as [string, string];
       const status = async (token: string | undefined): Promise<number> =>
@@ -207,7 +207,7 @@ describe('the gateway', () => {
     },
   );
 
-  it.each(Object.entries(JSON_RPC_SCOPES))('lets those call %s of JSON-RPC that have scope %s', async (method, needed) => {
+  it.each(Object.entries(JSON_RPC_SCOPES))('lets callers call JSON-RPC method %s with scope %s', async (method, needed) => {
     const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method, params: { none: 1 } });
     for (const scope of SCOPES.filter((each) => grants([each], 'read'))) {
       const { error } = (await (await ask('POST', '/rpc', tokens[scope], body)).json()) as { error?: { code: number } };

@@ -71,7 +71,7 @@ describe('the holder of a named credential', () => {
 });
 
 describe('the gateway', () => {
-  it('calls for those whose credentials it has checked, and they are looked at again', async () => {
+  it('acts for callers that it has authenticated, whose scopes the coordinator checks again', async () => {
     await holderOf('ana', ['train', 'read'], 'research');
     await holderOf('eve', ['read']);
     const gateway = clientWith('of the gateway');
@@ -82,7 +82,7 @@ describe('the gateway', () => {
     await expect(made('nobody')).rejects.toMatchObject({ code: 'unauthenticated' });
   });
 
-  it('alone may say so: with another credential one calls for oneself', async () => {
+  it('is the only one that may: with other credentials `onBehalfOf` is ignored', async () => {
     await holderOf('ana', ['train'], 'research');
     const bob = await holderOf('bob', ['train']);
     expect((await bob.createJob({ configJson: JOB }, { onBehalfOf: 'ana' })).job!.owner).toBe('bob');

@@ -38,7 +38,7 @@ export async function joinHost(context: CliContext, options: JoinOptions): Promi
   }
 }
 
-/** Sends the token's secret, to a coordinator of the cluster that made it and to nobody else. */
+/** Sends the token's secret only to a coordinator of the cluster that made the token. */
 async function exchange(
   address: string,
   token: JoinToken,

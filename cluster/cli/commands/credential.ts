@@ -103,7 +103,7 @@ function writeToken(path: string, token: string): void {
   try {
     writeFileSync(path, `${token}\n`, { mode: 0o600, flag: 'wx' });
   } catch (cause) {
-    // The token is told once: whoever has lost it rotates the credential.
+    // The token is shown once. If it is lost, the credential must be rotated.
     const why = `${path} cannot be written (${(cause as NodeJS.ErrnoException).code}); the credential was made: rotate it to get a token`;
     throw new MillraceError('failed_precondition', `${why}.`, { cause, field: '--out' });
   }

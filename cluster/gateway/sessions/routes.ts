@@ -22,7 +22,7 @@ export interface SessionRoutesContext {
 /** A reward after the end of its session is taken this long. */
 const REWARD_WITHIN_MS = 24 * 3_600_000;
 
-/** `POST /v1/sessions`, and `/reward` and `/finish` of one: for whoever has the write token, since an agent does not score itself. */
+/** `POST /v1/sessions`, and `/reward` and `/finish` of a session. They take scope `serve`, not the session's key: agents must not score themselves. */
 export function sessionRoutes(context: SessionRoutesContext): Route[] {
   const { sessions, clock } = context;
   const route = (path: string, handle: Route['handle']): Route => ({ method: 'POST', path, handle });

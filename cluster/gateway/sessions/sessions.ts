@@ -75,7 +75,8 @@ export class Sessions {
   /** `not_found` where there is none (any more). */
   async find(id: string): Promise<{ session: SessionRecord; revision: number }> {
     const entry = SESSION_ID.test(id) ? await this.#context.bus.kv(SESSIONS).get(id) : undefined;
-    if (entry === undefined) throw new MillraceError('not_found', 'There is no session of this id (any more).', { field: 'id' });
+    if (entry === undefined)
+      throw new MillraceError('not_found', 'There is no session with this id; it may have expired.', { field: 'id' });
     return { session: decodeSession(entry.value, id), revision: entry.revision };
   }
 

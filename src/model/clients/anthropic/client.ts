@@ -1,28 +1,20 @@
-import type { Clock } from '../../../clock/clock.ts';
 import { systemClock } from '../../../clock/system.ts';
 import { endpointOf, quoted } from '../../http/endpoint.ts';
 import { post, saidIn } from '../../http/post.ts';
 import { parseAnswer, readEvents, readJson } from '../../http/read.ts';
 import type { CallOptions, Model, ModelEvent, ModelRequest, ModelResult } from '../../model.ts';
 import { ModelError } from '../../model-error.ts';
+import type { HttpModelOptions } from '../options.ts';
 import { ResultBuilder } from '../../result-builder.ts';
 import { eventSchema, messageSchema, MessageStream, takeMessage } from './answer.ts';
 import { anthropicBody } from './request.ts';
 
 /** Options of {@link anthropicModel}. */
-export interface AnthropicOptions {
-  /** The model as the provider names it. */
-  model: string;
+export interface AnthropicOptions extends HttpModelOptions {
   /** Where the API is, up to `/v1`. Default `https://api.anthropic.com/v1`. */
   url?: string;
   /** Sent as `x-api-key`. */
   apiKey?: string | undefined;
-  /** Further headers of each request. Their values are left out of messages. */
-  headers?: Readonly<Record<string, string>>;
-  /** Name in settings, prices and records. Default: `model`. */
-  name?: string;
-  /** Measures durations. Default: the system's. */
-  clock?: Clock;
 }
 
 const ANTHROPIC_URL = 'https://api.anthropic.com/v1';

@@ -1,28 +1,20 @@
-import type { Clock } from '../../../clock/clock.ts';
 import { systemClock } from '../../../clock/system.ts';
 import { endpointOf, quoted, type Endpoint } from '../../http/endpoint.ts';
 import { post, saidIn } from '../../http/post.ts';
 import { parseAnswer, readEvents, readJson } from '../../http/read.ts';
 import type { CallOptions, Model, ModelEvent, ModelRequest, ModelResult } from '../../model.ts';
 import { ModelError } from '../../model-error.ts';
+import type { HttpModelOptions } from '../options.ts';
 import { ResultBuilder } from '../../result-builder.ts';
 import { chunkSchema, completionSchema, takeChunk, takeCompletion } from './answer.ts';
 import { openAiBody, type OpenAiDialect } from './request.ts';
 
 /** Options of {@link openAiModel}. */
-export interface OpenAiOptions extends OpenAiDialect {
-  /** The model as the provider names it. */
-  model: string;
+export interface OpenAiOptions extends HttpModelOptions, OpenAiDialect {
   /** Where the API is, up to `/v1`. Default `https://api.openai.com/v1`. */
   url?: string;
   /** Sent as `Authorization: Bearer …`. Default: none, as local servers want it. */
   apiKey?: string | undefined;
-  /** Further headers of each request. Their values are left out of messages. */
-  headers?: Readonly<Record<string, string>>;
-  /** Name in settings, prices and records. Default: `model`. */
-  name?: string;
-  /** Measures durations. Default: the system's. */
-  clock?: Clock;
 }
 
 const OPENAI_URL = 'https://api.openai.com/v1';
