@@ -8,6 +8,9 @@ const TYPES: Partial<Readonly<Record<ErrorCode, string>>> = {
   unauthenticated: 'authentication_error',
   permission_denied: 'permission_error',
   resource_exhausted: 'rate_limit_error',
+  // What the caller can mend; all others are faults of a server.
+  already_exists: 'invalid_request_error',
+  failed_precondition: 'invalid_request_error',
 };
 
 /** An error in the shape that clients of OpenAI read: `{ error: { message, type, param, code } }`, beside what other routes say. */

@@ -25,7 +25,7 @@ export const sessionParams = z
   })
   .refine(({ job, recording }) => (job === undefined) !== (recording === undefined), {
     path: ['job'],
-    error: 'name a job, or a recording, and not both',
+    error: 'a job or a recording, and not both',
   });
 
 /** Body of `POST /v1/sessions/{id}/reward`. */
@@ -38,7 +38,7 @@ export const rewardParams = z
   })
   .refine(({ reward, success }) => (reward === undefined) !== (success === undefined), {
     path: ['reward'],
-    error: 'give one of reward and success',
+    error: 'one of reward and success, and not both',
   });
 
 /** A body of JSON, checked. `invalid_argument` with the field. */

@@ -80,7 +80,13 @@ describe('a session', () => {
     expect(await rows()).toMatchObject([{ valid: false }]);
     expect((await gateway.post(`/v1/sessions/${id}/reward`, { reward: 0.5 })).status).toBe(200);
     expect((await gateway.post(`/v1/sessions/${id}/reward`, { reward: 0.5 })).status).toBe(200);
-    expect((await gateway.post(`/v1/sessions/${id}/reward`, { reward: 0.75 })).status).toBe(409);
+    const second = await gateway.post(`/v1/sessions/${id}/reward`, { reward: 0.75 });
+    expect([second.status, second.json['error']]).toMatchObject([409, { type: 'invalid_request_error', code: 'already_exists' }]);
+    const both = await gateway.post(`/v1/sessions/${id}/reward`, { reward: 1, success: true });
+    expect([both.status, both.json['error']]).toMatchObject([
+      400,
+      { message: /expected one of reward and success, and not both/ },
+    ]);
     expect(await rows()).toMatchObject([{ valid: true, reward: 0.5, success: false }]);
   });
 
